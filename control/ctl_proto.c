@@ -1,0 +1,1 @@
+#include "control/ctl_proto.h"

@@ -1,0 +1,163 @@
+/*
+ * stack.h - the straight line: datagrams in, outcomes and datagrams out.
+ *
+ *	session_table -> (dtls_record) -> coap_msg -> coap_exchange -> bootstrap -> coap_msg -> (dtls_record)
+ *
+ * One stack holds all protocol state of one worker. Pure: bytes, time and a context in; counters, events and datagrams
+ * out. No I/O, no allocation, no clock. A burst goes through stage by stage, so that look-ups can be prefetched and
+ * records opened and sealed together.
+ *
+ * Life: stack_size() -> stack_init() in the caller's memory -> { stack_receive(), stack_tick(), stack_command() }*
+ *       -> stack_fini(), which wipes.
+ * Threads: one stack, one thread. Only the directory is shared, and it is read under the caller's quiescent points.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/counters.h"
+#include "dataplane/core/directory.h"
+#include "dataplane/core/peer.h"
+#include "dataplane/core/rng.h"
+
+enum {
+	STACK_BURST = 32,            /* datagrams of one stack_receive() */
+	STACK_REPLIES_PER_RX = 2,    /* most datagrams that one received can cause: a reply and the next request */
+	STACK_TX_MAX = STACK_BURST * STACK_REPLIES_PER_RX,
+	DATAGRAM_MAX = 1280,         /* UDP payload we send at most: IPv6 minimum MTU bounds it further by 48 */
+	COAP_MESSAGE_MAX = 1152,     /* RFC 7252 4.6 */
+};
+
+struct dgram_in {
+	struct peer peer;
+	struct link link;
+	uint16_t len;
+	uint8_t *data; /* UDP payload; may be decrypted in place */
+};
+
+struct dgram_out {
+	struct peer peer;
+	struct link link;
+	uint16_t len;
+	uint8_t *data; /* set by the caller: `cap` writable bytes */
+	uint16_t cap;
+};
+
+/* Output slots. The caller provides at least STACK_TX_MAX free slots with DATAGRAM_MAX bytes each. */
+struct outbox {
+	struct dgram_out *slots;
+	unsigned used, size;
+};
+
+/* Names one run of one session for good: slots are reused, serials are not. */
+struct session_ref {
+	uint32_t slot;
+	uint32_t serial;
+};
+
+enum session_event_kind {
+	SESSION_STARTED,      /* a dialogue began; the control side cancels an older one of this device elsewhere */
+	SESSION_NEEDS_BATCH,  /* a batch in `format` must be made: answer with STACK_BATCH */
+	SESSION_FINISHED,     /* every step accepted */
+	SESSION_FAILED,       /* see `cause`, `step`, `code` */
+	SESSION_REFUSED,      /* nothing to send to a known device: the control side reports why */
+	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity: `name` tells */
+};
+
+enum session_cause {
+	CAUSE_NONE,
+	CAUSE_REPLY,      /* the device answered `code` to step `step` */
+	CAUSE_TIMEOUT,    /* no reply after the last retransmission of step `step` */
+	CAUSE_RESET,      /* the device answered step `step` with Reset */
+	CAUSE_SUPERSEDED, /* the device asked again */
+	CAUSE_CANCELLED,  /* STACK_CANCEL, or the stack ends */
+	CAUSE_NO_BATCH,   /* the control side made none in time */
+};
+
+/* One event to the control side; fits a cache line but for SESSION_UNKNOWN's name. */
+struct session_event {
+	uint8_t kind;  /* enum session_event_kind */
+	uint8_t cause; /* enum session_cause */
+	uint8_t code;  /* CoAP code of the reply that failed */
+	uint8_t name_len;
+	uint16_t step;   /* index into the batch's steps */
+	uint16_t format; /* Content-Format wanted or used */
+	uint32_t device; /* device_entry.id; of no meaning in SESSION_UNKNOWN */
+	uint32_t generation;
+	struct session_ref session;
+	struct peer peer;
+	uint64_t time_us;     /* of the event, clock of stack_receive() */
+	uint64_t started_us;  /* of the dialogue */
+	uint8_t name[64];     /* SESSION_UNKNOWN: endpoint name or identity, cut */
+};
+
+enum stack_command_kind {
+	STACK_BATCH,  /* here is the batch that SESSION_NEEDS_BATCH asked for, already held once; NULL: there is none */
+	STACK_CANCEL, /* end this run: its device started another one elsewhere, or an operator says so */
+	STACK_DRAIN,  /* on: answer new Bootstrap-Requests 5.03; sessions that run are finished */
+};
+
+struct stack_command {
+	uint8_t kind; /* enum stack_command_kind */
+	bool on;
+	struct session_ref session;
+	const struct batch *batch;
+};
+
+/* Published, immutable settings that may change while running; read once a burst. */
+struct stack_limits {
+	uint32_t ack_timeout_us;     /* RFC 7252 4.8: 2 s */
+	uint32_t ack_random_percent; /* ACK_RANDOM_FACTOR 1.5 is 150 */
+	uint32_t max_retransmit;     /* 4 */
+	uint32_t linger_us;          /* a finished session remembers its last exchange this long: EXCHANGE_LIFETIME 247 s */
+	uint32_t batch_wait_us;      /* the longest a request waits for the control side: below the client's ACK_TIMEOUT */
+	uint32_t busy_max_age_s;     /* Max-Age of 5.03 */
+};
+
+struct stack_config {
+	unsigned sessions;                              /* capacity of the pool */
+	uint8_t listener_security[LISTENERS_MAX];       /* enum listener_security */
+	unsigned n_listeners;
+	uint32_t serial_base;                           /* first serial of a run; lets several stacks differ */
+	uint8_t hash_seed[16];
+	struct rng rng;
+	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the next tick. */
+	bool (*emit)(void *ctx, const struct session_event *event);
+	void *emit_ctx;
+	const struct stack_limits *_Atomic *limits;     /* where the newest limits are published */
+	struct directory *_Atomic *directory;           /* where the newest directory is published; NULL inside: empty */
+};
+
+struct stack;
+
+/* Bytes and alignment (64) of a stack of this capacity. */
+size_t stack_size(const struct stack_config *config);
+/* Bytes that one session costs, tables included, rounded up: printed at start. */
+size_t stack_session_bytes(void);
+
+/* `memory` is stack_size() zeroed bytes aligned to 64; `now_us` starts the clock. */
+struct stack *stack_init(void *memory, const struct stack_config *config, uint64_t now_us);
+void stack_fini(struct stack *stack);
+
+/* Takes up to STACK_BURST datagrams. Outcomes are counters; answers are appended to `out`. */
+void stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n,
+		   struct outbox *out);
+
+/* Runs due timers and repeats events that found no room; stops when `out` has no slot left. Call it every turn:
+ * it costs one comparison when nothing is due. */
+void stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out);
+
+/* One command from the control side; may append one datagram. */
+void stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
+		   struct outbox *out);
+
+const struct counters *stack_counters(const struct stack *stack);
+struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread */
+
+/* Gauges: sessions in use (running, lingering), of capacity. Readable from any thread, approximate. */
+struct stack_gauges {
+	uint32_t sessions, running, lingering, capacity;
+};
+struct stack_gauges stack_gauges(const struct stack *stack);

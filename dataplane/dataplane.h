@@ -1,0 +1,137 @@
+/*
+ * dataplane.h - the facade: everything the control side may know of the polled side.
+ *
+ * Life: dataplane_new() (starts the DPDK environment, opens ports, allocates every pool) -> dataplane_start() (workers
+ * poll) -> ... -> dataplane_stop() -> dataplane_free(). One dataplane a process: DPDK's environment is global.
+ * Threads: all functions belong to the control thread, which is DPDK's main lcore. None of them stalls a worker.
+ * Control reaches workers in two ways: it publishes immutable images (directory, limits), and it posts commands to
+ * bounded mailboxes. Workers reach control by event rings and counters.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/counters.h"
+#include "dataplane/core/directory.h"
+#include "dataplane/core/peer.h"
+#include "dataplane/core/stack.h"
+
+enum {
+	DATAPLANE_PORTS_MAX = 16,
+	DATAPLANE_WORKERS_MAX = 64,
+	DATAPLANE_ADDRESSES_MAX = 32,
+	DATAPLANE_ERROR_MAX = 512,
+};
+
+/* An address of ours: v4-mapped or IPv6, with the prefix that is on-link (informative: replies return to the MAC they
+ * came from). */
+struct dataplane_address {
+	uint8_t addr[16];
+	uint8_t prefix;
+};
+
+struct dataplane_port_config {
+	const char *device; /* PCI address or vdev string: "net_af_packet0,iface=veth0", "0000:03:00.0" */
+	uint16_t queues;    /* 0: one a worker, or what the device offers */
+	uint16_t rx_descriptors, tx_descriptors; /* 0: the driver's default */
+	uint16_t mtu;       /* 0: 1500 */
+	uint16_t vlan;      /* the VLAN our addresses live in; LINK_UNTAGGED: any tag is answered in kind */
+	struct dataplane_address addresses[DATAPLANE_ADDRESSES_MAX];
+	unsigned n_addresses;
+};
+
+struct dataplane_listener_config {
+	uint16_t udp_port;
+	uint8_t security; /* enum listener_security; on every address of every port */
+};
+
+struct dataplane_config {
+	struct dataplane_port_config ports[DATAPLANE_PORTS_MAX];
+	unsigned n_ports;
+	struct dataplane_listener_config listeners[8];
+	unsigned n_listeners;
+	unsigned workers;
+	const char *cpus;        /* CPUs of the workers, in order: "1-3,5"; NULL: picked from the allowed ones */
+	int control_cpu;         /* -1: the first allowed one */
+	unsigned sessions;       /* of all workers together */
+	unsigned packet_buffers; /* 0: computed from queues and bursts */
+	unsigned memory_mb;      /* 0: computed; what --no-huge may take, or hugepages to use */
+	bool hugepages;          /* use them; false: --no-huge */
+	bool idle_yield;         /* sched_yield() on empty turns: for shared CPUs */
+	const char *file_prefix; /* DPDK's; NULL: "cradle" */
+	const char *eal_args;    /* further arguments, blank separated; NULL: none */
+	struct stack_limits limits;
+};
+
+struct dataplane;
+
+/* NULL and a sentence in `error` (what failed, then the remedy) when the environment or a port can't be had. */
+struct dataplane *dataplane_new(const struct dataplane_config *config,
+				char error[DATAPLANE_ERROR_MAX]);
+int dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX]);
+/* Ends the workers after their present turn: no new datagram is taken. Idempotent. */
+void dataplane_stop(struct dataplane *dp);
+void dataplane_free(struct dataplane *dp);
+
+/* What was set up, for the start-up message and `status`. */
+struct dataplane_info {
+	unsigned workers, ports, listeners;
+	unsigned sessions_per_worker;
+	size_t session_bytes;       /* of one session */
+	size_t stack_bytes;         /* of one worker's stack */
+	unsigned packet_buffers;
+	size_t packet_buffer_bytes; /* of one */
+	bool hugepages;
+};
+void dataplane_info(const struct dataplane *dp, struct dataplane_info *info);
+
+struct dataplane_port_info {
+	const char *device, *driver;
+	uint8_t mac[6];
+	uint16_t queues;
+	bool link_up, rss, tx_checksum, rx_checksum;
+	uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
+};
+/* 0, or -ENOENT above the last port. */
+int dataplane_port_info(const struct dataplane *dp, unsigned port, struct dataplane_port_info *info);
+
+/* Publishes a directory (owner: the caller, as of all entries); returns the former one for retirement. Workers see it
+ * from their next turn on. */
+struct directory *dataplane_publish_directory(struct dataplane *dp, struct directory *directory);
+/* Publishes limits; copies them. */
+int dataplane_publish_limits(struct dataplane *dp, const struct stack_limits *limits);
+
+/* Calls release(ctx, what) from dataplane_reap(), once every worker has passed a quiescent point after this call. */
+int dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx,
+		     void *what);
+/* Releases what is due; returns what is still pending. Cheap; call it from the control loop. */
+unsigned dataplane_reap(struct dataplane *dp);
+
+/* Takes up to n events of all workers, oldest first within a worker; worker[i] names the sender. */
+unsigned dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *workers,
+			  unsigned n);
+/* Posts a command; -EAGAIN when the mailbox is full: try again from the loop. */
+int dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_command *command)
+	__attribute__((warn_unused_result));
+
+/* Sums over workers, or one worker's (worker >= 0). Never resets. */
+void dataplane_counters(const struct dataplane *dp, int worker, struct counters *out);
+
+struct dataplane_worker_info {
+	int cpu;
+	struct stack_gauges gauges;
+	uint64_t turns, busy_turns;          /* of the loop; busy: something was received or due */
+	uint64_t cycles, busy_cycles;        /* spent, in the time stamp counter's unit */
+	uint64_t longest_turn_cycles;        /* the slowest turn so far ... */
+	const char *longest_step;            /* ... and the step of it that was slow */
+	uint64_t heartbeat;                  /* grows while the worker is alive */
+};
+int dataplane_worker_info(const struct dataplane *dp, unsigned worker,
+			  struct dataplane_worker_info *info);
+
+/* The workers' clock, as in session_event.time_us. */
+uint64_t dataplane_now_us(void);
+/* Cycles of the time stamp counter in a second. */
+uint64_t dataplane_cycles_per_s(void);

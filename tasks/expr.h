@@ -1,0 +1,86 @@
+/*
+ * expr.h - templates and expressions of the task language (TASKS.md section 4).
+ *
+ * A template is literal text with ${ expression } parts. It is parsed and checked once when its task is
+ * loaded, and evaluated per device. Parsed templates are immutable and live in the arena they were
+ * parsed into. Evaluation has no side effects, bounded depth and bounded memory (the arena's limit).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tasks/arena.h"
+#include "tasks/diag.h"
+#include "tasks/value.h"
+
+/* How far a template's value can be known ahead; the order matters: the larger wins. */
+enum expr_depends {
+	EXPR_CONSTANT, /* the same for every device: its step can be shared */
+	EXPR_DEVICE,   /* setting values, device attributes */
+	EXPR_SESSION,  /* bootstrap event, secure random: made once per session on the control side */
+};
+
+/* Every name a template can ask its surroundings for. Pointers returned must live until the evaluation's
+ * arena is reset. Any callback may be NULL: then its names read as null. */
+struct expr_env {
+	void *ctx;
+	/* A computed setting value (device, then groups), or VALUE_NULL where it is not set. */
+	struct value (*setting)(void *ctx, const char *name, size_t len);
+	/* Attributes of a root: ("device", "endpointName"), ("task", "name"), ("lwm2m", "version");
+	 * VALUE_NULL where the device has none. Properties come as ("property", NAME). */
+	struct value (*attribute)(void *ctx, const char *root, const char *name, size_t len);
+	/* True when the device is in the group or in one below it. */
+	bool (*in_group)(void *ctx, const char *group, size_t len);
+	/* One cell of a CSV resource: res.ALIAS.by(column).get(key).wanted, or VALUE_NULL. */
+	struct value (*resource)(void *ctx, const char *alias, size_t alias_len, const char *column,
+				 size_t column_len, const char *key, size_t key_len,
+				 const char *wanted, size_t wanted_len);
+	/* Cryptographically strong bytes; 0 or -errno. */
+	int (*random)(void *ctx, uint8_t *bytes, size_t len);
+};
+
+struct template;
+
+/* The variables (#name) of one evaluation. Later definitions hide earlier ones. */
+struct expr_var {
+	const char *name;
+	size_t name_len;
+	struct value value; /* always VALUE_STRING: variables are text */
+	const struct expr_var *next;
+};
+
+struct expr_eval {
+	const struct expr_env *env;
+	struct arena *arena;           /* temporaries of this evaluation */
+	const struct expr_var *vars;
+	char error[256];               /* why template_eval() failed, one sentence without final dot */
+};
+
+/*
+ * Parses `len` bytes of template text. `place` is where the text's first byte stands; problems are
+ * added with the column of the offending byte. `known_vars` may be NULL; a use of #name is not checked
+ * against it here (undefined is an error that `?` recovers, at evaluation).
+ * Returns the template, or NULL after adding at least one error. Never recurses deeper than 64.
+ */
+struct template *template_parse(struct arena *arena, const char *text, size_t len,
+				const struct place *place, struct diag_list *diags);
+
+enum expr_depends template_depends(const struct template *template);
+
+/* True when the template is literal text alone; then *text and *len are that text. */
+bool template_is_literal(const struct template *template, const char **text, size_t *len);
+
+/* True when the template reads the variable #name: its dependence is that of the variable, too. */
+bool template_uses_var(const struct template *template, const char *name, size_t len);
+
+/* Kinds of value that evaluation can yield, as a bit set of (1u << enum value_kind): static checking. */
+unsigned template_kinds(const struct template *template);
+
+/*
+ * Evaluates. 0 and *out, or -1 and eval->error. A template of exactly one ${...} keeps the value's kind,
+ * anything else is a string; null inside mixed text is an error.
+ */
+int template_eval(const struct template *template, struct expr_eval *eval, struct value *out)
+	__attribute__((warn_unused_result));
