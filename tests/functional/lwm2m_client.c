@@ -1,0 +1,418 @@
+/*
+ * lwm2m_client.c - a small LwM2M bootstrap client on libcoap, for tests and demonstrations.
+ *
+ * Shares no code with the appliance: CoAP, retransmission and DTLS are libcoap's and its TLS library's. It sends one
+ * Bootstrap-Request and then answers the server's operations on the same session, as devices do, until Finish, an
+ * error reply or the time-out. What it sees goes to standard output, one JSON object a line:
+ *
+ *	{"event":"reply","code":"2.04"}
+ *	{"event":"operation","method":"PUT","path":"/0/2","format":11542,"accept":-1,"payload":"c80016..","answer":"2.04"}
+ *	{"event":"end","result":"finished"}         finished, refused, timeout, reset, failed
+ *
+ * Exit code: 0 finished, 1 anything else, 2 usage.
+ */
+#include <getopt.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <coap3/coap.h>
+
+enum { QUERIES_MAX = 16, ANSWERS_MAX = 16 };
+
+struct answer_rule {
+	int step; /* from 1; 0: every step */
+	coap_pdu_code_t code;
+};
+
+struct client {
+	const char *host, *port, *source_port;
+	const char *identity, *key;
+	const char *path, *method;
+	const char *queries[QUERIES_MAX];
+	size_t n_queries;
+	struct answer_rule answers[ANSWERS_MAX];
+	size_t n_answers;
+	int accept;
+	int drop_step; /* this step is never answered (its handler's reply is suppressed) */
+	unsigned timeout_s;
+	bool human;
+
+	unsigned steps;
+	bool ended;
+	const char *result;
+};
+
+static struct client client = { .path = "bs", .method = "POST", .accept = -1, .timeout_s = 30 };
+
+static void
+print_hex(const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		printf("%02x", bytes[i]);
+}
+
+static void
+end(const char *result)
+{
+	if (client.ended)
+		return;
+	client.ended = true;
+	client.result = result;
+}
+
+static int
+option_uint(const coap_pdu_t *pdu, coap_option_num_t number)
+{
+	coap_opt_iterator_t it;
+	coap_opt_t *option = coap_check_option(pdu, number, &it);
+
+	return option ? (int)coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option)) : -1;
+}
+
+static const char *
+method_name(coap_pdu_code_t code)
+{
+	static const char *const names[] = { "EMPTY", "GET", "POST", "PUT", "DELETE" };
+
+	return code < 5 ? names[code] : "OTHER";
+}
+
+static coap_pdu_code_t
+default_answer(coap_pdu_code_t method, bool finish)
+{
+	switch (method) {
+	case COAP_REQUEST_CODE_PUT:
+		return COAP_RESPONSE_CODE_CHANGED;
+	case COAP_REQUEST_CODE_DELETE:
+		return COAP_RESPONSE_CODE_DELETED;
+	case COAP_REQUEST_CODE_GET:
+		return COAP_RESPONSE_CODE_CONTENT;
+	default:
+		return finish ? COAP_RESPONSE_CODE_CHANGED : COAP_RESPONSE_CODE_NOT_ALLOWED;
+	}
+}
+
+static coap_pdu_code_t
+choose_answer(coap_pdu_code_t method, bool finish)
+{
+	for (size_t i = 0; i < client.n_answers; i++)
+		if (client.answers[i].step == 0 || client.answers[i].step == (int)client.steps)
+			return client.answers[i].code;
+	return default_answer(method, finish);
+}
+
+static void
+print_operation(const coap_pdu_t *request, const char *path, coap_pdu_code_t answer)
+{
+	const uint8_t *data = NULL;
+	size_t len = 0, offset, total;
+
+	coap_get_data_large(request, &len, &data, &offset, &total);
+	if (client.human) {
+		printf("  <- %-6s /%s", method_name(coap_pdu_get_code(request)), path);
+		if (len)
+			printf("  %zu bytes of format %d", len, option_uint(request, COAP_OPTION_CONTENT_FORMAT));
+		printf("   -> %u.%02u\n", answer >> 5, answer & 31);
+		return;
+	}
+	printf("{\"event\":\"operation\",\"method\":\"%s\",\"path\":\"/%s\",\"format\":%d,\"accept\":%d,"
+	       "\"payload\":\"",
+	       method_name(coap_pdu_get_code(request)), path,
+	       option_uint(request, COAP_OPTION_CONTENT_FORMAT),
+	       option_uint(request, COAP_OPTION_ACCEPT));
+	print_hex(data, len);
+	printf("\",\"answer\":\"%u.%02u\"}\n", answer >> 5, answer & 31);
+}
+
+/* Every operation of the server, whatever its path. */
+static void
+on_operation(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
+	     const coap_string_t *query, coap_pdu_t *response)
+{
+	coap_string_t *uri_path = coap_get_uri_path(request);
+	const char *path = uri_path ? (const char *)uri_path->s : "";
+	bool finish = coap_pdu_get_code(request) == COAP_REQUEST_CODE_POST && !strcmp(path, "bs");
+	coap_pdu_code_t answer;
+
+	client.steps++;
+	answer = choose_answer(coap_pdu_get_code(request), finish);
+	print_operation(request, path, answer);
+	fflush(stdout);
+	if (client.drop_step == (int)client.steps)
+		end("silent");
+	else
+		coap_pdu_set_code(response, answer);
+	if (finish && answer == COAP_RESPONSE_CODE_CHANGED)
+		end("finished");
+	else if (COAP_RESPONSE_CLASS(answer) > 2)
+		end("failed");
+	coap_delete_string(uri_path);
+}
+
+static coap_response_t
+on_reply(coap_session_t *session, const coap_pdu_t *sent, const coap_pdu_t *received,
+	 const coap_mid_t mid)
+{
+	coap_pdu_code_t code = coap_pdu_get_code(received);
+
+	if (client.human)
+		printf("  <- reply %u.%02u\n", code >> 5, code & 31);
+	else
+		printf("{\"event\":\"reply\",\"code\":\"%u.%02u\"}\n", code >> 5, code & 31);
+	fflush(stdout);
+	if (COAP_RESPONSE_CLASS(code) != 2)
+		end("refused");
+	return COAP_RESPONSE_OK;
+}
+
+static void
+on_nack(coap_session_t *session, const coap_pdu_t *sent, const coap_nack_reason_t reason,
+	const coap_mid_t mid)
+{
+	switch (reason) {
+	case COAP_NACK_RST:
+		end("reset");
+		break;
+	case COAP_NACK_TLS_FAILED:
+		end("tls");
+		break;
+	default:
+		end("timeout");
+	}
+}
+
+static int
+on_event(coap_session_t *session, coap_event_t event)
+{
+	if (event == COAP_EVENT_DTLS_ERROR)
+		end("tls");
+	return 0;
+}
+
+static bool
+resolve(const char *host, const char *port, coap_address_t *address)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *found;
+	int error = getaddrinfo(host, port, &hints, &found);
+
+	if (error) {
+		fprintf(stderr, "%s port %s: %s\n", host, port, gai_strerror(error));
+		return false;
+	}
+	coap_address_init(address);
+	address->size = found->ai_addrlen;
+	memcpy(&address->addr, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return true;
+}
+
+static coap_session_t *
+open_session(coap_context_t *context)
+{
+	coap_address_t server, local;
+	coap_address_t *bind_to = NULL;
+
+	if (!resolve(client.host, client.port, &server))
+		return NULL;
+	if (client.source_port) {
+		if (!resolve(server.addr.sa.sa_family == AF_INET ? "0.0.0.0" : "::", client.source_port,
+			     &local))
+			return NULL;
+		bind_to = &local;
+	}
+	if (!client.identity)
+		return coap_new_client_session(context, bind_to, &server, COAP_PROTO_UDP);
+
+	coap_dtls_cpsk_t psk = {
+		.version = COAP_DTLS_CPSK_SETUP_VERSION,
+		.psk_info = {
+			.identity = { strlen(client.identity), (const uint8_t *)client.identity },
+			.key = { strlen(client.key), (const uint8_t *)client.key },
+		},
+	};
+	return coap_new_client_session_psk2(context, bind_to, &server, COAP_PROTO_DTLS, &psk);
+}
+
+static void
+add_path(coap_optlist_t **options, const char *path)
+{
+	char copy[256];
+
+	snprintf(copy, sizeof copy, "%s", path);
+	for (char *save, *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save))
+		coap_insert_optlist(options, coap_new_optlist(COAP_OPTION_URI_PATH, strlen(part),
+							      (const uint8_t *)part));
+}
+
+static bool
+send_request(coap_session_t *session)
+{
+	bool get = !strcmp(client.method, "GET");
+	coap_pdu_t *request = coap_pdu_init(COAP_MESSAGE_CON,
+					    get ? COAP_REQUEST_CODE_GET : COAP_REQUEST_CODE_POST,
+					    coap_new_message_id(session),
+					    coap_session_max_pdu_size(session));
+	coap_optlist_t *options = NULL;
+	uint8_t token[8], number[4];
+	size_t token_len;
+
+	if (!request)
+		return false;
+	coap_session_new_token(session, &token_len, token);
+	coap_add_token(request, token_len, token);
+	add_path(&options, client.path);
+	for (size_t i = 0; i < client.n_queries; i++)
+		coap_insert_optlist(&options, coap_new_optlist(COAP_OPTION_URI_QUERY,
+							       strlen(client.queries[i]),
+							       (const uint8_t *)client.queries[i]));
+	if (client.accept >= 0)
+		coap_insert_optlist(&options,
+				    coap_new_optlist(COAP_OPTION_ACCEPT,
+						     coap_encode_var_safe(number, sizeof number,
+									  (unsigned)client.accept),
+						     number));
+	coap_add_optlist_pdu(request, &options);
+	coap_delete_optlist(options);
+	return coap_send(session, request) != COAP_INVALID_MID;
+}
+
+static bool
+serve_operations(coap_context_t *context)
+{
+	/* POST /bs is Finish; everything else is a path of the data model. */
+	coap_resource_t *any = coap_resource_unknown_init(on_operation);
+	coap_resource_t *finish = coap_resource_init(coap_make_str_const("bs"), 0);
+
+	if (!any || !finish)
+		return false;
+	coap_register_handler(any, COAP_REQUEST_DELETE, on_operation);
+	coap_register_handler(any, COAP_REQUEST_GET, on_operation);
+	coap_register_handler(any, COAP_REQUEST_POST, on_operation);
+	coap_register_handler(finish, COAP_REQUEST_POST, on_operation);
+	coap_add_resource(context, any);
+	coap_add_resource(context, finish);
+	coap_register_response_handler(context, on_reply);
+	coap_register_nack_handler(context, on_nack);
+	coap_register_event_handler(context, on_event);
+	coap_context_set_block_mode(context, COAP_BLOCK_USE_LIBCOAP | COAP_BLOCK_SINGLE_BODY);
+	return true;
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void
+run(coap_context_t *context)
+{
+	uint64_t deadline = now_ms() + client.timeout_s * 1000;
+
+	while (!client.ended && now_ms() < deadline)
+		coap_io_process(context, 100);
+	end("timeout");
+	/* The last answer may still stand in a queue. */
+	coap_io_process(context, COAP_IO_NO_WAIT);
+}
+
+static void
+usage(FILE *to)
+{
+	fprintf(to, "usage: lwm2m_client [options] HOST PORT [QUERY...]\n"
+		    "  QUERY            a Uri-Query option, for example ep=demo-0001 or pct=112\n"
+		    "  -i IDENTITY      DTLS pre-shared key identity (with -k)\n"
+		    "  -k KEY           pre-shared key, text\n"
+		    "  -m METHOD        POST (default) or GET\n"
+		    "  -u PATH          request path, default bs\n"
+		    "  -a FORMAT        Accept option\n"
+		    "  -r STEP=CODE     answer step STEP (0: all) with CODE, for example 2=4.00\n"
+		    "  -d STEP          never answer step STEP, and leave\n"
+		    "  -b PORT          local port\n"
+		    "  -t SECONDS       give up after (default 30)\n"
+		    "  -H               text for people instead of JSON\n"
+		    "  -v               libcoap's own log\n");
+}
+
+static bool
+parse_rule(const char *text)
+{
+	unsigned step, class, detail;
+
+	if (client.n_answers == ANSWERS_MAX || sscanf(text, "%u=%u.%u", &step, &class, &detail) != 3)
+		return false;
+	client.answers[client.n_answers++] =
+		(struct answer_rule){ (int)step, (coap_pdu_code_t)(class << 5 | detail) };
+	return true;
+}
+
+static bool
+parse_arguments(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "i:k:m:u:a:r:d:b:t:Hvh")) != -1) {
+		switch (option) {
+		case 'i': client.identity = optarg; break;
+		case 'k': client.key = optarg; break;
+		case 'm': client.method = optarg; break;
+		case 'u': client.path = optarg; break;
+		case 'a': client.accept = (int)strtol(optarg, NULL, 10); break;
+		case 'd': client.drop_step = (int)strtol(optarg, NULL, 10); break;
+		case 'b': client.source_port = optarg; break;
+		case 't': client.timeout_s = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'H': client.human = true; break;
+		case 'v': coap_set_log_level(LOG_DEBUG); coap_dtls_set_log_level(LOG_DEBUG); break;
+		case 'r':
+			if (!parse_rule(optarg))
+				return false;
+			break;
+		case 'h': usage(stdout); exit(0);
+		default: return false;
+		}
+	}
+	if (argc - optind < 2 || argc - optind - 2 > QUERIES_MAX || !client.identity != !client.key)
+		return false;
+	client.host = argv[optind++];
+	client.port = argv[optind++];
+	while (optind < argc)
+		client.queries[client.n_queries++] = argv[optind++];
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	coap_context_t *context;
+	coap_session_t *session;
+
+	if (!parse_arguments(argc, argv)) {
+		usage(stderr);
+		return 2;
+	}
+	coap_startup();
+	context = coap_new_context(NULL);
+	if (!context || !serve_operations(context) || !(session = open_session(context)) ||
+	    !send_request(session)) {
+		fprintf(stderr, "lwm2m_client: cannot set up the CoAP session\n");
+		return 1;
+	}
+	run(context);
+	if (client.human)
+		printf("  %s\n", client.result);
+	else
+		printf("{\"event\":\"end\",\"result\":\"%s\"}\n", client.result);
+	coap_session_release(session);
+	coap_free_context(context);
+	coap_cleanup();
+	return strcmp(client.result, "finished") ? 1 : 0;
+}
