@@ -1,0 +1,221 @@
+"""The stage of the functional tests: a private namespace, the real cradled on it, devices, a capture."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SERVER4, SERVER6 = "198.18.0.1", "2001:2::1"
+DEVICE4 = "198.18.0.2"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build-dir", default=str(ROOT / "build-test"))
+
+
+def wait_for(condition, what, timeout=20.0):
+    """Polls a condition; the time-out bounds a failing test, it asserts no speed."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {timeout} s for {what}")
+
+
+class Network:
+    """A namespace with a veth pair: cradle0 for the appliance, dev0 for devices."""
+
+    def __init__(self, name):
+        self.name = name
+        subprocess.run(["bash", "-c", f". {ROOT}/tools/lib.sh; network_up {name}"], check=True)
+
+    def command(self, *argv):
+        return ["ip", "netns", "exec", self.name, *map(str, argv)]
+
+    def run(self, *argv, **options):
+        return subprocess.run(self.command(*argv), text=True, capture_output=True, **options)
+
+    def udp(self, family=socket.AF_INET, port=0):
+        """A UDP socket inside the namespace."""
+        host = os.open("/proc/self/ns/net", os.O_RDONLY)
+        inside = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        try:
+            setns(inside)
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            sock.bind((DEVICE4 if family == socket.AF_INET else "2001:2::2", port))
+        finally:
+            setns(host)
+            os.close(host)
+            os.close(inside)
+        sock.settimeout(5)
+        return sock
+
+    def close(self):
+        subprocess.run(["bash", "-c", f". {ROOT}/tools/lib.sh; network_down {self.name}"])
+
+
+def setns(fd):
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(fd, 0x40000000):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Cradled:
+    """The program under test, on a folder of configuration that the test may edit."""
+
+    def __init__(self, build, network, folder, settings=None, env=None):
+        self.build, self.network, self.folder = build, network, folder
+        self.socket = str(folder / "cradle.sock")
+        self.process, self.env = None, env
+        shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
+        self.edit("cradle.conf", r"/run/cradle/cradle\.sock", self.socket)
+        self.edit("cradle.conf", r"^idle_yield = false", "idle_yield = true")
+        self.edit("cradle.conf", r'^file_prefix = .*', f'file_prefix = "{network.name}-{os.urandom(3).hex()}";')
+        self.edit("cradle.conf", r'^hugepages = .*', 'hugepages = "no";')
+        self.edit("cradle.conf", r'^sessions = \d+', "sessions = 1024")
+        if 'security = "nosec"' not in self.read("cradle.conf"):
+            self.edit("cradle.conf", r'\{ port = 5684; security = "psk"; \}',
+                      r'\g<0>, { port = 5683; security = "nosec"; }')
+        for pattern, replacement in (settings or {}).items():
+            self.edit("cradle.conf", pattern, replacement)
+
+    def read(self, name):
+        return (self.folder / name).read_text()
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+
+    def edit(self, name, pattern, replacement):
+        text, n = re.subn(pattern, replacement, self.read(name), count=1, flags=re.M)
+        assert n == 1, f"{name} has no {pattern}"
+        self.write(name, text)
+
+    def start(self):
+        log = open(self.folder / "log", "ab")
+        env = dict(os.environ, **(self.env or {}))
+        self.process = subprocess.Popen(
+            self.network.command(f"{self.build}/control/cradled", "-c", self.folder / "cradle.conf"),
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+
+        def up():
+            assert self.process.poll() is None, self.log()
+            return self.ctl("status").returncode == 0
+        wait_for(up, "cradled to answer: " + self.log(), 60)
+        return self
+
+    def log(self):
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def ctl(self, *argv, **options):
+        return subprocess.run([f"{self.build}/tools/cradlectl", "-s", self.socket, *map(str, argv)],
+                              text=True, capture_output=True, timeout=60, **options)
+
+    def result(self, *argv):
+        """The machine-readable result of a command that must succeed."""
+        answer = self.ctl("--json", *argv)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return json.loads(answer.stdout)
+
+    def counters(self):
+        result = self.result("stats", "--all")
+        return result.get("counters", result)
+
+    def stop(self):
+        """SIGTERM, and the exit code."""
+        if self.process.poll() is None:
+            # `ip netns exec` replaces itself by the program: the pid is cradled's.
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def device(self, *argv, tls="openssl", port=5683, host=SERVER4, timeout=60):
+        """Runs a libcoap device; returns (exit code, events)."""
+        options, queries = [], []
+        for argument in map(str, argv):
+            (queries if "=" in argument and not options[-1:] in (["-r"], ["-k"], ["-i"]) else options).append(argument)
+        done = self.network.run(f"{self.build}/tests/functional/lwm2m_client_{tls}", *options, host, port, *queries,
+                                timeout=timeout)
+        events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        assert events, done.stderr
+        return done.returncode, events
+
+
+class Capture:
+    """tshark on the devices' side of the veth, and its decoding."""
+
+    def __init__(self, network, file):
+        self.network, self.file = network, str(file)
+        self.process = subprocess.Popen(network.command("tshark", "-q", "-i", "dev0", "-w", self.file),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if "Capture started" in line or "Capturing on" in line:
+                break
+        # tshark says so before its child listens; the file's header is written once it does.
+        wait_for(lambda: os.path.exists(self.file) and os.path.getsize(self.file) > 0, "the capture to begin")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=20)
+
+    def decode(self, display_filter, *options):
+        done = subprocess.run(["tshark", "-r", self.file, "-Y", display_filter, "-T", "json",
+                               "--no-duplicate-keys", *options],
+                              text=True, capture_output=True, check=True, timeout=60)
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    return request.config.getoption("--build-dir")
+
+
+@pytest.fixture(scope="session")
+def network():
+    net = Network(f"cradle-test-{os.getpid()}")
+    yield net
+    net.close()
+
+
+@pytest.fixture
+def cradled(build, network, tmp_path):
+    """A factory: cradled(settings={pattern: replacement}) starts one; all are stopped at the end."""
+    started = []
+
+    def make(settings=None, env=None, prepare=None):
+        daemon = Cradled(build, network, tmp_path / f"conf{len(started)}", settings, env)
+        if prepare:
+            prepare(daemon)
+        started.append(daemon)
+        return daemon.start()
+    yield make
+    for daemon in started:
+        if daemon.process and daemon.process.poll() is None:
+            daemon.stop()
+
+
+@pytest.fixture
+def capture(network, tmp_path):
+    taken = []
+
+    def make():
+        taken.append(Capture(network, tmp_path / f"capture{len(taken)}.pcapng"))
+        return taken[-1]
+    yield make
+    for one in taken:
+        if one.process.poll() is None:
+            one.stop()
