@@ -1,0 +1,75 @@
+"""The dataplane under other circumstances: several workers, no allocation, other devices than af_packet."""
+import mmap
+import os
+import socket
+import struct
+import subprocess
+import time
+
+import coap
+from conftest import SERVER4, wait_for
+from test_nosec import RawDevice, finish, operations
+
+
+def test_two_workers_serve_every_flow(cradled, network):
+    daemon = cradled({r"^workers = 1": "workers = 2"})
+    devices = [RawDevice(network) for _ in range(16)]
+    for device in devices:
+        assert finish(device, device.begin()) == ["/0/2", "/1/0", "/bs"]
+    assert daemon.counters()["bs_finished"] == 16
+    workers = daemon.result("status")["workers"]
+    assert len(workers) == 2
+
+
+def test_workers_allocate_nothing_after_start(cradled, build, network, tmp_path):
+    """Counts malloc and its kin by thread through a preloaded library."""
+    table = tmp_path / "allocations"
+    env = {"LD_PRELOAD": f"{build}/tests/functional/liballoc_guard.so", "CRADLE_ALLOC_GUARD": str(table)}
+    daemon = cradled(env=env)
+
+    def worker_counts():
+        return subprocess.run([f"{build}/tests/functional/alloc_guard_read", table], text=True, check=True,
+                              capture_output=True).stdout
+    assert daemon.device("ep=demo-0001")[0] == 0
+    before = worker_counts()
+    assert before.strip(), "no worker thread was seen"
+    for query in ("ep=demo-0001", "ep=nobody", "pct=112"):
+        for _ in range(20):
+            daemon.device("ep=demo-0001", query) if query != "ep=nobody" else daemon.device(query)
+    assert worker_counts() == before
+
+
+def test_memory_is_said_at_start(cradled):
+    log = cradled().log()
+    line = next(l for l in log.splitlines() if "bytes" in l and "session" in l)
+    numbers = [int(w) for w in line.replace(",", " ").replace(":", " ").split() if w.isdigit()]
+    assert any(100 < n <= 512 for n in numbers), line
+
+
+def test_over_memif(build, network, tmp_path):
+    """The same program on shared memory; testpmd bridges it to the veth, so that the same devices reach it."""
+    from conftest import Cradled
+    memif = tmp_path / "memif.sock"
+    daemon = Cradled(build, network, tmp_path / "conf",
+                     {r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={memif}"}).start()
+    bridge = subprocess.Popen(
+        network.command("dpdk-testpmd", "--no-pci", "--no-huge", "-m", "256", "--no-shconf",
+                        "--file-prefix", f"bridge-{os.getpid()}", "--log-level", "error", "--lcores", "0@0,1@1",
+                        "--vdev", f"net_memif0,role=client,socket={memif}",
+                        "--vdev", "net_af_packet0,iface=cradle0", "--",
+                        "--forward-mode=io", "--auto-start", "--no-lsc-interrupt", "--total-num-mbufs=4096",
+                        "--no-flush-rx"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        def bridged():
+            assert bridge.poll() is None, bridge.stdout.read().decode()
+            return network.run("ping", "-c", "1", "-W", "1", SERVER4).returncode == 0
+        wait_for(bridged, "the bridge", 60)
+        code, events = daemon.device("ep=demo-0001")
+        assert code == 0, events
+        assert [s["path"] for s in operations(events)] == ["/0/2", "/1/0", "/bs"]
+    finally:
+        bridge.stdin.close()
+        bridge.terminate()
+        bridge.wait(20)
+        assert daemon.stop() == 0
