@@ -36,8 +36,16 @@ void bytes_out_put(struct bytes_out *out, const void *bytes, size_t len);
 void bytes_out_u8(struct bytes_out *out, uint8_t byte);
 
 /*
+ * True when an encoder can take the records: at least one, each a value at a resource or resource instance
+ * below `target`, strictly ascending, and no resource both with and without instances.
+ */
+bool lwm2m_records_valid(const struct lwm2m_path *target, const struct lwm2m_record *records,
+			 size_t count);
+
+/*
  * Encodes `count` records (sorted by path, all below `target`) as the payload of a write to `target`,
- * an object, an instance, a resource or a resource instance.
+ * an object, an instance, a resource or a resource instance; the formats that carry whole paths also
+ * take all objects, a Bootstrap-Pack.
  * Returns 0; -EMSGSIZE when the output is full; -EINVAL when the format cannot carry these records
  * (for example text with several values); -ENOTSUP for a format that is none of enum content_format.
  */

@@ -1,0 +1,111 @@
+/*
+ * senml_cbor.c - application/senml+cbor (RFC 8428 6, OMA TS Core 7.4.5).
+ *
+ * The form is the one of the OMA examples: an instance's path is the base name of its first record, the
+ * other records name the resource alone. Floats go out as doubles: that is what clients' vectors hold.
+ */
+#include "tasks/encode.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "tasks/cbor.h"
+
+/* Labels (RFC 8428 table 4; OMA TS Core table 7.4.5-2 for "vlo"). */
+enum senml_label {
+	SENML_BASE_NAME = -2,
+	SENML_NAME = 0,
+	SENML_VALUE = 2,
+	SENML_STRING = 3,
+	SENML_BOOLEAN = 4,
+	SENML_DATA = 8,
+};
+
+static void
+put_base_name(struct bytes_out *out, const struct lwm2m_path *path)
+{
+	char name[sizeof "/65535/65535/"];
+	int len = snprintf(name, sizeof name, "/%u/%u/", (unsigned)path->object & 0xffff,
+			   (unsigned)path->instance & 0xffff);
+
+	cbor_integer(out, SENML_BASE_NAME);
+	cbor_string(out, CBOR_TEXT, name, (size_t)len);
+}
+
+static void
+put_name(struct bytes_out *out, const struct lwm2m_path *path)
+{
+	char name[sizeof "65535/65535"];
+	int len;
+
+	if (path->resource_instance < 0)
+		len = snprintf(name, sizeof name, "%u", (unsigned)path->resource & 0xffff);
+	else
+		len = snprintf(name, sizeof name, "%u/%u", (unsigned)path->resource & 0xffff,
+			       (unsigned)path->resource_instance & 0xffff);
+	cbor_integer(out, SENML_NAME);
+	cbor_string(out, CBOR_TEXT, name, (size_t)len);
+}
+
+static void
+put_value(struct bytes_out *out, const struct lwm2m_value *value)
+{
+	switch (value->type) {
+	case LWM2M_STRING:
+	case LWM2M_CORELNK:
+		cbor_integer(out, SENML_STRING);
+		cbor_string(out, CBOR_TEXT, value->bytes.at, value->bytes.len);
+		return;
+	case LWM2M_OPAQUE:
+		cbor_integer(out, SENML_DATA);
+		cbor_string(out, CBOR_BYTES, value->bytes.at, value->bytes.len);
+		return;
+	case LWM2M_INTEGER:
+	case LWM2M_TIME:
+		cbor_integer(out, SENML_VALUE);
+		cbor_integer(out, value->integer);
+		return;
+	case LWM2M_UNSIGNED:
+		cbor_integer(out, SENML_VALUE);
+		cbor_head(out, CBOR_UNSIGNED, value->number);
+		return;
+	case LWM2M_FLOAT:
+		cbor_integer(out, SENML_VALUE);
+		cbor_double(out, value->real);
+		return;
+	case LWM2M_BOOLEAN:
+		cbor_integer(out, SENML_BOOLEAN);
+		cbor_boolean(out, value->boolean);
+		return;
+	case LWM2M_OBJLNK:
+		cbor_string(out, CBOR_TEXT, "vlo", 3);
+		cbor_link(out, value->link.object, value->link.instance);
+		return;
+	case LWM2M_NONE:
+		return;
+	}
+}
+
+int
+senml_cbor_encode(const struct lwm2m_path *target, const struct lwm2m_record *records, size_t count,
+		  struct bytes_out *out)
+{
+	const struct lwm2m_path *before = NULL;
+
+	if (!lwm2m_records_valid(target, records, count))
+		return -EINVAL;
+	cbor_head(out, CBOR_ARRAY, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct lwm2m_path *path = &records[i].path;
+		bool new_base = !before || before->object != path->object ||
+				before->instance != path->instance;
+
+		cbor_head(out, CBOR_MAP, new_base ? 3 : 2);
+		if (new_base)
+			put_base_name(out, path);
+		put_name(out, path);
+		put_value(out, &records[i].value);
+		before = path;
+	}
+	return out->overflow ? -EMSGSIZE : 0;
+}
