@@ -1,10 +1,11 @@
 /*
  * cursor.h - the one way to read and write packet bytes.
  *
- * A reader walks over borrowed bytes, a writer over a borrowed buffer; both are big-endian and bounded. The first
- * access beyond the end makes the error sticky: from then on reads yield 0 and NULL, writes do nothing, and the
- * position stays. So a parser or encoder runs straight through and asks once, at its end: reader_ok(), reader_done(),
- * writer_finish(). What was read before asking must not be acted upon.
+ * A reader walks over borrowed bytes, a writer over a borrowed buffer; both are big-endian and
+ * bounded. The first access beyond the end makes the error sticky: from then on reads yield 0 and
+ * NULL, writes do nothing, and the position stays. So a parser or encoder runs straight through and
+ * asks once, at its end: reader_ok(), reader_done(), writer_finish(). What was read before asking
+ * must not be acted upon.
  *
  * Owner: the caller, of cursor and bytes. One thread. Neither allocates nor blocks.
  */
@@ -70,7 +71,8 @@ reader_fail(struct reader *reader)
 	reader->failed = true;
 }
 
-/* The next `len` bytes, borrowed; NULL when there are fewer (and not NULL for len 0 of a non-NULL buffer). */
+/* The next `len` bytes, borrowed; NULL when there are fewer (and not NULL for len 0 of a non-NULL
+ * buffer). */
 static inline const uint8_t *
 reader_bytes(struct reader *reader, size_t len)
 {
@@ -85,7 +87,8 @@ reader_bytes(struct reader *reader, size_t len)
 	return at;
 }
 
-/* The same, copied; `out` is zeroed when there are fewer, so that it is never read uninitialised. */
+/* The same, copied; `out` is zeroed when there are fewer, so that it is never read
+ * uninitialised. */
 static inline void
 reader_copy(struct reader *reader, void *out, size_t len)
 {
@@ -176,7 +179,8 @@ reader_u64(struct reader *reader)
 	return reader_uint(reader, 8);
 }
 
-/* Vectors with a length in front (RFC 5246 4.3): the length field, then a reader over that many bytes. */
+/* Vectors with a length in front (RFC 5246 4.3): the length field, then a reader over that many
+ * bytes. */
 static inline struct reader
 reader_vector_u8(struct reader *reader)
 {
@@ -328,8 +332,8 @@ writer_u64(struct writer *writer, uint64_t value)
 
 /*
  * Length fields whose value is known only after what they count: reserve, write the body, close.
- * writer_close() stores the number of bytes written since; a body too long for the field is a failure.
- * Marks nest; the trap: close the inner one first.
+ * writer_close() stores the number of bytes written since; a body too long for the field is a
+ * failure. Marks nest; the trap: close the inner one first.
  */
 static inline struct writer_mark
 writer_reserve(struct writer *writer, uint8_t width)
