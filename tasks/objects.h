@@ -51,3 +51,6 @@ const struct resource_def *object_resource(const struct object_def *object, uint
 
 /* Iteration by id, newest version each: index from 0; NULL ends. */
 const struct object_def *objects_at(const struct objects *objects, unsigned index);
+
+/* Iteration over every registered version, by id, then oldest first: every name of every version resolves. */
+const struct object_def *objects_version_at(const struct objects *objects, unsigned index);
