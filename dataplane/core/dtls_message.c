@@ -1,0 +1,60 @@
+#include "dataplane/core/dtls_message.h"
+
+bool
+dtls_message_next(struct reader *record, struct dtls_message *message)
+{
+	message->type = reader_u8(record);
+	message->length = reader_u24(record);
+	message->sequence = reader_u16(record);
+	message->offset = reader_u24(record);
+	message->fragment_length = reader_u24(record);
+	message->fragment = reader_bytes(record, message->fragment_length);
+	if (!reader_ok(record) || message->offset + message->fragment_length > message->length)
+		return false;
+	/* An empty fragment of a message that is not empty says nothing and would never end one. */
+	return message->fragment_length != 0 || message->length == 0;
+}
+
+void
+dtls_message_header(uint8_t header[DTLS_HANDSHAKE_HEADER], uint8_t type, uint32_t length,
+		    uint16_t sequence)
+{
+	struct writer writer = writer_init(header, DTLS_HANDSHAKE_HEADER);
+
+	writer_u8(&writer, type);
+	writer_u24(&writer, length);
+	writer_u16(&writer, sequence);
+	writer_u24(&writer, 0);
+	writer_u24(&writer, length);
+}
+
+static bool
+mark_seen(uint8_t *seen, size_t i)
+{
+	uint8_t bit = (uint8_t)(1u << (i % 8));
+	bool fresh = !(seen[i / 8] & bit);
+
+	seen[i / 8] |= bit;
+	return fresh;
+}
+
+enum dtls_gather
+dtls_assembly_add(struct dtls_assembly *assembly, const struct dtls_message *message, uint8_t *body,
+		  uint8_t *seen, size_t capacity)
+{
+	if (message->length > capacity)
+		return DTLS_GATHER_REFUSED;
+	if (assembly->have == 0)
+		assembly->length = (uint16_t)message->length;
+	if (assembly->length != message->length)
+		return DTLS_GATHER_REFUSED;
+	for (size_t i = 0; i < message->fragment_length; i++) {
+		size_t at = message->offset + i;
+
+		if (!mark_seen(seen, at))
+			continue;
+		body[at] = message->fragment[i];
+		assembly->have++;
+	}
+	return assembly->have == assembly->length ? DTLS_GATHER_WHOLE : DTLS_GATHER_MORE;
+}
