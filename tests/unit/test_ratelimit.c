@@ -121,6 +121,7 @@ Test(ratelimit, ipv4_is_told_apart_by_24_bits)
 	struct ratelimit_bucket buckets[BUCKETS];
 	struct ratelimit_prefixes limits;
 	uint8_t addr[16];
+	unsigned hit = 0;
 
 	ratelimit_prefixes_init(&limits, (struct ratelimit_rate){ 0, 1 }, seed, buckets, BUCKETS);
 	address(addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x00\x00\x01", 16);
@@ -131,7 +132,8 @@ Test(ratelimit, ipv4_is_told_apart_by_24_bits)
 		addr[14] = (uint8_t)i;
 		(void)!ratelimit_prefixes_take(&limits, addr, 1);
 	}
-	for (unsigned i = 0; i < BUCKETS;
-	     i++) /* 255 prefixes reach every one of 64 buckets: odds against 63:1 */
-		cr_assert_eq(buckets[i].credit, 0, "bucket %u was never hit", i);
+	/* 255 prefixes leave 64 / e^4 = 1.2 of 64 buckets untouched on average. */
+	for (unsigned i = 0; i < BUCKETS; i++)
+		hit += buckets[i].credit == 0;
+	cr_assert_geq(hit, BUCKETS - 6, "%u", hit);
 }
