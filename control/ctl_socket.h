@@ -1,0 +1,55 @@
+/*
+ * ctl_socket.h - the control socket: takes requests, gives answers, never waits.
+ *
+ * A server has an epoll of its own, so that a loop watches one descriptor: ctl_server_fd() is readable when
+ * ctl_server_run() has work. Clients are bounded (CTL_CLIENTS_MAX); one that sends garbage, or does not read its answers,
+ * loses its connection and nobody else notices.
+ *
+ * Owner: the control loop. One thread. Allocates; does not block.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include <jansson.h>
+
+#include "control/ctl_proto.h"
+
+enum { CTL_ERROR_MAX = 512, CTL_ARGUMENTS_MAX = 64 };
+
+/* Valid during the handler's call. */
+struct ctl_request {
+	int argc;
+	const char *const *argv;
+	bool json;         /* the client shows `result`, not `text` */
+	const char *data;  /* what the client read for the command, for example a file; NULL: none */
+	size_t data_len;
+	struct ucred peer; /* who asks: for the log */
+};
+
+/* Filled by the handler; the server frees it. All pointers may stay NULL. */
+struct ctl_answer {
+	int exit;       /* enum ctl_exit */
+	char *text;     /* malloc'ed, for people */
+	char *error;    /* malloc'ed, for people, goes to standard error */
+	json_t *result; /* a reference */
+};
+
+typedef void ctl_handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
+
+struct ctl_server;
+
+/*
+ * Listens at `path` with mode 0660, owned by `group` when it is not NULL. A stale socket file is replaced; one that somebody
+ * answers on, a path that is no socket, or an unknown group is an error: NULL and a sentence.
+ */
+struct ctl_server *ctl_server_new(const char *path, const char *group, ctl_handler *handler,
+				  void *ctx, char error[CTL_ERROR_MAX]);
+
+int ctl_server_fd(const struct ctl_server *server);
+void ctl_server_run(struct ctl_server *server);
+
+/* Sends what clients take at once, closes, and removes the socket. */
+void ctl_server_free(struct ctl_server *server);
