@@ -47,6 +47,12 @@ struct dataplane_listener_config {
 	uint8_t security; /* enum listener_security; on every address of every port */
 };
 
+enum dataplane_hugepages {
+	DATAPLANE_HUGEPAGES_NO,   /* ordinary memory: no set-up needed */
+	DATAPLANE_HUGEPAGES_YES,  /* refuse to start without */
+	DATAPLANE_HUGEPAGES_AUTO, /* use them where enough are free */
+};
+
 struct dataplane_config {
 	struct dataplane_port_config ports[DATAPLANE_PORTS_MAX];
 	unsigned n_ports;
@@ -58,10 +64,11 @@ struct dataplane_config {
 	unsigned sessions;       /* of all workers together */
 	unsigned packet_buffers; /* 0: computed from queues and bursts */
 	unsigned memory_mb;      /* 0: computed; what --no-huge may take, or hugepages to use */
-	bool hugepages;          /* use them; false: --no-huge */
+	uint8_t hugepages;       /* enum dataplane_hugepages; true and false read as YES and NO */
 	bool idle_yield;         /* sched_yield() on empty turns: for shared CPUs */
 	const char *file_prefix; /* DPDK's; NULL: "cradle" */
 	const char *eal_args;    /* further arguments, blank separated; NULL: none */
+	int log_fd;              /* DPDK's warnings are written here, a line each, never blocking; 0: standard error */
 	struct stack_limits limits;
 };
 
