@@ -139,7 +139,10 @@ world_hello_record(struct dtls_world *world, const struct dtls_record *record, s
 	case DTLS_GREETING_ANSWERED:
 		return;
 	case DTLS_GREETING_FRAGMENT:
-		break;
+		if (world->has_handshake)
+			break;
+		count(&world->counters, COUNTER_dtls_hello_fragment);
+		return;
 	case DTLS_GREETING_VERIFIED:
 		if (world->has_handshake && dtls_handshake_is_of(&world->handshake, record))
 			break;
