@@ -16,6 +16,7 @@
 #include "dataplane/core/counters.h"
 #include "dataplane/core/directory.h"
 #include "dataplane/core/peer.h"
+#include "dataplane/core/slow_lane.h"
 #include "dataplane/core/stack.h"
 
 enum {
@@ -122,6 +123,23 @@ unsigned dataplane_events(struct dataplane *dp, struct session_event *events, ui
 /* Posts a command; -EAGAIN when the mailbox is full: try again from the loop. */
 int dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_command *command)
 	__attribute__((warn_unused_result));
+
+/*
+ * The slow lane (slow_lane.h). These belong to its own thread, an ordinary one; none of them touches a worker's time.
+ * Items: dataplane_lane_take() gives them to the thread, dataplane_lane_give() and dataplane_lane_return() take them back.
+ */
+unsigned dataplane_lane_take(struct dataplane *dp, struct slow_lane_item **items, unsigned n);
+/* A free item, or NULL. */
+struct slow_lane_item *dataplane_lane_item(struct dataplane *dp);
+void dataplane_lane_give(struct dataplane *dp, struct slow_lane_item *item);
+void dataplane_lane_return(struct dataplane *dp, struct slow_lane_item **items, unsigned n);
+/* Waits for items, dataplane_lane_wake() or the time-out. */
+void dataplane_lane_wait(struct dataplane *dp, int timeout_ms);
+/* From any thread: ends a dataplane_lane_wait(). */
+void dataplane_lane_wake(struct dataplane *dp);
+/* The pre-shared key of an identity: false when unknown or without one. Wipe *found after use. */
+bool dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size_t len,
+			     struct slow_lane_identity *found);
 
 /* Sums over workers, or one worker's (worker >= 0). Never resets. */
 void dataplane_counters(const struct dataplane *dp, int worker, struct counters *out);
