@@ -168,7 +168,10 @@ enum {
 
 /* Bytes of the fragment for `len` bytes of content: the padding is the shortest. */
 size_t crypto_cbc_sealed_len(size_t len);
-/* Seals one record under a fresh random IV; returns the fragment's length. `out` must not overlap `in`. */
+/*
+ * Seals one record under a fresh random IV; returns the fragment's length, which `out` must have room for. `in` may be
+ * out + 16, where the content goes; any other overlap is not allowed.
+ */
 size_t crypto_cbc_seal(const struct crypto_ops *ops, const struct crypto_cbc *record,
 		       const uint8_t iv[16]);
 /*
