@@ -262,6 +262,14 @@ writer_room(struct writer *writer, size_t len)
 	return at;
 }
 
+/* Takes back the last `len` bytes of writer_room(): they were not needed. */
+static inline void
+writer_give_back(struct writer *writer, size_t len)
+{
+	if (!writer->failed && len <= writer_len(writer))
+		writer->at -= len;
+}
+
 static inline void
 writer_bytes(struct writer *writer, const void *bytes, size_t len)
 {

@@ -218,6 +218,12 @@ dtls_open(const struct crypto_ops *ops, struct dtls_opening *openings, unsigned 
 		openings[i].outcome = check_sealed(openings[i].session, &openings[i].record);
 		if (openings[i].outcome != COUNTER_dtls_rx_opened)
 			continue;
+		if (openings[i].session->cbc) {
+			bool ok = dtls_cbc_open(ops, &openings[i]);
+
+			openings[i].outcome = finish_opening(&openings[i], ok);
+			continue;
+		}
 		prepare_opening(&openings[i], &ccm[m]);
 		which[m++] = (uint8_t)i;
 	}
@@ -231,13 +237,24 @@ dtls_open(const struct crypto_ops *ops, struct dtls_opening *openings, unsigned 
 size_t
 dtls_seal_prefix(const struct dtls_session *session)
 {
+	if (session->cbc)
+		return DTLS_RECORD_HEADER + DTLS_CBC_IV;
 	return DTLS_RECORD_HEADER + session->peer_cid_len + DTLS_EXPLICIT_NONCE;
 }
 
 size_t
 dtls_seal_suffix(const struct dtls_session *session)
 {
+	if (session->cbc)
+		return DTLS_CBC_SUFFIX_MAX;
 	return DTLS_TAG + (session->peer_cid_len != 0);
+}
+
+/* Epoch and sequence of the next record. */
+static uint64_t
+next_number(struct dtls_session *session)
+{
+	return (uint64_t)EPOCH_KEYED << SEQUENCES | session->write_sequence++;
 }
 
 static void
@@ -265,8 +282,7 @@ prepare_sealing(struct dtls_sealing *sealing, struct crypto_ccm *ccm)
 
 	if (cid_len)
 		content[plaintext++] = sealing->type; /* RFC 9146 4, without padding */
-	put_header(sealing, (uint64_t)EPOCH_KEYED << SEQUENCES | session->write_sequence, plaintext);
-	session->write_sequence++;
+	put_header(sealing, next_number(session), plaintext);
 	put_nonce(sealing->work.nonce, session->keys.server_iv, content - DTLS_EXPLICIT_NONCE);
 	*ccm = (struct crypto_ccm){
 		.key = session->keys.server_key,
@@ -289,8 +305,12 @@ dtls_seal(const struct crypto_ops *ops, struct dtls_sealing *sealings, unsigned 
 
 	assert(n <= DTLS_BURST);
 	for (unsigned i = 0; i < n; i++) {
-		if (sealings[i].session->write_sequence >> SEQUENCES)
+		struct dtls_session *session = sealings[i].session;
+
+		if (session->write_sequence >> SEQUENCES)
 			sealings[i].length = 0; /* a nonce must not come twice */
+		else if (session->cbc)
+			dtls_cbc_seal(ops, &sealings[i], next_number(session));
 		else
 			prepare_sealing(&sealings[i], &ccm[m++]);
 	}
@@ -302,15 +322,17 @@ dtls_write_sealed(const struct crypto_ops *ops, struct dtls_session *session, ui
 		  const void *content, size_t len, struct writer *out)
 {
 	size_t prefix = dtls_seal_prefix(session);
+	size_t room = prefix + len + dtls_seal_suffix(session);
 	struct dtls_sealing sealing = { .session = session, .type = type, .length = (uint16_t)len };
 
-	sealing.record = writer_room(out, prefix + len + dtls_seal_suffix(session));
+	sealing.record = writer_room(out, room);
 	if (!sealing.record)
 		return;
 	memcpy(sealing.record + prefix, content, len);
 	dtls_seal(ops, &sealing, 1);
 	if (sealing.length == 0)
 		writer_fail(out);
+	writer_give_back(out, room - sealing.length); /* padding varies under CBC */
 }
 
 struct writer_mark

@@ -16,6 +16,7 @@
 #include "dataplane/core/counters.h"
 #include "dataplane/core/crypto.h"
 #include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls_cbc.h"
 #include "dataplane/core/dtls_defs.h"
 
 /* Anti-replay (RFC 6347 4.1.2.6): bit i of `seen` is record top - i. All zero: nothing received yet. */
@@ -39,10 +40,11 @@ struct dtls_keys {
 /*
  * An association: epoch 1 of both directions, and what answers a client that lost our last flight.
  *
- *	keys 40 | write 8 | window 16 | identity 16 | flight 24 | cid 8 | peer cid 33 | flags 3
+ *	keys 40 | cbc 8 | write 8 | window 16 | identity 16 | flight 24 | cid 8 | peer cid 33 | flags 3
  */
 struct dtls_session {
 	struct dtls_keys keys;
+	struct dtls_cbc *cbc;         /* of a session of the CBC suite: its keys, instead of `keys`; else NULL */
 	uint64_t write_sequence;      /* of the next record, 48 bits */
 	struct dtls_window window;
 	uint64_t identity_hash;       /* of the authenticated identity, by the key look-up; see dtls_handshake.h */

@@ -1,0 +1,126 @@
+/* Records of the CBC suite: what one side seals the other opens, and nothing else does (RFC 5246 6.2.3.2, RFC 7366). */
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "dataplane/core/dtls_record.h"
+
+static const struct crypto_ops *ops;
+static struct slow_lane_keys keys;
+static struct dtls_cbc ours, theirs;
+static struct dtls_session server, client;
+static struct counters counters;
+
+/* The client's view of the same association is the server's with the directions exchanged. */
+static void
+establish(bool encrypt_then_mac)
+{
+	struct slow_lane_keys turned;
+
+	ops = crypto_select();
+	memset(&keys, 0, sizeof keys);
+	for (unsigned i = 0; i < SLOW_LANE_MAC_KEY; i++) {
+		keys.client_mac[i] = (uint8_t)i;
+		keys.server_mac[i] = (uint8_t)(100 + i);
+	}
+	memset(keys.client_key, 0x11, sizeof keys.client_key);
+	memset(keys.server_key, 0x22, sizeof keys.server_key);
+	keys.encrypt_then_mac = encrypt_then_mac;
+	keys.write_sequence = 1;
+	turned = keys;
+	memcpy(turned.client_mac, keys.server_mac, sizeof turned.client_mac);
+	memcpy(turned.server_mac, keys.client_mac, sizeof turned.server_mac);
+	memcpy(turned.client_key, keys.server_key, sizeof turned.client_key);
+	memcpy(turned.server_key, keys.client_key, sizeof turned.server_key);
+	dtls_cbc_establish(ops, &keys, &ours, &server);
+	dtls_cbc_establish(ops, &turned, &theirs, &client);
+}
+
+static size_t
+seal(struct dtls_session *from, uint8_t *record, const uint8_t *content, size_t len)
+{
+	struct dtls_sealing sealing = { .session = from, .record = record, .length = (uint16_t)len,
+					.type = DTLS_APPLICATION_DATA };
+
+	memcpy(record + dtls_seal_prefix(from), content, len);
+	dtls_seal(ops, &sealing, 1);
+	cr_assert_leq(sealing.length, dtls_seal_prefix(from) + len + dtls_seal_suffix(from));
+	return sealing.length;
+}
+
+static struct dtls_opening
+open_record(struct dtls_session *by, uint8_t *record, size_t len)
+{
+	struct dtls_walk walk = { record, record + len };
+	struct dtls_opening opening = { .session = by };
+
+	cr_assert(dtls_record_next(&walk, &opening.record, &counters));
+	dtls_open(ops, &opening, 1);
+	return opening;
+}
+
+Test(dtls_cbc, altered_records_do_not_open)
+{
+	for (int etm = 0; etm < 2; etm++) {
+		uint8_t record[256];
+		size_t len;
+
+		establish(etm);
+		len = seal(&client, record, (const uint8_t *)"secret", 6);
+		for (size_t i = 3; i < len; i++) {
+			uint8_t copy[256];
+			struct dtls_walk walk = { copy, copy + len };
+			struct dtls_opening opening = { .session = &server };
+
+			memcpy(copy, record, len);
+			copy[i] ^= 1;
+			if (!dtls_record_next(&walk, &opening.record, &counters))
+				continue;
+			dtls_open(ops, &opening, 1);
+			cr_assert_neq(opening.outcome, COUNTER_dtls_rx_opened, "byte %zu", i);
+		}
+		cr_assert_eq(open_record(&server, record, len).outcome, COUNTER_dtls_rx_opened);
+	}
+}
+
+Test(dtls_cbc, a_replay_is_told)
+{
+	uint8_t record[256], copy[256];
+	size_t len;
+
+	establish(true);
+	len = seal(&client, record, (const uint8_t *)"once", 4);
+	memcpy(copy, record, len);
+	cr_assert_eq(open_record(&server, record, len).outcome, COUNTER_dtls_rx_opened);
+	cr_assert_eq(open_record(&server, copy, len).outcome, COUNTER_dtls_rx_replayed);
+}
+
+Test(dtls_cbc, every_length_both_ways)
+{
+	for (int etm = 0; etm < 2; etm++) {
+		establish(etm);
+		for (size_t len = 0; len < 300; len++) {
+			uint8_t content[300], record[512];
+			struct dtls_opening opening;
+			size_t sealed;
+
+			memset(content, (int)len, sizeof content);
+			sealed = seal(len % 2 ? &server : &client, record, content, len);
+			opening = open_record(len % 2 ? &client : &server, record, sealed);
+			cr_assert_eq(opening.outcome, COUNTER_dtls_rx_opened, "%zu bytes", len);
+			cr_assert_eq(opening.length, len);
+			cr_assert_arr_eq(opening.content, content, len);
+			cr_assert_eq(opening.type, DTLS_APPLICATION_DATA);
+		}
+	}
+}
+
+Test(dtls_cbc, initialisation_vectors_never_repeat)
+{
+	uint8_t first[256], second[256];
+
+	establish(true);
+	seal(&server, first, (const uint8_t *)"same", 4);
+	seal(&server, second, (const uint8_t *)"same", 4);
+	cr_assert_neq(memcmp(first + DTLS_RECORD_HEADER, second + DTLS_RECORD_HEADER, DTLS_CBC_IV), 0);
+}
