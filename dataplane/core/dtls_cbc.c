@@ -96,7 +96,7 @@ make_iv(const struct crypto_ops *ops, const struct crypto_cbc_keys *keys, uint64
 static void
 put_record_header(uint8_t *record, uint8_t type, uint64_t sequence, size_t length)
 {
-	struct writer writer = writer_init(record, DTLS_RECORD_HEADER + DTLS_CBC_IV);
+	struct writer writer = writer_init(record, DTLS_RECORD_HEADER + length);
 
 	writer_u8(&writer, type);
 	writer_u16(&writer, DTLS_1_2);
