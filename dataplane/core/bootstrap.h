@@ -1,0 +1,105 @@
+/*
+ * bootstrap.h - the bootstrap dialogue as data: a table of (state, input), and which replies a step
+ * accepts.
+ *
+ * Source: OMA LwM2M Core TS 6.1.7 (operations and their codes), 6.1.3 (order: request, commands,
+ * finish).
+ *
+ *	        request         accepted (more)        accepted (last)
+ *	IDLE ------------> STEP -----------------> STEP ... ----------> DONE --timer--> IDLE
+ *	   \  batch to    ^  |  \ empty ACK         ^  \ wrong reply,
+ *	    \ be made     |  |   v                 /    \ Reset, no reply,
+ *	     +--> WAIT_BATCH |   STEP_ACKED ------+      \ asked again, cancelled
+ *	               \     +------------------------> FAILED --timer--> IDLE
+ *	                +------- no batch --------------^
+ *
+ * DONE and FAILED linger: the session remembers its request, so that a copy of it gets the same
+ * answer and starts no second dialogue (RFC 7252 4.5). Pure data, nothing allocated, any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum bootstrap_state {
+	BOOTSTRAP_IDLE,       /* no run */
+	BOOTSTRAP_WAIT_BATCH, /* the request is unanswered: the control side makes its batch */
+	BOOTSTRAP_STEP,       /* a step is sent, neither acknowledged nor answered */
+	BOOTSTRAP_STEP_ACKED, /* acknowledged by an empty ACK: a separate response is to come (RFC
+			       * 7252 5.2.2) */
+	BOOTSTRAP_DONE,       /* every step accepted */
+	BOOTSTRAP_FAILED,     /* ended otherwise; session.cause tells how */
+	BOOTSTRAP_STATES
+};
+
+enum bootstrap_input {
+	BOOTSTRAP_ON_REQUEST,        /* a new Bootstrap-Request whose batch is at hand */
+	BOOTSTRAP_ON_REQUEST_UNMADE, /* a new Bootstrap-Request whose batch must be made first */
+	BOOTSTRAP_ON_SUPERSEDE,      /* comes before either, when a run is in progress */
+	BOOTSTRAP_ON_BATCH,          /* the control side made the batch */
+	BOOTSTRAP_ON_NO_BATCH,       /* the control side could not */
+	BOOTSTRAP_ON_ACCEPTED,       /* a reply that the step accepts; more steps follow */
+	BOOTSTRAP_ON_ACCEPTED_LAST,  /* the same for the last step */
+	BOOTSTRAP_ON_BLOCK,          /* a block-wise step goes on or starts over (RFC 7959) */
+	BOOTSTRAP_ON_REJECTED,       /* any other reply */
+	BOOTSTRAP_ON_ACK,            /* empty ACK */
+	BOOTSTRAP_ON_RESET,
+	BOOTSTRAP_ON_TIMER,      /* the timer fired and retransmissions are left */
+	BOOTSTRAP_ON_TIMER_LAST, /* the timer fired and none is left, or the state knows none
+				       * */
+	BOOTSTRAP_ON_CANCEL,     /* the control side ends the run, or the program ends */
+	BOOTSTRAP_INPUTS
+};
+
+/* What the dialogue does on its way into the next state. 0 is no action, so that a hole in the
+ * table shows. */
+enum bootstrap_action {
+	BOOTSTRAP_DO_ILLEGAL = 1, /* the pair can't be: counted, nothing changes */
+	BOOTSTRAP_DO_NOTHING,     /* the pair is fine and changes nothing */
+	BOOTSTRAP_DO_ASK,         /* ask the control side for a batch */
+	BOOTSTRAP_DO_ANSWER,      /* 2.04 to the request, then the first step */
+	BOOTSTRAP_DO_NEXT,        /* on to the next step */
+	BOOTSTRAP_DO_SEND,        /* the same step again as a new message: next block, or from its
+				   * start */
+	BOOTSTRAP_DO_AWAIT,       /* stop retransmitting, wait for the separate response */
+	BOOTSTRAP_DO_REPEAT,      /* retransmit */
+	BOOTSTRAP_DO_FINISH,      /* success: tell the control side, linger */
+	BOOTSTRAP_DO_FAIL_REPLY,  /* failures, by cause: tell the control side, linger, send no
+				    * Finish */
+	BOOTSTRAP_DO_FAIL_RESET,
+	BOOTSTRAP_DO_FAIL_TIMEOUT,
+	BOOTSTRAP_DO_FAIL_SUPERSEDED,
+	BOOTSTRAP_DO_FAIL_CANCELLED,
+	BOOTSTRAP_DO_REFUSE,    /* 4.00 to the waiting request */
+	BOOTSTRAP_DO_GIVE_UP,   /* 5.03 to the waiting request: no batch in time */
+	BOOTSTRAP_DO_TURN_AWAY, /* 5.03 to the waiting request: cancelled */
+	BOOTSTRAP_DO_CLOSE,     /* the session is over: free its slot */
+};
+
+struct bootstrap_transition {
+	uint8_t next;   /* enum bootstrap_state */
+	uint8_t action; /* enum bootstrap_action */
+};
+
+/* What an input does in a state. An illegal pair keeps the state. */
+struct bootstrap_transition bootstrap_transition(enum bootstrap_state state,
+						 enum bootstrap_input input);
+
+/* A run is in progress: it holds a batch or waits for one, and nothing may evict it. */
+static inline bool
+bootstrap_running(enum bootstrap_state state)
+{
+	return state == BOOTSTRAP_WAIT_BATCH || state == BOOTSTRAP_STEP ||
+	       state == BOOTSTRAP_STEP_ACKED;
+}
+
+/* A request of ours is out, so that replies can match it. */
+static inline bool
+bootstrap_outstanding(enum bootstrap_state state)
+{
+	return state == BOOTSTRAP_STEP || state == BOOTSTRAP_STEP_ACKED;
+}
+
+/* Whether a step that expects `expect` (enum batch_expect) is accepted by a reply of this CoAP
+ * code. */
+bool bootstrap_accepts(uint8_t expect, uint8_t code);

@@ -1,0 +1,51 @@
+/*
+ * bootstrap_query.h - the parameters of a Bootstrap-Request: `ep` and `pct`, in any order, among
+ * others.
+ *
+ * Source: OMA LwM2M Transport TS 6.4.3 (POST /bs?ep={ep}&pct={pct}); one Uri-Query option holds one
+ * key=value, already percent-decoded (RFC 7252 5.10.1, 6.4), so '&' and '%' in it are characters
+ * like others.
+ *
+ * Life: query_init() -> query_take() for each Uri-Query option -> query_verdict().
+ * Borrows the options' bytes. Allocates nothing; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Content-Formats of writes (OMA TS Core 7.5; IANA CoAP Content-Formats). */
+enum bootstrap_format {
+	FORMAT_SENML_JSON = 110,
+	FORMAT_SENML_CBOR = 112,
+	FORMAT_TLV = 11542, /* where a device names none: it speaks LwM2M 1.0, which must know TLV
+			     * */
+	FORMAT_LWM2M_CBOR = 11544,
+};
+
+struct bootstrap_query {
+	const uint8_t *endpoint; /* NULL: no `ep` */
+	uint8_t endpoint_len;
+	bool seen_format;
+	bool bad;         /* repeated, empty, without '=' or not a number */
+	bool unsupported; /* `pct` is a number, but of no format that we write */
+	uint16_t format;  /* FORMAT_TLV unless `pct` says otherwise */
+};
+
+enum query_verdict {
+	QUERY_OK,
+	QUERY_BAD,                /* 4.00 */
+	QUERY_FORMAT_UNSUPPORTED, /* 4.15 */
+};
+
+void query_init(struct bootstrap_query *query);
+/* One Uri-Query option of up to 255 bytes. Unknown keys are ignored: OMA defines none, clients send
+ * some. */
+void query_take(struct bootstrap_query *query, const uint8_t *option, size_t len);
+/* 4.00 goes before 4.15. A missing `ep` is the caller's to judge: with DTLS the identity stands in
+ * for it. */
+enum query_verdict query_verdict(const struct bootstrap_query *query);
+
+/* Whether writes can be encoded in this Content-Format. */
+bool bootstrap_format_supported(uint32_t format);

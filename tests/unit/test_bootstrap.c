@@ -1,0 +1,249 @@
+/* The dialogue's table, and the parameters of a Bootstrap-Request. */
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "dataplane/core/bootstrap.h"
+#include "dataplane/core/bootstrap_query.h"
+#include "tasks/batch.h"
+
+/* ---- the table ---- */
+
+Test(bootstrap, every_pair_has_an_entry)
+{
+	for (unsigned state = 0; state < BOOTSTRAP_STATES; state++)
+		for (unsigned input = 0; input < BOOTSTRAP_INPUTS; input++) {
+			struct bootstrap_transition t = bootstrap_transition(state, input);
+
+			cr_assert_neq(t.action, 0, "hole at state %u input %u", state, input);
+			cr_assert_leq(t.action, BOOTSTRAP_DO_CLOSE);
+			cr_assert_lt(t.next, BOOTSTRAP_STATES);
+		}
+}
+
+Test(bootstrap, an_illegal_pair_keeps_the_state)
+{
+	unsigned illegal = 0;
+
+	for (unsigned state = 0; state < BOOTSTRAP_STATES; state++)
+		for (unsigned input = 0; input < BOOTSTRAP_INPUTS; input++) {
+			struct bootstrap_transition t = bootstrap_transition(state, input);
+
+			if (t.action != BOOTSTRAP_DO_ILLEGAL)
+				continue;
+			illegal++;
+			cr_assert_eq(t.next, state);
+		}
+	cr_assert_eq(illegal, 50);
+}
+
+Test(bootstrap, legal_pairs_read_as_the_diagram)
+{
+	static const struct {
+		enum bootstrap_state from;
+		enum bootstrap_input input;
+		enum bootstrap_state next;
+		enum bootstrap_action action;
+	} cases[] = {
+		{ BOOTSTRAP_IDLE, BOOTSTRAP_ON_REQUEST, BOOTSTRAP_STEP, BOOTSTRAP_DO_ANSWER },
+		{ BOOTSTRAP_IDLE, BOOTSTRAP_ON_REQUEST_UNMADE, BOOTSTRAP_WAIT_BATCH,
+		  BOOTSTRAP_DO_ASK },
+		{ BOOTSTRAP_WAIT_BATCH, BOOTSTRAP_ON_BATCH, BOOTSTRAP_STEP, BOOTSTRAP_DO_ANSWER },
+		{ BOOTSTRAP_WAIT_BATCH, BOOTSTRAP_ON_NO_BATCH, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_REFUSE },
+		{ BOOTSTRAP_WAIT_BATCH, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_GIVE_UP },
+		{ BOOTSTRAP_WAIT_BATCH, BOOTSTRAP_ON_CANCEL, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_TURN_AWAY },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_ACK, BOOTSTRAP_STEP_ACKED, BOOTSTRAP_DO_AWAIT },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_TIMER, BOOTSTRAP_STEP, BOOTSTRAP_DO_REPEAT },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_FAIL_TIMEOUT },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_ACCEPTED, BOOTSTRAP_STEP, BOOTSTRAP_DO_NEXT },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_BLOCK, BOOTSTRAP_STEP, BOOTSTRAP_DO_SEND },
+		{ BOOTSTRAP_STEP_ACKED, BOOTSTRAP_ON_ACK, BOOTSTRAP_STEP_ACKED,
+		  BOOTSTRAP_DO_NOTHING },
+		{ BOOTSTRAP_STEP_ACKED, BOOTSTRAP_ON_ACCEPTED, BOOTSTRAP_STEP, BOOTSTRAP_DO_NEXT },
+		{ BOOTSTRAP_STEP_ACKED, BOOTSTRAP_ON_ACCEPTED_LAST, BOOTSTRAP_DONE,
+		  BOOTSTRAP_DO_FINISH },
+		{ BOOTSTRAP_STEP_ACKED, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_FAIL_TIMEOUT },
+		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_REQUEST, BOOTSTRAP_STEP, BOOTSTRAP_DO_ANSWER },
+		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_IDLE, BOOTSTRAP_DO_CLOSE },
+		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_CANCEL, BOOTSTRAP_DONE, BOOTSTRAP_DO_NOTHING },
+		{ BOOTSTRAP_FAILED, BOOTSTRAP_ON_REQUEST, BOOTSTRAP_STEP, BOOTSTRAP_DO_ANSWER },
+		{ BOOTSTRAP_FAILED, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_IDLE, BOOTSTRAP_DO_CLOSE },
+		/* Illegal ones worth naming: what a late or foreign message could provoke. */
+		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_RESET, BOOTSTRAP_DONE, BOOTSTRAP_DO_ILLEGAL },
+		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_ACCEPTED, BOOTSTRAP_DONE, BOOTSTRAP_DO_ILLEGAL },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_BATCH, BOOTSTRAP_STEP, BOOTSTRAP_DO_ILLEGAL },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_REQUEST, BOOTSTRAP_STEP, BOOTSTRAP_DO_ILLEGAL },
+		{ BOOTSTRAP_WAIT_BATCH, BOOTSTRAP_ON_ACK, BOOTSTRAP_WAIT_BATCH,
+		  BOOTSTRAP_DO_ILLEGAL },
+		{ BOOTSTRAP_IDLE, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_IDLE, BOOTSTRAP_DO_ILLEGAL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bootstrap_transition t = bootstrap_transition(cases[i].from, cases[i].input);
+
+		cr_expect_eq(t.next, cases[i].next, "case %zu", i);
+		cr_expect_eq(t.action, cases[i].action, "case %zu", i);
+	}
+}
+
+/* DESIGN: an error reply, a Reset, silence or a newer request ends the run wherever it stands, and
+ * sends nothing. */
+Test(bootstrap, every_failure_of_a_step_leads_to_failed)
+{
+	static const enum bootstrap_state states[] = { BOOTSTRAP_STEP, BOOTSTRAP_STEP_ACKED };
+	static const struct {
+		enum bootstrap_input input;
+		enum bootstrap_action action;
+	} failures[] = {
+		{ BOOTSTRAP_ON_REJECTED, BOOTSTRAP_DO_FAIL_REPLY },
+		{ BOOTSTRAP_ON_RESET, BOOTSTRAP_DO_FAIL_RESET },
+		{ BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_DO_FAIL_TIMEOUT },
+		{ BOOTSTRAP_ON_SUPERSEDE, BOOTSTRAP_DO_FAIL_SUPERSEDED },
+		{ BOOTSTRAP_ON_CANCEL, BOOTSTRAP_DO_FAIL_CANCELLED },
+	};
+
+	for (unsigned s = 0; s < 2; s++)
+		for (unsigned f = 0; f < sizeof failures / sizeof failures[0]; f++) {
+			struct bootstrap_transition t =
+				bootstrap_transition(states[s], failures[f].input);
+
+			cr_expect_eq(t.next, BOOTSTRAP_FAILED);
+			cr_expect_eq(t.action, failures[f].action);
+		}
+}
+
+Test(bootstrap, running_and_outstanding_states)
+{
+	static const struct {
+		bool running, outstanding;
+	} want[BOOTSTRAP_STATES] = {
+		[BOOTSTRAP_IDLE] = { false, false }, [BOOTSTRAP_WAIT_BATCH] = { true, false },
+		[BOOTSTRAP_STEP] = { true, true },   [BOOTSTRAP_STEP_ACKED] = { true, true },
+		[BOOTSTRAP_DONE] = { false, false }, [BOOTSTRAP_FAILED] = { false, false },
+	};
+
+	for (unsigned state = 0; state < BOOTSTRAP_STATES; state++) {
+		cr_expect_eq(bootstrap_running(state), want[state].running);
+		cr_expect_eq(bootstrap_outstanding(state), want[state].outstanding);
+	}
+}
+
+/* ---- replies: OMA TS Core 6.1.7, Transport 6.4.3 ---- */
+
+Test(bootstrap, each_step_accepts_its_codes_and_no_other)
+{
+	enum { C201 = 0x41, C202, C203, C204, C205, C231 = 0x5f };
+	static const struct {
+		uint8_t expect;
+		uint8_t codes[3];
+	} cases[] = {
+		{ BATCH_EXPECT_WRITE, { C204, C201 } }, { BATCH_EXPECT_DELETE, { C202 } },
+		{ BATCH_EXPECT_FINISH, { C204 } },      { BATCH_EXPECT_DISCOVER, { C205 } },
+		{ BATCH_EXPECT_READ, { C205 } },        { 77, { 0 } },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		for (unsigned code = 1; code < 256; code++) {
+			bool wanted = memchr(cases[i].codes, (int)code, 3) != NULL;
+
+			cr_expect_eq(bootstrap_accepts(cases[i].expect, (uint8_t)code), wanted,
+				     "expect %u code %u", cases[i].expect, code);
+		}
+}
+
+/* ---- the query: PROTOCOL 1.2 ---- */
+
+struct query_case {
+	const char *options[5];
+	enum query_verdict verdict;
+	const char *endpoint; /* NULL: none */
+	uint16_t format;
+};
+
+static const struct query_case query_cases[] = {
+	/* wrong */
+	{ { "ep" }, QUERY_BAD },
+	{ { "ep=" }, QUERY_BAD },
+	{ { "ep=a", "ep=a" }, QUERY_BAD },
+	{ { "ep=a", "ep=b" }, QUERY_BAD },
+	{ { "ep=a", "pct=112", "pct=112" }, QUERY_BAD },
+	{ { "ep=a", "pct=112", "pct=x" }, QUERY_BAD },
+	{ { "ep=a", "pct" }, QUERY_BAD },
+	{ { "ep=a", "pct=" }, QUERY_BAD },
+	{ { "ep=a", "pct=tlv" }, QUERY_BAD },
+	{ { "ep=a", "pct=112a" }, QUERY_BAD },
+	{ { "ep=a", "pct=+112" }, QUERY_BAD },
+	{ { "ep=a", "pct=-1" }, QUERY_BAD },
+	{ { "ep=a", "pct= 112" }, QUERY_BAD },
+	{ { "ep=a", "pct=0x70" }, QUERY_BAD },
+	{ { "ep=a", "pct=112&b=1" }, QUERY_BAD },
+	{ { "pct=60", "ep" }, QUERY_BAD }, /* 4.00 goes before 4.15 */
+	/* numbers that are no format of ours */
+	{ { "ep=a", "pct=0" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	{ { "ep=a", "pct=60" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	{ { "ep=a", "pct=111" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	{ { "ep=a", "pct=1542" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	{ { "ep=a", "pct=11543" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	{ { "ep=a", "pct=65536" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	{ { "ep=a", "pct=65648" }, QUERY_FORMAT_UNSUPPORTED, "a" },      /* 112 in 16 bits */
+	{ { "ep=a", "pct=4294967408" }, QUERY_FORMAT_UNSUPPORTED, "a" }, /* 112 in 32 bits */
+	{ { "ep=a", "pct=99999999999999999999999" }, QUERY_FORMAT_UNSUPPORTED, "a" },
+	/* right */
+	{ { "ep=a" }, QUERY_OK, "a", FORMAT_TLV },
+	{ { "ep=a", "pct=110" }, QUERY_OK, "a", FORMAT_SENML_JSON },
+	{ { "ep=a", "pct=112" }, QUERY_OK, "a", FORMAT_SENML_CBOR },
+	{ { "ep=a", "pct=11542" }, QUERY_OK, "a", FORMAT_TLV },
+	{ { "ep=a", "pct=11544" }, QUERY_OK, "a", FORMAT_LWM2M_CBOR },
+	{ { "pct=112", "ep=leshan" }, QUERY_OK, "leshan", FORMAT_SENML_CBOR },
+	{ { "ep=a", "pct=0112" }, QUERY_OK, "a", FORMAT_SENML_CBOR },
+	{ { "ep=a=b=c" }, QUERY_OK, "a=b=c", FORMAT_TLV },
+	{ { "ep=a&pct=110" }, QUERY_OK, "a&pct=110", FORMAT_TLV },
+	{ { "ep=100%25" }, QUERY_OK, "100%25", FORMAT_TLV },
+	{ { "ep==" }, QUERY_OK, "=", FORMAT_TLV },
+	{ { "and=more", "stuff", "ep=a", "" }, QUERY_OK, "a", FORMAT_TLV },
+	{ { "EP=x", "epx=1", "e=2", "ep=a" }, QUERY_OK, "a", FORMAT_TLV },
+	{ { "Pct=x", "pct2=1", "ep=a", "=112" }, QUERY_OK, "a", FORMAT_TLV },
+	{ { "lt=3600" }, QUERY_OK, NULL, FORMAT_TLV },
+	{ { NULL }, QUERY_OK, NULL, FORMAT_TLV },
+};
+
+Test(bootstrap, query_parameters)
+{
+	for (size_t i = 0; i < sizeof query_cases / sizeof query_cases[0]; i++) {
+		const struct query_case *c = &query_cases[i];
+		struct bootstrap_query query;
+
+		query_init(&query);
+		for (unsigned o = 0; o < 5 && c->options[o]; o++)
+			query_take(&query, (const uint8_t *)c->options[o], strlen(c->options[o]));
+		cr_assert_eq(query_verdict(&query), c->verdict, "case %zu", i);
+		if (c->verdict == QUERY_BAD)
+			continue;
+		cr_assert_eq(query.endpoint != NULL, c->endpoint != NULL, "case %zu", i);
+		if (c->endpoint) {
+			cr_assert_eq(query.endpoint_len, strlen(c->endpoint), "case %zu", i);
+			cr_assert(memcmp(query.endpoint, c->endpoint, query.endpoint_len) == 0);
+		}
+		if (c->verdict == QUERY_OK)
+			cr_assert_eq(query.format, c->format, "case %zu", i);
+	}
+}
+
+Test(bootstrap, endpoint_names_may_hold_any_byte)
+{
+	static const uint8_t option[] = { 'e', 'p', '=', 'p', 0, 'x' };
+	struct bootstrap_query query;
+
+	query_init(&query);
+	query_take(&query, option, sizeof option);
+	cr_assert_eq(query_verdict(&query), QUERY_OK);
+	cr_assert_eq(query.endpoint_len, 3);
+	query_take(&query, option, 0);
+	query_take(&query, NULL, 0);
+	cr_assert_eq(query_verdict(&query), QUERY_OK);
+}
