@@ -92,6 +92,13 @@ session_table_slot(const struct session_table *table, const struct session_node 
 	return (uint32_t)((size_t)((const uint8_t *)node - table->elements) / table->stride);
 }
 
+void *
+session_table_elements(const struct session_table *table, size_t *stride)
+{
+	*stride = table->stride;
+	return table->elements;
+}
+
 static uint32_t
 link_to(const struct session_table *table, const struct session_node *node)
 {

@@ -77,6 +77,9 @@ struct session_node *session_table_find(const struct session_table *table, uint6
 /* NULL when the slot is free or there is no such slot. */
 struct session_node *session_table_at(const struct session_table *table, uint32_t slot);
 uint32_t session_table_slot(const struct session_table *table, const struct session_node *node);
+/* Element 0, free or not, and the bytes from one element to the next: for what links sessions by
+ * slot. */
+void *session_table_elements(const struct session_table *table, size_t *stride);
 
 /* ---- opening and closing ---- */
 

@@ -1,15 +1,18 @@
 /*
  * stack.h - the straight line: datagrams in, outcomes and datagrams out.
  *
- *	session_table -> (dtls_record) -> coap_msg -> coap_exchange -> bootstrap -> coap_msg -> (dtls_record)
+ *	session_table -> (dtls_record) -> coap_msg -> coap_exchange -> bootstrap
+ *		      -> coap_msg -> (dtls_record)
  *
- * One stack holds all protocol state of one worker. Pure: bytes, time and a context in; counters, events and datagrams
- * out. No I/O, no allocation, no clock. A burst goes through stage by stage, so that look-ups can be prefetched and
- * records opened and sealed together.
+ * One stack holds all protocol state of one worker. Pure: bytes, time and a context in; counters,
+ * events and datagrams out. No I/O, no allocation, no clock. A burst goes through stage by stage,
+ * so that look-ups can be prefetched and records opened and sealed together.
  *
- * Life: stack_size() -> stack_init() in the caller's memory -> { stack_receive(), stack_tick(), stack_command() }*
+ * Life: stack_size() -> stack_init() in the caller's memory -> { stack_receive(), stack_tick(),
+ * stack_command() }*
  *       -> stack_fini(), which wipes.
- * Threads: one stack, one thread. Only the directory is shared, and it is read under the caller's quiescent points.
+ * Threads: one stack, one thread. Only the directory is shared, and it is read under the caller's
+ * quiescent points.
  */
 #pragma once
 
@@ -24,9 +27,11 @@
 
 enum {
 	STACK_BURST = 32,            /* datagrams of one stack_receive() */
-	STACK_REPLIES_PER_RX = 2,    /* most datagrams that one received can cause: a reply and the next request */
+	STACK_REPLIES_PER_RX = 2,    /* most datagrams that one received can cause: a reply and the
+				      * next request */
 	STACK_TX_MAX = STACK_BURST * STACK_REPLIES_PER_RX,
-	DATAGRAM_MAX = 1280,         /* UDP payload we send at most: IPv6 minimum MTU bounds it further by 48 */
+	DATAGRAM_MAX = 1280,         /* UDP payload we send at most: IPv6 minimum MTU bounds it
+				      * further by 48 */
 	COAP_MESSAGE_MAX = 1152,     /* RFC 7252 4.6 */
 };
 
@@ -45,7 +50,8 @@ struct dgram_out {
 	uint16_t cap;
 };
 
-/* Output slots. The caller provides at least STACK_TX_MAX free slots with DATAGRAM_MAX bytes each. */
+/* Output slots. The caller provides at least STACK_TX_MAX free slots with DATAGRAM_MAX bytes each.
+ * */
 struct outbox {
 	struct dgram_out *slots;
 	unsigned used, size;
@@ -58,12 +64,18 @@ struct session_ref {
 };
 
 enum session_event_kind {
-	SESSION_STARTED,      /* a dialogue began; the control side cancels an older one of this device elsewhere */
-	SESSION_NEEDS_BATCH,  /* a batch in `format` must be made: answer with STACK_BATCH */
+	SESSION_STARTED,      /* a dialogue began; the control side cancels an older one of this
+			       * device elsewhere */
+	SESSION_NEEDS_BATCH,  /* a batch in `format` must be made: answer with STACK_BATCH. STARTED
+			       * follows then, or
+			       * REFUSED, or FAILED */
 	SESSION_FINISHED,     /* every step accepted */
 	SESSION_FAILED,       /* see `cause`, `step`, `code` */
-	SESSION_REFUSED,      /* nothing to send to a known device: the control side reports why */
-	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity: `name` tells */
+	SESSION_REFUSED,      /* nothing to send to a known device (also after STACK_BATCH without a
+			       * batch, which ends
+			       * that run): the control side reports why */
+	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity: `name` tells. Sent at
+			       * a bounded rate */
 };
 
 enum session_cause {
@@ -94,8 +106,10 @@ struct session_event {
 };
 
 enum stack_command_kind {
-	STACK_BATCH,  /* here is the batch that SESSION_NEEDS_BATCH asked for, already held once; NULL: there is none */
-	STACK_CANCEL, /* end this run: its device started another one elsewhere, or an operator says so */
+	STACK_BATCH,  /* here is the batch that SESSION_NEEDS_BATCH asked for, already held once;
+		       * NULL: there is none */
+	STACK_CANCEL, /* end this run: its device started another one elsewhere, or an operator says
+		       * so */
 	STACK_DRAIN,  /* on: answer new Bootstrap-Requests 5.03; sessions that run are finished */
 };
 
@@ -111,8 +125,10 @@ struct stack_limits {
 	uint32_t ack_timeout_us;     /* RFC 7252 4.8: 2 s */
 	uint32_t ack_random_percent; /* ACK_RANDOM_FACTOR 1.5 is 150 */
 	uint32_t max_retransmit;     /* 4 */
-	uint32_t linger_us;          /* a finished session remembers its last exchange this long: EXCHANGE_LIFETIME 247 s */
-	uint32_t batch_wait_us;      /* the longest a request waits for the control side: below the client's ACK_TIMEOUT */
+	uint32_t linger_us;          /* a finished session remembers its last exchange this long:
+				      * EXCHANGE_LIFETIME 247 s */
+	uint32_t batch_wait_us;      /* the longest a request waits for the control side: below the
+				      * client's ACK_TIMEOUT */
 	uint32_t busy_max_age_s;     /* Max-Age of 5.03 */
 };
 
@@ -120,14 +136,17 @@ struct stack_config {
 	unsigned sessions;                              /* capacity of the pool */
 	uint8_t listener_security[LISTENERS_MAX];       /* enum listener_security */
 	unsigned n_listeners;
-	uint32_t serial_base;                           /* first serial of a run; lets several stacks differ */
+	uint32_t serial_base;                           /* first serial of a run; lets several
+							 * stacks differ */
 	uint8_t hash_seed[16];
 	struct rng rng;
-	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the next tick. */
+	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
+	 * next tick. */
 	bool (*emit)(void *ctx, const struct session_event *event);
 	void *emit_ctx;
 	const struct stack_limits *_Atomic *limits;     /* where the newest limits are published */
-	struct directory *_Atomic *directory;           /* where the newest directory is published; NULL inside: empty */
+	struct directory *_Atomic *directory;           /* where the newest directory is published;
+							 * NULL inside: empty */
 };
 
 struct stack;
@@ -145,18 +164,21 @@ void stack_fini(struct stack *stack);
 void stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n,
 		   struct outbox *out);
 
-/* Runs due timers and repeats events that found no room; stops when `out` has no slot left. Call it every turn:
- * it costs one comparison when nothing is due. */
+/* Runs due timers and repeats events that found no room; stops when `out` has no slot left. Call it
+ * every turn: it costs one comparison when nothing is due. */
 void stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out);
 
-/* One command from the control side; may append one datagram. */
+/* One command from the control side; may append two datagrams: leave as many slots. A command for a
+ * run that is over changes nothing; its batch is released. */
 void stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
 		   struct outbox *out);
 
 const struct counters *stack_counters(const struct stack *stack);
-struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread */
+struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread
+							        * */
 
-/* Gauges: sessions in use (running, lingering), of capacity. Readable from any thread, approximate. */
+/* Gauges: sessions in use (running, lingering), of capacity. Readable from any thread, approximate.
+ * */
 struct stack_gauges {
 	uint32_t sessions, running, lingering, capacity;
 };

@@ -1,0 +1,105 @@
+#include "dataplane/core/session_events.h"
+
+#include "dataplane/core/bootstrap.h"
+#include "dataplane/core/dialogue.h"
+
+bool
+events_tell(struct stack *stack, const struct session_event *event)
+{
+	if (stack->config.emit(stack->config.emit_ctx, event))
+		return true;
+	count(&stack->counters, COUNTER_events_full);
+	return false;
+}
+
+/* A run that ended without a cause of failure, yet not in DONE, had no batch to begin with. */
+static enum session_event_kind
+outcome_kind(const struct session *session)
+{
+	if (session->state == BOOTSTRAP_DONE)
+		return SESSION_FINISHED;
+	return session->cause == CAUSE_NONE ? SESSION_REFUSED : SESSION_FAILED;
+}
+
+static bool
+tell_session(struct stack *stack, const struct session *session, enum session_untold what)
+{
+	struct session_event event = {
+		.kind = SESSION_STARTED,
+		.step = session->step,
+		.format = session->format,
+		.device = session->device,
+		.generation = session->generation,
+		.session = session_ref(stack, session),
+		.peer = session->node.peer,
+		.time_us = session->started_us,
+		.started_us = session->started_us,
+	};
+
+	if (what == UNTOLD_OUTCOME) {
+		event.kind = outcome_kind(session);
+		event.cause = session->cause;
+		event.code = session->code;
+		event.time_us = session->ended_us;
+	}
+	return events_tell(stack, &event);
+}
+
+static bool
+tell_untold(struct stack *stack, struct session *session)
+{
+	if ((session->untold & UNTOLD_STARTED) && tell_session(stack, session, UNTOLD_STARTED))
+		session->untold &= (uint8_t)~UNTOLD_STARTED;
+	if (session->untold == UNTOLD_OUTCOME && tell_session(stack, session, UNTOLD_OUTCOME))
+		session->untold = 0;
+	return session->untold == 0;
+}
+
+static void
+append_untold(struct stack *stack, struct session *session)
+{
+	uint32_t slot = session_ref(stack, session).slot;
+
+	session->next_untold = NO_SLOT;
+	if (stack->untold_head == NO_SLOT)
+		stack->untold_head = slot;
+	else
+		session_at(stack, stack->untold_tail)->next_untold = slot;
+	stack->untold_tail = slot;
+}
+
+/* The outcome never overtakes the start of the same run. */
+static void
+tell_or_keep(struct stack *stack, struct session *session, enum session_untold what)
+{
+	bool queued = session->untold != 0;
+
+	session->untold |= (uint8_t)what;
+	if (!queued && !tell_untold(stack, session))
+		append_untold(stack, session);
+}
+
+void
+events_tell_started(struct stack *stack, struct session *session)
+{
+	tell_or_keep(stack, session, UNTOLD_STARTED);
+}
+
+void
+events_tell_outcome(struct stack *stack, struct session *session)
+{
+	tell_or_keep(stack, session, UNTOLD_OUTCOME);
+}
+
+void
+events_retry(struct stack *stack)
+{
+	while (stack->untold_head != NO_SLOT) {
+		struct session *session = session_at(stack, stack->untold_head);
+
+		if (!tell_untold(stack, session))
+			return;
+		stack->untold_head = session->next_untold;
+		dialogue_settled(stack, session);
+	}
+}

@@ -1,0 +1,26 @@
+/*
+ * session_events.h - telling the control side, losing nothing.
+ *
+ * The ring to the control side may be full. What begins a run is told before the run begins, or the
+ * run does not begin; what ends one is remembered in its session, which keeps its slot until the
+ * event is taken (DESIGN: "it never drops"). So at most two events a session wait, and they need no
+ * memory of their own: both follow from the session.
+ *
+ * Owner: the stack. One thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "dataplane/core/stack_state.h"
+
+/* True when the control side took it; else counted. */
+bool events_tell(struct stack *stack, const struct session_event *event)
+	__attribute__((warn_unused_result));
+
+/* Tells that the session's run began or ended, now or as soon as there is room. */
+void events_tell_started(struct stack *stack, struct session *session);
+void events_tell_outcome(struct stack *stack, struct session *session);
+
+/* Tells what waits, oldest session first, until there is no room. */
+void events_retry(struct stack *stack);

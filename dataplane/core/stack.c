@@ -1,0 +1,309 @@
+#include "dataplane/core/stack.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/core/admission.h"
+#include "dataplane/core/dialogue.h"
+#include "dataplane/core/outgoing.h"
+#include "dataplane/core/session_events.h"
+#include "dataplane/core/stack_state.h"
+
+enum {
+	LINE = 64,
+	HEADS_PER_SESSION = 4, /* session_table.h: between two and four 32-bit heads a session */
+	SESSION_BYTES = (sizeof(struct session) + LINE - 1) / LINE * LINE +
+			HEADS_PER_SESSION * sizeof(uint32_t),
+	/* Operators look for strangers by name; a thousand at once and a hundred a second are more
+	 * than anybody reads, and little beside what a ring takes. */
+	STRANGERS_PER_S = 100,
+	STRANGERS_BURST = 1000,
+};
+
+static_assert(SESSION_BYTES <= 512, "a session with its share of the tables");
+
+/* ---- life ---- */
+
+static struct session_table_config
+table_config(const struct stack_config *config)
+{
+	struct session_table_config table = { .capacity = config->sessions,
+					      .element_size = sizeof(struct session) };
+
+	memcpy(table.seed, config->hash_seed, sizeof table.seed);
+	return table;
+}
+
+static size_t
+head_size(void)
+{
+	return (sizeof(struct stack) + LINE - 1) / LINE * LINE;
+}
+
+size_t
+stack_size(const struct stack_config *config)
+{
+	const struct session_table_config table = table_config(config);
+
+	return head_size() + session_table_size(&table);
+}
+
+size_t
+stack_session_bytes(void)
+{
+	return SESSION_BYTES;
+}
+
+static void
+init_secrets(struct stack *stack)
+{
+	uint8_t key[16];
+
+	random_pool_init(&stack->random, stack->config.rng);
+	random_pool_take(&stack->random, key, sizeof key);
+	stack->digest_key = siphash_key(key);
+	random_pool_take(&stack->random, &stack->non_mid, sizeof stack->non_mid);
+	explicit_bzero(key, sizeof key);
+}
+
+struct stack *
+stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
+{
+	const struct session_table_config table = table_config(config);
+	struct stack *stack = memory;
+	struct session *first;
+	size_t stride;
+
+	stack->config = *config;
+	stack->now_us = now_us;
+	stack->serial = config->serial_base - 1;
+	stack->untold_head = NO_SLOT;
+	stack->untold_tail = NO_SLOT;
+	stack->table = session_table_init((uint8_t *)memory + head_size(), &table);
+	first = session_table_elements(stack->table, &stride);
+	timer_wheel_init(&stack->wheel, &first->timer, stride, now_us);
+	ratelimit_init(
+		&stack->strangers,
+		(struct ratelimit_rate){ .per_s = STRANGERS_PER_S, .burst = STRANGERS_BURST },
+		now_us);
+	init_secrets(stack);
+	return stack;
+}
+
+/* A burst on its way through the stages. */
+struct burst {
+	struct dgram_in *in;
+	unsigned n;
+	uint64_t membership; /* of the stack when the sessions were looked up */
+	uint64_t hash[STACK_BURST];
+	struct session *session[STACK_BURST];
+};
+
+static void
+stack_begin(struct stack *stack, uint64_t now_us, struct outbox *out)
+{
+	stack->now_us = now_us;
+	stack->out = out;
+	stack->limits = atomic_load_explicit(stack->config.limits, memory_order_acquire);
+	stack->directory = atomic_load_explicit(stack->config.directory, memory_order_acquire);
+}
+
+void
+stack_fini(struct stack *stack)
+{
+	stack_begin(stack, stack->now_us, NULL);
+	for (uint32_t slot = 0; slot < stack->config.sessions; slot++) {
+		struct session *session = session_at(stack, slot);
+
+		if (session)
+			dialogue_abandon(stack, session);
+	}
+	session_table_fini(stack->table);
+	explicit_bzero(stack, sizeof *stack);
+}
+
+/* ---- receiving, stage by stage ---- */
+
+static void
+hash_peers(struct stack *stack, struct burst *burst)
+{
+	for (unsigned i = 0; i < burst->n; i++) {
+		burst->hash[i] = session_table_hash(stack->table, &burst->in[i].peer);
+		session_table_prefetch(stack->table, burst->hash[i]);
+	}
+}
+
+/* The lines behind the one that the look-up fetched. */
+static void
+prefetch_run(const struct session *session)
+{
+	__builtin_prefetch(&session->exchange);
+	__builtin_prefetch(&session->link);
+	if (session->batch)
+		__builtin_prefetch(session->batch);
+}
+
+static void
+prefetch_sessions(struct stack *stack, struct burst *burst)
+{
+	for (unsigned i = 0; i < burst->n; i++)
+		session_table_prefetch_session(stack->table, burst->hash[i]);
+}
+
+static void
+find_sessions(struct stack *stack, struct burst *burst)
+{
+	burst->membership = stack->membership;
+	for (unsigned i = 0; i < burst->n; i++) {
+		burst->session[i] = (struct session *)session_table_find(
+			stack->table, burst->hash[i], &burst->in[i].peer);
+		if (burst->session[i])
+			prefetch_run(burst->session[i]);
+	}
+}
+
+/* The record layer's place: what arrives over DTLS becomes plaintext here, or nothing. */
+static void
+open_records(struct stack *stack, struct burst *burst)
+{
+	for (unsigned i = 0; i < burst->n; i++) {
+		if (stack->config.listener_security[burst->in[i].peer.listener] == LISTENER_NOSEC)
+			continue;
+		count(&stack->counters, COUNTER_coap_no_service);
+		burst->in[i].len = 0;
+	}
+}
+
+/* The sessions were looked up before the burst's first message was processed; since then one may
+ * have been opened by an earlier message of the same peer, or evicted. */
+static struct session *
+session_now(struct stack *stack, const struct burst *burst, unsigned i)
+{
+	if (stack->membership == burst->membership)
+		return burst->session[i];
+	return (struct session *)session_table_find(stack->table, burst->hash[i],
+						    &burst->in[i].peer);
+}
+
+static void
+take_message(struct stack *stack, struct sender *from, const struct dgram_in *in)
+{
+	struct coap_msg msg;
+	enum coap_parsed parsed = coap_parse(in->data, in->len, &msg);
+
+	count(&stack->counters, COUNTER_coap_rx);
+	switch (parsed) {
+	case COAP_IS_REQUEST:
+		admission_request(stack, from, &msg, in->data, in->len);
+		return;
+	case COAP_IS_RESPONSE:
+	case COAP_IS_ACK:
+	case COAP_IS_RESET:
+		dialogue_reply(stack, from, parsed, &msg);
+		return;
+	case COAP_IS_PING:
+		count(&stack->counters, COUNTER_coap_rx_ping);
+		break;
+	case COAP_IS_OTHER_VERSION:
+		count(&stack->counters, COUNTER_coap_rx_version);
+		break;
+	default:
+		count(&stack->counters, COUNTER_coap_rx_malformed);
+		break;
+	}
+	if (coap_wants_reset(parsed, &msg))
+		outgoing_empty(stack, from, COAP_RST, msg.header.mid);
+}
+
+static void
+take_messages(struct stack *stack, struct burst *burst)
+{
+	for (unsigned i = 0; i < burst->n; i++) {
+		struct dgram_in *in = &burst->in[i];
+		struct sender from = { .peer = &in->peer,
+				       .link = &in->link,
+				       .hash = burst->hash[i] };
+
+		if (!in->len)
+			continue;
+		from.session = session_now(stack, burst, i);
+		take_message(stack, &from, in);
+	}
+}
+
+void
+stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n,
+	      struct outbox *out)
+{
+	struct burst burst = { .in = in, .n = n };
+
+	assert(n <= STACK_BURST);
+	stack_begin(stack, now_us, out);
+	hash_peers(stack, &burst);
+	prefetch_sessions(stack, &burst);
+	find_sessions(stack, &burst);
+	open_records(stack, &burst);
+	take_messages(stack, &burst);
+}
+
+/* ---- time and commands ---- */
+
+void
+stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
+{
+	uint32_t slot;
+
+	if (now_us < stack->wheel.next_us && stack->untold_head == NO_SLOT)
+		return;
+	stack_begin(stack, now_us, out);
+	events_retry(stack);
+	/* A timer sends one datagram at most. */
+	while (out->used < out->size && timer_wheel_pop(&stack->wheel, now_us, &slot))
+		dialogue_timer(stack, session_at(stack, slot));
+}
+
+void
+stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
+	      struct outbox *out)
+{
+	stack_begin(stack, now_us, out);
+	switch ((enum stack_command_kind)command->kind) {
+	case STACK_BATCH:
+		dialogue_batch(stack, command->session, command->batch);
+		return;
+	case STACK_CANCEL:
+		dialogue_cancel(stack, command->session);
+		return;
+	case STACK_DRAIN:
+		stack->draining = command->on;
+		return;
+	}
+}
+
+/* ---- being watched ---- */
+
+const struct counters *
+stack_counters(const struct stack *stack)
+{
+	return &stack->counters;
+}
+
+struct counters *
+stack_counters_writable(struct stack *stack)
+{
+	return &stack->counters;
+}
+
+struct stack_gauges
+stack_gauges(const struct stack *stack)
+{
+	uint32_t sessions = atomic_load_explicit(&stack->gauge_sessions, memory_order_relaxed);
+	uint32_t running = atomic_load_explicit(&stack->gauge_running, memory_order_relaxed);
+
+	return (struct stack_gauges){
+		.sessions = sessions,
+		.running = running,
+		.lingering = sessions > running ? sessions - running : 0,
+		.capacity = stack->config.sessions,
+	};
+}

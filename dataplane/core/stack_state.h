@@ -1,0 +1,62 @@
+/*
+ * stack_state.h - the inside of a stack, shared by stack.c and dialogue.c alone.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/counters.h"
+#include "dataplane/core/directory.h"
+#include "dataplane/core/random_pool.h"
+#include "dataplane/core/ratelimit.h"
+#include "dataplane/core/session.h"
+#include "dataplane/core/siphash.h"
+#include "dataplane/core/stack.h"
+
+enum { NO_SLOT = UINT32_MAX };
+
+struct stack {
+	/* The present call: set by stack_begin(), of no meaning between calls. */
+	uint64_t now_us;
+	struct outbox *out; /* NULL: nothing can be sent (stack_fini) */
+	const struct stack_limits *limits;
+	struct directory *directory;
+
+	/* Sessions. */
+	struct session_table *table;
+	struct timer_wheel wheel;
+	uint64_t membership; /* grows when a session is opened or closed: pointers looked up before
+			      * may be stale */
+	struct siphash_key digest_key;
+	uint32_t untold_head, untold_tail; /* slots of sessions with untold events, oldest first */
+	uint32_t serial;                   /* of the newest run */
+	uint16_t non_mid;                  /* message ids of NON replies, all peers together */
+	bool draining;
+
+	/* Read by other threads, relaxed: each is right by itself, not against the others. */
+	_Atomic uint32_t gauge_sessions, gauge_running;
+
+	struct ratelimit strangers; /* events about unknown endpoint names */
+	struct random_pool random;
+	struct stack_config config;
+	struct counters counters;
+};
+
+/* Who a datagram is from, and where an answer goes. */
+struct sender {
+	const struct peer *peer;
+	const struct link *link;
+	struct session *session; /* NULL: none */
+	uint64_t hash;           /* of the peer */
+};
+
+/* One CoAP message on its way out: written through `writer`, between outgoing_begin() and
+ * outgoing_end(). */
+struct outgoing {
+	struct writer writer;
+	struct dgram_out *slot;
+};

@@ -1,0 +1,1276 @@
+/* The dialogue against a scripted peer: lost, doubled, reordered and wrong datagrams, time, the
+ * control side. */
+#include <criterion/criterion.h>
+
+#include "tests/unit/stack_world.h"
+
+enum { PORT = 5000, STEPS = 3 };
+
+static const uint8_t request_bytes[] = { 0x44, 0x02, 0x12, 0x34, 0xc0, 0x8e, 0x9b, 0xe1,
+					 0xb2, 0x62, 0x73, 0x4b, 'e',  'p',  '=',  'd',
+					 'e',  'v',  '-',  '0',  '0',  '0',  '1' };
+
+static struct world *
+with_device(struct world *world)
+{
+	world_device(world, "dev-0001", world_batch(world, 11542, 22), 0);
+	return world;
+}
+
+static struct world *
+world_ready(unsigned sessions)
+{
+	return with_device(world_new(sessions));
+}
+
+static struct coap_msg
+sent(const struct world *world, unsigned i)
+{
+	struct coap_msg msg;
+
+	cr_assert_lt(i, world->out.used, "%u datagrams sent", world->out.used);
+	cr_assert_leq(coap_parse(world->slots[i].data, world->slots[i].len, &msg), COAP_IS_PING);
+	return msg;
+}
+
+/* The request of ours that was just sent, alone or behind an ACK. */
+static struct coap_header
+asked(const struct world *world)
+{
+	struct coap_msg msg = sent(world, world->out.used - 1);
+
+	cr_assert_eq(msg.header.type, COAP_CON);
+	cr_assert_lt(msg.header.code, 32);
+	return msg.header;
+}
+
+static void
+feed_message(struct world *world, uint16_t port, const struct coap_header *header)
+{
+	uint8_t bytes[64];
+	struct writer writer = writer_init(bytes, sizeof bytes);
+
+	coap_write_header(&writer, header);
+	world_feed(world, port, bytes, writer_finish(&writer));
+}
+
+/* A message of the device about `request`: type and code as given, its own id for CON and NON. */
+static void
+reply_as(struct world *world, const struct coap_header *request, enum coap_type type, uint8_t code,
+	 uint16_t own_mid)
+{
+	struct coap_header header = *request;
+
+	header.type = type;
+	header.code = code;
+	if (type == COAP_CON || type == COAP_NON)
+		header.mid = own_mid;
+	if (code == COAP_EMPTY)
+		header.token_len = 0;
+	feed_message(world, PORT, &header);
+}
+
+static void
+accept_step(struct world *world, const struct coap_header *request)
+{
+	reply_as(world, request, COAP_ACK, COAP_CHANGED, 0);
+}
+
+static void
+feed_request(struct world *world, uint16_t port)
+{
+	world_feed(world, port, request_bytes, sizeof request_bytes);
+}
+
+static struct coap_header
+start(struct world *world)
+{
+	struct coap_msg answer;
+
+	feed_request(world, PORT);
+	cr_assert_eq(world->out.used, 2);
+	answer = sent(world, 0);
+	cr_assert_eq(answer.header.code, COAP_CHANGED);
+	return asked(world);
+}
+
+/* Begins, and accepts steps until step `step` is out. */
+static struct coap_header
+start_at(struct world *world, unsigned step)
+{
+	struct coap_header request = start(world);
+
+	for (unsigned s = 0; s < step; s++) {
+		accept_step(world, &request);
+		request = asked(world);
+	}
+	return request;
+}
+
+static const struct session_event *
+last_event(const struct world *world)
+{
+	cr_assert_gt(world->n_events, 0);
+	return &world->events[world->n_events - 1];
+}
+
+static void
+expect_ended(const struct world *world, enum session_event_kind kind, enum session_cause cause)
+{
+	const struct session_event *event = last_event(world);
+
+	cr_expect_eq(event->kind, kind, "kind %u", event->kind);
+	cr_expect_eq(event->cause, cause, "cause %u", event->cause);
+	cr_expect_eq(stack_gauges(world->stack).running, 0);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 0);
+}
+
+static void
+accept_from(struct world *world, struct coap_header request, unsigned step)
+{
+	for (; step < STEPS; step++) {
+		accept_step(world, &request);
+		cr_assert_eq(world->out.used, step + 1 < STEPS);
+		if (step + 1 < STEPS)
+			request = asked(world);
+	}
+}
+
+static void
+finish_from(struct world *world, struct coap_header request, unsigned step)
+{
+	accept_from(world, request, step);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+}
+
+/* ---- the straight line ---- */
+
+Test(dialogue, four_exchanges_with_exact_bytes)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request;
+	struct coap_msg msg;
+
+	feed_request(world, PORT);
+	cr_assert_eq(world->slots[0].len, 8);
+	cr_assert(memcmp(world->slots[0].data, "\x64\x44\x12\x34\xc0\x8e\x9b\xe1", 8) == 0);
+	msg = sent(world, 1);
+	cr_expect_eq(msg.header.code, COAP_PUT);
+	cr_expect_eq(msg.header.token_len, 8);
+	cr_expect(coap_path_is(&msg, "0/2"));
+	cr_expect_eq(msg.options_len, 7);
+	cr_expect_eq(msg.payload_len, 22);
+	cr_expect(memcmp(msg.payload, batch_step_payload(world->steps[0][0]), 22) == 0);
+	cr_expect_eq(world->events[0].kind, SESSION_STARTED);
+	cr_expect_eq(world->events[0].device, 1000);
+	cr_expect_eq(world->events[0].generation, 7);
+	cr_expect_eq(world->events[0].format, 11542);
+	cr_expect_eq(world->events[0].session.serial, 101);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 1);
+
+	request = msg.header;
+	world->now += 1000;
+	accept_step(world, &request);
+	cr_assert_eq(world->out.used, 1);
+	msg = sent(world, 0);
+	cr_expect(coap_path_is(&msg, "1/0"));
+	cr_expect_eq(msg.header.mid, (uint16_t)(request.mid + 1));
+	cr_expect(!coap_token_equal(&msg.header, &request));
+
+	request = msg.header;
+	accept_step(world, &request);
+	msg = sent(world, 0);
+	cr_expect_eq(msg.header.code, COAP_POST);
+	cr_expect(coap_path_is(&msg, "bs"));
+	cr_expect_eq(msg.payload_len, 0);
+	cr_expect_eq(world->slots[0].len, 15);
+
+	request = msg.header;
+	accept_step(world, &request);
+	cr_expect_eq(world->out.used, 0);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(last_event(world)->started_us, WORLD_START_US);
+	cr_expect_eq(last_event(world)->time_us, WORLD_START_US + 1000);
+	cr_expect_eq(last_event(world)->session.serial, 101);
+	cr_expect_eq(world->n_events, 2);
+	cr_expect_eq(world_count(world, COUNTER_bs_steps), 3);
+	cr_expect_eq(world_count(world, COUNTER_bs_finished), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+	world_free(world);
+}
+
+Test(dialogue, answers_go_where_the_last_datagram_came_from)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start(world);
+	uint8_t bytes[12] = { 0x68, COAP_CHANGED };
+	struct dgram_in in = { .peer = world_peer(PORT),
+			       .link = { .mac = { 9, 9, 9, 9, 9, 9 }, .vlan = 42 },
+			       .len = sizeof bytes,
+			       .data = bytes };
+
+	bytes[2] = (uint8_t)(request.mid >> 8);
+	bytes[3] = (uint8_t)request.mid;
+	memcpy(bytes + 4, request.token, 8);
+	world_clear(world);
+	stack_receive(world->stack, world->now, &in, 1, &world->out);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect(memcmp(&world->slots[0].link, &in.link, sizeof in.link) == 0);
+	world_free(world);
+}
+
+/* ---- disturbances that a dialogue survives, at each of its steps ---- */
+
+static struct coap_header
+lose_request(struct world *world, const struct coap_header *request)
+{
+	world_tick(world, 3000000 + WORLD_TICKS_US);
+	cr_assert_eq(world->out.used, 1, "no retransmission");
+	cr_assert_eq(asked(world).mid, request->mid);
+	cr_assert(memcmp(asked(world).token, request->token, 8) == 0);
+	accept_step(world, request);
+	return *request;
+}
+
+/* The reply and its copy: the second is for a step that is over. */
+static struct coap_header
+double_reply(struct world *world, const struct coap_header *request)
+{
+	struct outbox kept;
+	uint8_t bytes[DATAGRAM_MAX];
+	struct dgram_out slot;
+
+	accept_step(world, request);
+	kept = world->out;
+	slot = world->slots[0];
+	memcpy(bytes, world->bytes[0], sizeof bytes);
+	accept_step(world, request);
+	cr_assert_eq(world->out.used, 0, "a copy was answered");
+	world->out = kept;
+	world->slots[0] = slot;
+	memcpy(world->bytes[0], bytes, sizeof bytes);
+	return *request;
+}
+
+static struct coap_header
+separate_con(struct world *world, const struct coap_header *request)
+{
+	struct coap_msg ack;
+
+	reply_as(world, request, COAP_ACK, COAP_EMPTY, 0);
+	cr_assert_eq(world->out.used, 0);
+	world_tick(world, 20000000); /* no retransmission any more */
+	cr_assert_eq(world->out.used, 0);
+	reply_as(world, request, COAP_CON, COAP_CHANGED, 700);
+	ack = sent(world, 0);
+	cr_assert_eq(ack.header.type, COAP_ACK);
+	cr_assert_eq(ack.header.code, COAP_EMPTY);
+	cr_assert_eq(ack.header.mid, 700);
+	return *request;
+}
+
+static struct coap_header
+separate_non(struct world *world, const struct coap_header *request)
+{
+	reply_as(world, request, COAP_ACK, COAP_EMPTY, 0);
+	reply_as(world, request, COAP_ACK, COAP_EMPTY, 0);
+	reply_as(world, request, COAP_NON, COAP_CHANGED, 700);
+	return *request;
+}
+
+static struct coap_header
+response_before_ack(struct world *world, const struct coap_header *request)
+{
+	reply_as(world, request, COAP_NON, COAP_CHANGED, 700);
+	return *request;
+}
+
+static struct coap_header
+strangers_first(struct world *world, const struct coap_header *request)
+{
+	struct coap_header wrong = *request;
+
+	wrong.token[7] ^= 1;
+	reply_as(world, &wrong, COAP_ACK, COAP_CHANGED, 0);
+	cr_assert_eq(world->out.used, 0);
+	wrong = *request;
+	wrong.mid++;
+	reply_as(world, &wrong, COAP_ACK, COAP_CHANGED, 0);
+	reply_as(world, &wrong, COAP_ACK, COAP_EMPTY, 0);
+	reply_as(world, &wrong, COAP_RST, COAP_EMPTY, 0);
+	cr_assert_eq(world->out.used, 0);
+	wrong.token[0] ^= 1;
+	reply_as(world, &wrong, COAP_CON, COAP_CHANGED, 9);
+	cr_assert_eq(world->out.used, 1);
+	cr_assert_eq(sent(world, 0).header.type, COAP_RST);
+	accept_step(world, request);
+	return *request;
+}
+
+static struct coap_header
+copy_of_the_request_first(struct world *world, const struct coap_header *request)
+{
+	feed_request(world, PORT);
+	cr_assert_eq(world->out.used, 1, "a copy started another dialogue");
+	cr_assert_eq(sent(world, 0).header.code, COAP_CHANGED);
+	accept_step(world, request);
+	return *request;
+}
+
+static struct coap_header
+noise_first(struct world *world, const struct coap_header *request)
+{
+	world_feed(world, PORT, "\x40\x00\x0a\x0b", 4); /* ping */
+	cr_assert_eq(world->out.used, 1);
+	world_feed(world, PORT, "\x40\x01\x77\x77\xb2rd", 7); /* another resource */
+	cr_assert_eq(sent(world, 0).header.code, COAP_NOT_FOUND);
+	world_feed(world, PORT,
+		   "\x40\x02\x77\x78\xb2"
+		   "bs",
+		   7); /* a bad Bootstrap-Request */
+	cr_assert_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	world_feed(world, PORT, "\x49\x02\x12\x34", 4);
+	world_feed(world, PORT, "\x01", 1);
+	accept_step(world, request);
+	return *request;
+}
+
+static struct coap_header
+all_but_the_last_try_lost(struct world *world, const struct coap_header *request)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		world_tick(world, (UINT64_C(3000000) << i) + WORLD_TICKS_US);
+		cr_assert_eq(world->out.used, 1, "retransmission %u", i);
+	}
+	accept_step(world, request);
+	return *request;
+}
+
+Test(dialogue, survives_disturbances_at_every_step)
+{
+	static struct coap_header (*const disturb[])(struct world *, const struct coap_header *) = {
+		lose_request,
+		double_reply,
+		separate_con,
+		separate_non,
+		response_before_ack,
+		strangers_first,
+		copy_of_the_request_first,
+		noise_first,
+		all_but_the_last_try_lost,
+	};
+
+	for (unsigned d = 0; d < sizeof disturb / sizeof disturb[0]; d++)
+		for (unsigned step = 0; step < STEPS; step++) {
+			struct world *world = world_ready(2);
+			struct coap_header request = start_at(world, step);
+
+			disturb[d](world, &request);
+			if (step + 1 < STEPS)
+				finish_from(world, asked(world), step + 1);
+			expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+			cr_expect_eq(world_count(world, COUNTER_bs_started), 1);
+			cr_expect_eq(world_count(world, COUNTER_bs_steps), STEPS);
+			cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+			cr_expect_eq(world->n_events, 2);
+			world_free(world);
+		}
+}
+
+/* Leshan answers Finish with a CON response of its own: its copies are acknowledged even after the
+ * end. */
+Test(dialogue, copies_of_a_separate_response_are_acknowledged_again)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 2);
+
+	for (unsigned i = 0; i < 3; i++) {
+		reply_as(world, &request, COAP_CON, COAP_CHANGED, 31);
+		cr_assert_eq(world->out.used, 1);
+		cr_expect_eq(sent(world, 0).header.type, COAP_ACK);
+		cr_expect_eq(sent(world, 0).header.mid, 31);
+	}
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(world->n_events, 2);
+	cr_expect_eq(world_count(world, COUNTER_coap_rx_duplicate), 2);
+	world_free(world);
+}
+
+/* RFC 7252 5.4.1: a response with a critical option nobody knows is no reply. */
+Test(dialogue, responses_with_unknown_critical_options_are_rejected)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start(world);
+
+	for (unsigned type = COAP_CON; type <= COAP_ACK; type++) {
+		uint8_t bytes[64];
+		struct writer writer = writer_init(bytes, sizeof bytes);
+		struct coap_header header = request;
+
+		header.type = (uint8_t)type;
+		header.code = COAP_CHANGED;
+		coap_write_header(&writer, &header);
+		writer_u8(&writer, 0x90); /* option 9 */
+		world_feed(world, PORT, bytes, writer_finish(&writer));
+		cr_expect_eq(world->out.used, type == COAP_CON);
+		if (type == COAP_CON)
+			cr_expect_eq(sent(world, 0).header.type, COAP_RST);
+	}
+	cr_expect_eq(world_count(world, COUNTER_coap_bad_reply), 3);
+	finish_from(world, request, 0);
+	world_free(world);
+}
+
+/* ---- how a run fails ---- */
+
+Test(dialogue, a_wrong_reply_ends_the_run_and_sends_no_finish)
+{
+	static const uint8_t wrong[] = {
+		COAP_BAD_REQUEST,
+		COAP_UNAUTHORIZED,
+		COAP_NOT_FOUND,
+		COAP_METHOD_NOT_ALLOWED,
+		COAP_NOT_ACCEPTABLE,
+		COAP_UNSUPPORTED_CONTENT_FORMAT,
+		COAP_INTERNAL_SERVER_ERROR,
+		COAP_DELETED,
+		COAP_CONTENT,
+		COAP_CONTINUE,
+		COAP_CODE(3, 0),
+		COAP_CODE(2, 30),
+		COAP_REQUEST_ENTITY_INCOMPLETE,
+		COAP_REQUEST_ENTITY_TOO_LARGE,
+	};
+
+	for (unsigned c = 0; c < sizeof wrong; c++)
+		for (unsigned step = 0; step < STEPS; step++) {
+			struct world *world = world_ready(2);
+			struct coap_header request = start_at(world, step);
+
+			reply_as(world, &request, COAP_ACK, wrong[c], 0);
+			cr_expect_eq(world->out.used, 0);
+			expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+			cr_expect_eq(last_event(world)->code, wrong[c]);
+			cr_expect_eq(last_event(world)->step, step);
+			world_tick(world, 200000000);
+			cr_expect_eq(world->out.used, 0, "something was sent after the failure");
+			cr_expect_eq(world_count(world, COUNTER_bs_failed_reply), 1);
+			world_free(world);
+		}
+}
+
+/* What broke for others: a client that answers 2.01 to a write stopped a server. To Finish it is
+ * wrong all the same. */
+Test(dialogue, created_accepts_a_write_but_no_finish)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start(world);
+
+	reply_as(world, &request, COAP_ACK, COAP_CREATED, 0);
+	request = asked(world);
+	reply_as(world, &request, COAP_ACK, COAP_CREATED, 0);
+	request = asked(world);
+	reply_as(world, &request, COAP_ACK, COAP_CREATED, 0);
+	expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+	cr_expect_eq(last_event(world)->step, 2);
+	world_free(world);
+}
+
+Test(dialogue, a_wrong_separate_reply_is_acknowledged_and_ends_the_run)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 2);
+
+	reply_as(world, &request, COAP_CON, COAP_NOT_ACCEPTABLE, 31);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.type, COAP_ACK);
+	expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+	world_free(world);
+}
+
+/* A crash elsewhere: a device that answers Reset. */
+Test(dialogue, reset_ends_the_run_at_every_step)
+{
+	for (unsigned step = 0; step < STEPS; step++)
+		for (unsigned acked = 0; acked < 2; acked++) {
+			struct world *world = world_ready(2);
+			struct coap_header request = start_at(world, step);
+
+			if (acked)
+				reply_as(world, &request, COAP_ACK, COAP_EMPTY, 0);
+			reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
+			cr_expect_eq(world->out.used, 0);
+			expect_ended(world, SESSION_FAILED, CAUSE_RESET);
+			cr_expect_eq(last_event(world)->step, step);
+			reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
+			cr_expect_eq(world->n_events, 2);
+			cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+			world_free(world);
+		}
+}
+
+/* RFC 7252 4.2: 2 s to 3 s, doubling, four retransmissions, then as long again: 31 times the first
+ * wait. */
+Test(dialogue, retransmissions_come_at_their_times)
+{
+	for (unsigned step = 0; step < STEPS; step++) {
+		struct world *world = with_device(world_new_random(2, 0, true));
+		struct coap_header request = start_at(world, step);
+
+		for (unsigned i = 0; i < 4; i++) {
+			world_tick(world, (UINT64_C(2000000) << i) - 1);
+			cr_assert_eq(world->out.used, 0, "retransmission %u came early", i);
+			world_tick(world, 1 + WORLD_TICKS_US);
+			cr_assert_eq(world->out.used, 1, "retransmission %u did not come", i);
+			cr_assert_eq(asked(world).mid, request.mid);
+		}
+		world_tick(world, 32000000 - 1);
+		cr_expect_eq(last_event(world)->kind, SESSION_STARTED, "ended early");
+		world_tick(world, 1 + WORLD_TICKS_US);
+		cr_expect_eq(world->out.used, 0);
+		expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+		cr_expect_eq(last_event(world)->step, step);
+		cr_expect_eq(world_count(world, COUNTER_coap_tx_retransmit), 4);
+		world_free(world);
+	}
+}
+
+/* What a peer's server gets wrong: a first retransmission before 2 s or after 3 s. */
+Test(dialogue, the_first_wait_is_random_between_2_and_3_seconds)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	for (unsigned seed = 0; seed < 251; seed += 5) {
+		struct world *world = with_device(world_new_random(2, (uint8_t)seed, false));
+		uint64_t waited = 0;
+
+		start(world);
+		for (world_clear(world); !world->out.used; waited += 1000)
+			world_tick(world, 1000);
+		least = waited < least ? waited : least;
+		most = waited > most ? waited : most;
+		world_free(world);
+	}
+	cr_expect_geq(least, 2000000);
+	cr_expect_lt(least, 2100000);
+	cr_expect_gt(most, 2900000);
+	cr_expect_leq(most, 3000000 + WORLD_TICKS_US + 1000);
+}
+
+Test(dialogue, the_wait_for_a_separate_response_ends_after_93_seconds)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 1);
+
+	reply_as(world, &request, COAP_ACK, COAP_EMPTY, 0);
+	world_tick(world, 93000000 - 1);
+	cr_expect_eq(stack_gauges(world->stack).running, 1);
+	world_tick(world, 1 + WORLD_TICKS_US);
+	cr_expect_eq(world->out.used, 0);
+	expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+	cr_expect_eq(last_event(world)->step, 1);
+	/* The answer comes all the same: nobody waits for it. */
+	reply_as(world, &request, COAP_CON, COAP_CHANGED, 9);
+	cr_expect_eq(sent(world, 0).header.type, COAP_RST);
+	cr_expect_eq(world->n_events, 2);
+	world_free(world);
+}
+
+/* ---- the same device again: RFC 7252 4.5 ---- */
+
+Test(dialogue, a_copy_after_the_end_gets_the_same_answer)
+{
+	struct world *world = world_ready(2);
+
+	finish_from(world, start(world), 0);
+	world_tick(world, 240000000);
+	feed_request(world, PORT);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect(memcmp(world->slots[0].data, "\x64\x44\x12\x34\xc0\x8e\x9b\xe1", 8) == 0);
+	cr_expect_eq(world_count(world, COUNTER_bs_started), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_requests), 1);
+	world_free(world);
+}
+
+Test(dialogue, a_finished_session_is_forgotten_after_its_linger_time)
+{
+	struct world *world = world_ready(2);
+
+	finish_from(world, start(world), 0);
+	cr_expect_eq(stack_gauges(world->stack).lingering, 1);
+	world_tick(world, 247000000 - 1);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 1);
+	world_tick(world, 1 + WORLD_TICKS_US);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 0);
+	cr_expect_eq(world_count(world, COUNTER_sessions_closed), 1);
+	start(world); /* and now it is a new request */
+	cr_expect_eq(last_event(world)->session.serial, 102);
+	world_free(world);
+}
+
+/* A rebooted device counts its message ids from the start again: its token or its bytes tell. */
+Test(dialogue, another_request_supersedes_the_run)
+{
+	static const struct {
+		unsigned at;
+		uint8_t flip;
+	} changes[] = {
+		{ 3, 1 },                    /* message id */
+		{ 4, 0x80 },                 /* token */
+		{ sizeof request_bytes, 0 }, /* one more parameter */
+	};
+
+	for (unsigned c = 0; c < 3; c++) {
+		struct world *world = world_ready(2);
+		struct coap_header old = start_at(world, 1);
+		uint8_t bytes[sizeof request_bytes + 4];
+		size_t len = sizeof request_bytes;
+
+		memcpy(bytes, request_bytes, len);
+		if (changes[c].at < len) {
+			bytes[changes[c].at] ^= changes[c].flip;
+		} else {
+			memcpy(bytes + len,
+			       "\x03"
+			       "b=U",
+			       4); /* another query parameter */
+			len += 4;
+		}
+		world_feed(world, PORT, bytes, len);
+		cr_assert_eq(world->out.used, 2);
+		cr_expect_eq(world->n_events, 3);
+		cr_expect_eq(world->events[1].kind, SESSION_FAILED);
+		cr_expect_eq(world->events[1].cause, CAUSE_SUPERSEDED);
+		cr_expect_eq(world->events[1].session.serial, 101);
+		cr_expect_eq(world->events[1].step, 1);
+		cr_expect_eq(world->events[2].kind, SESSION_STARTED);
+		cr_expect_eq(world->events[2].session.serial, 102);
+		cr_expect_eq(atomic_load(&world->batches[0]->holders), 1);
+		cr_expect_eq(stack_gauges(world->stack).sessions, 1);
+
+		struct coap_header request = asked(world);
+		accept_step(world, &old); /* too late */
+		cr_expect_eq(world->out.used, 0);
+		finish_from(world, request, 0);
+		cr_expect_eq(world_count(world, COUNTER_bs_superseded), 1);
+		world_free(world);
+	}
+}
+
+Test(dialogue, a_device_may_bootstrap_again_on_its_lingering_session)
+{
+	struct world *world = world_ready(2);
+	uint8_t bytes[sizeof request_bytes];
+
+	memcpy(bytes, request_bytes, sizeof bytes);
+	for (unsigned run = 0; run < 5; run++) {
+		bytes[3] = (uint8_t)run;
+		world_feed(world, PORT, bytes, sizeof bytes);
+		cr_assert_eq(world->out.used, 2);
+		finish_from(world, asked(world), 0);
+	}
+	cr_expect_eq(world_count(world, COUNTER_bs_finished), 5);
+	cr_expect_eq(world_count(world, COUNTER_sessions_opened), 1);
+	world_free(world);
+}
+
+Test(dialogue, other_ports_are_other_peers)
+{
+	struct world *world = world_ready(3);
+
+	for (uint16_t port = 1; port <= 3; port++) {
+		feed_request(world, port);
+		cr_expect_eq(world->out.used, 2);
+	}
+	cr_expect_eq(world_count(world, COUNTER_bs_started), 3);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 3);
+	world_free(world);
+}
+
+/* The look-ups of a burst are made before its first message is taken. */
+Test(dialogue, a_request_and_its_copy_in_one_burst_are_one_dialogue)
+{
+	struct world *world = world_ready(2);
+	uint8_t bytes[STACK_BURST][sizeof request_bytes];
+	struct dgram_in in[STACK_BURST];
+
+	for (unsigned i = 0; i < STACK_BURST; i++) {
+		memcpy(bytes[i], request_bytes, sizeof request_bytes);
+		in[i] = (struct dgram_in){ .peer = world_peer(PORT),
+					   .link = world_link(),
+					   .len = sizeof request_bytes,
+					   .data = bytes[i] };
+	}
+	stack_receive(world->stack, world->now, in, STACK_BURST, &world->out);
+	cr_expect_eq(world->out.used, STACK_BURST + 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_started), 1);
+	cr_expect_eq(world_count(world, COUNTER_coap_rx_duplicate), STACK_BURST - 1);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 1);
+	world_free(world);
+}
+
+Test(dialogue, a_burst_of_new_peers_fills_the_outbox_exactly)
+{
+	struct world *world = world_ready(STACK_BURST);
+	uint8_t bytes[STACK_BURST][sizeof request_bytes];
+	struct dgram_in in[STACK_BURST];
+
+	for (unsigned i = 0; i < STACK_BURST; i++) {
+		memcpy(bytes[i], request_bytes, sizeof request_bytes);
+		in[i] = (struct dgram_in){ .peer = world_peer((uint16_t)(6000 + i)),
+					   .link = world_link(),
+					   .len = sizeof request_bytes,
+					   .data = bytes[i] };
+	}
+	stack_receive(world->stack, world->now, in, STACK_BURST, &world->out);
+	cr_expect_eq(world->out.used, STACK_TX_MAX);
+	cr_expect_eq(world_count(world, COUNTER_coap_tx_no_room), 0);
+	cr_expect_eq(stack_gauges(world->stack).running, STACK_BURST);
+	world_free(world);
+}
+
+/* ---- full pools, full rings, drain ---- */
+
+static void
+expect_busy(struct world *world)
+{
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(world->slots[0].len, 11);
+	cr_expect(memcmp(world->slots[0].data, "\x64\xa3\x12\x34\xc0\x8e\x9b\xe1\xd1\x01\x3c",
+			 11) == 0);
+}
+
+Test(dialogue, a_full_pool_turns_away_and_evicts_only_who_has_finished)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start(world);
+
+	feed_request(world, 5001);
+	feed_request(world, 5002);
+	expect_busy(world);
+	cr_expect_eq(world_count(world, COUNTER_sessions_full), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_refused_busy), 1);
+
+	accept_from(world, request, 0);
+	cr_expect_eq(last_event(world)->kind, SESSION_FINISHED);
+	feed_request(world, 5002);
+	cr_expect_eq(world->out.used, 2);
+	cr_expect_eq(world_count(world, COUNTER_sessions_evicted), 1);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 2);
+	feed_request(world, PORT); /* evicted, so its request is new; and there is no room */
+	expect_busy(world);
+	feed_request(world, 5001); /* still running: a copy */
+	cr_expect_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.code, COAP_CHANGED);
+	world_free(world);
+}
+
+Test(dialogue, the_session_that_finished_first_is_evicted_first)
+{
+	struct world *world = world_ready(3);
+
+	for (uint16_t port = 1; port <= 3; port++) {
+		feed_request(world, port);
+		world_tick(world, 1000);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		struct stack_command cancel = { .kind = STACK_CANCEL,
+						.session = world->events[2 - i].session };
+
+		stack_command(world->stack, world->now, &cancel, &world->out);
+	}
+	feed_request(world, 4); /* takes the place of 3, which ended first */
+	cr_assert_eq(world->out.used, 2);
+	feed_request(world, 1);
+	cr_expect_eq(world->out.used, 1, "1 was evicted");
+	feed_request(world, 2);
+	cr_expect_eq(world->out.used, 1, "2 was evicted");
+	world_free(world);
+}
+
+Test(dialogue, a_full_ring_refuses_new_runs_without_a_trace)
+{
+	struct world *world = world_ready(2);
+
+	world->event_room = 0;
+	feed_request(world, PORT);
+	expect_busy(world);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 0);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 0);
+	cr_expect_eq(world_count(world, COUNTER_events_full), 1);
+	world->event_room = 10;
+	finish_from(world, start(world), 0); /* the same bytes: it was not remembered */
+	world_free(world);
+}
+
+Test(dialogue, an_outcome_without_room_is_kept_and_told_later)
+{
+	struct world *world = world_ready(1);
+	struct coap_header request = start_at(world, 2);
+	uint64_t ended = world->now;
+
+	world->event_room = 0;
+	accept_step(world, &request);
+	cr_expect_eq(world->n_events, 1);
+	world_tick(world, 1000);
+	cr_expect_eq(world->n_events, 1);
+	feed_request(world, 5001); /* the slot is not free, however done */
+	expect_busy(world);
+	feed_request(world, PORT); /* a copy is still a copy */
+	cr_expect_eq(sent(world, 0).header.code, COAP_CHANGED);
+	world_tick(world, 300000000); /* nor does it linger out */
+	cr_expect_eq(stack_gauges(world->stack).sessions, 1);
+
+	world->event_room = 10;
+	world_tick(world, 1000);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(world->n_events, 2);
+	cr_expect_eq(last_event(world)->time_us, ended);
+	world_tick(world, 2000000 + WORLD_TICKS_US);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 0);
+	world_free(world);
+}
+
+Test(dialogue, a_new_request_waits_for_the_untold_outcome_of_the_last)
+{
+	struct world *world = world_ready(2);
+	uint8_t bytes[sizeof request_bytes];
+
+	start_at(world, 1);
+	world->event_room = 0;
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.code, COAP_SERVICE_UNAVAILABLE);
+	cr_expect_eq(stack_gauges(world->stack).running, 0);
+	world->event_room = 10;
+	world_tick(world, 1000);
+	expect_ended(world, SESSION_FAILED, CAUSE_SUPERSEDED);
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_assert_eq(world->out.used, 2);
+	finish_from(world, asked(world), 0);
+	world_free(world);
+}
+
+Test(dialogue, many_untold_outcomes_are_told_in_their_order)
+{
+	struct world *world = world_ready(8);
+
+	for (uint16_t port = 0; port < 8; port++)
+		feed_request(world, (uint16_t)(port + 1));
+	world->event_room = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		struct stack_command cancel = { .kind = STACK_CANCEL,
+						.session = world->events[i].session };
+
+		stack_command(world->stack, world->now, &cancel, &world->out);
+	}
+	cr_expect_eq(world->n_events, 8);
+	for (unsigned told = 0; told < 8; told += 3) {
+		world->event_room = 3;
+		world_tick(world, 1000);
+	}
+	cr_assert_eq(world->n_events, 16);
+	for (unsigned i = 0; i < 8; i++)
+		cr_expect_eq(world->events[8 + i].session.serial, 101 + i);
+	world_free(world);
+}
+
+static void
+drain(struct world *world, bool on)
+{
+	struct stack_command command = { .kind = STACK_DRAIN, .on = on };
+
+	world_clear(world);
+	stack_command(world->stack, world->now, &command, &world->out);
+	cr_expect_eq(world->out.used, 0);
+}
+
+Test(dialogue, draining_refuses_new_runs_and_finishes_those_that_run)
+{
+	struct world *world = world_ready(4);
+	struct coap_header request = start(world);
+
+	drain(world, true);
+	feed_request(world, 5001);
+	expect_busy(world);
+	feed_request(world, PORT); /* a copy */
+	cr_expect_eq(sent(world, 0).header.code, COAP_CHANGED);
+	finish_from(world, request, 0);
+	drain(world, false);
+	feed_request(world, 5001);
+	cr_expect_eq(world->out.used, 2);
+	world_free(world);
+}
+
+/* ---- the control side: cancel, batches ---- */
+
+static void
+command(struct world *world, enum stack_command_kind kind, struct session_ref ref,
+	const struct batch *batch)
+{
+	struct stack_command command = { .kind = (uint8_t)kind, .session = ref, .batch = batch };
+
+	world_clear(world);
+	stack_command(world->stack, world->now, &command, &world->out);
+}
+
+Test(dialogue, cancel_ends_exactly_the_run_it_names)
+{
+	struct world *world = world_ready(2);
+	struct session_ref ref, wrong;
+
+	start(world);
+	ref = last_event(world)->session;
+	wrong = (struct session_ref){ ref.slot, ref.serial + 1 };
+	command(world, STACK_CANCEL, wrong, NULL);
+	wrong = (struct session_ref){ ref.slot + 1, ref.serial };
+	command(world, STACK_CANCEL, wrong, NULL);
+	wrong = (struct session_ref){ 0xffffffff, ref.serial };
+	command(world, STACK_CANCEL, wrong, NULL);
+	cr_expect_eq(stack_gauges(world->stack).running, 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_stale_commands), 3);
+	command(world, STACK_CANCEL, ref, NULL);
+	cr_expect_eq(world->out.used, 0);
+	expect_ended(world, SESSION_FAILED, CAUSE_CANCELLED);
+	world_tick(world, 60000000);
+	cr_expect_eq(world->out.used, 0, "a cancelled run went on");
+	command(world, STACK_CANCEL, ref, NULL);
+	cr_expect_eq(world->n_events, 2);
+	world_free(world);
+}
+
+/* dev-cbor has a batch in TLV and asks for CBOR; its batch for CBOR is the world's last. */
+static struct session_ref
+ask_for_batch(struct world *world)
+{
+	static const char bytes[] = "\x44\x02\x12\x34\xc0\x8e\x9b\xe1\xb2"
+				    "bs\x4b"
+				    "ep=dev-0001\x07"
+				    "pct=112";
+
+	world_feed(world, PORT, bytes, sizeof bytes - 1);
+	cr_expect_eq(world->out.used, 0);
+	cr_assert_eq(last_event(world)->kind, SESSION_NEEDS_BATCH);
+	cr_expect_eq(last_event(world)->format, 112);
+	cr_expect_eq(last_event(world)->device, 1000);
+	cr_expect_eq(stack_gauges(world->stack).running, 1);
+	return last_event(world)->session;
+}
+
+static void
+repeat_ask(struct world *world)
+{
+	static const char bytes[] = "\x44\x02\x12\x34\xc0\x8e\x9b\xe1\xb2"
+				    "bs\x4b"
+				    "ep=dev-0001\x07"
+				    "pct=112";
+
+	world_feed(world, PORT, bytes, sizeof bytes - 1);
+}
+
+Test(dialogue, a_batch_in_another_format_is_asked_for_and_awaited)
+{
+	struct world *world = world_ready(2);
+	struct session_ref ref = ask_for_batch(world);
+	struct batch *made = world_batch(world, 112, 40);
+
+	repeat_ask(world);
+	cr_expect_eq(world->out.used, 0, "a copy was answered before the request");
+	cr_expect_eq(world->n_events, 1);
+	world_tick(world, 1000000);
+	batch_hold(made);
+	command(world, STACK_BATCH, ref, made);
+	cr_assert_eq(world->out.used, 2);
+	cr_expect(memcmp(world->slots[0].data, "\x64\x44\x12\x34\xc0\x8e\x9b\xe1", 8) == 0);
+	cr_expect_eq(sent(world, 1).payload_len, 40);
+	cr_expect_eq(last_event(world)->kind, SESSION_STARTED);
+	cr_expect_eq(last_event(world)->session.serial, ref.serial);
+	finish_from(world, asked(world), 0);
+	cr_expect_eq(atomic_load(&made->holders), 0);
+	cr_expect_eq(last_event(world)->format, 112);
+	repeat_ask(world);
+	cr_expect_eq(world->out.used, 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_compiled_waiting), 1);
+	world_free(world);
+}
+
+Test(dialogue, a_device_with_a_batch_per_session_always_asks)
+{
+	struct world *world = world_ready(2);
+	struct batch *made = world_batch(world, 11542, 30);
+
+	world->entries[0]->flags = DEVICE_PER_SESSION;
+	feed_request(world, PORT);
+	cr_expect_eq(world->out.used, 0);
+	cr_assert_eq(last_event(world)->kind, SESSION_NEEDS_BATCH);
+	batch_hold(made);
+	command(world, STACK_BATCH, last_event(world)->session, made);
+	cr_expect_eq(world->out.used, 2);
+	finish_from(world, asked(world), 0);
+	world_free(world);
+}
+
+Test(dialogue, no_batch_refuses_the_request)
+{
+	struct world *world = world_ready(2);
+
+	command(world, STACK_BATCH, ask_for_batch(world), NULL);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect(memcmp(world->slots[0].data, "\x64\x80\x12\x34\xc0\x8e\x9b\xe1", 8) == 0);
+	expect_ended(world, SESSION_REFUSED, CAUSE_NONE);
+	repeat_ask(world);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	cr_expect_eq(world->n_events, 2);
+	world_free(world);
+}
+
+Test(dialogue, a_batch_without_steps_is_no_batch)
+{
+	struct world *world = world_ready(2);
+	struct batch *made = world_batch(world, 112, 40);
+	struct session_ref ref = ask_for_batch(world);
+
+	batch_hold(made);
+	made->n_steps = 0;
+	command(world, STACK_BATCH, ref, made);
+	made->n_steps = 3;
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	cr_expect_eq(atomic_load(&made->holders), 0);
+	expect_ended(world, SESSION_REFUSED, CAUSE_NONE);
+	world_free(world);
+}
+
+Test(dialogue, a_batch_that_does_not_come_is_given_up)
+{
+	struct world *world = world_ready(2);
+	struct session_ref ref = ask_for_batch(world);
+	struct batch *made = world_batch(world, 112, 40);
+
+	world_tick(world, 1500000 - 1);
+	cr_expect_eq(world->out.used, 0);
+	world_tick(world, 1 + WORLD_TICKS_US);
+	expect_busy(world);
+	expect_ended(world, SESSION_FAILED, CAUSE_NO_BATCH);
+	batch_hold(made);
+	command(world, STACK_BATCH, ref, made);
+	cr_expect_eq(world->out.used, 0);
+	cr_expect_eq(atomic_load(&made->holders), 0, "a batch too late was not released");
+	cr_expect_eq(world_count(world, COUNTER_bs_stale_commands), 1);
+	world_free(world);
+}
+
+Test(dialogue, a_waiting_request_can_be_superseded_or_cancelled)
+{
+	struct world *world = world_ready(2);
+	struct session_ref ref = ask_for_batch(world);
+	struct batch *made = world_batch(world, 112, 40);
+
+	feed_request(world, PORT); /* in TLV now: the batch is at hand */
+	cr_assert_eq(world->out.used, 2);
+	cr_expect_eq(world->events[1].cause, CAUSE_SUPERSEDED);
+	batch_hold(made);
+	command(world, STACK_BATCH, ref, made);
+	cr_expect_eq(world->out.used, 0);
+	cr_expect_eq(atomic_load(&made->holders), 0);
+	command(world, STACK_CANCEL, last_event(world)->session, NULL);
+
+	ref = ask_for_batch(world);
+	command(world, STACK_CANCEL, ref, NULL);
+	expect_busy(world);
+	expect_ended(world, SESSION_FAILED, CAUSE_CANCELLED);
+	world_free(world);
+}
+
+Test(dialogue, a_late_start_is_told_before_its_outcome)
+{
+	struct world *world = world_ready(2);
+	struct session_ref ref = ask_for_batch(world);
+	struct batch *made = world_batch(world, 112, 40);
+	struct coap_header request;
+
+	world->event_room = 0;
+	batch_hold(made);
+	command(world, STACK_BATCH, ref, made);
+	cr_assert_eq(world->out.used, 2);
+	request = asked(world);
+	reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
+	cr_expect_eq(world->n_events, 1);
+	world->event_room = 1;
+	world_tick(world, 1000);
+	cr_assert_eq(world->n_events, 2);
+	cr_expect_eq(last_event(world)->kind, SESSION_STARTED);
+	world->event_room = 1;
+	world_tick(world, 1000);
+	expect_ended(world, SESSION_FAILED, CAUSE_RESET);
+	world_free(world);
+}
+
+/* ---- strangers and devices without a batch ---- */
+
+Test(dialogue, strangers_are_told_of_by_name_at_a_bounded_rate)
+{
+	struct world *world = world_ready(2);
+	unsigned told;
+
+	world_feed(world, PORT,
+		   "\x40\x02\x12\x34\xb2"
+		   "bs\x47"
+		   "ep=nobo",
+		   15);
+	cr_assert_eq(last_event(world)->kind, SESSION_UNKNOWN);
+	cr_expect_eq(last_event(world)->name_len, 4);
+	cr_expect(memcmp(last_event(world)->name, "nobo", 4) == 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		world->n_events = 0;
+		world_feed(world, PORT,
+			   "\x40\x02\x12\x34\xb2"
+			   "bs\x47"
+			   "ep=nobo",
+			   15);
+		cr_assert_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	}
+	told = (unsigned)(5001 - world_count(world, COUNTER_bs_unknown_untold));
+	cr_expect_gt(told, 100);
+	cr_expect_lt(told, 2000);
+	start(world); /* who is known is served */
+	world_free(world);
+}
+
+Test(dialogue, a_long_name_is_cut)
+{
+	struct world *world = world_ready(2);
+	uint8_t bytes[128] = "\x40\x02\x12\x34\xb2"
+			     "bs\x4d\x43"
+			     "ep="; /* 80 bytes in all */
+
+	memset(bytes + 12, 'n', 77);
+	world_feed(world, PORT, bytes, 12 + 77);
+	cr_assert_eq(last_event(world)->kind, SESSION_UNKNOWN);
+	cr_expect_eq(last_event(world)->name_len, 64);
+	world_free(world);
+}
+
+Test(dialogue, a_device_without_a_batch_is_refused_and_told_of)
+{
+	struct world *world = world_ready(2);
+
+	atomic_store(&world->entries[0]->batch, NULL);
+	feed_request(world, PORT);
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	cr_expect_eq(last_event(world)->kind, SESSION_REFUSED);
+	cr_expect_eq(last_event(world)->device, 1000);
+	world->event_room = 0;
+	feed_request(world, PORT); /* when it can't be told of, it shall ask again */
+	expect_busy(world);
+	world_free(world);
+}
+
+Test(dialogue, an_empty_directory_knows_nobody)
+{
+	struct world *world = world_ready(2);
+	struct directory *directory = atomic_exchange(&world->directory, NULL);
+
+	feed_request(world, PORT);
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	atomic_store(&world->directory, directory);
+	world_free(world);
+}
+
+/* ---- the rest ---- */
+
+Test(dialogue, a_dtls_listener_takes_no_plain_coap)
+{
+	struct world *world = world_ready(2);
+	struct peer peer = world_peer(PORT);
+
+	peer.listener = 1;
+	world_feed_at(world, peer, request_bytes, sizeof request_bytes);
+	cr_expect_eq(world->out.used, 0);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 0);
+	world_free(world);
+}
+
+Test(dialogue, a_large_write_goes_in_blocks_of_the_device_s_size)
+{
+	struct world *world = world_new(2);
+	struct batch *batch = world_batch(world, 11542, 3000);
+	struct coap_header request;
+	uint8_t got[3000];
+	size_t have = 0;
+	unsigned blocks = 0;
+
+	world_device(world, "dev-0001", batch, 0);
+	request = start(world);
+	for (;;) {
+		struct coap_msg msg = sent(world, world->out.used - 1);
+		struct coap_options_seen seen;
+		struct coap_block block;
+		uint8_t bytes[64];
+		struct writer writer = writer_init(bytes, sizeof bytes);
+		uint16_t last = 0;
+
+		cr_assert_eq(coap_options_check(&msg, &seen), COAP_OPTIONS_FINE);
+		if (!(seen.has & COAP_HAS_BLOCK1))
+			break;
+		cr_assert_eq(coap_block_decode(seen.block1, &block), 0);
+		cr_assert_eq(block.num * coap_block_size(block.szx), have);
+		memcpy(got + have, msg.payload, msg.payload_len);
+		have += msg.payload_len;
+		blocks++;
+		request = msg.header;
+		request.type = COAP_ACK;
+		request.code = block.more ? COAP_CONTINUE : COAP_CHANGED;
+		if (block.szx > 4 && blocks == 2)
+			block.szx = 4; /* 256 bytes from here on */
+		coap_write_header(&writer, &request);
+		coap_write_option_uint(&writer, &last, COAP_OPTION_BLOCK1,
+				       coap_block_encode(&block));
+		world_feed(world, PORT, bytes, writer_finish(&writer));
+		cr_assert_eq(world->out.used, 1);
+	}
+	cr_expect_eq(have, sizeof got);
+	cr_expect(memcmp(got, batch_step_payload(batch->steps[0]), sizeof got) == 0);
+	cr_expect_eq(blocks, 2 + 4);
+	finish_from(world, asked(world), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_blocks), blocks - 1);
+	world_free(world);
+}
+
+Test(dialogue, the_end_cancels_what_runs_and_wipes)
+{
+	struct world *world = world_ready(4);
+	size_t size = stack_size(&world->config);
+	struct coap_header request;
+
+	request = start(world);
+	cr_assert_not_null(memmem(world->memory, size, request.token, sizeof request.token));
+	feed_request(world, 5001);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 2);
+	world_clear(world);
+	stack_fini(world->stack);
+	world->stack = NULL;
+	cr_expect_eq(world->out.used, 0);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 0);
+	cr_assert_eq(world->n_events, 4);
+	for (unsigned i = 2; i < 4; i++) {
+		cr_expect_eq(world->events[i].kind, SESSION_FAILED);
+		cr_expect_eq(world->events[i].cause, CAUSE_CANCELLED);
+	}
+	cr_expect_null(memmem(world->memory, size, request.token, sizeof request.token));
+	cr_expect_null(memmem(world->memory, size, world->config.hash_seed, 16));
+	world_free(world);
+}
+
+Test(dialogue, a_session_costs_no_more_than_512_bytes)
+{
+	struct world *small = world_new(1000), *large = world_new(3000);
+	size_t each = (stack_size(&large->config) - stack_size(&small->config)) / 2000;
+
+	cr_expect_leq(stack_session_bytes(), 512);
+	cr_expect_leq(each, stack_session_bytes() * 2, "%zu bytes a session", each);
+	world_free(small);
+	world_free(large);
+}
