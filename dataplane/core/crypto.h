@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
 	CRYPTO_HASH_LEN = 32,     /* SHA-256, FIPS 180-4 */
@@ -85,7 +86,14 @@ const char *crypto_selftest(const struct crypto_ops *ops) __attribute__((warn_un
 
 /* Constant time in the contents. */
 bool crypto_equal(const void *a, const void *b, size_t len) __attribute__((warn_unused_result));
-void crypto_wipe(void *secret, size_t len);
+
+/* explicit_bzero(3), inline: the hot path wipes many short temporaries. */
+static inline void
+crypto_wipe(void *secret, size_t len)
+{
+	memset(secret, 0, len);
+	__asm__ volatile("" : : "r"(secret) : "memory"); /* someone may look */
+}
 
 /*
  * SHA-256 as a stream. Plain memory: assign the struct to fork a transcript; crypto_sha256_final() leaves it as it was,

@@ -17,15 +17,18 @@ put_be64(uint8_t *to, uint64_t value)
 		to[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
+/* Words to bytes, four at a time: a block written in small pieces would stall the backend's wide loads of it. */
 static void
 put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
 {
-	for (int i = 0; i < 8; i++) {
-		uint32_t be = __builtin_bswap32(h[i]);
+	uint32_t words __attribute__((vector_size(16)));
 
-		if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-			be = h[i];
-		memcpy(digest + 4 * i, &be, 4);
+	for (int i = 0; i < 2; i++) {
+		memcpy(&words, h + 4 * i, sizeof words);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		words = words >> 24 | (words >> 8 & 0xff00) | (words << 8 & 0xff0000) | words << 24;
+#endif
+		memcpy(digest + 16 * i, &words, sizeof words);
 	}
 }
 
@@ -153,14 +156,18 @@ crypto_hmac_key_init(const struct crypto_ops *ops, struct crypto_hmac_key *key, 
 	crypto_wipe(short_secret, sizeof short_secret);
 }
 
+/* Behind a pad and a digest: 96 bytes, 768 bits. */
+static const uint8_t digest_padding[CRYPTO_HASH_BLOCK - CRYPTO_HASH_LEN] = {
+	[0] = 0x80,
+	[30] = 768 >> 8,
+};
+
 /* The block that the outer hash compresses: the inner digest, padded. */
 static void
 put_outer_block(uint8_t block[CRYPTO_HASH_BLOCK], const uint32_t inner[8])
 {
 	put_digest(block, inner);
-	block[CRYPTO_HASH_LEN] = 0x80;
-	memset(block + CRYPTO_HASH_LEN + 1, 0, CRYPTO_HASH_BLOCK - CRYPTO_HASH_LEN - 9);
-	put_be64(block + CRYPTO_HASH_BLOCK - 8, (CRYPTO_HASH_BLOCK + CRYPTO_HASH_LEN) * 8);
+	memcpy(block + CRYPTO_HASH_LEN, digest_padding, sizeof digest_padding);
 }
 
 void
@@ -253,12 +260,12 @@ static void
 prf_step(const struct crypto_ops *ops, const struct crypto_hmac_key *secret, uint8_t *to,
 	 const uint8_t *from)
 {
-	uint8_t block[2 * CRYPTO_HASH_BLOCK];
+	uint8_t block[CRYPTO_HASH_BLOCK];
 
 	memcpy(block, from, CRYPTO_HASH_LEN);
-	put_padding(block, CRYPTO_HASH_LEN, CRYPTO_HASH_BLOCK + CRYPTO_HASH_LEN);
+	memcpy(block + CRYPTO_HASH_LEN, digest_padding, sizeof digest_padding);
 	hmac_padded(ops, secret, block, 1, to);
-	crypto_wipe(block, CRYPTO_HASH_BLOCK);
+	crypto_wipe(block, sizeof block);
 }
 
 /* HMACs of both lanes' messages, side by side, into their digests. */
@@ -320,7 +327,7 @@ prf_one(const struct crypto_ops *ops, const struct crypto_prf *job)
 	/* A(1) is the HMAC of label and seed alone; made in lane 1, whose message is not needed yet. */
 	uint8_t *first = work.lane[1].message;
 
-	memcpy(first, seed, len);
+	(void)put_seed(first, job); /* not copied from `seed`, which is too fresh to be read */
 	hmac_padded(ops, job->secret, first, pad_message(first, len), work.lane[0].message);
 	work.blocks = pad_message(work.lane[0].message, CRYPTO_HASH_LEN + len);
 	if (job->len > CRYPTO_HASH_LEN)

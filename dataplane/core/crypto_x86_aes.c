@@ -63,10 +63,12 @@ expand_lanes(struct schedule *const *schedules, const uint8_t *const *keys, cons
 {
 	static const uint8_t rcon[ROUNDS] = { 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36 };
 
+#pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++)
 		schedules[l]->key[0] = load(keys[l]);
 #pragma GCC unroll 10
 	for (unsigned r = 0; r < ROUNDS; r++) {
+#pragma GCC unroll 4
 		for (unsigned l = 0; l < n; l++)
 			schedules[l]->key[r + 1] = next_key(schedules[l]->key[r], rcon[r]);
 	}
@@ -102,54 +104,128 @@ encrypt(const struct schedule *schedule, __m128i block)
 
 /* ---- CCM (NIST SP 800-38C, RFC 3610) ------------------------------------------------------------------------- */
 
-enum {
-	/* B_0, then the length of the associated data (2) and the data, in whole blocks. */
-	HEAD_BLOCKS_MAX = 1 + (2 + CRYPTO_CCM_AAD_MAX + CRYPTO_AES_BLOCK - 1) / CRYPTO_AES_BLOCK,
-};
-
+/* One record at work. What the chains carry from step to step is in struct chains, which stays in registers. */
 struct lane {
 	struct schedule schedule;
-	__m128i mac;     /* CBC-MAC so far */
 	__m128i counter; /* the counter block with counter 0 */
-	__m128i first;   /* S_0, which hides the tag */
-	__m128i stream;  /* S_(i + 1) for the message block i to come */
-	const uint8_t *in;
-	uint8_t *out;
-	size_t len;
-	unsigned head_blocks;
-	uint8_t head[HEAD_BLOCKS_MAX * CRYPTO_AES_BLOCK];
+	const struct crypto_ccm *record;
+	unsigned head_blocks; /* ahead of the message: B_0 and the associated data */
 };
 
+struct chains {
+	__m128i mac[LANES];    /* CBC-MAC so far */
+	__m128i first[LANES];  /* S_0, which hides the tag */
+	__m128i stream[LANES]; /* S_(i + 1) for the message block i to come */
+};
+
+/* A little-endian word of 0 to 8 bytes, in two reads that overlap, so that none is outside. */
+X86_AES_INLINE uint64_t
+load_word(const uint8_t *from, size_t len)
+{
+	uint64_t word = 0;
+	uint32_t low, high;
+
+	if (len >= 8) {
+		memcpy(&word, from, 8);
+		return word;
+	}
+	if (len >= 4) {
+		memcpy(&low, from, 4);
+		memcpy(&high, from + len - 4, 4);
+		return low | (uint64_t)high << 8 * (len - 4);
+	}
+	for (size_t i = 0; i < len; i++)
+		word |= (uint64_t)from[i] << 8 * i;
+	return word;
+}
+
+X86_AES_INLINE void
+store_word(uint8_t *to, uint64_t word, size_t len)
+{
+	uint32_t low = (uint32_t)word, high;
+
+	if (len >= 8) {
+		memcpy(to, &word, 8);
+	} else if (len >= 4) {
+		high = (uint32_t)(word >> 8 * (len - 4));
+		memcpy(to, &low, 4);
+		memcpy(to + len - 4, &high, 4);
+	} else {
+		for (size_t i = 0; i < len; i++)
+			to[i] = (uint8_t)(word >> 8 * i);
+	}
+}
+
+/* The first `len` bytes of a block, at most 16, zeros behind: by way of registers, since a store ahead would stall it. */
+X86_AES_INLINE __m128i
+load_some(const uint8_t *from, size_t len)
+{
+	uint64_t low = load_word(from, len < 8 ? len : 8);
+
+	return _mm_set_epi64x((long long)(len > 8 ? load_word(from + 8, len - 8) : 0), (long long)low);
+}
+
+X86_AES_INLINE void
+store_some(uint8_t *to, __m128i block, size_t len)
+{
+	store_word(to, (uint64_t)_mm_cvtsi128_si64(block), len < 8 ? len : 8);
+	if (len > 8)
+		store_word(to + 8, (uint64_t)_mm_extract_epi64(block, 1), len - 8);
+}
+
+/* The block with all but its first `len` bytes cleared. */
+X86_AES_INLINE __m128i
+keep_some(__m128i block, size_t len)
+{
+	const __m128i index = _mm_set_epi64x(0x0f0e0d0c0b0a0908, 0x0706050403020100);
+
+	return _mm_and_si128(block, _mm_cmpgt_epi8(_mm_set1_epi8((char)len), index));
+}
+
 /*
- * The blocks ahead of the message (SP 800-38C A.2).
+ * The counter block of counter 0 (SP 800-38C A.3); B_0 differs from it in the first byte and the last two (A.2.1).
  *
- *	B_0:	flags: Adata << 6 | (8 - 2) / 2 << 3 | (3 - 1); nonce (12); length of the message (3)
+ *	flags: L - 1 = 2, nonce (12), counter (3)
  */
 X86_AES_INLINE void
 lane_start(struct lane *lane, const struct crypto_ccm *record)
 {
-	uint8_t *aad = lane->head + CRYPTO_AES_BLOCK;
+	uint64_t low, high = 0;
 
-	lane->in = record->in;
-	lane->out = record->out;
-	lane->len = record->len;
-	lane->head[0] = (uint8_t)((record->aad_len != 0) << 6 | 3 << 3 | 2);
-	memcpy(lane->head + 1, record->nonce, CRYPTO_CCM_NONCE_LEN);
-	lane->head[13] = 0;
-	lane->head[14] = (uint8_t)(record->len >> 8);
-	lane->head[15] = (uint8_t)record->len;
-	/* A.3: flags L - 1, nonce, counter */
-	lane->counter = load(lane->head);
-	lane->counter = _mm_insert_epi8(lane->counter, 2, 0);
-	lane->counter = _mm_insert_epi16(lane->counter, 0, 7);
+	memcpy(&low, record->nonce, 8);
+	memcpy(&high, record->nonce + 8, 4);
+	high = high << 8 | low >> 56;
+	lane->counter = _mm_set_epi64x((long long)high, (long long)(low << 8 | 2));
+	lane->record = record;
 	lane->head_blocks = 1;
-	if (record->aad_len == 0)
-		return;
-	lane->head_blocks += (2u + record->aad_len + CRYPTO_AES_BLOCK - 1) / CRYPTO_AES_BLOCK;
-	store(lane->head + (lane->head_blocks - 1) * CRYPTO_AES_BLOCK, _mm_setzero_si128());
-	aad[0] = (uint8_t)(record->aad_len >> 8);
-	aad[1] = (uint8_t)record->aad_len;
-	memcpy(aad + 2, record->aad, record->aad_len);
+	if (record->aad_len != 0)
+		lane->head_blocks += (2u + record->aad_len + CRYPTO_AES_BLOCK - 1) / CRYPTO_AES_BLOCK;
+}
+
+/* B_0: flags Adata << 6 | (8 - 2) / 2 << 3 | L - 1, nonce (12), length of the message (3). */
+X86_AES_INLINE __m128i
+first_head_block(const struct lane *lane)
+{
+	uint64_t low = (uint64_t)(lane->record->aad_len != 0) << 6 | 3 << 3;
+	uint64_t high = (uint64_t)__builtin_bswap16(lane->record->len) << 48;
+
+	return _mm_or_si128(lane->counter, _mm_set_epi64x((long long)high, (long long)low));
+}
+
+/* Block i >= 1 of the head (A.2.2): the associated data behind its length of two bytes. */
+X86_AES_INLINE __m128i
+head_block(const struct lane *lane, unsigned i)
+{
+	const uint8_t *aad = lane->record->aad;
+	size_t len = lane->record->aad_len, at = i * CRYPTO_AES_BLOCK - CRYPTO_AES_BLOCK - 2;
+
+	if (i == 1) {
+		__m128i begin = load_some(aad, len < 14 ? len : 14);
+
+		return _mm_insert_epi16(_mm_slli_si128(begin, 2),
+					__builtin_bswap16((uint16_t)len), 0);
+	}
+	return load_some(aad + at, len - at < CRYPTO_AES_BLOCK ? len - at : CRYPTO_AES_BLOCK);
 }
 
 /* Counter i, for every lane alike, to be put into a lane's counter block. */
@@ -160,23 +236,23 @@ counter_bytes(size_t i)
 }
 
 /*
- * One step of all lanes: encrypts x (the MAC's chain) and y (counters). The two are interleaved by their order here; each
- * lane has its own key, so round keys come from memory.
+ * One step of all lanes: encrypts x (the MACs' chains) and y (counters), the first key XORed into both already, side by
+ * side. Each lane has its own key, so round keys come from memory.
  */
 X86_AES_INLINE void
 step(const struct lane *lanes, const unsigned n, __m128i *x, __m128i *y)
 {
-	for (unsigned l = 0; l < n; l++) {
-		x[l] = _mm_xor_si128(x[l], lanes[l].schedule.key[0]);
-		y[l] = _mm_xor_si128(y[l], lanes[l].schedule.key[0]);
-	}
 #pragma GCC unroll 9
 	for (int r = 1; r < ROUNDS; r++) {
+#pragma GCC unroll 4
 		for (unsigned l = 0; l < n; l++) {
-			x[l] = _mm_aesenc_si128(x[l], lanes[l].schedule.key[r]);
-			y[l] = _mm_aesenc_si128(y[l], lanes[l].schedule.key[r]);
+			__m128i key = lanes[l].schedule.key[r];
+
+			x[l] = _mm_aesenc_si128(x[l], key);
+			y[l] = _mm_aesenc_si128(y[l], key);
 		}
 	}
+#pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++) {
 		x[l] = _mm_aesenclast_si128(x[l], lanes[l].schedule.key[ROUNDS]);
 		y[l] = _mm_aesenclast_si128(y[l], lanes[l].schedule.key[ROUNDS]);
@@ -185,123 +261,127 @@ step(const struct lane *lanes, const unsigned n, __m128i *x, __m128i *y)
 
 /* The MAC over the blocks ahead of the message, with S_0 and S_1 made beside the first two. */
 X86_AES_INLINE void
-ccm_head(struct lane *lanes, const unsigned n)
+ccm_head(const struct lane *lanes, const unsigned n, struct chains *chains)
 {
 	__m128i x[LANES], y[LANES];
 	unsigned most = 2; /* S_1 is wanted even where there is no associated data */
 
+#pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++) {
-		x[l] = load(lanes[l].head);
-		y[l] = lanes[l].counter;
-		if (lanes[l].head_blocks > most)
-			most = lanes[l].head_blocks;
+		x[l] = _mm_xor_si128(first_head_block(&lanes[l]), lanes[l].schedule.key[0]);
+		y[l] = _mm_xor_si128(lanes[l].counter, lanes[l].schedule.key[0]);
+		most = lanes[l].head_blocks > most ? lanes[l].head_blocks : most;
 	}
 	step(lanes, n, x, y);
+#pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++) {
-		lanes[l].mac = x[l];
-		lanes[l].first = y[l];
+		chains->mac[l] = x[l];
+		chains->first[l] = y[l];
 	}
 	for (unsigned i = 1; i < most; i++) {
+#pragma GCC unroll 4
 		for (unsigned l = 0; l < n; l++) {
+			__m128i key = lanes[l].schedule.key[0];
+
+			x[l] = key;
 			if (i < lanes[l].head_blocks)
-				x[l] = _mm_xor_si128(lanes[l].mac, load(lanes[l].head + 16 * i));
-			y[l] = _mm_or_si128(lanes[l].counter, counter_bytes(1));
+				x[l] = _mm_xor_si128(chains->mac[l],
+						     _mm_xor_si128(head_block(&lanes[l], i), key));
+			y[l] = _mm_xor_si128(_mm_or_si128(lanes[l].counter, counter_bytes(1)), key);
 		}
 		step(lanes, n, x, y);
+#pragma GCC unroll 4
 		for (unsigned l = 0; l < n; l++) {
 			if (i < lanes[l].head_blocks)
-				lanes[l].mac = x[l];
-			lanes[l].stream = y[l];
+				chains->mac[l] = x[l];
+			chains->stream[l] = y[l];
 		}
 	}
 }
 
-/* A message block that is not whole: XORs the stream over it, returns the plaintext filled up with zeros. */
+/* En- or decrypts the message block at `at`; returns its plaintext, filled up with zeros. */
 X86_AES_INLINE __m128i
-crypt_tail(const uint8_t *in, uint8_t *out, size_t len, __m128i stream, const bool open)
+crypt_block(const struct crypto_ccm *record, const uint8_t *in, size_t at, __m128i stream,
+	    const bool open)
 {
-	uint8_t block[2][CRYPTO_AES_BLOCK] = { { 0 } }; /* what came in, what goes out */
-	__m128i plain;
-
-	memcpy(block[0], in, len);
-	store(block[1], _mm_xor_si128(load(block[0]), stream));
-	memcpy(out, block[1], len);
-	memset(block[1] + len, 0, CRYPTO_AES_BLOCK - len);
-	plain = load(block[open ? 1 : 0]);
-	crypto_wipe(block, sizeof block);
-	return plain;
-}
-
-/* En- or decrypts message block i of a lane; returns its plaintext. */
-X86_AES_INLINE __m128i
-crypt_block(const struct lane *lane, size_t i, const bool open)
-{
-	size_t at = i * CRYPTO_AES_BLOCK;
+	size_t left = record->len - at;
 	__m128i block, crypted;
 
-	if (lane->len - at < CRYPTO_AES_BLOCK)
-		return crypt_tail(lane->in + at, lane->out + at, lane->len - at, lane->stream,
-				  open);
-	block = load(lane->in + at);
-	crypted = _mm_xor_si128(block, lane->stream);
-	store(lane->out + at, crypted);
-	return open ? crypted : block;
+	if (left >= CRYPTO_AES_BLOCK) {
+		block = load(in + at);
+		crypted = _mm_xor_si128(block, stream);
+		store(record->out + at, crypted);
+		return open ? crypted : block;
+	}
+	block = load_some(in + at, left);
+	crypted = _mm_xor_si128(block, stream);
+	store_some(record->out + at, crypted, left);
+	return open ? keep_some(crypted, left) : block;
 }
 
 X86_AES_INLINE void
-ccm_body(struct lane *lanes, const unsigned n, const bool open)
+ccm_body(const struct lane *lanes, const unsigned n, struct chains *chains, const bool open)
 {
 	__m128i x[LANES], y[LANES];
 	size_t most = 0;
 
-	for (unsigned l = 0; l < n; l++) {
-		if (lanes[l].len > most)
-			most = lanes[l].len;
-		x[l] = lanes[l].mac;
-	}
-	for (size_t i = 0; i * CRYPTO_AES_BLOCK < most; i++) {
-		__m128i next = counter_bytes(i + 2);
+#pragma GCC unroll 4
+	for (unsigned l = 0; l < n; l++)
+		most = lanes[l].record->len > most ? lanes[l].record->len : most;
+	for (size_t at = 0; at < most; at += CRYPTO_AES_BLOCK) {
+		__m128i next = counter_bytes(at / CRYPTO_AES_BLOCK + 2);
 
+#pragma GCC unroll 4
 		for (unsigned l = 0; l < n; l++) {
-			if (i * CRYPTO_AES_BLOCK < lanes[l].len)
-				x[l] = _mm_xor_si128(lanes[l].mac, crypt_block(&lanes[l], i, open));
-			y[l] = _mm_or_si128(lanes[l].counter, next);
+			const struct crypto_ccm *record = lanes[l].record;
+			__m128i key = lanes[l].schedule.key[0];
+
+			x[l] = key;
+			if (at < record->len) {
+				__m128i plain = crypt_block(record, record->in, at,
+							    chains->stream[l], open);
+
+				x[l] = _mm_xor_si128(chains->mac[l], _mm_xor_si128(plain, key));
+			}
+			y[l] = _mm_xor_si128(_mm_or_si128(lanes[l].counter, next), key);
 		}
 		step(lanes, n, x, y);
+#pragma GCC unroll 4
 		for (unsigned l = 0; l < n; l++) {
-			if (i * CRYPTO_AES_BLOCK < lanes[l].len)
-				lanes[l].mac = x[l];
-			lanes[l].stream = y[l];
+			if (at < lanes[l].record->len)
+				chains->mac[l] = x[l];
+			chains->stream[l] = y[l];
 		}
 	}
 }
 
 /* Takes decryption back: the ciphertext again in `out`. Off the hot path, one block at a time. */
 X86_AES static void
-ccm_undo(struct lane *lane)
+ccm_undo(const struct lane *lane)
 {
-	lane->in = lane->out;
-	for (size_t i = 0; i * CRYPTO_AES_BLOCK < lane->len; i++) {
-		lane->stream = encrypt(&lane->schedule,
-				       _mm_or_si128(lane->counter, counter_bytes(i + 1)));
-		(void)crypt_block(lane, i, true);
+	const struct crypto_ccm *record = lane->record;
+
+	for (size_t at = 0; at < record->len; at += CRYPTO_AES_BLOCK) {
+		__m128i counter = counter_bytes(at / CRYPTO_AES_BLOCK + 1);
+		__m128i stream = encrypt(&lane->schedule, _mm_or_si128(lane->counter, counter));
+
+		(void)crypt_block(record, record->out, at, stream, true);
 	}
 }
 
+/* Appends the tag, or says whether it is right. */
 X86_AES_INLINE void
-ccm_end(struct lane *lane, struct crypto_ccm *record, const bool open)
+ccm_end(const struct lane *lane, struct crypto_ccm *record, __m128i tag, const bool open)
 {
-	__m128i tag = _mm_xor_si128(lane->mac, lane->first);
-	uint64_t right, wrong;
+	uint64_t carried;
 
 	if (!open) {
-		_mm_storel_epi64((__m128i *)(lane->out + lane->len), tag);
+		_mm_storel_epi64((__m128i *)(record->out + record->len), tag);
 		return;
 	}
-	right = (uint64_t)_mm_cvtsi128_si64(tag);
-	memcpy(&wrong, lane->in + lane->len, sizeof wrong);
+	memcpy(&carried, record->in + record->len, sizeof carried);
 	/* One comparison of whole words: no byte of the tag decides the time. */
-	record->ok = (right ^ wrong) == 0;
+	record->ok = carried == (uint64_t)_mm_cvtsi128_si64(tag);
 	if (!record->ok)
 		ccm_undo(lane);
 }
@@ -310,27 +390,30 @@ X86_AES_INLINE void
 ccm_lanes(struct crypto_ccm *records, const unsigned n, const bool open)
 {
 	struct lane lanes[LANES];
+	struct chains chains;
 	struct schedule *schedules[LANES];
 	const uint8_t *keys[LANES];
 
+#pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++) {
 		schedules[l] = &lanes[l].schedule;
 		keys[l] = records[l].key;
 		lane_start(&lanes[l], &records[l]);
 	}
 	expand_lanes(schedules, keys, n);
-	ccm_head(lanes, n);
-	ccm_body(lanes, n, open);
+	ccm_head(lanes, n, &chains);
+	ccm_body(lanes, n, &chains, open);
+#pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++)
-		ccm_end(&lanes[l], &records[l], open);
+		ccm_end(&lanes[l], &records[l], _mm_xor_si128(chains.mac[l], chains.first[l]), open);
 	crypto_wipe(lanes, n * sizeof lanes[0]);
 }
 
 X86_AES_INLINE void
 ccm_burst(struct crypto_ccm *records, unsigned n, const bool open)
 {
-	for (; n >= 4; n -= 4, records += 4)
-		ccm_lanes(records, 4, open);
+	for (; n >= LANES; n -= LANES, records += LANES)
+		ccm_lanes(records, LANES, open);
 	if (n >= 2) {
 		ccm_lanes(records, 2, open);
 		n -= 2;
