@@ -1,10 +1,10 @@
 /*
  * directory.h - the devices as workers see them: by endpoint name and by DTLS identity.
  *
- * Readers: any worker, without locks, between two quiescent points. Writer: one thread at a time (control).
- * Nothing a reader may hold is freed here: what a change took out is returned, and the caller frees it after a grace
- * period (dataplane_retire() of the facade). Adding, replacing and removing a device costs O(1), amortised over
- * growth of the tables.
+ * Readers: any worker, without locks, between two quiescent points. Writer: one thread at a time
+ * (control). Nothing a reader may hold is freed here: what a change took out is returned, and the
+ * caller frees it after a grace period (dataplane_retire() of the facade). Adding, replacing and
+ * removing a device costs O(1), amortised over growth of the tables.
  * Allocation: directory_* functions marked (writer) may allocate; look-ups never do.
  */
 #pragma once
@@ -62,7 +62,11 @@ device_entry_key(const struct device_entry *entry)
 	return entry->bytes + entry->endpoint_len + entry->identity_len;
 }
 
-/* (writer) Heap; wiped when freed. NULL when a length is out of range or memory is exhausted. */
+/*
+ * (writer) Heap; wiped when freed. NULL when a length is out of range (an endpoint name has 1 to
+ * 255 bytes) or memory is exhausted. An identity that equals the endpoint name is stored as "same
+ * bytes".
+ */
 struct device_entry *device_entry_new(uint32_t id, const void *endpoint, size_t endpoint_len,
 				      const void *identity, size_t identity_len, const void *key,
 				      size_t key_len);
@@ -70,30 +74,56 @@ void device_entry_free(struct device_entry *entry); /* not its batch */
 
 struct directory;
 
-/* (writer) An empty directory with room for `expected` devices; `seed` keys the hash. NULL: out of memory. */
+/*
+ * (writer) An empty directory with room for `expected` devices before anything must grow; `seed`
+ * keys the hash and is secret (siphash.h). NULL: out of memory.
+ */
 struct directory *directory_new(size_t expected, const uint8_t seed[16]);
 /* (writer) Frees the tables, not the entries. No reader may be left. */
 void directory_free(struct directory *directory);
 
+/* Table blocks that growth replaced, NULL where none was: free() each after a grace period. */
+struct directory_retired {
+	void *blocks[2]; /* of the index by endpoint name, of the one by identity */
+};
+
 /*
- * (writer) Adds or replaces the entry of this endpoint name. *old is the entry it replaced, or NULL, to be retired
- * by the caller. 0; -EEXIST when the identity belongs to another endpoint (nothing changed); -ENOMEM.
- * *retired is a table block that growth replaced, or NULL: free() it after a grace period.
+ * (writer) Adds the entry, or replaces that of the same endpoint name. *old is the entry it
+ * replaced, or NULL, to be retired by the caller. 0; -EEXIST when the identity belongs to another
+ * endpoint; -ENOMEM: then no entry has changed and *old is NULL. *retired is set in every case.
+ * A device has an identity when it has a key or an identity of its own; one with neither is found
+ * by name alone.
  */
-int directory_put(struct directory *directory, struct device_entry *entry, struct device_entry **old,
-		  void **retired) __attribute__((warn_unused_result));
+int directory_put(struct directory *directory, struct device_entry *entry,
+		  struct device_entry **old, struct directory_retired *retired)
+	__attribute__((warn_unused_result));
 /* (writer) Takes an entry out; returns it for retirement, or NULL when there is none. */
-struct device_entry *directory_remove(struct directory *directory, const void *endpoint, size_t len);
+struct device_entry *directory_remove(struct directory *directory, const void *endpoint,
+				      size_t len);
 
 size_t directory_count(const struct directory *directory);
 size_t directory_bytes(const struct directory *directory); /* tables, entries not counted */
 
-/* (reader) The hash is computed once and may be prefetched with some distance to the look-up. */
+/*
+ * (reader) The hash of an endpoint name or identity, computed once, makes look-ups in steps with
+ * other work between them: prefetch the bucket; prefetch the entry that the bucket points to; find.
+ */
 uint64_t directory_hash(const struct directory *directory, const void *name, size_t len);
 void directory_prefetch(const struct directory *directory, uint64_t hash);
-struct device_entry *directory_find(const struct directory *directory, const void *endpoint, size_t len);
-struct device_entry *directory_find_identity(const struct directory *directory, const void *identity,
-					     size_t len);
+void directory_prefetch_entry(const struct directory *directory, uint64_t hash);
+struct device_entry *directory_find_hashed(const struct directory *directory, uint64_t hash,
+					   const void *endpoint, size_t len);
+void directory_prefetch_identity(const struct directory *directory, uint64_t hash);
+struct device_entry *directory_find_identity_hashed(const struct directory *directory,
+						    uint64_t hash, const void *identity,
+						    size_t len);
+
+/* (reader) The same in one step. NULL: there is none. */
+struct device_entry *directory_find(const struct directory *directory, const void *endpoint,
+				    size_t len);
+struct device_entry *directory_find_identity(const struct directory *directory,
+					     const void *identity, size_t len);
+
 /* (reader or writer) Calls `each` for every entry, in no order, until it returns false. */
 void directory_each(const struct directory *directory,
 		    bool (*each)(void *ctx, struct device_entry *entry), void *ctx);
