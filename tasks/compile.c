@@ -1,0 +1,279 @@
+#include "tasks/compile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tasks/compile_internal.h"
+
+enum { COMPILE_ARENA_MAX = 8 << 20 }; /* temporaries of one run */
+
+const char *
+task_status_name(enum task_status status)
+{
+	static const char *const names[] = {
+		[TASK_NOT_STARTED] = "NotStarted", [TASK_IN_PROGRESS] = "InProgress", [TASK_SUCCESS] = "Success",
+		[TASK_WARNING] = "Warning",        [TASK_ERROR] = "Error",
+	};
+
+	return (unsigned)status <= TASK_ERROR ? names[status] : "Unknown";
+}
+
+struct compiler *
+compiler_new(const struct objects *objects, uint32_t generation)
+{
+	struct compiler *compiler = calloc(1, sizeof *compiler);
+
+	if (!compiler)
+		return NULL;
+	compiler->objects = objects;
+	compiler->generation = generation;
+	compiler->holders = 1;
+	arena_init(&compiler->arena, COMPILE_ARENA_MAX);
+	batch_builder_init(&compiler->builder);
+	return compiler;
+}
+
+void
+compiler_set_hooks(struct compiler *compiler, const struct compile_hooks *hooks)
+{
+	compiler->hooks = hooks ? *hooks : (struct compile_hooks){ 0 };
+}
+
+static void
+shared_free(struct shared_step *shared)
+{
+	while (shared) {
+		struct shared_step *next = shared->next;
+
+		explicit_bzero(shared->step, batch_step_size(shared->step));
+		free(shared->step);
+		free(shared);
+		shared = next;
+	}
+}
+
+static void
+compiler_release(struct compiler *compiler)
+{
+	if (--compiler->holders)
+		return;
+	for (unsigned i = 0; i < SHARED_BUCKETS; i++)
+		shared_free(compiler->buckets[i]);
+	batch_builder_fini(&compiler->builder);
+	arena_fini(&compiler->arena);
+	free(compiler);
+}
+
+void
+compiler_free(struct compiler *compiler)
+{
+	if (compiler)
+		compiler_release(compiler);
+}
+
+void
+batch_free(struct batch *batch)
+{
+	struct compiler *compiler;
+
+	if (!batch)
+		return;
+	compiler = batch_owner(batch);
+	batch_destroy(batch);
+	compiler_release(compiler);
+}
+
+/* <config format>: the default of every block. */
+static enum flow
+run_root(struct run *run)
+{
+	const struct task_node *root = run->task->root;
+	enum flow flow;
+
+	if (run_word(run, root, CONFIG_FORMAT, format_by_name, &run->task_format))
+		return FLOW_FAILED;
+	run->block_format = run->task_format;
+	flow = run_nodes(run, root->children);
+	return flow == FLOW_FAILED || run_flush(run) ? FLOW_FAILED : flow;
+}
+
+/* Forgets what a failed task did. */
+static void
+run_undo(struct run *run, struct batch_mark mark)
+{
+	run->result->status = run->result->final = TASK_ERROR;
+	run->finish = false;
+	run->compiler->group.n_writes = run->compiler->group.n_records = 0;
+	batch_builder_rewind(&run->compiler->builder, mark);
+}
+
+static void
+run_conclude(struct run *run, unsigned steps)
+{
+	struct task_result *result = run->result;
+
+	result->n_steps = (uint16_t)steps;
+	result->final = run->final;
+	result->status = steps ? TASK_NOT_STARTED : run->final;
+	if (!steps && !*result->summary && !run->finish)
+		snprintf(result->summary, sizeof result->summary, "nothing is to be sent to this device");
+}
+
+/* Compiles one task. True when it asks for Finish. */
+static bool
+compile_task(struct run *run)
+{
+	struct compiler *compiler = run->compiler;
+	struct batch_mark mark = batch_builder_mark(&compiler->builder);
+
+	run->result->first_step = (uint16_t)mark.n_steps;
+	if (compiler->hooks.begin)
+		compiler->hooks.begin(compiler->hooks.ctx, run->index);
+	/* A task that ends with ERROR of its own will is like one that failed: nothing of it is sent. */
+	if (run_root(run) == FLOW_FAILED || run->final == TASK_ERROR)
+		run_undo(run, mark);
+	else
+		run_conclude(run, compiler->builder.n_steps - mark.n_steps);
+	return run->finish;
+}
+
+/*
+ * Finish ends the session, so it is the last step. It counts to the last task with steps: so a task's steps stand
+ * together. `asker` is the last task that asked for it.
+ */
+static bool
+add_finish(struct compiler *compiler, struct task_result *results, unsigned n_tasks, unsigned asker)
+{
+	unsigned owner = n_tasks;
+
+	while (owner && !results[owner - 1].n_steps)
+		owner--;
+	owner = owner ? owner - 1 : asker;
+	if (compile_finish_step(compiler, (uint8_t)owner, (uint16_t)(results[owner].n_steps + 1)))
+		return false;
+	if (!results[owner].n_steps)
+		results[owner].first_step = (uint16_t)(compiler->builder.n_steps - 1);
+	results[owner].n_steps++;
+	results[owner].status = TASK_NOT_STARTED;
+	return true;
+}
+
+static void
+fail_all(struct task_result *results, unsigned n_tasks)
+{
+	for (unsigned i = 0; i < n_tasks; i++) {
+		if (results[i].status != TASK_NOT_STARTED)
+			continue;
+		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
+		snprintf(results[i].summary, sizeof results[i].summary, "out of memory");
+	}
+}
+
+/* Tasks are numbered in 8 bits on the wire's side (batch.h). */
+static unsigned
+refuse_surplus(struct task_result *results, unsigned n_tasks)
+{
+	for (unsigned i = UINT8_MAX + 1; i < n_tasks; i++) {
+		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
+		snprintf(results[i].summary, sizeof results[i].summary, "a run has at most %d tasks", UINT8_MAX + 1);
+	}
+	return n_tasks > UINT8_MAX + 1 ? UINT8_MAX + 1 : n_tasks;
+}
+
+/* Steps of all tasks in the builder. False when the batch cannot be. */
+static bool
+compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks, struct task_result *results)
+{
+	struct run fresh = *run;
+	int asker = -1;
+
+	for (unsigned i = 0; i < n_tasks; i++) {
+		*run = fresh;
+		run->task = run->root = tasks[i];
+		run->index = (uint8_t)i;
+		run->result = &results[i];
+		results[i].summary[0] = '\0';
+		results[i].n_steps = 0;
+		if (compile_task(run))
+			asker = (int)i;
+	}
+	return asker < 0 || add_finish(run->compiler, results, n_tasks, (unsigned)asker);
+}
+
+struct batch *
+compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned n_tasks,
+	    const struct expr_env *env, enum content_format format, struct task_result *results)
+{
+	struct run run = {
+		.compiler = compiler,
+		.eval = { .env = env, .arena = &compiler->arena },
+		.format = format,
+		.task_format = -1,
+		.block_format = -1,
+		.final = TASK_SUCCESS,
+	};
+	struct batch *batch = NULL;
+	bool complete;
+
+	n_tasks = refuse_surplus(results, n_tasks);
+	complete = compile_tasks(&run, tasks, n_tasks, results);
+	if (complete && compiler->builder.n_steps)
+		batch = batch_builder_finish(&compiler->builder, compiler, compiler->generation, (uint16_t)format);
+	if (batch)
+		compiler->holders++;
+	else if (!complete || compiler->builder.n_steps)
+		fail_all(results, n_tasks);
+	batch_builder_reset(&compiler->builder);
+	arena_reset(&compiler->arena);
+	return batch;
+}
+
+/* What an option's nibble and its extension say (RFC 7252 3.1). */
+static unsigned
+option_part(const uint8_t **at, unsigned nibble)
+{
+	unsigned part = nibble;
+
+	if (nibble == 13)
+		part = 13u + *(*at)++;
+	return part;
+}
+
+/* Our own options: well-formed, values up to 12 bytes. */
+static void
+format_path(const struct batch_step *step, char *path, size_t size, unsigned *format)
+{
+	const uint8_t *at = batch_step_options(step), *end = at + step->options_len;
+	unsigned number = 0;
+	size_t used = 0;
+
+	*format = 0;
+	while (at < end && used < size) {
+		unsigned head = *at++, len;
+
+		number += option_part(&at, head >> 4);
+		len = option_part(&at, head & 15);
+		if (number == 11)
+			used += (size_t)snprintf(path + used, size - used, "/%.*s", (int)len, (const char *)at);
+		for (unsigned i = 0; number == 12 && i < len; i++)
+			*format = *format << 8 | at[i];
+		at += len;
+	}
+	if (!used)
+		snprintf(path, size, "/");
+}
+
+int
+batch_step_format(const struct batch_step *step, char *out, size_t size)
+{
+	static const char *const codes[] = { "?", "GET", "POST", "PUT", "DELETE" };
+	const char *code = codes[step->code <= REQUEST_DELETE ? step->code : 0];
+	char path[80];
+	unsigned format;
+
+	format_path(step, path, sizeof path, &format);
+	if (step->code != REQUEST_PUT)
+		return snprintf(out, size, "%s %s", code, path);
+	return snprintf(out, size, "%s %s %u %u bytes", code, path, format, step->payload_len);
+}
