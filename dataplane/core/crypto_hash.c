@@ -13,8 +13,10 @@ static const uint32_t initial_h[8] = {
 static void
 put_be64(uint8_t *to, uint64_t value)
 {
-	for (int i = 0; i < 8; i++)
-		to[i] = (uint8_t)(value >> (56 - 8 * i));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	memcpy(to, &value, sizeof value);
 }
 
 /* Words to bytes, four at a time: a block written in small pieces would stall the backend's wide loads of it. */
@@ -43,7 +45,7 @@ put_padding(uint8_t block[2 * CRYPTO_HASH_BLOCK], size_t tail, uint64_t total)
 	size_t end = blocks * CRYPTO_HASH_BLOCK;
 
 	block[tail] = 0x80;
-	memset(block + tail + 1, 0, end - tail - 9);
+	crypto_wipe(block + tail + 1, end - tail - 9);
 	put_be64(block + end - 8, total * 8);
 	return blocks;
 }
@@ -203,6 +205,7 @@ enum {
  * compressions in step cost 1.4 of one: A(i) and A(i + 1) first, one after the other, then both outputs side by side.
  */
 struct prf_work {
+	uint8_t first[PRF_BLOCKS * CRYPTO_HASH_BLOCK]; /* label || seed, padded: A(1) is its HMAC */
 	struct {
 		uint32_t h[8];
 		uint8_t message[PRF_BLOCKS * CRYPTO_HASH_BLOCK]; /* A(i) || label || seed, padded */
@@ -290,7 +293,7 @@ prf_output2(const struct crypto_ops *ops, const struct crypto_hmac_key *secret,
 		put_digest(work->lane[i].digest, work->lane[i].h);
 }
 
-/* Everything behind A(1), which is in lane 0's message with label and seed. */
+/* Everything behind A(1), which is in lane 0's message. */
 static void
 prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf_work *work)
 {
@@ -318,21 +321,24 @@ prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct p
 	}
 }
 
+/* All of a message but its A(i); returns its blocks. */
+static size_t
+put_message(uint8_t *message, const struct crypto_prf *job)
+{
+	return pad_message(message, CRYPTO_HASH_LEN + put_seed(message + CRYPTO_HASH_LEN, job));
+}
+
 static void
 prf_one(const struct crypto_ops *ops, const struct crypto_prf *job)
 {
 	struct prf_work work;
-	uint8_t *seed = work.lane[0].message + CRYPTO_HASH_LEN;
-	size_t len = put_seed(seed, job);
-	/* A(1) is the HMAC of label and seed alone; made in lane 1, whose message is not needed yet. */
-	uint8_t *first = work.lane[1].message;
+	size_t first_blocks = pad_message(work.first, put_seed(work.first, job));
 
-	(void)put_seed(first, job); /* not copied from `seed`, which is too fresh to be read */
-	hmac_padded(ops, job->secret, first, pad_message(first, len), work.lane[0].message);
-	work.blocks = pad_message(work.lane[0].message, CRYPTO_HASH_LEN + len);
+	/* Written ahead of the first compression, so that they have settled when the backend's wide loads come. */
+	work.blocks = put_message(work.lane[0].message, job);
 	if (job->len > CRYPTO_HASH_LEN)
-		memcpy(first + CRYPTO_HASH_LEN, seed,
-		       work.blocks * CRYPTO_HASH_BLOCK - CRYPTO_HASH_LEN);
+		put_message(work.lane[1].message, job);
+	hmac_padded(ops, job->secret, work.first, first_blocks, work.lane[0].message);
 	prf_outputs(ops, job, &work);
 	crypto_wipe(&work, sizeof work);
 }
