@@ -15,18 +15,18 @@
  * bucket that none went past, and a removal leaves no tombstone; 255 of them stick.
  *
  * Numbers: a table grows when it holds 5.5 a bucket. Then 8 % of the names are not in their home
- * bucket, and finding one reads 1.1 lines of the table on average; at half of that load, after
- * growing, practically 1.0. A wrong tag costs a look at a wrong entry for 5.5 / 255 = 2 % of
- * look-ups at most. Memory is 64 / 5.5 = 11.6 bytes a name before growing and 23.3 after:
- * 10,000,000 names take 134 MB. Cuckoo hashing would fill the lines further, but it moves entries,
- * and a reader without locks could miss one on its way; separate chaining costs a line for every
- * link.
+ * bucket, and finding one reads 1.1 lines of the table on average, 1.4 where there is none; at half
+ * of that load, after growing, practically 1.0. A wrong tag costs a look at a wrong entry for 5.5 /
+ * 255 = 2 % of look-ups at most. Memory is 64 / 5.5 = 11.6 bytes a name before growing and 23.3
+ * after: 10,000,000 names take 134 MB. Cuckoo hashing would fill the lines further, but it moves
+ * entries, and a reader without locks could miss one on its way; separate chaining costs a line for
+ * every link.
  *
  * Readers see a slot's tag only after its pointer, and compare the name of whatever the pointer
  * leads to, so a tag is but a hint. An entry that stays is always found, as entries never move
  * within a table; one that is put or removed meanwhile is found or not. Growth fills a new table
  * and swaps one pointer; readers go on in the old one, which nobody changes any more, until the
- * caller frees it after a grace period. Filling 10,000,000 names takes the writer half a second,
+ * caller frees it after a grace period. Filling 10,000,000 names takes the writer about a second,
  * workers nothing; tell directory_new() what to expect and it never happens.
  */
 #pragma once
