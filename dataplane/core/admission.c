@@ -75,15 +75,15 @@ static struct session *
 open_session(struct stack *stack, const struct sender *from)
 {
 	struct session *session;
-	uint16_t mid;
+	uint8_t mid[2];
 
 	if (session_table_full(stack->table) && !make_room(stack)) {
 		count(&stack->counters, COUNTER_sessions_full);
 		return NULL;
 	}
 	session = (struct session *)session_table_open(stack->table, from->hash, from->peer);
-	random_pool_take(&stack->random, &mid, sizeof mid);
-	exchange_open(&session->exchange, mid);
+	rng_fill(&stack->config.rng, mid, sizeof mid);
+	exchange_open(&session->exchange, (uint16_t)(mid[0] << 8 | mid[1]));
 	stack->membership++;
 	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
 			      memory_order_relaxed);

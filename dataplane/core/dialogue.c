@@ -94,7 +94,7 @@ send_step(struct stack *stack, struct session *session)
 						.max_retransmit = limits->max_retransmit };
 	uint8_t random[EXCHANGE_RANDOM_LEN];
 
-	random_pool_take(&stack->random, random, sizeof random);
+	rng_fill(&stack->config.rng, random, sizeof random);
 	exchange_begin(&session->exchange, &timing, random);
 	write_step(stack, session);
 }

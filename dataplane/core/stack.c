@@ -57,12 +57,12 @@ stack_session_bytes(void)
 static void
 init_secrets(struct stack *stack)
 {
-	uint8_t key[16];
+	uint8_t key[16], mid[sizeof stack->non_mid];
 
-	random_pool_init(&stack->random, stack->config.rng);
-	random_pool_take(&stack->random, key, sizeof key);
+	rng_fill(&stack->config.rng, key, sizeof key);
 	stack->digest_key = siphash_key(key);
-	random_pool_take(&stack->random, &stack->non_mid, sizeof stack->non_mid);
+	rng_fill(&stack->config.rng, mid, sizeof mid);
+	memcpy(&stack->non_mid, mid, sizeof mid);
 	explicit_bzero(key, sizeof key);
 }
 

@@ -11,7 +11,6 @@
 #include "dataplane/core/coap_msg.h"
 #include "dataplane/core/counters.h"
 #include "dataplane/core/directory.h"
-#include "dataplane/core/random_pool.h"
 #include "dataplane/core/ratelimit.h"
 #include "dataplane/core/session.h"
 #include "dataplane/core/siphash.h"
@@ -41,7 +40,6 @@ struct stack {
 	_Atomic uint32_t gauge_sessions, gauge_running;
 
 	struct ratelimit strangers; /* events about unknown endpoint names */
-	struct random_pool random;
 	struct stack_config config;
 	struct counters counters;
 };
