@@ -52,9 +52,8 @@ world_random(void *ctx, uint8_t *bytes, size_t len)
 {
 	struct world *world = ctx;
 
-	/* The pool is used from its end; so each handful differs, and is never 0 unless wanted. */
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = world->zero_random ? 0 : (uint8_t)((i / 12 + world->random) % 251 + 1);
+	/* Each handful is one byte repeated, of its own, and never 0 unless wanted. */
+	memset(bytes, world->zero_random ? 0 : world->random % 255 + 1, len);
 	world->random++;
 }
 
@@ -192,7 +191,7 @@ world_device(struct world *world, const char *name, const struct batch *batch, u
 	struct device_entry *entry =
 		device_entry_new(world->n_entries + 1000, name, strlen(name), NULL, 0, NULL, 0);
 	struct device_entry *old;
-	void *retired;
+	struct directory_retired retired;
 
 	if (!entry || world->n_entries == WORLD_BATCHES)
 		abort();
@@ -200,7 +199,8 @@ world_device(struct world *world, const char *name, const struct batch *batch, u
 	atomic_store(&entry->batch, batch);
 	if (directory_put(world->directory, entry, &old, &retired) != 0 || old)
 		abort();
-	free(retired);
+	free(retired.blocks[0]);
+	free(retired.blocks[1]);
 	world->entries[world->n_entries++] = entry;
 	return entry;
 }
