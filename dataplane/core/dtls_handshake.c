@@ -4,6 +4,8 @@
 
 #include "dataplane/core/dtls_flight.h"
 
+enum { CID_PLACE = 4 }; /* of our connection id: worker and slot; the rest is random */
+
 /* What can happen to a handshake. */
 enum event {
 	EVENT_HELLO,              /* a ClientHello or a fragment of one */
@@ -128,6 +130,8 @@ start_transcript(struct step *step, const struct dtls_offer *offer, const uint8_
 	memset(hs->run.exchange.seen, 0, sizeof hs->run.exchange.seen);
 	take_offer(hs, offer);
 	rng_fill(&step->server->rng, hs->run.server_random, DTLS_RANDOM);
+	if (hs->has_cid)
+		rng_fill(&step->server->rng, hs->cid + CID_PLACE, DTLS_CID - CID_PLACE);
 	crypto_sha256_init(&hs->run.transcript);
 	hash_message(step, DTLS_CLIENT_HELLO, hs->hello_message, body, len);
 }
@@ -628,7 +632,6 @@ dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server,
 	hs->due_us = now_us + DTLS_RETRANSMIT_US;
 	writer_u8(&cid, server->worker);
 	writer_u24(&cid, slot);
-	rng_fill(&server->rng, hs->cid + writer_len(&cid), writer_left(&cid));
 	count(server->counters, COUNTER_dtls_started);
 }
 
