@@ -1,0 +1,87 @@
+/*
+ * commands.h - what cradlectl can ask for: one table makes the dispatcher, the help, the manual and shell completion.
+ *
+ * A command's function gets its words checked against the table and fills text for people and a result for machines.
+ * Control thread. Nothing here waits, and nothing a client asks can stall a worker.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "control/ctl_socket.h"
+#include "control/daemon.h"
+#include "control/text.h"
+
+enum {
+	COMMAND_OPTIONS_MAX = 4,
+	COMMAND_ARGUMENTS_MAX = 2,
+};
+
+struct command_option {
+	const char *name;     /* "--worker" */
+	const char *argument; /* "N"; NULL: a flag */
+	const char *help;
+};
+
+struct call;
+
+struct command {
+	const char *words;     /* "task list" */
+	const char *arguments; /* as help shows them: "[GLOB]" */
+	unsigned min, max;     /* how many */
+	struct command_option options[COMMAND_OPTIONS_MAX];
+	bool changes;          /* is logged with who asked */
+	void (*run)(struct call *call);
+	const char *help;      /* one sentence */
+};
+
+/* One request being served. */
+struct call {
+	struct daemon *daemon; /* NULL: offline, for what needs none */
+	const struct command *command;
+	const char *arguments[COMMAND_ARGUMENTS_MAX]; /* NULL where missing */
+	const char *options[COMMAND_OPTIONS_MAX];     /* as in the command; "" for a flag, NULL where missing */
+	struct text text, error;
+	json_t *result;
+	int exit; /* enum ctl_exit */
+};
+
+/* A ctl_handler; ctx is the daemon. */
+void commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
+
+/* Help and completion without a daemon. Prints; returns the exit code. */
+int commands_help_offline(const char *word);
+int commands_completion_offline(const char *shell);
+
+/* The table, for help. */
+extern const struct command commands[];
+extern const unsigned n_commands;
+
+/* Marks the call as refused, with a sentence. */
+void call_refuse(struct call *call, int exit, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The value of an option by name, or NULL. */
+const char *call_option(const struct call *call, const char *name);
+/* A number option; preset where missing; refuses and returns -1 where it is no number of this range. */
+long call_number(struct call *call, const char *name, long preset, long max);
+
+void command_status(struct call *call);
+void command_stats(struct call *call);
+void command_check(struct call *call);
+void command_reload(struct call *call);
+void command_stop(struct call *call);
+void command_drain(struct call *call);
+void command_undrain(struct call *call);
+void command_log_level(struct call *call);
+void command_help(struct call *call);
+void command_completion(struct call *call);
+void command_task_list(struct call *call);
+void command_task_check(struct call *call);
+void command_device_list(struct call *call);
+void command_device_show(struct call *call);
+void command_unknown_list(struct call *call);
+void command_session_list(struct call *call);
+void command_report_list(struct call *call);

@@ -1,0 +1,269 @@
+/* What runs: status, stats, sessions; and what ends or bends it: stop, drain, log level. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "control/commands.h"
+#include "control/log.h"
+
+static json_t *
+worker_json(const struct daemon *daemon, unsigned number, const struct dataplane_worker_info *info)
+{
+	double us = 1e6 / (double)dataplane_cycles_per_s();
+
+	return json_pack("{s:i, s:i, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker", (int)number, "cpu",
+			 info->cpu, "busy_percent", 100 * daemon->loads[number].busy, "sessions",
+			 (int)info->gauges.sessions, "running", (int)info->gauges.running, "lingering",
+			 (int)info->gauges.lingering, "capacity", (int)info->gauges.capacity, "turns",
+			 (json_int_t)info->turns, "longest_turn_us",
+			 (double)info->longest_turn_cycles * us, "longest_step",
+			 info->longest_step ? info->longest_step : "");
+}
+
+static void
+put_workers(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	double us = 1e6 / (double)dataplane_cycles_per_s();
+	struct dataplane_worker_info info;
+	json_t *list = json_array();
+	struct table table;
+
+	table_init(&table, "worker|cpu|busy|running|lingering|capacity|longest turn");
+	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++) {
+		if (dataplane_worker_info(daemon->dp, i, &info) < 0)
+			break;
+		table_cell(&table, "%u", i);
+		table_cell(&table, "%d", info.cpu);
+		table_cell(&table, "%.1f %%", 100 * daemon->loads[i].busy);
+		table_cell(&table, "%u", info.gauges.running);
+		table_cell(&table, "%u", info.gauges.lingering);
+		table_cell(&table, "%u", info.gauges.capacity);
+		table_cell(&table, "%.0f us %s", (double)info.longest_turn_cycles * us,
+			   info.longest_step ? info.longest_step : "");
+		json_array_append_new(list, worker_json(daemon, i, &info));
+	}
+	table_finish(&table, text);
+	json_object_set_new(result, "workers", list);
+}
+
+static json_t *
+port_json(const struct dataplane_port_info *port, const char *mac)
+{
+	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "device", port->device,
+			 "driver", port->driver, "mac", mac, "queues", (int)port->queues, "link_up",
+			 port->link_up, "rss", port->rss, "tx_checksum", port->tx_checksum, "rx_checksum",
+			 port->rx_checksum, "rx_missed", (json_int_t)port->rx_missed, "rx_errors",
+			 (json_int_t)port->rx_errors, "tx_errors", (json_int_t)port->tx_errors,
+			 "rx_no_buffer", (json_int_t)port->rx_no_buffer);
+}
+
+static void
+put_ports(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct dataplane_port_info port;
+	json_t *list = json_array();
+	struct table table;
+	char mac[18];
+
+	table_init(&table, "port|driver|mac|link|queues|missed|errors");
+	for (unsigned i = 0; dataplane_port_info(daemon->dp, i, &port) == 0; i++) {
+		snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", port.mac[0], port.mac[1],
+			 port.mac[2], port.mac[3], port.mac[4], port.mac[5]);
+		table_cell(&table, "%s", port.device);
+		table_cell(&table, "%s", port.driver);
+		table_cell(&table, "%s", mac);
+		table_cell(&table, "%s", port.link_up ? "up" : "down");
+		table_cell(&table, "%u", port.queues);
+		table_cell(&table, "%llu", (unsigned long long)port.rx_missed);
+		table_cell(&table, "%llu", (unsigned long long)(port.rx_errors + port.tx_errors));
+		json_array_append_new(list, port_json(&port, mac));
+	}
+	table_finish(&table, text);
+	json_object_set_new(result, "ports", list);
+}
+
+static void
+put_listeners(const struct config *config, struct text *text, json_t *result)
+{
+	json_t *list = json_array();
+
+	text_printf(text, "listeners  ");
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		const char *security = config->listeners[i].security == LISTENER_PSK ? "psk" : "nosec";
+
+		text_printf(text, "%s%u %s", i ? ", " : "", config->listeners[i].port, security);
+		json_array_append_new(list, json_pack("{s:i, s:s}", "port", (int)config->listeners[i].port,
+						      "security", security));
+	}
+	text_printf(text, "\n");
+	json_object_set_new(result, "listeners", list);
+}
+
+static void
+put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct counters counters;
+
+	dataplane_counters(daemon->dp, -1, &counters);
+	text_printf(text, "bootstraps %llu started, %llu finished\n",
+		    (unsigned long long)counters.value[COUNTER_bs_started],
+		    (unsigned long long)counters.value[COUNTER_bs_finished]);
+	json_object_set_new(result, "bootstraps_started",
+			    json_integer((json_int_t)counters.value[COUNTER_bs_started]));
+	json_object_set_new(result, "bootstraps_finished",
+			    json_integer((json_int_t)counters.value[COUNTER_bs_finished]));
+}
+
+static void
+put_uptime(uint64_t seconds, struct text *text)
+{
+	if (seconds >= 86400)
+		text_printf(text, "%llu d ", (unsigned long long)seconds / 86400);
+	text_printf(text, "%02u:%02u:%02u", (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
+		    (unsigned)(seconds % 60));
+}
+
+void
+command_status(struct call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	struct generation_counts counts = generation_counts(daemon->generation);
+	uint64_t uptime_s = (daemon_now_us() - daemon->started_us) / 1000000;
+	const char *state = daemon->draining ? "draining" : "running";
+
+	call->result = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "version",
+				 CRADLE_VERSION, "state", state, "generation",
+				 (json_int_t)daemon->generation->number, "uptime_s", (json_int_t)uptime_s,
+				 "groups", (json_int_t)counts.groups, "tasks", (json_int_t)counts.tasks,
+				 "devices", (json_int_t)counts.devices, "devices_refused",
+				 (json_int_t)daemon->generation->refused, "unknown",
+				 (int)daemon->unknowns->count, "retired_runs", (int)daemon->retired.count);
+	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
+	put_uptime(uptime_s, &call->text);
+	text_printf(&call->text,
+		    "\ngeneration %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing to send\n",
+		    daemon->generation->number, counts.groups, counts.tasks, counts.devices,
+		    daemon->generation->refused);
+	put_sessions(daemon, &call->text, call->result);
+	put_listeners(daemon->config, &call->text, call->result);
+	text_printf(&call->text, "\n");
+	put_workers(daemon, &call->text, call->result);
+	text_printf(&call->text, "\n");
+	put_ports(daemon, &call->text, call->result);
+}
+
+void
+command_stats(struct call *call)
+{
+	const char *glob = call->arguments[0] ? call->arguments[0] : "*";
+	long worker = call_number(call, "--worker", -1, DATAPLANE_WORKERS_MAX - 1);
+	struct dataplane_worker_info info;
+	struct counters counters;
+	json_t *list = json_object();
+	struct table table;
+
+	if (worker >= 0 && dataplane_worker_info(call->daemon->dp, (unsigned)worker, &info) < 0)
+		call_refuse(call, CTL_REFUSED, "there is no worker %ld", worker);
+	if (call->exit != CTL_DONE) {
+		json_decref(list);
+		return;
+	}
+	dataplane_counters(call->daemon->dp, (int)worker, &counters);
+	table_init(&table, "counter|value|what");
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		if (fnmatch(glob, counter_infos[i].name, 0) != 0 ||
+		    (!counters.value[i] && !call_option(call, "--all")))
+			continue;
+		table_cell(&table, "%s", counter_infos[i].name);
+		table_cell(&table, "%llu", (unsigned long long)counters.value[i]);
+		table_cell(&table, "%s", counter_infos[i].text);
+		json_object_set_new(list, counter_infos[i].name,
+				    json_integer((json_int_t)counters.value[i]));
+	}
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "counters", list);
+}
+
+void
+command_session_list(struct call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	long limit = call_number(call, "--limit", 100, 1000000);
+	json_t *list = json_array();
+	struct table table;
+
+	table_init(&table, "device|worker|generation|format|seconds");
+	for (uint32_t i = 0; limit > 0 && i < daemon->roster.count; i++) {
+		const struct roster_slot *slot = daemon->roster.slots[i];
+		double seconds = (double)(daemon_now_ms() - slot->last_bootstrap_ms) / 1000;
+
+		if (!slot->live)
+			continue;
+		limit--;
+		table_cell(&table, "%s", slot->endpoint);
+		table_cell(&table, "%u", slot->worker);
+		table_cell(&table, "%u", slot->generation);
+		table_cell(&table, "%u", slot->format);
+		table_cell(&table, "%.1f", seconds);
+		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:f}", "endpoint", slot->endpoint,
+						      "worker", (int)slot->worker, "generation",
+						      (int)slot->generation, "format", (int)slot->format,
+						      "seconds", seconds));
+	}
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "sessions", list);
+}
+
+void
+command_stop(struct call *call)
+{
+	loop_stop(call->daemon->loop);
+	text_printf(&call->text, "stopping\n");
+	call->result = json_pack("{s:b}", "stopping", 1);
+}
+
+static void
+set_drain(struct call *call, bool on)
+{
+	struct stack_command command = { .kind = STACK_DRAIN, .on = on };
+	struct daemon *daemon = call->daemon;
+	struct dataplane_info info;
+
+	dataplane_info(daemon->dp, &info);
+	for (unsigned i = 0; i < info.workers; i++)
+		if (outbox_post(&daemon->outbox, daemon->dp, i, &command) < 0) {
+			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory", i);
+			return;
+		}
+	daemon->draining = on;
+	text_printf(&call->text, "%s\n", on ? "draining: new devices are answered 5.03"
+					    : "new devices are taken again");
+	call->result = json_pack("{s:b}", "draining", on);
+}
+
+void
+command_drain(struct call *call)
+{
+	set_drain(call, true);
+}
+
+void
+command_undrain(struct call *call)
+{
+	set_drain(call, false);
+}
+
+void
+command_log_level(struct call *call)
+{
+	int level = severity_by_name(call->arguments[0]);
+
+	if (level < 0) {
+		call_refuse(call, CTL_USAGE, "a level is error, warning, notice, info or debug");
+		return;
+	}
+	log_set_level((enum severity)level);
+	text_printf(&call->text, "log level %s, until the next reload\n", call->arguments[0]);
+	call->result = json_pack("{s:s}", "level", call->arguments[0]);
+}

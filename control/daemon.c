@@ -1,0 +1,333 @@
+#include "control/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/commands.h"
+#include "control/events.h"
+#include "control/log.h"
+#include "control/reload.h"
+#include "control/startup.h"
+
+enum {
+	TICK_BUSY_US = 2000,     /* events wait this long at most while devices bootstrap */
+	TICK_IDLE_US = 10000,    /* ... and this long when a first one comes */
+	STAY_BUSY_US = 500000,
+	RETIRED_A_TICK = 2000,
+	SAMPLE_US = 1000000,
+	REAP_TURNS = 1000,
+};
+
+uint64_t
+daemon_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t
+daemon_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Share of busy cycles since the last sample: what an operator wants to know is now, not since the start. */
+static void
+sample_loads(struct daemon *daemon, uint64_t now_us)
+{
+	struct dataplane_worker_info info;
+
+	if (now_us - daemon->sampled_us < SAMPLE_US)
+		return;
+	daemon->sampled_us = now_us;
+	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++) {
+		struct load_sample *load = &daemon->loads[i];
+
+		if (dataplane_worker_info(daemon->dp, i, &info) < 0)
+			return;
+		if (info.cycles > load->cycles)
+			load->busy = (double)(info.busy_cycles - load->busy_cycles) /
+				     (double)(info.cycles - load->cycles);
+		load->cycles = info.cycles;
+		load->busy_cycles = info.busy_cycles;
+	}
+}
+
+static void
+tick(void *ctx, uint32_t events)
+{
+	struct daemon *daemon = ctx;
+	uint64_t now_us = daemon_now_us();
+	bool busy;
+
+	outbox_flush(&daemon->outbox, daemon->dp);
+	busy = events_take(daemon) > 0 || daemon->outbox.count > 0;
+	busy |= dataplane_reap(daemon->dp) > 0;
+	retired_sweep(&daemon->retired, RETIRED_A_TICK);
+	sample_loads(daemon, now_us);
+	watchdog_check(&daemon->watchdog, daemon->dp, now_us);
+	if (busy)
+		daemon->active_us = now_us;
+	loop_tick(daemon->loop, now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US,
+		  tick, daemon);
+}
+
+static void
+reload_by_signal(struct daemon *daemon)
+{
+	struct text text;
+	json_t *result = NULL;
+
+	text_init(&text);
+	log_notice("reload asked for by signal");
+	reload_run(daemon, &text, &result);
+	text_fini(&text);
+	json_decref(result);
+}
+
+static void
+on_signal(void *ctx, uint32_t number)
+{
+	struct daemon *daemon = ctx;
+
+	if (number == SIGHUP) {
+		reload_by_signal(daemon);
+		return;
+	}
+	log_notice("stopping: %s", strsignal((int)number));
+	loop_stop(daemon->loop);
+}
+
+static void
+on_socket(void *ctx, uint32_t events)
+{
+	struct daemon *daemon = ctx;
+
+	ctl_server_run(daemon->server);
+}
+
+/* DPDK's own words become log lines: it writes whole lines, and drops what the pipe does not take. */
+static void
+on_dpdk_log(void *ctx, uint32_t events)
+{
+	struct daemon *daemon = ctx;
+	char buffer[4096];
+	ssize_t len;
+
+	while ((len = read(daemon->log_pipe[0], buffer, sizeof buffer - 1)) > 0) {
+		char *line = buffer, *end;
+
+		buffer[len] = '\0';
+		while ((end = strchr(line, '\n'))) {
+			*end = '\0';
+			if (*line)
+				log_warning("dpdk: %s", line);
+			line = end + 1;
+		}
+		if (*line)
+			log_warning("dpdk: %s", line);
+	}
+}
+
+static int
+open_dpdk_log(struct daemon *daemon)
+{
+	if (pipe2(daemon->log_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	daemon->log_source = loop_add(daemon->loop, daemon->log_pipe[0], EPOLLIN, on_dpdk_log, daemon);
+	return daemon->log_source ? 0 : -1;
+}
+
+static int
+open_loop(struct daemon *daemon)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+	daemon->loop = loop_new();
+	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
+	if (daemon->loop && daemon->unknowns && reports_init(&daemon->reports) == 0 &&
+	    loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 && open_dpdk_log(daemon) == 0)
+		return 0;
+	log_error("cannot start: %s", strerror(errno));
+	return -1;
+}
+
+static int
+open_socket(struct daemon *daemon)
+{
+	char error[CTL_ERROR_MAX];
+
+	daemon->server = ctl_server_new(daemon->config->socket, daemon->config->socket_group,
+					commands_serve, daemon, error);
+	if (!daemon->server) {
+		log_error("%s", error);
+		return -1;
+	}
+	daemon->server_source = loop_add(daemon->loop, ctl_server_fd(daemon->server), EPOLLIN, on_socket,
+					 daemon);
+	return daemon->server_source ? 0 : -1;
+}
+
+/* The first generation, still aside. */
+static struct generation *
+load_first(struct daemon *daemon)
+{
+	struct diag_list diags;
+	struct text text;
+	struct generation *generation;
+	char *line, *next;
+
+	diag_list_init(&diags);
+	generation = generation_load(daemon->config, 1, &diags);
+	if (generation && generation_build(generation, &daemon->roster, &daemon->reports, &diags) < 0) {
+		generation_discard(generation);
+		generation = NULL;
+	}
+	text_init(&text);
+	reload_put_diags(&diags, &text);
+	for (line = text.at; line && *line; line = next) {
+		next = strchr(line, '\n') + 1;
+		next[-1] = '\0';
+		log_write(generation ? SEVERITY_WARNING : SEVERITY_ERROR, "%s", line);
+	}
+	text_fini(&text);
+	diag_list_fini(&diags);
+	return generation;
+}
+
+static int
+open_dataplane(struct daemon *daemon, struct generation *generation)
+{
+	char error[DATAPLANE_ERROR_MAX], lane_error[SLOW_LANE_ERROR_MAX];
+	struct dataplane_config *config = calloc(1, sizeof *config);
+
+	if (!config) {
+		log_error("out of memory");
+		goto discard;
+	}
+	config_dataplane(daemon->config, config);
+	config->log_fd = daemon->log_pipe[1];
+	daemon->dp = dataplane_new(config, error);
+	free(config);
+	if (!daemon->dp) {
+		on_dpdk_log(daemon, 0);
+		log_error("%s", error);
+		goto discard;
+	}
+	reload_publish(daemon, generation);
+	if (dataplane_start(daemon->dp, error) < 0) {
+		log_error("%s", error);
+		return -1;
+	}
+	daemon->lane = slow_lane_new(daemon->dp, daemon->config->slow_lane_handshakes, lane_error);
+	if (!daemon->lane) {
+		log_error("%s", lane_error);
+		return -1;
+	}
+	return 0;
+
+discard:
+	generation_discard(generation);
+	return -1;
+}
+
+static int
+start(struct daemon *daemon)
+{
+	struct generation *generation;
+
+	if (open_loop(daemon) < 0 || open_socket(daemon) < 0)
+		return -1;
+	generation = load_first(daemon);
+	if (!generation || open_dataplane(daemon, generation) < 0)
+		return -1;
+	watchdog_init(&daemon->watchdog, daemon_now_us());
+	if (loop_tick(daemon->loop, TICK_IDLE_US, tick, daemon) < 0)
+		return -1;
+	startup_log(daemon);
+	notify_ready();
+	log_notice("ready, control socket %s", daemon->config->socket);
+	return 0;
+}
+
+/* After it no worker runs and nothing is published. */
+static void
+close_dataplane(struct daemon *daemon)
+{
+	struct generation *generation = daemon->generation;
+
+	if (!daemon->dp)
+		return;
+	slow_lane_free(daemon->lane);
+	dataplane_stop(daemon->dp);
+	events_take(daemon);
+	outbox_fini(&daemon->outbox);
+	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->dp); i++)
+		;
+	dataplane_publish_directory(daemon->dp, NULL);
+	dataplane_free(daemon->dp);
+	daemon->dp = NULL;
+	daemon->generation = NULL;
+	if (generation) {
+		generation_unpublish(generation, &daemon->retired);
+		generation_release(generation);
+	}
+}
+
+static void
+finish(struct daemon *daemon)
+{
+	close_dataplane(daemon);
+	retired_fini(&daemon->retired);
+	if (daemon->server_source)
+		loop_remove(daemon->loop, daemon->server_source);
+	ctl_server_free(daemon->server);
+	if (daemon->log_source)
+		loop_remove(daemon->loop, daemon->log_source);
+	for (unsigned i = 0; i < 2; i++)
+		if (daemon->log_pipe[i] >= 0)
+			close(daemon->log_pipe[i]);
+	loop_free(daemon->loop);
+	roster_fini(&daemon->roster);
+	reports_fini(&daemon->reports);
+	free(daemon->unknowns);
+	config_free(daemon->config);
+}
+
+int
+daemon_run(struct config *config)
+{
+	struct daemon *daemon = calloc(1, sizeof *daemon);
+	int status = -1;
+
+	if (!daemon) {
+		config_free(config);
+		return 1;
+	}
+	daemon->config = config;
+	daemon->started_us = daemon_now_us();
+	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
+	roster_init(&daemon->roster);
+	outbox_init(&daemon->outbox);
+	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
+	log_notice("%s", CRADLE_VERSION_TEXT);
+	if (start(daemon) == 0)
+		status = loop_run(daemon->loop);
+	notify_stopping();
+	finish(daemon);
+	free(daemon);
+	log_notice("stopped");
+	log_close();
+	return status < 0;
+}

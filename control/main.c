@@ -1,0 +1,233 @@
+/*
+ * cradled - the appliance. Options and exit codes; everything else is in daemon.c.
+ */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/commands.h"
+#include "control/config.h"
+#include "control/daemon.h"
+#include "control/log.h"
+#include "control/reload.h"
+
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config, *task, *shell;
+	bool check, help_commands, verbose, json;
+	const char *word;
+};
+
+static void
+usage(FILE *to)
+{
+	fprintf(to,
+		"usage: cradled [-v] [-c FILE]\n"
+		"       cradled --check [-c FILE] | --check-task FILE [-c FILE]\n"
+		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
+		"      --check           check the configuration, policy and inventory, and end\n"
+		"      --check-task FILE check one task file, and end\n"
+		"      --json            the outcome of a check for machines\n"
+		"      --command-table [WORD]  what cradlectl can ask for, and end\n"
+		"      --completion SHELL      completion of cradlectl for a shell, and end\n"
+		"  -v, --verbose         log level debug\n"
+		"  -V, --version\n"
+		"  -h, --help\n"
+		"Signals: SIGTERM and SIGINT stop, SIGHUP reloads.\n"
+		"Exit code: 0 done, 1 refused or failed, 2 not understood\n");
+}
+
+enum { OPTION_CHECK = 256, OPTION_TASK, OPTION_TABLE, OPTION_COMPLETION, OPTION_JSON };
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "check", no_argument, NULL, OPTION_CHECK },
+	{ "check-task", required_argument, NULL, OPTION_TASK },
+	{ "command-table", no_argument, NULL, OPTION_TABLE },
+	{ "completion", required_argument, NULL, OPTION_COMPLETION },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* 0; or 1 when all is said and done, with *exit_code set. */
+static int
+take_option(int option, struct options *options, int *exit_code)
+{
+	switch (option) {
+	case 'c':
+		options->config = optarg;
+		return 0;
+	case OPTION_CHECK:
+		options->check = true;
+		return 0;
+	case OPTION_TASK:
+		options->task = optarg;
+		return 0;
+	case OPTION_TABLE:
+		options->help_commands = true;
+		return 0;
+	case OPTION_COMPLETION:
+		options->shell = optarg;
+		return 0;
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
+	case 'v':
+		options->verbose = true;
+		return 0;
+	case 'V':
+		printf("%s\n", CRADLE_VERSION_TEXT);
+		*exit_code = EXIT_DONE;
+		return 1;
+	case 'h':
+		usage(stdout);
+		*exit_code = EXIT_DONE;
+		return 1;
+	default:
+		usage(stderr);
+		*exit_code = EXIT_USAGE;
+		return 1;
+	}
+}
+
+static int
+parse_options(int argc, char **argv, struct options *options, int *exit_code)
+{
+	int option;
+
+	*options = (struct options){ 0 };
+	while ((option = getopt_long(argc, argv, "c:vVh", long_options, NULL)) != -1)
+		if (take_option(option, options, exit_code))
+			return 1;
+	if (options->help_commands && optind < argc)
+		options->word = argv[optind++];
+	if (optind == argc)
+		return 0;
+	fprintf(stderr, "cradled: \"%s\" is one word too many\n", argv[optind]);
+	usage(stderr);
+	*exit_code = EXIT_USAGE;
+	return 1;
+}
+
+/* What a check says: good news to standard output, bad to standard error. */
+static int
+tell(struct text *text, json_t *result, int status, bool json)
+{
+	if (json) {
+		json_object_set_new(result, "schema", json_integer(CTL_VERSION));
+		json_dumpf(result, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		fputs(text_str(text), status == 0 ? stdout : stderr);
+	}
+	text_fini(text);
+	json_decref(result);
+	return status == 0 ? EXIT_DONE : EXIT_REFUSED;
+}
+
+static int
+check(const char *file, bool json)
+{
+	struct text text;
+	json_t *result = NULL;
+	int status;
+
+	text_init(&text);
+	status = reload_check(file, &text, &result);
+	return tell(&text, result, status, json);
+}
+
+/* The objects that a task is checked against: the built-in ones, and those of the configured folder. */
+static struct objects *
+objects_of(const char *file, struct diag_list *diags)
+{
+	struct objects *objects = objects_new();
+	struct config *config;
+
+	if (!file && access(CONFIG_FILE_DEFAULT, R_OK) == 0)
+		file = CONFIG_FILE_DEFAULT;
+	if (!objects || !file)
+		return objects;
+	config = config_load(file, diags);
+	if (config && access(config->objects, F_OK) == 0)
+		objects_load_folder(objects, config->objects, diags);
+	config_free(config);
+	return objects;
+}
+
+static int
+check_task(const struct options *options)
+{
+	struct diag_list diags;
+	struct objects *objects;
+	struct task *task = NULL;
+	struct text text;
+	json_t *result;
+	bool good;
+
+	diag_list_init(&diags);
+	text_init(&text);
+	objects = objects_of(options->config, &diags);
+	if (objects)
+		task = task_load_file(options->task, objects, &diags);
+	reload_put_diags(&diags, &text);
+	good = task && diags.errors == 0;
+	text_printf(&text, "%s: %s, %zu errors, %zu warnings\n", options->task, good ? "good" : "refused",
+		    diags.errors, diags.warnings);
+	result = json_pack("{s:b, s:o}", "good", good, "diagnostics", reload_json_diags(&diags));
+	if (task)
+		task_free(task);
+	if (objects)
+		objects_free(objects);
+	diag_list_fini(&diags);
+	return tell(&text, result, good ? 0 : -1, options->json);
+}
+
+static int
+serve(const char *file, bool verbose)
+{
+	struct diag_list diags;
+	struct config *config;
+	struct text text;
+
+	diag_list_init(&diags);
+	text_init(&text);
+	config = config_load(file, &diags);
+	reload_put_diags(&diags, &text);
+	fputs(text_str(&text), stderr);
+	text_fini(&text);
+	diag_list_fini(&diags);
+	if (!config)
+		return EXIT_REFUSED;
+	if (verbose)
+		config->log_level = SEVERITY_DEBUG;
+	return daemon_run(config) ? EXIT_REFUSED : EXIT_DONE;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options;
+	int exit_code = EXIT_DONE;
+
+	if (parse_options(argc, argv, &options, &exit_code))
+		return exit_code;
+	if (options.shell)
+		return commands_completion_offline(options.shell);
+	if (options.help_commands)
+		return commands_help_offline(options.word);
+	if (options.task)
+		return check_task(&options);
+	if (!options.config)
+		options.config = CONFIG_FILE_DEFAULT;
+	if (options.check)
+		return check(options.config, options.json);
+	return serve(options.config, options.verbose);
+}

@@ -1,0 +1,300 @@
+#include "control/reload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/log.h"
+
+enum { LINE_MAX_BYTES = 1024 };
+
+void
+reload_put_diags(struct diag_list *diags, struct text *text)
+{
+	char line[LINE_MAX_BYTES];
+
+	diag_list_sort(diags);
+	for (size_t i = 0; i < diags->count; i++) {
+		diag_format(&diags->items[i], line, sizeof line);
+		text_printf(text, "%s\n", line);
+	}
+	if (diags->dropped)
+		text_printf(text, "... and %zu more\n", diags->dropped);
+}
+
+json_t *
+reload_json_diags(const struct diag_list *diags)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < diags->count; i++) {
+		const struct diag *diag = &diags->items[i];
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:s?, s:i, s:i, s:s?, s:s?, s:s}", "level",
+					diag->level == DIAG_ERROR ? "error" : "warning", "file",
+					diag->place.file, "line", (int)diag->place.line, "column",
+					(int)diag->place.column, "tag", diag->place.tag, "attribute",
+					diag->place.attribute, "text", diag->text));
+	}
+	return list;
+}
+
+int
+reload_check(const char *file, struct text *text, json_t **result)
+{
+	struct diag_list diags;
+	struct generation *generation = NULL;
+	struct config *config;
+	bool good;
+
+	diag_list_init(&diags);
+	config = config_load(file, &diags);
+	if (config)
+		generation = generation_load(config, 0, &diags);
+	reload_put_diags(&diags, text);
+	good = generation != NULL;
+	if (good) {
+		struct generation_counts counts = generation_counts(generation);
+
+		text_printf(text, "%s: good: %zu groups, %zu tasks, %zu devices\n", file, counts.groups,
+			    counts.tasks, counts.devices);
+		generation_discard(generation);
+	} else {
+		text_printf(text, "%s: %zu error%s\n", file, diags.errors, diags.errors == 1 ? "" : "s");
+	}
+	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors, "warnings",
+			    (int)diags.warnings, "diagnostics", reload_json_diags(&diags));
+	config_free(config);
+	diag_list_fini(&diags);
+	return good ? 0 : -EINVAL;
+}
+
+/* dataplane_retire(): no worker can reach the old directory any more. */
+static void
+generation_unreachable(void *ctx, void *what)
+{
+	struct daemon *daemon = ctx;
+	struct generation *generation = what;
+
+	generation_unpublish(generation, &daemon->retired);
+	generation_release(generation);
+}
+
+static void
+attach(struct daemon *daemon, struct generation *generation)
+{
+	for (uint32_t i = 0; i < daemon->roster.count; i++)
+		daemon->roster.slots[i]->device = NULL;
+	for (size_t i = 0; i < generation->inventory->count; i++) {
+		struct device *device = &generation->inventory->devices[i];
+		struct roster_slot *slot = roster_slot(&daemon->roster, device->id);
+
+		slot->device = device;
+		run_attach(device->run, slot);
+	}
+}
+
+void
+reload_publish(struct daemon *daemon, struct generation *generation)
+{
+	struct generation *old = daemon->generation;
+
+	attach(daemon, generation);
+	dataplane_publish_directory(daemon->dp, generation->directory);
+	daemon->generation = generation;
+	daemon->last_number = generation->number;
+	if (old && dataplane_retire(daemon->dp, generation_unreachable, daemon, old) < 0)
+		log_error("generation %u cannot be freed: out of memory", old->number);
+}
+
+static const struct policy_task *
+find_task(const struct policy *policy, const struct policy_task *like)
+{
+	const struct policy_group *group =
+		policy_group(policy, like->group->name, strlen(like->group->name));
+
+	for (unsigned i = 0; group && i < group->n_tasks; i++)
+		if (strcmp(group->tasks[i].name, like->name) == 0)
+			return &group->tasks[i];
+	return NULL;
+}
+
+static bool
+task_equal(const struct policy_task *a, const struct policy_task *b)
+{
+	return a->source->hash == b->source->hash && strcmp(a->file, b->file) == 0 &&
+	       a->active == b->active && a->subgroups == b->subgroups && a->priority == b->priority;
+}
+
+/* The tasks of `policy` that `other` lacks; or, with `changed`, has otherwise. */
+static json_t *
+task_difference(const struct policy *policy, const struct policy *other, bool changed)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
+			const struct policy_task *task = &policy->groups[i].tasks[k];
+			const struct policy_task *there = find_task(other, task);
+
+			if (changed ? there && !task_equal(task, there) : !there)
+				json_array_append_new(list, json_sprintf("%s: %s", task->group->name,
+									 task->name));
+		}
+	return list;
+}
+
+static void
+put_names(struct text *text, const char *what, const json_t *names)
+{
+	text_printf(text, "tasks %s: %zu", what, json_array_size(names));
+	for (size_t i = 0; i < json_array_size(names); i++)
+		text_printf(text, "%s%s", i ? ", " : " (", json_string_value(json_array_get(names, i)));
+	text_printf(text, "%s\n", json_array_size(names) ? ")" : "");
+}
+
+static void
+put_tasks(const struct generation *old, const struct generation *new, struct text *text, json_t *result)
+{
+	json_t *added = task_difference(new->policy, old->policy, false);
+	json_t *changed = task_difference(new->policy, old->policy, true);
+	json_t *removed = task_difference(old->policy, new->policy, false);
+
+	put_names(text, "added", added);
+	put_names(text, "changed", changed);
+	put_names(text, "removed", removed);
+	json_object_set_new(result, "tasks_added", added);
+	json_object_set_new(result, "tasks_changed", changed);
+	json_object_set_new(result, "tasks_removed", removed);
+}
+
+static void
+put_settings(const struct config_changes *changes, bool live, struct text *text, json_t *result)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < changes->count; i++) {
+		const struct config_change *change = &changes->items[i];
+
+		if (change->live != live)
+			continue;
+		text_printf(text, "%s %s: %s -> %s\n", live ? "setting applied:" : "needs a restart:",
+			    change->name, change->before, change->after);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", change->name, "before",
+						      change->before, "after", change->after));
+	}
+	json_object_set_new(result, live ? "settings_applied" : "settings_need_restart", list);
+}
+
+/* What is live from now on. */
+static int
+apply_settings(struct daemon *daemon, const struct config *config)
+{
+	struct stack_limits limits;
+
+	if (config_apply_live(daemon->config, config) < 0)
+		return -ENOMEM;
+	config_limits(daemon->config, &limits);
+	log_open((enum log_target)daemon->config->log_target, (enum severity)daemon->config->log_level);
+	return dataplane_publish_limits(daemon->dp, &limits);
+}
+
+/* One reload in progress. */
+struct transaction {
+	struct daemon *daemon;
+	struct config *config;
+	struct generation *generation;
+	struct config_changes changes;
+	struct diag_list diags;
+	uint64_t begun_us;
+};
+
+static int
+prepare(struct transaction *t)
+{
+	struct daemon *daemon = t->daemon;
+	struct place place = { .file = daemon->config->file };
+
+	t->config = config_load(daemon->config->file, &t->diags);
+	if (!t->config)
+		return -EINVAL;
+	t->generation = generation_load(t->config, daemon->last_number + 1, &t->diags);
+	if (!t->generation)
+		return -EINVAL;
+	if (config_compare(daemon->config, t->config, &t->changes) < 0) {
+		diag_error(&t->diags, &place, "out of memory");
+		return -EINVAL;
+	}
+	return generation_build(t->generation, &daemon->roster, &daemon->reports, &t->diags);
+}
+
+static int
+refuse(struct transaction *t, struct text *text, json_t **result)
+{
+	uint32_t number = t->daemon->generation->number;
+
+	reload_put_diags(&t->diags, text);
+	text_printf(text, "still running generation %u\n", number);
+	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number, "diagnostics",
+			    reload_json_diags(&t->diags));
+	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors, number);
+	for (size_t i = 0; i < t->diags.count; i++) {
+		char line[LINE_MAX_BYTES];
+
+		diag_format(&t->diags.items[i], line, sizeof line);
+		log_warning("%s", line);
+	}
+	return -EINVAL;
+}
+
+static int
+commit(struct transaction *t, struct text *text, json_t **result)
+{
+	struct daemon *daemon = t->daemon;
+	struct generation *old = daemon->generation, *new = t->generation;
+	struct generation_counts counts = generation_counts(new);
+	double seconds;
+
+	*result = json_object();
+	reload_put_diags(&t->diags, text);
+	if (apply_settings(daemon, t->config) < 0)
+		text_printf(text, "warning: some settings were not applied: out of memory\n");
+	text_printf(text, "generation %u -> %u\n", old->number, new->number);
+	put_tasks(old, new, text, *result);
+	text_printf(text, "devices: %zu -> %zu, %zu of them with nothing to send\n",
+		    generation_counts(old).devices, counts.devices, new->refused);
+	put_settings(&t->changes, true, text, *result);
+	put_settings(&t->changes, false, text, *result);
+	json_object_set_new(*result, "reloaded", json_true());
+	json_object_set_new(*result, "old_generation", json_integer(old->number));
+	json_object_set_new(*result, "generation", json_integer(new->number));
+	json_object_set_new(*result, "devices", json_integer((json_int_t)counts.devices));
+	json_object_set_new(*result, "devices_refused", json_integer((json_int_t)new->refused));
+	json_object_set_new(*result, "diagnostics", reload_json_diags(&t->diags));
+	reload_publish(daemon, new);
+	t->generation = NULL; /* the daemon's now */
+	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
+	text_printf(text, "live after %.3f s\n", seconds);
+	json_object_set_new(*result, "seconds", json_real(seconds));
+	log_notice("generation %u is live: %zu tasks, %zu devices, %.3f s", new->number, counts.tasks,
+		   counts.devices, seconds);
+	return 0;
+}
+
+int
+reload_run(struct daemon *daemon, struct text *text, json_t **result)
+{
+	struct transaction t = { .daemon = daemon, .begun_us = daemon_now_us() };
+	int status;
+
+	notify_reloading();
+	diag_list_init(&t.diags);
+	status = prepare(&t) < 0 ? refuse(&t, text, result) : commit(&t, text, result);
+	if (t.generation)
+		generation_discard(t.generation);
+	config_changes_free(&t.changes);
+	config_free(t.config);
+	diag_list_fini(&t.diags);
+	notify_ready();
+	return status;
+}
