@@ -34,7 +34,7 @@ hide(uint32_t value)
 static inline uint32_t
 mask_lt(uint32_t a, uint32_t b)
 {
-	return 0u - (hide(a - b) >> 31);
+	return hide(0u - (hide(a - b) >> 31));
 }
 
 static inline uint32_t
