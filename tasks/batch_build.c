@@ -126,7 +126,8 @@ put_id_option(uint8_t *at, uint8_t *last, int32_t id)
 static uint8_t *
 put_path_options(uint8_t *at, uint8_t *last, const struct lwm2m_path *path)
 {
-	const int32_t ids[] = { path->object, path->instance, path->resource, path->resource_instance };
+	const int32_t ids[] = { path->object, path->instance, path->resource,
+				path->resource_instance };
 
 	for (int i = 0; i < 4 && ids[i] >= 0; i++)
 		at = put_id_option(at, last, ids[i]);
@@ -147,7 +148,8 @@ put_options(struct batch_step *step, const struct batch_request *request)
 		at = put_uint_option(at, &step->last_option, OPTION_CONTENT_FORMAT,
 				     (unsigned)request->content_format);
 	if (request->accept >= 0)
-		at = put_uint_option(at, &step->last_option, OPTION_ACCEPT, (unsigned)request->accept);
+		at = put_uint_option(at, &step->last_option, OPTION_ACCEPT,
+				     (unsigned)request->accept);
 	assert(at - step->bytes <= BATCH_OPTIONS_MAX);
 	return (uint16_t)(at - step->bytes);
 }
@@ -214,7 +216,8 @@ batch_builder_share(struct batch_builder *builder, const struct batch_step *step
 }
 
 struct batch *
-batch_builder_finish(struct batch_builder *builder, void *owner, uint32_t generation, uint16_t format)
+batch_builder_finish(struct batch_builder *builder, void *owner, uint32_t generation,
+		     uint16_t format)
 {
 	/* Pointers end on a multiple of STEP_ALIGN, so the steps behind them are aligned, too. */
 	size_t head = sizeof(struct batch_block) + builder->n_steps * sizeof(struct batch_step *);
@@ -222,7 +225,8 @@ batch_builder_finish(struct batch_builder *builder, void *owner, uint32_t genera
 	struct batch_block *block = malloc(size);
 	uint8_t *own;
 
-	_Static_assert(sizeof(struct batch_block) % STEP_ALIGN == 0, "steps behind the pointers are aligned");
+	_Static_assert(sizeof(struct batch_block) % STEP_ALIGN == 0,
+		       "steps behind the pointers are aligned");
 	if (!block)
 		return NULL;
 	block->owner = owner;
@@ -239,8 +243,9 @@ batch_builder_finish(struct batch_builder *builder, void *owner, uint32_t genera
 	for (unsigned i = 0; i < builder->n_steps; i++) {
 		const struct builder_step *step = &builder->steps[i];
 
-		block->batch.steps[i] = step->shared ? step->shared :
-						       (const struct batch_step *)(own + step->offset);
+		block->batch.steps[i] = step->shared
+						? step->shared
+						: (const struct batch_step *)(own + step->offset);
 	}
 	return &block->batch;
 }

@@ -1,13 +1,14 @@
 /*
  * batch_build.h - puts the steps of a batch together (batch.h draws what comes out).
  *
- * A builder collects the steps of one run in scratch memory that is kept from run to run, then makes the batch with
- * one allocation. Owner: a compiler. One thread. Allocates. The scratch is wiped with every run: payloads hold keys.
+ * A builder collects the steps of one run in scratch memory that is kept from run to run, then
+ * makes the batch with one allocation. Owner: a compiler. One thread. Allocates. The scratch is
+ * wiped with every run: payloads hold keys.
  *
- *	batch_builder_begin(...); encode into *payload; batch_builder_commit(...)    a step of this device
- *	batch_builder_share(...)                                                     a step of many devices
- *	batch_builder_rewind(...)                                                    forget a task that failed
- *	batch_builder_finish(...)                                                    the batch
+ *	batch_builder_begin(), encode into *payload, batch_builder_commit()   a device's own step
+ *	batch_builder_share()                                                 a step of many devices
+ *	batch_builder_rewind()                                                forget a failed task
+ *	batch_builder_finish()                                                the batch
  */
 #pragma once
 
@@ -18,7 +19,8 @@
 #include "tasks/encode.h"
 
 enum {
-	BATCH_BYTES_MAX = 4 << 20, /* of one batch: two orders above any account, and a bound for bad loops */
+	/* Of one batch: two orders above any account, and a bound for bad loops. */
+	BATCH_BYTES_MAX = 4 << 20,
 };
 
 /* CoAP request codes (RFC 7252 12.1.1). */
@@ -57,15 +59,16 @@ void batch_builder_fini(struct batch_builder *builder);
 void batch_builder_reset(struct batch_builder *builder);
 
 /*
- * Opens a step; its payload goes to *payload. A POST is Finish: its path is /bs whatever `path` says.
- * Returns 0; -E2BIG when the batch has too many steps or bytes; -ENOMEM.
+ * Opens a step; its payload goes to *payload. A POST is Finish: its path is /bs whatever `path`
+ * says. Returns 0; -E2BIG when the batch has too many steps or bytes; -ENOMEM.
  */
 int batch_builder_begin(struct batch_builder *builder, const struct batch_request *request,
 			struct bytes_out *payload) __attribute__((warn_unused_result));
 /* Keeps the opened step. A step that is not committed is as if never begun. */
 void batch_builder_commit(struct batch_builder *builder, const struct bytes_out *payload);
 
-/* A copy of the newest own step on the heap, which takes its place in this batch: shared from now on. NULL: no memory. */
+/* A copy of the newest own step on the heap, which takes its place in this batch: shared from
+ * now on. NULL: no memory. */
 struct batch_step *batch_builder_extract(struct batch_builder *builder);
 /* Adds a shared step. Returns 0 or -E2BIG. */
 int batch_builder_share(struct batch_builder *builder, const struct batch_step *step)

@@ -12,8 +12,11 @@ const char *
 task_status_name(enum task_status status)
 {
 	static const char *const names[] = {
-		[TASK_NOT_STARTED] = "NotStarted", [TASK_IN_PROGRESS] = "InProgress", [TASK_SUCCESS] = "Success",
-		[TASK_WARNING] = "Warning",        [TASK_ERROR] = "Error",
+		[TASK_NOT_STARTED] = "NotStarted",
+		[TASK_IN_PROGRESS] = "InProgress",
+		[TASK_SUCCESS] = "Success",
+		[TASK_WARNING] = "Warning",
+		[TASK_ERROR] = "Error",
 	};
 
 	return (unsigned)status <= TASK_ERROR ? names[status] : "Unknown";
@@ -117,7 +120,8 @@ run_conclude(struct run *run, unsigned steps)
 	result->final = run->final;
 	result->status = steps ? TASK_NOT_STARTED : run->final;
 	if (!steps && !*result->summary && !run->finish)
-		snprintf(result->summary, sizeof result->summary, "nothing is to be sent to this device");
+		snprintf(result->summary, sizeof result->summary,
+			 "nothing is to be sent to this device");
 }
 
 /* Compiles one task. True when it asks for Finish. */
@@ -130,7 +134,8 @@ compile_task(struct run *run)
 	run->result->first_step = (uint16_t)mark.n_steps;
 	if (compiler->hooks.begin)
 		compiler->hooks.begin(compiler->hooks.ctx, run->index);
-	/* A task that ends with ERROR of its own will is like one that failed: nothing of it is sent. */
+	/* A task that ends with ERROR of its own will is like one that failed: nothing of it is
+	 * sent. */
 	if (run_root(run) == FLOW_FAILED || run->final == TASK_ERROR)
 		run_undo(run, mark);
 	else
@@ -139,8 +144,8 @@ compile_task(struct run *run)
 }
 
 /*
- * Finish ends the session, so it is the last step. It counts to the last task with steps: so a task's steps stand
- * together. `asker` is the last task that asked for it.
+ * Finish ends the session, so it is the last step. It counts to the last task with steps: so a
+ * task's steps stand together. `asker` is the last task that asked for it.
  */
 static bool
 add_finish(struct compiler *compiler, struct task_result *results, unsigned n_tasks, unsigned asker)
@@ -176,14 +181,16 @@ refuse_surplus(struct task_result *results, unsigned n_tasks)
 {
 	for (unsigned i = UINT8_MAX + 1; i < n_tasks; i++) {
 		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
-		snprintf(results[i].summary, sizeof results[i].summary, "a run has at most %d tasks", UINT8_MAX + 1);
+		snprintf(results[i].summary, sizeof results[i].summary,
+			 "a run has at most %d tasks", UINT8_MAX + 1);
 	}
 	return n_tasks > UINT8_MAX + 1 ? UINT8_MAX + 1 : n_tasks;
 }
 
 /* Steps of all tasks in the builder. False when the batch cannot be. */
 static bool
-compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks, struct task_result *results)
+compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks,
+	      struct task_result *results)
 {
 	struct run fresh = *run;
 	int asker = -1;
@@ -219,7 +226,8 @@ compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned
 	n_tasks = refuse_surplus(results, n_tasks);
 	complete = compile_tasks(&run, tasks, n_tasks, results);
 	if (complete && compiler->builder.n_steps)
-		batch = batch_builder_finish(&compiler->builder, compiler, compiler->generation, (uint16_t)format);
+		batch = batch_builder_finish(&compiler->builder, compiler, compiler->generation,
+					     (uint16_t)format);
 	if (batch)
 		compiler->holders++;
 	else if (!complete || compiler->builder.n_steps)
@@ -255,7 +263,8 @@ format_path(const struct batch_step *step, char *path, size_t size, unsigned *fo
 		number += option_part(&at, head >> 4);
 		len = option_part(&at, head & 15);
 		if (number == 11)
-			used += (size_t)snprintf(path + used, size - used, "/%.*s", (int)len, (const char *)at);
+			used += (size_t)snprintf(path + used, size - used, "/%.*s", (int)len,
+						 (const char *)at);
 		for (unsigned i = 0; number == 12 && i < len; i++)
 			*format = *format << 8 | at[i];
 		at += len;

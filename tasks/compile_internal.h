@@ -67,8 +67,8 @@ struct run {
 	uint8_t index;   /* of the task in the run */
 	uint16_t number; /* of its newest step */
 	unsigned nodes, servers;
-	bool finish;             /* a block asked for Finish */
-	enum task_status final;  /* what <finish> says */
+	bool finish;            /* a block asked for Finish */
+	enum task_status final; /* what <finish> says */
 };
 
 /* What to do after a node. */
@@ -79,8 +79,8 @@ enum flow {
 };
 
 /* Puts "attribute value of write #5 (line 9): ..." into the result; index -1 names no attribute. */
-enum flow run_fail(struct run *run, const struct task_node *node, int index, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+enum flow run_fail(struct run *run, const struct task_node *node, int index, const char *format,
+		   ...) __attribute__((format(printf, 4, 5)));
 
 /* An attribute's value; VALUE_NULL when it is not there or empty. */
 enum flow run_value(struct run *run, const struct task_node *node, int index, struct value *value);

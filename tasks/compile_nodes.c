@@ -1,4 +1,5 @@
-/* Executes the nodes of a task for one device: control flow, variables, and the requests that come of it. */
+/* Executes the nodes of a task for one device: control flow, variables, and the requests that
+ * come of it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ run_fail(struct run *run, const struct task_node *node, int index, const char *f
 	va_end(args);
 	snprintf(result->summary, sizeof result->summary, "%s%s%s%s%s%s #%u (line %u): %s",
 		 run->task != run->root ? run->task->name : "", run->task != run->root ? ": " : "",
-		 index >= 0 ? "attribute " : "", index >= 0 ? tag_rules[node->tag].attributes[index].name : "",
+		 index >= 0 ? "attribute " : "",
+		 index >= 0 ? tag_rules[node->tag].attributes[index].name : "",
 		 index >= 0 ? " of " : "", tag_name(node), node->number, node->line, reason);
 	return FLOW_FAILED;
 }
@@ -59,7 +61,8 @@ fail_null(struct run *run, const struct task_node *node, int index)
 	setting = len > 3 && !memcmp(text, "sv.", 3) && !memchr(text, ' ', len);
 	if (len > 100)
 		return run_fail(run, node, index, "%.100s... is null", text);
-	return run_fail(run, node, index, "%.*s is %s", (int)len, text, setting ? "not set" : "null");
+	return run_fail(run, node, index, "%.*s is %s", (int)len, text,
+			setting ? "not set" : "null");
 }
 
 enum flow
@@ -71,8 +74,8 @@ run_needed(struct run *run, const struct task_node *node, int index, struct valu
 }
 
 enum flow
-run_word(struct run *run, const struct task_node *node, int index, int (*by_name)(const char *, size_t),
-	 int *out)
+run_word(struct run *run, const struct task_node *node, int index,
+	 int (*by_name)(const char *, size_t), int *out)
 {
 	struct value value;
 
@@ -107,10 +110,11 @@ run_key(struct run *run, const struct task_node *node, struct key *key)
 		return run_fail(run, node, TARGET_KEY, "the value is %s, but a key is text",
 				value_kind_name(value.kind));
 	diag_list_init(&diags);
+	/* What is wrong with it would quote the key, and a computed text may be a secret. */
 	if (key_parse(run->task->objects, value.kind == VALUE_STRING ? value.text.at : "",
 		      value.kind == VALUE_STRING ? value.text.len : 0, NULL, &diags, key))
-		flow = run_fail(run, node, TARGET_KEY, "%s",
-				diags.count ? diags.items[0].text : "the key is wrong");
+		flow = run_fail(run, node, TARGET_KEY,
+				"the computed key names nothing that the object definitions know");
 	diag_list_fini(&diags);
 	return flow;
 }
@@ -130,7 +134,8 @@ run_boolean(struct run *run, const struct task_node *node, int index, bool *out)
 	return FLOW_NEXT;
 }
 
-/* A variable of that name gets the value; one that is there is changed, so that loops do not pile up. */
+/* A variable of that name gets the value; one that is there is changed, so that loops do not
+ * pile up. */
 static bool
 set_var(struct run *run, const char *name, size_t len, const struct value *value)
 {
@@ -160,7 +165,8 @@ run_store(struct run *run, const struct task_node *node)
 	if (run_needed(run, node, STORE_TARGET, &target))
 		return FLOW_FAILED;
 	if (target.kind != VALUE_STRING || !target.text.len)
-		return run_fail(run, node, STORE_TARGET, "the name of a variable is a text, and not empty");
+		return run_fail(run, node, STORE_TARGET,
+				"the name of a variable is a text, and not empty");
 	if (run_needed(run, node, STORE_VALUE, &value))
 		return FLOW_FAILED;
 	if (value_text(&value, &run->compiler->arena, &text, &error))
@@ -205,14 +211,15 @@ run_target(struct run *run, const struct task_node *node)
 		if (path->resource >= 0 || (node->tag == TAG_DISCOVER && path->instance >= 0) ||
 		    (node->tag == TAG_READ && path->object < 0))
 			return run_fail(run, node, TARGET_KEY, "this key is nothing that can be %s",
-					node->tag == TAG_DELETE	  ? "deleted" :
-					node->tag == TAG_DISCOVER ? "discovered" :
-								    "read");
+					node->tag == TAG_DELETE     ? "deleted"
+					: node->tag == TAG_DISCOVER ? "discovered"
+								    : "read");
 	}
 	return run_request(run, node, path);
 }
 
-/* Objects 0 and 1 with all instances; clients keep their bootstrap account (OMA TS Core 6.1.7.6). */
+/* Objects 0 and 1 with all instances; clients keep their bootstrap account (OMA TS Core
+ * 6.1.7.6). */
 static enum flow
 run_cleanse(struct run *run, const struct task_node *node)
 {
@@ -244,7 +251,8 @@ pass_instance_id(struct run *run, struct run *inner, const struct task_node *nod
 	for (size_t i = 0; i < text.text.len; i++)
 		if (text.text.at[i] < '0' || text.text.at[i] > '9')
 			return run_fail(run, node, index, "this is no instance id");
-	return set_var(inner, name, strlen(name), &text) ? FLOW_NEXT : run_fail(run, node, -1, "out of memory");
+	return set_var(inner, name, strlen(name), &text) ? FLOW_NEXT
+							 : run_fail(run, node, -1, "out of memory");
 }
 
 /* The definition's own variables are not ours, and ours are not its. */
@@ -254,7 +262,8 @@ run_server(struct run *run, const struct task_node *node, const struct task *ser
 	struct run inner = *run;
 
 	inner.eval.vars = NULL;
-	if (pass_instance_id(run, &inner, node, SERVER_SECURITY) || pass_instance_id(run, &inner, node, SERVER_SERVER))
+	if (pass_instance_id(run, &inner, node, SERVER_SECURITY) ||
+	    pass_instance_id(run, &inner, node, SERVER_SERVER))
 		return FLOW_FAILED;
 	inner.task = server;
 	inner.servers++;
@@ -281,6 +290,8 @@ run_configuration(struct run *run, const struct task_node *node)
 				value_kind_name(name.kind));
 	if (hooks->server)
 		server = hooks->server(hooks->ctx, by_name, name.text.at, name.text.len);
+	if (!server && !node->attributes[index].constant)
+		return run_fail(run, node, index, "no LwM2M server of the computed name is configured");
 	if (!server)
 		return run_fail(run, node, index, "no LwM2M server \"%.*s\" is configured",
 				(int)(name.text.len > 80 ? 80 : name.text.len), name.text.at);
@@ -320,7 +331,8 @@ run_while(struct run *run, const struct task_node *node)
 		if (flow)
 			return flow;
 	}
-	return run_fail(run, node, IF_EXPR, "the condition still holds after %d turns", RUN_TURNS_MAX);
+	return run_fail(run, node, IF_EXPR, "the condition still holds after %d turns",
+			RUN_TURNS_MAX);
 }
 
 static enum flow
@@ -330,13 +342,16 @@ run_foreach(struct run *run, const struct task_node *node)
 	const char *error;
 
 	if (run_needed(run, node, FOREACH_LIST, &list) ||
-	    (node->attributes[FOREACH_ITERATOR].template && run_needed(run, node, FOREACH_ITERATOR, &name)))
+	    (node->attributes[FOREACH_ITERATOR].template &&
+	     run_needed(run, node, FOREACH_ITERATOR, &name)))
 		return FLOW_FAILED;
 	if (list.kind != VALUE_LIST)
-		return run_fail(run, node, FOREACH_LIST, "the value is %s, but foreach needs a list",
+		return run_fail(run, node, FOREACH_LIST,
+				"the value is %s, but foreach needs a list",
 				value_kind_name(list.kind));
 	if (name.kind != VALUE_STRING || !name.text.len)
-		return run_fail(run, node, FOREACH_ITERATOR, "the name of a variable is a text, and not empty");
+		return run_fail(run, node, FOREACH_ITERATOR,
+				"the name of a variable is a text, and not empty");
 	for (size_t i = 0; i < list.list.count; i++) {
 		enum flow flow;
 
@@ -365,8 +380,9 @@ run_log(struct run *run, const struct task_node *node)
 	if (value_text(&value, &run->compiler->arena, &text, &error))
 		return run_fail(run, node, LOG_MESSAGE, "%s", error);
 	if (hooks->log)
-		hooks->log(hooks->ctx, run->index, level < 0 ? TASK_LOG_INFO : (enum task_log_level)level,
-			   text.text.at, text.text.len);
+		hooks->log(hooks->ctx, run->index,
+			   level < 0 ? TASK_LOG_INFO : (enum task_log_level)level, text.text.at,
+			   text.text.len);
 	return FLOW_NEXT;
 }
 
@@ -380,11 +396,13 @@ run_finish(struct run *run, const struct task_node *node)
 	if (run_word(run, node, FINISH_STATUS, finish_status_by_name, &status) ||
 	    run_value(run, node, FINISH_MESSAGE, &message))
 		return FLOW_FAILED;
-	if (message.kind != VALUE_NULL && value_text(&message, &run->compiler->arena, &text, &error))
+	if (message.kind != VALUE_NULL &&
+	    value_text(&message, &run->compiler->arena, &text, &error))
 		return run_fail(run, node, FINISH_MESSAGE, "%s", error);
 	run->final = (enum task_status)status;
 	snprintf(run->result->summary, sizeof run->result->summary, "%.*s",
-		 (int)(text.text.len < TASK_SUMMARY_MAX ? text.text.len : TASK_SUMMARY_MAX - 1), text.text.at);
+		 (int)(text.text.len < TASK_SUMMARY_MAX ? text.text.len : TASK_SUMMARY_MAX - 1),
+		 text.text.at);
 	return FLOW_END;
 }
 
@@ -417,7 +435,8 @@ run_node(struct run *run, const struct task_node *node)
 	case TAG_FINISH:
 		return run_finish(run, node);
 	default:
-		return FLOW_NEXT; /* comments; what is refused when a task is loaded never comes here */
+		/* Comments; what is refused when a task is loaded never comes here. */
+		return FLOW_NEXT;
 	}
 }
 
@@ -428,7 +447,8 @@ run_nodes(struct run *run, const struct task_node *node)
 		enum flow flow;
 
 		if (++run->nodes > RUN_NODES_MAX)
-			return run_fail(run, node, -1, "more than %d tags were executed: a loop does not end",
+			return run_fail(run, node, -1,
+					"more than %d tags were executed: a loop does not end",
 					RUN_NODES_MAX);
 		flow = run_node(run, node);
 		if (flow)

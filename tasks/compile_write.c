@@ -22,7 +22,8 @@ compare_paths(const struct lwm2m_path *a, const struct lwm2m_path *b)
 
 /* FNV-1a over what a shared step is made from: 32-bit pieces of pointers and ids. */
 static unsigned
-shared_bucket(const struct lwm2m_path *target, int format, const struct task_node *const *writes, unsigned n_writes)
+shared_bucket(const struct lwm2m_path *target, int format, const struct task_node *const *writes,
+	      unsigned n_writes)
 {
 	uint64_t hash = 0xcbf29ce484222325;
 
@@ -41,17 +42,20 @@ shared_is(const struct shared_step *shared, const struct batch_request *request,
 {
 	const struct batch_step *step = shared->step;
 
-	return step->code == request->code && step->expect == request->expect && step->task == request->task &&
-	       step->number == request->number && shared->n_writes == n_writes &&
-	       shared->format == (request->content_format >= 0 ? request->content_format : request->accept) &&
+	return step->code == request->code && step->expect == request->expect &&
+	       step->task == request->task && step->number == request->number &&
+	       shared->n_writes == n_writes &&
+	       shared->format ==
+		       (request->content_format >= 0 ? request->content_format : request->accept) &&
 	       !compare_paths(&shared->target, &request->path) &&
 	       !memcmp(shared->writes, writes, n_writes * sizeof *writes);
 }
 
-/* The newest step of the builder becomes a shared one. Without memory it just stays this device's own. */
+/* The newest step of the builder becomes a shared one. Without memory it just stays this
+ * device's own. */
 static void
-shared_add(struct compiler *compiler, const struct batch_request *request, struct shared_step **bucket,
-	   const struct task_node *const *writes, unsigned n_writes)
+shared_add(struct compiler *compiler, const struct batch_request *request,
+	   struct shared_step **bucket, const struct task_node *const *writes, unsigned n_writes)
 {
 	struct shared_step *shared;
 
@@ -75,8 +79,8 @@ shared_add(struct compiler *compiler, const struct batch_request *request, struc
 }
 
 /*
- * Adds the step of a request whose bytes depend on no device: the group's writes when it has a content format, else
- * nothing. Returns 0 or -errno.
+ * Adds the step of a request whose bytes depend on no device: the group's writes when it has a
+ * content format, else nothing. Returns 0 or -errno.
  */
 static int
 add_shared(struct compiler *compiler, const struct batch_request *request)
@@ -94,7 +98,8 @@ add_shared(struct compiler *compiler, const struct batch_request *request)
 			return batch_builder_share(&compiler->builder, shared->step);
 	error = batch_builder_begin(&compiler->builder, request, &payload);
 	if (!error && n_writes)
-		error = content_encode(group->format, &group->target, group->records, group->n_records, &payload);
+		error = content_encode(group->format, &group->target, group->records,
+				       group->n_records, &payload);
 	if (error)
 		return error;
 	batch_builder_commit(&compiler->builder, &payload);
@@ -110,7 +115,8 @@ add_own(struct compiler *compiler, const struct batch_request *request)
 	int error = batch_builder_begin(&compiler->builder, request, &payload);
 
 	if (!error)
-		error = content_encode(group->format, &group->target, group->records, group->n_records, &payload);
+		error = content_encode(group->format, &group->target, group->records,
+				       group->n_records, &payload);
 	if (!error)
 		batch_builder_commit(&compiler->builder, &payload);
 	return error;
@@ -121,14 +127,15 @@ fail_step(struct run *run, const struct task_node *node, int error)
 {
 	switch (error) {
 	case -EMSGSIZE:
-		return run_fail(run, node, -1, "the request would have more than %d bytes", BATCH_PAYLOAD_MAX);
+		return run_fail(run, node, -1, "the request would have more than %d bytes",
+				BATCH_PAYLOAD_MAX);
 	case -EINVAL:
 		return run_fail(run, node, -1, "the content format cannot carry these values");
 	case -ENOTSUP:
 		return run_fail(run, node, -1, "writes cannot be sent in this content format");
 	case -E2BIG:
-		return run_fail(run, node, -1, "the run has more than %d requests, or %d bytes", BATCH_STEPS_MAX - 1,
-				BATCH_BYTES_MAX);
+		return run_fail(run, node, -1, "the run has more than %d requests, or %d bytes",
+				BATCH_STEPS_MAX - 1, BATCH_BYTES_MAX);
 	default:
 		return run_fail(run, node, -1, "out of memory");
 	}
@@ -242,7 +249,8 @@ write_target(const struct run *run, const struct lwm2m_path *path, enum content_
 
 /* Keeps records ascending; a value written twice goes out once, the later one. */
 static bool
-add_record(struct write_group *group, const struct lwm2m_path *path, const struct lwm2m_value *value)
+add_record(struct write_group *group, const struct lwm2m_path *path,
+	   const struct lwm2m_value *value)
 {
 	unsigned at = group->n_records;
 
@@ -267,14 +275,16 @@ static enum flow
 group_write(struct run *run, const struct task_node *node, const struct task_write *write)
 {
 	struct write_group *group = &run->compiler->group;
-	enum content_format format = write->format >= 0 ? (enum content_format)write->format : run->format;
+	enum content_format format =
+		write->format >= 0 ? (enum content_format)write->format : run->format;
 	struct lwm2m_path path = write->key.path;
 	struct lwm2m_path target;
 
 	if (write->format < 0 && run->block_format >= 0)
 		format = (enum content_format)run->block_format;
 	target = write_target(run, &path, format);
-	if (group->n_writes && (format != group->format || compare_paths(&target, &group->target)) && run_flush(run))
+	if (group->n_writes &&
+	    (format != group->format || compare_paths(&target, &group->target)) && run_flush(run))
 		return FLOW_FAILED;
 	if (!group->n_writes) {
 		group->target = target;
@@ -283,7 +293,8 @@ group_write(struct run *run, const struct task_node *node, const struct task_wri
 	}
 	group->constant &= write == &node->write;
 	if (group->n_writes == GROUP_RECORDS_MAX)
-		return run_fail(run, node, -1, "one request takes at most %d writes", GROUP_RECORDS_MAX);
+		return run_fail(run, node, -1, "one request takes at most %d writes",
+				GROUP_RECORDS_MAX);
 	group->writes[group->n_writes++] = node;
 	for (unsigned i = 0; i < write->n_values; i++) {
 		/* A multiple resource has instances on the wire, even one (OMA TS Core 7.4.3). */
@@ -291,7 +302,8 @@ group_write(struct run *run, const struct task_node *node, const struct task_wri
 		    (write->n_values > 1 || (write->key.resource && write->key.resource->multiple)))
 			path.resource_instance = (int32_t)i;
 		if (!add_record(group, &path, &write->values[i]))
-			return run_fail(run, node, -1, "one request takes at most %d values", GROUP_RECORDS_MAX);
+			return run_fail(run, node, -1, "one request takes at most %d values",
+					GROUP_RECORDS_MAX);
 	}
 	return FLOW_NEXT;
 }
@@ -315,7 +327,8 @@ resolve_key_and_type(struct run *run, const struct task_node *node, struct task_
 	if (run_value(run, node, WRITE_TYPE, &type))
 		return FLOW_FAILED;
 	if (type.kind != VALUE_NULL && type.kind != VALUE_STRING)
-		return run_fail(run, node, WRITE_TYPE, "the value is %s and no type", value_kind_name(type.kind));
+		return run_fail(run, node, WRITE_TYPE, "the value is %s and no type",
+				value_kind_name(type.kind));
 	given = type.kind == VALUE_STRING ? type.text.at : NULL;
 	if (write_type(&write->key, given, given ? type.text.len : 0, &write->type, error))
 		return run_fail(run, node, given ? WRITE_TYPE : WRITE_KEY, "%s", error);

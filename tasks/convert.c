@@ -46,7 +46,8 @@ fail_text(struct convert *convert, const struct value *value)
 	if (convert->literal)
 		return fail(convert, "\"%.*s\" is no %s, but %s is %s %s",
 			    (int)(value->text.len > SHOWN_MAX ? SHOWN_MAX : value->text.len),
-			    value->text.at, type, resource_name(convert), article(convert->type), type);
+			    value->text.at, type, resource_name(convert), article(convert->type),
+			    type);
 	return fail(convert, "a text of %zu bytes is no %s, but %s is %s %s", value->text.len, type,
 		    resource_name(convert), article(convert->type), type);
 }
@@ -55,9 +56,9 @@ static int
 fail_kind(struct convert *convert, const struct value *value)
 {
 	static const char *const remedies[] = {
-		[LWM2M_INTEGER] = ": use .toInt",      [LWM2M_UNSIGNED] = ": use .toInt",
-		[LWM2M_TIME] = ": use .toInt",         [LWM2M_FLOAT] = ": use .toDouble",
-		[LWM2M_BOOLEAN] = ": use .toBoolean",  [LWM2M_NONE] = "",
+		[LWM2M_INTEGER] = ": use .toInt",     [LWM2M_UNSIGNED] = ": use .toInt",
+		[LWM2M_TIME] = ": use .toInt",        [LWM2M_FLOAT] = ": use .toDouble",
+		[LWM2M_BOOLEAN] = ": use .toBoolean", [LWM2M_NONE] = "",
 	};
 	const char *remedy = value->kind == VALUE_STRING ? remedies[convert->type] : NULL;
 
@@ -82,10 +83,12 @@ check_range(struct convert *convert, double number, const char *shown)
 {
 	const struct resource_def *resource = convert->resource;
 
-	if (!resource || !resource->has_range || (number >= resource->min && number <= resource->max))
+	if (!resource || !resource->has_range ||
+	    (number >= resource->min && number <= resource->max))
 		return 0;
 	return fail(convert, "%s is out of the range %.15g..%.15g of %s",
-		    convert->literal ? shown : "the value", resource->min, resource->max, resource->name);
+		    convert->literal ? shown : "the value", resource->min, resource->max,
+		    resource->name);
 }
 
 /* Of a string or opaque value: the definition's range is of its bytes. */
@@ -235,7 +238,9 @@ to_opaque(struct convert *convert, const struct value *value, struct lwm2m_value
 	if (value->kind != VALUE_STRING)
 		return fail_kind(convert, value);
 	if (value->text.len % 2)
-		return fail(convert, "%s is opaque and takes hex text, but this has an odd number of digits (%zu)",
+		return fail(convert,
+			    "%s is opaque and takes hex text, but this has an odd number of digits "
+			    "(%zu)",
 			    resource_name(convert), value->text.len);
 	bytes = arena_alloc(convert->arena, len);
 	if (!bytes)
@@ -245,7 +250,8 @@ to_opaque(struct convert *convert, const struct value *value, struct lwm2m_value
 
 		if (high < 0 || low < 0)
 			return fail(convert,
-				    "%s is opaque and takes hex text, but character %zu is no hex digit: use .encodeHex",
+				    "%s is opaque and takes hex text, but character %zu is no hex "
+				    "digit: use .encodeHex",
 				    resource_name(convert), high < 0 ? i + 1 : i + 2);
 		bytes[i / 2] = (uint8_t)(high << 4 | low);
 	}
@@ -312,7 +318,8 @@ convert_kinds(enum lwm2m_type type)
 	switch (type) {
 	case LWM2M_STRING:
 	case LWM2M_CORELNK:
-		return 1u << VALUE_STRING | 1u << VALUE_INTEGER | 1u << VALUE_DOUBLE | 1u << VALUE_BOOLEAN;
+		return 1u << VALUE_STRING | 1u << VALUE_INTEGER | 1u << VALUE_DOUBLE |
+		       1u << VALUE_BOOLEAN;
 	case LWM2M_INTEGER:
 	case LWM2M_TIME:
 	case LWM2M_UNSIGNED:
@@ -337,7 +344,8 @@ is_whole_number(enum lwm2m_type type)
 	return type == LWM2M_INTEGER || type == LWM2M_UNSIGNED || type == LWM2M_TIME;
 }
 
-/* Task texts say "integer" for all whole numbers, and "string" for links: their languages have no more. */
+/* Task texts say "integer" for all whole numbers, and "string" for links: their languages have
+ * no more. */
 bool
 lwm2m_types_agree(enum lwm2m_type given, enum lwm2m_type defined)
 {

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 enum {
-	DIAG_TEXT_MAX = 1024, /* of one sentence: names in it come from input */
+	DIAG_TEXT_MAX = 1024,  /* of one sentence: names in it come from input */
 	NEAREST_WORD_MAX = 96, /* a longer word is no typing mistake of a name */
 };
 
@@ -69,7 +69,8 @@ diag_add(struct diag_list *list, enum diag_level level, const struct place *plac
 	char text[DIAG_TEXT_MAX];
 	bool copied;
 
-	/* A caller that looks at `errors` alone must see it even when there is no room for the text. */
+	/* A caller that looks at `errors` alone must see it even when there is no room for the
+	 * text. */
 	if (level == DIAG_ERROR)
 		list->errors++;
 	else
@@ -125,8 +126,8 @@ diag_before(const struct diag *a, const struct diag *b)
 	return order < 0;
 }
 
-/* An insertion sort: it is stable (two problems of one place stay in the order they were found), lists are
- * short and nearly sorted. */
+/* An insertion sort: it is stable (two problems of one place stay in the order they were found),
+ * lists are short and nearly sorted. */
 void
 diag_list_sort(struct diag_list *list)
 {
@@ -172,7 +173,8 @@ least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours (optimal string alignment), case aside. */
+/* Insertions, deletions, replacements and swaps of neighbours (optimal string alignment), case
+ * aside. */
 static unsigned
 edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {

@@ -44,7 +44,7 @@ void diag_error(struct diag_list *list, const struct place *place, const char *f
 void diag_warning(struct diag_list *list, const struct place *place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void diag_add(struct diag_list *list, enum diag_level level, const struct place *place,
-	      const char *format, va_list args);
+	      const char *format, va_list args) __attribute__((format(printf, 4, 0)));
 
 /* Sorts by file, line, column, so that a person reads from top to bottom. */
 void diag_list_sort(struct diag_list *list);

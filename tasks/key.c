@@ -10,10 +10,10 @@
 #include "tasks/name.h"
 
 enum {
-	KEY_MAX = 512,      /* bytes of a normalized key; the registry's longest names have 90 */
-	KEY_QUOTE_MAX = 80, /* of a key, in messages */
+	KEY_MAX = 512,        /* bytes of a normalized key; the registry's longest names have 90 */
+	KEY_QUOTE_MAX = 80,   /* of a key, in messages */
 	INSTANCE_MAX = 65534, /* 65535 is reserved (OMA TS Core 7.1) */
-	AMBIGUOUS_MAX = 4,  /* candidates listed */
+	AMBIGUOUS_MAX = 4,    /* candidates listed */
 };
 
 /* What is known while one key is resolved. */
@@ -60,8 +60,8 @@ error_ambiguous(struct key_parser *parser, const char *what, const char *name, s
 	for (unsigned i = 0; i < candidates->count; i++)
 		at += (size_t)snprintf(ids + at, sizeof ids - at, "%s%u", i ? ", " : "",
 				       candidates->ids[i]);
-	key_error(parser, "the %s name \"%.*s\" is ambiguous: write one of the ids %s instead", what,
-		  (int)len, name, ids);
+	key_error(parser, "the %s name \"%.*s\" is ambiguous: write one of the ids %s instead",
+		  what, (int)len, name, ids);
 }
 
 /* Digits up to a dot, slash or the end: an id up to `max`. Returns what follows, or NULL. */
@@ -81,7 +81,8 @@ take_id(const char *at, long max, int32_t *id)
 	return end;
 }
 
-/* The newest definition that has the resource: an older version may know what the newest dropped. */
+/* The newest definition that has the resource: an older version may know what the newest
+ * dropped. */
 static const struct resource_def *
 find_resource(const struct objects *objects, uint16_t object, uint16_t id)
 {
@@ -124,14 +125,17 @@ static int
 parse_raw(struct key_parser *parser, const char *text)
 {
 	struct lwm2m_path *path = &parser->key->path;
-	int32_t *ids[] = { &path->object, &path->instance, &path->resource, &path->resource_instance };
+	int32_t *ids[] = { &path->object, &path->instance, &path->resource,
+			   &path->resource_instance };
 	const char *at = text;
 
 	for (unsigned i = 0; *at && i < 4; i++) {
 		if (*at == '/')
 			at = take_id(at + 1, i & 1 ? INSTANCE_MAX : UINT16_MAX, ids[i]);
 		if (!at || (*at && *at != '/')) {
-			key_error(parser, "\"%.*s\" is no path: write up to four numbers up to 65534, as in /0/2/0",
+			key_error(parser,
+				  "\"%.*s\" is no path: write up to four numbers up to 65534, as "
+				  "in /0/2/0",
 				  KEY_QUOTE_MAX, text);
 			return -EINVAL;
 		}
@@ -167,7 +171,8 @@ match_object(const struct objects *objects, const char *text, struct candidates 
 	for (unsigned i = 0; (def = objects_version_at(objects, i)); i++) {
 		size_t len = strlen(def->name);
 
-		if (len < longest || strncasecmp(text, def->name, len) || !ends_object_name(text + len))
+		if (len < longest || strncasecmp(text, def->name, len) ||
+		    !ends_object_name(text + len))
 			continue;
 		if (len > longest)
 			candidates->count = 0;
@@ -237,7 +242,8 @@ lacks_instance(const struct objects *objects, const char *text)
 	return false;
 }
 
-/* An unknown object: the name is what stands before the first ".digits." or ".digits" at the end. */
+/* An unknown object: the name is what stands before the first ".digits." or ".digits" at the
+ * end. */
 static int
 error_unknown_object(struct key_parser *parser, const char *text)
 {
@@ -253,10 +259,11 @@ error_unknown_object(struct key_parser *parser, const char *text)
 		key_error(parser, "\"%.*s\" lacks the instance number behind the object's name",
 			  KEY_QUOTE_MAX, text);
 	else if (nearest)
-		key_error(parser, "there is no object \"%.*s\": did you mean \"%s\"?", KEY_QUOTE_MAX, name,
-			  nearest);
+		key_error(parser, "there is no object \"%.*s\": did you mean \"%s\"?",
+			  KEY_QUOTE_MAX, name, nearest);
 	else
-		key_error(parser, "there is no object \"%.*s\": add its definition to the objects folder",
+		key_error(parser,
+			  "there is no object \"%.*s\": add its definition to the objects folder",
 			  KEY_QUOTE_MAX, name);
 	return -EINVAL;
 }
@@ -318,7 +325,8 @@ take_resource(struct key_parser *parser, const char *text, size_t len)
 	return take_id(text, UINT16_MAX, &parser->key->path.resource) != NULL;
 }
 
-/* What follows ".digits.": the whole rest is the name; only when it is none, ".digits" at its end is taken off. */
+/* What follows ".digits.": the whole rest is the name; only when it is none, ".digits" at its
+ * end is taken off. */
 static int
 parse_resource(struct key_parser *parser, const char *text)
 {
@@ -332,7 +340,8 @@ parse_resource(struct key_parser *parser, const char *text)
 	dot = strrchr(text, '.');
 	if (!found && dot && !dot[1])
 		found = take_resource(parser, text, (size_t)(dot - text));
-	else if (!found && dot && take_id(dot + 1, INSTANCE_MAX, &parser->key->path.resource_instance))
+	else if (!found && dot &&
+		 take_id(dot + 1, INSTANCE_MAX, &parser->key->path.resource_instance))
 		found = take_resource(parser, text, (size_t)(dot - text));
 	if (found < 0)
 		return -EINVAL;
@@ -347,7 +356,8 @@ parse_instance(struct key_parser *parser, const char *text, const char *at)
 		return finish(parser);
 	at = take_id(at + 1, INSTANCE_MAX, &parser->key->path.instance);
 	if (!at || *at == '/') {
-		key_error(parser, "\"%.*s\" needs an instance number from 0 to 65534 behind the object",
+		key_error(parser,
+			  "\"%.*s\" needs an instance number from 0 to 65534 behind the object",
 			  KEY_QUOTE_MAX, text);
 		return -EINVAL;
 	}
@@ -403,7 +413,8 @@ key_path_format(const struct lwm2m_path *path, char *out, size_t size)
 	if (path->resource < 0)
 		return snprintf(out, size, "/%d/%d", path->object, path->instance);
 	if (path->resource_instance < 0)
-		return snprintf(out, size, "/%d/%d/%d", path->object, path->instance, path->resource);
+		return snprintf(out, size, "/%d/%d/%d", path->object, path->instance,
+				path->resource);
 	return snprintf(out, size, "/%d/%d/%d/%d", path->object, path->instance, path->resource,
 			path->resource_instance);
 }

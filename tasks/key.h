@@ -16,9 +16,9 @@ struct key {
 };
 
 /*
- * Resolves a key. Names match case-insensitively, white space collapsed, over every registered version;
- * numbers stand for any part; an empty key or "/" is all objects. An unknown name adds an error with the nearest
- * known one, an ambiguous one lists its candidates. Returns 0 or -EINVAL.
+ * Resolves a key. Names match case-insensitively, white space collapsed, over every registered
+ * version; numbers stand for any part; an empty key or "/" is all objects. An unknown name adds an
+ * error with the nearest known one, an ambiguous one lists its candidates. Returns 0 or -EINVAL.
  */
 int key_parse(const struct objects *objects, const char *text, size_t len,
 	      const struct place *place, struct diag_list *diags, struct key *key);

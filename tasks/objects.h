@@ -1,8 +1,8 @@
 /*
  * objects.h - the registry of LwM2M object definitions.
  *
- * Objects 0 to 7 come built in (facts of the OMA registry); further ones, and other versions, from OMA
- * DDF XML files of a folder. After loading it is immutable and may be read by several threads.
+ * Objects 0 to 7 come built in (facts of the OMA registry); further ones, and other versions, from
+ * OMA DDF XML files of a folder. After loading it is immutable and may be read by several threads.
  * Owner: whoever made it. Allocates while loading only.
  */
 #pragma once
@@ -37,8 +37,9 @@ struct objects;
 struct objects *objects_new(void);
 void objects_free(struct objects *objects);
 
-/* Adds every *.xml of a folder (by name). A file that is no object definition is an error with its place and
- * is left out; the others are loaded. Returns how many were loaded, or -errno when the folder can't be read. */
+/* Adds every *.xml of a folder (by name). A file that is no object definition is an error with
+ * its place and is left out; the others are loaded. Returns how many were loaded, or -errno when
+ * the folder can't be read. */
 int objects_load_folder(struct objects *objects, const char *folder, struct diag_list *diags);
 int objects_load_file(struct objects *objects, const char *file, struct diag_list *diags);
 /* The same from memory; `name` is used in diagnostics. Returns 0 or -EINVAL. */
@@ -52,5 +53,6 @@ const struct resource_def *object_resource(const struct object_def *object, uint
 /* Iteration by id, newest version each: index from 0; NULL ends. */
 const struct object_def *objects_at(const struct objects *objects, unsigned index);
 
-/* Iteration over every registered version, by id, then oldest first: every name of every version resolves. */
+/* Iteration over every registered version, by id, then oldest first: every name of every version
+ * resolves. */
 const struct object_def *objects_version_at(const struct objects *objects, unsigned index);

@@ -46,7 +46,8 @@ ddf_child(const struct xml_element *parent, const char *name)
 	return child;
 }
 
-/* The child's text, blanks trimmed and collapsed, in the registry's arena; NULL when out of memory. */
+/* The child's text, blanks trimmed and collapsed, in the registry's arena; NULL when out of
+ * memory. */
 static const char *
 ddf_text(struct ddf *ddf, const struct xml_element *parent, const char *name)
 {
@@ -118,7 +119,9 @@ skip_blanks(const char *at)
 static const char *
 skip_separator(const char *at)
 {
-	static const char *const separators[] = { "...", "..", "-", "\xe2\x80\x93", ",", ";", "to " };
+	static const char *const separators[] = {
+		"...", "..", "-", "\xe2\x80\x93", ",", ";", "to "
+	};
 
 	at = skip_blanks(at);
 	for (size_t i = 0; i < sizeof separators / sizeof *separators; i++) {
@@ -173,7 +176,8 @@ objects_parse_range(const char *text, enum lwm2m_type type, double *min, double 
 	at = skip_blanks(at);
 	if (!numbers || (numbers == 1 && strncasecmp(at, "byte", 4)))
 		return false;
-	/* Only a unit may follow; a list of numbers for a string tells its values, not its length. */
+	/* Only a unit may follow; a list of numbers for a string tells its values, not its
+	 * length. */
 	if (!strncasecmp(at, "byte", 4))
 		return length;
 	return !*at && !(list && length);
@@ -200,8 +204,8 @@ ddf_read_item(struct ddf *ddf, const struct xml_element *item, struct resource_d
 	}
 	resource->multiple = !strcasecmp(ddf_text(ddf, item, "MultipleInstances"), "Multiple");
 	resource->mandatory = !strcasecmp(ddf_text(ddf, item, "Mandatory"), "Mandatory");
-	resource->has_range = objects_parse_range(ddf_text(ddf, item, "RangeEnumeration"), resource->type,
-						  &resource->min, &resource->max);
+	resource->has_range = objects_parse_range(ddf_text(ddf, item, "RangeEnumeration"),
+						  resource->type, &resource->min, &resource->max);
 	return true;
 }
 
@@ -318,7 +322,8 @@ objects_load_file(struct objects *objects, const char *file, struct diag_list *d
 	int result = text_file_read(file, DDF_FILE_MAX, &text, &len);
 
 	if (result) {
-		diag_error(diags, &place, "cannot read the object definition: %s", strerror(-result));
+		diag_error(diags, &place, "cannot read the object definition: %s",
+			   strerror(-result));
 		return -EINVAL;
 	}
 	result = objects_load_text(objects, file, text, len, diags);

@@ -7,7 +7,7 @@
 #include "tasks/objects.h"
 
 struct objects {
-	struct arena arena; /* definitions that came from files */
+	struct arena arena;                 /* definitions that came from files */
 	const struct object_def **versions; /* by id, then version, oldest first */
 	unsigned n_versions, capacity;
 };

@@ -8,7 +8,8 @@
 
 enum {
 	TASK_ARENA_MAX = 64 << 20, /* 20,000 of the shortest tags fit */
-	TASK_FILE_MAX = 4 * TASK_TEXT_MAX + 4, /* bytes: UTF-8 needs up to four a character, and a mark */
+	/* Bytes: UTF-8 needs up to four a character, and a byte order mark. */
+	TASK_FILE_MAX = 4 * TASK_TEXT_MAX + 4,
 };
 
 /* What is known while one task is read. */
@@ -29,7 +30,8 @@ static void __attribute__((format(printf, 4, 5)))
 reader_error(struct task_reader *reader, const struct xml_element *element,
 	     const struct xml_attribute *attribute, const char *format, ...)
 {
-	struct place place = { reader->task->name, element->line, element->column, element->name, NULL };
+	struct place place = { reader->task->name, element->line, element->column, element->name,
+			       NULL };
 	va_list args;
 
 	if (attribute) {
@@ -51,7 +53,8 @@ check_place(struct task_reader *reader, const struct xml_element *element, enum 
 	if (!parent || tag == TAG_UNKNOWN)
 		return;
 	if (tag_rules[tag].place == PLACE_ROOT)
-		reader_error(reader, element, NULL, "<config> is the root of a task: it stands in no other tag");
+		reader_error(reader, element, NULL,
+			     "<config> is the root of a task: it stands in no other tag");
 	else if (tag_rules[tag].place == PLACE_IF && parent->tag != TAG_IF)
 		reader_error(reader, element, NULL, "<else> belongs directly into an <if>");
 	else if (parent->tag == TAG_UNKNOWN)
@@ -59,10 +62,12 @@ check_place(struct task_reader *reader, const struct xml_element *element, enum 
 	else if (!tag_rules[parent->tag].container)
 		reader_error(reader, element, NULL, "<%s> takes no tags inside", tag_name(parent));
 	else if (tag_rules[tag].place == PLACE_OUTSIDE && around->in_bootstrap)
-		reader_error(reader, element, NULL, "<%s> does not belong into a <lwm2mBootstrap>: close that first",
+		reader_error(reader, element, NULL,
+			     "<%s> does not belong into a <lwm2mBootstrap>: close that first",
 			     element->name);
 	else if (tag_rules[tag].place == PLACE_BOOTSTRAP && !around->in_bootstrap)
-		reader_error(reader, element, NULL, "<%s> belongs into a <lwm2mBootstrap>", element->name);
+		reader_error(reader, element, NULL, "<%s> belongs into a <lwm2mBootstrap>",
+			     element->name);
 }
 
 static bool
@@ -94,8 +99,8 @@ attribute_index(enum task_tag tag, const char *name)
 }
 
 static void
-read_attribute(struct task_reader *reader, struct task_node *node, const struct xml_element *element,
-	       const struct xml_attribute *from)
+read_attribute(struct task_reader *reader, struct task_node *node,
+	       const struct xml_element *element, const struct xml_attribute *from)
 {
 	int index = attribute_index(node->tag, from->name);
 	const char *nearest;
@@ -114,25 +119,31 @@ read_attribute(struct task_reader *reader, struct task_node *node, const struct 
 	}
 	nearest = nearest_attribute(node->tag, from->name);
 	if (nearest)
-		reader_error(reader, element, from, "<%s> has no attribute %s: did you mean \"%s\"?", element->name,
+		reader_error(reader, element, from,
+			     "<%s> has no attribute %s: did you mean \"%s\"?", element->name,
 			     from->name, nearest);
 	else
-		reader_error(reader, element, from, "<%s> has no attribute %s: remove it", element->name, from->name);
+		reader_error(reader, element, from, "<%s> has no attribute %s: remove it",
+			     element->name, from->name);
 }
 
 static void
-check_given(struct task_reader *reader, const struct task_node *node, const struct xml_element *element)
+check_given(struct task_reader *reader, const struct task_node *node,
+	    const struct xml_element *element)
 {
 	for (int i = 0; i < TASK_ATTRIBUTES; i++) {
 		const struct attribute_rule *rule = &tag_rules[node->tag].attributes[i];
 		const struct task_attribute *attribute = &node->attributes[i];
 
 		if (rule->required && !attribute->given)
-			reader_error(reader, element, NULL, "<%s> lacks the attribute %s", element->name, rule->name);
+			reader_error(reader, element, NULL, "<%s> lacks the attribute %s",
+				     element->name, rule->name);
 		else if (attribute->given && !attribute->len && !rule->nullable)
 			reader_error(reader, element, attribute->xml,
-				     "an empty attribute is null, and %s must have a value%s", rule->name,
-				     node->tag == TAG_WRITE ? ": write ${''} for an empty text" : "");
+				     "an empty attribute is null, and %s must have a value%s",
+				     rule->name,
+				     node->tag == TAG_WRITE ? ": write ${''} for an empty text"
+							    : "");
 	}
 }
 
@@ -151,14 +162,16 @@ read_tag(struct task_reader *reader, const struct xml_element *element)
 			     "which is no part of a bootstrap appliance",
 			     element->name);
 	else if (nearest)
-		reader_error(reader, element, NULL, "there is no tag <%s>: did you mean <%s>?", element->name, nearest);
+		reader_error(reader, element, NULL, "there is no tag <%s>: did you mean <%s>?",
+			     element->name, nearest);
 	else
 		reader_error(reader, element, NULL, "there is no tag <%s>", element->name);
 	return tag;
 }
 
 static struct task_node *
-read_node(struct task_reader *reader, const struct xml_element *element, const struct surroundings *around)
+read_node(struct task_reader *reader, const struct xml_element *element,
+	  const struct surroundings *around)
 {
 	enum task_tag tag = read_tag(reader, element);
 	struct task_node *node = arena_alloc(&reader->task->arena, sizeof *node);
@@ -174,9 +187,11 @@ read_node(struct task_reader *reader, const struct xml_element *element, const s
 	if (tag == TAG_UNKNOWN)
 		return node;
 	if (tag_rules[tag].refused)
-		reader_error(reader, element, NULL, "<%s> %s", element->name, tag_rules[tag].refused);
+		reader_error(reader, element, NULL, "<%s> %s", element->name,
+			     tag_rules[tag].refused);
 	if (tag != TAG_COMMENT && !is_blank(element->text))
-		reader_error(reader, element, NULL, "text inside <%s> means nothing: put it into a <comment>",
+		reader_error(reader, element, NULL,
+			     "text inside <%s> means nothing: put it into a <comment>",
 			     element->name);
 	for (const struct xml_attribute *from = element->attributes; from; from = from->next)
 		read_attribute(reader, node, element, from);
@@ -186,7 +201,8 @@ read_node(struct task_reader *reader, const struct xml_element *element, const s
 
 /* Nesting is bounded by the XML reader. */
 static struct task_node *
-read_tree(struct task_reader *reader, const struct xml_element *element, const struct surroundings *around)
+read_tree(struct task_reader *reader, const struct xml_element *element,
+	  const struct surroundings *around)
 {
 	struct task_node *node = read_node(reader, element, around), **last;
 	struct surroundings inside;
@@ -234,7 +250,8 @@ task_read(struct task *task, const struct xml_element *root, struct diag_list *d
 	struct surroundings nothing = { 0 };
 
 	if (strcmp(root->name, "config")) {
-		reader_error(&reader, root, NULL, "the root of a task is <config>, not <%s>", root->name);
+		reader_error(&reader, root, NULL, "the root of a task is <config>, not <%s>",
+			     root->name);
 		return;
 	}
 	task->root = read_tree(&reader, root, &nothing);
@@ -274,7 +291,8 @@ task_new(const char *name, const struct objects *objects)
 }
 
 struct task *
-task_load(const char *name, const char *text, size_t len, const struct objects *objects, struct diag_list *diags)
+task_load(const char *name, const char *text, size_t len, const struct objects *objects,
+	  struct diag_list *diags)
 {
 	struct place place = { .file = name };
 	size_t errors = diags->errors;

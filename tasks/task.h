@@ -1,8 +1,8 @@
 /*
  * task.h - a parsed and checked task: what an operator wrote, ready to be compiled per device.
  *
- * Immutable after task_load(); may be read by several threads. The structs behind it are in task_tree.h, for
- * the rooms of tasks/ alone.
+ * Immutable after task_load(); may be read by several threads. The structs behind it are in
+ * task_tree.h, for the rooms of tasks/ alone.
  */
 #pragma once
 
@@ -17,18 +17,21 @@ enum { TASK_TEXT_MAX = 100000 }; /* characters of a task (TASKS.md section 1) */
 struct task;
 
 /*
- * Parses and checks a whole task: XML (entity expansion off, depth bounded), tags and attributes, keys against
- * the registry, types and literal values, expressions, the warnings of TASKS.md section 5. Every problem is added
- * to `diags` with file, line, column, tag and attribute. Returns NULL when there was any error.
- * `name` stands in diagnostics and reports (usually the file's name). The registry must outlive the task.
+ * Parses and checks a whole task: XML (entity expansion off, depth bounded), tags and attributes,
+ * keys against the registry, types and literal values, expressions, the warnings of TASKS.md
+ * section 5. Every problem is added to `diags` with file, line, column, tag and attribute. Returns
+ * NULL when there was any error. `name` stands in diagnostics and reports (usually the file's
+ * name). The registry must outlive the task.
  */
-struct task *task_load(const char *name, const char *text, size_t len, const struct objects *objects,
-		       struct diag_list *diags);
+struct task *task_load(const char *name, const char *text, size_t len,
+		       const struct objects *objects, struct diag_list *diags);
 /* The same from a file; unreadable or too long is a diagnostic, too. */
-struct task *task_load_file(const char *file, const struct objects *objects, struct diag_list *diags);
+struct task *task_load_file(const char *file, const struct objects *objects,
+			    struct diag_list *diags);
 void task_free(struct task *task);
 
 const char *task_name(const struct task *task);
-/* Tags in it, and whether its bytes depend on the session: then it is compiled while the device waits. */
+/* Tags in it, and whether its bytes depend on the session: then it is compiled while the device
+ * waits. */
 unsigned task_steps(const struct task *task);
 bool task_depends_on_session(const struct task *task);

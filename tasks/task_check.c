@@ -1,4 +1,5 @@
-/* What can be known of a task before any device comes: keys, types, literal values, constant expressions. */
+/* What can be known of a task before any device comes: keys, types, literal values, constant
+ * expressions. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@ struct known_var {
 	const char *name;
 	size_t len;
 	unsigned definitions;
-	bool constant; /* set once, unconditionally, before the node at hand, to the same for every device */
+	/* Set once, unconditionally, before the node at hand, to the same for every device. */
+	bool constant;
 	struct known_var *next;
 };
 
@@ -26,7 +28,8 @@ static void
 check_say(struct checker *checker, enum diag_level level, const struct task_node *node, int index,
 	  const char *format, va_list args)
 {
-	struct place place = { checker->task->name, node->line, node->column, tag_name(node), NULL };
+	struct place place = { checker->task->name, node->line, node->column, tag_name(node),
+			       NULL };
 
 	if (index >= 0) {
 		place.attribute = tag_rules[node->tag].attributes[index].name;
@@ -37,7 +40,8 @@ check_say(struct checker *checker, enum diag_level level, const struct task_node
 }
 
 static void __attribute__((format(printf, 4, 5)))
-check_error(struct checker *checker, const struct task_node *node, int index, const char *format, ...)
+check_error(struct checker *checker, const struct task_node *node, int index, const char *format,
+	    ...)
 {
 	va_list args;
 
@@ -47,7 +51,8 @@ check_error(struct checker *checker, const struct task_node *node, int index, co
 }
 
 static void __attribute__((format(printf, 4, 5)))
-check_warning(struct checker *checker, const struct task_node *node, int index, const char *format, ...)
+check_warning(struct checker *checker, const struct task_node *node, int index, const char *format,
+	      ...)
 {
 	va_list args;
 
@@ -56,16 +61,18 @@ check_warning(struct checker *checker, const struct task_node *node, int index, 
 	va_end(args);
 }
 
-/* Columns of template diagnostics count bytes of the decoded value: to where they stand in the file. */
+/* Columns of template diagnostics count bytes of the decoded value: to where they stand in the
+ * file. */
 static void
 relocate(struct checker *checker, const struct task_attribute *attribute, size_t from)
 {
 	for (size_t i = from; i < checker->diags->count; i++) {
 		struct place *place = &checker->diags->items[i].place;
 
-		if (place->line == attribute->xml->value_line && place->column >= attribute->xml->value_column)
-			xml_locate(attribute->xml, place->column - attribute->xml->value_column, &place->line,
-				   &place->column);
+		if (place->line == attribute->xml->value_line &&
+		    place->column >= attribute->xml->value_column)
+			xml_locate(attribute->xml, place->column - attribute->xml->value_column,
+				   &place->line, &place->column);
 	}
 }
 
@@ -84,8 +91,8 @@ parse_attribute(struct checker *checker, struct task_node *node, int index)
 		return;
 	place.line = attribute->xml->value_line;
 	place.column = attribute->xml->value_column;
-	attribute->template = template_parse(&checker->task->arena, attribute->text, attribute->len, &place,
-					     checker->diags);
+	attribute->template = template_parse(&checker->task->arena, attribute->text, attribute->len,
+					     &place, checker->diags);
 	relocate(checker, attribute, before);
 	if (!attribute->template)
 		return;
@@ -199,13 +206,17 @@ uses_open_var(struct checker *checker, const struct template *template)
 	return false;
 }
 
-/* What is the same for every device is evaluated now. What fails is left to the run: it may never be reached. */
+/* What is the same for every device is evaluated now. What fails is left to the run: it may
+ * never be reached. */
 static void
 fold(struct checker *checker, struct task_attribute *attribute)
 {
 	bool asked = false;
-	struct expr_env env = { &asked, ask_setting, ask_attribute, ask_group, ask_resource, ask_random };
-	struct expr_eval eval = { .env = &env, .arena = &checker->task->arena, .vars = checker->constants };
+	struct expr_env env = { &asked,    ask_setting,  ask_attribute,
+				ask_group, ask_resource, ask_random };
+	struct expr_eval eval = { .env = &env,
+				  .arena = &checker->task->arena,
+				  .vars = checker->constants };
 	struct value value;
 
 	if (!attribute->template || attribute->literal ||
@@ -218,7 +229,8 @@ fold(struct checker *checker, struct task_attribute *attribute)
 	attribute->constant = true;
 }
 
-/* Text that stands for itself in the source or is a constant string; NULL when it is computed per device. */
+/* Text that stands for itself in the source or is a constant string; NULL when it is computed
+ * per device. */
 static const char *
 constant_text(const struct task_attribute *attribute, size_t *len)
 {
@@ -230,19 +242,22 @@ constant_text(const struct task_attribute *attribute, size_t *len)
 
 /* False (told) when no value that the template can yield is of a wanted kind. */
 static bool
-check_kinds(struct checker *checker, const struct task_node *node, int index, unsigned wanted, const char *need)
+check_kinds(struct checker *checker, const struct task_node *node, int index, unsigned wanted,
+	    const char *need)
 {
 	const struct task_attribute *attribute = &node->attributes[index];
 	unsigned kinds;
 
 	if (!attribute->template)
 		return false;
-	kinds = attribute->constant ? 1u << attribute->value.kind : template_kinds(attribute->template);
+	kinds = attribute->constant ? 1u << attribute->value.kind
+				    : template_kinds(attribute->template);
 	if (kinds & wanted)
 		return true;
 	for (int kind = VALUE_STRING; kind <= VALUE_LIST; kind++) {
 		if (kinds & 1u << kind) {
-			check_error(checker, node, index, "the value is %s, but %s", value_kind_name(kind), need);
+			check_error(checker, node, index, "the value is %s, but %s",
+				    value_kind_name(kind), need);
 			return false;
 		}
 	}
@@ -259,10 +274,12 @@ check_boolean(struct checker *checker, const struct task_node *node, int index)
 	bool ignored;
 
 	snprintf(need, sizeof need, "%s is true or false", name);
-	if (!attribute->template || !check_kinds(checker, node, index, 1u << VALUE_BOOLEAN | 1u << VALUE_STRING, need))
+	if (!attribute->template ||
+	    !check_kinds(checker, node, index, 1u << VALUE_BOOLEAN | 1u << VALUE_STRING, need))
 		return;
 	if (attribute->constant && value_boolean(&attribute->value, &ignored))
-		check_error(checker, node, index, "\"%.40s\" is neither true nor false", attribute->text);
+		check_error(checker, node, index, "\"%.40s\" is neither true nor false",
+			    attribute->text);
 }
 
 /* A word out of a known set. */
@@ -274,11 +291,13 @@ check_word(struct checker *checker, const struct task_node *node, int index,
 	const char *text;
 	size_t len;
 
-	if (!attribute->template || !check_kinds(checker, node, index, 1u << VALUE_STRING, "a word is needed"))
+	if (!attribute->template ||
+	    !check_kinds(checker, node, index, 1u << VALUE_STRING, "a word is needed"))
 		return;
 	text = constant_text(attribute, &len);
 	if (text && by_name(text, len) < 0)
-		check_error(checker, node, index, "\"%.*s\" is none of %s", (int)(len > 40 ? 40 : len), text, words);
+		check_error(checker, node, index, "\"%.*s\" is none of %s",
+			    (int)(len > 40 ? 40 : len), text, words);
 }
 
 #define FORMAT_WORDS "tlv, senml-json, senml-cbor, lwm2m-cbor, text, opaque, cbor"
@@ -289,20 +308,23 @@ composite_format(const char *name, size_t len)
 {
 	int format = format_by_name(name, len);
 
-	return format == FORMAT_TEXT || format == FORMAT_OPAQUE || format == FORMAT_CBOR ? -1 : format;
+	return format == FORMAT_TEXT || format == FORMAT_OPAQUE || format == FORMAT_CBOR ? -1
+											 : format;
 }
 
 static bool
 parse_key(struct checker *checker, const struct task_node *node, struct key *key)
 {
 	const struct task_attribute *attribute = &node->attributes[TARGET_KEY];
-	struct place place = { checker->task->name, attribute->line, attribute->column, tag_name(node), "key" };
+	struct place place = { checker->task->name, attribute->line, attribute->column,
+			       tag_name(node), "key" };
 	size_t len = 0;
 	const char *text = constant_text(attribute, &len);
 
 	if (!attribute->given || !attribute->len)
 		text = "";
-	else if (!attribute->template || !check_kinds(checker, node, TARGET_KEY, 1u << VALUE_STRING, "a key is text"))
+	else if (!attribute->template ||
+		 !check_kinds(checker, node, TARGET_KEY, 1u << VALUE_STRING, "a key is text"))
 		return false;
 	return text && !key_parse(checker->task->objects, text, len, &place, checker->diags, key);
 }
@@ -312,19 +334,21 @@ check_write_value(struct checker *checker, struct task_node *node)
 {
 	const struct task_attribute *attribute = &node->attributes[WRITE_VALUE];
 	struct task_write *write = &node->write;
-	struct convert convert = { write->type, write->key.resource, &checker->task->arena, attribute->literal, "" };
+	struct convert convert = { write->type, write->key.resource, &checker->task->arena,
+				   attribute->literal, "" };
 	char need[160];
 
 	if (!attribute->template || !write->key_known || !write->type_known)
 		return;
 	if (attribute->constant) {
-		write->fixed = !write_values(&convert, &write->key, &attribute->value, &write->values,
-					     &write->n_values);
+		write->fixed = !write_values(&convert, &write->key, &attribute->value,
+					     &write->values, &write->n_values);
 		if (!write->fixed)
 			check_error(checker, node, WRITE_VALUE, "%s", convert.error);
 		return;
 	}
-	snprintf(need, sizeof need, "%.80s is %s%s", write->key.resource ? write->key.resource->name : "the resource",
+	snprintf(need, sizeof need, "%.80s is %s%s",
+		 write->key.resource ? write->key.resource->name : "the resource",
 		 lwm2m_type_name(write->type),
 		 convert_kinds(write->type) == 1u << VALUE_INTEGER ? ": use .toInt" : "");
 	check_kinds(checker, node, WRITE_VALUE, write_kinds(&write->key, write->type), need);
@@ -348,10 +372,11 @@ check_write(struct checker *checker, struct task_node *node)
 	}
 	/* A type that does not exist is wrong whatever the key is. */
 	if (text || (write->key_known && !type->len)) {
-		write->type_known = !write_type(write->key_known ? &write->key : &(struct key){ 0 }, text, len,
-						&write->type, error);
+		write->type_known = !write_type(write->key_known ? &write->key : &(struct key){ 0 },
+						text, len, &write->type, error);
 		if (!write->type_known)
-			check_error(checker, node, type->given ? WRITE_TYPE : WRITE_KEY, "%s", error);
+			check_error(checker, node, type->given ? WRITE_TYPE : WRITE_KEY, "%s",
+				    error);
 	}
 	check_write_value(checker, node);
 	check_word(checker, node, WRITE_FORMAT, format_by_name, FORMAT_WORDS);
@@ -370,15 +395,17 @@ check_target(struct checker *checker, struct task_node *node)
 	if (!node->target.known)
 		return;
 	if (path->resource >= 0)
-		check_error(checker, node, TARGET_KEY, "<%s> takes an object or an instance, no resource",
-			    tag_name(node));
+		check_error(checker, node, TARGET_KEY,
+			    "<%s> takes an object or an instance, no resource", tag_name(node));
 	else if (node->tag == TAG_DISCOVER && path->instance >= 0)
-		check_error(checker, node, TARGET_KEY, "<discover> takes an object, or an empty key for all of them");
+		check_error(checker, node, TARGET_KEY,
+			    "<discover> takes an object, or an empty key for all of them");
 	else if (node->tag == TAG_READ && path->object < 0)
 		check_error(checker, node, TARGET_KEY, "<read> takes an object or an instance");
 	else if (node->tag == TAG_READ && path->object != 1 && path->object != 2)
 		check_warning(checker, node, TARGET_KEY,
-			      "clients let a bootstrap server read objects 1 and 2 alone (OMA TS Core 6.1.7.4)");
+			      "clients let a bootstrap server read objects 1 and 2 alone (OMA TS "
+			      "Core 6.1.7.4)");
 }
 
 static void
@@ -391,11 +418,13 @@ check_store(struct checker *checker, struct task_node *node, bool unconditional)
 	struct expr_var *constant;
 
 	if (type->len && (!type->literal || strcmp(type->text, "var")))
-		check_error(checker, node, STORE_TYPE,
-			    "a bootstrap run keeps variables alone: remove the type, or write \"var\"");
-	if (!value->len)
+		check_error(
+			checker, node, STORE_TYPE,
+			"a bootstrap run keeps variables alone: remove the type, or write \"var\"");
+	if (value->given && !value->len)
 		check_error(checker, node, STORE_VALUE,
-			    "an empty attribute is null, and a variable is text: write ${''} for an empty text");
+			    "an empty attribute is null, and a variable is text: write ${''} for "
+			    "an empty text");
 	if (!node->attributes[STORE_TARGET].literal || !value->constant || !unconditional)
 		return;
 	var = find_var(checker, node->attributes[STORE_TARGET].value.text.at,
@@ -403,7 +432,9 @@ check_store(struct checker *checker, struct task_node *node, bool unconditional)
 	constant = arena_alloc(&checker->task->arena, sizeof *constant);
 	if (!var || var->definitions > 1 || !constant)
 		return;
-	*constant = (struct expr_var){ .name = var->name, .name_len = var->len, .next = checker->constants };
+	*constant = (struct expr_var){ .name = var->name,
+				       .name_len = var->len,
+				       .next = checker->constants };
 	if (value_text(&value->value, &checker->task->arena, &constant->value, &error)) {
 		check_error(checker, node, STORE_VALUE, "%s", error);
 		return;
@@ -422,19 +453,25 @@ check_bootstrap(struct checker *checker, struct task_node *node)
 	check_boolean(checker, node, BOOTSTRAP_SESSION);
 	if (session->constant && !value_boolean(&session->value, &on) && !on)
 		check_warning(checker, node, BOOTSTRAP_SESSION,
-			      "finishSession has no effect: a session ends with the last Finish that a task asks for");
-	check_word(checker, node, BOOTSTRAP_GRANULARITY, granularity_by_name, "instance, resource, object");
-	check_word(checker, node, BOOTSTRAP_FORMAT, composite_format, "tlv, senml-json, senml-cbor, lwm2m-cbor");
+			      "finishSession has no effect: a session ends with the last Finish "
+			      "that a task asks for");
+	check_word(checker, node, BOOTSTRAP_GRANULARITY, granularity_by_name,
+		   "instance, resource, object");
+	check_word(checker, node, BOOTSTRAP_FORMAT, composite_format,
+		   "tlv, senml-json, senml-cbor, lwm2m-cbor");
 }
 
 static void
 check_instance_id(struct checker *checker, const struct task_node *node, int index)
 {
-	static const struct resource_def id = { .name = "an instance id", .has_range = true, .max = 65534 };
+	static const struct resource_def id = { .name = "an instance id",
+						.has_range = true,
+						.max = 65534 };
 	const struct task_attribute *attribute = &node->attributes[index];
-	struct convert convert = { LWM2M_INTEGER, &id, &checker->task->arena, attribute->literal, "" };
+	struct convert convert = { LWM2M_INTEGER, &id, &checker->task->arena, true, "" };
 	struct lwm2m_value ignored;
 
+	/* Digits will do, whatever they come from: variables are text. */
 	if (attribute->constant && value_convert(&convert, &attribute->value, &ignored))
 		check_error(checker, node, index, "%s", convert.error);
 }
@@ -443,7 +480,8 @@ static void
 check_configuration(struct checker *checker, struct task_node *node)
 {
 	if (node->attributes[SERVER_ID].given == node->attributes[SERVER_NAME].given)
-		check_error(checker, node, -1, "give the server by serverId or by serverName, one of both");
+		check_error(checker, node, -1,
+			    "give the server by serverId or by serverName, one of both");
 	check_instance_id(checker, node, SERVER_SECURITY);
 	check_instance_id(checker, node, SERVER_SERVER);
 }
@@ -475,10 +513,12 @@ check_node(struct checker *checker, struct task_node *node, bool unconditional)
 		break;
 	case TAG_FOREACH:
 		if (node->attributes[FOREACH_LIST].template)
-			check_kinds(checker, node, FOREACH_LIST, 1u << VALUE_LIST, "foreach needs a list: use .split");
+			check_kinds(checker, node, FOREACH_LIST, 1u << VALUE_LIST,
+				    "foreach needs a list: use .split");
 		break;
 	case TAG_LOG:
-		check_word(checker, node, LOG_LEVEL, log_level_by_name, "TRACE, DEBUG, INFO, WARNING, ERROR");
+		check_word(checker, node, LOG_LEVEL, log_level_by_name,
+			   "TRACE, DEBUG, INFO, WARNING, ERROR");
 		break;
 	case TAG_FINISH:
 		check_word(checker, node, FINISH_STATUS, finish_status_by_name,
@@ -498,7 +538,8 @@ static void
 check_nodes(struct checker *checker, struct task_node *node, bool unconditional)
 {
 	for (; node; node = node->next) {
-		bool flow = node->tag == TAG_IF || node->tag == TAG_FOREACH || node->tag == TAG_WHILE;
+		bool flow =
+			node->tag == TAG_IF || node->tag == TAG_FOREACH || node->tag == TAG_WHILE;
 
 		for (int i = 0; i < TASK_ATTRIBUTES; i++)
 			fold(checker, &node->attributes[i]);

@@ -1,7 +1,8 @@
 /*
- * What the writes of a task add up to: accounts that clients refuse, or accept and cannot use (OMA TS Core 7.3, and the
- * "clients commonly ..." of TASKS facts 5). Warnings only: another task of the run, or what the device has already, may
- * make them right. Only what is known ahead is judged; a value that a device decides is taken to be good.
+ * What the writes of a task add up to: accounts that clients refuse, or accept and cannot use (OMA
+ * TS Core 7.3, and the "clients commonly ..." of TASKS facts 5). Warnings only: another task of the
+ * run, or what the device has already, may make them right. Only what is known ahead is judged; a
+ * value that a device decides is taken to be good.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,9 +41,10 @@ enum {
 /* One instance of object 0 or 1, put together from its writes. */
 struct account {
 	uint16_t object, instance;
-	const struct task_node *first;                /* where warnings about the whole stand */
-	const struct task_node *writes[RESOURCES_MAX]; /* NULL: not written; the last one otherwise */
-	bool varies[RESOURCES_MAX];                    /* written differently by more than one write */
+	const struct task_node *first; /* where warnings about the whole stand */
+	const struct task_node
+		*writes[RESOURCES_MAX]; /* NULL: not written; the last one otherwise */
+	bool varies[RESOURCES_MAX];     /* written differently by more than one write */
 };
 
 struct rules {
@@ -57,8 +59,9 @@ struct rules {
 static void __attribute__((format(printf, 4, 5)))
 warn(struct rules *rules, const struct task_node *node, int index, const char *format, ...)
 {
-	struct place place = { rules->task->name, node->attributes[index].line, node->attributes[index].column,
-			       tag_name(node), tag_rules[node->tag].attributes[index].name };
+	struct place place = { rules->task->name, node->attributes[index].line,
+			       node->attributes[index].column, tag_name(node),
+			       tag_rules[node->tag].attributes[index].name };
 	va_list args;
 
 	va_start(args, format);
@@ -126,7 +129,8 @@ fixed(const struct account *account, int resource)
 {
 	const struct task_node *node = account->writes[resource];
 
-	return node && node->write.fixed && !account->varies[resource] ? &node->write.values[0] : NULL;
+	return node && node->write.fixed && !account->varies[resource] ? &node->write.values[0]
+								       : NULL;
 }
 
 static bool
@@ -164,7 +168,8 @@ warn_superfluous(struct rules *rules, const struct account *account, int resourc
 
 	/* A computed value may well be empty for the devices that need it so. */
 	if (value && value->bytes.len)
-		warn(rules, node, WRITE_VALUE, "%s is written, but security mode %s uses none: write ${''}",
+		warn(rules, node, WRITE_VALUE,
+		     "%s is written, but security mode %s uses none: write ${''}",
 		     node->write.key.resource->name, mode);
 }
 
@@ -183,7 +188,8 @@ warn_keys(struct rules *rules, const struct account *account, int64_t mode)
 		warn_superfluous(rules, account, SECURITY_SERVER_KEY, names[mode]);
 	if (mode == MODE_PSK && identity && identity->bytes.len > PSK_IDENTITY_MAX)
 		warn(rules, account->writes[SECURITY_IDENTITY], WRITE_VALUE,
-		     "the PSK identity has %zu bytes: clients take up to %d", identity->bytes.len, PSK_IDENTITY_MAX);
+		     "the PSK identity has %zu bytes: clients take up to %d", identity->bytes.len,
+		     PSK_IDENTITY_MAX);
 	if (mode == MODE_PSK && secret && secret->bytes.len > PSK_MAX)
 		warn(rules, account->writes[SECURITY_SECRET], WRITE_VALUE,
 		     "the PSK has %zu bytes: clients take up to %d", secret->bytes.len, PSK_MAX);
@@ -191,7 +197,8 @@ warn_keys(struct rules *rules, const struct account *account, int64_t mode)
 	    (!has_bytes(account, SECURITY_IDENTITY) || !has_bytes(account, SECURITY_SECRET)))
 		warn(rules, account->writes[SECURITY_MODE], WRITE_VALUE,
 		     "security mode PSK needs an identity (resource 3) and a key (resource 5)");
-	for (int i = SECURITY_IDENTITY; (mode == MODE_RPK || mode == MODE_CERTIFICATE) && i <= SECURITY_SECRET; i++)
+	for (int i = SECURITY_IDENTITY;
+	     (mode == MODE_RPK || mode == MODE_CERTIFICATE) && i <= SECURITY_SECRET; i++)
 		if (begins_with(fixed(account, i), "-----BEGIN"))
 			warn(rules, account->writes[i], WRITE_VALUE,
 			     "this is PEM: clients take DER (OMA TS Transport 5.2.9)");
@@ -207,10 +214,12 @@ warn_scheme(struct rules *rules, const struct account *account, int64_t mode)
 		return;
 	if (secured && mode == MODE_NOSEC)
 		warn(rules, account->writes[SECURITY_URI], WRITE_VALUE,
-		     "the URI says coaps, but the security mode is NoSec: write coap, or another mode");
+		     "the URI says coaps, but the security mode is NoSec: write coap, or another "
+		     "mode");
 	if (!secured && mode != MODE_NOSEC)
 		warn(rules, account->writes[SECURITY_URI], WRITE_VALUE,
-		     "the URI says coap, but the security mode is %d: write coaps, or mode 3", (int)mode);
+		     "the URI says coap, but the security mode is %d: write coaps, or mode 3",
+		     (int)mode);
 }
 
 /* The account of the other object that has the same Short Server ID. */
@@ -239,11 +248,13 @@ warn_missing(struct rules *rules, const struct account *account, const int *reso
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct object_def *object = account->first->write.key.object;
-		const struct resource_def *resource = object ? object_resource(object, (uint16_t)resources[i]) : NULL;
+		const struct resource_def *resource =
+			object ? object_resource(object, (uint16_t)resources[i]) : NULL;
 
 		if (!account->writes[resources[i]] && resource)
-			warn(rules, account->first, WRITE_KEY, "%s %u is written without the mandatory %s",
-			     object->name, account->instance, resource->name);
+			warn(rules, account->first, WRITE_KEY,
+			     "%s %u is written without the mandatory %s", object->name,
+			     account->instance, resource->name);
 	}
 }
 
@@ -255,15 +266,17 @@ warn_security_ids(struct rules *rules, const struct account *account)
 
 	if (bootstrap && bootstrap->boolean) {
 		warn(rules, account->writes[SECURITY_BOOTSTRAP], WRITE_VALUE,
-		     "this writes a bootstrap account: clients refuse a second one beside their own");
+		     "this writes a bootstrap account: clients refuse a second one beside their "
+		     "own");
 		return;
 	}
 	if (!bootstrap || rules->open)
 		return;
 	if (!account->writes[SECURITY_SSID])
-		warn(rules, account->first, WRITE_KEY, "Security instance %u of a server has no Short Server ID",
-		     account->instance);
-	else if (fixed_integer(account, SECURITY_SSID, &ssid) && !find_partner(rules, OBJECT_SERVER, ssid))
+		warn(rules, account->first, WRITE_KEY,
+		     "Security instance %u of a server has no Short Server ID", account->instance);
+	else if (fixed_integer(account, SECURITY_SSID, &ssid) &&
+		 !find_partner(rules, OBJECT_SERVER, ssid))
 		warn(rules, account->writes[SECURITY_SSID], WRITE_VALUE,
 		     "no Server instance with Short Server ID %d is written", (int)ssid);
 }
@@ -276,7 +289,8 @@ warn_security(struct rules *rules, const struct account *account)
 
 	if (account->instance == 0)
 		warn(rules, account->first, WRITE_KEY,
-		     "clients commonly keep their bootstrap account in Security instance 0: write another one");
+		     "clients commonly keep their bootstrap account in Security instance 0: write "
+		     "another one");
 	if (fixed_integer(account, SECURITY_MODE, &mode)) {
 		warn_scheme(rules, account, mode);
 		warn_keys(rules, account, mode);
@@ -298,14 +312,16 @@ warn_binding(struct rules *rules, const struct account *account, const struct ac
 		return;
 	if (!memchr(binding->bytes.at, tcp ? 'T' : 'U', binding->bytes.len))
 		warn(rules, account->writes[SERVER_BINDING], WRITE_VALUE,
-		     "the binding lacks %s, but the URI of its Security instance %u is of that transport",
+		     "the binding lacks %s, but the URI of its Security instance %u is of that "
+		     "transport",
 		     tcp ? "T" : "U", security->instance);
 }
 
 static void
 warn_server(struct rules *rules, const struct account *account)
 {
-	static const int mandatory[] = { SERVER_SSID, SERVER_LIFETIME, SERVER_STORING, SERVER_BINDING };
+	static const int mandatory[] = { SERVER_SSID, SERVER_LIFETIME, SERVER_STORING,
+					 SERVER_BINDING };
 	const struct account *security;
 	int64_t ssid;
 
@@ -330,7 +346,8 @@ warn_same_ids(struct rules *rules, const struct account *account, const struct a
 	if (account->object == other->object && fixed_integer(account, resource, &a) &&
 	    fixed_integer(other, resource, &b) && a == b)
 		warn(rules, account->writes[resource], WRITE_VALUE,
-		     "instance %u of the object has Short Server ID %d already", other->instance, (int)a);
+		     "instance %u of the object has Short Server ID %d already", other->instance,
+		     (int)a);
 }
 
 /* Who may do what must be told as soon as there are two servers (OMA TS Core 8.1). */
@@ -345,7 +362,8 @@ warn_access(struct rules *rules)
 			second = &rules->accounts[i];
 	if (second && !rules->access_control && !rules->open)
 		warn(rules, second->first, WRITE_KEY,
-		     "more than one server needs Access Control instances (object 2), or the second has no rights");
+		     "more than one server needs Access Control instances (object 2), or the "
+		     "second has no rights");
 }
 
 void

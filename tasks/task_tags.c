@@ -16,7 +16,10 @@ const struct tag_rule tag_rules[TASK_TAGS] = {
 			  { "type", .nullable = true } },
 			PLACE_ANYWHERE },
 	[TAG_BOOTSTRAP] = { "lwm2mBootstrap",
-			    { { "performBootstrapFinish" }, { "finishSession" }, { "granularity" }, { "format" } },
+			    { { "performBootstrapFinish" },
+			      { "finishSession" },
+			      { "granularity" },
+			      { "format" } },
 			    PLACE_OUTSIDE,
 			    .container = true },
 	[TAG_WRITE] = { "write",
@@ -25,11 +28,14 @@ const struct tag_rule tag_rules[TASK_TAGS] = {
 			  { "type", .nullable = true },
 			  { "format" } },
 			PLACE_BOOTSTRAP },
-	[TAG_DELETE] = { "delete", { { "key", .required = true, .nullable = true } }, PLACE_BOOTSTRAP },
+	[TAG_DELETE] = { "delete",
+			 { { "key", .required = true, .nullable = true } },
+			 PLACE_BOOTSTRAP },
 	[TAG_UPLOAD] = { "upload",
 			 { { "key", .required = true }, { "resourceId", .required = true } },
 			 PLACE_BOOTSTRAP,
-			 .refused = "is not served: there is no folder of files to upload; write the value instead" },
+			 .refused = "is not served: there is no folder of files to upload; write "
+				    "the value instead" },
 	[TAG_DISCOVER] = { "discover", { { "key", .nullable = true } }, PLACE_BOOTSTRAP },
 	[TAG_READ] = { "read", { { "key", .required = true } }, PLACE_BOOTSTRAP },
 	[TAG_CLEANSE] = { "lwm2mBootstrapCleanse", .place = PLACE_OUTSIDE },
@@ -45,17 +51,26 @@ const struct tag_rule tag_rules[TASK_TAGS] = {
 			  { { "list", .required = true }, { "iterator" } },
 			  PLACE_ANYWHERE,
 			  .container = true },
-	[TAG_WHILE] = { "while", { { "expr", .required = true } }, PLACE_ANYWHERE, .container = true },
+	[TAG_WHILE] = { "while",
+			{ { "expr", .required = true } },
+			PLACE_ANYWHERE,
+			.container = true },
 	[TAG_LOG] = { "log", { { "message", .required = true }, { "level" } }, PLACE_ANYWHERE },
 	[TAG_FINISH] = { "finish",
 			 { { "status", .required = true }, { "message", .nullable = true } },
 			 PLACE_ANYWHERE },
 	[TAG_COMMENT] = { "comment", { { "text", .nullable = true } }, PLACE_ANYWHERE },
-	[TAG_DEFAULTS] = { "defaults",
-			   .place = PLACE_ANYWHERE,
-			   .refused = "is not served: give defaults with the ? operator, or as setting values of groups" },
-	[TAG_JOIN] = { "join", { { "group", .required = true } }, PLACE_ANYWHERE, .refused = REFUSED_EFFECT },
-	[TAG_LEAVE] = { "leave", { { "group", .required = true } }, PLACE_ANYWHERE, .refused = REFUSED_EFFECT },
+	[TAG_DEFAULTS] = { "defaults", .place = PLACE_ANYWHERE,
+			   .refused = "is not served: give defaults with the ? operator, or as "
+				      "setting values of groups" },
+	[TAG_JOIN] = { "join",
+		       { { "group", .required = true } },
+		       PLACE_ANYWHERE,
+		       .refused = REFUSED_EFFECT },
+	[TAG_LEAVE] = { "leave",
+			{ { "group", .required = true } },
+			PLACE_ANYWHERE,
+			.refused = REFUSED_EFFECT },
 	[TAG_REMOVE_PROPERTY] = { "removeProperty",
 				  { { "target", .required = true } },
 				  PLACE_ANYWHERE,
@@ -113,8 +128,9 @@ int
 log_level_by_name(const char *name, size_t len)
 {
 	static const struct word levels[] = {
-		{ "TRACE", TASK_LOG_TRACE },     { "DEBUG", TASK_LOG_DEBUG }, { "INFO", TASK_LOG_INFO },
-		{ "WARNING", TASK_LOG_WARNING }, { "WARN", TASK_LOG_WARNING }, { "ERROR", TASK_LOG_ERROR },
+		{ "TRACE", TASK_LOG_TRACE },  { "DEBUG", TASK_LOG_DEBUG },
+		{ "INFO", TASK_LOG_INFO },    { "WARNING", TASK_LOG_WARNING },
+		{ "WARN", TASK_LOG_WARNING }, { "ERROR", TASK_LOG_ERROR },
 	};
 
 	return word_value(levels, sizeof levels / sizeof *levels, name, len);
@@ -136,8 +152,10 @@ int
 finish_status_by_name(const char *name, size_t len)
 {
 	static const struct word statuses[] = {
-		{ "NOT_STARTED", TASK_NOT_STARTED }, { "IN_PROGRESS", TASK_IN_PROGRESS },
-		{ "SUCCESS", TASK_SUCCESS },         { "WARNING", TASK_WARNING },
+		{ "NOT_STARTED", TASK_NOT_STARTED },
+		{ "IN_PROGRESS", TASK_IN_PROGRESS },
+		{ "SUCCESS", TASK_SUCCESS },
+		{ "WARNING", TASK_WARNING },
 		{ "ERROR", TASK_ERROR },
 	};
 

@@ -70,8 +70,8 @@ struct task_attribute {
 	size_t len;
 	uint32_t line, column;
 	bool given;
-	bool literal;       /* literal text alone: `value` holds it */
-	bool constant;      /* the same for every device: `value` holds it, nothing is evaluated */
+	bool literal;  /* literal text alone: `value` holds it */
+	bool constant; /* the same for every device: `value` holds it, nothing is evaluated */
 	struct value value;
 	const struct xml_attribute *xml; /* while loading alone */
 };
@@ -85,7 +85,7 @@ struct task_write {
 	bool fixed; /* key, type, value and format known: `values` are what goes out */
 	struct key key;
 	enum lwm2m_type type;
-	int format; /* enum content_format, or -1: the run's */
+	int format;                 /* enum content_format, or -1: the run's */
 	struct lwm2m_value *values; /* more than one: instances of a multiple resource */
 	unsigned n_values;
 };
@@ -157,7 +157,7 @@ tag_name(const struct task_node *node)
 int log_level_by_name(const char *name, size_t len); /* enum task_log_level */
 int granularity_by_name(const char *name, size_t len);
 int finish_status_by_name(const char *name, size_t len); /* enum task_status */
-int format_by_name(const char *name, size_t len);        /* enum content_format, by name or number */
+int format_by_name(const char *name, size_t len); /* enum content_format, by name or number */
 
 /* Checks every node below the root and fills in what is known ahead. */
 void task_check(struct task *task, struct diag_list *diags);

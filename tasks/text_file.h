@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * Reads a regular file of at most `limit` bytes; malloc()ed, ends in NUL. Returns 0; -EFBIG when it is longer;
- * or -errno. The caller frees *text.
+ * Reads a regular file of at most `limit` bytes; malloc()ed, ends in NUL. Returns 0; -EFBIG when it
+ * is longer; or -errno. The caller frees *text.
  */
 int text_file_read(const char *file, size_t limit, char **text, size_t *len)
 	__attribute__((warn_unused_result));

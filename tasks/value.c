@@ -26,9 +26,9 @@ value_kind_name(enum value_kind kind)
 }
 
 static const char *const type_names[] = {
-	[LWM2M_STRING] = "string",     [LWM2M_INTEGER] = "integer", [LWM2M_UNSIGNED] = "unsigned",
-	[LWM2M_FLOAT] = "float",       [LWM2M_BOOLEAN] = "boolean", [LWM2M_OPAQUE] = "opaque",
-	[LWM2M_TIME] = "time",         [LWM2M_OBJLNK] = "objlnk",   [LWM2M_CORELNK] = "corelnk",
+	[LWM2M_STRING] = "string", [LWM2M_INTEGER] = "integer", [LWM2M_UNSIGNED] = "unsigned",
+	[LWM2M_FLOAT] = "float",   [LWM2M_BOOLEAN] = "boolean", [LWM2M_OPAQUE] = "opaque",
+	[LWM2M_TIME] = "time",     [LWM2M_OBJLNK] = "objlnk",   [LWM2M_CORELNK] = "corelnk",
 	[LWM2M_NONE] = "none",
 };
 

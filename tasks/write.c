@@ -12,11 +12,13 @@ write_check_key(const struct key *key, char error[static WRITE_ERROR_MAX])
 {
 	if (key->path.resource < 0) {
 		snprintf(error, WRITE_ERROR_MAX,
-			 "the key must name a resource, as in \"LwM2M Server.0.Lifetime\" or \"/1/0/1\"");
+			 "the key must name a resource, as in \"LwM2M Server.0.Lifetime\" or "
+			 "\"/1/0/1\"");
 		return -1;
 	}
 	if (key->resource && key->resource->type == LWM2M_NONE) {
-		snprintf(error, WRITE_ERROR_MAX, "%s is executable: it cannot be written", key->resource->name);
+		snprintf(error, WRITE_ERROR_MAX, "%s is executable: it cannot be written",
+			 key->resource->name);
 		return -1;
 	}
 	return 0;
@@ -28,10 +30,11 @@ unknown_type(const char *given, size_t len, char error[static WRITE_ERROR_MAX])
 	char word[32];
 	const char *nearest;
 
-	snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1), given);
+	snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1),
+		 given);
 	nearest = diag_nearest(word, type_words, sizeof type_words / sizeof *type_words);
-	snprintf(error, WRITE_ERROR_MAX, "there is no type \"%s\"%s%s%s", word, nearest ? ": did you mean \"" : "",
-		 nearest ? nearest : "", nearest ? "\"?" : "");
+	snprintf(error, WRITE_ERROR_MAX, "there is no type \"%s\"%s%s%s", word,
+		 nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 	return -1;
 }
 
@@ -42,7 +45,8 @@ write_type(const struct key *key, const char *given, size_t len, enum lwm2m_type
 	int named;
 
 	if (!given && !key->resource) {
-		snprintf(error, WRITE_ERROR_MAX, "no definition tells the type of /%d/%d/%d: give the attribute type",
+		snprintf(error, WRITE_ERROR_MAX,
+			 "no definition tells the type of /%d/%d/%d: give the attribute type",
 			 key->path.object, key->path.instance, key->path.resource);
 		return -1;
 	}
@@ -58,7 +62,8 @@ write_type(const struct key *key, const char *given, size_t len, enum lwm2m_type
 		return 0;
 	if (!lwm2m_types_agree(*type, key->resource->type)) {
 		snprintf(error, WRITE_ERROR_MAX, "the task says %s, but %s is defined as %s",
-			 lwm2m_type_name(*type), key->resource->name, lwm2m_type_name(key->resource->type));
+			 lwm2m_type_name(*type), key->resource->name,
+			 lwm2m_type_name(key->resource->type));
 		return -1;
 	}
 	*type = key->resource->type;
@@ -87,8 +92,8 @@ write_values(struct convert *convert, const struct key *key, const struct value 
 	size_t count = list ? value->list.count : 1;
 
 	if (!count || count > WRITE_VALUES_MAX) {
-		snprintf(convert->error, sizeof convert->error, "the list has %zu items: 1 to %d can be written",
-			 count, WRITE_VALUES_MAX);
+		snprintf(convert->error, sizeof convert->error,
+			 "the list has %zu items: 1 to %d can be written", count, WRITE_VALUES_MAX);
 		return -1;
 	}
 	*values = arena_alloc(convert->arena, count * sizeof **values);
@@ -104,7 +109,8 @@ write_values(struct convert *convert, const struct key *key, const struct value 
 }
 
 static int
-number_text(const char *number, int len, struct arena *arena, struct value *text, const char **error)
+number_text(const char *number, int len, struct arena *arena, struct value *text,
+	    const char **error)
 {
 	text->kind = VALUE_STRING;
 	text->text.at = arena_copy(arena, number, (size_t)len);
@@ -127,10 +133,12 @@ value_text(const struct value *value, struct arena *arena, struct value *text, c
 								value->boolean ? 4 : 5 } };
 		return 0;
 	case VALUE_INTEGER:
-		return number_text(number, snprintf(number, sizeof number, "%" PRId64, value->integer), arena, text,
-				   error);
+		return number_text(number,
+				   snprintf(number, sizeof number, "%" PRId64, value->integer),
+				   arena, text, error);
 	case VALUE_DOUBLE:
-		return number_text(number, snprintf(number, sizeof number, "%.15g", value->real), arena, text, error);
+		return number_text(number, snprintf(number, sizeof number, "%.15g", value->real),
+				   arena, text, error);
 	case VALUE_NULL:
 		*error = "the value is null";
 		return -1;

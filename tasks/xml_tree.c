@@ -210,8 +210,8 @@ reader_attribute(struct xml_reader *reader, const xmlChar **from)
 }
 
 static struct xml_element *
-reader_element(struct xml_reader *reader, const xmlChar *prefix, const xmlChar *local, int n_attributes,
-	       const xmlChar **attributes)
+reader_element(struct xml_reader *reader, const xmlChar *prefix, const xmlChar *local,
+	       int n_attributes, const xmlChar **attributes)
 {
 	struct xml_element *element = arena_alloc(reader->arena, sizeof *element);
 	struct xml_attribute **last;
@@ -231,8 +231,9 @@ reader_element(struct xml_reader *reader, const xmlChar *prefix, const xmlChar *
 
 /* The signature is libxml2's. */
 static void
-on_start(void *ctx, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri, int n_namespaces,
-	 const xmlChar **namespaces, int n_attributes, int n_defaulted, const xmlChar **attributes)
+on_start(void *ctx, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri,
+	 int n_namespaces, const xmlChar **namespaces, int n_attributes, int n_defaulted,
+	 const xmlChar **attributes)
 {
 	struct xml_reader *reader = ctx;
 	struct xml_element *element;
@@ -302,7 +303,8 @@ on_text(void *ctx, const xmlChar *text, int len)
 static void
 on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
-	reader_stop(ctx, "a document type declaration is not allowed: remove it and the entities it declares");
+	reader_stop(ctx, "a document type declaration is not allowed: remove it and the entities "
+			 "it declares");
 }
 
 static void
@@ -333,7 +335,8 @@ reader_parse(struct xml_reader *reader, const char *text, size_t len)
 		.startElementNs = on_start,
 		.endElementNs = on_end,
 		.characters = on_text,
-		.ignorableWhitespace = on_text, /* the same, or libxml2 guesses which blanks matter */
+		/* The same, or libxml2 guesses which blanks matter. */
+		.ignorableWhitespace = on_text,
 		.serror = on_error,
 	};
 	reader->ctxt->userData = reader;
@@ -343,7 +346,8 @@ reader_parse(struct xml_reader *reader, const char *text, size_t len)
 }
 
 struct xml_element *
-xml_tree_parse(struct arena *arena, const char *name, const char *text, size_t len, struct diag_list *diags)
+xml_tree_parse(struct arena *arena, const char *name, const char *text, size_t len,
+	       struct diag_list *diags)
 {
 	struct xml_reader reader = { .arena = arena, .name = name, .diags = diags };
 	struct place place = { .file = name };

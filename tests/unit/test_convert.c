@@ -22,10 +22,18 @@ teardown(void)
 
 TestSuite(convert, .init = setup, .fini = teardown);
 
-static const struct resource_def ssid = { .id = 10, .name = "Short Server ID", .type = LWM2M_INTEGER,
-					  .has_range = true, .min = 1, .max = 65534 };
-static const struct resource_def uri = { .id = 0, .name = "LWM2M Server URI", .type = LWM2M_STRING,
-					 .has_range = true, .min = 0, .max = 8 };
+static const struct resource_def ssid = { .id = 10,
+					  .name = "Short Server ID",
+					  .type = LWM2M_INTEGER,
+					  .has_range = true,
+					  .min = 1,
+					  .max = 65534 };
+static const struct resource_def uri = { .id = 0,
+					 .name = "LWM2M Server URI",
+					 .type = LWM2M_STRING,
+					 .has_range = true,
+					 .min = 0,
+					 .max = 8 };
 
 static struct value
 text(const char *at)
@@ -35,8 +43,12 @@ text(const char *at)
 
 Test(convert, literals_that_are_not_of_the_type)
 {
-	static const struct { enum lwm2m_type type; const char *text, *error; } cases[] = {
-		{ LWM2M_INTEGER, "two", "\"two\" is no integer, but Short Server ID is an integer" },
+	static const struct {
+		enum lwm2m_type type;
+		const char *text, *error;
+	} cases[] = {
+		{ LWM2M_INTEGER, "two",
+		  "\"two\" is no integer, but Short Server ID is an integer" },
 		{ LWM2M_INTEGER, "", "is no integer" },
 		{ LWM2M_INTEGER, " 2", "is no integer" },
 		{ LWM2M_INTEGER, "2 ", "is no integer" },
@@ -54,7 +66,8 @@ Test(convert, literals_that_are_not_of_the_type)
 		{ LWM2M_FLOAT, "1,5", "is no float" },
 		{ LWM2M_FLOAT, "nan", "is no float" },
 		{ LWM2M_FLOAT, "e", "is no float" },
-		{ LWM2M_BOOLEAN, "True", "\"True\" is no boolean, but Short Server ID is a boolean" },
+		{ LWM2M_BOOLEAN, "True",
+		  "\"True\" is no boolean, but Short Server ID is a boolean" },
 		{ LWM2M_BOOLEAN, "1", "is no boolean" },
 		{ LWM2M_BOOLEAN, "", "is no boolean" },
 		{ LWM2M_OPAQUE, "abc", "odd number of digits (3)" },
@@ -76,25 +89,39 @@ Test(convert, literals_that_are_not_of_the_type)
 		struct lwm2m_value out;
 
 		cr_assert_lt(value_convert(&convert, &value, &out), 0, "%s", cases[i].text);
-		cr_assert(strstr(convert.error, cases[i].error), "%s: %s", cases[i].text, convert.error);
+		cr_assert(strstr(convert.error, cases[i].error), "%s: %s", cases[i].text,
+			  convert.error);
 	}
 }
 
 Test(convert, computed_values_are_not_guessed_at_and_never_shown)
 {
-	static const struct { enum lwm2m_type type; struct value value; const char *error; } cases[] = {
-		{ LWM2M_INTEGER, { VALUE_STRING, .text = { "123", 3 } },
+	static const struct {
+		enum lwm2m_type type;
+		struct value value;
+		const char *error;
+	} cases[] = {
+		{ LWM2M_INTEGER,
+		  { VALUE_STRING, .text = { "123", 3 } },
 		  "the value is string, but Short Server ID is an integer: use .toInt" },
-		{ LWM2M_BOOLEAN, { VALUE_STRING, .text = { "true", 4 } }, "is a boolean: use .toBoolean" },
+		{ LWM2M_BOOLEAN,
+		  { VALUE_STRING, .text = { "true", 4 } },
+		  "is a boolean: use .toBoolean" },
 		{ LWM2M_FLOAT, { VALUE_STRING, .text = { "1", 1 } }, "use .toDouble" },
 		{ LWM2M_STRING, { VALUE_BYTES, .text = { "123", 3 } }, "the value is bytes" },
 		{ LWM2M_INTEGER, { VALUE_DOUBLE, .real = 1 }, "the value is double" },
 		{ LWM2M_INTEGER, { VALUE_BOOLEAN, .boolean = true }, "the value is boolean" },
-		{ LWM2M_INTEGER, { VALUE_INTEGER, .integer = 70123 }, "the value is out of the range 1..65534" },
+		{ LWM2M_INTEGER,
+		  { VALUE_INTEGER, .integer = 70123 },
+		  "the value is out of the range 1..65534" },
 		{ LWM2M_UNSIGNED, { VALUE_INTEGER, .integer = -1 }, "negative" },
 		{ LWM2M_OPAQUE, { VALUE_INTEGER, .integer = 1 }, "the value is integer" },
-		{ LWM2M_OPAQUE, { VALUE_STRING, .text = { "70123x", 6 } }, "character 6 is no hex digit" },
-		{ LWM2M_OBJLNK, { VALUE_STRING, .text = { "70123", 5 } }, "a text of 5 bytes is no objlnk" },
+		{ LWM2M_OPAQUE,
+		  { VALUE_STRING, .text = { "70123x", 6 } },
+		  "character 6 is no hex digit" },
+		{ LWM2M_OBJLNK,
+		  { VALUE_STRING, .text = { "70123", 5 } },
+		  "a text of 5 bytes is no objlnk" },
 		{ LWM2M_STRING, { VALUE_NULL }, "null" },
 		{ LWM2M_OPAQUE, { VALUE_LIST }, "the value is list" },
 	};
@@ -117,7 +144,8 @@ Test(convert, lengths_are_bytes)
 
 	cr_assert_eq(value_convert(&convert, &value, &out), 0);
 	cr_assert_lt(value_convert(&convert, &longer, &out), 0);
-	cr_assert_str_eq(convert.error, "9 bytes are out of the range of 0..8 bytes of LWM2M Server URI");
+	cr_assert_str_eq(convert.error,
+			 "9 bytes are out of the range of 0..8 bytes of LWM2M Server URI");
 }
 
 Test(convert, values_of_every_type)
@@ -148,7 +176,8 @@ Test(convert, values_of_every_type)
 	cr_assert(!value_convert(&convert, &value, &out) && *out.bytes.at == 1);
 	convert.type = LWM2M_OBJLNK;
 	value = text("65535:0");
-	cr_assert(!value_convert(&convert, &value, &out) && out.link.object == 65535 && !out.link.instance);
+	cr_assert(!value_convert(&convert, &value, &out) && out.link.object == 65535 &&
+		  !out.link.instance);
 	convert.type = LWM2M_STRING;
 	value = (struct value){ VALUE_INTEGER, .integer = -7 };
 	cr_assert(!value_convert(&convert, &value, &out) && out.bytes.len == 2);

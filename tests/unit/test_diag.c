@@ -21,7 +21,10 @@ Test(diag, what_goes_beyond_the_limit_is_counted)
 
 Test(diag, sorts_by_place_and_keeps_the_order_within_one)
 {
-	static const struct { uint32_t line, column; const char *text; } found[] = {
+	static const struct {
+		uint32_t line, column;
+		const char *text;
+	} found[] = {
 		{ 9, 4, "d" }, { 2, 7, "b" }, { 9, 1, "c" }, { 2, 3, "a" }, { 9, 4, "e" },
 	};
 	struct diag_list list;
@@ -29,7 +32,9 @@ Test(diag, sorts_by_place_and_keeps_the_order_within_one)
 
 	diag_list_init(&list);
 	for (size_t i = 0; i < 5; i++) {
-		struct place place = { .file = "t", .line = found[i].line, .column = found[i].column };
+		struct place place = { .file = "t",
+				       .line = found[i].line,
+				       .column = found[i].column };
 
 		diag_warning(&list, &place, "%s", found[i].text);
 	}
@@ -44,7 +49,10 @@ Test(diag, sorts_by_place_and_keeps_the_order_within_one)
 
 Test(diag, formats_what_is_known_of_a_place)
 {
-	static const struct { struct place place; const char *text; } cases[] = {
+	static const struct {
+		struct place place;
+		const char *text;
+	} cases[] = {
 		{ { "t.xml", 9, 4, "write", "value" }, "t.xml:9:4: error: <write value> no" },
 		{ { "t.xml", 9, 4, "write", NULL }, "t.xml:9:4: error: <write> no" },
 		{ { "t.xml", 9, 0, NULL, NULL }, "t.xml:9: error: no" },
@@ -59,7 +67,8 @@ Test(diag, formats_what_is_known_of_a_place)
 
 		diag_list_init(&list);
 		diag_error(&list, &cases[i].place, "no");
-		cr_assert_eq(diag_format(list.items, line, sizeof line), (int)strlen(cases[i].text));
+		cr_assert_eq(diag_format(list.items, line, sizeof line),
+			     (int)strlen(cases[i].text));
 		cr_assert_str_eq(line, cases[i].text);
 		cr_assert_eq(diag_format(list.items, cut, sizeof cut), (int)strlen(cases[i].text));
 		cr_assert_eq(strlen(cut), 5);

@@ -16,7 +16,8 @@ static const char extra[] =
 	"<Item ID='5'><Name>Level</Name><Type>Float</Type>"
 	"<MultipleInstances>Multiple</MultipleInstances></Item></Resources></Object>"
 	"<Object><Name>LwM2M</Name><ObjectID>4000</ObjectID></Object>"
-	"<Object><Name>LwM2M Old Server</Name><ObjectID>1</ObjectID><ObjectVersion>0.9</ObjectVersion>"
+	"<Object><Name>LwM2M Old "
+	"Server</Name><ObjectID>1</ObjectID><ObjectVersion>0.9</ObjectVersion>"
 	"<Resources><Item ID='7'><Name>Binding Mode</Name><Type>String</Type></Item>"
 	"<Item ID='99'><Name>Dropped</Name><Type>String</Type></Item></Resources></Object></LWM2M>";
 
@@ -43,10 +44,13 @@ TestSuite(key, .init = setup, .fini = teardown);
 
 Test(key, says_what_is_wrong)
 {
-	static const struct { const char *text, *error; } cases[] = {
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
 		{ "LwM2M Securty.2.LwM2M Server URI", "did you mean \"LWM2M Security\"?" },
 		{ "LwM2M Security.2.Security Mod", "did you mean \"Security Mode\"?" },
-		{ "LwM2M Security.2.Nothing like it", "LWM2M Security has no resource \"Nothing like it\"" },
+		{ "LwM2M Security.2.Nothing like it",
+		  "LWM2M Security has no resource \"Nothing like it\"" },
 		{ "No such thing.0.x", "there is no object \"No such thing\": add" },
 		{ "LwM2M Server.Lifetime", "lacks the instance number" },
 		{ "LwM2M Server.65535.Lifetime", "instance number from 0 to 65534" },
@@ -72,8 +76,9 @@ Test(key, says_what_is_wrong)
 		size_t before = diags.count;
 		struct key key;
 
-		cr_assert_lt(key_parse(objects, cases[i].text, strlen(cases[i].text), NULL, &diags, &key), 0,
-			     "%s", cases[i].text);
+		cr_assert_lt(key_parse(objects, cases[i].text, strlen(cases[i].text), NULL, &diags,
+				       &key),
+			     0, "%s", cases[i].text);
 		cr_assert_eq(diags.count, before + 1, "%s", cases[i].text);
 		cr_assert(strstr(diags.items[before].text, cases[i].error), "%s: %s", cases[i].text,
 			  diags.items[before].text);
@@ -92,7 +97,9 @@ Test(key, refuses_what_is_no_text)
 
 Test(key, resolves_names_numbers_and_paths)
 {
-	static const struct { const char *text, *path; } cases[] = {
+	static const struct {
+		const char *text, *path;
+	} cases[] = {
 		{ "", "/" },
 		{ "/", "/" },
 		{ " \t", "/" },
@@ -133,8 +140,9 @@ Test(key, resolves_names_numbers_and_paths)
 		struct key key;
 		char path[40];
 
-		cr_assert_eq(key_parse(objects, cases[i].text, strlen(cases[i].text), NULL, &diags, &key), 0,
-			     "%s: %s", cases[i].text, diags.count ? diags.items[0].text : "");
+		cr_assert_eq(key_parse(objects, cases[i].text, strlen(cases[i].text), NULL, &diags,
+				       &key),
+			     0, "%s: %s", cases[i].text, diags.count ? diags.items[0].text : "");
 		key_path_format(&key.path, path, sizeof path);
 		cr_assert_str_eq(path, cases[i].path, "%s: %s", cases[i].text, path);
 	}

@@ -29,7 +29,9 @@ TestSuite(objects, .init = setup, .fini = teardown);
 
 Test(objects, refuses_what_is_no_definition)
 {
-	static const struct { const char *text, *error; } cases[] = {
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
 		{ "", "empty" },
 		{ "hello", "not well-formed" },
 		{ "<LWM2M>", "not well-formed" },
@@ -37,27 +39,34 @@ Test(objects, refuses_what_is_no_definition)
 		{ "<LWM2M/>", "no object definition" },
 		{ "<LWM2M><Object><ObjectID>9</ObjectID></Object></LWM2M>", "no Name" },
 		{ "<LWM2M><Object><Name>x</Name></Object></LWM2M>", "no Name, or no ObjectID" },
-		{ "<LWM2M><Object><Name>x</Name><ObjectID>65536</ObjectID></Object></LWM2M>", "ObjectID" },
-		{ "<LWM2M><Object><Name>x</Name><ObjectID>-1</ObjectID></Object></LWM2M>", "ObjectID" },
+		{ "<LWM2M><Object><Name>x</Name><ObjectID>65536</ObjectID></Object></LWM2M>",
+		  "ObjectID" },
+		{ "<LWM2M><Object><Name>x</Name><ObjectID>-1</ObjectID></Object></LWM2M>",
+		  "ObjectID" },
 		{ "<LWM2M><Object><Name>x</Name><ObjectID>9</ObjectID><Resources>"
-		  "<Item><Name>y</Name></Item></Resources></Object></LWM2M>", "no ID" },
+		  "<Item><Name>y</Name></Item></Resources></Object></LWM2M>",
+		  "no ID" },
 		{ "<LWM2M><Object><Name>x</Name><ObjectID>9</ObjectID><Resources>"
-		  "<Item ID='1'></Item></Resources></Object></LWM2M>", "item 1 has no Name" },
+		  "<Item ID='1'></Item></Resources></Object></LWM2M>",
+		  "item 1 has no Name" },
 		{ "<LWM2M><Object><Name>x</Name><ObjectID>9</ObjectID><Resources><Item ID='1'>"
 		  "<Name>y</Name><Type>Complex</Type></Item></Resources></Object></LWM2M>",
 		  "item 1 has the unknown Type \"Complex\"" },
 		{ "<LWM2M><Object><Name>x</Name><ObjectID>9</ObjectID><Resources><Item ID='1'>"
-		  "<Name>y</Name></Item><Item ID='1'><Name>z</Name></Item></Resources></Object></LWM2M>",
+		  "<Name>y</Name></Item><Item "
+		  "ID='1'><Name>z</Name></Item></Resources></Object></LWM2M>",
 		  "item 1 is there twice" },
-		{ "<!DOCTYPE LWM2M [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]>"
+		{ "<!DOCTYPE LWM2M [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b "
+		  "\"&a;&a;&a;&a;&a;&a;&a;&a;\">]>"
 		  "<LWM2M><Object><Name>&b;</Name></Object></LWM2M>",
 		  "a document type declaration is not allowed" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		diag_list_fini(&diags);
-		cr_assert_lt(objects_load_text(objects, "x.xml", cases[i].text, strlen(cases[i].text), &diags), 0,
-			     "%s", cases[i].text);
+		cr_assert_lt(objects_load_text(objects, "x.xml", cases[i].text,
+					       strlen(cases[i].text), &diags),
+			     0, "%s", cases[i].text);
 		cr_assert_geq(diags.errors, 1);
 		cr_assert(strstr(diags.items[0].text, cases[i].error), "%s", diags.items[0].text);
 	}
@@ -71,11 +80,14 @@ Test(objects, reads_the_oddities_of_the_registry)
 		"<LWM2M xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
 		"xsi:noNamespaceSchemaLocation=\"http://example/LWM2M-v1_1.xsd\">\r\n"
 		"<Object ObjectType=\"MODefinition\">\r\n<Name> Odd\xc2\xa0\r\n one  </Name>\r\n"
-		"<Description1><![CDATA[<Name>no</Name>]]></Description1><ObjectID> 3459 </ObjectID>\r\n"
+		"<Description1><![CDATA[<Name>no</Name>]]></Description1><ObjectID> 3459 "
+		"</ObjectID>\r\n"
 		"<LWM2MVersion>1.1</LWM2MVersion><ObjectVersion>1.10</ObjectVersion>\r\n"
 		"<MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory>\r\n"
-		"<Resources><Item ID=\"7\"><Name><![CDATA[Up/Down ]]>&amp; more</Name><Type>Unsigned Integer</Type>"
-		"<RangeEnumeration>0 - 255</RangeEnumeration><MultipleInstances>Multiple</MultipleInstances>"
+		"<Resources><Item ID=\"7\"><Name><![CDATA[Up/Down ]]>&amp; "
+		"more</Name><Type>Unsigned Integer</Type>"
+		"<RangeEnumeration>0 - "
+		"255</RangeEnumeration><MultipleInstances>Multiple</MultipleInstances>"
 		"<Mandatory>Mandatory</Mandatory></Item>\r\n"
 		"<Item ID=\"3\"><Name>Go</Name><Type></Type></Item>"
 		"<Item ID=\"4\"><Name>Core</Name><Type>Corelnk</Type></Item></Resources>\r\n"
@@ -127,7 +139,12 @@ Test(objects, versions_are_numbers_and_the_newest_wins)
 
 Test(objects, ranges_are_read_leniently)
 {
-	static const struct { const char *text; enum lwm2m_type type; bool has; double min, max; } cases[] = {
+	static const struct {
+		const char *text;
+		enum lwm2m_type type;
+		bool has;
+		double min, max;
+	} cases[] = {
 		{ "", LWM2M_INTEGER, false, 0, 0 },
 		{ "see the TS", LWM2M_INTEGER, false, 0, 0 },
 		{ "0: off, 1: on", LWM2M_INTEGER, false, 0, 0 },
@@ -150,8 +167,8 @@ Test(objects, ranges_are_read_leniently)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		double min = 0, max = 0;
 
-		cr_assert_eq(objects_parse_range(cases[i].text, cases[i].type, &min, &max), cases[i].has, "%s",
-			     cases[i].text);
+		cr_assert_eq(objects_parse_range(cases[i].text, cases[i].type, &min, &max),
+			     cases[i].has, "%s", cases[i].text);
 		if (cases[i].has)
 			cr_assert(min == cases[i].min && max == cases[i].max, "%s", cases[i].text);
 	}
@@ -177,8 +194,11 @@ Test(objects, builtin_tables_are_sorted_and_complete)
 Test(objects, a_folder_loads_what_is_good_and_tells_what_is_not)
 {
 	char folder[] = "/tmp/objects-XXXXXX", file[64];
-	static const struct { const char *name, *text; } files[] = {
-		{ "900.xml", "<LWM2M><Object><Name>Good</Name><ObjectID>900</ObjectID></Object></LWM2M>" },
+	static const struct {
+		const char *name, *text;
+	} files[] = {
+		{ "900.xml",
+		  "<LWM2M><Object><Name>Good</Name><ObjectID>900</ObjectID></Object></LWM2M>" },
 		{ "bad.xml", "<LWM2M>\n<Object>" },
 		{ "DDF.xml", "not read" },
 		{ "notes.txt", "not read" },

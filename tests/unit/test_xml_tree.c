@@ -33,10 +33,19 @@ parse(const char *text)
 
 Test(xml_tree, ill_formed_texts_have_places)
 {
-	static const struct { const char *text; uint32_t line; } cases[] = {
-		{ "<a>\n<b>\n</a>", 3 }, { "<a>\n<b x='1' x='2'/></a>", 2 }, { "<a>\n\n&undeclared;</a>", 3 },
-		{ "<a b=c/>", 1 },       { "<a>\n<b x='<'/></a>", 2 },       { "<a/>\n<b/>", 2 },
-		{ "<a>\n\x01</a>", 2 },  { "<a>\n<b x='\xff'/></a>", 2 },    { "\n", 2 },
+	static const struct {
+		const char *text;
+		uint32_t line;
+	} cases[] = {
+		{ "<a>\n<b>\n</a>", 3 },
+		{ "<a>\n<b x='1' x='2'/></a>", 2 },
+		{ "<a>\n\n&undeclared;</a>", 3 },
+		{ "<a b=c/>", 1 },
+		{ "<a>\n<b x='<'/></a>", 2 },
+		{ "<a/>\n<b/>", 2 },
+		{ "<a>\n\x01</a>", 2 },
+		{ "<a>\n<b x='\xff'/></a>", 2 },
+		{ "\n", 2 },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -100,9 +109,10 @@ Test(xml_tree, memory_is_bounded)
 
 Test(xml_tree, knows_the_place_of_everything)
 {
-	struct xml_element *root = parse("<?xml version='1.0'?>\n<!-- <b x='no'> -->\n<config xmlns:q='u' q:k = \"v\">"
-					 "<![CDATA[<b x='no'>]]>\n\t<b\n  x='1 > 2'  y=\"\n\"/>\n  <b z='&lt;&#x20AC;\r\nq'>"
-					 "</b></config>");
+	struct xml_element *root = parse(
+		"<?xml version='1.0'?>\n<!-- <b x='no'> -->\n<config xmlns:q='u' q:k = \"v\">"
+		"<![CDATA[<b x='no'>]]>\n\t<b\n  x='1 > 2'  y=\"\n\"/>\n  <b z='&lt;&#x20AC;\r\nq'>"
+		"</b></config>");
 	const struct xml_attribute *a;
 	uint32_t line, column;
 
