@@ -129,6 +129,11 @@ Test(l3, names_the_checksum_that_is_wrong)
 	cr_expect_eq(l3_parse(&port_any_vlan, frame, len, L3_RX_UDP_CHECKED | L3_RX_IP_CHECKED, &packet),
 		     L3_DATAGRAM);
 	free(frame);
+	/* But not where the specification leaves nothing to check. */
+	frame = frame_new("udp6_zero_checksum", &len);
+	cr_expect_eq(l3_parse(&port_any_vlan, frame, len, L3_RX_UDP_CHECKED, &packet), L3_DROP);
+	cr_expect_eq(packet.drop, COUNTER_rx_udp_checksum);
+	free(frame);
 }
 
 static const struct {

@@ -1,0 +1,413 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/io/dataplane_state.h"
+#include "dataplane/io/mailbox.h"
+
+enum {
+	POOL_CACHE = 256,              /* buffers that a worker keeps for itself */
+	DESCRIPTORS_EXPECTED = 1024,   /* of a queue, before the driver has said */
+	HANDOVER_BUFFERS = 2048,       /* a worker: more can wait in its rings only while it is stuck */
+	MEMORY_SPARE = 64 << 20,       /* drivers' own structures, and what DPDK wants for itself */
+	PORT_MEMORY = 4 << 20,         /* a queue of a driver that keeps rings in DPDK's heap */
+};
+
+static int
+fail(char error[DATAPLANE_ERROR_MAX], const char *what, const char *remedy)
+{
+	snprintf(error, DATAPLANE_ERROR_MAX, "%s: %s", what, remedy);
+	return -1;
+}
+
+static int
+check_config(const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+{
+	unsigned listeners = 0;
+
+	for (unsigned i = 0; i < config->n_ports && i < DATAPLANE_PORTS_MAX; i++)
+		listeners += config->ports[i].n_addresses * config->n_listeners;
+	if (config->workers == 0 || config->workers > DATAPLANE_WORKERS_MAX)
+		return fail(error, "workers", "from 1 to 64 are possible");
+	if (config->n_ports == 0 || config->n_ports > DATAPLANE_PORTS_MAX)
+		return fail(error, "ports", "from 1 to 16 are possible");
+	if (config->n_listeners == 0 || config->n_listeners > L3_UDP_PORTS_MAX)
+		return fail(error, "listeners", "from 1 to 8 are possible");
+	if (listeners == 0 || listeners > LISTENERS_MAX)
+		return fail(error, "listeners", "addresses of all ports times UDP ports may make 1 to 64");
+	return 0;
+}
+
+/* ---- sizes ---- */
+
+static unsigned
+buffers_needed(const struct dataplane_config *config, unsigned descriptors)
+{
+	unsigned workers = config->workers, n;
+
+	n = workers * (2 * STACK_TX_MAX + 2 * STACK_BURST + POOL_CACHE * 2 + config->n_ports * TXQ_FRAMES);
+	if (workers > 1)
+		n += workers * HANDOVER_BUFFERS;
+	n += descriptors;
+	if (config->packet_buffers > n)
+		n = config->packet_buffers;
+	return rte_align32pow2(n + 1) - 1; /* what a pool's ring holds best */
+}
+
+static unsigned
+descriptors_expected(const struct dataplane_config *config)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++) {
+		const struct dataplane_port_config *port = &config->ports[i];
+		unsigned rx = port->rx_descriptors ? port->rx_descriptors : DESCRIPTORS_EXPECTED;
+		unsigned tx = port->tx_descriptors ? port->tx_descriptors : DESCRIPTORS_EXPECTED;
+
+		n += (port->queues ? port->queues : config->workers) * rx + config->workers * tx;
+	}
+	return n;
+}
+
+static unsigned
+mtu_max(const struct dataplane_config *config)
+{
+	unsigned mtu = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++)
+		mtu = RTE_MAX(mtu, (unsigned)config->ports[i].mtu);
+	return mtu;
+}
+
+static size_t
+buffer_bytes(const struct dataplane_config *config)
+{
+	uint32_t element = (uint32_t)(sizeof(struct rte_mbuf) +
+				      RTE_ALIGN(sizeof(struct handover_note), RTE_MBUF_PRIV_ALIGN) +
+				      port_data_room(mtu_max(config)));
+
+	return rte_mempool_calc_obj_size(element, 0, NULL);
+}
+
+static size_t
+memory_needed(const struct dataplane *dp, const struct dataplane_config *config)
+{
+	size_t buffers = buffers_needed(config, descriptors_expected(config));
+	size_t worker = dp->stack_bytes + sizeof(struct worker) +
+			(size_t)mailbox_size(sizeof(struct session_event), MAILBOX_EVENTS) +
+			(size_t)mailbox_size(sizeof(struct stack_command), MAILBOX_COMMANDS) +
+			config->workers * handover_ring_size();
+	size_t queues = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++)
+		queues += config->ports[i].queues ? config->ports[i].queues : config->workers;
+	return buffers * (dp->buffer_bytes + 2 * sizeof(void *)) + config->workers * worker +
+	       queues * PORT_MEMORY + MEMORY_SPARE;
+}
+
+/* ---- ports ---- */
+
+static void
+fill_addresses(struct dataplane *dp, struct port *port, const struct dataplane_config *config,
+	       const struct dataplane_port_config *from)
+{
+	struct l3_port *l3 = &port->l3;
+
+	l3->vlan = from->vlan;
+	l3->first_listener = (uint8_t)dp->n_listeners;
+	l3->n_addresses = (uint8_t)from->n_addresses;
+	l3->n_udp_ports = (uint8_t)config->n_listeners;
+	for (unsigned a = 0; a < from->n_addresses; a++) {
+		memcpy(l3->addresses[a], from->addresses[a].addr, sizeof l3->addresses[a]);
+		for (unsigned u = 0; u < config->n_listeners; u++) {
+			dp->listener_security[dp->n_listeners] = config->listeners[u].security;
+			dp->port_of[dp->n_listeners++] = port;
+		}
+	}
+	for (unsigned u = 0; u < config->n_listeners; u++)
+		l3->udp_ports[u] = config->listeners[u].udp_port;
+}
+
+/* What DPDK said about it names the cause better than an error number. */
+static int
+add_words(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	size_t len = strlen(error);
+
+	if (dp->log.first[0])
+		snprintf(error + len, DATAPLANE_ERROR_MAX - len, " (%s)", dp->log.first);
+	return -1;
+}
+
+static int
+open_ports(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+{
+	unsigned descriptors = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++) {
+		struct port *port = &dp->ports[i];
+
+		fill_addresses(dp, port, config, &config->ports[i]);
+		dp->log.first[0] = '\0';
+		if (port_probe(port, &config->ports[i], config->workers, error) < 0)
+			return add_words(dp, error);
+		dp->n_ports++;
+		descriptors += port->rx_queues * (unsigned)port->rx_descriptors +
+			       port->tx_queues * (unsigned)port->tx_descriptors;
+	}
+	dp->buffers = buffers_needed(config, descriptors);
+	dp->pool = rte_pktmbuf_pool_create("cradle_packets", dp->buffers, POOL_CACHE,
+					   RTE_ALIGN(sizeof(struct handover_note), RTE_MBUF_PRIV_ALIGN),
+					   port_data_room(mtu_max(config)), (int)rte_socket_id());
+	if (!dp->pool) {
+		snprintf(error, DATAPLANE_ERROR_MAX, "no memory for %u packet buffers of %zu bytes: %s",
+			 dp->buffers, dp->buffer_bytes, "raise memory_mb or the number of hugepages");
+		return -1;
+	}
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		if (port_setup(&dp->ports[i], dp->pool, config->workers, error) < 0)
+			return add_words(dp, error);
+	return 0;
+}
+
+/* ---- workers ---- */
+
+static int
+no_memory(char error[DATAPLANE_ERROR_MAX])
+{
+	return fail(error, "no memory for the workers", "raise memory_mb, or lower sessions");
+}
+
+static struct rte_ring *
+make_ring(const char *name, unsigned record, unsigned capacity, int socket)
+{
+	size_t size = (size_t)mailbox_size(record, capacity);
+	struct rte_ring *ring = (struct rte_ring *)rte_zmalloc_socket(name, size, RTE_CACHE_LINE_SIZE, socket);
+
+	if (ring && mailbox_init(ring, name, capacity) < 0) {
+		rte_free(ring);
+		return NULL;
+	}
+	return ring;
+}
+
+static int
+make_worker(struct dataplane *dp, const struct dataplane_config *config, unsigned index,
+	    char error[DATAPLANE_ERROR_MAX])
+{
+	int socket = (int)rte_lcore_to_socket_id(EAL_FIRST_WORKER_LCORE + index);
+	struct worker *worker = (struct worker *)rte_zmalloc_socket("worker", sizeof *worker,
+								    RTE_CACHE_LINE_SIZE, socket);
+
+	if (!worker)
+		return no_memory(error);
+	dp->workers[index] = worker;
+	worker->index = index;
+	worker->clock = clock_make(rte_get_tsc_hz());
+	worker->qsbr = dp->qsbr;
+	worker->stop = &dp->stop;
+	worker->idle_yield = config->idle_yield || dp->cpus.shared[index];
+	worker->commands = make_ring("commands", sizeof(struct stack_command), MAILBOX_COMMANDS, socket);
+	worker->events = make_ring("events", sizeof(struct session_event), MAILBOX_EVENTS, socket);
+	if (!worker->commands || !worker->events)
+		return no_memory(error);
+	return 0;
+}
+
+static void
+fill_stack_config(struct dataplane *dp, const struct dataplane_config *config, struct stack_config *stack)
+{
+	*stack = (struct stack_config){
+		.sessions = dp->sessions_per_worker,
+		.n_listeners = dp->n_listeners,
+		.emit = worker_emit,
+		.limits = &dp->limits,
+		.directory = &dp->directory,
+	};
+	memcpy(stack->listener_security, dp->listener_security, sizeof stack->listener_security);
+}
+
+static int
+make_stack(struct dataplane *dp, const struct dataplane_config *config, struct worker *worker,
+	   char error[DATAPLANE_ERROR_MAX])
+{
+	int socket = (int)rte_lcore_to_socket_id(EAL_FIRST_WORKER_LCORE + worker->index);
+	struct stack_config stack;
+	void *memory;
+	int rc = rng_drbg_init(&dp->rngs[worker->index], crypto_select());
+
+	if (rc < 0)
+		return fail(error, "no random bytes from the kernel", rte_strerror(-rc));
+	fill_stack_config(dp, config, &stack);
+	stack.rng = rng_drbg_source(&dp->rngs[worker->index]);
+	stack.emit_ctx = worker;
+	rng_fill(&stack.rng, stack.hash_seed, sizeof stack.hash_seed);
+	rng_fill(&stack.rng, (uint8_t *)&stack.serial_base, sizeof stack.serial_base);
+	memory = rte_zmalloc_socket("stack", stack_size(&stack), RTE_CACHE_LINE_SIZE, socket);
+	if (!memory)
+		return no_memory(error);
+	worker->stack = stack_init(memory, &stack, clock_us(worker->clock, rte_rdtsc()));
+	worker->counters = stack_counters_writable(worker->stack);
+	return 0;
+}
+
+/* Queue q of port p belongs to worker (p + q) mod workers: ports of few queues are spread too. */
+static int
+give_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_ERROR_MAX])
+{
+	for (unsigned p = 0; p < dp->n_ports; p++) {
+		struct port *port = &dp->ports[p];
+		struct txq *txq = &worker->txqs[worker->n_txqs++];
+
+		txq->port = port;
+		txq->queue = (uint16_t)(worker->index % port->tx_queues);
+		txq->lock = port->tx_queues < dp->n_workers ? &port->tx_locks[txq->queue] : NULL;
+		worker->hands_over |= dp->n_workers > 1 && !port->rss;
+		for (unsigned q = 0; q < port->rx_queues; q++) {
+			if ((p + q) % dp->n_workers != worker->index)
+				continue;
+			if (worker->n_queues == WORKER_QUEUES_MAX)
+				return fail(error, "ports", "too many receive queues for so few workers");
+			worker->queues[worker->n_queues++] = (struct worker_queue){ port, txq, (uint16_t)q };
+		}
+		for (unsigned i = 0; i < dp->n_listeners; i++)
+			if (dp->port_of[i] == port)
+				worker->txq_of[i] = txq;
+	}
+	return 0;
+}
+
+/* Each pair's rings, where a hash of ours decides. */
+static int
+connect_workers(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	unsigned n = dp->n_workers;
+
+	for (unsigned from = 0; from < n; from++) {
+		struct handover *handover = &dp->workers[from]->handover;
+
+		handover->self = from;
+		handover->workers = n;
+		for (unsigned to = 0; to < n && dp->workers[from]->hands_over; to++) {
+			int socket = (int)rte_lcore_to_socket_id(EAL_FIRST_WORKER_LCORE + to);
+			struct rte_ring *ring;
+
+			if (to == from)
+				continue;
+			ring = (struct rte_ring *)rte_zmalloc_socket("handover", handover_ring_size(),
+								     RTE_CACHE_LINE_SIZE, socket);
+			if (!ring || handover_ring_init(ring) < 0)
+				return no_memory(error);
+			handover->out[to] = ring;
+			dp->workers[to]->handover.in[from] = ring;
+		}
+	}
+	return 0;
+}
+
+static uint16_t
+payload_max(const struct dataplane *dp)
+{
+	unsigned mtu = UINT16_MAX;
+
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		mtu = RTE_MIN(mtu, (unsigned)dp->ports[i].mtu);
+	return (uint16_t)RTE_MIN(mtu - 48, (unsigned)DATAGRAM_MAX); /* IPv6 and UDP headers */
+}
+
+static int
+make_workers(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+{
+	struct siphash_key key;
+
+	for (unsigned i = 0; i < config->workers; i++) {
+		int rc = make_worker(dp, config, i, error);
+
+		dp->n_workers++; /* what there is of it is taken apart */
+		if (rc < 0 || make_stack(dp, config, dp->workers[i], error) < 0)
+			return -1;
+		if (!answers_init(&dp->workers[i]->answers, dp->pool, payload_max(dp)))
+			return fail(error, "no packet buffers for the workers", "raise packet_buffers");
+	}
+	rng_drbg_source(&dp->rngs[0]).fill(&dp->rngs[0], (uint8_t *)&key, sizeof key);
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		dp->workers[i]->flow = (struct flow){ .key = key, .workers = dp->n_workers };
+		if (give_queues(dp, dp->workers[i], error) < 0)
+			return -1;
+	}
+	return connect_workers(dp, error);
+}
+
+static int
+make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX])
+{
+	dp->qsbr = (struct rte_rcu_qsbr *)rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(workers),
+						      RTE_CACHE_LINE_SIZE);
+	if (!dp->qsbr || rte_rcu_qsbr_init(dp->qsbr, workers) != 0)
+		return no_memory(error);
+	dp->retire.qsbr = dp->qsbr;
+	return 0;
+}
+
+int
+dataplane_setup(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+{
+	struct stack_config stack;
+	int rc;
+
+	if (check_config(config, error) < 0 || eal_place(config, &dp->cpus, error) < 0)
+		return -1;
+	dp->sessions_per_worker = (config->sessions + config->workers - 1) / config->workers;
+	fill_stack_config(dp, config, &stack);
+	dp->stack_bytes = stack_size(&stack);
+	dp->buffer_bytes = buffer_bytes(config);
+	rc = eal_start(config, &dp->cpus, memory_needed(dp, config), &dp->log, error);
+	if (rc < 0)
+		return -1;
+	dp->environment = true;
+	dp->hugepages = rc;
+	if (dataplane_publish_limits(dp, &config->limits) < 0)
+		return no_memory(error);
+	if (make_qsbr(dp, config->workers, error) < 0 || open_ports(dp, config, error) < 0)
+		return -1;
+	return make_workers(dp, config, error);
+}
+
+/* ---- the way back ---- */
+
+static void
+free_worker(struct dataplane *dp, unsigned index)
+{
+	struct worker *worker = dp->workers[index];
+
+	rng_drbg_fini(&dp->rngs[index]);
+	if (!worker)
+		return;
+	if (worker->answers.pool)
+		answers_fini(&worker->answers);
+	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++)
+		rte_free(worker->handover.out[i]);
+	rte_free(worker->commands);
+	rte_free(worker->events);
+	rte_free(worker->stack);
+	rte_free(worker);
+}
+
+void
+dataplane_teardown(struct dataplane *dp)
+{
+	if (!dp->environment)
+		return;
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		free_worker(dp, i);
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		port_close(&dp->ports[i]);
+	rte_mempool_free(dp->pool);
+	rte_free(dp->qsbr);
+	rte_free((void *)(uintptr_t)atomic_load_explicit(&dp->limits, memory_order_relaxed));
+	eal_stop();
+}

@@ -1,0 +1,53 @@
+/*
+ * dataplane_state.h - what stands behind `struct dataplane`: the inside of the facade, for dataplane/io alone.
+ *
+ * Owner: the control thread. Workers read `stop`, `limits` and `directory`, and each its own struct worker.
+ */
+#pragma once
+
+#include "dataplane/core/rng_drbg.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/io/eal.h"
+#include "dataplane/io/port.h"
+#include "dataplane/io/retire.h"
+#include "dataplane/io/worker.h"
+
+enum dataplane_life { DATAPLANE_NEW, DATAPLANE_RUNNING, DATAPLANE_STOPPED };
+
+struct dataplane {
+	/* Published to workers. Stores release what they point to; workers' loads acquire it. */
+	struct directory *_Atomic directory;
+	const struct stack_limits *_Atomic limits;
+	_Atomic bool stop;
+
+	enum dataplane_life life;
+	struct eal_cpus cpus;
+	struct eal_log log;
+	bool environment; /* DPDK's is up */
+	bool hugepages;
+	unsigned n_ports, n_workers, n_listeners, n_udp_ports;
+	unsigned sessions_per_worker, buffers;
+	size_t stack_bytes, buffer_bytes;
+	uint8_t listener_security[LISTENERS_MAX];
+	struct port *port_of[LISTENERS_MAX];
+	struct rte_rcu_qsbr *qsbr;
+	struct rte_mempool *pool;
+	struct worker *workers[DATAPLANE_WORKERS_MAX];
+	unsigned next_events; /* the worker whose events are taken first, in turn */
+
+	/* What remains of a worker's stack once it was wiped. */
+	struct counters last_counters[DATAPLANE_WORKERS_MAX];
+	struct stack_gauges last_gauges[DATAPLANE_WORKERS_MAX];
+
+	struct rng_drbg rngs[DATAPLANE_WORKERS_MAX];
+	struct port ports[DATAPLANE_PORTS_MAX];
+	struct retire retire;
+};
+
+/*
+ * dataplane_setup.c - builds all of it in order, each step with its own sentence in `error` when it fails. What was
+ * built stays in `dp` for dataplane_teardown(), which takes any state.
+ */
+int dataplane_setup(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+	__attribute__((warn_unused_result));
+void dataplane_teardown(struct dataplane *dp);

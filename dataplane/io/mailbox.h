@@ -1,0 +1,58 @@
+/*
+ * mailbox.h - bounded rings of fixed-size records between two threads: commands to a worker, events from it.
+ *
+ * One writer thread, one reader thread, neither ever waits: a full ring is told to the writer, who keeps the record and
+ * tries again. Memory comes from the caller before the first packet; records are copied in and out.
+ * Order: what the writer did before mailbox_post() is seen by who took the record (release and acquire inside rte_ring).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include "dataplane/core/stack.h"
+
+enum {
+	/* The control side posts a command a session event at most; a burst of them waits in its loop. 24 KB. */
+	MAILBOX_COMMANDS = 1024,
+	/* Three events a bootstrap: 50 ms of the control thread at 50 k bootstraps/s and worker. 1 MB. */
+	MAILBOX_EVENTS = 8192,
+	/* Commands of one turn: each may cost what a datagram costs, and datagrams come first. */
+	MAILBOX_BUDGET = 16,
+};
+
+_Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct session_event) % 4 == 0,
+	       "rte_ring copies records by words");
+
+/* Bytes of a ring of `capacity` records of `record` bytes; -EINVAL where rte_ring refuses. Aligned to a cache line. */
+static inline ssize_t
+mailbox_size(unsigned record, unsigned capacity)
+{
+	/* RING_F_EXACT_SZ keeps one slot unused: the table is of the next power of two. */
+	return rte_ring_get_memsize_elem(record, rte_align32pow2(capacity + 1));
+}
+
+/* 0, or -errno. */
+static inline int
+mailbox_init(struct rte_ring *ring, const char *name, unsigned capacity)
+{
+	return rte_ring_init(ring, name, capacity, RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+}
+
+/* (writer) false: full, nothing was written. */
+static inline bool __attribute__((warn_unused_result))
+mailbox_post(struct rte_ring *ring, const void *record, unsigned size)
+{
+	return rte_ring_sp_enqueue_elem(ring, (void *)(uintptr_t)record, size) == 0;
+}
+
+/* (reader) Takes up to n records, oldest first. */
+static inline unsigned
+mailbox_take(struct rte_ring *ring, void *records, unsigned size, unsigned n)
+{
+	return rte_ring_sc_dequeue_burst_elem(ring, records, size, n, NULL);
+}

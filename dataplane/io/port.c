@@ -1,0 +1,211 @@
+#include "dataplane/io/port.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_pci.h>
+
+/* What the device may hash to find a queue: the more of the 5-tuple the better, but any part keeps a flow together. */
+#define PORT_RSS                                                                                                  \
+	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_UDP |     \
+	 RTE_ETH_RSS_IPV6_EX | RTE_ETH_RSS_IPV6_UDP_EX)
+
+/* Drivers whose number of queues is fixed when the device is made, and the argument that says it. */
+static const struct queue_argument {
+	const char *driver, *argument;
+} queue_arguments[] = {
+	{ "net_af_packet", "qpairs" },
+	{ "net_vhost", "queues" },
+	{ "net_virtio_user", "queues" },
+};
+
+bool
+port_is_pci(const char *device, char *address, size_t size)
+{
+	struct rte_pci_addr pci;
+	char name[PORT_DEVICE_MAX];
+
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(device, ","), device);
+	if (rte_pci_addr_parse(name, &pci) != 0)
+		return false;
+	rte_pci_device_name(&pci, address, size);
+	return true;
+}
+
+uint16_t
+port_data_room(unsigned mtu)
+{
+	unsigned frame = RTE_ALIGN_CEIL(mtu + PORT_OVERHEAD, RTE_CACHE_LINE_SIZE);
+
+	return (uint16_t)(PORT_HEADROOM + RTE_MAX(frame, (unsigned)PORT_DATA_ROOM));
+}
+
+static int
+fail(const struct port *port, char error[DATAPLANE_ERROR_MAX], const char *what, int errnum)
+{
+	snprintf(error, DATAPLANE_ERROR_MAX, "port %s: %s: %s", port->device, what,
+		 rte_strerror(errnum < 0 ? -errnum : errnum));
+	return -1;
+}
+
+static bool
+has_argument(const char *device, const char *argument)
+{
+	size_t len = strlen(argument);
+
+	for (const char *at = strchr(device, ','); at; at = strchr(at + 1, ','))
+		if (strncmp(at + 1, argument, len) == 0 && at[1 + len] == '=')
+			return true;
+	return false;
+}
+
+/* The device string with the number of queues that its driver takes nowhere else. */
+static void
+complete_device(const struct port *port, unsigned queues, char *out, size_t size)
+{
+	snprintf(out, size, "%s", port->device);
+	for (size_t i = 0; i < RTE_DIM(queue_arguments); i++) {
+		const struct queue_argument *known = &queue_arguments[i];
+
+		if (strncmp(port->device, known->driver, strlen(known->driver)) == 0 &&
+		    !has_argument(port->device, known->argument))
+			snprintf(out, size, "%s,%s=%u", port->device, known->argument, queues);
+	}
+}
+
+/* PCI devices were named to the environment at its start and are there already; all others are made now. */
+static int
+find_device(struct port *port, unsigned queues, char error[DATAPLANE_ERROR_MAX])
+{
+	char device[PORT_DEVICE_MAX + 32], name[PORT_DEVICE_MAX];
+	int rc;
+
+	if (!port_is_pci(port->device, name, sizeof name)) {
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(port->device, ","), port->device);
+		if (rte_eth_dev_get_port_by_name(name, &port->id) == 0)
+			return fail(port, error, "another port has this device name", EEXIST);
+		complete_device(port, queues, device, sizeof device);
+		rc = rte_dev_probe(device);
+		if (rc < 0)
+			return fail(port, error, "cannot make the device: check its name and arguments, "
+				    "that its interface exists and that we may open it", rc);
+	}
+	rc = rte_eth_dev_get_port_by_name(name, &port->id);
+	return rc < 0 ? fail(port, error, "no driver took the device", rc) : 0;
+}
+
+/*
+ * A hash is trusted when real hardware has it and every worker has a queue. Virtual devices offer hash types that they
+ * do not keep (tap needs flow rules of the kernel), or let the sender choose.
+ */
+static bool
+rss_trusted(const struct rte_eth_dev_info *info, const struct port *port, unsigned workers)
+{
+	const struct rte_bus *bus = info->device ? rte_dev_bus(info->device) : NULL;
+
+	return workers > 1 && port->rx_queues >= workers && (info->flow_type_rss_offloads & PORT_RSS) && bus &&
+	       strcmp(rte_bus_name(bus), "vdev") != 0;
+}
+
+int
+port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
+	   char error[DATAPLANE_ERROR_MAX])
+{
+	unsigned queues = config->queues ? config->queues : workers;
+	struct rte_eth_dev_info info;
+	int rc;
+
+	if (strlen(config->device) >= sizeof port->device)
+		return fail(port, error, "the device string is too long", ENAMETOOLONG);
+	snprintf(port->device, sizeof port->device, "%s", config->device);
+	if (find_device(port, queues, error) < 0)
+		return -1;
+	rc = rte_eth_dev_info_get(port->id, &info);
+	if (rc < 0)
+		return fail(port, error, "cannot be asked what it offers", rc);
+	port->driver = info.driver_name;
+	port->rx_queues = (uint16_t)RTE_MIN(queues, (unsigned)info.max_rx_queues);
+	port->tx_queues = (uint16_t)RTE_MIN(workers, (unsigned)info.max_tx_queues);
+	port->rx_descriptors = config->rx_descriptors;
+	port->tx_descriptors = config->tx_descriptors;
+	port->mtu = config->mtu ? config->mtu : RTE_ETHER_MTU;
+	if (port->rx_queues == 0 || port->tx_queues == 0)
+		return fail(port, error, "offers no queue to receive or to transmit", ENODEV);
+	if (info.max_mtu && port->mtu > info.max_mtu)
+		return fail(port, error, "the MTU is above what the device offers", ERANGE);
+	port->rss = rss_trusted(&info, port, workers);
+	return rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors, &port->tx_descriptors) < 0
+		       ? fail(port, error, "refuses the number of descriptors", EINVAL)
+		       : 0;
+}
+
+static int
+configure(struct port *port, const struct rte_eth_dev_info *info)
+{
+	const uint64_t rx_wanted = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+	const uint64_t tx_wanted = RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	struct rte_eth_conf conf = { 0 };
+
+	conf.rxmode.mtu = port->mtu;
+	conf.rxmode.offloads = info->rx_offload_capa & rx_wanted;
+	conf.txmode.offloads = info->tx_offload_capa & tx_wanted;
+	if (port->rx_queues > 1 && (info->flow_type_rss_offloads & PORT_RSS)) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & PORT_RSS;
+	}
+	port->rx_checksum = (conf.rxmode.offloads & rx_wanted) == rx_wanted;
+	port->tx_checksum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	return rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
+}
+
+static int
+setup_queues(struct port *port, struct rte_mempool *pool)
+{
+	unsigned socket = (unsigned)RTE_MAX(rte_eth_dev_socket_id(port->id), 0);
+	int rc = 0;
+
+	for (uint16_t q = 0; q < port->rx_queues && rc == 0; q++)
+		rc = rte_eth_rx_queue_setup(port->id, q, port->rx_descriptors, socket, NULL, pool);
+	for (uint16_t q = 0; q < port->tx_queues && rc == 0; q++)
+		rc = rte_eth_tx_queue_setup(port->id, q, port->tx_descriptors, socket, NULL);
+	for (unsigned q = 0; q < RTE_DIM(port->tx_locks); q++)
+		rte_spinlock_init(&port->tx_locks[q]);
+	return rc;
+}
+
+int
+port_setup(struct port *port, struct rte_mempool *pool, unsigned workers, char error[DATAPLANE_ERROR_MAX])
+{
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+	int rc = rte_eth_dev_info_get(port->id, &info);
+
+	if (rc == 0)
+		rc = configure(port, &info);
+	if (rc < 0)
+		return fail(port, error, "refuses its configuration", rc);
+	rc = setup_queues(port, pool);
+	if (rc < 0)
+		return fail(port, error, "refuses its queues: fewer descriptors or more memory may help", rc);
+	rc = rte_eth_dev_start(port->id);
+	if (rc < 0)
+		return fail(port, error, "does not start", rc);
+	rc = rte_eth_macaddr_get(port->id, &mac);
+	if (rc < 0)
+		return fail(port, error, "tells no MAC address", rc);
+	memcpy(port->l3.mac, mac.addr_bytes, sizeof port->l3.mac);
+	/* Neighbour solicitations come to groups. Whoever can filter neither way receives all: l3 looks again. */
+	if (rte_eth_allmulticast_enable(port->id) < 0)
+		(void)rte_eth_promiscuous_enable(port->id);
+	return 0;
+}
+
+void
+port_close(struct port *port)
+{
+	(void)rte_eth_dev_stop(port->id);
+	(void)rte_eth_dev_close(port->id);
+}

@@ -1,0 +1,139 @@
+#include "dataplane/io/txq.h"
+
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+
+/* Shared queues only. A holder may have lost its CPU, so nobody waits for long: frames stay for the next turn. */
+static bool
+lock_queue(struct txq *txq)
+{
+	for (unsigned i = 0; i < TXQ_LOCK_ATTEMPTS; i++) {
+		if (rte_spinlock_trylock(txq->lock))
+			return true;
+		rte_pause();
+	}
+	return false;
+}
+
+static unsigned
+send_burst(struct txq *txq)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < TXQ_ATTEMPTS && sent < txq->n; i++)
+		sent += rte_eth_tx_burst(txq->port->id, txq->queue, txq->frames + sent,
+					 (uint16_t)(txq->n - sent));
+	return sent;
+}
+
+static void
+drop_frames(struct txq *txq, unsigned from, struct counters *counters)
+{
+	count_add(counters, COUNTER_tx_full, txq->n - from);
+	rte_pktmbuf_free_bulk(txq->frames + from, txq->n - from);
+}
+
+void
+txq_flush(struct txq *txq, struct counters *counters)
+{
+	uint32_t bytes[TXQ_FRAMES];
+	unsigned sent;
+
+	if (!txq->n || (txq->lock && !lock_queue(txq)))
+		return;
+	/* Once sent, a frame may be gone already. */
+	for (unsigned i = 0; i < txq->n; i++)
+		bytes[i] = rte_pktmbuf_pkt_len(txq->frames[i]);
+	sent = send_burst(txq);
+	if (txq->lock)
+		rte_spinlock_unlock(txq->lock);
+	count_add(counters, COUNTER_tx_frames, sent);
+	for (unsigned i = 0; i < sent; i++)
+		count_add(counters, COUNTER_tx_bytes, bytes[i]);
+	drop_frames(txq, sent, counters);
+	txq->n = 0;
+}
+
+void
+txq_put(struct txq *txq, struct rte_mbuf *frame, struct counters *counters)
+{
+	if (txq->n == TXQ_FRAMES)
+		txq_flush(txq, counters);
+	if (txq->n == TXQ_FRAMES) {
+		drop_frames(txq, 0, counters);
+		txq->n = 0;
+	}
+	txq->frames[txq->n++] = frame;
+}
+
+static bool
+refill(struct answers *answers)
+{
+	if (rte_pktmbuf_alloc_bulk(answers->pool, answers->mbufs, answers->empty) != 0)
+		return false;
+	for (unsigned i = 0; i < answers->empty; i++) {
+		answers->slots[i].data = rte_pktmbuf_mtod(answers->mbufs[i], uint8_t *);
+		answers->slots[i].cap = answers->cap;
+	}
+	answers->empty = 0;
+	return true;
+}
+
+bool
+answers_init(struct answers *answers, struct rte_mempool *pool, uint16_t cap)
+{
+	answers->outbox = (struct outbox){ .slots = answers->slots, .size = STACK_TX_MAX };
+	answers->pool = pool;
+	answers->cap = cap;
+	answers->empty = STACK_TX_MAX;
+	return refill(answers);
+}
+
+void
+answers_fini(struct answers *answers)
+{
+	rte_pktmbuf_free_bulk(answers->mbufs + answers->empty, STACK_TX_MAX - answers->empty);
+	answers->empty = STACK_TX_MAX;
+}
+
+bool
+answers_ready(struct answers *answers)
+{
+	return likely(answers->empty == 0) || refill(answers);
+}
+
+static void
+frame_answer(const struct port *port, const struct dgram_out *slot, struct rte_mbuf *mbuf)
+{
+	uint8_t *start = l3_prepend_udp(&port->l3, slot, port->tx_checksum);
+	size_t headers = (size_t)(slot->data - start);
+
+	mbuf->data_off = (uint16_t)(mbuf->data_off - headers);
+	mbuf->data_len = (uint16_t)(headers + slot->len);
+	mbuf->pkt_len = mbuf->data_len;
+	if (port->tx_checksum) {
+		bool ipv4 = l3_is_ipv4(slot->peer.addr);
+
+		mbuf->l2_len = slot->link.vlan == LINK_UNTAGGED ? 14 : 18;
+		mbuf->l3_len = ipv4 ? 20 : 40;
+		mbuf->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+	}
+}
+
+unsigned
+answers_send(struct answers *answers, struct txq *const txq_of[LISTENERS_MAX], struct counters *counters)
+{
+	unsigned n = answers->outbox.used;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct dgram_out *slot = &answers->slots[i];
+		struct txq *txq = txq_of[slot->peer.listener];
+
+		frame_answer(txq->port, slot, answers->mbufs[i]);
+		txq_put(txq, answers->mbufs[i], counters);
+	}
+	answers->outbox.used = 0;
+	answers->empty = n;
+	answers_ready(answers);
+	return n;
+}

@@ -1,0 +1,293 @@
+#include "dataplane/io/worker.h"
+
+#include <sched.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/io/mailbox.h"
+#include "dataplane/io/neigh.h"
+
+enum { PREFETCH_AHEAD = 4 }; /* frames: some 300 cycles of parsing cover a miss to memory */
+
+const char *
+worker_step_name(enum worker_step step)
+{
+	static const char *const names[WORKER_STEPS] = { "receive", "timers", "transmit", "mailbox", "quiesce" };
+
+	return names[step];
+}
+
+bool
+worker_emit(void *ctx, const struct session_event *event)
+{
+	struct worker *worker = (struct worker *)ctx;
+
+	return mailbox_post(worker->events, event, sizeof *event);
+}
+
+/* ---- receive ---- */
+
+static void
+drop_frame(struct worker *worker, struct rte_mbuf *mbuf, enum counter why)
+{
+	count(worker->counters, why);
+	worker->done[worker->n_done++] = mbuf;
+}
+
+/* The answer takes the question's place; it lies within the buffer, as headroom and tailroom belong to us. */
+static void
+answer_neighbour(struct worker *worker, const struct worker_queue *queue, struct rte_mbuf *mbuf,
+		 enum l3_kind kind, struct l3_packet *packet)
+{
+	size_t at = (size_t)(packet->message - rte_pktmbuf_mtod(mbuf, uint8_t *));
+	size_t room = rte_pktmbuf_data_len(mbuf) - at + rte_pktmbuf_tailroom(mbuf);
+	struct neigh_answer answer;
+
+	if (!neigh_answer(&queue->port->l3, kind, packet, room, &answer)) {
+		drop_frame(worker, mbuf, packet->drop);
+		return;
+	}
+	count(worker->counters, answer.counter);
+	mbuf->data_off = (uint16_t)(answer.frame - (uint8_t *)mbuf->buf_addr);
+	mbuf->data_len = (uint16_t)answer.len;
+	mbuf->pkt_len = mbuf->data_len;
+	mbuf->ol_flags = 0; /* what the driver found out about the question */
+	txq_put(queue->txq, mbuf, worker->counters);
+}
+
+static void
+accept_datagram(struct worker *worker, const struct port *port, struct rte_mbuf *mbuf,
+		const struct dgram_in *datagram)
+{
+	if (worker->hands_over && !port->rss) {
+		unsigned owner = flow_owner(&worker->flow, datagram);
+
+		if (owner != worker->index) {
+			handover_put(&worker->handover, owner, mbuf, datagram);
+			return;
+		}
+	}
+	worker->in[worker->n_in] = *datagram;
+	worker->in_mbufs[worker->n_in++] = mbuf;
+}
+
+/* "None" in DPDK's words: no checksum is in the packet, but its integrity was verified. */
+static unsigned
+checked_by_driver(const struct port *port, const struct rte_mbuf *mbuf)
+{
+	uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	uint64_t udp = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	unsigned flags = 0;
+
+	if (!port->rx_checksum)
+		return 0;
+	if (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE)
+		flags |= L3_RX_IP_CHECKED;
+	if (udp == RTE_MBUF_F_RX_L4_CKSUM_GOOD || udp == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+		flags |= L3_RX_UDP_CHECKED;
+	return flags;
+}
+
+static void
+take_frame(struct worker *worker, const struct worker_queue *queue, struct rte_mbuf *mbuf)
+{
+	struct l3_packet packet;
+	enum l3_kind kind;
+
+	count_add(worker->counters, COUNTER_rx_bytes, rte_pktmbuf_pkt_len(mbuf));
+	/* No driver is asked to strip tags, but some do. */
+	if (unlikely(mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && rte_vlan_insert(&mbuf) != 0) {
+		drop_frame(worker, mbuf, COUNTER_no_buffer);
+		return;
+	}
+	/* The MTU fits one buffer, so a chain is a frame above it. */
+	if (unlikely(mbuf->nb_segs > 1)) {
+		drop_frame(worker, mbuf, COUNTER_rx_truncated);
+		return;
+	}
+	kind = l3_parse(&queue->port->l3, rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_data_len(mbuf),
+			checked_by_driver(queue->port, mbuf), &packet);
+	if (likely(kind == L3_DATAGRAM))
+		accept_datagram(worker, queue->port, mbuf, &packet.datagram);
+	else if (kind == L3_DROP)
+		drop_frame(worker, mbuf, packet.drop);
+	else
+		answer_neighbour(worker, queue, mbuf, kind, &packet);
+}
+
+/* What lies in `in` goes through the stack; its buffers are free after that. */
+static void
+run_stack(struct worker *worker)
+{
+	if (!worker->n_in)
+		return;
+	if (likely(answers_ready(&worker->answers))) {
+		stack_receive(worker->stack, worker->now_us, worker->in, worker->n_in, &worker->answers.outbox);
+		answers_send(&worker->answers, worker->txq_of, worker->counters);
+	} else {
+		count_add(worker->counters, COUNTER_no_buffer, worker->n_in);
+	}
+	rte_pktmbuf_free_bulk(worker->in_mbufs, worker->n_in);
+	worker->n_in = 0;
+}
+
+static unsigned
+receive_queue(struct worker *worker, const struct worker_queue *queue)
+{
+	struct rte_mbuf *mbufs[STACK_BURST];
+	unsigned n = rte_eth_rx_burst(queue->port->id, queue->queue, mbufs, STACK_BURST);
+
+	if (!n)
+		return 0;
+	count_add(worker->counters, COUNTER_rx_frames, n);
+	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		if (i + PREFETCH_AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
+		take_frame(worker, queue, mbufs[i]);
+	}
+	rte_pktmbuf_free_bulk(worker->done, worker->n_done);
+	worker->n_done = 0;
+	if (worker->hands_over)
+		handover_flush(&worker->handover, worker->counters);
+	run_stack(worker);
+	return n;
+}
+
+static unsigned
+receive(struct worker *worker)
+{
+	unsigned work = 0;
+
+	for (unsigned i = 0; i < worker->n_queues; i++)
+		work += receive_queue(worker, &worker->queues[i]);
+	if (!worker->hands_over)
+		return work;
+	worker->n_in = handover_take(&worker->handover, worker->in_mbufs, worker->in);
+	work += worker->n_in;
+	run_stack(worker);
+	return work;
+}
+
+/* ---- the other steps ---- */
+
+static unsigned
+timers(struct worker *worker)
+{
+	if (unlikely(!answers_ready(&worker->answers)))
+		return 0;
+	stack_tick(worker->stack, worker->now_us, &worker->answers.outbox);
+	return answers_send(&worker->answers, worker->txq_of, worker->counters);
+}
+
+static void
+transmit(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->n_txqs; i++)
+		txq_flush(&worker->txqs[i], worker->counters);
+}
+
+/* Its datagrams leave with the next turn's. */
+static unsigned
+mailbox(struct worker *worker)
+{
+	struct stack_command commands[MAILBOX_BUDGET];
+	unsigned n;
+
+	if (unlikely(!answers_ready(&worker->answers)))
+		return 0;
+	n = mailbox_take(worker->commands, commands, sizeof commands[0], MAILBOX_BUDGET);
+	for (unsigned i = 0; i < n; i++)
+		stack_command(worker->stack, worker->now_us, &commands[i], &worker->answers.outbox);
+	if (n)
+		answers_send(&worker->answers, worker->txq_of, worker->counters);
+	return n;
+}
+
+void
+worker_drain_mailbox(struct worker *worker)
+{
+	while (mailbox(worker))
+		transmit(worker);
+}
+
+/* ---- the loop ---- */
+
+static void
+step_ended(struct worker *worker, enum worker_step step)
+{
+	uint64_t now = rte_rdtsc(), spent = now - worker->mark;
+
+	worker->mark = now;
+	if (spent > worker->slowest_cycles) {
+		worker->slowest_cycles = spent;
+		worker->slowest_step = step;
+	}
+}
+
+static void
+store(uint64_t *value, uint64_t to)
+{
+	__atomic_store_n(value, to, __ATOMIC_RELAXED); /* whole for a reader; ordered with nothing */
+}
+
+static void
+turn_ended(struct worker *worker, uint64_t began, unsigned work)
+{
+	struct worker_stats *stats = &worker->stats;
+	uint64_t spent = worker->mark - began;
+
+	store(&stats->turns, stats->turns + 1);
+	store(&stats->cycles, stats->cycles + spent);
+	if (work) {
+		store(&stats->busy_turns, stats->busy_turns + 1);
+		store(&stats->busy_cycles, stats->busy_cycles + spent);
+	}
+	if (unlikely(spent > stats->longest_turn_cycles)) {
+		store(&stats->longest_turn_cycles, spent);
+		store(&stats->longest_step, worker->slowest_step);
+	}
+}
+
+unsigned
+worker_turn(struct worker *worker)
+{
+	uint64_t began = rte_rdtsc();
+	unsigned work;
+
+	worker->mark = began;
+	worker->slowest_cycles = 0;
+	worker->now_us = clock_us(worker->clock, began);
+	work = receive(worker);
+	step_ended(worker, STEP_RECEIVE);
+	work += timers(worker);
+	step_ended(worker, STEP_TIMERS);
+	transmit(worker);
+	step_ended(worker, STEP_TRANSMIT);
+	work += mailbox(worker);
+	step_ended(worker, STEP_MAILBOX);
+	rte_rcu_qsbr_quiescent(worker->qsbr, worker->index);
+	step_ended(worker, STEP_QUIESCE);
+	turn_ended(worker, began, work);
+	return work;
+}
+
+int
+worker_run(void *ctx)
+{
+	struct worker *worker = (struct worker *)ctx;
+
+	rte_rcu_qsbr_thread_register(worker->qsbr, worker->index);
+	rte_rcu_qsbr_thread_online(worker->qsbr, worker->index);
+	/* Relaxed: nothing else is read on the strength of it, and a turn later is soon enough. */
+	while (!atomic_load_explicit(worker->stop, memory_order_relaxed))
+		if (!worker_turn(worker) && worker->idle_yield)
+			sched_yield();
+	transmit(worker);
+	rte_rcu_qsbr_thread_offline(worker->qsbr, worker->index);
+	rte_rcu_qsbr_thread_unregister(worker->qsbr, worker->index);
+	return 0;
+}
