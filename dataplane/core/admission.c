@@ -4,6 +4,7 @@
 
 #include "dataplane/core/bootstrap_request.h"
 #include "dataplane/core/dialogue.h"
+#include "dataplane/core/dialogue_actions.h"
 #include "dataplane/core/outgoing.h"
 #include "dataplane/core/session_events.h"
 

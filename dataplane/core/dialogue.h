@@ -49,14 +49,5 @@ void dialogue_timer(struct stack *stack, struct session *session);
 void dialogue_batch(struct stack *stack, struct session_ref ref, const struct batch *batch);
 void dialogue_cancel(struct stack *stack, struct session_ref ref);
 
-/* The session's last event was told: from now on it may be evicted. */
-void dialogue_settled(struct stack *stack, struct session *session);
-
-/* Frees a session's slot; it is running no more and has nothing untold. */
-void dialogue_close(struct stack *stack, struct session *session);
-
 /* The end of the program: cancels a run, forgets the rest. */
 void dialogue_abandon(struct stack *stack, struct session *session);
-
-struct session *session_at(const struct stack *stack, uint32_t slot);
-struct session_ref session_ref(const struct stack *stack, const struct session *session);

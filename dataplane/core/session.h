@@ -3,18 +3,21 @@
  *
  * Lives in a slot of the session table's pool from the first Bootstrap-Request that leads to a run
  * until it lingered out, was evicted, or the stack ends. Refused requests have no session.
- * Owner: the stack; only dialogue.c changes it, and only session_transition() there writes `state`.
+ * Owner: the stack; dialogue.c and dialogue_actions.c change it, and only session_transition()
+ * there writes `state`.
  *
- *	line  0            1                 2               3
- *	    +------------+-----------------+---------------+----------------+
- *	    | node timer | exchange, run   | request       | times, way back|
- *	    +------------+-----------------+---------------+----------------+
+ *	 0       56         88                112        136               168
+ *	+-------+----------+-----------------+----------+-----------------+
+ *	| node  | exchange | batch and where | request  | times, run,     |
+ *	| timer |          | it stands, link |          | untold events   |
+ *	+-------+----------+-----------------+----------+-----------------+
  *
- * A step touches the first two lines only.
+ * A step touches the first two of three cache lines only.
  */
 #pragma once
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dataplane/core/coap_exchange.h"
@@ -54,4 +57,12 @@ struct session {
 };
 
 static_assert(offsetof(struct session, node) == 0, "the table hands out nodes");
-static_assert(sizeof(struct session) <= 256, "a session is four cache lines at most");
+static_assert(offsetof(struct session, request) <= 128, "a step touches two cache lines");
+static_assert(sizeof(struct session) <= 192, "a session is three cache lines");
+
+/* The step that is out; only while a run holds a batch. */
+static inline const struct batch_step *
+session_step(const struct session *session)
+{
+	return session->batch->steps[session->step];
+}

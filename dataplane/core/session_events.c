@@ -1,7 +1,6 @@
 #include "dataplane/core/session_events.h"
 
-#include "dataplane/core/bootstrap.h"
-#include "dataplane/core/dialogue.h"
+#include "dataplane/core/dialogue_actions.h"
 
 bool
 events_tell(struct stack *stack, const struct session_event *event)
@@ -30,7 +29,7 @@ tell_session(struct stack *stack, const struct session *session, enum session_un
 		.format = session->format,
 		.device = session->device,
 		.generation = session->generation,
-		.session = session_ref(stack, session),
+		.session = { .slot = session_slot(stack, session), .serial = session->serial },
 		.peer = session->node.peer,
 		.time_us = session->started_us,
 		.started_us = session->started_us,
@@ -58,7 +57,7 @@ tell_untold(struct stack *stack, struct session *session)
 static void
 append_untold(struct stack *stack, struct session *session)
 {
-	uint32_t slot = session_ref(stack, session).slot;
+	uint32_t slot = session_slot(stack, session);
 
 	session->next_untold = NO_SLOT;
 	if (stack->untold_head == NO_SLOT)

@@ -58,3 +58,16 @@ struct outgoing {
 	struct writer writer;
 	struct dgram_out *slot;
 };
+
+/* NULL when the slot is free. */
+static inline struct session *
+session_at(const struct stack *stack, uint32_t slot)
+{
+	return (struct session *)session_table_at(stack->table, slot);
+}
+
+static inline uint32_t
+session_slot(const struct stack *stack, const struct session *session)
+{
+	return session_table_slot(stack->table, &session->node);
+}

@@ -1,0 +1,223 @@
+#include "dataplane/core/dialogue_actions.h"
+
+#include <string.h>
+
+#include "dataplane/core/coap_exchange.h"
+#include "dataplane/core/outgoing.h"
+#include "dataplane/core/session_events.h"
+
+static struct sender
+way_back(struct session *session)
+{
+	return (struct sender){ .peer = &session->node.peer,
+				.link = &session->link,
+				.session = session };
+}
+
+void
+dialogue_arm(struct stack *stack, struct session *session, uint64_t wait_us)
+{
+	timer_wheel_arm(&stack->wheel, session_slot(stack, session), stack->now_us + wait_us);
+}
+
+static struct coap_header
+request_header(const struct session *session)
+{
+	struct coap_header header = { .type = COAP_CON,
+				      .code = COAP_POST,
+				      .mid = session->request.mid,
+				      .token_len = session->request.token_len };
+
+	memcpy(header.token, session->request.token, sizeof header.token);
+	return header;
+}
+
+static void
+answer(struct stack *stack, struct session *session, uint8_t code)
+{
+	struct coap_header header = request_header(session);
+	struct sender to = way_back(session);
+
+	session->request.reply_code = code;
+	outgoing_reply(stack, &to, &header, code);
+}
+
+static void
+write_step(struct stack *stack, struct session *session)
+{
+	struct sender to = way_back(session);
+	struct outgoing outgoing = outgoing_begin(stack, &to);
+
+	exchange_write(&session->exchange, session_step(session), &outgoing.writer);
+	outgoing_end(stack, &outgoing);
+	dialogue_arm(stack, session, session->exchange.timeout_us);
+}
+
+static void
+send_step(struct stack *stack, struct session *session)
+{
+	const struct stack_limits *limits = stack->limits;
+	const struct exchange_timing timing = { .ack_timeout_us = limits->ack_timeout_us,
+						.ack_random_percent = limits->ack_random_percent,
+						.max_retransmit = limits->max_retransmit };
+	uint8_t random[EXCHANGE_RANDOM_LEN];
+
+	rng_fill(&stack->config.rng, random, sizeof random);
+	exchange_begin(&session->exchange, &timing, random);
+	write_step(stack, session);
+}
+
+static void
+next_step(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_steps);
+	session->step++;
+	block1_rewind(&session->exchange.block);
+	send_step(stack, session);
+}
+
+static void
+repeat_step(struct stack *stack, struct session *session)
+{
+	exchange_back_off(&session->exchange);
+	write_step(stack, session);
+	count(&stack->counters, COUNTER_coap_tx_retransmit);
+}
+
+/* MAX_TRANSMIT_WAIT (RFC 7252 4.8.2), 93 s by default: as long as the device might have needed had
+ * it not sent the empty ACK. No number is given for a separate response; a bound there must be. */
+static void
+await_response(struct stack *stack, struct session *session)
+{
+	const struct stack_limits *limits = stack->limits;
+	uint32_t doublings = limits->max_retransmit < 31 ? limits->max_retransmit : 31;
+	uint64_t wait = (uint64_t)limits->ack_timeout_us * ((UINT64_C(2) << doublings) - 1);
+
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, wait / 100 * limits->ack_random_percent);
+}
+
+/* A step that the device takes in blocks goes on, or starts over. */
+static void
+send_block(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_blocks);
+	send_step(stack, session);
+}
+
+static void
+release_batch(struct session *session)
+{
+	if (session->batch)
+		batch_release(session->batch);
+	session->batch = NULL;
+}
+
+/* The run is over, well or not: it is told, and its session lingers for copies of the request. */
+static void
+end_run(struct stack *stack, struct session *session, enum session_cause cause,
+	enum counter counter)
+{
+	count(&stack->counters, counter);
+	release_batch(session);
+	session->cause = cause;
+	session->ended_us = stack->now_us;
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, stack->limits->linger_us);
+	events_tell_outcome(stack, session);
+	if (!session->untold)
+		dialogue_settled(stack, session);
+}
+
+static void
+begin_steps(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_started);
+	answer(stack, session, COAP_CHANGED);
+	send_step(stack, session);
+}
+
+/* ---- the end of a session ---- */
+
+void
+dialogue_settled(struct stack *stack, struct session *session)
+{
+	if (!bootstrap_running(session->state))
+		session_table_unpin(stack->table, &session->node);
+}
+
+void
+dialogue_close(struct stack *stack, struct session *session)
+{
+	timer_wheel_cancel(&stack->wheel, session_slot(stack, session));
+	session_table_close(stack->table, &session->node);
+	stack->membership++;
+	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
+			      memory_order_relaxed);
+	count(&stack->counters, COUNTER_sessions_closed);
+}
+
+/* ---- all of them ---- */
+
+void
+dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action action)
+{
+	switch (action) {
+	case BOOTSTRAP_DO_ILLEGAL:
+	case BOOTSTRAP_DO_NOTHING:
+		return;
+	case BOOTSTRAP_DO_ASK:
+		count(&stack->counters, COUNTER_bs_compiled_waiting);
+		dialogue_arm(stack, session, stack->limits->batch_wait_us);
+		return;
+	case BOOTSTRAP_DO_ANSWER:
+		begin_steps(stack, session);
+		return;
+	case BOOTSTRAP_DO_NEXT:
+		next_step(stack, session);
+		return;
+	case BOOTSTRAP_DO_SEND:
+		send_block(stack, session);
+		return;
+	case BOOTSTRAP_DO_AWAIT:
+		await_response(stack, session);
+		return;
+	case BOOTSTRAP_DO_REPEAT:
+		repeat_step(stack, session);
+		return;
+	case BOOTSTRAP_DO_FINISH:
+		count(&stack->counters, COUNTER_bs_steps);
+		end_run(stack, session, CAUSE_NONE, COUNTER_bs_finished);
+		return;
+	case BOOTSTRAP_DO_FAIL_REPLY:
+		end_run(stack, session, CAUSE_REPLY, COUNTER_bs_failed_reply);
+		return;
+	case BOOTSTRAP_DO_FAIL_RESET:
+		end_run(stack, session, CAUSE_RESET, COUNTER_bs_failed_reset);
+		return;
+	case BOOTSTRAP_DO_FAIL_TIMEOUT:
+		end_run(stack, session, CAUSE_TIMEOUT, COUNTER_bs_failed_timeout);
+		return;
+	case BOOTSTRAP_DO_FAIL_SUPERSEDED:
+		end_run(stack, session, CAUSE_SUPERSEDED, COUNTER_bs_superseded);
+		return;
+	case BOOTSTRAP_DO_FAIL_CANCELLED:
+		end_run(stack, session, CAUSE_CANCELLED, COUNTER_bs_cancelled);
+		return;
+	case BOOTSTRAP_DO_REFUSE:
+		answer(stack, session, COAP_BAD_REQUEST);
+		end_run(stack, session, CAUSE_NONE, COUNTER_bs_refused_no_batch);
+		return;
+	case BOOTSTRAP_DO_GIVE_UP:
+		answer(stack, session, COAP_SERVICE_UNAVAILABLE);
+		end_run(stack, session, CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch);
+		return;
+	case BOOTSTRAP_DO_TURN_AWAY:
+		answer(stack, session, COAP_SERVICE_UNAVAILABLE);
+		end_run(stack, session, CAUSE_CANCELLED, COUNTER_bs_cancelled);
+		return;
+	case BOOTSTRAP_DO_CLOSE:
+		dialogue_close(stack, session);
+		return;
+	}
+}

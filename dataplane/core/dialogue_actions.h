@@ -1,0 +1,23 @@
+/*
+ * dialogue_actions.h - what the dialogue's table tells a session to do: send, wait, tell, linger,
+ * close.
+ *
+ * Actions read and write everything of a session but its state, which dialogue.c has set before.
+ * Owner: the stack. One thread.
+ */
+#pragma once
+
+#include "dataplane/core/bootstrap.h"
+#include "dataplane/core/stack_state.h"
+
+/* Trap: the session is gone after BOOTSTRAP_DO_CLOSE. */
+void dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action action);
+
+/* Waits for this session, instead of whatever it waited for. */
+void dialogue_arm(struct stack *stack, struct session *session, uint64_t wait_us);
+
+/* The session's last event was told: from now on it may be evicted, unless it runs. */
+void dialogue_settled(struct stack *stack, struct session *session);
+
+/* Frees a session's slot; it is running no more and has nothing untold. */
+void dialogue_close(struct stack *stack, struct session *session);
