@@ -17,7 +17,7 @@
 
 /* How far a template's value can be known ahead; the order matters: the larger wins. */
 enum expr_depends {
-	EXPR_CONSTANT, /* the same for every device: its step can be shared */
+	EXPR_CONSTANT, /* the same for every device, but for the variables it uses */
 	EXPR_DEVICE,   /* setting values, device attributes */
 	EXPR_SESSION,  /* bootstrap event, secure random: made once per session on the control side */
 };
@@ -28,8 +28,17 @@ struct expr_env {
 	void *ctx;
 	/* A computed setting value (device, then groups), or VALUE_NULL where it is not set. */
 	struct value (*setting)(void *ctx, const char *name, size_t len);
-	/* Attributes of a root: ("device", "endpointName"), ("task", "name"), ("lwm2m", "version");
-	 * VALUE_NULL where the device has none. Properties come as ("property", NAME). */
+	/*
+	 * Attributes of a root; VALUE_NULL where the device has none:
+	 *   device  id endpointName identity domain      strings (id may be an integer)
+	 *           groups directGroups                  lists of strings
+	 *           creationTime lastBootstrapTime       integers, seconds since 1970
+	 *   lwm2m   bootstrapEvent version               strings
+	 *           contentFormat                        integer, the preferred one
+	 *   task    id name group                        strings
+	 *           priority                             integer
+	 * device.property.NAME comes as ("property", NAME).
+	 */
 	struct value (*attribute)(void *ctx, const char *root, const char *name, size_t len);
 	/* True when the device is in the group or in one below it. */
 	bool (*in_group)(void *ctx, const char *group, size_t len);
@@ -62,14 +71,16 @@ struct expr_eval {
  * Parses `len` bytes of template text. `place` is where the text's first byte stands; problems are
  * added with the column of the offending byte. `known_vars` may be NULL; a use of #name is not checked
  * against it here (undefined is an error that `?` recovers, at evaluation).
- * Returns the template, or NULL after adding at least one error. Never recurses deeper than 64.
+ * Returns the template, or NULL after adding at least one error. Never recurses deeper than 64. An
+ * expression that reads nothing and always fails is an error here, and one that is constant is evaluated.
  */
 struct template *template_parse(struct arena *arena, const char *text, size_t len,
 				const struct place *place, struct diag_list *diags);
 
 enum expr_depends template_depends(const struct template *template);
 
-/* True when the template is literal text alone; then *text and *len are that text. */
+/* True when the template is literal text alone; then *text and *len are that text. No text at all is
+ * literal, too, and evaluates to null: an empty attribute is none. */
 bool template_is_literal(const struct template *template, const char **text, size_t *len);
 
 /* True when the template reads the variable #name: its dependence is that of the variable, too. */
