@@ -1,10 +1,12 @@
 /*
- * CBC records with HMAC-SHA-256: MAC-then-encrypt (RFC 5246 6.2.3.2) and encrypt-then-MAC (RFC 7366).
+ * CBC records with HMAC-SHA-256: MAC-then-encrypt (RFC 5246 6.2.3.2) and encrypt-then-MAC
+ * (RFC 7366).
  *
- * MAC-then-encrypt says where the MAC begins by a padding length that an attacker may have chosen, before anything was
- * verified. So that length is a secret: nothing below branches on it, indexes memory by it or compresses a number of
- * blocks that follows from it (Lucky 13; the counter-measure is the usual one: every block that could be the last is
- * compressed, and the right state is kept by a mask).
+ * MAC-then-encrypt says where the MAC begins by a padding length that an attacker may have chosen,
+ * before anything was verified. So that length is a secret: nothing below branches on it, indexes
+ * memory by it or compresses a number of blocks that follows from it (Lucky 13; the counter-measure
+ * is the usual one: every block that could be the last is compressed, and the right state is kept
+ * by a mask).
  */
 #include <errno.h>
 #include <string.h>
@@ -15,12 +17,12 @@ enum {
 	IV_LEN = CRYPTO_AES_BLOCK,
 	MAC_LEN = CRYPTO_HASH_LEN,
 	BLOCK = CRYPTO_HASH_BLOCK,
-	PADDING_MAX = 255, /* and the byte that counts it */
+	PADDING_MAX = 255,     /* and the byte that counts it */
 	MTE_MIN = IV_LEN + 48, /* MAC and padding_length fill three blocks */
 	ETM_MIN = IV_LEN + CRYPTO_AES_BLOCK + MAC_LEN,
 };
 
-/* ---- masks: all ones or zero, without branches --------------------------------------------------------------- */
+/* ---- masks: all ones or zero, without branches ----------------------------------------------- */
 
 /* Hides from the compiler what it knows of a value, lest it turns a mask back into a branch. */
 static inline uint32_t
@@ -55,7 +57,7 @@ pick(uint32_t mask, uint32_t yes, uint32_t no)
 	return (yes & mask) | (no & ~mask);
 }
 
-/* ---- what both kinds share ----------------------------------------------------------------------------------- */
+/* ---- what both kinds share ------------------------------------------------------------------- */
 
 /* The MAC's header with its length filled in. */
 static void
@@ -85,7 +87,7 @@ refuse(const struct crypto_cbc *record, size_t len)
 	return -EBADMSG;
 }
 
-/* ---- sealing ------------------------------------------------------------------------------------------------- */
+/* ---- sealing --------------------------------------------------------------------------------- */
 
 size_t
 crypto_cbc_sealed_len(size_t len)
@@ -116,9 +118,12 @@ crypto_cbc_seal(const struct crypto_ops *ops, const struct crypto_cbc *record, c
 	return total;
 }
 
-/* ---- encrypt-then-MAC ---------------------------------------------------------------------------------------- */
+/* ---- encrypt-then-MAC ------------------------------------------------------------------------ */
 
-/* The length of the content in a verified body, or -EBADMSG: a peer that pads wrongly under its own MAC. */
+/*
+ * The length of the content in a verified body, or -EBADMSG: a peer that pads wrongly under its own
+ * MAC.
+ */
 static int
 unpad(const uint8_t *body, size_t len)
 {
@@ -155,7 +160,7 @@ open_etm(const struct crypto_ops *ops, const struct crypto_cbc *record, const ui
 	return content_len;
 }
 
-/* ---- MAC-then-encrypt ---------------------------------------------------------------------------------------- */
+/* ---- MAC-then-encrypt ------------------------------------------------------------------------ */
 
 /* A decrypted body: content || MAC || padding || padding_length. */
 struct body {
@@ -189,8 +194,8 @@ struct message {
 	uint8_t header[CRYPTO_CCM_AAD_MAX];
 	uint32_t header_len;
 	const struct body *body;
-	uint32_t len;  /* secret */
-	uint32_t last; /* secret: the index of the block that padding ends in */
+	uint32_t len;    /* secret */
+	uint32_t last;   /* secret: the index of the block that padding ends in */
 	uint8_t bits[8]; /* secret: the length that ends it */
 };
 
@@ -277,8 +282,9 @@ outer_hash(const struct crypto_ops *ops, const struct crypto_hmac_key *key, uint
 }
 
 /*
- * The MAC that the record carries, from its secret place: every byte that could belong to it is read, into a ring of 32
- * that comes out rotated by a secret distance, which five masked rotations take back.
+ * The MAC that the record carries, from its secret place: every byte that could belong to it is
+ * read, into a ring of 32 that comes out rotated by a secret distance, which five masked rotations
+ * take back.
  */
 static void
 carried_mac(const struct body *body, uint8_t mac[MAC_LEN])

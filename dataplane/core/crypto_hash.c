@@ -1,5 +1,6 @@
 /*
- * SHA-256 streams (FIPS 180-4), HMAC (RFC 2104) and the TLS 1.2 PRF (RFC 5246 5) over a backend's compression function.
+ * SHA-256 streams (FIPS 180-4), HMAC (RFC 2104) and the TLS 1.2 PRF (RFC 5246 5) over a backend's
+ * compression function.
  */
 #include "dataplane/core/crypto.h"
 
@@ -7,7 +8,8 @@
 #include <string.h>
 
 static const uint32_t initial_h[8] = {
-	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
 
 static void
@@ -19,7 +21,10 @@ put_be64(uint8_t *to, uint64_t value)
 	memcpy(to, &value, sizeof value);
 }
 
-/* Words to bytes, four at a time: a block written in small pieces would stall the backend's wide loads of it. */
+/*
+ * Words to bytes, four at a time: a block written in small pieces would stall the backend's wide
+ * loads of it.
+ */
 static void
 put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
 {
@@ -35,8 +40,9 @@ put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
 }
 
 /*
- * Writes the end of a message of `total` bytes behind its last `tail` ones, which are at block[0..tail) already:
- * 0x80, zeros and the bit length (FIPS 180-4 5.1.1). Returns the blocks this makes, 1 or 2.
+ * Writes the end of a message of `total` bytes behind its last `tail` ones, which are at
+ * block[0..tail) already: 0x80, zeros and the bit length (FIPS 180-4 5.1.1). Returns the blocks
+ * this makes, 1 or 2.
  */
 static size_t
 put_padding(uint8_t block[2 * CRYPTO_HASH_BLOCK], size_t tail, uint64_t total)
@@ -50,7 +56,7 @@ put_padding(uint8_t block[2 * CRYPTO_HASH_BLOCK], size_t tail, uint64_t total)
 	return blocks;
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 static void
 start(struct crypto_sha256 *hash, const uint32_t h[8], uint64_t len)
@@ -129,7 +135,7 @@ crypto_sha256(const struct crypto_ops *ops, const void *data, size_t len,
 	crypto_wipe(&hash, sizeof hash);
 }
 
-/* ---- HMAC ---------------------------------------------------------------------------------------------------- */
+/* ---- HMAC ------------------------------------------------------------------------------------ */
 
 void
 crypto_hmac_key_init(const struct crypto_ops *ops, struct crypto_hmac_key *key, const void *secret,
@@ -193,7 +199,7 @@ crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
 	crypto_wipe(h, sizeof h);
 }
 
-/* ---- PRF ----------------------------------------------------------------------------------------------------- */
+/* ---- PRF ------------------------------------------------------------------------------------- */
 
 enum {
 	/* A(i), label, seed and padding: 32 + 128 + 9 bytes. */
@@ -201,8 +207,9 @@ enum {
 };
 
 /*
- * P_SHA256 makes output i from A(i) || label || seed, and A(i + 1) from A(i). Two outputs are made at a time, since two
- * compressions in step cost 1.4 of one: A(i) and A(i + 1) first, one after the other, then both outputs side by side.
+ * P_SHA256 makes output i from A(i) || label || seed, and A(i + 1) from A(i). Two outputs are made
+ * at a time, since two compressions in step cost 1.4 of one: A(i) and A(i + 1) first, one after the
+ * other, then both outputs side by side.
  */
 struct prf_work {
 	uint8_t first[PRF_BLOCKS * CRYPTO_HASH_BLOCK]; /* label || seed, padded: A(1) is its HMAC */
@@ -334,7 +341,10 @@ prf_one(const struct crypto_ops *ops, const struct crypto_prf *job)
 	struct prf_work work;
 	size_t first_blocks = pad_message(work.first, put_seed(work.first, job));
 
-	/* Written ahead of the first compression, so that they have settled when the backend's wide loads come. */
+	/*
+	 * Written ahead of the first compression, so that they have settled when the backend's wide
+	 * loads come.
+	 */
 	work.blocks = put_message(work.lane[0].message, job);
 	if (job->len > CRYPTO_HASH_LEN)
 		put_message(work.lane[1].message, job);

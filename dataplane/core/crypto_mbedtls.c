@@ -1,6 +1,6 @@
 /*
- * The portable backend: mbedTLS's SHA-256 compression and AES block function, and CCM (NIST SP 800-38C, RFC 3610)
- * spelled out over the latter, because mbedtls_ccm_setkey() allocates.
+ * The portable backend: mbedTLS's SHA-256 compression and AES block function, and CCM (NIST SP
+ * 800-38C, RFC 3610) spelled out over the latter, because mbedtls_ccm_setkey() allocates.
  *
  * This is the reference, so it is written to be read; crypto_x86_*.c is written to be fast.
  */
@@ -12,7 +12,7 @@
 #include "dataplane/core/crypto.h"
 #include "dataplane/core/crypto_backend.h"
 
-/* ---- SHA-256 ------------------------------------------------------------------------------------------------- */
+/* ---- SHA-256 --------------------------------------------------------------------------------- */
 
 static void
 sha256_blocks(uint32_t h[8], const uint8_t *data, size_t blocks)
@@ -34,9 +34,12 @@ sha256_lanes(const struct crypto_lane *lanes, unsigned n, size_t blocks)
 		sha256_blocks(lanes[i].h, lanes[i].data, blocks);
 }
 
-/* ---- AES ----------------------------------------------------------------------------------------------------- */
+/* ---- AES ------------------------------------------------------------------------------------- */
 
-/* mbedTLS's AES can fail for other key sizes and in hardware drivers that Debian does not build: never here. */
+/*
+ * mbedTLS's AES can fail for other key sizes and in hardware drivers that Debian does not build:
+ * never here.
+ */
 static void
 aes_start(mbedtls_aes_context *aes, const uint8_t key[16])
 {
@@ -104,7 +107,7 @@ ctr_stream(const uint8_t key[16], const uint8_t counter[16], uint8_t *out, size_
 	crypto_wipe(block, sizeof block);
 }
 
-/* ---- CCM ----------------------------------------------------------------------------------------------------- */
+/* ---- CCM ------------------------------------------------------------------------------------- */
 
 /* One record's work: the CBC-MAC so far, and how many bytes of the current block it has taken. */
 struct ccm_work {
@@ -112,7 +115,9 @@ struct ccm_work {
 	uint8_t mac[CRYPTO_AES_BLOCK];
 };
 
-/* Takes bytes into the MAC, `at` bytes into its current block, and fills the last block with zeros. */
+/*
+ * Takes bytes into the MAC, `at` bytes into its current block, and fills the last block with zeros.
+ */
 static void
 ccm_mac(struct ccm_work *work, size_t at, const uint8_t *bytes, size_t len)
 {
@@ -225,7 +230,7 @@ ccm8_open(struct crypto_ccm *records, unsigned n)
 		record->ok = crypto_equal(tag, record->in + record->len, sizeof tag);
 		if (!record->ok)
 			ccm_crypt(&work, record, record->out); /* the ciphertext again */
-		crypto_wipe(tag, sizeof tag); /* a forger's wish */
+		crypto_wipe(tag, sizeof tag);                  /* a forger's wish */
 		ccm_end(&work);
 	}
 }

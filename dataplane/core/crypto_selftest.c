@@ -1,5 +1,6 @@
 /*
- * Known-answer tests of a backend, for every start of the program: each primitive, each width of a burst.
+ * Known-answer tests of a backend, for every start of the program: each primitive, each width of a
+ * burst.
  */
 #include <assert.h>
 #include <errno.h>
@@ -44,7 +45,7 @@ matches(const uint8_t *made, const char *hex)
 	return crypto_equal(made, bytes.data, bytes.len);
 }
 
-/* ---- SHA-256 ------------------------------------------------------------------------------------------------- */
+/* ---- SHA-256 --------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name, *message, *digest;
@@ -73,7 +74,7 @@ test_sha256(const struct crypto_ops *ops)
 	return NULL;
 }
 
-/* ---- HMAC (which also tries two streams in step) ------------------------------------------------------------- */
+/* ---- HMAC (which also tries two streams in step) --------------------------------------------- */
 
 static const struct {
 	const char *name, *key, *data, *mac;
@@ -83,8 +84,7 @@ static const struct {
 	{ "HMAC-SHA-256, RFC 4231 case 2", "4a656665",
 	  "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
 	  "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
-	{ "HMAC-SHA-256, RFC 4231 case 4",
-	  "0102030405060708090a0b0c0d0e0f10111213141516171819",
+	{ "HMAC-SHA-256, RFC 4231 case 4", "0102030405060708090a0b0c0d0e0f10111213141516171819",
 	  "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
 	  "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
 	  "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b" },
@@ -102,8 +102,10 @@ static const char *
 test_hmac(const struct crypto_ops *ops)
 {
 	for (size_t i = 0; i < sizeof hmac_vectors / sizeof hmac_vectors[0]; i++) {
-		struct bytes secret = unhex(hmac_vectors[i].key), data = unhex(hmac_vectors[i].data);
-		struct crypto_piece pieces[2] = { { data.data, 3 }, { data.data + 3, data.len - 3 } };
+		struct bytes secret = unhex(hmac_vectors[i].key),
+			     data = unhex(hmac_vectors[i].data);
+		struct crypto_piece pieces[2] = { { data.data, 3 },
+						  { data.data + 3, data.len - 3 } };
 		struct crypto_hmac_key key;
 		uint8_t mac[CRYPTO_HASH_LEN];
 
@@ -115,9 +117,12 @@ test_hmac(const struct crypto_ops *ops)
 	return NULL;
 }
 
-/* ---- PRF ----------------------------------------------------------------------------------------------------- */
+/* ---- PRF ------------------------------------------------------------------------------------- */
 
-/* The P_SHA256 vector that was posted to the IETF TLS working group's list, where RFC 5246 has none. */
+/*
+ * The P_SHA256 vector that was posted to the IETF TLS working group's list, where RFC 5246 has
+ * none.
+ */
 static const char *
 test_prf(const struct crypto_ops *ops)
 {
@@ -125,7 +130,9 @@ test_prf(const struct crypto_ops *ops)
 	struct bytes seed = unhex("a0ba9f936cda311827a6f796ffd5198c");
 	struct crypto_hmac_key key;
 	uint8_t out[100];
-	struct crypto_prf job = { &key, "test label", { { seed.data, seed.len } }, out, sizeof out };
+	struct crypto_prf job = {
+		&key, "test label", { { seed.data, seed.len } }, out, sizeof out
+	};
 
 	crypto_hmac_key_init(ops, &key, secret.data, secret.len);
 	crypto_prf(ops, &job, 1);
@@ -137,7 +144,7 @@ test_prf(const struct crypto_ops *ops)
 	return "TLS 1.2 PRF, P_SHA256";
 }
 
-/* ---- CCM ----------------------------------------------------------------------------------------------------- */
+/* ---- CCM ------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name, *key, *nonce, *aad, *plain, *sealed;
@@ -147,7 +154,10 @@ static const struct {
 	  "101112131415161718191a1b", "000102030405060708090a0b0c0d0e0f10111213",
 	  "202122232425262728292a2b2c2d2e2f3031323334353637",
 	  "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5484392fbc1b09951" },
-	/* A DTLS 1.2 record's shape (RFC 6655 3); OpenSSL 3.0 and mbedTLS 2.28's own CCM agree on it. */
+	/*
+	 * A DTLS 1.2 record's shape (RFC 6655 3); OpenSSL 3.0 and mbedTLS 2.28's own CCM agree on
+	 * it.
+	 */
 	{ "AES-128-CCM-8, record of epoch 1", "c0c1c2c3c4c5c6c7c8c9cacbcccdcecf",
 	  "a1a2a3a40001000000000005", "000100000000000517fefd0025",
 	  "303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f5051525354",
@@ -215,7 +225,7 @@ test_ccm(const struct crypto_ops *ops)
 	return NULL;
 }
 
-/* ---- CBC and CTR --------------------------------------------------------------------------------------------- */
+/* ---- CBC and CTR ----------------------------------------------------------------------------- */
 
 static const char sp800_38a_key[] = "2b7e151628aed2a6abf7158809cf4f3c";
 static const char sp800_38a_plain[] =

@@ -1,9 +1,10 @@
 /*
  * SHA-256 compression with the x86 SHA extensions, one stream and two in step.
  *
- * sha256rnds2 does two rounds on the state kept as the halves (a b e f) and (c d g h); each result is the other half's
- * input, so one stream is bound by the latency of 32 of them in a row. Two independent streams fill the gaps: 1.4 times
- * the time of one for twice the work. A third would not fit the sixteen registers.
+ * sha256rnds2 does two rounds on the state kept as the halves (a b e f) and (c d g h); each result
+ * is the other half's input, so one stream is bound by the latency of 32 of them in a row. Two
+ * independent streams fill the gaps: 1.4 times the time of one for twice the work. A third would
+ * not fit the sixteen registers.
  */
 #include "dataplane/core/crypto_backend.h"
 
@@ -17,14 +18,16 @@
 
 /* FIPS 180-4 4.2.2 */
 static const _Alignas(16) uint32_t round_constants[64] = {
-	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-	0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-	0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-	0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-	0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+	0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+	0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+	0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+	0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+	0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+	0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+	0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+	0xc67178f2,
 };
 
 struct stream {
@@ -53,7 +56,10 @@ store_state(const struct stream *stream, uint32_t h[8])
 	_mm_storeu_si128((__m128i *)(h + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-/* Words 4g .. 4g + 3 of the message schedule (FIPS 180-4 6.2.2 step 1), g >= 4, from the sixteen before them. */
+/*
+ * Words 4g .. 4g + 3 of the message schedule (FIPS 180-4 6.2.2 step 1), g >= 4, from the sixteen
+ * before them.
+ */
 X86_SHA_INLINE __m128i
 schedule(const struct stream *stream, unsigned g)
 {
@@ -80,8 +86,8 @@ four_rounds(struct stream *stream, const uint8_t *block, unsigned g)
 	stream->w[g & 3] = word;
 	word = _mm_add_epi32(word, _mm_load_si128((const __m128i *)(round_constants + 4 * g)));
 	stream->cdgh = _mm_sha256rnds2_epu32(stream->cdgh, stream->abef, word);
-	stream->abef = _mm_sha256rnds2_epu32(stream->abef, stream->cdgh,
-					     _mm_shuffle_epi32(word, 0x0e));
+	stream->abef =
+		_mm_sha256rnds2_epu32(stream->abef, stream->cdgh, _mm_shuffle_epi32(word, 0x0e));
 }
 
 X86_SHA_INLINE void

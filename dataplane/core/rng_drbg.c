@@ -23,8 +23,9 @@ increment(uint8_t v[CRYPTO_AES_BLOCK])
 }
 
 /*
- * SP 800-90A 10.2.1.5.1 and the update that ends it: `blocks` blocks into `out`, and two more behind them, which are the
- * next key and v, since the update's input is zero and its counter goes on where the output's stopped.
+ * SP 800-90A 10.2.1.5.1 and the update that ends it: `blocks` blocks into `out`, and two more
+ * behind them, which are the next key and v, since the update's input is zero and its counter goes
+ * on where the output's stopped.
  */
 static void
 generate(struct rng_drbg *drbg, uint8_t *out, size_t blocks)
@@ -38,7 +39,10 @@ generate(struct rng_drbg *drbg, uint8_t *out, size_t blocks)
 	crypto_wipe(next, RNG_SEED_LEN);
 }
 
-/* SP 800-90A 10.2.1.2: the update with the seed, of a fresh state (10.2.1.3.1) or a running one (10.2.1.4.1). */
+/*
+ * SP 800-90A 10.2.1.2: the update with the seed, of a fresh state (10.2.1.3.1) or a running one
+ * (10.2.1.4.1).
+ */
 static void
 update(struct rng_drbg *drbg, const uint8_t seed[RNG_SEED_LEN])
 {

@@ -3,8 +3,9 @@
  *
  * usage: bench_crypto [--quick] [--json FILE]
  *
- * All measurements take turns, many short rounds each, and the best round counts: what another program on the machine
- * takes is not ours. Keys of the JSON: NAME_ns for the best backend, NAME_mbedtls_ns for the portable one.
+ * All measurements take turns, many short rounds each, and the best round counts: what another
+ * program on the machine takes is not ours. Keys of the JSON: NAME_ns for the best backend,
+ * NAME_mbedtls_ns for the portable one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ sha_block(struct bench *bench)
 static void
 sha_two_blocks(struct bench *bench)
 {
-	struct crypto_lane lanes[2] = { { bench->h[0], bench->data }, { bench->h[1], bench->data } };
+	struct crypto_lane lanes[2] = { { bench->h[0], bench->data },
+					{ bench->h[1], bench->data } };
 
 	bench->ops->sha256_lanes(lanes, 2, 1);
 }
@@ -63,7 +65,8 @@ hmac_50(struct bench *bench)
 }
 
 static void
-prf(struct bench *bench, const struct crypto_hmac_key *key, const char *label, size_t seed, size_t len)
+prf(struct bench *bench, const struct crypto_hmac_key *key, const char *label, size_t seed,
+    size_t len)
 {
 	uint8_t out[64];
 	struct crypto_prf job = { key, label, { { bench->data, seed } }, out, len };
@@ -72,7 +75,10 @@ prf(struct bench *bench, const struct crypto_hmac_key *key, const char *label, s
 	bench->out[0] ^= out[0];
 }
 
-/* RFC 7627 4, RFC 5246 6.3 and 7.4.9: the master secret and what follows from it; two keys prepared. */
+/*
+ * RFC 7627 4, RFC 5246 6.3 and 7.4.9: the master secret and what follows from it; two keys
+ * prepared.
+ */
 static void
 four_prfs(struct bench *bench)
 {
@@ -178,7 +184,8 @@ static const struct item {
 	unsigned units; /* that one run does */
 } items[] = {
 	{ "sha256_block", "SHA-256 compression, one stream", sha_block, 1 },
-	{ "sha256_block_of_two", "SHA-256 compression, two streams in step, each", sha_two_blocks, 2 },
+	{ "sha256_block_of_two", "SHA-256 compression, two streams in step, each", sha_two_blocks,
+	  2 },
 	{ "hmac_key", "HMAC key prepared", hmac_key, 1 },
 	{ "hmac_50", "HMAC of 50 bytes", hmac_50, 1 },
 	{ "handshake_prfs", "the four PRFs of a handshake, keys prepared", four_prfs, 1 },
@@ -234,7 +241,8 @@ open_backends(struct bench benches[BACKENDS_MAX])
 		const char *failed = crypto_selftest(benches[n].ops);
 
 		if (failed != NULL) {
-			fprintf(stderr, "bench_crypto: %s: %s failed\n", benches[n].ops->name, failed);
+			fprintf(stderr, "bench_crypto: %s: %s failed\n", benches[n].ops->name,
+				failed);
 			exit(1);
 		}
 		for (int i = 0; i < BURST; i++)

@@ -1,8 +1,10 @@
 /*
- * Run under valgrind: opening a MAC-then-encrypt record must not branch on, nor index by, what it decrypted.
+ * Run under valgrind: opening a MAC-then-encrypt record must not branch on, nor index by, what it
+ * decrypted.
  *
- * The decrypted body is marked undefined, so memcheck reports every jump and address that depends on it. One report is
- * right: the verdict, which is public. What the compiler makes of the masks is thereby tested as built.
+ * The decrypted body is marked undefined, so memcheck reports every jump and address that depends
+ * on it. One report is right: the verdict, which is public. What the compiler makes of the masks is
+ * thereby tested as built.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +37,10 @@ decrypt_to_secret(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in
 	(void)VALGRIND_MAKE_MEM_UNDEFINED(out, blocks * CRYPTO_AES_BLOCK);
 }
 
-/* Opens a record of `len` bytes, with the byte at `wrong` flipped; returns what memcheck reported: none if the result is wrong. */
+/*
+ * Opens a record of `len` bytes, with the byte at `wrong` flipped; returns what memcheck reported:
+ * none if the result is wrong.
+ */
 static unsigned
 reports_of(const struct crypto_ops *ops, uint16_t len, size_t wrong)
 {
@@ -78,7 +83,8 @@ main(void)
 
 			if (reports == 1)
 				continue;
-			printf("length %u, wrong byte %zu: %u reports instead of 1\n", len, wrong[i], reports);
+			printf("length %u, wrong byte %zu: %u reports instead of 1\n", len,
+			       wrong[i], reports);
 			failed = 1;
 		}
 	}

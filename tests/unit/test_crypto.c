@@ -1,6 +1,6 @@
 /*
- * Every backend against the known answers, and against mbedTLS's own high-level functions on random input: every length
- * to 300 and every length of associated data, in bursts of every width.
+ * Every backend against the known answers, and against mbedTLS's own high-level functions on random
+ * input: every length to 300 and every length of associated data, in bursts of every width.
  */
 #include <criterion/criterion.h>
 
@@ -41,7 +41,7 @@ fill_random(uint64_t *state, void *bytes, size_t len)
 	for (unsigned ops##_i = 0; ops##_first && (ops = crypto_backend(ops##_i)) != NULL;         \
 	     ops##_i++)
 
-/* ---- negative cases: a backend that is wrong must not pass ---------------------------------------------------- */
+/* ---- negative cases: a backend that is wrong must not pass ----------------------------------- */
 
 static void
 broken_blocks(uint32_t h[8], const uint8_t *data, size_t blocks)
@@ -80,7 +80,8 @@ broken_open(struct crypto_ccm *records, unsigned n)
 }
 
 static void
-broken_cbc(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks)
+broken_cbc(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in, uint8_t *out,
+	   size_t blocks)
 {
 	crypto_select()->cbc_decrypt(key, in, in, out, blocks);
 }
@@ -125,7 +126,8 @@ Test(crypto, every_backend_passes_the_selftest)
 {
 	unsigned n = 0;
 
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		const char *failed = crypto_selftest(ops);
 
 		cr_assert_null(failed, "%s: %s", ops->name, failed);
@@ -150,12 +152,13 @@ Test(crypto, equal_sees_every_bit)
 	cr_assert(crypto_equal(NULL, NULL, 0));
 }
 
-/* ---- SHA-256, HMAC, PRF against mbedTLS ------------------------------------------------------------------------- */
+/* ---- SHA-256, HMAC, PRF against mbedTLS ------------------------------------------------------ */
 
 static void
 oracle_hash(const void *data, size_t len, uint8_t digest[32])
 {
-	cr_assert_eq(mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data, len, digest), 0);
+	cr_assert_eq(mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), data, len, digest),
+		     0);
 }
 
 static void
@@ -197,7 +200,8 @@ Test(crypto, sha256_of_a_million_a)
 	uint8_t a[1000], digest[32];
 
 	memset(a, 'a', sizeof a);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		struct crypto_sha256 hash;
 
 		crypto_sha256_init(&hash);
@@ -214,7 +218,8 @@ Test(crypto, sha256_of_every_length_in_three_pieces)
 	uint64_t state = SEED;
 
 	fill_random(&state, data, sizeof data);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (size_t len = 0; len <= LEN_MAX; len++) {
 			size_t first = len ? next_random(&state) % len : 0;
 			size_t second = first + (len ? next_random(&state) % (len - first) : 0);
@@ -228,8 +233,8 @@ Test(crypto, sha256_of_every_length_in_three_pieces)
 			crypto_sha256_update(ops, &hash, data + first, second - first);
 			crypto_sha256_update(ops, &hash, data + second, len - second);
 			crypto_sha256_final(ops, &hash, digest);
-			cr_assert_arr_eq(digest, expected, 32, "%s: %zu, %zu of %zu", ops->name, first,
-					 second, len);
+			cr_assert_arr_eq(digest, expected, 32, "%s: %zu, %zu of %zu", ops->name,
+					 first, second, len);
 		}
 	}
 }
@@ -264,7 +269,8 @@ Test(crypto, lanes_equal_streams)
 
 	fill_random(&state, data, sizeof data);
 	fill_random(&state, start, sizeof start);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (unsigned n = 0; n <= BURST_MAX; n++) {
 			uint32_t h[BURST_MAX][8], expected[8];
 			struct crypto_lane lanes[BURST_MAX];
@@ -276,7 +282,8 @@ Test(crypto, lanes_equal_streams)
 			for (unsigned i = 0; i < n; i++) {
 				memcpy(expected, start[i], sizeof expected);
 				crypto_backend(0)->sha256_blocks(expected, data[i], n % 4);
-				cr_assert_arr_eq(h[i], expected, 32, "%s: %u of %u", ops->name, i, n);
+				cr_assert_arr_eq(h[i], expected, 32, "%s: %u of %u", ops->name, i,
+						 n);
 			}
 		}
 	}
@@ -289,19 +296,23 @@ Test(crypto, hmac_of_every_key_and_data_length)
 
 	fill_random(&state, key, sizeof key);
 	fill_random(&state, data, sizeof data);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (size_t i = 0; i <= LEN_MAX; i++) {
 			size_t key_len = (i * 7) % 140, a = i / 3, b = i / 2;
 			struct crypto_piece pieces[4] = {
-				{ data, a }, { NULL, 0 }, { data + a, b - a }, { data + b, i - b },
+				{ data, a },
+				{ NULL, 0 },
+				{ data + a, b - a },
+				{ data + b, i - b },
 			};
 			struct crypto_hmac_key prepared;
 
 			oracle_hmac(key, key_len, data, i, expected);
 			crypto_hmac_key_init(ops, &prepared, key, key_len);
 			crypto_hmac(ops, &prepared, pieces, 4, mac);
-			cr_assert_arr_eq(mac, expected, 32, "%s: key %zu, data %zu", ops->name, key_len,
-					 i);
+			cr_assert_arr_eq(mac, expected, 32, "%s: key %zu, data %zu", ops->name,
+					 key_len, i);
 		}
 	}
 }
@@ -314,9 +325,11 @@ Test(crypto, prf_of_every_length)
 	fill_random(&state, secret, sizeof secret);
 	fill_random(&state, seed, sizeof seed);
 	memcpy(seed, "label", 5);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (size_t len = 0; len <= LEN_MAX; len++) {
-			size_t seed_len = 5 + len % (CRYPTO_PRF_SEED_MAX - 4), half = (seed_len - 5) / 2;
+			size_t seed_len = 5 + len % (CRYPTO_PRF_SEED_MAX - 4),
+			       half = (seed_len - 5) / 2;
 			struct crypto_piece key = { secret, len % sizeof secret };
 			struct crypto_hmac_key prepared;
 			struct crypto_prf job = {
@@ -331,14 +344,14 @@ Test(crypto, prf_of_every_length)
 			oracle_prf(&key, seed, seed_len, expected, len);
 			crypto_hmac_key_init(ops, &prepared, key.data, key.len);
 			crypto_prf(ops, &job, 1);
-			cr_assert_arr_eq(out, expected, len, "%s: length %zu, seed %zu", ops->name, len,
-					 seed_len);
+			cr_assert_arr_eq(out, expected, len, "%s: length %zu, seed %zu", ops->name,
+					 len, seed_len);
 			cr_assert_eq(out[len], 0xee, "%s: length %zu", ops->name, len);
 		}
 	}
 }
 
-/* ---- CCM against mbedTLS's ---------------------------------------------------------------------------------------- */
+/* ---- CCM against mbedTLS's ------------------------------------------------------------------- */
 
 struct ccm_case {
 	uint8_t key[16], nonce[12], aad[CRYPTO_CCM_AAD_MAX];
@@ -356,7 +369,8 @@ ccm_case_make(struct ccm_case *c, uint64_t *state, size_t len, size_t aad_len)
 	mbedtls_ccm_init(&ccm);
 	cr_assert_eq(mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, c->key, 128), 0);
 	cr_assert_eq(mbedtls_ccm_encrypt_and_tag(&ccm, len, c->nonce, 12, c->aad, aad_len, c->plain,
-						 c->sealed, c->sealed + len, 8), 0);
+						 c->sealed, c->sealed + len, 8),
+		     0);
 	mbedtls_ccm_free(&ccm);
 	c->record = (struct crypto_ccm){
 		.key = c->key,
@@ -370,7 +384,7 @@ ccm_case_make(struct ccm_case *c, uint64_t *state, size_t len, size_t aad_len)
 	memset(c->buffer, 0xee, sizeof c->buffer);
 }
 
-/* Cuts the cases into bursts: `bursts` is gone through round and round. */
+/* The cases as one burst, their verdicts copied back. */
 static void
 run(void (*op)(struct crypto_ccm *, unsigned), struct ccm_case *cases, unsigned n)
 {
@@ -400,8 +414,8 @@ check_in_place(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n,
 		struct ccm_case *c = &cases[i];
 
 		cr_assert_arr_eq(c->buffer, c->sealed, c->record.len + 8u,
-				 "%s: seed %#x round %u: seal %u of %u, len %u, aad %u", ops->name, SEED,
-				 round, i, n, c->record.len, c->record.aad_len);
+				 "%s: seed %#x round %u: seal %u of %u, len %u, aad %u", ops->name,
+				 SEED, round, i, n, c->record.len, c->record.aad_len);
 		check_guard(c, c->record.len + 8u, ops->name);
 	}
 	run(ops->ccm8_open, cases, n);
@@ -410,8 +424,8 @@ check_in_place(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n,
 
 		cr_assert(c->record.ok, "%s: seed %#x round %u", ops->name, SEED, round);
 		cr_assert_arr_eq(c->buffer, c->plain, c->record.len,
-				 "%s: seed %#x round %u: open %u of %u, len %u, aad %u", ops->name, SEED,
-				 round, i, n, c->record.len, c->record.aad_len);
+				 "%s: seed %#x round %u: open %u of %u, len %u, aad %u", ops->name,
+				 SEED, round, i, n, c->record.len, c->record.aad_len);
 		check_guard(c, c->record.len + 8u, ops->name);
 	}
 }
@@ -435,7 +449,10 @@ check_apart(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, un
 	}
 }
 
-/* Half of the burst is forged: ciphertext or tag, associated data, nonce or key. Those stay untouched. */
+/*
+ * Half of the burst is forged: ciphertext or tag, associated data, nonce or key. Those stay
+ * untouched.
+ */
 static void
 check_forged(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, uint64_t *state)
 {
@@ -448,8 +465,12 @@ check_forged(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, u
 		if (i % 2 != 0)
 			continue;
 		switch (next_random(state) % 4) {
-		case 0: c->key[next_random(state) % 16] ^= bit; break;
-		case 1: c->nonce[next_random(state) % 12] ^= bit; break;
+		case 0:
+			c->key[next_random(state) % 16] ^= bit;
+			break;
+		case 1:
+			c->nonce[next_random(state) % 12] ^= bit;
+			break;
 		case 2:
 			if (c->record.aad_len != 0) {
 				c->aad[next_random(state) % c->record.aad_len] ^= bit;
@@ -471,7 +492,9 @@ check_forged(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, u
 	}
 }
 
-/* 301 lengths and 65 of associated data have no common divisor: going round both meets every pair. */
+/*
+ * 301 lengths and 65 of associated data have no common divisor: going round both meets every pair.
+ */
 static void
 check_rounds(const struct crypto_ops *ops)
 {
@@ -493,13 +516,13 @@ check_rounds(const struct crypto_ops *ops)
 
 Test(crypto, ccm_of_every_length)
 {
-	each_backend(ops)
-		check_rounds(ops);
+	each_backend(ops) check_rounds(ops);
 }
 
 Test(crypto, ccm_refuses_every_flipped_bit)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		struct ccm_case c;
 		uint64_t state = SEED;
 		size_t bits = 8 * (21 + 8);
@@ -517,7 +540,8 @@ Test(crypto, ccm_refuses_every_flipped_bit)
 
 Test(crypto, ccm_burst_of_none)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		ops->ccm8_seal(NULL, 0);
 		ops->ccm8_open(NULL, 0);
 	}
@@ -529,14 +553,17 @@ Test(crypto, ccm_of_the_longest_record)
 	static uint8_t in[1 << 14], out[(1 << 14) + 8], expected[(1 << 14) + 8];
 	const struct crypto_ops *reference = &(struct crypto_ops){ 0 };
 	uint8_t key[16] = { 1 }, nonce[12] = { 2 }, aad[13] = { 3 };
-	struct crypto_ccm record = { .key = key, .nonce = nonce, .aad = aad, .aad_len = 13, .len = 1 << 14 };
+	struct crypto_ccm record = {
+		.key = key, .nonce = nonce, .aad = aad, .aad_len = 13, .len = 1 << 14
+	};
 
 	for (unsigned i = 0; crypto_backend(i) != NULL; i++)
 		reference = crypto_backend(i);
 	record.in = in;
 	record.out = expected;
 	reference->ccm8_seal(&record, 1);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		record.in = in;
 		record.out = out;
 		ops->ccm8_seal(&record, 1);
@@ -548,7 +575,7 @@ Test(crypto, ccm_of_the_longest_record)
 	}
 }
 
-/* ---- CBC and CTR, one backend against the other ------------------------------------------------------------------- */
+/* ---- CBC and CTR, one backend against the other ---------------------------------------------- */
 
 Test(crypto, cbc_and_ctr_of_every_length)
 {
@@ -559,7 +586,8 @@ Test(crypto, cbc_and_ctr_of_every_length)
 
 	for (unsigned i = 0; crypto_backend(i) != NULL; i++)
 		reference = crypto_backend(i);
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (size_t n = 0; n <= BLOCKS; n++) {
 			fill_random(&state, key, sizeof key);
 			fill_random(&state, iv, sizeof iv);

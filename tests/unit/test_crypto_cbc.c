@@ -71,7 +71,8 @@ forge_open(struct forge *forge)
 	int len;
 
 	memcpy(forge->wire, iv, 16);
-	forge->ops->cbc_encrypt(forge->keys.enc, iv, forge->body, forge->wire + 16, forge->len / 16);
+	forge->ops->cbc_encrypt(forge->keys.enc, iv, forge->body, forge->wire + 16,
+				forge->len / 16);
 	if (forge->keys.encrypt_then_mac) {
 		true_mac(forge->ops, &forge->keys, forge->wire, total, forge->wire + total);
 		total += 32;
@@ -97,21 +98,25 @@ is_wiped(const uint8_t *bytes, size_t len)
 	const struct crypto_ops *ops;                                                              \
 	for (unsigned ops##_i = 0; (ops = crypto_backend(ops##_i)) != NULL; ops##_i++)
 
-/* ---- what must be refused ------------------------------------------------------------------------------------- */
+/* ---- what must be refused -------------------------------------------------------------------- */
 
 Test(crypto_cbc, refuses_fragments_of_impossible_length)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (int etm = 0; etm < 2; etm++) {
 			struct crypto_cbc_keys keys = make_keys(ops, etm);
 			uint8_t in[ROOM] = { 0 }, out[ROOM];
 			const uint8_t *content;
 
 			for (uint16_t len = 0; len < 200; len++) {
-				struct crypto_cbc record = { &keys, header, HEADER_LEN, len, in, out };
+				struct crypto_cbc record = {
+					&keys, header, HEADER_LEN, len, in, out
+				};
 
 				memset(out, 0xee, sizeof out);
-				cr_assert_eq(crypto_cbc_open(ops, &record, &content), -EBADMSG, "%u", len);
+				cr_assert_eq(crypto_cbc_open(ops, &record, &content), -EBADMSG,
+					     "%u", len);
 				cr_assert(is_wiped(out, len));
 				cr_assert_eq(out[len], 0xee);
 			}
@@ -121,7 +126,8 @@ Test(crypto_cbc, refuses_fragments_of_impossible_length)
 
 Test(crypto_cbc, refuses_every_flipped_byte)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (int etm = 0; etm < 2; etm++) {
 			struct crypto_cbc_keys keys = make_keys(ops, etm);
 			uint8_t plain[50] = { 1, 2, 3 }, sealed[ROOM], wire[ROOM];
@@ -130,13 +136,14 @@ Test(crypto_cbc, refuses_every_flipped_byte)
 			const uint8_t *content;
 
 			for (size_t at = 0; at <= total; at++) {
-				struct crypto_cbc open = { &keys, header, HEADER_LEN, (uint16_t)total,
-							   wire, wire };
+				struct crypto_cbc open = { &keys,           header, HEADER_LEN,
+							   (uint16_t)total, wire,   wire };
 
 				memcpy(wire, sealed, total);
 				wire[at] ^= 0x04;
 				cr_assert_eq(crypto_cbc_open(ops, &open, &content),
-					     at < total ? -EBADMSG : 50, "%s: byte %zu", ops->name, at);
+					     at < total ? -EBADMSG : 50, "%s: byte %zu", ops->name,
+					     at);
 				cr_assert(at == total || is_wiped(wire, total));
 			}
 		}
@@ -155,7 +162,8 @@ Test(crypto_cbc, refuses_another_header)
 		const uint8_t *content;
 
 		for (unsigned at = 0; at < HEADER_LEN; at++) {
-			struct crypto_cbc open = { &keys, other, HEADER_LEN, (uint16_t)total, sealed, out };
+			struct crypto_cbc open = { &keys,           other,  HEADER_LEN,
+						   (uint16_t)total, sealed, out };
 
 			memcpy(other, header, sizeof other);
 			other[at] ^= 1;
@@ -169,14 +177,16 @@ Test(crypto_cbc, refuses_another_header)
 /* Each byte of the padding is wrong once (RFC 5246 6.2.3.2: every one must be checked). */
 Test(crypto_cbc, refuses_wrong_padding_under_a_right_mac)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (int etm = 0; etm < 2; etm++) {
 			struct forge forge = { .ops = ops, .keys = make_keys(ops, etm) };
 
 			for (unsigned i = 0; i <= 255; i++) {
 				forge_body(&forge, 64, 255);
 				forge.body[forge.len - 1 - i] ^= 1;
-				cr_assert_eq(forge_open(&forge), -EBADMSG, "%s: byte %u", ops->name, i);
+				cr_assert_eq(forge_open(&forge), -EBADMSG, "%s: byte %u", ops->name,
+					     i);
 			}
 		}
 	}
@@ -184,7 +194,8 @@ Test(crypto_cbc, refuses_wrong_padding_under_a_right_mac)
 
 Test(crypto_cbc, refuses_padding_longer_than_the_record)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (int etm = 0; etm < 2; etm++) {
 			struct forge forge = { .ops = ops, .keys = make_keys(ops, etm) };
 			unsigned longest = etm ? 47 : 15;
@@ -201,11 +212,12 @@ Test(crypto_cbc, refuses_padding_longer_than_the_record)
 	}
 }
 
-/* ---- what must be taken --------------------------------------------------------------------------------------- */
+/* ---- what must be taken ---------------------------------------------------------------------- */
 
 Test(crypto_cbc, takes_every_padding)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (int etm = 0; etm < 2; etm++) {
 			struct forge forge = { .ops = ops, .keys = make_keys(ops, etm) };
 
@@ -214,8 +226,8 @@ Test(crypto_cbc, takes_every_padding)
 
 				for (; padding <= 255; padding += 16) {
 					forge_body(&forge, content, padding);
-					cr_assert_eq(forge_open(&forge), (int)content, "%s: %zu and %u",
-						     ops->name, content, padding);
+					cr_assert_eq(forge_open(&forge), (int)content,
+						     "%s: %zu and %u", ops->name, content, padding);
 				}
 			}
 		}
@@ -224,14 +236,18 @@ Test(crypto_cbc, takes_every_padding)
 
 Test(crypto_cbc, opens_what_it_seals_in_place)
 {
-	each_backend(ops) {
+	each_backend(ops)
+	{
 		for (int etm = 0; etm < 2; etm++) {
 			struct crypto_cbc_keys keys = make_keys(ops, etm);
 
 			for (uint16_t len = 0; len <= 300; len++) {
 				uint8_t plain[ROOM], wire[ROOM];
-				struct crypto_cbc seal = { &keys, header, HEADER_LEN, len, wire + 16, wire };
-				struct crypto_cbc open = { &keys, header, HEADER_LEN, 0, wire, wire };
+				struct crypto_cbc seal = { &keys, header,    HEADER_LEN,
+							   len,   wire + 16, wire };
+				struct crypto_cbc open = {
+					&keys, header, HEADER_LEN, 0, wire, wire
+				};
 				const uint8_t *content;
 
 				for (int i = 0; i < ROOM; i++)
@@ -249,7 +265,7 @@ Test(crypto_cbc, opens_what_it_seals_in_place)
 	}
 }
 
-/* ---- Lucky 13: the work must not depend on the padding ---------------------------------------------------------- */
+/* ---- Lucky 13: the work must not depend on the padding --------------------------------------- */
 
 static size_t compressed;
 
@@ -280,8 +296,8 @@ Test(crypto_cbc, lucky13_compresses_as_often_for_every_padding)
 			cr_assert_eq(forge_open(&forge) >= 0, wrong == 0);
 			if (expected == 0)
 				expected = compressed;
-			cr_assert_eq(compressed, expected, "padding %u, wrong %d: %zu", padding, wrong,
-				     compressed);
+			cr_assert_eq(compressed, expected, "padding %u, wrong %d: %zu", padding,
+				     wrong, compressed);
 		}
 	}
 }

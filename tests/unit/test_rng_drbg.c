@@ -19,8 +19,9 @@ unhex(const char *hex, uint8_t *bytes)
 }
 
 /*
- * NIST CAVP, drbgtestvectors.zip, CTR_DRBG.rsp, [AES-128 no df], no personalization, no additional input, 512 bits: the
- * second output counts. With a reseed: drbgvectors_pr_false; without: drbgvectors_no_reseed.
+ * NIST CAVP, drbgtestvectors.zip, CTR_DRBG.rsp, [AES-128 no df], no personalization, no additional
+ * input, 512 bits: the second output counts. With a reseed: drbgvectors_pr_false; without:
+ * drbgvectors_no_reseed.
  */
 static const struct {
 	const char *entropy, *reseed, *returned;
