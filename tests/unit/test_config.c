@@ -1,0 +1,237 @@
+/* cradle.conf: every wrong setting is told with its line, the sample is accepted, reloads know what needs a restart. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "control/config.h"
+#include "control/log.h"
+
+#define GOOD_LISTS \
+	"ports = ( { device = \"net_null0\"; addresses = [ \"198.18.0.1/24\" ]; } );\n" \
+	"listeners = ( { port = 5683; security = \"nosec\"; } );\n"
+
+static struct diag_list diags;
+
+static void
+set_up(void)
+{
+	diag_list_init(&diags);
+}
+
+static void
+tear_down(void)
+{
+	diag_list_fini(&diags);
+}
+
+TestSuite(config, .init = set_up, .fini = tear_down);
+
+static struct config *
+parse(const char *text)
+{
+	return config_parse("folder/cradle.conf", text, strlen(text), &diags);
+}
+
+static bool
+told(uint32_t line, const char *words)
+{
+	for (size_t i = 0; i < diags.count; i++)
+		if (diags.items[i].place.line == line && strstr(diags.items[i].text, words))
+			return true;
+	return false;
+}
+
+Test(config, twenty_wrong_settings_are_twenty_errors)
+{
+	static const struct {
+		const char *line, *words;
+	} wrong[] = {
+		{ "workers = 0;", "out of range" },
+		{ "control_cpu = \"first\";", "must be a whole number" },
+		{ "idle_yield = 1;", "must be true or false" },
+		{ "hugepages = \"yess\";", "did you mean \"yes\"" },
+		{ "memory_mb = -1;", "out of range" },
+		{ "file_prefix = 7;", "must be text" },
+		{ "eal_args = true;", "must be text" },
+		{ "sessions = 10;", "out of range" },
+		{ "sesions = 1000;", "did you mean \"sessions\"" },
+		{ "policy = \"\";", "must not be empty" },
+		{ "inventory = [ \"a\" ];", "must be text" },
+		{ "packet_buffers = 1.5;", "must be a whole number" },
+		{ "cpus = \"1-\";", "no list of CPUs" },
+		{ "log = { level = \"loud\"; };", "is none of" },
+		{ "control = 5;", "must be a group" },
+		{ "limits = { ack_timeout_ms = 1; ", "out of range" },
+		{ "ack_random_factor = 9.5; ", "out of range" },
+		{ "max_retransmits = 4; ", "did you mean \"max_retransmit\"" },
+		{ "batch_wait_ms = \"soon\"; ", "must be a whole number" },
+		{ "linger_s = 99999999999L; };", "out of range" },
+	};
+	size_t n = sizeof wrong / sizeof wrong[0];
+	char text[4096] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		strncat(text, wrong[i].line, sizeof text - strlen(text) - 1);
+		strncat(text, "\n", sizeof text - strlen(text) - 1);
+	}
+	strncat(text, GOOD_LISTS, sizeof text - strlen(text) - 1);
+	cr_assert_null(parse(text));
+	cr_expect_eq(diags.errors, 20, "%zu errors", diags.errors);
+	for (size_t i = 0; i < n; i++)
+		cr_expect(told((uint32_t)i + 1, wrong[i].words), "line %zu: %s", i + 1, wrong[i].line);
+}
+
+Test(config, wrong_ports_and_listeners)
+{
+	static const char text[] =
+		"ports = (\n"
+		"  { device = \"\"; addresses = [ ]; },\n"
+		"  { addresses = [ \"198.18.0.300\" ]; },\n"
+		"  { device = \"a\"; addresses = [ \"10.0.0.1\", \"10.0.0.1/8\" ]; mtus = 1500; },\n"
+		"  { device = \"a\"; addresses = \"10.0.0.2\"; vlan = 5000; },\n"
+		"  7\n"
+		");\n"
+		"listeners = (\n"
+		"  { port = 0; security = \"psk\"; },\n"
+		"  { port = 5683; security = \"none\"; },\n"
+		"  { port = 5683; }\n"
+		");\n";
+
+	cr_assert_null(parse(text));
+	cr_expect(told(2, "must not be empty"));
+	cr_expect(told(2, "at least one address"));
+	cr_expect(told(3, "\"device\" is missing"));
+	cr_expect(told(3, "is no address"));
+	cr_expect(told(4, "listed twice"));
+	cr_expect(told(4, "did you mean \"mtu\""));
+	cr_expect(told(5, "list of addresses"));
+	cr_expect(told(5, "5000 is out of range"));
+	cr_expect(told(5, "device \"a\" is listed twice"));
+	cr_expect(told(6, "must be a group"));
+	cr_expect(told(9, "out of range"));
+	cr_expect(told(10, "is none of"));
+	cr_expect(told(11, "\"security\" is missing"));
+	cr_expect(told(11, "used by two listeners"));
+}
+
+Test(config, lists_are_required)
+{
+	cr_assert_null(parse("workers = 1;\n"));
+	cr_expect_eq(diags.errors, 2);
+}
+
+Test(config, nosec_on_a_public_address_is_refused_unless_allowed)
+{
+	static const char *const ports = "ports = ( { device = \"a\"; addresses = [ \"%s\" ]; } );\n"
+					 "listeners = ( { port = 5683; security = \"nosec\"; %s} );\n";
+	static const struct {
+		const char *address, *more;
+		bool good;
+	} cases[] = {
+		{ "8.8.8.8/24", "", false },
+		{ "2600::1/64", "", false },
+		{ "8.8.8.8/24", "allow_public_nosec = true; ", true },
+		{ "172.31.0.1/24", "", true },
+		{ "fe80::1/64", "", true },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[512];
+		struct config *config;
+
+		snprintf(text, sizeof text, ports, cases[i].address, cases[i].more);
+		config = parse(text);
+		cr_expect_eq(config != NULL, cases[i].good, "%s", cases[i].address);
+		config_free(config);
+	}
+	cr_expect(told(2, "public address 8.8.8.8"));
+}
+
+Test(config, sample_is_accepted_with_its_values)
+{
+	struct config *config = config_load(SOURCE_ROOT "/conf/cradle.conf", &diags);
+	struct dataplane_config *dataplane = calloc(1, sizeof *dataplane);
+
+	cr_assert(config && diags.count == 0);
+	cr_expect_str_eq(config->policy, SOURCE_ROOT "/conf/policy");
+	cr_expect_str_eq(config->socket, "/run/cradle/cradle.sock");
+	cr_expect_eq(config->n_ports, 1);
+	cr_expect_eq(config->ports[0].addresses.count, 2);
+	cr_expect_eq(config->n_listeners, 2);
+	cr_expect_eq(config->log_level, SEVERITY_INFO);
+	config_dataplane(config, dataplane);
+	cr_expect_eq(dataplane->limits.ack_timeout_us, 2000000);
+	cr_expect_eq(dataplane->limits.ack_random_percent, 150);
+	cr_expect_eq(dataplane->limits.linger_us, 247000000);
+	cr_expect_eq(dataplane->ports[0].vlan, LINK_UNTAGGED);
+	cr_expect_eq(dataplane->control_cpu, -1);
+	cr_expect_eq(dataplane->hugepages, DATAPLANE_HUGEPAGES_AUTO);
+	cr_expect_eq(dataplane->listeners[0].security, LISTENER_PSK);
+	free(dataplane);
+	config_free(config);
+}
+
+/* The sample says of itself that it shows defaults: leaving its scalars out must change nothing. */
+Test(config, sample_shows_the_defaults)
+{
+	struct config *sample = config_load(SOURCE_ROOT "/conf/cradle.conf", &diags);
+	static const char text[] =
+		"ports = ( { device = \"net_af_packet0,iface=cradle0\";\n"
+		"            addresses = [ \"198.18.0.1/24\", \"2001:2::1/64\" ]; } );\n"
+		"listeners = ( { port = 5684; security = \"psk\"; }, { port = 5683; security = \"nosec\"; } );\n";
+	struct config *bare =
+		config_parse(SOURCE_ROOT "/conf/cradle.conf", text, sizeof text - 1, &diags);
+	struct config_changes changes;
+
+	cr_assert(sample && bare);
+	cr_assert_eq(config_compare(sample, bare, &changes), 0);
+	for (unsigned i = 0; i < changes.count; i++)
+		cr_expect(false, "%s: %s -> %s", changes.items[i].name, changes.items[i].before,
+			  changes.items[i].after);
+	config_changes_free(&changes);
+	config_free(sample);
+	config_free(bare);
+}
+
+Test(config, changes_know_live_from_restart)
+{
+	struct config *old = parse(GOOD_LISTS "sessions = 1024; limits = { max_retransmit = 4; };");
+	struct config *new = parse(GOOD_LISTS "sessions = 2048; limits = { max_retransmit = 3; };"
+					      "policy = \"/elsewhere\";");
+	struct config_changes changes;
+
+	cr_assert(old && new);
+	cr_assert_eq(config_compare(old, new, &changes), 0);
+	cr_assert_eq(changes.count, 3);
+	cr_expect_str_eq(changes.items[0].name, "sessions");
+	cr_expect_str_eq(changes.items[0].before, "1024");
+	cr_expect_str_eq(changes.items[0].after, "2048");
+	cr_expect_not(changes.items[0].live);
+	cr_expect_str_eq(changes.items[1].name, "limits.max_retransmit");
+	cr_expect(changes.items[1].live);
+	config_changes_free(&changes);
+	cr_assert_eq(config_apply_live(old, new), 0);
+	cr_expect_eq(old->sessions, 1024);
+	cr_expect_eq(old->max_retransmit, 3);
+	cr_expect_str_eq(old->policy, "/elsewhere");
+	config_free(old);
+	config_free(new);
+}
+
+Test(config, help_tells_every_setting)
+{
+	struct text text;
+
+	text_init(&text);
+	config_help(&text);
+	cr_expect(strstr(text_str(&text), "limits.ack_timeout_ms"));
+	cr_expect(strstr(text_str(&text), "ports[].device"));
+	cr_expect(strstr(text_str(&text), "needs a restart"));
+	text_fini(&text);
+	text_init(&text);
+	cr_expect(config_help_one("sessions", &text));
+	cr_expect_not(config_help_one("nonsense", &text));
+	text_fini(&text);
+}
