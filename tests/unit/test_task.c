@@ -1,0 +1,366 @@
+/* task: every mistake is told at its place, and what is right loads without a word. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "tasks/task_tree.h"
+
+static struct objects *objects;
+static struct diag_list diags;
+
+static void
+setup(void)
+{
+	objects = objects_new();
+	diag_list_init(&diags);
+}
+
+static void
+teardown(void)
+{
+	objects_free(objects);
+	diag_list_fini(&diags);
+}
+
+TestSuite(task, .init = setup, .fini = teardown);
+
+static struct task *
+load(const char *text)
+{
+	diag_list_fini(&diags);
+	return task_load("t.xml", text, strlen(text), objects, &diags);
+}
+
+static void
+assert_only(const char *text, const char *expected)
+{
+	char line[400] = "no diagnostic";
+
+	if (diags.count)
+		diag_format(&diags.items[0], line, sizeof line);
+	cr_assert_eq(diags.count, 1, "%s: %zu, first %s", text, diags.count, line);
+	cr_assert(strstr(line, expected), "%s\n%s", text, line);
+}
+
+/* A task of one tag inside of a lwm2mBootstrap. */
+static void
+load_inside(const char *tag, char *text, size_t size)
+{
+	snprintf(text, size, "<config><lwm2mBootstrap>\n%s</lwm2mBootstrap></config>", tag);
+	cr_assert_null(load(text), "%s", text);
+}
+
+Test(task, wrong_shapes)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ "", "t.xml: error: the file is empty" },
+		{ "<task/>",
+		  "t.xml:1:1: error: <task> the root of a task is <config>, not <task>" },
+		{ "<config><config/></config>", "1:9: error: <config> <config> is the root" },
+		{ "<config><wirte/></config>", "there is no tag <wirte>: did you mean <write>?" },
+		{ "<config><frobnicate/></config>", "there is no tag <frobnicate>" },
+		{ "<config><reboot2><bogus/></reboot2></config>", "" },
+		{ "<config><execute key='x' value='y'><foo/></execute></config>",
+		  "<execute> is known: it manages devices after their registration, which is no "
+		  "part of a bootstrap "
+		  "appliance" },
+		{ "<config><delete key='/1'/></config>",
+		  "<delete> belongs into a <lwm2mBootstrap>" },
+		{ "<config><lwm2mBootstrap><lwm2mBootstrapCleanse/></lwm2mBootstrap></config>",
+		  "<lwm2mBootstrapCleanse> does not belong into a <lwm2mBootstrap>" },
+		{ "<config><lwm2mBootstrap><if "
+		  "expr='true'><lwm2mBootstrap/></if></lwm2mBootstrap></config>",
+		  "does not belong into" },
+		{ "<config><else/></config>", "<else> belongs directly into an <if>" },
+		{ "<config><if expr='true'><else/><else/></if></config>", "has an <else> already" },
+		{ "<config><store target='a' value='b'><comment/></store></config>",
+		  "<store> takes no tags inside" },
+		{ "<config>hello</config>", "text inside <config> means nothing" },
+		{ "<config><store target='a' value='b' typ='var'/></config>",
+		  "<store typ> <store> has no attribute typ: did you mean \"type\"?" },
+		{ "<config><store target='a' value='b' frobnicate='var'/></config>",
+		  "has no attribute frobnicate: remove" },
+		{ "<config><store target='a'/></config>", "<store> lacks the attribute value" },
+		{ "<config><store target='' value='b'/></config>",
+		  "an empty attribute is null, and target must" },
+		{ "<config><store target='a' value=''/></config>",
+		  "an empty attribute is null, and a variable is text" },
+		{ "<config><store target='a' value='b' type='devProp'/></config>",
+		  "keeps variables alone" },
+		{ "<config><store target='a' value='b' type='history'/></config>",
+		  "keeps variables alone" },
+		{ "<config><defaults/></config>", "<defaults> is not served" },
+		{ "<config><join group='a'/></config>", "<join> is not served" },
+		{ "<config><leave group='a'/></config>", "<leave> is not served" },
+		{ "<config><removeProperty target='a'/></config>",
+		  "<removeProperty> is not served" },
+		{ "<config><if expr='maybe'/></config>", "\"maybe\" is neither true nor false" },
+		{ "<config><foreach list='a,b'/></config>",
+		  "the value is string, but foreach needs a list" },
+		{ "<config><log message='a' level='LOUD'/></config>", "\"LOUD\" is none of TRACE" },
+		{ "<config><finish status='DONE'/></config>", "\"DONE\" is none of NOT_STARTED" },
+		{ "<config><lwm2mBootstrapConfiguration/></config>", "serverId or by serverName" },
+		{ "<config><lwm2mBootstrapConfiguration serverId='a' serverName='b'/></config>",
+		  "one of both" },
+		{ "<config><lwm2mBootstrapConfiguration serverId='a' "
+		  "securityInstanceId='65535'/></config>",
+		  "65535 is out of the range 0..65534" },
+		{ "<config><lwm2mBootstrap performBootstrapFinish='yes'/></config>",
+		  "neither true nor false" },
+		{ "<config><lwm2mBootstrap granularity='tiny'/></config>",
+		  "none of instance, resource, object" },
+		{ "<config><lwm2mBootstrap format='text'/></config>", "none of tlv" },
+		{ "<config format='xml'/>", "none of tlv" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		cr_assert_null(load(cases[i].text), "%s", cases[i].text);
+		if (*cases[i].error)
+			assert_only(cases[i].text, cases[i].error);
+		else
+			cr_assert_eq(diags.errors, 2, "%s", cases[i].text);
+	}
+}
+
+Test(task, wrong_operations)
+{
+	static const struct {
+		const char *tag, *error;
+	} cases[] = {
+		{ "<write key='LwM2M Servr.0.Lifetime' value='1'/>",
+		  "t.xml:2:8: error: <write key> there is no object \"LwM2M Servr\": did you mean "
+		  "\"LwM2M Server\"?" },
+		{ "<write key='LwM2M Server.0.Lifetme' value='1'/>", "did you mean \"Lifetime\"?" },
+		{ "<write key='LwM2M Server.0' value='1'/>", "the key must name a resource" },
+		{ "<write key='LwM2M Server.0.Disable' value='1'/>", "Disable is executable" },
+		{ "<write key='/1/0/1' value=''/>",
+		  "an empty attribute is null, and value must have a value: write ${''}" },
+		{ "<write key='/1/0/1' value='60' type='strong'/>",
+		  "there is no type \"strong\": did you mean \"string\"?" },
+		{ "<write key='/1/0/1' value='60' type='string'/>",
+		  "<write type> the task says string, but Lifetime is defined as integer" },
+		{ "<write key='/1/0/1' value='sixty'/>",
+		  "<write value> \"sixty\" is no integer, but Lifetime is an integer" },
+		{ "<write key='/1/0/0' value='0'/>",
+		  "0 is out of the range 1..65534 of Short Server ID" },
+		{ "<write key='/1/0/6' value='yes'/>", "\"yes\" is no boolean" },
+		{ "<write key='/0/2/5' value='abc'/>", "odd number of digits" },
+		{ "<write key='/0/2/17' value='0'/>", "is no objlnk" },
+		{ "<write key='/4711/0/0' value='0'/>",
+		  "no definition tells the type of /4711/0/0" },
+		{ "<write key='/4711/0/0' value='x' type='integer'/>", "\"x\" is no integer" },
+		{ "<write key='/1/0/1' value=\"${'60'}\"/>",
+		  "the value is string, but Lifetime is an integer: use .toInt" },
+		{ "<write key='/1/0/1' value='${sv.x}'/>",
+		  "the value is string, but Lifetime is integer: use .toInt" },
+		{ "<write key='/1/0/7' value='U' format='yaml'/>", "none of tlv" },
+		{ "<delete key='/1/0/1'/>", "<delete> takes an object or an instance" },
+		{ "<delete/>", "<delete> lacks the attribute key" },
+		{ "<discover key='/1/0'/>", "<discover> takes an object" },
+		{ "<read key='/1/0/1'/>", "takes an object or an instance" },
+		{ "<upload key='/0/2/5' resourceId='cert'/>", "<upload> is not served" },
+		{ "<write key='/1/0/1' value='${'/>", "t.xml:2:" },
+	};
+	char text[400];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		size_t errors = 0;
+
+		load_inside(cases[i].tag, text, sizeof text);
+		for (size_t j = 0; j < diags.count; j++) {
+			char line[400];
+
+			diag_format(&diags.items[j], line, sizeof line);
+			errors +=
+				diags.items[j].level == DIAG_ERROR && strstr(line, cases[i].error);
+		}
+		cr_assert(errors == 1 && diags.errors == 1, "%s: %s", cases[i].tag,
+			  diags.count ? diags.items[0].text : "");
+	}
+}
+
+Test(task, twenty_mistakes_are_twenty_errors_in_order)
+{
+	char text[4000] = "<config>\n<lwm2mBootstrap>\n";
+	size_t at = strlen(text);
+
+	for (int i = 0; i < 10; i++)
+		at += (size_t)snprintf(
+			text + at, sizeof text - at,
+			"  <write key='LwM2M Server.%d.Lifetime' value='x%d'/>\n"
+			"  <write ky='LwM2M Server.%d.Binding' key='/1/%d/7' value='U'/>\n",
+			i, i, i, i);
+	snprintf(text + at, sizeof text - at, "</lwm2mBootstrap>\n</config>\n");
+	cr_assert_null(load(text));
+	cr_assert_eq(diags.errors, 20);
+	for (uint32_t i = 0, line = 3; i < diags.count; i++) {
+		if (diags.items[i].level == DIAG_WARNING)
+			continue;
+		cr_assert_eq(diags.items[i].place.line, line++);
+		cr_assert_str_eq(diags.items[i].place.tag, "write");
+		cr_assert_neq(diags.items[i].place.column, 0);
+	}
+}
+
+Test(task, expressions_are_placed_exactly)
+{
+	cr_assert_null(
+		load("<config>\n  <store target=\"a\"\n    value=\"&lt;&#65;${ ) }\"/></config>"));
+	cr_assert_eq(diags.errors, 1);
+	cr_assert_eq(diags.items[0].place.line, 3);
+	cr_assert_eq(diags.items[0].place.column, 24, "%u: %s", diags.items[0].place.column,
+		     diags.items[0].text);
+	cr_assert_str_eq(diags.items[0].place.attribute, "value");
+}
+
+Test(task, length_is_characters)
+{
+	size_t size = 2 * TASK_TEXT_MAX + 100;
+	char *text = malloc(size);
+	int head = snprintf(text, size, "<config><comment>");
+	struct task *task;
+
+	/* Two bytes a character: as many characters as are allowed. */
+	for (int i = 0; i < TASK_TEXT_MAX - 40; i++)
+		memcpy(text + head + 2 * i, "\xc3\xa4", 2);
+	snprintf(text + head + 2 * (TASK_TEXT_MAX - 40), 40, "</comment></config>");
+	task = load(text);
+	cr_assert_not_null(task);
+	task_free(task);
+	memset(text, ' ', TASK_TEXT_MAX + 1);
+	text[TASK_TEXT_MAX + 1] = '\0';
+	cr_assert_null(load(text));
+	assert_only("long", "at most 100000 characters");
+	free(text);
+	diag_list_fini(&diags);
+	cr_assert_null(task_load_file("/nonexistent/task.xml", objects, &diags));
+	assert_only("file", "cannot read the task: No such file");
+}
+
+Test(task, the_examples_load_without_a_word)
+{
+	static const char *const files[] = { "reference-task.xml", "cleanse-and-condition.xml" };
+
+	for (size_t i = 0; i < 2; i++) {
+		char file[300];
+		struct task *task;
+
+		snprintf(file, sizeof file, "%s/conf/policy/tasks/%s", SOURCE_ROOT, files[i]);
+		task = task_load_file(file, objects, &diags);
+		cr_assert_not_null(task, "%s: %s", file, diags.count ? diags.items[0].text : "");
+		cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
+		cr_assert(!strcmp(task_name(task), file));
+		cr_assert_not(task_depends_on_session(task));
+		cr_assert_eq(task_steps(task), i ? 8 : 15);
+		task_free(task);
+	}
+}
+
+#define SECURITY(i, uri, bs, mode, rest)                                                           \
+	"<write key='/0/" i "/0' value='" uri "'/><write key='/0/" i "/1' value='" bs "'/>"        \
+	"<write key='/0/" i "/2' value='" mode "'/>" rest
+#define SSID(i, ssid) "<write key='/0/" i "/10' value='" ssid "'/>"
+#define PSK(i)        "<write key='/0/" i "/3' value='6161'/><write key='/0/" i "/5' value='6262'/>"
+#define SERVER(i, ssid, b)                                                                         \
+	"<write key='/1/" i "/0' value='" ssid "'/><write key='/1/" i "/1' value='60'/>"           \
+	"<write key='/1/" i "/6' value='false'/><write key='/1/" i "/7' value='" b "'/>"
+
+Test(task, warns_of_accounts_that_clients_refuse)
+{
+	static const struct {
+		const char *tags, *warning;
+	} cases[] = {
+		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2"))
+			  SERVER("0", "7", "U"),
+		  NULL },
+		{ SECURITY("0", "coaps://a", "false", "0", SSID("0", "7") PSK("0"))
+			  SERVER("0", "7", "U"),
+		  "keep their bootstrap account in Security instance 0" },
+		{ SECURITY("2", "coaps://a", "true", "0", PSK("2")), "writes a bootstrap account" },
+		{ SECURITY("2", "coaps://a", "false", "3", SSID("2", "7")) SERVER("0", "7", "U"),
+		  "says coaps, but the security mode is NoSec" },
+		{ SECURITY("2", "coap://a", "false", "0", SSID("2", "7") PSK("2"))
+			  SERVER("0", "7", "U"),
+		  "says coap, but the security mode is 0" },
+		{ SECURITY("2", "coap://a", "false", "3",
+			   SSID("2", "7") "<write key='/0/2/5' value='6262'/>")
+			  SERVER("0", "7", "U"),
+		  "security mode NoSec uses none" },
+		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7")) SERVER("0", "7", "U"),
+		  "PSK needs an identity" },
+		{ SECURITY("2", "coaps://a", "false", "0", PSK("2")), "has no Short Server ID" },
+		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2")),
+		  "no Server instance with Short Server ID 7" },
+		{ SERVER("0", "7", "U"), "no Security instance with Short Server ID 7" },
+		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2"))
+			  SERVER("0", "7", "T"),
+		  "the binding lacks U" },
+		{ SECURITY("2", "coaps+tcp://a", "false", "0", SSID("2", "7") PSK("2"))
+			  SERVER("0", "7", "U"),
+		  "the binding lacks T" },
+		{ SECURITY("2", "coaps://a", "false", "0",
+			   SSID("2", "7")
+				   PSK("2")) "<write key='/1/0/0' value='7'/><write key='/1/0/6' "
+					     "value='false'/><write key='/1/0/7' value='U'/>",
+		  "LwM2M Server 0 is written without the mandatory Lifetime" },
+		{ SECURITY("2", "coaps://a", "false", "2",
+			   SSID("2", "7") "<write key='/0/2/5' value='2d2d2d2d2d424547494e'/>")
+			  SERVER("0", "7", "U"),
+		  "this is PEM" },
+		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2"))
+			  SECURITY("3", "coaps://b", "false", "0", SSID("3", "7") PSK("3"))
+				  SERVER("0", "7", "U"),
+		  "instance 2 of the object has Short Server ID 7 already" },
+		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2"))
+			  SERVER("0", "7", "U")
+				  SECURITY("3", "coaps://b", "false", "0", SSID("3", "8") PSK("3"))
+					  SERVER("1", "8", "U"),
+		  "more than one server needs Access Control" },
+		{ "<read key='/3'/>", "objects 1 and 2 alone" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[3000];
+		struct task *task;
+
+		snprintf(text, sizeof text, "<config><lwm2mBootstrap>%s</lwm2mBootstrap></config>",
+			 cases[i].tags);
+		task = load(text);
+		cr_assert_not_null(task, "%s", diags.count ? diags.items[0].text : "");
+		if (cases[i].warning)
+			assert_only(text, cases[i].warning);
+		else
+			cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
+		task_free(task);
+	}
+}
+
+Test(task, finish_session_false_is_said_to_have_no_effect)
+{
+	struct task *task = load("<config><lwm2mBootstrap finishSession='false'/></config>");
+
+	cr_assert_not_null(task);
+	assert_only("", "warning: <lwm2mBootstrap finishSession> finishSession has no effect");
+	task_free(task);
+}
+
+Test(task, constants_are_known_ahead)
+{
+	struct task *task =
+		load("<config><store target='n' value=\"${'ab' + 'cd'}\"/><lwm2mBootstrap>"
+		     "<write key='/0/2/5' value='${#n.encodeHex}'/>"
+		     "<write key='/0/2/3' value='${sv.id.encodeHex}'/></lwm2mBootstrap></config>");
+	const struct task_node *write;
+
+	cr_assert_not_null(task, "%s", diags.count ? diags.items[0].text : "");
+	write = task->root->children->next->children;
+	cr_assert(write->write.fixed);
+	cr_assert_eq(write->write.values[0].bytes.len, 4);
+	cr_assert_arr_eq(write->write.values[0].bytes.at, "abcd", 4);
+	cr_assert_not(write->next->write.fixed);
+	task_free(task);
+}
