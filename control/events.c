@@ -93,6 +93,9 @@ failure_text(const struct daemon *daemon, const struct session_event *event, con
 	case CAUSE_SUPERSEDED:
 		snprintf(out, TASK_SUMMARY_MAX, "the device asked again before it answered %s", step);
 		break;
+	case CAUSE_CLOSED:
+		snprintf(out, TASK_SUMMARY_MAX, "the device ended its DTLS session before it answered %s", step);
+		break;
 	case CAUSE_NO_BATCH:
 		snprintf(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
 			 daemon->config->batch_wait_ms);

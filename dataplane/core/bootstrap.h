@@ -48,6 +48,7 @@ enum bootstrap_input {
 	BOOTSTRAP_ON_TIMER_LAST, /* the timer fired and none is left, or the state knows none
 				       * */
 	BOOTSTRAP_ON_CANCEL,     /* the control side ends the run, or the program ends */
+	BOOTSTRAP_ON_CLOSE,      /* the device ended its DTLS association, or replaced it */
 	BOOTSTRAP_INPUTS
 };
 
@@ -70,6 +71,7 @@ enum bootstrap_action {
 	BOOTSTRAP_DO_FAIL_TIMEOUT,
 	BOOTSTRAP_DO_FAIL_SUPERSEDED,
 	BOOTSTRAP_DO_FAIL_CANCELLED,
+	BOOTSTRAP_DO_FAIL_CLOSED,
 	BOOTSTRAP_DO_REFUSE,    /* 4.00 to the waiting request */
 	BOOTSTRAP_DO_GIVE_UP,   /* 5.03 to the waiting request: no batch in time */
 	BOOTSTRAP_DO_TURN_AWAY, /* 5.03 to the waiting request: cancelled */

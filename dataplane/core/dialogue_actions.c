@@ -204,6 +204,9 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 	case BOOTSTRAP_DO_FAIL_CANCELLED:
 		end_run(stack, session, CAUSE_CANCELLED, COUNTER_bs_cancelled);
 		return;
+	case BOOTSTRAP_DO_FAIL_CLOSED:
+		end_run(stack, session, CAUSE_CLOSED, COUNTER_bs_failed_closed);
+		return;
 	case BOOTSTRAP_DO_REFUSE:
 		answer(stack, session, COAP_BAD_REQUEST);
 		end_run(stack, session, CAUSE_NONE, COUNTER_bs_refused_no_batch);

@@ -86,6 +86,7 @@ enum session_cause {
 	CAUSE_SUPERSEDED, /* the device asked again */
 	CAUSE_CANCELLED,  /* STACK_CANCEL, or the stack ends */
 	CAUSE_NO_BATCH,   /* the control side made none in time */
+	CAUSE_CLOSED,     /* the device ended its DTLS association, or replaced it */
 };
 
 /* One event to the control side; fits a cache line but for SESSION_UNKNOWN's name. */
