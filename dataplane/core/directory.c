@@ -136,6 +136,12 @@ directory_find_identity_hashed(const struct directory *directory, uint64_t hash,
 }
 
 struct device_entry *
+directory_find_owner(const struct directory *directory, uint64_t hash, uint32_t id)
+{
+	return directory_index_find_id(&directory->by_identity, hash, id);
+}
+
+struct device_entry *
 directory_find(const struct directory *directory, const void *endpoint, size_t len)
 {
 	return directory_find_hashed(directory, directory_hash(directory, endpoint, len), endpoint,

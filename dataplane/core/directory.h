@@ -118,6 +118,14 @@ struct device_entry *directory_find_identity_hashed(const struct directory *dire
 						    uint64_t hash, const void *identity,
 						    size_t len);
 
+/*
+ * (reader) The device `id` by the hash of its identity, for whoever keeps these 12 bytes instead of
+ * an identity of up to 128. NULL: it is gone, or the hash was another directory's (its seed
+ * differs).
+ */
+struct device_entry *directory_find_owner(const struct directory *directory, uint64_t hash,
+					  uint32_t id);
+
 /* (reader) The same in one step. NULL: there is none. */
 struct device_entry *directory_find(const struct directory *directory, const void *endpoint,
 				    size_t len);

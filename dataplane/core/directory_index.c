@@ -344,35 +344,45 @@ directory_index_prefetch_entry(const struct directory_index *index, uint64_t has
 			atomic_load_explicit(&bucket->slots[slot_of(match)], memory_order_relaxed));
 }
 
+/* What a look-up wants: a name, or where that is NULL an id. */
+struct sought {
+	const void *name;
+	size_t len;
+	uint32_t id;
+};
+
 static bool
-has_name(const struct directory_index *index, const struct device_entry *entry, const void *name,
-	 size_t len)
+is_sought(const struct directory_index *index, const struct device_entry *entry,
+	  const struct sought *sought)
 {
 	size_t own_len;
-	const uint8_t *own = name_of(index, entry, &own_len);
+	const uint8_t *own;
 
-	return own_len == len && memcmp(own, name, len) == 0; /* names are no secrets */
+	if (!sought->name)
+		return entry->id == sought->id;
+	own = name_of(index, entry, &own_len);
+	/* Names are no secrets. */
+	return own_len == sought->len && memcmp(own, sought->name, own_len) == 0;
 }
 
-/* The entry of this name in one bucket, or NULL. */
+/* The entry sought in one bucket, or NULL. */
 static struct device_entry *
 find_in_bucket(const struct directory_index *index, struct bucket *bucket, uint64_t match,
-	       const void *name, size_t len)
+	       const struct sought *sought)
 {
 	for (; match; match &= match - 1) {
 		/* Acquire: pairs with set_slot(). NULL: it was removed since the tag was read. */
 		struct device_entry *entry =
 			atomic_load_explicit(&bucket->slots[slot_of(match)], memory_order_acquire);
 
-		if (entry && has_name(index, entry, name, len))
+		if (entry && is_sought(index, entry, sought))
 			return entry;
 	}
 	return NULL;
 }
 
-struct device_entry *
-directory_index_find(const struct directory_index *index, uint64_t hash, const void *name,
-		     size_t len)
+static struct device_entry *
+look_up(const struct directory_index *index, uint64_t hash, const struct sought *sought)
 {
 	struct directory_table *table = readers_table(index);
 	size_t position = hash;
@@ -383,12 +393,30 @@ directory_index_find(const struct directory_index *index, uint64_t hash, const v
 		/* Acquire: pairs with set_meta(). */
 		uint64_t meta = atomic_load_explicit(&bucket->meta, memory_order_acquire);
 		struct device_entry *entry =
-			find_in_bucket(index, bucket, matches(meta, tag_of(hash)), name, len);
+			find_in_bucket(index, bucket, matches(meta, tag_of(hash)), sought);
 
 		if (entry || !overflow_of(meta))
 			return entry;
 	}
 	return NULL;
+}
+
+struct device_entry *
+directory_index_find(const struct directory_index *index, uint64_t hash, const void *name,
+		     size_t len)
+{
+	/* A name of no bytes may be NULL, which here means none. */
+	const struct sought sought = { .name = name ? name : "", .len = len };
+
+	return look_up(index, hash, &sought);
+}
+
+struct device_entry *
+directory_index_find_id(const struct directory_index *index, uint64_t hash, uint32_t id)
+{
+	const struct sought sought = { .id = id };
+
+	return look_up(index, hash, &sought);
 }
 
 void

@@ -69,6 +69,9 @@ void directory_index_prefetch(const struct directory_index *index, uint64_t hash
 void directory_index_prefetch_entry(const struct directory_index *index, uint64_t hash);
 struct device_entry *directory_index_find(const struct directory_index *index, uint64_t hash,
 					  const void *name, size_t len);
+/* The same by hash and the entry's id, where the name is not at hand. */
+struct device_entry *directory_index_find_id(const struct directory_index *index, uint64_t hash,
+					     uint32_t id);
 void directory_index_each(const struct directory_index *index,
 			  bool (*each)(void *ctx, struct device_entry *entry), void *ctx);
 size_t directory_index_bytes(const struct directory_index *index);

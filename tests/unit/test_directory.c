@@ -139,6 +139,22 @@ Test(directory, an_identity_belongs_to_one_device)
 	directory_free(directory);
 }
 
+Test(directory, a_device_is_found_by_the_hash_of_its_identity_and_its_id)
+{
+	struct directory *directory = directory_new(4, seed);
+	struct device_entry *entry = entry_new(7, "ep", "identity");
+	uint64_t hash = directory_hash(directory, "identity", 8);
+
+	cr_assert_null(directory_find_owner(directory, hash, 7));
+	cr_assert_null(put(directory, entry));
+	cr_assert_eq(directory_find_owner(directory, hash, 7), entry);
+	cr_assert_null(directory_find_owner(directory, hash, 8));
+	cr_assert_eq(directory_remove(directory, "ep", 2), entry);
+	cr_assert_null(directory_find_owner(directory, hash, 7));
+	device_entry_free(entry);
+	directory_free(directory);
+}
+
 Test(directory, a_device_without_key_and_identity_has_no_identity)
 {
 	struct directory *directory = directory_new(4, seed);
