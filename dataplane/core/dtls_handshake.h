@@ -56,7 +56,7 @@
 #include "dataplane/core/dtls_server.h"
 
 enum {
-	DTLS_HELLO_MAX = 360,       /* a fragmented ClientHello, put together; one in a single record may be larger */
+	DTLS_HELLO_MAX = 352,       /* a fragmented ClientHello, put together; one in a single record may be larger */
 	DTLS_EXCHANGE_MAX = 2 + DTLS_IDENTITY_LEN_MAX,
 	DTLS_EARLY_MAX = 64,        /* a Finished under CCM is 53 bytes, 62 with our connection id */
 	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,      /* RFC 7925 11; the client's own timer mostly comes first */
@@ -118,7 +118,7 @@ struct dtls_handshake {
 	};
 };
 
-_Static_assert(sizeof(struct dtls_handshake) <= 512, "a handshake must stay small");
+_Static_assert(sizeof(struct dtls_handshake) <= 496, "a handshake must stay small");
 
 enum dtls_progress {
 	DTLS_WAITING,     /* for the client, or until due_us */

@@ -25,7 +25,7 @@
 
 enum { ROUNDS = 41, HANDSHAKES = 200, RECORDS = 1000, RECORD_CONTENT = 100, CALLS_MAX = 128 };
 
-static const struct world_credential known[] = { { "urn:dev:one", 11, "0123456789abcdef", 16 } };
+static const struct dtls_world_credential known[] = { { "urn:dev:one", 11, "0123456789abcdef", 16 } };
 
 static double
 now_us(void)
@@ -159,7 +159,7 @@ static void
 record_client(struct recording *recording, unsigned i)
 {
 	struct test_client client;
-	uint8_t copy[WORLD_DATAGRAM], reply[WORLD_DATAGRAM];
+	uint8_t copy[DTLS_WORLD_DATAGRAM], reply[DTLS_WORLD_DATAGRAM];
 
 	client_init(&client, real, &known[0]);
 	memcpy(client.random, &i, sizeof i);
@@ -168,7 +168,7 @@ record_client(struct recording *recording, unsigned i)
 		recording->len[flight] = flight < 2 ? client_hello(&client, recording->datagram[flight]) :
 						      client_last_flight(&client, recording->datagram[flight]);
 		memcpy(copy, recording->datagram[flight], recording->len[flight]);
-		client_take(&client, reply, world_receive(&world, copy, recording->len[flight], reply));
+		client_take(&client, reply, dtls_world_receive(&world, copy, recording->len[flight], reply));
 	}
 	if (client.finished != 1)
 		abort();
@@ -177,13 +177,13 @@ record_client(struct recording *recording, unsigned i)
 static void
 replay_client(const struct recording *recording)
 {
-	uint8_t datagram[256], reply[WORLD_DATAGRAM];
+	uint8_t datagram[256], reply[DTLS_WORLD_DATAGRAM];
 
 	world.random = recording->random;
 	world.has_session = false;
 	for (int flight = 0; flight < 3; flight++) {
 		memcpy(datagram, recording->datagram[flight], recording->len[flight]);
-		world_receive(&world, datagram, recording->len[flight], reply);
+		dtls_world_receive(&world, datagram, recording->len[flight], reply);
 	}
 	if (!world.has_session)
 		abort();
@@ -194,7 +194,7 @@ prepare(void)
 {
 	struct crypto_ops logging;
 
-	world_init(&world, real, known, 1);
+	dtls_world_init(&world, real, known, 1);
 	for (unsigned i = 0; i < HANDSHAKES; i++)
 		record_client(&recordings[i], i);
 	logging = *real;
@@ -230,12 +230,12 @@ run_floor(void)
 static double
 run_verify(void)
 {
-	uint8_t datagram[256], reply[WORLD_DATAGRAM];
+	uint8_t datagram[256], reply[DTLS_WORLD_DATAGRAM];
 	double start = now_us();
 
 	for (unsigned i = 0; i < HANDSHAKES; i++) {
 		memcpy(datagram, recordings[i].datagram[0], recordings[i].len[0]);
-		world_receive(&world, datagram, recordings[i].len[0], reply);
+		dtls_world_receive(&world, datagram, recordings[i].len[0], reply);
 	}
 	return (now_us() - start) / HANDSHAKES;
 }

@@ -11,10 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 feed(struct dtls_world *world, const uint8_t *data, size_t len)
 {
-	uint8_t reply[WORLD_DATAGRAM], *datagram = malloc(len ? len : 1);
+	uint8_t reply[DTLS_WORLD_DATAGRAM], *datagram = malloc(len ? len : 1);
 
 	memcpy(datagram, data, len);
-	if (world_receive(world, datagram, len, reply) > WORLD_DATAGRAM)
+	if (dtls_world_receive(world, datagram, len, reply) > DTLS_WORLD_DATAGRAM)
 		abort();
 	if (world->has_handshake && world->handshake.state >= DTLS_STATES)
 		abort(); /* ended, but not given back */
@@ -26,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader reader = reader_init(data, size);
 	struct dtls_world world;
-	uint8_t reply[WORLD_DATAGRAM];
+	uint8_t reply[DTLS_WORLD_DATAGRAM];
 
 	dtls_fuzz_init(&world);
 	while (reader_left(&reader)) {
@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (len == 0xffff) {
 			world.now_us += 1000000;
-			world_tick(&world, reply);
+			dtls_world_tick(&world, reply);
 			continue;
 		}
 		datagram = reader_bytes(&reader, len < reader_left(&reader) ? len : reader_left(&reader));
@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			feed(&world, datagram, (size_t)(reader.at - datagram));
 	}
 	world.now_us += DTLS_HANDSHAKE_LIFE_US;
-	world_tick(&world, reply);
+	dtls_world_tick(&world, reply);
 	if (world.has_handshake)
 		abort();
 	return 0;

@@ -22,7 +22,7 @@ set_option(struct mbed_client *client, const char *name, int value)
 int
 main(int argc, char **argv)
 {
-	static const struct world_credential wrong = { "urn:dev:one", 11, "wrong key", 9 };
+	static const struct dtls_world_credential wrong = { "urn:dev:one", 11, "wrong key", 9 };
 	static struct net net;
 	static struct mbed_client client;
 	uint16_t mtu = 0;

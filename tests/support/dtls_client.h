@@ -12,7 +12,7 @@
 
 struct test_client {
 	const struct crypto_ops *ops;
-	struct world_credential who;
+	struct dtls_world_credential who;
 	/* Options of the ClientHello. */
 	bool extended, offer_cid, signal_renegotiation;
 	uint8_t own_cid[DTLS_CID], own_cid_len; /* 0 or DTLS_CID */
@@ -38,13 +38,13 @@ struct test_client {
 	uint16_t server_message; /* message_seq of ServerHello */
 	uint64_t server_sequence; /* record number of ServerHello or HelloVerifyRequest */
 	uint16_t server_version;  /* of the record */
-	uint8_t data[WORLD_DATAGRAM];
+	uint8_t data[DTLS_WORLD_DATAGRAM];
 	size_t data_len;
 };
 
 static inline void
 client_init(struct test_client *client, const struct crypto_ops *ops,
-	    const struct world_credential *who)
+	    const struct dtls_world_credential *who)
 {
 	memset(client, 0, sizeof *client);
 	client->ops = ops;
@@ -119,7 +119,7 @@ static inline size_t
 client_fragment(struct test_client *client, uint8_t type, const uint8_t *body, size_t len, size_t from,
 		size_t to, uint8_t *datagram)
 {
-	struct writer out = writer_init(datagram, WORLD_DATAGRAM);
+	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
 	struct writer_mark mark = dtls_write_record(&out, DTLS_HANDSHAKE, client->record_version,
 						    client->sequence++);
 
@@ -147,7 +147,7 @@ client_hash(struct test_client *client, uint8_t type, uint16_t message, const ui
 static inline size_t
 client_hello(struct test_client *client, uint8_t *datagram)
 {
-	uint8_t body[WORLD_DATAGRAM];
+	uint8_t body[DTLS_WORLD_DATAGRAM];
 	size_t len = client_hello_body(client, body, sizeof body);
 	size_t n = client_fragment(client, DTLS_CLIENT_HELLO, body, len, 0, len, datagram);
 
@@ -197,7 +197,7 @@ client_derive(struct test_client *client)
 static inline size_t
 client_exchange(struct test_client *client, uint8_t *datagram)
 {
-	uint8_t body[WORLD_DATAGRAM];
+	uint8_t body[DTLS_WORLD_DATAGRAM];
 	size_t len = client_exchange_body(client, body, sizeof body);
 	size_t n = client_fragment(client, DTLS_CLIENT_KEY_EXCHANGE, body, len, 0, len, datagram);
 
@@ -209,7 +209,7 @@ client_exchange(struct test_client *client, uint8_t *datagram)
 static inline size_t
 client_change_cipher_spec(struct test_client *client, uint8_t *datagram)
 {
-	struct writer out = writer_init(datagram, WORLD_DATAGRAM);
+	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
 	struct writer_mark mark = dtls_write_record(&out, DTLS_CHANGE_CIPHER_SPEC, DTLS_1_2,
 						    client->sequence++);
 
@@ -222,7 +222,7 @@ static inline size_t
 client_seal(struct test_client *client, uint8_t type, const void *content, size_t len,
 	    uint8_t *datagram)
 {
-	struct writer out = writer_init(datagram, WORLD_DATAGRAM);
+	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
 
 	dtls_write_sealed(client->ops, &client->session, type, content, len, &out);
 	return writer_finish(&out);
@@ -377,11 +377,11 @@ client_take(struct test_client *client, uint8_t *datagram, size_t len)
 static inline size_t
 client_ask(struct test_client *client, struct dtls_world *world, const uint8_t *datagram, size_t len)
 {
-	uint8_t reply[WORLD_DATAGRAM], *exact = malloc(len ? len : 1);
+	uint8_t reply[DTLS_WORLD_DATAGRAM], *exact = malloc(len ? len : 1);
 	size_t n;
 
 	memcpy(exact, datagram, len);
-	n = world_receive(world, exact, len, reply);
+	n = dtls_world_receive(world, exact, len, reply);
 	free(exact);
 	client_take(client, reply, n);
 	return n;
@@ -391,7 +391,7 @@ client_ask(struct test_client *client, struct dtls_world *world, const uint8_t *
 static inline void
 client_greet(struct test_client *client, struct dtls_world *world)
 {
-	uint8_t datagram[WORLD_DATAGRAM];
+	uint8_t datagram[DTLS_WORLD_DATAGRAM];
 
 	client_ask(client, world, datagram, client_hello(client, datagram));
 	if (client->verify_requests)
@@ -411,7 +411,7 @@ client_last_flight(struct test_client *client, uint8_t *datagram)
 static inline void
 client_handshake(struct test_client *client, struct dtls_world *world)
 {
-	uint8_t datagram[WORLD_DATAGRAM];
+	uint8_t datagram[DTLS_WORLD_DATAGRAM];
 
 	client_greet(client, world);
 	client_ask(client, world, datagram, client_last_flight(client, datagram));

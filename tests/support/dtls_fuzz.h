@@ -4,7 +4,7 @@
 
 #include "tests/support/dtls_world.h"
 
-static const struct world_credential dtls_fuzz_known[] = {
+static const struct dtls_world_credential dtls_fuzz_known[] = {
 	{ "urn:dev:one", 11, "0123456789abcdef", 16 },
 	{ "urn:dev:two", 11, "0123456789abcdef0123456789abcdef", 32 },
 };
@@ -12,6 +12,6 @@ static const struct world_credential dtls_fuzz_known[] = {
 static inline void
 dtls_fuzz_init(struct dtls_world *world)
 {
-	world_init(world, crypto_select(), dtls_fuzz_known, 2);
+	dtls_world_init(world, crypto_select(), dtls_fuzz_known, 2);
 	world->echo = true;
 }

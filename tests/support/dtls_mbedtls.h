@@ -70,7 +70,7 @@ mbed_get_timer(void *ctx)
 }
 
 static inline void
-mbed_init(struct mbed_client *client, struct net *net, const struct world_credential *credential)
+mbed_init(struct mbed_client *client, struct net *net, const struct dtls_world_credential *credential)
 {
 	memset(client, 0, sizeof *client);
 	client->net = net;

@@ -13,7 +13,7 @@ enum { NET_QUEUE = 64 };
 
 struct net_queue {
 	struct {
-		uint8_t data[WORLD_DATAGRAM];
+		uint8_t data[DTLS_WORLD_DATAGRAM];
 		size_t len;
 	} slot[NET_QUEUE];
 	unsigned head, tail;
@@ -34,7 +34,7 @@ struct net {
 	size_t offset;     /* NET_DAMAGE: the byte; NET_CUT: what is left */
 	bool hit_number;   /* NET_DAMAGE struck the epoch or sequence number of a record */
 	bool holding;      /* the struck datagram waits in `held` for the next one to overtake it */
-	uint8_t held[WORLD_DATAGRAM];
+	uint8_t held[DTLS_WORLD_DATAGRAM];
 	size_t held_len;
 	FILE *record;      /* NULL, or datagrams to the server are written there, each after its 2-byte length */
 };
@@ -85,7 +85,7 @@ net_send(struct net *net, enum net_direction direction, const uint8_t *data, siz
 {
 	struct net_queue *queue = net_queue(net, direction);
 	bool struck = net->direction == direction && net->sent[direction]++ == net->index;
-	uint8_t copy[WORLD_DATAGRAM];
+	uint8_t copy[DTLS_WORLD_DATAGRAM];
 
 	if (net->direction != direction)
 		net->sent[direction]++;
@@ -128,14 +128,14 @@ net_send(struct net *net, enum net_direction direction, const uint8_t *data, siz
 static inline void
 net_serve(struct net *net)
 {
-	uint8_t datagram[WORLD_DATAGRAM], reply[WORLD_DATAGRAM];
+	uint8_t datagram[DTLS_WORLD_DATAGRAM], reply[DTLS_WORLD_DATAGRAM];
 	size_t len;
 
 	while ((len = net_get(&net->to_server, datagram, sizeof datagram)) != 0) {
 		uint8_t *exact = malloc(len); /* sanitizers see the first byte beyond */
 
 		memcpy(exact, datagram, len);
-		len = world_receive(&net->world, exact, len, reply);
+		len = dtls_world_receive(&net->world, exact, len, reply);
 		free(exact);
 		if (len)
 			net_send(net, NET_TO_CLIENT, reply, len);
@@ -146,11 +146,11 @@ net_serve(struct net *net)
 static inline void
 net_advance(struct net *net, uint64_t us)
 {
-	uint8_t reply[WORLD_DATAGRAM];
+	uint8_t reply[DTLS_WORLD_DATAGRAM];
 	size_t len;
 
 	net->world.now_us += us;
-	len = world_tick(&net->world, reply);
+	len = dtls_world_tick(&net->world, reply);
 	if (len)
 		net_send(net, NET_TO_CLIENT, reply, len);
 }

@@ -14,9 +14,9 @@
 #include "dataplane/core/dtls_handshake.h"
 #include "dataplane/core/dtls_flight.h"
 
-enum { WORLD_DATAGRAM = 1500 };
+enum { DTLS_WORLD_DATAGRAM = 1500 };
 
-struct world_credential {
+struct dtls_world_credential {
 	const void *identity;
 	size_t identity_len;
 	const void *key;
@@ -29,18 +29,18 @@ struct dtls_world {
 	struct peer peer;
 	uint64_t now_us;
 	uint64_t random; /* state of the generator */
-	const struct world_credential *credentials;
+	const struct dtls_world_credential *credentials;
 	unsigned n_credentials;
 	bool has_handshake, has_session, echo, closed, wants_slow_lane;
 	struct dtls_handshake handshake;
 	struct dtls_session session;
 	unsigned established; /* times */
-	uint8_t received[WORLD_DATAGRAM];
+	uint8_t received[DTLS_WORLD_DATAGRAM];
 	size_t received_len;
 };
 
 static inline void
-world_random(void *ctx, uint8_t *bytes, size_t len)
+dtls_world_random(void *ctx, uint8_t *bytes, size_t len)
 {
 	struct dtls_world *world = ctx;
 
@@ -53,12 +53,12 @@ world_random(void *ctx, uint8_t *bytes, size_t len)
 }
 
 static inline bool
-world_find(void *ctx, const uint8_t *identity, size_t len, struct dtls_identity *found)
+dtls_world_find(void *ctx, const uint8_t *identity, size_t len, struct dtls_identity *found)
 {
 	const struct dtls_world *world = ctx;
 
 	for (unsigned i = 0; i < world->n_credentials; i++) {
-		const struct world_credential *c = &world->credentials[i];
+		const struct dtls_world_credential *c = &world->credentials[i];
 
 		if (c->key_len == 0 || c->identity_len != len || memcmp(c->identity, identity, len) != 0)
 			continue;
@@ -72,8 +72,8 @@ world_find(void *ctx, const uint8_t *identity, size_t len, struct dtls_identity 
 }
 
 static inline void
-world_init(struct dtls_world *world, const struct crypto_ops *ops,
-	   const struct world_credential *credentials, unsigned n)
+dtls_world_init(struct dtls_world *world, const struct crypto_ops *ops,
+	   const struct dtls_world_credential *credentials, unsigned n)
 {
 	memset(world, 0, sizeof *world);
 	world->random = 0x9e3779b97f4a7c15;
@@ -83,24 +83,24 @@ world_init(struct dtls_world *world, const struct crypto_ops *ops,
 	world->peer = (struct peer){ .addr = { [10] = 0xff, 0xff, 192, 0, 2, 1 }, .port = 40000 };
 	world->server = (struct dtls_server){
 		.ops = ops,
-		.rng = { world_random, world },
+		.rng = { dtls_world_random, world },
 		.counters = &world->counters,
 		.worker = 7,
-		.find_identity = world_find,
+		.find_identity = dtls_world_find,
 		.find_ctx = world,
 	};
 	dtls_server_init(&world->server, world->now_us);
 }
 
 static inline void
-world_end_handshake(struct dtls_world *world)
+dtls_world_end_handshake(struct dtls_world *world)
 {
 	crypto_wipe(&world->handshake, sizeof world->handshake);
 	world->has_handshake = false;
 }
 
 static inline void
-world_take_progress(struct dtls_world *world, enum dtls_progress progress,
+dtls_world_take_progress(struct dtls_world *world, enum dtls_progress progress,
 		    const struct dtls_session *fresh)
 {
 	if (progress == DTLS_WAITING)
@@ -113,11 +113,11 @@ world_take_progress(struct dtls_world *world, enum dtls_progress progress,
 	}
 	if (progress == DTLS_SLOW_LANE)
 		world->wants_slow_lane = true;
-	world_end_handshake(world);
+	dtls_world_end_handshake(world);
 }
 
 static inline void
-world_handshake_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
+dtls_world_handshake_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
 {
 	struct dtls_session fresh;
 	struct dtls_turn turn = { world->now_us, out, &fresh };
@@ -126,13 +126,13 @@ world_handshake_record(struct dtls_world *world, const struct dtls_record *recor
 		count(&world->counters, COUNTER_dtls_rx_no_session);
 		return;
 	}
-	world_take_progress(world,
+	dtls_world_take_progress(world,
 			    dtls_handshake_receive(&world->server, &world->handshake, record, &turn),
 			    &fresh);
 }
 
 static inline void
-world_hello_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
+dtls_world_hello_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
 {
 	switch (dtls_greet(&world->server, &world->peer, record, out)) {
 	case DTLS_GREETING_DROPPED:
@@ -150,11 +150,11 @@ world_hello_record(struct dtls_world *world, const struct dtls_record *record, s
 		world->has_handshake = true;
 		break;
 	}
-	world_handshake_record(world, record, out);
+	dtls_world_handshake_record(world, record, out);
 }
 
 static inline void
-world_opened(struct dtls_world *world, const struct dtls_opening *opening, struct writer *out)
+dtls_world_opened(struct dtls_world *world, const struct dtls_opening *opening, struct writer *out)
 {
 	switch (opening->type) {
 	case DTLS_APPLICATION_DATA:
@@ -175,64 +175,64 @@ world_opened(struct dtls_world *world, const struct dtls_opening *opening, struc
 }
 
 static inline void
-world_protected_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
+dtls_world_protected_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
 {
 	struct dtls_opening opening = { .session = &world->session, .record = *record };
 
 	if (!world->has_session) {
-		world_handshake_record(world, record, out);
+		dtls_world_handshake_record(world, record, out);
 		return;
 	}
 	dtls_open(world->server.ops, &opening, 1);
 	if (opening.outcome != COUNTER_dtls_rx_opened && world->has_handshake) {
-		world_handshake_record(world, record, out);
+		dtls_world_handshake_record(world, record, out);
 		return;
 	}
 	count(&world->counters, opening.outcome);
 	if (opening.outcome == COUNTER_dtls_rx_opened)
-		world_opened(world, &opening, out);
+		dtls_world_opened(world, &opening, out);
 }
 
 /* Takes a datagram (which is overwritten); returns the length of the answer in `reply`. */
 static inline size_t
-world_receive(struct dtls_world *world, uint8_t *datagram, size_t len, uint8_t reply[WORLD_DATAGRAM])
+dtls_world_receive(struct dtls_world *world, uint8_t *datagram, size_t len, uint8_t reply[DTLS_WORLD_DATAGRAM])
 {
 	struct dtls_walk walk = { datagram, datagram + len };
-	struct writer out = writer_init(reply, WORLD_DATAGRAM);
+	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
 	struct dtls_record record;
 
 	dtls_cookies_rotate(&world->server.cookies, world->server.ops, &world->server.rng,
 			    world->now_us);
 	while (dtls_record_next(&walk, &record, &world->counters)) {
 		if (record.epoch != 0)
-			world_protected_record(world, &record, &out);
+			dtls_world_protected_record(world, &record, &out);
 		else if (dtls_is_hello(&record))
-			world_hello_record(world, &record, &out);
+			dtls_world_hello_record(world, &record, &out);
 		else
-			world_handshake_record(world, &record, &out);
+			dtls_world_handshake_record(world, &record, &out);
 	}
 	return writer_len(&out);
 }
 
 static inline size_t
-world_tick(struct dtls_world *world, uint8_t reply[WORLD_DATAGRAM])
+dtls_world_tick(struct dtls_world *world, uint8_t reply[DTLS_WORLD_DATAGRAM])
 {
-	struct writer out = writer_init(reply, WORLD_DATAGRAM);
+	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
 	struct dtls_session fresh;
 	struct dtls_turn turn = { world->now_us, &out, &fresh };
 
 	if (!world->has_handshake)
 		return 0;
-	world_take_progress(world, dtls_handshake_tick(&world->server, &world->handshake, &turn),
+	dtls_world_take_progress(world, dtls_handshake_tick(&world->server, &world->handshake, &turn),
 			    &fresh);
 	return writer_len(&out);
 }
 
 /* Seals application data for the client; returns the record's length. */
 static inline size_t
-world_send(struct dtls_world *world, const void *data, size_t len, uint8_t datagram[WORLD_DATAGRAM])
+dtls_world_send(struct dtls_world *world, const void *data, size_t len, uint8_t datagram[DTLS_WORLD_DATAGRAM])
 {
-	struct writer out = writer_init(datagram, WORLD_DATAGRAM);
+	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
 
 	dtls_write_sealed(world->server.ops, &world->session, DTLS_APPLICATION_DATA, data, len, &out);
 	return writer_len(&out);

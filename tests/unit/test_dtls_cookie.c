@@ -5,14 +5,14 @@
 
 static struct dtls_world world;
 static struct test_client client;
-static uint8_t datagram[WORLD_DATAGRAM];
+static uint8_t datagram[DTLS_WORLD_DATAGRAM];
 
 static void
 setup(void)
 {
-	static const struct world_credential who = { "d", 1, "k", 1 };
+	static const struct dtls_world_credential who = { "d", 1, "k", 1 };
 
-	world_init(&world, crypto_select(), &who, 1);
+	dtls_world_init(&world, crypto_select(), &who, 1);
 	client_init(&client, crypto_select(), &who);
 }
 
@@ -25,7 +25,7 @@ is_let_in(void)
 	unsigned before = client.server_hellos;
 
 	client_ask(&client, &world, datagram, client_hello(&client, datagram));
-	world_end_handshake(&world);
+	dtls_world_end_handshake(&world);
 	return client.server_hellos > before;
 }
 

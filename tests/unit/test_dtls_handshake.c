@@ -6,19 +6,19 @@
 
 #include "tests/support/dtls_client.h"
 
-static const struct world_credential known[] = {
+static const struct dtls_world_credential known[] = {
 	{ "urn:dev:one", 11, "0123456789abcdef", 16 },
 	{ "urn:dev:two", 11, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 64 },
 };
 
 static struct dtls_world world;
 static struct test_client client;
-static uint8_t datagram[WORLD_DATAGRAM];
+static uint8_t datagram[DTLS_WORLD_DATAGRAM];
 
 static void
 setup(void)
 {
-	world_init(&world, crypto_select(), known, 2);
+	dtls_world_init(&world, crypto_select(), known, 2);
 	client_init(&client, crypto_select(), &known[0]);
 }
 
@@ -254,7 +254,7 @@ Test(dtls_handshake, too_long_connection_ids_are_not_negotiated)
 static void
 send_hello_in_fragments(size_t size)
 {
-	uint8_t body[WORLD_DATAGRAM];
+	uint8_t body[DTLS_WORLD_DATAGRAM];
 	size_t len = client_hello_body(&client, body, sizeof body);
 
 	crypto_sha256_init(&client.transcript);
@@ -307,7 +307,7 @@ Test(dtls_handshake, a_hello_too_large_to_put_together_is_refused)
 
 Test(dtls_handshake, first_fragments_without_the_cookie_field_are_dropped)
 {
-	uint8_t body[WORLD_DATAGRAM];
+	uint8_t body[DTLS_WORLD_DATAGRAM];
 	size_t len = client_hello_body(&client, body, sizeof body);
 
 	for (size_t size = 1; size < 36; size++)
@@ -354,7 +354,7 @@ Test(dtls_handshake, the_last_flight_may_come_in_any_order)
 
 	for (int cid = 0; cid < 2; cid++) {
 		for (int order = 0; order < 6; order++) {
-			uint8_t parts[3][WORLD_DATAGRAM];
+			uint8_t parts[3][DTLS_WORLD_DATAGRAM];
 			size_t lens[3];
 
 			setup();
@@ -372,7 +372,7 @@ Test(dtls_handshake, the_last_flight_may_come_in_any_order)
 
 Test(dtls_handshake, copies_of_everything_change_nothing)
 {
-	uint8_t flight[WORLD_DATAGRAM];
+	uint8_t flight[DTLS_WORLD_DATAGRAM];
 	size_t len;
 
 	len = client_hello(&client, flight);
@@ -396,10 +396,10 @@ Test(dtls_handshake, copies_of_everything_change_nothing)
 
 Test(dtls_handshake, a_client_that_lost_our_last_flight_gets_it_again)
 {
-	uint8_t flight[WORLD_DATAGRAM], reply[WORLD_DATAGRAM];
+	uint8_t flight[DTLS_WORLD_DATAGRAM], reply[DTLS_WORLD_DATAGRAM];
 
 	client_greet(&client, &world);
-	cr_assert_neq(world_receive(&world, flight, client_last_flight(&client, flight), reply), 0);
+	cr_assert_neq(dtls_world_receive(&world, flight, client_last_flight(&client, flight), reply), 0);
 	for (int i = 0; i < 3; i++) { /* lost; Finished comes again under new numbers */
 		client.finished = 0;
 		client_ask(&client, &world, datagram, client_finished(&client, datagram));
@@ -544,7 +544,7 @@ Test(dtls_handshake, forged_records_of_every_epoch_harm_nothing)
 
 Test(dtls_handshake, replayed_and_tampered_records_are_dropped)
 {
-	uint8_t copy[WORLD_DATAGRAM];
+	uint8_t copy[DTLS_WORLD_DATAGRAM];
 	size_t len;
 
 	client_handshake(&client, &world);
@@ -593,31 +593,31 @@ Test(dtls_handshake, renegotiation_is_answered_with_a_warning)
 
 Test(dtls_handshake, our_flight_is_repeated_by_timer_and_then_given_up)
 {
-	uint8_t reply[WORLD_DATAGRAM];
+	uint8_t reply[DTLS_WORLD_DATAGRAM];
 	unsigned repeated = 0;
 
 	client_greet(&client, &world);
-	cr_assert_eq(world_tick(&world, reply), 0);
+	cr_assert_eq(dtls_world_tick(&world, reply), 0);
 	for (int second = 0; second < 59; second++) {
 		world.now_us += 1000000;
-		repeated += world_tick(&world, reply) != 0;
+		repeated += dtls_world_tick(&world, reply) != 0;
 	}
 	cr_assert_eq(repeated, 2, "after 9 and 27 s");
 	cr_assert(world.has_handshake);
 	world.now_us += 1000000;
-	cr_assert_eq(world_tick(&world, reply), 0);
+	cr_assert_eq(dtls_world_tick(&world, reply), 0);
 	assert_failed(-1, COUNTER_dtls_failed_timeout);
 }
 
 Test(dtls_handshake, a_repeated_flight_completes)
 {
-	uint8_t reply[WORLD_DATAGRAM];
+	uint8_t reply[DTLS_WORLD_DATAGRAM];
 	size_t len;
 
 	client_ask(&client, &world, datagram, client_hello(&client, datagram));
-	cr_assert_neq(world_receive(&world, datagram, client_hello(&client, datagram), reply), 0);
+	cr_assert_neq(dtls_world_receive(&world, datagram, client_hello(&client, datagram), reply), 0);
 	world.now_us += DTLS_RETRANSMIT_US; /* the first one was lost */
-	len = world_tick(&world, reply);
+	len = dtls_world_tick(&world, reply);
 	client_take(&client, reply, len);
 	client_ask(&client, &world, datagram, client_last_flight(&client, datagram));
 	assert_established();
@@ -627,11 +627,11 @@ Test(dtls_handshake, due_times_never_pass_the_end)
 {
 	client_greet(&client, &world);
 	for (int i = 0; i < 10 && world.has_handshake; i++) {
-		uint8_t reply[WORLD_DATAGRAM];
+		uint8_t reply[DTLS_WORLD_DATAGRAM];
 
 		cr_assert_gt(world.handshake.due_us, world.now_us);
 		world.now_us = world.handshake.due_us;
-		world_tick(&world, reply);
+		dtls_world_tick(&world, reply);
 	}
 	cr_assert_not(world.has_handshake);
 }

@@ -9,7 +9,7 @@ static const uint8_t key16[16] = "0123456789abcdef";
 static const uint8_t key32[32] = "0123456789abcdef0123456789ABCDEF";
 static const uint8_t long_identity[128] = { [0 ... 127] = 'i' };
 
-static const struct world_credential known[] = {
+static const struct dtls_world_credential known[] = {
 	{ "urn:dev:one", 11, key16, sizeof key16 },
 	{ "urn:dev:two", 11, key32, sizeof key32 },
 	{ long_identity, sizeof long_identity, key16, sizeof key16 },
@@ -22,10 +22,10 @@ static struct net net;
 static struct mbed_client client;
 
 static void
-setup(const struct world_credential *credential)
+setup(const struct dtls_world_credential *credential)
 {
 	memset(&net, 0, sizeof net);
-	world_init(&net.world, crypto_select(), known, sizeof known / sizeof known[0]);
+	dtls_world_init(&net.world, crypto_select(), known, sizeof known / sizeof known[0]);
 	mbed_init(&client, &net, credential);
 }
 
@@ -40,20 +40,20 @@ static void
 assert_data_flows(void)
 {
 	static const uint8_t hello[] = "hello, server", answer[] = "hello, client";
-	uint8_t datagram[WORLD_DATAGRAM];
+	uint8_t datagram[DTLS_WORLD_DATAGRAM];
 
 	cr_assert_eq(mbedtls_ssl_write(&client.ssl, hello, sizeof hello), (int)sizeof hello);
 	net_serve(&net);
 	cr_assert_eq(net.world.received_len, sizeof hello);
 	cr_assert_arr_eq(net.world.received, hello, sizeof hello);
 	net_send(&net, NET_TO_CLIENT, datagram,
-		 world_send(&net.world, answer, sizeof answer, datagram));
+		 dtls_world_send(&net.world, answer, sizeof answer, datagram));
 	cr_assert_eq(mbedtls_ssl_read(&client.ssl, datagram, sizeof datagram), (int)sizeof answer);
 	cr_assert_arr_eq(datagram, answer, sizeof answer);
 }
 
 static void
-assert_works(const struct world_credential *credential)
+assert_works(const struct dtls_world_credential *credential)
 {
 	int result = mbed_handshake(&client);
 
@@ -136,7 +136,7 @@ Test(dtls_interop, serves_hellos_and_key_exchanges_in_fragments)
 /* ---- refusals ------------------------------------------------------------------------------------------------ */
 
 static void
-assert_refused(const struct world_credential *wrong, enum counter counter)
+assert_refused(const struct dtls_world_credential *wrong, enum counter counter)
 {
 	int result;
 
@@ -154,8 +154,8 @@ assert_refused(const struct world_credential *wrong, enum counter counter)
 
 Test(dtls_interop, answers_wrong_key_and_unknown_identity_alike)
 {
-	static const struct world_credential wrong_key = { "urn:dev:one", 11, "0123456789abcdeF", 16 };
-	static const struct world_credential unknown = { "urn:dev:noone", 13, "0123456789abcdef", 16 };
+	static const struct dtls_world_credential wrong_key = { "urn:dev:one", 11, "0123456789abcdeF", 16 };
+	static const struct dtls_world_credential unknown = { "urn:dev:noone", 13, "0123456789abcdef", 16 };
 	unsigned sent[2];
 
 	assert_refused(&wrong_key, COUNTER_dtls_failed_key);
@@ -167,9 +167,9 @@ Test(dtls_interop, answers_wrong_key_and_unknown_identity_alike)
 
 Test(dtls_interop, compares_identities_by_length_and_bytes)
 {
-	static const struct world_credential prefix = { "nul", 3, "0123456789abcdef", 16 };
-	static const struct world_credential other = { "nul\0y", 5, "0123456789abcdef", 16 };
-	static const struct world_credential keyless = { "keyless", 7, "0123456789abcdef", 16 };
+	static const struct dtls_world_credential prefix = { "nul", 3, "0123456789abcdef", 16 };
+	static const struct dtls_world_credential other = { "nul\0y", 5, "0123456789abcdef", 16 };
+	static const struct dtls_world_credential keyless = { "keyless", 7, "0123456789abcdef", 16 };
 
 	assert_refused(&prefix, COUNTER_dtls_failed_identity);
 	assert_refused(&other, COUNTER_dtls_failed_identity);
@@ -179,7 +179,7 @@ Test(dtls_interop, compares_identities_by_length_and_bytes)
 Test(dtls_interop, refuses_identities_longer_than_128_bytes)
 {
 	static const uint8_t identity[129] = { [0 ... 128] = 'i' };
-	const struct world_credential oversized = { identity, sizeof identity, key16, sizeof key16 };
+	const struct dtls_world_credential oversized = { identity, sizeof identity, key16, sizeof key16 };
 
 	assert_refused(&oversized, COUNTER_dtls_failed_identity);
 }
@@ -271,7 +271,7 @@ Test(dtls_interop, ends_well_whichever_byte_is_damaged, .timeout = 120)
 
 Test(dtls_interop, a_new_handshake_replaces_an_association_only_when_finished)
 {
-	static const struct world_credential wrong_key = { "urn:dev:one", 11, "0123456789abcdeF", 16 };
+	static const struct dtls_world_credential wrong_key = { "urn:dev:one", 11, "0123456789abcdeF", 16 };
 	struct dtls_session before;
 	struct mbed_client second;
 
