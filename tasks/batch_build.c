@@ -42,7 +42,8 @@ batch_builder_fini(struct batch_builder *builder)
 void
 batch_builder_rewind(struct batch_builder *builder, struct batch_mark mark)
 {
-	explicit_bzero(builder->bytes + mark.len, builder->len - mark.len);
+	if (builder->len > mark.len)
+		explicit_bzero(builder->bytes + mark.len, builder->len - mark.len);
 	builder->len = mark.len;
 	builder->n_steps = mark.n_steps;
 }
@@ -50,9 +51,7 @@ batch_builder_rewind(struct batch_builder *builder, struct batch_mark mark)
 void
 batch_builder_reset(struct batch_builder *builder)
 {
-	if (builder->bytes)
-		batch_builder_rewind(builder, (struct batch_mark){ 0 });
-	builder->n_steps = 0;
+	batch_builder_rewind(builder, (struct batch_mark){ 0 });
 }
 
 struct batch_mark
