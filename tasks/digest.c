@@ -126,6 +126,17 @@ sha256_schedule(uint32_t w[64], const uint8_t block[BLOCK])
 	}
 }
 
+/* One round of FIPS 180-4 6.2.2 step 3. The caller renames the eight words instead of moving them. */
+#define SHA256_ROUND(a, b, c, d, e, f, g, h, i)                                                    \
+	do {                                                                                       \
+		uint32_t t1 = (h) + sha256_roots[i] + w[i] + (((e) & (f)) ^ (~(e) & (g))) +        \
+			      (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25));    \
+		uint32_t t2 = (((a) & (b)) ^ ((a) & (c)) ^ ((b) & (c))) +                          \
+			      (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22));    \
+		(d) += t1;                                                                         \
+		(h) = t1 + t2;                                                                     \
+	} while (0)
+
 static void
 sha256_block(uint32_t state[8], const uint8_t block[BLOCK])
 {
@@ -133,17 +144,15 @@ sha256_block(uint32_t state[8], const uint8_t block[BLOCK])
 
 	sha256_schedule(w, block);
 	memcpy(s, state, sizeof s);
-	for (unsigned i = 0; i < 64; i++) {
-		uint32_t a = s[0], e = s[4];
-		uint32_t t1 = s[7] +
-			      (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +
-			      ((e & s[5]) ^ (~e & s[6])) + sha256_roots[i] + w[i];
-		uint32_t t2 = (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +
-			      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-
-		memmove(s + 1, s, 7 * sizeof *s);
-		s[4] += t1;
-		s[0] = t1 + t2;
+	for (unsigned i = 0; i < 64; i += 8) {
+		SHA256_ROUND(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], i);
+		SHA256_ROUND(s[7], s[0], s[1], s[2], s[3], s[4], s[5], s[6], i + 1);
+		SHA256_ROUND(s[6], s[7], s[0], s[1], s[2], s[3], s[4], s[5], i + 2);
+		SHA256_ROUND(s[5], s[6], s[7], s[0], s[1], s[2], s[3], s[4], i + 3);
+		SHA256_ROUND(s[4], s[5], s[6], s[7], s[0], s[1], s[2], s[3], i + 4);
+		SHA256_ROUND(s[3], s[4], s[5], s[6], s[7], s[0], s[1], s[2], i + 5);
+		SHA256_ROUND(s[2], s[3], s[4], s[5], s[6], s[7], s[0], s[1], i + 6);
+		SHA256_ROUND(s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[0], i + 7);
 	}
 	for (unsigned i = 0; i < 8; i++)
 		state[i] += s[i];

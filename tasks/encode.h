@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "tasks/value.h"
 
@@ -32,8 +33,28 @@ struct bytes_out {
 };
 
 void bytes_out_init(struct bytes_out *out, uint8_t *at, size_t size);
-void bytes_out_put(struct bytes_out *out, const void *bytes, size_t len);
-void bytes_out_u8(struct bytes_out *out, uint8_t byte);
+
+/* Inline: encoders put a byte or a few at a time, for each device. */
+static inline void
+bytes_out_put(struct bytes_out *out, const void *bytes, size_t len)
+{
+	if (len > out->size - out->len) {
+		out->overflow = true;
+		return;
+	}
+	if (len)
+		memcpy(out->at + out->len, bytes, len);
+	out->len += len;
+}
+
+static inline void
+bytes_out_u8(struct bytes_out *out, uint8_t byte)
+{
+	if (out->len == out->size)
+		out->overflow = true;
+	else
+		out->at[out->len++] = byte;
+}
 
 /*
  * True when an encoder can take the records: at least one, each a value at a resource or resource instance

@@ -7,9 +7,9 @@
 #include "tasks/encode.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "tasks/cbor.h"
+#include "tasks/number.h"
 
 /* Labels (RFC 8428 table 4; OMA TS Core table 7.4.5-2 for "vlo"). */
 enum senml_label {
@@ -21,30 +21,37 @@ enum senml_label {
 	SENML_DATA = 8,
 };
 
+/* "a/b" or "a" when b is absent, between the slashes that a base name has. */
+static void
+put_ids(struct bytes_out *out, int32_t a, int32_t b, bool base)
+{
+	char name[2 * NUMBER_TEXT_MAX + 3];
+	size_t len = 0;
+
+	if (base)
+		name[len++] = '/';
+	len += number_format_unsigned((uint64_t)a, name + len);
+	if (b >= 0) {
+		name[len++] = '/';
+		len += number_format_unsigned((uint64_t)b, name + len);
+	}
+	if (base)
+		name[len++] = '/';
+	cbor_string(out, CBOR_TEXT, name, len);
+}
+
 static void
 put_base_name(struct bytes_out *out, const struct lwm2m_path *path)
 {
-	char name[sizeof "/65535/65535/"];
-	int len = snprintf(name, sizeof name, "/%u/%u/", (unsigned)path->object & 0xffff,
-			   (unsigned)path->instance & 0xffff);
-
 	cbor_integer(out, SENML_BASE_NAME);
-	cbor_string(out, CBOR_TEXT, name, (size_t)len);
+	put_ids(out, path->object, path->instance, true);
 }
 
 static void
 put_name(struct bytes_out *out, const struct lwm2m_path *path)
 {
-	char name[sizeof "65535/65535"];
-	int len;
-
-	if (path->resource_instance < 0)
-		len = snprintf(name, sizeof name, "%u", (unsigned)path->resource & 0xffff);
-	else
-		len = snprintf(name, sizeof name, "%u/%u", (unsigned)path->resource & 0xffff,
-			       (unsigned)path->resource_instance & 0xffff);
 	cbor_integer(out, SENML_NAME);
-	cbor_string(out, CBOR_TEXT, name, (size_t)len);
+	put_ids(out, path->resource, path->resource_instance, false);
 }
 
 static void

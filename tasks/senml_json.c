@@ -113,20 +113,29 @@ put_value(struct bytes_out *out, const struct lwm2m_value *value)
 }
 
 static void
+put_id(struct bytes_out *out, int32_t id)
+{
+	char text[NUMBER_TEXT_MAX];
+
+	bytes_out_put(out, text, number_format_unsigned((uint64_t)id, text));
+}
+
+static void
 put_names(struct bytes_out *out, const struct lwm2m_path *path, bool new_base)
 {
-	char names[sizeof "\"bn\":\"/65535/65535/\",\"n\":\"65535/65535"];
-	int len = 0;
-
-	if (new_base)
-		len = snprintf(names, sizeof names, "\"bn\":\"/%u/%u/\",",
-			       (unsigned)path->object & 0xffff, (unsigned)path->instance & 0xffff);
-	len += snprintf(names + len, sizeof names - (size_t)len, "\"n\":\"%u",
-			(unsigned)path->resource & 0xffff);
-	if (path->resource_instance >= 0)
-		len += snprintf(names + len, sizeof names - (size_t)len, "/%u",
-				(unsigned)path->resource_instance & 0xffff);
-	bytes_out_put(out, names, (size_t)len);
+	if (new_base) {
+		put_text(out, "\"bn\":\"/");
+		put_id(out, path->object);
+		bytes_out_u8(out, '/');
+		put_id(out, path->instance);
+		put_text(out, "/\",");
+	}
+	put_text(out, "\"n\":\"");
+	put_id(out, path->resource);
+	if (path->resource_instance >= 0) {
+		bytes_out_u8(out, '/');
+		put_id(out, path->resource_instance);
+	}
 	bytes_out_u8(out, '"');
 }
 
