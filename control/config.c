@@ -539,21 +539,20 @@ read_config(const char *file, const struct conf_text *conf, struct diag_list *di
 {
 	struct reading reading = { .conf = conf, .diags = diags };
 	struct place place = { .file = file };
-	size_t errors = diags->errors;
 
 	reading.config = calloc(1, sizeof *reading.config);
 	reading.folder = folder_of(file);
 	if (reading.config)
 		reading.config->file = strdup(file);
-	if (!reading.config || !reading.folder || !reading.config->file)
+	if (!reading.config || !reading.folder || !reading.config->file) {
 		diag_error(diags, &place, "out of memory");
-	else
+		config_free(reading.config);
+		reading.config = NULL;
+	} else {
 		read_all(&reading);
+	}
 	free(reading.folder);
-	if (diags->errors == errors)
-		return reading.config;
-	config_free(reading.config);
-	return NULL;
+	return reading.config;
 }
 
 struct config *

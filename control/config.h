@@ -61,7 +61,10 @@ struct config {
 	char *policy, *inventory, *objects; /* paths, resolved against the folder of `file` */
 };
 
-/* NULL after adding at least one error. */
+/*
+ * NULL after adding an error when the text is no configuration at all. Wrong settings are errors, too, but the others are
+ * there with defaults in their place: so that a check goes on to the files they name. Nothing may run while there are errors.
+ */
 struct config *config_load(const char *file, struct diag_list *diags);
 /* The same from memory; `file` stands in diagnostics and gives the folder of relative paths. */
 struct config *config_parse(const char *file, const char *text, size_t len, struct diag_list *diags);

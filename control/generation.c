@@ -41,7 +41,6 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 	if (generation->objects)
 		generation->policy =
 			policy_load(config->policy, generation->objects, &generation->arena, diags);
-	/* The inventory is checked against the groups: without them it would report what is not wrong. */
 	if (generation->policy)
 		generation->inventory = inventory_load(config->inventory, generation->policy,
 						       &generation->arena, diags);

@@ -158,6 +158,8 @@ read_device_group(struct reading *reading, struct device *device, const config_s
 		return;
 	}
 	group = policy_group(reading->policy, name, strlen(name));
+	if (!group && reading->policy->incomplete)
+		return;
 	if (!group) {
 		nearest = policy_nearest_group(reading->policy, name);
 		diag_error(reading->diags, &place, "device %s: no group \"%s\"%s%s%s", device->endpoint, name,
@@ -312,7 +314,6 @@ inventory_read(const struct conf_text *conf, const struct policy *policy, struct
 {
 	struct reading reading = { .conf = conf, .policy = policy, .arena = arena, .diags = diags };
 	struct place place = { .file = conf->name };
-	size_t errors = diags->errors;
 
 	reading.inventory = calloc(1, sizeof *reading.inventory);
 	if (!reading.inventory) {
@@ -322,10 +323,7 @@ inventory_read(const struct conf_text *conf, const struct policy *policy, struct
 	read_devices(&reading);
 	free(reading.endpoints.slots);
 	free(reading.identities.slots);
-	if (diags->errors == errors)
-		return reading.inventory;
-	inventory_free(reading.inventory);
-	return NULL;
+	return reading.inventory;
 }
 
 struct inventory *

@@ -37,7 +37,8 @@ struct inventory {
 	size_t count;
 };
 
-/* NULL after adding at least one error. */
+/* NULL after adding an error when the text can't be parsed at all; else what is there, and an error for everything that
+ * is wrong. Nothing may run while there are errors. */
 struct inventory *inventory_load(const char *file, const struct policy *policy, struct arena *arena,
 				 struct diag_list *diags);
 struct inventory *inventory_parse(const char *file, const char *text, size_t len,

@@ -203,6 +203,10 @@ serve(const char *file, bool verbose)
 	reload_put_diags(&diags, &text);
 	fputs(text_str(&text), stderr);
 	text_fini(&text);
+	if (diags.errors) {
+		config_free(config);
+		config = NULL;
+	}
 	diag_list_fini(&diags);
 	if (!config)
 		return EXIT_REFUSED;

@@ -296,6 +296,7 @@ read_groups(struct reading *reading)
 	}
 	for (int i = 0; i < n; i++)
 		read_group(reading, config_setting_get_elem(list, (unsigned)i));
+	reading->policy->incomplete = reading->policy->n_groups < (unsigned)n;
 	ensure_root(reading);
 	link_groups(reading);
 }
@@ -308,7 +309,6 @@ policy_read(const char *folder, const struct conf_text *conf, const struct objec
 		.conf = conf, .folder = folder, .objects = objects, .arena = arena, .diags = diags
 	};
 	struct place place = { .file = conf->name };
-	size_t errors = diags->errors;
 
 	reading.policy = calloc(1, sizeof *reading.policy);
 	if (!reading.policy) {
@@ -316,7 +316,7 @@ policy_read(const char *folder, const struct conf_text *conf, const struct objec
 		return NULL;
 	}
 	read_groups(&reading);
-	if (diags->errors == errors)
+	if (reading.policy->by_name)
 		return reading.policy;
 	policy_free(reading.policy);
 	return NULL;

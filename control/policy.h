@@ -71,9 +71,11 @@ struct policy {
 	struct policy_group **by_name;
 	struct policy_file *files;
 	unsigned n_tasks;
+	bool incomplete; /* a group could not be read: what refers to it is not to blame */
 };
 
-/* Reads FOLDER/groups.conf and every task it names. NULL after adding at least one error. */
+/* Reads FOLDER/groups.conf and every task it names. NULL after adding an error when groups.conf can't be parsed at all;
+ * else what is there, and an error for everything that is wrong. Nothing may run while there are errors. */
 struct policy *policy_load(const char *folder, const struct objects *objects, struct arena *arena,
 			   struct diag_list *diags);
 /* The same with groups.conf from memory. */

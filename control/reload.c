@@ -52,18 +52,19 @@ reload_check(const char *file, struct text *text, json_t **result)
 	if (config)
 		generation = generation_load(config, 0, &diags);
 	reload_put_diags(&diags, text);
-	good = generation != NULL;
+	good = generation && diags.errors == 0;
 	if (good) {
 		struct generation_counts counts = generation_counts(generation);
 
 		text_printf(text, "%s: good: %zu groups, %zu tasks, %zu devices\n", file, counts.groups,
 			    counts.tasks, counts.devices);
-		generation_discard(generation);
 	} else {
 		text_printf(text, "%s: %zu error%s\n", file, diags.errors, diags.errors == 1 ? "" : "s");
 	}
 	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors, "warnings",
 			    (int)diags.warnings, "diagnostics", reload_json_diags(&diags));
+	if (generation)
+		generation_discard(generation);
 	config_free(config);
 	diag_list_fini(&diags);
 	return good ? 0 : -EINVAL;
@@ -219,7 +220,7 @@ prepare(struct transaction *t)
 	if (!t->config)
 		return -EINVAL;
 	t->generation = generation_load(t->config, daemon->last_number + 1, &t->diags);
-	if (!t->generation)
+	if (!t->generation || t->diags.errors)
 		return -EINVAL;
 	if (config_compare(daemon->config, t->config, &t->changes) < 0) {
 		diag_error(&t->diags, &place, "out of memory");

@@ -1,0 +1,151 @@
+#include "tests/unit/fake_dataplane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+fake_init(struct dataplane *dp)
+{
+	*dp = (struct dataplane){ .mailbox_room = FAKE_QUEUE };
+}
+
+void
+fake_event(struct dataplane *dp, unsigned worker, const struct session_event *event)
+{
+	dp->event_workers[dp->n_events] = (uint16_t)worker;
+	dp->events[dp->n_events++] = *event;
+}
+
+void
+fake_pass_grace(struct dataplane *dp)
+{
+	dp->grace_passed = true;
+}
+
+struct dataplane *
+dataplane_new(const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+{
+	snprintf(error, DATAPLANE_ERROR_MAX, "the fake cannot be opened");
+	return NULL;
+}
+
+int
+dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	return 0;
+}
+
+void
+dataplane_stop(struct dataplane *dp)
+{
+	dp->stopped = true;
+}
+
+void
+dataplane_free(struct dataplane *dp)
+{
+}
+
+void
+dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
+{
+	*info = (struct dataplane_info){ .workers = 2, .ports = 1, .listeners = 1 };
+}
+
+int
+dataplane_port_info(const struct dataplane *dp, unsigned port, struct dataplane_port_info *info)
+{
+	*info = (struct dataplane_port_info){ .device = "fake0", .driver = "fake", .queues = 2 };
+	return port == 0 ? 0 : -ENOENT;
+}
+
+struct directory *
+dataplane_publish_directory(struct dataplane *dp, struct directory *directory)
+{
+	struct directory *old = dp->directory;
+
+	dp->directory = directory;
+	return old;
+}
+
+int
+dataplane_publish_limits(struct dataplane *dp, const struct stack_limits *limits)
+{
+	dp->limits = *limits;
+	return 0;
+}
+
+int
+dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx, void *what)
+{
+	if (dp->n_retired == FAKE_QUEUE)
+		return -ENOMEM;
+	dp->retired[dp->n_retired].release = release;
+	dp->retired[dp->n_retired].ctx = ctx;
+	dp->retired[dp->n_retired++].what = what;
+	return 0;
+}
+
+unsigned
+dataplane_reap(struct dataplane *dp)
+{
+	unsigned n = dp->n_retired;
+
+	if (!dp->grace_passed)
+		return n;
+	dp->n_retired = 0;
+	dp->grace_passed = false;
+	for (unsigned i = 0; i < n; i++)
+		dp->retired[i].release(dp->retired[i].ctx, dp->retired[i].what);
+	return dp->n_retired;
+}
+
+unsigned
+dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *workers, unsigned n)
+{
+	unsigned taken = dp->n_events < n ? dp->n_events : n;
+
+	memcpy(events, dp->events, taken * sizeof *events);
+	memcpy(workers, dp->event_workers, taken * sizeof *workers);
+	memmove(dp->events, dp->events + taken, (dp->n_events - taken) * sizeof *events);
+	memmove(dp->event_workers, dp->event_workers + taken, (dp->n_events - taken) * sizeof *workers);
+	dp->n_events -= taken;
+	return taken;
+}
+
+int
+dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_command *command)
+{
+	if (dp->n_commands >= dp->mailbox_room)
+		return -EAGAIN;
+	dp->command_workers[dp->n_commands] = worker;
+	dp->commands[dp->n_commands++] = *command;
+	return 0;
+}
+
+void
+dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
+{
+	*out = (struct counters){ 0 };
+	out->value[COUNTER_bs_finished] = 3;
+}
+
+int
+dataplane_worker_info(const struct dataplane *dp, unsigned worker, struct dataplane_worker_info *info)
+{
+	*info = (struct dataplane_worker_info){ .cpu = (int)worker, .heartbeat = dp->heartbeat };
+	return worker < 2 ? 0 : -ENOENT;
+}
+
+uint64_t
+dataplane_now_us(void)
+{
+	return 1000000;
+}
+
+uint64_t
+dataplane_cycles_per_s(void)
+{
+	return 1000000000;
+}

@@ -1,0 +1,188 @@
+/* The command table: help knows every command, unknown words get the nearest, secrets stay masked. */
+#include "control/commands.h"
+#include "tests/unit/control_world.h"
+
+static struct world world;
+static struct ctl_answer answer;
+
+static void
+set_up(void)
+{
+	world_start(&world);
+}
+
+static void
+forget(void)
+{
+	free(answer.text);
+	free(answer.error);
+	json_decref(answer.result);
+	answer = (struct ctl_answer){ 0 };
+}
+
+static void
+tear_down(void)
+{
+	forget();
+	world_stop(&world);
+}
+
+TestSuite(commands, .init = set_up, .fini = tear_down);
+
+/* `line` in words; the exit code. */
+static int
+ask(const char *line)
+{
+	static char copy[256];
+	const char *argv[16];
+	struct ctl_request request = { .argv = argv };
+	char *word = copy, *space;
+
+	forget();
+	snprintf(copy, sizeof copy, "%s", line);
+	do {
+		argv[request.argc++] = word;
+		space = strchr(word, ' ');
+		if (space) {
+			*space = '\0';
+			word = space + 1;
+		}
+	} while (space);
+	commands_serve(&world.daemon, &request, &answer);
+	return answer.exit;
+}
+
+static bool
+complains(const char *words)
+{
+	return answer.error && strstr(answer.error, words);
+}
+
+static bool
+says(const char *words)
+{
+	return answer.text && strstr(answer.text, words);
+}
+
+Test(commands, not_understood)
+{
+	static const struct {
+		const char *line, *words;
+	} cases[] = {
+		{ "statu", "did you mean \"status\"" },
+		{ "task lst", "did you mean \"task list\"" },
+		{ "tsak list", "did you mean \"task list\"" },
+		{ "task", "say one of: task list, task check" },
+		{ "frobnicate", "`cradlectl help`" },
+		{ "stats --al", "did you mean --all" },
+		{ "stats --worker", "needs a value" },
+		{ "stats --worker x", "must be a number" },
+		{ "stats --all=1", "takes no value" },
+		{ "stats a b", "one word too many" },
+		{ "device show", "usage: device show ENDPOINT" },
+		{ "log level loud", "a level is" },
+		{ "help relod", "did you mean \"reload\"" },
+		{ "completion zsh", "bash only" },
+		{ "reload --force", "has no option" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		cr_expect_eq(ask(cases[i].line), CTL_USAGE, "%s", cases[i].line);
+		cr_expect(complains(cases[i].words), "%s: %s", cases[i].line, answer.error);
+	}
+}
+
+Test(commands, refused)
+{
+	cr_expect_eq(ask("device show dev-11"), CTL_REFUSED);
+	cr_expect(complains("did you mean \"dev-1\""));
+	cr_expect_eq(ask("task list --group root.b"), CTL_REFUSED);
+	cr_expect(complains("did you mean \"root.a\""));
+	cr_expect_eq(ask("report list --device nobody"), CTL_REFUSED);
+	cr_expect_eq(ask("stats --worker 7"), CTL_REFUSED);
+	cr_expect_eq(ask("check /nonexistent/cradle.conf"), CTL_REFUSED);
+	cr_expect(complains("No such file"));
+	world_write(&world, "devices.conf", "devices = 5;");
+	cr_expect_eq(ask("reload"), CTL_REFUSED);
+	cr_expect(complains("still running generation 1"));
+	cr_expect_null(answer.text);
+}
+
+Test(commands, control_characters_do_not_come_back)
+{
+	cr_expect_eq(ask("st\033[2Jatus"), CTL_USAGE);
+	cr_expect_null(strchr(answer.error, '\033'));
+}
+
+Test(commands, help_knows_every_command_and_setting)
+{
+	cr_expect_eq(ask("help"), CTL_DONE);
+	for (unsigned i = 0; i < n_commands; i++)
+		cr_expect(says(commands[i].words), "%s", commands[i].words);
+	for (unsigned i = 0; i < n_commands; i++) {
+		char line[64];
+
+		snprintf(line, sizeof line, "help %s", commands[i].words);
+		cr_expect_eq(ask(line), CTL_DONE, "%s", line);
+		cr_expect(says(commands[i].help), "%s", line);
+	}
+	cr_expect_eq(ask("help manual"), CTL_DONE);
+	cr_expect(says("limits.linger_s") && says("bs_finished") && says("device show ENDPOINT"));
+	cr_expect_eq(ask("help settings sessions"), CTL_DONE);
+	cr_expect(says("64 to 67108864"));
+}
+
+Test(commands, completion_offers_every_word)
+{
+	cr_expect_eq(ask("completion bash"), CTL_DONE);
+	for (unsigned i = 0; i < n_commands; i++) {
+		const char *space = strchr(commands[i].words, ' ');
+
+		cr_expect(says(space ? space + 1 : commands[i].words), "%s", commands[i].words);
+	}
+	cr_expect(says("complete -o default -F _cradlectl cradlectl"));
+}
+
+Test(commands, secrets_are_masked_for_people_and_machines)
+{
+	char *json;
+
+	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
+	cr_expect(says("i1") && says("********") && says("root.a") && says("5 bytes"));
+	cr_expect_not(says("pw") || says("k-e-y"));
+	json = json_dumps(answer.result, 0);
+	cr_expect_null(strstr(json, "\"pw\""));
+	cr_expect_null(strstr(json, "k-e-y"));
+	free(json);
+}
+
+Test(commands, status_stats_and_lists_answer)
+{
+	cr_expect_eq(ask("status"), CTL_DONE);
+	cr_expect(says("generation 1: 2 groups, 1 tasks, 3 devices"));
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "workers")), 2);
+	cr_expect_eq(ask("stats bs_*"), CTL_DONE);
+	cr_expect(says("bs_finished") && !says("bs_started"));
+	cr_expect_eq(ask("stats bs_* --all --worker 1"), CTL_DONE);
+	cr_expect(says("bs_started") && !says("coap_rx"));
+	cr_expect_eq(ask("task list"), CTL_DONE);
+	cr_expect(says("g:root.a:1"));
+	cr_expect_eq(ask("device list --group root.a --limit 1"), CTL_DONE);
+	cr_expect(says("dev-1") && !says("dev-2") && says("1 more: --offset 1"));
+	cr_expect_eq(ask("device list --offset 2"), CTL_DONE);
+	cr_expect(says("dev-3") && !says("dev-1"));
+	cr_expect_eq(ask("unknown list"), CTL_DONE);
+	cr_expect_eq(ask("session list"), CTL_DONE);
+	cr_expect_eq(ask("report list"), CTL_DONE);
+	cr_expect_eq(ask("check"), CTL_DONE);
+}
+
+Test(commands, drain_reaches_every_worker)
+{
+	cr_expect_eq(ask("drain"), CTL_DONE);
+	cr_assert_eq(world.dp.n_commands, 2);
+	cr_expect_eq(world.dp.commands[1].kind, STACK_DRAIN);
+	cr_expect(world.dp.commands[1].on);
+	cr_expect_eq(ask("undrain"), CTL_DONE);
+	cr_expect_not(world.dp.commands[3].on);
+}

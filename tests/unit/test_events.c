@@ -1,0 +1,249 @@
+/* What workers tell becomes reports, batches and cancellations. */
+#include "tests/unit/control_world.h"
+
+static struct world world;
+
+static void
+set_up(void)
+{
+	world_start(&world);
+}
+
+static void
+tear_down(void)
+{
+	world_stop(&world);
+}
+
+TestSuite(events, .init = set_up, .fini = tear_down);
+
+static struct session_event
+event_of(uint8_t kind, const char *endpoint, uint32_t serial)
+{
+	return (struct session_event){ .kind = kind, .device = world_slot(&world, endpoint)->id,
+				       .generation = 1, .format = FORMAT_TLV, .session = { 1, serial },
+				       .time_us = 900000, .started_us = 800000 };
+}
+
+static void
+tell(const struct session_event *event, unsigned worker)
+{
+	fake_event(&world.dp, worker, event);
+	cr_assert_eq(events_take(&world.daemon), 1);
+}
+
+static void
+tell_kind(uint8_t kind, const char *endpoint, uint32_t serial, unsigned worker)
+{
+	struct session_event event = event_of(kind, endpoint, serial);
+
+	tell(&event, worker);
+}
+
+static void
+fail(uint8_t cause, uint8_t code, uint16_t step)
+{
+	struct session_event event = event_of(SESSION_FAILED, "dev-1", 7);
+
+	event.cause = cause;
+	event.code = code;
+	event.step = step;
+	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
+	tell(&event, 0);
+}
+
+static void
+expect_report(const char *endpoint, enum task_status status, const char *words)
+{
+	const struct report *report = world_report(&world, endpoint);
+
+	cr_assert_not_null(report);
+	cr_expect_eq(report->status, status, "%s", task_status_name(report->status));
+	cr_expect(strstr(report->summary, words), "%s", report->summary);
+}
+
+Test(events, numbers_never_given_are_ignored)
+{
+	for (uint8_t kind = 0; kind < 8; kind++) {
+		struct session_event event = { .kind = kind, .device = 4711 };
+
+		tell(&event, 0);
+	}
+	cr_expect_eq(world.dp.n_commands, 0);
+}
+
+Test(events, a_session_in_progress_then_finished)
+{
+	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
+	expect_report("dev-1", TASK_IN_PROGRESS, "in progress");
+	cr_expect(world_slot(&world, "dev-1")->live);
+	tell_kind(SESSION_FINISHED, "dev-1", 7, 0);
+	expect_report("dev-1", TASK_SUCCESS, "3 operations accepted");
+	cr_expect_not(world_slot(&world, "dev-1")->live);
+	cr_expect_eq(world_report(&world, "dev-1")->finished_ms - world_report(&world, "dev-1")->started_ms, 100);
+}
+
+Test(events, an_error_reply_names_step_and_code)
+{
+	fail(CAUSE_REPLY, 0x80, 0);
+	expect_report("dev-1", TASK_ERROR, "PUT /0/2 answered 4.00 Bad Request");
+}
+
+Test(events, silence_names_step_and_transmissions)
+{
+	fail(CAUSE_TIMEOUT, 0, 1);
+	expect_report("dev-1", TASK_ERROR, "no answer after 5 transmissions to PUT /1/0");
+}
+
+Test(events, reset_and_not_acceptable_finish)
+{
+	fail(CAUSE_RESET, 0, 0);
+	expect_report("dev-1", TASK_ERROR, "PUT /0/2 answered with Reset");
+	fail(CAUSE_REPLY, 0x86, 2);
+	expect_report("dev-1", TASK_ERROR, "POST /bs answered 4.06 Not Acceptable");
+}
+
+Test(events, a_step_beyond_the_batch_is_survived)
+{
+	fail(CAUSE_REPLY, 0x80, 999);
+	expect_report("dev-1", TASK_ERROR, "step 1000 answered 4.00");
+}
+
+Test(events, an_older_session_elsewhere_is_cancelled_and_its_end_hides_nothing)
+{
+	struct session_event end = event_of(SESSION_FAILED, "dev-1", 7);
+
+	end.cause = CAUSE_CANCELLED;
+	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
+	tell_kind(SESSION_STARTED, "dev-1", 9, 1);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_expect_eq(world.dp.commands[0].kind, STACK_CANCEL);
+	cr_expect_eq(world.dp.commands[0].session.serial, 7);
+	cr_expect_eq(world.dp.command_workers[0], 0);
+	tell(&end, 0);
+	expect_report("dev-1", TASK_IN_PROGRESS, "in progress");
+	tell_kind(SESSION_FINISHED, "dev-1", 9, 1);
+	expect_report("dev-1", TASK_SUCCESS, "accepted");
+}
+
+Test(events, a_device_without_its_value_is_refused_by_tag_and_attribute)
+{
+	cr_assert_null(world_batch(&world, "dev-2"));
+	tell_kind(SESSION_REFUSED, "dev-2", 7, 0);
+	expect_report("dev-2", TASK_ERROR, "value");
+	expect_report("dev-2", TASK_ERROR, "sv.id");
+}
+
+Test(events, a_device_without_tasks_is_reported_too)
+{
+	const struct report *report;
+
+	tell_kind(SESSION_REFUSED, "dev-3", 7, 0);
+	report = reports_find(&world.daemon.reports, REPORT_NO_TASK, world_slot(&world, "dev-3")->id);
+	cr_assert_not_null(report);
+	cr_expect_eq(report->status, TASK_ERROR);
+}
+
+Test(events, another_format_is_compiled_held_published_and_remembered)
+{
+	const struct batch *old = world_batch(&world, "dev-1");
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+
+	batch_hold(old); /* a session runs on it */
+	event.format = FORMAT_SENML_CBOR;
+	tell(&event, 1);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_assert_eq(world.dp.commands[0].kind, STACK_BATCH);
+	cr_expect_eq(world.dp.command_workers[0], 1);
+	cr_expect_eq(world.dp.commands[0].session.serial, 7);
+	cr_assert_not_null(world.dp.commands[0].batch);
+	cr_expect_eq(world.dp.commands[0].batch->format, FORMAT_SENML_CBOR);
+	cr_expect_eq(world.dp.commands[0].batch->holders, 1);
+	cr_expect_eq(world_batch(&world, "dev-1"), world.dp.commands[0].batch);
+	world_settle(&world);
+	cr_expect_eq(world.daemon.retired.count, 1, "the old one is held");
+	batch_release(old);
+	world_settle(&world);
+	cr_expect_eq(world.daemon.retired.count, 0);
+	/* The next generation begins with the format the device used. */
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_eq(world_batch(&world, "dev-1")->format, FORMAT_SENML_CBOR);
+	batch_release(world.dp.commands[0].batch);
+}
+
+Test(events, no_batch_for_another_format_is_told_and_reported_once)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-2", 7);
+
+	event.format = FORMAT_SENML_CBOR;
+	tell(&event, 0);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_expect_null(world.dp.commands[0].batch);
+	tell_kind(SESSION_REFUSED, "dev-2", 7, 0);
+	cr_expect_eq(world.daemon.reports.ring_count, 1);
+	expect_report("dev-2", TASK_ERROR, "sv.id");
+}
+
+Test(events, a_device_that_was_removed_gets_no_batch)
+{
+	uint32_t id = world_slot(&world, "dev-1")->id;
+	struct session_event event = { .kind = SESSION_NEEDS_BATCH, .device = id, .format = FORMAT_SENML_CBOR };
+
+	world_write(&world, "devices.conf", "devices = ( );\n");
+	cr_assert_eq(world_reload(&world), 0);
+	tell(&event, 0);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_expect_null(world.dp.commands[0].batch);
+}
+
+Test(events, a_full_mailbox_keeps_commands_in_order)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+
+	world.dp.mailbox_room = 0;
+	event.format = FORMAT_SENML_CBOR;
+	tell(&event, 0);
+	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
+	tell_kind(SESSION_STARTED, "dev-1", 8, 1);
+	cr_expect_eq(world.daemon.outbox.count, 2);
+	world.dp.mailbox_room = FAKE_QUEUE;
+	outbox_flush(&world.daemon.outbox, &world.dp);
+	cr_assert_eq(world.dp.n_commands, 2);
+	cr_expect_eq(world.dp.commands[0].kind, STACK_BATCH);
+	cr_expect_eq(world.dp.commands[1].kind, STACK_CANCEL);
+	batch_release(world.dp.commands[0].batch);
+}
+
+Test(events, what_depends_on_the_session_is_made_for_each)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+	const struct device_entry *entry;
+
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrap><write key=\"/0/2/5\" value=\"${string.secureRandom(8).encodeHex}\" />"
+		    "</lwm2mBootstrap></config>");
+	cr_assert_eq(world_reload(&world), 0);
+	event.generation = 2;
+	entry = directory_find(world.dp.directory, "dev-1", 5);
+	cr_expect(entry->flags & DEVICE_PER_SESSION);
+	cr_expect_null(entry->batch);
+	tell(&event, 0);
+	event.session.serial = 8;
+	tell(&event, 0);
+	cr_assert_eq(world.dp.n_commands, 2);
+	cr_assert(world.dp.commands[0].batch && world.dp.commands[1].batch);
+	cr_expect_neq(world.dp.commands[0].batch, world.dp.commands[1].batch);
+	cr_expect_null(entry->batch, "it is published to nobody else");
+	batch_release(world.dp.commands[0].batch);
+	batch_release(world.dp.commands[1].batch);
+	world_settle(&world);
+	cr_expect_eq(world.daemon.retired.count, 0);
+}
+
+Test(events, strangers_are_listed)
+{
+	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "stranger" };
+
+	tell(&event, 0);
+	cr_expect_eq(world.daemon.unknowns->count, 1);
+}

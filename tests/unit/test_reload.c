@@ -1,0 +1,148 @@
+/* The transaction: whole or not at all, and sessions in flight keep what they began with. */
+#include "tests/unit/control_world.h"
+
+static struct world world;
+
+static void
+set_up(void)
+{
+	world_start(&world);
+}
+
+static void
+tear_down(void)
+{
+	world_stop(&world);
+}
+
+TestSuite(reload, .init = set_up, .fini = tear_down);
+
+static bool
+said(const char *words)
+{
+	return strstr(text_str(&world.text), words) != NULL;
+}
+
+static size_t
+count_of(const char *key)
+{
+	return json_array_size(json_object_get(world.result, key));
+}
+
+Test(reload, refusal_tells_every_error_and_changes_nothing)
+{
+	const struct directory *directory = world.dp.directory;
+	uint32_t retransmit = world.daemon.config->max_retransmit;
+
+	world_write(&world, "cradle.conf", WORLD_CONF "limits = { max_retransmit = 1; ack_timeout_ms = 0; };");
+	world_write(&world, "devices.conf", "devices = ( { endpoint = \"dev-1\"; groups = [ \"root.b\" ]; } );\n");
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config>\n <lwm2mBootstrap>\n  <write key=\"/0/2/O\" value=\"x\" />\n </lwm2mBootstrap>\n</config>\n");
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("cradle.conf:4: error:") || said("cradle.conf:4:"), "%s", text_str(&world.text));
+	cr_expect(said("devices.conf:1:"));
+	cr_expect(said("did you mean \"root.a\""));
+	cr_expect(said("first.xml:3:"));
+	cr_expect(said("still running generation 1\n"));
+	cr_expect_eq(world.dp.directory, directory);
+	cr_expect_eq(world.daemon.generation->number, 1);
+	cr_expect_eq(world.daemon.config->max_retransmit, retransmit);
+	cr_expect_eq(world.dp.n_retired, 0);
+}
+
+Test(reload, a_missing_file_is_refused)
+{
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; tasks = ( { file = \"none.xml\"; } ); } );\n");
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("none.xml: error: cannot be read"), "%s", text_str(&world.text));
+}
+
+Test(reload, a_refused_reload_uses_no_number)
+{
+	world_write(&world, "devices.conf", "devices = (");
+	cr_assert_lt(world_reload(&world), 0);
+	world_write(&world, "devices.conf", WORLD_DEVICES);
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect(said("generation 1 -> 2"));
+}
+
+Test(reload, tells_tasks_added_changed_and_removed)
+{
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; tasks = ( { name = \"second\"; file = \"first.xml\"; } ); },\n"
+		    " { name = \"root.a\"; tasks = ( { name = \"first\"; file = \"first.xml\"; priority = 3; } ); } );\n");
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_eq(count_of("tasks_added"), 1);
+	cr_expect_eq(count_of("tasks_changed"), 1);
+	cr_expect_eq(count_of("tasks_removed"), 0);
+	world_write(&world, "policy/groups.conf", WORLD_GROUPS);
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_eq(count_of("tasks_removed"), 1);
+	cr_expect_eq(count_of("tasks_changed"), 1);
+}
+
+Test(reload, a_changed_file_is_a_changed_task)
+{
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrap><write key=\"/1/0/1\" value=\"60\" /></lwm2mBootstrap></config>");
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_eq(count_of("tasks_changed"), 1);
+	cr_expect(said("root.a: first"));
+	cr_expect_not_null(world_batch(&world, "dev-2"), "no value is missing any more");
+}
+
+Test(reload, applies_live_settings_and_names_the_others)
+{
+	world_write(&world, "cradle.conf", WORLD_CONF "sessions = 128; limits = { max_retransmit = 2; };");
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect(said("setting applied: limits.max_retransmit: 4 -> 2"));
+	cr_expect(said("needs a restart: sessions: 65536 -> 128"));
+	cr_expect_eq(world.dp.limits.max_retransmit, 2);
+	cr_expect_eq(world.daemon.config->sessions, 65536);
+	/* It stays to be said until the restart. */
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect(said("needs a restart: sessions"));
+	cr_expect_not(said("max_retransmit"));
+}
+
+Test(reload, devices_keep_their_numbers)
+{
+	uint32_t first = world_slot(&world, "dev-1")->id, third = world_slot(&world, "dev-3")->id;
+
+	world_write(&world, "devices.conf",
+		    "devices = ( { endpoint = \"new\"; }, { endpoint = \"dev-3\"; }, { endpoint = \"dev-1\"; } );\n");
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_eq(world_slot(&world, "dev-1")->id, first);
+	cr_expect_eq(world_slot(&world, "dev-3")->id, third);
+	cr_expect_null(world_slot(&world, "dev-2")->device);
+	cr_expect_null(directory_find(world.dp.directory, "dev-2", 5));
+}
+
+Test(reload, a_held_batch_outlives_its_generation)
+{
+	const struct batch *batch = world_batch(&world, "dev-1");
+
+	batch_hold(batch);
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_neq(world_batch(&world, "dev-1"), batch);
+	world_settle(&world);
+	cr_expect_eq(world.daemon.retired.count, 1);
+	cr_expect_eq(batch->generation, 1);
+	cr_expect_not_null(run_find(world_slot(&world, "dev-1"), 1, FORMAT_TLV));
+	batch_release(batch);
+	world_settle(&world);
+	cr_expect_eq(world.daemon.retired.count, 0);
+	cr_expect_null(run_find(world_slot(&world, "dev-1"), 1, FORMAT_TLV));
+}
+
+Test(reload, nothing_is_freed_before_the_grace_period)
+{
+	const struct batch *batch = world_batch(&world, "dev-1");
+
+	cr_assert_eq(world_reload(&world), 0);
+	retired_sweep(&world.daemon.retired, 1000);
+	retired_sweep(&world.daemon.retired, 1000);
+	cr_expect_eq(batch->generation, 1, "still readable");
+	cr_expect_not_null(run_find(world_slot(&world, "dev-1"), 1, FORMAT_TLV));
+}
