@@ -7,9 +7,11 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/io/dataplane_state.h"
+#include "dataplane/io/lane.h"
 #include "dataplane/io/mailbox.h"
 
 enum {
+	LANE_ITEMS = 256, /* datagrams on their way to and from the slow lane: 400 KB */
 	POOL_CACHE = 256,              /* buffers that a worker keeps for itself */
 	DESCRIPTORS_EXPECTED = 1024,   /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048,       /* a worker: more can wait in its rings only while it is stuck */
@@ -345,9 +347,12 @@ make_workers(struct dataplane *dp, const struct dataplane_config *config, char e
 static int
 make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX])
 {
-	dp->qsbr = (struct rte_rcu_qsbr *)rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(workers),
+	const unsigned readers = workers + 1; /* and the slow lane's thread */
+
+	dp->qsbr = (struct rte_rcu_qsbr *)rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(readers),
 						      RTE_CACHE_LINE_SIZE);
-	if (!dp->qsbr || rte_rcu_qsbr_init(dp->qsbr, workers) != 0)
+	if (!dp->qsbr || rte_rcu_qsbr_init(dp->qsbr, readers) != 0 ||
+	    rte_rcu_qsbr_thread_register(dp->qsbr, workers) != 0)
 		return no_memory(error);
 	dp->retire.qsbr = dp->qsbr;
 	return 0;
@@ -371,6 +376,9 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config, cha
 	dp->environment = true;
 	dp->hugepages = rc;
 	if (dataplane_publish_limits(dp, &config->limits) < 0)
+		return no_memory(error);
+	dp->lane = lane_new(config->workers, LANE_ITEMS);
+	if (!dp->lane)
 		return no_memory(error);
 	if (make_qsbr(dp, config->workers, error) < 0 || open_ports(dp, config, error) < 0)
 		return -1;
@@ -407,6 +415,7 @@ dataplane_teardown(struct dataplane *dp)
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		port_close(&dp->ports[i]);
 	rte_mempool_free(dp->pool);
+	lane_free(dp->lane);
 	rte_free(dp->qsbr);
 	rte_free((void *)(uintptr_t)atomic_load_explicit(&dp->limits, memory_order_relaxed));
 	eal_stop();

@@ -30,7 +30,8 @@ struct dataplane {
 	size_t stack_bytes, buffer_bytes;
 	uint8_t listener_security[LISTENERS_MAX];
 	struct port *port_of[LISTENERS_MAX];
-	struct rte_rcu_qsbr *qsbr;
+	struct rte_rcu_qsbr *qsbr; /* readers: the workers, then the slow lane's thread */
+	struct lane *lane;
 	struct rte_mempool *pool;
 	struct worker *workers[DATAPLANE_WORKERS_MAX];
 	unsigned next_events; /* the worker whose events are taken first, in turn */
