@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -59,8 +60,50 @@ class Network:
         sock.settimeout(5)
         return sock
 
+    def frames(self, interface):
+        """An AF_PACKET socket on an interface of the namespace."""
+        host = os.open("/proc/self/ns/net", os.O_RDONLY)
+        inside = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        try:
+            setns(inside)
+            return Frames(interface)
+        finally:
+            setns(host)
+            os.close(host)
+            os.close(inside)
+
+    def mac_of(self, address):
+        """The MAC that answers ARP for an address."""
+        self.run("ping", "-c", "1", "-W", "5", address)
+        line = self.run("ip", "neigh", "show", address).stdout.split()
+        return bytes.fromhex(line[line.index("lladdr") + 1].replace(":", ""))
+
     def close(self):
         subprocess.run(["bash", "-c", f". {ROOT}/tools/lib.sh; network_down {self.name}"])
+
+
+class Frames:
+    """Ethernet frames by hand. The kernel takes the tag out of a frame it receives and tells it beside the data."""
+    SOL_PACKET, PACKET_AUXDATA, ETH_P_ALL = 263, 8, 3
+
+    def __init__(self, interface):
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.ETH_P_ALL))
+        self.sock.setsockopt(self.SOL_PACKET, self.PACKET_AUXDATA, 1)
+        self.sock.bind((interface, 0))
+        self.sock.settimeout(5)
+
+    def send(self, frame):
+        self.sock.send(frame)
+
+    def receive(self):
+        """A frame without its tag, and the tag (None: untagged)."""
+        frame, notes, _, _ = self.sock.recvmsg(4096, 256)
+        for level, kind, data in notes:
+            if level == self.SOL_PACKET and kind == self.PACKET_AUXDATA:
+                status, tci = struct.unpack_from("I", data)[0], struct.unpack_from("H", data, 16)[0]
+                if status & 0x10:  # TP_STATUS_VLAN_VALID
+                    return frame, tci
+        return frame, None
 
 
 def setns(fd):
@@ -145,9 +188,10 @@ class Cradled:
 
     def device(self, *argv, tls="openssl", port=5683, host=SERVER4, timeout=60):
         """Runs a libcoap device; returns (exit code, events)."""
-        options, queries = [], []
+        options, queries, takes_value = [], [], False
         for argument in map(str, argv):
-            (queries if "=" in argument and not options[-1:] in (["-r"], ["-k"], ["-i"]) else options).append(argument)
+            (options if takes_value or argument.startswith("-") else queries).append(argument)
+            takes_value = argument.startswith("-") and not takes_value
         done = self.network.run(f"{self.build}/tests/functional/lwm2m_client_{tls}", *options, host, port, *queries,
                                 timeout=timeout)
         events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -191,21 +235,61 @@ def network():
     net.close()
 
 
-@pytest.fixture
-def cradled(build, network, tmp_path):
-    """A factory: cradled(settings={pattern: replacement}) starts one; all are stopped at the end."""
-    started = []
+class Stage:
+    """One appliance at a time on the network: two would both answer. The shared one is kept between tests."""
 
-    def make(settings=None, env=None, prepare=None):
-        daemon = Cradled(build, network, tmp_path / f"conf{len(started)}", settings, env)
+    def __init__(self, build, network, folders):
+        self.build, self.network, self.folders = build, network, folders
+        self.shared_one = None
+        self.own = []
+
+    def shared(self):
+        if self.own:
+            self.clear()
+        if not self.shared_one or self.shared_one.process.poll() is not None:
+            self.shared_one = Cradled(self.build, self.network, self.folders.mktemp("shared")).start()
+        return self.shared_one
+
+    def start(self, settings=None, env=None, prepare=None):
+        self.rest()
+        daemon = Cradled(self.build, self.network, self.folders.mktemp("own"), settings, env)
         if prepare:
             prepare(daemon)
-        started.append(daemon)
+        self.own.append(daemon)
         return daemon.start()
-    yield make
-    for daemon in started:
-        if daemon.process and daemon.process.poll() is None:
-            daemon.stop()
+
+    def rest(self):
+        """Ends the shared appliance; it must end well."""
+        if self.shared_one and self.shared_one.process.poll() is None:
+            assert self.shared_one.stop() == 0, self.shared_one.log()
+        self.shared_one = None
+
+    def clear(self):
+        for daemon in self.own:
+            if daemon.process and daemon.process.poll() is None:
+                daemon.stop()
+        self.own = []
+
+
+@pytest.fixture(scope="session")
+def stage(build, network, tmp_path_factory):
+    one = Stage(build, network, tmp_path_factory)
+    yield one
+    one.clear()
+    one.rest()
+
+
+@pytest.fixture
+def daemon(stage):
+    """The appliance with the sample configuration, shared between tests: leave it as it was."""
+    return stage.shared()
+
+
+@pytest.fixture
+def cradled(stage):
+    """A factory: cradled(settings={pattern: replacement}) starts an appliance of the test's own."""
+    yield stage.start
+    stage.clear()
 
 
 @pytest.fixture

@@ -5,19 +5,12 @@ import signal
 import socket
 import struct
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from conftest import ROOT, wait_for
 from test_nosec import RawDevice, finish, operations
-
-
-@pytest.fixture(scope="module")
-def daemon(build, network, tmp_path_factory):
-    from conftest import Cradled
-    one = Cradled(build, network, tmp_path_factory.mktemp("control")).start()
-    yield one
-    assert one.stop() == 0, one.log()
 
 
 TASK = "policy/tasks/reference-task.xml"
@@ -146,7 +139,7 @@ def test_task_check_works_without_a_daemon(build, tmp_path):
 
 def test_offline_check_prints_every_error(build, tmp_path):
     from conftest import Cradled
-    one = Cradled(build, None_network(), tmp_path / "conf")
+    one = Cradled(build, SimpleNamespace(name="offline"), tmp_path / "conf")
     assert subprocess.run([f"{build}/control/cradled", "--check", "-c", tmp_path / "conf/cradle.conf"]).returncode == 0
     one.edit("cradle.conf", r"^workers = 1", 'workers = "many"')
     one.edit("cradle.conf", r"max_retransmit", "max_retransmits")
@@ -158,12 +151,6 @@ def test_offline_check_prints_every_error(build, tmp_path):
     for word in ("workers", "max_retransmits", "root.dmo"):
         assert word in text
     assert text.count(": error: ") == 3
-
-
-def None_network():
-    class Name:
-        name = "offline"
-    return Name()
 
 
 def test_the_socket_survives_garbage(daemon):

@@ -46,12 +46,10 @@ def test_memory_is_said_at_start(cradled):
     assert any(100 < n <= 512 for n in numbers), line
 
 
-def test_over_memif(build, network, tmp_path):
+def test_over_memif(cradled, network, tmp_path):
     """The same program on shared memory; testpmd bridges it to the veth, so that the same devices reach it."""
-    from conftest import Cradled
     memif = tmp_path / "memif.sock"
-    daemon = Cradled(build, network, tmp_path / "conf",
-                     {r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={memif}"}).start()
+    daemon = cradled({r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={memif}"})
     bridge = subprocess.Popen(
         network.command("dpdk-testpmd", "--no-pci", "--no-huge", "-m", "256", "--no-shconf",
                         "--file-prefix", f"bridge-{os.getpid()}", "--log-level", "error", "--lcores", "0@0,1@1",
@@ -72,4 +70,3 @@ def test_over_memif(build, network, tmp_path):
         bridge.stdin.close()
         bridge.terminate()
         bridge.wait(20)
-        assert daemon.stop() == 0

@@ -18,14 +18,6 @@ PSK = ("-i", IDENTITY.decode(), "-k", KEY.decode())
 PATHS = ["/0/2", "/1/0", "/bs"]
 
 
-@pytest.fixture(scope="module")
-def daemon(build, network, tmp_path_factory):
-    from conftest import Cradled
-    one = Cradled(build, network, tmp_path_factory.mktemp("psk")).start()
-    yield one
-    assert one.stop() == 0, one.log()
-
-
 def connect(network, identity=IDENTITY, key=KEY, **options):
     return DtlsClient(network.udp(), (SERVER4, 5684), identity, key, **options)
 
@@ -307,16 +299,10 @@ def test_close_notify_ends_the_session(daemon, network):
         client.get(0.3)
 
 
-def test_an_idle_session_times_out(build, network, tmp_path):
-    from conftest import Cradled
-    one = Cradled(build, network, tmp_path)
-    one.edit("cradle.conf", r"(max_retransmit = 4;)", r"\1 dtls_idle_s = 1;")
-    one.start()
-    try:
-        connect(network).handshake()
-        wait_for(lambda: one.counters()["sessions_opened"] == one.counters()["sessions_closed"] == 1, "the time-out")
-    finally:
-        assert one.stop() == 0
+def test_an_idle_session_times_out(cradled, network):
+    daemon = cradled({r"(max_retransmit = 4;)": r"\1 dtls_idle_s = 1;"})
+    connect(network).handshake()
+    wait_for(lambda: daemon.counters()["sessions_opened"] == daemon.counters()["sessions_closed"] == 1, "the time-out")
 
 
 # -- connection ids
