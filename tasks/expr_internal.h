@@ -6,6 +6,8 @@
  *	expr_roots.c     sv. device. lwm2m. task. res. string.
  *	expr_build.c     nodes: what can never fit is an error here, what is constant is folded
  *	expr_eval.c      a node to a value
+ *	expr_operators.c operators, if, fallback
+ *	expr_run.c       failures, limits, the text of values
  *	expr_methods.c   the table of methods, and those of numbers, bytes and lists
  *	expr_strings.c, expr_codecs.c, expr_regex.c  methods of strings
  *	expr_template.c  literal text with ${ } parts: expr.h
@@ -241,6 +243,16 @@ struct run {
 };
 
 bool expr_evaluate(struct run *run, const struct node *node, struct value *out);
+/* The same, and false unless the value is of a wanted kind. */
+bool expr_evaluate_as(struct run *run, const struct node *node, unsigned wanted, struct value *out);
+bool expr_want(struct run *run, const struct node *node, const struct value *value,
+	       unsigned wanted);
+/* expr_operators.c */
+bool expr_evaluate_binary(struct run *run, const struct node *node, struct value *out);
+bool expr_evaluate_negate(struct run *run, const struct node *node, struct value *out);
+bool expr_evaluate_not(struct run *run, const struct node *node, struct value *out);
+bool expr_evaluate_if(struct run *run, const struct node *node, struct value *out);
+bool expr_evaluate_fallback(struct run *run, const struct node *node, struct value *out);
 /* Always false. The message is a sentence without its subject: "is no integer"; no values. */
 bool expr_fail(struct run *run, enum expr_failure failure, const struct node *node,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -1,0 +1,252 @@
+/* The methods of the expression language, one by one: TASKS.md section 4. */
+#include "tests/unit/expr_world.h"
+
+static const struct row methods_of_strings[] = {
+	{ "${'Ab\\u00e9'.encodeHex}", "'4162c3a9'" },
+	{ "${'4162C3a9'.decodeHex}", "<4162c3a9>" },
+	{ "${''.decodeHex}", "<>" },
+	{ "${'abc'.decodeHex ? 'odd'}", "'odd'" },
+	{ "${'zz'.decodeHex ? 'bad'}", "'bad'" },
+	{ "${'6869'.decodeHexString}", "'hi'" },
+	{ "${'ff'.decodeHexString ? 'bad'}", "'bad'" },
+	{ "${'foobar'.encodeBase64}", "'Zm9vYmFy'" },
+	{ "${'Zm9vYg=='.decodeBase64}", "<666f6f62>" },
+	{ "${'Zm9vYg'.decodeBase64String}", "'foob'" },
+	{ "${'!'.decodeBase64 ? 'bad'}", "'bad'" },
+	{ "${'\\u00e9'.encodeUTF8}", "<c3a9>" },
+	{ "${'c3a9'.decodeHex.decodeUTF8 == '\\u00e9'}", "true" },
+	/* Overlong, surrogate, beyond Unicode, cut: RFC 3629 3. */
+	{ "${'c080'.decodeHexString ? 'bad'}", "'bad'" },
+	{ "${'eda080'.decodeHexString ? 'bad'}", "'bad'" },
+	{ "${'f4908080'.decodeHexString ? 'bad'}", "'bad'" },
+	{ "${'e282'.decodeHexString ? 'bad'}", "'bad'" },
+	{ "${'f09f9880'.decodeHexString.length}", "1" },
+	{ "${'00ff'.decodeHex.hex}", "'00ff'" },
+	{ "${'00ff'.decodeHex.base64}", "'AP8='" },
+	{ "${'00ff'.decodeHex.length}", "2" },
+	/* RFC 1321 A.5, RFC 2202 2, FIPS 180-4, RFC 4231 4.3. */
+	{ "${'abc'.md5Hex}", "'900150983cd24fb0d6963f7d28e17f72'" },
+	{ "${'what do ya want for nothing?'.hmacMD5('Jefe')}",
+	  "'750c783e6ab0b503eaa86e310a5db738'" },
+	{ "${'abc'.sha256Hex}",
+	  "'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'" },
+	{ "${'what do ya want for nothing?'.hmacSHA256('Jefe')}",
+	  "'5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843'" },
+	{ "${'616263'.decodeHex.md5Hex}", "'900150983cd24fb0d6963f7d28e17f72'" },
+	{ "${'Hi There'.hmacMD5('0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b'.decodeHex)}",
+	  "'9294727a3638bb1c13f48ef8158bfc9d'" },
+	{ "${'fF'.parseHex}", "255" },
+	{ "${'-10'.parseHex}", "-16" },
+	{ "${'xyz'.parseHex ? -1}", "-1" },
+	{ "${'ffffffffffffffff'.parseHex ? -1}", "-1" },
+	{ "${'42'.toInt}", "42" },
+	{ "${'+42'.toInt}", "42" },
+	{ "${'-2147483648'.toInt}", "-2147483648" },
+	{ "${'2147483648'.toInt ? 'beyond'}", "'beyond'" },
+	{ "${' 42'.toInt ? 'blank'}", "'blank'" },
+	{ "${''.toInt ? 'empty'}", "'empty'" },
+	{ "${'-'.toInt ? 'sign'}", "'sign'" },
+	{ "${'4a'.toInt ? 'hex'}", "'hex'" },
+	{ "${'-9223372036854775808'.toLong}", "-9223372036854775808" },
+	{ "${'9223372036854775808'.toLong ? 'beyond'}", "'beyond'" },
+	{ "${'1.5'.toDouble}", "1.500000000" },
+	{ "${'-.5e1'.toDouble}", "-5.000000000" },
+	{ "${'1.'.toDouble}", "1.000000000" },
+	{ "${'.'.toDouble ? 'bad'}", "'bad'" },
+	{ "${'1e'.toDouble ? 'bad'}", "'bad'" },
+	{ "${'0x10'.toDouble ? 'bad'}", "'bad'" },
+	{ "${'inf'.toDouble ? 'bad'}", "'bad'" },
+	{ "${'1e999'.toDouble ? 'bad'}", "'bad'" },
+	{ "${'True'.toBoolean}", "true" },
+	{ "${'false'.toBoolean}", "false" },
+	{ "${'yes'.toBoolean ? 'bad'}", "'bad'" },
+	{ "${'a'.concat('b')}", "'ab'" },
+	{ "${'a'.concat(1)}", "'a1'" },
+	{ "${'abc'.contains('bc')}", "true" },
+	{ "${'abc'.contains('x')}", "false" },
+	{ "${'abc'.contains('')}", "true" },
+	{ "${'abc'.startsWith('ab')}", "true" },
+	{ "${'abc'.startsWith('abcd')}", "false" },
+	{ "${'abc'.endsWith('bc')}", "true" },
+	{ "${'abc'.endsWith('ab')}", "false" },
+	{ "${'abc'.ensureStart('x')}", "'xabc'" },
+	{ "${'abc'.ensureStart('ab')}", "'abc'" },
+	{ "${'abc'.ensureEnd('x')}", "'abcx'" },
+	{ "${'abc'.ensureEnd('bc')}", "'abc'" },
+	{ "${'abc'.stripPrefix('ab')}", "'c'" },
+	{ "${'abc'.stripPrefix('x')}", "'abc'" },
+	{ "${'abc'.stripSuffix('bc')}", "'a'" },
+	{ "${'abc'.stripSuffix('x')}", "'abc'" },
+	{ "${'abc'.substring(1)}", "'bc'" },
+	{ "${'abc'.substring(1, 2)}", "'b'" },
+	{ "${'abc'.substring(3)}", "''" },
+	{ "${'abc'.substring(4) ? 'outside'}", "'outside'" },
+	{ "${'abc'.substring(-1) ? 'outside'}", "'outside'" },
+	{ "${'a\\u00e9c'.substring(1, 2) == '\\u00e9'}", "true" },
+	{ "${'abc'.take(2)}", "'ab'" },
+	{ "${'abc'.take(9)}", "'abc'" },
+	{ "${'abc'.take(-1)}", "''" },
+	{ "${'a\\u00e9c'.take(2).length}", "2" },
+	{ "${'abc'.takeRight(2)}", "'bc'" },
+	{ "${'abc'.takeRight(9)}", "'abc'" },
+	{ "${'abc'.takeRight(0)}", "''" },
+	{ "${'abc'.drop(1)}", "'bc'" },
+	{ "${'abc'.drop(9)}", "''" },
+	{ "${'abc'.dropRight(1)}", "'ab'" },
+	{ "${'abc'.dropRight(9)}", "''" },
+	{ "${'abc'.dropRight(-1)}", "'abc'" },
+	{ "${'a.b.c'.replace('.', '--')}", "'a--b--c'" },
+	{ "${'aaa'.replace('aa', 'b')}", "'ba'" },
+	{ "${'abc'.replace('x', 'y')}", "'abc'" },
+	{ "${' a b\\n'.trim}", "'a b'" },
+	{ "${'  '.trim}", "''" },
+	{ "${'AbC1'.toLowerCase}", "'abc1'" },
+	{ "${'AbC1'.toUpperCase}", "'ABC1'" },
+	{ "${'abc'.capitalize}", "'Abc'" },
+	{ "${''.capitalize}", "''" },
+	{ "${'abc'.reverse}", "'cba'" },
+	{ "${'a\\u00e9'.reverse == '\\u00e9a'}", "true" },
+	{ "${'a\\u00e9'.length}", "2" },
+	{ "${''.length}", "0" },
+	{ "${''.isEmpty}", "true" },
+	{ "${'a'.isEmpty}", "false" },
+	{ "${'a'.nonEmpty}", "true" },
+	{ "${'abcb'.indexOf('b')}", "1" },
+	{ "${'abcb'.indexOf('b', 2)}", "3" },
+	{ "${'abcb'.indexOf('x')}", "-1" },
+	{ "${'\\u00e9b'.indexOf('b')}", "1" },
+	{ "${'abcb'.lastIndexOf('b')}", "3" },
+	{ "${'abcb'.lastIndexOf('x')}", "-1" },
+	{ "${'ab'.lastIndexOf('abc')}", "-1" },
+	{ "${'abc'.charAt(1)}", "'b'" },
+	{ "${'abc'.charAt(3) ? 'outside'}", "'outside'" },
+	{ "${'abc'.charAt(-1) ? 'outside'}", "'outside'" },
+	{ "${'7'.leftPad(3, '0')}", "'007'" },
+	{ "${'7'.leftPad(3)}", "'  7'" },
+	{ "${'7'.leftPad(6, 'ab')}", "'ababa7'" },
+	{ "${'1234'.leftPad(3, '0')}", "'1234'" },
+	{ "${'7'.rightPad(3, '0')}", "'700'" },
+	{ "${'7'.rightPad(-3, '0')}", "'7'" },
+	{ "${'aBc'.equalsIgnoreCase('AbC')}", "true" },
+	{ "${'abc'.equalsIgnoreCase('abd')}", "false" },
+	{ "${'a'.toString}", "'a'" },
+};
+
+Test(expr_methods, has_the_methods_of_strings_and_bytes)
+{
+	EXPECT_ROWS(methods_of_strings);
+}
+
+static const struct row methods_with_patterns[] = {
+	{ "${'a,b,,c,,'.split(',')}", "['a''b''''c']" },
+	{ "${'a1b22c'.split('[0-9]+')}", "['a''b''c']" },
+	{ "${'a1b22c'.split('\\\\d+')}", "['a''b''c']" },
+	{ "${',a'.split(',')}", "['''a']" },
+	{ "${'abc'.split('x')}", "['abc']" },
+	{ "${''.split(',')}", "['']" },
+	{ "${'abc'.split('')}", "['a''b''c']" },
+	{ "${'a b'.split(' ').length}", "2" },
+	{ "${'a.b.c'.splitBy('.')}", "['a''b''c']" },
+	{ "${'a.b.'.splitBy('.')}", "['a''b''']" },
+	{ "${sv.list.splitByTrim(',')}", "['a''b''c']" },
+	{ "${'abc'.matches('a.c')}", "true" },
+	{ "${'abcd'.matches('a.c')}", "false" },
+	{ "${'abc'.matches('x|abc')}", "true" },
+	{ "${'2f1c7d4e-0000-4000-8000-1234567890ab'.matches("
+	  "'[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')}",
+	  "true" },
+	{ "${'a1b2'.replaceAll('[0-9]', '#')}", "'a#b#'" },
+	{ "${'a1b2'.replaceFirst('[0-9]', '#')}", "'a#b2'" },
+	{ "${'john smith'.replaceAll('(\\\\w+) (\\\\w+)', '$2 $1 \\\\$1 $0')}",
+	  "'smith john $1 john smith'" },
+	{ "${'ab'.replaceAll('x*', '-')}", "'-a-b-'" },
+	{ "${'abc'.replaceAll('^', '>')}", "'>abc'" },
+	{ "${'abc'.replaceAll('x', 'y')}", "'abc'" },
+	{ "${''.replaceAll('x', 'y')}", "''" },
+	{ "${''.replaceAll('^$', 'y')}", "'y'" },
+	{ "${'a\\\\b'.replaceAll('\\\\\\\\', '/')}", "'a/b'" },
+	/* Refused. */
+	{ "${sv.a.matches('a**')}",
+	  "3:25 this pattern repeats a repetition, which POSIX patterns don't know" },
+	{ "${sv.a.matches('a+?')}",
+	  "3:25 this pattern repeats a repetition, which POSIX patterns don't know" },
+	{ "${sv.a.matches('((a{100}){100}){100}')}", "3:25 this pattern repeats too often" },
+	{ "${sv.a.matches('a{999999999999999999999}')}", "3:25 this pattern repeats too often" },
+	{ "${sv.a.matches('((((((((((((((((((a))))))))))))))))))')}",
+	  "3:25 this pattern nests too deeply" },
+	{ "${sv.a.matches('[\\\\d]')}", "3:25 this pattern has a backslash in brackets, where "
+					"POSIX reads it as itself; write the "
+					"characters, as [0-9]" },
+	{ "${sv.a.matches('\\\\p')}",
+	  "3:25 this pattern has an unknown escape; known are \\d \\D \\w "
+	  "\\W \\s \\S \\b and escaped punctuation" },
+	{ "${sv.a.matches('a\\\\')}",
+	  "3:25 this pattern has an unknown escape; known are \\d \\D \\w "
+	  "\\W \\s \\S \\b and escaped punctuation" },
+	{ "${sv.a.matches('[a')}", "3:25 this pattern has a bracket without partner" },
+	{ "${sv.a.matches(')')}", "3:25 this pattern has a parenthesis without partner" },
+	{ "${sv.a.matches('a\\u0000b')}", "3:25 this pattern has a NUL character" },
+	{ "${sv.a.matches('*')}", "3:25 this pattern repeats nothing" },
+};
+
+Test(expr_methods, has_the_methods_with_patterns)
+{
+	EXPECT_ROWS(methods_with_patterns);
+}
+
+static const struct row methods_of_others[] = {
+	{ "${device.groups.length}", "2" },
+	{ "${device.groups.size}", "2" },
+	{ "${device.groups.isEmpty}", "false" },
+	{ "${device.groups.nonEmpty}", "true" },
+	{ "${device.directGroups.isEmpty}", "true" },
+	{ "${device.groups.contains('root.b')}", "true" },
+	{ "${device.groups.contains('root')}", "false" },
+	{ "${device.groups.indexOf('root.b')}", "1" },
+	{ "${device.groups.indexOf('x')}", "-1" },
+	{ "${device.groups.head}", "'root.a'" },
+	{ "${device.groups.last}", "'root.b'" },
+	{ "${device.groups.join('; ')}", "'root.a; root.b'" },
+	{ "${device.groups.mkString}", "'root.aroot.b'" },
+	{ "${device.directGroups.join(',')}", "''" },
+	{ "${5.toString}", "'5'" },
+	{ "${5.toDouble}", "5.000000000" },
+	{ "${5.9.toInt}", "5" },
+	{ "${(-5.9).toLong}", "-5" },
+	{ "${3000000000.toInt ? 'beyond'}", "'beyond'" },
+	{ "${1e30.toLong ? 'beyond'}", "'beyond'" },
+	{ "${true.toString}", "'true'" },
+	{ "${true.toBoolean}", "true" },
+	{ "${sv.count.toInt.toString + '!'}", "'42!'" },
+	/* A receiver whose kind only the evaluation tells. */
+	{ "${(if(sv.count.toInt > 1) device.groups else 'abc').length}", "2" },
+	{ "${(if(sv.count.toInt < 1) device.groups else 'abc').length}", "3" },
+	{ "${(if(sv.count.toInt > 1) 1 else 'abc').encodeHex}",
+	  "error: (if(sv.count.toInt > 1) 1 else 'abc') is of kind integer, and a string is "
+	  "needed" },
+};
+
+Test(expr_methods, has_the_methods_of_lists_and_numbers)
+{
+	EXPECT_ROWS(methods_of_others);
+}
+
+/* The search by halves, and the overloads beside each other. */
+Test(expr_methods, has_a_sorted_table_of_methods)
+{
+	for (size_t i = 1; i < n_methods; i++) {
+		int order = strcmp(methods[i - 1].name, methods[i].name);
+
+		cr_expect_leq(order, 0, "%s", methods[i].name);
+		cr_expect(order < 0 || !(methods[i - 1].receiver & methods[i].receiver), "%s",
+			  methods[i].name);
+	}
+	for (size_t i = 0; i < n_methods; i++) {
+		const char *name = methods[i].name;
+		const struct method *found = method_find((struct text){ name, strlen(name) });
+
+		cr_assert_not_null(found, "%s", name);
+		cr_expect_str_eq(found->name, name);
+		cr_expect_leq(methods[i].max_args, EXPR_ARGS_MAX - 1);
+	}
+}
