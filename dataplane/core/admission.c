@@ -92,7 +92,8 @@ open_session(struct stack *stack, const struct sender *from)
 	return session;
 }
 
-/* The session to run on: the peer's own, cleared of a former run, or a new one. NULL: no room. */
+/* The session to run on: the peer's own, cleared of a former run, or a new one. NULL: no room, or
+ * the outcome of the former run can't be told yet and would be lost. */
 static struct session *
 session_for(struct stack *stack, const struct sender *from)
 {
@@ -101,6 +102,8 @@ session_for(struct stack *stack, const struct sender *from)
 	if (!session)
 		return open_session(stack, from);
 	dialogue_supersede(stack, session);
+	if (session->untold)
+		events_retry(stack);
 	return session->untold ? NULL : session;
 }
 

@@ -36,6 +36,7 @@ struct world {
 	/* the event ring */
 	struct session_event events[WORLD_EVENTS];
 	unsigned n_events, event_room;
+	unsigned refusals; /* so many events find no room, then there is some again */
 	/* what the stack sent in the last call */
 	struct dgram_out slots[STACK_TX_MAX];
 	uint8_t bytes[STACK_TX_MAX][DATAGRAM_MAX];
@@ -62,6 +63,10 @@ world_emit(void *ctx, const struct session_event *event)
 {
 	struct world *world = ctx;
 
+	if (world->refusals) {
+		world->refusals--;
+		return false;
+	}
 	if (!world->event_room || world->n_events == WORLD_EVENTS)
 		return false;
 	world->event_room--;

@@ -127,6 +127,71 @@ Test(admission, a_new_request_waits_for_the_untold_outcome_of_the_last)
 	world_free(world);
 }
 
+/* Room for one event only: the outcome of the last run goes first, and the new run must wait. */
+Test(admission, an_untold_outcome_is_told_before_the_next_run_begins)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 2);
+	uint8_t bytes[sizeof request_bytes];
+
+	world->event_room = 0;
+	accept_step(world, &request);
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world->event_room = 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_expect_eq(sent(world, 0).header.code, COAP_SERVICE_UNAVAILABLE);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(last_event(world)->session.serial, 101);
+
+	world->event_room = 2;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_assert_eq(world->out.used, 2);
+	cr_expect_eq(last_event(world)->kind, SESSION_STARTED);
+	cr_expect_eq(last_event(world)->session.serial, 102);
+	finish_from(world, asked(world), 0);
+	cr_expect_eq(world->n_events, 4);
+	world_free(world);
+}
+
+/* The control side may make room between the two: still the outcome is not overwritten. */
+Test(admission, a_run_does_not_begin_over_an_untold_outcome)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 2);
+	uint8_t bytes[sizeof request_bytes];
+
+	world->refusals = 2;
+	accept_step(world, &request);
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_expect_eq(sent(world, 0).header.code, COAP_SERVICE_UNAVAILABLE);
+	world_tick(world, 1000);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(last_event(world)->session.serial, 101);
+	world_free(world);
+}
+
+/* A session that lingered and runs again is no longer there to be evicted. */
+Test(admission, a_session_that_runs_again_is_not_evicted)
+{
+	struct world *world = world_ready(2);
+	uint8_t bytes[sizeof request_bytes];
+
+	finish_from(world, start(world), 0);
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_assert_eq(world->out.used, 2);
+	feed_request(world, 5001);
+	cr_expect_eq(world->out.used, 2);
+	feed_request(world, 5002);
+	expect_busy(world);
+	cr_expect_eq(world_count(world, COUNTER_sessions_evicted), 0);
+	world_free(world);
+}
+
 Test(admission, many_untold_outcomes_are_told_in_their_order)
 {
 	struct world *world = world_ready(8);

@@ -636,3 +636,27 @@ Test(dialogue, a_large_write_goes_in_blocks_of_the_device_s_size)
 	cr_expect_eq(world_count(world, COUNTER_bs_blocks), blocks - 1);
 	world_free(world);
 }
+
+/* The size that a device asked for is not that of the next run: it may have another firmware. */
+Test(dialogue, a_new_run_begins_with_the_largest_blocks)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start(world);
+	uint8_t bytes[sizeof request_bytes];
+	struct writer writer;
+	uint16_t last = 0;
+
+	writer = writer_init(bytes, sizeof bytes);
+	request.type = COAP_ACK;
+	request.code = COAP_REQUEST_ENTITY_TOO_LARGE;
+	coap_write_header(&writer, &request);
+	coap_write_option_uint(&writer, &last, COAP_OPTION_BLOCK1, 0); /* 0/0/16 */
+	world_feed(world, PORT, bytes, writer_finish(&writer));
+	cr_assert_eq(sent(world, 0).payload_len, 16);
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_assert_eq(world->out.used, 2);
+	cr_expect_eq(sent(world, 1).payload_len, 22);
+	world_free(world);
+}

@@ -3,9 +3,9 @@
 
 #include "tests/unit/stack_world.h"
 
-#define EP "4b65703d6465762d30303031" /* Uri-Query ep=dev-0001 behind Uri-Path */
-#define BS "b26273"                   /* Uri-Path bs, first option */
-#define PACK "b662737061636b"         /* Uri-Path bspack */
+#define EP   "4b65703d6465762d30303031" /* Uri-Query ep=dev-0001 behind Uri-Path */
+#define BS   "b26273"                   /* Uri-Path bs, first option */
+#define PACK "b662737061636b"           /* Uri-Path bspack */
 
 struct stateless_case {
 	const char *what, *in, *out; /* hex; "" is no datagram; ?? is any byte */
@@ -272,4 +272,18 @@ Test(stack, requests_that_begin_a_dialogue)
 		cr_expect_eq(stack_gauges(world->stack).running, 1);
 		world_free(world);
 	}
+}
+
+/* RFC 7252 4.4: a message id is not used again for the same peer within EXCHANGE_LIFETIME. */
+Test(stack, non_replies_have_message_ids_of_their_own)
+{
+	struct world *world = world_with_devices(2);
+	uint8_t first[4];
+
+	feed_hex(world, 5000, "50021234b27264");
+	memcpy(first, world->slots[0].data, sizeof first);
+	feed_hex(world, 5000, "50021234b27264");
+	cr_assert_eq(world->out.used, 1);
+	cr_expect(memcmp(first, world->slots[0].data, sizeof first) != 0);
+	world_free(world);
 }
