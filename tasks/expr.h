@@ -34,7 +34,7 @@ struct expr_env {
 	 *           groups directGroups                  lists of strings
 	 *           creationTime lastBootstrapTime       integers, seconds since 1970
 	 *   lwm2m   bootstrapEvent version               strings
-	 *           contentFormat                        integer, the preferred one
+	 *           preferredContentFormat               integer
 	 *   task    id name group                        strings
 	 *           priority                             integer
 	 * device.property.NAME comes as ("property", NAME).

@@ -24,7 +24,7 @@ static const struct attribute attributes[] = {
 	{ "device", "lastBootstrapTime", KIND(INTEGER) | KIND(NULL), EXPR_DEVICE },
 	{ "lwm2m", "bootstrapEvent", KINDS_ANY, EXPR_SESSION },
 	{ "lwm2m", "version", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
-	{ "lwm2m", "contentFormat", KIND(INTEGER) | KIND(NULL), EXPR_DEVICE },
+	{ "lwm2m", "preferredContentFormat", KIND(INTEGER) | KIND(NULL), EXPR_DEVICE },
 	{ "task", "id", KIND(STRING) | KIND(INTEGER) | KIND(NULL), EXPR_DEVICE },
 	{ "task", "name", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
 	{ "task", "group", KIND(STRING) | KIND(NULL), EXPR_DEVICE },

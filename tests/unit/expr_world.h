@@ -69,7 +69,7 @@ env_attribute(void *ctx, const char *root, const char *name, size_t len)
 		return text_value("north");
 	if (strcmp(root, "lwm2m") == 0 && same(name, len, "bootstrapEvent"))
 		return (struct value){ .kind = VALUE_STRING }; /* empty, without an address */
-	if (strcmp(root, "lwm2m") == 0 && same(name, len, "contentFormat"))
+	if (strcmp(root, "lwm2m") == 0 && same(name, len, "preferredContentFormat"))
 		return (struct value){ .kind = VALUE_INTEGER, .integer = 112 };
 	if (strcmp(root, "task") == 0 && same(name, len, "name"))
 		return text_value("reference");

@@ -362,7 +362,7 @@ static const struct row language[] = {
 	{ "${device.isInGroup('root.b')}", "false" },
 	{ "${device.property.site}", "'north'" },
 	{ "${device.property.`odd name`}", "null" },
-	{ "${lwm2m.contentFormat == 112}", "true" },
+	{ "${lwm2m.preferredContentFormat == 112}", "true" },
 	{ "${task.name}", "'reference'" },
 	{ "${res.plan.by('ep').get(device.endpointName).apn}", "'iot.example'" },
 	{ "${res.plan.by('ep').get('x').apn ? 'none'}", "'none'" },
