@@ -154,16 +154,32 @@ run_of(const struct roster_slot *slot, const struct session_event *event)
 }
 
 static void
-cancel_older(struct daemon *daemon, const struct roster_slot *slot, const struct session_event *event,
-	     unsigned worker)
+cancel(struct daemon *daemon, const struct roster_slot *slot, unsigned worker, struct session_ref session)
 {
-	struct stack_command cancel = { .kind = STACK_CANCEL, .session = slot->session };
+	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
 
-	/* On its own worker the stack sees it itself: the last request of an endpoint wins. */
-	if (!slot->live || (slot->worker == worker && same_session(&slot->session, &event->session)))
-		return;
-	if (outbox_post(&daemon->outbox, daemon->dp, slot->worker, &cancel) < 0)
+	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
 		log_error("device %s: an older session could not be cancelled: out of memory", slot->endpoint);
+}
+
+/*
+ * The last request of an endpoint wins, whatever worker it came to. Each worker's events arrive in order, but a slower
+ * worker's arrive behind a faster one's: the time of the request decides which run is the older one, not the arrival.
+ * False: this event is of the older run, which is cancelled and told nothing more of.
+ */
+static bool
+supersede(struct daemon *daemon, const struct roster_slot *slot, const struct session_event *event,
+	  unsigned worker)
+{
+	bool same = slot->worker == worker && same_session(&slot->session, &event->session);
+
+	if (!same && slot->started_us > event->started_us) {
+		cancel(daemon, slot, worker, event->session);
+		return false;
+	}
+	if (!same && slot->live)
+		cancel(daemon, slot, slot->worker, slot->session);
+	return true;
 }
 
 static void
@@ -172,8 +188,10 @@ on_started(struct daemon *daemon, struct roster_slot *slot, const struct session
 {
 	const struct run *run = run_of(slot, event);
 
-	cancel_older(daemon, slot, event, worker);
+	if (!supersede(daemon, slot, event, worker))
+		return;
 	slot->live = true;
+	slot->started_us = event->started_us;
 	slot->worker = (uint16_t)worker;
 	slot->session = event->session;
 	slot->generation = event->generation;

@@ -24,6 +24,7 @@ struct roster_slot {
 	bool live;               /* a session runs */
 	uint32_t generation;     /* ... on this generation */
 	struct session_ref session;
+	uint64_t started_us;     /* of the newest session known: later news of older ones are told apart by it */
 	struct session_ref refused; /* the last one that was told there is nothing, and is reported */
 	uint64_t last_bootstrap_ms; /* wall clock; 0: never */
 	struct device *device;   /* in the present generation, or NULL */

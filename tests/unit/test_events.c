@@ -109,6 +109,25 @@ Test(events, a_step_beyond_the_batch_is_survived)
 	expect_report("dev-1", TASK_ERROR, "step 1000 answered 4.00");
 }
 
+/* The events of a slower worker arrive behind those of a faster one: a device that moved on was cancelled at its new place. */
+Test(events, news_of_an_older_session_that_come_late_do_not_cancel_the_newer_one)
+{
+	struct session_event older = event_of(SESSION_STARTED, "dev-1", 7);
+
+	older.started_us -= 1000;
+	tell_kind(SESSION_STARTED, "dev-1", 9, 1);
+	tell(&older, 0);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_expect_eq(world.dp.commands[0].kind, STACK_CANCEL);
+	cr_expect_eq(world.dp.commands[0].session.serial, 7);
+	cr_expect_eq(world.dp.command_workers[0], 0);
+	older.kind = SESSION_FINISHED;
+	tell(&older, 0);
+	expect_report("dev-1", TASK_IN_PROGRESS, "in progress");
+	tell_kind(SESSION_FINISHED, "dev-1", 9, 1);
+	expect_report("dev-1", TASK_SUCCESS, "accepted");
+}
+
 Test(events, an_older_session_elsewhere_is_cancelled_and_its_end_hides_nothing)
 {
 	struct session_event end = event_of(SESSION_FAILED, "dev-1", 7);
