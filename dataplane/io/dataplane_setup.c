@@ -267,7 +267,8 @@ give_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_ER
 
 		txq->port = port;
 		txq->queue = (uint16_t)(worker->index % port->tx_queues);
-		txq->lock = port->tx_queues < dp->n_workers ? &port->tx_locks[txq->queue] : NULL;
+		if (port->tx_queues < dp->n_workers || port->peer_chooses_queues)
+			txq->locks = port->tx_locks;
 		worker->hands_over |= dp->n_workers > 1 && !port->rss;
 		for (unsigned q = 0; q < port->rx_queues; q++) {
 			if ((p + q) % dp->n_workers != worker->index)

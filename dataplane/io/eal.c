@@ -339,6 +339,8 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 	add(&arguments, "--log-level=warning");
 	/* It warns of an interface that went out of use in 2020. */
 	add(&arguments, "--log-level=lib.telemetry:error");
+	/* And this one, that no secondary process can be served. */
+	add(&arguments, "--log-level=pmd.net.memif:error");
 	add(&arguments, "--file-prefix");
 	add(&arguments, "%s", config->file_prefix ? config->file_prefix : "cradle");
 	add_lcores(&arguments, cpus, config->workers);

@@ -110,6 +110,20 @@ rss_trusted(const struct rte_eth_dev_info *info, const struct port *port, unsign
 	       strcmp(rte_bus_name(bus), "vdev") != 0;
 }
 
+/* As a queue's set-up would choose for 0, but known before the pool is made. */
+static void
+choose_descriptors(struct port *port, const struct rte_eth_dev_info *info)
+{
+	if (!port->rx_descriptors)
+		port->rx_descriptors = info->default_rxportconf.ring_size;
+	if (!port->rx_descriptors)
+		port->rx_descriptors = RTE_ETH_DEV_FALLBACK_RX_RINGSIZE;
+	if (!port->tx_descriptors)
+		port->tx_descriptors = info->default_txportconf.ring_size;
+	if (!port->tx_descriptors)
+		port->tx_descriptors = RTE_ETH_DEV_FALLBACK_TX_RINGSIZE;
+}
+
 int
 port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
 	   char error[DATAPLANE_ERROR_MAX])
@@ -137,6 +151,8 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 	if (info.max_mtu && port->mtu > info.max_mtu)
 		return fail(port, error, "the MTU is above what the device offers", ERANGE);
 	port->rss = rss_trusted(&info, port, workers);
+	port->peer_chooses_queues = strcmp(info.driver_name, "net_memif") == 0 && port->tx_queues > 1;
+	choose_descriptors(port, &info);
 	return rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors, &port->tx_descriptors) < 0
 		       ? fail(port, error, "refuses the number of descriptors", EINVAL)
 		       : 0;

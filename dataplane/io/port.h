@@ -30,6 +30,8 @@ struct port {
 	bool rx_checksum;     /* the device says which checksums are right */
 	bool tx_checksum;     /* the device computes UDP checksums */
 	bool rss;             /* the device's hash gives each flow one worker: no hand-over */
+	/* memif: of our transmit queues only the first ones may be connected; queue 0 always is. */
+	bool peer_chooses_queues;
 	/* Read at start. */
 	uint16_t rx_queues, tx_queues;
 	uint16_t rx_descriptors, tx_descriptors;

@@ -3,12 +3,12 @@
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 
-/* Shared queues only. A holder may have lost its CPU, so nobody waits for long: frames stay for the next turn. */
+/* A holder may have lost its CPU, so nobody waits for long: frames stay for the next turn. */
 static bool
-lock_queue(struct txq *txq)
+lock_queue(rte_spinlock_t *lock)
 {
 	for (unsigned i = 0; i < TXQ_LOCK_ATTEMPTS; i++) {
-		if (rte_spinlock_trylock(txq->lock))
+		if (rte_spinlock_trylock(lock))
 			return true;
 		rte_pause();
 	}
@@ -16,13 +16,27 @@ lock_queue(struct txq *txq)
 }
 
 static unsigned
-send_burst(struct txq *txq)
+send_burst(struct txq *txq, uint16_t queue)
 {
 	unsigned sent = 0;
 
 	for (unsigned i = 0; i < TXQ_ATTEMPTS && sent < txq->n; i++)
-		sent += rte_eth_tx_burst(txq->port->id, txq->queue, txq->frames + sent,
-					 (uint16_t)(txq->n - sent));
+		sent += rte_eth_tx_burst(txq->port->id, queue, txq->frames + sent, (uint16_t)(txq->n - sent));
+	return sent;
+}
+
+/* How many were sent, or -1 when another worker has the queue just now. */
+static int
+send_on(struct txq *txq, uint16_t queue)
+{
+	int sent;
+
+	if (!txq->locks)
+		return (int)send_burst(txq, queue);
+	if (!lock_queue(&txq->locks[queue]))
+		return -1;
+	sent = (int)send_burst(txq, queue);
+	rte_spinlock_unlock(&txq->locks[queue]);
 	return sent;
 }
 
@@ -37,20 +51,22 @@ void
 txq_flush(struct txq *txq, struct counters *counters)
 {
 	uint32_t bytes[TXQ_FRAMES];
-	unsigned sent;
+	int sent;
 
-	if (!txq->n || (txq->lock && !lock_queue(txq)))
+	if (!txq->n)
 		return;
 	/* Once sent, a frame may be gone already. */
 	for (unsigned i = 0; i < txq->n; i++)
 		bytes[i] = rte_pktmbuf_pkt_len(txq->frames[i]);
-	sent = send_burst(txq);
-	if (txq->lock)
-		rte_spinlock_unlock(txq->lock);
-	count_add(counters, COUNTER_tx_frames, sent);
-	for (unsigned i = 0; i < sent; i++)
+	sent = send_on(txq, txq->queue);
+	if (sent == 0 && txq->port->peer_chooses_queues && txq->queue != 0)
+		sent = send_on(txq, 0);
+	if (sent < 0)
+		return;
+	count_add(counters, COUNTER_tx_frames, (uint64_t)sent);
+	for (int i = 0; i < sent; i++)
 		count_add(counters, COUNTER_tx_bytes, bytes[i]);
-	drop_frames(txq, sent, counters);
+	drop_frames(txq, (unsigned)sent, counters);
 	txq->n = 0;
 }
 

@@ -25,7 +25,7 @@ enum {
 struct txq {
 	const struct port *port;
 	uint16_t queue;
-	rte_spinlock_t *lock; /* NULL: the queue is this worker's own */
+	rte_spinlock_t *locks; /* of the port's queues; NULL: this queue is the worker's own */
 	unsigned n;
 	struct rte_mbuf *frames[TXQ_FRAMES];
 };

@@ -241,7 +241,8 @@ turn_ended(struct worker *worker, uint64_t began, unsigned work)
 	uint64_t spent = worker->mark - began;
 
 	store(&stats->turns, stats->turns + 1);
-	store(&stats->cycles, stats->cycles + spent);
+	/* What passed between turns, while others had the CPU, was idle time. */
+	store(&stats->cycles, worker->mark - worker->started);
 	if (work) {
 		store(&stats->busy_turns, stats->busy_turns + 1);
 		store(&stats->busy_cycles, stats->busy_cycles + spent);
@@ -282,6 +283,7 @@ worker_run(void *ctx)
 
 	rte_rcu_qsbr_thread_register(worker->qsbr, worker->index);
 	rte_rcu_qsbr_thread_online(worker->qsbr, worker->index);
+	worker->started = rte_rdtsc();
 	/* Relaxed: nothing else is read on the strength of it, and a turn later is soon enough. */
 	while (!atomic_load_explicit(worker->stop, memory_order_relaxed))
 		if (!worker_turn(worker) && worker->idle_yield)

@@ -62,6 +62,7 @@ struct worker {
 	/* The turn. */
 	uint64_t now_us;
 	uint64_t mark;             /* cycles when the last step ended */
+	uint64_t started;          /* cycles when the loop began, and all time since then is idle or busy */
 	uint64_t slowest_cycles;   /* of this turn's steps */
 	enum worker_step slowest_step;
 	unsigned n_in, n_done;
