@@ -1,8 +1,8 @@
 /*
  * checksum.h - the Internet checksum (RFC 1071), shared by l3 and neigh.
  *
- * Sums are kept in memory byte order: folding gives the 16 bits as they stand in the packet, on either endianness.
- * Only the last part of a sum may have an odd length. Pure; no allocation.
+ * Sums are kept in memory byte order: folding gives the 16 bits as they stand in the packet, on
+ * either endianness. Only the last part of a sum may have an odd length. Pure; no allocation.
  */
 #pragma once
 
@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 32-bit words into 64 bits: 64 KB of them cannot overflow, and the compiler makes vectors of the loop. */
+/* 32-bit words into 64 bits: 64 KB of them cannot overflow, and the compiler makes vectors of the
+ * loop. */
 static inline uint64_t
 checksum_add(uint64_t sum, const void *bytes, size_t len)
 {

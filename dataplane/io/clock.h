@@ -1,9 +1,11 @@
 /*
- * clock.h - the time stamp counter as microseconds: one multiplication, no division, no system call.
+ * clock.h - the time stamp counter as microseconds: one multiplication, no division, no system
+ * call.
  *
- * us = cycles * (10^6 * 2^64 / hz) / 2^64: the upper half of a 64 x 64 product. The factor is cut below its 64th bit, so
- * the error at 2 GHz is 2 us after a thousand years. All threads compute the same factor, so their times compare.
- * Needs an invariant counter (every x86 server of the last fifteen years). Pure; any thread.
+ * us = cycles * (10^6 * 2^64 / hz) / 2^64: the upper half of a 64 x 64 product. The factor is cut
+ * below its 64th bit, so the error at 2 GHz is 2 us after a thousand years. All threads compute the
+ * same factor, so their times compare. Needs an invariant counter (every x86 server of the last
+ * fifteen years). Pure; any thread.
  */
 #pragma once
 

@@ -18,7 +18,8 @@
 struct dataplane *
 dataplane_new(const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
 {
-	struct dataplane *dp = calloc(1, sizeof *dp); /* lint: allow calloc - once, before DPDK has memory to give */
+	/* Once, before DPDK has memory to give. */
+	struct dataplane *dp = calloc(1, sizeof *dp); /* lint: allow calloc - not a packet's */
 
 	error[0] = '\0';
 	if (!dp)
@@ -35,10 +36,12 @@ dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 {
 	dp->life = DATAPLANE_RUNNING;
 	for (unsigned i = 0; i < dp->n_workers; i++) {
-		int rc = rte_eal_remote_launch(worker_run, dp->workers[i], EAL_FIRST_WORKER_LCORE + i);
+		int rc = rte_eal_remote_launch(worker_run, dp->workers[i],
+					       EAL_FIRST_WORKER_LCORE + i);
 
 		if (rc < 0) {
-			snprintf(error, DATAPLANE_ERROR_MAX, "worker %u does not start: %s", i, strerror(-rc));
+			snprintf(error, DATAPLANE_ERROR_MAX, "worker %u does not start: %s", i,
+				 strerror(-rc));
 			dataplane_stop(dp);
 			return -1;
 		}
@@ -162,7 +165,8 @@ dataplane_publish_limits(struct dataplane *dp, const struct stack_limits *limits
 }
 
 int
-dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx, void *what)
+dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx,
+		 void *what)
 {
 	retire_put(&dp->retire, release, ctx, what);
 	return 0;
@@ -191,7 +195,8 @@ dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *w
 
 	for (unsigned i = 0; i < dp->n_workers && taken < n; i++) {
 		unsigned worker = (dp->next_events + i) % dp->n_workers;
-		unsigned got = mailbox_take(dp->workers[worker]->events, events + taken, sizeof *events, n - taken);
+		unsigned got = mailbox_take(dp->workers[worker]->events, events + taken,
+					    sizeof *events, n - taken);
 
 		for (unsigned j = 0; j < got; j++)
 			workers[taken + j] = (uint16_t)worker;
@@ -223,7 +228,8 @@ dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
 }
 
 int
-dataplane_worker_info(const struct dataplane *dp, unsigned index, struct dataplane_worker_info *info)
+dataplane_worker_info(const struct dataplane *dp, unsigned index,
+		      struct dataplane_worker_info *info)
 {
 	const struct worker *worker = index < dp->n_workers ? dp->workers[index] : NULL;
 	const struct worker_stats *stats;
@@ -233,13 +239,16 @@ dataplane_worker_info(const struct dataplane *dp, unsigned index, struct datapla
 	stats = &worker->stats;
 	*info = (struct dataplane_worker_info){
 		.cpu = dp->cpus.worker[index],
-		.gauges = dp->life == DATAPLANE_STOPPED ? dp->last_gauges[index] : stack_gauges(worker->stack),
+		.gauges = dp->life == DATAPLANE_STOPPED ? dp->last_gauges[index]
+							: stack_gauges(worker->stack),
 		.turns = __atomic_load_n(&stats->turns, __ATOMIC_RELAXED),
 		.busy_turns = __atomic_load_n(&stats->busy_turns, __ATOMIC_RELAXED),
 		.cycles = __atomic_load_n(&stats->cycles, __ATOMIC_RELAXED),
 		.busy_cycles = __atomic_load_n(&stats->busy_cycles, __ATOMIC_RELAXED),
-		.longest_turn_cycles = __atomic_load_n(&stats->longest_turn_cycles, __ATOMIC_RELAXED),
-		.longest_step = worker_step_name(__atomic_load_n(&stats->longest_step, __ATOMIC_RELAXED)),
+		.longest_turn_cycles =
+			__atomic_load_n(&stats->longest_turn_cycles, __ATOMIC_RELAXED),
+		.longest_step =
+			worker_step_name(__atomic_load_n(&stats->longest_step, __ATOMIC_RELAXED)),
 		.heartbeat = __atomic_load_n(&stats->turns, __ATOMIC_RELAXED),
 	};
 	return 0;

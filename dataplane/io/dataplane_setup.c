@@ -12,11 +12,11 @@
 
 enum {
 	LANE_ITEMS = 256, /* datagrams on their way to and from the slow lane: 400 KB */
-	POOL_CACHE = 256,              /* buffers that a worker keeps for itself */
-	DESCRIPTORS_EXPECTED = 1024,   /* of a queue, before the driver has said */
-	HANDOVER_BUFFERS = 2048,       /* a worker: more can wait in its rings only while it is stuck */
-	MEMORY_SPARE = 64 << 20,       /* drivers' own structures, and what DPDK wants for itself */
-	PORT_MEMORY = 4 << 20,         /* a queue of a driver that keeps rings in DPDK's heap */
+	POOL_CACHE = 256,            /* buffers that a worker keeps for itself */
+	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
+	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
+	MEMORY_SPARE = 64 << 20, /* drivers' own structures, and what DPDK wants for itself */
+	PORT_MEMORY = 4 << 20,   /* a queue of a driver that keeps rings in DPDK's heap */
 };
 
 static int
@@ -40,7 +40,8 @@ check_config(const struct dataplane_config *config, char error[DATAPLANE_ERROR_M
 	if (config->n_listeners == 0 || config->n_listeners > L3_UDP_PORTS_MAX)
 		return fail(error, "listeners", "from 1 to 8 are possible");
 	if (listeners == 0 || listeners > LISTENERS_MAX)
-		return fail(error, "listeners", "addresses of all ports times UDP ports may make 1 to 64");
+		return fail(error, "listeners",
+			    "addresses of all ports times UDP ports may make 1 to 64");
 	return 0;
 }
 
@@ -51,7 +52,8 @@ buffers_needed(const struct dataplane_config *config, unsigned descriptors)
 {
 	unsigned workers = config->workers, n;
 
-	n = workers * (2 * STACK_TX_MAX + 2 * STACK_BURST + POOL_CACHE * 2 + config->n_ports * TXQ_FRAMES);
+	n = workers *
+	    (2 * STACK_TX_MAX + 2 * STACK_BURST + POOL_CACHE * 2 + config->n_ports * TXQ_FRAMES);
 	if (workers > 1)
 		n += workers * HANDOVER_BUFFERS;
 	n += descriptors;
@@ -146,7 +148,8 @@ add_words(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 }
 
 static int
-open_ports(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+open_ports(struct dataplane *dp, const struct dataplane_config *config,
+	   char error[DATAPLANE_ERROR_MAX])
 {
 	unsigned descriptors = 0;
 
@@ -162,12 +165,14 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config, char err
 			       port->tx_queues * (unsigned)port->tx_descriptors;
 	}
 	dp->buffers = buffers_needed(config, descriptors);
-	dp->pool = rte_pktmbuf_pool_create("cradle_packets", dp->buffers, POOL_CACHE,
-					   RTE_ALIGN(sizeof(struct handover_note), RTE_MBUF_PRIV_ALIGN),
-					   port_data_room(mtu_max(config)), (int)rte_socket_id());
+	dp->pool = rte_pktmbuf_pool_create(
+		"cradle_packets", dp->buffers, POOL_CACHE,
+		RTE_ALIGN(sizeof(struct handover_note), RTE_MBUF_PRIV_ALIGN),
+		port_data_room(mtu_max(config)), (int)rte_socket_id());
 	if (!dp->pool) {
-		snprintf(error, DATAPLANE_ERROR_MAX, "no memory for %u packet buffers of %zu bytes: %s",
-			 dp->buffers, dp->buffer_bytes, "raise memory_mb or the number of hugepages");
+		snprintf(error, DATAPLANE_ERROR_MAX,
+			 "no memory for %u packet buffers of %zu bytes: %s", dp->buffers,
+			 dp->buffer_bytes, "raise memory_mb or the number of hugepages");
 		return -1;
 	}
 	for (unsigned i = 0; i < dp->n_ports; i++)
@@ -188,7 +193,8 @@ static struct rte_ring *
 make_ring(const char *name, unsigned record, unsigned capacity, int socket)
 {
 	size_t size = (size_t)mailbox_size(record, capacity);
-	struct rte_ring *ring = (struct rte_ring *)rte_zmalloc_socket(name, size, RTE_CACHE_LINE_SIZE, socket);
+	struct rte_ring *ring =
+		(struct rte_ring *)rte_zmalloc_socket(name, size, RTE_CACHE_LINE_SIZE, socket);
 
 	if (ring && mailbox_init(ring, name, capacity) < 0) {
 		rte_free(ring);
@@ -213,7 +219,8 @@ make_worker(struct dataplane *dp, const struct dataplane_config *config, unsigne
 	worker->qsbr = dp->qsbr;
 	worker->stop = &dp->stop;
 	worker->idle_yield = config->idle_yield || dp->cpus.shared[index];
-	worker->commands = make_ring("commands", sizeof(struct stack_command), MAILBOX_COMMANDS, socket);
+	worker->commands =
+		make_ring("commands", sizeof(struct stack_command), MAILBOX_COMMANDS, socket);
 	worker->events = make_ring("events", sizeof(struct session_event), MAILBOX_EVENTS, socket);
 	if (!worker->commands || !worker->events)
 		return no_memory(error);
@@ -221,7 +228,8 @@ make_worker(struct dataplane *dp, const struct dataplane_config *config, unsigne
 }
 
 static void
-fill_stack_config(struct dataplane *dp, const struct dataplane_config *config, struct stack_config *stack)
+fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
+		  struct stack_config *stack)
 {
 	*stack = (struct stack_config){
 		.sessions = dp->sessions_per_worker,
@@ -274,8 +282,10 @@ give_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_ER
 			if ((p + q) % dp->n_workers != worker->index)
 				continue;
 			if (worker->n_queues == WORKER_QUEUES_MAX)
-				return fail(error, "ports", "too many receive queues for so few workers");
-			worker->queues[worker->n_queues++] = (struct worker_queue){ port, txq, (uint16_t)q };
+				return fail(error, "ports",
+					    "too many receive queues for so few workers");
+			worker->queues[worker->n_queues++] =
+				(struct worker_queue){ port, txq, (uint16_t)q };
 		}
 		for (unsigned i = 0; i < dp->n_listeners; i++)
 			if (dp->port_of[i] == port)
@@ -301,8 +311,8 @@ connect_workers(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 
 			if (to == from)
 				continue;
-			ring = (struct rte_ring *)rte_zmalloc_socket("handover", handover_ring_size(),
-								     RTE_CACHE_LINE_SIZE, socket);
+			ring = (struct rte_ring *)rte_zmalloc_socket(
+				"handover", handover_ring_size(), RTE_CACHE_LINE_SIZE, socket);
 			if (!ring || handover_ring_init(ring) < 0)
 				return no_memory(error);
 			handover->out[to] = ring;
@@ -323,7 +333,8 @@ payload_max(const struct dataplane *dp)
 }
 
 static int
-make_workers(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+make_workers(struct dataplane *dp, const struct dataplane_config *config,
+	     char error[DATAPLANE_ERROR_MAX])
 {
 	struct siphash_key key;
 
@@ -334,7 +345,8 @@ make_workers(struct dataplane *dp, const struct dataplane_config *config, char e
 		if (rc < 0 || make_stack(dp, config, dp->workers[i], error) < 0)
 			return -1;
 		if (!answers_init(&dp->workers[i]->answers, dp->pool, payload_max(dp)))
-			return fail(error, "no packet buffers for the workers", "raise packet_buffers");
+			return fail(error, "no packet buffers for the workers",
+				    "raise packet_buffers");
 	}
 	rng_drbg_source(&dp->rngs[0]).fill(&dp->rngs[0], (uint8_t *)&key, sizeof key);
 	for (unsigned i = 0; i < dp->n_workers; i++) {
@@ -360,7 +372,8 @@ make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX
 }
 
 int
-dataplane_setup(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
+dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
+		char error[DATAPLANE_ERROR_MAX])
 {
 	struct stack_config stack;
 	int rc;

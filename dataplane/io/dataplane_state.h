@@ -1,7 +1,9 @@
 /*
- * dataplane_state.h - what stands behind `struct dataplane`: the inside of the facade, for dataplane/io alone.
+ * dataplane_state.h - what stands behind `struct dataplane`: the inside of the facade, for
+ * dataplane/io alone.
  *
- * Owner: the control thread. Workers read `stop`, `limits` and `directory`, and each its own struct worker.
+ * Owner: the control thread. Workers read `stop`, `limits` and `directory`, and each its own struct
+ * worker.
  */
 #pragma once
 
@@ -46,9 +48,9 @@ struct dataplane {
 };
 
 /*
- * dataplane_setup.c - builds all of it in order, each step with its own sentence in `error` when it fails. What was
- * built stays in `dp` for dataplane_teardown(), which takes any state.
+ * dataplane_setup.c - builds all of it in order, each step with its own sentence in `error` when it
+ * fails. What was built stays in `dp` for dataplane_teardown(), which takes any state.
  */
-int dataplane_setup(struct dataplane *dp, const struct dataplane_config *config, char error[DATAPLANE_ERROR_MAX])
-	__attribute__((warn_unused_result));
+int dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
+		    char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
 void dataplane_teardown(struct dataplane *dp);

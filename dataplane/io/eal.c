@@ -136,7 +136,8 @@ find_shared(struct eal_cpus *cpus, unsigned workers)
 }
 
 int
-eal_place(const struct dataplane_config *config, struct eal_cpus *cpus, char error[DATAPLANE_ERROR_MAX])
+eal_place(const struct dataplane_config *config, struct eal_cpus *cpus,
+	  char error[DATAPLANE_ERROR_MAX])
 {
 	int candidates[DATAPLANE_WORKERS_MAX], n = 0;
 	cpu_set_t allowed;
@@ -146,14 +147,18 @@ eal_place(const struct dataplane_config *config, struct eal_cpus *cpus, char err
 	if (config->cpus) {
 		n = parse_cpus(config->cpus, candidates, DATAPLANE_WORKERS_MAX);
 		if (n <= 0)
-			return refuse(error, "cpus = \"%s\": not a list of CPUs like \"1-3,5\"", config->cpus);
+			return refuse(error, "cpus = \"%s\": not a list of CPUs like \"1-3,5\"",
+				      config->cpus);
 	}
 	for (int i = 0; i < n; i++)
 		if (!CPU_ISSET(candidates[i], &allowed))
-			return refuse(error, "cpus = \"%s\" names a CPU that is not ours to run on", config->cpus);
-	cpus->control = config->control_cpu >= 0 ? config->control_cpu : pick_control(&allowed, candidates, n);
+			return refuse(error, "cpus = \"%s\" names a CPU that is not ours to run on",
+				      config->cpus);
+	cpus->control = config->control_cpu >= 0 ? config->control_cpu
+						 : pick_control(&allowed, candidates, n);
 	if (cpus->control >= CPU_SETSIZE || !CPU_ISSET(cpus->control, &allowed))
-		return refuse(error, "control_cpu = %d is a CPU that is not ours to run on", cpus->control);
+		return refuse(error, "control_cpu = %d is a CPU that is not ours to run on",
+			      cpus->control);
 	if (n == 0)
 		n = allowed_cpus(&allowed, cpus->control, candidates, DATAPLANE_WORKERS_MAX);
 	for (unsigned i = 0; i < config->workers; i++)
@@ -212,10 +217,11 @@ choose_memory(const struct dataplane_config *config, size_t memory, char error[D
 		return 1;
 	if (config->hugepages != DATAPLANE_HUGEPAGES_YES)
 		return 0;
-	return refuse(error,
-		      "%zu MB of hugepages are needed and %zu MB are free: write a larger number to "
-		      "/proc/sys/vm/nr_hugepages, or set hugepages = \"no\"",
-		      memory / MEGABYTE, available / MEGABYTE);
+	return refuse(
+		error,
+		"%zu MB of hugepages are needed and %zu MB are free: write a larger number to "
+		"/proc/sys/vm/nr_hugepages, or set hugepages = \"no\"",
+		memory / MEGABYTE, available / MEGABYTE);
 }
 
 /* ---- messages ---- */
@@ -271,8 +277,8 @@ add_lcores(struct arguments *arguments, const struct eal_cpus *cpus, unsigned wo
 	int at = snprintf(text, sizeof text, "%d@%d", EAL_MAIN_LCORE, cpus->control);
 
 	for (unsigned i = 0; i < workers; i++)
-		at += snprintf(text + at, sizeof text - (size_t)at, ",%u@%d", EAL_FIRST_WORKER_LCORE + i,
-			       cpus->worker[i]);
+		at += snprintf(text + at, sizeof text - (size_t)at, ",%u@%d",
+			       EAL_FIRST_WORKER_LCORE + i, cpus->worker[i]);
 	add(arguments, "--lcores");
 	add(arguments, "%s", text);
 	add(arguments, "--main-lcore");
@@ -298,7 +304,8 @@ add_devices(struct arguments *arguments, const struct dataplane_config *config)
 }
 
 static void
-add_memory(struct arguments *arguments, const struct dataplane_config *config, bool hugepages, size_t memory)
+add_memory(struct arguments *arguments, const struct dataplane_config *config, bool hugepages,
+	   size_t memory)
 {
 	if (hugepages) {
 		add(arguments, "--in-memory");
@@ -308,7 +315,8 @@ add_memory(struct arguments *arguments, const struct dataplane_config *config, b
 	}
 	if (!hugepages || config->memory_mb) {
 		add(arguments, "-m");
-		add(arguments, "%zu", config->memory_mb ? config->memory_mb : memory / MEGABYTE + 1);
+		add(arguments, "%zu",
+		    config->memory_mb ? config->memory_mb : memory / MEGABYTE + 1);
 	}
 }
 
@@ -355,7 +363,8 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 	log->first[0] = '\0';
 	if (rte_eal_init(arguments.argc, arguments.argv) < 0) {
 		close_log();
-		return refuse(error, "DPDK's environment does not start: %s (%s)", rte_strerror(rte_errno),
+		return refuse(error, "DPDK's environment does not start: %s (%s)",
+			      rte_strerror(rte_errno),
 			      log->first[0] ? log->first : "check eal_args and permissions");
 	}
 	return hugepages;

@@ -15,7 +15,8 @@ handover_ring_init(struct rte_ring *ring)
 }
 
 void
-handover_put(struct handover *handover, unsigned owner, struct rte_mbuf *mbuf, const struct dgram_in *datagram)
+handover_put(struct handover *handover, unsigned owner, struct rte_mbuf *mbuf,
+	     const struct dgram_in *datagram)
 {
 	struct handover_note *note = (struct handover_note *)rte_mbuf_to_priv(mbuf);
 	struct handover_batch *batch = &handover->batches[owner];
@@ -27,7 +28,8 @@ handover_put(struct handover *handover, unsigned owner, struct rte_mbuf *mbuf, c
 static void
 flush_batch(struct rte_ring *ring, struct handover_batch *batch, struct counters *counters)
 {
-	unsigned sent = rte_ring_sp_enqueue_burst(ring, (void *const *)batch->mbufs, batch->n, NULL);
+	unsigned sent =
+		rte_ring_sp_enqueue_burst(ring, (void *const *)batch->mbufs, batch->n, NULL);
 
 	count_add(counters, COUNTER_handed_over, sent);
 	if (sent < batch->n) {
@@ -55,7 +57,8 @@ handover_take(struct handover *handover, struct rte_mbuf *mbufs[STACK_BURST],
 		struct rte_ring *ring = handover->in[(handover->next + i) % handover->workers];
 
 		if (ring)
-			n += rte_ring_sc_dequeue_burst(ring, (void **)mbufs + n, STACK_BURST - n, NULL);
+			n += rte_ring_sc_dequeue_burst(ring, (void **)mbufs + n, STACK_BURST - n,
+						       NULL);
 	}
 	handover->next = (handover->next + 1) % handover->workers;
 	for (unsigned i = 0; i < n; i++)

@@ -33,7 +33,8 @@ l3_find_address(const struct l3_port *port, const uint8_t address[16])
 static bool
 ipv4_unicast(const uint8_t address[4])
 {
-	/* RFC 1122 3.2.1.3: this network, loopback, groups and the limited broadcast are no sources to answer. */
+	/* RFC 1122 3.2.1.3: this network, loopback, groups and the limited broadcast are no sources
+	 * to answer. */
 	return address[0] != 0 && address[0] != 127 && (address[0] & 0xf0) != 0xe0 &&
 	       memcmp(address, "\xff\xff\xff\xff", 4) != 0;
 }
@@ -69,7 +70,8 @@ udp_checksum_right(const struct l3_packet *packet, size_t len, uint16_t checksum
 {
 	uint64_t sum;
 
-	/* RFC 768: zero means none was made; RFC 8200 8.1: over IPv6 there must be one, whatever the driver thinks. */
+	/* RFC 768: zero means none was made; RFC 8200 8.1: over IPv6 there must be one, whatever
+	 * the driver thinks. */
 	if (checksum == 0)
 		return l3_is_ipv4(packet->destination);
 	if (rx_flags & L3_RX_UDP_CHECKED)
@@ -112,7 +114,8 @@ parse_udp(const struct l3_port *port, struct l3_packet *packet, unsigned rx_flag
 		return drop(packet, COUNTER_rx_not_for_us);
 	memcpy(datagram->peer.addr, packet->source, sizeof datagram->peer.addr);
 	datagram->peer.port = source_port;
-	datagram->peer.listener = (uint8_t)(port->first_listener + address * port->n_udp_ports + udp_port);
+	datagram->peer.listener =
+		(uint8_t)(port->first_listener + address * port->n_udp_ports + udp_port);
 	datagram->peer.pad = 0;
 	datagram->link = packet->link;
 	datagram->data = packet->message + UDP_BYTES;
@@ -133,7 +136,7 @@ read_ipv4_address(struct reader *reader, uint8_t address[16])
  *	+----+----+--------+-----------------+-----------------+-----------------+
  *	| 4  |ihl | TOS    | total length    | identification  | flags, offset   |
  *	+----+----+--------+--------+--------+-----------------+-----------------+
- *	| TTL     |protocol| checksum        | source          | destination     | options: 4 * (ihl - 5)
+ *	| TTL     |protocol| checksum        | source          | destination     | options
  *	+---------+--------+-----------------+-----------------+-----------------+   (RFC 791 3.1)
  */
 static enum l3_kind
@@ -159,7 +162,8 @@ parse_ipv4(const struct l3_port *port, uint8_t *header, size_t len, unsigned rx_
 		return drop(packet, COUNTER_rx_truncated);
 	if (version_ihl >> 4 != 4 || header_len < IPV4_BYTES || total < header_len)
 		return drop(packet, COUNTER_rx_ip_malformed);
-	if (!(rx_flags & L3_RX_IP_CHECKED) && checksum_fold(checksum_add(0, header, header_len)) != 0xffff)
+	if (!(rx_flags & L3_RX_IP_CHECKED) &&
+	    checksum_fold(checksum_add(0, header, header_len)) != 0xffff)
 		return drop(packet, COUNTER_rx_ip_checksum);
 	if (packet->group || l3_find_address(port, packet->destination) < 0)
 		return drop(packet, COUNTER_rx_not_for_us);
@@ -172,7 +176,8 @@ parse_ipv4(const struct l3_port *port, uint8_t *header, size_t len, unsigned rx_
 	return protocol == PROTOCOL_ICMP ? L3_ICMP : drop(packet, COUNTER_rx_not_for_us);
 }
 
-/* RFC 8200 4.2: an option we do not know is skipped only when its two high bits say so. Knows Pad1 and PadN. */
+/* RFC 8200 4.2: an option we do not know is skipped only when its two high bits say so. Knows Pad1
+ * and PadN. */
 static bool
 options_skippable(struct reader *reader)
 {
@@ -187,7 +192,8 @@ options_skippable(struct reader *reader)
 	return reader_ok(reader);
 }
 
-/* Behind the two bytes that extension headers share. A routing header with nothing left to visit is skipped: 4.4. */
+/* Behind the two bytes that extension headers share. A routing header with nothing left to visit is
+ * skipped: 4.4. */
 static bool
 extension_skippable(uint8_t kind, struct reader *body)
 {
@@ -203,7 +209,8 @@ skip_extensions(struct reader *reader, uint8_t *protocol, struct l3_packet *pack
 {
 	for (unsigned n = 0;; n++) {
 		uint8_t kind = *protocol;
-		bool options = kind == PROTOCOL_DESTINATION || (kind == PROTOCOL_HOP_BY_HOP && n == 0);
+		bool options =
+			kind == PROTOCOL_DESTINATION || (kind == PROTOCOL_HOP_BY_HOP && n == 0);
 		struct reader body;
 
 		packet->drop = COUNTER_rx_ip_fragment;
@@ -221,7 +228,8 @@ skip_extensions(struct reader *reader, uint8_t *protocol, struct l3_packet *pack
 	}
 }
 
-/* The groups that a host with our addresses belongs to: all nodes, and the solicited node of each (RFC 4291 2.7.1). */
+/* The groups that a host with our addresses belongs to: all nodes, and the solicited node of each
+ * (RFC 4291 2.7.1). */
 static bool
 is_our_group(const struct l3_port *port, const uint8_t address[16])
 {
@@ -233,16 +241,17 @@ is_our_group(const struct l3_port *port, const uint8_t address[16])
 	if (memcmp(address, solicited, sizeof solicited) != 0)
 		return false;
 	for (int i = 0; i < port->n_addresses; i++)
-		if (!l3_is_ipv4(port->addresses[i]) && memcmp(port->addresses[i] + 13, address + 13, 3) == 0)
+		if (!l3_is_ipv4(port->addresses[i]) &&
+		    memcmp(port->addresses[i] + 13, address + 13, 3) == 0)
 			return true;
 	return false;
 }
 
 /*
- *	 0                 4                 6        7        8                    24                   40
- *	+----+------------+-----------------+--------+--------+--------------------+--------------------+
- *	| 6  | class, flow| payload length  | next   | hops   | source             | destination        |
- *	+----+------------+-----------------+--------+--------+--------------------+--------------------+ (RFC 8200 3)
+ *	 0                 4                6      7      8            24           40
+ *	+----+------------+----------------+------+------+------------+------------+
+ *	| 6  | class, flow| payload length | next | hops | source     | destination|   (RFC 8200 3)
+ *	+----+------------+----------------+------+------+------------+------------+
  */
 static enum l3_kind
 parse_ipv6(const struct l3_port *port, uint8_t *header, size_t len, unsigned rx_flags,
@@ -262,7 +271,8 @@ parse_ipv6(const struct l3_port *port, uint8_t *header, size_t len, unsigned rx_
 		return drop(packet, COUNTER_rx_truncated);
 	if (version != 6)
 		return drop(packet, COUNTER_rx_ip_malformed);
-	/* The inside of an IPv4 address must not be reachable over IPv6: the two would be one peer. */
+	/* The inside of an IPv4 address must not be reachable over IPv6: the two would be one
+	 * peer. */
 	if (l3_is_ipv4(packet->source))
 		return drop(packet, COUNTER_rx_source);
 	ours = !l3_is_ipv4(packet->destination) && l3_find_address(port, packet->destination) >= 0;
@@ -286,7 +296,8 @@ vlan_ours(const struct l3_port *port, uint16_t tag)
 	return tag != LINK_UNTAGGED && (tag & VLAN_ID_MASK) == port->vlan;
 }
 
-/* Takes the Ethernet header and at most one tag; *ethertype is of what follows. false: packet->drop is set. */
+/* Takes the Ethernet header and at most one tag; *ethertype is of what follows. false: packet->drop
+ * is set. */
 static bool
 parse_ethernet(const struct l3_port *port, struct reader *reader, struct l3_packet *packet,
 	       uint16_t *ethertype)
@@ -312,7 +323,8 @@ parse_ethernet(const struct l3_port *port, struct reader *reader, struct l3_pack
 	if (!vlan_ours(port, packet->link.vlan))
 		return false;
 	packet->drop = COUNTER_rx_source;
-	return !(packet->link.mac[0] & 1) && memcmp(packet->link.mac, port->mac, sizeof port->mac) != 0;
+	return !(packet->link.mac[0] & 1) &&
+	       memcmp(packet->link.mac, port->mac, sizeof port->mac) != 0;
 }
 
 enum l3_kind
@@ -335,7 +347,8 @@ l3_parse(const struct l3_port *port, uint8_t *frame, size_t len, unsigned rx_fla
 		return parse_ipv6(port, payload, payload_len, rx_flags, packet);
 	case ETHERTYPE_ARP:
 		packet->message = payload;
-		packet->message_len = (uint16_t)(payload_len < UINT16_MAX ? payload_len : UINT16_MAX);
+		packet->message_len =
+			(uint16_t)(payload_len < UINT16_MAX ? payload_len : UINT16_MAX);
 		return L3_ARP;
 	default:
 		return drop(packet, COUNTER_rx_ethertype);
@@ -429,7 +442,8 @@ l3_prepend_udp(const struct l3_port *port, const struct dgram_out *datagram, boo
 	writer_u16(&writer, (uint16_t)len);
 	writer_u16(&writer, 0);
 	checksum = checksum_fold(offload ? sum : checksum_add(sum, writer.start, len));
-	/* RFC 768: a sum that comes out as zero is sent as ones, which is what the uncomplemented sum then is not. */
+	/* RFC 768: a sum that comes out as zero is sent as ones, which is what the uncomplemented
+	 * sum then is not. */
 	if (!offload && checksum != 0xffff)
 		checksum = (uint16_t)~checksum;
 	memcpy(writer.start + 6, &checksum, sizeof checksum);

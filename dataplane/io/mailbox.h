@@ -1,9 +1,11 @@
 /*
- * mailbox.h - bounded rings of fixed-size records between two threads: commands to a worker, events from it.
+ * mailbox.h - bounded rings of fixed-size records between two threads: commands to a worker, events
+ * from it.
  *
- * One writer thread, one reader thread, neither ever waits: a full ring is told to the writer, who keeps the record and
- * tries again. Memory comes from the caller before the first packet; records are copied in and out.
- * Order: what the writer did before mailbox_post() is seen by who took the record (release and acquire inside rte_ring).
+ * One writer thread, one reader thread, neither ever waits: a full ring is told to the writer, who
+ * keeps the record and tries again. Memory comes from the caller before the first packet; records
+ * are copied in and out. Order: what the writer did before mailbox_post() is seen by who took the
+ * record (release and acquire inside rte_ring).
  */
 #pragma once
 
@@ -17,9 +19,11 @@
 #include "dataplane/core/stack.h"
 
 enum {
-	/* The control side posts a command a session event at most; a burst of them waits in its loop. 24 KB. */
+	/* The control side posts a command a session event at most; a burst of them waits in its
+	 * loop. 24 KB. */
 	MAILBOX_COMMANDS = 1024,
-	/* Three events a bootstrap: 50 ms of the control thread at 50 k bootstraps/s and worker. 1 MB. */
+	/* Three events a bootstrap: 50 ms of the control thread at 50 k bootstraps/s and worker. 1
+	 * MB. */
 	MAILBOX_EVENTS = 8192,
 	/* Commands of one turn: each may cost what a datagram costs, and datagrams come first. */
 	MAILBOX_BUDGET = 16,
@@ -28,7 +32,8 @@ enum {
 _Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct session_event) % 4 == 0,
 	       "rte_ring copies records by words");
 
-/* Bytes of a ring of `capacity` records of `record` bytes; -EINVAL where rte_ring refuses. Aligned to a cache line. */
+/* Bytes of a ring of `capacity` records of `record` bytes; -EINVAL where rte_ring refuses. Aligned
+ * to a cache line. */
 static inline ssize_t
 mailbox_size(unsigned record, unsigned capacity)
 {

@@ -43,7 +43,7 @@ write_checksum(uint8_t *field, uint64_t sum)
 /*
  *	 0       2       4    5    6       8            14        18           24        28
  *	+-------+-------+----+----+-------+------------+---------+------------+---------+
- *	| htype | ptype | 6  | 4  | oper  | sender MAC | sender  | target MAC | target  |   (RFC 826)
+ *	| htype | ptype | 6  | 4  | oper  | sender MAC | sender  | target MAC | target  | (RFC 826)
  *	+-------+-------+----+----+-------+------------+---------+------------+---------+
  */
 static bool
@@ -86,9 +86,11 @@ finish_answer(const struct l3_port *port, const struct l3_header *header, struct
 	answer->len = (size_t)(packet->message + len - answer->frame);
 }
 
-/* The question's IP options and extension headers are left away: the new headers end where the message begins. */
+/* The question's IP options and extension headers are left away: the new headers end where the
+ * message begins. */
 static bool
-answer_echo(const struct l3_port *port, struct l3_packet *packet, uint8_t protocol, struct neigh_answer *answer)
+answer_echo(const struct l3_port *port, struct l3_packet *packet, uint8_t protocol,
+	    struct neigh_answer *answer)
 {
 	const struct l3_header header = { .link = &packet->link,
 					  .source = packet->destination,
@@ -107,7 +109,8 @@ answer_echo(const struct l3_port *port, struct l3_packet *packet, uint8_t protoc
 	message[0] = protocol == PROTOCOL_ICMP ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
 	message[2] = message[3] = 0;
 	if (protocol == PROTOCOL_ICMPV6)
-		sum = l3_pseudo_sum(header.source, header.destination, protocol, packet->message_len);
+		sum = l3_pseudo_sum(header.source, header.destination, protocol,
+				    packet->message_len);
 	write_checksum(message + 2, checksum_add(sum, message, packet->message_len));
 	finish_answer(port, &header, packet, packet->message_len, answer);
 	answer->counter = COUNTER_echo_answered;
@@ -136,7 +139,8 @@ is_unspecified(const uint8_t address[16])
 	return memcmp(address, unspecified, sizeof unspecified) == 0;
 }
 
-/* RFC 4861 4.6: type, length in units of 8, never 0. *has_source tells of a source link-layer address. */
+/* RFC 4861 4.6: type, length in units of 8, never 0. *has_source tells of a source link-layer
+ * address. */
 static bool
 nd_options_valid(struct reader *reader, bool *has_source)
 {
@@ -153,7 +157,8 @@ nd_options_valid(struct reader *reader, bool *has_source)
 	return reader_ok(reader);
 }
 
-/* RFC 4861 7.1.1: what a solicitation must be to be taken; `target` is then a valid address, ours or not. */
+/* RFC 4861 7.1.1: what a solicitation must be to be taken; `target` is then a valid address, ours
+ * or not. */
 static bool
 solicitation_valid(const struct l3_packet *packet, uint8_t target[16])
 {
@@ -166,15 +171,18 @@ solicitation_valid(const struct l3_packet *packet, uint8_t target[16])
 		return false;
 	if (target[0] == 0xff || !nd_options_valid(&reader, &has_source))
 		return false;
-	/* An address being tried (RFC 4862 5.4.2) is asked for at its group, without an address of the asker. */
-	return !from_nobody || (!has_source && packet->destination[0] == 0xff && packet->destination[1] == 0x02 &&
-				packet->destination[11] == 0x01);
+	/* An address being tried (RFC 4862 5.4.2) is asked for at its group, without an address of
+	 * the asker. */
+	return !from_nobody || (!has_source && packet->destination[0] == 0xff &&
+				packet->destination[1] == 0x02 && packet->destination[11] == 0x01);
 }
 
 /*
+ * RFC 4861 4.4:
+ *
  *	 0    1    2          4                 8                    24    25   26        32
  *	+----+----+----------+-----------------+--------------------+----+----+------------+
- *	| 136| 0  | checksum | R S O, reserved | target             | 2  | 1  | our MAC    |   (RFC 4861 4.4)
+ *	| 136| 0  | checksum | R S O, reserved | target             | 2  | 1  | our MAC    |
  *	+----+----+----------+-----------------+--------------------+----+----+------------+
  */
 static bool
@@ -185,8 +193,11 @@ answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t
 	static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, 0, 0, 0, 1 };
 	bool from_nobody = is_unspecified(packet->source);
 	uint8_t target[16];
-	struct l3_header header = { .link = &packet->link, .source = target, .destination = packet->source,
-				    .protocol = PROTOCOL_ICMPV6, .hop_limit = ND_HOP_LIMIT };
+	struct l3_header header = { .link = &packet->link,
+				    .source = target,
+				    .destination = packet->source,
+				    .protocol = PROTOCOL_ICMPV6,
+				    .hop_limit = ND_HOP_LIMIT };
 	struct writer writer = writer_init(packet->message, room);
 
 	if (!solicitation_valid(packet, target))
@@ -208,8 +219,8 @@ answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t
 	writer_u8(&writer, 1);
 	writer_bytes(&writer, port->mac, sizeof port->mac);
 	write_checksum(packet->message + 2,
-		       checksum_add(l3_pseudo_sum(header.source, header.destination, PROTOCOL_ICMPV6,
-						  ND_ADVERTISEMENT_BYTES),
+		       checksum_add(l3_pseudo_sum(header.source, header.destination,
+						  PROTOCOL_ICMPV6, ND_ADVERTISEMENT_BYTES),
 				    packet->message, ND_ADVERTISEMENT_BYTES));
 	finish_answer(port, &header, packet, ND_ADVERTISEMENT_BYTES, answer);
 	answer->counter = COUNTER_nd_answered;

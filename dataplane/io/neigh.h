@@ -1,8 +1,10 @@
 /*
- * neigh.h - what keeps us reachable: ARP (RFC 826), neighbour discovery (RFC 4861) and echo (RFC 792, RFC 4443).
+ * neigh.h - what keeps us reachable: ARP (RFC 826), neighbour discovery (RFC 4861) and echo (RFC
+ * 792, RFC 4443).
  *
- * Pure and without state: a question in, the answer in its place. We never ask: replies go to the MAC address that the
- * device's datagram came from. One answer a question and never longer by more than 8 bytes, so nothing is amplified.
+ * Pure and without state: a question in, the answer in its place. We never ask: replies go to the
+ * MAC address that the device's datagram came from. One answer a question and never longer by more
+ * than 8 bytes, so nothing is amplified.
  */
 #pragma once
 
@@ -13,7 +15,8 @@
 #include "dataplane/io/l3.h"
 
 enum {
-	/* A neighbour advertisement has a link-layer address that the solicitation may have lacked. */
+	/* A neighbour advertisement has a link-layer address that the solicitation may have
+	 * lacked. */
 	NEIGH_GROWTH = 8,
 };
 
@@ -24,9 +27,9 @@ struct neigh_answer {
 };
 
 /*
- * Answers a packet that l3_parse() called L3_ARP, L3_ICMP or L3_ICMPV6. `room`: writable bytes from packet->message on,
- * at least message_len; advertisements need NEIGH_GROWTH more where the solicitation had no option.
- * false: no answer, and packet->drop says why.
+ * Answers a packet that l3_parse() called L3_ARP, L3_ICMP or L3_ICMPV6. `room`: writable bytes from
+ * packet->message on, at least message_len; advertisements need NEIGH_GROWTH more where the
+ * solicitation had no option. false: no answer, and packet->drop says why.
  */
-bool neigh_answer(const struct l3_port *port, enum l3_kind kind, struct l3_packet *packet, size_t room,
-		  struct neigh_answer *answer) __attribute__((warn_unused_result));
+bool neigh_answer(const struct l3_port *port, enum l3_kind kind, struct l3_packet *packet,
+		  size_t room, struct neigh_answer *answer) __attribute__((warn_unused_result));

@@ -8,12 +8,14 @@
 #include <rte_errno.h>
 #include <rte_pci.h>
 
-/* What the device may hash to find a queue: the more of the 5-tuple the better, but any part keeps a flow together. */
-#define PORT_RSS                                                                                                  \
-	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_UDP |     \
-	 RTE_ETH_RSS_IPV6_EX | RTE_ETH_RSS_IPV6_UDP_EX)
+/* What the device may hash to find a queue: the more of the 5-tuple the better, but any part keeps
+ * a flow together. */
+#define PORT_RSS                                                                                   \
+	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_IPV6 |                      \
+	 RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV6_EX | RTE_ETH_RSS_IPV6_UDP_EX)
 
-/* Drivers whose number of queues is fixed when the device is made, and the argument that says it. */
+/* Drivers whose number of queues is fixed when the device is made, and the argument that says
+ * it. */
 static const struct queue_argument {
 	const char *driver, *argument;
 } queue_arguments[] = {
@@ -76,7 +78,8 @@ complete_device(const struct port *port, unsigned queues, char *out, size_t size
 	}
 }
 
-/* PCI devices were named to the environment at its start and are there already; all others are made now. */
+/* PCI devices were named to the environment at its start and are there already; all others are made
+ * now. */
 static int
 find_device(struct port *port, unsigned queues, char error[DATAPLANE_ERROR_MAX])
 {
@@ -90,23 +93,26 @@ find_device(struct port *port, unsigned queues, char error[DATAPLANE_ERROR_MAX])
 		complete_device(port, queues, device, sizeof device);
 		rc = rte_dev_probe(device);
 		if (rc < 0)
-			return fail(port, error, "cannot make the device: check its name and arguments, "
-				    "that its interface exists and that we may open it", rc);
+			return fail(port, error,
+				    "cannot make the device: check its name and arguments, "
+				    "that its interface exists and that we may open it",
+				    rc);
 	}
 	rc = rte_eth_dev_get_port_by_name(name, &port->id);
 	return rc < 0 ? fail(port, error, "no driver took the device", rc) : 0;
 }
 
 /*
- * A hash is trusted when real hardware has it and every worker has a queue. Virtual devices offer hash types that they
- * do not keep (tap needs flow rules of the kernel), or let the sender choose.
+ * A hash is trusted when real hardware has it and every worker has a queue. Virtual devices offer
+ * hash types that they do not keep (tap needs flow rules of the kernel), or let the sender choose.
  */
 static bool
 rss_trusted(const struct rte_eth_dev_info *info, const struct port *port, unsigned workers)
 {
 	const struct rte_bus *bus = info->device ? rte_dev_bus(info->device) : NULL;
 
-	return workers > 1 && port->rx_queues >= workers && (info->flow_type_rss_offloads & PORT_RSS) && bus &&
+	return workers > 1 && port->rx_queues >= workers &&
+	       (info->flow_type_rss_offloads & PORT_RSS) && bus &&
 	       strcmp(rte_bus_name(bus), "vdev") != 0;
 }
 
@@ -151,9 +157,11 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 	if (info.max_mtu && port->mtu > info.max_mtu)
 		return fail(port, error, "the MTU is above what the device offers", ERANGE);
 	port->rss = rss_trusted(&info, port, workers);
-	port->peer_chooses_queues = strcmp(info.driver_name, "net_memif") == 0 && port->tx_queues > 1;
+	port->peer_chooses_queues =
+		strcmp(info.driver_name, "net_memif") == 0 && port->tx_queues > 1;
 	choose_descriptors(port, &info);
-	return rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors, &port->tx_descriptors) < 0
+	return rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors,
+						&port->tx_descriptors) < 0
 		       ? fail(port, error, "refuses the number of descriptors", EINVAL)
 		       : 0;
 }
@@ -193,7 +201,8 @@ setup_queues(struct port *port, struct rte_mempool *pool)
 }
 
 int
-port_setup(struct port *port, struct rte_mempool *pool, unsigned workers, char error[DATAPLANE_ERROR_MAX])
+port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
+	   char error[DATAPLANE_ERROR_MAX])
 {
 	struct rte_eth_dev_info info;
 	struct rte_ether_addr mac;
@@ -205,7 +214,8 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers, char e
 		return fail(port, error, "refuses its configuration", rc);
 	rc = setup_queues(port, pool);
 	if (rc < 0)
-		return fail(port, error, "refuses its queues: fewer descriptors or more memory may help", rc);
+		return fail(port, error,
+			    "refuses its queues: fewer descriptors or more memory may help", rc);
 	rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
 		return fail(port, error, "does not start", rc);
@@ -213,7 +223,8 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers, char e
 	if (rc < 0)
 		return fail(port, error, "tells no MAC address", rc);
 	memcpy(port->l3.mac, mac.addr_bytes, sizeof port->l3.mac);
-	/* Neighbour solicitations come to groups. Whoever can filter neither way receives all: l3 looks again. */
+	/* Neighbour solicitations come to groups. Whoever can filter neither way receives all: l3
+	 * looks again. */
 	if (rte_eth_allmulticast_enable(port->id) < 0)
 		(void)rte_eth_promiscuous_enable(port->id);
 	return 0;

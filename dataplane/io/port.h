@@ -1,10 +1,10 @@
 /*
  * port.h - one device port: any DPDK device, named by a string.
  *
- * Life: port_probe() finds or makes the device and decides its queues -> port_setup() configures it on a pool of packet
- * buffers and starts it -> workers receive and transmit -> port_close().
- * All functions belong to the control thread, before workers start or after they ended. `struct port` is read by workers
- * and does not change while they run.
+ * Life: port_probe() finds or makes the device and decides its queues -> port_setup() configures it
+ * on a pool of packet buffers and starts it -> workers receive and transmit -> port_close(). All
+ * functions belong to the control thread, before workers start or after they ended. `struct port`
+ * is read by workers and does not change while they run.
  */
 #pragma once
 
@@ -26,30 +26,34 @@ _Static_assert(RTE_PKTMBUF_HEADROOM >= L3_HEADERS_MAX, "headers are written into
 struct port {
 	/* Read for every packet. */
 	struct l3_port l3;
-	uint16_t id;          /* DPDK's */
-	bool rx_checksum;     /* the device says which checksums are right */
-	bool tx_checksum;     /* the device computes UDP checksums */
-	bool rss;             /* the device's hash gives each flow one worker: no hand-over */
+	uint16_t id;      /* DPDK's */
+	bool rx_checksum; /* the device says which checksums are right */
+	bool tx_checksum; /* the device computes UDP checksums */
+	bool rss;         /* the device's hash gives each flow one worker: no hand-over */
 	/* memif: of our transmit queues only the first ones may be connected; queue 0 always is. */
 	bool peer_chooses_queues;
 	/* Read at start. */
 	uint16_t rx_queues, tx_queues;
 	uint16_t rx_descriptors, tx_descriptors;
 	uint16_t mtu;
-	const char *driver;   /* the driver's own */
+	const char *driver;           /* the driver's own */
 	char device[PORT_DEVICE_MAX]; /* as configured */
-	rte_spinlock_t tx_locks[DATAPLANE_WORKERS_MAX]; /* of queues that workers share, where there are too few */
+	rte_spinlock_t tx_locks
+		[DATAPLANE_WORKERS_MAX]; /* of queues that workers share, where there are too few */
 };
 
-/* Whether a device string names a PCI device; `address` (at least 16 bytes) is then its full name. */
+/* Whether a device string names a PCI device; `address` (at least 16 bytes) is then its full
+ * name. */
 bool port_is_pci(const char *device, char *address, size_t size);
 /*
- * Finds the device, or makes it where it is a virtual one. Queue arguments that a driver takes in its device string only
- * (af_packet, vhost, virtio_user) are added where the string has none. 0; -1 and a sentence in `error`.
+ * Finds the device, or makes it where it is a virtual one. Queue arguments that a driver takes in
+ * its device string only (af_packet, vhost, virtio_user) are added where the string has none. 0; -1
+ * and a sentence in `error`.
  */
 int port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
-/* Configures queues, offloads and hash, takes the MAC address, starts. 0; -1 and a sentence in `error`. */
+/* Configures queues, offloads and hash, takes the MAC address, starts. 0; -1 and a sentence in
+ * `error`. */
 int port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
 void port_close(struct port *port);

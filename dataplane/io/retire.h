@@ -1,9 +1,10 @@
 /*
- * retire.h - what workers may still be reading waits here until all of them have passed a quiescent point.
+ * retire.h - what workers may still be reading waits here until all of them have passed a quiescent
+ * point.
  *
- * First in, first out: each entry holds a token of rte_rcu_qsbr, and tokens grow, so only the oldest is looked at.
- * Owner: the control thread. Bounded: 16,384 entries of 32 bytes; a full queue waits for its oldest entry, which takes as
- * long as a worker's turn. Allocates nothing.
+ * First in, first out: each entry holds a token of rte_rcu_qsbr, and tokens grow, so only the
+ * oldest is looked at. Owner: the control thread. Bounded: 16,384 entries of 32 bytes; a full queue
+ * waits for its oldest entry, which takes as long as a worker's turn. Allocates nothing.
  */
 #pragma once
 
@@ -23,6 +24,7 @@ struct retire {
 	struct retired entries[RETIRE_MAX];
 };
 
-void retire_put(struct retire *retire, void (*release)(void *ctx, void *what), void *ctx, void *what);
+void retire_put(struct retire *retire, void (*release)(void *ctx, void *what), void *ctx,
+		void *what);
 /* Releases what is due; returns what is still pending. */
 unsigned retire_reap(struct retire *retire);

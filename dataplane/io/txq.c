@@ -21,7 +21,8 @@ send_burst(struct txq *txq, uint16_t queue)
 	unsigned sent = 0;
 
 	for (unsigned i = 0; i < TXQ_ATTEMPTS && sent < txq->n; i++)
-		sent += rte_eth_tx_burst(txq->port->id, queue, txq->frames + sent, (uint16_t)(txq->n - sent));
+		sent += rte_eth_tx_burst(txq->port->id, queue, txq->frames + sent,
+					 (uint16_t)(txq->n - sent));
 	return sent;
 }
 
@@ -132,12 +133,14 @@ frame_answer(const struct port *port, const struct dgram_out *slot, struct rte_m
 
 		mbuf->l2_len = slot->link.vlan == LINK_UNTAGGED ? 14 : 18;
 		mbuf->l3_len = ipv4 ? 20 : 40;
-		mbuf->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+		mbuf->ol_flags |=
+			RTE_MBUF_F_TX_UDP_CKSUM | (ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
 	}
 }
 
 unsigned
-answers_send(struct answers *answers, struct txq *const txq_of[LISTENERS_MAX], struct counters *counters)
+answers_send(struct answers *answers, struct txq *const txq_of[LISTENERS_MAX],
+	     struct counters *counters)
 {
 	unsigned n = answers->outbox.used;
 

@@ -14,7 +14,8 @@ enum { PREFETCH_AHEAD = 4 }; /* frames: some 300 cycles of parsing cover a miss 
 const char *
 worker_step_name(enum worker_step step)
 {
-	static const char *const names[WORKER_STEPS] = { "receive", "timers", "transmit", "mailbox", "quiesce" };
+	static const char *const names[WORKER_STEPS] = { "receive", "timers", "transmit", "mailbox",
+							 "quiesce" };
 
 	return names[step];
 }
@@ -36,7 +37,8 @@ drop_frame(struct worker *worker, struct rte_mbuf *mbuf, enum counter why)
 	worker->done[worker->n_done++] = mbuf;
 }
 
-/* The answer takes the question's place; it lies within the buffer, as headroom and tailroom belong to us. */
+/* The answer takes the question's place; it lies within the buffer, as headroom and tailroom belong
+ * to us. */
 static void
 answer_neighbour(struct worker *worker, const struct worker_queue *queue, struct rte_mbuf *mbuf,
 		 enum l3_kind kind, struct l3_packet *packet)
@@ -107,8 +109,8 @@ take_frame(struct worker *worker, const struct worker_queue *queue, struct rte_m
 		drop_frame(worker, mbuf, COUNTER_rx_truncated);
 		return;
 	}
-	kind = l3_parse(&queue->port->l3, rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_data_len(mbuf),
-			checked_by_driver(queue->port, mbuf), &packet);
+	kind = l3_parse(&queue->port->l3, rte_pktmbuf_mtod(mbuf, uint8_t *),
+			rte_pktmbuf_data_len(mbuf), checked_by_driver(queue->port, mbuf), &packet);
 	if (likely(kind == L3_DATAGRAM))
 		accept_datagram(worker, queue->port, mbuf, &packet.datagram);
 	else if (kind == L3_DROP)
@@ -124,7 +126,8 @@ run_stack(struct worker *worker)
 	if (!worker->n_in)
 		return;
 	if (likely(answers_ready(&worker->answers))) {
-		stack_receive(worker->stack, worker->now_us, worker->in, worker->n_in, &worker->answers.outbox);
+		stack_receive(worker->stack, worker->now_us, worker->in, worker->n_in,
+			      &worker->answers.outbox);
 		answers_send(&worker->answers, worker->txq_of, worker->counters);
 	} else {
 		count_add(worker->counters, COUNTER_no_buffer, worker->n_in);
@@ -231,7 +234,8 @@ step_ended(struct worker *worker, enum worker_step step)
 static void
 store(uint64_t *value, uint64_t to)
 {
-	__atomic_store_n(value, to, __ATOMIC_RELAXED); /* whole for a reader; ordered with nothing */
+	__atomic_store_n(value, to,
+			 __ATOMIC_RELAXED); /* whole for a reader; ordered with nothing */
 }
 
 static void

@@ -1,9 +1,10 @@
 /*
  * worker.h - one polled core: its state, all of it, and its loop.
  *
- * Owner: the worker, from worker_run() on; the control thread makes it before and takes it apart after. What another
- * thread may touch meanwhile: the rings' other ends, the counters and `stats` (read only, one 64-bit value at a time).
- * After worker_run() began nothing is allocated, nothing blocks, nothing is logged.
+ * Owner: the worker, from worker_run() on; the control thread makes it before and takes it apart
+ * after. What another thread may touch meanwhile: the rings' other ends, the counters and `stats`
+ * (read only, one 64-bit value at a time). After worker_run() began nothing is allocated, nothing
+ * blocks, nothing is logged.
  */
 #pragma once
 
@@ -21,11 +22,19 @@
 #include "dataplane/io/txq.h"
 
 enum {
-	WORKER_QUEUES_MAX = 64, /* receive queues of one worker: several ports, several queues each */
+	WORKER_QUEUES_MAX =
+		64, /* receive queues of one worker: several ports, several queues each */
 };
 
 /* The steps of a turn, in order. */
-enum worker_step { STEP_RECEIVE, STEP_TIMERS, STEP_TRANSMIT, STEP_MAILBOX, STEP_QUIESCE, WORKER_STEPS };
+enum worker_step {
+	STEP_RECEIVE,
+	STEP_TIMERS,
+	STEP_TRANSMIT,
+	STEP_MAILBOX,
+	STEP_QUIESCE,
+	WORKER_STEPS
+};
 
 const char *worker_step_name(enum worker_step step);
 
@@ -35,7 +44,8 @@ struct worker_queue {
 	uint16_t queue;
 };
 
-/* Written by the worker alone, by aligned 64-bit stores that a reader sees whole; nothing is ordered with them. */
+/* Written by the worker alone, by aligned 64-bit stores that a reader sees whole; nothing is
+ * ordered with them. */
 struct worker_stats {
 	uint64_t turns, busy_turns;
 	uint64_t cycles, busy_cycles;
@@ -50,10 +60,10 @@ struct worker {
 	struct clock clock;
 	struct flow flow;
 	struct rte_rcu_qsbr *qsbr;
-	const _Atomic bool *stop;  /* the one thing all workers poll besides their rings */
+	const _Atomic bool *stop; /* the one thing all workers poll besides their rings */
 	unsigned index;
 	bool idle_yield;
-	bool hands_over;           /* some port's hash is not trusted */
+	bool hands_over; /* some port's hash is not trusted */
 	unsigned n_queues, n_txqs;
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */
@@ -61,14 +71,14 @@ struct worker {
 
 	/* The turn. */
 	uint64_t now_us;
-	uint64_t mark;             /* cycles when the last step ended */
-	uint64_t started;          /* cycles when the loop began, and all time since then is idle or busy */
-	uint64_t slowest_cycles;   /* of this turn's steps */
+	uint64_t mark;    /* cycles when the last step ended */
+	uint64_t started; /* cycles when the loop began, and all time since then is idle or busy */
+	uint64_t slowest_cycles; /* of this turn's steps */
 	enum worker_step slowest_step;
 	unsigned n_in, n_done;
 	struct dgram_in in[STACK_BURST];
-	struct rte_mbuf *in_mbufs[STACK_BURST];   /* of `in`: freed once the stack has read them */
-	struct rte_mbuf *done[STACK_BURST];       /* dropped frames */
+	struct rte_mbuf *in_mbufs[STACK_BURST]; /* of `in`: freed once the stack has read them */
+	struct rte_mbuf *done[STACK_BURST];     /* dropped frames */
 	struct answers answers;
 	struct txq txqs[DATAPLANE_PORTS_MAX];
 	struct handover handover;
@@ -83,5 +93,6 @@ int worker_run(void *worker);
 unsigned worker_turn(struct worker *worker);
 /* The stack's way to the event ring: `worker` is its ctx. */
 bool worker_emit(void *worker, const struct session_event *event);
-/* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing held is lost. */
+/* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing
+ * held is lost. */
 void worker_drain_mailbox(struct worker *worker);

@@ -1,8 +1,8 @@
 /*
  * alloc_guard.c - a preloaded library that counts malloc and its kin on DPDK's worker threads.
  *
- * The allocator's functions stand in front of glibc's and pass on to them by their own names; pthread_setname_np() tells
- * which threads are workers. Other threads cost a comparison a line.
+ * The allocator's functions stand in front of glibc's and pass on to them by their own names;
+ * pthread_setname_np() tells which threads are workers. Other threads cost a comparison a line.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -70,7 +70,8 @@ static struct alloc_guard_line *
 own_line(void)
 {
 	for (unsigned i = 0; table && i < ALLOC_GUARD_LINES && table->lines[i].thread; i++)
-		if (__atomic_load_n(&table->lines[i].thread, __ATOMIC_ACQUIRE) == (uint64_t)pthread_self())
+		if (__atomic_load_n(&table->lines[i].thread, __ATOMIC_ACQUIRE) ==
+		    (uint64_t)pthread_self())
 			return &table->lines[i];
 	return NULL;
 }

@@ -1,7 +1,9 @@
 /*
- * alloc_guard_check.c - does the guard see what it must? Run with the guard preloaded; exits 0 if so.
+ * alloc_guard_check.c - does the guard see what it must? Run with the guard preloaded; exits 0 if
+ * so.
  *
- * A thread with a worker's name allocates in every way; another does the same under its own name and is not counted.
+ * A thread with a worker's name allocates in every way; another does the same under its own name
+ * and is not counted.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -53,7 +55,8 @@ check(const char *path)
 	fclose(file);
 	printf("%s: %lu allocations, %lu frees\n", table.lines[0].name, table.lines[0].allocations,
 	       table.lines[0].frees);
-	return table.lines[0].allocations != ALLOCATIONS || table.lines[0].frees != FREES || table.lines[1].thread;
+	return table.lines[0].allocations != ALLOCATIONS || table.lines[0].frees != FREES ||
+	       table.lines[1].thread;
 }
 
 int

@@ -1,5 +1,6 @@
 /*
- * alloc_guard_read.c - prints a table of alloc_guard.c: a line a thread, "NAME allocations N frees N".
+ * alloc_guard_read.c - prints a table of alloc_guard.c: a line a thread, "NAME allocations N frees
+ * N".
  *
  * usage: alloc_guard_read FILE
  */
@@ -17,7 +18,8 @@ main(int argc, char **argv)
 	FILE *file = argc == 2 ? fopen(argv[1], "rb") : NULL;
 
 	if (!file || fread(&table, sizeof table, 1, file) != 1) {
-		fprintf(stderr, "alloc_guard_read: %s: %s\n", argc == 2 ? argv[1] : "FILE", file ? "too short" : strerror(errno));
+		fprintf(stderr, "alloc_guard_read: %s: %s\n", argc == 2 ? argv[1] : "FILE",
+			file ? "too short" : strerror(errno));
 		return 1;
 	}
 	for (unsigned i = 0; i < ALLOC_GUARD_LINES && table.lines[i].thread; i++)

@@ -1,4 +1,5 @@
-/* frame_fixture.h - the port that the vectors of frames.h talk to, and frames in exactly sized memory. */
+/* frame_fixture.h - the port that the vectors of frames.h talk to, and frames in exactly sized
+ * memory. */
 #pragma once
 
 #include <stdio.h>
@@ -21,7 +22,8 @@ static const struct l3_port port_any_vlan = {
 		       { 0x20, 0x01, 0x00, 0x02, [15] = 1 } },
 };
 
-/* The vector's bytes in an allocation of just their size, so that sanitizers see a step beyond; free() it. */
+/* The vector's bytes in an allocation of just their size, so that sanitizers see a step beyond;
+ * free() it. */
 static inline uint8_t *
 frame_new(const char *name, size_t *len)
 {

@@ -1,9 +1,10 @@
 /*
  * frames.h - frames as other implementations write them: vectors for l3, neigh and the worker.
  *
- * Made with Scapy 2.5, which computed lengths and checksums. Our side is 02:00:00:00:00:01, 198.18.0.1 and 2001:2::1
- * (RFC 2544, RFC 5180: for benchmarks), UDP ports 5683 and 5684; the peer's numbers end in 2, its UDP port is 40000.
- * The payload is an empty CoAP message (RFC 7252 4.2).
+ * Made with Scapy 2.5, which computed lengths and checksums. Our side is 02:00:00:00:00:01,
+ * 198.18.0.1 and 2001:2::1 (RFC 2544, RFC 5180: for benchmarks), UDP ports 5683 and 5684; the
+ * peer's numbers end in 2, its UDP port is 40000. The payload is an empty CoAP message (RFC 7252
+ * 4.2).
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /*
- * The facade with all of dataplane/io behind it, on a device that reads frames from one file and writes them to another
- * (pcap), and an echo in the stack's place: what goes in must come out once, turned around, whoever owned it.
+ * The facade with all of dataplane/io behind it, on a device that reads frames from one file and
+ * writes them to another (pcap), and an echo in the stack's place: what goes in must come out once,
+ * turned around, whoever owned it.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -49,7 +50,8 @@ stack_fini(struct stack *stack)
 }
 
 void
-stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n, struct outbox *out)
+stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n,
+	      struct outbox *out)
 {
 	struct session_event event = { .kind = SESSION_STARTED, .time_us = now_us };
 
@@ -72,7 +74,8 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 }
 
 void
-stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command, struct outbox *out)
+stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
+	      struct outbox *out)
 {
 	stack->commands++;
 	count(&stack->counters, COUNTER_bs_cancelled);
@@ -98,7 +101,9 @@ stack_gauges(const struct stack *stack)
 
 /* ---- frames in files (libpcap's classic format) ---- */
 
-static const uint8_t port_mac[6] = { 0x02, 0x70, 0x63, 0x61, 0x70, 0x00 }; /* of the first pcap device */
+static const uint8_t port_mac[6] = {
+	0x02, 0x70, 0x63, 0x61, 0x70, 0x00
+}; /* of the first pcap device */
 
 struct record {
 	uint32_t seconds, microseconds, captured, len;
@@ -190,11 +195,14 @@ config_of(unsigned workers)
 		.control_cpu = -1,
 		.sessions = 1000,
 		.idle_yield = true,
-		.file_prefix = "cradle-test", /* of all tests at once: they must not be in each other's way */
+		/* Of all tests at once: they must not be in each other's way. */
+		.file_prefix = "cradle-test",
 		.limits = { .ack_timeout_us = 2000000 },
 	};
 
-	config.ports[0] = (struct dataplane_port_config){ .device = device, .vlan = LINK_UNTAGGED, .n_addresses = 2 };
+	config.ports[0] = (struct dataplane_port_config){ .device = device,
+							  .vlan = LINK_UNTAGGED,
+							  .n_addresses = 2 };
 	memcpy(config.ports[0].addresses[0].addr, port_any_vlan.addresses[0], 16);
 	memcpy(config.ports[0].addresses[1].addr, port_any_vlan.addresses[1], 16);
 	return config;
@@ -225,7 +233,8 @@ wait_for(const struct dataplane *dp, enum counter which, uint64_t value)
 {
 	for (int i = 0; i < 1000 && counter(dp, which) < value; i++)
 		usleep(10000);
-	cr_assert_geq(counter(dp, which), value, "%s stays at %lu", counter_infos[which].name, counter(dp, which));
+	cr_assert_geq(counter(dp, which), value, "%s stays at %lu", counter_infos[which].name,
+		      counter(dp, which));
 }
 
 TestSuite(dataplane, .init = files, .fini = remove_files, .timeout = 60);
@@ -263,7 +272,8 @@ Test(dataplane, refuses_what_it_cannot_hold)
 
 Test(dataplane, refuses_cpus_that_are_not_there)
 {
-	static const char *const lists[] = { "", "x", "1-", "1,,2", "2-1", "0,9999", "1000-1001", "-1", "0 1" };
+	static const char *const lists[] = { "",       "x",         "1-", "1,,2", "2-1",
+					     "0,9999", "1000-1001", "-1", "0 1" };
 
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
 		struct dataplane_config config = config_of(1);
@@ -356,8 +366,8 @@ assert_echo(const uint8_t *frame, size_t len, const char *name)
 	memcpy(peer.mac, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, 6);
 	peer.addresses[0][15] = peer.addresses[1][15] = 2;
 	peer.udp_ports[0] = 40000;
-	cr_assert_eq(l3_parse(&peer, (uint8_t *)(uintptr_t)frame, len, 0, &packet), L3_DATAGRAM, "%s: %s", name,
-		     counter_infos[packet.drop].name);
+	cr_assert_eq(l3_parse(&peer, (uint8_t *)(uintptr_t)frame, len, 0, &packet), L3_DATAGRAM,
+		     "%s: %s", name, counter_infos[packet.drop].name);
 	cr_expect_eq(packet.datagram.peer.port, 5683);
 	cr_expect_eq(packet.datagram.peer.listener, ipv6 ? 12 : 10);
 	cr_expect_eq(packet.datagram.len, 4);
@@ -441,7 +451,8 @@ Test(dataplane, hands_each_flow_to_one_owner)
 		if (events[i].kind != SESSION_STARTED)
 			continue;
 		cr_assert_lt(flow, FLOWS);
-		cr_assert(owner[flow] < 0 || owner[flow] == workers[i], "flow %u has two owners", flow);
+		cr_assert(owner[flow] < 0 || owner[flow] == workers[i], "flow %u has two owners",
+			  flow);
 		of_first += owner[flow] < 0 && workers[i] == 0;
 		owner[flow] = workers[i];
 	}

@@ -6,8 +6,12 @@
 static struct dgram_in
 datagram_of(unsigned host, unsigned port)
 {
-	return (struct dgram_in){ .peer = { .addr = { [10] = 0xff, [11] = 0xff, 10, (uint8_t)(host >> 16),
-						      (uint8_t)(host >> 8), (uint8_t)host },
+	return (struct dgram_in){ .peer = { .addr = { [10] = 0xff,
+						      [11] = 0xff,
+						      10,
+						      (uint8_t)(host >> 16),
+						      (uint8_t)(host >> 8),
+						      (uint8_t)host },
 					    .port = (uint16_t)port } };
 }
 
@@ -41,11 +45,12 @@ assert_even(const struct flow *flow, unsigned hosts, unsigned ports)
 			flows[flow_owner(flow, &datagram)]++;
 		}
 	for (unsigned i = 0; i < flow->workers; i++)
-		cr_expect(flows[i] > mean * 3 / 4 && flows[i] < mean * 5 / 4, "worker %u of %u has %u", i,
-			  flow->workers, flows[i]);
+		cr_expect(flows[i] > mean * 3 / 4 && flows[i] < mean * 5 / 4,
+			  "worker %u of %u has %u", i, flow->workers, flows[i]);
 }
 
-/* A carrier's translator is one host with many ports, a private network many hosts with one port. */
+/* A carrier's translator is one host with many ports, a private network many hosts with one
+ * port. */
 Test(flow, spreads_hosts_and_ports)
 {
 	for (unsigned workers = 2; workers <= 64; workers *= 2) {

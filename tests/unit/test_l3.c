@@ -1,4 +1,5 @@
-/* l3: frames to datagrams (RFC 768, RFC 791, RFC 8200, IEEE 802.1Q) and back; what is refused first. */
+/* l3: frames to datagrams (RFC 768, RFC 791, RFC 8200, IEEE 802.1Q) and back; what is refused
+ * first. */
 #include "tests/unit/frame_fixture.h"
 
 static enum l3_kind
@@ -57,8 +58,9 @@ Test(l3, refuses_what_is_not_ours_or_cannot_be_answered)
 }
 
 static const char *const datagrams[] = {
-	"udp4", "udp4_zero_checksum", "udp4_options", "udp4_padded", "udp4_vlan", "udp4_priority", "udp4_odd",
-	"udp6", "udp6_vlan", "udp6_extensions", "udp6_routing_done",
+	"udp4",      "udp4_zero_checksum", "udp4_options",      "udp4_padded",
+	"udp4_vlan", "udp4_priority",      "udp4_odd",          "udp6",
+	"udp6_vlan", "udp6_extensions",    "udp6_routing_done",
 };
 
 /* Whatever is cut off, no byte beyond the frame is read (sanitizers) and no datagram comes out. */
@@ -75,10 +77,10 @@ Test(l3, refuses_a_frame_cut_anywhere)
 			struct l3_packet packet;
 
 			memcpy(part, frame, cut);
-			cr_expect_eq(l3_parse(&port_any_vlan, part, cut, 0, &packet), L3_DROP, "%s cut to %zu",
-				     datagrams[i], cut);
-			cr_expect_eq(packet.drop, COUNTER_rx_truncated, "%s cut to %zu: %s", datagrams[i], cut,
-				     counter_infos[packet.drop].name);
+			cr_expect_eq(l3_parse(&port_any_vlan, part, cut, 0, &packet), L3_DROP,
+				     "%s cut to %zu", datagrams[i], cut);
+			cr_expect_eq(packet.drop, COUNTER_rx_truncated, "%s cut to %zu: %s",
+				     datagrams[i], cut, counter_infos[packet.drop].name);
 			free(part);
 		}
 		free(frame);
@@ -98,12 +100,14 @@ Test(l3, refuses_every_flipped_bit)
 		for (size_t bit = 14 * 8; bit < len * 8; bit++) {
 			struct l3_packet packet;
 
-			/* Traffic class, flow label and hop limit of IPv6 are covered by nothing. */
-			if (ipv6 && ((bit >= 112 && bit < 116) || (bit >= 120 && bit < 144) || bit / 8 == 21))
+			/* Traffic class, flow label and hop limit of IPv6 are covered by
+			 * nothing. */
+			if (ipv6 && ((bit >= 112 && bit < 116) || (bit >= 120 && bit < 144) ||
+				     bit / 8 == 21))
 				continue;
 			frame[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DROP, "%s bit %zu",
-				     covered[i], bit);
+			cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DROP,
+				     "%s bit %zu", covered[i], bit);
 			frame[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
 		free(frame);
@@ -126,8 +130,9 @@ Test(l3, names_the_checksum_that_is_wrong)
 	/* A driver that has checked is believed. */
 	cr_expect_eq(l3_parse(&port_any_vlan, frame, len, L3_RX_UDP_CHECKED, &packet), L3_DATAGRAM);
 	frame[22] ^= 1;
-	cr_expect_eq(l3_parse(&port_any_vlan, frame, len, L3_RX_UDP_CHECKED | L3_RX_IP_CHECKED, &packet),
-		     L3_DATAGRAM);
+	cr_expect_eq(
+		l3_parse(&port_any_vlan, frame, len, L3_RX_UDP_CHECKED | L3_RX_IP_CHECKED, &packet),
+		L3_DATAGRAM);
 	free(frame);
 	/* But not where the specification leaves nothing to check. */
 	frame = frame_new("udp6_zero_checksum", &len);
@@ -142,18 +147,20 @@ static const struct {
 	uint8_t value;
 	enum counter why;
 } malformed[] = {
-	{ "udp4", 14, 0x55, COUNTER_rx_ip_malformed },    /* version */
-	{ "udp4", 14, 0x44, COUNTER_rx_ip_malformed },    /* header of 16 bytes */
-	{ "udp4", 17, 19, COUNTER_rx_ip_malformed },      /* total length below the header's */
-	{ "udp4", 17, 21, COUNTER_rx_udp_malformed },     /* a packet without a whole UDP header */
-	{ "udp4", 39, 7, COUNTER_rx_udp_malformed },      /* UDP length below its header's */
-	{ "udp4", 39, 13, COUNTER_rx_udp_malformed },     /* UDP length beyond the packet */
-	{ "udp6", 14, 0x50, COUNTER_rx_ip_malformed },    /* version */
-	{ "udp6", 19, 0, COUNTER_rx_udp_malformed },      /* empty packet */
-	{ "udp6_extensions", 55, 1, COUNTER_rx_ip_malformed },   /* hop-by-hop swallows the next header: bad option */
+	{ "udp4", 14, 0x55, COUNTER_rx_ip_malformed }, /* version */
+	{ "udp4", 14, 0x44, COUNTER_rx_ip_malformed }, /* header of 16 bytes */
+	{ "udp4", 17, 19, COUNTER_rx_ip_malformed },   /* total length below the header's */
+	{ "udp4", 17, 21, COUNTER_rx_udp_malformed },  /* a packet without a whole UDP header */
+	{ "udp4", 39, 7, COUNTER_rx_udp_malformed },   /* UDP length below its header's */
+	{ "udp4", 39, 13, COUNTER_rx_udp_malformed },  /* UDP length beyond the packet */
+	{ "udp6", 14, 0x50, COUNTER_rx_ip_malformed }, /* version */
+	{ "udp6", 19, 0, COUNTER_rx_udp_malformed },   /* empty packet */
+	{ "udp6_extensions", 55, 1,
+	  COUNTER_rx_ip_malformed }, /* hop-by-hop swallows the next header: bad option */
 	{ "udp6_extensions", 55, 255, COUNTER_rx_ip_malformed }, /* hop-by-hop beyond the packet */
 	{ "udp6_extensions", 57, 5, COUNTER_rx_ip_malformed },   /* option beyond its header */
-	{ "udp6_extensions", 54, 0, COUNTER_rx_ip_malformed },   /* hop-by-hop is not first: RFC 8200 4.1 */
+	{ "udp6_extensions", 54, 0,
+	  COUNTER_rx_ip_malformed }, /* hop-by-hop is not first: RFC 8200 4.1 */
 	{ "udp6_extensions", 54, 44, COUNTER_rx_ip_fragment },
 	{ "udp6_extensions", 54, 59, COUNTER_rx_not_for_us },    /* no next header */
 	{ "udp6_routing_done", 57, 1, COUNTER_rx_ip_malformed }, /* we are no router */
@@ -183,7 +190,8 @@ Test(l3, refuses_malformed_headers)
 		frame[malformed[i].at] = malformed[i].value;
 		if (malformed[i].name[3] == '4')
 			mend_ipv4_checksum(frame + 14);
-		cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DROP, "entry %zu", i);
+		cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DROP, "entry %zu",
+			     i);
 		cr_expect_eq(packet.drop, malformed[i].why, "entry %zu: %s", i,
 			     counter_infos[packet.drop].name);
 		free(frame);
@@ -193,7 +201,8 @@ Test(l3, refuses_malformed_headers)
 Test(l3, bounds_extension_headers)
 {
 	for (unsigned n = 0; n <= L3_EXTENSIONS_MAX + 1u; n++) {
-		/* Ethernet and IPv6 of a vector, then n empty destination options, then UDP without checksum check. */
+		/* Ethernet and IPv6 of a vector, then n empty destination options, then UDP without
+		 * checksum check. */
 		size_t len;
 		uint8_t *vector = frame_new("udp6", &len), frame[256];
 		struct l3_packet packet;
@@ -201,7 +210,8 @@ Test(l3, bounds_extension_headers)
 
 		memcpy(frame, vector, at);
 		for (unsigned i = 0; i < n; i++, at += 8)
-			memcpy(frame + at, (uint8_t[]){ i + 1 < n ? 60 : 17, 0, 1, 4, 0, 0, 0, 0 }, 8);
+			memcpy(frame + at, (uint8_t[]){ i + 1 < n ? 60 : 17, 0, 1, 4, 0, 0, 0, 0 },
+			       8);
 		memcpy(frame + at, vector + 54, len - 54);
 		frame[19] = (uint8_t)(at + len - 108);
 		frame[20] = n ? 60 : 17;
@@ -240,8 +250,8 @@ Test(l3, reads_datagrams)
 
 		if (strstr(name, "priority"))
 			vlan = 3 << 13;
-		cr_assert_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DATAGRAM, "%s: %s", name,
-			     counter_infos[packet.drop].name);
+		cr_assert_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DATAGRAM,
+			     "%s: %s", name, counter_infos[packet.drop].name);
 		cr_expect_eq(datagram->len, sizeof payload + odd, "%s", name);
 		cr_expect_arr_eq(datagram->data, payload, sizeof payload, "%s", name);
 		cr_expect_eq(datagram->peer.port, 40000, "%s", name);
@@ -250,7 +260,8 @@ Test(l3, reads_datagrams)
 		cr_expect_eq(l3_is_ipv4(datagram->peer.addr), !ipv6, "%s", name);
 		cr_expect_eq(datagram->peer.addr[15], 2, "%s", name);
 		cr_expect_eq(datagram->link.vlan, vlan, "%s", name);
-		cr_expect_arr_eq(datagram->link.mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 2 }), 6, "%s", name);
+		cr_expect_arr_eq(datagram->link.mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 2 }), 6, "%s",
+				 name);
 		free(frame);
 	}
 }
@@ -288,13 +299,17 @@ Test(l3, writes_what_others_write)
 	}
 }
 
-/* RFC 768: a checksum that comes out as zero is sent as 0xffff, as zero means that there is none. */
+/* RFC 768: a checksum that comes out as zero is sent as 0xffff, as zero means that there is
+ * none. */
 Test(l3, never_writes_checksum_zero)
 {
 	uint8_t buffer[L3_HEADERS_MAX + 2];
 	struct dgram_out out = { .peer = { .addr = { [10] = 0xff, [11] = 0xff, 198, 18, 0, 2 },
-					   .port = 40000, .listener = 10 },
-				 .link = { .vlan = LINK_UNTAGGED }, .data = buffer + L3_HEADERS_MAX, .len = 2 };
+					   .port = 40000,
+					   .listener = 10 },
+				 .link = { .vlan = LINK_UNTAGGED },
+				 .data = buffer + L3_HEADERS_MAX,
+				 .len = 2 };
 	unsigned ones = 0;
 
 	for (unsigned value = 0; value < 0x10000; value++) {
@@ -320,8 +335,10 @@ Test(l3, leaves_the_pseudo_header_sum_to_an_offload)
 
 	for (size_t i = 0; i < 2; i++) {
 		uint8_t buffer[L3_HEADERS_MAX + 6], whole[8], *udp = buffer + L3_HEADERS_MAX - 8;
-		struct dgram_out out = { .peer = peers[i], .link = { .vlan = LINK_UNTAGGED },
-					 .data = buffer + L3_HEADERS_MAX, .len = 6 };
+		struct dgram_out out = { .peer = peers[i],
+					 .link = { .vlan = LINK_UNTAGGED },
+					 .data = buffer + L3_HEADERS_MAX,
+					 .len = 6 };
 		uint32_t sum = 0;
 
 		memcpy(out.data, "cradle", 6);

@@ -43,7 +43,8 @@ Test(mailbox, carries_whole_commands_around_its_end)
 	struct rte_ring *ring = ring_new(sizeof(struct stack_command), 7);
 
 	for (unsigned i = 0; i < 1000; i++) {
-		struct stack_command command = { .kind = STACK_CANCEL, .session = { i, ~i } }, taken;
+		struct stack_command command = { .kind = STACK_CANCEL, .session = { i, ~i } },
+				     taken;
 
 		cr_assert(mailbox_post(ring, &command, sizeof command));
 		cr_assert_eq(mailbox_take(ring, &taken, sizeof taken, 1), 1);

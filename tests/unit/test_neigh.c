@@ -1,4 +1,5 @@
-/* neigh: ARP (RFC 826), neighbour discovery (RFC 4861) and echo (RFC 792, RFC 4443); what gets no answer first. */
+/* neigh: ARP (RFC 826), neighbour discovery (RFC 4861) and echo (RFC 792, RFC 4443); what gets no
+ * answer first. */
 #include "dataplane/io/neigh.h"
 #include "tests/unit/frame_fixture.h"
 
@@ -21,10 +22,11 @@ ask(struct asked *asked, const char *name, size_t tailroom)
 	asked->frame = memcpy(asked->memory, vector, len);
 	free(vector);
 	kind = l3_parse(&port_any_vlan, asked->frame, len, 0, &asked->packet);
-	cr_assert(kind == L3_ARP || kind == L3_ICMP || kind == L3_ICMPV6, "%s is kind %d", name, (int)kind);
-	asked->answered = neigh_answer(&port_any_vlan, kind, &asked->packet,
-				       (size_t)(asked->frame + len + tailroom - asked->packet.message),
-				       &asked->answer);
+	cr_assert(kind == L3_ARP || kind == L3_ICMP || kind == L3_ICMPV6, "%s is kind %d", name,
+		  (int)kind);
+	asked->answered = neigh_answer(
+		&port_any_vlan, kind, &asked->packet,
+		(size_t)(asked->frame + len + tailroom - asked->packet.message), &asked->answer);
 }
 
 static const struct {
@@ -84,9 +86,11 @@ Test(neigh, answers_in_place)
 		uint8_t *expected = frame_new(answered[i].answer, &len);
 
 		ask(&asked, answered[i].name, NEIGH_GROWTH);
-		cr_assert(asked.answered, "%s: %s", answered[i].name, counter_infos[asked.packet.drop].name);
+		cr_assert(asked.answered, "%s: %s", answered[i].name,
+			  counter_infos[asked.packet.drop].name);
 		cr_expect_eq(asked.answer.counter, answered[i].counter, "%s", answered[i].name);
-		cr_assert_eq(asked.answer.len, len, "%s: %zu bytes", answered[i].name, asked.answer.len);
+		cr_assert_eq(asked.answer.len, len, "%s: %zu bytes", answered[i].name,
+			     asked.answer.len);
 		cr_expect_arr_eq(asked.answer.frame, expected, len, "%s", answered[i].name);
 		cr_expect_geq(asked.answer.frame, asked.frame, "%s", answered[i].name);
 		free(asked.memory);
@@ -122,8 +126,8 @@ Test(neigh, refuses_a_message_cut_anywhere)
 			memcpy(part, frame, cut);
 			kind = l3_parse(&port_any_vlan, part, cut, 0, &packet);
 			if (kind != L3_DROP)
-				cr_expect_not(neigh_answer(&port_any_vlan, kind, &packet, packet.message_len,
-							   &answer),
+				cr_expect_not(neigh_answer(&port_any_vlan, kind, &packet,
+							   packet.message_len, &answer),
 					      "%s cut to %zu", answered[i].name, cut);
 			free(part);
 		}
