@@ -143,6 +143,19 @@ Test(commands, completion_offers_every_word)
 	cr_expect(says("complete -o default -F _cradlectl cradlectl"));
 }
 
+/* conf/bash-completion is this text: made by `cradlectl completion bash`. */
+Test(commands, shipped_completion_is_up_to_date)
+{
+	static char shipped[65536];
+	FILE *file = fopen(SOURCE_ROOT "/conf/bash-completion", "r");
+
+	cr_assert_not_null(file);
+	shipped[fread(shipped, 1, sizeof shipped - 1, file)] = '\0';
+	fclose(file);
+	cr_expect_eq(ask("completion bash"), CTL_DONE);
+	cr_expect_str_eq(answer.text, shipped);
+}
+
 Test(commands, secrets_are_masked_for_people_and_machines)
 {
 	char *json;
