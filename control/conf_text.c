@@ -28,43 +28,48 @@ skip_comment(const char *at)
 	return at;
 }
 
+/* Behind the string that starts here, or NULL when it is never closed. */
 static const char *
 skip_string(const char *at)
 {
 	for (at++; *at && *at != '"'; at++)
 		if (*at == '\\' && at[1])
 			at++;
-	return *at ? at + 1 : at;
+	return *at ? at + 1 : NULL;
 }
 
-/* The parser and config_destroy() recurse by nesting. Returns the line that is too deep, or 0. */
-static uint32_t
-find_too_deep(const char *text)
+/*
+ * The parser and config_destroy() recurse by nesting; and of a string that never ends the parser would tell the file's
+ * last line. Returns what is wrong, with the line where it begins, or NULL.
+ */
+static const char *
+find_structure_fault(const char *text, uint32_t *line)
 {
 	unsigned depth = 0;
-	uint32_t line = 1;
 	const char *at = text, *next;
 
-	while (*at) {
+	for (*line = 1; *at;) {
 		next = *at == '"' ? skip_string(at) : skip_comment(at);
+		if (!next)
+			return "this text in quotes is never closed";
 		if (next == at) {
 			if (strchr("({[", *at) && ++depth > CONF_DEPTH_MAX)
-				return line;
+				return "nested too deeply";
 			if (strchr(")}]", *at) && depth)
 				depth--;
 			next = at + 1;
 		}
 		for (; at < next; at++)
-			line += *at == '\n';
+			*line += *at == '\n';
 	}
-	return 0;
+	return NULL;
 }
 
 static int
 precheck(const char *name, const char *text, size_t len, struct diag_list *diags)
 {
 	struct place place = { .file = name, .line = 1 };
-	const char *nul = memchr(text, '\0', len), *line = text;
+	const char *nul = memchr(text, '\0', len), *line = text, *fault;
 
 	if (nul) {
 		for (; text < nul; text++)
@@ -80,12 +85,11 @@ precheck(const char *name, const char *text, size_t len, struct diag_list *diags
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}
-	place.line = find_too_deep(text);
-	if (place.line) {
-		diag_error(diags, &place, "nested deeper than %d levels", CONF_DEPTH_MAX);
-		return -EINVAL;
-	}
-	return 0;
+	fault = find_structure_fault(text, &place.line);
+	if (!fault)
+		return 0;
+	diag_error(diags, &place, "%s", fault);
+	return -EINVAL;
 }
 
 static int

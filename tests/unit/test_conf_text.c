@@ -52,6 +52,13 @@ Test(conf_text, deep_nesting)
 	refused(text, strlen(text), 1, "nested");
 }
 
+Test(conf_text, a_string_that_never_ends_is_told_where_it_begins)
+{
+	static const char text[] = "a = 1;\nb = \"x\\\";\nc = 1;\n\n";
+
+	refused(text, sizeof text - 1, 2, "never closed");
+}
+
 Test(conf_text, syntax)
 {
 	static const char text[] = "a = 1;\nb = = 2;\n";
