@@ -154,6 +154,8 @@ class Cradled:
             assert self.process.poll() is None, self.log()
             return self.ctl("status").returncode == 0
         wait_for(up, "cradled to answer: " + self.log(), 60)
+        # The appliance before may have had another device, and MAC.
+        self.network.run("ip", "neigh", "flush", "dev", "dev0")
         return self
 
     def log(self):
