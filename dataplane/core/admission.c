@@ -6,6 +6,7 @@
 #include "dataplane/core/dialogue.h"
 #include "dataplane/core/dialogue_actions.h"
 #include "dataplane/core/outgoing.h"
+#include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
 
 /* What refuses a request, as its code; COAP_EMPTY is none. */
@@ -16,25 +17,12 @@ busy(struct stack *stack)
 	return COAP_SERVICE_UNAVAILABLE;
 }
 
-/* Strangers are told of at a bounded rate: a flood of names must not fill the ring that sessions
- * need. */
 static uint8_t
 refuse_unknown(struct stack *stack, const struct sender *from, const struct bootstrap_query *query)
 {
-	struct session_event event = {
-		.kind = SESSION_UNKNOWN,
-		.format = query->format,
-		.peer = *from->peer,
-		.time_us = stack->now_us,
-		.started_us = stack->now_us,
-	};
-
 	count(&stack->counters, COUNTER_bs_refused_unknown);
-	event.name_len =
-		query->endpoint_len < sizeof event.name ? query->endpoint_len : sizeof event.name;
-	memcpy(event.name, query->endpoint, event.name_len);
-	if (!ratelimit_take(&stack->strangers, stack->now_us) || !events_tell(stack, &event))
-		count(&stack->counters, COUNTER_bs_unknown_untold);
+	events_tell_stranger(stack, from->peer, query->format, query->endpoint,
+			     query->endpoint_len);
 	return COAP_BAD_REQUEST;
 }
 
@@ -59,39 +47,6 @@ refuse_no_batch(struct stack *stack, const struct sender *from, const struct dev
 	return COAP_BAD_REQUEST;
 }
 
-/* The pool is full: the session that finished longest ago goes, if there is one. */
-static bool
-make_room(struct stack *stack)
-{
-	struct session_node *oldest = session_table_oldest_unpinned(stack->table);
-
-	if (!oldest)
-		return false;
-	dialogue_close(stack, (struct session *)oldest);
-	count(&stack->counters, COUNTER_sessions_evicted);
-	return true;
-}
-
-static struct session *
-open_session(struct stack *stack, const struct sender *from)
-{
-	struct session *session;
-	uint8_t mid[2];
-
-	if (session_table_full(stack->table) && !make_room(stack)) {
-		count(&stack->counters, COUNTER_sessions_full);
-		return NULL;
-	}
-	session = (struct session *)session_table_open(stack->table, from->hash, from->peer);
-	rng_fill(&stack->config.rng, mid, sizeof mid);
-	exchange_open(&session->exchange, (uint16_t)(mid[0] << 8 | mid[1]));
-	stack->membership++;
-	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
-			      memory_order_relaxed);
-	count(&stack->counters, COUNTER_sessions_opened);
-	return session;
-}
-
 /* The session to run on: the peer's own, cleared of a former run, or a new one. NULL: no room, or
  * the outcome of the former run can't be told yet and would be lost. */
 static struct session *
@@ -100,7 +55,7 @@ session_for(struct stack *stack, const struct sender *from)
 	struct session *session = from->session;
 
 	if (!session)
-		return open_session(stack, from);
+		return dialogue_open(stack, from);
 	dialogue_supersede(stack, session);
 	if (session->untold)
 		events_retry(stack);
@@ -129,20 +84,45 @@ ready_batch(const struct device_entry *entry, const struct batch *batch, uint16_
 	return (entry->flags & DEVICE_PER_SESSION) || batch->format != format ? NULL : batch;
 }
 
+/*
+ * The device that asks. Over DTLS its identity owns the endpoint name: `ep` is that device's, or absent, which
+ * means the same (OMA TS Core 6.1.3.3, 7.4.1).
+ */
+static const struct device_entry *
+find_device(const struct stack *stack, const struct dtls_session *association,
+	    const struct bootstrap_query *query)
+{
+	if (!stack->directory)
+		return NULL;
+	if (query->endpoint)
+		return directory_find(stack->directory, query->endpoint, query->endpoint_len);
+	return directory_find_owner(stack->directory, association->identity_hash,
+				    association->device);
+}
+
+static uint8_t
+refuse_identity(struct stack *stack)
+{
+	count(&stack->counters, COUNTER_bs_refused_identity);
+	return COAP_BAD_REQUEST;
+}
+
 static uint8_t
 admit(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
       struct dialogue_run *run)
 {
-	const struct device_entry *entry = NULL;
+	const struct dtls_session *association = secured_association(stack, from->session);
+	const struct device_entry *entry;
 	const struct batch *batch;
 
 	count(&stack->counters, COUNTER_bs_requests);
 	if (stack->draining)
 		return busy(stack);
-	if (stack->directory)
-		entry = directory_find(stack->directory, query->endpoint, query->endpoint_len);
+	entry = find_device(stack, association, query);
 	if (!entry)
 		return refuse_unknown(stack, from, query);
+	if (association && entry->id != association->device)
+		return refuse_identity(stack);
 	/* Pairs with the control side's release when it publishes the batch. */
 	batch = atomic_load_explicit(&entry->batch, memory_order_acquire);
 	if (!batch || !batch->n_steps)
@@ -160,7 +140,7 @@ take_bootstrap(struct stack *stack, struct sender *from, const struct bootstrap_
 	uint8_t code = COAP_BAD_REQUEST;
 
 	/* Without a security identity nothing stands in for `ep` (OMA TS Core 6.1.7.1). */
-	if (!query->endpoint)
+	if (!query->endpoint && !secured_association(stack, from->session))
 		count(&stack->counters, COUNTER_bs_refused_query);
 	else
 		code = admit(stack, from, query, run);

@@ -6,6 +6,7 @@
 #include "dataplane/core/coap_exchange.h"
 #include "dataplane/core/dialogue_actions.h"
 #include "dataplane/core/outgoing.h"
+#include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
 
 static void
@@ -40,6 +41,13 @@ dialogue_supersede(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_SUPERSEDE);
+}
+
+void
+dialogue_closed(struct stack *stack, struct session *session)
+{
+	if (bootstrap_running(session->state))
+		session_transition(stack, session, BOOTSTRAP_ON_CLOSE);
 }
 
 static bool
@@ -87,6 +95,7 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	if (run->batch)
 		batch_hold(run->batch);
 	exchange_restart(&session->exchange);
+	secured_limit_blocks(stack, session);
 	remember_request(&session->request, run);
 	session_transition(stack, session,
 			   run->batch ? BOOTSTRAP_ON_REQUEST : BOOTSTRAP_ON_REQUEST_UNMADE);
@@ -208,6 +217,10 @@ dialogue_timer(struct stack *stack, struct session *session)
 {
 	if (session->untold && !bootstrap_running(session->state)) {
 		dialogue_arm(stack, session, stack->limits->ack_timeout_us);
+		return;
+	}
+	if (session->state == BOOTSTRAP_IDLE) { /* only an association waits there */
+		secured_idle(stack, session);
 		return;
 	}
 	session_transition(stack, session,

@@ -4,6 +4,7 @@
 
 #include "dataplane/core/coap_exchange.h"
 #include "dataplane/core/outgoing.h"
+#include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
 
 static struct sender
@@ -137,7 +138,8 @@ begin_steps(struct stack *stack, struct session *session)
 	send_step(stack, session);
 }
 
-/* ---- the end of a session ---- */
+/* ---- begin and end of a session ---- */
+
 
 void
 dialogue_settled(struct stack *stack, struct session *session)
@@ -149,12 +151,46 @@ dialogue_settled(struct stack *stack, struct session *session)
 void
 dialogue_close(struct stack *stack, struct session *session)
 {
+	secured_forget(stack, session);
 	timer_wheel_cancel(&stack->wheel, session_slot(stack, session));
 	session_table_close(stack->table, &session->node);
 	stack->membership++;
 	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
 			      memory_order_relaxed);
 	count(&stack->counters, COUNTER_sessions_closed);
+}
+
+/* The pool is full: the session that finished longest ago goes, if there is one. */
+static bool
+make_room(struct stack *stack)
+{
+	struct session_node *oldest = session_table_oldest_unpinned(stack->table);
+
+	if (!oldest)
+		return false;
+	dialogue_close(stack, (struct session *)oldest);
+	count(&stack->counters, COUNTER_sessions_evicted);
+	return true;
+}
+
+struct session *
+dialogue_open(struct stack *stack, const struct sender *from)
+{
+	struct session *session;
+	uint8_t mid[2];
+
+	if (session_table_full(stack->table) && !make_room(stack)) {
+		count(&stack->counters, COUNTER_sessions_full);
+		return NULL;
+	}
+	session = (struct session *)session_table_open(stack->table, from->hash, from->peer);
+	rng_fill(&stack->config.rng, mid, sizeof mid);
+	exchange_open(&session->exchange, (uint16_t)(mid[0] << 8 | mid[1]));
+	stack->membership++;
+	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
+			      memory_order_relaxed);
+	count(&stack->counters, COUNTER_sessions_opened);
+	return session;
 }
 
 /* ---- all of them ---- */

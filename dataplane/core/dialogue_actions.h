@@ -19,5 +19,9 @@ void dialogue_arm(struct stack *stack, struct session *session, uint64_t wait_us
 /* The session's last event was told: from now on it may be evicted, unless it runs. */
 void dialogue_settled(struct stack *stack, struct session *session);
 
+/* A session for a peer that has none, pinned, evicting the one that finished longest ago where the
+ * pool is full. NULL, and counted: every one is needed. */
+struct session *dialogue_open(struct stack *stack, const struct sender *from);
+
 /* Frees a session's slot; it is running no more and has nothing untold. */
 void dialogue_close(struct stack *stack, struct session *session);

@@ -1,6 +1,24 @@
 #include "dataplane/core/outgoing.h"
 
 #include "dataplane/core/coap_exchange.h"
+#include "dataplane/core/secured.h"
+
+/* The content's place in a record: behind its prefix, and no longer than the peer takes. */
+static struct writer
+write_inside(const struct dtls_session *association, const struct dgram_out *slot)
+{
+	size_t prefix = dtls_seal_prefix(association);
+	size_t room = slot->cap - prefix - dtls_seal_suffix(association);
+	size_t most = dtls_session_plaintext_max(association);
+
+	return writer_init(slot->data + prefix, room < most ? room : most);
+}
+
+static bool
+is_secured(const struct stack *stack, const struct peer *peer)
+{
+	return stack->config.listener_security[peer->listener] != LISTENER_NOSEC;
+}
 
 struct outgoing
 outgoing_begin(struct stack *stack, const struct sender *to)
@@ -15,7 +33,13 @@ outgoing_begin(struct stack *stack, const struct sender *to)
 	outgoing.slot = &out->slots[out->used];
 	outgoing.slot->peer = *to->peer;
 	outgoing.slot->link = *to->link;
-	outgoing.writer = writer_init(outgoing.slot->data, outgoing.slot->cap);
+	outgoing.association = secured_association(stack, to->session);
+	if (outgoing.association)
+		outgoing.writer = write_inside(outgoing.association, outgoing.slot);
+	else if (is_secured(stack, to->peer)) /* its association has ended: never in plaintext */
+		outgoing.writer = writer_init(NULL, 0);
+	else
+		outgoing.writer = writer_init(outgoing.slot->data, outgoing.slot->cap);
 	return outgoing;
 }
 
@@ -29,6 +53,8 @@ outgoing_end(struct stack *stack, struct outgoing *outgoing)
 		return;
 	}
 	outgoing->slot->len = (uint16_t)len;
+	if (outgoing->association)
+		secured_seal_later(stack, outgoing->association, outgoing->slot, (uint16_t)len);
 	stack->out->used++;
 	count(&stack->counters, COUNTER_coap_tx);
 }

@@ -1,5 +1,7 @@
 #include "dataplane/core/session_events.h"
 
+#include <string.h>
+
 #include "dataplane/core/dialogue_actions.h"
 
 bool
@@ -9,6 +11,25 @@ events_tell(struct stack *stack, const struct session_event *event)
 		return true;
 	count(&stack->counters, COUNTER_events_full);
 	return false;
+}
+
+void
+events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
+		     const uint8_t *name, size_t len)
+{
+	struct session_event event = {
+		.kind = SESSION_UNKNOWN,
+		.format = format,
+		.name_len = (uint8_t)(len < sizeof event.name ? len : sizeof event.name),
+		.peer = *peer,
+		.time_us = stack->now_us,
+		.started_us = stack->now_us,
+	};
+
+	if (event.name_len)
+		memcpy(event.name, name, event.name_len);
+	if (!ratelimit_take(&stack->strangers, stack->now_us) || !events_tell(stack, &event))
+		count(&stack->counters, COUNTER_bs_unknown_untold);
 }
 
 /* A run that ended without a cause of failure, yet not in DONE, had no batch to begin with. */

@@ -18,6 +18,11 @@
 bool events_tell(struct stack *stack, const struct session_event *event)
 	__attribute__((warn_unused_result));
 
+/* Tells of an endpoint name or identity that nobody knows, at a bounded rate: a flood of names must
+ * not fill the ring that sessions need. What is not told is counted. */
+void events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
+			  const uint8_t *name, size_t len);
+
 /* Tells that the session's run began or ended, now or as soon as there is room. */
 void events_tell_started(struct stack *stack, struct session *session);
 void events_tell_outcome(struct stack *stack, struct session *session);

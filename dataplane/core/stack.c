@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/core/admission.h"
 #include "dataplane/core/dialogue.h"
-#include "dataplane/core/outgoing.h"
+#include "dataplane/core/intake.h"
+#include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
 #include "dataplane/core/stack_state.h"
 
@@ -45,13 +45,19 @@ stack_size(const struct stack_config *config)
 {
 	const struct session_table_config table = table_config(config);
 
-	return head_size() + session_table_size(&table);
+	return head_size() + session_table_size(&table) + secured_size(config);
 }
 
 size_t
 stack_session_bytes(void)
 {
-	return SESSION_BYTES;
+	return SESSION_BYTES + secured_association_bytes();
+}
+
+size_t
+stack_handshake_bytes(void)
+{
+	return secured_handshake_bytes();
 }
 
 static void
@@ -87,6 +93,7 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 		(struct ratelimit_rate){ .per_s = STRANGERS_PER_S, .burst = STRANGERS_BURST },
 		now_us);
 	init_secrets(stack);
+	secured_init(stack, (uint8_t *)memory + head_size() + session_table_size(&table));
 	return stack;
 }
 
@@ -106,6 +113,7 @@ stack_begin(struct stack *stack, uint64_t now_us, struct outbox *out)
 	stack->out = out;
 	stack->limits = atomic_load_explicit(stack->config.limits, memory_order_acquire);
 	stack->directory = atomic_load_explicit(stack->config.directory, memory_order_acquire);
+	secured_begin(stack);
 }
 
 void
@@ -118,6 +126,7 @@ stack_fini(struct stack *stack)
 		if (session)
 			dialogue_abandon(stack, session);
 	}
+	secured_fini(stack);
 	session_table_fini(stack->table);
 	explicit_bzero(stack, sizeof *stack);
 }
@@ -135,8 +144,9 @@ hash_peers(struct stack *stack, struct burst *burst)
 
 /* The lines behind the one that the look-up fetched. */
 static void
-prefetch_run(const struct session *session)
+prefetch_run(const struct stack *stack, const struct session *session)
 {
+	secured_prefetch(stack, session);
 	__builtin_prefetch(&session->exchange);
 	__builtin_prefetch(&session->link);
 	if (session->batch)
@@ -158,20 +168,21 @@ find_sessions(struct stack *stack, struct burst *burst)
 		burst->session[i] = (struct session *)session_table_find(
 			stack->table, burst->hash[i], &burst->in[i].peer);
 		if (burst->session[i])
-			prefetch_run(burst->session[i]);
+			prefetch_run(stack, burst->session[i]);
 	}
 }
 
-/* The record layer's place: what arrives over DTLS becomes plaintext here, or nothing. */
+/* What arrives over DTLS is dealt with here, whole: handshakes at once, records in bursts. */
 static void
 open_records(struct stack *stack, struct burst *burst)
 {
 	for (unsigned i = 0; i < burst->n; i++) {
 		if (stack->config.listener_security[burst->in[i].peer.listener] == LISTENER_NOSEC)
 			continue;
-		count(&stack->counters, COUNTER_coap_no_service);
+		secured_receive(stack, &burst->in[i], burst->hash[i]);
 		burst->in[i].len = 0;
 	}
+	secured_open(stack);
 }
 
 /* The sessions were looked up before the burst's first message was processed; since then one may
@@ -186,36 +197,6 @@ session_now(struct stack *stack, const struct burst *burst, unsigned i)
 }
 
 static void
-take_message(struct stack *stack, struct sender *from, const struct dgram_in *in)
-{
-	struct coap_msg msg;
-	enum coap_parsed parsed = coap_parse(in->data, in->len, &msg);
-
-	count(&stack->counters, COUNTER_coap_rx);
-	switch (parsed) {
-	case COAP_IS_REQUEST:
-		admission_request(stack, from, &msg, in->data, in->len);
-		return;
-	case COAP_IS_RESPONSE:
-	case COAP_IS_ACK:
-	case COAP_IS_RESET:
-		dialogue_reply(stack, from, parsed, &msg);
-		return;
-	case COAP_IS_PING:
-		count(&stack->counters, COUNTER_coap_rx_ping);
-		break;
-	case COAP_IS_OTHER_VERSION:
-		count(&stack->counters, COUNTER_coap_rx_version);
-		break;
-	default:
-		count(&stack->counters, COUNTER_coap_rx_malformed);
-		break;
-	}
-	if (coap_wants_reset(parsed, &msg))
-		outgoing_empty(stack, from, COAP_RST, msg.header.mid);
-}
-
-static void
 take_messages(struct stack *stack, struct burst *burst)
 {
 	for (unsigned i = 0; i < burst->n; i++) {
@@ -227,7 +208,7 @@ take_messages(struct stack *stack, struct burst *burst)
 		if (!in->len)
 			continue;
 		from.session = session_now(stack, burst, i);
-		take_message(stack, &from, in);
+		intake_message(stack, &from, in->data, in->len);
 	}
 }
 
@@ -244,6 +225,7 @@ stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigne
 	find_sessions(stack, &burst);
 	open_records(stack, &burst);
 	take_messages(stack, &burst);
+	secured_seal(stack);
 }
 
 /* ---- time and commands ---- */
@@ -253,13 +235,16 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 {
 	uint32_t slot;
 
-	if (now_us < stack->wheel.next_us && stack->untold_head == NO_SLOT)
+	if (now_us < stack->wheel.next_us && now_us < secured_due_us(stack) &&
+	    stack->untold_head == NO_SLOT)
 		return;
 	stack_begin(stack, now_us, out);
 	events_retry(stack);
 	/* A timer sends one datagram at most. */
 	while (out->used < out->size && timer_wheel_pop(&stack->wheel, now_us, &slot))
 		dialogue_timer(stack, session_at(stack, slot));
+	secured_tick(stack);
+	secured_seal(stack);
 }
 
 void
@@ -270,14 +255,15 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 	switch ((enum stack_command_kind)command->kind) {
 	case STACK_BATCH:
 		dialogue_batch(stack, command->session, command->batch);
-		return;
+		break;
 	case STACK_CANCEL:
 		dialogue_cancel(stack, command->session);
-		return;
+		break;
 	case STACK_DRAIN:
 		stack->draining = command->on;
-		return;
+		break;
 	}
+	secured_seal(stack);
 }
 
 /* ---- being watched ---- */

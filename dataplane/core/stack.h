@@ -131,7 +131,14 @@ struct stack_limits {
 	uint32_t batch_wait_us;      /* the longest a request waits for the control side: below the
 				      * client's ACK_TIMEOUT */
 	uint32_t busy_max_age_s;     /* Max-Age of 5.03 */
+	/* DTLS; 0 stands for the default of secured.c in each. Rates are a worker's. */
+	uint32_t idle_us;            /* an association without a run is closed after so long */
+	uint32_t hellos_per_s;       /* ClientHellos of new peers that are looked at */
+	uint32_t handshakes_per_s;   /* of new peers that proved their address ... */
+	uint32_t handshakes_per_prefix_per_s; /* ... and of one /24 or /56 */
 };
+
+struct crypto_ops;
 
 struct stack_config {
 	unsigned sessions;                              /* capacity of the pool */
@@ -140,6 +147,11 @@ struct stack_config {
 	uint32_t serial_base;                           /* first serial of a run; lets several
 							 * stacks differ */
 	uint8_t hash_seed[16];
+	uint8_t worker;                                 /* goes into connection ids: they find
+							 * their worker by it */
+	unsigned handshakes;                            /* DTLS handshakes at a time; 0: a
+							 * quarter of the sessions */
+	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
 	struct rng rng;
 	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
 	 * next tick. */
@@ -156,6 +168,8 @@ struct stack;
 size_t stack_size(const struct stack_config *config);
 /* Bytes that one session costs, tables included, rounded up: printed at start. */
 size_t stack_session_bytes(void);
+/* Bytes of one running DTLS handshake: the same. */
+size_t stack_handshake_bytes(void);
 
 /* `memory` is stack_size() zeroed bytes aligned to 64; `now_us` starts the clock. */
 struct stack *stack_init(void *memory, const struct stack_config *config, uint64_t now_us);

@@ -1,5 +1,5 @@
 /*
- * stack_state.h - the inside of a stack, shared by stack.c and dialogue.c alone.
+ * stack_state.h - the inside of a stack, shared by what it is made of.
  */
 #pragma once
 
@@ -17,6 +17,8 @@
 #include "dataplane/core/stack.h"
 
 enum { NO_SLOT = UINT32_MAX };
+
+struct secured;
 
 struct stack {
 	/* The present call: set by stack_begin(), of no meaning between calls. */
@@ -39,6 +41,7 @@ struct stack {
 	/* Read by other threads, relaxed: each is right by itself, not against the others. */
 	_Atomic uint32_t gauge_sessions, gauge_running;
 
+	struct secured *secured; /* DTLS; NULL: no listener wants it */
 	struct ratelimit strangers; /* events about unknown endpoint names */
 	struct stack_config config;
 	struct counters counters;
@@ -56,6 +59,7 @@ struct sender {
  * outgoing_end(). */
 struct outgoing {
 	struct writer writer;
+	struct dtls_session *association; /* NULL: plaintext, over NoSec */
 	struct dgram_out *slot;
 };
 

@@ -1,0 +1,600 @@
+#include "dataplane/core/secured.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap.h"
+#include "dataplane/core/dialogue.h"
+#include "dataplane/core/dialogue_actions.h"
+#include "dataplane/core/intake.h"
+#include "dataplane/core/secured_state.h"
+#include "dataplane/core/session_events.h"
+
+enum {
+	LINE = 64,
+	HANDSHAKES_MIN = 64,
+	HANDSHAKES_MAX = 65536,
+	SESSIONS_PER_HANDSHAKE = 4,
+	/* Where the published limits say 0. Two million hellos would keep a worker busy for half of
+	 * its time; carriers put many devices behind one prefix. */
+	IDLE_US = 60 * 1000 * 1000,
+	HELLOS_PER_S = 1000 * 1000,
+	STARTS_PER_S = 50 * 1000,
+	STARTS_PER_PREFIX_PER_S = 10 * 1000,
+	BLOCK_OVERHEAD = 128, /* what a step's header and options take of a record, generously */
+};
+
+/* ---- life ----------------------------------------------------------------------------------------------------- */
+
+static bool
+is_wanted(const struct stack_config *config)
+{
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		if (config->listener_security[i] == LISTENER_PSK)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+count_handshakes(const struct stack_config *config)
+{
+	uint32_t n = config->sessions / SESSIONS_PER_HANDSHAKE;
+
+	if (config->handshakes)
+		return config->handshakes;
+	if (n > HANDSHAKES_MAX)
+		return HANDSHAKES_MAX;
+	return n < HANDSHAKES_MIN ? HANDSHAKES_MIN : n;
+}
+
+static size_t
+lines(size_t bytes)
+{
+	return (bytes + LINE - 1) / LINE * LINE;
+}
+
+static size_t
+associations_size(const struct stack_config *config)
+{
+	return config->sessions * sizeof(struct association);
+}
+
+size_t
+secured_size(const struct stack_config *config)
+{
+	if (!is_wanted(config))
+		return 0;
+	return lines(sizeof(struct secured)) + associations_size(config) +
+	       lines(count_handshakes(config) * sizeof(struct secured_handshake));
+}
+
+size_t
+secured_association_bytes(void)
+{
+	return sizeof(struct association);
+}
+
+size_t
+secured_handshake_bytes(void)
+{
+	return sizeof(struct secured_handshake);
+}
+
+/* The look-up of dtls_server.h. */
+static bool
+find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identity *found)
+{
+	struct stack *stack = ctx;
+	const struct device_entry *entry = NULL;
+
+	if (stack->directory) {
+		found->hash = directory_hash(stack->directory, identity, len);
+		entry = directory_find_identity_hashed(stack->directory, found->hash, identity, len);
+	}
+	if (!entry || !entry->key_len) {
+		events_tell_stranger(stack, stack->secured->asking, 0, identity, len);
+		return false;
+	}
+	found->device = entry->id;
+	found->key_len = entry->key_len;
+	memcpy(found->key, device_entry_key(entry), entry->key_len);
+	return true;
+}
+
+static struct ratelimit_rate
+rate(uint32_t per_s, uint32_t otherwise)
+{
+	uint32_t value = per_s ? per_s : otherwise;
+
+	return (struct ratelimit_rate){ .per_s = value, .burst = value };
+}
+
+static void
+init_limits(struct stack *stack)
+{
+	const struct stack_limits *limits =
+		atomic_load_explicit(stack->config.limits, memory_order_acquire);
+	struct secured *secured = stack->secured;
+	uint8_t seed[16];
+
+	rng_fill(&stack->config.rng, seed, sizeof seed);
+	ratelimit_init(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S), stack->now_us);
+	ratelimit_init(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S),
+		       stack->now_us);
+	ratelimit_prefixes_init(&secured->prefixes,
+				rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S),
+				seed, secured->buckets, SECURED_PREFIXES);
+	crypto_wipe(seed, sizeof seed);
+}
+
+void
+secured_init(struct stack *stack, void *memory)
+{
+	struct secured *secured = memory;
+	uint8_t *behind = (uint8_t *)memory + lines(sizeof *secured);
+
+	stack->secured = secured_size(&stack->config) ? secured : NULL;
+	if (!stack->secured)
+		return;
+	secured->associations = (struct association *)behind;
+	secured->handshakes =
+		(struct secured_handshake *)(behind + associations_size(&stack->config));
+	secured->n_handshakes = count_handshakes(&stack->config);
+	handshakes_init(stack);
+	init_limits(stack);
+	secured->server = (struct dtls_server){
+		.ops = stack->config.crypto ? stack->config.crypto : crypto_select(),
+		.rng = stack->config.rng,
+		.counters = &stack->counters,
+		.worker = stack->config.worker,
+		.find_identity = find_identity,
+		.find_ctx = stack,
+	};
+	dtls_server_init(&secured->server, stack->now_us);
+}
+
+void
+secured_fini(struct stack *stack)
+{
+	if (stack->secured)
+		crypto_wipe(stack->secured, secured_size(&stack->config));
+}
+
+static void
+follow_rate(struct ratelimit *limit, struct ratelimit_rate now)
+{
+	if (limit->rate.per_s != now.per_s)
+		ratelimit_change(limit, now);
+}
+
+void
+secured_begin(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+	const struct stack_limits *limits = stack->limits;
+
+	if (!secured)
+		return;
+	dtls_cookies_rotate(&secured->server.cookies, secured->server.ops, &secured->server.rng,
+			    stack->now_us);
+	follow_rate(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S));
+	follow_rate(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S));
+	secured->prefixes.rate =
+		rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S);
+}
+
+void
+secured_prefetch(const struct stack *stack, const struct session *session)
+{
+	const struct association *association;
+
+	if (!stack->secured)
+		return;
+	association = association_at(stack, session);
+	__builtin_prefetch(association);
+	__builtin_prefetch((const uint8_t *)association + LINE);
+	__builtin_prefetch((const uint8_t *)association + 2 * LINE);
+}
+
+/* ---- associations --------------------------------------------------------------------------------------------- */
+
+struct dtls_session *
+secured_association(const struct stack *stack, const struct session *session)
+{
+	struct association *association;
+
+	if (!stack->secured || !session)
+		return NULL;
+	association = association_at(stack, session);
+	return association->established ? &association->dtls : NULL;
+}
+
+void
+secured_limit_blocks(const struct stack *stack, struct session *session)
+{
+	const struct dtls_session *dtls = secured_association(stack, session);
+	uint8_t *szx = &session->exchange.block.szx;
+
+	if (!dtls)
+		return;
+	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))
+		(*szx)--;
+}
+
+static void
+wait_idle(struct stack *stack, struct session *session)
+{
+	uint32_t idle_us = stack->limits->idle_us;
+
+	dialogue_arm(stack, session, idle_us ? idle_us : IDLE_US);
+}
+
+static void
+disassociate(struct stack *stack, struct association *association)
+{
+	/* What was said before goes out under the keys it was meant for. */
+	secured_seal(stack);
+	crypto_wipe(&association->dtls, sizeof association->dtls);
+	association->established = false;
+}
+
+/* A run belongs to its association, and a copy of a request to the one it came over (RFC 7252 9.1). */
+void
+secured_associate(struct stack *stack, struct session *session, const struct arrival *arrival,
+		  const struct dtls_session *fresh)
+{
+	struct association *association = association_at(stack, session);
+
+	if (association->established) {
+		count(&stack->counters, COUNTER_dtls_replaced);
+		dialogue_closed(stack, session);
+		disassociate(stack, association);
+	}
+	association->dtls = *fresh;
+	association->established = true;
+	session->link = arrival->in->link;
+	session->request = (struct exchange_request){ 0 };
+	wait_idle(stack, session);
+}
+
+void
+secured_forget(struct stack *stack, struct session *session)
+{
+	struct association *association;
+
+	if (!stack->secured)
+		return;
+	association = association_at(stack, session);
+	handshakes_release(stack, association);
+	if (association->established)
+		disassociate(stack, association);
+}
+
+/* The association is over; its session is too, unless something waits to be told. */
+static void
+end_association(struct stack *stack, struct session *session)
+{
+	struct association *association = association_at(stack, session);
+
+	dialogue_closed(stack, session);
+	disassociate(stack, association);
+	if (!association->handshake && !session->untold)
+		dialogue_close(stack, session);
+}
+
+void
+secured_idle(struct stack *stack, struct session *session)
+{
+	if (association_at(stack, session)->handshake) {
+		wait_idle(stack, session); /* the device is shaking hands anew */
+		return;
+	}
+	count(&stack->counters, COUNTER_dtls_idle);
+	dialogue_close(stack, session);
+}
+
+/* ---- datagrams out -------------------------------------------------------------------------------------------- */
+
+void
+secured_seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
+		   uint16_t content_len)
+{
+	struct secured *secured = stack->secured;
+	struct dtls_sealing *sealing;
+
+	if (secured->n_sealings == DTLS_BURST)
+		secured_seal(stack);
+	secured->sealed[secured->n_sealings] = slot;
+	sealing = &secured->sealings[secured->n_sealings++];
+	sealing->session = association;
+	sealing->record = slot->data;
+	sealing->length = content_len;
+	sealing->type = DTLS_APPLICATION_DATA;
+}
+
+void
+secured_seal(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+
+	if (!secured || !secured->n_sealings)
+		return;
+	dtls_seal(secured->server.ops, secured->sealings, secured->n_sealings);
+	for (unsigned i = 0; i < secured->n_sealings; i++)
+		secured->sealed[i]->len = secured->sealings[i].length;
+	secured->n_sealings = 0;
+}
+
+struct flight
+flight_begin(struct stack *stack, const struct peer *peer, const struct link *link)
+{
+	struct outbox *out = stack->out;
+	struct flight flight = { .writer = writer_init(NULL, 0) };
+
+	if (!out || out->used == out->size)
+		return flight;
+	flight.slot = &out->slots[out->used];
+	flight.slot->peer = *peer;
+	flight.slot->link = *link;
+	flight.writer = writer_init(flight.slot->data, flight.slot->cap);
+	return flight;
+}
+
+void
+flight_end(struct stack *stack, struct flight *flight)
+{
+	size_t len = writer_finish(&flight->writer);
+
+	if (!len)
+		return;
+	flight->slot->len = (uint16_t)len;
+	stack->out->used++;
+}
+
+/* ---- where a record came from --------------------------------------------------------------------------------- */
+
+struct session *
+secured_session_of(const struct stack *stack, const struct arrival *arrival)
+{
+	return (struct session *)session_table_find(stack->table, arrival->hash,
+						    &arrival->in->peer);
+}
+
+/* The session that gave out the record's connection id, or NULL. */
+static struct session *
+session_of_cid(const struct stack *stack, const struct dtls_record *record)
+{
+	const uint8_t *cid = record->header + 11;
+	uint32_t slot = (uint32_t)(cid[1] << 16 | cid[2] << 8 | cid[3]);
+	struct session *session =
+		slot < stack->config.sessions ? session_at(stack, slot) : NULL;
+	const struct dtls_session *dtls = secured_association(stack, session);
+
+	if (!dtls || !dtls->has_cid || memcmp(dtls->cid, cid, DTLS_CID) != 0)
+		return NULL;
+	return session;
+}
+
+/* Another session has the address that this one moves to: the device behind it has gone. */
+static bool
+make_way(struct stack *stack, const struct arrival *arrival)
+{
+	struct session *other = secured_session_of(stack, arrival);
+
+	dialogue_closed(stack, other);
+	if (other->untold)
+		return false;
+	dialogue_close(stack, other);
+	return true;
+}
+
+/* RFC 9146 6: an authentic record that is the newest takes its association to the address it came from. */
+static bool
+follow(struct stack *stack, struct session *session, const struct arrival *arrival)
+{
+	const struct peer *peer = &arrival->in->peer;
+
+	if (session_table_rekey(stack->table, &session->node, arrival->hash, peer) != 0 &&
+	    (!make_way(stack, arrival) ||
+	     session_table_rekey(stack->table, &session->node, arrival->hash, peer) != 0))
+		return false;
+	stack->membership++;
+	session->link = arrival->in->link;
+	count(&stack->counters, COUNTER_dtls_moved);
+	return true;
+}
+
+/* Where answers to an authentic record go. */
+static struct sender
+sender_of(struct stack *stack, struct session *session, const struct arrival *arrival)
+{
+	struct sender from = { .peer = &session->node.peer,
+			       .link = &arrival->in->link,
+			       .session = session };
+	bool newest = arrival->record.sequence == association_at(stack, session)->dtls.window.top;
+
+	if (!peer_equal(from.peer, &arrival->in->peer) &&
+	    (!newest || !follow(stack, session, arrival)))
+		from.link = &session->link; /* an old record, overtaken by a move */
+	from.hash = session_table_hash(stack->table, from.peer);
+	return from;
+}
+
+/* ---- protected records ---------------------------------------------------------------------------------------- */
+
+static void
+take_alert(struct stack *stack, struct session *session, const struct dtls_opening *opening)
+{
+	if (opening->length != DTLS_ALERT_BODY) {
+		count(&stack->counters, COUNTER_dtls_message_malformed);
+		return;
+	}
+	count(&stack->counters, COUNTER_dtls_alert_received);
+	if (opening->content[0] == DTLS_FATAL || opening->content[1] == DTLS_CLOSE_NOTIFY)
+		end_association(stack, session);
+}
+
+static void
+take_handshake(struct stack *stack, const struct sender *from, const struct dtls_opening *opening)
+{
+	struct flight flight = flight_begin(stack, from->peer, from->link);
+
+	dtls_session_handshake(&stack->secured->server,
+			       &association_at(stack, from->session)->dtls, opening, &flight.writer);
+	flight_end(stack, &flight);
+}
+
+/* An authentic, fresh record. Trap: the session may be closed when it returns. */
+static void
+take_opened(struct stack *stack, struct session *session, const struct arrival *arrival,
+	    const struct dtls_opening *opening)
+{
+	struct sender from = sender_of(stack, session, arrival);
+
+	if (session->state == BOOTSTRAP_IDLE)
+		wait_idle(stack, session);
+	switch (opening->type) {
+	case DTLS_APPLICATION_DATA:
+		intake_message(stack, &from, opening->content, opening->length);
+		return;
+	case DTLS_HANDSHAKE:
+		take_handshake(stack, &from, opening);
+		return;
+	case DTLS_ALERT_RECORD:
+		take_alert(stack, session, opening);
+		return;
+	default:
+		count(&stack->counters, COUNTER_dtls_rx_type);
+	}
+}
+
+static void
+take_outcome(struct stack *stack, const struct dtls_opening *opening,
+	     const struct secured_pending *pending)
+{
+	struct session *session = session_at(stack, pending->slot);
+	const struct arrival arrival = {
+		.in = (struct dgram_in *)pending->in,
+		.hash = pending->hash,
+		.record = opening->record,
+	};
+
+	count(&stack->counters, opening->outcome);
+	/* An earlier record of the burst may have ended the session. */
+	if (opening->outcome == COUNTER_dtls_rx_opened && session &&
+	    session->node.serial == pending->serial && secured_association(stack, session))
+		take_opened(stack, session, &arrival, opening);
+}
+
+void
+secured_open(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+	unsigned n;
+
+	if (!secured || !secured->n_openings)
+		return;
+	n = secured->n_openings;
+	secured->n_openings = 0;
+	dtls_open(secured->server.ops, secured->openings, n);
+	for (unsigned i = 0; i < n; i++)
+		take_outcome(stack, &secured->openings[i], &secured->pending[i]);
+}
+
+static void
+open_later(struct stack *stack, const struct session *session, const struct arrival *arrival)
+{
+	struct secured *secured = stack->secured;
+
+	if (secured->n_openings == DTLS_BURST)
+		secured_open(stack);
+	secured->openings[secured->n_openings].session = &association_at(stack, session)->dtls;
+	secured->openings[secured->n_openings].record = arrival->record;
+	secured->pending[secured->n_openings++] = (struct secured_pending){
+		.in = arrival->in,
+		.hash = arrival->hash,
+		.slot = session_slot(stack, session),
+		.serial = session->node.serial,
+	};
+}
+
+/* A handshake runs beside an association: what the latter does not open is for the former. */
+static void
+open_now(struct stack *stack, struct session *session, struct arrival *arrival)
+{
+	struct dtls_opening opening = { .session = &association_at(stack, session)->dtls,
+					.record = arrival->record };
+
+	dtls_open(stack->secured->server.ops, &opening, 1);
+	if (opening.outcome != COUNTER_dtls_rx_opened) {
+		handshakes_advance(stack, session, arrival);
+		return;
+	}
+	count(&stack->counters, opening.outcome);
+	take_opened(stack, session, arrival, &opening);
+}
+
+static void
+take_protected(struct stack *stack, struct arrival *arrival)
+{
+	struct session *session = NULL;
+	struct association *association;
+
+	if (arrival->record.cid_len)
+		session = session_of_cid(stack, &arrival->record);
+	if (!session)
+		session = secured_session_of(stack, arrival);
+	if (!session) {
+		count(&stack->counters, COUNTER_dtls_rx_no_session);
+		return;
+	}
+	association = association_at(stack, session);
+	if (association->established && association->handshake)
+		open_now(stack, session, arrival);
+	else if (association->established)
+		open_later(stack, session, arrival);
+	else if (association->handshake)
+		handshakes_advance(stack, session, arrival);
+	else
+		count(&stack->counters, COUNTER_dtls_rx_no_session);
+}
+
+/* ---- datagrams in --------------------------------------------------------------------------------------------- */
+
+static void
+take_plaintext(struct stack *stack, struct arrival *arrival)
+{
+	struct session *session = secured_session_of(stack, arrival);
+
+	if (session && association_at(stack, session)->handshake)
+		handshakes_advance(stack, session, arrival);
+	else
+		count(&stack->counters, COUNTER_dtls_rx_no_session);
+}
+
+static void
+take_record(struct stack *stack, struct arrival *arrival)
+{
+	if (arrival->record.epoch != 0)
+		take_protected(stack, arrival);
+	else if (dtls_is_hello(&arrival->record))
+		handshakes_hello(stack, arrival);
+	else
+		take_plaintext(stack, arrival);
+}
+
+void
+secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash)
+{
+	struct dtls_walk walk = { in->data, in->data + in->len };
+	struct arrival arrival = { .in = in, .hash = hash };
+	unsigned records = 0;
+
+	while (dtls_record_next(&walk, &arrival.record, &stack->counters)) {
+		if (++records > SECURED_RECORDS_PER_DATAGRAM) {
+			count(&stack->counters, COUNTER_dtls_rx_crowded);
+			return;
+		}
+		take_record(stack, &arrival);
+	}
+}

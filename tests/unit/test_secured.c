@@ -1,0 +1,747 @@
+/* The stack over DTLS: whole bootstraps, who owns an endpoint name, and associations that live, move and end. */
+#include <criterion/criterion.h>
+
+#include "dataplane/core/secured_state.h"
+#include "tests/support/dtls_client.h"
+#include "tests/unit/stack_world.h"
+
+enum { MESSAGES = 8, PSK_LISTENER = 1, SECOND = 1000000 };
+
+/* A device: a client, where it is, and the CoAP messages that came with the last datagram. */
+struct device {
+	struct test_client client;
+	struct peer peer;
+	struct {
+		uint8_t bytes[DTLS_WORLD_DATAGRAM];
+		size_t len;
+	} messages[MESSAGES];
+	unsigned n;
+};
+
+static const struct world_credential {
+	const char *name, *identity, *key;
+} known[] = {
+	{ "dev", "dev", "0123456789abcdef" },
+	{ "name", "identity", "0123456789ABCDEF" },
+};
+
+static struct world *world;
+static struct device device, other;
+static uint8_t buffer[DTLS_WORLD_DATAGRAM];
+
+static void
+add_known(unsigned i, size_t payload_len)
+{
+	const struct world_credential *c = &known[i];
+	struct device_entry *entry, *old;
+	struct directory_retired retired;
+
+	entry = device_entry_new(1000 + i, c->name, strlen(c->name), c->identity, strlen(c->identity),
+				 c->key, strlen(c->key));
+	atomic_store(&entry->batch, world_batch(world, 11542, payload_len));
+	cr_assert_eq(directory_put(world->directory, entry, &old, &retired), 0);
+	free(retired.blocks[0]);
+	free(retired.blocks[1]);
+	world->entries[world->n_entries++] = entry;
+}
+
+static void
+device_init(struct device *it, unsigned i, uint16_t port)
+{
+	const struct dtls_world_credential who = { known[i].identity, strlen(known[i].identity),
+						   known[i].key, strlen(known[i].key) };
+
+	memset(it, 0, sizeof *it);
+	client_init(&it->client, crypto_select(), &who);
+	it->client.random[1] = (uint8_t)port;
+	it->peer = world_peer(port);
+	it->peer.listener = PSK_LISTENER;
+}
+
+static void
+begin(unsigned sessions, size_t payload_len)
+{
+	world = world_new(sessions);
+	add_known(0, payload_len);
+	add_known(1, payload_len);
+	device_init(&device, 0, 4000);
+	device_init(&other, 1, 4001);
+}
+
+static void
+setup(void)
+{
+	begin(8, 40);
+}
+
+static void
+teardown(void)
+{
+	world_free(world);
+}
+
+TestSuite(secured, .init = setup, .fini = teardown);
+
+/* What the stack sent to this device is opened and kept. */
+static void
+device_take(struct device *it)
+{
+	it->n = 0;
+	for (unsigned i = 0; i < world->out.used; i++) {
+		struct dgram_out *out = &world->slots[i];
+
+		cr_assert_geq(out->data[0], 20, "plaintext");
+		cr_assert_leq(out->data[0], 25, "plaintext");
+		if (!peer_equal(&out->peer, &it->peer))
+			continue;
+		it->client.data_len = 0;
+		client_take(&it->client, out->data, out->len);
+		if (!it->client.data_len)
+			continue;
+		cr_assert_lt(it->n, MESSAGES);
+		memcpy(it->messages[it->n].bytes, it->client.data, it->client.data_len);
+		it->messages[it->n++].len = it->client.data_len;
+	}
+}
+
+static void
+device_send(struct device *it, const uint8_t *datagram, size_t len)
+{
+	world_feed_at(world, it->peer, datagram, len);
+	device_take(it);
+}
+
+static void
+device_hello(struct device *it)
+{
+	device_send(it, buffer, client_hello(&it->client, buffer));
+}
+
+static void
+device_handshake(struct device *it)
+{
+	device_hello(it);
+	device_hello(it);
+	device_send(it, buffer, client_last_flight(&it->client, buffer));
+}
+
+static void
+device_say(struct device *it, const void *message, size_t len)
+{
+	device_send(it, buffer, client_seal(&it->client, DTLS_APPLICATION_DATA, message, len, buffer));
+}
+
+/* A Bootstrap-Request; `ep` may be NULL. */
+static void
+device_ask(struct device *it, uint16_t mid, const char *ep)
+{
+	uint8_t message[64];
+	struct writer out = writer_init(message, sizeof message);
+
+	writer_bytes(&out, "\x44\x02", 2);
+	writer_u16(&out, mid);
+	writer_bytes(&out, "tokn\xb2" "bs", 7);
+	if (ep) {
+		writer_u8(&out, (uint8_t)(0x43 + strlen(ep)));
+		writer_bytes(&out, "ep=", 3);
+		writer_bytes(&out, ep, strlen(ep));
+	}
+	device_say(it, message, writer_len(&out));
+}
+
+/* Answers the newest request of the server with 2.04. */
+static void
+device_accept(struct device *it)
+{
+	const uint8_t *request = it->messages[it->n - 1].bytes;
+	uint8_t answer[12] = { 0x68, 0x44 };
+
+	cr_assert_gt(it->n, 0);
+	cr_assert_eq(request[0], 0x48);
+	memcpy(answer + 2, request + 2, 10);
+	device_say(it, answer, sizeof answer);
+}
+
+static uint64_t
+counted(enum counter counter)
+{
+	return world_count(world, counter);
+}
+
+static const struct session_event *
+last_event(void)
+{
+	cr_assert_gt(world->n_events, 0);
+	return &world->events[world->n_events - 1];
+}
+
+/* The answer to a request: one message with this code. */
+static void
+assert_answer(const struct device *it, uint8_t code)
+{
+	cr_assert_geq(it->n, 1);
+	cr_assert_eq(it->messages[0].bytes[1], code, "%u.%02u", it->messages[0].bytes[1] >> 5,
+		     it->messages[0].bytes[1] & 31);
+}
+
+static void
+device_bootstrap(struct device *it, const char *ep)
+{
+	device_ask(it, 77, ep);
+	assert_answer(it, 0x44);
+	for (int step = 0; step < 3; step++)
+		device_accept(it);
+	cr_assert_eq(last_event()->kind, SESSION_FINISHED);
+}
+
+/* After all time has passed nothing is left, and every handshake of the pool can be had again. */
+static void
+assert_nothing_leaks(void)
+{
+	struct secured *secured = world->stack->secured;
+	uint32_t free_ones = 0;
+
+	for (int i = 0; i < 400; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	for (uint32_t i = secured->free_handshake; i; i = secured->handshakes[i - 1].slot)
+		free_ones++;
+	cr_assert_eq(free_ones, secured->n_handshakes);
+	for (unsigned i = 0; i < world->config.sessions; i++)
+		cr_assert_not(secured->associations[i].established);
+}
+
+/* ---- who may --------------------------------------------------------------------------------------------------- */
+
+Test(secured, hellos_without_a_cookie_leave_nothing_behind)
+{
+	for (unsigned i = 0; i < 5000; i++) {
+		struct peer peer = { .addr = { [10] = 0xff, 0xff, 10, 1 }, .port = 1, .listener = PSK_LISTENER };
+		size_t len;
+
+		memcpy(peer.addr + 14, &i, 2);
+		client_init(&device.client, crypto_select(), &device.client.who);
+		len = client_hello(&device.client, buffer);
+		world_feed_at(world, peer, buffer, len);
+		cr_assert_eq(world->out.used, 1);
+		cr_assert_leq(world->slots[0].len, len);
+	}
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(counted(COUNTER_dtls_hello_verify), 5000);
+	cr_assert_eq(counted(COUNTER_dtls_started), 0);
+}
+
+Test(secured, plaintext_coap_gets_no_answer)
+{
+	static const uint8_t request[] = "\x44\x02\x00\x07tokn\xb2" "bs\x46" "ep=dev";
+
+	device_send(&device, request, sizeof request - 1);
+	cr_assert_eq(world->out.used, 0);
+	device_handshake(&device);
+	device_send(&device, request, sizeof request - 1);
+	cr_assert_eq(world->out.used, 0);
+	cr_assert_eq(counted(COUNTER_coap_rx), 0);
+}
+
+Test(secured, an_unknown_identity_is_refused_and_told)
+{
+	device.client.who.identity = "stranger";
+	device.client.who.identity_len = 8;
+	device_handshake(&device);
+	cr_assert_eq(device.client.alert, DTLS_DECRYPT_ERROR);
+	cr_assert_eq(last_event()->kind, SESSION_UNKNOWN);
+	cr_assert_eq(last_event()->name_len, 8);
+	cr_assert_arr_eq(last_event()->name, "stranger", 8);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	assert_nothing_leaks();
+}
+
+Test(secured, a_wrong_key_is_refused)
+{
+	device.client.who.key = "0123456789abcdeF";
+	device_handshake(&device);
+	cr_assert_eq(device.client.alert, DTLS_DECRYPT_ERROR);
+	cr_assert_eq(counted(COUNTER_dtls_failed_key), 1);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	assert_nothing_leaks();
+}
+
+Test(secured, an_endpoint_name_of_another_identity_is_refused)
+{
+	device_handshake(&device);
+	device_ask(&device, 1, "name");
+	assert_answer(&device, 0x80);
+	cr_assert_eq(counted(COUNTER_bs_refused_identity), 1);
+	device_ask(&device, 2, "nobody");
+	assert_answer(&device, 0x80);
+	cr_assert_eq(counted(COUNTER_bs_refused_unknown), 1);
+	device_bootstrap(&device, "dev"); /* and its own is served after that */
+}
+
+/* ---- whole bootstraps ------------------------------------------------------------------------------------------ */
+
+Test(secured, a_device_bootstraps)
+{
+	device_handshake(&device);
+	device_bootstrap(&device, "dev");
+	cr_assert_eq(last_event()->device, 1000);
+	cr_assert_eq(counted(COUNTER_bs_finished), 1);
+	assert_nothing_leaks();
+}
+
+Test(secured, a_missing_endpoint_name_is_the_identitys)
+{
+	device_handshake(&other);
+	device_bootstrap(&other, NULL);
+	cr_assert_eq(last_event()->device, 1001);
+}
+
+Test(secured, an_identity_of_another_name_owns_its_endpoint)
+{
+	device_handshake(&other);
+	device_bootstrap(&other, "name");
+	cr_assert_eq(last_event()->device, 1001);
+}
+
+Test(secured, a_device_bootstraps_again_on_its_association)
+{
+	device_handshake(&device);
+	device_bootstrap(&device, "dev");
+	device_ask(&device, 78, "dev");
+	assert_answer(&device, 0x44);
+	device_ask(&device, 78, "dev"); /* a copy gets the same answer and starts nothing */
+	assert_answer(&device, 0x44);
+	cr_assert_eq(counted(COUNTER_coap_rx_duplicate), 1);
+	cr_assert_eq(counted(COUNTER_bs_started), 2);
+}
+
+Test(secured, blocks_fit_the_records_that_a_device_takes)
+{
+	unsigned blocks = 0;
+
+	teardown();
+	begin(8, 700);
+	device.client.max_fragment = DTLS_MAX_FRAGMENT_512;
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	while (device.messages[device.n - 1].bytes[1] == 3 && device.messages[device.n - 1].len > 200) {
+		const uint8_t *request = device.messages[device.n - 1].bytes;
+		/* 2.31 with the request's Block1: the last option before the payload. */
+		uint8_t answer[16] = { 0x68, 0x5f };
+
+		cr_assert_leq(device.messages[device.n - 1].len, 512);
+		memcpy(answer + 2, request + 2, 10);
+		answer[12] = 0xd1;
+		answer[13] = 27 - 13;
+		answer[14] = (uint8_t)(blocks << 4 | 8 | 4);
+		blocks++;
+		if (blocks == 3)
+			break;
+		device_say(&device, answer, 15);
+	}
+	cr_assert_eq(blocks, 3, "700 bytes in blocks of 256: %u", blocks);
+}
+
+Test(secured, several_records_of_a_datagram_are_all_served)
+{
+	static const uint8_t ping[] = { 0x40, 0, 0, 1 };
+	size_t len = 0;
+
+	device_handshake(&device);
+	for (int i = 0; i < 3; i++)
+		len += client_seal(&device.client, DTLS_APPLICATION_DATA, ping, sizeof ping, buffer + len);
+	device_send(&device, buffer, len);
+	cr_assert_eq(device.n, 3);
+	len = 0;
+	for (int i = 0; i < 20; i++)
+		len += client_seal(&device.client, DTLS_APPLICATION_DATA, ping, sizeof ping, buffer + len);
+	device_send(&device, buffer, len);
+	cr_assert_eq(device.n, SECURED_RECORDS_PER_DATAGRAM);
+	cr_assert_eq(counted(COUNTER_dtls_rx_crowded), 1);
+}
+
+/* A burst of all devices at once, so that records are opened and sealed together. */
+Test(secured, a_burst_of_records_of_many_peers_is_served)
+{
+	enum { PEERS = 8 };
+	static struct device devices[PEERS];
+	struct dgram_in in[PEERS];
+	static uint8_t bytes[PEERS][DTLS_WORLD_DATAGRAM];
+	static const uint8_t ping[] = { 0x40, 0, 0, 1 };
+
+	for (unsigned i = 0; i < PEERS; i++) {
+		device_init(&devices[i], i & 1, (uint16_t)(5000 + i));
+		device_handshake(&devices[i]);
+	}
+	for (unsigned i = 0; i < PEERS; i++)
+		in[i] = (struct dgram_in){
+			.peer = devices[i].peer, .link = world_link(), .data = bytes[i],
+			.len = (uint16_t)client_seal(&devices[i].client, DTLS_APPLICATION_DATA, ping,
+						     sizeof ping, bytes[i]),
+		};
+	world_clear(world);
+	stack_receive(world->stack, world->now, in, PEERS, &world->out);
+	cr_assert_eq(world->out.used, PEERS);
+	for (unsigned i = 0; i < PEERS; i++) {
+		device_take(&devices[i]);
+		cr_assert_eq(devices[i].n, 1);
+		cr_assert_arr_eq(devices[i].messages[0].bytes, "\x70\x00\x00\x01", 4);
+	}
+}
+
+/* ---- a second handshake ---------------------------------------------------------------------------------------- */
+
+Test(secured, an_association_serves_until_the_next_handshake_has_finished)
+{
+	struct device again;
+
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	device_init(&again, 0, 4000); /* the device rebooted: same address and port */
+	again.client.random[0] ^= 0x55;
+	device_hello(&again);
+	device_hello(&again);
+	cr_assert_eq(again.client.hellos_done, 1);
+	device_accept(&device); /* the old one goes on */
+	cr_assert_eq(device.messages[0].bytes[1], 3);
+	device_send(&again, buffer, client_last_flight(&again.client, buffer));
+	cr_assert_eq(again.client.finished, 1);
+	cr_assert_eq(last_event()->kind, SESSION_FAILED);
+	cr_assert_eq(last_event()->cause, CAUSE_CLOSED);
+	cr_assert_eq(counted(COUNTER_dtls_replaced), 1);
+	device_accept(&device); /* its keys are gone */
+	cr_assert_eq(counted(COUNTER_dtls_rx_replayed) + counted(COUNTER_dtls_rx_bad_tag), 1);
+	device_ask(&again, 1, "dev"); /* the same message id and token: no copy */
+	assert_answer(&again, 0x44);
+	cr_assert_eq(counted(COUNTER_bs_started), 2);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+}
+
+Test(secured, a_second_handshake_that_fails_changes_nothing)
+{
+	struct device again;
+
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	device_init(&again, 0, 4000);
+	again.client.random[0] ^= 0x55;
+	again.client.who.key = "0123456789abcdeF";
+	device_handshake(&again);
+	cr_assert_eq(again.client.alert, DTLS_DECRYPT_ERROR);
+	for (int step = 0; step < 3; step++)
+		device_accept(&device);
+	cr_assert_eq(last_event()->kind, SESSION_FINISHED);
+	assert_nothing_leaks();
+}
+
+Test(secured, a_second_handshake_that_is_given_up_changes_nothing)
+{
+	struct device again;
+
+	device_handshake(&device);
+	device_init(&again, 0, 4000);
+	again.client.random[0] ^= 0x55;
+	device_hello(&again);
+	device_hello(&again);
+	for (int i = 0; i < 59; i++)
+		world_tick(world, SECOND);
+	device_bootstrap(&device, "dev");
+	assert_nothing_leaks();
+	cr_assert_eq(counted(COUNTER_dtls_failed_timeout), 1);
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------------------ */
+
+static void
+device_close(struct device *it)
+{
+	device_send(it, buffer, client_seal(&it->client, DTLS_ALERT_RECORD, "\1\0", 2, buffer));
+}
+
+Test(secured, close_notify_frees_the_session_at_once)
+{
+	device_handshake(&device);
+	device_bootstrap(&device, "dev");
+	device_close(&device);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(world->out.used, 0);
+}
+
+Test(secured, close_notify_ends_a_run)
+{
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	device_close(&device);
+	cr_assert_eq(last_event()->kind, SESSION_FAILED);
+	cr_assert_eq(last_event()->cause, CAUSE_CLOSED);
+	cr_assert_eq(counted(COUNTER_bs_failed_closed), 1);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	assert_nothing_leaks();
+}
+
+Test(secured, an_end_that_could_not_be_told_keeps_its_session_and_says_nothing_more)
+{
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	world->event_room = 0;
+	device_close(&device);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	device_say(&device, "\x40\0\0\1", 4);
+	cr_assert_eq(world->out.used, 0, "neither under old keys nor in plaintext");
+	world->event_room = UINT32_MAX;
+	world_tick(world, SECOND);
+	cr_assert_eq(last_event()->cause, CAUSE_CLOSED);
+	assert_nothing_leaks();
+}
+
+Test(secured, a_warning_ends_nothing)
+{
+	device_handshake(&device);
+	device_send(&device, buffer, client_seal(&device.client, DTLS_ALERT_RECORD, "\1\x5a", 2, buffer));
+	device_bootstrap(&device, "dev");
+}
+
+Test(secured, an_association_without_a_request_is_closed)
+{
+	device_handshake(&device);
+	for (int i = 0; i < 50; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	device_say(&device, "\x40\0\0\1", 4); /* a ping keeps it */
+	for (int i = 0; i < 50; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	for (int i = 0; i < 11; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(counted(COUNTER_dtls_idle), 1);
+	assert_nothing_leaks();
+}
+
+Test(secured, a_handshake_that_goes_silent_is_given_up)
+{
+	device_hello(&device);
+	device_hello(&device);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	for (int i = 0; i < 62; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(counted(COUNTER_dtls_flight_again), 2);
+	cr_assert_eq(counted(COUNTER_dtls_failed_timeout), 1);
+	assert_nothing_leaks();
+}
+
+Test(secured, retransmissions_are_fresh_records)
+{
+	unsigned came = 0;
+
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	for (int i = 0; i < 100; i++) {
+		world_tick(world, SECOND);
+		device_take(&device);
+		came += device.n;
+	}
+	cr_assert_eq(came, 4);
+	cr_assert_eq(last_event()->cause, CAUSE_TIMEOUT);
+	assert_nothing_leaks();
+}
+
+/* ---- connection ids (RFC 9146) --------------------------------------------------------------------------------- */
+
+Test(secured, a_device_that_moves_goes_on_with_its_run)
+{
+	device.client.offer_cid = true;
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	device.peer.port = 4999;
+	device_accept(&device);
+	cr_assert_eq(device.n, 1, "the next step went to the new address");
+	device_accept(&device);
+	device_accept(&device);
+	cr_assert_eq(last_event()->kind, SESSION_FINISHED);
+	cr_assert_eq(counted(COUNTER_dtls_moved), 1);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	assert_nothing_leaks();
+}
+
+Test(secured, only_the_newest_authentic_record_moves_an_association)
+{
+	uint8_t older[DTLS_WORLD_DATAGRAM], newer[DTLS_WORLD_DATAGRAM];
+	size_t older_len, newer_len;
+	struct peer home;
+
+	device.client.offer_cid = true;
+	device_handshake(&device);
+	home = device.peer;
+	older_len = client_seal(&device.client, DTLS_APPLICATION_DATA, "\x40\0\0\1", 4, older);
+	newer_len = client_seal(&device.client, DTLS_APPLICATION_DATA, "\x40\0\0\2", 4, newer);
+	device_send(&device, newer, newer_len);
+	device.peer.port = 4999;
+	device_send(&device, newer, newer_len); /* a copy from elsewhere */
+	cr_assert_eq(counted(COUNTER_dtls_rx_replayed), 1);
+	older[older_len - 1] ^= 1;
+	device_send(&device, older, older_len); /* a forgery from elsewhere */
+	cr_assert_eq(counted(COUNTER_dtls_rx_bad_tag), 1);
+	older[older_len - 1] ^= 1;
+	device_send(&device, older, older_len); /* authentic, but overtaken */
+	cr_assert_eq(world->out.used, 1);
+	cr_assert(peer_equal(&world->slots[0].peer, &home), "the answer goes home");
+	cr_assert_eq(counted(COUNTER_dtls_moved), 0);
+}
+
+Test(secured, without_a_connection_id_nobody_moves)
+{
+	device_handshake(&device);
+	device.peer.port = 4999;
+	device_ask(&device, 1, "dev");
+	cr_assert_eq(world->out.used, 0);
+	cr_assert_eq(counted(COUNTER_dtls_rx_no_session), 1);
+}
+
+Test(secured, a_device_may_move_to_an_address_that_another_left)
+{
+	device.client.offer_cid = true;
+	device_handshake(&device);
+	device_handshake(&other);
+	device_ask(&other, 1, "name");
+	device.peer = other.peer;
+	device_bootstrap(&device, "dev");
+	cr_assert_eq(counted(COUNTER_dtls_moved), 1);
+	cr_assert_eq(counted(COUNTER_bs_failed_closed), 1, "the other one's run");
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	assert_nothing_leaks();
+}
+
+/* ---- floods and full pools ------------------------------------------------------------------------------------- */
+
+Test(secured, peers_with_a_session_are_served_while_new_ones_are_limited)
+{
+	struct device late;
+
+	device_handshake(&device);
+	world->limits.hellos_per_s = 10;
+	for (unsigned i = 0; i < 100; i++) {
+		struct device flood;
+
+		device_init(&flood, 0, (uint16_t)(6000 + i));
+		device_hello(&flood);
+	}
+	cr_assert_eq(counted(COUNTER_dtls_hello_limited), 90);
+	device_init(&late, 1, 7000);
+	device_hello(&late);
+	cr_assert_eq(late.client.verify_requests, 0);
+	device_bootstrap(&device, "dev");
+	device.client.random[0] ^= 1; /* a new handshake of a known peer is no new peer either */
+	device.client.cookie_len = 0;
+	device.client.verify_requests = 0;
+	device_hello(&device);
+	cr_assert_eq(device.client.verify_requests, 1);
+	world->now += SECOND;
+	device_hello(&late);
+	cr_assert_eq(late.client.verify_requests, 1, "a second later there is room again");
+}
+
+Test(secured, handshakes_are_limited_by_worker_and_by_prefix)
+{
+	struct device late;
+
+	world->limits.handshakes_per_prefix_per_s = 1;
+	device_handshake(&device);
+	device_hello(&other);
+	device_hello(&other);
+	cr_assert_eq(other.client.server_hellos, 0);
+	cr_assert_eq(counted(COUNTER_dtls_start_limited), 1);
+	device_init(&late, 1, 4002);
+	late.peer.addr[13] = 99; /* another /24 */
+	device_hello(&late);
+	device_hello(&late);
+	cr_assert_eq(late.client.server_hellos, 1);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 2);
+}
+
+Test(secured, a_full_pool_of_handshakes_is_counted_and_recovers)
+{
+	enum { POOL = 64 }; /* the least there is */
+	struct device late;
+
+	teardown();
+	begin(100, 40);
+	for (unsigned i = 0; i < POOL; i++) {
+		struct device half;
+
+		device_init(&half, 0, (uint16_t)(6000 + i));
+		device_hello(&half);
+		device_hello(&half);
+		cr_assert_eq(half.client.hellos_done, 1);
+	}
+	device_init(&late, 1, 7000);
+	device_hello(&late);
+	device_hello(&late);
+	cr_assert_eq(late.client.server_hellos, 0);
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_full), 1);
+	for (int i = 0; i < 62; i++)
+		world_tick(world, SECOND);
+	device_init(&late, 1, 7000);
+	device_handshake(&late);
+	device_bootstrap(&late, "name");
+	assert_nothing_leaks();
+}
+
+Test(secured, a_full_table_gives_a_finished_session_for_a_new_handshake)
+{
+	teardown();
+	begin(1, 40);
+	device_handshake(&device);
+	device_hello(&other);
+	device_hello(&other);
+	cr_assert_eq(counted(COUNTER_sessions_full), 1, "one that has not run yet stays");
+	device_bootstrap(&device, "dev");
+	device_init(&other, 1, 4001);
+	device_handshake(&other);
+	cr_assert_eq(counted(COUNTER_sessions_evicted), 1);
+	device_bootstrap(&other, "name");
+	assert_nothing_leaks();
+}
+
+Test(secured, a_draining_stack_starts_no_handshake)
+{
+	static const struct stack_command drain = { .kind = STACK_DRAIN, .on = true };
+
+	device_handshake(&device);
+	device_ask(&device, 1, "dev");
+	stack_command(world->stack, world->now, &drain, &world->out);
+	device_hello(&other);
+	device_hello(&other);
+	cr_assert_eq(other.client.server_hellos, 0);
+	cr_assert_eq(counted(COUNTER_dtls_start_draining), 1);
+	for (int step = 0; step < 3; step++)
+		device_accept(&device);
+	cr_assert_eq(last_event()->kind, SESSION_FINISHED);
+}
+
+/* A batch that comes while the device waits is sent in records, too: stack_command() seals. */
+Test(secured, commands_send_sealed_datagrams)
+{
+	struct stack_command batch = { .kind = STACK_BATCH };
+
+	device_handshake(&device);
+	world->entries[0]->flags = DEVICE_PER_SESSION;
+	device_ask(&device, 1, "dev");
+	cr_assert_eq(last_event()->kind, SESSION_NEEDS_BATCH);
+	batch.session = last_event()->session;
+	batch.batch = world_batch(world, 11542, 40);
+	batch_hold(batch.batch);
+	world_clear(world);
+	stack_command(world->stack, world->now, &batch, &world->out);
+	device_take(&device);
+	cr_assert_eq(device.n, 2, "2.04 and the first step");
+	assert_answer(&device, 0x44);
+}
+
+Test(secured, sizes_are_as_promised)
+{
+	cr_assert_leq(stack_handshake_bytes(), 512);
+	cr_assert_leq(stack_session_bytes(), 512);
+	cr_assert_leq(secured_association_bytes(), 256);
+}
