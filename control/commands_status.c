@@ -100,15 +100,23 @@ put_listeners(const struct config *config, struct text *text, json_t *result)
 	json_object_set_new(result, "listeners", list);
 }
 
+static unsigned
+slow_lane_used(const struct daemon *daemon)
+{
+	return daemon->lane ? slow_lane_in_use(daemon->lane) : 0;
+}
+
 static void
 put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	struct counters counters;
 
 	dataplane_counters(daemon->dp, -1, &counters);
-	text_printf(text, "bootstraps %llu started, %llu finished\n",
+	text_printf(text, "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
 		    (unsigned long long)counters.value[COUNTER_bs_started],
-		    (unsigned long long)counters.value[COUNTER_bs_finished]);
+		    (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
+		    daemon->config->slow_lane_handshakes);
+	json_object_set_new(result, "slow_lane_in_use", json_integer(slow_lane_used(daemon)));
 	json_object_set_new(result, "bootstraps_started",
 			    json_integer((json_int_t)counters.value[COUNTER_bs_started]));
 	json_object_set_new(result, "bootstraps_finished",

@@ -55,7 +55,7 @@ struct config {
 	unsigned n_listeners;
 	uint32_t sessions;
 	uint32_t ack_timeout_ms, ack_random_percent, max_retransmit;
-	uint32_t linger_s, batch_wait_ms, busy_max_age_s;
+	uint32_t linger_s, batch_wait_ms, busy_max_age_s, slow_lane_handshakes;
 	char *socket, *socket_group;
 	uint32_t log_level, log_target; /* enum severity, enum log_target */
 	char *policy, *inventory, *objects; /* paths, resolved against the folder of `file` */

@@ -53,6 +53,8 @@ const struct setting settings[] = {
 	  .help = "longest wait of a request for the control side; below a client's ACK_TIMEOUT" },
 	{ "limits.busy_max_age_s", SETTING_NUMBER, ROOT(busy_max_age_s), 1, 86400, "60", .live = true,
 	  .help = "Max-Age of 5.03 Service Unavailable" },
+	{ "limits.slow_lane_handshakes", SETTING_NUMBER, ROOT(slow_lane_handshakes), 1, 4096, "64",
+	  .help = "handshakes of suites that only mbedTLS speaks, at once; about 40 kB each" },
 	{ "control.socket", SETTING_PATH, ROOT(socket), .preset = CTL_SOCKET_DEFAULT,
 	  .help = "path of the control socket" },
 	{ "control.group", SETTING_TEXT, ROOT(socket_group), .help = "group that may use the socket" },

@@ -209,7 +209,7 @@ load_first(struct daemon *daemon)
 static int
 open_dataplane(struct daemon *daemon, struct generation *generation)
 {
-	char error[DATAPLANE_ERROR_MAX];
+	char error[DATAPLANE_ERROR_MAX], lane_error[SLOW_LANE_ERROR_MAX];
 	struct dataplane_config *config = calloc(1, sizeof *config);
 
 	if (!config) {
@@ -228,6 +228,11 @@ open_dataplane(struct daemon *daemon, struct generation *generation)
 	reload_publish(daemon, generation);
 	if (dataplane_start(daemon->dp, error) < 0) {
 		log_error("%s", error);
+		return -1;
+	}
+	daemon->lane = slow_lane_new(daemon->dp, daemon->config->slow_lane_handshakes, lane_error);
+	if (!daemon->lane) {
+		log_error("%s", lane_error);
 		return -1;
 	}
 	return 0;
@@ -264,6 +269,7 @@ close_dataplane(struct daemon *daemon)
 
 	if (!daemon->dp)
 		return;
+	slow_lane_free(daemon->lane);
 	dataplane_stop(daemon->dp);
 	events_take(daemon);
 	outbox_fini(&daemon->outbox);

@@ -17,6 +17,7 @@
 #include "control/reports.h"
 #include "control/roster.h"
 #include "control/run.h"
+#include "control/slow_lane.h"
 #include "control/unknowns.h"
 #include "dataplane/dataplane.h"
 
@@ -32,6 +33,7 @@ struct daemon {
 	struct ctl_server *server;
 	struct loop_source *server_source;
 	struct dataplane *dp;
+	struct slow_lane *lane;
 	struct generation *generation;
 	uint32_t last_number; /* of a generation, refused ones not counted */
 	struct roster roster;
