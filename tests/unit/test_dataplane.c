@@ -4,100 +4,13 @@
  * turned around, whoever owned it.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "dataplane/dataplane.h"
+#include "tests/support/echo_stack.h"
 #include "tests/unit/frame_fixture.h"
-
-/* ---- an echo in the place of core/stack.c ---- */
-
-struct stack {
-	struct stack_config config;
-	struct counters counters;
-	_Atomic uint64_t commands;
-};
-
-size_t
-stack_size(const struct stack_config *config)
-{
-	return sizeof(struct stack);
-}
-
-size_t
-stack_session_bytes(void)
-{
-	return 256;
-}
-
-struct stack *
-stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
-{
-	struct stack *stack = memory;
-
-	stack->config = *config;
-	return stack;
-}
-
-void
-stack_fini(struct stack *stack)
-{
-	struct session_event last = { .kind = SESSION_FAILED, .cause = CAUSE_CANCELLED };
-
-	stack->config.emit(stack->config.emit_ctx, &last);
-}
-
-void
-stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n,
-	      struct outbox *out)
-{
-	struct session_event event = { .kind = SESSION_STARTED, .time_us = now_us };
-
-	for (unsigned i = 0; i < n; i++) {
-		struct dgram_out *slot = &out->slots[out->used++];
-
-		slot->peer = in[i].peer;
-		slot->link = in[i].link;
-		slot->len = in[i].len;
-		memcpy(slot->data, in[i].data, in[i].len);
-		event.peer = in[i].peer;
-		stack->config.emit(stack->config.emit_ctx, &event);
-	}
-	count_add(&stack->counters, COUNTER_coap_rx, n);
-}
-
-void
-stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
-{
-}
-
-void
-stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
-	      struct outbox *out)
-{
-	stack->commands++;
-	count(&stack->counters, COUNTER_bs_cancelled);
-}
-
-const struct counters *
-stack_counters(const struct stack *stack)
-{
-	return &stack->counters;
-}
-
-struct counters *
-stack_counters_writable(struct stack *stack)
-{
-	return &stack->counters;
-}
-
-struct stack_gauges
-stack_gauges(const struct stack *stack)
-{
-	return (struct stack_gauges){ .capacity = stack->config.sessions };
-}
 
 /* ---- frames in files (libpcap's classic format) ---- */
 
