@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 
 #include "control/config.h"
+#include "control/config_schema.h"
 #include "control/log.h"
 
 #define GOOD_LISTS \
@@ -255,4 +256,20 @@ Test(config, help_tells_every_setting)
 	cr_expect(config_help_one("sessions", &text));
 	cr_expect_not(config_help_one("nonsense", &text));
 	text_fini(&text);
+}
+
+/* "Every setting is shown with its default", says the sample. */
+Test(config, sample_mentions_every_setting)
+{
+	static char sample[65536];
+	FILE *file = fopen(SOURCE_ROOT "/conf/cradle.conf", "r");
+
+	cr_assert_not_null(file);
+	sample[fread(sample, 1, sizeof sample - 1, file)] = '\0';
+	fclose(file);
+	for (unsigned i = 0; i < n_settings; i++) {
+		const char *dot = strrchr(settings[i].name, '.');
+
+		cr_expect(strstr(sample, dot ? dot + 1 : settings[i].name), "%s", settings[i].name);
+	}
 }
