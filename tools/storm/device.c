@@ -1,0 +1,349 @@
+#include "tools/storm/device.h"
+
+#include <string.h>
+
+#include "tools/storm/device_coap.h"
+#include "tools/storm/device_internal.h"
+#include "tools/storm/random.h"
+
+enum {
+	HELLO_GAP_MAX_US = 60 * 1000000, /* RFC 6347 4.2.4.1 */
+};
+
+const char *const outcome_names[OUTCOMES] = {
+	[OUTCOME_DONE] = "done",
+	[OUTCOME_INTENDED] = "misbehaved as told",
+	[OUTCOME_WRONG_WRITE] = "wrong write",
+	[OUTCOME_MISSING] = "missing write",
+	[OUTCOME_REFUSED] = "refused",
+	[OUTCOME_RESET] = "reset",
+	[OUTCOME_ALERT] = "alert",
+	[OUTCOME_FORGED] = "forged handshake",
+	[OUTCOME_SILENT] = "silence",
+	[OUTCOME_UNFINISHED] = "unfinished",
+};
+
+const char *const phase_names[PHASES] = { "cookie", "handshake", "bootstrap", "whole" };
+
+static void
+fill_random(void *ctx, uint8_t *bytes, size_t len)
+{
+	struct fleet *fleet = (struct fleet *)ctx;
+
+	random_fill(&fleet->fresh, bytes, len);
+}
+
+void
+fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const struct crypto_ops *ops, uint64_t seed,
+	   uint64_t fresh)
+{
+	fleet->settings = *settings;
+	fleet->random = random_seed(seed);
+	/* Message ids and the like of a run repeated must not be taken for copies of the first one's. */
+	fleet->fresh = random_seed(fresh);
+	fleet->rng = (struct rng){ fill_random, fleet };
+	fleet->dtls = (struct storm_dtls_env){ .ops = ops, .counters = &fleet->tally.records };
+	fleet->running = 0;
+	fleet->idle_head = 0;
+	fleet->n_idle = fleet->n;
+	for (uint32_t i = 0; i < fleet->n; i++)
+		fleet->idle[i] = i;
+	timer_wheel_init(&fleet->wheel, &fleet->devices[0].timer, sizeof *fleet->devices, fleet->now_us);
+}
+
+/* ---- time ---- */
+
+static uint32_t
+index_of(const struct fleet *fleet, const struct device *device)
+{
+	return (uint32_t)(device - fleet->devices);
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return !a ? b : !b ? a : a < b ? a : b;
+}
+
+static void
+arm(struct fleet *fleet, struct device *device)
+{
+	uint64_t due = earlier(device->send_us, earlier(device->resend_us, device->give_up_us));
+
+	if (due)
+		timer_wheel_arm(&fleet->wheel, index_of(fleet, device), due);
+	else
+		timer_wheel_cancel(&fleet->wheel, index_of(fleet, device));
+}
+
+void
+device_progress(struct fleet *fleet, struct device *device)
+{
+	device->resend_us = 0;
+	device->give_up_us = fleet->now_us + fleet->settings.give_up_us;
+}
+
+/* The message just sent goes again unless something comes. */
+static void
+expect_answer(struct fleet *fleet, struct device *device, enum device_message message)
+{
+	uint64_t timeout = fleet->settings.ack_timeout_us;
+
+	/* RFC 7252 4.2: at random between ACK_TIMEOUT and 1.5 times that; RFC 6347 4.2.4.1 has no such spread. */
+	timeout = message == MESSAGE_REQUEST ? timeout + random_below(&fleet->random, timeout / 2 + 1) : timeout / 2;
+	device->again = message;
+	device->resent = 0;
+	device->resend_gap_us = (uint32_t)timeout;
+	device->resend_us = fleet->now_us + timeout;
+}
+
+/* ---- beginning and end ---- */
+
+void
+device_end(struct fleet *fleet, struct device *device, enum outcome outcome)
+{
+	uint64_t now = fleet->now_us;
+
+	fleet->tally.outcomes[outcome]++;
+	if (outcome == OUTCOME_DONE) {
+		histogram_add(&fleet->tally.phases[PHASE_BOOTSTRAP], now - device->phase_us);
+		histogram_add(&fleet->tally.phases[PHASE_WHOLE], now - device->intended_us);
+	}
+	device->state = DEVICE_IDLE;
+	device->send_us = device->resend_us = device->give_up_us = 0;
+	fleet->running--;
+	fleet->idle[(fleet->idle_head + fleet->n_idle++) % fleet->n] = index_of(fleet, device);
+}
+
+static void
+begin_handshake(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	device->state = DEVICE_SHAKING;
+	storm_dtls_start(&device->dtls, &fleet->rng, fleet->settings.offer_cid);
+	device_send(fleet, device, MESSAGE_HELLO, out);
+}
+
+/* A new request has a new token; `device->mid` is the caller's matter. */
+void
+device_ask(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	uint64_t random = random_next(&fleet->fresh);
+
+	memcpy(device->token, &random, sizeof device->token);
+	device->state = DEVICE_ASKING;
+	device->seen = 0;
+	device->block_line = -1;
+	device->n_answered = 0;
+	device_send(fleet, device, MESSAGE_REQUEST, out);
+}
+
+int64_t
+fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out)
+{
+	struct device *device;
+	uint32_t index;
+
+	if (!fleet->n_idle)
+		return -1;
+	index = fleet->idle[fleet->idle_head];
+	fleet->idle_head = (fleet->idle_head + 1) % fleet->n;
+	fleet->n_idle--;
+	fleet->running++;
+	fleet->tally.started++;
+	device = &fleet->devices[index];
+	device->intended_us = device->phase_us = intended_us;
+	device->misbehaved = device->rebound = device->wrong = device->heard = false;
+	/* Message ids go on from run to run, so that a new run is no duplicate (RFC 7252 4.4). */
+	device->mid = device->runs ? device->mid + 1 : (uint16_t)random_next(&fleet->fresh);
+	device->runs++;
+	device_progress(fleet, device);
+	if (fleet->settings.psk)
+		begin_handshake(fleet, device, out);
+	else
+		device_ask(fleet, device, out);
+	if (fleet->settings.misbehave == MISBEHAVE_HELLO_FLOOD)
+		device_end(fleet, device, OUTCOME_INTENDED);
+	arm(fleet, device);
+	return index;
+}
+
+void
+device_restart(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	device_progress(fleet, device);
+	if (fleet->settings.psk)
+		begin_handshake(fleet, device, out);
+	else
+		device_ask(fleet, device, out);
+}
+
+void
+fleet_stop(struct fleet *fleet)
+{
+	for (uint32_t i = 0; i < fleet->n; i++)
+		if (fleet->devices[i].state != DEVICE_IDLE)
+			device_end(fleet, &fleet->devices[i], OUTCOME_UNFINISHED);
+}
+
+/* ---- sending ---- */
+
+/* Writes `message` now. What wants an answer is repeated until there is one. */
+static void
+emit(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out)
+{
+	device_write(fleet, device, message, out);
+	if (message == MESSAGE_HELLO || message == MESSAGE_LAST_FLIGHT || message == MESSAGE_REQUEST)
+		expect_answer(fleet, device, message);
+	if (message == MESSAGE_REPLY && device->state == DEVICE_ENDING)
+		device_end(fleet, device, device->outcome);
+}
+
+void
+device_send(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out)
+{
+	const struct fleet_settings *settings = &fleet->settings;
+	uint64_t delay = device->heard ? settings->rtt_us : 0;
+
+	if (device->heard && settings->rtt_spread_us)
+		delay += random_below(&fleet->random, 2 * settings->rtt_spread_us + 1) - settings->rtt_spread_us;
+	if (settings->misbehave == MISBEHAVE_SLOW_ACK && message == MESSAGE_REPLY)
+		delay += settings->slow_ack_us;
+	if (!delay) {
+		emit(fleet, device, message, out);
+		return;
+	}
+	/* An answer on its way already is the one that a copy of its question would cause. */
+	if (device->send_us && device->later == message)
+		return;
+	device->later = message;
+	device->send_us = fleet->now_us + delay;
+}
+
+/* RFC 7252 4.2: after MAX_RETRANSMIT the exchange has failed. Handshakes go on until the device gives up. */
+static void
+send_again(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	if (device->again == MESSAGE_REQUEST && device->resent == COAP_MAX_RETRANSMIT) {
+		device_end(fleet, device, OUTCOME_SILENT);
+		return;
+	}
+	/* While the answer to what came is under way, nothing else is. */
+	if (!device->send_us) {
+		device->resent++;
+		fleet->tally.retransmitted++;
+		device_write(fleet, device, device->again, out);
+	}
+	device->resend_gap_us *= 2;
+	if (device->resend_gap_us > HELLO_GAP_MAX_US)
+		device->resend_gap_us = HELLO_GAP_MAX_US;
+	device->resend_us = fleet->now_us + device->resend_gap_us;
+}
+
+bool
+fleet_tick(struct fleet *fleet, uint32_t *index, struct storm_out *out)
+{
+	uint64_t now = fleet->now_us;
+	struct device *device;
+
+	if (!timer_wheel_pop(&fleet->wheel, now, index))
+		return false;
+	device = &fleet->devices[*index];
+	if (device->send_us && device->send_us <= now) {
+		device->send_us = 0;
+		emit(fleet, device, device->later, out);
+	} else if (device->give_up_us && device->give_up_us <= now) {
+		device_end(fleet, device, OUTCOME_SILENT);
+	} else if (device->resend_us && device->resend_us <= now) {
+		send_again(fleet, device, out);
+	}
+	arm(fleet, device);
+	return true;
+}
+
+/* ---- receiving ---- */
+
+static void
+take_alert(struct fleet *fleet, struct device *device, const struct storm_dtls_taken *taken)
+{
+	enum misbehave misbehave = fleet->settings.misbehave;
+	bool meant = misbehave == MISBEHAVE_WRONG_KEY || misbehave == MISBEHAVE_UNKNOWN_IDENTITY;
+
+	if (taken->content[0] == DTLS_FATAL && device->state != DEVICE_IDLE)
+		device_end(fleet, device, meant ? OUTCOME_INTENDED : OUTCOME_ALERT);
+}
+
+static void
+end_phase(struct fleet *fleet, struct device *device, enum phase phase)
+{
+	histogram_add(&fleet->tally.phases[phase], fleet->now_us - device->phase_us);
+	device->phase_us = fleet->now_us;
+}
+
+static void
+take_event(struct fleet *fleet, struct device *device, const struct storm_dtls_taken *taken, struct storm_out *out)
+{
+	switch (taken->event) {
+	case STORM_DTLS_NOTHING:
+		return;
+	case STORM_DTLS_VERIFY:
+		end_phase(fleet, device, PHASE_COOKIE);
+		device_progress(fleet, device);
+		if (fleet->settings.misbehave == MISBEHAVE_NO_COOKIE_ECHO)
+			device_end(fleet, device, OUTCOME_INTENDED);
+		else
+			device_send(fleet, device, MESSAGE_HELLO, out);
+		return;
+	case STORM_DTLS_GREETED:
+		device_progress(fleet, device);
+		device_send(fleet, device, MESSAGE_LAST_FLIGHT, out);
+		return;
+	case STORM_DTLS_SECURED:
+		end_phase(fleet, device, PHASE_HANDSHAKE);
+		device_progress(fleet, device);
+		device_ask(fleet, device, out);
+		return;
+	case STORM_DTLS_DATA:
+		device_take_coap(fleet, device, taken->content, taken->len, out);
+		return;
+	case STORM_DTLS_ALERT:
+		take_alert(fleet, device, taken);
+		return;
+	case STORM_DTLS_WRONG:
+		device_end(fleet, device, OUTCOME_FORGED);
+		return;
+	}
+}
+
+static void
+take_records(struct fleet *fleet, struct device *device, uint8_t *data, size_t len, struct storm_out *out)
+{
+	struct dtls_walk walk = { data, data + len };
+	struct credential credential;
+	struct storm_dtls_who who = { 0 };
+	struct storm_dtls_taken taken;
+
+	/* Only a handshake needs to know who this is. */
+	if (device->dtls.step <= STORM_DTLS_COOKIE)
+		who = device_who(fleet, device, &credential);
+	while (storm_dtls_take(&device->dtls, &fleet->dtls, &who, &walk, &taken)) {
+		/* An ended device keeps its keys for copies of its last exchange, and nothing else. */
+		if (device->state != DEVICE_IDLE || taken.event == STORM_DTLS_DATA)
+			take_event(fleet, device, &taken, out);
+	}
+}
+
+void
+fleet_receive(struct fleet *fleet, uint32_t index, uint8_t *data, size_t len, struct storm_out *out)
+{
+	struct device *device = &fleet->devices[index];
+
+	fleet->tally.datagrams_received++;
+	if (!device->runs)
+		return;
+	device->heard = true;
+	if (fleet->settings.psk)
+		take_records(fleet, device, data, len, out);
+	else
+		device_take_coap(fleet, device, data, len, out);
+	arm(fleet, device);
+}

@@ -1,0 +1,23 @@
+/*
+ * device_internal.h - what device.c (the life of a device), device_coap.c (what it is asked) and device_write.c (what it
+ * sends) have in common.
+ */
+#pragma once
+
+#include "tools/storm/device.h"
+
+/* Something good came: nothing goes again, and patience begins anew. */
+void device_progress(struct fleet *fleet, struct device *device);
+void device_end(struct fleet *fleet, struct device *device, enum outcome outcome);
+/* Sends a Bootstrap-Request under a new token. */
+void device_ask(struct fleet *fleet, struct device *device, struct storm_out *out);
+/* As after a power cut: handshake and request anew, message ids as before. */
+void device_restart(struct fleet *fleet, struct device *device, struct storm_out *out);
+/* Sends it, now or after the network's delay. */
+void device_send(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out);
+
+/* Writes it into `out`, misbehaving as told. */
+void device_write(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out);
+/* Identity and key, borrowed from *credential, which is filled. */
+struct storm_dtls_who device_who(const struct fleet *fleet, const struct device *device,
+				 struct credential *credential);

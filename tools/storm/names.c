@@ -1,0 +1,292 @@
+#include "tools/storm/names.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIGITS_MAX = 10, COLUMNS_MAX = 16 };
+
+/* Offsets into the text; what is not there has length 0. */
+struct name_row {
+	uint32_t endpoint, identity, key;
+	uint8_t endpoint_len, identity_len, key_len;
+	uint8_t key_is_hex;
+};
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(char error[NAMES_ERROR_MAX], const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(error, NAMES_ERROR_MAX, format, list);
+	va_end(list);
+	return -1;
+}
+
+/* ---- patterns ---- */
+
+/* Behind the '%': "u" or "0Wu"; NULL when it is anything else. */
+static const char *
+parse_number(struct name_pattern *pattern, const char *at)
+{
+	pattern->digits = 1;
+	if (at[0] == '0' && at[1] >= '1' && at[1] <= '9') {
+		pattern->digits = (uint8_t)(at[1] - '0');
+		at += 2;
+	}
+	return *at == 'u' ? at + 1 : NULL;
+}
+
+int
+name_pattern_parse(struct name_pattern *pattern, const char *text, char error[NAMES_ERROR_MAX])
+{
+	size_t before = strcspn(text, "%");
+	const char *after = text + before;
+
+	memset(pattern, 0, sizeof *pattern);
+	if (*after == '%') {
+		after = parse_number(pattern, after + 1);
+		if (!after || strchr(after, '%'))
+			return refuse(error, "pattern \"%s\": one %%u or %%07u stands for the number", text);
+		pattern->numbered = 1;
+	}
+	if (before >= sizeof pattern->before || strlen(after) >= sizeof pattern->after)
+		return refuse(error, "pattern \"%s\" is longer than 63 characters", text);
+	memcpy(pattern->before, text, before);
+	pattern->before_len = (uint8_t)before;
+	pattern->after_len = (uint8_t)strlen(after);
+	memcpy(pattern->after, after, pattern->after_len);
+	return 0;
+}
+
+/* At most 63 + 10 + 63 bytes are written, cut to `size`. */
+static size_t
+expand(const struct name_pattern *pattern, uint32_t number, char *out, size_t size)
+{
+	char text[sizeof pattern->before + DIGITS_MAX + sizeof pattern->after], digits[DIGITS_MAX];
+	size_t len = pattern->before_len, n = 0;
+
+	memcpy(text, pattern->before, len);
+	for (; pattern->numbered && (number || n < pattern->digits); number /= 10)
+		digits[n++] = (char)('0' + number % 10);
+	while (n)
+		text[len++] = digits[--n];
+	memcpy(text + len, pattern->after, pattern->after_len);
+	len += pattern->after_len;
+	len = len < size ? len : size;
+	memcpy(out, text, len);
+	return len;
+}
+
+/* ---- files ---- */
+
+enum column { COLUMN_OTHER, COLUMN_ENDPOINT, COLUMN_IDENTITY, COLUMN_KEY, COLUMN_KEY_HEX };
+
+struct table {
+	const char *file;
+	char *text;
+	enum column columns[COLUMNS_MAX];
+	unsigned n_columns, line;
+	char *error;
+};
+
+static enum column
+column_by_name(const char *name, size_t len)
+{
+	static const struct {
+		const char *name;
+		enum column column;
+	} known[] = { { "endpoint", COLUMN_ENDPOINT },
+		      { "identity", COLUMN_IDENTITY },
+		      { "key", COLUMN_KEY },
+		      { "key_hex", COLUMN_KEY_HEX } };
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strlen(known[i].name) == len && memcmp(known[i].name, name, len) == 0)
+			return known[i].column;
+	return COLUMN_OTHER;
+}
+
+static int
+parse_header(struct table *table, const char *line)
+{
+	bool endpoint = false;
+
+	for (const char *at = line; table->n_columns < COLUMNS_MAX; at++) {
+		size_t len = strcspn(at, ",");
+		enum column column = column_by_name(at, len);
+
+		table->columns[table->n_columns++] = column;
+		endpoint |= column == COLUMN_ENDPOINT;
+		at += len;
+		if (!*at)
+			break;
+	}
+	return endpoint ? 0 : refuse(table->error, "%s:1: no column is named endpoint", table->file);
+}
+
+static int
+take_field(struct table *table, struct name_row *row, enum column column, const char *field, size_t len)
+{
+	uint32_t offset = (uint32_t)(field - table->text);
+	size_t most = column == COLUMN_KEY	   ? (size_t)NAMES_KEY_MAX :
+		      column == COLUMN_KEY_HEX ? (size_t)NAMES_KEY_MAX * 2 :
+						 (size_t)NAMES_IDENTITY_MAX - 1;
+
+	if (column == COLUMN_OTHER || len == 0)
+		return 0;
+	if (len > most || (column == COLUMN_KEY_HEX && (len % 2 || strspn(field, "0123456789abcdefABCDEF") < len)))
+		return refuse(table->error, "%s:%u: a field is too long or no hex", table->file, table->line);
+	if (column == COLUMN_ENDPOINT) {
+		row->endpoint = offset;
+		row->endpoint_len = (uint8_t)len;
+	} else if (column == COLUMN_IDENTITY) {
+		row->identity = offset;
+		row->identity_len = (uint8_t)len;
+	} else {
+		row->key = offset;
+		row->key_len = (uint8_t)len;
+		row->key_is_hex = column == COLUMN_KEY_HEX;
+	}
+	return 0;
+}
+
+static int
+parse_row(struct table *table, struct name_row *row, const char *line)
+{
+	const char *at = line;
+
+	memset(row, 0, sizeof *row);
+	for (unsigned i = 0; i < table->n_columns; i++) {
+		size_t len = strcspn(at, ",");
+
+		if (take_field(table, row, table->columns[i], at, len) < 0)
+			return -1;
+		at += len;
+		if (*at)
+			at++;
+	}
+	return row->endpoint_len ? 0
+				 : refuse(table->error, "%s:%u: no endpoint", table->file, table->line);
+}
+
+static char *
+read_text(const char *file, char error[NAMES_ERROR_MAX])
+{
+	FILE *stream = fopen(file, "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!stream || getdelim(&text, &size, '\0', stream) < 0) {
+		refuse(error, "%s: %s", file, stream ? "is empty or cannot be read" : strerror(errno));
+		free(text);
+		text = NULL;
+	}
+	if (stream)
+		fclose(stream);
+	return text;
+}
+
+static int
+parse_lines(struct names *names, struct table *table)
+{
+	char *rest = table->text, *line;
+	uint32_t room = 0;
+
+	while ((line = strsep(&rest, "\n"))) {
+		line[strcspn(line, "\r")] = '\0';
+		if (table->line++ == 0) {
+			if (parse_header(table, line) < 0)
+				return -1;
+			continue;
+		}
+		if (!*line)
+			continue;
+		if (names->count == room) {
+			struct name_row *rows;
+
+			room = room ? room * 2 : 1024;
+			rows = reallocarray(names->rows, room, sizeof *rows);
+			if (!rows)
+				return refuse(table->error, "%s: out of memory", table->file);
+			names->rows = rows;
+		}
+		if (parse_row(table, &names->rows[names->count], line) < 0)
+			return -1;
+		names->count++;
+	}
+	return names->count ? 0 : refuse(table->error, "%s: has no devices", table->file);
+}
+
+int
+names_load(struct names *names, const char *file, char error[NAMES_ERROR_MAX])
+{
+	struct table table = { .file = file, .error = error };
+
+	table.text = names->text = read_text(file, error);
+	return table.text ? parse_lines(names, &table) : -1;
+}
+
+void
+names_free(struct names *names)
+{
+	free(names->rows);
+	free(names->text);
+	names->rows = NULL;
+	names->text = NULL;
+	names->count = 0;
+}
+
+/* ---- looking up ---- */
+
+size_t
+names_endpoint(const struct names *names, uint32_t device, char *endpoint)
+{
+	const struct name_row *row;
+
+	if (!names->count)
+		return expand(&names->endpoint, names->first + device, endpoint, NAMES_ENDPOINT_MAX);
+	row = &names->rows[device % names->count];
+	memcpy(endpoint, names->text + row->endpoint, row->endpoint_len);
+	return row->endpoint_len;
+}
+
+static uint8_t
+hex_digit(char c)
+{
+	return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+static void
+get_row(const struct names *names, const struct name_row *row, struct credential *credential)
+{
+	const char *key = names->text + row->key;
+	bool own_identity = row->identity_len != 0;
+
+	credential->identity_len = own_identity ? row->identity_len : row->endpoint_len;
+	memcpy(credential->identity, names->text + (own_identity ? row->identity : row->endpoint),
+	       credential->identity_len);
+	credential->key_len = row->key_is_hex ? row->key_len / 2 : row->key_len;
+	for (unsigned i = 0; i < credential->key_len; i++)
+		credential->key[i] = row->key_is_hex ? (uint8_t)(hex_digit(key[2 * i]) << 4 | hex_digit(key[2 * i + 1]))
+						     : (uint8_t)key[i];
+}
+
+void
+names_get(const struct names *names, uint32_t device, struct credential *credential)
+{
+	uint32_t number = names->first + device;
+
+	credential->endpoint_len = (uint8_t)names_endpoint(names, device, credential->endpoint);
+	if (names->count) {
+		get_row(names, &names->rows[device % names->count], credential);
+		return;
+	}
+	credential->identity_len =
+		(uint8_t)expand(&names->identity, number, (char *)credential->identity, NAMES_IDENTITY_MAX);
+	credential->key_len = (uint8_t)expand(&names->key, number, (char *)credential->key, NAMES_KEY_MAX);
+}

@@ -1,0 +1,54 @@
+/*
+ * names.h - who the devices are: endpoint name, DTLS identity and key of device number n.
+ *
+ * From patterns, in which one %u or %0Wu stands for the device's number ("dev-%07u"), or from a CSV file with a header
+ * line that names its columns: endpoint, identity (default: the endpoint), key (text) or key_hex.
+ * Quoting is not understood: names that need it are none that a device has.
+ *
+ * Owner: the caller; read only once loaded. names_get() neither allocates nor blocks.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	NAMES_ENDPOINT_MAX = 128,
+	NAMES_IDENTITY_MAX = 128,
+	NAMES_KEY_MAX = 64,
+	NAMES_ERROR_MAX = 256,
+};
+
+struct name_pattern {
+	char before[64], after[64];
+	uint8_t before_len, after_len;
+	uint8_t digits; /* at least so many, filled with 0; 0: the text has no number */
+	uint8_t numbered;
+};
+
+struct names {
+	struct name_pattern endpoint, identity, key;
+	uint32_t first; /* number of device 0 */
+	/* From a file: `count` rows of offsets into `text`; else 0. */
+	struct name_row *rows;
+	uint32_t count;
+	char *text;
+};
+
+struct credential {
+	uint8_t endpoint_len, identity_len, key_len;
+	char endpoint[NAMES_ENDPOINT_MAX];
+	uint8_t identity[NAMES_IDENTITY_MAX];
+	uint8_t key[NAMES_KEY_MAX];
+};
+
+/* 0; -1 and a sentence in `error`. */
+int name_pattern_parse(struct name_pattern *pattern, const char *text, char error[NAMES_ERROR_MAX])
+	__attribute__((warn_unused_result));
+int names_load(struct names *names, const char *file, char error[NAMES_ERROR_MAX])
+	__attribute__((warn_unused_result));
+void names_free(struct names *names);
+
+/* The endpoint alone, into NAMES_ENDPOINT_MAX bytes without a NUL; its length. */
+size_t names_endpoint(const struct names *names, uint32_t device, char *endpoint);
+void names_get(const struct names *names, uint32_t device, struct credential *credential);

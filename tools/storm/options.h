@@ -1,0 +1,27 @@
+/*
+ * options.h - the command line of cradlestorm.
+ */
+#pragma once
+
+#include "tools/storm/swarm.h"
+
+enum { OPTIONS_TEXT_MAX = 64 };
+
+struct options {
+	struct swarm_config swarm;
+	struct names names;
+	struct expect expect;
+	const char *json; /* file, or NULL */
+	const char *pcap, *plot;
+	const char *server_text;
+};
+
+enum options_verdict {
+	OPTIONS_RUN,
+	OPTIONS_HELP, /* printed already: exit 0 */
+	OPTIONS_BAD,  /* told on standard error: exit 2 */
+};
+
+/* Strings of argv are borrowed. options_free() in any case. */
+enum options_verdict options_parse(struct options *options, int argc, char **argv);
+void options_free(struct options *options);

@@ -1,0 +1,123 @@
+/*
+ * storm_dtls_client.h - the client side of DTLS 1.2 with a pre-shared key, for hundreds of thousands of devices.
+ *
+ * TLS_PSK_WITH_AES_128_CCM_8 alone, extended master secret offered, connection id on wish (RFC 6347, 4279, 6655, 7627,
+ * 9146). Messages are not kept: every flight is written anew from this state, so a device that waits costs its
+ * random, cookie and transcript, and one with keys costs its keys.
+ *
+ *	client				server
+ *	hello			->
+ *				<-	HelloVerifyRequest
+ *	hello, cookie		->
+ *				<-	ServerHello, ServerHelloDone
+ *	last flight		->
+ *				<-	ChangeCipherSpec, Finished
+ *
+ * Pure: bytes in, events and bytes out, time and randomness injected. Owner: the caller, of all memory.
+ * Life: storm_dtls_start() -> storm_dtls_write_hello() -> { storm_dtls_take() } ... -> crypto_wipe().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/crypto.h"
+#include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls_record.h"
+#include "dataplane/core/rng.h"
+
+enum {
+	STORM_COOKIE_MAX = 32, /* RFC 6347 4.2.1 allows 255; ours has 16, other servers' 20 or 32 */
+	STORM_FLIGHT_MAX = 320, /* bytes of the largest flight: identity of 128, cookie of 32 */
+	STORM_FLIGHT_PARTS = 3,
+};
+
+enum storm_dtls_step {
+	STORM_DTLS_HELLO,    /* no cookie yet */
+	STORM_DTLS_COOKIE,   /* the hello with the cookie is out */
+	STORM_DTLS_DONE,     /* ServerHelloDone came, keys are made: the last flight must go */
+	STORM_DTLS_KEYED,    /* the server's Finished was right */
+};
+
+/* What only a handshake needs, until the keys are made. */
+struct storm_dtls_hello {
+	struct crypto_sha256 transcript;
+	uint8_t random[DTLS_RANDOM], server_random[DTLS_RANDOM];
+	uint8_t cookie[STORM_COOKIE_MAX];
+	uint8_t cookie_len;
+	bool server_hello, extended;
+	uint8_t cid[DTLS_CID], cid_len; /* the server's */
+	uint16_t server_message;        /* message_seq of its next message */
+};
+
+/* What is left then. The session is the server's view turned round: we seal with the client's keys. */
+struct storm_dtls_keyed {
+	struct dtls_session session;
+	uint8_t verify[DTLS_VERIFY_DATA], server_verify[DTLS_VERIFY_DATA];
+};
+
+struct storm_dtls {
+	uint8_t step; /* enum storm_dtls_step */
+	bool offer_cid;
+	uint16_t message;  /* message_seq of our next message; of the hello that is out while that is */
+	uint32_t sequence; /* of our next record in epoch 0 */
+	union {
+		struct storm_dtls_hello hello; /* HELLO, COOKIE */
+		struct storm_dtls_keyed keyed; /* DONE, KEYED */
+	} at;
+};
+
+_Static_assert(sizeof(struct storm_dtls) <= 264, "a device must fit 512 bytes");
+
+struct storm_dtls_who {
+	const uint8_t *identity, *key;
+	uint8_t identity_len, key_len;
+};
+
+struct storm_dtls_env {
+	const struct crypto_ops *ops;
+	struct counters *counters; /* of records that came */
+};
+
+void storm_dtls_start(struct storm_dtls *dtls, const struct rng *rng, bool offer_cid);
+/* The ClientHello, with the cookie there is: the same message again when it was out already. */
+void storm_dtls_write_hello(struct storm_dtls *dtls, const struct storm_dtls_env *env, struct writer *out);
+/*
+ * ClientKeyExchange, ChangeCipherSpec, Finished: one record each. Each may go in a datagram of its own, in any order:
+ * `parts` tells where they end.
+ */
+void storm_dtls_write_last(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+			   const struct storm_dtls_who *who, struct writer *out,
+			   size_t parts[STORM_FLIGHT_PARTS]);
+
+enum storm_dtls_event {
+	STORM_DTLS_NOTHING, /* the record changed nothing */
+	STORM_DTLS_VERIFY,  /* a cookie came: write the hello */
+	STORM_DTLS_GREETED, /* ServerHelloDone: write the last flight */
+	STORM_DTLS_SECURED, /* the server's Finished: both sides have the keys */
+	STORM_DTLS_DATA,    /* application data */
+	STORM_DTLS_ALERT,   /* content[0] is the level, content[1] the description */
+	STORM_DTLS_WRONG,   /* the server is not genuine, or says what we can't follow */
+};
+
+/* A record's event; content is borrowed from the datagram, opened in place. */
+struct storm_dtls_taken {
+	enum storm_dtls_event event;
+	const uint8_t *content;
+	size_t len;
+};
+
+/* The next event of the datagram; false at its end. */
+bool storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who,
+		     struct dtls_walk *walk, struct storm_dtls_taken *taken);
+
+/* Whether storm_dtls_write_data() may be called. */
+static inline bool
+storm_dtls_is_keyed(const struct storm_dtls *dtls)
+{
+	return dtls->step == STORM_DTLS_KEYED;
+}
+
+void storm_dtls_write_data(struct storm_dtls *dtls, const struct storm_dtls_env *env, const void *bytes,
+			   size_t len, struct writer *out);
