@@ -34,11 +34,13 @@ class Alert(Exception):
 
 
 class DtlsClient:
-    def __init__(self, sock, server, identity, key, ems=True, cid=None, suites=(CCM_8,), fragment=0, extensions=b"",
+    def __init__(self, sock, server, identity, key, ems=True, cid=None, suites=(CCM_8,), fragment=0, hello_fragment=0,
+                 extensions=b"",
                  record_version=b"\xfe\xff"):
         self.sock, self.server = sock, server
         self.identity, self.key = identity, key
-        self.ems, self.cid, self.suites, self.fragment = ems, cid, suites, fragment
+        self.ems, self.cid, self.suites = ems, cid, suites
+        self.fragment, self.hello_fragment = fragment, hello_fragment  # bytes a fragment; 0: whole messages
         self.extra_extensions, self.record_version = extensions, record_version
         self.random = os.urandom(32)
         self.cookie = b""
@@ -113,7 +115,7 @@ class DtlsClient:
         head = struct.pack(">B", kind) + struct.pack(">I", len(body))[1:] + struct.pack(">H", self.message_seq)
         if hashed:
             self.transcript += head + b"\0\0\0" + struct.pack(">I", len(body))[1:] + body
-        step = self.fragment or max(1, len(body))
+        step = (self.hello_fragment if kind == CLIENT_HELLO else self.fragment) or max(1, len(body))
         pieces = [(at, body[at:at + step]) for at in range(0, len(body), step)] or [(0, b"")]
         self.message_seq += 1
         return [head + struct.pack(">I", at)[1:] + struct.pack(">I", len(piece))[1:] + piece for at, piece in pieces]
@@ -173,6 +175,13 @@ class DtlsClient:
             for kind, _, _, body in self.open(self.receive()):
                 if kind == ALERT:
                     raise Alert(*body)
+                if body[0] == HELLO_VERIFY:
+                    # A hello that the cookie made too long for one fragment gets a cookie of another kind.
+                    self.cookie = body[15:15 + body[14]]
+                    self.server_seq = int.from_bytes(body[4:6], "big") + 1
+                    for datagram in self.client_hello():
+                        self.send(datagram)
+                    continue
                 for message, data, raw in self.next_messages(body):
                     self.transcript += raw
                     if message == SERVER_HELLO:

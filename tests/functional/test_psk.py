@@ -153,7 +153,8 @@ def test_tshark_decrypts_with_the_key(daemon, capture):
 # -- the handshake, step by step
 
 @pytest.mark.parametrize("options", [
-    {}, {"ems": False}, {"fragment": 1}, {"fragment": 20}, {"fragment": 60, "ems": False},
+    {}, {"ems": False}, {"fragment": 1}, {"fragment": 5, "ems": False},
+    {"hello_fragment": 60}, {"hello_fragment": 75, "fragment": 3},
     {"record_version": b"\xfe\xfd"}, {"record_version": b"\xfe\x00"},
     {"suites": (0xD001, 0xFEFE, CBC_SHA256, CCM_8)},
     {"extensions": struct.pack(">HH", 0x7A7A, 3) + b"abc" + struct.pack(">HH", 53, 1) + b"\0"},
