@@ -30,6 +30,17 @@ checksum_add(uint64_t sum, const void *bytes, size_t len)
 	return sum;
 }
 
+/* A field's value, so that what was just written by bytes is not read back by words: that stalls. */
+static inline uint64_t
+checksum_add_u16(uint64_t sum, uint16_t value)
+{
+	const uint8_t bytes[2] = { (uint8_t)(value >> 8), (uint8_t)value };
+	uint16_t word;
+
+	memcpy(&word, bytes, sizeof word);
+	return sum + word;
+}
+
 /* Not complemented: 0xffff over a message that carries its right checksum. */
 static inline uint16_t
 checksum_fold(uint64_t sum)

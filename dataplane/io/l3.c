@@ -9,6 +9,7 @@ enum {
 	IPV4_BYTES = 20,
 	IPV6_BYTES = 40,
 	UDP_BYTES = 8,
+	IPV4_VERSION_IHL_TOS = 0x4500,
 	IPV4_FLAG_DF = 0x4000,
 	IPV4_MORE_OR_OFFSET = 0x3fff,
 	VLAN_ID_MASK = 0x0fff,
@@ -374,23 +375,35 @@ l3_prepend_ethernet(const struct l3_port *port, const struct link *link, uint16_
 	return writer.start;
 }
 
+static uint16_t
+ipv4_checksum(const struct l3_header *header, uint16_t total)
+{
+	uint64_t sum = checksum_add_u16(0, IPV4_VERSION_IHL_TOS);
+
+	sum = checksum_add_u16(sum, total);
+	sum = checksum_add_u16(sum, IPV4_FLAG_DF);
+	sum = checksum_add_u16(sum, (uint16_t)(header->hop_limit << 8 | header->protocol));
+	sum = checksum_add(sum, header->source + 12, 4);
+	sum = checksum_add(sum, header->destination + 12, 4);
+	return (uint16_t)~checksum_fold(sum);
+}
+
 static uint8_t *
 prepend_ipv4(const struct l3_header *header, uint8_t *message, size_t message_len)
 {
 	struct writer writer = writer_init(message - IPV4_BYTES, IPV4_BYTES);
-	uint16_t checksum;
+	uint16_t total = (uint16_t)(IPV4_BYTES + message_len);
+	uint16_t checksum = ipv4_checksum(header, total);
 
-	writer_u16(&writer, 0x4500);
-	writer_u16(&writer, (uint16_t)(IPV4_BYTES + message_len));
+	writer_u16(&writer, IPV4_VERSION_IHL_TOS);
+	writer_u16(&writer, total);
 	writer_u16(&writer, 0);
 	writer_u16(&writer, IPV4_FLAG_DF);
 	writer_u8(&writer, header->hop_limit);
 	writer_u8(&writer, header->protocol);
-	writer_u16(&writer, 0);
+	writer_bytes(&writer, &checksum, sizeof checksum);
 	writer_bytes(&writer, header->source + 12, 4);
 	writer_bytes(&writer, header->destination + 12, 4);
-	checksum = (uint16_t)~checksum_fold(checksum_add(0, writer.start, IPV4_BYTES));
-	memcpy(writer.start + 10, &checksum, sizeof checksum);
 	return writer.start;
 }
 
@@ -422,6 +435,20 @@ l3_prepend_ip(const struct l3_port *port, const struct l3_header *header, uint8_
 	return l3_prepend_ethernet(port, header->link, ETHERTYPE_IPV6, ip);
 }
 
+/* The pseudo header's part of the sum is `sum`. */
+static uint16_t
+udp_checksum(uint64_t sum, const struct dgram_out *datagram, uint16_t source_port, uint16_t len)
+{
+	uint16_t checksum;
+
+	sum = checksum_add_u16(sum, source_port);
+	sum = checksum_add_u16(sum, datagram->peer.port);
+	sum = checksum_add_u16(sum, len);
+	checksum = checksum_fold(checksum_add(sum, datagram->data, datagram->len));
+	/* RFC 768: a checksum that comes out as zero is sent as ones. */
+	return checksum == 0xffff ? checksum : (uint16_t)~checksum;
+}
+
 uint8_t *
 l3_prepend_udp(const struct l3_port *port, const struct dgram_out *datagram, bool offload)
 {
@@ -432,20 +459,16 @@ l3_prepend_udp(const struct l3_port *port, const struct dgram_out *datagram, boo
 					  .destination = datagram->peer.addr,
 					  .protocol = PROTOCOL_UDP,
 					  .hop_limit = L3_HOP_LIMIT };
-	size_t len = UDP_BYTES + (size_t)datagram->len;
+	uint16_t source_port = port->udp_ports[local % port->n_udp_ports];
+	uint16_t len = (uint16_t)(UDP_BYTES + datagram->len);
 	struct writer writer = writer_init(datagram->data - UDP_BYTES, UDP_BYTES);
 	uint64_t sum = l3_pseudo_sum(source, datagram->peer.addr, PROTOCOL_UDP, len);
-	uint16_t checksum;
+	uint16_t checksum = offload ? checksum_fold(sum)
+				    : udp_checksum(sum, datagram, source_port, len);
 
-	writer_u16(&writer, port->udp_ports[local % port->n_udp_ports]);
+	writer_u16(&writer, source_port);
 	writer_u16(&writer, datagram->peer.port);
-	writer_u16(&writer, (uint16_t)len);
-	writer_u16(&writer, 0);
-	checksum = checksum_fold(offload ? sum : checksum_add(sum, writer.start, len));
-	/* RFC 768: a sum that comes out as zero is sent as ones, which is what the uncomplemented
-	 * sum then is not. */
-	if (!offload && checksum != 0xffff)
-		checksum = (uint16_t)~checksum;
-	memcpy(writer.start + 6, &checksum, sizeof checksum);
+	writer_u16(&writer, len);
+	writer_bytes(&writer, &checksum, sizeof checksum);
 	return l3_prepend_ip(port, &header, writer.start, len);
 }
