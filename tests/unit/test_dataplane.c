@@ -26,7 +26,7 @@ static FILE *
 capture_new(const char *path)
 {
 	static const uint32_t header[6] = { 0xa1b2c3d4, 4 << 16 | 2, 0, 0, 65535, 1 };
-	FILE *file = fopen(path, "wb");
+	FILE *file = fopen(path, "w+b");
 
 	cr_assert(file);
 	cr_assert_eq(fwrite(header, sizeof header, 1, file), 1);
@@ -377,6 +377,63 @@ Test(dataplane, hands_each_flow_to_one_owner)
 		sent[((unsigned)frames[i][36] << 8 | frames[i][37]) - 1000u]++;
 	for (unsigned i = 0; i < FLOWS; i++)
 		cr_expect_eq(sent[i], ROUNDS);
+}
+
+/* ---- two ports ---- */
+
+/* What comes in at one port leaves there, from the address and UDP port it was sent to. */
+Test(dataplane, answers_through_the_port_it_was_asked_at)
+{
+	struct dataplane_config config = config_of(2);
+	static struct session_event events[32];
+	static uint16_t workers[32];
+	static uint8_t frames[16][256];
+	char in1[80], out1[80], device1[200];
+	unsigned n, at_port[2] = { 0 };
+	size_t lens[16];
+	FILE *file = capture_new(in_path);
+	struct dataplane *dp;
+
+	snprintf(in1, sizeof in1, "%s.1", in_path);
+	snprintf(out1, sizeof out1, "%s.1", out_path);
+	snprintf(device1, sizeof device1, "net_pcap1,rx_pcap=%s,tx_pcap=%s", in1, out1);
+	for (unsigned i = 0; i < 4; i++)
+		capture_add_vector(file, "udp4", (uint16_t)(1000 + i));
+	fclose(file);
+	file = capture_new(in1);
+	for (unsigned i = 0; i < 8; i++)
+		capture_add_vector(file, "udp4", (uint16_t)(2000 + i));
+	/* The second port's MAC differs, and it has no IPv6 address. */
+	fseek(file, 24, SEEK_SET);
+	for (unsigned i = 0; i < 8; i++) {
+		fseek(file, 16 + 5, SEEK_CUR);
+		fputc(1, file);
+		fseek(file, 46 - 6, SEEK_CUR);
+	}
+	fclose(file);
+	config.ports[1] = config.ports[0];
+	config.ports[1].device = device1;
+	config.ports[1].n_addresses = 1;
+	config.n_ports = 2;
+	dp = running(&config);
+	wait_for(dp, COUNTER_tx_frames, 12);
+	dataplane_stop(dp);
+	n = dataplane_events(dp, events, workers, 32);
+	for (unsigned i = 0; i < n; i++) {
+		/* Listeners: 2 ports on 2 addresses of the first device port, then 2 on 1. */
+		if (events[i].kind == SESSION_STARTED)
+			at_port[events[i].peer.listener == 4]++;
+		cr_expect(events[i].kind != SESSION_STARTED || events[i].peer.listener % 4 == 0);
+	}
+	cr_expect_eq(at_port[0], 4);
+	cr_expect_eq(at_port[1], 8);
+	dataplane_free(dp);
+	cr_expect_eq(capture_read(out_path, frames, lens, 16), 4);
+	cr_assert_eq(capture_read(out1, frames, lens, 16), 8);
+	for (unsigned i = 0; i < 8; i++)
+		cr_expect_eq(frames[i][11], 1, "MAC of the other port");
+	unlink(in1);
+	unlink(out1);
 }
 
 /* ---- between control and workers ---- */

@@ -235,6 +235,18 @@ Test(l3, takes_only_its_vlan_when_it_has_one)
 	assert_dropped(&port, "udp4_vlan", COUNTER_rx_not_for_us);
 }
 
+/* The kernel's side of a tap device has the MAC that the driver gives as ours. */
+Test(l3, takes_datagrams_from_its_own_mac)
+{
+	struct l3_packet packet;
+	size_t len;
+	uint8_t *frame = frame_new("udp4", &len);
+
+	memcpy(frame + 6, frame, 6);
+	cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DATAGRAM);
+	free(frame);
+}
+
 Test(l3, reads_datagrams)
 {
 	static const uint8_t payload[] = { 0x40, 0x00, 0x7d, 0x34 };
