@@ -56,7 +56,10 @@ struct block {
 	unsigned bits;
 };
 
-#define V4(a, b, c, d) { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
+#define V4(a, b, c, d)                                                                             \
+	{                                                                                          \
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d                               \
+	}
 
 static const struct block private_blocks[] = {
 	{ V4(127, 0, 0, 0), 96 + 8 },    /* RFC 1122 3.2.1.3 */
@@ -64,11 +67,11 @@ static const struct block private_blocks[] = {
 	{ V4(10, 0, 0, 0), 96 + 8 },     /* RFC 1918 3 */
 	{ V4(172, 16, 0, 0), 96 + 12 },
 	{ V4(192, 168, 0, 0), 96 + 16 },
-	{ V4(100, 64, 0, 0), 96 + 10 },  /* RFC 6598 */
-	{ V4(198, 18, 0, 0), 96 + 15 },  /* RFC 2544, benchmarking */
-	{ { [15] = 1 }, 128 },           /* RFC 4291 2.5.3, loopback */
-	{ { 0xfe, 0x80 }, 10 },          /* RFC 4291 2.5.6, link-local */
-	{ { 0xfc }, 7 },                 /* RFC 4193 */
+	{ V4(100, 64, 0, 0), 96 + 10 },     /* RFC 6598 */
+	{ V4(198, 18, 0, 0), 96 + 15 },     /* RFC 2544, benchmarking */
+	{ { [15] = 1 }, 128 },              /* RFC 4291 2.5.3, loopback */
+	{ { 0xfe, 0x80 }, 10 },             /* RFC 4291 2.5.6, link-local */
+	{ { 0xfc }, 7 },                    /* RFC 4193 */
 	{ { 0x20, 0x01, 0x00, 0x02 }, 48 }, /* RFC 5180, benchmarking */
 };
 

@@ -8,13 +8,16 @@
 
 #include "dataplane/dataplane.h"
 
-/* "198.18.0.1/24", "2001:2::1" (prefix 32 or 128 then) to an address; IPv4 is v4-mapped and its prefix counts the
- * IPv4 bits. 0, or -EINVAL. */
+/*
+ * "198.18.0.1/24", "2001:2::1" (prefix 32 or 128 then) to an address; IPv4 is v4-mapped and its
+ * prefix counts the IPv4 bits. 0, or -EINVAL.
+ */
 int address_parse(const char *text, struct dataplane_address *address);
 
 /*
- * True for addresses that cannot be reached from the public Internet: loopback, link-local, private (RFC 1918),
- * unique local (RFC 4193), shared (RFC 6598) and benchmarking (RFC 2544, RFC 5180) space.
+ * True for addresses that cannot be reached from the public Internet: loopback, link-local,
+ * private (RFC 1918), unique local (RFC 4193), shared (RFC 6598) and benchmarking (RFC 2544, RFC
+ * 5180) space.
  */
 bool address_is_private(const uint8_t addr[16]);
 

@@ -10,9 +10,13 @@
 const struct command commands[] = {
 	{ "status", "", 0, 0, .run = command_status,
 	  .help = "one screen: generation, workers, sessions, devices, ports" },
-	{ "stats", "[GLOB]", 0, 1,
+	{ "stats",
+	  "[GLOB]",
+	  0,
+	  1,
 	  { { "--worker", "N", "of one worker" }, { "--all", NULL, "those at zero, too" } },
-	  .run = command_stats, .help = "counters whose names match; they never reset" },
+	  .run = command_stats,
+	  .help = "counters whose names match; they never reset" },
 	{ "check", "[FILE]", 0, 1, .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "
 		  "--offline [-c FILE] needs no daemon" },
@@ -21,27 +25,47 @@ const struct command commands[] = {
 	{ "stop", "", 0, 0, .changes = true, .run = command_stop, .help = "end the appliance" },
 	{ "drain", "", 0, 0, .changes = true, .run = command_drain,
 	  .help = "answer new devices 5.03 and finish those that bootstrap" },
-	{ "undrain", "", 0, 0, .changes = true, .run = command_undrain, .help = "take new devices again" },
-	{ "task list", "", 0, 0, { { "--group", "NAME", "of one group" } }, .run = command_task_list,
+	{ "undrain", "", 0, 0, .changes = true, .run = command_undrain,
+	  .help = "take new devices again" },
+	{ "task list",
+	  "",
+	  0,
+	  0,
+	  { { "--group", "NAME", "of one group" } },
+	  .run = command_task_list,
 	  .help = "the tasks of the groups, with their devices and reports by status" },
 	{ "task check", "FILE", 1, 1, .run = command_task_check,
 	  .help = "check one task file; needs no daemon" },
-	{ "report list", "", 0, 0,
+	{ "report list",
+	  "",
+	  0,
+	  0,
 	  { { "--device", "ENDPOINT", "the last report of each of its tasks" },
 	    { "--task", "ID", "of one task" },
 	    { "--limit", "N", "the newest N; 50 without it" } },
-	  .run = command_report_list, .help = "what became of tasks on devices, oldest first" },
-	{ "device list", "", 0, 0,
+	  .run = command_report_list,
+	  .help = "what became of tasks on devices, oldest first" },
+	{ "device list",
+	  "",
+	  0,
+	  0,
 	  { { "--group", "NAME", "of one group and those below" },
 	    { "--limit", "N", "at most N; 100 without it" },
 	    { "--offset", "N", "leave out the first N" } },
-	  .run = command_device_list, .help = "the inventory" },
+	  .run = command_device_list,
+	  .help = "the inventory" },
 	{ "device show", "ENDPOINT", 1, 1, .run = command_device_show,
-	  .help = "one device: groups, computed values with their origin, tasks; secrets are masked" },
+	  .help = "one device: groups, computed values with their origin, tasks; secrets are "
+		  "masked" },
 	{ "unknown list", "", 0, 0, .run = command_unknown_list,
 	  .help = "who asked and is not in the inventory" },
-	{ "session list", "", 0, 0, { { "--limit", "N", "at most N; 100 without it" } },
-	  .run = command_session_list, .help = "devices that bootstrap now" },
+	{ "session list",
+	  "",
+	  0,
+	  0,
+	  { { "--limit", "N", "at most N; 100 without it" } },
+	  .run = command_session_list,
+	  .help = "devices that bootstrap now" },
 	{ "log level", "LEVEL", 1, 1, .changes = true, .run = command_log_level,
 	  .help = "error, warning, notice, info or debug, until the next reload" },
 	{ "help", "[COMMAND|settings|counters|manual]", 0, 2, .run = command_help,
@@ -83,7 +107,8 @@ call_number(struct call *call, const char *name, long preset, long max)
 	number = strtol(value, &end, 10);
 	if (*value >= '0' && *value <= '9' && !*end && number <= max)
 		return number;
-	call_refuse(call, CTL_USAGE, "%s must be a number of 0 to %ld, not \"%s\"", name, max, value);
+	call_refuse(call, CTL_USAGE, "%s must be a number of 0 to %ld, not \"%s\"", name, max,
+		    value);
 	return -1;
 }
 
@@ -125,7 +150,8 @@ offer_second_words(struct call *call, const char *first)
 
 	for (unsigned i = 0; i < n_commands; i++)
 		if (strncmp(commands[i].words, first, len) == 0 && commands[i].words[len] == ' ') {
-			text_printf(&call->error, "%s%s", found ? ", " : "say one of: ", commands[i].words);
+			text_printf(&call->error, "%s%s",
+				    found ? ", " : "say one of: ", commands[i].words);
 			found = true;
 		}
 	return found;
@@ -140,7 +166,8 @@ unknown_command(struct call *call, int argc, const char *const *argv)
 	char said[128];
 
 	call->exit = CTL_USAGE;
-	snprintf(said, sizeof said, "%.60s%s%.60s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	snprintf(said, sizeof said, "%.60s%s%.60s", argv[0], argc > 1 ? " " : "",
+		 argc > 1 ? argv[1] : "");
 	if (argc == 1 && offer_second_words(call, argv[0]))
 		return;
 	for (; n < n_commands && n < 64; n++)
@@ -200,7 +227,8 @@ take_option(struct call *call, int argc, const char *const *argv)
 	}
 	flag = !call->command->options[index].argument;
 	if (flag != !equals && (flag || argc > 1) && equals) {
-		call_refuse(call, CTL_USAGE, "%s takes no value", call->command->options[index].name);
+		call_refuse(call, CTL_USAGE, "%s takes no value",
+			    call->command->options[index].name);
 		return 0;
 	}
 	if (flag || equals) {
@@ -234,8 +262,8 @@ take_words(struct call *call, int argc, const char *const *argv)
 				return false;
 			i += taken;
 		} else if (n == command->max) {
-			call_refuse(call, CTL_USAGE, "\"%.60s\" is one word too many; usage: %s %s", argv[i],
-				    command->words, command->arguments);
+			call_refuse(call, CTL_USAGE, "\"%.60s\" is one word too many; usage: %s %s",
+				    argv[i], command->words, command->arguments);
 			return false;
 		} else {
 			call->arguments[n++] = argv[i++];

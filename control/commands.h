@@ -1,8 +1,10 @@
 /*
- * commands.h - what cradlectl can ask for: one table makes the dispatcher, the help, the manual and shell completion.
+ * commands.h - what cradlectl can ask for: one table makes the dispatcher, the help, the manual
+ * and shell completion.
  *
- * A command's function gets its words checked against the table and fills text for people and a result for machines.
- * Control thread. Nothing here waits, and nothing a client asks can stall a worker.
+ * A command's function gets its words checked against the table and fills text for people and a
+ * result for machines. Control thread. Nothing here waits, and nothing a client asks can stall a
+ * worker.
  */
 #pragma once
 
@@ -33,9 +35,9 @@ struct command {
 	const char *arguments; /* as help shows them: "[GLOB]" */
 	unsigned min, max;     /* how many */
 	struct command_option options[COMMAND_OPTIONS_MAX];
-	bool changes;          /* is logged with who asked */
+	bool changes; /* is logged with who asked */
 	void (*run)(struct call *call);
-	const char *help;      /* one sentence */
+	const char *help; /* one sentence */
 };
 
 /* One request being served. */
@@ -43,7 +45,8 @@ struct call {
 	struct daemon *daemon; /* NULL: offline, for what needs none */
 	const struct command *command;
 	const char *arguments[COMMAND_ARGUMENTS_MAX]; /* NULL where missing */
-	const char *options[COMMAND_OPTIONS_MAX];     /* as in the command; "" for a flag, NULL where missing */
+	const char *options
+		[COMMAND_OPTIONS_MAX]; /* as in the command; "" for a flag, NULL where missing */
 	struct text text, error;
 	json_t *result;
 	int exit; /* enum ctl_exit */
@@ -65,7 +68,10 @@ void call_refuse(struct call *call, int exit, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The value of an option by name, or NULL. */
 const char *call_option(const struct call *call, const char *name);
-/* A number option; preset where missing; refuses and returns -1 where it is no number of this range. */
+/*
+ * A number option; preset where missing; refuses and returns -1 where it is no number of this
+ * range.
+ */
 long call_number(struct call *call, const char *name, long preset, long max);
 
 void command_status(struct call *call);

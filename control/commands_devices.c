@@ -51,7 +51,8 @@ is_in(const struct device *device, const struct policy_group *group)
 }
 
 static void
-put_device(const struct daemon *daemon, const struct device *device, struct table *table, json_t *list)
+put_device(const struct daemon *daemon, const struct device *device, struct table *table,
+	   json_t *list)
 {
 	const struct roster_slot *slot = roster_slot(&daemon->roster, device->id);
 	char when[TIME_TEXT_MAX];
@@ -65,11 +66,11 @@ put_device(const struct daemon *daemon, const struct device *device, struct tabl
 	table_cell(table, "%s", device->run->batch ? "ready" : "nothing to send");
 	table_cell(table, "%s", time_text(slot->last_bootstrap_ms, when));
 	text_fini(&groups);
-	json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:o, s:b, s:I}", "endpoint", device->endpoint,
-					      "identity", device->identity, "has_key", device->key_len != 0,
-					      "groups", groups_json(device), "ready",
-					      device->run->batch != NULL, "last_bootstrap_ms",
-					      (json_int_t)slot->last_bootstrap_ms));
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:b, s:o, s:b, s:I}", "endpoint", device->endpoint,
+				"identity", device->identity, "has_key", device->key_len != 0,
+				"groups", groups_json(device), "ready", device->run->batch != NULL,
+				"last_bootstrap_ms", (json_int_t)slot->last_bootstrap_ms));
 }
 
 void
@@ -120,9 +121,9 @@ show_value(void *ctx, const struct profile_value *found)
 	table_cell(&showing->table, "%s", shown);
 	table_cell(&showing->table, "%s%s", origin, found->value->locked ? " (locked)" : "");
 	json_array_append_new(showing->list,
-			      json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", found->value->name, "value",
-					shown, "origin", origin, "secret", found->value->secret, "locked",
-					found->value->locked));
+			      json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", found->value->name,
+					"value", shown, "origin", origin, "secret",
+					found->value->secret, "locked", found->value->locked));
 	return true;
 }
 
@@ -138,7 +139,8 @@ put_values(const struct device *device, struct text *text, json_t *result)
 }
 
 static void
-put_tasks(const struct daemon *daemon, const struct device *device, struct text *text, json_t *result)
+put_tasks(const struct daemon *daemon, const struct device *device, struct text *text,
+	  json_t *result)
 {
 	json_t *list = json_array();
 	struct table table;
@@ -156,9 +158,10 @@ put_tasks(const struct daemon *daemon, const struct device *device, struct text 
 		table_cell(&table, "%u", task->n_steps);
 		table_cell(&table, "%s", status);
 		table_cell(&table, "%s", summary);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:s}", "id", task->task->id, "name",
-						      task->task->name, "steps", (int)task->n_steps, "status",
-						      status, "summary", summary));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:s}", "id",
+						      task->task->id, "name", task->task->name,
+						      "steps", (int)task->n_steps, "status", status,
+						      "summary", summary));
 	}
 	table_finish(&table, text);
 	json_object_set_new(result, "tasks", list);
@@ -179,7 +182,8 @@ find_device(struct call *call)
 		candidates[n] = inventory->devices[n].endpoint;
 	nearest = diag_nearest(call->arguments[0], candidates, n);
 	call_refuse(call, CTL_REFUSED, "there is no device \"%s\"%s%s%s", call->arguments[0],
-		    nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+		    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		    nearest ? "\"?" : "");
 	return NULL;
 }
 
@@ -210,10 +214,10 @@ command_device_show(struct call *call)
 	if (!device)
 		return;
 	slot = roster_slot(&call->daemon->roster, device->id);
-	call->result = json_pack("{s:s, s:I, s:o, s:i, s:b, s:I}", "endpoint", device->endpoint, "id",
-				 (json_int_t)device->id, "groups", groups_json(device), "format",
-				 (int)slot->format, "bootstrapping", slot->live, "last_bootstrap_ms",
-				 (json_int_t)slot->last_bootstrap_ms);
+	call->result = json_pack("{s:s, s:I, s:o, s:i, s:b, s:I}", "endpoint", device->endpoint,
+				 "id", (json_int_t)device->id, "groups", groups_json(device),
+				 "format", (int)slot->format, "bootstrapping", slot->live,
+				 "last_bootstrap_ms", (json_int_t)slot->last_bootstrap_ms);
 	text_printf(&call->text, "%s\n", device->endpoint);
 	put_security(device, &call->text, call->result);
 	text_printf(&call->text, "  groups    ");
@@ -238,10 +242,10 @@ put_unknown(const struct unknown *unknown, struct table *table, json_t *list)
 	table_cell(table, "%s", time_text(unknown->first_ms, first));
 	table_cell(table, "%s", time_text(unknown->last_ms, last));
 	table_cell(table, "%llu", (unsigned long long)unknown->count);
-	json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "endpoint", text_str(&name),
-					      "address", peer, "first_ms", (json_int_t)unknown->first_ms,
-					      "last_ms", (json_int_t)unknown->last_ms, "count",
-					      (json_int_t)unknown->count));
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "endpoint", text_str(&name), "address",
+				peer, "first_ms", (json_int_t)unknown->first_ms, "last_ms",
+				(json_int_t)unknown->last_ms, "count", (json_int_t)unknown->count));
 	text_fini(&name);
 }
 
@@ -260,13 +264,16 @@ command_unknown_list(struct call *call)
 }
 
 static void
-put_report(const struct daemon *daemon, const struct report *report, struct table *table, json_t *list)
+put_report(const struct daemon *daemon, const struct report *report, struct table *table,
+	   json_t *list)
 {
 	const struct report_task *task = &daemon->reports.tasks[report->task];
 	const char *endpoint = roster_slot(&daemon->roster, report->device)->endpoint;
 	const char *status = task_status_name(report->status);
 	char started[TIME_TEXT_MAX];
-	uint64_t took_ms = report->finished_ms > report->started_ms ? report->finished_ms - report->started_ms : 0;
+	uint64_t took_ms = report->finished_ms > report->started_ms
+				   ? report->finished_ms - report->started_ms
+				   : 0;
 
 	table_cell(table, "%s", time_text(report->started_ms, started));
 	table_cell(table, "%s", endpoint);
@@ -275,12 +282,13 @@ put_report(const struct daemon *daemon, const struct report *report, struct tabl
 	table_cell(table, "%s", status);
 	table_cell(table, "%llu ms", (unsigned long long)took_ms);
 	table_cell(table, "%s", report->summary);
-	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "device", endpoint,
-					      "task", task->id, "name", task->name, "group", task->group,
-					      "status", status, "summary", report->summary, "started_ms",
-					      (json_int_t)report->started_ms, "finished_ms",
-					      (json_int_t)report->finished_ms, "duration_ms",
-					      (json_int_t)took_ms, "generation", (int)report->generation));
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:i}", "device",
+				endpoint, "task", task->id, "name", task->name, "group",
+				task->group, "status", status, "summary", report->summary,
+				"started_ms", (json_int_t)report->started_ms, "finished_ms",
+				(json_int_t)report->finished_ms, "duration_ms", (json_int_t)took_ms,
+				"generation", (int)report->generation));
 }
 
 static bool

@@ -49,7 +49,8 @@ put_commands(struct text *text)
 		text_fini(&usage);
 	}
 	table_finish(&table, text);
-	text_printf(text, "\n`help COMMAND` shows options, `help settings` all of cradle.conf, `help counters` "
+	text_printf(text, "\n`help COMMAND` shows options, `help settings` all of cradle.conf, "
+			  "`help counters` "
 			  "what is counted.\n");
 }
 
@@ -127,7 +128,8 @@ command_help(struct call *call)
 		put_counters(&call->text);
 	else if (strcmp(first, "manual") == 0 && !second)
 		put_manual(&call->text);
-	else if (!put_matching(text_str(&words), &call->text) && !config_help_one(first, &call->text))
+	else if (!put_matching(text_str(&words), &call->text) &&
+		 !config_help_one(first, &call->text))
 		no_such_help(call, text_str(&words));
 	text_fini(&words);
 	if (call->exit == CTL_DONE)
@@ -164,11 +166,13 @@ put_cases(struct text *text)
 
 		if (command->options[0].name) {
 			text_printf(text, "\t\"%s\"*) words=\"", command->words);
-			for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name; k++)
+			for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name;
+			     k++)
 				text_printf(text, "%s%s", k ? " " : "", command->options[k].name);
 			text_printf(text, "\" ;;\n");
 		}
-		if (two && (i == 0 || strncmp(commands[i - 1].words, command->words, word + 1) != 0)) {
+		if (two &&
+		    (i == 0 || strncmp(commands[i - 1].words, command->words, word + 1) != 0)) {
 			text_printf(text, "\t\"%.*s \") words=\"", (int)word, command->words);
 			char first[32];
 
@@ -182,22 +186,22 @@ put_cases(struct text *text)
 static void
 put_bash(struct text *text)
 {
-	text_printf(text,
-		    "# bash completion of cradlectl, made by `cradlectl completion bash`\n"
-		    "_cradlectl() {\n"
-		    "\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i\n"
-		    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-		    "\t\tcase ${COMP_WORDS[i]} in\n"
-		    "\t\t-s|--socket) ((i++)) ;;\n"
-		    "\t\t-*) ;;\n"
-		    "\t\t*) said+=\"${COMP_WORDS[i]} \" ;;\n"
-		    "\t\tesac\n"
-		    "\tdone\n"
-		    "\tcase $said in\n"
-		    "\t\"\") words=\"--socket --json ");
+	text_printf(text, "# bash completion of cradlectl, made by `cradlectl completion bash`\n"
+			  "_cradlectl() {\n"
+			  "\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i\n"
+			  "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+			  "\t\tcase ${COMP_WORDS[i]} in\n"
+			  "\t\t-s|--socket) ((i++)) ;;\n"
+			  "\t\t-*) ;;\n"
+			  "\t\t*) said+=\"${COMP_WORDS[i]} \" ;;\n"
+			  "\t\tesac\n"
+			  "\tdone\n"
+			  "\tcase $said in\n"
+			  "\t\"\") words=\"--socket --json ");
 	put_words("", text);
 	text_printf(text, "\" ;;\n"
-			  "\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
+			  "\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); "
+			  "return ;;\n"
 			  "\t\"log level \") words=\"error warning notice info debug\" ;;\n"
 			  "\t\"completion \") words=\"bash\" ;;\n"
 			  "\t\"help \") words=\"settings counters manual ");

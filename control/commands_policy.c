@@ -42,7 +42,8 @@ command_task_check(struct call *call)
 	reload_put_diags(&diags, &call->text);
 	if (task)
 		text_printf(&call->text, "%s: good\n", call->arguments[0]);
-	call->result = json_pack("{s:b, s:o}", "good", task != NULL, "diagnostics", reload_json_diags(&diags));
+	call->result = json_pack("{s:b, s:o}", "good", task != NULL, "diagnostics",
+				 reload_json_diags(&diags));
 	finish_checked(call, task ? 0 : -1);
 	if (task)
 		task_free(task);
@@ -50,8 +51,10 @@ command_task_check(struct call *call)
 }
 
 static const char *const status_keys[REPORT_STATUSES] = {
-	[TASK_NOT_STARTED] = "not_started", [TASK_IN_PROGRESS] = "in_progress",
-	[TASK_SUCCESS] = "success",         [TASK_WARNING] = "warning",
+	[TASK_NOT_STARTED] = "not_started",
+	[TASK_IN_PROGRESS] = "in_progress",
+	[TASK_SUCCESS] = "success",
+	[TASK_WARNING] = "warning",
 	[TASK_ERROR] = "error",
 };
 
@@ -62,14 +65,15 @@ task_json(const struct policy_task *task, const uint64_t counts[REPORT_STATUSES]
 
 	for (unsigned i = 0; i < REPORT_STATUSES; i++)
 		json_object_set_new(statuses, status_keys[i], json_integer((json_int_t)counts[i]));
-	return json_pack("{s:s, s:s, s:b, s:b, s:i, s:s, s:s, s:i, s:o}", "group", task->group->name, "id",
-			 task->id, "active", task->active, "subgroups", task->subgroups, "priority",
-			 task->priority, "name", task->name, "file", task->file, "devices",
-			 (int)task->devices, "reports", statuses);
+	return json_pack("{s:s, s:s, s:b, s:b, s:i, s:s, s:s, s:i, s:o}", "group",
+			 task->group->name, "id", task->id, "active", task->active, "subgroups",
+			 task->subgroups, "priority", task->priority, "name", task->name, "file",
+			 task->file, "devices", (int)task->devices, "reports", statuses);
 }
 
 static void
-put_task(const struct daemon *daemon, const struct policy_task *task, struct table *table, json_t *list)
+put_task(const struct daemon *daemon, const struct policy_task *task, struct table *table,
+	 json_t *list)
 {
 	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
 
@@ -96,11 +100,13 @@ command_task_list(struct call *call)
 		const char *nearest = policy_nearest_group(policy, wanted);
 
 		call_refuse(call, CTL_REFUSED, "there is no group \"%s\"%s%s%s", wanted,
-			    nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+			    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+			    nearest ? "\"?" : "");
 		json_decref(list);
 		return;
 	}
-	table_init(&table, "group|id|active|priority|name|devices|in progress|success|warning|error");
+	table_init(&table,
+		   "group|id|active|priority|name|devices|in progress|success|warning|error");
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
 			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)

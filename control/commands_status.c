@@ -12,13 +12,13 @@ worker_json(const struct daemon *daemon, unsigned number, const struct dataplane
 {
 	double us = 1e6 / (double)dataplane_cycles_per_s();
 
-	return json_pack("{s:i, s:i, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker", (int)number, "cpu",
-			 info->cpu, "busy_percent", 100 * daemon->loads[number].busy, "sessions",
-			 (int)info->gauges.sessions, "running", (int)info->gauges.running, "lingering",
-			 (int)info->gauges.lingering, "capacity", (int)info->gauges.capacity, "turns",
-			 (json_int_t)info->turns, "longest_turn_us",
-			 (double)info->longest_turn_cycles * us, "longest_step",
-			 info->longest_step ? info->longest_step : "");
+	return json_pack(
+		"{s:i, s:i, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker", (int)number, "cpu",
+		info->cpu, "busy_percent", 100 * daemon->loads[number].busy, "sessions",
+		(int)info->gauges.sessions, "running", (int)info->gauges.running, "lingering",
+		(int)info->gauges.lingering, "capacity", (int)info->gauges.capacity, "turns",
+		(json_int_t)info->turns, "longest_turn_us", (double)info->longest_turn_cycles * us,
+		"longest_step", info->longest_step ? info->longest_step : "");
 }
 
 static void
@@ -50,10 +50,11 @@ put_workers(const struct daemon *daemon, struct text *text, json_t *result)
 static json_t *
 port_json(const struct dataplane_port_info *port, const char *mac)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "device", port->device,
-			 "driver", port->driver, "mac", mac, "queues", (int)port->queues, "link_up",
-			 port->link_up, "rss", port->rss, "tx_checksum", port->tx_checksum, "rx_checksum",
-			 port->rx_checksum, "rx_missed", (json_int_t)port->rx_missed, "rx_errors",
+	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "device",
+			 port->device, "driver", port->driver, "mac", mac, "queues",
+			 (int)port->queues, "link_up", port->link_up, "rss", port->rss,
+			 "tx_checksum", port->tx_checksum, "rx_checksum", port->rx_checksum,
+			 "rx_missed", (json_int_t)port->rx_missed, "rx_errors",
 			 (json_int_t)port->rx_errors, "tx_errors", (json_int_t)port->tx_errors,
 			 "rx_no_buffer", (json_int_t)port->rx_no_buffer);
 }
@@ -90,11 +91,13 @@ put_listeners(const struct config *config, struct text *text, json_t *result)
 
 	text_printf(text, "listeners  ");
 	for (unsigned i = 0; i < config->n_listeners; i++) {
-		const char *security = config->listeners[i].security == LISTENER_PSK ? "psk" : "nosec";
+		const char *security =
+			config->listeners[i].security == LISTENER_PSK ? "psk" : "nosec";
 
 		text_printf(text, "%s%u %s", i ? ", " : "", config->listeners[i].port, security);
-		json_array_append_new(list, json_pack("{s:i, s:s}", "port", (int)config->listeners[i].port,
-						      "security", security));
+		json_array_append_new(list, json_pack("{s:i, s:s}", "port",
+						      (int)config->listeners[i].port, "security",
+						      security));
 	}
 	text_printf(text, "\n");
 	json_object_set_new(result, "listeners", list);
@@ -112,7 +115,8 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 	struct counters counters;
 
 	dataplane_counters(daemon->dp, -1, &counters);
-	text_printf(text, "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
+	text_printf(text,
+		    "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
 		    (unsigned long long)counters.value[COUNTER_bs_started],
 		    (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
 		    daemon->config->slow_lane_handshakes);
@@ -128,8 +132,8 @@ put_uptime(uint64_t seconds, struct text *text)
 {
 	if (seconds >= 86400)
 		text_printf(text, "%llu d ", (unsigned long long)seconds / 86400);
-	text_printf(text, "%02u:%02u:%02u", (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
-		    (unsigned)(seconds % 60));
+	text_printf(text, "%02u:%02u:%02u", (unsigned)(seconds / 3600 % 24),
+		    (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
 }
 
 void
@@ -140,17 +144,18 @@ command_status(struct call *call)
 	uint64_t uptime_s = (daemon_now_us() - daemon->started_us) / 1000000;
 	const char *state = daemon->draining ? "draining" : "running";
 
-	call->result = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "version",
-				 CRADLE_VERSION, "state", state, "generation",
-				 (json_int_t)daemon->generation->number, "uptime_s", (json_int_t)uptime_s,
-				 "groups", (json_int_t)counts.groups, "tasks", (json_int_t)counts.tasks,
-				 "devices", (json_int_t)counts.devices, "devices_refused",
-				 (json_int_t)daemon->generation->refused, "unknown",
-				 (int)daemon->unknowns->count, "retired_runs", (int)daemon->retired.count);
+	call->result = json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "version", CRADLE_VERSION,
+		"state", state, "generation", (json_int_t)daemon->generation->number, "uptime_s",
+		(json_int_t)uptime_s, "groups", (json_int_t)counts.groups, "tasks",
+		(json_int_t)counts.tasks, "devices", (json_int_t)counts.devices, "devices_refused",
+		(json_int_t)daemon->generation->refused, "unknown", (int)daemon->unknowns->count,
+		"retired_runs", (int)daemon->retired.count);
 	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);
 	text_printf(&call->text,
-		    "\ngeneration %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing to send\n",
+		    "\ngeneration %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing "
+		    "to send\n",
 		    daemon->generation->number, counts.groups, counts.tasks, counts.devices,
 		    daemon->generation->refused);
 	put_sessions(daemon, &call->text, call->result);
@@ -214,10 +219,10 @@ command_session_list(struct call *call)
 		table_cell(&table, "%u", slot->generation);
 		table_cell(&table, "%u", slot->format);
 		table_cell(&table, "%.1f", seconds);
-		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:f}", "endpoint", slot->endpoint,
-						      "worker", (int)slot->worker, "generation",
-						      (int)slot->generation, "format", (int)slot->format,
-						      "seconds", seconds));
+		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:f}", "endpoint",
+						      slot->endpoint, "worker", (int)slot->worker,
+						      "generation", (int)slot->generation, "format",
+						      (int)slot->format, "seconds", seconds));
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "sessions", list);
@@ -241,12 +246,13 @@ set_drain(struct call *call, bool on)
 	dataplane_info(daemon->dp, &info);
 	for (unsigned i = 0; i < info.workers; i++)
 		if (outbox_post(&daemon->outbox, daemon->dp, i, &command) < 0) {
-			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory", i);
+			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory",
+				    i);
 			return;
 		}
 	daemon->draining = on;
-	text_printf(&call->text, "%s\n", on ? "draining: new devices are answered 5.03"
-					    : "new devices are taken again");
+	text_printf(&call->text, "%s\n",
+		    on ? "draining: new devices are answered 5.03" : "new devices are taken again");
 	call->result = json_pack("{s:b}", "draining", on);
 }
 

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libconfig 1.5 takes "@include" at the start of a line wherever it is not inside a string or comment. A line that
- * looks like one is refused even there: cheaper than being wrong about what a string is. */
+/*
+ * libconfig 1.5 takes "@include" at the start of a line wherever it is not inside a string or
+ * comment. A line that looks like one is refused even there: cheaper than being wrong about what
+ * a string is.
+ */
 static bool
 line_includes(const char *line)
 {
@@ -39,8 +42,8 @@ skip_string(const char *at)
 }
 
 /*
- * The parser and config_destroy() recurse by nesting; and of a string that never ends the parser would tell the file's
- * last line. Returns what is wrong, with the line where it begins, or NULL.
+ * The parser and config_destroy() recurse by nesting; and of a string that never ends the parser
+ * would tell the file's last line. Returns what is wrong, with the line where it begins, or NULL.
  */
 static const char *
 find_structure_fault(const char *text, uint32_t *line)
@@ -79,7 +82,8 @@ precheck(const char *name, const char *text, size_t len, struct diag_list *diags
 	}
 	for (; line; place.line++) {
 		if (line_includes(line)) {
-			diag_error(diags, &place, "@include is not supported: put everything into one file");
+			diag_error(diags, &place,
+				   "@include is not supported: put everything into one file");
 			return -EINVAL;
 		}
 		line = strchr(line, '\n');
@@ -289,8 +293,8 @@ conf_string(const struct conf_text *conf, const config_setting_t *group, const c
 }
 
 bool
-conf_bool(const struct conf_text *conf, const config_setting_t *group, const char *name, bool preset,
-	  struct diag_list *diags)
+conf_bool(const struct conf_text *conf, const config_setting_t *group, const char *name,
+	  bool preset, struct diag_list *diags)
 {
 	const config_setting_t *member = config_setting_get_member(group, name);
 

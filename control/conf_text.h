@@ -1,9 +1,10 @@
 /*
  * conf_text.h - libconfig text, read safely, and its places.
  *
- * cradle.conf, groups.conf and devices.conf all come in here. What libconfig's own parser would do with a file that is
- * not ours to trust is bounded first: no NUL bytes, no @include (it opens other files, and a mistake in one is reported
- * without its place), bounded nesting. Owner: the caller. One thread. Allocates.
+ * cradle.conf, groups.conf and devices.conf all come in here. What libconfig's own parser would
+ * do with a file that is not ours to trust is bounded first: no NUL bytes, no @include (it opens
+ * other files, and a mistake in one is reported without its place), bounded nesting. Owner: the
+ * caller. One thread. Allocates.
  */
 #pragma once
 
@@ -37,7 +38,10 @@ conf_text_root(const struct conf_text *conf)
 	return config_root_setting(&conf->config);
 }
 
-/* A whole file in memory, NUL-terminated; NULL after adding an error. Wipe what may hold keys before free(). */
+/*
+ * A whole file in memory, NUL-terminated; NULL after adding an error. Wipe what may hold keys
+ * before free().
+ */
 char *conf_file_read(const char *file, size_t max, size_t *len, struct diag_list *diags);
 
 /* Where a setting stands; the setting's own name is the place's tag. */
@@ -47,11 +51,14 @@ struct place conf_place(const struct conf_text *conf, const config_setting_t *se
 void conf_check_members(const struct conf_text *conf, const config_setting_t *group,
 			const char *const *known, size_t n_known, struct diag_list *diags);
 
-/* What a member is read into, with its errors told: the value, or `preset` where it is missing or wrong. */
-const char *conf_string(const struct conf_text *conf, const config_setting_t *group, const char *name,
-			const char *preset, struct diag_list *diags);
-bool conf_bool(const struct conf_text *conf, const config_setting_t *group, const char *name, bool preset,
-	       struct diag_list *diags);
+/*
+ * What a member is read into, with its errors told: the value, or `preset` where it is missing or
+ * wrong.
+ */
+const char *conf_string(const struct conf_text *conf, const config_setting_t *group,
+			const char *name, const char *preset, struct diag_list *diags);
+bool conf_bool(const struct conf_text *conf, const config_setting_t *group, const char *name,
+	       bool preset, struct diag_list *diags);
 struct conf_range {
 	int64_t min, max, preset;
 };

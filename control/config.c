@@ -23,10 +23,14 @@ read_scalar_error(struct reading *reading, const struct setting *setting, const 
 		  const config_setting_t *member)
 {
 	static const char *const wanted[] = {
-		[SETTING_BOOL] = "true or false",       [SETTING_NUMBER] = "a whole number",
-		[SETTING_INTEGER] = "a whole number",   [SETTING_PERCENT] = "a number",
-		[SETTING_CHOICE] = "text in quotes",    [SETTING_TEXT] = "text in quotes",
-		[SETTING_PATH] = "text in quotes",      [SETTING_ADDRESSES] = "a list of addresses in quotes",
+		[SETTING_BOOL] = "true or false",
+		[SETTING_NUMBER] = "a whole number",
+		[SETTING_INTEGER] = "a whole number",
+		[SETTING_PERCENT] = "a number",
+		[SETTING_CHOICE] = "text in quotes",
+		[SETTING_TEXT] = "text in quotes",
+		[SETTING_PATH] = "text in quotes",
+		[SETTING_ADDRESSES] = "a list of addresses in quotes",
 	};
 
 	diag_error(reading->diags, place, "must be %s, not %s", wanted[setting->type],
@@ -65,14 +69,15 @@ read_number(struct reading *reading, const struct setting *setting, void *at,
 		return;
 	}
 	if (!(value >= setting->min && value <= setting->max)) {
-		diag_error(reading->diags, &place, "%g is out of range: %.0f to %.0f", value, setting->min,
-			   setting->max);
+		diag_error(reading->diags, &place, "%g is out of range: %.0f to %.0f", value,
+			   setting->min, setting->max);
 		return;
 	}
 	if (setting->type == SETTING_INTEGER)
 		*(int32_t *)at = (int32_t)value;
 	else
-		*(uint32_t *)at = (uint32_t)(setting->type == SETTING_PERCENT ? value * 100 + 0.5 : value);
+		*(uint32_t *)at =
+			(uint32_t)(setting->type == SETTING_PERCENT ? value * 100 + 0.5 : value);
 }
 
 static void
@@ -95,8 +100,8 @@ read_choice(struct reading *reading, const struct setting *setting, void *at,
 		text_printf(&list, "%s\"%s\"", n ? ", " : "", setting->choices[n]);
 	nearest = diag_nearest(word, setting->choices, n);
 	if (nearest)
-		diag_error(reading->diags, &place, "\"%s\" is none of %s; did you mean \"%s\"?", word,
-			   text_str(&list), nearest);
+		diag_error(reading->diags, &place, "\"%s\" is none of %s; did you mean \"%s\"?",
+			   word, text_str(&list), nearest);
 	else
 		diag_error(reading->diags, &place, "\"%s\" is none of %s", word, text_str(&list));
 	text_fini(&list);
@@ -129,7 +134,8 @@ read_text(struct reading *reading, const struct setting *setting, void *base,
 }
 
 static void
-read_address(struct reading *reading, struct config_addresses *addresses, const config_setting_t *member)
+read_address(struct reading *reading, struct config_addresses *addresses,
+	     const config_setting_t *member)
 {
 	struct place place = conf_place(reading->conf, member);
 	struct dataplane_address address;
@@ -143,8 +149,10 @@ read_address(struct reading *reading, struct config_addresses *addresses, const 
 	}
 	text = config_setting_get_string(member);
 	if (address_parse(text, &address) < 0) {
-		diag_error(reading->diags, &place, "\"%s\" is no address; write it as \"198.18.0.1/24\" or "
-			   "\"2001:2::1/64\"", text);
+		diag_error(reading->diags, &place,
+			   "\"%s\" is no address; write it as \"198.18.0.1/24\" or "
+			   "\"2001:2::1/64\"",
+			   text);
 		return;
 	}
 	for (unsigned i = 0; i < addresses->count; i++)
@@ -153,7 +161,8 @@ read_address(struct reading *reading, struct config_addresses *addresses, const 
 			return;
 		}
 	if (addresses->count == DATAPLANE_ADDRESSES_MAX) {
-		diag_error(reading->diags, &place, "more than %d addresses", DATAPLANE_ADDRESSES_MAX);
+		diag_error(reading->diags, &place, "more than %d addresses",
+			   DATAPLANE_ADDRESSES_MAX);
 		return;
 	}
 	addresses->items[addresses->count++] = address;
@@ -250,7 +259,8 @@ unknown_setting(struct reading *reading, enum setting_section section, const cha
 	const char *nearest = diag_nearest(config_setting_name(member), names, n);
 
 	if (nearest)
-		diag_error(reading->diags, &place, "unknown setting; did you mean \"%s\"?", nearest);
+		diag_error(reading->diags, &place, "unknown setting; did you mean \"%s\"?",
+			   nearest);
 	else
 		diag_error(reading->diags, &place,
 			   "unknown setting; `cradlectl help settings` lists all");
@@ -262,8 +272,8 @@ is_group_name(const char *name)
 	size_t len = strlen(name);
 
 	for (unsigned i = 0; i < n_settings; i++)
-		if (settings[i].section == SECTION_ROOT && strncmp(settings[i].name, name, len) == 0 &&
-		    settings[i].name[len] == '.')
+		if (settings[i].section == SECTION_ROOT &&
+		    strncmp(settings[i].name, name, len) == 0 && settings[i].name[len] == '.')
 			return true;
 	return false;
 }
@@ -279,7 +289,8 @@ read_group(struct reading *reading, const char *prefix, const config_setting_t *
 	if (config_setting_is_group(member))
 		read_members(reading, SECTION_ROOT, prefix, reading->config, member);
 	else
-		diag_error(reading->diags, &place, "must be a group { }, not %s", conf_type_name(member));
+		diag_error(reading->diags, &place, "must be a group { }, not %s",
+			   conf_type_name(member));
 }
 
 /* All members of a group but the lists, whose items are groups of their own. */
@@ -360,7 +371,8 @@ required_list(struct reading *reading, const char *name, int max)
 }
 
 static void
-read_item(struct reading *reading, enum setting_section section, void *base, const config_setting_t *item)
+read_item(struct reading *reading, enum setting_section section, void *base,
+	  const config_setting_t *item)
 {
 	struct place place = conf_place(reading->conf, item);
 
@@ -397,122 +409,6 @@ read_lists(struct reading *reading)
 	}
 }
 
-static void
-check_nosec(struct reading *reading, const struct config_listener *listener)
-{
-	const struct config *config = reading->config;
-	struct place place = { .file = config->file, .line = listener->line, .tag = "listeners" };
-	char text[ADDRESS_TEXT_MAX];
-
-	if (listener->security != LISTENER_NOSEC || listener->allow_public_nosec)
-		return;
-	for (unsigned p = 0; p < config->n_ports; p++) {
-		const struct config_addresses *addresses = &config->ports[p].addresses;
-
-		for (unsigned a = 0; a < addresses->count; a++) {
-			if (address_is_private(addresses->items[a].addr))
-				continue;
-			address_format(addresses->items[a].addr, text);
-			diag_error(reading->diags, &place,
-				   "nosec on the public address %s would hand out keys in the clear; use "
-				   "psk, a private address, or set allow_public_nosec = true here",
-				   text);
-			return;
-		}
-	}
-}
-
-static void
-check_listeners(struct reading *reading)
-{
-	const struct config *config = reading->config;
-
-	for (unsigned i = 0; i < config->n_listeners; i++) {
-		const struct config_listener *listener = &config->listeners[i];
-		struct place place = { .file = config->file, .line = listener->line, .tag = "listeners" };
-
-		for (unsigned j = 0; j < i; j++)
-			if (listener->port && config->listeners[j].port == listener->port)
-				diag_error(reading->diags, &place, "port %u is used by two listeners",
-					   listener->port);
-		check_nosec(reading, listener);
-	}
-}
-
-static void
-check_ports(struct reading *reading)
-{
-	const struct config *config = reading->config;
-	unsigned queues = 0;
-
-	for (unsigned i = 0; i < config->n_ports; i++) {
-		const struct config_port *port = &config->ports[i];
-		struct place place = { .file = config->file, .line = port->line, .tag = "ports" };
-
-		for (unsigned j = 0; port->device && j < i; j++)
-			if (config->ports[j].device && strcmp(config->ports[j].device, port->device) == 0)
-				diag_error(reading->diags, &place, "device \"%s\" is listed twice",
-					   port->device);
-		queues += port->addresses.count * config->n_listeners;
-	}
-	if (queues > LISTENERS_MAX) {
-		struct place place = { .file = config->file, .tag = "listeners" };
-
-		diag_error(reading->diags, &place,
-			   "%u pairs of address and listener are more than the %d that fit", queues,
-			   LISTENERS_MAX);
-	}
-}
-
-/* "1-3,5": how many CPUs, or -1. */
-static int
-count_cpus(const char *text)
-{
-	int count = 0;
-
-	for (;;) {
-		char *end;
-		unsigned long first, last;
-
-		if (*text < '0' || *text > '9')
-			return -1;
-		first = last = strtoul(text, &end, 10);
-		if (*end == '-') {
-			if (end[1] < '0' || end[1] > '9')
-				return -1;
-			last = strtoul(end + 1, &end, 10);
-		}
-		if (last < first || last > 1023)
-			return -1;
-		count += (int)(last - first + 1);
-		if (!*end)
-			return count;
-		if (*end != ',' || count > 1024)
-			return -1;
-		text = end + 1;
-	}
-}
-
-static void
-check_cpus(struct reading *reading)
-{
-	const config_setting_t *root = conf_text_root(reading->conf);
-	const config_setting_t *member = config_setting_get_member(root, "cpus");
-	struct place place;
-	int count;
-
-	if (!member || !reading->config->cpus)
-		return;
-	place = conf_place(reading->conf, member);
-	count = count_cpus(reading->config->cpus);
-	if (count < 0)
-		diag_error(reading->diags, &place, "\"%s\" is no list of CPUs such as \"1-3,5\"",
-			   reading->config->cpus);
-	else if (count < (int)reading->config->workers)
-		diag_error(reading->diags, &place, "names %d CPUs for %u workers", count,
-			   reading->config->workers);
-}
-
 static char *
 folder_of(const char *file)
 {
@@ -529,9 +425,7 @@ read_all(struct reading *reading)
 	set_presets(reading, SECTION_ROOT, reading->config);
 	read_members(reading, SECTION_ROOT, "", reading->config, conf_text_root(reading->conf));
 	read_lists(reading);
-	check_ports(reading);
-	check_listeners(reading);
-	check_cpus(reading);
+	config_check(reading->config, reading->conf, reading->diags);
 }
 
 static struct config *
@@ -590,7 +484,8 @@ config_free(struct config *config)
 	for (unsigned i = 0; i < n_settings; i++) {
 		if (settings[i].section == SECTION_ROOT)
 			setting_clear(&settings[i], config);
-		for (unsigned p = 0; settings[i].section == SECTION_PORT && p < config->n_ports; p++)
+		for (unsigned p = 0; settings[i].section == SECTION_PORT && p < config->n_ports;
+		     p++)
 			setting_clear(&settings[i], &config->ports[p]);
 	}
 	free(config->file);

@@ -1,9 +1,9 @@
 /*
  * config.h - cradle.conf: the settings of the appliance, read, checked and compared.
  *
- * config_schema.c declares every setting once: name, type, range, default, whether it applies live or needs a restart,
- * and its help. Reading, defaults, `help settings` and the comparison of a reload come from that table.
- * Owner: whoever calls config_load(). One thread. Allocates.
+ * config_schema.c declares every setting once: name, type, range, default, whether it applies
+ * live or needs a restart, and its help. Reading, defaults, `help settings` and the comparison of
+ * a reload come from that table. Owner: whoever calls config_load(). One thread. Allocates.
  */
 #pragma once
 
@@ -58,17 +58,19 @@ struct config {
 	uint32_t linger_s, batch_wait_ms, busy_max_age_s, slow_lane_handshakes;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *socket_group;
-	uint32_t log_level, log_target; /* enum severity, enum log_target */
+	uint32_t log_level, log_target;     /* enum severity, enum log_target */
 	char *policy, *inventory, *objects; /* paths, resolved against the folder of `file` */
 };
 
 /*
- * NULL after adding an error when the text is no configuration at all. Wrong settings are errors, too, but the others are
- * there with defaults in their place: so that a check goes on to the files they name. Nothing may run while there are errors.
+ * NULL after adding an error when the text is no configuration at all. Wrong settings are errors,
+ * too, but the others are there with defaults in their place: so that a check goes on to the
+ * files they name. Nothing may run while there are errors.
  */
 struct config *config_load(const char *file, struct diag_list *diags);
 /* The same from memory; `file` stands in diagnostics and gives the folder of relative paths. */
-struct config *config_parse(const char *file, const char *text, size_t len, struct diag_list *diags);
+struct config *config_parse(const char *file, const char *text, size_t len,
+			    struct diag_list *diags);
 void config_free(struct config *config);
 
 void config_limits(const struct config *config, struct stack_limits *limits);
@@ -89,7 +91,10 @@ struct config_changes {
 int config_compare(const struct config *running, const struct config *new,
 		   struct config_changes *changes);
 void config_changes_free(struct config_changes *changes);
-/* Takes over every live setting of `new`; the others stay. 0, or -ENOMEM: some were not taken over. */
+/*
+ * Takes over every live setting of `new`; the others stay. 0, or -ENOMEM: some were not taken
+ * over.
+ */
 int config_apply_live(struct config *running, const struct config *new);
 
 /* "help settings", and one setting's; false when there is none of this name. */

@@ -9,7 +9,8 @@
 #include "control/config.h"
 #include "control/ctl_proto.h"
 
-static const char *const hugepage_choices[] = { "no", "yes", "auto", NULL }; /* enum dataplane_hugepages */
+static const char *const hugepage_choices[] = { "no", "yes", "auto",
+						NULL }; /* enum dataplane_hugepages */
 static const char *const level_choices[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const target_choices[] = { "stderr", "syslog", "journal", NULL };
 static const char *const security_choices[] = { "nosec", "psk", NULL };
@@ -23,14 +24,15 @@ const char *const section_lists[] = { NULL, "ports", "listeners" };
 const struct setting settings[] = {
 	{ "workers", SETTING_NUMBER, ROOT(workers), 1, DATAPLANE_WORKERS_MAX, "1",
 	  .help = "polled cores" },
-	{ "cpus", SETTING_TEXT, ROOT(cpus), .help = "CPUs of the workers, in order, such as \"1-3,5\"; "
-						    "default: picked from the allowed ones" },
+	{ "cpus", SETTING_TEXT, ROOT(cpus),
+	  .help = "CPUs of the workers, in order, such as \"1-3,5\"; "
+		  "default: picked from the allowed ones" },
 	{ "control_cpu", SETTING_INTEGER, ROOT(control_cpu), -1, 1023, "-1",
 	  .help = "CPU of the control thread; -1: the first allowed one" },
 	{ "idle_yield", SETTING_BOOL, ROOT(idle_yield), .preset = "false",
 	  .help = "give the CPU away on empty turns: where workers share CPUs with others" },
-	{ "hugepages", SETTING_CHOICE, ROOT(hugepages), .preset = "auto", .choices = hugepage_choices,
-	  .help = "use hugepages; auto: when enough are free" },
+	{ "hugepages", SETTING_CHOICE, ROOT(hugepages), .preset = "auto",
+	  .choices = hugepage_choices, .help = "use hugepages; auto: when enough are free" },
 	{ "memory_mb", SETTING_NUMBER, ROOT(memory_mb), 0, 1 << 20, "0",
 	  .help = "memory for DPDK; 0: computed from the pools" },
 	{ "packet_buffers", SETTING_NUMBER, ROOT(packet_buffers), 0, 1 << 24, "0",
@@ -41,31 +43,33 @@ const struct setting settings[] = {
 	  .help = "further arguments for DPDK's environment, blank separated" },
 	{ "sessions", SETTING_NUMBER, ROOT(sessions), 64, 1 << 26, "65536",
 	  .help = "sessions of all workers together; a full pool answers 5.03" },
-	{ "limits.ack_timeout_ms", SETTING_NUMBER, ROOT(ack_timeout_ms), 100, 60000, "2000", .live = true,
-	  .help = "ACK_TIMEOUT of RFC 7252 4.8" },
+	{ "limits.ack_timeout_ms", SETTING_NUMBER, ROOT(ack_timeout_ms), 100, 60000, "2000",
+	  .live = true, .help = "ACK_TIMEOUT of RFC 7252 4.8" },
 	{ "limits.ack_random_factor", SETTING_PERCENT, ROOT(ack_random_percent), 1, 3, "1.5",
 	  .live = true, .help = "ACK_RANDOM_FACTOR of RFC 7252 4.8" },
 	{ "limits.max_retransmit", SETTING_NUMBER, ROOT(max_retransmit), 0, 8, "4", .live = true,
 	  .help = "MAX_RETRANSMIT of RFC 7252 4.8" },
 	{ "limits.linger_s", SETTING_NUMBER, ROOT(linger_s), 1, 3600, "247", .live = true,
 	  .help = "how long a finished session recognises late duplicates" },
-	{ "limits.batch_wait_ms", SETTING_NUMBER, ROOT(batch_wait_ms), 10, 1900, "1500", .live = true,
+	{ "limits.batch_wait_ms", SETTING_NUMBER, ROOT(batch_wait_ms), 10, 1900, "1500",
+	  .live = true,
 	  .help = "longest wait of a request for the control side; below a client's ACK_TIMEOUT" },
-	{ "limits.busy_max_age_s", SETTING_NUMBER, ROOT(busy_max_age_s), 1, 86400, "60", .live = true,
-	  .help = "Max-Age of 5.03 Service Unavailable" },
+	{ "limits.busy_max_age_s", SETTING_NUMBER, ROOT(busy_max_age_s), 1, 86400, "60",
+	  .live = true, .help = "Max-Age of 5.03 Service Unavailable" },
 	{ "limits.dtls_idle_s", SETTING_NUMBER, ROOT(dtls_idle_s), 1, 3600, "60", .live = true,
 	  .help = "an association without a bootstrap is closed after so long" },
 	{ "limits.hellos_per_s", SETTING_NUMBER, ROOT(hellos_per_s), 1, 100000000, "1000000",
 	  .live = true, .help = "ClientHellos of new peers that a worker looks at" },
 	{ "limits.handshakes_per_s", SETTING_NUMBER, ROOT(handshakes_per_s), 1, 10000000, "50000",
 	  .live = true, .help = "handshakes of peers that proved their address, a worker" },
-	{ "limits.handshakes_per_prefix_per_s", SETTING_NUMBER, ROOT(handshakes_per_prefix_per_s), 1,
-	  10000000, "10000", .live = true, .help = "the same of one /24 or /56" },
+	{ "limits.handshakes_per_prefix_per_s", SETTING_NUMBER, ROOT(handshakes_per_prefix_per_s),
+	  1, 10000000, "10000", .live = true, .help = "the same of one /24 or /56" },
 	{ "limits.slow_lane_handshakes", SETTING_NUMBER, ROOT(slow_lane_handshakes), 1, 4096, "64",
 	  .help = "handshakes of suites that only mbedTLS speaks, at once; about 40 kB each" },
 	{ "control.socket", SETTING_PATH, ROOT(socket), .preset = CTL_SOCKET_DEFAULT,
 	  .help = "path of the control socket" },
-	{ "control.group", SETTING_TEXT, ROOT(socket_group), .help = "group that may use the socket" },
+	{ "control.group", SETTING_TEXT, ROOT(socket_group),
+	  .help = "group that may use the socket" },
 	{ "log.level", SETTING_CHOICE, ROOT(log_level), .preset = "info", .choices = level_choices,
 	  .live = true, .help = "least severity that is logged" },
 	{ "log.to", SETTING_CHOICE, ROOT(log_target), .preset = "stderr", .choices = target_choices,
@@ -91,7 +95,8 @@ const struct setting settings[] = {
 	  .help = "VLAN our addresses live in; 0: any tag is answered in kind" },
 	{ "port", SETTING_NUMBER, LISTENER(port), 1, 65535, .required = true,
 	  .help = "UDP port, on every address of every port" },
-	{ "security", SETTING_CHOICE, LISTENER(security), .required = true, .choices = security_choices,
+	{ "security", SETTING_CHOICE, LISTENER(security), .required = true,
+	  .choices = security_choices,
 	  .help = "psk: DTLS with pre-shared keys; nosec: plain CoAP, for private networks" },
 	{ "allow_public_nosec", SETTING_BOOL, LISTENER(allow_public_nosec), .preset = "false",
 	  .help = "let a nosec listener serve addresses that the Internet can reach" },
@@ -219,10 +224,14 @@ int
 setting_copy(const struct setting *setting, void *to, const void *from)
 {
 	static const size_t sizes[] = {
-		[SETTING_BOOL] = sizeof(bool),        [SETTING_NUMBER] = sizeof(uint32_t),
-		[SETTING_INTEGER] = sizeof(int32_t),  [SETTING_PERCENT] = sizeof(uint32_t),
-		[SETTING_CHOICE] = sizeof(uint32_t),  [SETTING_TEXT] = sizeof(char *),
-		[SETTING_PATH] = sizeof(char *),      [SETTING_ADDRESSES] = sizeof(struct config_addresses),
+		[SETTING_BOOL] = sizeof(bool),
+		[SETTING_NUMBER] = sizeof(uint32_t),
+		[SETTING_INTEGER] = sizeof(int32_t),
+		[SETTING_PERCENT] = sizeof(uint32_t),
+		[SETTING_CHOICE] = sizeof(uint32_t),
+		[SETTING_TEXT] = sizeof(char *),
+		[SETTING_PATH] = sizeof(char *),
+		[SETTING_ADDRESSES] = sizeof(struct config_addresses),
 	};
 	const void *source = field(setting, from);
 	char *copy = NULL;

@@ -30,8 +30,8 @@ struct setting {
 	enum setting_type type;
 	enum setting_section section;
 	size_t offset;
-	double min, max;     /* of numbers, as written */
-	const char *preset;  /* as written; NULL: none */
+	double min, max;    /* of numbers, as written */
+	const char *preset; /* as written; NULL: none */
 	bool required, live;
 	const char *const *choices; /* NULL-terminated */
 	const char *help;
@@ -43,6 +43,12 @@ extern const unsigned n_settings;
 extern const char *const section_lists[];
 
 struct config;
+struct conf_text;
+struct diag_list;
+
+/* Adds an error for every contradiction between settings. */
+void config_check(const struct config *config, const struct conf_text *conf,
+		  struct diag_list *diags);
 
 /* The value as written in a file, into out. Returns snprintf's count. */
 int setting_format(const struct setting *setting, const void *base, char *out, size_t size);

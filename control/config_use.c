@@ -77,9 +77,9 @@ change_add(struct config_changes *changes, const char *name, const char *before,
 		return -ENOMEM;
 	changes->items = items;
 	item = &items[changes->count++];
-	*item = (struct config_change){
-		.name = strdup(name), .before = strdup(before), .after = strdup(after)
-	};
+	*item = (struct config_change){ .name = strdup(name),
+					.before = strdup(before),
+					.after = strdup(after) };
 	return item->name && item->before && item->after ? 0 : -ENOMEM;
 }
 
@@ -138,7 +138,8 @@ compare_lists(const struct setting *setting, const struct config *a, const struc
 }
 
 int
-config_compare(const struct config *running, const struct config *new, struct config_changes *changes)
+config_compare(const struct config *running, const struct config *new,
+	       struct config_changes *changes)
 {
 	const void *roots[2] = { running, new };
 	int result;
@@ -154,7 +155,8 @@ config_compare(const struct config *running, const struct config *new, struct co
 	}
 	result = compare_count("ports", running->n_ports, new->n_ports, changes);
 	if (result == 0)
-		result = compare_count("listeners", running->n_listeners, new->n_listeners, changes);
+		result =
+			compare_count("listeners", running->n_listeners, new->n_listeners, changes);
 	return result;
 }
 
@@ -181,10 +183,10 @@ config_apply_live(struct config *running, const struct config *new)
 }
 
 static const char *const type_names[] = {
-	[SETTING_BOOL] = "true or false",  [SETTING_NUMBER] = "number",
-	[SETTING_INTEGER] = "number",      [SETTING_PERCENT] = "decimal",
-	[SETTING_CHOICE] = "one of",       [SETTING_TEXT] = "text",
-	[SETTING_PATH] = "path",           [SETTING_ADDRESSES] = "list of addresses",
+	[SETTING_BOOL] = "true or false", [SETTING_NUMBER] = "number",
+	[SETTING_INTEGER] = "number",     [SETTING_PERCENT] = "decimal",
+	[SETTING_CHOICE] = "one of",      [SETTING_TEXT] = "text",
+	[SETTING_PATH] = "path",          [SETTING_ADDRESSES] = "list of addresses",
 };
 
 static void

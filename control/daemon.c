@@ -16,8 +16,8 @@
 #include "control/startup.h"
 
 enum {
-	TICK_BUSY_US = 2000,     /* events wait this long at most while devices bootstrap */
-	TICK_IDLE_US = 10000,    /* ... and this long when a first one comes */
+	TICK_BUSY_US = 2000,  /* events wait this long at most while devices bootstrap */
+	TICK_IDLE_US = 10000, /* ... and this long when a first one comes */
 	STAY_BUSY_US = 500000,
 	RETIRED_A_TICK = 2000,
 	SAMPLE_US = 1000000,
@@ -42,7 +42,10 @@ daemon_now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Share of busy cycles since the last sample: what an operator wants to know is now, not since the start. */
+/*
+ * Share of busy cycles since the last sample: what an operator wants to know is now, not since
+ * the start.
+ */
 static void
 sample_loads(struct daemon *daemon, uint64_t now_us)
 {
@@ -79,8 +82,9 @@ tick(void *ctx, uint32_t events)
 	watchdog_check(&daemon->watchdog, daemon->dp, now_us);
 	if (busy)
 		daemon->active_us = now_us;
-	loop_tick(daemon->loop, now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US,
-		  tick, daemon);
+	loop_tick(daemon->loop,
+		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
+		  daemon);
 }
 
 static void
@@ -117,7 +121,10 @@ on_socket(void *ctx, uint32_t events)
 	ctl_server_run(daemon->server);
 }
 
-/* DPDK's own words become log lines: it writes whole lines, and drops what the pipe does not take. */
+/*
+ * DPDK's own words become log lines: it writes whole lines, and drops what the pipe does not
+ * take.
+ */
 static void
 on_dpdk_log(void *ctx, uint32_t events)
 {
@@ -145,7 +152,8 @@ open_dpdk_log(struct daemon *daemon)
 {
 	if (pipe2(daemon->log_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
-	daemon->log_source = loop_add(daemon->loop, daemon->log_pipe[0], EPOLLIN, on_dpdk_log, daemon);
+	daemon->log_source =
+		loop_add(daemon->loop, daemon->log_pipe[0], EPOLLIN, on_dpdk_log, daemon);
 	return daemon->log_source ? 0 : -1;
 }
 
@@ -157,7 +165,8 @@ open_loop(struct daemon *daemon)
 	daemon->loop = loop_new();
 	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
 	if (daemon->loop && daemon->unknowns && reports_init(&daemon->reports) == 0 &&
-	    loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 && open_dpdk_log(daemon) == 0)
+	    loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 &&
+	    open_dpdk_log(daemon) == 0)
 		return 0;
 	log_error("cannot start: %s", strerror(errno));
 	return -1;
@@ -174,8 +183,8 @@ open_socket(struct daemon *daemon)
 		log_error("%s", error);
 		return -1;
 	}
-	daemon->server_source = loop_add(daemon->loop, ctl_server_fd(daemon->server), EPOLLIN, on_socket,
-					 daemon);
+	daemon->server_source =
+		loop_add(daemon->loop, ctl_server_fd(daemon->server), EPOLLIN, on_socket, daemon);
 	return daemon->server_source ? 0 : -1;
 }
 
@@ -190,7 +199,8 @@ load_first(struct daemon *daemon)
 
 	diag_list_init(&diags);
 	generation = generation_load(daemon->config, 1, &diags);
-	if (generation && generation_build(generation, &daemon->roster, &daemon->reports, &diags) < 0) {
+	if (generation &&
+	    generation_build(generation, &daemon->roster, &daemon->reports, &diags) < 0) {
 		generation_discard(generation);
 		generation = NULL;
 	}

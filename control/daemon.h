@@ -44,7 +44,7 @@ struct daemon {
 	struct watchdog watchdog;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];
 	uint64_t sampled_us;
-	uint64_t active_us;  /* when something last happened: until then the tick is short */
+	uint64_t active_us; /* when something last happened: until then the tick is short */
 	uint64_t started_us;
 	bool draining;
 	int log_pipe[2]; /* DPDK's words; -1: none */

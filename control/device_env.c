@@ -35,7 +35,8 @@ direct_groups(struct device_env *env)
 	const struct device *device = env->device;
 
 	for (unsigned i = 0; i < device->n_groups; i++)
-		env->direct[i] = text_value(device->groups[i]->name, strlen(device->groups[i]->name));
+		env->direct[i] =
+			text_value(device->groups[i]->name, strlen(device->groups[i]->name));
 	return (struct value){ .kind = VALUE_LIST, .list = { env->direct, device->n_groups } };
 }
 
@@ -47,7 +48,8 @@ all_groups(struct device_env *env)
 	size_t n = 0, k;
 
 	for (unsigned i = 0; i < device->n_groups; i++)
-		for (const struct policy_group *group = device->groups[i]; group; group = group->parent) {
+		for (const struct policy_group *group = device->groups[i]; group;
+		     group = group->parent) {
 			for (k = 0; k < n && env->all[k].text.at != group->name; k++)
 				;
 			if (k == n)
@@ -132,7 +134,10 @@ void
 device_env_init(struct device_env *env, const struct policy *policy, const struct device *device,
 		uint16_t format)
 {
-	/* The lists are filled when they are asked for: a compilation a device should not clear 18 kB. */
+	/*
+	 * The lists are filled when they are asked for: a compilation a device should not clear
+	 * 18 kB.
+	 */
 	env->policy = policy;
 	env->device = device;
 	env->format = format;

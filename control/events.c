@@ -51,17 +51,28 @@ code_name(uint8_t code)
 		uint8_t code;
 		const char *name;
 	} names[] = {
-		{ 0x41, "Created" },         { 0x42, "Deleted" },
-		{ 0x43, "Valid" },           { 0x44, "Changed" },
-		{ 0x45, "Content" },         { 0x5f, "Continue" },
-		{ 0x80, "Bad Request" },     { 0x81, "Unauthorized" },
-		{ 0x82, "Bad Option" },      { 0x83, "Forbidden" },
-		{ 0x84, "Not Found" },       { 0x85, "Method Not Allowed" },
-		{ 0x86, "Not Acceptable" },  { 0x88, "Request Entity Incomplete" },
-		{ 0x8c, "Precondition Failed" }, { 0x8d, "Request Entity Too Large" },
-		{ 0x8f, "Unsupported Content-Format" }, { 0xa0, "Internal Server Error" },
-		{ 0xa1, "Not Implemented" }, { 0xa2, "Bad Gateway" },
-		{ 0xa3, "Service Unavailable" }, { 0xa4, "Gateway Timeout" },
+		{ 0x41, "Created" },
+		{ 0x42, "Deleted" },
+		{ 0x43, "Valid" },
+		{ 0x44, "Changed" },
+		{ 0x45, "Content" },
+		{ 0x5f, "Continue" },
+		{ 0x80, "Bad Request" },
+		{ 0x81, "Unauthorized" },
+		{ 0x82, "Bad Option" },
+		{ 0x83, "Forbidden" },
+		{ 0x84, "Not Found" },
+		{ 0x85, "Method Not Allowed" },
+		{ 0x86, "Not Acceptable" },
+		{ 0x88, "Request Entity Incomplete" },
+		{ 0x8c, "Precondition Failed" },
+		{ 0x8d, "Request Entity Too Large" },
+		{ 0x8f, "Unsupported Content-Format" },
+		{ 0xa0, "Internal Server Error" },
+		{ 0xa1, "Not Implemented" },
+		{ 0xa2, "Bad Gateway" },
+		{ 0xa3, "Service Unavailable" },
+		{ 0xa4, "Gateway Timeout" },
 		{ 0xa5, "Proxying Not Supported" },
 	};
 
@@ -85,16 +96,19 @@ failure_text(const struct daemon *daemon, const struct session_event *event, con
 			 event->code & 31, code_name(event->code));
 		break;
 	case CAUSE_TIMEOUT:
-		snprintf(out, TASK_SUMMARY_MAX, "no answer after %u transmissions to %s", sent, step);
+		snprintf(out, TASK_SUMMARY_MAX, "no answer after %u transmissions to %s", sent,
+			 step);
 		break;
 	case CAUSE_RESET:
 		snprintf(out, TASK_SUMMARY_MAX, "%s answered with Reset", step);
 		break;
 	case CAUSE_SUPERSEDED:
-		snprintf(out, TASK_SUMMARY_MAX, "the device asked again before it answered %s", step);
+		snprintf(out, TASK_SUMMARY_MAX, "the device asked again before it answered %s",
+			 step);
 		break;
 	case CAUSE_CLOSED:
-		snprintf(out, TASK_SUMMARY_MAX, "the device ended its DTLS session before it answered %s", step);
+		snprintf(out, TASK_SUMMARY_MAX,
+			 "the device ended its DTLS session before it answered %s", step);
 		break;
 	case CAUSE_NO_BATCH:
 		snprintf(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
@@ -108,8 +122,8 @@ failure_text(const struct daemon *daemon, const struct session_event *event, con
 
 /* One report; `event` gives the times. */
 static void
-set_report(struct daemon *daemon, const struct roster_slot *slot, uint32_t task, enum task_status status,
-	   const char *summary, const struct session_event *event)
+set_report(struct daemon *daemon, const struct roster_slot *slot, uint32_t task,
+	   enum task_status status, const char *summary, const struct session_event *event)
 {
 	bool over = status != TASK_IN_PROGRESS && status != TASK_NOT_STARTED;
 	struct report report = {
@@ -124,8 +138,8 @@ set_report(struct daemon *daemon, const struct roster_slot *slot, uint32_t task,
 
 	reports_set(&daemon->reports, &report);
 	if (status == TASK_ERROR)
-		log_info("device %s: task %s (%s): %s", slot->endpoint, daemon->reports.tasks[task].name,
-			 daemon->reports.tasks[task].id, summary);
+		log_info("device %s: task %s (%s): %s", slot->endpoint,
+			 daemon->reports.tasks[task].name, daemon->reports.tasks[task].id, summary);
 }
 
 /* What compilation said of the tasks that sent nothing. */
@@ -154,18 +168,21 @@ run_of(const struct roster_slot *slot, const struct session_event *event)
 }
 
 static void
-cancel(struct daemon *daemon, const struct roster_slot *slot, unsigned worker, struct session_ref session)
+cancel(struct daemon *daemon, const struct roster_slot *slot, unsigned worker,
+       struct session_ref session)
 {
 	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
 
 	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
-		log_error("device %s: an older session could not be cancelled: out of memory", slot->endpoint);
+		log_error("device %s: an older session could not be cancelled: out of memory",
+			  slot->endpoint);
 }
 
 /*
- * The last request of an endpoint wins, whatever worker it came to. Each worker's events arrive in order, but a slower
- * worker's arrive behind a faster one's: the time of the request decides which run is the older one, not the arrival.
- * False: this event is of the older run, which is cancelled and told nothing more of.
+ * The last request of an endpoint wins, whatever worker it came to. Each worker's events arrive
+ * in order, but a slower worker's arrive behind a faster one's: the time of the request decides
+ * which run is the older one, not the arrival. False: this event is of the older run, which is
+ * cancelled and told nothing more of.
  */
 static bool
 supersede(struct daemon *daemon, const struct roster_slot *slot, const struct session_event *event,
@@ -205,11 +222,15 @@ on_started(struct daemon *daemon, struct roster_slot *slot, const struct session
 				   "in progress", event);
 }
 
-/* True when this event is of the session that the reports tell about: an older one's end must not hide a newer's. */
+/*
+ * True when this event is of the session that the reports tell about: an older one's end must not
+ * hide a newer's.
+ */
 static bool
 end_session(struct roster_slot *slot, const struct session_event *event, unsigned worker)
 {
-	bool current = slot->live && slot->worker == worker && same_session(&slot->session, &event->session);
+	bool current = slot->live && slot->worker == worker &&
+		       same_session(&slot->session, &event->session);
 
 	if (current)
 		slot->live = false;
@@ -231,13 +252,16 @@ on_finished(struct daemon *daemon, struct roster_slot *slot, const struct sessio
 		if (task->status != TASK_NOT_STARTED)
 			continue;
 		snprintf(summary, sizeof summary, "%s%s%u operation%s accepted",
-			 task->summary ? task->summary : "", task->summary ? "; " : "", task->n_steps,
-			 task->n_steps == 1 ? "" : "s");
+			 task->summary ? task->summary : "", task->summary ? "; " : "",
+			 task->n_steps, task->n_steps == 1 ? "" : "s");
 		set_report(daemon, slot, task->task->report, task->final, summary, event);
 	}
 }
 
-/* A failed step ends the whole run without a last Finish, so the device keeps nothing: earlier tasks failed, too. */
+/*
+ * A failed step ends the whole run without a last Finish, so the device keeps nothing: earlier
+ * tasks failed, too.
+ */
 static void
 on_failed(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event,
 	  unsigned worker)
@@ -263,9 +287,12 @@ on_failed(struct daemon *daemon, struct roster_slot *slot, const struct session_
 		if (task->status != TASK_NOT_STARTED)
 			continue;
 		snprintf(summary, sizeof summary, "%s%.250s",
-			 i < failing ? "sent, but never finished: " : i > failing ? "not run: " : "", why);
-		set_report(daemon, slot, task->task->report, i > failing ? TASK_NOT_STARTED : TASK_ERROR,
-			   summary, event);
+			 i < failing   ? "sent, but never finished: "
+			 : i > failing ? "not run: "
+				       : "",
+			 why);
+		set_report(daemon, slot, task->task->report,
+			   i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary, event);
 	}
 }
 
@@ -315,7 +342,8 @@ publish_run(struct daemon *daemon, struct roster_slot *slot, struct run *run)
 }
 
 static void
-answer_batch(struct daemon *daemon, const struct session_event *event, unsigned worker, struct run *run)
+answer_batch(struct daemon *daemon, const struct session_event *event, unsigned worker,
+	     struct run *run)
 {
 	struct stack_command command = {
 		.kind = STACK_BATCH,
@@ -341,7 +369,8 @@ on_needs_batch(struct daemon *daemon, struct roster_slot *slot, const struct ses
 		return;
 	}
 	/* Another session of this device may have asked just before. */
-	if (!run_is_per_session(device) && device->run->batch && device->run->format == event->format) {
+	if (!run_is_per_session(device) && device->run->batch &&
+	    device->run->format == event->format) {
 		answer_batch(daemon, event, worker, device->run);
 		return;
 	}

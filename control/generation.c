@@ -8,7 +8,10 @@
 
 #include "control/run.h"
 
-/* No such folder is worth a warning only: the sample names one that is empty until somebody needs it. */
+/*
+ * No such folder is worth a warning only: the sample names one that is empty until somebody needs
+ * it.
+ */
 static void
 load_objects(struct generation *generation, const char *folder, struct diag_list *diags)
 {

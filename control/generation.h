@@ -1,9 +1,10 @@
 /*
  * generation.h - one loaded state of the policy and the inventory, with everything made from it.
  *
- * generation_load() reads and checks the files, without side effects. generation_build() numbers devices and tasks,
- * compiles every device's batch and fills a directory, still aside. What is published then is retired as a whole by a
- * newer generation; it is freed when its last run is. Control thread. Allocates.
+ * generation_load() reads and checks the files, without side effects. generation_build() numbers
+ * devices and tasks, compiles every device's batch and fills a directory, still aside. What is
+ * published then is retired as a whole by a newer generation; it is freed when its last run is.
+ * Control thread. Allocates.
  */
 #pragma once
 
@@ -29,7 +30,8 @@ struct generation {
 };
 
 /* NULL after adding at least one error. Held once. */
-struct generation *generation_load(const struct config *config, uint32_t number, struct diag_list *diags);
+struct generation *generation_load(const struct config *config, uint32_t number,
+				   struct diag_list *diags);
 /* 0, or -errno after adding an error: discard it then. */
 int generation_build(struct generation *generation, struct roster *roster, struct reports *reports,
 		     struct diag_list *diags);

@@ -5,7 +5,10 @@
 
 #include "dataplane/dataplane.h"
 
-/* Names seen so far, to find duplicates: open addressing over indices into the devices, 0 is free. */
+/*
+ * Names seen so far, to find duplicates: open addressing over indices into the devices, 0 is
+ * free.
+ */
 struct name_set {
 	uint32_t *slots;
 	size_t mask;
@@ -21,7 +24,9 @@ struct reading {
 	struct diag_list *diags;
 };
 
-static const char *const members[] = { "endpoint", "identity", "key", "key_hex", "groups", "values" };
+static const char *const members[] = {
+	"endpoint", "identity", "key", "key_hex", "groups", "values"
+};
 
 static int
 name_set_init(struct name_set *set, size_t expected)
@@ -37,8 +42,8 @@ name_set_init(struct name_set *set, size_t expected)
 
 /* Adds device `index` under `name`; returns the device that has it already, or NULL. */
 static const struct device *
-name_set_add(struct name_set *set, const struct inventory *inventory, uint32_t index, const char *name,
-	     const char *(*name_of)(const struct device *device))
+name_set_add(struct name_set *set, const struct inventory *inventory, uint32_t index,
+	     const char *name, const char *(*name_of)(const struct device *device))
 {
 	uint64_t hash = 0xcbf29ce484222325;
 
@@ -85,9 +90,13 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes into the arena. Returns the count of bytes, or -1; what is wrong is told without showing the key. */
+/*
+ * Decodes into the arena. Returns the count of bytes, or -1; what is wrong is told without
+ * showing the key.
+ */
 static int
-key_from_hex(struct reading *reading, const char *hex, const uint8_t **key, const struct place *place)
+key_from_hex(struct reading *reading, const char *hex, const uint8_t **key,
+	     const struct place *place)
 {
 	size_t len = strlen(hex);
 	uint8_t *bytes;
@@ -162,15 +171,16 @@ read_device_group(struct reading *reading, struct device *device, const config_s
 		return;
 	if (!group) {
 		nearest = policy_nearest_group(reading->policy, name);
-		diag_error(reading->diags, &place, "device %s: no group \"%s\"%s%s%s", device->endpoint, name,
-			   nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-			   nearest ? "\"?" : "");
+		diag_error(reading->diags, &place, "device %s: no group \"%s\"%s%s%s",
+			   device->endpoint, name, nearest ? "; did you mean \"" : "",
+			   nearest ? nearest : "", nearest ? "\"?" : "");
 		return;
 	}
 	for (unsigned i = 0; i < device->n_groups; i++)
 		if (device->groups[i] == group) {
-			diag_error(reading->diags, &place, "device %s: group \"%s\" is listed twice",
-				   device->endpoint, name);
+			diag_error(reading->diags, &place,
+				   "device %s: group \"%s\" is listed twice", device->endpoint,
+				   name);
 			return;
 		}
 	device->groups[device->n_groups++] = group;
@@ -184,8 +194,8 @@ read_device_groups(struct reading *reading, struct device *device, const config_
 	int n = list ? config_setting_length(list) : 0;
 
 	if (n > DEVICE_GROUPS_MAX) {
-		diag_error(reading->diags, place, "device %s is in more than %d groups", device->endpoint,
-			   DEVICE_GROUPS_MAX);
+		diag_error(reading->diags, place, "device %s is in more than %d groups",
+			   device->endpoint, DEVICE_GROUPS_MAX);
 		return;
 	}
 	/* Every device is under "root": whoever names no group is in it directly. */
@@ -216,7 +226,8 @@ read_names(struct reading *reading, struct device *device, const config_setting_
 	   const struct place *place)
 {
 	const char *endpoint = conf_string(reading->conf, member, "endpoint", NULL, reading->diags);
-	const char *identity = conf_string(reading->conf, member, "identity", endpoint, reading->diags);
+	const char *identity =
+		conf_string(reading->conf, member, "identity", endpoint, reading->diags);
 
 	if (!endpoint) {
 		if (!config_setting_get_member(member, "endpoint"))
@@ -248,16 +259,20 @@ check_unique(struct reading *reading, uint32_t index, const struct place *place)
 {
 	const struct device *device = &reading->inventory->devices[index], *other;
 
-	other = name_set_add(&reading->endpoints, reading->inventory, index, device->endpoint, endpoint_of);
+	other = name_set_add(&reading->endpoints, reading->inventory, index, device->endpoint,
+			     endpoint_of);
 	if (other) {
-		diag_error(reading->diags, place, "endpoint \"%s\" is listed twice, first in line %u",
-			   device->endpoint, other->line);
+		diag_error(reading->diags, place,
+			   "endpoint \"%s\" is listed twice, first in line %u", device->endpoint,
+			   other->line);
 		return;
 	}
-	other = name_set_add(&reading->identities, reading->inventory, index, device->identity, identity_of);
+	other = name_set_add(&reading->identities, reading->inventory, index, device->identity,
+			     identity_of);
 	if (other)
-		diag_error(reading->diags, place, "identity \"%s\" is that of device %s in line %u, too",
-			   device->identity, other->endpoint, other->line);
+		diag_error(reading->diags, place,
+			   "identity \"%s\" is that of device %s in line %u, too", device->identity,
+			   other->endpoint, other->line);
 }
 
 static void
@@ -280,7 +295,8 @@ read_device(struct reading *reading, const config_setting_t *member)
 		return;
 	read_key(reading, device, member, &place);
 	read_device_groups(reading, device, member, &place);
-	policy_values_read(reading->conf, member, false, reading->arena, &device->values, reading->diags);
+	policy_values_read(reading->conf, member, false, reading->arena, &device->values,
+			   reading->diags);
 	check_unique(reading, (uint32_t)inventory->count, &place);
 	inventory->count++;
 }

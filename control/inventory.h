@@ -1,8 +1,9 @@
 /*
  * inventory.h - the devices: devices.conf, read and checked against a policy.
  *
- * Owner: a generation; strings live in its arena, which wipes them (keys among them). Immutable once loaded, but for
- * what the generation adds when it is built. Control thread. Allocates while loading.
+ * Owner: a generation; strings live in its arena, which wipes them (keys among them). Immutable
+ * once loaded, but for what the generation adds when it is built. Control thread. Allocates while
+ * loading.
  */
 #pragma once
 
@@ -18,7 +19,8 @@ enum {
 };
 
 struct device {
-	const char *endpoint, *identity; /* identity is the endpoint name where the file gives none */
+	const char *endpoint,
+		*identity; /* identity is the endpoint name where the file gives none */
 	const uint8_t *key;
 	uint8_t endpoint_len, identity_len, key_len;
 	uint8_t n_groups;
@@ -37,8 +39,10 @@ struct inventory {
 	size_t count;
 };
 
-/* NULL after adding an error when the text can't be parsed at all; else what is there, and an error for everything that
- * is wrong. Nothing may run while there are errors. */
+/*
+ * NULL after adding an error when the text can't be parsed at all; else what is there, and an
+ * error for everything that is wrong. Nothing may run while there are errors.
+ */
 struct inventory *inventory_load(const char *file, const struct policy *policy, struct arena *arena,
 				 struct diag_list *diags);
 struct inventory *inventory_parse(const char *file, const char *text, size_t len,

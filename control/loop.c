@@ -121,7 +121,8 @@ timer_expired(void *ctx, uint32_t events)
 	uint64_t expirations;
 
 	/* Missed ticks are not made up for: a tick takes what is there. */
-	if (read(loop->timer, &expirations, sizeof expirations) == sizeof expirations && loop->interval_us)
+	if (read(loop->timer, &expirations, sizeof expirations) == sizeof expirations &&
+	    loop->interval_us)
 		loop->tick(loop->tick_ctx, 0);
 }
 

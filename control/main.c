@@ -144,7 +144,10 @@ check(const char *file, bool json)
 	return tell(&text, result, status, json);
 }
 
-/* The objects that a task is checked against: the built-in ones, and those of the configured folder. */
+/*
+ * The objects that a task is checked against: the built-in ones, and those of the configured
+ * folder.
+ */
 static struct objects *
 objects_of(const char *file, struct diag_list *diags)
 {
@@ -179,8 +182,8 @@ check_task(const struct options *options)
 		task = task_load_file(options->task, objects, &diags);
 	reload_put_diags(&diags, &text);
 	good = task && diags.errors == 0;
-	text_printf(&text, "%s: %s, %zu errors, %zu warnings\n", options->task, good ? "good" : "refused",
-		    diags.errors, diags.warnings);
+	text_printf(&text, "%s: %s, %zu errors, %zu warnings\n", options->task,
+		    good ? "good" : "refused", diags.errors, diags.warnings);
 	result = json_pack("{s:b, s:o}", "good", good, "diagnostics", reload_json_diags(&diags));
 	if (task)
 		task_free(task);

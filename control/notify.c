@@ -20,7 +20,8 @@ notify_reloading(void)
 	/* Type=notify-reload wants the time with it; others ignore it. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+		   (unsigned long long)now.tv_sec * 1000000 +
+			   (unsigned long long)now.tv_nsec / 1000);
 }
 
 void
@@ -56,8 +57,8 @@ count_stuck(struct watchdog *watchdog, const struct dataplane *dp)
 		if (dataplane_worker_info(dp, i, &info) < 0)
 			break;
 		if (info.heartbeat == watchdog->heartbeat[i]) {
-			log_error("worker %u on CPU %d shows no sign of life; slowest step: %s", i, info.cpu,
-				  info.longest_step ? info.longest_step : "unknown");
+			log_error("worker %u on CPU %d shows no sign of life; slowest step: %s", i,
+				  info.cpu, info.longest_step ? info.longest_step : "unknown");
 			stuck++;
 		}
 		watchdog->heartbeat[i] = info.heartbeat;

@@ -1,5 +1,6 @@
 /*
- * notify.h - what the service manager is told (sd_notify(3)); all of it is nothing where there is none.
+ * notify.h - what the service manager is told (sd_notify(3)); all of it is nothing where there is
+ * none.
  */
 #pragma once
 

@@ -16,7 +16,8 @@ struct reading {
 };
 
 static const char *const group_members[] = { "name", "description", "priority", "values", "tasks" };
-static const char *const task_members[] = { "name", "file", "active", "priority", "subgroups", "comment" };
+static const char *const task_members[] = { "name",     "file",      "active",
+					    "priority", "subgroups", "comment" };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -97,7 +98,8 @@ static const struct policy_file *
 find_or_load_file(struct reading *reading, const char *name, const struct place *place)
 {
 	if (!*name || *name == '.' || strchr(name, '/') || strlen(name) > 255) {
-		diag_error(reading->diags, place, "\"%s\" must be the name of a file in tasks/", name);
+		diag_error(reading->diags, place, "\"%s\" must be the name of a file in tasks/",
+			   name);
 		return NULL;
 	}
 	for (struct policy_file *file = reading->policy->files; file; file = file->next)
@@ -119,16 +121,20 @@ read_task(struct reading *reading, struct policy_group *group, const config_sett
 		diag_error(reading->diags, &place, "a task must be a group { }");
 		return;
 	}
-	conf_check_members(reading->conf, member, task_members, COUNT(task_members), reading->diags);
+	conf_check_members(reading->conf, member, task_members, COUNT(task_members),
+			   reading->diags);
 	snprintf(id, sizeof id, "g:%s:%u", group->name, group->n_tasks + 1);
 	*task = (struct policy_task){
 		.group = group,
 		.id = keep(reading, id),
-		.file = keep(reading, conf_string(reading->conf, member, "file", NULL, reading->diags)),
-		.comment = keep(reading, conf_string(reading->conf, member, "comment", "", reading->diags)),
+		.file = keep(reading,
+			     conf_string(reading->conf, member, "file", NULL, reading->diags)),
+		.comment = keep(reading,
+				conf_string(reading->conf, member, "comment", "", reading->diags)),
 		.active = conf_bool(reading->conf, member, "active", true, reading->diags),
 		.subgroups = conf_bool(reading->conf, member, "subgroups", false, reading->diags),
-		.priority = (int)conf_number(reading->conf, member, "priority", priorities, reading->diags),
+		.priority = (int)conf_number(reading->conf, member, "priority", priorities,
+					     reading->diags),
 		.order = reading->policy->n_tasks++,
 	};
 	if (!task->file) {
@@ -136,11 +142,12 @@ read_task(struct reading *reading, struct policy_group *group, const config_sett
 			diag_error(reading->diags, &place, "\"file\" is missing here");
 		return;
 	}
-	task->name = keep(reading, conf_string(reading->conf, member, "name", task->file, reading->diags));
+	task->name = keep(reading,
+			  conf_string(reading->conf, member, "name", task->file, reading->diags));
 	for (unsigned i = 0; i < group->n_tasks; i++)
 		if (strcmp(group->tasks[i].name, task->name) == 0)
-			diag_error(reading->diags, &place, "group %s has two tasks named \"%s\"", group->name,
-				   task->name);
+			diag_error(reading->diags, &place, "group %s has two tasks named \"%s\"",
+				   group->name, task->name);
 	task->source = find_or_load_file(reading, task->file, &place);
 	group->n_tasks++;
 }
@@ -173,7 +180,8 @@ read_group(struct reading *reading, const config_setting_t *member)
 		diag_error(reading->diags, &place, "a group must be a group { }");
 		return;
 	}
-	conf_check_members(reading->conf, member, group_members, COUNT(group_members), reading->diags);
+	conf_check_members(reading->conf, member, group_members, COUNT(group_members),
+			   reading->diags);
 	name = conf_string(reading->conf, member, "name", NULL, reading->diags);
 	*group = (struct policy_group){ .line = config_setting_source_line(member) };
 	if (!name) {
@@ -182,15 +190,19 @@ read_group(struct reading *reading, const config_setting_t *member)
 		return;
 	}
 	if (strlen(name) > 255 || !group_name_is_good(name, &group->depth)) {
-		diag_error(reading->diags, &place, "\"%s\" is no group name: dotted words of letters, digits, "
-			   "'-' and '_' under \"root\", such as \"root.factory.line-1\"", name);
+		diag_error(reading->diags, &place,
+			   "\"%s\" is no group name: dotted words of letters, digits, "
+			   "'-' and '_' under \"root\", such as \"root.factory.line-1\"",
+			   name);
 		return;
 	}
 	group->name = keep(reading, name);
-	group->description =
-		keep(reading, conf_string(reading->conf, member, "description", "", reading->diags));
-	group->priority = (int)conf_number(reading->conf, member, "priority", priorities, reading->diags);
-	policy_values_read(reading->conf, member, true, reading->arena, &group->values, reading->diags);
+	group->description = keep(
+		reading, conf_string(reading->conf, member, "description", "", reading->diags));
+	group->priority =
+		(int)conf_number(reading->conf, member, "priority", priorities, reading->diags);
+	policy_values_read(reading->conf, member, true, reading->arena, &group->values,
+			   reading->diags);
 	if (!group->name)
 		return;
 	read_tasks(reading, group, member);
@@ -237,7 +249,8 @@ link_groups(struct reading *reading)
 {
 	struct policy *policy = reading->policy;
 
-	policy->by_name = arena_alloc(reading->arena, (policy->n_groups + 1) * sizeof *policy->by_name);
+	policy->by_name =
+		arena_alloc(reading->arena, (policy->n_groups + 1) * sizeof *policy->by_name);
 	if (!policy->by_name) {
 		policy->n_groups = 0;
 		return;
@@ -247,7 +260,9 @@ link_groups(struct reading *reading)
 	qsort(policy->by_name, policy->n_groups, sizeof *policy->by_name, by_name);
 	for (unsigned i = 0; i < policy->n_groups; i++) {
 		struct policy_group *group = policy->by_name[i];
-		struct place place = { .file = reading->conf->name, .line = group->line, .tag = "groups" };
+		struct place place = { .file = reading->conf->name,
+				       .line = group->line,
+				       .tag = "groups" };
 		const char *dot = strrchr(group->name, '.');
 
 		if (i && strcmp(policy->by_name[i - 1]->name, group->name) == 0)
@@ -256,8 +271,9 @@ link_groups(struct reading *reading)
 			continue;
 		group->parent = find_group(policy, group->name, (size_t)(dot - group->name));
 		if (!group->parent)
-			diag_error(reading->diags, &place, "the parent of group %s is not there: add %.*s",
-				   group->name, (int)(dot - group->name), group->name);
+			diag_error(reading->diags, &place,
+				   "the parent of group %s is not there: add %.*s", group->name,
+				   (int)(dot - group->name), group->name);
 	}
 }
 
@@ -270,7 +286,8 @@ ensure_root(struct reading *reading)
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		if (strcmp(policy->groups[i].name, "root") == 0)
 			return;
-	policy->groups[policy->n_groups++] = (struct policy_group){ .name = "root", .description = "" };
+	policy->groups[policy->n_groups++] =
+		(struct policy_group){ .name = "root", .description = "" };
 }
 
 static void
@@ -289,7 +306,8 @@ read_groups(struct reading *reading)
 		diag_error(reading->diags, &place, "more than %d groups", POLICY_GROUPS_MAX);
 		return;
 	}
-	reading->policy->groups = arena_alloc(reading->arena, ((size_t)n + 1) * sizeof *reading->policy->groups);
+	reading->policy->groups =
+		arena_alloc(reading->arena, ((size_t)n + 1) * sizeof *reading->policy->groups);
 	if (!reading->policy->groups) {
 		diag_error(reading->diags, &place, "out of memory");
 		return;
@@ -339,7 +357,8 @@ policy_parse(const char *folder, const char *text, size_t len, const struct obje
 }
 
 struct policy *
-policy_load(const char *folder, const struct objects *objects, struct arena *arena, struct diag_list *diags)
+policy_load(const char *folder, const struct objects *objects, struct arena *arena,
+	    struct diag_list *diags)
 {
 	struct policy *policy;
 	char name[4096];

@@ -1,7 +1,9 @@
 /*
- * policy.h - groups, their setting values and their tasks: groups.conf and tasks/ of the policy folder.
+ * policy.h - groups, their setting values and their tasks: groups.conf and tasks/ of the policy
+ * folder.
  *
- * Owner: a generation; strings live in its arena. Immutable once loaded. Control thread. Allocates while loading.
+ * Owner: a generation; strings live in its arena. Immutable once loaded. Control thread.
+ * Allocates while loading.
  */
 #pragma once
 
@@ -17,7 +19,7 @@
 enum {
 	POLICY_FILE_MAX = 16 << 20,
 	POLICY_GROUPS_MAX = 10000,
-	POLICY_DEPTH_MAX = 16,      /* "root" has depth 0 */
+	POLICY_DEPTH_MAX = 16, /* "root" has depth 0 */
 	POLICY_PRIORITY_MAX = 1000000,
 };
 
@@ -47,8 +49,8 @@ struct policy_task {
 	const char *id; /* "g:GROUP:N" */
 	const char *name, *file, *comment;
 	bool active, subgroups;
-	int priority;     /* lower runs first */
-	unsigned order;   /* among all tasks, as they stand in the file: settles equal priorities */
+	int priority;   /* lower runs first */
+	unsigned order; /* among all tasks, as they stand in the file: settles equal priorities */
 	const struct policy_file *source;
 	uint32_t report;  /* its number in reports; set when the generation is built */
 	unsigned devices; /* that run it; counted when the generation is built */
@@ -66,7 +68,8 @@ struct policy_group {
 };
 
 struct policy {
-	struct policy_group *groups; /* as in the file; "root" is there even where the file does not say so */
+	struct policy_group
+		*groups; /* as in the file; "root" is there even where the file does not say so */
 	unsigned n_groups;
 	struct policy_group **by_name;
 	struct policy_file *files;
@@ -74,13 +77,17 @@ struct policy {
 	bool incomplete; /* a group could not be read: what refers to it is not to blame */
 };
 
-/* Reads FOLDER/groups.conf and every task it names. NULL after adding an error when groups.conf can't be parsed at all;
- * else what is there, and an error for everything that is wrong. Nothing may run while there are errors. */
+/*
+ * Reads FOLDER/groups.conf and every task it names. NULL after adding an error when groups.conf
+ * can't be parsed at all; else what is there, and an error for everything that is wrong. Nothing
+ * may run while there are errors.
+ */
 struct policy *policy_load(const char *folder, const struct objects *objects, struct arena *arena,
 			   struct diag_list *diags);
 /* The same with groups.conf from memory. */
-struct policy *policy_parse(const char *folder, const char *text, size_t len, const struct objects *objects,
-			    struct arena *arena, struct diag_list *diags);
+struct policy *policy_parse(const char *folder, const char *text, size_t len,
+			    const struct objects *objects, struct arena *arena,
+			    struct diag_list *diags);
 void policy_free(struct policy *policy);
 
 const struct policy_group *policy_group(const struct policy *policy, const char *name, size_t len);

@@ -7,7 +7,7 @@
 #include "control/policy.h"
 
 enum {
-	VALUES_MAX = 1000,      /* of one group or device */
+	VALUES_MAX = 1000, /* of one group or device */
 	VALUE_NAME_MAX = 255,
 	VALUE_TEXT_MAX = 65535, /* no batch carries more in one value (BATCH_PAYLOAD_MAX) */
 };
@@ -15,8 +15,8 @@ enum {
 bool
 policy_name_is_secret(const char *name)
 {
-	static const char *const words[] = { "password", "passwd", "passphrase", "secret", "psk", "key", "token",
-					     "credential" };
+	static const char *const words[] = { "password", "passwd", "passphrase", "secret",
+					     "psk",      "key",    "token",      "credential" };
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (strcasestr(name, words[i]))
@@ -33,7 +33,10 @@ find(const struct policy_values *values, const char *name)
 	return NULL;
 }
 
-/* One value: text alone, or { value; secret; locked; name } - a name only where the values are a list. */
+/*
+ * One value: text alone, or { value; secret; locked; name } - a name only where the values are a
+ * list.
+ */
 static void
 read_value(const struct conf_text *conf, const config_setting_t *member, bool lockable,
 	   struct policy_value *value, struct diag_list *diags)
@@ -52,8 +55,10 @@ read_value(const struct conf_text *conf, const config_setting_t *member, bool lo
 		if (!value->text && !config_setting_get_member(member, "value"))
 			diag_error(diags, &place, "\"value\" is missing here");
 	} else {
-		diag_error(diags, &place, "a setting value must be text in quotes or "
-			   "{ value = \"...\"; secret = true; }, not %s", conf_type_name(member));
+		diag_error(diags, &place,
+			   "a setting value must be text in quotes or "
+			   "{ value = \"...\"; secret = true; }, not %s",
+			   conf_type_name(member));
 	}
 }
 
@@ -64,7 +69,8 @@ add_value(const struct conf_text *conf, const config_setting_t *member, struct p
 	struct place place = conf_place(conf, member);
 
 	if (!value.name || !*value.name || strlen(value.name) > VALUE_NAME_MAX) {
-		diag_error(diags, &place, "a setting value needs a name of 1 to %d bytes", VALUE_NAME_MAX);
+		diag_error(diags, &place, "a setting value needs a name of 1 to %d bytes",
+			   VALUE_NAME_MAX);
 		return;
 	}
 	if (strlen(value.text) > VALUE_TEXT_MAX) {
@@ -98,8 +104,10 @@ policy_values_read(const struct conf_text *conf, const config_setting_t *owner, 
 		return;
 	place = conf_place(conf, all);
 	if (!config_setting_is_group(all) && !config_setting_is_list(all)) {
-		diag_error(diags, &place, "must be a group { NAME = \"...\"; } or a list ( { name; value; } ), "
-			   "not %s", conf_type_name(all));
+		diag_error(diags, &place,
+			   "must be a group { NAME = \"...\"; } or a list ( { name; value; } ), "
+			   "not %s",
+			   conf_type_name(all));
 		return;
 	}
 	n = config_setting_length(all);

@@ -6,14 +6,16 @@ static const struct policy_value *
 find_in(const struct policy_values *values, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < values->count; i++)
-		if (strlen(values->items[i].name) == len && memcmp(values->items[i].name, name, len) == 0)
+		if (strlen(values->items[i].name) == len &&
+		    memcmp(values->items[i].name, name, len) == 0)
 			return &values->items[i];
 	return NULL;
 }
 
 /* What one group and its ancestors say: the deepest, unless something above is locked. */
 static bool
-find_in_chain(const struct policy_group *group, const char *name, size_t len, struct profile_value *found)
+find_in_chain(const struct policy_group *group, const char *name, size_t len,
+	      struct profile_value *found)
 {
 	found->value = NULL;
 	for (; group; group = group->parent) {
@@ -46,16 +48,22 @@ profile_find(const struct device *device, const char *name, size_t len, struct p
 	if (found->value)
 		return true;
 	for (unsigned i = 0; i < device->n_groups; i++)
-		if (find_in_chain(device->groups[i], name, len, &candidate) && beats(&candidate, found))
+		if (find_in_chain(device->groups[i], name, len, &candidate) &&
+		    beats(&candidate, found))
 			*found = candidate;
 	return found->value != NULL;
 }
 
-/* True when `value` is what the device gets under this name: so every name is told once, at its origin. */
+/*
+ * True when `value` is what the device gets under this name: so every name is told once, at its
+ * origin.
+ */
 static bool
-is_origin(const struct device *device, const struct policy_value *value, struct profile_value *found)
+is_origin(const struct device *device, const struct policy_value *value,
+	  struct profile_value *found)
 {
-	return profile_find(device, value->name, strlen(value->name), found) && found->value == value;
+	return profile_find(device, value->name, strlen(value->name), found) &&
+	       found->value == value;
 }
 
 /* Whether the group was walked already from an earlier one: groups share ancestors. */
@@ -81,13 +89,15 @@ each_of(const struct device *device, const struct policy_values *values,
 }
 
 void
-profile_each(const struct device *device, bool (*each)(void *ctx, const struct profile_value *value),
-	     void *ctx)
+profile_each(const struct device *device,
+	     bool (*each)(void *ctx, const struct profile_value *value), void *ctx)
 {
 	if (!each_of(device, &device->values, each, ctx))
 		return;
 	for (unsigned i = 0; i < device->n_groups; i++)
-		for (const struct policy_group *group = device->groups[i]; group; group = group->parent)
-			if (!is_walked(device, i, group) && !each_of(device, &group->values, each, ctx))
+		for (const struct policy_group *group = device->groups[i]; group;
+		     group = group->parent)
+			if (!is_walked(device, i, group) &&
+			    !each_of(device, &group->values, each, ctx))
 				return;
 }

@@ -1,9 +1,10 @@
 /*
  * profile.h - the computed setting values of a device, each with its origin.
  *
- * The device's own value wins. Else, of all groups the device is in and their ancestors, the deepest group that sets
- * the value; a locked value silences the groups below the one that locked it. Equal depth goes to the higher priority,
- * then to the name. Pure look-ups over an immutable policy: allocates nothing.
+ * The device's own value wins. Else, of all groups the device is in and their ancestors, the
+ * deepest group that sets the value; a locked value silences the groups below the one that locked
+ * it. Equal depth goes to the higher priority, then to the name. Pure look-ups over an immutable
+ * policy: allocates nothing.
  */
 #pragma once
 
@@ -15,8 +16,12 @@ struct profile_value {
 };
 
 /* False when nobody sets it. */
-bool profile_find(const struct device *device, const char *name, size_t len, struct profile_value *found);
+bool profile_find(const struct device *device, const char *name, size_t len,
+		  struct profile_value *found);
 
-/* Calls `each` once for every name that is set somewhere for this device, in no order; stops when it returns false. */
-void profile_each(const struct device *device, bool (*each)(void *ctx, const struct profile_value *value),
-		  void *ctx);
+/*
+ * Calls `each` once for every name that is set somewhere for this device, in no order; stops when
+ * it returns false.
+ */
+void profile_each(const struct device *device,
+		  bool (*each)(void *ctx, const struct profile_value *value), void *ctx);

@@ -33,8 +33,8 @@ reload_json_diags(const struct diag_list *diags)
 			list, json_pack("{s:s, s:s?, s:i, s:i, s:s?, s:s?, s:s}", "level",
 					diag->level == DIAG_ERROR ? "error" : "warning", "file",
 					diag->place.file, "line", (int)diag->place.line, "column",
-					(int)diag->place.column, "tag", diag->place.tag, "attribute",
-					diag->place.attribute, "text", diag->text));
+					(int)diag->place.column, "tag", diag->place.tag,
+					"attribute", diag->place.attribute, "text", diag->text));
 	}
 	return list;
 }
@@ -56,13 +56,15 @@ reload_check(const char *file, struct text *text, json_t **result)
 	if (good) {
 		struct generation_counts counts = generation_counts(generation);
 
-		text_printf(text, "%s: good: %zu groups, %zu tasks, %zu devices\n", file, counts.groups,
-			    counts.tasks, counts.devices);
+		text_printf(text, "%s: good: %zu groups, %zu tasks, %zu devices\n", file,
+			    counts.groups, counts.tasks, counts.devices);
 	} else {
-		text_printf(text, "%s: %zu error%s\n", file, diags.errors, diags.errors == 1 ? "" : "s");
+		text_printf(text, "%s: %zu error%s\n", file, diags.errors,
+			    diags.errors == 1 ? "" : "s");
 	}
-	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors, "warnings",
-			    (int)diags.warnings, "diagnostics", reload_json_diags(&diags));
+	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors,
+			    "warnings", (int)diags.warnings, "diagnostics",
+			    reload_json_diags(&diags));
 	if (generation)
 		generation_discard(generation);
 	config_free(config);
@@ -139,8 +141,9 @@ task_difference(const struct policy *policy, const struct policy *other, bool ch
 			const struct policy_task *there = find_task(other, task);
 
 			if (changed ? there && !task_equal(task, there) : !there)
-				json_array_append_new(list, json_sprintf("%s: %s", task->group->name,
-									 task->name));
+				json_array_append_new(
+					list,
+					json_sprintf("%s: %s", task->group->name, task->name));
 		}
 	return list;
 }
@@ -150,12 +153,14 @@ put_names(struct text *text, const char *what, const json_t *names)
 {
 	text_printf(text, "tasks %s: %zu", what, json_array_size(names));
 	for (size_t i = 0; i < json_array_size(names); i++)
-		text_printf(text, "%s%s", i ? ", " : " (", json_string_value(json_array_get(names, i)));
+		text_printf(text, "%s%s", i ? ", " : " (",
+			    json_string_value(json_array_get(names, i)));
 	text_printf(text, "%s\n", json_array_size(names) ? ")" : "");
 }
 
 static void
-put_tasks(const struct generation *old, const struct generation *new, struct text *text, json_t *result)
+put_tasks(const struct generation *old, const struct generation *new, struct text *text,
+	  json_t *result)
 {
 	json_t *added = task_difference(new->policy, old->policy, false);
 	json_t *changed = task_difference(new->policy, old->policy, true);
@@ -179,10 +184,12 @@ put_settings(const struct config_changes *changes, bool live, struct text *text,
 
 		if (change->live != live)
 			continue;
-		text_printf(text, "%s %s: %s -> %s\n", live ? "setting applied:" : "needs a restart:",
-			    change->name, change->before, change->after);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", change->name, "before",
-						      change->before, "after", change->after));
+		text_printf(text, "%s %s: %s -> %s\n",
+			    live ? "setting applied:" : "needs a restart:", change->name,
+			    change->before, change->after);
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s}", "name", change->name, "before",
+						change->before, "after", change->after));
 	}
 	json_object_set_new(result, live ? "settings_applied" : "settings_need_restart", list);
 }
@@ -196,7 +203,8 @@ apply_settings(struct daemon *daemon, const struct config *config)
 	if (config_apply_live(daemon->config, config) < 0)
 		return -ENOMEM;
 	config_limits(daemon->config, &limits);
-	log_open((enum log_target)daemon->config->log_target, (enum severity)daemon->config->log_level);
+	log_open((enum log_target)daemon->config->log_target,
+		 (enum severity)daemon->config->log_level);
 	return dataplane_publish_limits(daemon->dp, &limits);
 }
 
@@ -236,9 +244,10 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 
 	reload_put_diags(&t->diags, text);
 	text_printf(text, "still running generation %u\n", number);
-	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number, "diagnostics",
-			    reload_json_diags(&t->diags));
-	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors, number);
+	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
+			    "diagnostics", reload_json_diags(&t->diags));
+	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors,
+		    number);
 	for (size_t i = 0; i < t->diags.count; i++) {
 		char line[LINE_MAX_BYTES];
 
@@ -270,15 +279,15 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	json_object_set_new(*result, "old_generation", json_integer(old->number));
 	json_object_set_new(*result, "generation", json_integer(new->number));
 	json_object_set_new(*result, "devices", json_integer((json_int_t)counts.devices));
-	json_object_set_new(*result, "devices_refused", json_integer((json_int_t)new->refused));
+	json_object_set_new(*result, "devices_refused", json_integer((json_int_t) new->refused));
 	json_object_set_new(*result, "diagnostics", reload_json_diags(&t->diags));
 	reload_publish(daemon, new);
 	t->generation = NULL; /* the daemon's now */
 	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
 	text_printf(text, "live after %.3f s\n", seconds);
 	json_object_set_new(*result, "seconds", json_real(seconds));
-	log_notice("generation %u is live: %zu tasks, %zu devices, %.3f s", new->number, counts.tasks,
-		   counts.devices, seconds);
+	log_notice("generation %u is live: %zu tasks, %zu devices, %.3f s", new->number,
+		   counts.tasks, counts.devices, seconds);
 	return 0;
 }
 

@@ -41,7 +41,8 @@ static uint32_t
 find_task(const struct reports *reports, const char *group, const char *name)
 {
 	for (uint32_t i = 0; i < reports->n_tasks; i++)
-		if (strcmp(reports->tasks[i].name, name) == 0 && strcmp(reports->tasks[i].group, group) == 0)
+		if (strcmp(reports->tasks[i].name, name) == 0 &&
+		    strcmp(reports->tasks[i].group, group) == 0)
 			return i;
 	return UINT32_MAX;
 }
@@ -139,7 +140,8 @@ has_room(struct reports *reports)
 void
 reports_set(struct reports *reports, const struct report *report)
 {
-	struct report *place = place_of(reports->table, reports->capacity, report->task, report->device);
+	struct report *place =
+		place_of(reports->table, reports->capacity, report->task, report->device);
 	char *summary = strdup(report->summary);
 
 	if (!place->summary && summary && has_room(reports))

@@ -1,9 +1,10 @@
 /*
  * reports.h - what became of each task on each device, in memory and bounded.
  *
- * A table holds the last report of every task and device; a ring holds the latest finished ones in order. Counts by
- * status are kept, never scanned for. Tasks are numbered here by their group and name, so that reports survive
- * reloads. Owner: the daemon. Control thread. Allocates. The program's end forgets them.
+ * A table holds the last report of every task and device; a ring holds the latest finished ones
+ * in order. Counts by status are kept, never scanned for. Tasks are numbered here by their group
+ * and name, so that reports survive reloads. Owner: the daemon. Control thread. Allocates. The
+ * program's end forgets them.
  */
 #pragma once
 
@@ -14,7 +15,7 @@
 #include "tasks/compile.h"
 
 enum {
-	REPORTS_MAX = 1 << 22,  /* of the table; what goes beyond is counted in `dropped` */
+	REPORTS_MAX = 1 << 22, /* of the table; what goes beyond is counted in `dropped` */
 	REPORTS_RING = 10000,
 	REPORT_STATUSES = TASK_ERROR + 1,
 };
@@ -53,7 +54,10 @@ void reports_fini(struct reports *reports);
 /* The number of a group's task, given anew where it is not known; UINT32_MAX: out of memory. */
 uint32_t reports_task(struct reports *reports, const char *group, const char *name, const char *id);
 
-/* Sets the last report of its task and device; a finished one enters the ring, too. Copies the summary. */
+/*
+ * Sets the last report of its task and device; a finished one enters the ring, too. Copies the
+ * summary.
+ */
 void reports_set(struct reports *reports, const struct report *report);
 /* The last one, or NULL. */
 const struct report *reports_find(const struct reports *reports, uint32_t task, uint32_t device);

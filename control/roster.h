@@ -1,9 +1,10 @@
 /*
  * roster.h - every endpoint name that was ever known to this process, by a number that stays.
  *
- * Workers name devices by number in their events, over reloads and after a device was removed. Numbers are never
- * reused. What outlives a generation hangs here: the format a device used last, its runs, its present session.
- * Owner: the daemon. Control thread. Allocates when a new name comes.
+ * Workers name devices by number in their events, over reloads and after a device was removed.
+ * Numbers are never reused. What outlives a generation hangs here: the format a device used last,
+ * its runs, its present session. Owner: the daemon. Control thread. Allocates when a new name
+ * comes.
  */
 #pragma once
 
@@ -19,16 +20,17 @@ struct run;
 struct roster_slot {
 	char *endpoint;
 	uint32_t id;
-	uint16_t format;         /* Content-Format its batches are made in */
-	uint16_t worker;         /* of its session */
-	bool live;               /* a session runs */
-	uint32_t generation;     /* ... on this generation */
+	uint16_t format;     /* Content-Format its batches are made in */
+	uint16_t worker;     /* of its session */
+	bool live;           /* a session runs */
+	uint32_t generation; /* ... on this generation */
 	struct session_ref session;
-	uint64_t started_us;     /* of the newest session known: later news of older ones are told apart by it */
-	struct session_ref refused; /* the last one that was told there is nothing, and is reported */
+	uint64_t started_us;        /* of the newest session known: tells late news of older ones */
+	struct session_ref
+		refused; /* the last one that was told there is nothing, and is reported */
 	uint64_t last_bootstrap_ms; /* wall clock; 0: never */
-	struct device *device;   /* in the present generation, or NULL */
-	struct run *runs;        /* newest first; retired ones until their last session is over */
+	struct device *device;      /* in the present generation, or NULL */
+	struct run *runs; /* newest first; retired ones until their last session is over */
 };
 
 struct roster {

@@ -6,9 +6,13 @@
 
 #include "control/device_env.h"
 
-/* Keeps `tasks` sorted by priority, then by place in the file; a task comes once, though two groups lead to it. */
+/*
+ * Keeps `tasks` sorted by priority, then by place in the file; a task comes once, though two
+ * groups lead to it.
+ */
 static unsigned
-insert_task(const struct policy_task *tasks[RUN_TASKS_MAX], unsigned n, const struct policy_task *task)
+insert_task(const struct policy_task *tasks[RUN_TASKS_MAX], unsigned n,
+	    const struct policy_task *task)
 {
 	unsigned at = n;
 
@@ -16,7 +20,8 @@ insert_task(const struct policy_task *tasks[RUN_TASKS_MAX], unsigned n, const st
 		if (tasks[i] == task)
 			return n;
 	while (at > 0 && (tasks[at - 1]->priority > task->priority ||
-			  (tasks[at - 1]->priority == task->priority && tasks[at - 1]->order > task->order))) {
+			  (tasks[at - 1]->priority == task->priority &&
+			   tasks[at - 1]->order > task->order))) {
 		tasks[at] = tasks[at - 1];
 		at--;
 	}
@@ -25,8 +30,8 @@ insert_task(const struct policy_task *tasks[RUN_TASKS_MAX], unsigned n, const st
 }
 
 static unsigned
-add_group(const struct policy_group *group, bool direct, const struct policy_task *tasks[RUN_TASKS_MAX],
-	  unsigned n, bool *too_many)
+add_group(const struct policy_group *group, bool direct,
+	  const struct policy_task *tasks[RUN_TASKS_MAX], unsigned n, bool *too_many)
 {
 	for (unsigned i = 0; i < group->n_tasks; i++) {
 		const struct policy_task *task = &group->tasks[i];
@@ -42,13 +47,15 @@ add_group(const struct policy_group *group, bool direct, const struct policy_tas
 }
 
 unsigned
-run_tasks(const struct device *device, const struct policy_task *tasks[RUN_TASKS_MAX], bool *too_many)
+run_tasks(const struct device *device, const struct policy_task *tasks[RUN_TASKS_MAX],
+	  bool *too_many)
 {
 	unsigned n = 0;
 
 	*too_many = false;
 	for (unsigned i = 0; i < device->n_groups; i++)
-		for (const struct policy_group *group = device->groups[i]; group; group = group->parent)
+		for (const struct policy_group *group = device->groups[i]; group;
+		     group = group->parent)
 			n = add_group(group, group == device->groups[i], tasks, n, too_many);
 	return n;
 }
@@ -67,7 +74,8 @@ run_is_per_session(const struct device *device)
 }
 
 static int
-keep_results(struct run *run, const struct policy_task *const *tasks, const struct task_result *results)
+keep_results(struct run *run, const struct policy_task *const *tasks,
+	     const struct task_result *results)
 {
 	for (unsigned i = 0; i < run->n_tasks; i++) {
 		run->tasks[i] = (struct run_task){
@@ -100,8 +108,8 @@ compile(struct run *run, const struct device *device, const struct policy_task *
 		sources[i] = tasks[i]->source->task;
 	device_env_init(&env, run->generation->policy, device, run->format);
 	env.tasks = tasks;
-	compiler_set_hooks(run->generation->compiler, &(struct compile_hooks){
-		.ctx = &env, .begin = device_env_begin_task });
+	compiler_set_hooks(run->generation->compiler,
+			   &(struct compile_hooks){ .ctx = &env, .begin = device_env_begin_task });
 	if (run->n_tasks)
 		run->batch = compile_run(run->generation->compiler, sources, run->n_tasks, &env.env,
 					 (enum content_format)run->format, results);

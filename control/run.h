@@ -1,9 +1,9 @@
 /*
  * run.h - one device's tasks, compiled to a batch, with what the control side must know of it.
  *
- * A run lives as long as a worker may hold its batch: it is made aside, published (in the directory, or posted to one
- * session), retired when something newer takes its place, and freed when no session runs on it any more. It holds its
- * generation. Control thread. Allocates.
+ * A run lives as long as a worker may hold its batch: it is made aside, published (in the
+ * directory, or posted to one session), retired when something newer takes its place, and freed
+ * when no session runs on it any more. It holds its generation. Control thread. Allocates.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct run_task {
 };
 
 struct run {
-	struct run *next;         /* in the roster's slot */
+	struct run *next; /* in the roster's slot */
 	struct run *next_retired;
 	struct generation *generation;
 	struct roster_slot *slot; /* NULL until published */
@@ -36,7 +36,10 @@ struct run {
 	struct run_task tasks[];
 };
 
-/* The tasks that a device runs, in order; returns how many. `too_many` when RUN_TASKS_MAX cut them. */
+/*
+ * The tasks that a device runs, in order; returns how many. `too_many` when RUN_TASKS_MAX cut
+ * them.
+ */
 unsigned run_tasks(const struct device *device, const struct policy_task *tasks[RUN_TASKS_MAX],
 		   bool *too_many);
 /* True when one of them must be made anew for every session. */
@@ -61,9 +64,9 @@ struct retired_runs {
 };
 void retired_add(struct retired_runs *retired, struct run *run);
 /*
- * Looks at up to `budget` of them and frees those whose sessions are over; the others go to the end of the line. A run
- * must be found idle twice: the event that tells how its last session ended may still be on its way, so take events
- * between two sweeps.
+ * Looks at up to `budget` of them and frees those whose sessions are over; the others go to the
+ * end of the line. A run must be found idle twice: the event that tells how its last session
+ * ended may still be on its way, so take events between two sweeps.
  */
 void retired_sweep(struct retired_runs *retired, unsigned budget);
 /* Frees all of them: the dataplane is gone. */

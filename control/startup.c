@@ -8,11 +8,12 @@
 static void
 log_memory(const struct dataplane_info *info)
 {
-	log_notice("memory: %zu bytes per session; %u workers of %u sessions each, %zu kB a worker; "
-		   "%u packet buffers of %zu bytes; %s",
-		   info->session_bytes, info->workers, info->sessions_per_worker, info->stack_bytes / 1024,
-		   info->packet_buffers, info->packet_buffer_bytes,
-		   info->hugepages ? "hugepages" : "no hugepages");
+	log_notice(
+		"memory: %zu bytes per session; %u workers of %u sessions each, %zu kB a worker; "
+		"%u packet buffers of %zu bytes; %s",
+		info->session_bytes, info->workers, info->sessions_per_worker,
+		info->stack_bytes / 1024, info->packet_buffers, info->packet_buffer_bytes,
+		info->hugepages ? "hugepages" : "no hugepages");
 }
 
 static void
@@ -26,10 +27,12 @@ log_port(const struct config *config, unsigned number, const struct dataplane_po
 		address_format_prefix(&config->ports[number].addresses.items[i], one);
 		text_printf(&addresses, "%s%s", i ? ", " : "", one);
 	}
-	log_notice("port %u: %s, driver %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, %u queues%s%s%s, addresses %s",
+	log_notice("port %u: %s, driver %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, %u queues%s%s%s, "
+		   "addresses %s",
 		   number, port->device, port->driver, port->mac[0], port->mac[1], port->mac[2],
 		   port->mac[3], port->mac[4], port->mac[5], port->queues,
-		   port->rss ? ", RSS" : ", software hash", port->rx_checksum ? ", rx checksums" : "",
+		   port->rss ? ", RSS" : ", software hash",
+		   port->rx_checksum ? ", rx checksums" : "",
 		   port->tx_checksum ? ", tx checksums" : "", text_str(&addresses));
 	text_fini(&addresses);
 }
@@ -44,14 +47,16 @@ startup_log(const struct daemon *daemon)
 
 	dataplane_info(daemon->dp, &info);
 	log_memory(&info);
-	for (unsigned i = 0; i < config->n_ports && dataplane_port_info(daemon->dp, i, &port) == 0; i++)
+	for (unsigned i = 0; i < config->n_ports && dataplane_port_info(daemon->dp, i, &port) == 0;
+	     i++)
 		log_port(config, i, &port);
 	for (unsigned i = 0; i < config->n_listeners; i++)
 		log_notice("listener: UDP %u, %s", config->listeners[i].port,
 			   config->listeners[i].security == LISTENER_PSK
 				   ? "DTLS with pre-shared keys"
 				   : "NoSec: nothing is encrypted, keys included");
-	log_notice("generation %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing to send",
+	log_notice("generation %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing to "
+		   "send",
 		   daemon->generation->number, counts.groups, counts.tasks, counts.devices,
 		   daemon->generation->refused);
 }

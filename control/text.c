@@ -170,7 +170,8 @@ table_finish(struct table *table, struct text *text)
 			if (last)
 				text_printf(text, "%s\n", table->cells[i]);
 			else
-				text_printf(text, "%-*s  ", width[i % table->columns], table->cells[i]);
+				text_printf(text, "%-*s  ", width[i % table->columns],
+					    table->cells[i]);
 		}
 	}
 	for (size_t i = 0; i < table->n_cells; i++)

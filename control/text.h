@@ -1,8 +1,8 @@
 /*
  * text.h - text that grows: answers, reports, diagnostics.
  *
- * Owner: whoever calls text_init(). One thread. Allocates; a failed allocation makes the text stay as it is and sets
- * `failed` for good, so that a writer checks once at the end.
+ * Owner: whoever calls text_init(). One thread. Allocates; a failed allocation makes the text
+ * stay as it is and sets `failed` for good, so that a writer checks once at the end.
  */
 #pragma once
 
@@ -22,7 +22,9 @@ void text_fini(struct text *text);
 void text_put(struct text *text, const char *bytes, size_t len);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args);
-/* Bytes of a peer: what is no printable ASCII becomes \xNN, so that no terminal or log is misled. */
+/*
+ * Bytes of a peer: what is no printable ASCII becomes \xNN, so that no terminal or log is misled.
+ */
 void text_put_untrusted(struct text *text, const void *bytes, size_t len);
 
 /* The text, never NULL. */

@@ -15,7 +15,7 @@ enum { UNKNOWNS_MAX = 1024 };
 struct unknown {
 	uint8_t name[64]; /* endpoint name or identity, cut */
 	uint8_t name_len;
-	struct peer peer; /* of the last visit */
+	struct peer peer;           /* of the last visit */
 	uint64_t first_ms, last_ms; /* wall clock */
 	uint64_t count;
 };

@@ -1,4 +1,7 @@
-/* cradle.conf: libconfig's parser behind its guards, then the schema; what was read is compared and shown. */
+/*
+ * cradle.conf: libconfig's parser behind its guards, then the schema; what was read is compared
+ * and shown.
+ */
 #include <stddef.h>
 #include <stdint.h>
 

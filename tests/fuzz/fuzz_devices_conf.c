@@ -32,7 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	diag_list_init(&diags);
 	arena_init(&arena, 0);
 	policy = policy_parse("policy", groups, sizeof groups - 1, objects, &arena, &diags);
-	inventory = inventory_parse("devices.conf", (const char *)data, size, policy, &arena, &diags);
+	inventory =
+		inventory_parse("devices.conf", (const char *)data, size, policy, &arena, &diags);
 	for (size_t i = 0; inventory && !diags.errors && i < inventory->count; i++)
 		profile_each(&inventory->devices[i], look_up, &inventory->devices[i]);
 	inventory_free(inventory);

@@ -1,5 +1,6 @@
 /*
- * control_world.h - a folder of configuration, a daemon on a fake dataplane: what tests of reload, events and commands share.
+ * control_world.h - a folder of configuration, a daemon on a fake dataplane: what tests of
+ * reload, events and commands share.
  */
 #pragma once
 
@@ -20,37 +21,38 @@ struct world {
 	char folder[64];
 	struct dataplane dp;
 	struct daemon daemon;
-	struct text text;   /* of the last reload */
+	struct text text; /* of the last reload */
 	json_t *result;
 };
 
-#define WORLD_CONF \
-	"ports = ( { device = \"fake0\"; addresses = [ \"198.18.0.1/24\" ]; } );\n" \
-	"listeners = ( { port = 5683; security = \"nosec\"; } );\n" \
+#define WORLD_CONF                                                                                 \
+	"ports = ( { device = \"fake0\"; addresses = [ \"198.18.0.1/24\" ]; } );\n"                \
+	"listeners = ( { port = 5683; security = \"nosec\"; } );\n"                                \
 	"log = { level = \"error\"; };\n"
 
-#define WORLD_GROUPS \
-	"groups = (\n" \
-	"  { name = \"root\"; },\n" \
-	"  { name = \"root.a\"; values = { shared = \"one\"; };\n" \
-	"    tasks = ( { name = \"first\"; file = \"first.xml\"; } ); }\n" \
+#define WORLD_GROUPS                                                                               \
+	"groups = (\n"                                                                             \
+	"  { name = \"root\"; },\n"                                                                \
+	"  { name = \"root.a\"; values = { shared = \"one\"; };\n"                                 \
+	"    tasks = ( { name = \"first\"; file = \"first.xml\"; } ); }\n"                         \
 	");\n"
 
-#define WORLD_TASK \
-	"<config>\n" \
-	" <lwm2mBootstrap>\n" \
-	"  <write key=\"/0/2/0\" value=\"coap://h:1\" />\n" \
-	"  <write key=\"/0/2/10\" value=\"2\" />\n" \
-	"  <write key=\"/0/2/5\" value=\"${sv.id.encodeHex}\" />\n" \
-	"  <write key=\"/1/0/0\" value=\"2\" />\n" \
-	" </lwm2mBootstrap>\n" \
+#define WORLD_TASK                                                                                 \
+	"<config>\n"                                                                               \
+	" <lwm2mBootstrap>\n"                                                                      \
+	"  <write key=\"/0/2/0\" value=\"coap://h:1\" />\n"                                        \
+	"  <write key=\"/0/2/10\" value=\"2\" />\n"                                                \
+	"  <write key=\"/0/2/5\" value=\"${sv.id.encodeHex}\" />\n"                                \
+	"  <write key=\"/1/0/0\" value=\"2\" />\n"                                                 \
+	" </lwm2mBootstrap>\n"                                                                     \
 	"</config>\n"
 
-#define WORLD_DEVICES \
-	"devices = (\n" \
-	"  { endpoint = \"dev-1\"; key = \"k-e-y\"; groups = [ \"root.a\" ]; values = { id = \"i1\"; password = \"pw\"; }; },\n" \
-	"  { endpoint = \"dev-2\"; groups = [ \"root.a\" ]; },\n" \
-	"  { endpoint = \"dev-3\"; }\n" \
+#define WORLD_DEVICES                                                                              \
+	"devices = (\n"                                                                            \
+	"  { endpoint = \"dev-1\"; key = \"k-e-y\"; groups = [ \"root.a\" ]; values = { id = "     \
+	"\"i1\"; password = \"pw\"; }; },\n"                                                       \
+	"  { endpoint = \"dev-2\"; groups = [ \"root.a\" ]; },\n"                                  \
+	"  { endpoint = \"dev-3\"; }\n"                                                            \
 	");\n"
 
 static inline void

@@ -77,7 +77,8 @@ dataplane_publish_limits(struct dataplane *dp, const struct stack_limits *limits
 }
 
 int
-dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx, void *what)
+dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx,
+		 void *what)
 {
 	if (dp->n_retired == FAKE_QUEUE)
 		return -ENOMEM;
@@ -109,7 +110,8 @@ dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *w
 	memcpy(events, dp->events, taken * sizeof *events);
 	memcpy(workers, dp->event_workers, taken * sizeof *workers);
 	memmove(dp->events, dp->events + taken, (dp->n_events - taken) * sizeof *events);
-	memmove(dp->event_workers, dp->event_workers + taken, (dp->n_events - taken) * sizeof *workers);
+	memmove(dp->event_workers, dp->event_workers + taken,
+		(dp->n_events - taken) * sizeof *workers);
 	dp->n_events -= taken;
 	return taken;
 }
@@ -132,7 +134,8 @@ dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
 }
 
 int
-dataplane_worker_info(const struct dataplane *dp, unsigned worker, struct dataplane_worker_info *info)
+dataplane_worker_info(const struct dataplane *dp, unsigned worker,
+		      struct dataplane_worker_info *info)
 {
 	*info = (struct dataplane_worker_info){ .cpu = (int)worker, .heartbeat = dp->heartbeat };
 	return worker < 2 ? 0 : -ENOENT;

@@ -1,7 +1,8 @@
 /*
  * fake_dataplane.h - the facade of dataplane.h without DPDK, for tests of the control side.
  *
- * Events are fed in, commands and published images are looked at. A grace period ends when fake_pass_grace() says so.
+ * Events are fed in, commands and published images are looked at. A grace period ends when
+ * fake_pass_grace() says so.
  */
 #pragma once
 

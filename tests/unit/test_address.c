@@ -5,8 +5,9 @@
 
 Test(address, malformed)
 {
-	static const char *const wrong[] = { "",	    "1.2.3",	  "1.2.3.4/33", "1.2.3.4/",  "1.2.3.4/-1", "::/129",
-					     "1.2.3.4/1x", "example", "1.2.3.4 ",	"1.2.3.4/+8", "01.2.3.400" };
+	static const char *const wrong[] = { "",           "1.2.3",      "1.2.3.4/33", "1.2.3.4/",
+					     "1.2.3.4/-1", "::/129",     "1.2.3.4/1x", "example",
+					     "1.2.3.4 ",   "1.2.3.4/+8", "01.2.3.400" };
 	struct dataplane_address address;
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -15,7 +16,8 @@ Test(address, malformed)
 
 Test(address, round_trip)
 {
-	static const char *const texts[] = { "198.18.0.1/24", "2001:2::1/64", "0.0.0.0/0", "::1/128" };
+	static const char *const texts[] = { "198.18.0.1/24", "2001:2::1/64", "0.0.0.0/0",
+					     "::1/128" };
 	struct dataplane_address address;
 	char text[ADDRESS_TEXT_MAX];
 
@@ -36,23 +38,45 @@ Test(address, private_space)
 		const char *text;
 		bool private;
 	} cases[] = {
-		{ "9.255.255.255", false },	{ "10.0.0.0", true },	    { "10.255.255.255", true },
-		{ "11.0.0.0", false },		{ "172.15.255.255", false }, { "172.16.0.0", true },
-		{ "172.31.255.255", true },	{ "172.32.0.0", false },    { "192.168.255.255", true },
-		{ "192.169.0.0", false },	{ "100.63.255.255", false }, { "100.64.0.0", true },
-		{ "100.127.255.255", true },	{ "100.128.0.0", false },   { "198.17.255.255", false },
-		{ "198.18.0.0", true },		{ "198.19.255.255", true },  { "198.20.0.0", false },
-		{ "127.0.0.1", true },		{ "169.254.1.1", true },    { "8.8.8.8", false },
-		{ "::1", true },		{ "::2", false },	    { "fe80::1", true },
-		{ "fec0::1", false },		{ "fc00::1", true },	    { "fdff::1", true },
-		{ "fe00::1", false },		{ "2001:2::1", true },	    { "2001:2:0:ffff::1", true },
-		{ "2001:2:1::1", false },	{ "2001:db8::1", false },
+		{ "9.255.255.255", false },
+		{ "10.0.0.0", true },
+		{ "10.255.255.255", true },
+		{ "11.0.0.0", false },
+		{ "172.15.255.255", false },
+		{ "172.16.0.0", true },
+		{ "172.31.255.255", true },
+		{ "172.32.0.0", false },
+		{ "192.168.255.255", true },
+		{ "192.169.0.0", false },
+		{ "100.63.255.255", false },
+		{ "100.64.0.0", true },
+		{ "100.127.255.255", true },
+		{ "100.128.0.0", false },
+		{ "198.17.255.255", false },
+		{ "198.18.0.0", true },
+		{ "198.19.255.255", true },
+		{ "198.20.0.0", false },
+		{ "127.0.0.1", true },
+		{ "169.254.1.1", true },
+		{ "8.8.8.8", false },
+		{ "::1", true },
+		{ "::2", false },
+		{ "fe80::1", true },
+		{ "fec0::1", false },
+		{ "fc00::1", true },
+		{ "fdff::1", true },
+		{ "fe00::1", false },
+		{ "2001:2::1", true },
+		{ "2001:2:0:ffff::1", true },
+		{ "2001:2:1::1", false },
+		{ "2001:db8::1", false },
 	};
 	struct dataplane_address address;
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		cr_assert_eq(address_parse(cases[i].text, &address), 0);
-		cr_expect_eq(address_is_private(address.addr), cases[i].private, "%s", cases[i].text);
+		cr_expect_eq(address_is_private(address.addr), cases[i].private, "%s",
+			     cases[i].text);
 	}
 }
 

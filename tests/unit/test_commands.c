@@ -1,4 +1,7 @@
-/* The command table: help knows every command, unknown words get the nearest, secrets stay masked. */
+/*
+ * The command table: help knows every command, unknown words get the nearest, secrets stay
+ * masked.
+ */
 #include "control/commands.h"
 #include "tests/unit/control_world.h"
 

@@ -83,8 +83,9 @@ Test(conf_text, no_such_file)
 
 Test(conf_text, brackets_in_strings_and_comments_are_no_nesting)
 {
-	static const char text[] = "a = \"((((((((((((((((((((((\\\"((\"; # {{{{{{{{{{{{{{{{{{{{{{{\n"
-				   "/* [[[[[[[[[[[[[[[[[[[[[[[[[[ */ b = [ 1, 2 ];\n";
+	static const char text[] =
+		"a = \"((((((((((((((((((((((\\\"((\"; # {{{{{{{{{{{{{{{{{{{{{{{\n"
+		"/* [[[[[[[[[[[[[[[[[[[[[[[[[[ */ b = [ 1, 2 ];\n";
 	struct conf_text conf;
 
 	cr_assert_eq(conf_text_parse(&conf, "x.conf", text, sizeof text - 1, &diags), 0);

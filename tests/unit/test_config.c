@@ -1,4 +1,7 @@
-/* cradle.conf: every wrong setting is told with its line, the sample is accepted, reloads know what needs a restart. */
+/*
+ * cradle.conf: every wrong setting is told with its line, the sample is accepted, reloads know
+ * what needs a restart.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +12,8 @@
 #include "control/config_schema.h"
 #include "control/log.h"
 
-#define GOOD_LISTS \
-	"ports = ( { device = \"net_null0\"; addresses = [ \"198.18.0.1/24\" ]; } );\n" \
+#define GOOD_LISTS                                                                                 \
+	"ports = ( { device = \"net_null0\"; addresses = [ \"198.18.0.1/24\" ]; } );\n"            \
 	"listeners = ( { port = 5683; security = \"nosec\"; } );\n"
 
 static struct diag_list diags;
@@ -87,24 +90,25 @@ Test(config, twenty_wrong_settings_are_twenty_errors)
 	cr_assert_null(parse(text));
 	cr_expect_eq(diags.errors, 20, "%zu errors", diags.errors);
 	for (size_t i = 0; i < n; i++)
-		cr_expect(told((uint32_t)i + 1, wrong[i].words), "line %zu: %s", i + 1, wrong[i].line);
+		cr_expect(told((uint32_t)i + 1, wrong[i].words), "line %zu: %s", i + 1,
+			  wrong[i].line);
 }
 
 Test(config, wrong_ports_and_listeners)
 {
-	static const char text[] =
-		"ports = (\n"
-		"  { device = \"\"; addresses = [ ]; },\n"
-		"  { addresses = [ \"198.18.0.300\" ]; },\n"
-		"  { device = \"a\"; addresses = [ \"10.0.0.1\", \"10.0.0.1/8\" ]; mtus = 1500; },\n"
-		"  { device = \"a\"; addresses = \"10.0.0.2\"; vlan = 5000; },\n"
-		"  7\n"
-		");\n"
-		"listeners = (\n"
-		"  { port = 0; security = \"psk\"; },\n"
-		"  { port = 5683; security = \"none\"; },\n"
-		"  { port = 5683; }\n"
-		");\n";
+	static const char text[] = "ports = (\n"
+				   "  { device = \"\"; addresses = [ ]; },\n"
+				   "  { addresses = [ \"198.18.0.300\" ]; },\n"
+				   "  { device = \"a\"; addresses = [ \"10.0.0.1\", \"10.0.0.1/8\" "
+				   "]; mtus = 1500; },\n"
+				   "  { device = \"a\"; addresses = \"10.0.0.2\"; vlan = 5000; },\n"
+				   "  7\n"
+				   ");\n"
+				   "listeners = (\n"
+				   "  { port = 0; security = \"psk\"; },\n"
+				   "  { port = 5683; security = \"none\"; },\n"
+				   "  { port = 5683; }\n"
+				   ");\n";
 
 	cr_assert_null(parse(text));
 	cr_expect(told(2, "must not be empty"));
@@ -144,8 +148,9 @@ Test(config, lists_are_required)
 
 Test(config, nosec_on_a_public_address_is_refused_unless_allowed)
 {
-	static const char *const ports = "ports = ( { device = \"a\"; addresses = [ \"%s\" ]; } );\n"
-					 "listeners = ( { port = 5683; security = \"nosec\"; %s} );\n";
+	static const char *const ports =
+		"ports = ( { device = \"a\"; addresses = [ \"%s\" ]; } );\n"
+		"listeners = ( { port = 5683; security = \"nosec\"; %s} );\n";
 	static const struct {
 		const char *address, *more;
 		bool good;
@@ -202,7 +207,8 @@ Test(config, sample_shows_the_defaults)
 	static const char text[] =
 		"ports = ( { device = \"net_af_packet0,iface=cradle0\";\n"
 		"            addresses = [ \"198.18.0.1/24\", \"2001:2::1/64\" ]; } );\n"
-		"listeners = ( { port = 5684; security = \"psk\"; }, { port = 5683; security = \"nosec\"; } );\n";
+		"listeners = ( { port = 5684; security = \"psk\"; }, { port = 5683; security = "
+		"\"nosec\"; } );\n";
 	struct config *bare =
 		config_parse(SOURCE_ROOT "/conf/cradle.conf", text, sizeof text - 1, &diags);
 	struct config_changes changes;

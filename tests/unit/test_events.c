@@ -20,9 +20,13 @@ TestSuite(events, .init = set_up, .fini = tear_down);
 static struct session_event
 event_of(uint8_t kind, const char *endpoint, uint32_t serial)
 {
-	return (struct session_event){ .kind = kind, .device = world_slot(&world, endpoint)->id,
-				       .generation = 1, .format = FORMAT_TLV, .session = { 1, serial },
-				       .time_us = 900000, .started_us = 800000 };
+	return (struct session_event){ .kind = kind,
+				       .device = world_slot(&world, endpoint)->id,
+				       .generation = 1,
+				       .format = FORMAT_TLV,
+				       .session = { 1, serial },
+				       .time_us = 900000,
+				       .started_us = 800000 };
 }
 
 static void
@@ -80,7 +84,9 @@ Test(events, a_session_in_progress_then_finished)
 	tell_kind(SESSION_FINISHED, "dev-1", 7, 0);
 	expect_report("dev-1", TASK_SUCCESS, "3 operations accepted");
 	cr_expect_not(world_slot(&world, "dev-1")->live);
-	cr_expect_eq(world_report(&world, "dev-1")->finished_ms - world_report(&world, "dev-1")->started_ms, 100);
+	cr_expect_eq(world_report(&world, "dev-1")->finished_ms -
+			     world_report(&world, "dev-1")->started_ms,
+		     100);
 }
 
 Test(events, an_error_reply_names_step_and_code)
@@ -109,7 +115,10 @@ Test(events, a_step_beyond_the_batch_is_survived)
 	expect_report("dev-1", TASK_ERROR, "step 1000 answered 4.00");
 }
 
-/* The events of a slower worker arrive behind those of a faster one: a device that moved on was cancelled at its new place. */
+/*
+ * The events of a slower worker arrive behind those of a faster one: a device that moved on was
+ * cancelled at its new place.
+ */
 Test(events, news_of_an_older_session_that_come_late_do_not_cancel_the_newer_one)
 {
 	struct session_event older = event_of(SESSION_STARTED, "dev-1", 7);
@@ -158,7 +167,8 @@ Test(events, a_device_without_tasks_is_reported_too)
 	const struct report *report;
 
 	tell_kind(SESSION_REFUSED, "dev-3", 7, 0);
-	report = reports_find(&world.daemon.reports, REPORT_NO_TASK, world_slot(&world, "dev-3")->id);
+	report = reports_find(&world.daemon.reports, REPORT_NO_TASK,
+			      world_slot(&world, "dev-3")->id);
 	cr_assert_not_null(report);
 	cr_expect_eq(report->status, TASK_ERROR);
 }
@@ -206,7 +216,9 @@ Test(events, no_batch_for_another_format_is_told_and_reported_once)
 Test(events, a_device_that_was_removed_gets_no_batch)
 {
 	uint32_t id = world_slot(&world, "dev-1")->id;
-	struct session_event event = { .kind = SESSION_NEEDS_BATCH, .device = id, .format = FORMAT_SENML_CBOR };
+	struct session_event event = { .kind = SESSION_NEEDS_BATCH,
+				       .device = id,
+				       .format = FORMAT_SENML_CBOR };
 
 	world_write(&world, "devices.conf", "devices = ( );\n");
 	cr_assert_eq(world_reload(&world), 0);
@@ -239,7 +251,8 @@ Test(events, what_depends_on_the_session_is_made_for_each)
 	const struct device_entry *entry;
 
 	world_write(&world, "policy/tasks/first.xml",
-		    "<config><lwm2mBootstrap><write key=\"/0/2/5\" value=\"${string.secureRandom(8).encodeHex}\" />"
+		    "<config><lwm2mBootstrap><write key=\"/0/2/5\" "
+		    "value=\"${string.secureRandom(8).encodeHex}\" />"
 		    "</lwm2mBootstrap></config>");
 	cr_assert_eq(world_reload(&world), 0);
 	event.generation = 2;

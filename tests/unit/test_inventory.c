@@ -1,4 +1,6 @@
-/* devices.conf: what is wrong is told with its line and never with a key; what is right is there. */
+/*
+ * devices.conf: what is wrong is told with its line and never with a key; what is right is there.
+ */
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -71,7 +73,8 @@ Test(inventory, wrong_devices)
 		{ "{ endpoint = \"h\"; groups = ( 5 ); }", "must be text" },
 		{ "{ endpoint = \"i\"; gruops = [ \"root\" ]; }", "did you mean \"groups\"" },
 		{ "{ endpoint = \"j\"; identity = \"" TEXT_65 TEXT_65 "\"; }", "1 to 128 bytes" },
-		{ "{ endpoint = \"k\"; values = { a = { value = \"1\"; locked = true; }; }; }", "unknown" },
+		{ "{ endpoint = \"k\"; values = { a = { value = \"1\"; locked = true; }; }; }",
+		  "unknown" },
 		{ "{ endpoint = \"i\"; }", "listed twice, first in line 14" },
 		{ "{ endpoint = \"l\"; identity = \"i\"; }", "is that of device i in line 14" },
 	};
@@ -95,7 +98,8 @@ Test(inventory, devices_as_written)
 	const struct device *devices;
 
 	parse("devices = (\n"
-	      "{ endpoint = \"a\"; key = \"k-e-y\"; groups = [ \"root.a\" ]; values = { x = \"1\"; }; },\n"
+	      "{ endpoint = \"a\"; key = \"k-e-y\"; groups = [ \"root.a\" ]; values = { x = \"1\"; "
+	      "}; },\n"
 	      "{ endpoint = \"b\"; identity = \"bee\"; key_hex = \"00fFA5\"; },\n"
 	      "{ endpoint = \"c\"; }\n"
 	      ");");

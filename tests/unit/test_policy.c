@@ -62,16 +62,21 @@ Test(policy, wrong_groups_and_tasks)
 		{ "{ name = \"root.c\"; priority = \"high\"; }", "must be a whole number" },
 		{ "{ name = \"root.d.e\"; }", "add root.d" },
 		{ "{ name = \"root.f\"; values = { a = 5; }; }", "must be text in quotes" },
-		{ "{ name = \"root.g\"; values = { a = { secret = true; }; }; }", "\"value\" is missing" },
+		{ "{ name = \"root.g\"; values = { a = { secret = true; }; }; }",
+		  "\"value\" is missing" },
 		{ "{ name = \"root.h\"; values = ( { value = \"x\"; } ); }", "needs a name" },
-		{ "{ name = \"root.i\"; values = ( { name = \"a\"; value = \"1\"; }, { name = \"a\"; value = \"2\"; } ); }",
+		{ "{ name = \"root.i\"; values = ( { name = \"a\"; value = \"1\"; }, { name = "
+		  "\"a\"; value = \"2\"; } ); }",
 		  "set twice" },
 		{ "{ name = \"root.j\"; tasks = 1; }", "must be a list" },
 		{ "{ name = \"root.k\"; tasks = ( { name = \"x\"; } ); }", "\"file\" is missing" },
-		{ "{ name = \"root.l\"; tasks = ( { file = \"../x.xml\"; } ); }", "must be the name of a file" },
-		{ "{ name = \"root.m\"; tasks = ( { file = \"reference-task.xml\"; active = 1; } ); }",
+		{ "{ name = \"root.l\"; tasks = ( { file = \"../x.xml\"; } ); }",
+		  "must be the name of a file" },
+		{ "{ name = \"root.m\"; tasks = ( { file = \"reference-task.xml\"; active = 1; } "
+		  "); }",
 		  "must be true or false" },
-		{ "{ name = \"root.n\"; tasks = ( { file = \"reference-task.xml\"; }, { file = \"reference-task.xml\"; } ); }",
+		{ "{ name = \"root.n\"; tasks = ( { file = \"reference-task.xml\"; }, { file = "
+		  "\"reference-task.xml\"; } ); }",
 		  "two tasks named" },
 		{ "{ name = \"root.b\"; }", "is there twice" },
 	};
@@ -86,14 +91,16 @@ Test(policy, wrong_groups_and_tasks)
 	parse(text);
 	cr_expect_eq(diags.errors, n, "%zu errors", diags.errors);
 	for (size_t i = 0; i < n; i++)
-		cr_expect(told((uint32_t)i + 2, wrong[i].words) || told(9, wrong[i].words), "%s", wrong[i].line);
+		cr_expect(told((uint32_t)i + 2, wrong[i].words) || told(9, wrong[i].words), "%s",
+			  wrong[i].line);
 	cr_expect(policy && policy->incomplete);
 }
 
 Test(policy, a_file_named_twice_is_read_and_blamed_once)
 {
 	parse("groups = ( { name = \"root\"; tasks = (\n"
-	      "{ name = \"a\"; file = \"none.xml\"; }, { name = \"b\"; file = \"none.xml\"; } ); } );");
+	      "{ name = \"a\"; file = \"none.xml\"; }, { name = \"b\"; file = \"none.xml\"; } ); } "
+	      ");");
 	cr_expect_eq(diags.errors, 1);
 	cr_expect(strstr(diags.items[0].text, "cannot be read"));
 }

@@ -5,21 +5,42 @@
 
 #include "control/profile.h"
 
-#define VALUES(...) { (struct policy_value[]){ __VA_ARGS__ }, sizeof((struct policy_value[]){ __VA_ARGS__ }) / sizeof(struct policy_value) }
+#define VALUES(...)                                                                                \
+	{                                                                                          \
+		(struct policy_value[]){ __VA_ARGS__ },                                            \
+			sizeof((struct policy_value[]){ __VA_ARGS__ }) /                           \
+				sizeof(struct policy_value)                                        \
+	}
 
-static const struct policy_group root = { .name = "root", .depth = 0,
-	.values = VALUES({ "a", "root" }, { "b", "root", .locked = true }, { "only", "root" }) };
-static const struct policy_group x = { .name = "root.x", .depth = 1, .parent = &root, .priority = 1,
-	.values = VALUES({ "a", "x" }, { "b", "x" }, { "c", "x" }, { "l", "x", .locked = true }) };
-static const struct policy_group y = { .name = "root.y", .depth = 1, .parent = &root, .priority = 5,
-	.values = VALUES({ "c", "y" }, { "d", "y" }) };
-static const struct policy_group z = { .name = "root.z", .depth = 1, .parent = &root, .priority = 5,
-	.values = VALUES({ "c", "z" }, { "d", "z" }) };
-static const struct policy_group deep = { .name = "root.x.deep", .depth = 2, .parent = &x,
-	.values = VALUES({ "c", "deep" }, { "l", "deep" }) };
+static const struct policy_group root = {
+	.name = "root",
+	.depth = 0,
+	.values = VALUES({ "a", "root" }, { "b", "root", .locked = true }, { "only", "root" })
+};
+static const struct policy_group x = { .name = "root.x",
+				       .depth = 1,
+				       .parent = &root,
+				       .priority = 1,
+				       .values = VALUES({ "a", "x" }, { "b", "x" }, { "c", "x" },
+							{ "l", "x", .locked = true }) };
+static const struct policy_group y = { .name = "root.y",
+				       .depth = 1,
+				       .parent = &root,
+				       .priority = 5,
+				       .values = VALUES({ "c", "y" }, { "d", "y" }) };
+static const struct policy_group z = { .name = "root.z",
+				       .depth = 1,
+				       .parent = &root,
+				       .priority = 5,
+				       .values = VALUES({ "c", "z" }, { "d", "z" }) };
+static const struct policy_group deep = { .name = "root.x.deep",
+					  .depth = 2,
+					  .parent = &x,
+					  .values = VALUES({ "c", "deep" }, { "l", "deep" }) };
 
 static void
-expect(const struct device *device, const char *name, const char *text, const struct policy_group *origin)
+expect(const struct device *device, const char *name, const char *text,
+       const struct policy_group *origin)
 {
 	struct profile_value found;
 
@@ -73,7 +94,9 @@ Test(profile, equal_depth_goes_to_priority_then_name)
 Test(profile, device_beats_even_locked)
 {
 	const struct policy_group *groups[] = { &deep, &y };
-	struct device device = { .groups = groups, .n_groups = 2, .values = VALUES({ "b", "mine" }) };
+	struct device device = { .groups = groups,
+				 .n_groups = 2,
+				 .values = VALUES({ "b", "mine" }) };
 
 	expect(&device, "b", "mine", NULL);
 }
@@ -90,10 +113,13 @@ count_value(void *ctx, const struct profile_value *value)
 Test(profile, each_tells_every_name_once)
 {
 	const struct policy_group *groups[] = { &z, &deep, &y };
-	struct device device = { .groups = groups, .n_groups = 3, .values = VALUES({ "a", "mine" }) };
+	struct device device = { .groups = groups,
+				 .n_groups = 3,
+				 .values = VALUES({ "a", "mine" }) };
 	unsigned counts[256] = { 0 };
 
 	profile_each(&device, count_value, counts);
 	for (const char *name = "abcdlo"; *name; name++)
-		cr_expect_eq(counts[(unsigned char)*name], 1, "%c: %u", *name, counts[(unsigned char)*name]);
+		cr_expect_eq(counts[(unsigned char)*name], 1, "%c: %u", *name,
+			     counts[(unsigned char)*name]);
 }

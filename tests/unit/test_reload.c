@@ -34,12 +34,16 @@ Test(reload, refusal_tells_every_error_and_changes_nothing)
 	const struct directory *directory = world.dp.directory;
 	uint32_t retransmit = world.daemon.config->max_retransmit;
 
-	world_write(&world, "cradle.conf", WORLD_CONF "limits = { max_retransmit = 1; ack_timeout_ms = 0; };");
-	world_write(&world, "devices.conf", "devices = ( { endpoint = \"dev-1\"; groups = [ \"root.b\" ]; } );\n");
+	world_write(&world, "cradle.conf",
+		    WORLD_CONF "limits = { max_retransmit = 1; ack_timeout_ms = 0; };");
+	world_write(&world, "devices.conf",
+		    "devices = ( { endpoint = \"dev-1\"; groups = [ \"root.b\" ]; } );\n");
 	world_write(&world, "policy/tasks/first.xml",
-		    "<config>\n <lwm2mBootstrap>\n  <write key=\"/0/2/O\" value=\"x\" />\n </lwm2mBootstrap>\n</config>\n");
+		    "<config>\n <lwm2mBootstrap>\n  <write key=\"/0/2/O\" value=\"x\" />\n "
+		    "</lwm2mBootstrap>\n</config>\n");
 	cr_assert_lt(world_reload(&world), 0);
-	cr_expect(said("cradle.conf:4: error:") || said("cradle.conf:4:"), "%s", text_str(&world.text));
+	cr_expect(said("cradle.conf:4: error:") || said("cradle.conf:4:"), "%s",
+		  text_str(&world.text));
 	cr_expect(said("devices.conf:1:"));
 	cr_expect(said("did you mean \"root.a\""));
 	cr_expect(said("first.xml:3:"));
@@ -70,8 +74,10 @@ Test(reload, a_refused_reload_uses_no_number)
 Test(reload, tells_tasks_added_changed_and_removed)
 {
 	world_write(&world, "policy/groups.conf",
-		    "groups = ( { name = \"root\"; tasks = ( { name = \"second\"; file = \"first.xml\"; } ); },\n"
-		    " { name = \"root.a\"; tasks = ( { name = \"first\"; file = \"first.xml\"; priority = 3; } ); } );\n");
+		    "groups = ( { name = \"root\"; tasks = ( { name = \"second\"; file = "
+		    "\"first.xml\"; } ); },\n"
+		    " { name = \"root.a\"; tasks = ( { name = \"first\"; file = \"first.xml\"; "
+		    "priority = 3; } ); } );\n");
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect_eq(count_of("tasks_added"), 1);
 	cr_expect_eq(count_of("tasks_changed"), 1);
@@ -85,7 +91,8 @@ Test(reload, tells_tasks_added_changed_and_removed)
 Test(reload, a_changed_file_is_a_changed_task)
 {
 	world_write(&world, "policy/tasks/first.xml",
-		    "<config><lwm2mBootstrap><write key=\"/1/0/1\" value=\"60\" /></lwm2mBootstrap></config>");
+		    "<config><lwm2mBootstrap><write key=\"/1/0/1\" value=\"60\" "
+		    "/></lwm2mBootstrap></config>");
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect_eq(count_of("tasks_changed"), 1);
 	cr_expect(said("root.a: first"));
@@ -94,7 +101,8 @@ Test(reload, a_changed_file_is_a_changed_task)
 
 Test(reload, applies_live_settings_and_names_the_others)
 {
-	world_write(&world, "cradle.conf", WORLD_CONF "sessions = 128; limits = { max_retransmit = 2; };");
+	world_write(&world, "cradle.conf",
+		    WORLD_CONF "sessions = 128; limits = { max_retransmit = 2; };");
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect(said("setting applied: limits.max_retransmit: 4 -> 2"));
 	cr_expect(said("needs a restart: sessions: 65536 -> 128"));
@@ -111,7 +119,8 @@ Test(reload, devices_keep_their_numbers)
 	uint32_t first = world_slot(&world, "dev-1")->id, third = world_slot(&world, "dev-3")->id;
 
 	world_write(&world, "devices.conf",
-		    "devices = ( { endpoint = \"new\"; }, { endpoint = \"dev-3\"; }, { endpoint = \"dev-1\"; } );\n");
+		    "devices = ( { endpoint = \"new\"; }, { endpoint = \"dev-3\"; }, { endpoint = "
+		    "\"dev-1\"; } );\n");
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect_eq(world_slot(&world, "dev-1")->id, first);
 	cr_expect_eq(world_slot(&world, "dev-3")->id, third);

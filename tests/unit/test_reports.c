@@ -1,4 +1,6 @@
-/* Reports: counts follow changes of status, the ring forgets the oldest, tasks keep their number. */
+/*
+ * Reports: counts follow changes of status, the ring forgets the oldest, tasks keep their number.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,8 +27,12 @@ TestSuite(reports, .init = set_up, .fini = tear_down);
 static void
 set(uint32_t task, uint32_t device, enum task_status status, const char *summary)
 {
-	struct report report = { .task = task, .device = device, .status = status, .started_ms = 1,
-				 .finished_ms = status >= TASK_SUCCESS ? 2 : 0, .summary = (char *)summary };
+	struct report report = { .task = task,
+				 .device = device,
+				 .status = status,
+				 .started_ms = 1,
+				 .finished_ms = status >= TASK_SUCCESS ? 2 : 0,
+				 .summary = (char *)summary };
 
 	reports_set(&reports, &report);
 }
@@ -48,7 +54,8 @@ Test(reports, counts_follow_the_last_status)
 	cr_expect_eq(reports.tasks[task].counts[TASK_IN_PROGRESS], 0);
 	cr_expect_eq(reports.tasks[task].counts[TASK_SUCCESS], 0);
 	cr_expect_eq(reports.tasks[task].counts[TASK_ERROR], 2);
-	cr_expect_str_eq(reports_find(&reports, task, 1)->summary, "PUT /0/2 answered 4.00 Bad Request");
+	cr_expect_str_eq(reports_find(&reports, task, 1)->summary,
+			 "PUT /0/2 answered 4.00 Bad Request");
 	cr_expect_eq(reports.ring_count, 3);
 	cr_expect_str_eq(reports_at(&reports, 0)->summary, "2 operations accepted");
 }

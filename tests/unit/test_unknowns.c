@@ -12,7 +12,8 @@ see(struct unknowns *unknowns, unsigned number, uint64_t now_ms)
 {
 	struct session_event event = { .kind = SESSION_UNKNOWN };
 
-	event.name_len = (uint8_t)snprintf((char *)event.name, sizeof event.name, "stranger-%u", number);
+	event.name_len =
+		(uint8_t)snprintf((char *)event.name, sizeof event.name, "stranger-%u", number);
 	unknowns_see(unknowns, &event, now_ms);
 }
 
@@ -36,7 +37,8 @@ Test(unknowns, counted_bounded_and_oldest_first_out)
 			cr_expect_eq(unknown->first_ms, 1000);
 			cr_expect_eq(unknown->last_ms, 5000);
 		}
-		second_is_there |= unknown->name_len == 10 && memcmp(unknown->name, "stranger-1", 10) == 0;
+		second_is_there |=
+			unknown->name_len == 10 && memcmp(unknown->name, "stranger-1", 10) == 0;
 	}
 	cr_expect(first_is_there);
 	cr_expect_not(second_is_there);
