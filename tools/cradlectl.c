@@ -122,6 +122,8 @@ run_offline(const struct options *options)
 	}
 	while (from < options->argc)
 		arguments[n++] = options->argv[from++];
+	if (options->json)
+		arguments[n++] = (char *)"--json";
 	return become_cradled(arguments);
 }
 
@@ -149,6 +151,16 @@ run_without_daemon(const struct options *options, int error)
 }
 
 /* --- with one --- */
+
+/* `check FILE`: the daemon stands in another folder, so it gets the whole path. One that does not
+ * exist goes as it is: the daemon says so. */
+static void
+make_path_absolute(struct options *options, char path[PATH_MAX])
+{
+	if (is_command(options, "check", NULL) && options->argc == 2 &&
+	    options->argv[1][0] != '-' && realpath(options->argv[1], path))
+		options->argv[1] = path;
+}
 
 /* A connected socket, or -errno. */
 static int
@@ -304,6 +316,7 @@ int
 main(int argc, char **argv)
 {
 	struct options options;
+	char path[PATH_MAX];
 	int fd, result;
 
 	if (parse_options(argc, argv, &options))
@@ -314,6 +327,7 @@ main(int argc, char **argv)
 	fd = connect_socket(options.socket);
 	if (fd < 0)
 		return run_without_daemon(&options, -fd);
+	make_path_absolute(&options, path);
 	result = converse(fd, &options);
 	close(fd);
 	return result;
