@@ -40,19 +40,16 @@ put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
 }
 
 /*
- * Writes the end of a message of `total` bytes behind its last `tail` ones, which are at
- * block[0..tail) already: 0x80, zeros and the bit length (FIPS 180-4 5.1.1). Returns the blocks
- * this makes, 1 or 2.
+ * Ends a message whose last `tail` bytes are at block[0..tail), with zeros behind them: 0x80 and the bit length of all
+ * its `total` bytes (FIPS 180-4 5.1.1). Returns the blocks from `block` on.
  */
 static size_t
-put_padding(uint8_t block[2 * CRYPTO_HASH_BLOCK], size_t tail, uint64_t total)
+put_padding(uint8_t *block, size_t tail, uint64_t total)
 {
-	size_t blocks = tail + 9 > CRYPTO_HASH_BLOCK ? 2 : 1;
-	size_t end = blocks * CRYPTO_HASH_BLOCK;
+	size_t blocks = (tail + 9 + CRYPTO_HASH_BLOCK - 1) / CRYPTO_HASH_BLOCK;
 
 	block[tail] = 0x80;
-	crypto_wipe(block + tail + 1, end - tail - 9);
-	put_be64(block + end - 8, total * 8);
+	put_be64(block + blocks * CRYPTO_HASH_BLOCK - 8, total * 8);
 	return blocks;
 }
 
@@ -62,6 +59,7 @@ static void
 start(struct crypto_sha256 *hash, const uint32_t h[8], uint64_t len)
 {
 	memcpy(hash->h, h, sizeof hash->h);
+	memset(hash->tail, 0, sizeof hash->tail);
 	hash->len = len;
 }
 
@@ -96,6 +94,7 @@ crypto_sha256_update(const struct crypto_ops *ops, struct crypto_sha256 *hash, c
 
 	if (blocks != 0)
 		ops->sha256_blocks(hash->h, bytes, blocks);
+	memset(hash->tail, 0, sizeof hash->tail);
 	memcpy(hash->tail, bytes + blocks * CRYPTO_HASH_BLOCK, len % CRYPTO_HASH_BLOCK);
 }
 
@@ -103,11 +102,11 @@ crypto_sha256_update(const struct crypto_ops *ops, struct crypto_sha256 *hash, c
 static void
 finish(const struct crypto_ops *ops, const struct crypto_sha256 *hash, uint32_t h[8])
 {
-	uint8_t block[2 * CRYPTO_HASH_BLOCK];
+	uint8_t block[2 * CRYPTO_HASH_BLOCK] = { 0 };
 	size_t tail = hash->len % CRYPTO_HASH_BLOCK;
 
 	memcpy(h, hash->h, sizeof hash->h);
-	memcpy(block, hash->tail, tail);
+	memcpy(block, hash->tail, sizeof hash->tail);
 	ops->sha256_blocks(h, block, put_padding(block, tail, hash->len));
 	crypto_wipe(block, sizeof block);
 }
@@ -170,12 +169,24 @@ static const uint8_t digest_padding[CRYPTO_HASH_BLOCK - CRYPTO_HASH_LEN] = {
 	[30] = 768 >> 8,
 };
 
-/* The block that the outer hash compresses: the inner digest, padded. */
+/* An HMAC at work. The block takes a digest from one compression to the next; its padding is always the same. */
+struct hmac_work {
+	uint32_t h[8];
+	uint8_t block[CRYPTO_HASH_BLOCK]; /* the digest, then digest_padding */
+};
+
 static void
-put_outer_block(uint8_t block[CRYPTO_HASH_BLOCK], const uint32_t inner[8])
+hmac_work_init(struct hmac_work *work)
 {
-	put_digest(block, inner);
-	memcpy(block + CRYPTO_HASH_LEN, digest_padding, sizeof digest_padding);
+	memcpy(work->block + CRYPTO_HASH_LEN, digest_padding, sizeof digest_padding);
+}
+
+/* From the inner hash in work->h to the block that the outer one compresses. */
+static void
+hmac_turn(struct hmac_work *work, const struct crypto_hmac_key *key)
+{
+	put_digest(work->block, work->h);
+	memcpy(work->h, key->outer, sizeof work->h);
 }
 
 void
@@ -183,28 +194,28 @@ crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
 	    const struct crypto_piece *pieces, unsigned n, uint8_t mac[CRYPTO_HASH_LEN])
 {
 	struct crypto_sha256 hash;
-	uint8_t block[CRYPTO_HASH_BLOCK];
-	uint32_t h[8];
+	struct hmac_work work;
 
+	hmac_work_init(&work);
 	start(&hash, key->inner, CRYPTO_HASH_BLOCK);
 	for (unsigned i = 0; i < n; i++)
 		crypto_sha256_update(ops, &hash, pieces[i].data, pieces[i].len);
-	finish(ops, &hash, h);
-	put_outer_block(block, h);
-	memcpy(h, key->outer, sizeof h);
-	ops->sha256_blocks(h, block, 1);
-	put_digest(mac, h);
+	finish(ops, &hash, work.h);
+	hmac_turn(&work, key);
+	ops->sha256_blocks(work.h, work.block, 1);
+	put_digest(mac, work.h);
 	crypto_wipe(&hash, sizeof hash);
-	crypto_wipe(block, sizeof block);
-	crypto_wipe(h, sizeof h);
+	crypto_wipe(&work, sizeof work);
 }
 
 /* ---- PRF ------------------------------------------------------------------------------------- */
 
 enum {
-	/* A(i), label, seed and padding: 32 + 128 + 9 bytes. */
-	PRF_BLOCKS = 3,
+	/* A(i), label and seed; or label and seed alone, behind the room for A(i): each padded. */
+	PRF_MESSAGE = CRYPTO_HASH_LEN + 3 * CRYPTO_HASH_BLOCK,
 };
+
+_Static_assert(CRYPTO_PRF_SEED_MAX + 9 <= 3 * CRYPTO_HASH_BLOCK, "the seed padded");
 
 /*
  * P_SHA256 makes output i from A(i) || label || seed, and A(i + 1) from A(i). Two outputs are made
@@ -212,13 +223,9 @@ enum {
  * other, then both outputs side by side.
  */
 struct prf_work {
-	uint8_t first[PRF_BLOCKS * CRYPTO_HASH_BLOCK]; /* label || seed, padded: A(1) is its HMAC */
-	struct {
-		uint32_t h[8];
-		uint8_t message[PRF_BLOCKS * CRYPTO_HASH_BLOCK]; /* A(i) || label || seed, padded */
-		uint8_t block[CRYPTO_HASH_BLOCK];
-		uint8_t digest[CRYPTO_HASH_LEN];
-	} lane[2];
+	struct hmac_work chain; /* its block holds A(i), padded as the message that A(i + 1) is made of */
+	struct hmac_work output[2];
+	uint8_t message[2][PRF_MESSAGE];
 	size_t blocks; /* of a message */
 };
 
@@ -237,48 +244,26 @@ put_seed(uint8_t *to, const struct crypto_prf *job)
 	return len;
 }
 
-/* Pads the message of `len` bytes, which is preceded by the inner pad. Returns its blocks. */
-static size_t
-pad_message(uint8_t *message, size_t len)
-{
-	size_t whole = len / CRYPTO_HASH_BLOCK;
-
-	return whole + put_padding(message + whole * CRYPTO_HASH_BLOCK, len % CRYPTO_HASH_BLOCK,
-				   CRYPTO_HASH_BLOCK + len);
-}
-
-/* The HMAC of what is padded at `message` already. `message` and `mac` may overlap. */
+/* The HMAC of what is padded at `message` already, into the block of `work`; it may come from there. */
 static void
 hmac_padded(const struct crypto_ops *ops, const struct crypto_hmac_key *key, const uint8_t *message,
-	    size_t blocks, uint8_t mac[CRYPTO_HASH_LEN])
+	    size_t blocks, struct hmac_work *work)
 {
-	uint8_t block[CRYPTO_HASH_BLOCK];
-	uint32_t h[8];
-
-	memcpy(h, key->inner, sizeof h);
-	ops->sha256_blocks(h, message, blocks);
-	put_outer_block(block, h);
-	memcpy(h, key->outer, sizeof h);
-	ops->sha256_blocks(h, block, 1);
-	put_digest(mac, h);
-	crypto_wipe(block, sizeof block);
-	crypto_wipe(h, sizeof h);
+	memcpy(work->h, key->inner, sizeof work->h);
+	ops->sha256_blocks(work->h, message, blocks);
+	hmac_turn(work, key);
+	ops->sha256_blocks(work->h, work->block, 1);
+	put_digest(work->block, work->h);
 }
 
-/* to = HMAC(secret, from): A(i + 1) of A(i). */
+/* A(i + 1) of A(i). */
 static void
-prf_step(const struct crypto_ops *ops, const struct crypto_hmac_key *secret, uint8_t *to,
-	 const uint8_t *from)
+prf_step(const struct crypto_ops *ops, const struct crypto_hmac_key *secret, struct hmac_work *chain)
 {
-	uint8_t block[CRYPTO_HASH_BLOCK];
-
-	memcpy(block, from, CRYPTO_HASH_LEN);
-	memcpy(block + CRYPTO_HASH_LEN, digest_padding, sizeof digest_padding);
-	hmac_padded(ops, secret, block, 1, to);
-	crypto_wipe(block, sizeof block);
+	hmac_padded(ops, secret, chain->block, 1, chain);
 }
 
-/* HMACs of both lanes' messages, side by side, into their digests. */
+/* HMACs of both messages, side by side. */
 static void
 prf_output2(const struct crypto_ops *ops, const struct crypto_hmac_key *secret,
 	    struct prf_work *work)
@@ -286,25 +271,23 @@ prf_output2(const struct crypto_ops *ops, const struct crypto_hmac_key *secret,
 	struct crypto_lane lanes[2];
 
 	for (int i = 0; i < 2; i++) {
-		memcpy(work->lane[i].h, secret->inner, sizeof secret->inner);
-		lanes[i] = (struct crypto_lane){ work->lane[i].h, work->lane[i].message };
+		memcpy(work->output[i].h, secret->inner, sizeof secret->inner);
+		lanes[i] = (struct crypto_lane){ work->output[i].h, work->message[i] };
 	}
 	ops->sha256_lanes(lanes, 2, work->blocks);
 	for (int i = 0; i < 2; i++) {
-		put_outer_block(work->lane[i].block, work->lane[i].h);
-		memcpy(work->lane[i].h, secret->outer, sizeof secret->outer);
-		lanes[i].data = work->lane[i].block;
+		hmac_turn(&work->output[i], secret);
+		lanes[i].data = work->output[i].block;
 	}
 	ops->sha256_lanes(lanes, 2, 1);
 	for (int i = 0; i < 2; i++)
-		put_digest(work->lane[i].digest, work->lane[i].h);
+		put_digest(work->output[i].block, work->output[i].h);
 }
 
-/* Everything behind A(1), which is in lane 0's message. */
+/* Everything behind A(1), which is in the chain's block. */
 static void
 prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf_work *work)
 {
-	uint8_t *a0 = work->lane[0].message, *a1 = work->lane[1].message;
 	uint8_t *out = job->out;
 	size_t left = job->len;
 
@@ -313,44 +296,60 @@ prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct p
 
 		if (second > CRYPTO_HASH_LEN)
 			second = CRYPTO_HASH_LEN;
-		prf_step(ops, job->secret, a1, a0);
+		memcpy(work->message[0], work->chain.block, CRYPTO_HASH_LEN);
+		prf_step(ops, job->secret, &work->chain);
+		memcpy(work->message[1], work->chain.block, CRYPTO_HASH_LEN);
 		prf_output2(ops, job->secret, work);
-		memcpy(out, work->lane[0].digest, CRYPTO_HASH_LEN);
-		memcpy(out + CRYPTO_HASH_LEN, work->lane[1].digest, second);
+		memcpy(out, work->output[0].block, CRYPTO_HASH_LEN);
+		memcpy(out + CRYPTO_HASH_LEN, work->output[1].block, second);
 		out += CRYPTO_HASH_LEN + second;
 		left -= CRYPTO_HASH_LEN + second;
 		if (left != 0)
-			prf_step(ops, job->secret, a0, a1);
+			prf_step(ops, job->secret, &work->chain);
 	}
 	if (left != 0) {
-		hmac_padded(ops, job->secret, a0, work->blocks, work->lane[0].digest);
-		memcpy(out, work->lane[0].digest, left);
+		memcpy(work->message[0], work->chain.block, CRYPTO_HASH_LEN);
+		hmac_padded(ops, job->secret, work->message[0], work->blocks, &work->output[0]);
+		memcpy(out, work->output[0].block, left);
 	}
 }
 
-/* All of a message but its A(i); returns its blocks. */
-static size_t
-put_message(uint8_t *message, const struct crypto_prf *job)
+/*
+ * A(1), the HMAC of label and seed, is made where they stand in the messages to come, behind the
+ * room for A(i): the 0x80 behind them serves both, only the length has another place.
+ */
+static void
+prf_begin(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf_work *work)
 {
-	return pad_message(message, CRYPTO_HASH_LEN + put_seed(message + CRYPTO_HASH_LEN, job));
+	uint8_t *message = work->message[0], *seed = message + CRYPTO_HASH_LEN;
+	size_t len, blocks;
+
+	memset(message, 0, PRF_MESSAGE);
+	len = put_seed(seed, job);
+	blocks = put_padding(seed, len, CRYPTO_HASH_BLOCK + len);
+	hmac_work_init(&work->chain);
+	hmac_work_init(&work->output[0]);
+	hmac_work_init(&work->output[1]);
+	hmac_padded(ops, job->secret, seed, blocks, &work->chain);
+	put_be64(seed + blocks * CRYPTO_HASH_BLOCK - 8, 0);
+	len += CRYPTO_HASH_LEN;
+	work->blocks = put_padding(message, len, CRYPTO_HASH_BLOCK + len);
+	if (job->len > CRYPTO_HASH_LEN)
+		memcpy(work->message[1], message, PRF_MESSAGE);
 }
 
 static void
 prf_one(const struct crypto_ops *ops, const struct crypto_prf *job)
 {
 	struct prf_work work;
-	size_t first_blocks = pad_message(work.first, put_seed(work.first, job));
 
-	/*
-	 * Written ahead of the first compression, so that they have settled when the backend's wide
-	 * loads come.
-	 */
-	work.blocks = put_message(work.lane[0].message, job);
-	if (job->len > CRYPTO_HASH_LEN)
-		put_message(work.lane[1].message, job);
-	hmac_padded(ops, job->secret, work.first, first_blocks, work.lane[0].message);
+	prf_begin(ops, job, &work);
 	prf_outputs(ops, job, &work);
-	crypto_wipe(&work, sizeof work);
+	/* Label and seed go over the wire; the rest is secret. */
+	crypto_wipe(&work.chain, sizeof work.chain);
+	crypto_wipe(work.output, sizeof work.output);
+	crypto_wipe(work.message[0], CRYPTO_HASH_LEN);
+	crypto_wipe(work.message[1], CRYPTO_HASH_LEN);
 }
 
 void

@@ -106,16 +106,20 @@ keep_some(__m128i block, size_t len)
  * last two (A.2.1).
  *
  *	flags: L - 1 = 2, nonce (12), counter (3)
+ *
+ * The nonce is read as it was written, 4 bytes of salt and 8 explicit ones (RFC 6655 3): a load
+ * across both stores would stall.
  */
 X86_AES_INLINE void
 lane_start(struct lane *lane, const struct crypto_ccm *record)
 {
-	uint64_t low, high = 0;
+	uint32_t salt;
+	uint64_t number;
 
-	memcpy(&low, record->nonce, 8);
-	memcpy(&high, record->nonce + 8, 4);
-	high = high << 8 | low >> 56;
-	lane->counter = _mm_set_epi64x((long long)high, (long long)(low << 8 | 2));
+	memcpy(&salt, record->nonce, sizeof salt);
+	memcpy(&number, record->nonce + sizeof salt, sizeof number);
+	lane->counter = _mm_set_epi64x((long long)(number >> 24),
+				       (long long)(number << 40 | (uint64_t)salt << 8 | 2));
 	lane->record = record;
 	lane->head_blocks = 1;
 	if (record->aad_len != 0)

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -131,16 +132,41 @@ reader_peek_u8(const struct reader *reader)
 	return reader_left(reader) ? reader->at[0] : 0;
 }
 
-/* `width` is a constant at every call below, so the loop unrolls into a load and a byte swap. */
+/* Big-endian, 1 to 8 bytes. `width` is a constant at nearly every call, so one case is left: a load and a byte swap. */
+static inline uint64_t
+cursor_load(const uint8_t *at, size_t width)
+{
+	uint64_t value = 0, u64;
+	uint32_t u32;
+	uint16_t u16;
+
+	switch (width) {
+	case 2:
+		memcpy(&u16, at, sizeof u16);
+		return be16toh(u16);
+	case 4:
+		memcpy(&u32, at, sizeof u32);
+		return be32toh(u32);
+	case 6:
+		memcpy(&u16, at, sizeof u16);
+		memcpy(&u32, at + sizeof u16, sizeof u32);
+		return (uint64_t)be16toh(u16) << 32 | be32toh(u32);
+	case 8:
+		memcpy(&u64, at, sizeof u64);
+		return be64toh(u64);
+	default:
+		for (size_t i = 0; i < width; i++)
+			value = value << 8 | at[i];
+		return value;
+	}
+}
+
 static inline uint64_t
 reader_uint(struct reader *reader, size_t width)
 {
 	const uint8_t *at = reader_bytes(reader, width);
-	uint64_t value = 0;
 
-	for (size_t i = 0; at && i < width; i++)
-		value = value << 8 | at[i];
-	return value;
+	return at ? cursor_load(at, width) : 0;
 }
 
 static inline uint8_t
@@ -279,12 +305,37 @@ writer_bytes(struct writer *writer, const void *bytes, size_t len)
 		memcpy(at, bytes, len);
 }
 
+/*
+ * The counterpart of cursor_load(): a byte swap and a store. Byte by byte gcc makes vectors of it by way of the stack,
+ * where loads then wait for the stores.
+ */
 static inline void
 cursor_store(uint8_t *at, uint64_t value, size_t width)
 {
-	for (size_t i = width; i > 0; i--) {
-		at[i - 1] = (uint8_t)value;
-		value >>= 8;
+	uint64_t u64 = htobe64(value);
+	uint32_t u32 = htobe32((uint32_t)value);
+	uint16_t u16 = htobe16((uint16_t)value);
+
+	switch (width) {
+	case 2:
+		memcpy(at, &u16, sizeof u16);
+		return;
+	case 4:
+		memcpy(at, &u32, sizeof u32);
+		return;
+	case 6:
+		u16 = htobe16((uint16_t)(value >> 32));
+		memcpy(at, &u16, sizeof u16);
+		memcpy(at + sizeof u16, &u32, sizeof u32);
+		return;
+	case 8:
+		memcpy(at, &u64, sizeof u64);
+		return;
+	default:
+		for (size_t i = width; i > 0; i--) {
+			at[i - 1] = (uint8_t)value;
+			value >>= 8;
+		}
 	}
 }
 

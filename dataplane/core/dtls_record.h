@@ -86,6 +86,12 @@ struct dtls_walk {
  */
 bool dtls_record_next(struct dtls_walk *walk, struct dtls_record *record, struct counters *counters);
 
+/* What a cipher call is given; written and read back at once, and only aligned words are passed on before they settle. */
+struct dtls_ccm_work {
+	_Alignas(16) uint8_t aad[CRYPTO_CCM_AAD_MAX];
+	uint8_t nonce[DTLS_NONCE];
+};
+
 /* One record to open. `work` is ours. */
 struct dtls_opening {
 	struct dtls_session *session;
@@ -95,10 +101,7 @@ struct dtls_opening {
 	uint8_t type;     /* the content's: of the inner plaintext where there is a connection id */
 	uint16_t length;  /* of the content */
 	uint8_t *content; /* in the record's place */
-	struct {
-		uint8_t nonce[DTLS_NONCE];
-		uint8_t aad[CRYPTO_CCM_AAD_MAX];
-	} work;
+	struct dtls_ccm_work work;
 };
 
 enum { DTLS_BURST = 32 };
@@ -116,10 +119,7 @@ struct dtls_sealing {
 	uint8_t *record; /* where the record begins; the content is at record + dtls_seal_prefix() already */
 	uint16_t length; /* in: of the content; out: of the record, or 0 when sequence numbers are used up */
 	uint8_t type;
-	struct {
-		uint8_t nonce[DTLS_NONCE];
-		uint8_t aad[CRYPTO_CCM_AAD_MAX];
-	} work;
+	struct dtls_ccm_work work;
 };
 
 /* Bytes of a record before and after its content, for this peer. */
