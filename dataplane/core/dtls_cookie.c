@@ -4,19 +4,25 @@
 
 enum {
 	KIND_SECRET = 1,   /* bit: which of the two */
-	KIND_FRAGMENT = 2, /* bit: covers the head alone */
+	KIND_FRAGMENT = 2, /* bit: there is no hash of the whole */
 	KINDS = 4,
+	HEAD_MAX = 2 + DTLS_RANDOM + 1 + DTLS_SESSION_ID_MAX,
+	HEAD_HASH = 8,
+	WHOLE_HASH = DTLS_COOKIE - 1 - HEAD_HASH,
 };
 
 static void
 replace_secret(struct dtls_cookies *cookies, unsigned i, const struct crypto_ops *ops,
 	       const struct rng *rng)
 {
-	uint8_t secret[CRYPTO_HASH_LEN];
+	uint8_t secret[CRYPTO_HASH_LEN], key[16];
 
 	rng_fill(rng, secret, sizeof secret);
-	crypto_hmac_key_init(ops, &cookies->secrets[i], secret, sizeof secret);
+	rng_fill(rng, key, sizeof key);
+	crypto_hmac_key_init(ops, &cookies->wholes[i], secret, sizeof secret);
+	cookies->heads[i] = siphash_key(key);
 	crypto_wipe(secret, sizeof secret);
+	crypto_wipe(key, sizeof key);
 }
 
 void
@@ -43,24 +49,36 @@ dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops, 
 	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
 }
 
+/* Unambiguous: peer and kind have one size, the head says its own length. */
 static void
-make_of_kind(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-	     const struct peer *peer, const struct dtls_hello *hello, uint8_t kind,
-	     uint8_t cookie[DTLS_COOKIE])
+put_head_hash(const struct dtls_cookies *cookies, const struct peer *peer,
+	      const struct dtls_hello *hello, uint8_t cookie[DTLS_COOKIE])
 {
-	const struct crypto_hmac_key *secret = &cookies->secrets[kind & KIND_SECRET];
-	/* Unambiguous: peer and kind have one size, the head says its own length. */
+	uint8_t bytes[sizeof *peer + 1 + HEAD_MAX];
+	struct writer writer = writer_init(bytes, sizeof bytes);
+	uint64_t hash;
+
+	writer_bytes(&writer, peer, sizeof *peer);
+	writer_u8(&writer, cookie[0]);
+	writer_bytes(&writer, hello->head.at, hello->head.len);
+	hash = siphash13(&cookies->heads[cookie[0] & KIND_SECRET], bytes, writer_len(&writer));
+	cursor_store(cookie + 1, hash, HEAD_HASH);
+}
+
+static void
+put_whole_hash(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
+	       const struct peer *peer, const struct dtls_hello *hello, uint8_t cookie[DTLS_COOKIE])
+{
 	const struct crypto_piece pieces[] = {
 		{ peer, sizeof *peer },
-		{ &kind, 1 },
+		{ cookie, 1 },
 		{ hello->head.at, hello->head.len },
-		{ hello->tail.at, kind & KIND_FRAGMENT ? 0 : hello->tail.len },
+		{ hello->tail.at, hello->tail.len },
 	};
 	uint8_t mac[CRYPTO_HASH_LEN];
 
-	crypto_hmac(ops, secret, pieces, 4, mac);
-	cookie[0] = kind;
-	memcpy(cookie + 1, mac, DTLS_COOKIE - 1);
+	crypto_hmac(ops, &cookies->wholes[cookie[0] & KIND_SECRET], pieces, 4, mac);
+	memcpy(cookie + 1 + HEAD_HASH, mac, WHOLE_HASH);
 }
 
 void
@@ -68,23 +86,29 @@ dtls_cookie_make(const struct dtls_cookies *cookies, const struct crypto_ops *op
 		 const struct peer *peer, const struct dtls_hello *hello, bool whole,
 		 uint8_t cookie[DTLS_COOKIE])
 {
-	uint8_t kind = (uint8_t)(cookies->newest | (whole ? 0 : KIND_FRAGMENT));
-
-	make_of_kind(cookies, ops, peer, hello, kind, cookie);
+	memset(cookie, 0, DTLS_COOKIE);
+	cookie[0] = (uint8_t)(cookies->newest | (whole ? 0 : KIND_FRAGMENT));
+	put_head_hash(cookies, peer, hello, cookie);
+	if (whole)
+		put_whole_hash(cookies, ops, peer, hello, cookie);
 }
 
 bool
 dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		  const struct peer *peer, const struct dtls_hello *hello)
+		  const struct peer *peer, const struct dtls_hello *hello, bool whole)
 {
-	uint8_t expected[DTLS_COOKIE];
+	uint8_t expected[DTLS_COOKIE] = { 0 };
 
 	if (hello->cookie.len != DTLS_COOKIE || hello->cookie.at[0] >= KINDS)
 		return false;
-	/* A cookie for a whole hello says nothing about a fragment, whose tail was not seen. */
-	if (!(hello->cookie.at[0] & KIND_FRAGMENT) && hello->tail.len == 0)
+	expected[0] = hello->cookie.at[0];
+	put_head_hash(cookies, peer, hello, expected);
+	if (!crypto_equal(expected, hello->cookie.at, 1 + HEAD_HASH))
 		return false;
-	make_of_kind(cookies, ops, peer, hello, hello->cookie.at[0], expected);
+	if (!whole)
+		return true;
+	if (!(expected[0] & KIND_FRAGMENT))
+		put_whole_hash(cookies, ops, peer, hello, expected);
 	return crypto_equal(expected, hello->cookie.at, DTLS_COOKIE);
 }
 

@@ -1,17 +1,21 @@
 /*
  * dtls_cookie.h - stateless cookies (RFC 6347 4.2.1): a client proves that it receives at its address.
  *
- * A cookie is a kind byte and 15 bytes of HMAC-SHA-256 over the peer (address, port, listener) and the ClientHello
- * before and behind the cookie: version, random, session id, suites, compression, extensions.
+ * Two keyed hashes, both over the peer (address, port, listener): one of the ClientHello up to the cookie (version,
+ * random, session id), one of all of it (suites, compression and extensions too).
  *
- *	 0      1                16
- *	+------+----------------+      kind: bit 0 names the secret, bit 1 says "of a first fragment"
- *	| kind | mac            |
- *	+------+----------------+
+ *	 0      1                9                16
+ *	+------+----------------+----------------+   kind: bit 0 names the secret, bit 1 says that the hello
+ *	| kind | of the head    | of the whole   |         was not seen whole, so that there is no second hash
+ *	+------+----------------+----------------+
  *
- * A ClientHello may come in fragments, and nothing is kept before the cookie, so the answer to a first fragment covers
- * what such a fragment must hold: everything up to the cookie. That is weaker only in that suites and extensions may
+ * A ClientHello may come in fragments, and nothing is kept before the cookie, so a first fragment is judged by what it
+ * must hold: everything up to the cookie, that is by the first hash alone. (A hello that came whole without a cookie
+ * may exceed the path with it, so every cookie has that hash.) This is weaker only in that suites and extensions may
  * differ between the two hellos; the address is proven alike, and Finished covers the second hello anyway.
+ *
+ * The first hash is SipHash-1-3, a fifth of the price of the second, HMAC-SHA-256: neither protects more than a
+ * round-trip, and guessing costs 2^64 and 2^56 datagrams.
  *
  * Two secrets: one is replaced every DTLS_COOKIE_LIFE_US, so a cookie is good for one to two of these.
  *
@@ -29,11 +33,13 @@
 #include "dataplane/core/dtls_record.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/rng.h"
+#include "dataplane/core/siphash.h"
 
 enum { DTLS_COOKIE_LIFE_US = 60 * 1000 * 1000 };
 
 struct dtls_cookies {
-	struct crypto_hmac_key secrets[2];
+	struct siphash_key heads[2];
+	struct crypto_hmac_key wholes[2];
 	uint64_t rotate_us; /* when the older one is replaced */
 	uint8_t newest;     /* index */
 };
@@ -50,7 +56,7 @@ void dtls_cookie_make(const struct dtls_cookies *cookies, const struct crypto_op
 		      uint8_t cookie[DTLS_COOKIE]);
 /* Whether hello->cookie is ours, for this peer and hello, and not outdated. */
 bool dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		       const struct peer *peer, const struct dtls_hello *hello);
+		       const struct peer *peer, const struct dtls_hello *hello, bool whole);
 
 /*
  * Writes a HelloVerifyRequest for the hello that `message` of `record` begins. Record sequence and message_seq are the

@@ -44,6 +44,7 @@ dtls_greet(const struct dtls_server *server, const struct peer *peer,
 	struct dtls_message message;
 	struct dtls_hello hello;
 	uint8_t cookie[DTLS_COOKIE];
+	bool whole;
 
 	if (!dtls_message_next(&reader, &message))
 		return drop(server, COUNTER_dtls_hello_malformed);
@@ -51,12 +52,12 @@ dtls_greet(const struct dtls_server *server, const struct peer *peer,
 		return DTLS_GREETING_FRAGMENT;
 	if (!parse_greeting(&message, &hello))
 		return drop(server, COUNTER_dtls_hello_malformed);
-	if (dtls_cookie_check(&server->cookies, server->ops, peer, &hello))
+	whole = dtls_message_is_whole(&message);
+	if (dtls_cookie_check(&server->cookies, server->ops, peer, &hello, whole))
 		return DTLS_GREETING_VERIFIED;
 	if (hello.cookie.len)
 		count(server->counters, COUNTER_dtls_hello_cookie);
-	dtls_cookie_make(&server->cookies, server->ops, peer, &hello,
-			 dtls_message_is_whole(&message), cookie);
+	dtls_cookie_make(&server->cookies, server->ops, peer, &hello, whole, cookie);
 	dtls_cookie_write_verify(out, record, &message, cookie);
 	if (!writer_ok(out))
 		return drop(server, COUNTER_dtls_tx_room);

@@ -280,9 +280,8 @@ Test(dtls_handshake, hellos_in_fragments_are_served)
 		cr_assert_eq(client.verify_requests, 1, "size %zu", size);
 		cr_assert_not(world.has_handshake, "nothing is kept before the cookie");
 		send_hello_in_fragments(size);
-		if (client.verify_requests == 2) /* the cookie made a whole hello a fragmented one: another kind */
-			send_hello_in_fragments(size);
-		cr_assert_leq(client.verify_requests, 2);
+		/* Also where the first hello was whole and the cookie made the second one too long. */
+		cr_assert_eq(client.verify_requests, 1, "size %zu", size);
 		cr_assert_eq(client.hellos_done, 1, "size %zu", size);
 		client_ask(&client, &world, datagram, client_last_flight(&client, datagram));
 		assert_established();
