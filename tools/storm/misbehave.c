@@ -25,7 +25,7 @@ const struct misbehave_info misbehave_infos[MISBEHAVIOURS] = {
 				    "answers the first operation 4.00" },
 	[MISBEHAVE_RESET] = { "reset", "bs_failed_reset", "bs_failed_reset", false,
 			      "answers the first operation with Reset" },
-	[MISBEHAVE_REBOOT] = { "reboot", "bs_superseded", "bs_superseded", true,
+	[MISBEHAVE_REBOOT] = { "reboot", "bs_superseded", "dtls_replaced", true,
 			       "begins anew at the first operation: same port, same message ids" },
 	[MISBEHAVE_REBIND] = { "rebind", "coap_no_session", "dtls_rx_no_session", false,
 			       "answers the first operation from another port" },
