@@ -487,7 +487,8 @@ drain(struct swarm *swarm, const volatile sig_atomic_t *stop)
 static void
 finish_result(struct swarm *swarm, struct swarm_result *result)
 {
-	uint64_t elapsed = swarm->fleet.now_us - swarm->begin_us;
+	/* A flood of a few may be over within the first turn: rates need a time that is not 0. */
+	uint64_t elapsed = RTE_MAX(now_us(swarm) - swarm->begin_us, UINT64_C(1));
 
 	result->seconds = (double)elapsed / SECOND_US;
 	result->planned = swarm->arrivals.started;

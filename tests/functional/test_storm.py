@@ -1,0 +1,222 @@
+"""A swarm of devices over shared memory, well behaved and not: cradlestorm against cradled, without a kernel between."""
+import json
+import pathlib
+import subprocess
+
+import pytest
+
+from conftest import Cradled, wait_for
+
+DEVICES = 200
+# The reference task for a device whose managementId is its endpoint name and whose password is "pw" (TLV).
+EXPECTED = """\
+/0/2=c80018636f6170733a2f2f7572692e6578616d706c653a35363834c10100c10200c8030b{ep}c004c2057077c10a02
+/1/0=c10002c1013cc10600c10755
+"""
+
+
+class Storm:
+    """An appliance behind a memif socket, and the generator in front of it. The socket takes one client at a time."""
+
+    def __init__(self, build, network, folder, settings=None):
+        self.build, self.network, self.folder = build, network, folder
+        self.memif = folder / "memif.sock"
+        self.daemon = Cradled(build, network, folder / "conf", {
+            r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={self.memif}", **(settings or {})})
+        self.daemon.write("devices.conf", "devices = (\n" + ",\n".join(
+            f'{{ endpoint = "dev-{n:07}"; key = "key-{n:07}"; groups = [ "root.demo" ]; '
+            f'values = {{ managementId = "dev-{n:07}"; password = "pw"; }}; }}'
+            for n in range(1, DEVICES + 1)) + "\n);\n")
+        (folder / "expected").write_text(EXPECTED)
+        self.daemon.start()
+
+    def run(self, *argv, server="198.18.0.1", source="198.18.0.10+50", timeout=120):
+        """(exit code, report)."""
+        # memif's socket is an abstract one: it belongs to the namespace.
+        done = self.network.run(
+            f"{self.build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,socket={self.memif}",
+            "--server", server, "--source", source, "--json", "-", *argv, timeout=timeout)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def moved(self, *argv, **options):
+        """run(), and by how much each counter of the server moved."""
+        before = self.daemon.counters()
+        code, report = self.run(*argv, **options)
+        after = self.daemon.counters()
+        return code, report, {name: after[name] - before[name] for name in after}
+
+    def stop(self):
+        return self.daemon.stop()
+
+
+@pytest.fixture
+def storm(build, network, tmp_path):
+    """A factory, as the session table must be fresh where old peers would be recognised."""
+    made = []
+
+    def make(settings=None):
+        folder = tmp_path / f"storm{len(made)}"
+        folder.mkdir()
+        made.append(Storm(build, network, folder, settings))
+        return made[-1]
+    yield make
+    for one in made:
+        assert one.stop() == 0, one.daemon.log()
+
+
+SECURITY = pytest.mark.parametrize("security", [[], ["--psk"]], ids=["nosec", "psk"])
+
+
+@SECURITY
+def test_every_device_gets_exactly_its_task(storm, security):
+    one = storm()
+    code, report, moved = one.moved("--devices", DEVICES, "--expect", one.folder / "expected", *security)
+    assert (code, report["verdict"]) == (0, "valid")
+    assert report["done"] == report["offered"] == report["planned"] == DEVICES
+    assert report["writes_checked"] and report["failed"] == 0
+    assert moved["bs_finished"] == DEVICES
+    assert moved["dtls_finished"] == (DEVICES if security else 0)
+    phases = report["latency_us"]
+    assert phases["whole"]["n"] == phases["bootstrap"]["n"] == DEVICES
+    assert phases["cookie"]["n"] == (DEVICES if security else 0)
+
+
+def test_a_wrong_write_is_a_failure(storm):
+    one = storm()
+    wrong = one.folder / "wrong"
+    wrong.write_text(EXPECTED.replace("c1013c", "c1013d"))
+    code, report = one.run("--devices", 10, "--expect", wrong)
+    assert code == 1 and report["outcomes"]["wrong write"] == 10 and report["done"] == 0
+    wrong.write_text(EXPECTED + "-/0\n")
+    code, report = one.run("--devices", 10, "--expect", wrong)
+    assert code == 1 and report["outcomes"]["missing write"] == 10
+    wrong.write_text("/0/2=*\n/1/0=*\n")
+    assert one.run("--devices", 10, "--expect", wrong)[0] == 0
+
+
+def test_an_unknown_device_is_refused(storm):
+    one = storm()
+    code, report = one.run("--devices", 5, "--endpoint", "nobody-%u")
+    assert code == 1 and report["outcomes"]["refused"] == 5
+
+
+def test_devices_from_a_file(storm):
+    one = storm()
+    table = one.folder / "devices.csv"
+    table.write_text("key_hex,endpoint\n" + "".join(
+        f"{f'key-{n:07}'.encode().hex()},dev-{n:07}\n" for n in range(1, 21)))
+    code, report = one.run("--csv", table, "--psk", "--expect", one.folder / "expected")
+    assert code == 0 and report["done"] == 20
+
+
+def test_over_ipv6(storm):
+    one = storm()
+    code, report, moved = one.moved("--devices", 20, "--psk", server="2001:2::1", source="2001:2::1:0+5")
+    assert code == 0 and report["done"] == 20 and moved["bs_finished"] == 20
+
+
+@SECURITY
+def test_a_lossy_network_fails_nobody(storm, security):
+    """10 % lost, copied and late in both directions: the protocols' own retransmissions mend that."""
+    one = storm({r"ack_timeout_ms = 2000": "ack_timeout_ms = 200", r"max_retransmit = 4": "max_retransmit = 8"})
+    code, report, moved = one.moved("--devices", DEVICES, "--concurrency", DEVICES, "--loss", 10, "--duplicate", 10,
+                                    "--reorder", 10, "--ack-timeout", 200, "--drain", 3,
+                                    "--expect", one.folder / "expected", *security)
+    assert code == 0, report
+    assert report["done"] == DEVICES
+    network = report["network"]
+    assert network["lost"] and network["duplicated"] and network["reordered"]
+    assert report["wire"]["retransmitted"] > 0
+    # A finish whose answer was lost is answered again: the server has them all as finished, too.
+    wait_for(lambda: one.daemon.counters()["bs_finished"] >= moved["bs_finished"], "late answers")
+    assert moved["bs_finished"] == DEVICES
+
+
+def test_corruption_is_told_by_checksums(storm):
+    one = storm({r"ack_timeout_ms = 2000": "ack_timeout_ms = 200"})
+    code, report, moved = one.moved("--devices", DEVICES, "--corrupt", 10, "--ack-timeout", 200, "--drain", 1)
+    assert code == 0, report
+    assert moved["rx_udp_checksum"] == report["network"]["corrupted"] > 0
+
+
+def test_open_loop_keeps_its_plan(storm):
+    one = storm()
+    code, report = one.run("--devices", DEVICES, "--rate", 200, "--duration", 2, "--ramp", 1, "--seed", 7)
+    assert code == 0, report
+    assert report["plan"]["total"] == report["done"] == 300  # 200/s over 2 s, less half of the ramp
+    assert report["seconds"] > 1.5
+
+
+def test_a_burst_with_slow_links(storm):
+    """Everyone comes back at once, behind 200 ms of network: four answers take four times that."""
+    one = storm()
+    code, report, moved = one.moved("--burst", DEVICES, "--psk", "--rtt", "200:100")
+    assert code == 0, report
+    assert moved["bs_finished"] == DEVICES
+    assert report["latency_us"]["whole"]["p50"] >= 4 * 200_000
+
+
+def modes():
+    table = pathlib.Path(__file__).resolve().parents[2] / "tools/storm/misbehave.c"
+    import re
+    names = re.findall(r'\] = \{ "([a-z-]+)", (NULL|"\w+"),', table.read_text())
+    assert len(names) == 14
+    return [(name, security) for name, nosec in names for security in ((["--psk"], []) if nosec != "NULL" else (["--psk"],))]
+
+
+@pytest.fixture(scope="module")
+def patient(build, network, tmp_path_factory):
+    """One appliance for all modes, which gives up on devices soon; each mode comes from ports of its own."""
+    one = Storm(build, network, tmp_path_factory.mktemp("patient"),
+                {r"ack_timeout_ms = 2000": "ack_timeout_ms = 100", r"max_retransmit = 4": "max_retransmit = 1"})
+    listing = subprocess.run([f"{build}/tools/storm/cradlestorm", "--list-misbehave"], text=True, check=True,
+                             capture_output=True).stdout
+    one.modes = {line.split("\t")[0]: line.split("\t")[1:] for line in listing.splitlines()}
+    yield one
+    assert one.stop() == 0, one.daemon.log()
+
+
+MODES = modes()
+
+
+@pytest.mark.parametrize("mode,security", MODES, ids=lambda value: value if isinstance(value, str) else
+                         "psk" if value else "nosec")
+def test_misbehaviour_moves_its_counter(patient, mode, security):
+    """The server counts what devices do wrong, serves them where it can, and serves others as before."""
+    nosec, psk, finishes = patient.modes[mode]
+    counter, least = psk if security else nosec, 1 if mode == "slow-ack" else 20
+    port = 20000 + 100 * MODES.index((mode, security))
+    before = patient.daemon.counters()
+    code, report = patient.run("--devices", 20, "--misbehave", mode, "--give-up", 5, "--slow-ack-ms", 160,
+                               "--source-port", port, *security)
+    assert code == 0, report
+    assert report["done"] == report["outcomes"]["done" if finishes == "finishes" else "misbehaved as told"] == 20
+    wait_for(lambda: patient.daemon.counters()[counter] - before[counter] >= least, f"{counter} to move")
+    if mode in ("hello-flood", "no-cookie-echo"):
+        assert patient.daemon.counters()["sessions_opened"] == before["sessions_opened"]
+    assert patient.run("--devices", 20, "--source-port", port + 50, *security)[0] == 0
+
+
+def test_a_device_is_found_by_its_connection_id(storm):
+    one = storm()
+    code, report, moved = one.moved("--devices", 20, "--psk", "--cid", "--misbehave", "rebind")
+    assert code == 0, report
+    assert report["outcomes"]["done"] == 20
+    assert moved["dtls_moved"] == 20 and moved["bs_finished"] == 20
+
+
+def test_usage_and_start(build, tmp_path):
+    def run(*argv):
+        return subprocess.run([f"{build}/tools/storm/cradlestorm", *map(str, argv)], text=True, capture_output=True,
+                              timeout=60)
+    assert run().returncode == 2
+    assert run("--rate", "-5").returncode == 2
+    assert run("--misbehave", "nicely").returncode == 2
+    done = run("--port", "net_nothing0", "--server", "198.18.0.1", "--source", "198.18.0.10")
+    assert done.returncode == 3 and "net_nothing0" in done.stderr
+    # More devices than addresses and ports hold.
+    assert run("--port", "x", "--server", "198.18.0.1", "--source", "198.18.0.10", "--devices", 50000).returncode == 2
+    assert run("--port", "x", "--server", "198.18.0.1", "--source", "2001:2::5").returncode == 2
+    text = run("--help").stdout
+    assert "hello-flood" in text and "dtls_hello_verify" in text
