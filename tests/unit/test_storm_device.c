@@ -1,0 +1,412 @@
+/* Devices against the appliance's own stack, in memory, through a network that the test bends. */
+#include <criterion/criterion.h>
+
+#include "tests/unit/stack_world.h"
+#include "tools/storm/device.h"
+#include "tools/storm/random.h"
+
+enum {
+	SWARM = 8,
+	PORT = 40000,
+	REBOUND = 100, /* ports further */
+	WIRE = 256,
+	TURN_US = 20000,
+};
+
+/* A datagram under way. */
+struct flying {
+	bool to_server;
+	uint16_t port, len;
+	uint8_t bytes[DATAGRAM_MAX];
+};
+
+struct swarm {
+	struct world *world;
+	struct fleet fleet;
+	struct names names;
+	struct expect expect;
+	struct storm_out out;
+	uint8_t slots[STORM_OUT_MAX][STORM_DATAGRAM_MAX];
+	struct flying wire[WIRE];
+	unsigned n_wire;
+	double loss, duplicate;
+	bool reverse; /* what is under way arrives in the wrong order */
+	uint64_t random;
+};
+
+static void
+put_on_wire(struct swarm *swarm, bool to_server, uint16_t port, const void *bytes, size_t len)
+{
+	unsigned copies = random_percent(&swarm->random, swarm->loss) ? 0 : 1;
+
+	copies += copies && random_percent(&swarm->random, swarm->duplicate);
+	for (; copies && swarm->n_wire < WIRE; copies--) {
+		struct flying *flying = &swarm->wire[swarm->n_wire++];
+
+		*flying = (struct flying){ .to_server = to_server, .port = port, .len = (uint16_t)len };
+		memcpy(flying->bytes, bytes, len);
+	}
+}
+
+static void
+take_from_device(struct swarm *swarm, uint32_t index)
+{
+	for (unsigned i = 0; i < swarm->out.n; i++)
+		put_on_wire(swarm, true, (uint16_t)(PORT + index + (swarm->out.slots[i].rebound ? REBOUND : 0)),
+			    swarm->out.slots[i].data, swarm->out.slots[i].len);
+	swarm->out.n = 0;
+}
+
+static void
+take_from_server(struct swarm *swarm)
+{
+	struct world *world = swarm->world;
+
+	for (unsigned i = 0; i < world->out.used; i++)
+		put_on_wire(swarm, false, world->slots[i].peer.port, world->slots[i].data, world->slots[i].len);
+	world_clear(world);
+}
+
+/* `settings` decide; every device has the name, identity and key of its number, and the reference batch. */
+static void
+swarm_make(struct swarm *swarm, const struct fleet_settings *settings, size_t payload)
+{
+	char error[NAMES_ERROR_MAX];
+	struct credential credential;
+	const struct batch *batch;
+
+	memset(swarm, 0, sizeof *swarm);
+	swarm->world = world_new(4 * SWARM);
+	swarm->random = random_seed(3);
+	batch = world_batch(swarm->world, 11542, payload);
+	cr_assert_eq(name_pattern_parse(&swarm->names.endpoint, "dev-%04u", error), 0);
+	cr_assert_eq(name_pattern_parse(&swarm->names.identity, "identity-%u", error), 0);
+	cr_assert_eq(name_pattern_parse(&swarm->names.key, "key-%u", error), 0);
+	for (uint32_t i = 0; i < SWARM; i++) {
+		struct device_entry *entry, *old;
+		struct directory_retired retired;
+
+		names_get(&swarm->names, i, &credential);
+		entry = device_entry_new(i, credential.endpoint, credential.endpoint_len, credential.identity,
+					 credential.identity_len, credential.key, credential.key_len);
+		atomic_store(&entry->batch, batch);
+		cr_assert_eq(directory_put(swarm->world->directory, entry, &old, &retired), 0);
+		free(retired.blocks[0]);
+		free(retired.blocks[1]);
+		swarm->world->entries[swarm->world->n_entries++] = entry;
+	}
+	for (unsigned i = 0; i < STORM_OUT_MAX; i++)
+		swarm->out.slots[i].data = swarm->slots[i];
+	swarm->fleet.devices = calloc(SWARM, sizeof *swarm->fleet.devices);
+	swarm->fleet.idle = calloc(SWARM, sizeof *swarm->fleet.idle);
+	swarm->fleet.n = SWARM;
+	swarm->fleet.names = &swarm->names;
+	swarm->fleet.expect = &swarm->expect;
+	fleet_set_time(&swarm->fleet, swarm->world->now);
+	fleet_init(&swarm->fleet, settings, crypto_select(), 1, 2);
+}
+
+static void
+swarm_free(struct swarm *swarm)
+{
+	expect_free(&swarm->expect);
+	world_free(swarm->world);
+	free(swarm->fleet.devices);
+	free(swarm->fleet.idle);
+}
+
+static void
+expect_line(struct swarm *swarm, const char *line)
+{
+	char error[EXPECT_ERROR_MAX];
+
+	cr_assert_eq(expect_parse(&swarm->expect, line, error), 0, "%s", error);
+}
+
+/* What was under way when the turn began arrives; timers run; time passes. */
+static void
+turn(struct swarm *swarm)
+{
+	static struct flying arriving[WIRE];
+	unsigned n = swarm->n_wire;
+	uint32_t index;
+
+	memcpy(arriving, swarm->wire, n * sizeof *arriving);
+	swarm->n_wire = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct flying *flying = &arriving[swarm->reverse ? n - 1 - i : i];
+		struct peer peer = world_peer(flying->port);
+
+		peer.listener = swarm->fleet.settings.psk;
+		if (flying->to_server) {
+			world_feed_at(swarm->world, peer, flying->bytes, flying->len);
+			take_from_server(swarm);
+		} else {
+			index = (uint32_t)(flying->port - PORT) % REBOUND;
+			fleet_receive(&swarm->fleet, index, flying->bytes, flying->len, &swarm->out);
+			take_from_device(swarm, index);
+		}
+	}
+	world_tick(swarm->world, TURN_US);
+	take_from_server(swarm);
+	fleet_set_time(&swarm->fleet, swarm->world->now);
+	while (fleet_tick(&swarm->fleet, &index, &swarm->out))
+		take_from_device(swarm, index);
+}
+
+/* All devices once; until they have ended, 10 minutes at most. */
+static void
+bootstrap_all(struct swarm *swarm)
+{
+	for (unsigned i = 0; i < SWARM; i++)
+		take_from_device(swarm, (uint32_t)fleet_start(&swarm->fleet, swarm->fleet.now_us, &swarm->out));
+	for (unsigned i = 0; i < 30000 && (swarm->fleet.running || swarm->n_wire); i++)
+		turn(swarm);
+	cr_assert_eq(swarm->fleet.running, 0);
+}
+
+static const struct fleet_settings defaults = { .format = -1, .ack_timeout_us = 2000000, .give_up_us = 93000000,
+						.slow_ack_us = 4000000 };
+
+static struct fleet_settings
+settings_for(bool psk)
+{
+	struct fleet_settings settings = defaults;
+
+	settings.psk = psk;
+	return settings;
+}
+
+static void
+all_end(struct swarm *swarm, enum outcome outcome)
+{
+	for (int i = 0; i < OUTCOMES; i++)
+		cr_assert_eq(swarm->fleet.tally.outcomes[i], i == (int)outcome ? SWARM : 0, "%s: %llu",
+			     outcome_names[i], (unsigned long long)swarm->fleet.tally.outcomes[i]);
+}
+
+Test(storm_device, bootstraps_with_every_write_as_expected)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		struct fleet_settings settings = settings_for(psk);
+		struct swarm swarm;
+
+		swarm_make(&swarm, &settings, 4);
+		expect_line(&swarm, "/0/2=01020304");
+		expect_line(&swarm, "/1/0=0102030405060708090a0b0c0d0e0f101112");
+		bootstrap_all(&swarm);
+		all_end(&swarm, OUTCOME_DONE);
+		bootstrap_all(&swarm); /* again on the same ports: no message is taken for a copy */
+		cr_assert_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 2 * SWARM);
+		cr_assert_eq(world_count(swarm.world, COUNTER_bs_finished), 2 * SWARM);
+		cr_assert_eq(world_count(swarm.world, COUNTER_dtls_finished), psk ? 2 * SWARM : 0);
+		cr_assert_eq(swarm.fleet.tally.retransmitted, 0);
+		cr_assert_eq(swarm.fleet.tally.phases[PHASE_WHOLE].n, 2 * SWARM);
+		swarm_free(&swarm);
+	}
+}
+
+Test(storm_device, takes_a_write_in_blocks)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		struct fleet_settings settings = settings_for(psk);
+		struct swarm swarm;
+		char line[8 + 2 * 3000 + 1] = "/0/2=";
+
+		swarm_make(&swarm, &settings, 3000);
+		for (size_t i = 0; i < 3000; i++)
+			snprintf(line + 5 + 2 * i, 3, "%02x", (unsigned)(uint8_t)(i + i / 256 + 1));
+		expect_line(&swarm, line);
+		expect_line(&swarm, "/1/0=*");
+		bootstrap_all(&swarm);
+		all_end(&swarm, OUTCOME_DONE);
+		cr_assert(swarm.fleet.tally.blocks >= 3 * SWARM);
+		swarm_free(&swarm);
+	}
+}
+
+Test(storm_device, tells_wrong_missing_and_unwanted_writes)
+{
+	static const struct {
+		const char *first, *second;
+		enum outcome outcome;
+	} cases[] = {
+		{ "/0/2=01020305", "/1/0=*", OUTCOME_WRONG_WRITE },
+		{ "/0/2=0102030405", "/1/0=*", OUTCOME_WRONG_WRITE },
+		{ "/0/2=*", "/1/1=*", OUTCOME_WRONG_WRITE },
+		{ "/0/2=*", "-/1/0", OUTCOME_WRONG_WRITE },
+		{ "/0/2=*", NULL, OUTCOME_WRONG_WRITE },
+	};
+	struct fleet_settings settings = settings_for(false);
+	struct swarm swarm;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		swarm_make(&swarm, &settings, 4);
+		expect_line(&swarm, cases[i].first);
+		if (cases[i].second)
+			expect_line(&swarm, cases[i].second);
+		bootstrap_all(&swarm);
+		all_end(&swarm, cases[i].outcome);
+		swarm_free(&swarm);
+	}
+	swarm_make(&swarm, &settings, 4);
+	expect_line(&swarm, "/0/2=*");
+	expect_line(&swarm, "/1/0=*");
+	expect_line(&swarm, "/1/1=*");
+	bootstrap_all(&swarm);
+	all_end(&swarm, OUTCOME_MISSING);
+	swarm_free(&swarm);
+}
+
+/* 20 % lost, 20 % twice, everything in the wrong order: retransmission mends it. */
+Test(storm_device, survives_a_bad_network)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		struct fleet_settings settings = settings_for(psk);
+		struct swarm swarm;
+
+		settings.split_flights = true;
+		settings.give_up_us = 600000000;
+		swarm_make(&swarm, &settings, 4);
+		expect_line(&swarm, "/0/2=01020304");
+		expect_line(&swarm, "/1/0=*");
+		swarm.loss = swarm.duplicate = 20;
+		swarm.reverse = true;
+		bootstrap_all(&swarm);
+		all_end(&swarm, OUTCOME_DONE);
+		cr_assert(swarm.fleet.tally.retransmitted > 0 && swarm.fleet.tally.duplicates > 0);
+		swarm_free(&swarm);
+	}
+}
+
+Test(storm_device, answers_late_on_a_slow_link)
+{
+	struct fleet_settings settings = settings_for(true);
+	const struct histogram *whole;
+	struct swarm swarm;
+
+	settings.rtt_us = 5000000;
+	settings.rtt_spread_us = 1000000;
+	swarm_make(&swarm, &settings, 4);
+	bootstrap_all(&swarm);
+	all_end(&swarm, OUTCOME_DONE);
+	whole = &swarm.fleet.tally.phases[PHASE_WHOLE];
+	/* Hello, flight, request, two writes, Finish: six answers of 4 to 6 s. */
+	cr_assert(histogram_percentile(whole, 1) >= 24000000);
+	cr_assert(whole->max <= 38000000);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, gives_up_where_nobody_answers)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		struct fleet_settings settings = settings_for(psk);
+		struct swarm swarm;
+
+		swarm_make(&swarm, &settings, 4);
+		swarm.loss = 100;
+		bootstrap_all(&swarm);
+		all_end(&swarm, OUTCOME_SILENT);
+		/* RFC 7252 4.2: four retransmissions; RFC 6347 4.2.4.1: after 1, 2, 4, 8, 16, 32 s of 93. */
+		cr_assert_eq(swarm.fleet.tally.retransmitted, (psk ? 6 : 4) * SWARM);
+		swarm_free(&swarm);
+	}
+}
+
+Test(storm_device, waits_where_the_server_is_full)
+{
+	struct fleet_settings settings = settings_for(false);
+	struct stack_command drain = { .kind = STACK_DRAIN, .on = true };
+	struct swarm swarm;
+
+	swarm_make(&swarm, &settings, 4);
+	cr_assert_eq(swarm.fleet.n_idle, SWARM);
+	stack_command(swarm.world->stack, swarm.world->now, &drain, &swarm.world->out);
+	for (unsigned i = 0; i < SWARM; i++)
+		take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+	cr_assert_eq(fleet_start(&swarm.fleet, 0, &swarm.out), -1, "nobody is idle");
+	for (unsigned i = 0; i < 100; i++)
+		turn(&swarm);
+	cr_assert_eq(swarm.fleet.tally.busy, SWARM);
+	cr_assert_eq(swarm.fleet.running, SWARM);
+	drain.on = false;
+	stack_command(swarm.world->stack, swarm.world->now, &drain, &swarm.world->out);
+	for (unsigned i = 0; i < 100 * 1000000 / TURN_US && swarm.fleet.running; i++)
+		turn(&swarm);
+	all_end(&swarm, OUTCOME_DONE);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, is_refused_where_nobody_knows_it)
+{
+	struct fleet_settings settings = settings_for(false);
+	struct swarm swarm;
+
+	swarm_make(&swarm, &settings, 4);
+	swarm.names.first = 5000;
+	bootstrap_all(&swarm);
+	all_end(&swarm, OUTCOME_REFUSED);
+	cr_assert_eq(swarm.fleet.tally.refused_code, COAP_BAD_REQUEST);
+	swarm_free(&swarm);
+}
+
+static enum counter
+counter_by_name(const char *name)
+{
+	for (unsigned i = 0; i < COUNTERS; i++)
+		if (strcmp(counter_infos[i].name, name) == 0)
+			return (enum counter)i;
+	cr_assert(false, "there is no counter %s", name);
+	return COUNTERS;
+}
+
+/* The table's promise, mode by mode: the counter moves, and devices end as it says. */
+Test(storm_device, misbehaves_as_told)
+{
+	for (int mode = MISBEHAVE_NOT + 1; mode < MISBEHAVIOURS; mode++) {
+		for (int psk = 0; psk < 2; psk++) {
+			const struct misbehave_info *info = &misbehave_infos[mode];
+			const char *counter = psk ? info->counter_psk : info->counter;
+			struct fleet_settings settings = settings_for(psk);
+			struct swarm swarm;
+
+			if (!counter)
+				continue;
+			settings.misbehave = (enum misbehave)mode;
+			swarm_make(&swarm, &settings, 4);
+			bootstrap_all(&swarm);
+			for (unsigned i = 0; i < 120 * 1000000 / TURN_US; i++)
+				turn(&swarm); /* the server's own patience */
+			all_end(&swarm, info->finishes ? OUTCOME_DONE : OUTCOME_INTENDED);
+			cr_assert(world_count(swarm.world, counter_by_name(counter)) >= SWARM, "%s, %s: %llu", info->name,
+				  counter, (unsigned long long)world_count(swarm.world, counter_by_name(counter)));
+			swarm_free(&swarm);
+		}
+	}
+}
+
+Test(storm_device, is_found_by_its_connection_id)
+{
+	struct fleet_settings settings = settings_for(true);
+	struct swarm swarm;
+
+	settings.offer_cid = true;
+	settings.misbehave = MISBEHAVE_REBIND;
+	swarm_make(&swarm, &settings, 4);
+	bootstrap_all(&swarm);
+	all_end(&swarm, OUTCOME_DONE);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, what_is_cut_off_counts_as_unfinished)
+{
+	struct fleet_settings settings = settings_for(false);
+	struct swarm swarm;
+
+	swarm_make(&swarm, &settings, 4);
+	take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+	fleet_stop(&swarm.fleet);
+	cr_assert_eq(swarm.fleet.tally.outcomes[OUTCOME_UNFINISHED], 1);
+	cr_assert_eq(swarm.fleet.n_idle, SWARM);
+	swarm_free(&swarm);
+}
