@@ -37,6 +37,16 @@ struct crypto_lane {
 };
 
 /*
+ * One HMAC of a multi-buffer call, from the chaining values of its padded key (struct crypto_hmac_key), or from an
+ * inner one that went on over the message's first blocks. `mac` may overlap `message`.
+ */
+struct crypto_hmac_lane {
+	const uint32_t *inner, *outer; /* eight words */
+	const uint8_t *message;        /* the rest of it, padded as what follows the inner pad */
+	uint8_t *mac;                  /* 32 bytes */
+};
+
+/*
  * One AES-128-CCM-8 record. `len` counts plaintext in both directions:
  *	seal: in[len]     -> out[len + 8], the tag appended
  *	open: in[len + 8] -> out[len]
@@ -63,6 +73,12 @@ struct crypto_ops {
 	 * them.
 	 */
 	void (*sha256_lanes)(const struct crypto_lane *lanes, unsigned n, size_t blocks);
+
+	/*
+	 * The inner hash of `blocks` blocks and the outer one for `n` independent HMACs: as one primitive, because the
+	 * digest between the two then stays in registers (an HMAC of one block: 75 ns against 90).
+	 */
+	void (*hmac_lanes)(const struct crypto_hmac_lane *lanes, unsigned n, size_t blocks);
 
 	/* A burst of independent records; no two may share an `out`. */
 	void (*ccm8_seal)(struct crypto_ccm *records, unsigned n);

@@ -14,6 +14,7 @@ bool crypto_x86_usable(void);
 
 void crypto_x86_sha256_blocks(uint32_t h[8], const uint8_t *data, size_t blocks);
 void crypto_x86_sha256_lanes(const struct crypto_lane *lanes, unsigned n, size_t blocks);
+void crypto_x86_hmac_lanes(const struct crypto_hmac_lane *lanes, unsigned n, size_t blocks);
 void crypto_x86_ccm8_seal(struct crypto_ccm *records, unsigned n);
 void crypto_x86_ccm8_open(struct crypto_ccm *records, unsigned n);
 #endif

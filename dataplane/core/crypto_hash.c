@@ -98,27 +98,26 @@ crypto_sha256_update(const struct crypto_ops *ops, struct crypto_sha256 *hash, c
 	memcpy(hash->tail, bytes + blocks * CRYPTO_HASH_BLOCK, len % CRYPTO_HASH_BLOCK);
 }
 
-/* The final midstate without touching the stream. */
-static void
-finish(const struct crypto_ops *ops, const struct crypto_sha256 *hash, uint32_t h[8])
+/* The stream's last block or two, padded. Returns how many. */
+static size_t
+put_end(uint8_t block[2 * CRYPTO_HASH_BLOCK], const struct crypto_sha256 *hash)
 {
-	uint8_t block[2 * CRYPTO_HASH_BLOCK] = { 0 };
-	size_t tail = hash->len % CRYPTO_HASH_BLOCK;
-
-	memcpy(h, hash->h, sizeof hash->h);
 	memcpy(block, hash->tail, sizeof hash->tail);
-	ops->sha256_blocks(h, block, put_padding(block, tail, hash->len));
-	crypto_wipe(block, sizeof block);
+	memset(block + sizeof hash->tail, 0, CRYPTO_HASH_BLOCK);
+	return put_padding(block, hash->len % CRYPTO_HASH_BLOCK, hash->len);
 }
 
 void
 crypto_sha256_final(const struct crypto_ops *ops, const struct crypto_sha256 *hash,
 		    uint8_t digest[CRYPTO_HASH_LEN])
 {
+	uint8_t block[2 * CRYPTO_HASH_BLOCK];
 	uint32_t h[8];
 
-	finish(ops, hash, h);
+	memcpy(h, hash->h, sizeof h);
+	ops->sha256_blocks(h, block, put_end(block, hash));
 	put_digest(digest, h);
+	crypto_wipe(block, sizeof block);
 	crypto_wipe(h, sizeof h);
 }
 
@@ -163,49 +162,20 @@ crypto_hmac_key_init(const struct crypto_ops *ops, struct crypto_hmac_key *key, 
 	crypto_wipe(short_secret, sizeof short_secret);
 }
 
-/* Behind a pad and a digest: 96 bytes, 768 bits. */
-static const uint8_t digest_padding[CRYPTO_HASH_BLOCK - CRYPTO_HASH_LEN] = {
-	[0] = 0x80,
-	[30] = 768 >> 8,
-};
-
-/* An HMAC at work. The block takes a digest from one compression to the next; its padding is always the same. */
-struct hmac_work {
-	uint32_t h[8];
-	uint8_t block[CRYPTO_HASH_BLOCK]; /* the digest, then digest_padding */
-};
-
-static void
-hmac_work_init(struct hmac_work *work)
-{
-	memcpy(work->block + CRYPTO_HASH_LEN, digest_padding, sizeof digest_padding);
-}
-
-/* From the inner hash in work->h to the block that the outer one compresses. */
-static void
-hmac_turn(struct hmac_work *work, const struct crypto_hmac_key *key)
-{
-	put_digest(work->block, work->h);
-	memcpy(work->h, key->outer, sizeof work->h);
-}
-
 void
 crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
 	    const struct crypto_piece *pieces, unsigned n, uint8_t mac[CRYPTO_HASH_LEN])
 {
 	struct crypto_sha256 hash;
-	struct hmac_work work;
+	uint8_t block[2 * CRYPTO_HASH_BLOCK];
+	const struct crypto_hmac_lane lane = { hash.h, key->outer, block, mac };
 
-	hmac_work_init(&work);
 	start(&hash, key->inner, CRYPTO_HASH_BLOCK);
 	for (unsigned i = 0; i < n; i++)
 		crypto_sha256_update(ops, &hash, pieces[i].data, pieces[i].len);
-	finish(ops, &hash, work.h);
-	hmac_turn(&work, key);
-	ops->sha256_blocks(work.h, work.block, 1);
-	put_digest(mac, work.h);
+	ops->hmac_lanes(&lane, 1, put_end(block, &hash));
 	crypto_wipe(&hash, sizeof hash);
-	crypto_wipe(&work, sizeof work);
+	crypto_wipe(block, sizeof block);
 }
 
 /* ---- PRF ------------------------------------------------------------------------------------- */
@@ -223,8 +193,8 @@ _Static_assert(CRYPTO_PRF_SEED_MAX + 9 <= 3 * CRYPTO_HASH_BLOCK, "the seed padde
  * other, then both outputs side by side.
  */
 struct prf_work {
-	struct hmac_work chain; /* its block holds A(i), padded as the message that A(i + 1) is made of */
-	struct hmac_work output[2];
+	uint8_t chain[CRYPTO_HASH_BLOCK]; /* A(i), padded as the message that A(i + 1) is made of */
+	uint8_t output[2][CRYPTO_HASH_LEN];
 	uint8_t message[2][PRF_MESSAGE];
 	size_t blocks; /* of a message */
 };
@@ -244,47 +214,40 @@ put_seed(uint8_t *to, const struct crypto_prf *job)
 	return len;
 }
 
-/* The HMAC of what is padded at `message` already, into the block of `work`; it may come from there. */
+/* The HMAC of what is padded at `message` already. */
 static void
 hmac_padded(const struct crypto_ops *ops, const struct crypto_hmac_key *key, const uint8_t *message,
-	    size_t blocks, struct hmac_work *work)
+	    size_t blocks, uint8_t *mac)
 {
-	memcpy(work->h, key->inner, sizeof work->h);
-	ops->sha256_blocks(work->h, message, blocks);
-	hmac_turn(work, key);
-	ops->sha256_blocks(work->h, work->block, 1);
-	put_digest(work->block, work->h);
+	const struct crypto_hmac_lane lane = { key->inner, key->outer, message, mac };
+
+	ops->hmac_lanes(&lane, 1, blocks);
 }
 
 /* A(i + 1) of A(i). */
 static void
-prf_step(const struct crypto_ops *ops, const struct crypto_hmac_key *secret, struct hmac_work *chain)
+prf_step(const struct crypto_ops *ops, const struct crypto_hmac_key *secret, struct prf_work *work)
 {
-	hmac_padded(ops, secret, chain->block, 1, chain);
+	hmac_padded(ops, secret, work->chain, 1, work->chain);
 }
 
-/* HMACs of both messages, side by side. */
+/* Two outputs, side by side: A(i) is in the chain, and leaves A(i + 1) there. */
 static void
 prf_output2(const struct crypto_ops *ops, const struct crypto_hmac_key *secret,
 	    struct prf_work *work)
 {
-	struct crypto_lane lanes[2];
+	const struct crypto_hmac_lane lanes[2] = {
+		{ secret->inner, secret->outer, work->message[0], work->output[0] },
+		{ secret->inner, secret->outer, work->message[1], work->output[1] },
+	};
 
-	for (int i = 0; i < 2; i++) {
-		memcpy(work->output[i].h, secret->inner, sizeof secret->inner);
-		lanes[i] = (struct crypto_lane){ work->output[i].h, work->message[i] };
-	}
-	ops->sha256_lanes(lanes, 2, work->blocks);
-	for (int i = 0; i < 2; i++) {
-		hmac_turn(&work->output[i], secret);
-		lanes[i].data = work->output[i].block;
-	}
-	ops->sha256_lanes(lanes, 2, 1);
-	for (int i = 0; i < 2; i++)
-		put_digest(work->output[i].block, work->output[i].h);
+	memcpy(work->message[0], work->chain, CRYPTO_HASH_LEN);
+	prf_step(ops, secret, work);
+	memcpy(work->message[1], work->chain, CRYPTO_HASH_LEN);
+	ops->hmac_lanes(lanes, 2, work->blocks);
 }
 
-/* Everything behind A(1), which is in the chain's block. */
+/* Everything behind A(1), which is in the chain. */
 static void
 prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf_work *work)
 {
@@ -292,25 +255,19 @@ prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct p
 	size_t left = job->len;
 
 	while (left > CRYPTO_HASH_LEN) {
-		size_t second = left - CRYPTO_HASH_LEN;
+		size_t n = left < sizeof work->output ? left : sizeof work->output;
 
-		if (second > CRYPTO_HASH_LEN)
-			second = CRYPTO_HASH_LEN;
-		memcpy(work->message[0], work->chain.block, CRYPTO_HASH_LEN);
-		prf_step(ops, job->secret, &work->chain);
-		memcpy(work->message[1], work->chain.block, CRYPTO_HASH_LEN);
 		prf_output2(ops, job->secret, work);
-		memcpy(out, work->output[0].block, CRYPTO_HASH_LEN);
-		memcpy(out + CRYPTO_HASH_LEN, work->output[1].block, second);
-		out += CRYPTO_HASH_LEN + second;
-		left -= CRYPTO_HASH_LEN + second;
+		memcpy(out, work->output, n);
+		out += n;
+		left -= n;
 		if (left != 0)
-			prf_step(ops, job->secret, &work->chain);
+			prf_step(ops, job->secret, work);
 	}
 	if (left != 0) {
-		memcpy(work->message[0], work->chain.block, CRYPTO_HASH_LEN);
-		hmac_padded(ops, job->secret, work->message[0], work->blocks, &work->output[0]);
-		memcpy(out, work->output[0].block, left);
+		memcpy(work->message[0], work->chain, CRYPTO_HASH_LEN);
+		hmac_padded(ops, job->secret, work->message[0], work->blocks, work->output[0]);
+		memcpy(out, work->output[0], left);
 	}
 }
 
@@ -327,10 +284,9 @@ prf_begin(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf
 	memset(message, 0, PRF_MESSAGE);
 	len = put_seed(seed, job);
 	blocks = put_padding(seed, len, CRYPTO_HASH_BLOCK + len);
-	hmac_work_init(&work->chain);
-	hmac_work_init(&work->output[0]);
-	hmac_work_init(&work->output[1]);
-	hmac_padded(ops, job->secret, seed, blocks, &work->chain);
+	memset(work->chain, 0, sizeof work->chain);
+	put_padding(work->chain, CRYPTO_HASH_LEN, CRYPTO_HASH_BLOCK + CRYPTO_HASH_LEN);
+	hmac_padded(ops, job->secret, seed, blocks, work->chain);
 	put_be64(seed + blocks * CRYPTO_HASH_BLOCK - 8, 0);
 	len += CRYPTO_HASH_LEN;
 	work->blocks = put_padding(message, len, CRYPTO_HASH_BLOCK + len);
@@ -346,7 +302,7 @@ prf_one(const struct crypto_ops *ops, const struct crypto_prf *job)
 	prf_begin(ops, job, &work);
 	prf_outputs(ops, job, &work);
 	/* Label and seed go over the wire; the rest is secret. */
-	crypto_wipe(&work.chain, sizeof work.chain);
+	crypto_wipe(work.chain, sizeof work.chain);
 	crypto_wipe(work.output, sizeof work.output);
 	crypto_wipe(work.message[0], CRYPTO_HASH_LEN);
 	crypto_wipe(work.message[1], CRYPTO_HASH_LEN);

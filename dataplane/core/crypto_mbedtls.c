@@ -11,6 +11,7 @@
 
 #include "dataplane/core/crypto.h"
 #include "dataplane/core/crypto_backend.h"
+#include "dataplane/core/cursor.h"
 
 /* ---- SHA-256 --------------------------------------------------------------------------------- */
 
@@ -32,6 +33,41 @@ sha256_lanes(const struct crypto_lane *lanes, unsigned n, size_t blocks)
 {
 	for (unsigned i = 0; i < n; i++)
 		sha256_blocks(lanes[i].h, lanes[i].data, blocks);
+}
+
+/* FIPS 180-4 5.1.1: the end of a block that begins with a digest, behind a pad of 64 bytes. */
+static void
+put_digest_block(uint8_t block[CRYPTO_HASH_BLOCK], const uint32_t h[8])
+{
+	memset(block, 0, CRYPTO_HASH_BLOCK);
+	for (int i = 0; i < 8; i++)
+		cursor_store(block + 4 * i, h[i], 4);
+	block[CRYPTO_HASH_LEN] = 0x80;
+	cursor_store(block + CRYPTO_HASH_BLOCK - 8, 8 * (CRYPTO_HASH_BLOCK + CRYPTO_HASH_LEN), 8);
+}
+
+static void
+hmac_one(const struct crypto_hmac_lane *lane, size_t blocks)
+{
+	uint8_t block[CRYPTO_HASH_BLOCK];
+	uint32_t h[8];
+
+	memcpy(h, lane->inner, sizeof h);
+	sha256_blocks(h, lane->message, blocks);
+	put_digest_block(block, h);
+	memcpy(h, lane->outer, sizeof h);
+	sha256_blocks(h, block, 1);
+	put_digest_block(block, h);
+	memcpy(lane->mac, block, CRYPTO_HASH_LEN);
+	crypto_wipe(block, sizeof block);
+	crypto_wipe(h, sizeof h);
+}
+
+static void
+hmac_lanes(const struct crypto_hmac_lane *lanes, unsigned n, size_t blocks)
+{
+	for (unsigned i = 0; i < n; i++)
+		hmac_one(&lanes[i], blocks);
 }
 
 /* ---- AES ------------------------------------------------------------------------------------- */
@@ -239,6 +275,7 @@ const struct crypto_ops crypto_mbedtls = {
 	.name = "mbedtls",
 	.sha256_blocks = sha256_blocks,
 	.sha256_lanes = sha256_lanes,
+	.hmac_lanes = hmac_lanes,
 	.ccm8_seal = ccm8_seal,
 	.ccm8_open = ccm8_open,
 	.cbc_encrypt = cbc_encrypt,

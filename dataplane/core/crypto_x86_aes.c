@@ -130,6 +130,7 @@ const struct crypto_ops crypto_x86 = {
 	.name = "x86 SHA-NI, AES-NI",
 	.sha256_blocks = crypto_x86_sha256_blocks,
 	.sha256_lanes = crypto_x86_sha256_lanes,
+	.hmac_lanes = crypto_x86_hmac_lanes,
 	.ccm8_seal = crypto_x86_ccm8_seal,
 	.ccm8_open = crypto_x86_ccm8_open,
 	.cbc_encrypt = cbc_encrypt,

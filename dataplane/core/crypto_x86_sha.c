@@ -72,47 +72,67 @@ schedule(const struct stream *stream, unsigned g)
 
 /* Rounds 4g .. 4g + 3 of one stream. */
 X86_SHA_INLINE void
-four_rounds(struct stream *stream, const uint8_t *block, unsigned g)
+four_rounds(struct stream *stream, unsigned g)
 {
-	const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
 	__m128i word;
 
-	if (g < 4) {
-		word = _mm_loadu_si128((const __m128i *)(block + 16 * g));
-		word = _mm_shuffle_epi8(word, big_endian);
-	} else {
-		word = schedule(stream, g);
-	}
-	stream->w[g & 3] = word;
-	word = _mm_add_epi32(word, _mm_load_si128((const __m128i *)(round_constants + 4 * g)));
+	if (g >= 4)
+		stream->w[g & 3] = schedule(stream, g);
+	word = _mm_add_epi32(stream->w[g & 3],
+			     _mm_load_si128((const __m128i *)(round_constants + 4 * g)));
 	stream->cdgh = _mm_sha256rnds2_epu32(stream->cdgh, stream->abef, word);
 	stream->abef =
 		_mm_sha256rnds2_epu32(stream->abef, stream->cdgh, _mm_shuffle_epi32(word, 0x0e));
 }
 
+/* Compresses the block whose words are in place, of n streams in step. */
 X86_SHA_INLINE void
-compress(const struct crypto_lane *lanes, const unsigned n, size_t blocks)
+compress(struct stream *streams, const unsigned n)
+{
+	__m128i abef[2], cdgh[2];
+
+	for (unsigned i = 0; i < n; i++) {
+		abef[i] = streams[i].abef;
+		cdgh[i] = streams[i].cdgh;
+	}
+#pragma GCC unroll 16
+	for (unsigned g = 0; g < 16; g++) {
+		for (unsigned i = 0; i < n; i++)
+			four_rounds(&streams[i], g);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		streams[i].abef = _mm_add_epi32(streams[i].abef, abef[i]);
+		streams[i].cdgh = _mm_add_epi32(streams[i].cdgh, cdgh[i]);
+	}
+}
+
+X86_SHA_INLINE __m128i
+swap_bytes(__m128i words)
+{
+	return _mm_shuffle_epi8(words, _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+}
+
+X86_SHA_INLINE void
+load_block(struct stream *stream, const uint8_t *block)
+{
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++)
+		stream->w[i] = swap_bytes(_mm_loadu_si128((const __m128i *)(block + 16 * i)));
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+X86_SHA_INLINE void
+hash_lanes(const struct crypto_lane *lanes, const unsigned n, size_t blocks)
 {
 	struct stream streams[2];
 
 	for (unsigned i = 0; i < n; i++)
 		load_state(&streams[i], lanes[i].h);
 	for (size_t at = 0; at < blocks * CRYPTO_HASH_BLOCK; at += CRYPTO_HASH_BLOCK) {
-		__m128i abef[2], cdgh[2];
-
-		for (unsigned i = 0; i < n; i++) {
-			abef[i] = streams[i].abef;
-			cdgh[i] = streams[i].cdgh;
-		}
-#pragma GCC unroll 16
-		for (unsigned g = 0; g < 16; g++) {
-			for (unsigned i = 0; i < n; i++)
-				four_rounds(&streams[i], lanes[i].data + at, g);
-		}
-		for (unsigned i = 0; i < n; i++) {
-			streams[i].abef = _mm_add_epi32(streams[i].abef, abef[i]);
-			streams[i].cdgh = _mm_add_epi32(streams[i].cdgh, cdgh[i]);
-		}
+		for (unsigned i = 0; i < n; i++)
+			load_block(&streams[i], lanes[i].data + at);
+		compress(streams, n);
 	}
 	for (unsigned i = 0; i < n; i++)
 		store_state(&streams[i], lanes[i].h);
@@ -123,16 +143,69 @@ crypto_x86_sha256_blocks(uint32_t h[8], const uint8_t *data, size_t blocks)
 {
 	struct crypto_lane lane = { h, data };
 
-	compress(&lane, 1, blocks);
+	hash_lanes(&lane, 1, blocks);
 }
 
 X86_SHA void
 crypto_x86_sha256_lanes(const struct crypto_lane *lanes, unsigned n, size_t blocks)
 {
 	for (; n >= 2; n -= 2, lanes += 2)
-		compress(lanes, 2, blocks);
+		hash_lanes(lanes, 2, blocks);
 	if (n != 0)
-		compress(lanes, 1, blocks);
+		hash_lanes(lanes, 1, blocks);
+}
+
+/* ---- HMAC ------------------------------------------------------------------------------------ */
+
+/* The stream's digest becomes the block to compress, padded as what follows a pad: 96 bytes, 768 bits. */
+X86_SHA_INLINE void
+turn(struct stream *stream)
+{
+	__m128i feba = _mm_shuffle_epi32(stream->abef, 0x1b);
+	__m128i dchg = _mm_shuffle_epi32(stream->cdgh, 0xb1);
+
+	stream->w[0] = _mm_blend_epi16(feba, dchg, 0xf0);
+	stream->w[1] = _mm_alignr_epi8(dchg, feba, 8);
+	stream->w[2] = _mm_set_epi32(0, 0, 0, INT32_MIN);
+	stream->w[3] = _mm_set_epi32(8 * (CRYPTO_HASH_BLOCK + CRYPTO_HASH_LEN), 0, 0, 0);
+}
+
+X86_SHA_INLINE void
+store_digest(struct stream *stream, uint8_t digest[CRYPTO_HASH_LEN])
+{
+	turn(stream);
+	_mm_storeu_si128((__m128i *)digest, swap_bytes(stream->w[0]));
+	_mm_storeu_si128((__m128i *)(digest + 16), swap_bytes(stream->w[1]));
+}
+
+X86_SHA_INLINE void
+hmac(const struct crypto_hmac_lane *lanes, const unsigned n, size_t blocks)
+{
+	struct stream streams[2];
+
+	for (unsigned i = 0; i < n; i++)
+		load_state(&streams[i], lanes[i].inner);
+	for (size_t at = 0; at < blocks * CRYPTO_HASH_BLOCK; at += CRYPTO_HASH_BLOCK) {
+		for (unsigned i = 0; i < n; i++)
+			load_block(&streams[i], lanes[i].message + at);
+		compress(streams, n);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		turn(&streams[i]);
+		load_state(&streams[i], lanes[i].outer);
+	}
+	compress(streams, n);
+	for (unsigned i = 0; i < n; i++)
+		store_digest(&streams[i], lanes[i].mac);
+}
+
+X86_SHA void
+crypto_x86_hmac_lanes(const struct crypto_hmac_lane *lanes, unsigned n, size_t blocks)
+{
+	for (; n >= 2; n -= 2, lanes += 2)
+		hmac(lanes, 2, blocks);
+	if (n != 0)
+		hmac(lanes, 1, blocks);
 }
 
 #endif

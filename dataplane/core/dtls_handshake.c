@@ -408,7 +408,7 @@ make_session(const struct dtls_handshake *hs, struct dtls_session *session)
 }
 
 static enum dtls_progress
-establish(struct step *step)
+establish(struct step *step, const uint8_t *verify_data)
 {
 	const struct crypto_ops *ops = step->server->ops;
 	struct dtls_handshake *hs = step->hs;
@@ -416,7 +416,7 @@ establish(struct step *step)
 	uint8_t hash[DTLS_HASH];
 	struct crypto_prf job;
 
-	hash_message(step, DTLS_FINISHED, hs->next_message, hs->run.keyed.body, DTLS_VERIFY_DATA);
+	hash_message(step, DTLS_FINISHED, hs->next_message, verify_data, DTLS_VERIFY_DATA);
 	crypto_sha256_final(ops, &hs->run.transcript, hash);
 	make_session(hs, session);
 	job = dtls_schedule_verify(&hs->run.keyed.master, "server finished", hash,
@@ -437,18 +437,29 @@ blame(const struct dtls_handshake *hs)
 }
 
 static enum dtls_progress
-gather_finished(struct step *step)
+accept_finished(struct step *step, const uint8_t *verify_data)
 {
 	struct dtls_handshake *hs = step->hs;
 
-	if (step->message->type != DTLS_FINISHED || step->message->length != DTLS_VERIFY_DATA)
+	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
+		return fail(step, DTLS_DECRYPT_ERROR, blame(hs));
+	return establish(step, verify_data);
+}
+
+static enum dtls_progress
+gather_finished(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	const struct dtls_message *message = step->message;
+
+	if (message->type != DTLS_FINISHED || message->length != DTLS_VERIFY_DATA)
 		return unexpected(step);
-	if (dtls_assembly_add(&hs->assembly, step->message, hs->run.keyed.body, hs->run.keyed.seen,
+	if (dtls_message_is_whole(message))
+		return accept_finished(step, message->fragment);
+	if (dtls_assembly_add(&hs->assembly, message, hs->run.keyed.body, hs->run.keyed.seen,
 			      DTLS_VERIFY_DATA) != DTLS_GATHER_WHOLE)
 		return DTLS_WAITING;
-	if (!crypto_equal(hs->run.keyed.body, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
-		return fail(step, DTLS_DECRYPT_ERROR, blame(hs));
-	return establish(step);
+	return accept_finished(step, hs->run.keyed.body);
 }
 
 static enum dtls_progress

@@ -3,11 +3,15 @@
 bool
 dtls_message_next(struct reader *record, struct dtls_message *message)
 {
-	message->type = reader_u8(record);
-	message->length = reader_u24(record);
-	message->sequence = reader_u16(record);
-	message->offset = reader_u24(record);
-	message->fragment_length = reader_u24(record);
+	struct reader header = reader_sub(record, DTLS_HANDSHAKE_HEADER);
+
+	if (!reader_ok(&header))
+		return false;
+	message->type = reader_u8(&header);
+	message->length = reader_u24(&header);
+	message->sequence = reader_u16(&header);
+	message->offset = reader_u24(&header);
+	message->fragment_length = reader_u24(&header);
 	message->fragment = reader_bytes(record, message->fragment_length);
 	if (!reader_ok(record) || message->offset + message->fragment_length > message->length)
 		return false;

@@ -113,14 +113,13 @@ dtls_record_next(struct dtls_walk *walk, struct dtls_record *record, struct coun
  * until they reach the cache.
  */
 static uint16_t
-put_aad(uint8_t *aad, uint64_t number, uint8_t type, size_t plaintext)
+put_aad(uint8_t aad[CRYPTO_CCM_AAD_MAX], uint64_t number, uint8_t type, size_t plaintext)
 {
 	enum { AAD = 13 };
-	struct writer writer = writer_init(aad, CRYPTO_CCM_AAD_MAX);
 	uint64_t rest = (uint64_t)type << 56 | (uint64_t)DTLS_1_2 << 40 | (uint64_t)plaintext << 24;
 
-	writer_u64(&writer, number);
-	writer_u64(&writer, rest); /* its last three bytes lie behind the end */
+	cursor_store(aad, number, 8);
+	cursor_store(aad + 8, rest, 8); /* its last three bytes lie behind the end */
 	return AAD;
 }
 
@@ -140,10 +139,10 @@ put_aad_cid(uint8_t *aad, const uint8_t *header, size_t cid_len, size_t plaintex
 }
 
 static void
-put_nonce(uint8_t nonce[DTLS_NONCE], const uint8_t iv[DTLS_IMPLICIT_IV], const uint8_t *explicit)
+put_nonce(uint8_t nonce[DTLS_NONCE], const uint8_t iv[DTLS_IMPLICIT_IV], uint64_t explicit)
 {
 	memcpy(nonce, iv, DTLS_IMPLICIT_IV);
-	memcpy(nonce + DTLS_IMPLICIT_IV, explicit, DTLS_EXPLICIT_NONCE);
+	cursor_store(nonce + DTLS_IMPLICIT_IV, explicit, DTLS_EXPLICIT_NONCE);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------- */
@@ -180,7 +179,8 @@ prepare_opening(struct dtls_opening *opening, struct crypto_ccm *ccm)
 	const struct dtls_keys *keys = &opening->session->keys;
 	size_t plaintext = record->length - DTLS_SEAL_OVERHEAD;
 
-	put_nonce(opening->work.nonce, keys->client_iv, record->fragment);
+	put_nonce(opening->work.nonce, keys->client_iv,
+		  cursor_load(record->fragment, DTLS_EXPLICIT_NONCE));
 	opening->content = record->fragment + DTLS_EXPLICIT_NONCE;
 	opening->length = (uint16_t)plaintext;
 	opening->type = record->type;
@@ -277,17 +277,18 @@ next_number(struct dtls_session *session)
 }
 
 static void
-put_header(struct dtls_sealing *sealing, uint64_t epoch_sequence, size_t plaintext)
+put_header(const struct dtls_sealing *sealing, size_t prefix, uint64_t number, size_t plaintext)
 {
 	const struct dtls_session *session = sealing->session;
-	struct writer writer = writer_init(sealing->record, dtls_seal_prefix(session));
+	struct writer writer = writer_init(sealing->record, prefix);
 
 	writer_u8(&writer, session->peer_cid_len ? DTLS_TLS12_CID : sealing->type);
 	writer_u16(&writer, DTLS_1_2);
-	writer_u64(&writer, epoch_sequence);
-	writer_bytes(&writer, session->peer_cid, session->peer_cid_len);
+	writer_u64(&writer, number);
+	if (session->peer_cid_len)
+		writer_bytes(&writer, session->peer_cid, session->peer_cid_len);
 	writer_u16(&writer, (uint16_t)(plaintext + DTLS_SEAL_OVERHEAD));
-	writer_u64(&writer, epoch_sequence); /* the explicit nonce: unique under this key (RFC 6655 3) */
+	writer_u64(&writer, number); /* the explicit nonce: unique under this key (RFC 6655 3) */
 	assert(writer_ok(&writer));
 }
 
@@ -302,8 +303,8 @@ prepare_sealing(struct dtls_sealing *sealing, struct crypto_ccm *ccm)
 
 	if (cid_len)
 		content[plaintext++] = sealing->type; /* RFC 9146 4, without padding */
-	put_header(sealing, number, plaintext);
-	put_nonce(sealing->work.nonce, session->keys.server_iv, content - DTLS_EXPLICIT_NONCE);
+	put_header(sealing, prefix, number, plaintext);
+	put_nonce(sealing->work.nonce, session->keys.server_iv, number);
 	*ccm = (struct crypto_ccm){
 		.key = session->keys.server_key,
 		.nonce = sealing->work.nonce,
@@ -358,9 +359,12 @@ dtls_write_sealed(const struct crypto_ops *ops, struct dtls_session *session, ui
 struct writer_mark
 dtls_write_record(struct writer *out, uint8_t type, uint16_t version, uint64_t sequence)
 {
-	writer_u8(out, type);
-	writer_u16(out, version);
-	writer_u16(out, 0);
-	writer_u48(out, sequence);
+	struct writer header = writer_sub(out, DTLS_RECORD_FIXED);
+
+	if (writer_ok(&header)) {
+		writer_u8(&header, type);
+		writer_u16(&header, version);
+		writer_u64(&header, sequence); /* epoch 0 in front */
+	}
 	return writer_reserve_u16(out);
 }
