@@ -12,10 +12,12 @@ worker_json(const struct daemon *daemon, unsigned number, const struct dataplane
 {
 	double us = 1e6 / (double)dataplane_cycles_per_s();
 
+	/* Times since the start: a difference of two answers is the cost of what was between. */
 	return json_pack(
-		"{s:i, s:i, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker", (int)number, "cpu",
-		info->cpu, "busy_percent", 100 * daemon->loads[number].busy, "sessions",
-		(int)info->gauges.sessions, "running", (int)info->gauges.running, "lingering",
+		"{s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker",
+		(int)number, "cpu", info->cpu, "busy_percent", 100 * daemon->loads[number].busy,
+		"busy_us", (double)info->busy_cycles * us, "spent_us", (double)info->cycles * us,
+		"sessions", (int)info->gauges.sessions, "running", (int)info->gauges.running, "lingering",
 		(int)info->gauges.lingering, "capacity", (int)info->gauges.capacity, "turns",
 		(json_int_t)info->turns, "longest_turn_us", (double)info->longest_turn_cycles * us,
 		"longest_step", info->longest_step ? info->longest_step : "");
