@@ -45,6 +45,18 @@ check_config(const struct dataplane_config *config, char error[DATAPLANE_ERROR_M
 	return 0;
 }
 
+int
+dataplane_check_crypto(const struct crypto_ops *ops, char error[DATAPLANE_ERROR_MAX])
+{
+	const char *failed = crypto_selftest(ops);
+
+	if (!failed)
+		return 0;
+	snprintf(error, DATAPLANE_ERROR_MAX, "crypto (%s): the known-answer test %s fails: do not trust this machine",
+		 ops->name, failed);
+	return -1;
+}
+
 /* ---- sizes ---- */
 
 static unsigned
@@ -378,7 +390,8 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	struct stack_config stack;
 	int rc;
 
-	if (check_config(config, error) < 0 || eal_place(config, &dp->cpus, error) < 0)
+	if (check_config(config, error) < 0 || dataplane_check_crypto(crypto_select(), error) < 0 ||
+	    eal_place(config, &dp->cpus, error) < 0)
 		return -1;
 	dp->sessions_per_worker = (config->sessions + config->workers - 1) / config->workers;
 	fill_stack_config(dp, config, &stack);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/io/dataplane_state.h"
 #include "tests/support/echo_stack.h"
 #include "tests/unit/frame_fixture.h"
 
@@ -181,6 +182,24 @@ Test(dataplane, refuses_what_it_cannot_hold)
 	config.ports[0].n_addresses = 32;
 	config.n_listeners = 3;
 	assert_refused(&config, "64");
+}
+
+static void
+wrong_stream(const uint8_t key[16], const uint8_t counter[16], uint8_t *out, size_t blocks)
+{
+	memset(out, 0, blocks * CRYPTO_AES_BLOCK);
+}
+
+Test(dataplane, refuses_crypto_that_fails_a_known_answer)
+{
+	char error[DATAPLANE_ERROR_MAX] = "";
+	struct crypto_ops ops = *crypto_select();
+
+	cr_assert_eq(dataplane_check_crypto(&ops, error), 0);
+	ops.ctr_stream = wrong_stream;
+	cr_assert_lt(dataplane_check_crypto(&ops, error), 0);
+	cr_assert(strstr(error, ops.name), "%s", error);
+	cr_assert(strstr(error, crypto_selftest(&ops)), "%s", error);
 }
 
 Test(dataplane, refuses_cpus_that_are_not_there)
