@@ -1,6 +1,6 @@
 /*
- * Datagrams of a hostile server to one device of the swarm, over NoSec and PSK. Input: a byte (bit 0: PSK, the rest: ms
- * until the next datagram), a length, and so many bytes; again and again.
+ * Datagrams of a hostile server to one device of the swarm, over NoSec and PSK. Input: a byte (bit
+ * 0: PSK, the rest: ms until the next datagram), a length, and so many bytes; again and again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,9 @@ struct one {
 static void
 begin(struct one *one, bool psk)
 {
-	const struct fleet_settings settings = { .psk = psk, .format = 112, .ack_timeout_us = 2000000,
-						 .give_up_us = 93000000 };
+	const struct fleet_settings settings = {
+		.psk = psk, .format = 112, .ack_timeout_us = 2000000, .give_up_us = 93000000
+	};
 	char error[NAMES_ERROR_MAX];
 
 	memset(one, 0, sizeof *one);

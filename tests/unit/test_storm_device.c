@@ -43,7 +43,9 @@ put_on_wire(struct swarm *swarm, bool to_server, uint16_t port, const void *byte
 	for (; copies && swarm->n_wire < WIRE; copies--) {
 		struct flying *flying = &swarm->wire[swarm->n_wire++];
 
-		*flying = (struct flying){ .to_server = to_server, .port = port, .len = (uint16_t)len };
+		*flying = (struct flying){ .to_server = to_server,
+					   .port = port,
+					   .len = (uint16_t)len };
 		memcpy(flying->bytes, bytes, len);
 	}
 }
@@ -52,7 +54,8 @@ static void
 take_from_device(struct swarm *swarm, uint32_t index)
 {
 	for (unsigned i = 0; i < swarm->out.n; i++)
-		put_on_wire(swarm, true, (uint16_t)(PORT + index + (swarm->out.slots[i].rebound ? REBOUND : 0)),
+		put_on_wire(swarm, true,
+			    (uint16_t)(PORT + index + (swarm->out.slots[i].rebound ? REBOUND : 0)),
 			    swarm->out.slots[i].data, swarm->out.slots[i].len);
 	swarm->out.n = 0;
 }
@@ -63,11 +66,15 @@ take_from_server(struct swarm *swarm)
 	struct world *world = swarm->world;
 
 	for (unsigned i = 0; i < world->out.used; i++)
-		put_on_wire(swarm, false, world->slots[i].peer.port, world->slots[i].data, world->slots[i].len);
+		put_on_wire(swarm, false, world->slots[i].peer.port, world->slots[i].data,
+			    world->slots[i].len);
 	world_clear(world);
 }
 
-/* `settings` decide; every device has the name, identity and key of its number, and the reference batch. */
+/*
+ * `settings` decide; every device has the name, identity and key of its number, and the reference
+ * batch.
+ */
 static void
 swarm_make(struct swarm *swarm, const struct fleet_settings *settings, size_t payload)
 {
@@ -87,8 +94,9 @@ swarm_make(struct swarm *swarm, const struct fleet_settings *settings, size_t pa
 		struct directory_retired retired;
 
 		names_get(&swarm->names, i, &credential);
-		entry = device_entry_new(i, credential.endpoint, credential.endpoint_len, credential.identity,
-					 credential.identity_len, credential.key, credential.key_len);
+		entry = device_entry_new(i, credential.endpoint, credential.endpoint_len,
+					 credential.identity, credential.identity_len,
+					 credential.key, credential.key_len);
 		atomic_store(&entry->batch, batch);
 		cr_assert_eq(directory_put(swarm->world->directory, entry, &old, &retired), 0);
 		free(retired.blocks[0]);
@@ -143,7 +151,8 @@ turn(struct swarm *swarm)
 			take_from_server(swarm);
 		} else {
 			index = (uint32_t)(flying->port - PORT) % REBOUND;
-			fleet_receive(&swarm->fleet, index, flying->bytes, flying->len, &swarm->out);
+			fleet_receive(&swarm->fleet, index, flying->bytes, flying->len,
+				      &swarm->out);
 			take_from_device(swarm, index);
 		}
 	}
@@ -159,14 +168,16 @@ static void
 bootstrap_all(struct swarm *swarm)
 {
 	for (unsigned i = 0; i < SWARM; i++)
-		take_from_device(swarm, (uint32_t)fleet_start(&swarm->fleet, swarm->fleet.now_us, &swarm->out));
+		take_from_device(swarm, (uint32_t)fleet_start(&swarm->fleet, swarm->fleet.now_us,
+							      &swarm->out));
 	for (unsigned i = 0; i < 30000 && (swarm->fleet.running || swarm->n_wire); i++)
 		turn(swarm);
 	cr_assert_eq(swarm->fleet.running, 0);
 }
 
-static const struct fleet_settings defaults = { .format = -1, .ack_timeout_us = 2000000, .give_up_us = 93000000,
-						.slow_ack_us = 4000000 };
+static const struct fleet_settings defaults = {
+	.format = -1, .ack_timeout_us = 2000000, .give_up_us = 93000000, .slow_ack_us = 4000000
+};
 
 static struct fleet_settings
 settings_for(bool psk)
@@ -181,8 +192,9 @@ static void
 all_end(struct swarm *swarm, enum outcome outcome)
 {
 	for (int i = 0; i < OUTCOMES; i++)
-		cr_assert_eq(swarm->fleet.tally.outcomes[i], i == (int)outcome ? SWARM : 0, "%s: %llu",
-			     outcome_names[i], (unsigned long long)swarm->fleet.tally.outcomes[i]);
+		cr_assert_eq(swarm->fleet.tally.outcomes[i], i == (int)outcome ? SWARM : 0,
+			     "%s: %llu", outcome_names[i],
+			     (unsigned long long)swarm->fleet.tally.outcomes[i]);
 }
 
 Test(storm_device, bootstraps_with_every_write_as_expected)
@@ -307,7 +319,10 @@ Test(storm_device, gives_up_where_nobody_answers)
 		swarm.loss = 100;
 		bootstrap_all(&swarm);
 		all_end(&swarm, OUTCOME_SILENT);
-		/* RFC 7252 4.2: four retransmissions; RFC 6347 4.2.4.1: after 1, 2, 4, 8, 16, 32 s of 93. */
+		/*
+		 * RFC 7252 4.2: four retransmissions; RFC 6347 4.2.4.1: after 1, 2, 4, 8, 16, 32 s
+		 * of 93.
+		 */
 		cr_assert_eq(swarm.fleet.tally.retransmitted, (psk ? 6 : 4) * SWARM);
 		swarm_free(&swarm);
 	}
@@ -323,7 +338,8 @@ Test(storm_device, waits_where_the_server_is_full)
 	cr_assert_eq(swarm.fleet.n_idle, SWARM);
 	stack_command(swarm.world->stack, swarm.world->now, &drain, &swarm.world->out);
 	for (unsigned i = 0; i < SWARM; i++)
-		take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+		take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us,
+							       &swarm.out));
 	cr_assert_eq(fleet_start(&swarm.fleet, 0, &swarm.out), -1, "nobody is idle");
 	for (unsigned i = 0; i < 100; i++)
 		turn(&swarm);
@@ -378,8 +394,10 @@ Test(storm_device, misbehaves_as_told)
 			for (unsigned i = 0; i < 120 * 1000000 / TURN_US; i++)
 				turn(&swarm); /* the server's own patience */
 			all_end(&swarm, info->finishes ? OUTCOME_DONE : OUTCOME_INTENDED);
-			cr_assert(world_count(swarm.world, counter_by_name(counter)) >= SWARM, "%s, %s: %llu", info->name,
-				  counter, (unsigned long long)world_count(swarm.world, counter_by_name(counter)));
+			cr_assert(world_count(swarm.world, counter_by_name(counter)) >= SWARM,
+				  "%s, %s: %llu", info->name, counter,
+				  (unsigned long long)world_count(swarm.world,
+								  counter_by_name(counter)));
 			swarm_free(&swarm);
 		}
 	}
@@ -404,7 +422,8 @@ Test(storm_device, what_is_cut_off_counts_as_unfinished)
 	struct swarm swarm;
 
 	swarm_make(&swarm, &settings, 4);
-	take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+	take_from_device(&swarm,
+			 (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
 	fleet_stop(&swarm.fleet);
 	cr_assert_eq(swarm.fleet.tally.outcomes[OUTCOME_UNFINISHED], 1);
 	cr_assert_eq(swarm.fleet.n_idle, SWARM);

@@ -15,9 +15,13 @@ parse(struct expect *expect, const char *line)
 
 Test(storm_expect, lines_that_are_refused)
 {
-	static const char *const lines[] = { "0/1=00", "/0/1", "/0/1 = 00", "/0/1=0", "/0/1=0g", "/0/1={nobody}",
-					     "/0/1=00{ep", "-0", "-/0=00",
-					     "/0123456789012345678901234567890123456789=00" };
+	static const char *const lines[] = {
+		"0/1=00",     "/0/1",
+		"/0/1 = 00",  "/0/1=0",
+		"/0/1=0g",    "/0/1={nobody}",
+		"/0/1=00{ep", "-0",
+		"-/0=00",     "/0123456789012345678901234567890123456789=00"
+	};
 
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
 		struct expect expect = { 0 };
@@ -99,9 +103,10 @@ Test(storm_expect, payloads_in_blocks_of_any_size)
 
 		parse(&expect, cases[i].line);
 		for (size_t block = 1; block <= 20; block++)
-			cr_assert_eq(matches_cut(&expect.lines[0], cases[i].payload, strlen(cases[i].payload), block),
-				     cases[i].right, "%s against %s in blocks of %zu", cases[i].payload, cases[i].line,
-				     block);
+			cr_assert_eq(matches_cut(&expect.lines[0], cases[i].payload,
+						 strlen(cases[i].payload), block),
+				     cases[i].right, "%s against %s in blocks of %zu",
+				     cases[i].payload, cases[i].line, block);
 		expect_free(&expect);
 	}
 }

@@ -19,7 +19,8 @@ Test(storm_histogram, buckets_are_gapless_and_close)
 		uint64_t end = bucket_end(i);
 
 		cr_assert_eq(bucket_of(end), i);
-		cr_assert_eq(bucket_of(i ? previous + 1 : 0), i, "the bucket begins behind the one before");
+		cr_assert_eq(bucket_of(i ? previous + 1 : 0), i,
+			     "the bucket begins behind the one before");
 		cr_assert(end - previous <= 1 + previous / HISTOGRAM_SUB, "0.8 %% wide at most");
 		previous = end;
 	}
@@ -34,7 +35,8 @@ Test(storm_histogram, percentiles_of_a_ramp)
 	for (uint64_t i = 1; i <= 100000; i++)
 		histogram_add(&histogram, i);
 	for (size_t i = 0; i < sizeof percents / sizeof *percents; i++) {
-		double exact = percents[i] * 1000, got = (double)histogram_percentile(&histogram, percents[i]);
+		double exact = percents[i] * 1000,
+		       got = (double)histogram_percentile(&histogram, percents[i]);
 
 		cr_assert(got >= exact && got <= exact * 1.008 + 1, "p%g is %g", percents[i], got);
 	}
@@ -51,5 +53,6 @@ Test(storm_histogram, what_is_too_large_is_kept)
 	histogram_add(&histogram, 3);
 	cr_assert_eq(histogram_percentile(&histogram, 50), 3);
 	cr_assert_eq(histogram.max, UINT64_MAX);
-	cr_assert_eq(histogram_percentile(&histogram, 100), (UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1);
+	cr_assert_eq(histogram_percentile(&histogram, 100),
+		     (UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1);
 }

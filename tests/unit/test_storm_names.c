@@ -34,7 +34,8 @@ Test(storm_names, patterns)
 		if (rc < 0)
 			continue;
 		cr_assert_eq(names_endpoint(&names, 2, endpoint), strlen(cases[i].name));
-		cr_assert_arr_eq(endpoint, cases[i].name, strlen(cases[i].name), "\"%s\"", cases[i].pattern);
+		cr_assert_arr_eq(endpoint, cases[i].name, strlen(cases[i].name), "\"%s\"",
+				 cases[i].pattern);
 	}
 }
 
@@ -75,7 +76,8 @@ Test(storm_names, files_that_are_refused)
 		"endpoint,key\n,secret\n",   /* no endpoint */
 		"endpoint,key_hex\na,123\n", /* half a byte */
 		"endpoint,key_hex\na,xy\n",
-		"endpoint,key\na,0123456789012345678901234567890123456789012345678901234567890123 \n", /* 65 */
+		"endpoint,key\na,0123456789012345678901234567890123456789012345678901234567890123 "
+		"\n", /* 65 */
 	};
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -10,7 +10,9 @@ make_net(const char *range, uint32_t devices)
 	struct net net = { .server_port = 5683, .first_port = 10000 };
 
 	cr_assert_eq(net_parse_range(&net, range), 0, "%s", range);
-	cr_assert_eq(net_parse_address(strchr(range, ':') ? "2001:db8::1" : "198.18.0.1", net.server), 0);
+	cr_assert_eq(
+		net_parse_address(strchr(range, ':') ? "2001:db8::1" : "198.18.0.1", net.server),
+		0);
 	memcpy(net.next_hop, net.server, 16);
 	cr_assert_eq(net_fit(&net, devices), 0);
 	return net;
@@ -55,7 +57,8 @@ Test(storm_net, ports_are_enough_or_refused)
 }
 
 static size_t
-write_datagram(const struct net *net, struct l3_port *port, const struct net_datagram *datagram, uint8_t **frame)
+write_datagram(const struct net *net, struct l3_port *port, const struct net_datagram *datagram,
+	       uint8_t **frame)
 {
 	const struct link link = { .mac = { 2, 0, 0, 0, 0, 9 }, .vlan = LINK_UNTAGGED };
 
@@ -63,7 +66,9 @@ write_datagram(const struct net *net, struct l3_port *port, const struct net_dat
 	return (size_t)(datagram->data + datagram->len - *frame);
 }
 
-/* Swaps what the server would swap: MAC addresses, IP addresses, UDP ports. Checksums do not mind. */
+/*
+ * Swaps what the server would swap: MAC addresses, IP addresses, UDP ports. Checksums do not mind.
+ */
 static void
 turn_round(uint8_t *frame, bool ipv6)
 {
@@ -83,7 +88,8 @@ turn_round(uint8_t *frame, bool ipv6)
 
 Test(storm_net, every_device_is_found_by_its_datagrams)
 {
-	static const char *const ranges[] = { "198.18.0.10+7", "198.18.0.254-198.18.1.3", "2001:db8::fffe+5" };
+	static const char *const ranges[] = { "198.18.0.10+7", "198.18.0.254-198.18.1.3",
+					      "2001:db8::fffe+5" };
 
 	for (size_t r = 0; r < 3; r++) {
 		struct net net = make_net(ranges[r], 100);
@@ -92,7 +98,9 @@ Test(storm_net, every_device_is_found_by_its_datagrams)
 		for (uint32_t i = 0; i < 100; i++) {
 			struct l3_port port = { .mac = { 2, 0, 0, 0, 0, 1 } };
 			uint8_t bytes[L3_HEADERS_MAX + 4], *frame;
-			struct net_datagram datagram = { .device = i, .rebound = i & 1, .data = bytes + L3_HEADERS_MAX,
+			struct net_datagram datagram = { .device = i,
+							 .rebound = i & 1,
+							 .data = bytes + L3_HEADERS_MAX,
 							 .len = 4 };
 			struct l3_packet packet;
 			int64_t device;
@@ -101,9 +109,11 @@ Test(storm_net, every_device_is_found_by_its_datagrams)
 			memcpy(datagram.data, "ping", 4);
 			len = write_datagram(&net, &port, &datagram, &frame);
 			turn_round(frame, ipv6);
-			cr_assert_eq(net_parse(&net, &port, frame, len, 0, &packet, &device), L3_DATAGRAM);
+			cr_assert_eq(net_parse(&net, &port, frame, len, 0, &packet, &device),
+				     L3_DATAGRAM);
 			cr_assert_eq(device, i);
-			cr_assert(packet.datagram.len == 4 && memcmp(packet.datagram.data, "ping", 4) == 0);
+			cr_assert(packet.datagram.len == 4 &&
+				  memcmp(packet.datagram.data, "ping", 4) == 0);
 		}
 	}
 }
@@ -128,7 +138,8 @@ static void
 ask_and_hear(const char *range, const char *server)
 {
 	struct net net = make_net(range, 10);
-	struct l3_port us = { .mac = { 2, 0, 0, 0, 0, 1 } }, them = { .mac = { 2, 0, 0, 0, 0, 9 }, .n_addresses = 1 };
+	struct l3_port us = { .mac = { 2, 0, 0, 0, 0, 1 } },
+		       them = { .mac = { 2, 0, 0, 0, 0, 9 }, .n_addresses = 1 };
 	uint8_t frame[NET_ASK_BYTES + 64] = { 0 };
 	struct neigh_answer answer;
 	struct l3_packet packet;
@@ -139,7 +150,8 @@ ask_and_hear(const char *range, const char *server)
 	cr_assert_eq(net_parse_address(server, them.addresses[0]), 0);
 	kind = l3_parse(&them, frame, len, 0, &packet);
 	cr_assert(kind == L3_ARP || kind == L3_ICMPV6);
-	cr_assert(neigh_answer(&them, kind, &packet, sizeof frame - (size_t)(packet.message - frame), &answer),
+	cr_assert(neigh_answer(&them, kind, &packet,
+			       sizeof frame - (size_t)(packet.message - frame), &answer),
 		  "the question is sound");
 	kind = net_parse(&net, &us, answer.frame, answer.len, 0, &packet, &device);
 	cr_assert(net_is_next_hop(&net, kind, &packet));

@@ -20,13 +20,15 @@ Test(storm_plan, arithmetic_of_rate_and_ramp)
 		double rate, duration, ramp, arrivals;
 	} cases[] = {
 		{ 100, 10, 0, 1000 },
-		{ 100, 10, 10, 500 },  /* a triangle */
-		{ 100, 10, 4, 800 },   /* half of the ramp is missing */
-		{ 100, 2, 4, 50 },     /* cut within the ramp: half the rate is reached */
+		{ 100, 10, 10, 500 }, /* a triangle */
+		{ 100, 10, 4, 800 },  /* half of the ramp is missing */
+		{ 100, 2, 4, 50 },    /* cut within the ramp: half the rate is reached */
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct plan plan = { .kind = PLAN_OPEN, .rate = cases[i].rate, .duration_s = cases[i].duration,
+		struct plan plan = { .kind = PLAN_OPEN,
+				     .rate = cases[i].rate,
+				     .duration_s = cases[i].duration,
 				     .ramp_s = cases[i].ramp };
 
 		cr_assert_float_eq(plan_arrivals(&plan), cases[i].arrivals, 1e-9, "case %zu", i);
@@ -37,7 +39,9 @@ Test(storm_plan, arithmetic_of_rate_and_ramp)
 
 Test(storm_plan, open_loop_takes_all_in_time_whatever_runs)
 {
-	const struct plan plan = { .kind = PLAN_OPEN, .rate = 1000, .duration_s = 10, .ramp_s = 2, .total = 9000 };
+	const struct plan plan = {
+		.kind = PLAN_OPEN, .rate = 1000, .duration_s = 10, .ramp_s = 2, .total = 9000
+	};
 	struct arrivals arrivals;
 	uint64_t intended = 0, previous = 0;
 	unsigned early = 0;
@@ -49,7 +53,10 @@ Test(storm_plan, open_loop_takes_all_in_time_whatever_runs)
 		previous = intended;
 	}
 	cr_assert_eq(arrivals.started, 9000);
-	/* 250 on average in the first second of the ramp, standard deviation 16; all of them by about 10 s. */
+	/*
+	 * 250 on average in the first second of the ramp, standard deviation 16; all of them by
+	 * about 10 s.
+	 */
 	cr_assert(early > 150 && early < 350, "%u", early);
 	cr_assert(fabs((double)intended - 10e6) < 0.6e6, "%g", (double)intended);
 	cr_assert(arrivals_over(&arrivals, 0));
@@ -57,7 +64,9 @@ Test(storm_plan, open_loop_takes_all_in_time_whatever_runs)
 
 Test(storm_plan, same_seed_same_arrivals)
 {
-	const struct plan plan = { .kind = PLAN_OPEN, .rate = 1000, .duration_s = 1, .total = 1000 };
+	const struct plan plan = {
+		.kind = PLAN_OPEN, .rate = 1000, .duration_s = 1, .total = 1000
+	};
 	struct arrivals a, b, c;
 	uint64_t last_a, last_b, last_c;
 
@@ -99,7 +108,9 @@ Test(storm_plan, closed_loop_holds_its_number)
 
 Test(storm_plan, closed_loop_with_a_duration_has_no_total)
 {
-	const struct plan plan = { .kind = PLAN_CLOSED, .concurrency = 3, .total = 1, .duration_s = 2 };
+	const struct plan plan = {
+		.kind = PLAN_CLOSED, .concurrency = 3, .total = 1, .duration_s = 2
+	};
 	struct arrivals arrivals;
 	uint64_t intended;
 

@@ -34,12 +34,15 @@ fill_random(void *ctx, uint8_t *bytes, size_t len)
 }
 
 void
-fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const struct crypto_ops *ops, uint64_t seed,
-	   uint64_t fresh)
+fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const struct crypto_ops *ops,
+	   uint64_t seed, uint64_t fresh)
 {
 	fleet->settings = *settings;
 	fleet->random = random_seed(seed);
-	/* Message ids and the like of a run repeated must not be taken for copies of the first one's. */
+	/*
+	 * Message ids and the like of a run repeated must not be taken for copies of the first
+	 * one's.
+	 */
 	fleet->fresh = random_seed(fresh);
 	fleet->rng = (struct rng){ fill_random, fleet };
 	fleet->dtls = (struct storm_dtls_env){ .ops = ops, .counters = &fleet->tally.records };
@@ -48,7 +51,8 @@ fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const str
 	fleet->n_idle = fleet->n;
 	for (uint32_t i = 0; i < fleet->n; i++)
 		fleet->idle[i] = i;
-	timer_wheel_init(&fleet->wheel, &fleet->devices[0].timer, sizeof *fleet->devices, fleet->now_us);
+	timer_wheel_init(&fleet->wheel, &fleet->devices[0].timer, sizeof *fleet->devices,
+			 fleet->now_us);
 }
 
 /* ---- time ---- */
@@ -89,8 +93,13 @@ expect_answer(struct fleet *fleet, struct device *device, enum device_message me
 {
 	uint64_t timeout = fleet->settings.ack_timeout_us;
 
-	/* RFC 7252 4.2: at random between ACK_TIMEOUT and 1.5 times that; RFC 6347 4.2.4.1 has no such spread. */
-	timeout = message == MESSAGE_REQUEST ? timeout + random_below(&fleet->random, timeout / 2 + 1) : timeout / 2;
+	/*
+	 * RFC 7252 4.2: at random between ACK_TIMEOUT and 1.5 times that; RFC 6347 4.2.4.1 has no
+	 * such spread.
+	 */
+	timeout = message == MESSAGE_REQUEST
+			  ? timeout + random_below(&fleet->random, timeout / 2 + 1)
+			  : timeout / 2;
 	device->again = message;
 	device->resent = 0;
 	device->resend_gap_us = (uint32_t)timeout;
@@ -192,20 +201,23 @@ static void
 emit(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out)
 {
 	device_write(fleet, device, message, out);
-	if (message == MESSAGE_HELLO || message == MESSAGE_LAST_FLIGHT || message == MESSAGE_REQUEST)
+	if (message == MESSAGE_HELLO || message == MESSAGE_LAST_FLIGHT ||
+	    message == MESSAGE_REQUEST)
 		expect_answer(fleet, device, message);
 	if (message == MESSAGE_REPLY && device->state == DEVICE_ENDING)
 		device_end(fleet, device, device->outcome);
 }
 
 void
-device_send(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out)
+device_send(struct fleet *fleet, struct device *device, enum device_message message,
+	    struct storm_out *out)
 {
 	const struct fleet_settings *settings = &fleet->settings;
 	uint64_t delay = device->heard ? settings->rtt_us : 0;
 
 	if (device->heard && settings->rtt_spread_us)
-		delay += random_below(&fleet->random, 2 * settings->rtt_spread_us + 1) - settings->rtt_spread_us;
+		delay += random_below(&fleet->random, 2 * settings->rtt_spread_us + 1) -
+			 settings->rtt_spread_us;
 	if (settings->misbehave == MISBEHAVE_SLOW_ACK && message == MESSAGE_REPLY)
 		delay += settings->slow_ack_us;
 	if (!delay) {
@@ -219,7 +231,10 @@ device_send(struct fleet *fleet, struct device *device, enum device_message mess
 	device->send_us = fleet->now_us + delay;
 }
 
-/* RFC 7252 4.2: after MAX_RETRANSMIT the exchange has failed. Handshakes go on until the device gives up. */
+/*
+ * RFC 7252 4.2: after MAX_RETRANSMIT the exchange has failed. Handshakes go on until the device
+ * gives up.
+ */
 static void
 send_again(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
@@ -280,7 +295,8 @@ end_phase(struct fleet *fleet, struct device *device, enum phase phase)
 }
 
 static void
-take_event(struct fleet *fleet, struct device *device, const struct storm_dtls_taken *taken, struct storm_out *out)
+take_event(struct fleet *fleet, struct device *device, const struct storm_dtls_taken *taken,
+	   struct storm_out *out)
 {
 	switch (taken->event) {
 	case STORM_DTLS_NOTHING:
@@ -315,7 +331,8 @@ take_event(struct fleet *fleet, struct device *device, const struct storm_dtls_t
 }
 
 static void
-take_records(struct fleet *fleet, struct device *device, uint8_t *data, size_t len, struct storm_out *out)
+take_records(struct fleet *fleet, struct device *device, uint8_t *data, size_t len,
+	     struct storm_out *out)
 {
 	struct dtls_walk walk = { data, data + len };
 	struct credential credential;
@@ -326,7 +343,9 @@ take_records(struct fleet *fleet, struct device *device, uint8_t *data, size_t l
 	if (device->dtls.step <= STORM_DTLS_COOKIE)
 		who = device_who(fleet, device, &credential);
 	while (storm_dtls_take(&device->dtls, &fleet->dtls, &who, &walk, &taken)) {
-		/* An ended device keeps its keys for copies of its last exchange, and nothing else. */
+		/*
+		 * An ended device keeps its keys for copies of its last exchange, and nothing else.
+		 */
 		if (device->state != DEVICE_IDLE || taken.event == STORM_DTLS_DATA)
 			take_event(fleet, device, &taken, out);
 	}

@@ -1,9 +1,10 @@
 /*
  * device.h - one simulated device, and the fleet of them.
  *
- * A device bootstraps as a real one does: handshake over PSK, Bootstrap-Request with retransmission (RFC 7252 4.2), an
- * answer to every operation, duplicates recognised, every write checked. Nothing it sends is kept: what must go again
- * is written again. A network's delay is simulated by sending answers later.
+ * A device bootstraps as a real one does: handshake over PSK, Bootstrap-Request with retransmission
+ * (RFC 7252 4.2), an answer to every operation, duplicates recognised, every write checked. Nothing
+ * it sends is kept: what must go again is written again. A network's delay is simulated by sending
+ * answers later.
  *
  * Pure: bytes in, datagrams out, time injected. Owner of all memory: the caller. One thread.
  * Life: fleet_init() -> { fleet_start(), fleet_receive(), fleet_tick() }*
@@ -52,11 +53,11 @@ extern const char *const phase_names[PHASES];
 
 struct tally {
 	uint64_t started, outcomes[OUTCOMES];
-	uint64_t refused_code;     /* the last error code that refused a device */
-	uint64_t busy;             /* 5.03 taken, and waited for */
+	uint64_t refused_code; /* the last error code that refused a device */
+	uint64_t busy;         /* 5.03 taken, and waited for */
 	uint64_t retransmitted, duplicates, operations, blocks, ignored;
 	uint64_t datagrams_sent, datagrams_received;
-	struct counters records;   /* of DTLS records that came: bad tags, replays */
+	struct counters records; /* of DTLS records that came: bad tags, replays */
 	struct histogram phases[PHASES];
 };
 
@@ -72,7 +73,14 @@ enum device_state {
 };
 
 /* What to send next. All of it can be written from the device's state. */
-enum device_message { MESSAGE_NONE, MESSAGE_HELLO, MESSAGE_LAST_FLIGHT, MESSAGE_REQUEST, MESSAGE_REPLY, MESSAGE_ACK };
+enum device_message {
+	MESSAGE_NONE,
+	MESSAGE_HELLO,
+	MESSAGE_LAST_FLIGHT,
+	MESSAGE_REQUEST,
+	MESSAGE_REPLY,
+	MESSAGE_ACK
+};
 
 enum { DEVICE_REMEMBERS = 4 };
 
@@ -89,16 +97,16 @@ struct device {
 	struct timer_node timer;
 	uint32_t resend_gap_us;
 	/* The earliest of these is armed; 0: none. */
-	uint64_t send_us;    /* `later` goes out: the network's delay */
-	uint64_t resend_us;  /* `again` goes out once more */
+	uint64_t send_us;   /* `later` goes out: the network's delay */
+	uint64_t resend_us; /* `again` goes out once more */
 	uint64_t give_up_us;
 	uint64_t intended_us, phase_us; /* start as planned; begin of the phase */
-	uint8_t state;       /* enum device_state */
-	uint8_t later, again; /* enum device_message */
+	uint8_t state;                  /* enum device_state */
+	uint8_t later, again;           /* enum device_message */
 	uint8_t resent;
-	uint8_t outcome;     /* enum outcome, once ENDING */
+	uint8_t outcome; /* enum outcome, once ENDING */
 	bool misbehaved, rebound, wrong;
-	bool heard;          /* of the server, in this run: what goes out now are answers */
+	bool heard; /* of the server, in this run: what goes out now are answers */
 	uint16_t mid, ack_mid;
 	uint8_t token[4];
 	uint32_t runs;
@@ -119,11 +127,12 @@ _Static_assert(sizeof(struct device) <= 512, "hundreds of thousands of devices m
 
 struct fleet_settings {
 	bool psk, offer_cid;
-	bool split_flights;       /* each record of a flight in its own datagram, out of order */
-	int32_t format;           /* pct, or -1 */
+	bool split_flights; /* each record of a flight in its own datagram, out of order */
+	int32_t format;     /* pct, or -1 */
 	enum misbehave misbehave;
-	uint64_t ack_timeout_us;  /* RFC 7252 4.8; a handshake's first time-out is half of it (RFC 6347 4.2.4.1: 1 s) */
-	uint64_t give_up_us;      /* without any progress */
+	/* RFC 7252 4.8; a handshake's first time-out is half of it (RFC 6347 4.2.4.1: 1 s). */
+	uint64_t ack_timeout_us;
+	uint64_t give_up_us;            /* without any progress */
 	uint64_t rtt_us, rtt_spread_us; /* answers go out rtt +- spread late */
 	uint64_t slow_ack_us;
 };
@@ -134,7 +143,7 @@ enum { STORM_OUT_MAX = 8, STORM_DATAGRAM_MAX = 512 };
 struct storm_slot {
 	uint8_t *data; /* STORM_DATAGRAM_MAX writable bytes */
 	uint16_t len;
-	bool rebound;  /* from the device's other port */
+	bool rebound; /* from the device's other port */
 };
 
 struct storm_out {
@@ -158,11 +167,12 @@ struct fleet {
 };
 
 /*
- * Set before: `n` zeroed devices, `idle` with room for n, names and expect (borrowed), now_us. `seed` makes times and
- * losses, `fresh` what must differ in every run: message ids, tokens, randoms.
+ * Set before: `n` zeroed devices, `idle` with room for n, names and expect (borrowed), now_us.
+ * `seed` makes times and losses, `fresh` what must differ in every run: message ids, tokens,
+ * randoms.
  */
-void fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const struct crypto_ops *ops,
-		uint64_t seed, uint64_t fresh);
+void fleet_init(struct fleet *fleet, const struct fleet_settings *settings,
+		const struct crypto_ops *ops, uint64_t seed, uint64_t fresh);
 
 /* The time for all that follows. */
 static inline void
@@ -174,7 +184,8 @@ fleet_set_time(struct fleet *fleet, uint64_t now_us)
 /* Starts the device that was idle longest; its number, or -1 when all are at it. */
 int64_t fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out);
 /* A datagram for device `index`; opened in place. */
-void fleet_receive(struct fleet *fleet, uint32_t index, uint8_t *data, size_t len, struct storm_out *out);
+void fleet_receive(struct fleet *fleet, uint32_t index, uint8_t *data, size_t len,
+		   struct storm_out *out);
 /* Runs one due timer; false when there is none. *index is whose. */
 bool fleet_tick(struct fleet *fleet, uint32_t *index, struct storm_out *out);
 /* Ends what still runs as unfinished. */

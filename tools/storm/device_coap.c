@@ -10,7 +10,10 @@ enum { PATH_MAX_BYTES = EXPECT_PATH_MAX, SECOND_US = 1000000, MAX_AGE_DEFAULT_S 
 
 /* ---- replies to the Bootstrap-Request ---- */
 
-/* 5.03: the server says when (RFC 7252 5.9.3.4). Half as much more at random, so that a crowd does not return at once. */
+/*
+ * 5.03: the server says when (RFC 7252 5.9.3.4). Half as much more at random, so that a crowd does
+ * not return at once.
+ */
 static void
 wait_for_service(struct fleet *fleet, struct device *device, const struct coap_msg *msg)
 {
@@ -28,7 +31,8 @@ wait_for_service(struct fleet *fleet, struct device *device, const struct coap_m
 }
 
 static void
-take_response(struct fleet *fleet, struct device *device, const struct coap_msg *msg, struct storm_out *out)
+take_response(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
+	      struct storm_out *out)
 {
 	const struct coap_header *header = &msg->header;
 
@@ -56,7 +60,8 @@ take_response(struct fleet *fleet, struct device *device, const struct coap_msg 
 }
 
 static void
-take_empty(struct fleet *fleet, struct device *device, const struct coap_msg *msg, enum coap_parsed parsed)
+take_empty(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
+	   enum coap_parsed parsed)
 {
 	if (device->state != DEVICE_ASKING || msg->header.mid != device->mid) {
 		fleet->tally.ignored++;
@@ -140,9 +145,9 @@ take_finish(struct fleet *fleet, struct device *device)
 	uint64_t all = expect_all(fleet->expect);
 
 	device->state = DEVICE_ENDING;
-	device->outcome = device->wrong		       ? OUTCOME_WRONG_WRITE :
-			  (device->seen & all) != all ? OUTCOME_MISSING :
-							OUTCOME_DONE;
+	device->outcome = device->wrong                 ? OUTCOME_WRONG_WRITE
+			  : (device->seen & all) != all ? OUTCOME_MISSING
+							: OUTCOME_DONE;
 	return COAP_CHANGED;
 }
 
@@ -155,13 +160,15 @@ carry_out(struct fleet *fleet, struct device *device, const struct operation *op
 	case COAP_PUT:
 		return take_write(fleet, device, operation);
 	case COAP_DELETE:
-		mark(fleet, device, expect_find(fleet->expect, operation->path, operation->path_len, true), true);
+		mark(fleet, device,
+		     expect_find(fleet->expect, operation->path, operation->path_len, true), true);
 		return COAP_DELETED;
 	case COAP_GET:
 		device->reply.has_links = true;
 		return COAP_CONTENT;
 	case COAP_POST:
-		return coap_path_is(operation->msg, "bs") ? take_finish(fleet, device) : COAP_METHOD_NOT_ALLOWED;
+		return coap_path_is(operation->msg, "bs") ? take_finish(fleet, device)
+							  : COAP_METHOD_NOT_ALLOWED;
 	default:
 		return COAP_METHOD_NOT_ALLOWED;
 	}
@@ -185,8 +192,9 @@ remember(struct device *device, uint16_t mid, uint8_t code)
 	device->answered_mid[at] = mid;
 	device->answered_code[at] = code;
 	/* Stays above DEVICE_REMEMBERS once there, so that all places count. */
-	device->n_answered = (uint8_t)(device->n_answered == 2 * DEVICE_REMEMBERS - 1 ? DEVICE_REMEMBERS
-										       : device->n_answered + 1);
+	device->n_answered =
+		(uint8_t)(device->n_answered == 2 * DEVICE_REMEMBERS - 1 ? DEVICE_REMEMBERS
+									 : device->n_answered + 1);
 }
 
 static void
@@ -252,7 +260,8 @@ read_operation(const struct coap_msg *msg, struct operation *operation)
 }
 
 static void
-take_operation(struct fleet *fleet, struct device *device, const struct coap_msg *msg, struct storm_out *out)
+take_operation(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
+	       struct storm_out *out)
 {
 	uint8_t code = answered_before(device, msg->header.mid);
 	struct operation operation;
@@ -282,7 +291,8 @@ take_operation(struct fleet *fleet, struct device *device, const struct coap_msg
 }
 
 void
-device_take_coap(struct fleet *fleet, struct device *device, const uint8_t *bytes, size_t len, struct storm_out *out)
+device_take_coap(struct fleet *fleet, struct device *device, const uint8_t *bytes, size_t len,
+		 struct storm_out *out)
 {
 	struct coap_msg msg;
 	enum coap_parsed parsed = coap_parse(bytes, len, &msg);

@@ -1,6 +1,6 @@
 /*
- * device_internal.h - what device.c (the life of a device), device_coap.c (what it is asked) and device_write.c (what it
- * sends) have in common.
+ * device_internal.h - what device.c (the life of a device), device_coap.c (what it is asked) and
+ * device_write.c (what it sends) have in common.
  */
 #pragma once
 
@@ -14,10 +14,12 @@ void device_ask(struct fleet *fleet, struct device *device, struct storm_out *ou
 /* As after a power cut: handshake and request anew, message ids as before. */
 void device_restart(struct fleet *fleet, struct device *device, struct storm_out *out);
 /* Sends it, now or after the network's delay. */
-void device_send(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out);
+void device_send(struct fleet *fleet, struct device *device, enum device_message message,
+		 struct storm_out *out);
 
 /* Writes it into `out`, misbehaving as told. */
-void device_write(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out);
+void device_write(struct fleet *fleet, struct device *device, enum device_message message,
+		  struct storm_out *out);
 /* Identity and key, borrowed from *credential, which is filled. */
 struct storm_dtls_who device_who(const struct fleet *fleet, const struct device *device,
 				 struct credential *credential);

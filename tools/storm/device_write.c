@@ -20,7 +20,8 @@ next_slot(struct storm_out *out)
 }
 
 static void
-add_datagram(struct fleet *fleet, const struct device *device, const void *bytes, size_t len, struct storm_out *out)
+add_datagram(struct fleet *fleet, const struct device *device, const void *bytes, size_t len,
+	     struct storm_out *out)
 {
 	struct storm_slot *slot = len && len <= STORM_DATAGRAM_MAX ? next_slot(out) : NULL;
 
@@ -34,7 +35,8 @@ add_datagram(struct fleet *fleet, const struct device *device, const void *bytes
 
 /* The datagram, and the forgeries of it that the misbehaviour wants before or behind. */
 static void
-add_spoilt(struct fleet *fleet, const struct device *device, uint8_t *bytes, size_t len, struct storm_out *out)
+add_spoilt(struct fleet *fleet, const struct device *device, uint8_t *bytes, size_t len,
+	   struct storm_out *out)
 {
 	switch (fleet->settings.misbehave) {
 	case MISBEHAVE_TRUNCATE:
@@ -56,7 +58,8 @@ add_spoilt(struct fleet *fleet, const struct device *device, uint8_t *bytes, siz
 
 /* A CoAP message, as it is or in a record. */
 static void
-add_message(struct fleet *fleet, struct device *device, uint8_t *message, size_t len, struct storm_out *out)
+add_message(struct fleet *fleet, struct device *device, uint8_t *message, size_t len,
+	    struct storm_out *out)
 {
 	uint8_t record[STORM_DATAGRAM_MAX];
 	struct writer writer = writer_init(record, sizeof record);
@@ -81,8 +84,10 @@ device_who(const struct fleet *fleet, const struct device *device, struct creden
 		credential->key[0] ^= 0x55;
 	if (fleet->settings.misbehave == MISBEHAVE_UNKNOWN_IDENTITY)
 		credential->identity[0] = '?';
-	return (struct storm_dtls_who){ .identity = credential->identity, .identity_len = credential->identity_len,
-					.key = credential->key, .key_len = credential->key_len };
+	return (struct storm_dtls_who){ .identity = credential->identity,
+					.identity_len = credential->identity_len,
+					.key = credential->key,
+					.key_len = credential->key_len };
 }
 
 static void
@@ -95,7 +100,9 @@ write_hello(struct fleet *fleet, struct device *device, struct storm_out *out)
 	add_datagram(fleet, device, flight, writer_finish(&writer), out);
 }
 
-/* A network that reorders gets something to reorder: three datagrams, beginning with any of them. */
+/*
+ * A network that reorders gets something to reorder: three datagrams, beginning with any of them.
+ */
 static void
 write_last_flight(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
@@ -134,7 +141,9 @@ write_query_number(struct writer *out, uint16_t *last, const char *key, uint32_t
 	while (number /= 10);
 	while (n)
 		text[len++] = digits[--n];
-	coap_write_option(out, last, &(struct coap_option){ COAP_OPTION_URI_QUERY, (uint32_t)len, (uint8_t *)text });
+	coap_write_option(
+		out, last,
+		&(struct coap_option){ COAP_OPTION_URI_QUERY, (uint32_t)len, (uint8_t *)text });
 }
 
 /* POST /bs?ep=...&pct=... (OMA TS Transport 6.4.3). */
@@ -142,16 +151,21 @@ static size_t
 request(const struct fleet *fleet, const struct device *device, uint8_t message[MESSAGE_BYTES])
 {
 	struct writer out = writer_init(message, MESSAGE_BYTES);
-	struct coap_header header = { .type = COAP_CON, .code = COAP_POST, .mid = device->mid,
+	struct coap_header header = { .type = COAP_CON,
+				      .code = COAP_POST,
+				      .mid = device->mid,
 				      .token_len = sizeof device->token };
 	char query[3 + NAMES_ENDPOINT_MAX] = "ep=";
-	size_t len = 3 + names_endpoint(fleet->names, (uint32_t)(device - fleet->devices), query + 3);
+	size_t len =
+		3 + names_endpoint(fleet->names, (uint32_t)(device - fleet->devices), query + 3);
 	uint16_t last = 0;
 
 	memcpy(header.token, device->token, sizeof device->token);
 	coap_write_header(&out, &header);
 	coap_write_option_text(&out, &last, COAP_OPTION_URI_PATH, "bs");
-	coap_write_option(&out, &last, &(struct coap_option){ COAP_OPTION_URI_QUERY, (uint32_t)len, (uint8_t *)query });
+	coap_write_option(
+		&out, &last,
+		&(struct coap_option){ COAP_OPTION_URI_QUERY, (uint32_t)len, (uint8_t *)query });
 	if (fleet->settings.format >= 0)
 		write_query_number(&out, &last, "pct=", (uint32_t)fleet->settings.format);
 	return writer_finish(&out);
@@ -161,8 +175,19 @@ request(const struct fleet *fleet, const struct device *device, uint8_t message[
 static void
 write_malformed(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
-	uint8_t message[] = { 0x49, COAP_POST, (uint8_t)(device->mid >> 8), (uint8_t)(device->mid ^ 0x80),
-			      1, 2, 3, 4, 5, 6, 7, 8, 9 };
+	uint8_t message[] = { 0x49,
+			      COAP_POST,
+			      (uint8_t)(device->mid >> 8),
+			      (uint8_t)(device->mid ^ 0x80),
+			      1,
+			      2,
+			      3,
+			      4,
+			      5,
+			      6,
+			      7,
+			      8,
+			      9 };
 
 	add_message(fleet, device, message, sizeof message, out);
 }
@@ -182,7 +207,9 @@ write_reply(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
 	static const char links[] = "</>;lwm2m=1.1,</0>,</1>,</3/0>";
 	const struct device_reply *reply = &device->reply;
-	struct coap_header header = { .type = reply->type, .code = reply->code, .mid = reply->mid,
+	struct coap_header header = { .type = reply->type,
+				      .code = reply->code,
+				      .mid = reply->mid,
 				      .token_len = reply->token_len };
 	uint8_t message[MESSAGE_BYTES];
 	struct writer writer = writer_init(message, sizeof message);
@@ -217,7 +244,8 @@ write_ack(struct fleet *fleet, struct device *device, struct storm_out *out)
 }
 
 void
-device_write(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out)
+device_write(struct fleet *fleet, struct device *device, enum device_message message,
+	     struct storm_out *out)
 {
 	switch (message) {
 	case MESSAGE_NONE:

@@ -37,7 +37,10 @@ add_piece(struct expect_line *line, enum piece_kind kind, uint32_t offset)
 	return piece;
 }
 
-/* One element of a payload at `at`: two hex digits or a name in braces; how much was read, 0 when it is neither. */
+/*
+ * One element of a payload at `at`: two hex digits or a name in braces; how much was read, 0 when
+ * it is neither.
+ */
 static size_t
 parse_element(struct expect_line *line, const char *at, uint32_t *used)
 {
@@ -162,7 +165,8 @@ expect_find(const struct expect *expect, const char *path, size_t path_len, bool
 
 /* The byte at `at` of a piece. */
 static uint8_t
-piece_byte(const struct expect_line *line, const struct expect_piece *piece, const char *endpoint, size_t at)
+piece_byte(const struct expect_line *line, const struct expect_piece *piece, const char *endpoint,
+	   size_t at)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -176,7 +180,9 @@ piece_byte(const struct expect_line *line, const struct expect_piece *piece, con
 static size_t
 piece_len(const struct expect_piece *piece, size_t endpoint_len)
 {
-	return piece->kind == PIECE_BYTES ? piece->len : piece->kind == PIECE_ENDPOINT ? endpoint_len : 2 * endpoint_len;
+	return piece->kind == PIECE_BYTES      ? piece->len
+	       : piece->kind == PIECE_ENDPOINT ? endpoint_len
+					       : 2 * endpoint_len;
 }
 
 /* Some bytes, and where in a piece they must be found. */
@@ -190,7 +196,8 @@ piece_equals(const struct expect_line *line, const struct expect_piece *piece, c
 	     const struct slice *slice)
 {
 	if (piece->kind == PIECE_BYTES)
-		return memcmp(line->bytes + piece->offset + slice->at, slice->bytes, slice->len) == 0;
+		return memcmp(line->bytes + piece->offset + slice->at, slice->bytes, slice->len) ==
+		       0;
 	for (size_t i = 0; i < slice->len; i++)
 		if (piece_byte(line, piece, endpoint, slice->at + i) != slice->bytes[i])
 			return false;
@@ -210,7 +217,8 @@ expect_matches(const struct expect_line *line, const char *endpoint, size_t endp
 		size_t stop = begin + len < end ? begin + len : end;
 
 		if (at < stop) {
-			const struct slice slice = { part->bytes + (at - part->offset), stop - at, at - begin };
+			const struct slice slice = { part->bytes + (at - part->offset), stop - at,
+						     at - begin };
 
 			if (!piece_equals(line, &line->pieces[i], endpoint, &slice))
 				return false;

@@ -1,15 +1,16 @@
 /*
- * expect.h - what a device must be told: the expectation file, and the check of every write against it.
+ * expect.h - what a device must be told: the expectation file, and the check of every write against
+ * it.
  *
  * One line an operation, '#' begins a comment:
  *
- *	/0/2=c8001c...{ep}...	a write of exactly this payload, in hex; {ep} stands for the bytes of the endpoint
- *				name, {hex:ep} for their hex digits
+ *	/0/2=c8001c...{ep}...	a write of exactly this payload, in hex; {ep} stands for the
+ *				bytes of the endpoint name, {hex:ep} for their hex digits
  *	/0/2=*			a write of any payload
  *	-/0			a delete
  *
- * A write or delete that no line names is wrong, and at the Finish all lines must have happened. Payloads are compared
- * as they come, block by block: a device keeps one bit a line.
+ * A write or delete that no line names is wrong, and at the Finish all lines must have happened.
+ * Payloads are compared as they come, block by block: a device keeps one bit a line.
  *
  * Owner: the caller; read only once loaded. Checks neither allocate nor block.
  */
@@ -20,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-	EXPECT_MAX = 64,   /* lines: bits of a device's mask */
+	EXPECT_MAX = 64, /* lines: bits of a device's mask */
 	EXPECT_PATH_MAX = 32,
 	EXPECT_ERROR_MAX = 256,
 };
@@ -29,7 +30,7 @@ struct expect_line {
 	char path[EXPECT_PATH_MAX];
 	uint8_t path_len;
 	bool deletes, any;
-	uint8_t *bytes;  /* pieces: literal bytes, and names in between */
+	uint8_t *bytes; /* pieces: literal bytes, and names in between */
 	struct expect_piece *pieces;
 	uint16_t n_pieces;
 };

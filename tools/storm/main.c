@@ -19,7 +19,8 @@ on_signal(int signal_number)
 static void
 catch_signals(void)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND };
+	struct sigaction action = { .sa_handler = on_signal,
+				    .sa_flags = SA_RESTART | (int)SA_RESETHAND };
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

@@ -1,6 +1,7 @@
 /*
- * misbehave.h - the ways in which devices misbehave on purpose, as data: name, the server's counter that each must
- * move, and a sentence. The functional tests read the same table through `cradlestorm --list-misbehave`.
+ * misbehave.h - the ways in which devices misbehave on purpose, as data: name, the server's counter
+ * that each must move, and a sentence. The functional tests read the same table through
+ * `cradlestorm --list-misbehave`.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +51,9 @@ name_pattern_parse(struct name_pattern *pattern, const char *text, char error[NA
 	if (*after == '%') {
 		after = parse_number(pattern, after + 1);
 		if (!after || strchr(after, '%'))
-			return refuse(error, "pattern \"%s\": one %%u or %%07u stands for the number", text);
+			return refuse(error,
+				      "pattern \"%s\": one %%u or %%07u stands for the number",
+				      text);
 		pattern->numbered = 1;
 	}
 	if (before >= sizeof pattern->before || strlen(after) >= sizeof pattern->after)
@@ -126,21 +128,25 @@ parse_header(struct table *table, const char *line)
 		if (!*at)
 			break;
 	}
-	return endpoint ? 0 : refuse(table->error, "%s:1: no column is named endpoint", table->file);
+	return endpoint ? 0
+			: refuse(table->error, "%s:1: no column is named endpoint", table->file);
 }
 
 static int
-take_field(struct table *table, struct name_row *row, enum column column, const char *field, size_t len)
+take_field(struct table *table, struct name_row *row, enum column column, const char *field,
+	   size_t len)
 {
 	uint32_t offset = (uint32_t)(field - table->text);
-	size_t most = column == COLUMN_KEY	   ? (size_t)NAMES_KEY_MAX :
-		      column == COLUMN_KEY_HEX ? (size_t)NAMES_KEY_MAX * 2 :
-						 (size_t)NAMES_IDENTITY_MAX - 1;
+	size_t most = column == COLUMN_KEY       ? (size_t)NAMES_KEY_MAX
+		      : column == COLUMN_KEY_HEX ? (size_t)NAMES_KEY_MAX * 2
+						 : (size_t)NAMES_IDENTITY_MAX - 1;
 
 	if (column == COLUMN_OTHER || len == 0)
 		return 0;
-	if (len > most || (column == COLUMN_KEY_HEX && (len % 2 || strspn(field, "0123456789abcdefABCDEF") < len)))
-		return refuse(table->error, "%s:%u: a field is too long or no hex", table->file, table->line);
+	if (len > most || (column == COLUMN_KEY_HEX &&
+			   (len % 2 || strspn(field, "0123456789abcdefABCDEF") < len)))
+		return refuse(table->error, "%s:%u: a field is too long or no hex", table->file,
+			      table->line);
 	if (column == COLUMN_ENDPOINT) {
 		row->endpoint = offset;
 		row->endpoint_len = (uint8_t)len;
@@ -170,8 +176,9 @@ parse_row(struct table *table, struct name_row *row, const char *line)
 		if (*at)
 			at++;
 	}
-	return row->endpoint_len ? 0
-				 : refuse(table->error, "%s:%u: no endpoint", table->file, table->line);
+	return row->endpoint_len
+		       ? 0
+		       : refuse(table->error, "%s:%u: no endpoint", table->file, table->line);
 }
 
 static char *
@@ -182,7 +189,8 @@ read_text(const char *file, char error[NAMES_ERROR_MAX])
 	size_t size = 0;
 
 	if (!stream || getdelim(&text, &size, '\0', stream) < 0) {
-		refuse(error, "%s: %s", file, stream ? "is empty or cannot be read" : strerror(errno));
+		refuse(error, "%s: %s", file,
+		       stream ? "is empty or cannot be read" : strerror(errno));
 		free(text);
 		text = NULL;
 	}
@@ -249,7 +257,8 @@ names_endpoint(const struct names *names, uint32_t device, char *endpoint)
 	const struct name_row *row;
 
 	if (!names->count)
-		return expand(&names->endpoint, names->first + device, endpoint, NAMES_ENDPOINT_MAX);
+		return expand(&names->endpoint, names->first + device, endpoint,
+			      NAMES_ENDPOINT_MAX);
 	row = &names->rows[device % names->count];
 	memcpy(endpoint, names->text + row->endpoint, row->endpoint_len);
 	return row->endpoint_len;
@@ -272,8 +281,10 @@ get_row(const struct names *names, const struct name_row *row, struct credential
 	       credential->identity_len);
 	credential->key_len = row->key_is_hex ? row->key_len / 2 : row->key_len;
 	for (unsigned i = 0; i < credential->key_len; i++)
-		credential->key[i] = row->key_is_hex ? (uint8_t)(hex_digit(key[2 * i]) << 4 | hex_digit(key[2 * i + 1]))
-						     : (uint8_t)key[i];
+		credential->key[i] =
+			row->key_is_hex
+				? (uint8_t)(hex_digit(key[2 * i]) << 4 | hex_digit(key[2 * i + 1]))
+				: (uint8_t)key[i];
 }
 
 void
@@ -286,7 +297,8 @@ names_get(const struct names *names, uint32_t device, struct credential *credent
 		get_row(names, &names->rows[device % names->count], credential);
 		return;
 	}
-	credential->identity_len =
-		(uint8_t)expand(&names->identity, number, (char *)credential->identity, NAMES_IDENTITY_MAX);
-	credential->key_len = (uint8_t)expand(&names->key, number, (char *)credential->key, NAMES_KEY_MAX);
+	credential->identity_len = (uint8_t)expand(
+		&names->identity, number, (char *)credential->identity, NAMES_IDENTITY_MAX);
+	credential->key_len =
+		(uint8_t)expand(&names->key, number, (char *)credential->key, NAMES_KEY_MAX);
 }

@@ -1,9 +1,9 @@
 /*
  * names.h - who the devices are: endpoint name, DTLS identity and key of device number n.
  *
- * From patterns, in which one %u or %0Wu stands for the device's number ("dev-%07u"), or from a CSV file with a header
- * line that names its columns: endpoint, identity (default: the endpoint), key (text) or key_hex.
- * Quoting is not understood: names that need it are none that a device has.
+ * From patterns, in which one %u or %0Wu stands for the device's number ("dev-%07u"), or from a CSV
+ * file with a header line that names its columns: endpoint, identity (default: the endpoint), key
+ * (text) or key_hex. Quoting is not understood: names that need it are none that a device has.
  *
  * Owner: the caller; read only once loaded. names_get() neither allocates nor blocks.
  */

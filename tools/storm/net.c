@@ -35,7 +35,8 @@ net_parse_address(const char *text, uint8_t address[16])
 static uint32_t
 tail_of(const uint8_t address[16])
 {
-	return (uint32_t)address[12] << 24 | (uint32_t)address[13] << 16 | (uint32_t)address[14] << 8 | address[15];
+	return (uint32_t)address[12] << 24 | (uint32_t)address[13] << 16 |
+	       (uint32_t)address[14] << 8 | address[15];
 }
 
 static int
@@ -92,7 +93,8 @@ address_index(const struct net *net, const uint8_t address[16])
 {
 	uint32_t index = tail_of(address) - tail_of(net->first);
 
-	return memcmp(address, net->first, 12) == 0 && index < net->n_addresses ? (int64_t)index : -1;
+	return memcmp(address, net->first, 12) == 0 && index < net->n_addresses ? (int64_t)index
+										: -1;
 }
 
 int64_t
@@ -108,7 +110,10 @@ net_device(const struct net *net, const uint8_t address[16], uint16_t port)
 
 /* ---- reading ---- */
 
-/* Reads the destination of a frame, loosely: l3_parse() judges it. *udp_port is 0 where it is no datagram. */
+/*
+ * Reads the destination of a frame, loosely: l3_parse() judges it. *udp_port is 0 where it is no
+ * datagram.
+ */
 static bool
 read_destination(uint8_t *frame, size_t len, uint8_t address[16], uint16_t *udp_port)
 {
@@ -138,7 +143,10 @@ read_destination(uint8_t *frame, size_t len, uint8_t address[16], uint16_t *udp_
 	} else if (ethertype == ETHERTYPE_IPV6) {
 		reader_skip(&reader, 24);
 		reader_copy(&reader, address, 16);
-		/* A solicitation is sent to a group; behind 8 bytes it names whom it is for (RFC 4861 4.3). */
+		/*
+		 * A solicitation is sent to a group; behind 8 bytes it names whom it is for (RFC
+		 * 4861 4.3).
+		 */
 		if (address[0] == 0xff) {
 			reader_skip(&reader, 8);
 			reader_copy(&reader, address, 16);
@@ -153,8 +161,8 @@ read_destination(uint8_t *frame, size_t len, uint8_t address[16], uint16_t *udp_
 }
 
 enum l3_kind
-net_parse(const struct net *net, struct l3_port *port, uint8_t *frame, size_t len, unsigned rx_flags,
-	  struct l3_packet *packet, int64_t *device)
+net_parse(const struct net *net, struct l3_port *port, uint8_t *frame, size_t len,
+	  unsigned rx_flags, struct l3_packet *packet, int64_t *device)
 {
 	uint16_t udp_port = 0;
 	uint8_t address[16];
@@ -184,7 +192,8 @@ net_is_next_hop(const struct net *net, enum l3_kind kind, const struct l3_packet
 		reader_copy(&reader, sender + 12, 4);
 		return reader_ok(&reader) && memcmp(sender, net->next_hop, sizeof sender) == 0;
 	}
-	return kind == L3_ICMPV6 && reader_u8(&reader) == ND_ADVERTISEMENT && packet->hop_limit == ND_HOP_LIMIT &&
+	return kind == L3_ICMPV6 && reader_u8(&reader) == ND_ADVERTISEMENT &&
+	       packet->hop_limit == ND_HOP_LIMIT &&
 	       memcmp(packet->source, net->next_hop, sizeof packet->source) == 0;
 }
 
@@ -218,13 +227,17 @@ ask_arp(const struct net *net, struct l3_port *port, uint16_t vlan, uint8_t fram
 
 /* RFC 4861 4.3, to the solicited-node group of the next hop (RFC 4291 2.7.1). */
 static size_t
-ask_neighbour(const struct net *net, struct l3_port *port, uint16_t vlan, uint8_t frame[NET_ASK_BYTES])
+ask_neighbour(const struct net *net, struct l3_port *port, uint16_t vlan,
+	      uint8_t frame[NET_ASK_BYTES])
 {
 	const uint8_t *hop = net->next_hop;
 	uint8_t group[16] = { 0xff, 0x02, [11] = 1, [12] = 0xff, hop[13], hop[14], hop[15] };
 	struct link link = { .mac = { 0x33, 0x33, 0xff, hop[13], hop[14], hop[15] }, .vlan = vlan };
-	struct l3_header header = { .link = &link, .source = net->first, .destination = group,
-				    .protocol = PROTOCOL_ICMPV6, .hop_limit = ND_HOP_LIMIT };
+	struct l3_header header = { .link = &link,
+				    .source = net->first,
+				    .destination = group,
+				    .protocol = PROTOCOL_ICMPV6,
+				    .hop_limit = ND_HOP_LIMIT };
 	uint8_t *body = frame + NET_ASK_BYTES - ND_BODY;
 	struct writer writer = writer_init(body, ND_BODY);
 	uint16_t checksum;
@@ -234,8 +247,8 @@ ask_neighbour(const struct net *net, struct l3_port *port, uint16_t vlan, uint8_
 	writer_bytes(&writer, hop, 16);
 	writer_u16(&writer, 0x0101); /* source link-layer address, 8 bytes */
 	writer_bytes(&writer, port->mac, sizeof port->mac);
-	checksum = (uint16_t)~checksum_fold(
-		checksum_add(l3_pseudo_sum(net->first, group, PROTOCOL_ICMPV6, ND_BODY), body, ND_BODY));
+	checksum = (uint16_t)~checksum_fold(checksum_add(
+		l3_pseudo_sum(net->first, group, PROTOCOL_ICMPV6, ND_BODY), body, ND_BODY));
 	memcpy(body + 2, &checksum, sizeof checksum);
 	return settle(frame, l3_prepend_ip(port, &header, body, ND_BODY));
 }
@@ -243,13 +256,16 @@ ask_neighbour(const struct net *net, struct l3_port *port, uint16_t vlan, uint8_
 size_t
 net_ask(const struct net *net, struct l3_port *port, uint16_t vlan, uint8_t frame[NET_ASK_BYTES])
 {
-	return l3_is_ipv4(net->next_hop) ? ask_arp(net, port, vlan, frame) : ask_neighbour(net, port, vlan, frame);
+	return l3_is_ipv4(net->next_hop) ? ask_arp(net, port, vlan, frame)
+					 : ask_neighbour(net, port, vlan, frame);
 }
 
 uint8_t *
-net_prepend(const struct net *net, struct l3_port *port, const struct link *link, const struct net_datagram *datagram)
+net_prepend(const struct net *net, struct l3_port *port, const struct link *link,
+	    const struct net_datagram *datagram)
 {
-	uint32_t row = datagram->device / net->n_addresses + (datagram->rebound ? net->ports_each : 0);
+	uint32_t row =
+		datagram->device / net->n_addresses + (datagram->rebound ? net->ports_each : 0);
 	struct dgram_out out = { .link = *link, .len = datagram->len, .data = datagram->data };
 
 	memcpy(out.peer.addr, net->server, sizeof out.peer.addr);

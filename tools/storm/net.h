@@ -1,15 +1,17 @@
 /*
- * net.h - the swarm's addresses: which device is behind which 5-tuple, frames to datagrams and back.
+ * net.h - the swarm's addresses: which device is behind which 5-tuple, frames to datagrams and
+ * back.
  *
- * Device i has address `first` + i mod n_addresses and UDP port first_port + i / n_addresses, so a datagram finds its
- * device by arithmetic. Its other port, after a rebinding, is ports_each higher.
+ * Device i has address `first` + i mod n_addresses and UDP port first_port + i / n_addresses, so a
+ * datagram finds its device by arithmetic. Its other port, after a rebinding, is ports_each higher.
  *
  *	address  first	first + 1	...	first + n - 1
  *	port p	 0	1			n - 1
  *	port p+1 n	n + 1			2n - 1
  *
- * The frame layer of the appliance does the work: before each frame its `struct l3_port` is aimed at the one address and
- * port that the frame is for, if it is ours. Pure; owner: the caller; one thread.
+ * The frame layer of the appliance does the work: before each frame its `struct l3_port` is aimed
+ * at the one address and port that the frame is for, if it is ours. Pure; owner: the caller; one
+ * thread.
  */
 #pragma once
 
@@ -45,14 +47,18 @@ int net_fit(struct net *net, uint32_t devices) __attribute__((warn_unused_result
 int64_t net_device(const struct net *net, const uint8_t address[16], uint16_t port);
 
 /* l3_parse() for whoever of us the frame is for. *device: of a datagram. */
-enum l3_kind net_parse(const struct net *net, struct l3_port *port, uint8_t *frame, size_t len, unsigned rx_flags,
-		       struct l3_packet *packet, int64_t *device);
+enum l3_kind net_parse(const struct net *net, struct l3_port *port, uint8_t *frame, size_t len,
+		       unsigned rx_flags, struct l3_packet *packet, int64_t *device);
 /* Whether this ARP or ICMPv6 packet says where the next hop is: then that is packet->link. */
 bool net_is_next_hop(const struct net *net, enum l3_kind kind, const struct l3_packet *packet);
 /* Asks for the next hop; the frame's length. */
-size_t net_ask(const struct net *net, struct l3_port *port, uint16_t vlan, uint8_t frame[NET_ASK_BYTES]);
+size_t net_ask(const struct net *net, struct l3_port *port, uint16_t vlan,
+	       uint8_t frame[NET_ASK_BYTES]);
 
-/* A datagram of a device: headers are written in front of its payload; returns where the frame begins. */
+/*
+ * A datagram of a device: headers are written in front of its payload; returns where the frame
+ * begins.
+ */
 struct net_datagram {
 	uint32_t device;
 	bool rebound, offload;

@@ -66,11 +66,14 @@ static const struct option_text {
 	enum option_id id;
 	const char *name, *value, *text, *group;
 } option_texts[] = {
-	{ OPTION_PORT, "port", "DEVICE", "a DPDK port: vdev string or PCI address; may be repeated", "Network" },
+	{ OPTION_PORT, "port", "DEVICE", "a DPDK port: vdev string or PCI address; may be repeated",
+	  "Network" },
 	{ OPTION_SERVER, "server", "ADDR", "the bootstrap server", NULL },
 	{ OPTION_SERVER_PORT, "server-port", "N", "its UDP port (5683, with --psk 5684)", NULL },
-	{ OPTION_GATEWAY, "gateway", "ADDR", "next hop, where the server is not on the link", NULL },
-	{ OPTION_SOURCE, "source", "RANGE", "devices' addresses: FIRST, FIRST-LAST or FIRST+COUNT", NULL },
+	{ OPTION_GATEWAY, "gateway", "ADDR", "next hop, where the server is not on the link",
+	  NULL },
+	{ OPTION_SOURCE, "source", "RANGE", "devices' addresses: FIRST, FIRST-LAST or FIRST+COUNT",
+	  NULL },
 	{ OPTION_SOURCE_PORT, "source-port", "N", "first UDP port of each address (10000)", NULL },
 	{ OPTION_VLAN, "vlan", "ID", "tag what is sent", NULL },
 	{ OPTION_CPU, "cpu", "N", "run on this CPU (the first allowed one)", NULL },
@@ -83,30 +86,43 @@ static const struct option_text {
 	{ OPTION_IDENTITY, "identity", "PATTERN", "DTLS identities (as the endpoint)", NULL },
 	{ OPTION_KEY, "key", "PATTERN", "keys, text (key-%07u)", NULL },
 	{ OPTION_FIRST, "first", "N", "number of the first device in patterns (1)", NULL },
-	{ OPTION_CSV, "csv", "FILE", "devices from a file: columns endpoint, identity, key or key_hex", NULL },
+	{ OPTION_CSV, "csv", "FILE",
+	  "devices from a file: columns endpoint, identity, key or key_hex", NULL },
 	{ OPTION_PCT, "pct", "FORMAT", "preferred content format (none)", NULL },
-	{ OPTION_EXPECT, "expect", "FILE", "what must be written: lines PATH=HEX with {ep} and {hex:ep}, PATH=*, -PATH",
-	  NULL },
+	{ OPTION_EXPECT, "expect", "FILE",
+	  "what must be written: lines PATH=HEX with {ep} and {hex:ep}, PATH=*, -PATH", NULL },
 	{ OPTION_CONCURRENCY, "concurrency", "N", "closed loop: so many at a time (64)", "Load" },
-	{ OPTION_BOOTSTRAPS, "bootstraps", "N", "closed loop: so many in all (every device once)", NULL },
+	{ OPTION_BOOTSTRAPS, "bootstraps", "N", "closed loop: so many in all (every device once)",
+	  NULL },
 	{ OPTION_BURST, "burst", "N", "N devices at once: the end of an outage", NULL },
-	{ OPTION_RATE, "rate", "N", "open loop: N starts a second, whatever the server does", NULL },
+	{ OPTION_RATE, "rate", "N", "open loop: N starts a second, whatever the server does",
+	  NULL },
 	{ OPTION_DURATION, "duration", "S", "seconds of an open (10) or closed loop", NULL },
 	{ OPTION_RAMP, "ramp", "S", "seconds in which the rate grows from 0", NULL },
-	{ OPTION_SEED, "seed", "N", "of all that is random: the same seed, the same run (1)", NULL },
-	{ OPTION_RTT, "rtt", "MS[:SPREAD]", "devices' answers go out so late, plus or minus the spread", "Conditions" },
+	{ OPTION_SEED, "seed", "N", "of all that is random: the same seed, the same run (1)",
+	  NULL },
+	{ OPTION_RTT, "rtt", "MS[:SPREAD]",
+	  "devices' answers go out so late, plus or minus the spread", "Conditions" },
 	{ OPTION_LOSS, "loss", "PERCENT", "of datagrams, in each direction", NULL },
 	{ OPTION_DUPLICATE, "duplicate", "PERCENT", "sent twice", NULL },
-	{ OPTION_REORDER, "reorder", "PERCENT", "10 ms late; handshake flights come in pieces", NULL },
-	{ OPTION_CORRUPT, "corrupt", "PERCENT", "with a wrong bit, which their UDP checksum tells", NULL },
-	{ OPTION_ACK_TIMEOUT, "ack-timeout", "MS", "ACK_TIMEOUT of RFC 7252 (2000); half of it for handshakes", NULL },
-	{ OPTION_GIVE_UP, "give-up", "S", "a device fails after so long without progress (93)", NULL },
-	{ OPTION_DRAIN, "drain", "S", "answer late copies so long at the end (0.2; 10 on a lossy network)", NULL },
+	{ OPTION_REORDER, "reorder", "PERCENT", "10 ms late; handshake flights come in pieces",
+	  NULL },
+	{ OPTION_CORRUPT, "corrupt", "PERCENT", "with a wrong bit, which their UDP checksum tells",
+	  NULL },
+	{ OPTION_ACK_TIMEOUT, "ack-timeout", "MS",
+	  "ACK_TIMEOUT of RFC 7252 (2000); half of it for handshakes", NULL },
+	{ OPTION_GIVE_UP, "give-up", "S", "a device fails after so long without progress (93)",
+	  NULL },
+	{ OPTION_DRAIN, "drain", "S",
+	  "answer late copies so long at the end (0.2; 10 on a lossy network)", NULL },
 	{ OPTION_MISBEHAVE, "misbehave", "MODE", "what devices do wrong: see below", NULL },
 	{ OPTION_SLOW_ACK, "slow-ack-ms", "MS", "for slow-ack (4000)", NULL },
-	{ OPTION_JSON, "json", "FILE", "writes the report as JSON too; - is standard output", "Report" },
-	{ OPTION_PROGRESS, "progress", NULL, "a line a second, even where there is no terminal", NULL },
-	{ OPTION_LIST_MISBEHAVE, "list-misbehave", NULL, "modes with the server's counters, tab separated", NULL },
+	{ OPTION_JSON, "json", "FILE", "writes the report as JSON too; - is standard output",
+	  "Report" },
+	{ OPTION_PROGRESS, "progress", NULL, "a line a second, even where there is no terminal",
+	  NULL },
+	{ OPTION_LIST_MISBEHAVE, "list-misbehave", NULL,
+	  "modes with the server's counters, tab separated", NULL },
 	{ OPTION_HELP, "help", NULL, "this text", NULL },
 };
 
@@ -122,9 +138,11 @@ print_misbehaviours(void)
 		const struct misbehave_info *info = &misbehave_infos[i];
 
 		printf("  %-21s %s%s%s\n  %-21s   %s\n", info->name, info->counter_psk,
-		       info->counter && strcmp(info->counter, info->counter_psk) != 0 ? "; NoSec: " : "",
-		       !info->counter ? " (needs --psk)" :
-		       strcmp(info->counter, info->counter_psk) != 0 ? info->counter : "",
+		       info->counter && strcmp(info->counter, info->counter_psk) != 0 ? "; NoSec: "
+										      : "",
+		       !info->counter                                  ? " (needs --psk)"
+		       : strcmp(info->counter, info->counter_psk) != 0 ? info->counter
+								       : "",
 		       "", info->text);
 	}
 }
@@ -144,10 +162,13 @@ print_help(void)
 		printf("  %-22s %s\n", left, text->text);
 	}
 	print_misbehaviours();
-	printf("\nExit: 0 every planned device finished, 1 some failed, 2 usage, 3 could not start,\n"
+	printf("\nExit: 0 every planned device finished, 1 some failed, 2 usage, 3 could not "
+	       "start,\n"
 	       "      4 the run is invalid: the generator was the bottleneck.\n\n"
-	       "Example: cradlestorm --port net_memif0,role=client,socket=/run/cradle/memif.sock \\\n"
-	       "             --server 198.18.0.1 --source 198.18.4.0+256 --devices 100000 --psk --concurrency 1000\n");
+	       "Example: cradlestorm --port net_memif0,role=client,socket=/run/cradle/memif.sock "
+	       "\\\n"
+	       "             --server 198.18.0.1 --source 198.18.4.0+256 --devices 100000 --psk "
+	       "--concurrency 1000\n");
 }
 
 static void
@@ -155,7 +176,8 @@ list_misbehaviours(void)
 {
 	for (int i = MISBEHAVE_NOT + 1; i < MISBEHAVIOURS; i++)
 		printf("%s\t%s\t%s\t%s\n", misbehave_infos[i].name,
-		       misbehave_infos[i].counter ? misbehave_infos[i].counter : "-", misbehave_infos[i].counter_psk,
+		       misbehave_infos[i].counter ? misbehave_infos[i].counter : "-",
+		       misbehave_infos[i].counter_psk,
 		       misbehave_infos[i].finishes ? "finishes" : "ends");
 }
 
@@ -219,7 +241,9 @@ read_rtt(const char *text, struct fleet_settings *fleet)
 		return -1;
 	if (text[len] && read_time("rtt", text + len + 1, MS_US, &fleet->rtt_spread_us) < 0)
 		return -1;
-	return fleet->rtt_spread_us <= fleet->rtt_us ? 0 : refuse("rtt", text, "the spread is above the time");
+	return fleet->rtt_spread_us <= fleet->rtt_us
+		       ? 0
+		       : refuse("rtt", text, "the spread is above the time");
 }
 
 static int
@@ -254,11 +278,17 @@ take_network(struct options *options, enum option_id id, const char *name, const
 		return 0;
 	case OPTION_SERVER:
 		options->server_text = value;
-		return net_parse_address(value, swarm->net.server) < 0 ? refuse(name, value, "no IP address") : 0;
+		return net_parse_address(value, swarm->net.server) < 0
+			       ? refuse(name, value, "no IP address")
+			       : 0;
 	case OPTION_GATEWAY:
-		return net_parse_address(value, swarm->net.next_hop) < 0 ? refuse(name, value, "no IP address") : 0;
+		return net_parse_address(value, swarm->net.next_hop) < 0
+			       ? refuse(name, value, "no IP address")
+			       : 0;
 	case OPTION_SOURCE:
-		return net_parse_range(&swarm->net, value) < 0 ? refuse(name, value, "no range of IP addresses") : 0;
+		return net_parse_range(&swarm->net, value) < 0
+			       ? refuse(name, value, "no range of IP addresses")
+			       : 0;
 	case OPTION_SERVER_PORT:
 		rc = read_whole(name, value, 1, 65535, &number);
 		swarm->net.server_port = (uint16_t)number;
@@ -456,7 +486,9 @@ check_misbehave(const struct fleet_settings *fleet)
 {
 	const struct misbehave_info *info = &misbehave_infos[fleet->misbehave];
 
-	return fleet->misbehave && !info->counter && !fleet->psk ? complain("this misbehaviour needs --psk") : 0;
+	return fleet->misbehave && !info->counter && !fleet->psk
+		       ? complain("this misbehaviour needs --psk")
+		       : 0;
 }
 
 static int
@@ -476,7 +508,8 @@ complete_plan(struct options *options)
 		swarm->devices = (uint32_t)plan->total;
 	if (plan->ramp_s > plan->duration_s && plan->kind == PLAN_OPEN)
 		return complain("the ramp is longer than the duration");
-	return plan->total ? 0 : complain("the plan starts no device: a higher --rate or --duration?");
+	return plan->total ? 0
+			   : complain("the plan starts no device: a higher --rate or --duration?");
 }
 
 static int
@@ -502,7 +535,8 @@ complete(struct options *options)
 	if (complete_plan(options) < 0 || check_misbehave(&swarm->fleet) < 0)
 		return -1;
 	if (net_fit(&swarm->net, swarm->devices) < 0)
-		return complain("--source has too few addresses for so many devices (ports are shared out twice)");
+		return complain("--source has too few addresses for so many devices (ports are "
+				"shared out twice)");
 	if (swarm->drain_s < 0)
 		swarm->drain_s = lossy ? 10 : 0.2;
 	swarm->fleet.split_flights = impairment->reorder > 0;
@@ -528,8 +562,8 @@ options_parse(struct options *options, int argc, char **argv)
 
 	for (int i = 0; i < N_OPTIONS; i++)
 		longs[i] = (struct option){ option_texts[i].name,
-					    option_texts[i].value ? required_argument : no_argument, NULL,
-					    (int)option_texts[i].id };
+					    option_texts[i].value ? required_argument : no_argument,
+					    NULL, (int)option_texts[i].id };
 	set_defaults(options);
 	while ((id = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		if (id == OPTION_HELP || id == 'h') {

@@ -53,7 +53,8 @@ arrivals_over(const struct arrivals *arrivals, uint64_t elapsed_us)
 }
 
 bool
-arrivals_take(struct arrivals *arrivals, uint64_t elapsed_us, uint32_t running, uint64_t *intended_us)
+arrivals_take(struct arrivals *arrivals, uint64_t elapsed_us, uint32_t running,
+	      uint64_t *intended_us)
 {
 	const struct plan *plan = arrivals->plan;
 
@@ -63,7 +64,9 @@ arrivals_take(struct arrivals *arrivals, uint64_t elapsed_us, uint32_t running, 
 		return false;
 	if (plan->kind == PLAN_OPEN && arrivals->next_us > elapsed_us)
 		return false;
-	*intended_us = plan->kind == PLAN_OPEN ? arrivals->next_us : plan->kind == PLAN_BURST ? 0 : elapsed_us;
+	*intended_us = plan->kind == PLAN_OPEN    ? arrivals->next_us
+		       : plan->kind == PLAN_BURST ? 0
+						  : elapsed_us;
 	arrivals->started++;
 	if (plan->kind == PLAN_OPEN)
 		advance(arrivals);

@@ -1,13 +1,13 @@
 /*
  * plan.h - when devices are meant to start.
  *
- *	open loop	rate * duration arrivals at random (Poisson), whatever the server does; the rate grows from 0
- *			over `ramp` at the beginning
+ *	open loop	rate * duration arrivals at random (Poisson), whatever the server does; the
+ *			rate grows from 0 over `ramp` at the beginning
  *	closed loop	`concurrency` devices at a time: one ends, the next starts
  *	burst		all at once
  *
- * Latency counts from the intended start, so a generator that is late does not hide it (coordinated omission).
- * Pure: time in, number of starts out; the same seed gives the same arrivals.
+ * Latency counts from the intended start, so a generator that is late does not hide it (coordinated
+ * omission). Pure: time in, number of starts out; the same seed gives the same arrivals.
  */
 #pragma once
 
@@ -41,10 +41,11 @@ struct arrivals {
 
 void arrivals_init(struct arrivals *arrivals, const struct plan *plan, uint64_t seed);
 /*
- * Whether another device must have started `elapsed_us` after the beginning while `running` are at it; *intended_us is
- * then when it was meant to.
+ * Whether another device must have started `elapsed_us` after the beginning while `running` are at
+ * it; *intended_us is then when it was meant to.
  */
-bool arrivals_take(struct arrivals *arrivals, uint64_t elapsed_us, uint32_t running, uint64_t *intended_us);
+bool arrivals_take(struct arrivals *arrivals, uint64_t elapsed_us, uint32_t running,
+		   uint64_t *intended_us);
 /* Whether nothing more will ever start. */
 bool arrivals_over(const struct arrivals *arrivals, uint64_t elapsed_us);
 /* How many should have started by now. */

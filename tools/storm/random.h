@@ -1,5 +1,6 @@
 /*
- * random.h - the generator's own dice: xorshift64* (Marsaglia 2003, Vigna 2016), replayable by --seed.
+ * random.h - the generator's own dice: xorshift64* (Marsaglia 2003, Vigna 2016), replayable by
+ * --seed.
  *
  * Nothing here is secret: a swarm of simulated devices protects nobody.
  */
@@ -36,7 +37,8 @@ random_below(uint64_t *state, uint64_t limit)
 static inline bool
 random_percent(uint64_t *state, double percent)
 {
-	return percent > 0 && (double)(random_next(state) >> 11) < percent / 100 * 9007199254740992.0;
+	return percent > 0 &&
+	       (double)(random_next(state) >> 11) < percent / 100 * 9007199254740992.0;
 }
 
 static inline void

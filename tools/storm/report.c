@@ -7,7 +7,9 @@ enum { PERCENTILES = 5 };
 static const struct {
 	double percent;
 	const char *name;
-} percentiles[PERCENTILES] = { { 50, "p50" }, { 90, "p90" }, { 99, "p99" }, { 99.9, "p99_9" }, { 100, "max" } };
+} percentiles[PERCENTILES] = {
+	{ 50, "p50" }, { 90, "p90" }, { 99, "p99" }, { 99.9, "p99_9" }, { 100, "max" }
+};
 
 /* A closed loop that kept the generator busy all the time measured the generator. */
 static const double busy_limit = 0.98;
@@ -35,10 +37,12 @@ report_invalid(const struct report *report)
 	if (report->config->plan.kind == PLAN_OPEN && !result->interrupted &&
 	    (double)report->tally->started < offered_limit * (double)result->planned)
 		return "offered less than 99 % of the plan";
-	if (!floods(report) && dropped > drop_limit * (double)(result->tx_frames + result->rx_frames))
+	if (!floods(report) &&
+	    dropped > drop_limit * (double)(result->tx_frames + result->rx_frames))
 		return "the generator dropped datagrams of its own";
 	if (!floods(report) && result->busy > busy_limit && result->seconds > 1)
-		return "the generator was busy all the time: figures are what it can do, not the server";
+		return "the generator was busy all the time: figures are what it can do, not the "
+		       "server";
 	return NULL;
 }
 
@@ -47,7 +51,8 @@ report_exit(const struct report *report)
 {
 	if (report_invalid(report))
 		return REPORT_EXIT_INVALID;
-	if (finished(report->tally) < report->tally->started || report->tally->started < report->result->planned)
+	if (finished(report->tally) < report->tally->started ||
+	    report->tally->started < report->result->planned)
 		return REPORT_EXIT_FAILED;
 	return REPORT_EXIT_DONE;
 }
@@ -68,12 +73,13 @@ print_plan(const struct report *report, FILE *stream)
 		fprintf(stream, "burst of %" PRIu64, plan->total);
 		break;
 	case PLAN_OPEN:
-		fprintf(stream, "open loop, %.0f/s for %.1f s, ramp %.1f s", plan->rate, plan->duration_s, plan->ramp_s);
+		fprintf(stream, "open loop, %.0f/s for %.1f s, ramp %.1f s", plan->rate,
+			plan->duration_s, plan->ramp_s);
 		break;
 	}
-	fprintf(stream, ", %" PRIu32 " devices, %s, seed %" PRIu64 "%s%s\n", report->config->devices,
-		report->config->fleet.psk ? "PSK" : "NoSec", report->config->seed,
-		report->config->fleet.misbehave ? ", misbehaving: " : "",
+	fprintf(stream, ", %" PRIu32 " devices, %s, seed %" PRIu64 "%s%s\n",
+		report->config->devices, report->config->fleet.psk ? "PSK" : "NoSec",
+		report->config->seed, report->config->fleet.misbehave ? ", misbehaving: " : "",
 		misbehave_infos[report->config->fleet.misbehave].name);
 }
 
@@ -83,8 +89,9 @@ print_outcomes(const struct report *report, FILE *stream)
 	const struct tally *tally = report->tally;
 	uint64_t failed = tally->started - finished(tally);
 
-	fprintf(stream, "offered    %" PRIu64 " of %" PRIu64 " in %.2f s, at most %.1f ms late\n", tally->started,
-		report->result->planned, report->result->seconds, (double)report->result->late_us / 1e3);
+	fprintf(stream, "offered    %" PRIu64 " of %" PRIu64 " in %.2f s, at most %.1f ms late\n",
+		tally->started, report->result->planned, report->result->seconds,
+		(double)report->result->late_us / 1e3);
 	fprintf(stream, "done       %" PRIu64 "%s, %.0f/s\n", finished(tally),
 		tally->outcomes[OUTCOME_INTENDED] ? " (misbehaved as told)" : "",
 		(double)finished(tally) / report->result->seconds);
@@ -96,14 +103,15 @@ print_outcomes(const struct report *report, FILE *stream)
 		fprintf(stream, " (last %u.%02u)", (unsigned)(tally->refused_code >> 5),
 			(unsigned)(tally->refused_code & 31));
 	fprintf(stream, "\nwrites     %s, %" PRIu64 " operations, %" PRIu64 " blocks\n",
-		report->config->expect->n ? "checked" : "not checked (no --expect)", tally->operations,
-		tally->blocks);
+		report->config->expect->n ? "checked" : "not checked (no --expect)",
+		tally->operations, tally->blocks);
 }
 
 static void
 print_phases(const struct tally *tally, FILE *stream)
 {
-	fprintf(stream, "%-10s %9s %9s %9s %9s %9s   ms\n", "latency", "p50", "p90", "p99", "p99.9", "max");
+	fprintf(stream, "%-10s %9s %9s %9s %9s %9s   ms\n", "latency", "p50", "p90", "p99", "p99.9",
+		"max");
 	for (int p = 0; p < PHASES; p++) {
 		const struct histogram *phase = &tally->phases[p];
 
@@ -124,20 +132,27 @@ print_wire(const struct report *report, FILE *stream)
 	const struct tally *tally = report->tally;
 	double seconds = result->seconds;
 
-	fprintf(stream, "wire       sent %" PRIu64 " (%.0f/s, %.1f Mbit/s), received %" PRIu64 " (%.0f/s, %.1f Mbit/s)\n",
-		result->tx_frames, (double)result->tx_frames / seconds, (double)result->tx_bytes * 8e-6 / seconds,
-		result->rx_frames, (double)result->rx_frames / seconds, (double)result->rx_bytes * 8e-6 / seconds);
 	fprintf(stream,
-		"           retransmitted %" PRIu64 ", copies answered %" PRIu64 ", bad tags %" PRIu64 ", replays %" PRIu64
-		", ignored %" PRIu64 ", 5.03 %" PRIu64 "\n",
-		tally->retransmitted, tally->duplicates, tally->records.value[COUNTER_dtls_rx_bad_tag],
+		"wire       sent %" PRIu64 " (%.0f/s, %.1f Mbit/s), received %" PRIu64
+		" (%.0f/s, %.1f Mbit/s)\n",
+		result->tx_frames, (double)result->tx_frames / seconds,
+		(double)result->tx_bytes * 8e-6 / seconds, result->rx_frames,
+		(double)result->rx_frames / seconds, (double)result->rx_bytes * 8e-6 / seconds);
+	fprintf(stream,
+		"           retransmitted %" PRIu64 ", copies answered %" PRIu64
+		", bad tags %" PRIu64 ", replays %" PRIu64 ", ignored %" PRIu64 ", 5.03 %" PRIu64
+		"\n",
+		tally->retransmitted, tally->duplicates,
+		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
 	if (result->lost + result->duplicated + result->reordered + result->corrupted)
 		fprintf(stream,
-			"network    lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64 ", corrupted %" PRIu64 "\n",
+			"network    lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64
+			", corrupted %" PRIu64 "\n",
 			result->lost, result->duplicated, result->reordered, result->corrupted);
-	fprintf(stream, "generator  %.1f %% busy, dropped %" PRIu64 " (tx full), %" PRIu64 " (no buffer), %" PRIu64
-			" (rx missed)\n",
+	fprintf(stream,
+		"generator  %.1f %% busy, dropped %" PRIu64 " (tx full), %" PRIu64
+		" (no buffer), %" PRIu64 " (rx missed)\n",
 		100 * result->busy, result->tx_full, result->no_buffer, result->rx_missed);
 }
 
@@ -151,7 +166,9 @@ report_text(const struct report *report, FILE *stream)
 	print_phases(report->tally, stream);
 	print_wire(report, stream);
 	fprintf(stream, "verdict    %s%s\n", invalid ? "INVALID: " : "valid",
-		invalid ? invalid : report->result->interrupted ? ", interrupted" : "");
+		invalid                       ? invalid
+		: report->result->interrupted ? ", interrupted"
+					      : "");
 }
 
 /* ---- JSON: numbers and our own words only, so nothing needs escaping ---- */
@@ -166,9 +183,9 @@ json_plan(const struct report *report, FILE *stream)
 		" \"plan\": {\"kind\": \"%s\", \"total\": %" PRIu64 ", \"concurrency\": %" PRIu32
 		", \"rate\": %.6g, \"duration_s\": %.6g, \"ramp_s\": %.6g, \"devices\": %" PRIu32
 		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\"},\n",
-		kinds[plan->kind], plan->total, plan->concurrency, plan->rate, plan->duration_s, plan->ramp_s,
-		report->config->devices, report->config->fleet.psk ? "psk" : "nosec", report->config->seed,
-		misbehave_infos[report->config->fleet.misbehave].name);
+		kinds[plan->kind], plan->total, plan->concurrency, plan->rate, plan->duration_s,
+		plan->ramp_s, report->config->devices, report->config->fleet.psk ? "psk" : "nosec",
+		report->config->seed, misbehave_infos[report->config->fleet.misbehave].name);
 }
 
 static void
@@ -176,13 +193,18 @@ json_outcomes(const struct report *report, FILE *stream)
 {
 	const struct tally *tally = report->tally;
 
-	fprintf(stream, " \"planned\": %" PRIu64 ",\n \"offered\": %" PRIu64 ",\n \"done\": %" PRIu64 ",\n \"failed\": %" PRIu64
-			",\n \"seconds\": %.6f,\n \"done_per_s\": %.3f,\n \"outcomes\": {",
-		report->result->planned, tally->started, finished(tally), tally->started - finished(tally),
-		report->result->seconds, (double)finished(tally) / report->result->seconds);
+	fprintf(stream,
+		" \"planned\": %" PRIu64 ",\n \"offered\": %" PRIu64 ",\n \"done\": %" PRIu64
+		",\n \"failed\": %" PRIu64
+		",\n \"seconds\": %.6f,\n \"done_per_s\": %.3f,\n \"outcomes\": {",
+		report->result->planned, tally->started, finished(tally),
+		tally->started - finished(tally), report->result->seconds,
+		(double)finished(tally) / report->result->seconds);
 	for (int i = 0; i < OUTCOMES; i++)
-		fprintf(stream, "%s\"%s\": %" PRIu64, i ? ", " : "", outcome_names[i], tally->outcomes[i]);
-	fprintf(stream, "},\n \"writes_checked\": %s,\n", report->config->expect->n ? "true" : "false");
+		fprintf(stream, "%s\"%s\": %" PRIu64, i ? ", " : "", outcome_names[i],
+			tally->outcomes[i]);
+	fprintf(stream, "},\n \"writes_checked\": %s,\n",
+		report->config->expect->n ? "true" : "false");
 }
 
 static void
@@ -192,8 +214,8 @@ json_phases(const struct tally *tally, FILE *stream)
 	for (int p = 0; p < PHASES; p++) {
 		const struct histogram *phase = &tally->phases[p];
 
-		fprintf(stream, "%s\n  \"%s\": {\"n\": %" PRIu64 ", \"mean\": %.1f", p ? "," : "", phase_names[p], phase->n,
-			phase->n ? phase->sum / (double)phase->n : 0);
+		fprintf(stream, "%s\n  \"%s\": {\"n\": %" PRIu64 ", \"mean\": %.1f", p ? "," : "",
+			phase_names[p], phase->n, phase->n ? phase->sum / (double)phase->n : 0);
 		for (int i = 0; i < PERCENTILES; i++)
 			fprintf(stream, ", \"%s\": %" PRIu64, percentiles[i].name,
 				histogram_percentile(phase, percentiles[i].percent));
@@ -209,21 +231,24 @@ json_wire(const struct report *report, FILE *stream)
 	const struct tally *tally = report->tally;
 
 	fprintf(stream,
-		" \"wire\": {\"tx_frames\": %" PRIu64 ", \"tx_bytes\": %" PRIu64 ", \"rx_frames\": %" PRIu64
-		", \"rx_bytes\": %" PRIu64 ", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
-		", \"bad_tags\": %" PRIu64 ", \"replayed\": %" PRIu64 ", \"ignored\": %" PRIu64 ", \"busy_5_03\": %" PRIu64
-		"},\n",
-		result->tx_frames, result->tx_bytes, result->rx_frames, result->rx_bytes, tally->retransmitted,
-		tally->duplicates, tally->records.value[COUNTER_dtls_rx_bad_tag],
+		" \"wire\": {\"tx_frames\": %" PRIu64 ", \"tx_bytes\": %" PRIu64
+		", \"rx_frames\": %" PRIu64 ", \"rx_bytes\": %" PRIu64
+		", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
+		", \"bad_tags\": %" PRIu64 ", \"replayed\": %" PRIu64 ", \"ignored\": %" PRIu64
+		", \"busy_5_03\": %" PRIu64 "},\n",
+		result->tx_frames, result->tx_bytes, result->rx_frames, result->rx_bytes,
+		tally->retransmitted, tally->duplicates,
+		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
 	fprintf(stream,
-		" \"network\": {\"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64 ", \"reordered\": %" PRIu64
-		", \"corrupted\": %" PRIu64 "},\n",
+		" \"network\": {\"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
+		", \"reordered\": %" PRIu64 ", \"corrupted\": %" PRIu64 "},\n",
 		result->lost, result->duplicated, result->reordered, result->corrupted);
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
 		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64 "},\n",
-		result->busy, result->tx_full, result->no_buffer, result->rx_missed, result->late_us);
+		result->busy, result->tx_full, result->no_buffer, result->rx_missed,
+		result->late_us);
 }
 
 static void
@@ -234,10 +259,11 @@ json_records(const struct swarm_result *result, FILE *stream)
 		const struct swarm_record *record = &result->records[i];
 
 		fprintf(stream,
-			"%s\n  {\"second\": %.3f, \"started_per_s\": %.1f, \"done_per_s\": %.1f, \"failed_per_s\": %.1f, "
+			"%s\n  {\"second\": %.3f, \"started_per_s\": %.1f, \"done_per_s\": %.1f, "
+			"\"failed_per_s\": %.1f, "
 			"\"running\": %" PRIu32 ", \"p50_us\": %.0f, \"p99_us\": %.0f}",
-			i ? "," : "", record->second, record->started, record->done, record->failed, record->running,
-			record->p50_us, record->p99_us);
+			i ? "," : "", record->second, record->started, record->done, record->failed,
+			record->running, record->p50_us, record->p99_us);
 	}
 	fprintf(stream, "],\n");
 }
@@ -254,6 +280,7 @@ report_json(const struct report *report, FILE *stream)
 	json_wire(report, stream);
 	json_records(report->result, stream);
 	fprintf(stream, " \"interrupted\": %s,\n \"valid\": %s,\n \"verdict\": \"%s\"}\n",
-		report->result->interrupted ? "true" : "false", invalid ? "false" : "true", invalid ? invalid : "valid");
+		report->result->interrupted ? "true" : "false", invalid ? "false" : "true",
+		invalid ? invalid : "valid");
 	return fflush(stream) == 0 && !ferror(stream) ? 0 : -1;
 }

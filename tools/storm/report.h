@@ -14,10 +14,11 @@ enum { REPORT_SCHEMA = 1 };
 
 enum report_exit {
 	REPORT_EXIT_DONE = 0,
-	REPORT_EXIT_FAILED = 1,  /* some devices failed */
+	REPORT_EXIT_FAILED = 1, /* some devices failed */
 	REPORT_EXIT_USAGE = 2,
-	REPORT_EXIT_START = 3,   /* could not start */
-	REPORT_EXIT_INVALID = 4, /* the generator was the bottleneck: the figures say nothing of the server */
+	REPORT_EXIT_START = 3, /* could not start */
+	REPORT_EXIT_INVALID =
+		4, /* the generator was the bottleneck: the figures say nothing of the server */
 };
 
 struct report {

@@ -55,9 +55,11 @@ hello_body(const struct storm_dtls *dtls, uint8_t body[BODY_MAX])
 
 /* A whole message in a record of epoch 0; its header goes to `header` too, for the transcript. */
 static void
-write_message(struct storm_dtls *dtls, uint8_t type, const uint8_t *body, size_t len, struct writer *out)
+write_message(struct storm_dtls *dtls, uint8_t type, const uint8_t *body, size_t len,
+	      struct writer *out)
 {
-	struct writer_mark mark = dtls_write_record(out, DTLS_HANDSHAKE, DTLS_1_2, dtls->sequence++);
+	struct writer_mark mark =
+		dtls_write_record(out, DTLS_HANDSHAKE, DTLS_1_2, dtls->sequence++);
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 
 	dtls_message_header(header, type, (uint32_t)len, dtls->message);
@@ -68,7 +70,8 @@ write_message(struct storm_dtls *dtls, uint8_t type, const uint8_t *body, size_t
 
 /* Handshake messages count without fragmentation (RFC 6347 4.2.6). */
 static void
-hash_message(const struct crypto_ops *ops, struct crypto_sha256 *transcript, const struct dtls_message *message)
+hash_message(const struct crypto_ops *ops, struct crypto_sha256 *transcript,
+	     const struct dtls_message *message)
 {
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 
@@ -78,16 +81,22 @@ hash_message(const struct crypto_ops *ops, struct crypto_sha256 *transcript, con
 }
 
 void
-storm_dtls_write_hello(struct storm_dtls *dtls, const struct storm_dtls_env *env, struct writer *out)
+storm_dtls_write_hello(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+		       struct writer *out)
 {
 	struct storm_dtls_hello *hello = &dtls->at.hello;
 	uint8_t body[BODY_MAX];
 	size_t len = hello_body(dtls, body);
-	const struct dtls_message message = { .type = DTLS_CLIENT_HELLO, .sequence = dtls->message,
-					      .length = (uint32_t)len, .fragment = body };
+	const struct dtls_message message = { .type = DTLS_CLIENT_HELLO,
+					      .sequence = dtls->message,
+					      .length = (uint32_t)len,
+					      .fragment = body };
 
 	write_message(dtls, DTLS_CLIENT_HELLO, body, len, out);
-	/* The first hello and HelloVerifyRequest are not part of the transcript; a repeated one is the same. */
+	/*
+	 * The first hello and HelloVerifyRequest are not part of the transcript; a repeated one is
+	 * the same.
+	 */
 	if (dtls->step == STORM_DTLS_HELLO || hello->server_hello)
 		return;
 	crypto_sha256_init(&hello->transcript);
@@ -107,7 +116,8 @@ exchange_body(const struct storm_dtls_who *who, uint8_t body[BODY_MAX])
 static void
 write_change_cipher_spec(struct storm_dtls *dtls, struct writer *out)
 {
-	struct writer_mark mark = dtls_write_record(out, DTLS_CHANGE_CIPHER_SPEC, DTLS_1_2, dtls->sequence++);
+	struct writer_mark mark =
+		dtls_write_record(out, DTLS_CHANGE_CIPHER_SPEC, DTLS_1_2, dtls->sequence++);
 
 	writer_u8(out, 1);
 	writer_close(out, mark);
@@ -123,8 +133,9 @@ finished_message(const uint8_t verify[DTLS_VERIFY_DATA], uint16_t sequence,
 }
 
 void
-storm_dtls_write_last(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who,
-		      struct writer *out, size_t parts[STORM_FLIGHT_PARTS])
+storm_dtls_write_last(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+		      const struct storm_dtls_who *who, struct writer *out,
+		      size_t parts[STORM_FLIGHT_PARTS])
 {
 	struct storm_dtls_keyed *keyed = &dtls->at.keyed;
 	uint8_t body[BODY_MAX], finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA];
@@ -140,10 +151,11 @@ storm_dtls_write_last(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 }
 
 void
-storm_dtls_write_data(struct storm_dtls *dtls, const struct storm_dtls_env *env, const void *bytes, size_t len,
-		      struct writer *out)
+storm_dtls_write_data(struct storm_dtls *dtls, const struct storm_dtls_env *env, const void *bytes,
+		      size_t len, struct writer *out)
 {
-	dtls_write_sealed(env->ops, &dtls->at.keyed.session, DTLS_APPLICATION_DATA, bytes, len, out);
+	dtls_write_sealed(env->ops, &dtls->at.keyed.session, DTLS_APPLICATION_DATA, bytes, len,
+			  out);
 }
 
 /* ---- keys ---- */
@@ -160,7 +172,8 @@ set_keys(struct dtls_session *session, const struct dtls_keys *keys)
 /* What the server's Finished must say: it covers ours (RFC 5246 7.4.9). */
 static void
 derive_server_verify(const struct storm_dtls_env *env, const struct crypto_hmac_key *master,
-		     struct crypto_sha256 *transcript, uint16_t sequence, struct storm_dtls_keyed *keyed)
+		     struct crypto_sha256 *transcript, uint16_t sequence,
+		     struct storm_dtls_keyed *keyed)
 {
 	uint8_t finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA], hash[DTLS_HASH];
 	size_t len = finished_message(keyed->verify, sequence, finished);
@@ -172,14 +185,17 @@ derive_server_verify(const struct storm_dtls_env *env, const struct crypto_hmac_
 	crypto_prf(env->ops, &job, 1);
 }
 
-/* From hello to keyed: everything that comes of the master secret is made now, and it is not kept. */
+/*
+ * From hello to keyed: everything that comes of the master secret is made now, and it is not kept.
+ */
 static void
 derive(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who)
 {
 	struct storm_dtls_hello hello = dtls->at.hello;
 	struct storm_dtls_keyed *keyed = &dtls->at.keyed;
 	const struct crypto_piece psk = { who->key, who->key_len };
-	const struct crypto_piece randoms[2] = { { hello.random, DTLS_RANDOM }, { hello.server_random, DTLS_RANDOM } };
+	const struct crypto_piece randoms[2] = { { hello.random, DTLS_RANDOM },
+						 { hello.server_random, DTLS_RANDOM } };
 	uint8_t body[BODY_MAX], hash[DTLS_HASH];
 	const struct crypto_piece session_hash[2] = { { hash, sizeof hash } };
 	const struct dtls_message exchange = { .type = DTLS_CLIENT_KEY_EXCHANGE,
@@ -193,7 +209,8 @@ derive(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct s
 	hash_message(env->ops, &hello.transcript, &exchange);
 	crypto_sha256_final(env->ops, &hello.transcript, hash);
 	memset(keyed, 0, sizeof *keyed);
-	dtls_schedule_master(env->ops, &psk, hello.extended ? "extended master secret" : "master secret",
+	dtls_schedule_master(env->ops, &psk,
+			     hello.extended ? "extended master secret" : "master secret",
 			     hello.extended ? session_hash : randoms, &master);
 	finished = dtls_schedule_verify(&master, "client finished", hash, keyed->verify);
 	dtls_schedule_keys(env->ops, &finished, hello.server_random, hello.random, &keys);
@@ -268,25 +285,28 @@ take_server_hello(struct storm_dtls_hello *hello, const struct dtls_message *mes
 	suite = reader_u16(&reader);
 	reader_skip(&reader, 1);
 	hello->server_hello = true;
-	return take_extensions(hello, &reader) && version == DTLS_1_2 && suite == DTLS_PSK_AES_128_CCM_8;
+	return take_extensions(hello, &reader) && version == DTLS_1_2 &&
+	       suite == DTLS_PSK_AES_128_CCM_8;
 }
 
 /* A message of the server's flight, in its turn; what comes out of turn will be sent again. */
 static enum storm_dtls_event
-take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who,
-	    const struct dtls_message *message)
+take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+	    const struct storm_dtls_who *who, const struct dtls_message *message)
 {
 	struct storm_dtls_hello *hello = &dtls->at.hello;
 
 	if (dtls->step != STORM_DTLS_COOKIE || !dtls_message_is_whole(message))
 		return STORM_DTLS_NOTHING;
-	if (!hello->server_hello ? message->type != DTLS_SERVER_HELLO : message->sequence != hello->server_message)
+	if (!hello->server_hello ? message->type != DTLS_SERVER_HELLO
+				 : message->sequence != hello->server_message)
 		return STORM_DTLS_NOTHING;
 	hash_message(env->ops, &hello->transcript, message);
 	hello->server_message = message->sequence + 1;
 	if (message->type == DTLS_SERVER_HELLO)
 		return take_server_hello(hello, message) ? STORM_DTLS_NOTHING : STORM_DTLS_WRONG;
-	if (message->type == DTLS_SERVER_KEY_EXCHANGE) /* an identity hint: ours does not depend on it */
+	if (message->type ==
+	    DTLS_SERVER_KEY_EXCHANGE) /* an identity hint: ours does not depend on it */
 		return STORM_DTLS_NOTHING;
 	if (message->type != DTLS_SERVER_HELLO_DONE)
 		return STORM_DTLS_WRONG;
@@ -297,16 +317,18 @@ take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env, const str
 }
 
 static enum storm_dtls_event
-take_plain_handshake(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who,
-		     const struct dtls_record *record)
+take_plain_handshake(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+		     const struct storm_dtls_who *who, const struct dtls_record *record)
 {
 	struct reader reader = reader_init(record->fragment, record->length);
 	enum storm_dtls_event event = STORM_DTLS_NOTHING;
 	struct dtls_message message;
 
-	while (reader_left(&reader) && event == STORM_DTLS_NOTHING && dtls_message_next(&reader, &message))
-		event = message.type == DTLS_HELLO_VERIFY_REQUEST ? take_verify_request(dtls, &message)
-								  : take_flight(dtls, env, who, &message);
+	while (reader_left(&reader) && event == STORM_DTLS_NOTHING &&
+	       dtls_message_next(&reader, &message))
+		event = message.type == DTLS_HELLO_VERIFY_REQUEST
+				? take_verify_request(dtls, &message)
+				: take_flight(dtls, env, who, &message);
 	return event;
 }
 
@@ -327,8 +349,8 @@ take_finished(struct storm_dtls *dtls, const uint8_t *content, size_t len)
 }
 
 static void
-take_sealed(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct dtls_record *record,
-	    struct storm_dtls_taken *taken)
+take_sealed(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+	    const struct dtls_record *record, struct storm_dtls_taken *taken)
 {
 	struct dtls_opening opening = { .session = &dtls->at.keyed.session, .record = *record };
 
@@ -349,8 +371,9 @@ take_sealed(struct storm_dtls *dtls, const struct storm_dtls_env *env, const str
 }
 
 bool
-storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who,
-		struct dtls_walk *walk, struct storm_dtls_taken *taken)
+storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+		const struct storm_dtls_who *who, struct dtls_walk *walk,
+		struct storm_dtls_taken *taken)
 {
 	struct dtls_record record;
 
@@ -363,8 +386,12 @@ storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env, const
 	}
 	if (record.type == DTLS_HANDSHAKE && dtls->step <= STORM_DTLS_COOKIE)
 		taken->event = take_plain_handshake(dtls, env, who, &record);
-	/* An alert in the clear counts only while there are no keys: anyone could send it (RFC 6347 4.1.2.7). */
-	if (record.type == DTLS_ALERT_RECORD && record.length == DTLS_ALERT_BODY && dtls->step != STORM_DTLS_KEYED) {
+	/*
+	 * An alert in the clear counts only while there are no keys: anyone could send it (RFC 6347
+	 * 4.1.2.7).
+	 */
+	if (record.type == DTLS_ALERT_RECORD && record.length == DTLS_ALERT_BODY &&
+	    dtls->step != STORM_DTLS_KEYED) {
 		taken->event = STORM_DTLS_ALERT;
 		taken->content = record.fragment;
 		taken->len = record.length;

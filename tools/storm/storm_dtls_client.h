@@ -1,9 +1,11 @@
 /*
- * storm_dtls_client.h - the client side of DTLS 1.2 with a pre-shared key, for hundreds of thousands of devices.
+ * storm_dtls_client.h - the client side of DTLS 1.2 with a pre-shared key, for hundreds of
+ * thousands of devices.
  *
- * TLS_PSK_WITH_AES_128_CCM_8 alone, extended master secret offered, connection id on wish (RFC 6347, 4279, 6655, 7627,
- * 9146). Messages are not kept: every flight is written anew from this state, so a device that waits costs its
- * random, cookie and transcript, and one with keys costs its keys.
+ * TLS_PSK_WITH_AES_128_CCM_8 alone, extended master secret offered, connection id on wish (RFC
+ * 6347, 4279, 6655, 7627, 9146). Messages are not kept: every flight is written anew from this
+ * state, so a device that waits costs its random, cookie and transcript, and one with keys costs
+ * its keys.
  *
  *	client				server
  *	hello			->
@@ -13,8 +15,9 @@
  *	last flight		->
  *				<-	ChangeCipherSpec, Finished
  *
- * Pure: bytes in, events and bytes out, time and randomness injected. Owner: the caller, of all memory.
- * Life: storm_dtls_start() -> storm_dtls_write_hello() -> { storm_dtls_take() } ... -> crypto_wipe().
+ * Pure: bytes in, events and bytes out, time and randomness injected. Owner: the caller, of all
+ * memory. Life: storm_dtls_start() -> storm_dtls_write_hello() -> { storm_dtls_take() } ... ->
+ * crypto_wipe().
  */
 #pragma once
 
@@ -34,10 +37,10 @@ enum {
 };
 
 enum storm_dtls_step {
-	STORM_DTLS_HELLO,    /* no cookie yet */
-	STORM_DTLS_COOKIE,   /* the hello with the cookie is out */
-	STORM_DTLS_DONE,     /* ServerHelloDone came, keys are made: the last flight must go */
-	STORM_DTLS_KEYED,    /* the server's Finished was right */
+	STORM_DTLS_HELLO,  /* no cookie yet */
+	STORM_DTLS_COOKIE, /* the hello with the cookie is out */
+	STORM_DTLS_DONE,   /* ServerHelloDone came, keys are made: the last flight must go */
+	STORM_DTLS_KEYED,  /* the server's Finished was right */
 };
 
 /* What only a handshake needs, until the keys are made. */
@@ -51,7 +54,9 @@ struct storm_dtls_hello {
 	uint16_t server_message;        /* message_seq of its next message */
 };
 
-/* What is left then. The session is the server's view turned round: we seal with the client's keys. */
+/*
+ * What is left then. The session is the server's view turned round: we seal with the client's keys.
+ */
 struct storm_dtls_keyed {
 	struct dtls_session session;
 	uint8_t verify[DTLS_VERIFY_DATA], server_verify[DTLS_VERIFY_DATA];
@@ -60,7 +65,8 @@ struct storm_dtls_keyed {
 struct storm_dtls {
 	uint8_t step; /* enum storm_dtls_step */
 	bool offer_cid;
-	uint16_t message;  /* message_seq of our next message; of the hello that is out while that is */
+	/* message_seq of our next message; of the hello that is out while that is. */
+	uint16_t message;
 	uint32_t sequence; /* of our next record in epoch 0 */
 	union {
 		struct storm_dtls_hello hello; /* HELLO, COOKIE */
@@ -82,10 +88,11 @@ struct storm_dtls_env {
 
 void storm_dtls_start(struct storm_dtls *dtls, const struct rng *rng, bool offer_cid);
 /* The ClientHello, with the cookie there is: the same message again when it was out already. */
-void storm_dtls_write_hello(struct storm_dtls *dtls, const struct storm_dtls_env *env, struct writer *out);
+void storm_dtls_write_hello(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+			    struct writer *out);
 /*
- * ClientKeyExchange, ChangeCipherSpec, Finished: one record each. Each may go in a datagram of its own, in any order:
- * `parts` tells where they end.
+ * ClientKeyExchange, ChangeCipherSpec, Finished: one record each. Each may go in a datagram of its
+ * own, in any order: `parts` tells where they end.
  */
 void storm_dtls_write_last(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 			   const struct storm_dtls_who *who, struct writer *out,
@@ -109,8 +116,9 @@ struct storm_dtls_taken {
 };
 
 /* The next event of the datagram; false at its end. */
-bool storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct storm_dtls_who *who,
-		     struct dtls_walk *walk, struct storm_dtls_taken *taken);
+bool storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+		     const struct storm_dtls_who *who, struct dtls_walk *walk,
+		     struct storm_dtls_taken *taken);
 
 /* Whether storm_dtls_write_data() may be called. */
 static inline bool
@@ -119,5 +127,5 @@ storm_dtls_is_keyed(const struct storm_dtls *dtls)
 	return dtls->step == STORM_DTLS_KEYED;
 }
 
-void storm_dtls_write_data(struct storm_dtls *dtls, const struct storm_dtls_env *env, const void *bytes,
-			   size_t len, struct writer *out);
+void storm_dtls_write_data(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+			   const void *bytes, size_t len, struct writer *out);

@@ -20,9 +20,9 @@
 
 enum {
 	BURST = 32,
-	BACKLOG = 4096,          /* frames that wait for a port */
-	BACKLOG_STARTS = 1024,   /* above that nothing new begins */
-	HELD = 1024,             /* frames that are being reordered */
+	BACKLOG = 4096,        /* frames that wait for a port */
+	BACKLOG_STARTS = 1024, /* above that nothing new begins */
+	HELD = 1024,           /* frames that are being reordered */
 	HELD_US = 10000,
 	BUFFERS = 16383,
 	BUFFER_CACHE = 256,
@@ -105,11 +105,15 @@ flush(struct swarm *swarm, unsigned port)
 		n = RTE_MIN(n, 2u * BURST);
 		for (unsigned i = 0; i < n; i++)
 			bytes += rte_pktmbuf_pkt_len(backlog->frames[backlog->first + i]);
-		done = rte_eth_tx_burst(swarm->ports[port].id, 0, backlog->frames + backlog->first, (uint16_t)n);
+		done = rte_eth_tx_burst(swarm->ports[port].id, 0, backlog->frames + backlog->first,
+					(uint16_t)n);
 		backlog->first = (backlog->first + done) % BACKLOG;
 		backlog->n -= done;
 		sent += done;
-		/* Of a burst cut short the bytes are estimated: the sent ones are not ours any more. */
+		/*
+		 * Of a burst cut short the bytes are estimated: the sent ones are not ours any
+		 * more.
+		 */
 		swarm->result->tx_bytes += done == n ? bytes : bytes * done / n;
 		if (done < n)
 			break;
@@ -123,7 +127,8 @@ hold(struct swarm *swarm, unsigned port, struct rte_mbuf *mbuf, bool received)
 {
 	struct held *held = &swarm->held[(swarm->held_first + swarm->n_held) % HELD];
 
-	if (swarm->n_held == HELD || !random_percent(&swarm->random, swarm->config.impairment.reorder))
+	if (swarm->n_held == HELD ||
+	    !random_percent(&swarm->random, swarm->config.impairment.reorder))
 		return false;
 	*held = (struct held){ swarm->fleet.now_us + HELD_US, mbuf, (uint8_t)port, received };
 	swarm->n_held++;
@@ -140,7 +145,8 @@ corrupt(struct swarm *swarm, struct rte_mbuf *mbuf, size_t headers)
 
 	if (!len || !random_percent(&swarm->random, swarm->config.impairment.corrupt))
 		return;
-	payload[random_below(&swarm->random, len)] ^= (uint8_t)(1u << random_below(&swarm->random, 8));
+	payload[random_below(&swarm->random, len)] ^=
+		(uint8_t)(1u << random_below(&swarm->random, 8));
 	swarm->result->corrupted++;
 }
 
@@ -172,7 +178,8 @@ static void
 refill_slot(struct swarm *swarm, unsigned i)
 {
 	swarm->out_mbufs[i] = rte_pktmbuf_alloc(swarm->pool);
-	swarm->out.slots[i].data = swarm->out_mbufs[i] ? rte_pktmbuf_mtod(swarm->out_mbufs[i], uint8_t *) : NULL;
+	swarm->out.slots[i].data =
+		swarm->out_mbufs[i] ? rte_pktmbuf_mtod(swarm->out_mbufs[i], uint8_t *) : NULL;
 }
 
 /* What a device wrote, into frames. */
@@ -185,9 +192,13 @@ submit(struct swarm *swarm, uint32_t device)
 	for (unsigned i = 0; i < swarm->out.n; i++) {
 		const struct storm_slot *slot = &swarm->out.slots[i];
 		struct rte_mbuf *mbuf = swarm->out_mbufs[i];
-		struct net_datagram datagram = { .device = device, .rebound = slot->rebound, .data = slot->data,
-						 .len = slot->len, .offload = false };
-		uint8_t *frame = net_prepend(&swarm->config.net, &port->l3, &swarm->links[p], &datagram);
+		struct net_datagram datagram = { .device = device,
+						 .rebound = slot->rebound,
+						 .data = slot->data,
+						 .len = slot->len,
+						 .offload = false };
+		uint8_t *frame =
+			net_prepend(&swarm->config.net, &port->l3, &swarm->links[p], &datagram);
 
 		mbuf->data_off = (uint16_t)(frame - (uint8_t *)mbuf->buf_addr);
 		mbuf->data_len = (uint16_t)(slot->data + slot->len - frame);
@@ -232,7 +243,8 @@ prefetch_device(const struct swarm *swarm, uint32_t device)
 }
 
 static void
-answer_neighbour(struct swarm *swarm, unsigned p, struct rte_mbuf *mbuf, enum l3_kind kind, struct l3_packet *packet)
+answer_neighbour(struct swarm *swarm, unsigned p, struct rte_mbuf *mbuf, enum l3_kind kind,
+		 struct l3_packet *packet)
 {
 	size_t at = (size_t)(packet->message - rte_pktmbuf_mtod(mbuf, uint8_t *));
 	size_t room = rte_pktmbuf_data_len(mbuf) - at + rte_pktmbuf_tailroom(mbuf);
@@ -260,8 +272,9 @@ parse_frame(struct swarm *swarm, unsigned p, struct rte_mbuf *mbuf, struct arriv
 {
 	struct l3_packet packet;
 	int64_t device;
-	enum l3_kind kind = net_parse(&swarm->config.net, &swarm->ports[p].l3, rte_pktmbuf_mtod(mbuf, uint8_t *),
-				      rte_pktmbuf_data_len(mbuf), 0, &packet, &device);
+	enum l3_kind kind = net_parse(&swarm->config.net, &swarm->ports[p].l3,
+				      rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_data_len(mbuf),
+				      0, &packet, &device);
 
 	swarm->result->rx_bytes += rte_pktmbuf_pkt_len(mbuf);
 	if (kind == L3_ARP || kind == L3_ICMP || kind == L3_ICMPV6) {
@@ -273,7 +286,8 @@ parse_frame(struct swarm *swarm, unsigned p, struct rte_mbuf *mbuf, struct arriv
 		rte_pktmbuf_free(mbuf);
 		return false;
 	}
-	*arrived = (struct arrived){ mbuf, packet.datagram.data, packet.datagram.len, (uint32_t)device };
+	*arrived = (struct arrived){ mbuf, packet.datagram.data, packet.datagram.len,
+				     (uint32_t)device };
 	prefetch_device(swarm, arrived->device);
 	return true;
 }
@@ -282,7 +296,8 @@ static void
 deliver(struct swarm *swarm, const struct arrived *arrived)
 {
 	if (out_ready(swarm)) {
-		fleet_receive(&swarm->fleet, arrived->device, arrived->data, arrived->len, &swarm->out);
+		fleet_receive(&swarm->fleet, arrived->device, arrived->data, arrived->len,
+			      &swarm->out);
 		submit(swarm, arrived->device);
 	} else {
 		swarm->result->no_buffer++;
@@ -296,7 +311,8 @@ receive_impaired(struct swarm *swarm, unsigned p, const struct arrived *arrived)
 	const struct impairment *impairment = &swarm->config.impairment;
 
 	/* A corrupted datagram fails its checksum: to a device it is lost. */
-	if (random_percent(&swarm->random, impairment->loss) || random_percent(&swarm->random, impairment->corrupt)) {
+	if (random_percent(&swarm->random, impairment->loss) ||
+	    random_percent(&swarm->random, impairment->corrupt)) {
 		swarm->result->lost++;
 		rte_pktmbuf_free(arrived->mbuf);
 		return;
@@ -391,7 +407,8 @@ start_devices(struct swarm *swarm)
 	/* Without an idle device a start is late, which its latency and the verdict will show. */
 	while (n < BURST && swarm->fleet.n_idle && !crowded(swarm) && out_ready(swarm) &&
 	       arrivals_take(&swarm->arrivals, elapsed, swarm->fleet.running, &intended)) {
-		int64_t device = fleet_start(&swarm->fleet, swarm->begin_us + intended, &swarm->out);
+		int64_t device =
+			fleet_start(&swarm->fleet, swarm->begin_us + intended, &swarm->out);
 
 		submit(swarm, (uint32_t)device);
 		swarm->result->late_us = RTE_MAX(swarm->result->late_us, elapsed - intended);
@@ -411,13 +428,17 @@ failures(const struct tally *tally)
 }
 
 static void
-print_progress(const struct swarm *swarm, const struct swarm_record *record, const struct tally *tally)
+print_progress(const struct swarm *swarm, const struct swarm_record *record,
+	       const struct tally *tally)
 {
-	fprintf(stderr, "\r%5.0f s  %llu started  %llu done (%.0f/s)  %llu failed  %u at it  p50 %.1f ms  p99 %.1f ms \033[K",
+	fprintf(stderr,
+		"\r%5.0f s  %llu started  %llu done (%.0f/s)  %llu failed  %u at it  p50 %.1f ms  "
+		"p99 %.1f ms \033[K",
 		record->second, (unsigned long long)tally->started,
-		(unsigned long long)(tally->outcomes[OUTCOME_DONE] + tally->outcomes[OUTCOME_INTENDED]), record->done,
-		(unsigned long long)failures(tally), swarm->fleet.running, record->p50_us / 1e3,
-		record->p99_us / 1e3);
+		(unsigned long long)(tally->outcomes[OUTCOME_DONE] +
+				     tally->outcomes[OUTCOME_INTENDED]),
+		record->done, (unsigned long long)failures(tally), swarm->fleet.running,
+		record->p50_us / 1e3, record->p99_us / 1e3);
 	fflush(stderr);
 }
 
@@ -425,7 +446,8 @@ static void
 add_record(struct swarm *swarm)
 {
 	const struct tally *tally = &swarm->fleet.tally;
-	uint64_t done = tally->outcomes[OUTCOME_DONE] + tally->outcomes[OUTCOME_INTENDED], failed = failures(tally);
+	uint64_t done = tally->outcomes[OUTCOME_DONE] + tally->outcomes[OUTCOME_INTENDED],
+		 failed = failures(tally);
 	double span = (double)(swarm->fleet.now_us - swarm->record_us) / SECOND_US;
 	const struct histogram *whole = &tally->phases[PHASE_WHOLE];
 	struct swarm_record record = {
@@ -471,7 +493,8 @@ turn(struct swarm *swarm, bool starting)
 static bool
 run_over(const struct swarm *swarm)
 {
-	return arrivals_over(&swarm->arrivals, swarm->fleet.now_us - swarm->begin_us) && swarm->fleet.running == 0;
+	return arrivals_over(&swarm->arrivals, swarm->fleet.now_us - swarm->begin_us) &&
+	       swarm->fleet.running == 0;
 }
 
 static void
@@ -493,7 +516,8 @@ finish_result(struct swarm *swarm, struct swarm_result *result)
 	result->seconds = (double)elapsed / SECOND_US;
 	result->planned = swarm->arrivals.started;
 	if (swarm->config.plan.kind == PLAN_OPEN)
-		result->planned = RTE_MIN(arrivals_due(&swarm->arrivals, elapsed), swarm->config.plan.total);
+		result->planned =
+			RTE_MIN(arrivals_due(&swarm->arrivals, elapsed), swarm->config.plan.total);
 	else if (!result->interrupted && swarm->config.plan.duration_s <= 0)
 		result->planned = swarm->config.plan.total;
 	for (unsigned p = 0; p < swarm->config.n_ports; p++) {
@@ -554,7 +578,8 @@ wait_for_links(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
 		else if (waited < LINK_WAIT_MS)
 			usleep(1000);
 		else
-			return snprintf(error, DATAPLANE_ERROR_MAX, "port %s: no link: is the other end there?",
+			return snprintf(error, DATAPLANE_ERROR_MAX,
+					"port %s: no link: is the other end there?",
 					swarm->ports[p].device),
 			       -1;
 	}
@@ -568,8 +593,8 @@ ask_next_hop(struct swarm *swarm, unsigned p)
 
 	if (!mbuf)
 		return;
-	mbuf->data_len = (uint16_t)net_ask(&swarm->config.net, &swarm->ports[p].l3, swarm->config.vlan,
-					   rte_pktmbuf_mtod(mbuf, uint8_t *));
+	mbuf->data_len = (uint16_t)net_ask(&swarm->config.net, &swarm->ports[p].l3,
+					   swarm->config.vlan, rte_pktmbuf_mtod(mbuf, uint8_t *));
 	mbuf->pkt_len = mbuf->data_len;
 	queue_frame(swarm, p, mbuf);
 	flush(swarm, p);
@@ -591,7 +616,8 @@ find_next_hop(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
 		if (waited == HOP_WAIT_MS) {
 			free(unused);
 			snprintf(error, DATAPLANE_ERROR_MAX,
-				 "port %s: the server's address (or --gateway) does not answer ARP or neighbour discovery",
+				 "port %s: the server's address (or --gateway) does not answer ARP "
+				 "or neighbour discovery",
 				 swarm->ports[p].device);
 			return -1;
 		}
@@ -605,7 +631,8 @@ find_next_hop(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
 static int
 open_ports(struct swarm *swarm, struct dataplane_config *dp, char error[DATAPLANE_ERROR_MAX])
 {
-	swarm->pool = rte_pktmbuf_pool_create("storm", BUFFERS, BUFFER_CACHE, 0, port_data_room(RTE_ETHER_MTU), 0);
+	swarm->pool = rte_pktmbuf_pool_create("storm", BUFFERS, BUFFER_CACHE, 0,
+					      port_data_room(RTE_ETHER_MTU), 0);
 	if (!swarm->pool) {
 		snprintf(error, DATAPLANE_ERROR_MAX, "no memory for packet buffers");
 		return -1;
@@ -619,14 +646,18 @@ open_ports(struct swarm *swarm, struct dataplane_config *dp, char error[DATAPLAN
 	return 0;
 }
 
-/* Devices lie in huge pages where the kernel gives them: at random access a page walk costs as much as a miss. */
+/*
+ * Devices lie in huge pages where the kernel gives them: at random access a page walk costs as much
+ * as a miss.
+ */
 static int
 allocate_devices(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
 {
 	struct fleet *fleet = &swarm->fleet;
 
 	fleet->n = swarm->config.devices;
-	swarm->devices_bytes = RTE_ALIGN((size_t)fleet->n * sizeof(struct device), (size_t)HUGE_PAGE);
+	swarm->devices_bytes =
+		RTE_ALIGN((size_t)fleet->n * sizeof(struct device), (size_t)HUGE_PAGE);
 	fleet->devices = (struct device *)aligned_alloc(HUGE_PAGE, swarm->devices_bytes);
 	fleet->idle = (uint32_t *)calloc(fleet->n, sizeof *fleet->idle);
 	if (!fleet->devices || !fleet->idle) {

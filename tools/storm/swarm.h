@@ -1,7 +1,9 @@
 /*
- * swarm.h - the fleet on DPDK ports: the loop that starts devices by plan and moves their datagrams.
+ * swarm.h - the fleet on DPDK ports: the loop that starts devices by plan and moves their
+ * datagrams.
  *
- * Life: swarm_open() (DPDK's environment, ports, memory; waits for links and the server's MAC address) -> swarm_run()
+ * Life: swarm_open() (DPDK's environment, ports, memory; waits for links and the server's MAC
+ * address) -> swarm_run()
  * -> swarm_close(). One thread, one a process. Everything is allocated by swarm_open().
  */
 #pragma once
@@ -51,14 +53,14 @@ struct swarm_record {
 enum { SWARM_RECORDS_MAX = 3600 };
 
 struct swarm_result {
-	double seconds;      /* from the first start to the last end, drain not counted */
-	uint64_t planned;    /* bootstraps that should have started */
-	uint64_t late_us;    /* most that a start was behind its intended time */
+	double seconds;   /* from the first start to the last end, drain not counted */
+	uint64_t planned; /* bootstraps that should have started */
+	uint64_t late_us; /* most that a start was behind its intended time */
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;
-	uint64_t tx_full;    /* dropped here: the port took no more, for long */
+	uint64_t tx_full; /* dropped here: the port took no more, for long */
 	uint64_t no_buffer, rx_missed, rx_dropped;
 	uint64_t lost, duplicated, reordered, corrupted; /* by the impairment */
-	double busy;         /* share of the cycles spent in turns that had work */
+	double busy; /* share of the cycles spent in turns that had work */
 	bool interrupted;
 	unsigned n_records;
 	struct swarm_record records[SWARM_RECORDS_MAX];
