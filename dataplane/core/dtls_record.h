@@ -92,6 +92,18 @@ struct dtls_ccm_work {
 	uint8_t nonce[DTLS_NONCE];
 };
 
+/*
+ * The worker that gave out the connection id of a datagram's first record (dtls_handshake.h), or -1: it has none.
+ * Whoever received it, from whatever address, hands it to that worker. The id is not verified: this only routes.
+ */
+static inline int
+dtls_named_worker(const uint8_t *datagram, size_t len)
+{
+	bool has_cid = len >= DTLS_RECORD_HEADER + DTLS_CID && datagram[0] == DTLS_TLS12_CID;
+
+	return has_cid ? datagram[11] : -1;
+}
+
 /* One record to open. `work` is ours. */
 struct dtls_opening {
 	struct dtls_session *session;

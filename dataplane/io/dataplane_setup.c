@@ -267,6 +267,7 @@ make_stack(struct dataplane *dp, const struct dataplane_config *config, struct w
 	fill_stack_config(dp, config, &stack);
 	stack.rng = rng_drbg_source(&dp->rngs[worker->index]);
 	stack.emit_ctx = worker;
+	stack.worker = (uint8_t)worker->index;
 	rng_fill(&stack.rng, stack.hash_seed, sizeof stack.hash_seed);
 	rng_fill(&stack.rng, (uint8_t *)&stack.serial_base, sizeof stack.serial_base);
 	memory = rte_zmalloc_socket("stack", stack_size(&stack), RTE_CACHE_LINE_SIZE, socket);
@@ -275,6 +276,16 @@ make_stack(struct dataplane *dp, const struct dataplane_config *config, struct w
 	worker->stack = stack_init(memory, &stack, clock_us(worker->clock, rte_rdtsc()));
 	worker->counters = stack_counters_writable(worker->stack);
 	return 0;
+}
+
+/* A device that moves keeps its connection id, but not the worker that the port's hash gives it. */
+static bool
+has_dtls(const struct dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->n_listeners; i++)
+		if (dp->listener_security[i] != LISTENER_NOSEC)
+			return true;
+	return false;
 }
 
 /* Queue q of port p belongs to worker (p + q) mod workers: ports of few queues are spread too. */
@@ -289,7 +300,7 @@ give_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_ER
 		txq->queue = (uint16_t)(worker->index % port->tx_queues);
 		if (port->tx_queues < dp->n_workers || port->peer_chooses_queues)
 			txq->locks = port->tx_locks;
-		worker->hands_over |= dp->n_workers > 1 && !port->rss;
+		worker->hands_over |= dp->n_workers > 1 && (!port->rss || has_dtls(dp));
 		for (unsigned q = 0; q < port->rx_queues; q++) {
 			if ((p + q) % dp->n_workers != worker->index)
 				continue;

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "dataplane/core/dtls_record.h"
 #include "dataplane/core/siphash.h"
 #include "dataplane/core/stack.h"
 
@@ -21,13 +22,25 @@ struct flow {
 };
 
 /*
- * The owner of a datagram. This is the one place that decides: connection ids (RFC 9146), which
- * name the worker that gave them out whatever 5-tuple they come from, will be looked at here.
+ * The owner of a datagram that worker `receiver` got from a device whose hash decides. Connection
+ * ids (RFC 9146) name the worker that gave them out, whatever 5-tuple they come from.
  */
+static inline unsigned
+flow_named(const struct flow *flow, const struct dgram_in *datagram, unsigned receiver)
+{
+	int named = dtls_named_worker(datagram->data, datagram->len);
+
+	return named >= 0 && (unsigned)named < flow->workers ? (unsigned)named : receiver;
+}
+
+/* The owner of a datagram where our hash decides. */
 static inline unsigned
 flow_owner(const struct flow *flow, const struct dgram_in *datagram)
 {
 	uint64_t hash = siphash13(&flow->key, &datagram->peer, sizeof datagram->peer);
+	int named = dtls_named_worker(datagram->data, datagram->len);
 
+	if (named >= 0 && (unsigned)named < flow->workers)
+		return (unsigned)named;
 	return (unsigned)((hash >> 32) * flow->workers >> 32);
 }

@@ -63,8 +63,10 @@ static void
 accept_datagram(struct worker *worker, const struct port *port, struct rte_mbuf *mbuf,
 		const struct dgram_in *datagram)
 {
-	if (worker->hands_over && !port->rss) {
-		unsigned owner = flow_owner(&worker->flow, datagram);
+	if (worker->hands_over) {
+		unsigned owner = port->rss ?
+					 flow_named(&worker->flow, datagram, worker->index) :
+					 flow_owner(&worker->flow, datagram);
 
 		if (owner != worker->index) {
 			handover_put(&worker->handover, owner, mbuf, datagram);

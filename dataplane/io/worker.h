@@ -63,7 +63,7 @@ struct worker {
 	const _Atomic bool *stop; /* the one thing all workers poll besides their rings */
 	unsigned index;
 	bool idle_yield;
-	bool hands_over; /* some port's hash is not trusted */
+	bool hands_over; /* some port's hash is not trusted, or connection ids name workers */
 	unsigned n_queues, n_txqs;
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */

@@ -6,7 +6,11 @@
 static struct dgram_in
 datagram_of(unsigned host, unsigned port)
 {
-	return (struct dgram_in){ .peer = { .addr = { [10] = 0xff,
+	static uint8_t coap[80] = { 0x44, 0x02 };
+
+	return (struct dgram_in){ .data = coap,
+				  .len = sizeof coap,
+				  .peer = { .addr = { [10] = 0xff,
 						      [11] = 0xff,
 						      10,
 						      (uint8_t)(host >> 16),
@@ -30,6 +34,30 @@ Test(flow, owner_is_a_worker_and_does_not_change)
 			datagram.len = 77;
 			cr_assert_eq(flow_owner(&flow, &datagram), owner);
 		}
+	}
+}
+
+/* RFC 9146: type 25, version, epoch, sequence, then our id, whose first byte is the worker. */
+Test(flow, a_connection_id_names_its_worker)
+{
+	static uint8_t record[] = "\x19\xfe\xfd\0\1\0\0\0\0\0\7\3" "slotran\0\0";
+	const struct flow flow = { { 1, 2 }, 8 };
+
+	for (unsigned i = 0; i < 100; i++) {
+		struct dgram_in datagram = datagram_of(i, 5683), plain = datagram_of(i, 5683);
+
+		datagram.data = record;
+		datagram.len = sizeof record - 1;
+		cr_assert_eq(flow_owner(&flow, &datagram), 3);
+		cr_assert_eq(flow_named(&flow, &datagram, 5), 3);
+		cr_assert_eq(flow_named(&flow, &plain, 5), 5);
+		datagram.len = 11; /* it ends before the id */
+		cr_assert_eq(flow_named(&flow, &datagram, 5), 5);
+		cr_assert_eq(flow_owner(&flow, &datagram), flow_owner(&flow, &plain));
+		record[11] = 8; /* no such worker */
+		datagram.len = sizeof record - 1;
+		cr_assert_eq(flow_named(&flow, &datagram, 5), 5);
+		record[11] = 3;
 	}
 }
 
