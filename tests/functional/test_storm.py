@@ -198,12 +198,55 @@ def test_misbehaviour_moves_its_counter(patient, mode, security):
     assert patient.run("--devices", 20, "--source-port", port + 50, *security)[0] == 0
 
 
+def test_devices_bootstrap_through_a_flood(build, network, tmp_path):
+    """A second port brings spoofed ClientHellos as fast as they come; devices on the first one are served, and the
+    flood leaves no session."""
+    flood_socket = tmp_path / "flood.sock"
+    one = Storm(build, network, tmp_path, {
+        r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=0,socket=%s"; '
+                        'addresses = [ "198.18.9.1/24" ]; },' % flood_socket})
+    try:
+        before = one.daemon.counters()
+        flood = subprocess.Popen(network.command(
+            f"{build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,socket={flood_socket}", "--server",
+            "198.18.9.1", "--source", "198.18.9.10+200", "--devices", 100000, "--psk", "--misbehave", "hello-flood",
+            "--concurrency", 1, "--duration", 120), stdout=subprocess.PIPE, text=True)
+        try:
+            wait_for(lambda: one.daemon.counters()["dtls_hello_verify"] > 100000, "the flood", 60)
+            code, report = one.run("--devices", DEVICES, "--psk", "--expect", one.folder / "expected")
+            assert flood.poll() is None, "the flood outlasted the devices"
+        finally:
+            flood.terminate()
+            flood.communicate(timeout=30)
+        assert code in (0, 4), report  # 4: both generators share a machine with the appliance
+        assert report["done"] == DEVICES and report["failed"] == 0
+        assert one.daemon.counters()["sessions_opened"] - before["sessions_opened"] == DEVICES
+    finally:
+        assert one.stop() == 0
+
+
 def test_a_device_is_found_by_its_connection_id(storm):
     one = storm()
     code, report, moved = one.moved("--devices", 20, "--psk", "--cid", "--misbehave", "rebind")
     assert code == 0, report
     assert report["outcomes"]["done"] == 20
     assert moved["dtls_moved"] == 20 and moved["bs_finished"] == 20
+
+
+@pytest.mark.parametrize("server,source", [("198.18.0.1", "198.18.0.10+7"), ("2001:2::1", "2001:2::10+7")])
+def test_requests_as_a_capture(build, tmp_path, server, source):
+    """tshark reads them: a request of each device, from its own address, with right checksums."""
+    file = tmp_path / "requests.pcap"
+    subprocess.run([f"{build}/tools/storm/cradlestorm", "--pcap", file, "--server", server, "--source", source,
+                    "--devices", "20", "--pct", "112"], check=True, timeout=60)
+    text = subprocess.run(["tshark", "-r", file, "-o", "udp.check_checksum:TRUE", "-T", "fields", "-e", "udp.srcport",
+                           "-e", "udp.dstport", "-e", "udp.checksum.status", "-e", "coap.opt.uri_query",
+                           "-e", "coap.opt.uri_path"], text=True, capture_output=True, check=True, timeout=60).stdout
+    rows = [line.split("\t") for line in text.splitlines()]
+    assert len(rows) == 20
+    for number, (port, to, checksum, query, path) in enumerate(rows):
+        assert (int(port), to, checksum, path) == (10000 + number // 7, "5683", "1", "bs")
+        assert f"ep=dev-{number + 1:07}" in query and "pct=112" in query
 
 
 def test_usage_and_start(build, tmp_path):

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/storm/options.h"
+#include "tools/storm/pcap.h"
 #include "tools/storm/report.h"
 
 static volatile sig_atomic_t stop;
@@ -38,6 +39,20 @@ write_json(const struct report *report, const char *file)
 	if (rc < 0)
 		fprintf(stderr, "cradlestorm: %s: %s\n", file, strerror(errno));
 	return rc;
+}
+
+static int
+write_pcap(const struct options *options)
+{
+	FILE *stream = fopen(options->pcap, "we");
+	int rc = stream ? pcap_write(&options->swarm, stream) : -1;
+
+	if (stream && fclose(stream) != 0)
+		rc = -1;
+	if (rc == 0)
+		return REPORT_EXIT_DONE;
+	fprintf(stderr, "cradlestorm: %s: %s\n", options->pcap, strerror(errno));
+	return REPORT_EXIT_START;
 }
 
 static int
@@ -74,7 +89,7 @@ main(int argc, char **argv)
 
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:
-		rc = run(&options);
+		rc = options.pcap ? write_pcap(&options) : run(&options);
 		break;
 	case OPTIONS_HELP:
 		rc = REPORT_EXIT_DONE;

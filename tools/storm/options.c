@@ -12,6 +12,7 @@ enum {
 	PORT_NOSEC = 5683,
 	PORT_PSK = 5684,
 	CONCURRENCY = 64,
+	GIVE_UP_S = 300, /* above what CoAP waits at most, MAX_TRANSMIT_WAIT 93 s */
 	DEVICES_MAX = 20000000,
 	MS_US = 1000,
 	S_US = 1000000,
@@ -57,6 +58,7 @@ enum option_id {
 	OPTION_SLOW_ACK,
 	OPTION_LIST_MISBEHAVE,
 	OPTION_JSON,
+	OPTION_PCAP,
 	OPTION_PROGRESS,
 	OPTION_HELP,
 };
@@ -111,7 +113,7 @@ static const struct option_text {
 	  NULL },
 	{ OPTION_ACK_TIMEOUT, "ack-timeout", "MS",
 	  "ACK_TIMEOUT of RFC 7252 (2000); half of it for handshakes", NULL },
-	{ OPTION_GIVE_UP, "give-up", "S", "a device fails after so long without progress (93)",
+	{ OPTION_GIVE_UP, "give-up", "S", "a device fails after so long without progress (300)",
 	  NULL },
 	{ OPTION_DRAIN, "drain", "S",
 	  "answer late copies so long at the end (0.2; 10 on a lossy network)", NULL },
@@ -119,6 +121,8 @@ static const struct option_text {
 	{ OPTION_SLOW_ACK, "slow-ack-ms", "MS", "for slow-ack (4000)", NULL },
 	{ OPTION_JSON, "json", "FILE", "writes the report as JSON too; - is standard output",
 	  "Report" },
+	{ OPTION_PCAP, "pcap", "FILE", "writes every device's first request instead of running",
+	  NULL },
 	{ OPTION_PROGRESS, "progress", NULL, "a line a second, even where there is no terminal",
 	  NULL },
 	{ OPTION_LIST_MISBEHAVE, "list-misbehave", NULL,
@@ -442,6 +446,8 @@ take_option(struct options *options, enum option_id id, const char *name, const 
 		return take_conditions(options, id, name, value);
 	if (id == OPTION_JSON)
 		options->json = value;
+	if (id == OPTION_PCAP)
+		options->pcap = value;
 	if (id == OPTION_PROGRESS)
 		options->swarm.progress = true;
 	return 0;
@@ -466,7 +472,7 @@ set_defaults(struct options *options)
 		.plan = { .kind = PLAN_CLOSED, .concurrency = CONCURRENCY },
 		.fleet = { .format = -1,
 			   .ack_timeout_us = (uint64_t)COAP_ACK_TIMEOUT_MS * MS_US,
-			   .give_up_us = (uint64_t)COAP_MAX_TRANSMIT_WAIT_MS * MS_US,
+			   .give_up_us = (uint64_t)GIVE_UP_S * S_US,
 			   .slow_ack_us = 4 * S_US },
 	};
 	options->names.first = 1;
@@ -520,7 +526,7 @@ complete(struct options *options)
 	const struct impairment *impairment = &swarm->impairment;
 	bool lossy = impairment->loss > 0 || impairment->corrupt > 0;
 
-	if (!swarm->n_ports || !options->server_text || !swarm->net.n_addresses)
+	if ((!swarm->n_ports && !options->pcap) || !options->server_text || !swarm->net.n_addresses)
 		return complain("--port, --server and --source are needed");
 	if (l3_is_ipv4(swarm->net.server) != l3_is_ipv4(swarm->net.first))
 		return complain("--server and --source are of different address families");
