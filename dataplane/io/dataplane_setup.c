@@ -127,6 +127,19 @@ memory_needed(const struct dataplane *dp, const struct dataplane_config *config)
 
 /* ---- ports ---- */
 
+/* Listeners are numbered by port, address and UDP port, in this order; how large stacks are depends on their security. */
+static void
+plan_listeners(struct dataplane *dp, const struct dataplane_config *config)
+{
+	unsigned n = 0;
+
+	for (unsigned p = 0; p < config->n_ports; p++)
+		for (unsigned a = 0; a < config->ports[p].n_addresses; a++)
+			for (unsigned u = 0; u < config->n_listeners; u++)
+				dp->listener_security[n++] = config->listeners[u].security;
+	dp->n_planned = n;
+}
+
 static void
 fill_addresses(struct dataplane *dp, struct port *port, const struct dataplane_config *config,
 	       const struct dataplane_port_config *from)
@@ -140,7 +153,6 @@ fill_addresses(struct dataplane *dp, struct port *port, const struct dataplane_c
 	for (unsigned a = 0; a < from->n_addresses; a++) {
 		memcpy(l3->addresses[a], from->addresses[a].addr, sizeof l3->addresses[a]);
 		for (unsigned u = 0; u < config->n_listeners; u++) {
-			dp->listener_security[dp->n_listeners] = config->listeners[u].security;
 			dp->port_of[dp->n_listeners++] = port;
 		}
 	}
@@ -245,7 +257,7 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 {
 	*stack = (struct stack_config){
 		.sessions = dp->sessions_per_worker,
-		.n_listeners = dp->n_listeners,
+		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
 		.limits = &dp->limits,
 		.directory = &dp->directory,
@@ -405,6 +417,7 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	    eal_place(config, &dp->cpus, error) < 0)
 		return -1;
 	dp->sessions_per_worker = (config->sessions + config->workers - 1) / config->workers;
+	plan_listeners(dp, config);
 	fill_stack_config(dp, config, &stack);
 	dp->stack_bytes = stack_size(&stack);
 	dp->buffer_bytes = buffer_bytes(config);

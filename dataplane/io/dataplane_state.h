@@ -28,6 +28,7 @@ struct dataplane {
 	bool environment; /* DPDK's is up */
 	bool hugepages;
 	unsigned n_ports, n_workers, n_listeners, n_udp_ports;
+	unsigned n_planned; /* listeners once all ports are open */
 	unsigned sessions_per_worker, buffers;
 	size_t stack_bytes, buffer_bytes;
 	uint8_t listener_security[LISTENERS_MAX];

@@ -126,9 +126,7 @@ class Cradled:
         self.edit("cradle.conf", r'^file_prefix = .*', f'file_prefix = "{network.name}-{os.urandom(3).hex()}";')
         self.edit("cradle.conf", r'^hugepages = .*', 'hugepages = "no";')
         self.edit("cradle.conf", r'^sessions = \d+', "sessions = 1024")
-        if 'security = "nosec"' not in self.read("cradle.conf"):
-            self.edit("cradle.conf", r'\{ port = 5684; security = "psk"; \}',
-                      r'\g<0>, { port = 5683; security = "nosec"; }')
+        self.edit("cradle.conf", r"# , (\{ port = 5683)", r", \1")
         for pattern, replacement in (settings or {}).items():
             self.edit("cradle.conf", pattern, replacement)
 

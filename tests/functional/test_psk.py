@@ -325,6 +325,18 @@ def test_a_device_whose_address_changes_goes_on(daemon, network):
     wait_for(lambda: report_of(daemon, "demo-0001")["status"] == "Success", "the report")
 
 
+def test_a_changed_address_finds_the_worker_of_its_connection_id(cradled, network):
+    """Eight new ports: some of them belong to the other worker by their hash."""
+    daemon = cradled({r"^workers = 1": "workers = 2"})
+    client = connect(network, cid=b"").handshake()
+    for n in range(8):
+        client.sock = network.udp()
+        client.put(b"\x40\x00\x0e" + bytes([n]))
+        assert client.get() == b"\x70\x00\x0e" + bytes([n])
+    assert bootstrap(client) == PATHS
+    assert daemon.counters()["handed_over"] > 0
+
+
 def test_our_connection_id_is_used_towards_the_device(daemon, network):
     client = connect(network, cid=b"abcde").handshake()
     assert bootstrap(client) == PATHS

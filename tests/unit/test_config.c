@@ -186,7 +186,7 @@ Test(config, sample_is_accepted_with_its_values)
 	cr_expect_str_eq(config->socket, "/run/cradle/cradle.sock");
 	cr_expect_eq(config->n_ports, 1);
 	cr_expect_eq(config->ports[0].addresses.count, 2);
-	cr_expect_eq(config->n_listeners, 2);
+	cr_expect_eq(config->n_listeners, 1);
 	cr_expect_eq(config->log_level, SEVERITY_INFO);
 	config_dataplane(config, dataplane);
 	cr_expect_eq(dataplane->limits.ack_timeout_us, 2000000);
@@ -207,8 +207,7 @@ Test(config, sample_shows_the_defaults)
 	static const char text[] =
 		"ports = ( { device = \"net_af_packet0,iface=cradle0\";\n"
 		"            addresses = [ \"198.18.0.1/24\", \"2001:2::1/64\" ]; } );\n"
-		"listeners = ( { port = 5684; security = \"psk\"; }, { port = 5683; security = "
-		"\"nosec\"; } );\n";
+		"listeners = ( { port = 5684; security = \"psk\"; } );\n";
 	struct config *bare =
 		config_parse(SOURCE_ROOT "/conf/cradle.conf", text, sizeof text - 1, &diags);
 	struct config_changes changes;
