@@ -11,6 +11,8 @@
 
 enum {
 	LINE = 64,
+	SESSIONS_PER_CBC = 8, /* few devices speak that suite alone */
+	CBC_MIN = 64,
 	HANDSHAKES_MIN = 64,
 	HANDSHAKES_MAX = 65536,
 	SESSIONS_PER_HANDSHAKE = 4,
@@ -47,6 +49,16 @@ count_handshakes(const struct stack_config *config)
 	return n < HANDSHAKES_MIN ? HANDSHAKES_MIN : n;
 }
 
+static uint32_t
+count_cbc(const struct stack_config *config)
+{
+	uint32_t n = config->sessions / SESSIONS_PER_CBC;
+
+	if (!config->lane_item)
+		return 0;
+	return n < CBC_MIN ? CBC_MIN : n;
+}
+
 static size_t
 lines(size_t bytes)
 {
@@ -65,7 +77,8 @@ secured_size(const struct stack_config *config)
 	if (!is_wanted(config))
 		return 0;
 	return lines(sizeof(struct secured)) + associations_size(config) +
-	       lines(count_handshakes(config) * sizeof(struct secured_handshake));
+	       lines(count_handshakes(config) * sizeof(struct secured_handshake)) +
+	       count_cbc(config) * sizeof(struct secured_cbc);
 }
 
 size_t
@@ -140,6 +153,11 @@ secured_init(struct stack *stack, void *memory)
 	secured->handshakes =
 		(struct secured_handshake *)(behind + associations_size(&stack->config));
 	secured->n_handshakes = count_handshakes(&stack->config);
+	secured->n_cbc = count_cbc(&stack->config);
+	secured->cbc = (struct secured_cbc *)((uint8_t *)secured->handshakes +
+					      lines(secured->n_handshakes *
+						    sizeof(struct secured_handshake)));
+	lane_init(secured);
 	handshakes_init(stack);
 	init_limits(stack);
 	secured->server = (struct dtls_server){
@@ -234,13 +252,14 @@ disassociate(struct stack *stack, struct association *association)
 {
 	/* What was said before goes out under the keys it was meant for. */
 	secured_seal(stack);
+	lane_release_keys(stack->secured, &association->dtls);
 	crypto_wipe(&association->dtls, sizeof association->dtls);
 	association->established = false;
 }
 
 /* A run belongs to its association, and a copy of a request to the one it came over (RFC 7252 9.1). */
 void
-secured_associate(struct stack *stack, struct session *session, const struct arrival *arrival,
+secured_associate(struct stack *stack, struct session *session, const struct link *link,
 		  const struct dtls_session *fresh)
 {
 	struct association *association = association_at(stack, session);
@@ -252,7 +271,7 @@ secured_associate(struct stack *stack, struct session *session, const struct arr
 	}
 	association->dtls = *fresh;
 	association->established = true;
-	session->link = arrival->in->link;
+	session->link = *link;
 	session->request = (struct exchange_request){ 0 };
 	wait_idle(stack, session);
 }
@@ -266,6 +285,7 @@ secured_forget(struct stack *stack, struct session *session)
 		return;
 	association = association_at(stack, session);
 	handshakes_release(stack, association);
+	lane_leave(stack, session);
 	if (association->established)
 		disassociate(stack, association);
 }
@@ -278,7 +298,7 @@ end_association(struct stack *stack, struct session *session)
 
 	dialogue_closed(stack, session);
 	disassociate(stack, association);
-	if (!association->handshake && !session->untold)
+	if (!association->handshake && !association->lane && !session->untold)
 		dialogue_close(stack, session);
 }
 
@@ -518,6 +538,20 @@ open_later(struct stack *stack, const struct session *session, const struct arri
 	};
 }
 
+/* What belongs to no association may belong to the handshake that runs, here or in the slow lane. */
+static void
+take_for_handshake(struct stack *stack, struct session *session, struct arrival *arrival)
+{
+	const struct association *association = session ? association_at(stack, session) : NULL;
+
+	if (association && association->handshake)
+		handshakes_advance(stack, session, arrival);
+	else if (association && association->lane)
+		lane_record(stack, session, arrival);
+	else
+		count(&stack->counters, COUNTER_dtls_rx_no_session);
+}
+
 /* A handshake runs beside an association: what the latter does not open is for the former. */
 static void
 open_now(struct stack *stack, struct session *session, struct arrival *arrival)
@@ -527,7 +561,7 @@ open_now(struct stack *stack, struct session *session, struct arrival *arrival)
 
 	dtls_open(stack->secured->server.ops, &opening, 1);
 	if (opening.outcome != COUNTER_dtls_rx_opened) {
-		handshakes_advance(stack, session, arrival);
+		take_for_handshake(stack, session, arrival);
 		return;
 	}
 	count(&stack->counters, opening.outcome);
@@ -549,14 +583,12 @@ take_protected(struct stack *stack, struct arrival *arrival)
 		return;
 	}
 	association = association_at(stack, session);
-	if (association->established && association->handshake)
+	if (!association->established)
+		take_for_handshake(stack, session, arrival);
+	else if (association->handshake || association->lane)
 		open_now(stack, session, arrival);
-	else if (association->established)
-		open_later(stack, session, arrival);
-	else if (association->handshake)
-		handshakes_advance(stack, session, arrival);
 	else
-		count(&stack->counters, COUNTER_dtls_rx_no_session);
+		open_later(stack, session, arrival);
 }
 
 /* ---- datagrams in --------------------------------------------------------------------------------------------- */
@@ -564,12 +596,7 @@ take_protected(struct stack *stack, struct arrival *arrival)
 static void
 take_plaintext(struct stack *stack, struct arrival *arrival)
 {
-	struct session *session = secured_session_of(stack, arrival);
-
-	if (session && association_at(stack, session)->handshake)
-		handshakes_advance(stack, session, arrival);
-	else
-		count(&stack->counters, COUNTER_dtls_rx_no_session);
+	take_for_handshake(stack, secured_session_of(stack, arrival), arrival);
 }
 
 static void

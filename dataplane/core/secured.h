@@ -48,6 +48,9 @@ void secured_open(struct stack *stack);
 /* Seals the datagrams that wait: before the outbox leaves the stack. */
 void secured_seal(struct stack *stack);
 
+/* One item of the slow lane, for a session of ours. */
+void secured_lane(struct stack *stack, const struct slow_lane_item *item);
+
 /* Handshakes' timers. */
 void secured_tick(struct stack *stack);
 /* When the next of them is due. */

@@ -128,10 +128,11 @@ session_for(struct stack *stack, struct arrival *arrival)
 }
 
 /* A session without association and without a past is there for its handshake alone. */
-static void
-abandon(struct stack *stack, struct session *session)
+void
+secured_abandon(struct stack *stack, struct session *session)
 {
-	if (session->untold || bootstrap_running(session->state))
+	if (session->untold || bootstrap_running(session->state) ||
+	    association_at(stack, session)->lane)
 		return;
 	if (session->state != BOOTSTRAP_IDLE)
 		session_table_unpin(stack->table, &session->node);
@@ -147,9 +148,9 @@ settle(struct stack *stack, struct session *session, const struct arrival *arriv
 		return;
 	handshakes_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
-		secured_associate(stack, session, arrival, fresh);
+		secured_associate(stack, session, &arrival->in->link, fresh);
 	else
-		abandon(stack, session);
+		secured_abandon(stack, session);
 }
 
 void
@@ -166,8 +167,9 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 	progress = dtls_handshake_receive(&secured->server,
 					  &handshake_of(secured, association_at(stack, session))->dtls,
 					  &arrival->record, &turn);
-	/* A suite that only the slow lane speaks: refused at once, rather than left to time out. */
-	if (progress == DTLS_SLOW_LANE)
+	if (progress == DTLS_SLOW_LANE && lane_takes(stack, &arrival->record))
+		lane_hello(stack, session, arrival);
+	else if (progress == DTLS_SLOW_LANE) /* refused at once, rather than left to time out */
 		dtls_flight_alert(arrival->record.sequence, DTLS_HANDSHAKE_FAILURE, &flight.writer);
 	flight_end(stack, &flight);
 	settle(stack, session, arrival, progress, &fresh);

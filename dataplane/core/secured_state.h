@@ -1,5 +1,5 @@
 /*
- * secured_state.h - the inside of the stack's DTLS, shared by secured.c and secured_handshake.c alone.
+ * secured_state.h - the inside of the stack's DTLS, shared by secured.c, secured_handshake.c and secured_lane.c alone.
  */
 #pragma once
 
@@ -22,6 +22,9 @@ struct association {
 	struct dtls_session dtls; /* of meaning when established */
 	uint32_t handshake;       /* index + 1 of the one that runs for this peer; 0: none */
 	bool established;
+	bool lane;                /* an attempt waits in the slow lane ... */
+	uint32_t lane_serial;     /* ... this one ... */
+	uint32_t lane_random;     /* ... for the hello that begins so */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct association) == 192, "three cache lines");
@@ -33,6 +36,14 @@ struct secured_handshake {
 };
 
 static_assert(sizeof(struct secured_handshake) <= 512, "a handshake, with all that belongs to it");
+
+/* Keys of a session that the slow lane led; a free one holds the index + 1 of the next free one. */
+struct secured_cbc {
+	struct dtls_cbc keys; /* first: sessions point at it */
+	uint32_t next_free;
+};
+
+static_assert(offsetof(struct secured_cbc, keys) == 0, "a session's keys are its place in the pool");
 
 /* What a record that waits to be opened belongs to. */
 struct secured_pending {
@@ -48,6 +59,9 @@ struct secured {
 	struct secured_handshake *handshakes;
 	uint32_t n_handshakes, free_handshake; /* the latter as index + 1 */
 	struct timer_wheel wheel;              /* of handshakes */
+	struct secured_cbc *cbc;
+	uint32_t n_cbc, free_cbc;              /* the latter as index + 1 */
+	uint32_t lane_serial;                  /* of the newest attempt in the slow lane */
 	const struct peer *asking;             /* whose identity is being looked up */
 
 	struct ratelimit hellos, starts;
@@ -86,12 +100,30 @@ void handshakes_advance(struct stack *stack, struct session *session, struct arr
 /* Gives the session's handshake back, if one runs. */
 void handshakes_release(struct stack *stack, struct association *association);
 
+/* A handshake of this session ended without success: closes the session if that is all it was for. */
+void secured_abandon(struct stack *stack, struct session *session);
+
+/* ---- secured_lane.c ---- */
+
+/* All keys are free. */
+void lane_init(struct secured *secured);
+/* Gives the keys of a session that has some back, wiped. */
+void lane_release_keys(struct secured *secured, struct dtls_session *dtls);
+/* Whether there is a lane that can lead the handshake of this verified hello. */
+bool lane_takes(const struct stack *stack, const struct dtls_record *hello);
+/* Hands a verified hello to the lane. */
+void lane_hello(struct stack *stack, struct session *session, const struct arrival *arrival);
+/* Hands a further record of a session in the lane on. */
+void lane_record(struct stack *stack, struct session *session, const struct arrival *arrival);
+/* The session's attempt, if one waits in the lane, is given up. */
+void lane_leave(struct stack *stack, struct session *session);
+
 /* ---- secured.c ---- */
 
 /* The session of the peer that the datagram came from, or NULL. */
 struct session *secured_session_of(const struct stack *stack, const struct arrival *arrival);
 /* A handshake has finished: its association replaces what the session had. */
-void secured_associate(struct stack *stack, struct session *session, const struct arrival *arrival,
+void secured_associate(struct stack *stack, struct session *session, const struct link *link,
 		       const struct dtls_session *fresh);
 
 /* A datagram without CoAP on its way out, like outgoing.h's. */

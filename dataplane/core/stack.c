@@ -266,6 +266,15 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 	secured_seal(stack);
 }
 
+void
+stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item,
+	   struct outbox *out)
+{
+	stack_begin(stack, now_us, out);
+	secured_lane(stack, item);
+	secured_seal(stack);
+}
+
 /* ---- being watched ---- */
 
 const struct counters *

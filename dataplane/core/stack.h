@@ -24,6 +24,7 @@
 #include "dataplane/core/directory.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/rng.h"
+#include "dataplane/core/slow_lane.h"
 
 enum {
 	STACK_BURST = 32,            /* datagrams of one stack_receive() */
@@ -153,6 +154,11 @@ struct stack_config {
 							 * quarter of the sessions */
 	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
 	struct rng rng;
+	/* The way to the slow lane: a free item, or NULL; and one filled in, which is the lane's from then on. NULL: there
+	 * is no lane, and who needs it is refused. */
+	struct slow_lane_item *(*lane_item)(void *ctx);
+	void (*lane_offer)(void *ctx, struct slow_lane_item *item);
+	void *lane_ctx;
 	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
 	 * next tick. */
 	bool (*emit)(void *ctx, const struct session_event *event);
@@ -187,6 +193,10 @@ void stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out);
  * run that is over changes nothing; its batch is released. */
 void stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
 		   struct outbox *out);
+
+/* One item that came back from the slow lane; may append one datagram. The item stays the caller's. */
+void stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item,
+		struct outbox *out);
 
 const struct counters *stack_counters(const struct stack *stack);
 struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread

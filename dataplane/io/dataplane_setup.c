@@ -259,6 +259,8 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.sessions = dp->sessions_per_worker,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
+		.lane_item = worker_lane_item,
+		.lane_offer = worker_lane_offer,
 		.limits = &dp->limits,
 		.directory = &dp->directory,
 	};
@@ -280,6 +282,8 @@ make_stack(struct dataplane *dp, const struct dataplane_config *config, struct w
 	stack.rng = rng_drbg_source(&dp->rngs[worker->index]);
 	stack.emit_ctx = worker;
 	stack.worker = (uint8_t)worker->index;
+	stack.lane_ctx = worker;
+	worker->lane = dp->lane;
 	rng_fill(&stack.rng, stack.hash_seed, sizeof stack.hash_seed);
 	rng_fill(&stack.rng, (uint8_t *)&stack.serial_base, sizeof stack.serial_base);
 	memory = rte_zmalloc_socket("stack", stack_size(&stack), RTE_CACHE_LINE_SIZE, socket);

@@ -18,6 +18,7 @@
 #include "dataplane/io/clock.h"
 #include "dataplane/io/flow.h"
 #include "dataplane/io/handover.h"
+#include "dataplane/io/lane.h"
 #include "dataplane/io/port.h"
 #include "dataplane/io/txq.h"
 
@@ -32,6 +33,7 @@ enum worker_step {
 	STEP_TIMERS,
 	STEP_TRANSMIT,
 	STEP_MAILBOX,
+	STEP_LANE,
 	STEP_QUIESCE,
 	WORKER_STEPS
 };
@@ -68,6 +70,7 @@ struct worker {
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */
 	struct rte_ring *commands, *events;
+	struct lane *lane; /* the way to the slow lane; NULL: there is none */
 
 	/* The turn. */
 	uint64_t now_us;
@@ -93,6 +96,9 @@ int worker_run(void *worker);
 unsigned worker_turn(struct worker *worker);
 /* The stack's way to the event ring: `worker` is its ctx. */
 bool worker_emit(void *worker, const struct session_event *event);
+/* The stack's way to the slow lane: the same. */
+struct slow_lane_item *worker_lane_item(void *worker);
+void worker_lane_offer(void *worker, struct slow_lane_item *item);
 /* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing
  * held is lost. */
 void worker_drain_mailbox(struct worker *worker);

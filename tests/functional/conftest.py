@@ -17,6 +17,11 @@ SERVER4, SERVER6 = "198.18.0.1", "2001:2::1"
 DEVICE4 = "198.18.0.2"
 
 
+def pytest_configure(config):
+    # A terminated run still takes its namespace and programs down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def pytest_addoption(parser):
     parser.addoption("--build-dir", default=str(ROOT / "build-test"))
 

@@ -67,7 +67,7 @@ class Pipe:
 
     def __init__(self, daemon, *options, key=KEY.decode()):
         self.process = subprocess.Popen(
-            daemon.network.command(f"{daemon.build}/tests/functional/dtls_pipe", *options, SERVER4, 5684,
+            daemon.network.command("timeout", 60, f"{daemon.build}/tests/functional/dtls_pipe", *options, SERVER4, 5684,
                                    IDENTITY.decode(), key),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.suite = self.process.stderr.readline().decode().strip()

@@ -71,6 +71,12 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 {
 }
 
+/* It has no slow lane. */
+void
+stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item, struct outbox *out)
+{
+}
+
 void
 stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
 	      struct outbox *out)
