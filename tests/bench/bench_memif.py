@@ -4,7 +4,7 @@
 usage: bench_memif.py --build-dir DIR [--quick] [--json FILE]
 
 Busy time comes from the appliance itself: what its worker spent in turns that had work, divided by the bootstraps that
-finished meanwhile, so waiting for the generator does not count. Whatever else runs on the machine can only add, so of
+finished meanwhile, so waiting for the generator does not count. The generator polls without giving its CPU away. Whatever else runs on the machine can only add, so of
 several runs the least busy one is taken; rates are of the fastest run.
 """
 import argparse
@@ -72,7 +72,7 @@ class Appliance:
         done = subprocess.run(
             [f"{self.build}/tools/storm/cradlestorm", "--port",
              f"net_memif0,role=client,socket={self.memif},rsize=12", "--server", "198.18.0.1",
-             "--source", "198.18.0.10+100", "--devices", str(DEVICES), "--json", "-",
+             "--source", "198.18.0.10+100", "--devices", str(DEVICES), "--json", "-", "--poll",
              "--expect", self.folder / "expected", *map(str, argv)], text=True, capture_output=True, timeout=60)
         if not done.stdout:
             sys.exit("cradlestorm failed: " + done.stderr)
@@ -103,6 +103,8 @@ def bootstraps(appliance, name, options, seconds, runs):
 def half_load(appliance, name, options, rate, seconds):
     """Latencies at half of what the closed loop reached, from the intended start."""
     report, _ = appliance.storm("--rate", rate / 2, "--duration", seconds, "--ramp", seconds / 4, *options)
+    if not report["valid"]:
+        print(f"  {name} at half load: {report['verdict']}", file=sys.stderr)
     whole = report["latency_us"]["whole"]
     return {f"{name}_half_load_p50_us": whole["p50"], f"{name}_half_load_p99_us": whole["p99"]}
 

@@ -143,9 +143,16 @@ def test_corruption_is_told_by_checksums(storm):
 def test_open_loop_keeps_its_plan(storm):
     one = storm()
     code, report = one.run("--devices", DEVICES, "--rate", 200, "--duration", 2, "--ramp", 1, "--seed", 7)
-    assert code == 0, report
+    # On a machine that is busy with other things starts may be late, and the verdict says so.
+    assert code == 0 or (code == 4 and "late" in report["verdict"]), report
     assert report["plan"]["total"] == report["done"] == 300  # 200/s over 2 s, less half of the ramp
     assert report["seconds"] > 1.5
+
+
+def test_a_plan_that_cannot_be_kept_is_invalid(storm):
+    """Two devices behind a second of network cannot start 100 times a second: the figures would lie."""
+    code, report = storm().run("--devices", 2, "--rate", 100, "--duration", 2, "--rtt", 500)
+    assert code == 4 and not report["valid"]
 
 
 def test_a_burst_with_slow_links(storm):

@@ -47,7 +47,7 @@ Test(storm_plan, open_loop_takes_all_in_time_whatever_runs)
 	unsigned early = 0;
 
 	arrivals_init(&arrivals, &plan, 1);
-	while (arrivals_take(&arrivals, UINT64_MAX / 2, UINT32_MAX, &intended)) {
+	while (arrivals_take(&arrivals, 10900000, UINT32_MAX, &intended)) {
 		cr_assert(intended >= previous, "in order");
 		early += intended < 1000000;
 		previous = intended;
@@ -89,6 +89,21 @@ Test(storm_plan, nothing_starts_before_its_time)
 	cr_assert(!arrivals_take(&arrivals, 0, 0, &intended));
 	cr_assert_eq(arrivals_due(&arrivals, 2000000), 20);
 	cr_assert_eq(arrivals_due(&arrivals, 60000000), 100);
+}
+
+Test(storm_plan, an_open_loop_offers_nothing_after_its_end)
+{
+	const struct plan plan = {
+		.kind = PLAN_OPEN, .rate = 10, .duration_s = 10, .total = 100
+	};
+	struct arrivals arrivals;
+	uint64_t intended;
+
+	arrivals_init(&arrivals, &plan, 1);
+	cr_assert(arrivals_take(&arrivals, 16000000, 0, &intended));
+	cr_assert(!arrivals_over(&arrivals, 16000000));
+	cr_assert(!arrivals_take(&arrivals, 16000001, 0, &intended));
+	cr_assert(arrivals_over(&arrivals, 16000001));
 }
 
 Test(storm_plan, closed_loop_holds_its_number)

@@ -30,6 +30,12 @@ double plan_arrivals(const struct plan *plan);
 /* When (seconds) the area below the rate reaches `arrivals`: the inverse of the plan. */
 double plan_time_s(const struct plan *plan, double arrivals);
 
+/*
+ * When an open loop offers no more: the last of its arrivals, being at random, may come after the
+ * duration by five standard deviations, and a second is granted.
+ */
+double plan_end_s(const struct plan *plan);
+
 /* The starts, one after the other. */
 struct arrivals {
 	const struct plan *plan;
