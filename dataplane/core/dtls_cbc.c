@@ -9,8 +9,9 @@
 enum {
 	CBC_MAC_HEADER = 13,
 	CBC_CONTENT_MAX = 2048, /* more than a datagram of ours ever holds */
-	/* Epoch 0 had ServerHello, ServerHelloDone and ChangeCipherSpec, each perhaps repeated by the library's timer:
-	 * a number well above them keeps a repeated ChangeCipherSpec fresh for the client. */
+	/* Epoch 0 had ServerHello, ServerHelloDone and ChangeCipherSpec, each perhaps repeated by
+	 * the library's timer: a number well above them keeps a repeated ChangeCipherSpec fresh for
+	 * the client. */
 	CBC_FLIGHT_SEQUENCE = 64,
 };
 
@@ -27,8 +28,10 @@ void
 dtls_cbc_establish(const struct crypto_ops *ops, const struct slow_lane_keys *keys,
 		   struct dtls_cbc *cbc, struct dtls_session *session)
 {
-	init_direction(ops, &cbc->client, keys->client_key, keys->client_mac, keys->encrypt_then_mac);
-	init_direction(ops, &cbc->server, keys->server_key, keys->server_mac, keys->encrypt_then_mac);
+	init_direction(ops, &cbc->client, keys->client_key, keys->client_mac,
+		       keys->encrypt_then_mac);
+	init_direction(ops, &cbc->server, keys->server_key, keys->server_mac,
+		       keys->encrypt_then_mac);
 	*session = (struct dtls_session){
 		.cbc = cbc,
 		.write_sequence = keys->write_sequence,
@@ -81,8 +84,9 @@ dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening)
 }
 
 /*
- * An IV nobody can foretell (RFC 5246 6.2.3.2) without a generator at hand: a pseudo-random function of the record's number,
- * which never comes twice, under the MAC key. What is MACed elsewhere has 13 bytes or more, so the inputs never meet.
+ * An IV nobody can foretell (RFC 5246 6.2.3.2) without a generator at hand: a pseudo-random
+ * function of the record's number, which never comes twice, under the MAC key. What is MACed
+ * elsewhere has 13 bytes or more, so the inputs never meet.
  */
 static void
 make_iv(const struct crypto_ops *ops, const struct crypto_cbc_keys *keys, uint64_t sequence,

@@ -36,8 +36,8 @@ dtls_cookies_init(struct dtls_cookies *cookies, const struct crypto_ops *ops, co
 }
 
 void
-dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops, const struct rng *rng,
-		    uint64_t now_us)
+dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops,
+		    const struct rng *rng, uint64_t now_us)
 {
 	if (now_us < cookies->rotate_us)
 		return;
@@ -117,10 +117,10 @@ dtls_cookie_write_verify(struct writer *out, const struct dtls_record *record,
 			 const struct dtls_message *message, const uint8_t cookie[DTLS_COOKIE])
 {
 	enum { BODY = 2 + 1 + DTLS_COOKIE };
-	/* Clients' parsers differ: one that writes 0xFEFD itself reads it, the others expect 1.0 at this point. */
+	/* Clients' parsers differ: one that writes 0xFEFD itself reads it, the others expect 1.0
+	 * at this point. */
 	uint16_t version = record->version == DTLS_1_2 ? DTLS_1_2 : DTLS_1_0;
-	struct writer_mark mark =
-		dtls_write_record(out, DTLS_HANDSHAKE, version, record->sequence);
+	struct writer_mark mark = dtls_write_record(out, DTLS_HANDSHAKE, version, record->sequence);
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 
 	dtls_message_header(header, DTLS_HELLO_VERIFY_REQUEST, BODY, message->sequence);

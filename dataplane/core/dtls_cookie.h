@@ -1,23 +1,28 @@
 /*
- * dtls_cookie.h - stateless cookies (RFC 6347 4.2.1): a client proves that it receives at its address.
+ * dtls_cookie.h - stateless cookies (RFC 6347 4.2.1): a client proves that it receives at its
+ * address.
  *
- * Two keyed hashes, both over the peer (address, port, listener): one of the ClientHello up to the cookie (version,
- * random, session id), one of all of it (suites, compression and extensions too).
+ * Two keyed hashes, both over the peer (address, port, listener): one of the ClientHello up to the
+ * cookie (version, random, session id), one of all of it (suites, compression and extensions too).
  *
  *	 0      1                9                16
- *	+------+----------------+----------------+   kind: bit 0 names the secret, bit 1 says that the hello
- *	| kind | of the head    | of the whole   |         was not seen whole, so that there is no second hash
  *	+------+----------------+----------------+
+ *	| kind | of the head    | of the whole   |
+ *	+------+----------------+----------------+
+ *	kind: bit 0 names the secret; bit 1 says that the hello was not seen whole, so that there is
+ *	no second hash
  *
- * A ClientHello may come in fragments, and nothing is kept before the cookie, so a first fragment is judged by what it
- * must hold: everything up to the cookie, that is by the first hash alone. (A hello that came whole without a cookie
- * may exceed the path with it, so every cookie has that hash.) This is weaker only in that suites and extensions may
- * differ between the two hellos; the address is proven alike, and Finished covers the second hello anyway.
+ * A ClientHello may come in fragments, and nothing is kept before the cookie, so a first fragment
+ * is judged by what it must hold: everything up to the cookie, that is by the first hash alone. (A
+ * hello that came whole without a cookie may exceed the path with it, so every cookie has that
+ * hash.) This is weaker only in that suites and extensions may differ between the two hellos; the
+ * address is proven alike, and Finished covers the second hello anyway.
  *
- * The first hash is SipHash-1-3, a fifth of the price of the second, HMAC-SHA-256: neither protects more than a
- * round-trip, and guessing costs 2^64 and 2^56 datagrams.
+ * The first hash is SipHash-1-3, a fifth of the price of the second, HMAC-SHA-256: neither protects
+ * more than a round-trip, and guessing costs 2^64 and 2^56 datagrams.
  *
- * Two secrets: one is replaced every DTLS_COOKIE_LIFE_US, so a cookie is good for one to two of these.
+ * Two secrets: one is replaced every DTLS_COOKIE_LIFE_US, so a cookie is good for one to two of
+ * these.
  *
  * Owner: one worker. Neither allocates nor blocks.
  */
@@ -59,8 +64,10 @@ bool dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_o
 		       const struct peer *peer, const struct dtls_hello *hello, bool whole);
 
 /*
- * Writes a HelloVerifyRequest for the hello that `message` of `record` begins. Record sequence and message_seq are the
- * client's (RFC 6347 4.2.1, 4.2.2), so nothing need be remembered. 44 bytes: fewer than any ClientHello has.
+ * Writes a HelloVerifyRequest for the hello that `message` of `record` begins. Record sequence and
+ * message_seq are the client's (RFC 6347 4.2.1, 4.2.2), so nothing need be remembered. 44 bytes:
+ * fewer than any ClientHello has.
  */
 void dtls_cookie_write_verify(struct writer *out, const struct dtls_record *record,
-			      const struct dtls_message *message, const uint8_t cookie[DTLS_COOKIE]);
+			      const struct dtls_message *message,
+			      const uint8_t cookie[DTLS_COOKIE]);

@@ -1,7 +1,8 @@
 /*
  * dtls_defs.h - DTLS 1.2 on the wire: numbers, sizes and layouts (RFC 6347, RFC 5246, RFC 9146).
  *
- * Record (RFC 6347 4.1). With a connection id (RFC 9146 4) the type is 25 and the id stands before the length:
+ * Record (RFC 6347 4.1). With a connection id (RFC 9146 4) the type is 25 and the id stands before
+ * the length:
  *
  *	 0      1         3       5            11       13
  *	+------+---------+-------+------------+--------+----------
@@ -43,9 +44,10 @@ enum dtls_sizes {
 	DTLS_NONCE = DTLS_IMPLICIT_IV + DTLS_EXPLICIT_NONCE,
 	DTLS_SEAL_OVERHEAD = DTLS_EXPLICIT_NONCE + DTLS_TAG,
 	DTLS_ALERT_BODY = 2,
-	DTLS_COOKIE = 16,     /* of ours; 16 is what the smallest client keeps room for */
-	DTLS_CID = 8,         /* of ours, see dtls_handshake.h */
-	DTLS_PEER_CID_MAX = 32, /* longer ones are not negotiated: RFC 9146 leaves that to the server */
+	DTLS_COOKIE = 16, /* of ours; 16 is what the smallest client keeps room for */
+	DTLS_CID = 8,     /* of ours, see dtls_handshake.h */
+	DTLS_PEER_CID_MAX =
+		32, /* longer ones are not negotiated: RFC 9146 leaves that to the server */
 };
 
 enum dtls_version {
@@ -80,29 +82,30 @@ enum dtls_suite {
 };
 
 enum dtls_extension {
-	DTLS_EXT_MAX_FRAGMENT_LENGTH = 1,    /* RFC 6066 4 */
+	DTLS_EXT_MAX_FRAGMENT_LENGTH = 1,     /* RFC 6066 4 */
 	DTLS_EXT_EXTENDED_MASTER_SECRET = 23, /* RFC 7627 5.1 */
-	DTLS_EXT_CONNECTION_ID = 54,         /* RFC 9146 3; the drafts' 53 and 254 have another MAC and are unknown here */
+	DTLS_EXT_CONNECTION_ID =
+		54, /* RFC 9146 3; the drafts' 53 and 254 have another MAC and are unknown here */
 	DTLS_EXT_RENEGOTIATION_INFO = 0xff01, /* RFC 5746 3.2 */
 };
 
 enum dtls_max_fragment { /* RFC 6066 4: 2^9 to 2^12 */
-	DTLS_MAX_FRAGMENT_512 = 1,
-	DTLS_MAX_FRAGMENT_4096 = 4,
+			 DTLS_MAX_FRAGMENT_512 = 1,
+			 DTLS_MAX_FRAGMENT_4096 = 4,
 };
 
 enum dtls_alert_level { DTLS_WARNING = 1, DTLS_FATAL = 2 };
 
-enum dtls_alert { /* RFC 5246 7.2 */
-	DTLS_NO_ALERT = 255, /* of ours: nothing to send */
-	DTLS_CLOSE_NOTIFY = 0,
-	DTLS_UNEXPECTED_MESSAGE = 10,
-	DTLS_HANDSHAKE_FAILURE = 40,
-	DTLS_ILLEGAL_PARAMETER = 47,
-	DTLS_DECODE_ERROR = 50,
-	DTLS_DECRYPT_ERROR = 51,
-	DTLS_PROTOCOL_VERSION = 70,
-	DTLS_INTERNAL_ERROR = 80,
-	DTLS_USER_CANCELED = 90,
-	DTLS_NO_RENEGOTIATION = 100,
+enum dtls_alert {                      /* RFC 5246 7.2 */
+		  DTLS_NO_ALERT = 255, /* of ours: nothing to send */
+		  DTLS_CLOSE_NOTIFY = 0,
+		  DTLS_UNEXPECTED_MESSAGE = 10,
+		  DTLS_HANDSHAKE_FAILURE = 40,
+		  DTLS_ILLEGAL_PARAMETER = 47,
+		  DTLS_DECODE_ERROR = 50,
+		  DTLS_DECRYPT_ERROR = 51,
+		  DTLS_PROTOCOL_VERSION = 70,
+		  DTLS_INTERNAL_ERROR = 80,
+		  DTLS_USER_CANCELED = 90,
+		  DTLS_NO_RENEGOTIATION = 100,
 };

@@ -40,7 +40,8 @@ write_server_hello(const struct dtls_handshake *hs, struct writer *out)
 	writer_u16(out, DTLS_PSK_AES_128_CCM_8);
 	writer_u8(out, 0); /* no compression */
 	/* A client that sent no extension need not know the field (RFC 5246 7.4.1.3). */
-	if (hs->extended_master_secret || hs->secure_renegotiation || hs->max_fragment || hs->has_cid)
+	if (hs->extended_master_secret || hs->secure_renegotiation || hs->max_fragment ||
+	    hs->has_cid)
 		write_extensions(hs, out);
 }
 
@@ -66,7 +67,8 @@ open_message(struct dtls_handshake *hs, uint8_t type, uint16_t sequence, struct 
 	return message;
 }
 
-/* Both length fields of the header are the body's: we do not fragment, the largest of our flights has 150 bytes. */
+/* Both length fields of the header are the body's: we do not fragment, the largest of our
+ * flights has 150 bytes. */
 static void
 close_message(const struct open_message *message, const struct crypto_ops *ops,
 	      struct crypto_sha256 *transcript, struct writer *out)

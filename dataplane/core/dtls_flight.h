@@ -1,5 +1,6 @@
 /*
- * dtls_flight.h - what the server sends in a handshake, made from state each time: no flight is stored.
+ * dtls_flight.h - what the server sends in a handshake, made from state each time: no flight is
+ * stored.
  *
  * A flight that finds no room fails the writer and nothing else. Neither allocates nor blocks.
  */
@@ -11,8 +12,8 @@
 #include "dataplane/core/dtls_handshake.h"
 
 /*
- * ServerHello and ServerHelloDone, one record each: some small clients read one message a record. When `transcript`
- * is not NULL it takes both: the first time.
+ * ServerHello and ServerHelloDone, one record each: some small clients read one message a record.
+ * When `transcript` is not NULL it takes both: the first time.
  */
 void dtls_flight_hello(const struct crypto_ops *ops, struct dtls_handshake *hs,
 		       struct crypto_sha256 *transcript, struct writer *out);

@@ -1,10 +1,11 @@
 /*
- * dtls_handshake.h - the server's DTLS 1.2 handshake for TLS_PSK_WITH_AES_128_CCM_8, as a state machine.
+ * dtls_handshake.h - the server's DTLS 1.2 handshake for TLS_PSK_WITH_AES_128_CCM_8, as a state
+ * machine.
  *
  *	client                              server
  *	ClientHello              ------->              dtls_greet(): no state
  *	                         <-------   HelloVerifyRequest
- *	ClientHello with cookie  ------->              dtls_handshake_init(), dtls_handshake_receive()
+ *	ClientHello with cookie  ------->       dtls_handshake_init(), dtls_handshake_receive()
  *	                         <-------   ServerHello, ServerHelloDone
  *	ClientKeyExchange,
  *	ChangeCipherSpec,
@@ -12,34 +13,40 @@
  *	                         <-------   ChangeCipherSpec, Finished
  *
  * What RFC 6347 4.2 demands, and where it is met:
- *	4.2.1 cookie, stateless, of the client's parameters; secrets change     dtls_cookie.c
- *	4.2.1 HelloVerifyRequest: version 1.0, record sequence of the hello     dtls_cookie_write_verify()
- *	4.2.1 ServerHello takes the record sequence of the hello                begin_flight(), of a new handshake
- *	4.2.1 a wrong cookie is treated as none                                 dtls_greet()
- *	4.2.2 message_seq: ours start where the hello's stands                  dtls_flight.c
- *	4.2.2 messages of the past are ignored, future ones kept or dropped     dispatch_message(), keep_early()
- *	4.2.3 fragments in any order, overlapping, of any size                  dtls_assembly_add()
- *	4.2.4 retransmission by timer, and upon the peer's retransmission       dtls_handshake_tick(), repeat_flight()
- *	4.2.4 the last flight is repeated though the handshake is over          dtls_session_handshake()
- *	4.2.4.1 timer values: RFC 7925 11's 9 s, doubled                        DTLS_RETRANSMIT_US
- *	4.2.5 ChangeCipherSpec is no handshake message and has no number        take_change_cipher_spec()
- *	4.2.6 the transcript leaves out the first hello and its answer          start_transcript()
- *	4.2.6 and covers messages as if not fragmented                          hash_message()
- *	4.2.7 alerts are not repeated by us, and may be lost                    fail()
- *	4.2.8 an association lives until the new handshake has finished         the caller: *session is written last
+ *	4.2.1 cookie, stateless, of the client's parameters		dtls_cookie.c
+ *	      secrets change						dtls_cookies_rotate()
+ *	      a wrong cookie is treated as none				dtls_greet()
+ *	      HelloVerifyRequest: 1.0, the hello's record sequence	dtls_cookie_write_verify()
+ *	      ServerHello: the hello's record sequence			begin_flight()
+ *	4.2.2 message_seq: ours start where the hello's stands		dtls_flight.c
+ *	      past messages ignored, future ones kept or dropped	dispatch_message()
+ *	4.2.3 fragments in any order, overlapping, of any size		dtls_assembly_add()
+ *	4.2.4 retransmission by timer					dtls_handshake_tick()
+ *	      and upon the peer's retransmission			step_repeat_flight()
+ *	      the last flight, though the handshake is over		dtls_session_handshake()
+ *	      timer values: RFC 7925 11's 9 s, doubled			DTLS_RETRANSMIT_US
+ *	4.2.5 ChangeCipherSpec is no message and has no number		dtls_step_finish.c
+ *	4.2.6 the transcript leaves out the first hello			start_transcript()
+ *	      and covers messages as if not fragmented			step_hash_message()
+ *	4.2.7 alerts are not repeated by us, and may be lost		step_fail()
+ *	4.2.8 an association lives until the new handshake ended	secured_associate()
  *
- * Fragmented hellos: the fragment that holds the cookie must come first (RFC 6347 lets a server drop the others); from
- * then on the handshake's own memory puts the message together, up to DTLS_HELLO_MAX bytes.
+ * Fragmented hellos: the fragment that holds the cookie must come first (RFC 6347 lets a server
+ * drop the others); from then on the handshake's own memory puts the message together, up to
+ * DTLS_HELLO_MAX bytes.
  *
- * Wrong key and unknown identity look alike: both go through the whole key schedule, fail to open the client's
- * Finished, and are answered decrypt_error (RFC 4279 2 permits it instead of unknown_psk_identity, which clients take
- * as final and which tells who is known). A plaintext alert can be forged to the client by whoever can forge a record
- * to us, so answering a record that looks like a Finished and does not open gives an attacker nothing new.
+ * Wrong key and unknown identity look alike: both go through the whole key schedule, fail to open
+ * the client's Finished, and are answered decrypt_error (RFC 4279 2 permits it instead of
+ * unknown_psk_identity, which clients take as final and which tells who is known). A plaintext
+ * alert can be forged to the client by whoever can forge a record to us, so answering a record that
+ * looks like a Finished and does not open gives an attacker nothing new.
  *
- * Connection ids (RFC 9146) of ours: worker (1) | slot (3) | random (4). The first byte lets a datagram of an unknown
- * address find its worker; the random part tells the runs of a slot apart and keeps ids from being guessed.
+ * Connection ids (RFC 9146) of ours: worker (1) | slot (3) | random (4). The first byte lets a
+ * datagram of an unknown address find its worker; the random part tells the runs of a slot apart
+ * and keeps ids from being guessed.
  *
- * Owner: the caller, of all memory; pool and timers are its own. One thread. Neither allocates nor blocks.
+ * Owner: the caller, of all memory; pool and timers are its own. One thread. Neither allocates nor
+ * blocks.
  */
 #pragma once
 
@@ -56,11 +63,13 @@
 #include "dataplane/core/dtls_server.h"
 
 enum {
-	DTLS_HELLO_MAX = 352,       /* a fragmented ClientHello, put together; one in a single record may be larger */
+	DTLS_HELLO_MAX = 352, /* a fragmented ClientHello put together; a whole one may be larger */
 	DTLS_EXCHANGE_MAX = 2 + DTLS_IDENTITY_LEN_MAX,
-	DTLS_EARLY_MAX = 64,        /* a Finished under CCM is 53 bytes, 62 with our connection id */
-	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,      /* RFC 7925 11; the client's own timer mostly comes first */
-	DTLS_HANDSHAKE_LIFE_US = 60 * 1000 * 1000, /* from the verified hello: three of such a client's flights */
+	DTLS_EARLY_MAX = 64, /* a Finished under CCM is 53 bytes, 62 with our connection id */
+	/* RFC 7925 11; the client's own timer mostly comes first. */
+	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,
+	/* From the verified hello: three flights of such a client. */
+	DTLS_HANDSHAKE_LIFE_US = 60 * 1000 * 1000,
 };
 
 enum dtls_state {
@@ -74,19 +83,19 @@ enum dtls_state {
 
 /* A handshake that runs. Everything but the first group is of the state it stands under. */
 struct dtls_handshake {
-	uint8_t state; /* enum dtls_state; set_state() alone writes it */
+	uint8_t state; /* enum dtls_state; step_set_state() alone writes it */
 	bool extended_master_secret, secure_renegotiation, has_cid;
 	bool changed_cipher_spec; /* it came ahead of the key exchange */
 	bool is_known;            /* of the identity: for the counters alone */
 	uint8_t max_fragment, peer_cid_len, retransmissions;
-	uint16_t hello_message;   /* message_seq of the ClientHello, and of our ServerHello */
-	uint16_t next_message;    /* message_seq expected from the client */
+	uint16_t hello_message; /* message_seq of the ClientHello, and of our ServerHello */
+	uint16_t next_message;  /* message_seq expected from the client */
 	struct dtls_assembly assembly;
 	uint32_t device;
 	uint64_t identity_hash;
-	uint64_t sequence;        /* of our next record of epoch 0 */
+	uint64_t sequence; /* of our next record of epoch 0 */
 	uint64_t started_us;
-	uint64_t due_us;          /* call dtls_handshake_tick() then */
+	uint64_t due_us; /* call dtls_handshake_tick() then */
 	uint8_t client_random[DTLS_RANDOM];
 	uint8_t cid[DTLS_CID];
 	union {
@@ -109,7 +118,8 @@ struct dtls_handshake {
 					struct crypto_hmac_key master;
 					struct dtls_keys keys;
 					struct dtls_window window;
-					uint8_t client_verify[DTLS_VERIFY_DATA]; /* what Finished must say */
+					uint8_t client_verify
+						[DTLS_VERIFY_DATA]; /* what Finished must say */
 					uint8_t body[DTLS_VERIFY_DATA];
 					uint8_t seen[(DTLS_VERIFY_DATA + 7) / 8];
 				} keyed;
@@ -121,10 +131,11 @@ struct dtls_handshake {
 _Static_assert(sizeof(struct dtls_handshake) <= 496, "a handshake must stay small");
 
 enum dtls_progress {
-	DTLS_WAITING,     /* for the client, or until due_us */
-	DTLS_ESTABLISHED, /* *session is ready, the last flight is written; wipe and free the handshake */
-	DTLS_FAILED,      /* over, perhaps with an alert; wipe and free the handshake */
-	DTLS_SLOW_LANE,   /* this client needs another suite: nothing was sent; wipe and free, hand the hello on */
+	DTLS_WAITING, /* for the client, or until due_us */
+	/* Of these the caller wipes and frees the handshake. */
+	DTLS_ESTABLISHED, /* *session is ready, the last flight is written */
+	DTLS_FAILED,      /* over, perhaps with an alert */
+	DTLS_SLOW_LANE,   /* this client needs another suite: nothing was sent, hand the hello on */
 };
 
 /* What a call brings and what it fills. */
@@ -139,14 +150,15 @@ void dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *se
 			 uint64_t now_us);
 
 /*
- * Whether a verified hello is this handshake's own, received again. If not, the client began anew: wipe, init and
- * receive again.
+ * Whether a verified hello is this handshake's own, received again. If not, the client began anew:
+ * wipe, init and receive again.
  */
 bool dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_record *hello);
 
 /*
- * Takes one record of the peer: of epoch 0, or of epoch 1 that no association could open. A ClientHello must have passed
- * dtls_greet() as VERIFIED or FRAGMENT. The record is opened in place only when it was this handshake's.
+ * Takes one record of the peer: of epoch 0, or of epoch 1 that no association could open. A
+ * ClientHello must have passed dtls_greet() as VERIFIED or FRAGMENT. The record is opened in place
+ * only when it was this handshake's.
  */
 enum dtls_progress dtls_handshake_receive(const struct dtls_server *server,
 					  struct dtls_handshake *hs,
@@ -157,8 +169,8 @@ enum dtls_progress dtls_handshake_tick(const struct dtls_server *server, struct 
 				       struct dtls_turn *turn);
 
 /*
- * A handshake record that an established association opened: the client lost our last flight (it is written again),
- * or wants to renegotiate (refused, RFC 5246 7.2.2).
+ * A handshake record that an established association opened: the client lost our last flight (it is
+ * written again), or wants to renegotiate (refused, RFC 5246 7.2.2).
  */
 void dtls_session_handshake(const struct dtls_server *server, struct dtls_session *session,
 			    const struct dtls_opening *opening, struct writer *out);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* ---- shape --------------------------------------------------------------------------------------------------- */
+/* ---- shape ---- */
 
 static void
 read_head(struct reader *reader, struct dtls_hello *hello)
@@ -62,7 +62,7 @@ dtls_hello_parse(const uint8_t *body, size_t len, struct dtls_hello *hello)
 	return reader_done(&reader);
 }
 
-/* ---- choice -------------------------------------------------------------------------------------------------- */
+/* ---- choice ---- */
 
 static enum dtls_alert
 choose_suite(const struct dtls_hello *hello, struct dtls_offer *offer)
@@ -186,7 +186,8 @@ dtls_hello_choose(const struct dtls_hello *hello, struct dtls_offer *offer)
 	enum dtls_alert alert;
 
 	*offer = (struct dtls_offer){ 0 };
-	/* Versions count down; lower ones than ours are newer and take ours (RFC 6347 4.1, RFC 5246 E.1). */
+	/* Versions count down; lower ones than ours are newer and take ours (RFC 6347 4.1, RFC
+	 * 5246 E.1). */
 	if (hello->version >> 8 != DTLS_MAJOR || hello->version > DTLS_1_2)
 		return DTLS_PROTOCOL_VERSION;
 	/* RFC 5246 7.4.1.2: null compression must be there, and is the one we take. */

@@ -1,14 +1,17 @@
 /*
- * dtls_hello.h - the ClientHello: its shape, and what we choose from it (RFC 5246 7.4.1.2, RFC 6347 4.2.1, RFC 7925).
+ * dtls_hello.h - the ClientHello: its shape, and what we choose from it (RFC 5246 7.4.1.2, RFC 6347
+ * 4.2.1, RFC 7925).
  *
- *	 0         2        34    35      ..           ..
- *	+---------+--------+-----+-------+----+-------+----+--------+----+-------------+----+------------+
- *	| version | random | len | sess. | len| cookie| len| suites | len| compression | len| extensions |
- *	+---------+--------+-----+-------+----+-------+----+--------+----+-------------+----+------------+
- *	'------------- head -------------'            '----------------- tail ---------------------------'
+ *	 0         2        34           ..         ..         ..              ..
+ *	+---------+--------+------------+----------+----------+---------------+--------------+
+ *	| version | random | session id | cookie   | suites   | compressions  | extensions   |
+ *	+---------+--------+------------+----------+----------+---------------+--------------+
+ *	'------------ head -------------'          '------------------ tail -----------------'
+ *	Each but the first two has its length in front: one byte, two for suites and extensions.
  *
- * Two steps, as the cookie stands between them: dtls_hello_parse() looks at the shape alone and knows no state, so it
- * may be fed by anyone; dtls_hello_choose() is for clients that proved their address, and answers with alerts.
+ * Two steps, as the cookie stands between them: dtls_hello_parse() looks at the shape alone and
+ * knows no state, so it may be fed by anyone; dtls_hello_choose() is for clients that proved their
+ * address, and answers with alerts.
  *
  * Owner: the caller; everything is borrowed from the message. Neither allocates nor blocks.
  */
@@ -38,8 +41,8 @@ struct dtls_hello {
 bool dtls_hello_parse(const uint8_t *body, size_t len, struct dtls_hello *hello);
 
 /*
- * Just version, random, head and cookie, from a first fragment that ends anywhere behind them; false when it ends
- * before. The tail is empty.
+ * Just version, random, head and cookie, from a first fragment that ends anywhere behind them;
+ * false when it ends before. The tail is empty.
  */
 bool dtls_hello_parse_head(const uint8_t *fragment, size_t len, struct dtls_hello *hello);
 
@@ -53,5 +56,6 @@ struct dtls_offer {
 	struct dtls_bytes peer_cid;
 };
 
-/* DTLS_NO_ALERT and *offer, or the alert that ends this handshake. Suites and extensions unknown to us are skipped. */
+/* DTLS_NO_ALERT and *offer, or the alert that ends this handshake. Suites and extensions unknown
+ * to us are skipped. */
 enum dtls_alert dtls_hello_choose(const struct dtls_hello *hello, struct dtls_offer *offer);

@@ -6,7 +6,7 @@
 enum {
 	EPOCH_KEYED = 1,
 	DTLS_RECORD_FIXED = 11, /* of the header: what stands before connection id and length */
-	SEQUENCES = 48, /* bits of a record number */
+	SEQUENCES = 48,         /* bits of a record number */
 };
 
 bool
@@ -41,7 +41,7 @@ dtls_session_plaintext_max(const struct dtls_session *session)
 	return session->max_fragment ? (size_t)1 << (8 + session->max_fragment) : 16384;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------- */
+/* ---- walking ---- */
 
 /* Reads one record; false when the datagram ends inside of it. */
 static bool
@@ -78,8 +78,8 @@ is_known_type(uint8_t type)
 }
 
 /*
- * RFC 6347 4.1: 0xFEFD once negotiated. Before that clients write what they like: 0xFEFF, 0xFEFD, and mbedTLS 2.28
- * 0xFE00; only the major version says anything.
+ * RFC 6347 4.1: 0xFEFD once negotiated. Before that clients write what they like: 0xFEFF, 0xFEFD,
+ * and mbedTLS 2.28 0xFE00; only the major version says anything.
  */
 static bool
 is_known_version(const struct dtls_record *record)
@@ -99,18 +99,18 @@ dtls_record_next(struct dtls_walk *walk, struct dtls_record *record, struct coun
 		count(counters, COUNTER_dtls_rx_records);
 		if (is_known_type(record->type) && is_known_version(record))
 			return true;
-		count(counters, is_known_type(record->type) ? COUNTER_dtls_rx_version :
-							      COUNTER_dtls_rx_type);
+		count(counters,
+		      is_known_type(record->type) ? COUNTER_dtls_rx_version : COUNTER_dtls_rx_type);
 	}
 	return false;
 }
 
-/* ---- nonce and additional data ------------------------------------------------------------------------------- */
+/* ---- nonce and additional data ---- */
 
 /*
- * RFC 5246 6.2.3.3: seq_num (epoch and sequence in DTLS), type, version, length of the plaintext. Made of values rather
- * than copied from the header, and in two whole words: a wide load of what narrower stores have just written stalls
- * until they reach the cache.
+ * RFC 5246 6.2.3.3: seq_num (epoch and sequence in DTLS), type, version, length of the plaintext.
+ * Made of values rather than copied from the header, and in two whole words: a wide load of what
+ * narrower stores have just written stalls until they reach the cache.
  */
 static uint16_t
 put_aad(uint8_t aad[CRYPTO_CCM_AAD_MAX], uint64_t number, uint8_t type, size_t plaintext)
@@ -123,7 +123,8 @@ put_aad(uint8_t aad[CRYPTO_CCM_AAD_MAX], uint64_t number, uint8_t type, size_t p
 	return AAD;
 }
 
-/* RFC 9146 5.3: placeholder, tls12_cid, cid_length, then the header as sent, with the inner plaintext's length. */
+/* RFC 9146 5.3: placeholder, tls12_cid, cid_length, then the header as sent, with the inner
+ * plaintext's length. */
 static uint16_t
 put_aad_cid(uint8_t *aad, const uint8_t *header, size_t cid_len, size_t plaintext)
 {
@@ -145,7 +146,7 @@ put_nonce(uint8_t nonce[DTLS_NONCE], const uint8_t iv[DTLS_IMPLICIT_IV], uint64_
 	cursor_store(nonce + DTLS_IMPLICIT_IV, explicit, DTLS_EXPLICIT_NONCE);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* As it counts in nonce and additional data: the epoch in front. */
 static uint64_t
@@ -160,7 +161,8 @@ check_sealed(const struct dtls_session *session, const struct dtls_record *recor
 {
 	if (record->epoch != EPOCH_KEYED)
 		return COUNTER_dtls_rx_epoch;
-	/* RFC 9146 3: who negotiated an id of ours puts it on every record of this epoch, nobody else does. */
+	/* RFC 9146 3: who negotiated an id of ours puts it on every record of this epoch, nobody
+	 * else does. */
 	if ((record->type == DTLS_TLS12_CID) != session->has_cid)
 		return COUNTER_dtls_rx_cid;
 	if (record->cid_len && memcmp(record->header + 11, session->cid, DTLS_CID) != 0)
@@ -189,8 +191,8 @@ prepare_opening(struct dtls_opening *opening, struct crypto_ccm *ccm)
 		.nonce = opening->work.nonce,
 		.aad = opening->work.aad,
 		.aad_len = record->cid_len ? put_aad_cid(opening->work.aad, record->header,
-							 record->cid_len, plaintext) :
-					     put_aad(opening->work.aad, record_number(record),
+							 record->cid_len, plaintext)
+					   : put_aad(opening->work.aad, record_number(record),
 						     record->type, plaintext),
 		.in = opening->content,
 		.out = opening->content,
@@ -251,7 +253,7 @@ dtls_open(const struct crypto_ops *ops, struct dtls_opening *openings, unsigned 
 		openings[which[i]].outcome = finish_opening(&openings[which[i]], ccm[i].ok);
 }
 
-/* ---- sealing ------------------------------------------------------------------------------------------------- */
+/* ---- sealing ---- */
 
 size_t
 dtls_seal_prefix(const struct dtls_session *session)
@@ -309,8 +311,9 @@ prepare_sealing(struct dtls_sealing *sealing, struct crypto_ccm *ccm)
 		.key = session->keys.server_key,
 		.nonce = sealing->work.nonce,
 		.aad = sealing->work.aad,
-		.aad_len = cid_len ? put_aad_cid(sealing->work.aad, sealing->record, cid_len, plaintext) :
-				     put_aad(sealing->work.aad, number, sealing->type, plaintext),
+		.aad_len = cid_len ? put_aad_cid(sealing->work.aad, sealing->record, cid_len,
+						 plaintext)
+				   : put_aad(sealing->work.aad, number, sealing->type, plaintext),
 		.in = content,
 		.out = content,
 		.len = (uint16_t)plaintext,

@@ -1,9 +1,11 @@
 /*
- * dtls_record.h - the record layer of DTLS 1.2: parse, open, seal (RFC 6347 4.1, RFC 6655, RFC 9146).
+ * dtls_record.h - the record layer of DTLS 1.2: parse, open, seal (RFC 6347 4.1, RFC 6655, RFC
+ * 9146).
  *
- * struct dtls_session is what is kept of an association for its life; records are walked in a datagram, opened and
- * sealed in bursts. Nothing here sends or answers: a record that is not genuine is dropped and counted, silently
- * (RFC 6347 4.1.2.7), so a forged one never harms an association.
+ * struct dtls_session is what is kept of an association for its life; records are walked in a
+ * datagram, opened and sealed in bursts. Nothing here sends or answers: a record that is not
+ * genuine is dropped and counted, silently (RFC 6347 4.1.2.7), so a forged one never harms an
+ * association.
  *
  * Owner: the caller, of all memory. One thread. Neither allocates nor blocks.
  */
@@ -19,7 +21,8 @@
 #include "dataplane/core/dtls_cbc.h"
 #include "dataplane/core/dtls_defs.h"
 
-/* Anti-replay (RFC 6347 4.1.2.6): bit i of `seen` is record top - i. All zero: nothing received yet. */
+/* Anti-replay (RFC 6347 4.1.2.6): bit i of `seen` is record top - i. All zero: nothing received
+ * yet. */
 struct dtls_window {
 	uint64_t top, seen;
 };
@@ -40,22 +43,23 @@ struct dtls_keys {
 /*
  * An association: epoch 1 of both directions, and what answers a client that lost our last flight.
  *
- *	keys 40 | cbc 8 | write 8 | window 16 | identity 16 | flight 24 | cid 8 | peer cid 33 | flags 3
+ *	keys 40 | cbc 8 | write 8 | window 16 | identity 12 | flight 22 | cids 41 | flags 2
  */
 struct dtls_session {
 	struct dtls_keys keys;
-	struct dtls_cbc *cbc;         /* of a session of the CBC suite: its keys, instead of `keys`; else NULL */
-	uint64_t write_sequence;      /* of the next record, 48 bits */
+	struct dtls_cbc
+		*cbc; /* of a session of the CBC suite: its keys, instead of `keys`; else NULL */
+	uint64_t write_sequence; /* of the next record, 48 bits */
 	struct dtls_window window;
-	uint64_t identity_hash;       /* of the authenticated identity, by the key look-up; see dtls_handshake.h */
-	uint32_t device;              /* whose key it was, by the key look-up */
-	uint16_t flight_message;      /* message_seq of our Finished */
+	uint64_t identity_hash;  /* of the authenticated identity, by the key look-up */
+	uint32_t device;         /* whose key it was, by the key look-up */
+	uint16_t flight_message; /* message_seq of our Finished */
 	uint8_t flight_verify[DTLS_VERIFY_DATA];
-	uint64_t flight_sequence;     /* next record number of epoch 0, for our ChangeCipherSpec */
-	uint8_t cid[DTLS_CID];        /* ours, on the client's records, when has_cid */
+	uint64_t flight_sequence; /* next record number of epoch 0, for our ChangeCipherSpec */
+	uint8_t cid[DTLS_CID];    /* ours, on the client's records, when has_cid */
 	uint8_t peer_cid[DTLS_PEER_CID_MAX]; /* the client's, on our records */
-	uint8_t peer_cid_len;         /* 0: our records carry none */
-	uint8_t max_fragment;         /* enum dtls_max_fragment; 0: not negotiated */
+	uint8_t peer_cid_len;                /* 0: our records carry none */
+	uint8_t max_fragment;                /* enum dtls_max_fragment; 0: not negotiated */
 	bool has_cid;
 };
 
@@ -66,9 +70,9 @@ size_t dtls_session_plaintext_max(const struct dtls_session *session);
 
 /* One record as it lies in its datagram. */
 struct dtls_record {
-	uint8_t *header;   /* DTLS_RECORD_HEADER bytes and cid_len more */
+	uint8_t *header; /* DTLS_RECORD_HEADER bytes and cid_len more */
 	uint8_t *fragment;
-	uint16_t length;   /* of the fragment */
+	uint16_t length; /* of the fragment */
 	uint16_t version, epoch;
 	uint8_t type, cid_len;
 	uint64_t sequence; /* without the epoch */
@@ -80,21 +84,25 @@ struct dtls_walk {
 };
 
 /*
- * The next record of the datagram: true, or false at the end. What is no record is counted and skipped: with the rest
- * of the datagram when its length is nonsense, alone when just its type or version is (RFC 6347 4.1: several records a
- * datagram). Connection ids have DTLS_CID bytes: we made them.
+ * The next record of the datagram: true, or false at the end. What is no record is counted and
+ * skipped: with the rest of the datagram when its length is nonsense, alone when just its type or
+ * version is (RFC 6347 4.1: several records a datagram). Connection ids have DTLS_CID bytes: we
+ * made them.
  */
-bool dtls_record_next(struct dtls_walk *walk, struct dtls_record *record, struct counters *counters);
+bool dtls_record_next(struct dtls_walk *walk, struct dtls_record *record,
+		      struct counters *counters);
 
-/* What a cipher call is given; written and read back at once, and only aligned words are passed on before they settle. */
+/* What a cipher call is given; written and read back at once, and only aligned words are passed
+ * on before they settle. */
 struct dtls_ccm_work {
 	_Alignas(16) uint8_t aad[CRYPTO_CCM_AAD_MAX];
 	uint8_t nonce[DTLS_NONCE];
 };
 
 /*
- * The worker that gave out the connection id of a datagram's first record (dtls_handshake.h), or -1: it has none.
- * Whoever received it, from whatever address, hands it to that worker. The id is not verified: this only routes.
+ * The worker that gave out the connection id of a datagram's first record (dtls_handshake.h), or
+ * -1: it has none. Whoever received it, from whatever address, hands it to that worker. The id is
+ * not verified: this only routes.
  */
 static inline int
 dtls_named_worker(const uint8_t *datagram, size_t len)
@@ -119,17 +127,18 @@ struct dtls_opening {
 enum { DTLS_BURST = 32 };
 
 /*
- * Opens up to DTLS_BURST records of any sessions in place. The replay window moves only for records whose tag was
- * right, in the order of the array, so that of two copies in a burst the first is taken. A record whose tag was wrong
- * is left as it came.
+ * Opens up to DTLS_BURST records of any sessions in place. The replay window moves only for records
+ * whose tag was right, in the order of the array, so that of two copies in a burst the first is
+ * taken. A record whose tag was wrong is left as it came.
  */
 void dtls_open(const struct crypto_ops *ops, struct dtls_opening *openings, unsigned n);
 
 /* One record to seal. `work` is ours. */
 struct dtls_sealing {
 	struct dtls_session *session;
-	uint8_t *record; /* where the record begins; the content is at record + dtls_seal_prefix() already */
-	uint16_t length; /* in: of the content; out: of the record, or 0 when sequence numbers are used up */
+	uint8_t *record; /* the content is at record + dtls_seal_prefix() already */
+	/* In: of the content; out: of the record, or 0 when sequence numbers are used up. */
+	uint16_t length;
 	uint8_t type;
 	struct dtls_ccm_work work;
 };

@@ -61,7 +61,8 @@ dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client
 		   const uint8_t *server_random, const uint8_t *client_random,
 		   struct dtls_keys *keys)
 {
-	/* RFC 5246 6.3: no MAC keys in an AEAD suite, so 40 bytes, in the order of struct dtls_keys. */
+	/* RFC 5246 6.3: no MAC keys in an AEAD suite, so 40 bytes, in the order of struct
+	 * dtls_keys. */
 	const struct crypto_prf jobs[2] = {
 		{
 			.secret = client_finished->secret,
@@ -73,6 +74,7 @@ dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client
 		*client_finished,
 	};
 
-	_Static_assert(sizeof *keys == 2 * DTLS_KEY + 2 * DTLS_IMPLICIT_IV, "the key block as it comes");
+	_Static_assert(sizeof *keys == 2 * DTLS_KEY + 2 * DTLS_IMPLICIT_IV,
+		       "the key block as it comes");
 	crypto_prf(ops, jobs, 2);
 }

@@ -1,5 +1,6 @@
 /*
- * dtls_server.h - what all handshakes of a worker share, and the part of a handshake that has no state.
+ * dtls_server.h - what all handshakes of a worker share, and the part of a handshake that has no
+ * state.
  *
  * Owner: one worker. Neither allocates nor blocks.
  */
@@ -33,11 +34,13 @@ struct dtls_server {
 	struct counters *counters;
 	struct dtls_cookies cookies;
 	uint8_t worker; /* first byte of our connection ids */
-	/* Compares by length and bytes: an identity is no C string. False: unknown, or without a key. */
+	/* Compares by length and bytes: an identity is no C string. False: unknown, or without a
+	 * key. */
 	bool (*find_identity)(void *ctx, const uint8_t *identity, size_t len,
 			      struct dtls_identity *found);
 	void *find_ctx;
-	uint8_t decoy[DTLS_KEY]; /* stands for the key of who is unknown; a secret, so it never matches */
+	/* Stands for the key of who is unknown; a secret, so it never matches. */
+	uint8_t decoy[DTLS_KEY];
 };
 
 /* The caller has set ops, rng, counters, worker and the look-up. */
@@ -47,13 +50,16 @@ void dtls_server_fini(struct dtls_server *server); /* wipes */
 enum dtls_greeting {
 	DTLS_GREETING_DROPPED,  /* nothing to do with this record */
 	DTLS_GREETING_ANSWERED, /* a HelloVerifyRequest was written */
-	DTLS_GREETING_VERIFIED, /* a ClientHello, or its first fragment, with a cookie of ours: spend memory on it */
-	DTLS_GREETING_FRAGMENT, /* a later fragment: only of use to a handshake that has the first one */
+	/* A ClientHello, or its first fragment, with a cookie of ours: spend memory on it. */
+	DTLS_GREETING_VERIFIED,
+	/* A later fragment: only of use to a handshake that has the first one. */
+	DTLS_GREETING_FRAGMENT,
 };
 
 /*
- * Looks at a handshake record of epoch 0 that begins with a ClientHello. Keeps nothing and sends an alert to nobody:
- * who has no cookie gets a HelloVerifyRequest or nothing, and never more bytes than it sent.
+ * Looks at a handshake record of epoch 0 that begins with a ClientHello. Keeps nothing and sends an
+ * alert to nobody: who has no cookie gets a HelloVerifyRequest or nothing, and never more bytes
+ * than it sent.
  */
 enum dtls_greeting dtls_greet(const struct dtls_server *server, const struct peer *peer,
 			      const struct dtls_record *record, struct writer *out);

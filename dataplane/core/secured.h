@@ -2,14 +2,14 @@
  * secured.h - the stack's side of DTLS: whose record it is, handshakes that run, associations.
  *
  *	datagram -> records -+- ClientHello -> dtls_greet(): no state -> a handshake of the pool
- *	                     +- epoch 0     -> the handshake of this peer
- *	                     +- epoch 1     -> the association of this peer or connection id: opened in
- *	                                       bursts -> intake_message()
+ *			     +- epoch 0 -> the handshake of this peer
+ *			     +- epoch 1 -> the association of this peer or connection id: opened
+ *					   in bursts -> intake_message()
  *
  * A session of the table is opened for a peer that proved its address, and has an association once
  * its handshake has finished. A peer that has one and shakes hands anew keeps it until then
- * (RFC 6347 4.2.8). Handshakes are a pool of their own, smaller than the table: what is exhausted by
- * peers without keys is that pool, never the sessions of those that have some.
+ * (RFC 6347 4.2.8). Handshakes are a pool of their own, smaller than the table: what is exhausted
+ * by peers without keys is that pool, never the sessions of those that have some.
  *
  * Under a flood new peers are limited twice, in the order of what they cost: HelloVerifyRequests of
  * the whole worker, and handshakes of the worker and of a prefix. Only addresses that were proven

@@ -11,7 +11,7 @@
 
 enum { CID_SLOTS = 0xffffff }; /* of the connection id; sessions beyond share numbers, not ids */
 
-/* ---- the pool ------------------------------------------------------------------------------------------------- */
+/* ---- the pool ---- */
 
 void
 handshakes_init(struct stack *stack)
@@ -60,7 +60,7 @@ handshakes_release(struct stack *stack, struct association *association)
 	association->handshake = 0;
 }
 
-/* ---- beginning ------------------------------------------------------------------------------------------------ */
+/* ---- beginning ---- */
 
 static bool
 refuse(struct stack *stack, enum counter why)
@@ -164,9 +164,9 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 	enum dtls_progress progress;
 
 	secured->asking = &in->peer;
-	progress = dtls_handshake_receive(&secured->server,
-					  &handshake_of(secured, association_at(stack, session))->dtls,
-					  &arrival->record, &turn);
+	progress = dtls_handshake_receive(
+		&secured->server, &handshake_of(secured, association_at(stack, session))->dtls,
+		&arrival->record, &turn);
 	if (progress == DTLS_SLOW_LANE && lane_takes(stack, &arrival->record))
 		lane_hello(stack, session, arrival);
 	else if (progress == DTLS_SLOW_LANE) /* refused at once, rather than left to time out */
@@ -177,7 +177,7 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 		crypto_wipe(&fresh, sizeof fresh);
 }
 
-/* ---- ClientHello ---------------------------------------------------------------------------------------------- */
+/* ---- ClientHello ---- */
 
 /* New peers share what the worker spends on HelloVerifyRequests. */
 static bool
@@ -193,8 +193,8 @@ greet(struct stack *stack, const struct arrival *arrival)
 {
 	const struct dgram_in *in = arrival->in;
 	struct flight flight = flight_begin(stack, &in->peer, &in->link);
-	enum dtls_greeting greeting = dtls_greet(&stack->secured->server, &in->peer,
-						 &arrival->record, &flight.writer);
+	enum dtls_greeting greeting =
+		dtls_greet(&stack->secured->server, &in->peer, &arrival->record, &flight.writer);
 
 	flight_end(stack, &flight);
 	return greeting;
@@ -244,7 +244,7 @@ handshakes_hello(struct stack *stack, struct arrival *arrival)
 	}
 }
 
-/* ---- time ----------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 uint64_t
 secured_due_us(const struct stack *stack)

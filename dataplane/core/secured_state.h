@@ -1,5 +1,5 @@
 /*
- * secured_state.h - the inside of the stack's DTLS, shared by secured.c, secured_handshake.c and secured_lane.c alone.
+ * secured_state.h - the inside of the stack's DTLS, shared by secured*.c alone.
  */
 #pragma once
 
@@ -11,9 +11,11 @@
 #include "dataplane/core/timer_wheel.h"
 
 enum {
-	SECURED_PREFIXES = 4096, /* buckets: 64 KB, and with 40 prefixes over their rate an innocent one meets
+	SECURED_PREFIXES =
+		4096, /* buckets: 64 KB, and with 40 prefixes over their rate an innocent one meets
 				  * one of them with a probability of 1 % */
-	/* A full flight of fragments has fewer; more is a waste of other peers' room in the outbox. */
+	/* A full flight of fragments has fewer; more is a waste of other peers' room in the
+	 * outbox. */
 	SECURED_RECORDS_PER_DATAGRAM = 8,
 };
 
@@ -22,9 +24,9 @@ struct association {
 	struct dtls_session dtls; /* of meaning when established */
 	uint32_t handshake;       /* index + 1 of the one that runs for this peer; 0: none */
 	bool established;
-	bool lane;                /* an attempt waits in the slow lane ... */
-	uint32_t lane_serial;     /* ... this one ... */
-	uint32_t lane_random;     /* ... for the hello that begins so */
+	bool lane;            /* an attempt waits in the slow lane ... */
+	uint32_t lane_serial; /* ... this one ... */
+	uint32_t lane_random; /* ... for the hello that begins so */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct association) == 192, "three cache lines");
@@ -43,7 +45,8 @@ struct secured_cbc {
 	uint32_t next_free;
 };
 
-static_assert(offsetof(struct secured_cbc, keys) == 0, "a session's keys are its place in the pool");
+static_assert(offsetof(struct secured_cbc, keys) == 0,
+	      "a session's keys are its place in the pool");
 
 /* What a record that waits to be opened belongs to. */
 struct secured_pending {
@@ -60,9 +63,9 @@ struct secured {
 	uint32_t n_handshakes, free_handshake; /* the latter as index + 1 */
 	struct timer_wheel wheel;              /* of handshakes */
 	struct secured_cbc *cbc;
-	uint32_t n_cbc, free_cbc;              /* the latter as index + 1 */
-	uint32_t lane_serial;                  /* of the newest attempt in the slow lane */
-	const struct peer *asking;             /* whose identity is being looked up */
+	uint32_t n_cbc, free_cbc;  /* the latter as index + 1 */
+	uint32_t lane_serial;      /* of the newest attempt in the slow lane */
+	const struct peer *asking; /* whose identity is being looked up */
 
 	struct ratelimit hellos, starts;
 	struct ratelimit_prefixes prefixes;
@@ -100,7 +103,8 @@ void handshakes_advance(struct stack *stack, struct session *session, struct arr
 /* Gives the session's handshake back, if one runs. */
 void handshakes_release(struct stack *stack, struct association *association);
 
-/* A handshake of this session ended without success: closes the session if that is all it was for. */
+/* A handshake of this session ended without success: closes the session if that is all it was
+ * for. */
 void secured_abandon(struct stack *stack, struct session *session);
 
 /* ---- secured_lane.c ---- */
@@ -118,13 +122,21 @@ void lane_record(struct stack *stack, struct session *session, const struct arri
 /* The session's attempt, if one waits in the lane, is given up. */
 void lane_leave(struct stack *stack, struct session *session);
 
-/* ---- secured.c ---- */
+/* ---- secured_receive.c ---- */
 
 /* The session of the peer that the datagram came from, or NULL. */
 struct session *secured_session_of(const struct stack *stack, const struct arrival *arrival);
+
+/* ---- secured.c ---- */
+
 /* A handshake has finished: its association replaces what the session had. */
 void secured_associate(struct stack *stack, struct session *session, const struct link *link,
 		       const struct dtls_session *fresh);
+
+/* The device ended its association: its session is over too, unless something waits to be told. */
+void secured_end_association(struct stack *stack, struct session *session);
+/* A session without a run is closed when nothing comes for a while from now. */
+void secured_wait_idle(struct stack *stack, struct session *session);
 
 /* A datagram without CoAP on its way out, like outgoing.h's. */
 struct flight {

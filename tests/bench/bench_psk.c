@@ -1,12 +1,12 @@
 /*
- * bench_psk - what a bootstrap over DTLS with a pre-shared key costs in the worker, without the driver: cookie exchange,
- * handshake, request and three steps.
+ * bench_psk - what a bootstrap over DTLS with a pre-shared key costs in the worker, without the
+ * driver: cookie exchange, handshake, request and three steps.
  *
  * usage: bench_psk [--quick] [--json FILE]
  *
- * Devices in memory, as in bench_stack: all their datagrams go in bursts, one of each device in turn, every run comes
- * from a new port and evicts a session that lingers. Counted is the time inside stack_receive() and stack_tick() alone;
- * the best of several rounds.
+ * Devices in memory, as in bench_stack: all their datagrams go in bursts, one of each device in
+ * turn, every run comes from a new port and evicts a session that lingers. Counted is the time
+ * inside stack_receive() and stack_tick() alone; the best of several rounds.
  *
  * Keys: psk_bootstrap_core_us (2,000 devices in turn), psk_bootstrap_burst_us (32 devices).
  */
@@ -100,8 +100,10 @@ batch_new(void)
 
 	batch->format = 11542;
 	batch->n_steps = STEPS;
-	batch->steps[0] = step_new(COAP_PUT, BATCH_EXPECT_WRITE, "\xb1\x30\x02\x31\x30\x12\x2d\x16", 8, 66);
-	batch->steps[1] = step_new(COAP_PUT, BATCH_EXPECT_WRITE, "\xb1\x31\x01\x30\x12\x2d\x16", 7, 18);
+	batch->steps[0] =
+		step_new(COAP_PUT, BATCH_EXPECT_WRITE, "\xb1\x30\x02\x31\x30\x12\x2d\x16", 8, 66);
+	batch->steps[1] =
+		step_new(COAP_PUT, BATCH_EXPECT_WRITE, "\xb1\x31\x01\x30\x12\x2d\x16", 7, 18);
 	batch->steps[2] = step_new(COAP_POST, BATCH_EXPECT_FINISH, "\xb2\x62\x73", 3, 0);
 	return batch;
 }
@@ -114,14 +116,20 @@ add_device(struct bench *bench, unsigned i)
 	struct device_entry *old;
 	int len = snprintf(device->name, sizeof device->name, "urn:imei:%08u", i);
 
-	bench->entries[i] = need(device_entry_new(i, device->name, (size_t)len, NULL, 0, key, sizeof key));
+	bench->entries[i] =
+		need(device_entry_new(i, device->name, (size_t)len, NULL, 0, key, sizeof key));
 	atomic_store(&bench->entries[i]->batch, bench->batch);
 	if (directory_put(bench->directory, bench->entries[i], &old, &retired) != 0)
 		need(NULL);
 	free(retired.blocks[0]);
 	free(retired.blocks[1]);
 	device->peer = (struct peer){
-		.addr = { [10] = 0xff, 0xff, 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i },
+		.addr = { [10] = 0xff,
+			  0xff,
+			  10,
+			  (uint8_t)(i >> 16),
+			  (uint8_t)(i >> 8),
+			  (uint8_t)i },
 		.port = 1024,
 	};
 }
@@ -132,10 +140,15 @@ init_stack(struct bench *bench)
 	size_t size;
 
 	bench->limits = (struct stack_limits){
-		.ack_timeout_us = 2000000, .ack_random_percent = 150, .max_retransmit = 4,
-		.linger_us = 247000000, .batch_wait_us = 1500000, .busy_max_age_s = 60,
+		.ack_timeout_us = 2000000,
+		.ack_random_percent = 150,
+		.max_retransmit = 4,
+		.linger_us = 247000000,
+		.batch_wait_us = 1500000,
+		.busy_max_age_s = 60,
 		/* The bench's clock stands nearly still: no limit may bite. */
-		.hellos_per_s = UINT32_MAX / 2, .handshakes_per_s = UINT32_MAX / 2,
+		.hellos_per_s = UINT32_MAX / 2,
+		.handshakes_per_s = UINT32_MAX / 2,
 		.handshakes_per_prefix_per_s = UINT32_MAX / 2,
 	};
 	atomic_store(&bench->published_limits, &bench->limits);
@@ -203,7 +216,8 @@ bench_free(struct bench *bench)
 static void
 device_say(struct device *device, const void *message, size_t len)
 {
-	device->len = client_seal(&device->client, DTLS_APPLICATION_DATA, message, len, device->next);
+	device->len =
+		client_seal(&device->client, DTLS_APPLICATION_DATA, message, len, device->next);
 }
 
 /* CON POST /bs?ep=..., to be sent when the handshake has finished. */
@@ -216,7 +230,10 @@ device_request(struct device *device)
 
 	writer_bytes(&out, "\x44\x02", 2);
 	writer_u16(&out, ++device->mid);
-	writer_bytes(&out, "tokn\xb2" "bs\x4d", 8);
+	writer_bytes(&out,
+		     "tokn\xb2"
+		     "bs\x4d",
+		     8);
 	writer_u8(&out, (uint8_t)(3 + len - 13));
 	writer_bytes(&out, "ep=", 3);
 	writer_bytes(&out, device->name, len);
@@ -226,7 +243,8 @@ device_request(struct device *device)
 static void
 device_begin(struct device *device, unsigned run)
 {
-	const struct dtls_world_credential who = { device->name, strlen(device->name), key, sizeof key };
+	const struct dtls_world_credential who = { device->name, strlen(device->name), key,
+						   sizeof key };
 
 	client_init(&device->client, crypto_select(), &who);
 	memcpy(device->client.random, &run, sizeof run);
@@ -306,7 +324,8 @@ pass(struct bench *bench)
 	}
 }
 
-/* Microseconds of a bootstrap with `n` devices in turn. Every one must finish: else the figure is of something else. */
+/* Microseconds of a bootstrap with `n` devices in turn. Every one must finish: else the figure
+ * is of something else. */
 static double
 measure(unsigned n, unsigned bootstraps)
 {
@@ -328,8 +347,8 @@ measure(unsigned n, unsigned bootstraps)
 	}
 	finished = stack_counters(bench->stack)->value[COUNTER_bs_finished];
 	if (finished != (uint64_t)ROUNDS * repeats * n) {
-		fprintf(stderr, "bench_psk: %llu of %llu bootstraps finished\n", (unsigned long long)finished,
-			(unsigned long long)ROUNDS * repeats * n);
+		fprintf(stderr, "bench_psk: %llu of %llu bootstraps finished\n",
+			(unsigned long long)finished, (unsigned long long)ROUNDS * repeats * n);
 		exit(1);
 	}
 	bench_free(bench);
@@ -345,7 +364,8 @@ write_json(const char *path, double burst, double many)
 		perror(path);
 		return 1;
 	}
-	fprintf(file, "{\"psk_bootstrap_core_us\": %.4f, \"psk_bootstrap_burst_us\": %.4f}\n", many, burst);
+	fprintf(file, "{\"psk_bootstrap_core_us\": %.4f, \"psk_bootstrap_burst_us\": %.4f}\n", many,
+		burst);
 	return fclose(file) == 0 ? 0 : 1;
 }
 
@@ -371,6 +391,7 @@ main(int argc, char **argv)
 	printf("PSK bootstrap (cookie, handshake, 4 exchanges), time in the stack:\n");
 	printf("  %8.0f ns   32 devices, bursts of 32\n", burst * 1000);
 	printf("  %8.0f ns   2,000 devices in turn, bursts of 32\n", many * 1000);
-	printf("  %8zu bytes a session, %zu a handshake\n", stack_session_bytes(), stack_handshake_bytes());
+	printf("  %8zu bytes a session, %zu a handshake\n", stack_session_bytes(),
+	       stack_handshake_bytes());
 	return json ? write_json(json, burst, many) : 0;
 }

@@ -1,6 +1,7 @@
 /*
- * A client's datagrams, each after its 2-byte length; 0xffff instead of a length lets a second pass. The server stays
- * within its memory and its promises: answers fit, what failed is gone, and time ends everything.
+ * A client's datagrams, each after its 2-byte length; 0xffff instead of a length lets a second
+ * pass. The server stays within its memory and its promises: answers fit, what failed is gone, and
+ * time ends everything.
  */
 #include <stdlib.h>
 
@@ -38,7 +39,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			dtls_world_tick(&world, reply);
 			continue;
 		}
-		datagram = reader_bytes(&reader, len < reader_left(&reader) ? len : reader_left(&reader));
+		datagram = reader_bytes(&reader,
+					len < reader_left(&reader) ? len : reader_left(&reader));
 		if (datagram)
 			feed(&world, datagram, (size_t)(reader.at - datagram));
 	}

@@ -1,5 +1,7 @@
-/* Any datagram: records lie within it, and none of them opens under a key that sealed nothing. The first byte says
- * whether the association has a connection id. */
+/*
+ * Any datagram: records lie within it, and none of them opens under a key that sealed nothing. The
+ * first byte says whether the association has a connection id.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +26,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(datagram, data + 1, size - 1);
 	walk = (struct dtls_walk){ datagram, datagram + size - 1 };
 	while (dtls_record_next(&walk, &opening.record, &counters)) {
-		if (opening.record.fragment + opening.record.length != walk.at || walk.at > walk.end)
+		if (opening.record.fragment + opening.record.length != walk.at ||
+		    walk.at > walk.end)
 			abort();
 		dtls_open(crypto_select(), &opening, 1);
 		if (opening.outcome == COUNTER_dtls_rx_opened || session.window.top)

@@ -2,7 +2,8 @@
  * seeds_dtls - records mbedTLS's client against the server of fuzz_dtls_handshake.
  *
  * usage: seeds_dtls FILE [mtu MTU] [ems 0|1] [frag CODE] [wrong]
- * Make the seeds anew when cookies, randoms or time change: recorded Finished messages fit one server random only.
+ * Make the seeds anew when cookies, randoms or time change: recorded Finished messages fit one
+ * server random only.
  */
 #include <stdio.h>
 #include <string.h>

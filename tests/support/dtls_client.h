@@ -1,8 +1,10 @@
 /*
- * dtls_client.h - a DTLS 1.2 PSK client for tests, written from RFC 6347, 5246, 4279, 7627 and 9146.
+ * dtls_client.h - a DTLS 1.2 PSK client for tests, written from RFC 6347, 5246, 4279, 7627 and
+ * 9146.
  *
- * It hands out each message on its own, so that a test may reorder, split, repeat or spoil them, and reads whatever
- * the server sends. Independent clients judge the server elsewhere; this one misbehaves.
+ * It hands out each message on its own, so that a test may reorder, split, repeat or spoil them,
+ * and reads whatever the server sends. Independent clients judge the server elsewhere; this one
+ * misbehaves.
  */
 #pragma once
 
@@ -32,10 +34,10 @@ struct test_client {
 	struct dtls_session session; /* roles exchanged: it seals with the client's key */
 	/* What came. */
 	unsigned verify_requests, server_hellos, hellos_done, finished;
-	int alert;          /* -1: none */
+	int alert; /* -1: none */
 	bool server_extended, server_cid, server_renegotiation, server_changed;
 	uint8_t server_max_fragment;
-	uint16_t server_message; /* message_seq of ServerHello */
+	uint16_t server_message;  /* message_seq of ServerHello */
 	uint64_t server_sequence; /* record number of ServerHello or HelloVerifyRequest */
 	uint16_t server_version;  /* of the record */
 	uint8_t data[DTLS_WORLD_DATAGRAM];
@@ -57,7 +59,7 @@ client_init(struct test_client *client, const struct crypto_ops *ops,
 		client->random[i] = (uint8_t)(i * 7 + 1);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static inline void
 client_write_extension(struct writer *out, uint16_t type, const void *data, size_t len)
@@ -116,12 +118,12 @@ client_hello_body(const struct test_client *client, uint8_t *body, size_t size)
 
 /* One record with the bytes [from, to) of a message. */
 static inline size_t
-client_fragment(struct test_client *client, uint8_t type, const uint8_t *body, size_t len, size_t from,
-		size_t to, uint8_t *datagram)
+client_fragment(struct test_client *client, uint8_t type, const uint8_t *body, size_t len,
+		size_t from, size_t to, uint8_t *datagram)
 {
 	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
-	struct writer_mark mark = dtls_write_record(&out, DTLS_HANDSHAKE, client->record_version,
-						    client->sequence++);
+	struct writer_mark mark =
+		dtls_write_record(&out, DTLS_HANDSHAKE, client->record_version, client->sequence++);
 
 	writer_u8(&out, type);
 	writer_u24(&out, (uint32_t)len);
@@ -134,7 +136,8 @@ client_fragment(struct test_client *client, uint8_t type, const uint8_t *body, s
 }
 
 static inline void
-client_hash(struct test_client *client, uint8_t type, uint16_t message, const uint8_t *body, size_t len)
+client_hash(struct test_client *client, uint8_t type, uint16_t message, const uint8_t *body,
+	    size_t len)
 {
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 
@@ -210,8 +213,8 @@ static inline size_t
 client_change_cipher_spec(struct test_client *client, uint8_t *datagram)
 {
 	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
-	struct writer_mark mark = dtls_write_record(&out, DTLS_CHANGE_CIPHER_SPEC, DTLS_1_2,
-						    client->sequence++);
+	struct writer_mark mark =
+		dtls_write_record(&out, DTLS_CHANGE_CIPHER_SPEC, DTLS_1_2, client->sequence++);
 
 	writer_u8(&out, 1);
 	writer_close(&out, mark);
@@ -228,7 +231,8 @@ client_seal(struct test_client *client, uint8_t type, const void *content, size_
 	return writer_finish(&out);
 }
 
-/* The bytes [from, to) of Finished's body in one record; its message number stays, so it may be repeated. */
+/* The bytes [from, to) of Finished's body in one record; its message number stays, so it may be
+ * repeated. */
 static inline size_t
 client_finished_part(struct test_client *client, size_t from, size_t to, uint8_t *datagram)
 {
@@ -250,7 +254,7 @@ client_finished(struct test_client *client, uint8_t *datagram)
 	return client_finished_part(client, 0, DTLS_VERIFY_DATA, datagram);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static inline void
 client_take_server_extensions(struct test_client *client, struct reader *reader)
@@ -301,7 +305,8 @@ client_take_message(struct test_client *client, const struct dtls_record *record
 			return;
 		client->server_sequence = record->sequence;
 		client->server_message = message->sequence;
-		client_hash(client, message->type, message->sequence, message->fragment, message->length);
+		client_hash(client, message->type, message->sequence, message->fragment,
+			    message->length);
 		reader_skip(&reader, 2);
 		reader_copy(&reader, client->server_random, DTLS_RANDOM);
 		reader_skip(&reader, 4);
@@ -310,7 +315,8 @@ client_take_message(struct test_client *client, const struct dtls_record *record
 	case DTLS_SERVER_HELLO_DONE:
 		if (client->hellos_done++)
 			return;
-		client_hash(client, message->type, message->sequence, message->fragment, message->length);
+		client_hash(client, message->type, message->sequence, message->fragment,
+			    message->length);
 		return;
 	case DTLS_FINISHED:
 		client->finished++;
@@ -359,7 +365,8 @@ client_take(struct test_client *client, uint8_t *datagram, size_t len)
 		struct dtls_opening opening = { .session = &client->session, .record = record };
 
 		if (record.epoch == 0) {
-			client_take_content(client, &record, record.type, record.fragment, record.length);
+			client_take_content(client, &record, record.type, record.fragment,
+					    record.length);
 			continue;
 		}
 		dtls_open(client->ops, &opening, 1);
@@ -371,11 +378,12 @@ client_take(struct test_client *client, uint8_t *datagram, size_t len)
 		abort();
 }
 
-/* ---- together ------------------------------------------------------------------------------------------------ */
+/* ---- together ---- */
 
 /* One datagram to the server, and its answer read; returns the answer's length. */
 static inline size_t
-client_ask(struct test_client *client, struct dtls_world *world, const uint8_t *datagram, size_t len)
+client_ask(struct test_client *client, struct dtls_world *world, const uint8_t *datagram,
+	   size_t len)
 {
 	uint8_t reply[DTLS_WORLD_DATAGRAM], *exact = malloc(len ? len : 1);
 	size_t n;

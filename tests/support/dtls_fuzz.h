@@ -1,5 +1,7 @@
-/* dtls_fuzz.h - the server that the handshake fuzz target and the maker of its seeds agree on: recorded clients of this
- * server replay to the end, for its time and randomness are injected. */
+/*
+ * dtls_fuzz.h - the server that the handshake fuzz target and the maker of its seeds agree on:
+ * recorded clients of this server replay to the end, for its time and randomness are injected.
+ */
 #pragma once
 
 #include "tests/support/dtls_world.h"

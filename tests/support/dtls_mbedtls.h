@@ -70,7 +70,8 @@ mbed_get_timer(void *ctx)
 }
 
 static inline void
-mbed_init(struct mbed_client *client, struct net *net, const struct dtls_world_credential *credential)
+mbed_init(struct mbed_client *client, struct net *net,
+	  const struct dtls_world_credential *credential)
 {
 	memset(client, 0, sizeof *client);
 	client->net = net;
@@ -105,7 +106,8 @@ mbed_fini(struct mbed_client *client)
 	mbedtls_ssl_config_free(&client->config);
 }
 
-/* 0: both sides say finished; else mbedTLS's error, MBEDTLS_ERR_SSL_TIMEOUT after 200 simulated seconds. */
+/* 0: both sides say finished; else mbedTLS's error, MBEDTLS_ERR_SSL_TIMEOUT after 200 simulated
+ * seconds. */
 static inline int
 mbed_handshake(struct mbed_client *client)
 {

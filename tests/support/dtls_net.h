@@ -1,6 +1,6 @@
 /*
- * dtls_net.h - a client and a dtls_world with a network between them that may lose, repeat, hold back and damage
- * datagrams, on a simulated clock.
+ * dtls_net.h - a client and a dtls_world with a network between them that may lose, repeat, hold
+ * back and damage datagrams, on a simulated clock.
  */
 #pragma once
 
@@ -30,13 +30,14 @@ struct net {
 	unsigned sent[2]; /* datagrams of each direction so far */
 	enum net_fault fault;
 	enum net_direction direction;
-	unsigned index;    /* of the datagram it strikes */
-	size_t offset;     /* NET_DAMAGE: the byte; NET_CUT: what is left */
-	bool hit_number;   /* NET_DAMAGE struck the epoch or sequence number of a record */
-	bool holding;      /* the struck datagram waits in `held` for the next one to overtake it */
+	unsigned index;  /* of the datagram it strikes */
+	size_t offset;   /* NET_DAMAGE: the byte; NET_CUT: what is left */
+	bool hit_number; /* NET_DAMAGE struck the epoch or sequence number of a record */
+	bool holding;    /* the struck datagram waits in `held` for the next one to overtake it */
 	uint8_t held[DTLS_WORLD_DATAGRAM];
 	size_t held_len;
-	FILE *record;      /* NULL, or datagrams to the server are written there, each after its 2-byte length */
+	/* NULL, or datagrams to the server are written there, each after its 2-byte length. */
+	FILE *record;
 };
 
 static inline void

@@ -1,9 +1,10 @@
 /*
- * dtls_world.h - one peer's DTLS server on injected time and randomness, for tests, fuzz targets and benchmarks.
+ * dtls_world.h - one peer's DTLS server on injected time and randomness, for tests, fuzz targets
+ * and benchmarks.
  *
- * What a stack does around the DTLS modules, in its shortest form: one peer, at most one handshake and one association,
- * which a new handshake replaces when it has finished. A datagram in, at most one datagram out. Application data is
- * kept in `received`, and echoed when `echo` is set.
+ * What a stack does around the DTLS modules, in its shortest form: one peer, at most one handshake
+ * and one association, which a new handshake replaces when it has finished. A datagram in, at most
+ * one datagram out. Application data is kept in `received`, and echoed when `echo` is set.
  */
 #pragma once
 
@@ -11,8 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "dataplane/core/dtls_handshake.h"
 #include "dataplane/core/dtls_flight.h"
+#include "dataplane/core/dtls_handshake.h"
 
 enum { DTLS_WORLD_DATAGRAM = 1500 };
 
@@ -60,7 +61,8 @@ dtls_world_find(void *ctx, const uint8_t *identity, size_t len, struct dtls_iden
 	for (unsigned i = 0; i < world->n_credentials; i++) {
 		const struct dtls_world_credential *c = &world->credentials[i];
 
-		if (c->key_len == 0 || c->identity_len != len || memcmp(c->identity, identity, len) != 0)
+		if (c->key_len == 0 || c->identity_len != len ||
+		    memcmp(c->identity, identity, len) != 0)
 			continue;
 		found->device = 100 + i;
 		found->hash = 0x1122334455667788 + i;
@@ -73,7 +75,7 @@ dtls_world_find(void *ctx, const uint8_t *identity, size_t len, struct dtls_iden
 
 static inline void
 dtls_world_init(struct dtls_world *world, const struct crypto_ops *ops,
-	   const struct dtls_world_credential *credentials, unsigned n)
+		const struct dtls_world_credential *credentials, unsigned n)
 {
 	memset(world, 0, sizeof *world);
 	world->random = 0x9e3779b97f4a7c15;
@@ -101,7 +103,7 @@ dtls_world_end_handshake(struct dtls_world *world)
 
 static inline void
 dtls_world_take_progress(struct dtls_world *world, enum dtls_progress progress,
-		    const struct dtls_session *fresh)
+			 const struct dtls_session *fresh)
 {
 	if (progress == DTLS_WAITING)
 		return;
@@ -117,7 +119,8 @@ dtls_world_take_progress(struct dtls_world *world, enum dtls_progress progress,
 }
 
 static inline void
-dtls_world_handshake_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
+dtls_world_handshake_record(struct dtls_world *world, const struct dtls_record *record,
+			    struct writer *out)
 {
 	struct dtls_session fresh;
 	struct dtls_turn turn = { world->now_us, out, &fresh };
@@ -126,13 +129,14 @@ dtls_world_handshake_record(struct dtls_world *world, const struct dtls_record *
 		count(&world->counters, COUNTER_dtls_rx_no_session);
 		return;
 	}
-	dtls_world_take_progress(world,
-			    dtls_handshake_receive(&world->server, &world->handshake, record, &turn),
-			    &fresh);
+	dtls_world_take_progress(
+		world, dtls_handshake_receive(&world->server, &world->handshake, record, &turn),
+		&fresh);
 }
 
 static inline void
-dtls_world_hello_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
+dtls_world_hello_record(struct dtls_world *world, const struct dtls_record *record,
+			struct writer *out)
 {
 	switch (dtls_greet(&world->server, &world->peer, record, out)) {
 	case DTLS_GREETING_DROPPED:
@@ -175,7 +179,8 @@ dtls_world_opened(struct dtls_world *world, const struct dtls_opening *opening, 
 }
 
 static inline void
-dtls_world_protected_record(struct dtls_world *world, const struct dtls_record *record, struct writer *out)
+dtls_world_protected_record(struct dtls_world *world, const struct dtls_record *record,
+			    struct writer *out)
 {
 	struct dtls_opening opening = { .session = &world->session, .record = *record };
 
@@ -195,7 +200,8 @@ dtls_world_protected_record(struct dtls_world *world, const struct dtls_record *
 
 /* Takes a datagram (which is overwritten); returns the length of the answer in `reply`. */
 static inline size_t
-dtls_world_receive(struct dtls_world *world, uint8_t *datagram, size_t len, uint8_t reply[DTLS_WORLD_DATAGRAM])
+dtls_world_receive(struct dtls_world *world, uint8_t *datagram, size_t len,
+		   uint8_t reply[DTLS_WORLD_DATAGRAM])
 {
 	struct dtls_walk walk = { datagram, datagram + len };
 	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
@@ -223,17 +229,19 @@ dtls_world_tick(struct dtls_world *world, uint8_t reply[DTLS_WORLD_DATAGRAM])
 
 	if (!world->has_handshake)
 		return 0;
-	dtls_world_take_progress(world, dtls_handshake_tick(&world->server, &world->handshake, &turn),
-			    &fresh);
+	dtls_world_take_progress(
+		world, dtls_handshake_tick(&world->server, &world->handshake, &turn), &fresh);
 	return writer_len(&out);
 }
 
 /* Seals application data for the client; returns the record's length. */
 static inline size_t
-dtls_world_send(struct dtls_world *world, const void *data, size_t len, uint8_t datagram[DTLS_WORLD_DATAGRAM])
+dtls_world_send(struct dtls_world *world, const void *data, size_t len,
+		uint8_t datagram[DTLS_WORLD_DATAGRAM])
 {
 	struct writer out = writer_init(datagram, DTLS_WORLD_DATAGRAM);
 
-	dtls_write_sealed(world->server.ops, &world->session, DTLS_APPLICATION_DATA, data, len, &out);
+	dtls_write_sealed(world->server.ops, &world->session, DTLS_APPLICATION_DATA, data, len,
+			  &out);
 	return writer_len(&out);
 }

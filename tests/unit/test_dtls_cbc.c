@@ -1,4 +1,5 @@
-/* Records of the CBC suite: what one side seals the other opens, and nothing else does (RFC 5246 6.2.3.2, RFC 7366). */
+/* Records of the CBC suite: what one side seals the other opens, and nothing else does (RFC 5246
+ * 6.2.3.2, RFC 7366). */
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -39,7 +40,9 @@ establish(bool encrypt_then_mac)
 static size_t
 seal(struct dtls_session *from, uint8_t *record, const uint8_t *content, size_t len)
 {
-	struct dtls_sealing sealing = { .session = from, .record = record, .length = (uint16_t)len,
+	struct dtls_sealing sealing = { .session = from,
+					.record = record,
+					.length = (uint16_t)len,
 					.type = DTLS_APPLICATION_DATA };
 
 	memcpy(record + dtls_seal_prefix(from), content, len);
@@ -122,5 +125,6 @@ Test(dtls_cbc, initialisation_vectors_never_repeat)
 	establish(true);
 	seal(&server, first, (const uint8_t *)"same", 4);
 	seal(&server, second, (const uint8_t *)"same", 4);
-	cr_assert_neq(memcmp(first + DTLS_RECORD_HEADER, second + DTLS_RECORD_HEADER, DTLS_CBC_IV), 0);
+	cr_assert_neq(memcmp(first + DTLS_RECORD_HEADER, second + DTLS_RECORD_HEADER, DTLS_CBC_IV),
+		      0);
 }

@@ -1,6 +1,6 @@
 /*
- * The server's state machine against a client that misbehaves on request (RFC 6347 4.2). Whole handshakes with a
- * client that is not ours are in test_dtls_interop.c.
+ * The server's state machine against a client that misbehaves on request (RFC 6347 4.2). Whole
+ * handshakes with a client that is not ours are in test_dtls_interop.c.
  */
 #include <criterion/criterion.h>
 
@@ -8,7 +8,8 @@
 
 static const struct dtls_world_credential known[] = {
 	{ "urn:dev:one", 11, "0123456789abcdef", 16 },
-	{ "urn:dev:two", 11, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", 64 },
+	{ "urn:dev:two", 11, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+	  64 },
 };
 
 static struct dtls_world world;
@@ -54,7 +55,7 @@ assert_failed(int alert, enum counter counter)
 	cr_assert_not(world.has_session);
 }
 
-/* ---- refused hellos ------------------------------------------------------------------------------------------ */
+/* ---- refused hellos ---- */
 
 Test(dtls_handshake, spoofed_hello_gets_nothing_kept_and_no_alert)
 {
@@ -102,15 +103,19 @@ Test(dtls_handshake, bad_extensions_end_in_their_alert)
 		size_t len;
 		int alert;
 	} cases[] = {
-		{ "\x00\x01\x00\x01\x00", 5, DTLS_ILLEGAL_PARAMETER },         /* max_fragment_length 0 */
-		{ "\x00\x01\x00\x01\x05", 5, DTLS_ILLEGAL_PARAMETER },         /* 5 */
-		{ "\x00\x01\x00\x02\x01\x01", 6, DTLS_DECODE_ERROR },          /* two bytes */
-		{ "\x00\x17\x00\x01\x00", 5, DTLS_ILLEGAL_PARAMETER },         /* the client's own 23 stands before */
-		{ "\x00\x36\x00\x02\x05\x01", 6, DTLS_DECODE_ERROR },          /* connection_id shorter than it says */
-		{ "\x00\x36\x00\x00", 4, DTLS_DECODE_ERROR },                  /* connection_id without a length */
-		{ "\x00\x99\x00\x05\x00", 5, DTLS_DECODE_ERROR },              /* an extension beyond the end */
-		{ "\x00\x36\x00\x01\x00\x00\x36\x00\x01\x00", 10, DTLS_ILLEGAL_PARAMETER }, /* twice */
-		{ "\xff\x01\x00\x02\x01\x00", 6, DTLS_HANDSHAKE_FAILURE },     /* RFC 5746 3.6: not empty */
+		{ "\x00\x01\x00\x01\x00", 5, DTLS_ILLEGAL_PARAMETER }, /* max_fragment_length 0 */
+		{ "\x00\x01\x00\x01\x05", 5, DTLS_ILLEGAL_PARAMETER }, /* 5 */
+		{ "\x00\x01\x00\x02\x01\x01", 6, DTLS_DECODE_ERROR },  /* two bytes */
+		{ "\x00\x17\x00\x01\x00", 5,
+		  DTLS_ILLEGAL_PARAMETER }, /* the client's own 23 stands before */
+		{ "\x00\x36\x00\x02\x05\x01", 6,
+		  DTLS_DECODE_ERROR }, /* connection_id shorter than it says */
+		{ "\x00\x36\x00\x00", 4, DTLS_DECODE_ERROR }, /* connection_id without a length */
+		{ "\x00\x99\x00\x05\x00", 5, DTLS_DECODE_ERROR }, /* an extension beyond the end */
+		{ "\x00\x36\x00\x01\x00\x00\x36\x00\x01\x00", 10,
+		  DTLS_ILLEGAL_PARAMETER }, /* twice */
+		{ "\xff\x01\x00\x02\x01\x00", 6,
+		  DTLS_HANDSHAKE_FAILURE }, /* RFC 5746 3.6: not empty */
 	};
 
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -141,7 +146,7 @@ Test(dtls_handshake, unknown_extensions_and_suites_are_skipped)
 	cr_assert(client.server_renegotiation, "the SCSV is answered (RFC 5746 3.6)");
 }
 
-/* ---- options ------------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 Test(dtls_handshake, extensions_are_answered_only_when_offered)
 {
@@ -186,7 +191,8 @@ Test(dtls_handshake, numbers_follow_the_hello)
 	client.sequence = 0x123456789abc;
 	client.message = 3;
 	client_ask(&client, &world, datagram, client_hello(&client, datagram));
-	cr_assert_eq(client.server_sequence, 0x123456789abc, "HelloVerifyRequest takes the hello's number");
+	cr_assert_eq(client.server_sequence, 0x123456789abc,
+		     "HelloVerifyRequest takes the hello's number");
 	cr_assert_eq(client.server_message, 3);
 	client_ask(&client, &world, datagram, client_hello(&client, datagram));
 	cr_assert_eq(client.server_sequence, 0x123456789abd);
@@ -195,7 +201,7 @@ Test(dtls_handshake, numbers_follow_the_hello)
 	assert_established();
 }
 
-/* ---- connection ids (RFC 9146) ------------------------------------------------------------------------------- */
+/* ---- connection ids (RFC 9146) ---- */
 
 static void
 handshake_with_cid(uint8_t own_len)
@@ -248,7 +254,7 @@ Test(dtls_handshake, too_long_connection_ids_are_not_negotiated)
 	cr_assert_not(client.server_cid);
 }
 
-/* ---- order, fragments, copies -------------------------------------------------------------------------------- */
+/* ---- order, fragments, copies ---- */
 
 /* Sends a hello in fragments of `size` bytes, in order. */
 static void
@@ -262,8 +268,9 @@ send_hello_in_fragments(size_t size)
 	for (size_t from = 0; from < len; from += size) {
 		size_t to = from + size < len ? from + size : len;
 
-		client_ask(&client, &world, datagram,
-			   client_fragment(&client, DTLS_CLIENT_HELLO, body, len, from, to, datagram));
+		client_ask(
+			&client, &world, datagram,
+			client_fragment(&client, DTLS_CLIENT_HELLO, body, len, from, to, datagram));
 	}
 	client.message++;
 }
@@ -280,7 +287,8 @@ Test(dtls_handshake, hellos_in_fragments_are_served)
 		cr_assert_eq(client.verify_requests, 1, "size %zu", size);
 		cr_assert_not(world.has_handshake, "nothing is kept before the cookie");
 		send_hello_in_fragments(size);
-		/* Also where the first hello was whole and the cookie made the second one too long. */
+		/* Also where the first hello was whole and the cookie made the second one too
+		 * long. */
 		cr_assert_eq(client.verify_requests, 1, "size %zu", size);
 		cr_assert_eq(client.hellos_done, 1, "size %zu", size);
 		client_ask(&client, &world, datagram, client_last_flight(&client, datagram));
@@ -311,7 +319,8 @@ Test(dtls_handshake, first_fragments_without_the_cookie_field_are_dropped)
 
 	for (size_t size = 1; size < 36; size++)
 		cr_assert_eq(client_ask(&client, &world, datagram,
-					client_fragment(&client, DTLS_CLIENT_HELLO, body, len, 0, size, datagram)),
+					client_fragment(&client, DTLS_CLIENT_HELLO, body, len, 0,
+							size, datagram)),
 			     0);
 	cr_assert_eq(counted(COUNTER_dtls_hello_malformed), 35);
 }
@@ -339,13 +348,16 @@ Test(dtls_handshake, key_exchange_in_fragments_of_any_order_is_served)
 		client_hash(&client, DTLS_CLIENT_KEY_EXCHANGE, client.message++, body, len);
 		client_derive(&client);
 		client_ask(&client, &world, datagram, client_change_cipher_spec(&client, datagram));
-		client_ask(&client, &world, datagram, client_finished_part(&client, 5, 12, datagram));
-		client_ask(&client, &world, datagram, client_finished_part(&client, 0, 6, datagram));
+		client_ask(&client, &world, datagram,
+			   client_finished_part(&client, 5, 12, datagram));
+		client_ask(&client, &world, datagram,
+			   client_finished_part(&client, 0, 6, datagram));
 		assert_established();
 	}
 }
 
-/* The three datagrams of the last flight in each of the six orders: no order needs a retransmission. */
+/* The three datagrams of the last flight in each of the six orders: no order needs a
+ * retransmission. */
 Test(dtls_handshake, the_last_flight_may_come_in_any_order)
 {
 	static const uint8_t orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
@@ -363,7 +375,8 @@ Test(dtls_handshake, the_last_flight_may_come_in_any_order)
 			lens[1] = client_change_cipher_spec(&client, parts[1]);
 			lens[2] = client_finished(&client, parts[2]);
 			for (int i = 0; i < 3; i++)
-				client_ask(&client, &world, parts[orders[order][i]], lens[orders[order][i]]);
+				client_ask(&client, &world, parts[orders[order][i]],
+					   lens[orders[order][i]]);
 			assert_established();
 		}
 	}
@@ -398,7 +411,8 @@ Test(dtls_handshake, a_client_that_lost_our_last_flight_gets_it_again)
 	uint8_t flight[DTLS_WORLD_DATAGRAM], reply[DTLS_WORLD_DATAGRAM];
 
 	client_greet(&client, &world);
-	cr_assert_neq(dtls_world_receive(&world, flight, client_last_flight(&client, flight), reply), 0);
+	cr_assert_neq(
+		dtls_world_receive(&world, flight, client_last_flight(&client, flight), reply), 0);
 	for (int i = 0; i < 3; i++) { /* lost; Finished comes again under new numbers */
 		client.finished = 0;
 		client_ask(&client, &world, datagram, client_finished(&client, datagram));
@@ -420,7 +434,7 @@ Test(dtls_handshake, a_client_that_begins_anew_is_served)
 	cr_assert_eq(counted(COUNTER_dtls_started), 2);
 }
 
-/* ---- messages out of place ----------------------------------------------------------------------------------- */
+/* ---- messages out of place ---- */
 
 Test(dtls_handshake, finished_in_plaintext_is_unexpected)
 {
@@ -430,7 +444,8 @@ Test(dtls_handshake, finished_in_plaintext_is_unexpected)
 	client_ask(&client, &world, datagram, client_exchange(&client, datagram));
 	client_ask(&client, &world, datagram, client_change_cipher_spec(&client, datagram));
 	client_ask(&client, &world, datagram,
-		   client_fragment(&client, DTLS_FINISHED, body, sizeof body, 0, sizeof body, datagram));
+		   client_fragment(&client, DTLS_FINISHED, body, sizeof body, 0, sizeof body,
+				   datagram));
 	assert_failed(DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
 }
 
@@ -465,8 +480,9 @@ Test(dtls_handshake, malformed_key_exchanges_are_decode_errors)
 		setup();
 		client_greet(&client, &world);
 		client_ask(&client, &world, datagram,
-			   client_fragment(&client, DTLS_CLIENT_KEY_EXCHANGE, (const uint8_t *)cases[i].body,
-					   cases[i].len, 0, cases[i].len, datagram));
+			   client_fragment(&client, DTLS_CLIENT_KEY_EXCHANGE,
+					   (const uint8_t *)cases[i].body, cases[i].len, 0,
+					   cases[i].len, datagram));
 		assert_failed(DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
 	}
 }
@@ -512,7 +528,7 @@ Test(dtls_handshake, the_clients_fatal_alert_ends_it_and_a_warning_does_not)
 	assert_failed(-1, COUNTER_dtls_failed_alert);
 }
 
-/* ---- an association under attack ----------------------------------------------------------------------------- */
+/* ---- an association under attack ---- */
 
 /* libcoap on OpenSSL lost its session to these. */
 Test(dtls_handshake, short_plaintext_records_of_epoch_1_harm_nothing)
@@ -533,7 +549,8 @@ Test(dtls_handshake, forged_records_of_every_epoch_harm_nothing)
 	client_handshake(&client, &world);
 	for (uint8_t epoch = 0; epoch < 4; epoch++) {
 		for (uint8_t type = 20; type <= 23; type++) {
-			uint8_t record[64] = { type, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 2, type, 0, 2, 2, 40 };
+			uint8_t record[64] = { type, 0xfe, 0xfd, 0, epoch, 0, 0, 0,
+					       0,    2,    type, 0, 2,     2, 40 };
 
 			cr_assert_eq(client_ask(&client, &world, record, 15), 0);
 		}
@@ -588,7 +605,7 @@ Test(dtls_handshake, renegotiation_is_answered_with_a_warning)
 	assert_established();
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 Test(dtls_handshake, our_flight_is_repeated_by_timer_and_then_given_up)
 {
@@ -614,7 +631,8 @@ Test(dtls_handshake, a_repeated_flight_completes)
 	size_t len;
 
 	client_ask(&client, &world, datagram, client_hello(&client, datagram));
-	cr_assert_neq(dtls_world_receive(&world, datagram, client_hello(&client, datagram), reply), 0);
+	cr_assert_neq(dtls_world_receive(&world, datagram, client_hello(&client, datagram), reply),
+		      0);
 	world.now_us += DTLS_RETRANSMIT_US; /* the first one was lost */
 	len = dtls_world_tick(&world, reply);
 	client_take(&client, reply, len);

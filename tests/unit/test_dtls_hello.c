@@ -3,8 +3,10 @@
 
 #include "dataplane/core/dtls_hello.h"
 
-/* A hello with cookie, two suites, and extended_master_secret: version at 0, session id length at 34, cookie length
- * at 35, suites' length at 40, compressions' at 46, extensions' at 48. */
+/*
+ * A hello with cookie, two suites, and extended_master_secret: version at 0, session id length at
+ * 34, cookie length at 35, suites' length at 40, compressions' at 46, extensions' at 48.
+ */
 static const uint8_t hello_bytes[] = "\xfe\xfd"
 				     "0123456789abcdef0123456789abcdef"
 				     "\0"
@@ -20,7 +22,8 @@ Test(dtls_hello, every_truncation_is_malformed_but_a_hello_without_extensions)
 	struct dtls_hello hello;
 
 	for (size_t len = 0; len < HELLO_LEN; len++)
-		cr_assert_eq(dtls_hello_parse(hello_bytes, len, &hello), len == HELLO_LEN - 6, "%zu", len);
+		cr_assert_eq(dtls_hello_parse(hello_bytes, len, &hello), len == HELLO_LEN - 6,
+			     "%zu", len);
 	cr_assert(dtls_hello_parse(hello_bytes, HELLO_LEN, &hello));
 }
 
@@ -40,10 +43,14 @@ Test(dtls_hello, nonsense_lengths_are_malformed)
 		uint8_t value;
 		const char *what;
 	} cases[] = {
-		{ 34, 33, "session id above 32 bytes" }, { 35, 255, "cookie beyond the end" },
-		{ 41, 3, "odd suites" },                 { 41, 0, "no suites" },
-		{ 40, 1, "suites beyond the end" },      { 46, 0, "no compression methods" },
-		{ 46, 200, "compressions beyond" },      { 49, 3, "extensions shorter than the rest" },
+		{ 34, 33, "session id above 32 bytes" },
+		{ 35, 255, "cookie beyond the end" },
+		{ 41, 3, "odd suites" },
+		{ 41, 0, "no suites" },
+		{ 40, 1, "suites beyond the end" },
+		{ 46, 0, "no compression methods" },
+		{ 46, 200, "compressions beyond" },
+		{ 49, 3, "extensions shorter than the rest" },
 		{ 49, 5, "extensions beyond the end" },
 	};
 
@@ -77,7 +84,8 @@ Test(dtls_hello, the_head_needs_everything_up_to_the_cookie)
 	struct dtls_hello hello;
 
 	for (size_t len = 0; len < HELLO_LEN; len++)
-		cr_assert_eq(dtls_hello_parse_head(hello_bytes, len, &hello), len >= 40, "%zu", len);
+		cr_assert_eq(dtls_hello_parse_head(hello_bytes, len, &hello), len >= 40, "%zu",
+			     len);
 	cr_assert_eq(hello.cookie.len, 4);
 	cr_assert_eq(hello.tail.len, 0);
 }
@@ -108,5 +116,6 @@ Test(dtls_hello, suites_decide_the_lane)
 	cr_assert(offer.secure_renegotiation);
 	cr_assert_eq(choose("\0\xff", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
 	cr_assert_eq(choose("\xa8\xc0", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
-	cr_assert_eq(choose("\xc0\xa8", 2, "\1", &offer), DTLS_ILLEGAL_PARAMETER, "no null compression");
+	cr_assert_eq(choose("\xc0\xa8", 2, "\1", &offer), DTLS_ILLEGAL_PARAMETER,
+		     "no null compression");
 }

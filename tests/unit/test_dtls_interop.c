@@ -1,5 +1,6 @@
 /*
- * Whole handshakes with mbedTLS's client: options, credentials, and each fault of the network on each datagram.
+ * Whole handshakes with mbedTLS's client: options, credentials, and each fault of the network on
+ * each datagram.
  */
 #include <criterion/criterion.h>
 
@@ -110,8 +111,8 @@ Test(dtls_interop, tells_when_a_client_needs_the_slow_lane)
 
 Test(dtls_interop, serves_every_fragment_length)
 {
-	for (unsigned char code = MBEDTLS_SSL_MAX_FRAG_LEN_512; code <= MBEDTLS_SSL_MAX_FRAG_LEN_4096;
-	     code++) {
+	for (unsigned char code = MBEDTLS_SSL_MAX_FRAG_LEN_512;
+	     code <= MBEDTLS_SSL_MAX_FRAG_LEN_4096; code++) {
 		setup(&known[0]);
 		mbedtls_ssl_conf_max_frag_len(&client.config, code);
 		mbed_start(&client);
@@ -133,7 +134,7 @@ Test(dtls_interop, serves_hellos_and_key_exchanges_in_fragments)
 	}
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------ */
+/* ---- refusals ---- */
 
 static void
 assert_refused(const struct dtls_world_credential *wrong, enum counter counter)
@@ -154,8 +155,10 @@ assert_refused(const struct dtls_world_credential *wrong, enum counter counter)
 
 Test(dtls_interop, answers_wrong_key_and_unknown_identity_alike)
 {
-	static const struct dtls_world_credential wrong_key = { "urn:dev:one", 11, "0123456789abcdeF", 16 };
-	static const struct dtls_world_credential unknown = { "urn:dev:noone", 13, "0123456789abcdef", 16 };
+	static const struct dtls_world_credential wrong_key = { "urn:dev:one", 11,
+								"0123456789abcdeF", 16 };
+	static const struct dtls_world_credential unknown = { "urn:dev:noone", 13,
+							      "0123456789abcdef", 16 };
 	unsigned sent[2];
 
 	assert_refused(&wrong_key, COUNTER_dtls_failed_key);
@@ -169,7 +172,8 @@ Test(dtls_interop, compares_identities_by_length_and_bytes)
 {
 	static const struct dtls_world_credential prefix = { "nul", 3, "0123456789abcdef", 16 };
 	static const struct dtls_world_credential other = { "nul\0y", 5, "0123456789abcdef", 16 };
-	static const struct dtls_world_credential keyless = { "keyless", 7, "0123456789abcdef", 16 };
+	static const struct dtls_world_credential keyless = { "keyless", 7, "0123456789abcdef",
+							      16 };
 
 	assert_refused(&prefix, COUNTER_dtls_failed_identity);
 	assert_refused(&other, COUNTER_dtls_failed_identity);
@@ -179,14 +183,16 @@ Test(dtls_interop, compares_identities_by_length_and_bytes)
 Test(dtls_interop, refuses_identities_longer_than_128_bytes)
 {
 	static const uint8_t identity[129] = { [0 ... 128] = 'i' };
-	const struct dtls_world_credential oversized = { identity, sizeof identity, key16, sizeof key16 };
+	const struct dtls_world_credential oversized = { identity, sizeof identity, key16,
+							 sizeof key16 };
 
 	assert_refused(&oversized, COUNTER_dtls_failed_identity);
 }
 
-/* ---- faults -------------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
-/* One handshake with one fault: completes with working data, or ends in an alert with nothing left behind. */
+/* One handshake with one fault: completes with working data, or ends in an alert with nothing
+ * left behind. */
 static bool
 try_fault(enum net_fault fault, enum net_direction direction, unsigned index, size_t offset)
 {
@@ -200,12 +206,14 @@ try_fault(enum net_fault fault, enum net_direction direction, unsigned index, si
 	mbed_start(&client);
 	result = mbed_handshake(&client);
 	/*
-	 * Numbers of plaintext records are not protected, and the hello's are copied into the answer (RFC 6347 4.2.1):
-	 * one that jumps ahead makes the client take all that follows for old, until it gives up itself.
+	 * Numbers of plaintext records are not protected, and the hello's are copied into the
+	 * answer (RFC 6347 4.2.1): one that jumps ahead makes the client take all that follows for
+	 * old, until it gives up itself.
 	 */
 	if (!net.hit_number)
-		cr_assert_neq(result, MBEDTLS_ERR_SSL_TIMEOUT, "fault %d direction %d datagram %u offset %zu hangs",
-			      fault, direction, index, offset);
+		cr_assert_neq(result, MBEDTLS_ERR_SSL_TIMEOUT,
+			      "fault %d direction %d datagram %u offset %zu hangs", fault,
+			      direction, index, offset);
 	net_serve(&net);
 	if (result == 0) {
 		cr_assert(net.world.has_session);
@@ -241,8 +249,8 @@ Test(dtls_interop, survives_loss_repetition_and_reordering_of_every_datagram)
 	for (unsigned f = 0; f < 3; f++)
 		for (int d = 0; d < 2; d++)
 			for (unsigned i = 0; i < sent[d]; i++)
-				cr_assert(try_fault(faults[f], d, i, 0), "fault %d direction %d datagram %u",
-					  faults[f], d, i);
+				cr_assert(try_fault(faults[f], d, i, 0),
+					  "fault %d direction %d datagram %u", faults[f], d, i);
 }
 
 Test(dtls_interop, survives_truncation_of_every_datagram)
@@ -267,11 +275,12 @@ Test(dtls_interop, ends_well_whichever_byte_is_damaged, .timeout = 120)
 				try_fault(NET_DAMAGE, d, i, offset);
 }
 
-/* ---- afterwards ---------------------------------------------------------------------------------------------- */
+/* ---- afterwards ---- */
 
 Test(dtls_interop, a_new_handshake_replaces_an_association_only_when_finished)
 {
-	static const struct dtls_world_credential wrong_key = { "urn:dev:one", 11, "0123456789abcdeF", 16 };
+	static const struct dtls_world_credential wrong_key = { "urn:dev:one", 11,
+								"0123456789abcdeF", 16 };
 	struct dtls_session before;
 	struct mbed_client second;
 

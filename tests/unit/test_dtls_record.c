@@ -1,4 +1,5 @@
-/* Records: walking, replay window, opening and sealing (RFC 6347 4.1, RFC 6655 3, RFC 9146 4 and 5). */
+/* Records: walking, replay window, opening and sealing (RFC 6347 4.1, RFC 6655 3, RFC 9146 4 and
+ * 5). */
 #include <criterion/criterion.h>
 
 #include <mbedtls/ccm.h>
@@ -44,7 +45,7 @@ open_one(uint8_t *datagram, size_t len)
 	return opening;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------- */
+/* ---- walking ---- */
 
 Test(dtls_record, what_is_no_record_is_dropped_and_counted)
 {
@@ -66,9 +67,13 @@ Test(dtls_record, what_is_no_record_is_dropped_and_counted)
 		{ "\x16\xfe\xff\0\1\0\0\0\0\0\0\0\0", 13, 0, COUNTER_dtls_rx_version },
 		{ "\x16\xfe\x00\0\0\0\0\0\0\0\0\0\0", 13, 1, COUNTERS },
 		{ "\x19\xfe\xfd\0\1\0\0\0\0\0\0\0\0", 13, 0, COUNTER_dtls_rx_truncated },
-		{ "\x19\xfe\xfd\0\1\0\0\0\0\0\0" "12345678\0\0", 21, 1, COUNTERS },
+		{ "\x19\xfe\xfd\0\1\0\0\0\0\0\0"
+		  "12345678\0\0",
+		  21, 1, COUNTERS },
 		/* CoAP in plaintext: CON POST /bs */
-		{ "\x44\x02\x12\x34\1\2\3\4\xb2" "bs", 11, 0, COUNTER_dtls_rx_truncated },
+		{ "\x44\x02\x12\x34\1\2\3\4\xb2"
+		  "bs",
+		  11, 0, COUNTER_dtls_rx_truncated },
 	};
 
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -89,7 +94,8 @@ Test(dtls_record, what_is_no_record_is_dropped_and_counted)
 
 Test(dtls_record, a_header_is_read_field_by_field)
 {
-	uint8_t datagram[] = "\x16\xfe\xff\x12\x34\1\2\3\4\5\6\0\2ab\x17\xfe\xfd\0\1\0\0\0\0\0\7\0\0";
+	uint8_t datagram[] =
+		"\x16\xfe\xff\x12\x34\1\2\3\4\5\6\0\2ab\x17\xfe\xfd\0\1\0\0\0\0\0\7\0\0";
 	struct dtls_walk walk = { datagram, datagram + sizeof datagram - 1 };
 	struct dtls_record record;
 
@@ -105,7 +111,7 @@ Test(dtls_record, a_header_is_read_field_by_field)
 	cr_assert_not(dtls_record_next(&walk, &record, &counters));
 }
 
-/* ---- replay window ------------------------------------------------------------------------------------------- */
+/* ---- replay window ---- */
 
 Test(dtls_record, the_window_is_64_wide)
 {
@@ -146,7 +152,8 @@ Test(dtls_record, the_window_agrees_with_a_list)
 		if (sequence >= 4096)
 			break;
 		fresh = !seen[sequence] && sequence + DTLS_WINDOW_WIDTH > top;
-		cr_assert_eq(dtls_window_fresh(&window, sequence), fresh, "%lu of %lu", sequence, top);
+		cr_assert_eq(dtls_window_fresh(&window, sequence), fresh, "%lu of %lu", sequence,
+			     top);
 		if (!fresh)
 			continue;
 		dtls_window_mark(&window, sequence);
@@ -169,7 +176,7 @@ Test(dtls_record, a_forged_record_does_not_move_the_window)
 	cr_assert_eq(open_one(datagram, len).outcome, COUNTER_dtls_rx_opened);
 }
 
-/* ---- opening and sealing ------------------------------------------------------------------------------------- */
+/* ---- opening and sealing ---- */
 
 Test(dtls_record, records_that_cannot_be_ours_are_told_without_the_key)
 {
@@ -178,23 +185,33 @@ Test(dtls_record, records_that_cannot_be_ours_are_told_without_the_key)
 		size_t len;
 		enum counter outcome;
 	} cases[] = {
-		{ "\x17\xfe\xfd\0\2\0\0\0\0\0\0\0\x10" "0123456789abcdef", 29, COUNTER_dtls_rx_epoch },
-		{ "\x17\xfe\xfd\0\1\0\0\0\0\0\0\0\x0f" "0123456789abcde", 28, COUNTER_dtls_rx_short },
+		{ "\x17\xfe\xfd\0\2\0\0\0\0\0\0\0\x10"
+		  "0123456789abcdef",
+		  29, COUNTER_dtls_rx_epoch },
+		{ "\x17\xfe\xfd\0\1\0\0\0\0\0\0\0\x0f"
+		  "0123456789abcde",
+		  28, COUNTER_dtls_rx_short },
 		{ "\x17\xfe\xfd\0\1\0\0\0\0\0\0\0\0", 13, COUNTER_dtls_rx_short },
-		{ "\x19\xfe\xfd\0\1\0\0\0\0\0\0" "12345678\0\0", 21, COUNTER_dtls_rx_cid },
-		{ "\x17\xfe\xfd\0\1\0\0\0\0\0\0\0\x10" "0123456789abcdef", 29, COUNTER_dtls_rx_bad_tag },
+		{ "\x19\xfe\xfd\0\1\0\0\0\0\0\0"
+		  "12345678\0\0",
+		  21, COUNTER_dtls_rx_cid },
+		{ "\x17\xfe\xfd\0\1\0\0\0\0\0\0\0\x10"
+		  "0123456789abcdef",
+		  29, COUNTER_dtls_rx_bad_tag },
 	};
 
 	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		uint8_t datagram[64];
 
 		memcpy(datagram, cases[i].bytes, cases[i].len);
-		cr_assert_eq(open_one(datagram, cases[i].len).outcome, cases[i].outcome, "case %u", i);
+		cr_assert_eq(open_one(datagram, cases[i].len).outcome, cases[i].outcome, "case %u",
+			     i);
 		cr_assert_arr_eq(datagram, cases[i].bytes, cases[i].len, "case %u was changed", i);
 	}
 }
 
-/* mbedTLS's CCM with nonce and additional data put together here, from RFC 6655 3 and RFC 5246 6.2.3.3. */
+/* mbedTLS's CCM with nonce and additional data put together here, from RFC 6655 3 and RFC 5246
+ * 6.2.3.3. */
 static void
 judge(const uint8_t *record, size_t header, const uint8_t *aad, size_t aad_len, const void *inner,
       size_t inner_len)
@@ -204,7 +221,8 @@ judge(const uint8_t *record, size_t header, const uint8_t *aad, size_t aad_len, 
 
 	memcpy(nonce + 4, record + header, 8);
 	mbedtls_ccm_init(&ccm);
-	cr_assert_eq(mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, session.keys.server_key, 128), 0);
+	cr_assert_eq(mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, session.keys.server_key, 128),
+		     0);
 	cr_assert_eq(mbedtls_ccm_auth_decrypt(&ccm, inner_len, nonce, 12, aad, aad_len,
 					      record + header + 8, plaintext,
 					      record + header + 8 + inner_len, 8),

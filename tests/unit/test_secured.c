@@ -1,4 +1,5 @@
-/* The stack over DTLS: whole bootstraps, who owns an endpoint name, and associations that live, move and end. */
+/* The stack over DTLS: whole bootstraps, who owns an endpoint name, and associations that live,
+ * move and end. */
 #include <criterion/criterion.h>
 
 #include "dataplane/core/secured_state.h"
@@ -36,8 +37,8 @@ add_known(unsigned i, size_t payload_len)
 	struct device_entry *entry, *old;
 	struct directory_retired retired;
 
-	entry = device_entry_new(1000 + i, c->name, strlen(c->name), c->identity, strlen(c->identity),
-				 c->key, strlen(c->key));
+	entry = device_entry_new(1000 + i, c->name, strlen(c->name), c->identity,
+				 strlen(c->identity), c->key, strlen(c->key));
 	atomic_store(&entry->batch, world_batch(world, 11542, payload_len));
 	cr_assert_eq(directory_put(world->directory, entry, &old, &retired), 0);
 	free(retired.blocks[0]);
@@ -128,7 +129,8 @@ device_handshake(struct device *it)
 static void
 device_say(struct device *it, const void *message, size_t len)
 {
-	device_send(it, buffer, client_seal(&it->client, DTLS_APPLICATION_DATA, message, len, buffer));
+	device_send(it, buffer,
+		    client_seal(&it->client, DTLS_APPLICATION_DATA, message, len, buffer));
 }
 
 /* A Bootstrap-Request; `ep` may be NULL. */
@@ -140,7 +142,10 @@ device_ask(struct device *it, uint16_t mid, const char *ep)
 
 	writer_bytes(&out, "\x44\x02", 2);
 	writer_u16(&out, mid);
-	writer_bytes(&out, "tokn\xb2" "bs", 7);
+	writer_bytes(&out,
+		     "tokn\xb2"
+		     "bs",
+		     7);
 	if (ep) {
 		writer_u8(&out, (uint8_t)(0x43 + strlen(ep)));
 		writer_bytes(&out, "ep=", 3);
@@ -211,12 +216,14 @@ assert_nothing_leaks(void)
 		cr_assert_not(secured->associations[i].established);
 }
 
-/* ---- who may --------------------------------------------------------------------------------------------------- */
+/* ---- who may ---- */
 
 Test(secured, hellos_without_a_cookie_leave_nothing_behind)
 {
 	for (unsigned i = 0; i < 5000; i++) {
-		struct peer peer = { .addr = { [10] = 0xff, 0xff, 10, 1 }, .port = 1, .listener = PSK_LISTENER };
+		struct peer peer = { .addr = { [10] = 0xff, 0xff, 10, 1 },
+				     .port = 1,
+				     .listener = PSK_LISTENER };
 		size_t len;
 
 		memcpy(peer.addr + 14, &i, 2);
@@ -233,7 +240,9 @@ Test(secured, hellos_without_a_cookie_leave_nothing_behind)
 
 Test(secured, plaintext_coap_gets_no_answer)
 {
-	static const uint8_t request[] = "\x44\x02\x00\x07tokn\xb2" "bs\x46" "ep=dev";
+	static const uint8_t request[] = "\x44\x02\x00\x07tokn\xb2"
+					 "bs\x46"
+					 "ep=dev";
 
 	device_send(&device, request, sizeof request - 1);
 	cr_assert_eq(world->out.used, 0);
@@ -278,7 +287,7 @@ Test(secured, an_endpoint_name_of_another_identity_is_refused)
 	device_bootstrap(&device, "dev"); /* and its own is served after that */
 }
 
-/* ---- whole bootstraps ------------------------------------------------------------------------------------------ */
+/* ---- whole bootstraps ---- */
 
 Test(secured, a_device_bootstraps)
 {
@@ -324,7 +333,8 @@ Test(secured, blocks_fit_the_records_that_a_device_takes)
 	device.client.max_fragment = DTLS_MAX_FRAGMENT_512;
 	device_handshake(&device);
 	device_ask(&device, 1, "dev");
-	while (device.messages[device.n - 1].bytes[1] == 3 && device.messages[device.n - 1].len > 200) {
+	while (device.messages[device.n - 1].bytes[1] == 3 &&
+	       device.messages[device.n - 1].len > 200) {
 		const uint8_t *request = device.messages[device.n - 1].bytes;
 		/* 2.31 with the request's Block1: the last option before the payload. */
 		uint8_t answer[16] = { 0x68, 0x5f };
@@ -349,12 +359,14 @@ Test(secured, several_records_of_a_datagram_are_all_served)
 
 	device_handshake(&device);
 	for (int i = 0; i < 3; i++)
-		len += client_seal(&device.client, DTLS_APPLICATION_DATA, ping, sizeof ping, buffer + len);
+		len += client_seal(&device.client, DTLS_APPLICATION_DATA, ping, sizeof ping,
+				   buffer + len);
 	device_send(&device, buffer, len);
 	cr_assert_eq(device.n, 3);
 	len = 0;
 	for (int i = 0; i < 20; i++)
-		len += client_seal(&device.client, DTLS_APPLICATION_DATA, ping, sizeof ping, buffer + len);
+		len += client_seal(&device.client, DTLS_APPLICATION_DATA, ping, sizeof ping,
+				   buffer + len);
 	device_send(&device, buffer, len);
 	cr_assert_eq(device.n, SECURED_RECORDS_PER_DATAGRAM);
 	cr_assert_eq(counted(COUNTER_dtls_rx_crowded), 1);
@@ -375,9 +387,11 @@ Test(secured, a_burst_of_records_of_many_peers_is_served)
 	}
 	for (unsigned i = 0; i < PEERS; i++)
 		in[i] = (struct dgram_in){
-			.peer = devices[i].peer, .link = world_link(), .data = bytes[i],
-			.len = (uint16_t)client_seal(&devices[i].client, DTLS_APPLICATION_DATA, ping,
-						     sizeof ping, bytes[i]),
+			.peer = devices[i].peer,
+			.link = world_link(),
+			.data = bytes[i],
+			.len = (uint16_t)client_seal(&devices[i].client, DTLS_APPLICATION_DATA,
+						     ping, sizeof ping, bytes[i]),
 		};
 	world_clear(world);
 	stack_receive(world->stack, world->now, in, PEERS, &world->out);
@@ -389,7 +403,7 @@ Test(secured, a_burst_of_records_of_many_peers_is_served)
 	}
 }
 
-/* ---- a second handshake ---------------------------------------------------------------------------------------- */
+/* ---- a second handshake ---- */
 
 Test(secured, an_association_serves_until_the_next_handshake_has_finished)
 {
@@ -450,7 +464,7 @@ Test(secured, a_second_handshake_that_is_given_up_changes_nothing)
 	cr_assert_eq(counted(COUNTER_dtls_failed_timeout), 1);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------------------ */
+/* ---- ends ---- */
 
 static void
 device_close(struct device *it)
@@ -497,7 +511,8 @@ Test(secured, an_end_that_could_not_be_told_keeps_its_session_and_says_nothing_m
 Test(secured, a_warning_ends_nothing)
 {
 	device_handshake(&device);
-	device_send(&device, buffer, client_seal(&device.client, DTLS_ALERT_RECORD, "\1\x5a", 2, buffer));
+	device_send(&device, buffer,
+		    client_seal(&device.client, DTLS_ALERT_RECORD, "\1\x5a", 2, buffer));
 	device_bootstrap(&device, "dev");
 }
 
@@ -547,7 +562,7 @@ Test(secured, retransmissions_are_fresh_records)
 	assert_nothing_leaks();
 }
 
-/* ---- connection ids (RFC 9146) --------------------------------------------------------------------------------- */
+/* ---- connection ids (RFC 9146) ---- */
 
 Test(secured, a_device_that_moves_goes_on_with_its_run)
 {
@@ -613,7 +628,7 @@ Test(secured, a_device_may_move_to_an_address_that_another_left)
 	assert_nothing_leaks();
 }
 
-/* ---- floods and full pools ------------------------------------------------------------------------------------- */
+/* ---- floods and full pools ---- */
 
 Test(secured, peers_with_a_session_are_served_while_new_ones_are_limited)
 {
