@@ -66,8 +66,10 @@ clear_path(const char *path, const struct sockaddr_un *address, char error[CTL_E
 	close(fd);
 	/* EAGAIN: alive, with a full backlog. */
 	if (result == 0 || errno == EAGAIN) {
-		snprintf(error, CTL_ERROR_MAX,
-			 "%s: another cradled answers there; stop it, or set another control.socket", path);
+		snprintf(
+			error, CTL_ERROR_MAX,
+			"%s: another cradled answers there; stop it, or set another control.socket",
+			path);
 		return -1;
 	}
 	unlink(path);
@@ -80,11 +82,13 @@ own_path(const char *path, const char *group, char error[CTL_ERROR_MAX])
 	const struct group *entry = group ? getgrnam(group) : NULL;
 
 	if (group && !entry) {
-		snprintf(error, CTL_ERROR_MAX, "there is no group %s; make it, or change control.group", group);
+		snprintf(error, CTL_ERROR_MAX,
+			 "there is no group %s; make it, or change control.group", group);
 		return -1;
 	}
 	if ((entry && chown(path, (uid_t)-1, entry->gr_gid)) || chmod(path, 0660)) {
-		snprintf(error, CTL_ERROR_MAX, "%s: cannot set owner and mode: %s", path, strerror(errno));
+		snprintf(error, CTL_ERROR_MAX, "%s: cannot set owner and mode: %s", path,
+			 strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -122,10 +126,13 @@ open_listener(struct ctl_server *server, const char *group, char error[CTL_ERROR
 	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Nobody but us may connect between bind() and chmod(). */
 	mask = umask(0177);
-	bound = server->listener < 0 ? -1 : bind(server->listener, (struct sockaddr *)&address, sizeof address);
+	bound = server->listener < 0
+			? -1
+			: bind(server->listener, (struct sockaddr *)&address, sizeof address);
 	umask(mask);
 	if (bound || listen(server->listener, CTL_CLIENTS_MAX)) {
-		snprintf(error, CTL_ERROR_MAX, "%s: cannot listen: %s", server->path, strerror(errno));
+		snprintf(error, CTL_ERROR_MAX, "%s: cannot listen: %s", server->path,
+			 strerror(errno));
 		return -1;
 	}
 	return own_path(server->path, group, error);
@@ -265,7 +272,8 @@ flush(struct ctl_client *client)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return watch(client->server, EPOLL_CTL_MOD, client->fd, EPOLLIN | EPOLLOUT, client);
+			return watch(client->server, EPOLL_CTL_MOD, client->fd, EPOLLIN | EPOLLOUT,
+				     client);
 		if (n < 0)
 			return -1;
 		client->out_sent += (size_t)n;
@@ -278,9 +286,9 @@ flush(struct ctl_client *client)
 static int
 send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 {
-	json_t *frame = json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION, "exit", answer->exit,
-				  "text", answer->text, "error", answer->error, "result",
-				  answer->result);
+	json_t *frame =
+		json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION, "exit", answer->exit,
+			  "text", answer->text, "error", answer->error, "result", answer->result);
 	size_t len;
 	uint8_t *bytes = frame ? ctl_frame_encode(frame, &len) : NULL;
 	int result = bytes ? queue(client, bytes, len) : -1;

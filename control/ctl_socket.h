@@ -23,8 +23,8 @@ enum { CTL_ERROR_MAX = 512, CTL_ARGUMENTS_MAX = 64 };
 struct ctl_request {
 	int argc;
 	const char *const *argv;
-	bool json;         /* the client shows `result`, not `text` */
-	const char *data;  /* what the client read for the command, for example a file; NULL: none */
+	bool json;        /* the client shows `result`, not `text` */
+	const char *data; /* what the client read for the command, for example a file; NULL: none */
 	size_t data_len;
 	struct ucred peer; /* who asks: for the log */
 };

@@ -33,7 +33,7 @@ struct lane_context {
 	const uint8_t *datagram; /* what mbedTLS may read now; NULL: nothing came */
 	size_t datagram_len;
 	uint64_t intermediate_ms, final_ms; /* mbedTLS's timer; final 0: off */
-	struct slow_lane_keys keys;         /* filled step by step; valid when the handshake is over */
+	struct slow_lane_keys keys; /* filled step by step; valid when the handshake is over */
 	bool exported;
 };
 
@@ -46,7 +46,8 @@ struct slow_lane {
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context drbg;
 	mbedtls_ssl_config config;
-	struct lane_context *current; /* whose handshake runs: mbedTLS's key export knows only the configuration */
+	struct lane_context *
+		current; /* whose handshake runs: mbedTLS's key export knows only the configuration */
 	uint8_t decoy[SLOW_LANE_ENC_KEY]; /* stands for the key of who is unknown */
 	struct lane_context contexts[];
 };
@@ -71,8 +72,8 @@ hide_bad_mac(uint8_t *record, size_t len)
 {
 	const size_t body = 13;
 
-	if (len == body + 2 && record[0] == MBEDTLS_SSL_MSG_ALERT && record[3] == 0 && record[4] == 0 &&
-	    record[body + 1] == ALERT_BAD_RECORD_MAC)
+	if (len == body + 2 && record[0] == MBEDTLS_SSL_MSG_ALERT && record[3] == 0 &&
+	    record[4] == 0 && record[body + 1] == ALERT_BAD_RECORD_MAC)
 		record[body + 1] = ALERT_DECRYPT_ERROR;
 }
 
@@ -87,8 +88,10 @@ lane_send(void *ctx, const unsigned char *bytes, size_t len)
 	item = dataplane_lane_item(context->lane->dp);
 	if (!item)
 		return (int)len; /* lost, like any datagram: the retransmission brings it */
-	*item = (struct slow_lane_item){ .kind = SLOW_LANE_DATAGRAM, .worker = context->worker,
-					 .slot = context->slot, .serial = context->serial,
+	*item = (struct slow_lane_item){ .kind = SLOW_LANE_DATAGRAM,
+					 .worker = context->worker,
+					 .slot = context->slot,
+					 .serial = context->serial,
 					 .len = (uint16_t)len };
 	memcpy(item->datagram, bytes, len);
 	hide_bad_mac(item->datagram, len);
@@ -208,7 +211,8 @@ tell_end(struct slow_lane *lane, struct slow_lane_item *item, const struct lane_
 	if (!item)
 		return;
 	if (context)
-		*item = (struct slow_lane_item){ .worker = context->worker, .slot = context->slot,
+		*item = (struct slow_lane_item){ .worker = context->worker,
+						 .slot = context->slot,
 						 .serial = context->serial };
 	item->kind = SLOW_LANE_END;
 	item->cause = cause;
@@ -222,8 +226,8 @@ find_context(struct slow_lane *lane, const struct slow_lane_item *item)
 	for (unsigned i = 0; i < lane->n_contexts; i++) {
 		struct lane_context *context = &lane->contexts[i];
 
-		if (context->used && context->worker == item->worker && context->slot == item->slot &&
-		    context->serial == item->serial)
+		if (context->used && context->worker == item->worker &&
+		    context->slot == item->slot && context->serial == item->serial)
 			return context;
 	}
 	return NULL;
@@ -239,8 +243,11 @@ begin_context(struct slow_lane *lane, const struct slow_lane_item *item)
 			context = &lane->contexts[i];
 	if (!context)
 		return NULL;
-	*context = (struct lane_context){ .lane = lane, .used = true, .worker = item->worker,
-					  .slot = item->slot, .serial = item->serial,
+	*context = (struct lane_context){ .lane = lane,
+					  .used = true,
+					  .worker = item->worker,
+					  .slot = item->slot,
+					  .serial = item->serial,
 					  .started_ms = now_ms() };
 	atomic_fetch_add_explicit(&lane->in_use, 1, memory_order_relaxed);
 	mbedtls_ssl_init(&context->ssl);
@@ -282,8 +289,10 @@ establish(struct slow_lane *lane, struct lane_context *context)
 	/* ServerHello, ServerHelloDone, Finished after one HelloVerifyRequest, which was number 0. */
 	keys->flight_message = 3;
 	memcpy(keys->flight_verify, ssl->own_verify_data, sizeof keys->flight_verify);
-	*item = (struct slow_lane_item){ .kind = SLOW_LANE_ESTABLISHED, .worker = context->worker,
-					 .slot = context->slot, .serial = context->serial };
+	*item = (struct slow_lane_item){ .kind = SLOW_LANE_ESTABLISHED,
+					 .worker = context->worker,
+					 .slot = context->slot,
+					 .serial = context->serial };
 	item->keys = *keys;
 	dataplane_lane_give(lane->dp, item);
 }
@@ -306,7 +315,8 @@ advance(struct slow_lane *lane, struct lane_context *context)
 		establish(lane, context);
 	else
 		tell_end(lane, NULL, context,
-			 result == MBEDTLS_ERR_SSL_TIMEOUT ? SLOW_LANE_TIMED_OUT : SLOW_LANE_FAILED);
+			 result == MBEDTLS_ERR_SSL_TIMEOUT ? SLOW_LANE_TIMED_OUT
+							   : SLOW_LANE_FAILED);
 	end_context(context);
 }
 
@@ -368,8 +378,8 @@ run(void *ctx)
 			take_item(lane, items[i]);
 		run_timers(lane);
 		if (!n)
-			dataplane_lane_wait(lane->dp, slow_lane_in_use(lane) ? LANE_WAIT_BUSY_MS :
-									      LANE_WAIT_IDLE_MS);
+			dataplane_lane_wait(lane->dp, slow_lane_in_use(lane) ? LANE_WAIT_BUSY_MS
+									     : LANE_WAIT_IDLE_MS);
 	}
 	for (unsigned i = 0; i < lane->n_contexts; i++)
 		if (lane->contexts[i].used)
@@ -384,7 +394,8 @@ configure(struct slow_lane *lane)
 {
 	static const int suites[] = { MBEDTLS_TLS_PSK_WITH_AES_128_CBC_SHA256, 0 };
 	mbedtls_ssl_config *config = &lane->config;
-	int error = mbedtls_ctr_drbg_seed(&lane->drbg, mbedtls_entropy_func, &lane->entropy, NULL, 0);
+	int error =
+		mbedtls_ctr_drbg_seed(&lane->drbg, mbedtls_entropy_func, &lane->entropy, NULL, 0);
 
 	if (!error)
 		error = mbedtls_ctr_drbg_random(&lane->drbg, lane->decoy, sizeof lane->decoy);
@@ -395,7 +406,8 @@ configure(struct slow_lane *lane)
 	if (error)
 		return error;
 	mbedtls_ssl_conf_ciphersuites(config, suites);
-	mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+	mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3,
+				     MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &lane->drbg);
 	mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 	mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
@@ -435,14 +447,15 @@ slow_lane_new(struct dataplane *dp, unsigned handshakes, char error[SLOW_LANE_ER
 	mbedtls_ssl_config_init(&lane->config);
 	code = configure(lane);
 	if (code) {
-		snprintf(error, SLOW_LANE_ERROR_MAX, "slow lane: mbedTLS refuses its configuration (-0x%04x)",
-			 (unsigned)-code);
+		snprintf(error, SLOW_LANE_ERROR_MAX,
+			 "slow lane: mbedTLS refuses its configuration (-0x%04x)", (unsigned)-code);
 		release(lane);
 		return NULL;
 	}
 	code = pthread_create(&lane->thread, NULL, run, lane);
 	if (code) {
-		snprintf(error, SLOW_LANE_ERROR_MAX, "slow lane: cannot start its thread: %s", strerror(code));
+		snprintf(error, SLOW_LANE_ERROR_MAX, "slow lane: cannot start its thread: %s",
+			 strerror(code));
 		release(lane);
 		return NULL;
 	}

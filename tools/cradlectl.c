@@ -29,7 +29,8 @@ static void
 usage(FILE *to)
 {
 	fprintf(to, "usage: cradlectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n"
-		    "  -s, --socket SOCKET  control socket (default $CRADLE_SOCKET or " CTL_SOCKET_DEFAULT ")\n"
+		    "  -s, --socket SOCKET  control socket (default $CRADLE_SOCKET "
+		    "or " CTL_SOCKET_DEFAULT ")\n"
 		    "  -j, --json           the answer for machines, one line of JSON\n"
 		    "  -h, --help           this text; `cradlectl help` lists the commands\n"
 		    "Exit code: 0 done, 1 refused, 2 not understood, 3 not running\n");
@@ -93,7 +94,8 @@ become_cradled(char **arguments)
 		}
 	}
 	execvp("cradled", arguments);
-	fprintf(stderr, "cradlectl: this command runs cradled, which is neither beside cradlectl nor in PATH\n");
+	fprintf(stderr, "cradlectl: this command runs cradled, which is neither beside cradlectl "
+			"nor in PATH\n");
 	return CTL_REFUSED;
 }
 
@@ -195,7 +197,8 @@ send_request(int fd, const struct options *options)
 		json_array_append_new(argv, json_string(options->argv[i]));
 	/* json_string() is NULL for what is not UTF-8; appending it fails, and the count tells. */
 	if (argv && json_array_size(argv) == (size_t)options->argc)
-		frame = json_pack("{s:i, s:O, s:b}", "v", CTL_VERSION, "argv", argv, "json", options->json);
+		frame = json_pack("{s:i, s:O, s:b}", "v", CTL_VERSION, "argv", argv, "json",
+				  options->json);
 	json_decref(argv);
 	if (frame)
 		bytes = ctl_frame_encode(frame, &len);
@@ -280,7 +283,8 @@ static void
 show_progress(const json_t *frame)
 {
 	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%s", json_string_value(json_object_get(frame, "progress")));
+		fprintf(stderr, "\r\033[K%s",
+			json_string_value(json_object_get(frame, "progress")));
 }
 
 static int
@@ -306,7 +310,8 @@ converse(int fd, const struct options *options)
 	if (frame)
 		result = show(frame, options);
 	else
-		fprintf(stderr, "cradlectl: the appliance closed the connection without an answer\n");
+		fprintf(stderr,
+			"cradlectl: the appliance closed the connection without an answer\n");
 	json_decref(frame);
 	ctl_reader_fini(&reader);
 	return result;

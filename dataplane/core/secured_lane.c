@@ -11,7 +11,7 @@
 #include "dataplane/core/dialogue_actions.h"
 
 enum {
-	LANE_WAIT_US = 60 * 1000 * 1000, /* longer than the lane's own patience */
+	LANE_WAIT_US = 60 * 1000 * 1000,          /* longer than the lane's own patience */
 	HELLO_RANDOM = DTLS_HANDSHAKE_HEADER + 2, /* behind the version */
 };
 
@@ -148,8 +148,9 @@ session_of(struct stack *stack, const struct slow_lane_item *item)
 		item->slot < stack->config.sessions ? session_at(stack, item->slot) : NULL;
 	const struct association *association = session ? association_at(stack, session) : NULL;
 
-	return association && association->lane && association->lane_serial == item->serial ? session :
-											      NULL;
+	return association && association->lane && association->lane_serial == item->serial
+		       ? session
+		       : NULL;
 }
 
 static void

@@ -18,7 +18,8 @@ struct lane {
 	struct rte_ring *free, *to_lane; /* several workers at the workers' end */
 	struct rte_ring **to_worker;
 	int wake;
-	_Atomic bool asleep; /* set by the thread before it looks a last time; taken by who wakes it */
+	_Atomic bool
+		asleep; /* set by the thread before it looks a last time; taken by who wakes it */
 };
 
 static struct rte_ring *
@@ -39,7 +40,8 @@ make_rings(struct lane *lane)
 	if (!lane->free || !lane->to_lane)
 		return false;
 	for (unsigned i = 0; i < lane->n_workers; i++) {
-		lane->to_worker[i] = make_ring("out", i, lane->n_items, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		lane->to_worker[i] =
+			make_ring("out", i, lane->n_items, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		if (!lane->to_worker[i])
 			return false;
 	}
@@ -56,7 +58,8 @@ lane_new(unsigned workers, unsigned items)
 	lane->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	lane->n_workers = workers;
 	lane->n_items = rte_align32pow2(items);
-	lane->items = rte_zmalloc("lane_items", lane->n_items * sizeof *lane->items, RTE_CACHE_LINE_SIZE);
+	lane->items =
+		rte_zmalloc("lane_items", lane->n_items * sizeof *lane->items, RTE_CACHE_LINE_SIZE);
 	lane->to_worker = rte_zmalloc("lane_rings", workers * sizeof *lane->to_worker, 0);
 	if (lane->wake < 0 || !lane->items || !lane->to_worker || !make_rings(lane)) {
 		lane_free(lane);

@@ -23,7 +23,8 @@ struct slow_lane_item *lane_item(struct lane *lane);
 /* (worker) Hands it to the slow lane, which owns it from then on. Every item has room in every ring. */
 void lane_offer(struct lane *lane, struct slow_lane_item *item);
 /* (worker) Up to n items for this worker; each goes back by lane_return(). */
-unsigned lane_collect(struct lane *lane, unsigned worker, struct slow_lane_item **items, unsigned n);
+unsigned lane_collect(struct lane *lane, unsigned worker, struct slow_lane_item **items,
+		      unsigned n);
 /* (both) Wipes and returns items to the pool. */
 void lane_return(struct lane *lane, struct slow_lane_item **items, unsigned n);
 

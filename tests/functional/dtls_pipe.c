@@ -35,7 +35,8 @@ static void
 usage(FILE *to)
 {
 	fprintf(to, "usage: dtls_pipe [options] HOST PORT IDENTITY KEY\n"
-		    "  -s SUITE   TLS-PSK-WITH-AES-128-CCM-8 (default) or TLS-PSK-WITH-AES-128-CBC-SHA256\n"
+		    "  -s SUITE   TLS-PSK-WITH-AES-128-CCM-8 (default) or "
+		    "TLS-PSK-WITH-AES-128-CBC-SHA256\n"
 		    "  -e         do not offer the extended master secret\n"
 		    "  -m         do not offer encrypt-then-MAC\n"
 		    "  -M MTU     largest datagram to send\n");
@@ -105,7 +106,8 @@ backward(mbedtls_ssl_context *ssl)
 static int
 relay(mbedtls_ssl_context *ssl, mbedtls_net_context *net)
 {
-	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = net->fd, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+				{ .fd = net->fd, .events = POLLIN } };
 
 	for (;;) {
 		int error;
@@ -149,7 +151,8 @@ parse_arguments(int argc, char **argv, struct pipe_options *options)
 }
 
 static int
-configure(mbedtls_ssl_config *config, const struct pipe_options *options, mbedtls_ctr_drbg_context *drbg)
+configure(mbedtls_ssl_config *config, const struct pipe_options *options,
+	  mbedtls_ctr_drbg_context *drbg)
 {
 	static int suites[2];
 	int error = mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT,
@@ -164,7 +167,8 @@ configure(mbedtls_ssl_config *config, const struct pipe_options *options, mbedtl
 		return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
 	}
 	mbedtls_ssl_conf_ciphersuites(config, suites);
-	mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+	mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3,
+				     MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, drbg);
 	mbedtls_ssl_conf_handshake_timeout(config, 1000, 8000);
 	mbedtls_ssl_conf_read_timeout(config, 1);
@@ -172,8 +176,9 @@ configure(mbedtls_ssl_config *config, const struct pipe_options *options, mbedtl
 		mbedtls_ssl_conf_extended_master_secret(config, MBEDTLS_SSL_EXTENDED_MS_DISABLED);
 	if (options->no_etm)
 		mbedtls_ssl_conf_encrypt_then_mac(config, MBEDTLS_SSL_ETM_DISABLED);
-	return mbedtls_ssl_conf_psk(config, (const unsigned char *)options->key, strlen(options->key),
-				    (const unsigned char *)options->identity, strlen(options->identity));
+	return mbedtls_ssl_conf_psk(config, (const unsigned char *)options->key,
+				    strlen(options->key), (const unsigned char *)options->identity,
+				    strlen(options->identity));
 }
 
 static int

@@ -71,7 +71,8 @@ option_uint(const coap_pdu_t *pdu, coap_option_num_t number)
 	coap_opt_iterator_t it;
 	coap_opt_t *option = coap_check_option(pdu, number, &it);
 
-	return option ? (int)coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option)) : -1;
+	return option ? (int)coap_decode_var_bytes(coap_opt_value(option), coap_opt_length(option))
+		      : -1;
 }
 
 static const char *
@@ -116,11 +117,13 @@ print_operation(const coap_pdu_t *request, const char *path, coap_pdu_code_t ans
 	if (client.human) {
 		printf("  <- %-6s /%s", method_name(coap_pdu_get_code(request)), path);
 		if (len)
-			printf("  %zu bytes of format %d", len, option_uint(request, COAP_OPTION_CONTENT_FORMAT));
+			printf("  %zu bytes of format %d", len,
+			       option_uint(request, COAP_OPTION_CONTENT_FORMAT));
 		printf("   -> %u.%02u\n", answer >> 5, answer & 31);
 		return;
 	}
-	printf("{\"event\":\"operation\",\"method\":\"%s\",\"path\":\"/%s\",\"format\":%d,\"accept\":%d,"
+	printf("{\"event\":\"operation\",\"method\":\"%s\",\"path\":\"/"
+	       "%s\",\"format\":%d,\"accept\":%d,"
 	       "\"payload\":\"",
 	       method_name(coap_pdu_get_code(request)), path,
 	       option_uint(request, COAP_OPTION_CONTENT_FORMAT),
@@ -197,7 +200,8 @@ on_event(coap_session_t *session, coap_event_t event)
 static bool
 resolve(const char *host, const char *port, coap_address_t *address)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM,
+				  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
 	struct addrinfo *found;
 	int error = getaddrinfo(host, port, &hints, &found);
 
@@ -221,8 +225,8 @@ open_session(coap_context_t *context)
 	if (!resolve(client.host, client.port, &server))
 		return NULL;
 	if (client.source_port) {
-		if (!resolve(server.addr.sa.sa_family == AF_INET ? "0.0.0.0" : "::", client.source_port,
-			     &local))
+		if (!resolve(server.addr.sa.sa_family == AF_INET ? "0.0.0.0" : "::",
+			     client.source_port, &local))
 			return NULL;
 		bind_to = &local;
 	}
@@ -245,7 +249,8 @@ add_path(coap_optlist_t **options, const char *path)
 	char copy[256];
 
 	snprintf(copy, sizeof copy, "%s", path);
-	for (char *save, *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save))
+	for (char *save, *part = strtok_r(copy, "/", &save); part;
+	     part = strtok_r(NULL, "/", &save))
 		coap_insert_optlist(options, coap_new_optlist(COAP_OPTION_URI_PATH, strlen(part),
 							      (const uint8_t *)part));
 }
@@ -254,10 +259,9 @@ static bool
 send_request(coap_session_t *session)
 {
 	bool get = !strcmp(client.method, "GET");
-	coap_pdu_t *request = coap_pdu_init(COAP_MESSAGE_CON,
-					    get ? COAP_REQUEST_CODE_GET : COAP_REQUEST_CODE_POST,
-					    coap_new_message_id(session),
-					    coap_session_max_pdu_size(session));
+	coap_pdu_t *request = coap_pdu_init(
+		COAP_MESSAGE_CON, get ? COAP_REQUEST_CODE_GET : COAP_REQUEST_CODE_POST,
+		coap_new_message_id(session), coap_session_max_pdu_size(session));
 	coap_optlist_t *options = NULL;
 	uint8_t token[8], number[4];
 	size_t token_len;
@@ -348,7 +352,8 @@ parse_rule(const char *text)
 {
 	unsigned step, class, detail;
 
-	if (client.n_answers == ANSWERS_MAX || sscanf(text, "%u=%u.%u", &step, &class, &detail) != 3)
+	if (client.n_answers == ANSWERS_MAX ||
+	    sscanf(text, "%u=%u.%u", &step, &class, &detail) != 3)
 		return false;
 	client.answers[client.n_answers++] =
 		(struct answer_rule){ (int)step, (coap_pdu_code_t)(class << 5 | detail) };
@@ -362,22 +367,46 @@ parse_arguments(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "i:k:m:u:a:r:d:b:t:Hvh")) != -1) {
 		switch (option) {
-		case 'i': client.identity = optarg; break;
-		case 'k': client.key = optarg; break;
-		case 'm': client.method = optarg; break;
-		case 'u': client.path = optarg; break;
-		case 'a': client.accept = (int)strtol(optarg, NULL, 10); break;
-		case 'd': client.drop_step = (int)strtol(optarg, NULL, 10); break;
-		case 'b': client.source_port = optarg; break;
-		case 't': client.timeout_s = (unsigned)strtoul(optarg, NULL, 10); break;
-		case 'H': client.human = true; break;
-		case 'v': coap_set_log_level(LOG_DEBUG); coap_dtls_set_log_level(LOG_DEBUG); break;
+		case 'i':
+			client.identity = optarg;
+			break;
+		case 'k':
+			client.key = optarg;
+			break;
+		case 'm':
+			client.method = optarg;
+			break;
+		case 'u':
+			client.path = optarg;
+			break;
+		case 'a':
+			client.accept = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'd':
+			client.drop_step = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'b':
+			client.source_port = optarg;
+			break;
+		case 't':
+			client.timeout_s = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'H':
+			client.human = true;
+			break;
+		case 'v':
+			coap_set_log_level(LOG_DEBUG);
+			coap_dtls_set_log_level(LOG_DEBUG);
+			break;
 		case 'r':
 			if (!parse_rule(optarg))
 				return false;
 			break;
-		case 'h': usage(stdout); exit(0);
-		default: return false;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			return false;
 		}
 	}
 	if (argc - optind < 2 || argc - optind - 2 > QUERIES_MAX || !client.identity != !client.key)

@@ -21,8 +21,17 @@ frame(uint8_t *out, const char *json)
 
 Test(ctl_proto, refuses_what_is_no_object_of_our_version)
 {
-	static const char *const bad[] = { "", "{", "[]", "null", "1", "{}", "{\"v\":2}", "{\"v\":\"1\"}",
-					   "{\"v\":1}x", "{\"v\":1,\"v\":1}", "{\"v\":1,\"x\":\"\xff\"}" };
+	static const char *const bad[] = { "",
+					   "{",
+					   "[]",
+					   "null",
+					   "1",
+					   "{}",
+					   "{\"v\":2}",
+					   "{\"v\":\"1\"}",
+					   "{\"v\":1}x",
+					   "{\"v\":1,\"v\":1}",
+					   "{\"v\":1,\"x\":\"\xff\"}" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct ctl_reader reader;
@@ -66,7 +75,9 @@ Test(ctl_proto, takes_frames_byte_by_byte_and_several_at_once)
 	cr_assert_eq(ctl_reader_feed(&reader, bytes, len), 0);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(ctl_reader_next(&reader, &json), 1);
-		cr_assert_str_eq(json_string_value(json_array_get(json_object_get(json, "argv"), 0)), "status");
+		cr_assert_str_eq(
+			json_string_value(json_array_get(json_object_get(json, "argv"), 0)),
+			"status");
 		json_decref(json);
 	}
 	cr_assert_eq(ctl_reader_next(&reader, &json), 0);

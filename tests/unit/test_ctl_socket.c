@@ -124,7 +124,8 @@ Test(ctl_socket, answers_a_request_in_two_halves)
 	cr_assert_eq(send(fd, "      }", 7, 0), 7);
 	json = answer_on(fd);
 	cr_assert(json);
-	cr_assert_eq(json_integer_value(json_object_get(json_object_get(json, "result"), "argc")), 2);
+	cr_assert_eq(json_integer_value(json_object_get(json_object_get(json, "result"), "argc")),
+		     2);
 	json_decref(json);
 	close(fd);
 }
@@ -134,14 +135,17 @@ Test(ctl_socket, garbage_costs_its_sender_the_connection_and_nobody_else)
 	static const struct {
 		const char *bytes;
 		size_t len;
-	} garbage[] = { { "\xff\xff\xff\xff", 4 }, { "\0\0\0\2[]", 6 }, { "\0\0\0\1{", 5 },
+	} garbage[] = { { "\xff\xff\xff\xff", 4 },
+			{ "\0\0\0\2[]", 6 },
+			{ "\0\0\0\1{", 5 },
 			{ "\0\0\0\7{\"v\":9}", 11 } };
 
 	for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
 		int fd = client();
 		char byte;
 
-		cr_assert_eq(send(fd, garbage[i].bytes, garbage[i].len, 0), (ssize_t)garbage[i].len);
+		cr_assert_eq(send(fd, garbage[i].bytes, garbage[i].len, 0),
+			     (ssize_t)garbage[i].len);
 		run();
 		cr_assert_eq(recv(fd, &byte, 1, 0), 0, "case %zu is still connected", i);
 		close(fd);
@@ -151,7 +155,8 @@ Test(ctl_socket, garbage_costs_its_sender_the_connection_and_nobody_else)
 
 Test(ctl_socket, a_request_without_argv_is_told_so)
 {
-	static const char *const bad[] = { "{\"v\":1}", "{\"v\":1,\"argv\":[]}", "{\"v\":1,\"argv\":[1]}",
+	static const char *const bad[] = { "{\"v\":1}", "{\"v\":1,\"argv\":[]}",
+					   "{\"v\":1,\"argv\":[1]}",
 					   "{\"v\":1,\"argv\":\"status\"}" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -91,7 +91,8 @@ come_back(const struct slow_lane_item *item)
 static struct slow_lane_item
 answer(uint8_t kind)
 {
-	return (struct slow_lane_item){ .kind = kind, .slot = offered[0]->slot,
+	return (struct slow_lane_item){ .kind = kind,
+					.slot = offered[0]->slot,
 					.serial = offered[n_offered - 1]->serial };
 }
 
