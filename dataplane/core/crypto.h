@@ -37,8 +37,9 @@ struct crypto_lane {
 };
 
 /*
- * One HMAC of a multi-buffer call, from the chaining values of its padded key (struct crypto_hmac_key), or from an
- * inner one that went on over the message's first blocks. `mac` may overlap `message`.
+ * One HMAC of a multi-buffer call, from the chaining values of its padded key (struct
+ * crypto_hmac_key), or from an inner one that went on over the message's first blocks. `mac` may
+ * overlap `message`.
  */
 struct crypto_hmac_lane {
 	const uint32_t *inner, *outer; /* eight words */
@@ -75,8 +76,9 @@ struct crypto_ops {
 	void (*sha256_lanes)(const struct crypto_lane *lanes, unsigned n, size_t blocks);
 
 	/*
-	 * The inner hash of `blocks` blocks and the outer one for `n` independent HMACs: as one primitive, because the
-	 * digest between the two then stays in registers (an HMAC of one block: 75 ns against 90).
+	 * The inner hash of `blocks` blocks and the outer one for `n` independent HMACs: as one
+	 * primitive, because the digest between the two then stays in registers (an HMAC of 50
+	 * bytes: 98 ns against 110).
 	 */
 	void (*hmac_lanes)(const struct crypto_hmac_lane *lanes, unsigned n, size_t blocks);
 
@@ -120,7 +122,8 @@ bool crypto_equal(const void *a, const void *b, size_t len) __attribute__((warn_
 
 /*
  * explicit_bzero(3), inline, in wide stores that cannot be left out: the hot path wipes many short
- * temporaries. (Sealing 100 bytes: 77 ns; 84 with the `rep stos` that a compiler makes of memset().)
+ * temporaries. (Sealing 100 bytes: 77 ns; 84 with the `rep stos` that a compiler makes of
+ * memset().)
  */
 static inline void
 crypto_wipe(void *secret, size_t len)
@@ -128,6 +131,11 @@ crypto_wipe(void *secret, size_t len)
 	uint64_t zeros __attribute__((vector_size(16))) = { 0 };
 	uint8_t *at = secret;
 
+	for (; len >= 4 * sizeof zeros; at += 4 * sizeof zeros, len -= 4 * sizeof zeros) {
+		for (unsigned i = 0; i < 4; i++)
+			memcpy(at + i * sizeof zeros, &zeros, sizeof zeros);
+		__asm__ volatile("" : : "r"(at) : "memory");
+	}
 	for (; len >= sizeof zeros; at += sizeof zeros, len -= sizeof zeros) {
 		memcpy(at, &zeros, sizeof zeros);
 		__asm__ volatile("" : : "r"(at) : "memory");

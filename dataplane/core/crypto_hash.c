@@ -40,8 +40,8 @@ put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
 }
 
 /*
- * Ends a message whose last `tail` bytes are at block[0..tail), with zeros behind them: 0x80 and the bit length of all
- * its `total` bytes (FIPS 180-4 5.1.1). Returns the blocks from `block` on.
+ * Ends a message whose last `tail` bytes are at block[0..tail), with zeros behind them: 0x80 and
+ * the bit length of all its `total` bytes (FIPS 180-4 5.1.1). Returns the blocks from `block` on.
  */
 static size_t
 put_padding(uint8_t *block, size_t tail, uint64_t total)
@@ -199,6 +199,16 @@ struct prf_work {
 	size_t blocks; /* of a message */
 };
 
+/* memcpy(), without the call for the size of randoms and digests. */
+static void
+put_piece(uint8_t *to, const struct crypto_piece *piece)
+{
+	if (piece->len == CRYPTO_HASH_LEN)
+		memcpy(to, piece->data, CRYPTO_HASH_LEN);
+	else if (piece->len != 0)
+		memcpy(to, piece->data, piece->len);
+}
+
 static size_t
 put_seed(uint8_t *to, const struct crypto_prf *job)
 {
@@ -207,8 +217,7 @@ put_seed(uint8_t *to, const struct crypto_prf *job)
 	assert(len + job->seed[0].len + job->seed[1].len <= CRYPTO_PRF_SEED_MAX);
 	memcpy(to, job->label, len);
 	for (int i = 0; i < 2; i++) {
-		if (job->seed[i].len != 0)
-			memcpy(to + len, job->seed[i].data, job->seed[i].len);
+		put_piece(to + len, &job->seed[i]);
 		len += job->seed[i].len;
 	}
 	return len;

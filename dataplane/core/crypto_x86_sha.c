@@ -157,7 +157,10 @@ crypto_x86_sha256_lanes(const struct crypto_lane *lanes, unsigned n, size_t bloc
 
 /* ---- HMAC ------------------------------------------------------------------------------------ */
 
-/* The stream's digest becomes the block to compress, padded as what follows a pad: 96 bytes, 768 bits. */
+/*
+ * The stream's digest becomes the block to compress, padded as what follows a pad: 96 bytes, 768
+ * bits.
+ */
 X86_SHA_INLINE void
 turn(struct stream *stream)
 {

@@ -132,7 +132,10 @@ reader_peek_u8(const struct reader *reader)
 	return reader_left(reader) ? reader->at[0] : 0;
 }
 
-/* Big-endian, 1 to 8 bytes. `width` is a constant at nearly every call, so one case is left: a load and a byte swap. */
+/*
+ * Big-endian, 1 to 8 bytes. `width` is a constant at nearly every call, so one case is left: a load
+ * and a byte swap.
+ */
 static inline uint64_t
 cursor_load(const uint8_t *at, size_t width)
 {
@@ -289,8 +292,8 @@ writer_room(struct writer *writer, size_t len)
 }
 
 /*
- * A writer of the next `len` bytes alone, which are to be filled; born failed when there is less. Asked at once whether
- * it is sound, it costs one check for all fields of a header.
+ * A writer of the next `len` bytes alone, which are to be filled; born failed when there is less.
+ * Asked at once whether it is sound, it costs one check for all fields of a header.
  */
 static inline struct writer
 writer_sub(struct writer *writer, size_t len)
@@ -320,8 +323,8 @@ writer_bytes(struct writer *writer, const void *bytes, size_t len)
 }
 
 /*
- * The counterpart of cursor_load(): a byte swap and a store. Byte by byte gcc makes vectors of it by way of the stack,
- * where loads then wait for the stores.
+ * The counterpart of cursor_load(): a byte swap and a store. Byte by byte gcc makes vectors of it
+ * by way of the stack, where loads then wait for the stores.
  */
 static inline void
 cursor_store(uint8_t *at, uint64_t value, size_t width)

@@ -48,41 +48,37 @@ write_server_hello(const struct dtls_handshake *hs, struct writer *out)
 /* Where a message begins, and the lengths to be closed at its end. */
 struct open_message {
 	struct writer_mark record;
-	size_t start, body;
+	uint8_t type;
+	uint16_t sequence;
+	size_t start;
 };
 
 static struct open_message
 open_message(struct dtls_handshake *hs, uint8_t type, uint16_t sequence, struct writer *out)
 {
-	struct open_message message;
+	struct open_message message = { .type = type, .sequence = sequence };
 
 	message.record = dtls_write_record(out, DTLS_HANDSHAKE, DTLS_1_2, hs->sequence++);
 	message.start = writer_len(out);
-	writer_u8(out, type);
-	writer_u24(out, 0);
-	writer_u16(out, sequence);
-	writer_u24(out, 0);
-	writer_u24(out, 0);
-	message.body = writer_len(out);
+	(void)writer_room(out, DTLS_HANDSHAKE_HEADER);
 	return message;
 }
 
-/* Both length fields of the header are the body's: we do not fragment, the largest of our
- * flights has 150 bytes. */
+/* We do not fragment: the largest of our flights has 150 bytes. */
 static void
 close_message(const struct open_message *message, const struct crypto_ops *ops,
 	      struct crypto_sha256 *transcript, struct writer *out)
 {
-	size_t len = writer_len(out) - message->body;
+	size_t len = writer_len(out) - message->start;
+	uint8_t *header = out->start + message->start;
 
 	if (!writer_ok(out))
 		return;
-	cursor_store(out->start + message->start + 1, len, 3);
-	cursor_store(out->start + message->start + 9, len, 3);
+	dtls_message_header(header, message->type, (uint32_t)(len - DTLS_HANDSHAKE_HEADER),
+			    message->sequence);
 	writer_close(out, message->record);
 	if (transcript)
-		crypto_sha256_update(ops, transcript, out->start + message->start,
-				     DTLS_HANDSHAKE_HEADER + len);
+		crypto_sha256_update(ops, transcript, header, len);
 }
 
 void

@@ -70,15 +70,20 @@ take_alert(struct step *step)
 }
 
 void
-step_hash_message(struct step *step, uint8_t type, uint16_t sequence, const uint8_t *body,
-		  size_t len)
+step_hash_message(struct step *step, const uint8_t *body)
 {
 	const struct crypto_ops *ops = step->server->ops;
+	const struct dtls_message *message = step->message;
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 
-	dtls_message_header(header, type, (uint32_t)len, sequence);
+	if (dtls_message_is_whole(message)) {
+		crypto_sha256_update(ops, &step->hs->run.transcript, message->header,
+				     DTLS_HANDSHAKE_HEADER + message->length);
+		return;
+	}
+	dtls_message_header(header, message->type, message->length, message->sequence);
 	crypto_sha256_update(ops, &step->hs->run.transcript, header, sizeof header);
-	crypto_sha256_update(ops, &step->hs->run.transcript, body, len);
+	crypto_sha256_update(ops, &step->hs->run.transcript, body, message->length);
 }
 
 /* ---- the machine ---- */

@@ -1,17 +1,26 @@
 #include "dataplane/core/dtls_message.h"
 
+#include <assert.h>
+
+enum { U24 = 0xffffff };
+
 bool
 dtls_message_next(struct reader *record, struct dtls_message *message)
 {
 	struct reader header = reader_sub(record, DTLS_HANDSHAKE_HEADER);
+	uint32_t type_length;
+	uint64_t extent;
 
 	if (!reader_ok(&header))
 		return false;
-	message->type = reader_u8(&header);
-	message->length = reader_u24(&header);
+	message->header = header.at;
+	type_length = reader_u32(&header);
+	message->type = (uint8_t)(type_length >> 24);
+	message->length = type_length & U24;
 	message->sequence = reader_u16(&header);
-	message->offset = reader_u24(&header);
-	message->fragment_length = reader_u24(&header);
+	extent = reader_u48(&header);
+	message->offset = (uint32_t)(extent >> 24);
+	message->fragment_length = extent & U24;
 	message->fragment = reader_bytes(record, message->fragment_length);
 	if (!reader_ok(record) || message->offset + message->fragment_length > message->length)
 		return false;
@@ -23,13 +32,10 @@ void
 dtls_message_header(uint8_t header[DTLS_HANDSHAKE_HEADER], uint8_t type, uint32_t length,
 		    uint16_t sequence)
 {
-	struct writer writer = writer_init(header, DTLS_HANDSHAKE_HEADER);
-
-	writer_u8(&writer, type);
-	writer_u24(&writer, length);
-	writer_u16(&writer, sequence);
-	writer_u24(&writer, 0);
-	writer_u24(&writer, length);
+	assert(length <= U24);
+	cursor_store(header, (uint32_t)type << 24 | length, 4);
+	cursor_store(header + 4, sequence, 2);
+	cursor_store(header + 6, length, 6); /* fragment_offset 0 in front */
 }
 
 static bool

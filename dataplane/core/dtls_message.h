@@ -20,6 +20,7 @@ struct dtls_message {
 	uint32_t length;   /* of the whole message's body */
 	uint32_t offset;   /* of this fragment */
 	uint32_t fragment_length;
+	const uint8_t *header; /* DTLS_HANDSHAKE_HEADER bytes, with the fragment behind them */
 	const uint8_t *fragment;
 };
 

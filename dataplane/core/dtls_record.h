@@ -92,8 +92,10 @@ struct dtls_walk {
 bool dtls_record_next(struct dtls_walk *walk, struct dtls_record *record,
 		      struct counters *counters);
 
-/* What a cipher call is given; written and read back at once, and only aligned words are passed
- * on before they settle. */
+/*
+ * What a cipher call is given, written just before: aligned, because a word across two cache words
+ * is not passed on from store to load.
+ */
 struct dtls_ccm_work {
 	_Alignas(16) uint8_t aad[CRYPTO_CCM_AAD_MAX];
 	uint8_t nonce[DTLS_NONCE];

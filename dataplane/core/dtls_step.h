@@ -48,9 +48,11 @@ enum dtls_progress step_ahead(struct step *step);
 enum dtls_progress step_unexpected(struct step *step);
 /* RFC 5246 7.2: a fatal alert or a closure ends it; warnings change nothing. */
 enum dtls_progress step_judge_alert(struct step *step, const uint8_t *body, size_t len);
-/* Takes a message into the transcript, as if it had not been fragmented (RFC 6347 4.2.6). */
-void step_hash_message(struct step *step, uint8_t type, uint16_t sequence, const uint8_t *body,
-		       size_t len);
+/*
+ * Takes the step's message into the transcript, as if it had not been fragmented (RFC 6347 4.2.6):
+ * one that was not is hashed as it lies in its record, of another `body` is what was put together.
+ */
+void step_hash_message(struct step *step, const uint8_t *body);
 
 /* ---- dtls_step_hello.c ---- */
 

@@ -86,7 +86,7 @@ accept_exchange(struct step *step, const uint8_t *body, size_t len)
 	if (!reader_done(&reader))
 		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
 	find_key(step, &identity, &found);
-	step_hash_message(step, DTLS_CLIENT_KEY_EXCHANGE, hs->next_message, body, len);
+	step_hash_message(step, body);
 	derive(step, &found); /* from here on `body` may be gone: it may be in the same memory */
 	crypto_wipe(&found, sizeof found);
 	hs->assembly = (struct dtls_assembly){ 0 };
@@ -186,7 +186,7 @@ establish(struct step *step, const uint8_t *verify_data)
 	uint8_t hash[DTLS_HASH];
 	struct crypto_prf job;
 
-	step_hash_message(step, DTLS_FINISHED, hs->next_message, verify_data, DTLS_VERIFY_DATA);
+	step_hash_message(step, verify_data);
 	crypto_sha256_final(ops, &hs->run.transcript, hash);
 	make_session(hs, session);
 	job = dtls_schedule_verify(&hs->run.keyed.master, "server finished", hash,

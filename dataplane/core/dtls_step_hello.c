@@ -35,7 +35,7 @@ start_transcript(struct step *step, const struct dtls_offer *offer, const uint8_
 	if (hs->has_cid)
 		rng_fill(&step->server->rng, hs->cid + CID_PLACE, DTLS_CID - CID_PLACE);
 	crypto_sha256_init(&hs->run.transcript);
-	step_hash_message(step, DTLS_CLIENT_HELLO, hs->hello_message, body, len);
+	step_hash_message(step, body);
 }
 
 static enum dtls_progress

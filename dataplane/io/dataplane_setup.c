@@ -11,7 +11,7 @@
 #include "dataplane/io/mailbox.h"
 
 enum {
-	LANE_ITEMS = 256, /* datagrams on their way to and from the slow lane: 400 KB */
+	LANE_ITEMS = 256,            /* datagrams on their way to and from the slow lane: 400 KB */
 	POOL_CACHE = 256,            /* buffers that a worker keeps for itself */
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
@@ -52,7 +52,8 @@ dataplane_check_crypto(const struct crypto_ops *ops, char error[DATAPLANE_ERROR_
 
 	if (!failed)
 		return 0;
-	snprintf(error, DATAPLANE_ERROR_MAX, "crypto (%s): the known-answer test %s fails: do not trust this machine",
+	snprintf(error, DATAPLANE_ERROR_MAX,
+		 "crypto (%s): the known-answer test %s fails: do not trust this machine",
 		 ops->name, failed);
 	return -1;
 }

@@ -49,8 +49,8 @@ struct dataplane {
 };
 
 /*
- * Known answers of the primitives that this CPU will be served with, before anything is built: 0, or
- * -1 and the name of the vector in `error`.
+ * Known answers of the primitives that this CPU will be served with, before anything is built: 0,
+ * or -1 and the name of the vector in `error`.
  */
 int dataplane_check_crypto(const struct crypto_ops *ops, char error[DATAPLANE_ERROR_MAX])
 	__attribute__((warn_unused_result));

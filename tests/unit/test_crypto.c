@@ -300,10 +300,13 @@ Test(crypto, lanes_equal_streams)
 	}
 }
 
-/* Against the definition, over the portable compression; the MAC goes where its message is, as the PRF has it. */
+/*
+ * Against the definition, over the portable compression; the MAC goes where its message is, as the
+ * PRF has it.
+ */
 static void
-reference_hmac(const uint32_t inner[8], const uint32_t outer[8], const uint8_t *message, size_t blocks,
-	       uint8_t mac[32])
+reference_hmac(const uint32_t inner[8], const uint32_t outer[8], const uint8_t *message,
+	       size_t blocks, uint8_t mac[32])
 {
 	const struct crypto_ops *ops = &crypto_mbedtls;
 	uint8_t block[64] = { [32] = 0x80, [62] = 768 >> 8 };
@@ -336,13 +339,15 @@ Test(crypto, hmac_lanes_in_place)
 
 			memcpy(message, data, sizeof message);
 			for (unsigned i = 0; i < n; i++)
-				lanes[i] = (struct crypto_hmac_lane){ keys[i][0], keys[i][1], message[i],
-								      message[i] };
+				lanes[i] = (struct crypto_hmac_lane){ keys[i][0], keys[i][1],
+								      message[i], message[i] };
 			ops->hmac_lanes(lanes, n, blocks);
 			for (unsigned i = 0; i < n; i++) {
 				reference_hmac(keys[i][0], keys[i][1], data[i], blocks, expected);
-				cr_assert_arr_eq(message[i], expected, 32, "%s: %u of %u", ops->name, i, n);
-				cr_assert_arr_eq(message[i] + 32, data[i] + 32, sizeof data[i] - 32);
+				cr_assert_arr_eq(message[i], expected, 32, "%s: %u of %u",
+						 ops->name, i, n);
+				cr_assert_arr_eq(message[i] + 32, data[i] + 32,
+						 sizeof data[i] - 32);
 			}
 		}
 	}
