@@ -16,7 +16,7 @@ def test_two_workers_serve_every_flow(cradled, network):
     devices = [RawDevice(network) for _ in range(16)]
     for device in devices:
         assert finish(device, device.begin()) == ["/0/2", "/1/0", "/bs"]
-    assert daemon.counters()["bs_finished"] == 16
+    wait_for(lambda: daemon.counters()["bs_finished"] == 16, "the last answer to be counted")
     workers = daemon.result("status")["workers"]
     assert len(workers) == 2
 

@@ -322,7 +322,7 @@ def test_a_device_whose_address_changes_goes_on(daemon, network):
     third = coap.Message(client.get())
     assert third.path == "/bs"
     client.put(third.answer("2.04"))
-    wait_for(lambda: report_of(daemon, "demo-0001")["status"] == "Success", "the report")
+    wait_for(lambda: (report_of(daemon, "demo-0001") or {}).get("status") == "Success", "the report")
 
 
 def test_a_changed_address_finds_the_worker_of_its_connection_id(cradled, network):
