@@ -9,9 +9,9 @@ static void
 log_memory(const struct dataplane_info *info)
 {
 	log_notice(
-		"memory: %zu bytes per session; %u workers of %u sessions each, %zu kB a worker; "
+		"memory: %zu bytes per session, %zu per handshake; %u workers of %u sessions each, %zu kB a worker; "
 		"%u packet buffers of %zu bytes; %s",
-		info->session_bytes, info->workers, info->sessions_per_worker,
+		info->session_bytes, stack_handshake_bytes(), info->workers, info->sessions_per_worker,
 		info->stack_bytes / 1024, info->packet_buffers, info->packet_buffer_bytes,
 		info->hugepages ? "hugepages" : "no hugepages");
 }
