@@ -56,6 +56,7 @@ struct batch_step {
 struct batch {
 	_Atomic uint32_t holders; /* runs in progress on this batch, all workers together */
 	uint32_t generation;      /* policy generation it was compiled from */
+	uint32_t plan;            /* the control side's number of what it is: events bring it back */
 	uint16_t format;          /* Content-Format its writes are encoded in */
 	uint16_t n_steps;
 	uint32_t size;            /* bytes of this allocation, shared steps not counted */

@@ -58,6 +58,7 @@ announce(struct stack *stack, const struct session *session, const struct dialog
 		.format = run->format,
 		.device = run->device,
 		.generation = run->batch ? run->batch->generation : 0,
+		.plan = run->batch ? run->batch->plan : 0,
 		.session = { .slot = session_slot(stack, session), .serial = stack->serial + 1 },
 		.peer = session->node.peer,
 		.time_us = stack->now_us,
@@ -87,6 +88,7 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	session->device = run->device;
 	session->format = run->format;
 	session->generation = run->batch ? run->batch->generation : 0;
+	session->plan = run->batch ? run->batch->plan : 0;
 	session->started_us = stack->now_us;
 	session->step = 0;
 	session->cause = CAUSE_NONE;
@@ -233,6 +235,7 @@ take_batch(struct stack *stack, struct session *session, const struct batch *bat
 {
 	session->batch = batch;
 	session->generation = batch->generation;
+	session->plan = batch->plan;
 	session->format = batch->format;
 	events_tell_started(stack, session);
 	session_transition(stack, session, BOOTSTRAP_ON_BATCH);

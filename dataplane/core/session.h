@@ -52,7 +52,7 @@ struct session {
 	uint64_t started_us, ended_us;
 	uint32_t serial; /* of the run */
 	uint32_t device; /* device_entry.id */
-	uint32_t generation;
+	uint32_t generation, plan; /* of its batch */
 	uint32_t next_untold; /* slot of the next session with untold events */
 };
 

@@ -50,6 +50,7 @@ tell_session(struct stack *stack, const struct session *session, enum session_un
 		.format = session->format,
 		.device = session->device,
 		.generation = session->generation,
+		.plan = session->plan,
 		.session = { .slot = session_slot(stack, session), .serial = session->serial },
 		.peer = session->node.peer,
 		.time_us = session->started_us,

@@ -100,6 +100,7 @@ struct session_event {
 	uint16_t format; /* Content-Format wanted or used */
 	uint32_t device; /* device_entry.id; of no meaning in SESSION_UNKNOWN */
 	uint32_t generation;
+	uint32_t plan; /* of the batch, 0 where there was none yet */
 	struct session_ref session;
 	struct peer peer;
 	uint64_t time_us;     /* of the event, clock of stack_receive() */
