@@ -23,6 +23,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,13 @@ enum batch_expect {
 	BATCH_EXPECT_FINISH,   /* 2.04 */
 	BATCH_EXPECT_DISCOVER, /* 2.05 */
 	BATCH_EXPECT_READ,     /* 2.05 */
+};
+
+/* What becomes of the run when a step is answered otherwise than it expects. */
+enum batch_on_error {
+	BATCH_ABORT,    /* it ends without Finish, so the device keeps nothing of it */
+	BATCH_CONTINUE, /* the next step is sent all the same */
+	BATCH_FINISH,   /* the steps before the next Finish are left out */
 };
 
 /* Limits that both sides rely on. */
@@ -48,7 +56,9 @@ struct batch_step {
 	uint8_t task;         /* which task of the run this step belongs to, from 0 */
 	uint8_t last_option;  /* number of the last option in bytes[], 0 if none: later options chain on */
 	uint16_t number;      /* step number within its task, from 1: "write #5" in reports */
-	uint16_t options_len; /* bytes of encoded options */
+	uint8_t options_len;  /* bytes of encoded options */
+	uint8_t on_error : 2; /* enum batch_on_error */
+	uint8_t correction : 1; /* sent only when the Finish before it was answered 4.06 */
 	uint32_t payload_len; /* bytes of payload behind them; no payload marker is stored */
 	uint8_t bytes[];
 };
@@ -59,6 +69,9 @@ struct batch {
 	uint32_t plan;            /* the control side's number of what it is: events bring it back */
 	uint16_t format;          /* Content-Format its writes are encoded in */
 	uint16_t n_steps;
+	bool continues; /* the answer to the last step (Discover, Read) decides what follows: the
+			 * control side makes the rest when it is there */
+	bool pack;      /* steps[0].payload is a Bootstrap-Pack (OMA Core TS 6.1.7.2), nothing is sent */
 	uint32_t size;            /* bytes of this allocation, shared steps not counted */
 	const struct batch_step *steps[];
 };

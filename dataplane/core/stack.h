@@ -79,6 +79,14 @@ enum session_event_kind {
 			       * a bounded rate */
 };
 
+/* What SESSION_NEEDS_BATCH asks for. */
+enum session_ask {
+	ASK_RUN,  /* the whole run: nothing was sent yet */
+	ASK_REST, /* what follows the last step of a batch that `continues`: `code`, `format` and
+		   * `answer` are the device's reply to it; the bytes stay until STACK_BATCH */
+	ASK_PACK, /* a Bootstrap-Pack in `format`: `name` holds the parameter acc as it came */
+};
+
 enum session_cause {
 	CAUSE_NONE,
 	CAUSE_REPLY,      /* the device answered `code` to step `step` */
@@ -94,8 +102,9 @@ enum session_cause {
 struct session_event {
 	uint8_t kind;  /* enum session_event_kind */
 	uint8_t cause; /* enum session_cause */
-	uint8_t code;  /* CoAP code of the reply that failed */
+	uint8_t code;  /* CoAP code of the reply that failed, or of the answer */
 	uint8_t name_len;
+	uint8_t ask; /* enum session_ask */
 	uint16_t step;   /* index into the batch's steps */
 	uint16_t format; /* Content-Format wanted or used */
 	uint32_t device; /* device_entry.id; of no meaning in SESSION_UNKNOWN */
@@ -105,6 +114,8 @@ struct session_event {
 	struct peer peer;
 	uint64_t time_us;     /* of the event, clock of stack_receive() */
 	uint64_t started_us;  /* of the dialogue */
+	const uint8_t *answer; /* ASK_REST: the payload, `answer_len` bytes */
+	uint32_t answer_len;
 	uint8_t name[64];     /* SESSION_UNKNOWN: endpoint name or identity, cut */
 };
 
@@ -119,6 +130,7 @@ enum stack_command_kind {
 struct stack_command {
 	uint8_t kind; /* enum stack_command_kind */
 	bool on;
+	uint16_t from; /* STACK_BATCH after ASK_REST: the run goes on with this step of the batch */
 	struct session_ref session;
 	const struct batch *batch;
 };
