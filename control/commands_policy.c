@@ -105,6 +105,7 @@ command_task_list(struct call *call)
 		json_decref(list);
 		return;
 	}
+	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
 	table_init(&table,
 		   "group|id|active|priority|name|devices|in progress|success|warning|error");
 	for (unsigned i = 0; i < policy->n_groups; i++)

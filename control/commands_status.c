@@ -130,6 +130,42 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 }
 
 static void
+put_memory(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	const struct inventory *inventory = &daemon->inventory;
+	size_t dataplane = inventory_dataplane_bytes(inventory);
+	size_t all = inventory_all_bytes(inventory) + reports_bytes(&daemon->reports);
+	uint32_t devices = inventory->count ? inventory->count : 1;
+
+	if (inventory->count)
+		text_printf(text, "memory a device: %zu bytes in the dataplane, %zu in all\n",
+			    dataplane / devices, all / devices);
+	json_object_set_new(result, "bytes_per_device",
+			    json_integer((json_int_t)(dataplane / devices)));
+	json_object_set_new(result, "bytes_per_device_all",
+			    json_integer((json_int_t)(all / devices)));
+}
+
+static void
+put_store(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct store_info info;
+
+	if (!daemon->store)
+		return;
+	store_info(daemon->store, &info);
+	text_printf(text, "store %s: %s, %llu MB, %llu reports waiting, %llu lost\n", info.path,
+		    info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
+		    (unsigned long long)info.queued, (unsigned long long)info.lost);
+	json_object_set_new(result, "store",
+			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I}", "path", info.path,
+				      "healthy", info.healthy, "error", info.error, "bytes",
+				      (json_int_t)info.bytes, "queued", (json_int_t)info.queued,
+				      "written", (json_int_t)info.written, "lost",
+				      (json_int_t)info.lost));
+}
+
+static void
 put_uptime(uint64_t seconds, struct text *text)
 {
 	if (seconds >= 86400)
@@ -142,24 +178,27 @@ void
 command_status(struct call *call)
 {
 	const struct daemon *daemon = call->daemon;
-	struct generation_counts counts = generation_counts(daemon->generation);
+	const struct policy *policy = daemon->generation->policy;
+	const struct inventory *inventory = &daemon->inventory;
 	uint64_t uptime_s = (daemon_now_us() - daemon->started_us) / 1000000;
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
 		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "version", CRADLE_VERSION,
 		"state", state, "generation", (json_int_t)daemon->generation->number, "uptime_s",
-		(json_int_t)uptime_s, "groups", (json_int_t)counts.groups, "tasks",
-		(json_int_t)counts.tasks, "devices", (json_int_t)counts.devices, "devices_refused",
-		(json_int_t)daemon->generation->refused, "unknown", (int)daemon->unknowns->count,
-		"retired_runs", (int)daemon->retired.count);
+		(json_int_t)uptime_s, "groups", (json_int_t)policy->n_groups, "tasks",
+		(json_int_t)policy->n_tasks, "devices", (json_int_t)inventory->count,
+		"devices_refused", (json_int_t)inventory->refused, "unknown",
+		(int)daemon->unknowns->count, "retired_batches", (int)daemon->retired.count);
 	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);
 	text_printf(&call->text,
-		    "\ngeneration %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing "
+		    "\ngeneration %u: %u groups, %u tasks, %u devices, %u of them with nothing "
 		    "to send\n",
-		    daemon->generation->number, counts.groups, counts.tasks, counts.devices,
-		    daemon->generation->refused);
+		    daemon->generation->number, policy->n_groups, policy->n_tasks, inventory->count,
+		    inventory->refused);
+	put_memory(daemon, &call->text, call->result);
+	put_store(daemon, &call->text, call->result);
 	put_sessions(daemon, &call->text, call->result);
 	put_listeners(daemon->config, &call->text, call->result);
 	text_printf(&call->text, "\n");
@@ -198,36 +237,6 @@ command_stats(struct call *call)
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "counters", list);
-}
-
-void
-command_session_list(struct call *call)
-{
-	const struct daemon *daemon = call->daemon;
-	long limit = call_number(call, "--limit", 100, 1000000);
-	json_t *list = json_array();
-	struct table table;
-
-	table_init(&table, "device|worker|generation|format|seconds");
-	for (uint32_t i = 0; limit > 0 && i < daemon->roster.count; i++) {
-		const struct roster_slot *slot = daemon->roster.slots[i];
-		double seconds = (double)(daemon_now_ms() - slot->last_bootstrap_ms) / 1000;
-
-		if (!slot->live)
-			continue;
-		limit--;
-		table_cell(&table, "%s", slot->endpoint);
-		table_cell(&table, "%u", slot->worker);
-		table_cell(&table, "%u", slot->generation);
-		table_cell(&table, "%u", slot->format);
-		table_cell(&table, "%.1f", seconds);
-		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:f}", "endpoint",
-						      slot->endpoint, "worker", (int)slot->worker,
-						      "generation", (int)slot->generation, "format",
-						      (int)slot->format, "seconds", seconds));
-	}
-	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o}", "sessions", list);
 }
 
 void

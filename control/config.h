@@ -59,7 +59,7 @@ struct config {
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *socket_group;
 	uint32_t log_level, log_target;     /* enum severity, enum log_target */
-	char *policy, *inventory, *objects; /* paths, resolved against the folder of `file` */
+	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 
 #include "control/commands.h"
 #include "control/events.h"
+#include "control/kept.h"
 #include "control/log.h"
 #include "control/reload.h"
 #include "control/startup.h"
@@ -67,21 +69,41 @@ sample_loads(struct daemon *daemon, uint64_t now_us)
 	}
 }
 
+/* True while there is something to look after. */
+static bool
+look_after_workers(struct daemon *daemon)
+{
+	unsigned taken;
+	bool busy;
+
+	outbox_flush(&daemon->outbox, daemon->dp);
+	taken = events_take(daemon);
+	busy = taken > 0 || daemon->outbox.count > 0;
+	busy |= dataplane_reap(daemon->dp) > 0;
+	/* What still stands in the ring may name a batch's plan (retired.h). */
+	if (taken < EVENTS_A_TURN)
+		retired_sweep(daemon, RETIRED_A_TICK);
+	watchdog_check(&daemon->watchdog, daemon->dp, daemon_now_us());
+	return busy;
+}
+
+void
+daemon_pump(struct daemon *daemon)
+{
+	if (daemon->dp)
+		look_after_workers(daemon);
+}
+
 static void
 tick(void *ctx, uint32_t events)
 {
 	struct daemon *daemon = ctx;
 	uint64_t now_us = daemon_now_us();
-	bool busy;
 
-	outbox_flush(&daemon->outbox, daemon->dp);
-	busy = events_take(daemon) > 0 || daemon->outbox.count > 0;
-	busy |= dataplane_reap(daemon->dp) > 0;
-	retired_sweep(&daemon->retired, RETIRED_A_TICK);
-	sample_loads(daemon, now_us);
-	watchdog_check(&daemon->watchdog, daemon->dp, now_us);
-	if (busy)
+	if (look_after_workers(daemon))
 		daemon->active_us = now_us;
+	sample_loads(daemon, now_us);
+	unknowns_keep(daemon->unknowns, daemon->store, daemon_now_ms());
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
 		  daemon);
@@ -163,8 +185,7 @@ open_loop(struct daemon *daemon)
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 	daemon->loop = loop_new();
-	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
-	if (daemon->loop && daemon->unknowns && reports_init(&daemon->reports) == 0 &&
+	if (daemon->loop &&
 	    loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 &&
 	    open_dpdk_log(daemon) == 0)
 		return 0;
@@ -188,7 +209,58 @@ open_socket(struct daemon *daemon)
 	return daemon->server_source ? 0 : -1;
 }
 
-/* The first generation, still aside. */
+int
+daemon_init(struct daemon *daemon, size_t devices)
+{
+	outbox_init(&daemon->outbox);
+	retired_init(&daemon->retired);
+	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
+	daemon->maker = run_maker_new();
+	if (daemon->unknowns && daemon->maker && plans_init(&daemon->plans) == 0 &&
+	    reports_init(&daemon->reports) == 0 &&
+	    inventory_init(&daemon->inventory, devices) == 0)
+		return 0;
+	daemon_fini(daemon);
+	return -ENOMEM;
+}
+
+static void
+forget_devices(struct daemon *daemon)
+{
+	struct device *device;
+
+	for (uint32_t id = 0; (device = inventory_next(&daemon->inventory, &id)); id++) {
+		if (device->live) {
+			plan_release(&daemon->plans, device->live->plan);
+			live_remove(&daemon->live, device->live);
+		}
+		/* Relaxed: no worker is left. */
+		run_batch_free(daemon,
+			       (struct batch *)(uintptr_t)atomic_load_explicit(
+				       &device->entry->batch, memory_order_relaxed));
+		plan_release(&daemon->plans, device->plan);
+		device->live = NULL;
+	}
+}
+
+void
+daemon_fini(struct daemon *daemon)
+{
+	forget_devices(daemon);
+	retired_fini(daemon);
+	if (daemon->generation)
+		generation_release(daemon->generation);
+	daemon->generation = NULL;
+	inventory_fini(&daemon->inventory);
+	plans_fini(&daemon->plans);
+	reports_fini(&daemon->reports);
+	run_maker_free(daemon->maker);
+	free(daemon->unknowns);
+	daemon->maker = NULL;
+	daemon->unknowns = NULL;
+}
+
+/* The first generation. */
 static struct generation *
 load_first(struct daemon *daemon)
 {
@@ -199,11 +271,6 @@ load_first(struct daemon *daemon)
 
 	diag_list_init(&diags);
 	generation = generation_load(daemon->config, 1, &diags);
-	if (generation &&
-	    generation_build(generation, &daemon->roster, &daemon->reports, &diags) < 0) {
-		generation_discard(generation);
-		generation = NULL;
-	}
 	text_init(&text);
 	reload_put_diags(&diags, &text);
 	for (line = text.at; line && *line; line = next) {
@@ -217,14 +284,14 @@ load_first(struct daemon *daemon)
 }
 
 static int
-open_dataplane(struct daemon *daemon, struct generation *generation)
+open_dataplane(struct daemon *daemon)
 {
 	char error[DATAPLANE_ERROR_MAX], lane_error[SLOW_LANE_ERROR_MAX];
 	struct dataplane_config *config = calloc(1, sizeof *config);
 
 	if (!config) {
 		log_error("out of memory");
-		goto discard;
+		return -1;
 	}
 	config_dataplane(daemon->config, config);
 	config->log_fd = daemon->log_pipe[1];
@@ -233,9 +300,9 @@ open_dataplane(struct daemon *daemon, struct generation *generation)
 	if (!daemon->dp) {
 		on_dpdk_log(daemon, 0);
 		log_error("%s", error);
-		goto discard;
+		return -1;
 	}
-	reload_publish(daemon, generation);
+	dataplane_publish_directory(daemon->dp, daemon->inventory.directory);
 	if (dataplane_start(daemon->dp, error) < 0) {
 		log_error("%s", error);
 		return -1;
@@ -246,21 +313,36 @@ open_dataplane(struct daemon *daemon, struct generation *generation)
 		return -1;
 	}
 	return 0;
+}
 
-discard:
-	generation_discard(generation);
-	return -1;
+static int
+load(struct daemon *daemon)
+{
+	char error[STORE_ERROR_MAX];
+	struct generation *generation;
+
+	daemon->store = store_open(daemon->config->store, error);
+	if (!daemon->store) {
+		log_error("%s", error);
+		return -1;
+	}
+	if (daemon_init(daemon, store_next_device(daemon->store)) < 0) {
+		log_error("out of memory");
+		return -1;
+	}
+	generation = load_first(daemon);
+	if (!generation)
+		return -1;
+	daemon->generation = generation;
+	daemon->last_number = generation->number;
+	return kept_load(daemon);
 }
 
 static int
 start(struct daemon *daemon)
 {
-	struct generation *generation;
-
-	if (open_loop(daemon) < 0 || open_socket(daemon) < 0)
-		return -1;
-	generation = load_first(daemon);
-	if (!generation || open_dataplane(daemon, generation) < 0)
+	if (open_loop(daemon) < 0 || open_socket(daemon) < 0 || load(daemon) < 0 ||
+	    open_dataplane(daemon) < 0)
 		return -1;
 	watchdog_init(&daemon->watchdog, daemon_now_us());
 	if (loop_tick(daemon->loop, TICK_IDLE_US, tick, daemon) < 0)
@@ -275,31 +357,27 @@ start(struct daemon *daemon)
 static void
 close_dataplane(struct daemon *daemon)
 {
-	struct generation *generation = daemon->generation;
-
 	if (!daemon->dp)
 		return;
 	slow_lane_free(daemon->lane);
 	dataplane_stop(daemon->dp);
-	events_take(daemon);
+	while (events_take(daemon) == EVENTS_A_TURN)
+		;
 	outbox_fini(&daemon->outbox);
 	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->dp); i++)
 		;
 	dataplane_publish_directory(daemon->dp, NULL);
 	dataplane_free(daemon->dp);
 	daemon->dp = NULL;
-	daemon->generation = NULL;
-	if (generation) {
-		generation_unpublish(generation, &daemon->retired);
-		generation_release(generation);
-	}
 }
 
 static void
 finish(struct daemon *daemon)
 {
 	close_dataplane(daemon);
-	retired_fini(&daemon->retired);
+	unknowns_keep(daemon->unknowns, daemon->store, UINT64_MAX);
+	store_close(daemon->store);
+	daemon->store = NULL;
 	if (daemon->server_source)
 		loop_remove(daemon->loop, daemon->server_source);
 	ctl_server_free(daemon->server);
@@ -309,9 +387,7 @@ finish(struct daemon *daemon)
 		if (daemon->log_pipe[i] >= 0)
 			close(daemon->log_pipe[i]);
 	loop_free(daemon->loop);
-	roster_fini(&daemon->roster);
-	reports_fini(&daemon->reports);
-	free(daemon->unknowns);
+	daemon_fini(daemon);
 	config_free(daemon->config);
 }
 
@@ -328,8 +404,6 @@ daemon_run(struct config *config)
 	daemon->config = config;
 	daemon->started_us = daemon_now_us();
 	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
-	roster_init(&daemon->roster);
-	outbox_init(&daemon->outbox);
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_notice("%s", CRADLE_VERSION_TEXT);
 	if (start(daemon) == 0)

@@ -10,14 +10,18 @@
 
 #include "control/config.h"
 #include "control/ctl_socket.h"
+#include "control/device_run.h"
 #include "control/generation.h"
+#include "control/inventory.h"
+#include "control/live.h"
 #include "control/loop.h"
 #include "control/notify.h"
 #include "control/outbox.h"
+#include "control/plan.h"
 #include "control/reports.h"
-#include "control/roster.h"
-#include "control/run.h"
+#include "control/retired.h"
 #include "control/slow_lane.h"
+#include "control/store.h"
 #include "control/unknowns.h"
 #include "dataplane/dataplane.h"
 
@@ -36,10 +40,14 @@ struct daemon {
 	struct slow_lane *lane;
 	struct generation *generation;
 	uint32_t last_number; /* of a generation, refused ones not counted */
-	struct roster roster;
+	struct store *store;  /* NULL: nothing is kept */
+	struct inventory inventory;
+	struct plans plans;
+	struct run_maker *maker;
+	struct live_sessions live;
 	struct reports reports;
 	struct unknowns *unknowns;
-	struct retired_runs retired;
+	struct retired_batches retired;
 	struct outbox_queue outbox;
 	struct watchdog watchdog;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];
@@ -53,6 +61,17 @@ struct daemon {
 
 /* Runs the appliance until it is told to stop; the process's exit code. Takes over `config`. */
 int daemon_run(struct config *config);
+
+/*
+ * The parts of the control side that need no file and no dataplane: what tests and the daemon set
+ * up alike. 0 or -errno; `devices` is how many to expect.
+ */
+int daemon_init(struct daemon *daemon, size_t devices);
+/* The dataplane is gone, and the store closed. */
+void daemon_fini(struct daemon *daemon);
+
+/* Looks after workers once: commands, events, grace periods. For what takes long. */
+void daemon_pump(struct daemon *daemon);
 
 /* Wall clock. */
 uint64_t daemon_now_ms(void);

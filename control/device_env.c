@@ -4,8 +4,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "control/profile.h"
-
 static struct value
 text_value(const char *text, size_t len)
 {
@@ -18,9 +16,9 @@ setting(void *ctx, const char *name, size_t len)
 	const struct device_env *env = ctx;
 	struct profile_value found;
 
-	if (!profile_find(env->device, name, len, &found))
+	if (!profile_find(&env->profile, name, len, &found))
 		return (struct value){ .kind = VALUE_NULL };
-	return text_value(found.value->text, strlen(found.value->text));
+	return text_value(found.text, found.text_len);
 }
 
 static bool
@@ -32,23 +30,22 @@ is(const char *word, const char *name, size_t len)
 static struct value
 direct_groups(struct device_env *env)
 {
-	const struct device *device = env->device;
+	const struct task_set *set = env->view.set;
 
-	for (unsigned i = 0; i < device->n_groups; i++)
-		env->direct[i] =
-			text_value(device->groups[i]->name, strlen(device->groups[i]->name));
-	return (struct value){ .kind = VALUE_LIST, .list = { env->direct, device->n_groups } };
+	for (unsigned i = 0; i < set->n_groups; i++)
+		env->direct[i] = text_value(set->groups[i]->name, strlen(set->groups[i]->name));
+	return (struct value){ .kind = VALUE_LIST, .list = { env->direct, set->n_groups } };
 }
 
 /* Direct groups and their ancestors, each once. */
 static struct value
 all_groups(struct device_env *env)
 {
-	const struct device *device = env->device;
+	const struct task_set *set = env->view.set;
 	size_t n = 0, k;
 
-	for (unsigned i = 0; i < device->n_groups; i++)
-		for (const struct policy_group *group = device->groups[i]; group;
+	for (unsigned i = 0; i < set->n_groups; i++)
+		for (const struct policy_group *group = set->groups[i]; group;
 		     group = group->parent) {
 			for (k = 0; k < n && env->all[k].text.at != group->name; k++)
 				;
@@ -59,21 +56,52 @@ all_groups(struct device_env *env)
 }
 
 static struct value
+integer_value(uint64_t number)
+{
+	return (struct value){ .kind = VALUE_INTEGER, .integer = (int64_t)number };
+}
+
+static struct value
 device_attribute(struct device_env *env, const char *name, size_t len)
 {
-	const struct device *device = env->device;
+	const struct device *device = env->view.device;
+	const struct device_entry *entry = device->entry;
+	size_t identity_len;
 
 	if (is("endpointName", name, len))
-		return text_value(device->endpoint, device->endpoint_len);
-	if (is("identity", name, len))
-		return text_value(device->identity, device->identity_len);
+		return text_value((const char *)device_entry_endpoint(entry), entry->endpoint_len);
+	if (is("identity", name, len)) {
+		const uint8_t *identity = device_entry_identity(entry, &identity_len);
+
+		return text_value((const char *)identity, identity_len);
+	}
 	if (is("id", name, len))
-		return (struct value){ .kind = VALUE_INTEGER, .integer = device->id };
+		return integer_value(entry->id);
+	if (is("domain", name, len) && device->domain) {
+		const char *domain = names_text(&env->view.inventory->domains, device->domain);
+
+		return text_value(domain, strlen(domain));
+	}
 	if (is("directGroups", name, len))
 		return direct_groups(env);
 	if (is("groups", name, len))
 		return all_groups(env);
+	if (is("creationTime", name, len))
+		return integer_value(device->created_s);
+	if (is("lastBootstrapTime", name, len) && device->last_bootstrap_ms)
+		return integer_value(device->last_bootstrap_ms / 1000);
 	return (struct value){ .kind = VALUE_NULL };
+}
+
+/* A property is what <store type="devProp"> keeps: a setting value of the device itself. */
+static struct value
+property(const struct device_env *env, const char *name, size_t len)
+{
+	struct setting_value value;
+
+	if (!setting_values_find(env->view.device->values, name, len, &value))
+		return (struct value){ .kind = VALUE_NULL };
+	return text_value(value.text, value.text_len);
 }
 
 static struct value
@@ -85,6 +113,18 @@ task_attribute(const struct policy_task *task, const char *name, size_t len)
 		return text_value(task->name, strlen(task->name));
 	if (is("group", name, len))
 		return text_value(task->group->name, strlen(task->group->name));
+	if (is("priority", name, len))
+		return (struct value){ .kind = VALUE_INTEGER, .integer = task->priority };
+	return (struct value){ .kind = VALUE_NULL };
+}
+
+static struct value
+lwm2m_attribute(const struct device_env *env, const char *name, size_t len)
+{
+	if (is("preferredContentFormat", name, len))
+		return integer_value(env->view.format);
+	if (is("bootstrapEvent", name, len) && env->view.event)
+		return text_value(env->view.event, strlen(env->view.event));
 	return (struct value){ .kind = VALUE_NULL };
 }
 
@@ -95,10 +135,12 @@ attribute(void *ctx, const char *root, const char *name, size_t len)
 
 	if (strcmp(root, "device") == 0)
 		return device_attribute(env, name, len);
+	if (strcmp(root, "property") == 0)
+		return property(env, name, len);
 	if (strcmp(root, "task") == 0 && env->task)
 		return task_attribute(env->task, name, len);
-	if (strcmp(root, "lwm2m") == 0 && is("preferredContentFormat", name, len))
-		return (struct value){ .kind = VALUE_INTEGER, .integer = env->format };
+	if (strcmp(root, "lwm2m") == 0)
+		return lwm2m_attribute(env, name, len);
 	return (struct value){ .kind = VALUE_NULL };
 }
 
@@ -106,17 +148,18 @@ static bool
 in_group(void *ctx, const char *name, size_t len)
 {
 	const struct device_env *env = ctx;
-	const struct policy_group *group = policy_group(env->policy, name, len);
+	const struct policy_group *group = policy_group(env->view.policy, name, len);
 
-	for (unsigned i = 0; group && i < env->device->n_groups; i++)
-		if (policy_group_in(env->device->groups[i], group))
-			return true;
-	return false;
+	return group && task_set_in(env->view.set, group);
 }
 
 static int
 random_bytes(void *ctx, uint8_t *bytes, size_t len)
 {
+	const struct device_env *env = ctx;
+
+	if (env->view.random)
+		return env->view.random(env->view.random_ctx, bytes, len);
 	while (len) {
 		ssize_t got = getrandom(bytes, len, 0);
 
@@ -131,16 +174,14 @@ random_bytes(void *ctx, uint8_t *bytes, size_t len)
 }
 
 void
-device_env_init(struct device_env *env, const struct policy *policy, const struct device *device,
-		uint16_t format)
+device_env_init(struct device_env *env, const struct device_view *view)
 {
 	/*
 	 * The lists are filled when they are asked for: a compilation a device should not clear
 	 * 18 kB.
 	 */
-	env->policy = policy;
-	env->device = device;
-	env->format = format;
+	env->view = *view;
+	env->profile = (struct profile){ view->device->values, view->set };
 	env->tasks = NULL;
 	env->task = NULL;
 	env->env = (struct expr_env){

@@ -2,15 +2,15 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/address.h"
+#include "control/effects.h"
 #include "control/log.h"
+#include "control/publish.h"
 
-enum {
-	EVENTS_AT_ONCE = 64,
-	EVENTS_A_TURN = 4096, /* then the sockets get their turn */
-};
+enum { EVENTS_AT_ONCE = 64 };
 
 static bool
 same_session(const struct session_ref *a, const struct session_ref *b)
@@ -26,22 +26,7 @@ wall_ms(uint64_t then_us)
 	return daemon_now_ms() - (now_us > then_us ? (now_us - then_us) / 1000 : 0);
 }
 
-/* "PUT /0/2" of "PUT /0/2 11542 98 bytes" */
-static void
-step_name(const struct run *run, unsigned step, char *out, size_t size)
-{
-	char *space;
-
-	if (!run || !run->batch || step >= run->batch->n_steps) {
-		snprintf(out, size, "step %u", step + 1);
-		return;
-	}
-	batch_step_format(run->batch->steps[step], out, size);
-	space = strchr(out, ' ');
-	space = space ? strchr(space + 1, ' ') : NULL;
-	if (space)
-		*space = '\0';
-}
+/* ---- why a run failed ---- */
 
 /* RFC 7252 12.1.2, RFC 7959 2.9 */
 static const char *
@@ -83,13 +68,13 @@ code_name(uint8_t code)
 }
 
 static void
-failure_text(const struct daemon *daemon, const struct session_event *event, const struct run *run,
-	     char out[TASK_SUMMARY_MAX])
+failure_text(const struct daemon *daemon, const struct session_event *event,
+	     const struct plan *plan, char out[TASK_SUMMARY_MAX])
 {
 	unsigned sent = daemon->config->max_retransmit + 1;
-	char step[64];
+	char step[PLAN_STEP_NAME_MAX];
 
-	step_name(run, event->step, step, sizeof step);
+	plan_step_name(plan, event->step, step);
 	switch (event->cause) {
 	case CAUSE_REPLY:
 		snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s", step, event->code >> 5,
@@ -120,142 +105,292 @@ failure_text(const struct daemon *daemon, const struct session_event *event, con
 	}
 }
 
-/* One report; `event` gives the times. */
-static void
-set_report(struct daemon *daemon, const struct roster_slot *slot, uint32_t task,
-	   enum task_status status, const char *summary, const struct session_event *event)
+/* ---- reports ---- */
+
+/* What is told of one run. */
+struct telling {
+	struct daemon *daemon;
+	struct device *device;
+	const struct session_event *event;
+	const struct plan *plan;
+	struct run_memory *memory; /* whose log goes with the reports; may be NULL */
+};
+
+/* The lines of the log that belong to a task of the plan, malloc'ed, or NULL. */
+static char *
+log_of_task(const struct run_memory *memory, unsigned task)
 {
+	const char *at = memory && memory->log.at ? memory->log.at : "";
+	struct text lines;
+
+	text_init(&lines);
+	while (*at) {
+		const char *end = strchrnul(at, '\n'), *text = strchr(at, ' ');
+
+		if (text && text < end && strtoul(at, NULL, 10) == task)
+			text_printf(&lines, "%.*s\n", (int)(end - text - 1), text + 1);
+		at = *end ? end + 1 : end;
+	}
+	return lines.at;
+}
+
+static void
+set_report(const struct telling *telling, unsigned place, enum task_status status,
+	   const char *summary)
+{
+	const struct session_event *event = telling->event;
+	const struct policy_task *task = telling->plan->tasks[place].task;
 	bool over = status != TASK_IN_PROGRESS && status != TASK_NOT_STARTED;
-	struct report report = {
-		.device = slot->id,
-		.task = task,
-		.generation = event->generation,
+	char *log = over ? log_of_task(telling->memory, place) : NULL;
+	struct report_news news = {
+		.device = device_id(telling->device),
+		.task = task->report,
 		.status = status,
 		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
 		.finished_ms = over ? wall_ms(event->time_us) : 0,
-		.summary = (char *)summary,
+		.summary = summary,
+		.log = log,
 	};
+	char endpoint[ENDPOINT_NAME_MAX + 1];
 
-	reports_set(&daemon->reports, &report);
-	if (status == TASK_ERROR)
-		log_info("device %s: task %s (%s): %s", slot->endpoint,
-			 daemon->reports.tasks[task].name, daemon->reports.tasks[task].id, summary);
+	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
+		reports_set(&telling->daemon->reports, &news);
+	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)
+		log_info("device %s: task %s (%s): %s", device_endpoint(telling->device, endpoint),
+			 task->name, task->id, summary);
+	free(log);
+}
+
+static void
+report_no_task(const struct telling *telling, const char *summary)
+{
+	const struct session_event *event = telling->event;
+	struct report_news news = {
+		.device = device_id(telling->device),
+		.task = REPORT_NO_TASK,
+		.status = TASK_ERROR,
+		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
+		.finished_ms = wall_ms(event->time_us),
+		.summary = summary,
+	};
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+
+	reports_set(&telling->daemon->reports, &news);
+	if (log_level() >= SEVERITY_INFO)
+		log_info("device %s: %s", device_endpoint(telling->device, endpoint), summary);
 }
 
 /* What compilation said of the tasks that sent nothing. */
 static void
-report_compiled(struct daemon *daemon, const struct roster_slot *slot, const struct run *run,
-		const struct session_event *event)
+report_compiled(const struct telling *telling)
 {
-	if (run->n_tasks == 0)
-		set_report(daemon, slot, REPORT_NO_TASK, TASK_ERROR,
-			   "no active task applies to its groups", event);
-	for (unsigned i = 0; i < run->n_tasks; i++) {
-		const struct run_task *task = &run->tasks[i];
+	const struct plan *plan = telling->plan;
+	char summary[TASK_SUMMARY_MAX];
+	unsigned told = 0, left_out = plan->n_tasks;
 
-		if (task->status != TASK_NOT_STARTED)
-			set_report(daemon, slot, task->task->report, task->status,
-				   task->summary ? task->summary : "", event);
+	for (unsigned i = 0; i < plan->n_tasks; i++) {
+		const struct plan_task *task = &plan->tasks[i];
+
+		if (task->state == PLAN_LEFT_OUT && left_out == plan->n_tasks)
+			left_out = i;
+		told += task->state != PLAN_LEFT_OUT;
+		if (task->state == PLAN_OVER)
+			set_report(telling, i, task->status, task->summary ? task->summary : "");
 	}
+	if (told)
+		return;
+	if (left_out == plan->n_tasks) {
+		report_no_task(telling, "no active task applies to its groups");
+		return;
+	}
+	snprintf(summary, sizeof summary, "no task is to run now: %.100s: %.150s",
+		 plan->tasks[left_out].task->name, plan->tasks[left_out].summary);
+	report_no_task(telling, summary);
 }
 
-static struct run *
-run_of(const struct roster_slot *slot, const struct session_event *event)
+/* A log of what was compiled ahead is not kept a million times: it is made again. */
+static void
+tell_logged(struct telling *telling, uint16_t format, void (*tell)(struct telling *telling))
 {
-	struct run *run = run_find(slot, event->generation, event->format);
+	struct run_memory memory;
+	struct device_run run = { 0 };
+	const struct run_request request = { .device = telling->device,
+					     .format = format,
+					     .session = true,
+					     .memory = &memory };
 
-	return run ? run : slot->runs;
+	run_memory_init(&memory);
+	if (telling->plan->logs && !telling->memory &&
+	    device_run_make(telling->daemon, &request, &run) == 0)
+		telling->memory = &memory;
+	tell(telling);
+	device_run_free(telling->daemon, &run);
+	run_memory_fini(&memory);
 }
+
+/* ---- sessions ---- */
 
 static void
-cancel(struct daemon *daemon, const struct roster_slot *slot, unsigned worker,
-       struct session_ref session)
+cancel(struct daemon *daemon, unsigned worker, struct session_ref session)
 {
 	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
 
 	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
-		log_error("device %s: an older session could not be cancelled: out of memory",
-			  slot->endpoint);
+		log_error("an older session could not be cancelled: out of memory");
+}
+
+static void
+end_live(struct daemon *daemon, struct device *device)
+{
+	plan_release(&daemon->plans, device->live->plan);
+	live_remove(&daemon->live, device->live);
+	device->live = NULL;
+}
+
+void
+events_end_live(struct daemon *daemon, struct device *device)
+{
+	cancel(daemon, device->live->worker, device->live->session);
+	end_live(daemon, device);
+}
+
+static void
+set_plan(struct daemon *daemon, struct live_session *live, struct plan *plan)
+{
+	if (plan)
+		plan_hold(plan);
+	plan_release(&daemon->plans, live->plan);
+	live->plan = plan;
+}
+
+/* The record of the event's session, or NULL: it is not the device's newest. */
+static struct live_session *
+find_live(const struct device *device, const struct session_event *event, unsigned worker)
+{
+	struct live_session *live = device->live;
+
+	return live && live->worker == worker && same_session(&live->session, &event->session)
+		       ? live
+		       : NULL;
 }
 
 /*
  * The last request of an endpoint wins, whatever worker it came to. Each worker's events arrive
  * in order, but a slower worker's arrive behind a faster one's: the time of the request decides
- * which run is the older one, not the arrival. False: this event is of the older run, which is
- * cancelled and told nothing more of.
+ * which run is the older one, not the arrival. NULL: this event is of the older run, which is
+ * cancelled and told nothing more of; or there is no memory.
  */
-static bool
-supersede(struct daemon *daemon, const struct roster_slot *slot, const struct session_event *event,
-	  unsigned worker)
-{
-	bool same = slot->worker == worker && same_session(&slot->session, &event->session);
-
-	if (!same && slot->started_us > event->started_us) {
-		cancel(daemon, slot, worker, event->session);
-		return false;
-	}
-	if (!same && slot->live)
-		cancel(daemon, slot, slot->worker, slot->session);
-	return true;
-}
-
-static void
-on_started(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event,
+static struct live_session *
+begin_live(struct daemon *daemon, struct device *device, const struct session_event *event,
 	   unsigned worker)
 {
-	const struct run *run = run_of(slot, event);
+	struct live_session *live = find_live(device, event, worker);
 
-	if (!supersede(daemon, slot, event, worker))
-		return;
-	slot->live = true;
-	slot->started_us = event->started_us;
-	slot->worker = (uint16_t)worker;
-	slot->session = event->session;
-	slot->generation = event->generation;
-	slot->last_bootstrap_ms = wall_ms(event->started_us);
-	if (!run)
-		return;
-	report_compiled(daemon, slot, run, event);
-	for (unsigned i = 0; i < run->n_tasks; i++)
-		if (run->tasks[i].status == TASK_NOT_STARTED)
-			set_report(daemon, slot, run->tasks[i].task->report, TASK_IN_PROGRESS,
-				   "in progress", event);
+	if (live)
+		return live;
+	if (device->started_us > event->started_us) {
+		cancel(daemon, worker, event->session);
+		return NULL;
+	}
+	if (device->live)
+		events_end_live(daemon, device);
+	live = live_add(&daemon->live);
+	if (!live) {
+		log_error("a session cannot be followed: out of memory");
+		return NULL;
+	}
+	device->live = live;
+	device->started_us = event->started_us;
+	live->device = device_id(device);
+	live->worker = (uint16_t)worker;
+	live->session = event->session;
+	live->format = event->format;
+	live->peer = event->peer;
+	live->started_us = event->started_us;
+	live->started_ms = wall_ms(event->started_us);
+	return live;
 }
 
-/*
- * True when this event is of the session that the reports tell about: an older one's end must not
- * hide a newer's.
- */
-static bool
-end_session(struct roster_slot *slot, const struct session_event *event, unsigned worker)
+static struct telling
+telling_of(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   struct live_session *live)
 {
-	bool current = slot->live && slot->worker == worker &&
-		       same_session(&slot->session, &event->session);
-
-	if (current)
-		slot->live = false;
-	return current;
+	return (struct telling){
+		.daemon = daemon,
+		.device = device,
+		.event = event,
+		.plan = live->plan,
+		.memory = live->memory.seeded ? &live->memory : NULL,
+	};
 }
 
 static void
-on_finished(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event,
-	    unsigned worker)
+on_started(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
 {
-	const struct run *run = run_of(slot, event);
+	struct live_session *live = begin_live(daemon, device, event, worker);
+	struct telling telling;
+
+	if (!live)
+		return;
+	live->format = event->format;
+	set_plan(daemon, live, plan_at(&daemon->plans, event->plan));
+	device->last_bootstrap_ms = live->started_ms;
+	if (daemon->store)
+		store_put_visit(daemon->store, device_id(device), live->started_ms, event->format);
+	if (!live->plan)
+		return;
+	telling = telling_of(daemon, device, event, live);
+	report_compiled(&telling);
+	for (unsigned i = 0; i < live->plan->n_tasks; i++)
+		if (live->plan->tasks[i].state == PLAN_SENT)
+			set_report(&telling, i, TASK_IN_PROGRESS, "in progress");
+}
+
+static void
+tell_finished(struct telling *telling)
+{
 	char summary[TASK_SUMMARY_MAX];
 
-	if (!end_session(slot, event, worker) || !run)
-		return;
-	for (unsigned i = 0; i < run->n_tasks; i++) {
-		const struct run_task *task = &run->tasks[i];
+	for (unsigned i = 0; i < telling->plan->n_tasks; i++) {
+		const struct plan_task *task = &telling->plan->tasks[i];
 
-		if (task->status != TASK_NOT_STARTED)
+		if (task->state != PLAN_SENT)
 			continue;
-		snprintf(summary, sizeof summary, "%s%s%u operation%s accepted",
+		snprintf(summary, sizeof summary, "%.250s%s%u operation%s accepted",
 			 task->summary ? task->summary : "", task->summary ? "; " : "",
 			 task->n_steps, task->n_steps == 1 ? "" : "s");
-		set_report(daemon, slot, task->task->report, task->final, summary, event);
+		set_report(telling, i, task->final, summary);
 	}
+}
+
+/* A task that is done until it is rerun is no part of the next run. */
+static void
+renew_after_run(struct daemon *daemon, struct device *device, const struct plan *plan)
+{
+	bool renew = false;
+
+	for (unsigned i = 0; i < plan->n_tasks; i++)
+		renew |= plan->tasks[i].task->repetition == REPETITION_ONCE ||
+			 !plan->tasks[i].task->automatic_restart;
+	if (renew && publish_device(daemon, device) < 0)
+		log_error("a device keeps a task that it has done: out of memory");
+}
+
+static void
+on_finished(struct daemon *daemon, struct device *device, const struct session_event *event,
+	    unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct telling telling;
+
+	if (!live || !live->plan)
+		return;
+	telling = telling_of(daemon, device, event, live);
+	tell_logged(&telling, event->format, tell_finished);
+	effects_apply(daemon, device, &live->memory);
+	renew_after_run(daemon, device, live->plan);
+	end_live(daemon, device);
 }
 
 /*
@@ -263,46 +398,71 @@ on_finished(struct daemon *daemon, struct roster_slot *slot, const struct sessio
  * tasks failed, too.
  */
 static void
-on_failed(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event,
-	  unsigned worker)
+tell_failed(struct telling *telling)
 {
-	const struct run *run = run_of(slot, event);
+	const struct plan *plan = telling->plan;
 	char why[TASK_SUMMARY_MAX], summary[TASK_SUMMARY_MAX];
-	unsigned failing = 0;
+	unsigned failing = plan_task_of_step(plan, telling->event->step);
 
-	if (event->cause == CAUSE_NO_BATCH && same_session(&slot->refused, &event->session))
-		return;
-	if (!end_session(slot, event, worker) && event->cause != CAUSE_NO_BATCH)
-		return;
-	failure_text(daemon, event, run, why);
-	if (!run || !run->n_tasks) {
-		set_report(daemon, slot, REPORT_NO_TASK, TASK_ERROR, why, event);
-		return;
-	}
-	if (run->batch && event->step < run->batch->n_steps)
-		failing = run->batch->steps[event->step]->task;
-	for (unsigned i = 0; i < run->n_tasks; i++) {
-		const struct run_task *task = &run->tasks[i];
-
-		if (task->status != TASK_NOT_STARTED)
+	failure_text(telling->daemon, telling->event, plan, why);
+	if (failing == plan->n_tasks)
+		failing = 0;
+	for (unsigned i = 0; i < plan->n_tasks; i++) {
+		if (plan->tasks[i].state != PLAN_SENT)
 			continue;
 		snprintf(summary, sizeof summary, "%s%.250s",
 			 i < failing   ? "sent, but never finished: "
 			 : i > failing ? "not run: "
 				       : "",
 			 why);
-		set_report(daemon, slot, task->task->report,
-			   i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary, event);
+		set_report(telling, i, i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary);
 	}
 }
 
-static void
-on_refused(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event)
+/* Whether something of it is to be sent: else compilation has said all there is to say. */
+static bool
+sends(const struct plan *plan)
 {
-	if (same_session(&slot->refused, &event->session) || !slot->device)
+	for (unsigned i = 0; i < plan->n_tasks; i++)
+		if (plan->tasks[i].state == PLAN_SENT)
+			return true;
+	return false;
+}
+
+static void
+on_failed(struct daemon *daemon, struct device *device, const struct session_event *event,
+	  unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct telling telling;
+
+	if (!live)
 		return;
-	if (slot->device->run)
-		report_compiled(daemon, slot, slot->device->run, event);
+	if (!live->plan)
+		set_plan(daemon, live, device->plan);
+	if (live->plan) {
+		telling = telling_of(daemon, device, event, live);
+		if (sends(live->plan))
+			tell_logged(&telling, event->format, tell_failed);
+		else
+			report_compiled(&telling);
+	}
+	end_live(daemon, device);
+}
+
+/* Nothing was to be sent: the plan says why. */
+static void
+on_refused(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct telling telling = { .daemon = daemon, .device = device, .event = event };
+
+	telling.plan = live && live->plan ? live->plan : device->plan;
+	if (telling.plan)
+		report_compiled(&telling);
+	if (live)
+		end_live(daemon, device);
 }
 
 static void
@@ -317,109 +477,148 @@ on_unknown(struct daemon *daemon, const struct session_event *event)
 	log_debug("unknown device from %s", peer);
 }
 
-/* dataplane_retire(): no worker finds this run in the directory any more. */
-static void
-run_unpublished(void *ctx, void *what)
-{
-	struct daemon *daemon = ctx;
-
-	retired_add(&daemon->retired, what);
-}
-
-/* Puts a run into the device's entry; sessions that run stay on the one they hold. */
-static void
-publish_run(struct daemon *daemon, struct roster_slot *slot, struct run *run)
-{
-	struct device *device = slot->device;
-	struct run *old = device->run;
-
-	/* Release: a worker that finds the batch finds it whole. */
-	atomic_store_explicit(&device->entry->batch, run->batch, memory_order_release);
-	device->run = run;
-	slot->format = run->format;
-	if (old && dataplane_retire(daemon->dp, run_unpublished, daemon, old) < 0)
-		log_error("device %s: a batch cannot be freed: out of memory", slot->endpoint);
-}
+/* ---- batches on demand ---- */
 
 static void
 answer_batch(struct daemon *daemon, const struct session_event *event, unsigned worker,
-	     struct run *run)
+	     const struct batch *batch, uint16_t from)
 {
 	struct stack_command command = {
 		.kind = STACK_BATCH,
+		.from = from,
 		.session = event->session,
-		.batch = run ? run->batch : NULL,
+		.batch = batch,
 	};
 
-	if (command.batch)
-		batch_hold(command.batch);
+	if (batch)
+		batch_hold(batch);
 	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
 		log_error("a batch could not be handed to worker %u: out of memory", worker);
 }
 
+/* The published batch, when another session of this device asked for the same just before. */
+static const struct batch *
+published_in(const struct device *device, uint16_t format)
+{
+	const struct batch *batch =
+		atomic_load_explicit(&device->entry->batch, memory_order_relaxed);
+
+	return batch && batch->format == format ? batch : NULL;
+}
+
+/* How many steps of the run were sent before the answer came. */
+static uint16_t
+steps_sent(const struct session_event *event)
+{
+	return event->ask == ASK_REST ? (uint16_t)(event->step + 1) : 0;
+}
+
+/* A batch of this session alone is never published: it is free when the session is over. */
 static void
-on_needs_batch(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event,
+hand_out(struct daemon *daemon, struct device *device, const struct session_event *event,
+	 unsigned worker, struct device_run *run)
+{
+	answer_batch(daemon, event, worker, run->batch, steps_sent(event));
+	if (run->batch && !run->per_session) {
+		publish_run(daemon, device, run);
+		return;
+	}
+	if (run->batch)
+		device->format = event->format;
+	if (retired_add(&daemon->retired, run->batch) < 0)
+		log_error("a batch cannot be freed: out of memory");
+	plan_release(&daemon->plans, run->plan);
+}
+
+static void
+make_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
+{
+	struct live_session *live = device->live;
+	const struct run_request request = { .device = device,
+					     .format = event->format,
+					     .session = true,
+					     .memory = &live->memory };
+	struct device_run run;
+
+	if (device_run_make(daemon, &request, &run) < 0) {
+		log_error("out of memory for a device's batch");
+		answer_batch(daemon, event, worker, NULL, 0);
+		return;
+	}
+	set_plan(daemon, live, run.plan);
+	hand_out(daemon, device, event, worker, &run);
+}
+
+static void
+keep_answer(struct live_session *live, const struct session_event *event)
+{
+	const struct run_answer answer = { .code = event->code,
+					   .format = event->format,
+					   .bytes = (uint8_t *)(uintptr_t)event->answer,
+					   .len = event->answer_len };
+
+	if (run_memory_answer(&live->memory, &answer) < 0)
+		log_error("the answer of a device cannot be kept");
+}
+
+static void
+on_needs_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
 	       unsigned worker)
 {
-	struct device *device = slot->device;
-	struct run *run;
+	struct session_event asked = *event;
+	struct live_session *live = begin_live(daemon, device, event, worker);
+	const struct batch *ready = NULL;
 
-	if (!device) {
-		answer_batch(daemon, event, worker, NULL);
+	if (!live) {
+		answer_batch(daemon, event, worker, NULL, 0);
 		return;
 	}
-	/* Another session of this device may have asked just before. */
-	if (!run_is_per_session(device) && device->run->batch &&
-	    device->run->format == event->format) {
-		answer_batch(daemon, event, worker, device->run);
-		return;
+	if (event->ask == ASK_REST) {
+		keep_answer(live, event);
+		asked.format = live->format; /* the event's is the answer's */
+	} else if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION)) {
+		ready = published_in(device, event->format);
 	}
-	run = run_new(daemon->generation, device, event->format);
-	answer_batch(daemon, event, worker, run);
-	if (!run) {
-		log_error("device %s: out of memory for its batch", slot->endpoint);
-		return;
-	}
-	run_attach(run, slot);
-	if (run->batch && !run_is_per_session(device)) {
-		publish_run(daemon, slot, run);
-		return;
-	}
-	slot->format = run->batch ? event->format : slot->format;
-	if (!run->batch) {
-		slot->refused = event->session;
-		report_compiled(daemon, slot, run, event);
-	}
-	retired_add(&daemon->retired, run);
+	live->format = asked.format;
+	if (ready)
+		answer_batch(daemon, event, worker, ready, 0);
+	else
+		make_batch(daemon, device, &asked, worker);
 }
+
+/* ---- all of them ---- */
 
 static void
 handle(struct daemon *daemon, const struct session_event *event, unsigned worker)
 {
-	struct roster_slot *slot;
+	struct device *device;
 
 	if (event->kind == SESSION_UNKNOWN) {
 		on_unknown(daemon, event);
 		return;
 	}
-	slot = roster_slot(&daemon->roster, event->device);
-	if (!slot)
+	device = inventory_at(&daemon->inventory, event->device);
+	if (!device) {
+		if (event->kind == SESSION_NEEDS_BATCH)
+			answer_batch(daemon, event, worker, NULL, 0);
 		return;
+	}
 	switch (event->kind) {
 	case SESSION_STARTED:
-		on_started(daemon, slot, event, worker);
+		on_started(daemon, device, event, worker);
 		break;
 	case SESSION_NEEDS_BATCH:
-		on_needs_batch(daemon, slot, event, worker);
+		on_needs_batch(daemon, device, event, worker);
 		break;
 	case SESSION_FINISHED:
-		on_finished(daemon, slot, event, worker);
+		on_finished(daemon, device, event, worker);
 		break;
 	case SESSION_FAILED:
-		on_failed(daemon, slot, event, worker);
+		on_failed(daemon, device, event, worker);
 		break;
 	case SESSION_REFUSED:
-		on_refused(daemon, slot, event);
+		on_refused(daemon, device, event, worker);
 		break;
 	}
 }

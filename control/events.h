@@ -7,5 +7,10 @@
 
 #include "control/daemon.h"
 
-/* Takes what there is, bounded; returns how many. */
+enum { EVENTS_A_TURN = 4096 };
+
+/* Takes what there is, at most EVENTS_A_TURN; returns how many. */
 unsigned events_take(struct daemon *daemon);
+
+/* The device goes: its session is cancelled, and nothing more is told of it. */
+void events_end_live(struct daemon *daemon, struct device *device);

@@ -1,12 +1,40 @@
 #include "control/generation.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/run.h"
+enum { SCRATCH_MAX = 8 << 20 };
+
+/* Tells one state of the folder from another: names, sizes and times of its files, in any order. */
+static uint64_t
+folder_hash(const char *folder)
+{
+	DIR *directory = opendir(folder);
+	uint64_t sum = 0;
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		uint64_t hash = 0xcbf29ce484222325;
+		struct stat stat;
+
+		if (fstatat(dirfd(directory), entry->d_name, &stat, 0) < 0 ||
+		    !S_ISREG(stat.st_mode))
+			continue;
+		for (const char *at = entry->d_name; *at; at++)
+			hash = (hash ^ (uint8_t)*at) * 0x100000001b3;
+		hash = (hash ^ (uint64_t)stat.st_size) * 0x100000001b3;
+		hash = (hash ^ (uint64_t)stat.st_mtim.tv_sec) * 0x100000001b3;
+		sum += (hash ^ (uint64_t)stat.st_mtim.tv_nsec) * 0x100000001b3;
+	}
+	if (directory)
+		closedir(directory);
+	return sum;
+}
 
 /*
  * No such folder is worth a warning only: the sample names one that is empty until somebody needs
@@ -18,6 +46,7 @@ load_objects(struct generation *generation, const char *folder, struct diag_list
 	struct place place = { .file = folder };
 
 	generation->objects = objects_new();
+	generation->objects_hash = folder_hash(folder);
 	if (!generation->objects)
 		diag_error(diags, &place, "out of memory");
 	else if (access(folder, F_OK) < 0 && errno == ENOENT)
@@ -40,21 +69,23 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 	generation->number = number;
 	generation->holders = 1;
 	arena_init(&generation->arena, 0);
+	arena_init(&generation->scratch, SCRATCH_MAX);
 	load_objects(generation, config->objects, diags);
-	if (generation->objects)
+	if (generation->objects) {
 		generation->policy =
 			policy_load(config->policy, generation->objects, &generation->arena, diags);
-	if (generation->policy)
-		generation->inventory = inventory_load(config->inventory, generation->policy,
-						       &generation->arena, diags);
+		generation->compiler = compiler_new(generation->objects, number);
+		if (!generation->compiler)
+			diag_error(diags, &place, "out of memory");
+	}
 	if (diags->errors == errors)
 		return generation;
 	generation_release(generation);
 	return NULL;
 }
 
-static int
-number_tasks(struct generation *generation, struct reports *reports)
+int
+generation_number_tasks(struct generation *generation, struct reports *reports)
 {
 	for (unsigned i = 0; i < generation->policy->n_groups; i++) {
 		struct policy_group *group = &generation->policy->groups[i];
@@ -63,88 +94,11 @@ number_tasks(struct generation *generation, struct reports *reports)
 			struct policy_task *task = &group->tasks[k];
 
 			task->report = reports_task(reports, group->name, task->name, task->id);
-			if (task->report == UINT32_MAX)
+			if (task->report == NAMES_NONE)
 				return -ENOMEM;
 		}
 	}
 	return 0;
-}
-
-/* The counts are the policy's own field; only here, before anybody else sees it, is it written. */
-static void
-count_devices(struct run *run)
-{
-	for (unsigned i = 0; i < run->n_tasks; i++)
-		((struct policy_task *)(uintptr_t)run->tasks[i].task)->devices++;
-}
-
-static int
-publish_aside(struct generation *generation, struct device_entry *entry)
-{
-	struct device_entry *old;
-	struct directory_retired grown;
-	int result = directory_put(generation->directory, entry, &old, &grown);
-
-	/* Nobody reads this directory yet. */
-	free(grown.blocks[0]);
-	free(grown.blocks[1]);
-	return result;
-}
-
-static int
-build_device(struct generation *generation, struct device *device, struct roster *roster)
-{
-	struct roster_slot *slot = roster_add(roster, device->endpoint);
-	bool own_identity = device->identity != device->endpoint;
-
-	if (!slot)
-		return -ENOMEM;
-	device->id = slot->id;
-	device->run = run_new(generation, device, slot->format);
-	if (!device->run)
-		return -ENOMEM;
-	count_devices(device->run);
-	generation->refused += device->run->batch == NULL;
-	device->entry = device_entry_new(device->id, device->endpoint, device->endpoint_len,
-					 device->identity, own_identity ? device->identity_len : 0,
-					 device->key, device->key_len);
-	if (!device->entry)
-		return -ENOMEM;
-	if (run_is_per_session(device))
-		device->entry->flags |= DEVICE_PER_SESSION;
-	else
-		atomic_init(&device->entry->batch, device->run->batch);
-	return publish_aside(generation, device->entry);
-}
-
-int
-generation_build(struct generation *generation, struct roster *roster, struct reports *reports,
-		 struct diag_list *diags)
-{
-	struct inventory *inventory = generation->inventory;
-	uint8_t seed[16];
-	int result = -ENOMEM;
-
-	generation->compiler = compiler_new(generation->objects, generation->number);
-	if (getrandom(seed, sizeof seed, 0) == sizeof seed)
-		generation->directory = directory_new(inventory->count, seed);
-	if (generation->compiler && generation->directory)
-		result = number_tasks(generation, reports);
-	for (size_t i = 0; result == 0 && i < inventory->count; i++) {
-		struct place place = { .tag = inventory->devices[i].endpoint };
-
-		result = build_device(generation, &inventory->devices[i], roster);
-		if (result < 0)
-			diag_error(diags, &place, "cannot enter the directory: %s",
-				   result == -EEXIST ? "its identity belongs to another device"
-						     : "out of memory");
-	}
-	if (result < 0 && !diags->errors) {
-		struct place place = { 0 };
-
-		diag_error(diags, &place, "out of memory");
-	}
-	return result;
 }
 
 void
@@ -153,69 +107,109 @@ generation_hold(struct generation *generation)
 	generation->holders++;
 }
 
-/* What was built aside and never published: nobody but us ever saw it. */
-static void
-free_unpublished(struct generation *generation)
-{
-	struct inventory *inventory = generation->inventory;
-
-	for (size_t i = 0; inventory && i < inventory->count; i++)
-		if (inventory->devices[i].entry)
-			device_entry_free(inventory->devices[i].entry);
-	if (generation->directory)
-		directory_free(generation->directory);
-}
-
 void
 generation_release(struct generation *generation)
 {
 	if (--generation->holders)
 		return;
-	free_unpublished(generation);
-	inventory_free(generation->inventory);
+	free(generation->sets);
 	policy_free(generation->policy);
 	if (generation->compiler)
 		compiler_free(generation->compiler);
 	if (generation->objects)
 		objects_free(generation->objects);
+	arena_fini(&generation->scratch);
 	arena_fini(&generation->arena);
 	free(generation);
 }
 
-void
-generation_discard(struct generation *generation)
+static int
+make_sets(struct generation *generation, uint32_t count)
 {
-	struct inventory *inventory = generation->inventory;
+	struct task_set *sets = realloc(generation->sets, count * sizeof *sets);
 
-	for (size_t i = 0; inventory && i < inventory->count; i++) {
-		run_free(inventory->devices[i].run);
-		inventory->devices[i].run = NULL;
+	if (!sets)
+		return -ENOMEM;
+	memset(sets + generation->n_sets, 0, (count - generation->n_sets) * sizeof *sets);
+	generation->sets = sets;
+	generation->n_sets = count;
+	return 0;
+}
+
+const struct task_set *
+generation_task_set(struct generation *generation, const struct inventory *inventory,
+		    uint32_t groups)
+{
+	struct task_set *set;
+
+	if (groups >= generation->n_sets &&
+	    make_sets(generation, inventory->groups.capacity) < 0)
+		return NULL;
+	set = &generation->sets[groups];
+	if (!set->known) {
+		if (task_set_resolve(set, generation->policy, names_text(&inventory->groups, groups),
+				     &generation->arena) < 0)
+			return NULL;
+		set->fingerprint ^= generation->objects_hash;
 	}
-	generation_release(generation);
+	return set;
+}
+
+static const struct device *
+device_in(const struct inventory *inventory, uint32_t groups)
+{
+	struct device *device;
+
+	for (uint32_t id = 0; (device = inventory_next(inventory, &id)); id++)
+		if (device->groups == groups)
+			return device;
+	return NULL;
 }
 
 void
-generation_unpublish(struct generation *generation, struct retired_runs *retired)
+generation_check_groups(struct generation *generation, const struct inventory *inventory,
+			struct diag_list *diags)
 {
-	struct inventory *inventory = generation->inventory;
+	for (uint32_t i = 0; i < inventory->n_group_devices && i < inventory->groups.count; i++) {
+		struct place place = { .tag = "groups" };
+		const struct task_set *set;
+		char endpoint[ENDPOINT_NAME_MAX + 1];
 
-	directory_free(generation->directory);
-	generation->directory = NULL;
-	for (size_t i = 0; i < inventory->count; i++) {
-		device_entry_free(inventory->devices[i].entry);
-		inventory->devices[i].entry = NULL;
-		if (inventory->devices[i].run)
-			retired_add(retired, inventory->devices[i].run);
-		inventory->devices[i].run = NULL;
+		if (!inventory->group_devices[i])
+			continue;
+		set = generation_task_set(generation, inventory, i);
+		if (!set)
+			diag_error(diags, &place, "out of memory");
+		else if (set->missing)
+			diag_error(diags, &place,
+				   "there is no group \"%s\", but %u devices are in it, such as %s: "
+				   "keep it, or move them by `device edit` first",
+				   set->missing, inventory->group_devices[i],
+				   device_endpoint(device_in(inventory, i), endpoint));
 	}
 }
 
-struct generation_counts
-generation_counts(const struct generation *generation)
+static void
+reset_counts(struct policy *policy)
 {
-	return (struct generation_counts){
-		.groups = generation->policy->n_groups,
-		.tasks = generation->policy->n_tasks,
-		.devices = generation->inventory->count,
-	};
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			policy->groups[i].tasks[k].devices = 0;
+}
+
+void
+generation_count_devices(struct generation *generation, const struct inventory *inventory)
+{
+	reset_counts(generation->policy);
+	for (uint32_t i = 0; i < inventory->n_group_devices && i < inventory->groups.count; i++) {
+		const struct task_set *set =
+			inventory->group_devices[i]
+				? generation_task_set(generation, inventory, i)
+				: NULL;
+
+		/* The policy's own field; only this thread looks at it. */
+		for (unsigned k = 0; set && k < set->n_tasks; k++)
+			((struct policy_task *)(uintptr_t)set->tasks[k])->devices +=
+				inventory->group_devices[i];
+	}
 }

@@ -1,10 +1,9 @@
 /*
- * generation.h - one loaded state of the policy and the inventory, with everything made from it.
+ * generation.h - one loaded state of the policy, with what it comes to for the devices.
  *
- * generation_load() reads and checks the files, without side effects. generation_build() numbers
- * devices and tasks, compiles every device's batch and fills a directory, still aside. What is
- * published then is retired as a whole by a newer generation; it is freed when its last run is.
- * Control thread. Allocates.
+ * generation_load() reads and checks the files, without side effects. One that is made the daemon's
+ * is held by it and by the plans made from it; it is freed when the last of them is gone, so a
+ * session in flight keeps what it began with. Control thread. Allocates.
  */
 #pragma once
 
@@ -14,40 +13,36 @@
 #include "control/inventory.h"
 #include "control/policy.h"
 #include "control/reports.h"
-#include "control/roster.h"
+#include "control/task_set.h"
 #include "tasks/compile.h"
 
 struct generation {
 	uint32_t number;
-	uint32_t holders; /* its runs, and one while it is published or built aside */
+	uint32_t holders; /* its plans, and one while it is the daemon's or built aside */
 	struct arena arena;
+	struct arena scratch; /* of one compilation */
 	struct objects *objects;
+	uint64_t objects_hash; /* of the folder's files */
 	struct policy *policy;
-	struct inventory *inventory;
 	struct compiler *compiler;
-	struct directory *directory;
-	size_t refused; /* devices with nothing to send */
+	struct task_set *sets; /* by the numbers of inventory.groups, worked out when asked for */
+	uint32_t n_sets;
 };
 
 /* NULL after adding at least one error. Held once. */
 struct generation *generation_load(const struct config *config, uint32_t number,
 				   struct diag_list *diags);
-/* 0, or -errno after adding an error: discard it then. */
-int generation_build(struct generation *generation, struct roster *roster, struct reports *reports,
-		     struct diag_list *diags);
-
-/* Frees one that was never published, with its runs. */
-void generation_discard(struct generation *generation);
+/* Gives every task its number in reports. 0 or -ENOMEM. */
+int generation_number_tasks(struct generation *generation, struct reports *reports);
 
 void generation_hold(struct generation *generation);
 void generation_release(struct generation *generation);
 
-/* Frees directory and entries: no worker can reach them any more. Its runs go to `retired`. */
-struct retired_runs;
-void generation_unpublish(struct generation *generation, struct retired_runs *retired);
-
-/* Of the loaded files: groups, tasks, devices. For messages. */
-struct generation_counts {
-	size_t groups, tasks, devices;
-};
-struct generation_counts generation_counts(const struct generation *generation);
+/* What the groups of that number come to. NULL: out of memory. */
+const struct task_set *generation_task_set(struct generation *generation,
+					   const struct inventory *inventory, uint32_t groups);
+/* Adds an error for every group that devices are in and the policy lacks. */
+void generation_check_groups(struct generation *generation, const struct inventory *inventory,
+			     struct diag_list *diags);
+/* Sets policy_task.devices of all tasks: for what is shown. */
+void generation_count_devices(struct generation *generation, const struct inventory *inventory);

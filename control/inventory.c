@@ -1,380 +1,428 @@
 #include "control/inventory.h"
 
+#include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
-#include "dataplane/dataplane.h"
+#include "control/setting_values.h"
+#include "tasks/encode.h"
 
-/*
- * Names seen so far, to find duplicates: open addressing over indices into the devices, 0 is
- * free.
- */
-struct name_set {
-	uint32_t *slots;
-	size_t mask;
-};
+enum { MALLOC_HEAD = sizeof(size_t) };
 
-/* One reading of devices.conf. */
-struct reading {
-	const struct conf_text *conf;
-	const struct policy *policy;
-	struct arena *arena;
-	struct inventory *inventory;
-	struct name_set endpoints, identities;
-	struct diag_list *diags;
-};
-
-static const char *const members[] = {
-	"endpoint", "identity", "key", "key_hex", "groups", "values"
-};
-
-static int
-name_set_init(struct name_set *set, size_t expected)
+size_t
+inventory_block_bytes(void *block)
 {
-	size_t size = 16;
-
-	while (size < expected * 2)
-		size *= 2;
-	set->mask = size - 1;
-	set->slots = calloc(size, sizeof *set->slots);
-	return set->slots ? 0 : -1;
+	return block ? malloc_usable_size(block) + MALLOC_HEAD : 0;
 }
 
-/* Adds device `index` under `name`; returns the device that has it already, or NULL. */
-static const struct device *
-name_set_add(struct name_set *set, const struct inventory *inventory, uint32_t index,
-	     const char *name, const char *(*name_of)(const struct device *device))
-{
-	uint64_t hash = 0xcbf29ce484222325;
+/* ---- life ---- */
 
-	for (const char *at = name; *at; at++)
-		hash = (hash ^ (uint8_t)*at) * 0x100000001b3;
-	for (size_t slot = hash & set->mask;; slot = (slot + 1) & set->mask) {
-		if (!set->slots[slot]) {
-			set->slots[slot] = index + 1;
-			return NULL;
-		}
-		if (strcmp(name_of(&inventory->devices[set->slots[slot] - 1]), name) == 0)
-			return &inventory->devices[set->slots[slot] - 1];
+int
+inventory_init(struct inventory *inventory, size_t expected)
+{
+	uint8_t seed[16];
+
+	*inventory = (struct inventory){ 0 };
+	names_init(&inventory->groups);
+	names_init(&inventory->domains);
+	if (getrandom(seed, sizeof seed, 0) != sizeof seed)
+		return -EIO;
+	inventory->directory = directory_new(expected, seed);
+	explicit_bzero(seed, sizeof seed);
+	if (!inventory->directory || names_add(&inventory->groups, "root") != 0 ||
+	    names_add(&inventory->domains, "") != 0) {
+		inventory_fini(inventory);
+		return -ENOMEM;
 	}
-}
-
-static const char *
-endpoint_of(const struct device *device)
-{
-	return device->endpoint;
-}
-
-static const char *
-identity_of(const struct device *device)
-{
-	return device->identity;
-}
-
-static const char *
-keep(struct reading *reading, const char *text, const struct place *place)
-{
-	const char *copy = text ? arena_copy(reading->arena, text, strlen(text)) : NULL;
-
-	if (text && !copy)
-		diag_error(reading->diags, place, "out of memory");
-	return copy;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/*
- * Decodes into the arena. Returns the count of bytes, or -1; what is wrong is told without
- * showing the key.
- */
-static int
-key_from_hex(struct reading *reading, const char *hex, const uint8_t **key,
-	     const struct place *place)
-{
-	size_t len = strlen(hex);
-	uint8_t *bytes;
-
-	if (len % 2) {
-		diag_error(reading->diags, place, "key_hex has an odd number of digits");
-		return -1;
-	}
-	bytes = arena_alloc(reading->arena, len / 2 + 1);
-	if (!bytes) {
-		diag_error(reading->diags, place, "out of memory");
-		return -1;
-	}
-	for (size_t i = 0; i < len; i += 2) {
-		int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
-
-		if (high < 0 || low < 0) {
-			diag_error(reading->diags, place, "key_hex: byte %zu is no hex digit",
-				   i + (high < 0 ? 1 : 2));
-			return -1;
-		}
-		bytes[i / 2] = (uint8_t)(high << 4 | low);
-	}
-	*key = bytes;
-	return (int)(len / 2);
-}
-
-static void
-read_key(struct reading *reading, struct device *device, const config_setting_t *member,
-	 const struct place *place)
-{
-	const char *text = conf_string(reading->conf, member, "key", NULL, reading->diags);
-	const char *hex = conf_string(reading->conf, member, "key_hex", NULL, reading->diags);
-	int len = 0;
-
-	if (text && hex) {
-		diag_error(reading->diags, place, "has both key and key_hex: leave one out");
-		return;
-	}
-	if (text) {
-		device->key = (const uint8_t *)keep(reading, text, place);
-		len = strlen(text) > DTLS_KEY_MAX ? DTLS_KEY_MAX + 1 : (int)strlen(text);
-	} else if (hex) {
-		len = key_from_hex(reading, hex, &device->key, place);
-	}
-	if ((text || hex) && (len == 0 || len > DTLS_KEY_MAX)) {
-		diag_error(reading->diags, place, "its key must have 1 to %d bytes", DTLS_KEY_MAX);
-		return;
-	}
-	if (len > 0)
-		device->key_len = (uint8_t)len;
-}
-
-static void
-read_device_group(struct reading *reading, struct device *device, const config_setting_t *item)
-{
-	struct place place = conf_place(reading->conf, item);
-	const char *name = config_setting_type(item) == CONFIG_TYPE_STRING
-				   ? config_setting_get_string(item)
-				   : NULL;
-	const struct policy_group *group;
-	const char *nearest;
-
-	place.tag = "groups";
-	if (!name) {
-		diag_error(reading->diags, &place, "a group must be text in quotes, not %s",
-			   conf_type_name(item));
-		return;
-	}
-	group = policy_group(reading->policy, name, strlen(name));
-	if (!group && reading->policy->incomplete)
-		return;
-	if (!group) {
-		nearest = policy_nearest_group(reading->policy, name);
-		diag_error(reading->diags, &place, "device %s: no group \"%s\"%s%s%s",
-			   device->endpoint, name, nearest ? "; did you mean \"" : "",
-			   nearest ? nearest : "", nearest ? "\"?" : "");
-		return;
-	}
-	for (unsigned i = 0; i < device->n_groups; i++)
-		if (device->groups[i] == group) {
-			diag_error(reading->diags, &place,
-				   "device %s: group \"%s\" is listed twice", device->endpoint,
-				   name);
-			return;
-		}
-	device->groups[device->n_groups++] = group;
-}
-
-static void
-read_device_groups(struct reading *reading, struct device *device, const config_setting_t *member,
-		   const struct place *place)
-{
-	const config_setting_t *list = conf_list(reading->conf, member, "groups", reading->diags);
-	int n = list ? config_setting_length(list) : 0;
-
-	if (n > DEVICE_GROUPS_MAX) {
-		diag_error(reading->diags, place, "device %s is in more than %d groups",
-			   device->endpoint, DEVICE_GROUPS_MAX);
-		return;
-	}
-	/* Every device is under "root": whoever names no group is in it directly. */
-	device->groups = arena_alloc(reading->arena, ((size_t)n + 1) * sizeof *device->groups);
-	if (!device->groups) {
-		diag_error(reading->diags, place, "out of memory");
-		return;
-	}
-	for (int i = 0; i < n; i++)
-		read_device_group(reading, device, config_setting_get_elem(list, (unsigned)i));
-	if (n == 0 && !config_setting_get_member(member, "groups"))
-		device->groups[device->n_groups++] = policy_group(reading->policy, "root", 4);
-}
-
-static bool
-length_is_good(struct reading *reading, const char *what, const char *text, size_t max,
-	       const struct place *place)
-{
-	if (*text && strlen(text) <= max)
-		return true;
-	diag_error(reading->diags, place, "%s must have 1 to %zu bytes", what, max);
-	return false;
-}
-
-/* The names of a device, kept; false when it can't be read on without them. */
-static bool
-read_names(struct reading *reading, struct device *device, const config_setting_t *member,
-	   const struct place *place)
-{
-	const char *endpoint = conf_string(reading->conf, member, "endpoint", NULL, reading->diags);
-	const char *identity =
-		conf_string(reading->conf, member, "identity", endpoint, reading->diags);
-
-	if (!endpoint) {
-		if (!config_setting_get_member(member, "endpoint"))
-			diag_error(reading->diags, place, "\"endpoint\" is missing here");
-		return false;
-	}
-	if (!length_is_good(reading, "endpoint", endpoint, ENDPOINT_NAME_MAX, place))
-		return false;
-	device->endpoint = keep(reading, endpoint, place);
-	if (!device->endpoint)
-		return false;
-	device->endpoint_len = (uint8_t)strlen(endpoint);
-	device->identity = device->endpoint;
-	device->identity_len = device->endpoint_len;
-	if (strcmp(identity, endpoint) == 0)
-		return true;
-	if (!length_is_good(reading, "identity", identity, DTLS_IDENTITY_MAX, place))
-		return true;
-	identity = keep(reading, identity, place);
-	if (!identity)
-		return false;
-	device->identity = identity;
-	device->identity_len = (uint8_t)strlen(identity);
-	return true;
-}
-
-static void
-check_unique(struct reading *reading, uint32_t index, const struct place *place)
-{
-	const struct device *device = &reading->inventory->devices[index], *other;
-
-	other = name_set_add(&reading->endpoints, reading->inventory, index, device->endpoint,
-			     endpoint_of);
-	if (other) {
-		diag_error(reading->diags, place,
-			   "endpoint \"%s\" is listed twice, first in line %u", device->endpoint,
-			   other->line);
-		return;
-	}
-	other = name_set_add(&reading->identities, reading->inventory, index, device->identity,
-			     identity_of);
-	if (other)
-		diag_error(reading->diags, place,
-			   "identity \"%s\" is that of device %s in line %u, too", device->identity,
-			   other->endpoint, other->line);
-}
-
-static void
-read_device(struct reading *reading, const config_setting_t *member)
-{
-	struct inventory *inventory = reading->inventory;
-	struct device *device = &inventory->devices[inventory->count];
-	struct place place = conf_place(reading->conf, member);
-
-	place.tag = "devices";
-	*device = (struct device){ .line = place.line };
-	if (!config_setting_is_group(member)) {
-		diag_error(reading->diags, &place, "a device must be a group { }, not %s",
-			   conf_type_name(member));
-		return;
-	}
-	conf_check_members(reading->conf, member, members, sizeof members / sizeof members[0],
-			   reading->diags);
-	if (!read_names(reading, device, member, &place))
-		return;
-	read_key(reading, device, member, &place);
-	read_device_groups(reading, device, member, &place);
-	policy_values_read(reading->conf, member, false, reading->arena, &device->values,
-			   reading->diags);
-	check_unique(reading, (uint32_t)inventory->count, &place);
-	inventory->count++;
-}
-
-static void
-read_devices(struct reading *reading)
-{
-	static const char *const known[] = { "devices" };
-	const config_setting_t *root = conf_text_root(reading->conf);
-	const config_setting_t *list;
-	size_t n;
-
-	conf_check_members(reading->conf, root, known, 1, reading->diags);
-	list = conf_list(reading->conf, root, "devices", reading->diags);
-	n = list ? (size_t)config_setting_length(list) : 0;
-	reading->inventory->devices = calloc(n ? n : 1, sizeof *reading->inventory->devices);
-	if (!reading->inventory->devices || name_set_init(&reading->endpoints, n) < 0 ||
-	    name_set_init(&reading->identities, n) < 0) {
-		struct place place = { .file = reading->conf->name };
-
-		diag_error(reading->diags, &place, "out of memory");
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		read_device(reading, config_setting_get_elem(list, (unsigned)i));
-}
-
-static struct inventory *
-inventory_read(const struct conf_text *conf, const struct policy *policy, struct arena *arena,
-	       struct diag_list *diags)
-{
-	struct reading reading = { .conf = conf, .policy = policy, .arena = arena, .diags = diags };
-	struct place place = { .file = conf->name };
-
-	reading.inventory = calloc(1, sizeof *reading.inventory);
-	if (!reading.inventory) {
-		diag_error(diags, &place, "out of memory");
-		return NULL;
-	}
-	read_devices(&reading);
-	free(reading.endpoints.slots);
-	free(reading.identities.slots);
-	return reading.inventory;
-}
-
-struct inventory *
-inventory_parse(const char *file, const char *text, size_t len, const struct policy *policy,
-		struct arena *arena, struct diag_list *diags)
-{
-	struct conf_text conf;
-	struct inventory *inventory;
-
-	if (conf_text_parse(&conf, file, text, len, diags) < 0)
-		return NULL;
-	inventory = inventory_read(&conf, policy, arena, diags);
-	conf_text_fini(&conf);
-	return inventory;
-}
-
-struct inventory *
-inventory_load(const char *file, const struct policy *policy, struct arena *arena,
-	       struct diag_list *diags)
-{
-	struct conf_text conf;
-	struct inventory *inventory;
-
-	if (conf_text_load(&conf, file, INVENTORY_FILE_MAX, diags) < 0)
-		return NULL;
-	inventory = inventory_read(&conf, policy, arena, diags);
-	conf_text_fini(&conf);
-	return inventory;
+	return 0;
 }
 
 void
-inventory_free(struct inventory *inventory)
+inventory_fini(struct inventory *inventory)
 {
-	if (!inventory)
-		return;
-	free(inventory->devices);
-	free(inventory);
+	for (uint32_t i = 0; i < inventory->n_chunks; i++) {
+		struct device *chunk = inventory->chunks[i];
+
+		for (unsigned k = 0; chunk && k < DEVICE_CHUNK; k++) {
+			device_entry_free(chunk[k].entry);
+			setting_values_free(chunk[k].values);
+		}
+		free(chunk);
+	}
+	free(inventory->chunks);
+	free(inventory->group_devices);
+	directory_free(inventory->directory);
+	names_fini(&inventory->groups);
+	names_fini(&inventory->domains);
+	*inventory = (struct inventory){ 0 };
+}
+
+/* ---- finding ---- */
+
+struct device *
+inventory_at(const struct inventory *inventory, uint32_t id)
+{
+	struct device *chunk =
+		id / DEVICE_CHUNK < inventory->n_chunks ? inventory->chunks[id / DEVICE_CHUNK] : NULL;
+
+	return chunk && chunk[id % DEVICE_CHUNK].entry ? &chunk[id % DEVICE_CHUNK] : NULL;
+}
+
+struct device *
+inventory_find(const struct inventory *inventory, const char *endpoint)
+{
+	const struct device_entry *entry =
+		directory_find(inventory->directory, endpoint, strlen(endpoint));
+
+	return entry ? inventory_at(inventory, entry->id) : NULL;
+}
+
+struct device *
+inventory_find_identity(const struct inventory *inventory, const char *identity)
+{
+	const struct device_entry *entry =
+		directory_find_identity(inventory->directory, identity, strlen(identity));
+
+	return entry ? inventory_at(inventory, entry->id) : NULL;
+}
+
+struct device *
+inventory_next(const struct inventory *inventory, uint32_t *id)
+{
+	for (; *id < inventory->next_id; ++*id) {
+		struct device *device = inventory_at(inventory, *id);
+
+		if (device)
+			return device;
+		if (!inventory->chunks[*id / DEVICE_CHUNK])
+			*id |= DEVICE_CHUNK - 1;
+	}
+	return NULL;
+}
+
+/* ---- what a device is ---- */
+
+const char *
+device_endpoint(const struct device *device, char out[ENDPOINT_NAME_MAX + 1])
+{
+	memcpy(out, device_entry_endpoint(device->entry), device->entry->endpoint_len);
+	out[device->entry->endpoint_len] = '\0';
+	return out;
+}
+
+const char *
+device_identity(const struct device *device, char out[ENDPOINT_NAME_MAX + 1])
+{
+	size_t len;
+	const uint8_t *identity = device_entry_identity(device->entry, &len);
+
+	memcpy(out, identity, len);
+	out[len] = '\0';
+	return out;
+}
+
+const char *
+device_groups(const struct inventory *inventory, const struct device *device)
+{
+	return names_text(&inventory->groups, device->groups);
+}
+
+void
+device_to_spec(const struct inventory *inventory, const struct device *device,
+	       struct device_names *names, struct device_spec *spec)
+{
+	const struct device_entry *entry = device->entry;
+
+	*spec = (struct device_spec){
+		.endpoint = device_endpoint(device, names->endpoint),
+		.identity = entry->identity_len ? device_identity(device, names->identity) : NULL,
+		.key_len = entry->key_len,
+		.key_is_hex = device->key_is_hex,
+		.domain = device->domain ? names_text(&inventory->domains, device->domain) : NULL,
+		.groups = device_groups(inventory, device),
+		.values = device->values,
+		.created_ms = (uint64_t)device->created_s * 1000,
+	};
+	memcpy(spec->key, device_entry_key(entry), entry->key_len);
+}
+
+/* ---- lists of groups ---- */
+
+void
+group_list_each(const char *list, bool (*each)(void *ctx, const char *name, size_t len), void *ctx)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		if (!each(ctx, list, len))
+			return;
+		list += len + (list[len] == ',');
+	}
+}
+
+static bool
+list_has(const char *list, size_t used, const char *name, size_t len)
+{
+	for (size_t at = 0; at < used;) {
+		size_t one = strcspn(list + at, ",");
+
+		if (at + one > used)
+			one = used - at;
+		if (one == len && memcmp(list + at, name, len) == 0)
+			return true;
+		at += one + 1;
+	}
+	return false;
+}
+
+int
+group_list_canonical(const char *list, char out[DEVICE_LIST_MAX])
+{
+	size_t used = 0;
+	unsigned n = 0;
+
+	if (!list || !list[strspn(list, " \t")])
+		list = "root";
+	for (;;) {
+		size_t len;
+
+		list += strspn(list, " \t");
+		len = strcspn(list, ",");
+		size_t end = len;
+
+		while (end && (list[end - 1] == ' ' || list[end - 1] == '\t'))
+			end--;
+		if (!end || ++n > DEVICE_GROUPS_MAX || used + end + 2 > DEVICE_LIST_MAX)
+			return -EINVAL;
+		if (!list_has(out, used, list, end)) {
+			if (used)
+				out[used++] = ',';
+			memcpy(out + used, list, end);
+			used += end;
+		}
+		list += len;
+		if (!*list)
+			break;
+		list++;
+	}
+	out[used] = '\0';
+	return 0;
+}
+
+/* The number of a list, with a counter of its devices. */
+static int
+intern_groups(struct inventory *inventory, const char *list, uint32_t *number)
+{
+	char canonical[DEVICE_LIST_MAX];
+	uint32_t *counts;
+
+	if (group_list_canonical(list, canonical) < 0)
+		return -EINVAL;
+	*number = names_add(&inventory->groups, canonical);
+	if (*number == NAMES_NONE)
+		return -ENOMEM;
+	if (*number < inventory->n_group_devices)
+		return 0;
+	counts = realloc(inventory->group_devices, inventory->groups.capacity * sizeof *counts);
+	if (!counts)
+		return -ENOMEM;
+	memset(counts + inventory->n_group_devices, 0,
+	       (inventory->groups.capacity - inventory->n_group_devices) * sizeof *counts);
+	inventory->group_devices = counts;
+	inventory->n_group_devices = inventory->groups.capacity;
+	return 0;
+}
+
+/* ---- changes ---- */
+
+static int
+make_room(struct inventory *inventory, uint32_t id)
+{
+	uint32_t need = id / DEVICE_CHUNK + 1;
+
+	if (need > inventory->n_chunks) {
+		struct device **chunks =
+			realloc(inventory->chunks, (size_t)need * sizeof *chunks);
+
+		if (!chunks)
+			return -ENOMEM;
+		memset(chunks + inventory->n_chunks, 0,
+		       (need - inventory->n_chunks) * sizeof *chunks);
+		inventory->chunks = chunks;
+		inventory->n_chunks = need;
+	}
+	if (!inventory->chunks[need - 1])
+		inventory->chunks[need - 1] = calloc(DEVICE_CHUNK, sizeof(struct device));
+	return inventory->chunks[need - 1] ? 0 : -ENOMEM;
+}
+
+static bool
+lengths_are_good(const struct device_spec *spec)
+{
+	size_t endpoint = strlen(spec->endpoint);
+
+	return endpoint && endpoint <= ENDPOINT_NAME_MAX && spec->key_len <= DTLS_KEY_MAX &&
+	       (!spec->identity ||
+		(*spec->identity && strlen(spec->identity) <= DTLS_IDENTITY_MAX)) &&
+	       /* Without an identity of its own the endpoint name is it. */
+	       (spec->identity || !spec->key_len || endpoint <= DTLS_IDENTITY_MAX);
+}
+
+static int
+check_identity(const struct inventory *inventory, const struct device_spec *spec,
+	       const struct device *present)
+{
+	const struct device *holder = inventory_find_identity(
+		inventory, spec->identity ? spec->identity : spec->endpoint);
+
+	if (!spec->identity && !spec->key_len)
+		return 0; /* it is found by name alone */
+	return holder && holder != present ? -EEXIST : 0;
+}
+
+int
+inventory_draft(struct inventory *inventory, const struct device_spec *spec, uint32_t id,
+		struct device_draft *draft)
+{
+	const char *identity = spec->identity ? spec->identity : "";
+	const struct device *present;
+	int result;
+
+	*draft = (struct device_draft){ .key_is_hex = spec->key_is_hex };
+	if (!lengths_are_good(spec))
+		return -EINVAL;
+	present = inventory_find(inventory, spec->endpoint);
+	result = check_identity(inventory, spec, present);
+	if (result < 0)
+		return result;
+	result = intern_groups(inventory, spec->groups, &draft->groups);
+	if (result < 0)
+		return result;
+	draft->is_new = !present;
+	draft->created_s = spec->created_ms ? (uint32_t)(spec->created_ms / 1000)
+			   : present	    ? present->created_s
+					    : (uint32_t)time(NULL);
+	draft->domain = names_add(&inventory->domains, spec->domain ? spec->domain : "");
+	draft->values = setting_values_copy(spec->values);
+	draft->entry = device_entry_new(present		   ? device_id(present)
+					: id == NAMES_NONE ? inventory->next_id
+							   : id,
+					spec->endpoint, strlen(spec->endpoint), identity,
+					strlen(identity), spec->key, spec->key_len);
+	if (draft->entry && draft->domain != NAMES_NONE && (draft->values || !spec->values) &&
+	    make_room(inventory, draft->entry->id) == 0) {
+		if (draft->entry->id >= inventory->next_id)
+			inventory->next_id = draft->entry->id + 1;
+		return 0;
+	}
+	device_draft_fini(draft);
+	return -ENOMEM;
+}
+
+void
+device_draft_fini(struct device_draft *draft)
+{
+	device_entry_free(draft->entry);
+	setting_values_free(draft->values);
+	draft->entry = NULL;
+	draft->values = NULL;
+}
+
+void
+inventory_set_values(struct inventory *inventory, struct device *device, uint8_t *values)
+{
+	inventory->bytes.values -= inventory_block_bytes(device->values);
+	setting_values_free(device->values);
+	device->values = values;
+	inventory->bytes.values += inventory_block_bytes(values);
+}
+
+int
+inventory_set_groups(struct inventory *inventory, struct device *device, const char *groups)
+{
+	uint32_t number;
+	int result = intern_groups(inventory, groups, &number);
+
+	if (result < 0)
+		return result;
+	inventory->group_devices[device->groups]--;
+	inventory->group_devices[number]++;
+	device->groups = number;
+	return 0;
+}
+
+struct device *
+inventory_take(struct inventory *inventory, struct device_draft *draft,
+	       struct device_entry **old_entry)
+{
+	uint32_t id = draft->entry->id;
+	struct device *place = &inventory->chunks[id / DEVICE_CHUNK][id % DEVICE_CHUNK];
+
+	*old_entry = place->entry;
+	if (place->entry) {
+		inventory->bytes.entries -= inventory_block_bytes(place->entry);
+		inventory->group_devices[place->groups]--;
+	} else {
+		*place = (struct device){ .format = FORMAT_TLV };
+		inventory->count++;
+	}
+	place->entry = draft->entry;
+	place->groups = draft->groups;
+	place->domain = draft->domain;
+	place->created_s = draft->created_s;
+	place->key_is_hex = draft->key_is_hex;
+	if (draft->format)
+		place->format = draft->format;
+	if (draft->last_bootstrap_ms)
+		place->last_bootstrap_ms = draft->last_bootstrap_ms;
+	inventory_set_values(inventory, place, draft->values);
+	inventory->bytes.entries += inventory_block_bytes(place->entry);
+	inventory->group_devices[place->groups]++;
+	*draft = (struct device_draft){ 0 };
+	return place;
+}
+
+int
+inventory_enter(struct inventory *inventory, struct device *device,
+		struct directory_retired *retired)
+{
+	struct device_entry *old;
+
+	return directory_put(inventory->directory, device->entry, &old, retired);
+}
+
+struct device_entry *
+inventory_remove(struct inventory *inventory, struct device *device)
+{
+	struct device_entry *entry = device->entry;
+
+	directory_remove(inventory->directory, device_entry_endpoint(entry), entry->endpoint_len);
+	inventory->bytes.entries -= inventory_block_bytes(entry);
+	inventory_set_values(inventory, device, NULL);
+	inventory->group_devices[device->groups]--;
+	inventory->count--;
+	*device = (struct device){ 0 };
+	return entry;
+}
+
+/* ---- what it costs ---- */
+
+size_t
+inventory_dataplane_bytes(const struct inventory *inventory)
+{
+	return inventory->bytes.entries + inventory->bytes.batches +
+	       directory_bytes(inventory->directory);
+}
+
+size_t
+inventory_all_bytes(const struct inventory *inventory)
+{
+	size_t chunks = 0;
+
+	for (uint32_t i = 0; i < inventory->n_chunks; i++)
+		chunks += inventory->chunks[i] ? DEVICE_CHUNK * sizeof(struct device) : 0;
+	return inventory_dataplane_bytes(inventory) + inventory->bytes.values + chunks;
 }

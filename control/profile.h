@@ -8,20 +8,29 @@
  */
 #pragma once
 
-#include "control/inventory.h"
+#include "control/policy.h"
+#include "control/setting_values.h"
+#include "control/task_set.h"
+
+struct profile {
+	const uint8_t *values; /* the device's own */
+	const struct task_set *set;
+};
 
 struct profile_value {
-	const struct policy_value *value;
+	const char *name, *text; /* not terminated */
+	size_t name_len, text_len;
+	bool secret, locked;
 	const struct policy_group *group; /* NULL: the device's own */
 };
 
 /* False when nobody sets it. */
-bool profile_find(const struct device *device, const char *name, size_t len,
+bool profile_find(const struct profile *profile, const char *name, size_t len,
 		  struct profile_value *found);
 
 /*
  * Calls `each` once for every name that is set somewhere for this device, in no order; stops when
  * it returns false.
  */
-void profile_each(const struct device *device,
+void profile_each(const struct profile *profile,
 		  bool (*each)(void *ctx, const struct profile_value *value), void *ctx);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/log.h"
+#include "control/publish.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -54,10 +55,9 @@ reload_check(const char *file, struct text *text, json_t **result)
 	reload_put_diags(&diags, text);
 	good = generation && diags.errors == 0;
 	if (good) {
-		struct generation_counts counts = generation_counts(generation);
-
-		text_printf(text, "%s: good: %zu groups, %zu tasks, %zu devices\n", file,
-			    counts.groups, counts.tasks, counts.devices);
+		text_printf(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
+			    generation->policy->n_groups, generation->policy->n_tasks,
+			    generation->policy->n_servers);
 	} else {
 		text_printf(text, "%s: %zu error%s\n", file, diags.errors,
 			    diags.errors == 1 ? "" : "s");
@@ -66,49 +66,64 @@ reload_check(const char *file, struct text *text, json_t **result)
 			    "warnings", (int)diags.warnings, "diagnostics",
 			    reload_json_diags(&diags));
 	if (generation)
-		generation_discard(generation);
+		generation_release(generation);
 	config_free(config);
 	diag_list_fini(&diags);
 	return good ? 0 : -EINVAL;
 }
 
-/* dataplane_retire(): no worker can reach the old directory any more. */
-static void
-generation_unreachable(void *ctx, void *what)
-{
-	struct daemon *daemon = ctx;
-	struct generation *generation = what;
+/* ---- making it live ---- */
 
-	generation_unpublish(generation, &daemon->retired);
-	generation_release(generation);
+/* What the publication of many devices looks at. */
+struct publication {
+	struct daemon *daemon;
+	struct generation *old, *new;
+	reload_pump *pump;
+	void *pump_ctx;
+};
+
+/* Whether devices in these groups must be compiled anew: something that they use has changed. */
+static bool
+has_changed(void *ctx, uint32_t groups)
+{
+	const struct publication *publication = ctx;
+	const struct inventory *inventory = &publication->daemon->inventory;
+	const struct task_set *before =
+		generation_task_set(publication->old, inventory, groups);
+	const struct task_set *now = generation_task_set(publication->new, inventory, groups);
+
+	return !before || !now || before->fingerprint != now->fingerprint;
 }
 
 static void
-attach(struct daemon *daemon, struct generation *generation)
+pump_workers(void *ctx, uint32_t done, uint32_t total)
 {
-	for (uint32_t i = 0; i < daemon->roster.count; i++)
-		daemon->roster.slots[i]->device = NULL;
-	for (size_t i = 0; i < generation->inventory->count; i++) {
-		struct device *device = &generation->inventory->devices[i];
-		struct roster_slot *slot = roster_slot(&daemon->roster, device->id);
+	const struct publication *publication = ctx;
 
-		slot->device = device;
-		run_attach(device->run, slot);
-	}
+	daemon_pump(publication->daemon);
+	if (publication->pump)
+		publication->pump(publication->pump_ctx, done, total);
 }
 
-void
-reload_publish(struct daemon *daemon, struct generation *generation)
+uint32_t
+reload_publish(struct daemon *daemon, struct generation *generation, reload_pump *pump, void *ctx)
 {
 	struct generation *old = daemon->generation;
+	struct publication publication = { daemon, old, generation, pump, ctx };
+	struct publish_progress progress = { .marked = old ? has_changed : NULL,
+					     .pump = pump_workers,
+					     .ctx = &publication };
+	uint32_t failed;
 
-	attach(daemon, generation);
-	dataplane_publish_directory(daemon->dp, generation->directory);
 	daemon->generation = generation;
 	daemon->last_number = generation->number;
-	if (old && dataplane_retire(daemon->dp, generation_unreachable, daemon, old) < 0)
-		log_error("generation %u cannot be freed: out of memory", old->number);
+	failed = publish_devices(daemon, &progress);
+	if (old)
+		generation_release(old);
+	return failed;
 }
+
+/* ---- what changed ---- */
 
 static const struct policy_task *
 find_task(const struct policy *policy, const struct policy_task *like)
@@ -216,6 +231,8 @@ struct transaction {
 	struct config_changes changes;
 	struct diag_list diags;
 	uint64_t begun_us;
+	reload_pump *pump;
+	void *pump_ctx;
 };
 
 static int
@@ -234,7 +251,10 @@ prepare(struct transaction *t)
 		diag_error(&t->diags, &place, "out of memory");
 		return -EINVAL;
 	}
-	return generation_build(t->generation, &daemon->roster, &daemon->reports, &t->diags);
+	if (generation_number_tasks(t->generation, &daemon->reports) < 0)
+		diag_error(&t->diags, &place, "out of memory");
+	generation_check_groups(t->generation, &daemon->inventory, &t->diags);
+	return t->diags.errors ? -EINVAL : 0;
 }
 
 static int
@@ -257,12 +277,29 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 	return -EINVAL;
 }
 
+static void
+put_devices(const struct transaction *t, uint32_t failed, struct text *text, json_t *result)
+{
+	const struct inventory *inventory = &t->daemon->inventory;
+
+	text_printf(text, "devices: %u, %u of them with nothing to send\n", inventory->count,
+		    inventory->refused);
+	if (failed)
+		text_printf(text,
+			    "warning: %u devices keep what they had: out of memory; reload again "
+			    "when there is more\n",
+			    failed);
+	json_object_set_new(result, "devices", json_integer(inventory->count));
+	json_object_set_new(result, "devices_refused", json_integer(inventory->refused));
+	json_object_set_new(result, "devices_failed", json_integer(failed));
+}
+
 static int
 commit(struct transaction *t, struct text *text, json_t **result)
 {
 	struct daemon *daemon = t->daemon;
 	struct generation *old = daemon->generation, *new = t->generation;
-	struct generation_counts counts = generation_counts(new);
+	uint32_t failed;
 	double seconds;
 
 	*result = json_object();
@@ -271,37 +308,43 @@ commit(struct transaction *t, struct text *text, json_t **result)
 		text_printf(text, "warning: some settings were not applied: out of memory\n");
 	text_printf(text, "generation %u -> %u\n", old->number, new->number);
 	put_tasks(old, new, text, *result);
-	text_printf(text, "devices: %zu -> %zu, %zu of them with nothing to send\n",
-		    generation_counts(old).devices, counts.devices, new->refused);
-	put_settings(&t->changes, true, text, *result);
-	put_settings(&t->changes, false, text, *result);
 	json_object_set_new(*result, "reloaded", json_true());
 	json_object_set_new(*result, "old_generation", json_integer(old->number));
 	json_object_set_new(*result, "generation", json_integer(new->number));
-	json_object_set_new(*result, "devices", json_integer((json_int_t)counts.devices));
-	json_object_set_new(*result, "devices_refused", json_integer((json_int_t) new->refused));
 	json_object_set_new(*result, "diagnostics", reload_json_diags(&t->diags));
-	reload_publish(daemon, new);
 	t->generation = NULL; /* the daemon's now */
+	failed = reload_publish(daemon, new, t->pump, t->pump_ctx);
+	put_devices(t, failed, text, *result);
+	put_settings(&t->changes, true, text, *result);
+	put_settings(&t->changes, false, text, *result);
 	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
 	text_printf(text, "live after %.3f s\n", seconds);
 	json_object_set_new(*result, "seconds", json_real(seconds));
-	log_notice("generation %u is live: %zu tasks, %zu devices, %.3f s", new->number,
-		   counts.tasks, counts.devices, seconds);
+	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,
+		   new->policy->n_tasks, daemon->inventory.count, seconds);
 	return 0;
 }
 
 int
 reload_run(struct daemon *daemon, struct text *text, json_t **result)
 {
-	struct transaction t = { .daemon = daemon, .begun_us = daemon_now_us() };
+	return reload_run_telling(daemon, text, result, NULL, NULL);
+}
+
+int
+reload_run_telling(struct daemon *daemon, struct text *text, json_t **result, reload_pump *pump,
+		   void *ctx)
+{
+	struct transaction t = {
+		.daemon = daemon, .begun_us = daemon_now_us(), .pump = pump, .pump_ctx = ctx
+	};
 	int status;
 
 	notify_reloading();
 	diag_list_init(&t.diags);
 	status = prepare(&t) < 0 ? refuse(&t, text, result) : commit(&t, text, result);
 	if (t.generation)
-		generation_discard(t.generation);
+		generation_release(t.generation);
 	config_changes_free(&t.changes);
 	config_free(t.config);
 	diag_list_fini(&t.diags);

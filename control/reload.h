@@ -2,8 +2,10 @@
  * reload.h - the transaction: new files become live as a whole, or nothing changes and every
  * reason is told.
  *
- * Control thread; takes as long as reading and compiling takes, while workers go on. Sessions in
- * flight finish on the generation they began with.
+ * What can be wrong is known before anything changes: files are read and checked first, and what a
+ * device's values make of a task is that device's affair, told in its reports. Control thread;
+ * workers' events are answered meanwhile. Sessions in flight finish on the generation they began
+ * with.
  */
 #pragma once
 
@@ -17,6 +19,10 @@
  * new reference.
  */
 int reload_run(struct daemon *daemon, struct text *text, json_t **result);
+/* The same, telling how far it is between slices of devices. */
+typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
+int reload_run_telling(struct daemon *daemon, struct text *text, json_t **result,
+		       reload_pump *pump, void *ctx);
 
 /*
  * The same checks without publishing, without a daemon. 0 or -EINVAL; every diagnostic either
@@ -28,5 +34,10 @@ int reload_check(const char *file, struct text *text, json_t **result);
 void reload_put_diags(struct diag_list *diags, struct text *text);
 json_t *reload_json_diags(const struct diag_list *diags);
 
-/* Publishes a built generation and retires the present one, if any. */
-void reload_publish(struct daemon *daemon, struct generation *generation);
+/*
+ * A loaded generation becomes the daemon's: devices whose tasks or values it changes are compiled
+ * anew, slice by slice, while workers' events are answered. A device has what it had, or what the
+ * new one says; none is without. Returns how many kept what they had for lack of memory.
+ */
+uint32_t reload_publish(struct daemon *daemon, struct generation *generation, reload_pump *pump,
+			void *ctx);

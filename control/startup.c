@@ -40,7 +40,8 @@ log_port(const struct config *config, unsigned number, const struct dataplane_po
 void
 startup_log(const struct daemon *daemon)
 {
-	struct generation_counts counts = generation_counts(daemon->generation);
+	const struct policy *policy = daemon->generation->policy;
+	const struct inventory *inventory = &daemon->inventory;
 	const struct config *config = daemon->config;
 	struct dataplane_info info;
 	struct dataplane_port_info port;
@@ -55,8 +56,12 @@ startup_log(const struct daemon *daemon)
 			   config->listeners[i].security == LISTENER_PSK
 				   ? "DTLS with pre-shared keys"
 				   : "NoSec: nothing is encrypted, keys included");
-	log_notice("generation %u: %zu groups, %zu tasks, %zu devices, %zu of them with nothing to "
-		   "send",
-		   daemon->generation->number, counts.groups, counts.tasks, counts.devices,
-		   daemon->generation->refused);
+	log_notice("generation %u: %u groups, %u tasks, %u devices, %u of them with nothing to send",
+		   daemon->generation->number, policy->n_groups, policy->n_tasks, inventory->count,
+		   inventory->refused);
+	if (inventory->count)
+		log_notice("memory a device: %zu bytes in the dataplane, %zu in all",
+			   inventory_dataplane_bytes(inventory) / inventory->count,
+			   (inventory_all_bytes(inventory) + reports_bytes(&daemon->reports)) /
+				   inventory->count);
 }

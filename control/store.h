@@ -113,6 +113,8 @@ void store_put_report(struct store *store, const struct store_report *report);
 void store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstrap_ms,
 		     uint16_t format);
 void store_put_unknown(struct store *store, const struct store_unknown *unknown);
+/* What a task changed of a device that is there: no operator waits for it. */
+void store_put_device(struct store *store, const struct store_device *device);
 
 /* Waits until all news queued before is written. 0, or -errno and a sentence. */
 int store_flush(struct store *store, unsigned wait_ms, void (*pump)(void *ctx), void *ctx,

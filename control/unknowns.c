@@ -1,6 +1,9 @@
 #include "control/unknowns.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "control/store.h"
 
 static uint32_t
 name_hash(const uint8_t *name, size_t len)
@@ -23,30 +26,102 @@ longest_silent(const struct unknowns *unknowns)
 	return oldest;
 }
 
+static unsigned
+index_of(const struct unknowns *unknowns, const void *name, size_t len)
+{
+	uint32_t hash = name_hash(name, len);
+	unsigned i = 0;
+
+	while (i < unknowns->count &&
+	       (unknowns->hashes[i] != hash || unknowns->items[i].name_len != len ||
+		memcmp(unknowns->items[i].name, name, len) != 0))
+		i++;
+	return i;
+}
+
 static struct unknown *
 find_or_make(struct unknowns *unknowns, const uint8_t *name, size_t len, uint64_t now_ms)
 {
-	uint32_t hash = name_hash(name, len);
-	unsigned at;
+	unsigned at = index_of(unknowns, name, len);
 
-	for (unsigned i = 0; i < unknowns->count; i++)
-		if (unknowns->hashes[i] == hash && unknowns->items[i].name_len == len &&
-		    memcmp(unknowns->items[i].name, name, len) == 0)
-			return &unknowns->items[i];
+	if (at < unknowns->count)
+		return &unknowns->items[at];
 	at = unknowns->count < UNKNOWNS_MAX ? unknowns->count++ : longest_silent(unknowns);
-	unknowns->hashes[at] = hash;
+	unknowns->hashes[at] = name_hash(name, len);
 	unknowns->items[at] = (struct unknown){ .name_len = (uint8_t)len, .first_ms = now_ms };
 	memcpy(unknowns->items[at].name, name, len);
 	return &unknowns->items[at];
 }
 
+static size_t
+cut(size_t len)
+{
+	return len < sizeof(((struct unknown *)0)->name) ? len
+							 : sizeof(((struct unknown *)0)->name);
+}
+
 void
 unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint64_t now_ms)
 {
-	size_t len = event->name_len < sizeof event->name ? event->name_len : sizeof event->name;
-	struct unknown *unknown = find_or_make(unknowns, event->name, len, now_ms);
+	struct unknown *unknown =
+		find_or_make(unknowns, event->name, cut(event->name_len), now_ms);
 
-	unknown->peer = event->peer;
+	address_format_peer(&event->peer, unknown->address);
 	unknown->last_ms = now_ms;
 	unknown->count++;
+	unknown->unkept = true;
+}
+
+void
+unknowns_load(struct unknowns *unknowns, const struct store_unknown *kept)
+{
+	struct unknown *unknown =
+		find_or_make(unknowns, kept->name, cut(kept->name_len), kept->first_ms);
+
+	snprintf(unknown->address, sizeof unknown->address, "%s", kept->address);
+	unknown->last_ms = kept->last_ms;
+	unknown->count = kept->count;
+}
+
+const struct unknown *
+unknowns_find(const struct unknowns *unknowns, const void *name, size_t len)
+{
+	unsigned at = index_of(unknowns, name, cut(len));
+
+	return at < unknowns->count ? &unknowns->items[at] : NULL;
+}
+
+void
+unknowns_remove(struct unknowns *unknowns, const void *name, size_t len)
+{
+	unsigned at = index_of(unknowns, name, cut(len));
+
+	if (at == unknowns->count)
+		return;
+	unknowns->count--;
+	unknowns->items[at] = unknowns->items[unknowns->count];
+	unknowns->hashes[at] = unknowns->hashes[unknowns->count];
+}
+
+void
+unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms)
+{
+	if (!store || !unknowns || now_ms - unknowns->kept_ms < UNKNOWNS_KEEP_MS)
+		return;
+	unknowns->kept_ms = now_ms;
+	for (unsigned i = 0; i < unknowns->count; i++) {
+		struct unknown *unknown = &unknowns->items[i];
+		struct store_unknown kept = {
+			.name = unknown->name,
+			.name_len = unknown->name_len,
+			.address = unknown->address,
+			.first_ms = unknown->first_ms,
+			.last_ms = unknown->last_ms,
+			.count = unknown->count,
+		};
+
+		if (unknown->unkept)
+			store_put_unknown(store, &kept);
+		unknown->unkept = false;
+	}
 }

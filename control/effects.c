@@ -1,0 +1,153 @@
+#include "control/effects.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/daemon.h"
+#include "control/log.h"
+#include "control/publish.h"
+#include "control/setting_values.h"
+
+static int
+store_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	uint8_t *values = setting_values_copy(device->values);
+	struct setting_value value = {
+		.name = effect->name,
+		.name_len = (uint8_t)strlen(effect->name),
+		.text = effect->text,
+		.text_len = (uint16_t)strlen(effect->text),
+		.secret = effect->secret || policy_name_is_secret(effect->name),
+	};
+	int result;
+
+	if (device->values && !values)
+		return -ENOMEM;
+	if (strlen(effect->name) > SETTING_NAME_MAX || strlen(effect->text) > SETTING_TEXT_MAX)
+		result = -EINVAL;
+	else
+		result = setting_values_set(&values, &value);
+	if (result < 0) {
+		setting_values_free(values);
+		return result;
+	}
+	inventory_set_values(&daemon->inventory, device, values);
+	return 0;
+}
+
+static int
+remove_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	uint8_t *values = setting_values_copy(device->values);
+	int result;
+
+	if (device->values && !values)
+		return -ENOMEM;
+	result = setting_values_unset(&values, effect->name, strlen(effect->name));
+	if (result == -ENOENT)
+		result = 0; /* it is not there: what was wanted */
+	inventory_set_values(&daemon->inventory, device, values);
+	return result;
+}
+
+/* The list without the group. False: it was not in it. */
+static bool
+list_without(const char *list, const char *group, char out[DEVICE_LIST_MAX])
+{
+	size_t used = 0, wanted = strlen(group);
+	bool found = false;
+
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		if (len == wanted && memcmp(list, group, len) == 0) {
+			found = true;
+		} else {
+			if (used)
+				out[used++] = ',';
+			memcpy(out + used, list, len);
+			used += len;
+		}
+		list += len + (list[len] == ',');
+	}
+	out[used] = '\0';
+	return found;
+}
+
+static int
+change_groups(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	const char *present = device_groups(&daemon->inventory, device);
+	char list[DEVICE_LIST_MAX];
+	size_t len;
+
+	if (!policy_group(daemon->generation->policy, effect->name, strlen(effect->name)))
+		return -ENOENT;
+	list_without(present, effect->name, list);
+	len = strlen(list);
+	if (effect->kind == EFFECT_JOIN) {
+		if (len + strlen(effect->name) + 2 > sizeof list)
+			return -E2BIG;
+		if (len)
+			list[len++] = ',';
+		memcpy(list + len, effect->name, strlen(effect->name) + 1);
+	}
+	return inventory_set_groups(&daemon->inventory, device, list);
+}
+
+static int
+apply(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	switch (effect->kind) {
+	case EFFECT_STORE_PROPERTY:
+		return store_property(daemon, device, effect);
+	case EFFECT_REMOVE_PROPERTY:
+		return remove_property(daemon, device, effect);
+	case EFFECT_JOIN:
+	case EFFECT_LEAVE:
+		return change_groups(daemon, device, effect);
+	default:
+		return 0;
+	}
+}
+
+static void
+keep_in_store(struct daemon *daemon, const struct device *device)
+{
+	struct store_device kept = {
+		.id = device_id(device),
+		.last_bootstrap_ms = device->last_bootstrap_ms,
+		.format = device->format,
+	};
+	struct device_names names;
+
+	if (!daemon->store)
+		return;
+	device_to_spec(&daemon->inventory, device, &names, &kept.spec);
+	store_put_device(daemon->store, &kept);
+	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
+}
+
+void
+effects_apply(struct daemon *daemon, struct device *device, const struct run_memory *memory)
+{
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	bool changed = false;
+
+	for (const struct run_effect *effect = memory->effects; effect; effect = effect->next) {
+		int result = apply(daemon, device, effect);
+
+		if (result < 0)
+			log_warning("device %s: a task's \"%s\" cannot be done: %s",
+				    device_endpoint(device, endpoint), effect->name,
+				    result == -ENOENT ? "there is no such group"
+						      : strerror(-result));
+		changed |= result == 0 && effect->kind != EFFECT_HISTORY;
+	}
+	if (!changed)
+		return;
+	keep_in_store(daemon, device);
+	if (publish_device(daemon, device) < 0)
+		log_error("device %s keeps its former batch: out of memory",
+			  device_endpoint(device, endpoint));
+}
