@@ -104,6 +104,7 @@ tick(void *ctx, uint32_t events)
 		daemon->active_us = now_us;
 	sample_loads(daemon, now_us);
 	unknowns_keep(daemon->unknowns, daemon->store, daemon_now_ms());
+	effects_keep(daemon, daemon_now_ms());
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
 		  daemon);
@@ -256,6 +257,8 @@ daemon_fini(struct daemon *daemon)
 	reports_fini(&daemon->reports);
 	run_maker_free(daemon->maker);
 	free(daemon->unknowns);
+	free(daemon->unsaved.ids);
+	daemon->unsaved = (struct unsaved_devices){ 0 };
 	daemon->maker = NULL;
 	daemon->unknowns = NULL;
 }
@@ -375,7 +378,10 @@ static void
 finish(struct daemon *daemon)
 {
 	close_dataplane(daemon);
-	unknowns_keep(daemon->unknowns, daemon->store, UINT64_MAX);
+	if (daemon->store) {
+		unknowns_keep(daemon->unknowns, daemon->store, UINT64_MAX);
+		effects_keep(daemon, UINT64_MAX);
+	}
 	store_close(daemon->store);
 	daemon->store = NULL;
 	if (daemon->server_source)

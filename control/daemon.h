@@ -11,6 +11,7 @@
 #include "control/config.h"
 #include "control/ctl_socket.h"
 #include "control/device_run.h"
+#include "control/effects.h"
 #include "control/generation.h"
 #include "control/inventory.h"
 #include "control/live.h"
@@ -48,6 +49,7 @@ struct daemon {
 	struct reports reports;
 	struct unknowns *unknowns;
 	struct retired_batches retired;
+	struct unsaved_devices unsaved;
 	struct outbox_queue outbox;
 	struct watchdog watchdog;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];

@@ -1,12 +1,19 @@
 #include "control/effects.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/daemon.h"
 #include "control/log.h"
 #include "control/publish.h"
 #include "control/setting_values.h"
+
+enum {
+	KEEP_EVERY_MS = 50,
+	KEEP_WAIT_MS = 5000,
+	RETRY_MS = 1000,
+};
 
 static int
 store_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
@@ -111,21 +118,70 @@ apply(struct daemon *daemon, struct device *device, const struct run_effect *eff
 	}
 }
 
+/* ---- keeping ---- */
+
 static void
-keep_in_store(struct daemon *daemon, const struct device *device)
+remember_unsaved(struct unsaved_devices *unsaved, uint32_t id)
 {
-	struct store_device kept = {
-		.id = device_id(device),
-		.last_bootstrap_ms = device->last_bootstrap_ms,
-		.format = device->format,
-	};
+	uint32_t *ids;
+
+	for (size_t i = 0; i < unsaved->count; i++)
+		if (unsaved->ids[i] == id)
+			return;
+	ids = realloc(unsaved->ids, (unsaved->count + 1) * sizeof *ids);
+	if (!ids) {
+		log_error("what a task changed of a device is not kept: out of memory");
+		return;
+	}
+	unsaved->ids = ids;
+	ids[unsaved->count++] = id;
+}
+
+static void
+put_unsaved(struct daemon *daemon, struct store_change *change, uint32_t id)
+{
+	const struct device *device = inventory_at(&daemon->inventory, id);
+	struct store_device kept = { .id = id };
 	struct device_names names;
 
-	if (!daemon->store)
+	if (!device)
 		return;
+	kept.last_bootstrap_ms = device->last_bootstrap_ms;
+	kept.format = device->format;
 	device_to_spec(&daemon->inventory, device, &names, &kept.spec);
-	store_put_device(daemon->store, &kept);
+	store_change_put_device(change, &kept);
 	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
+}
+
+static void
+pump(void *ctx)
+{
+	daemon_pump(ctx);
+}
+
+void
+effects_keep(struct daemon *daemon, uint64_t now_ms)
+{
+	struct unsaved_devices taken = daemon->unsaved;
+	char error[STORE_ERROR_MAX];
+	struct store_change *change;
+
+	if (!taken.count || !daemon->store || now_ms < taken.next_ms)
+		return;
+	change = store_change_begin(daemon->store);
+	if (!change)
+		return;
+	daemon->unsaved = (struct unsaved_devices){ .next_ms = now_ms + KEEP_EVERY_MS };
+	for (size_t i = 0; i < taken.count; i++)
+		put_unsaved(daemon, change, taken.ids[i]);
+	if (store_change_commit(change, KEEP_WAIT_MS, pump, daemon, error) < 0) {
+		log_warning("what tasks changed of %zu devices is not kept yet: %s", taken.count,
+			    error);
+		for (size_t i = 0; i < taken.count; i++)
+			remember_unsaved(&daemon->unsaved, taken.ids[i]);
+		daemon->unsaved.next_ms = now_ms + RETRY_MS;
+	}
+	free(taken.ids);
 }
 
 void
@@ -146,7 +202,7 @@ effects_apply(struct daemon *daemon, struct device *device, const struct run_mem
 	}
 	if (!changed)
 		return;
-	keep_in_store(daemon, device);
+	remember_unsaved(&daemon->unsaved, device_id(device));
 	if (publish_device(daemon, device) < 0)
 		log_error("device %s keeps its former batch: out of memory",
 			  device_endpoint(device, endpoint));

@@ -16,3 +16,14 @@ struct daemon;
  * is done all the same.
  */
 void effects_apply(struct daemon *daemon, struct device *device, const struct run_memory *memory);
+
+/*
+ * Devices that the store has otherwise. No operator waits for them: they are written together, a
+ * moment later, and again when the disk did not take them.
+ */
+struct unsaved_devices {
+	uint32_t *ids;
+	size_t count;
+	uint64_t next_ms; /* not before */
+};
+void effects_keep(struct daemon *daemon, uint64_t now_ms);

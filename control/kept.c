@@ -51,7 +51,7 @@ load_device(void *ctx, const struct store_device *kept)
 	if (result == 0) {
 		draft.format = kept->format;
 		draft.last_bootstrap_ms = kept->last_bootstrap_ms;
-		result = publish_draft(daemon, &draft);
+		result = publish_loaded(daemon, &draft);
 	}
 	if (result < 0)
 		log_error("device %s cannot be loaded: %s", kept->spec.endpoint,
@@ -89,11 +89,15 @@ load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 	store_put_task(store, &(struct store_task){ REPORT_NO_TASK, "", "(no task)" });
 	if (generation_number_tasks(daemon->generation, &daemon->reports) < 0)
 		return -ENOMEM;
-	/* Reports come first: what a device has done decides what it runs. */
-	result = store_load_reports(store, load_report, loading, error);
+	result = store_load_devices(store, load_device, loading, error);
 	if (result == 0)
-		result = store_load_devices(store, load_device, loading, error);
-	return result < 0 ? result : store_load_unknowns(store, load_unknown, loading, error);
+		result = store_load_reports(store, load_report, loading, error);
+	if (result == 0)
+		result = store_load_unknowns(store, load_unknown, loading, error);
+	/* What a device has done decides what it runs. */
+	if (result == 0 && publish_devices(daemon, &(struct publish_progress){ 0 }))
+		result = -ENOMEM;
+	return result;
 }
 
 int

@@ -136,6 +136,8 @@ put_batch(struct daemon *daemon, struct device *device, const struct device_run 
 {
 	uint8_t flags = run->per_session ? DEVICE_PER_SESSION : 0;
 
+	if (!daemon->dp)
+		device->entry->flags = flags; /* nobody reads it yet */
 	if (device->entry->flags != flags)
 		return replace_entry(daemon, device, flags, run->batch);
 	/* Release: a worker that finds the batch finds it whole. */
@@ -262,9 +264,21 @@ publish_draft(struct daemon *daemon, struct device_draft *draft)
 	if (result == 0)
 		result = enter(daemon, device);
 	if (result < 0)
-		take_away(daemon, device);
+		take_away(daemon, device); /* first: no worker may find what is retired */
 	retire_batch(daemon, old_batch);
 	retire(daemon, entry_unreachable, old_entry);
+	return result;
+}
+
+int
+publish_loaded(struct daemon *daemon, struct device_draft *draft)
+{
+	struct device_entry *none;
+	struct device *device = inventory_take(&daemon->inventory, draft, &none);
+	int result = enter(daemon, device);
+
+	if (result < 0)
+		device_entry_free(inventory_remove(&daemon->inventory, device));
 	return result;
 }
 

@@ -20,6 +20,8 @@ struct daemon;
  * then. 0, or -errno: then there is no device of that name.
  */
 int publish_draft(struct daemon *daemon, struct device_draft *draft);
+/* The same without a batch yet: publish_devices() follows. */
+int publish_loaded(struct daemon *daemon, struct device_draft *draft);
 /* Takes the device away from workers and out of the inventory; its session is cancelled. */
 void publish_removal(struct daemon *daemon, struct device *device);
 /* Compiles the device anew: its values, groups or tasks changed. 0 or -ENOMEM: it keeps what it has. */
