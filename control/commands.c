@@ -275,8 +275,25 @@ take_words(struct call *call, int argc, const char *const *argv)
 	return false;
 }
 
-static void
-call_run(struct call *call, int argc, const char *const *argv)
+/* The command's file has not come yet: the client is told which word of argv names it. */
+static bool
+wants_file(const struct call *call, struct ctl_answer *answer)
+{
+	const struct ctl_request *request = call->request;
+
+	if (call->command->file == CTL_WANT_NOTHING || request->fd >= 0)
+		return false;
+	answer->want = call->command->file;
+	answer->want_word = -1;
+	for (int i = 0; i < request->argc; i++)
+		if (call->arguments[0] == request->argv[i])
+			answer->want_word = i;
+	return true;
+}
+
+/* False: the words are wrong, and the call says why. */
+static bool
+call_parse(struct call *call, int argc, const char *const *argv)
 {
 	int taken;
 
@@ -285,8 +302,15 @@ call_run(struct call *call, int argc, const char *const *argv)
 	call->command = find_command(argc, argv, &taken);
 	if (!call->command)
 		unknown_command(call, argc, argv);
-	else if (take_words(call, argc - taken, argv + taken))
-		call->command->run(call);
+	else
+		return take_words(call, argc - taken, argv + taken);
+	return false;
+}
+
+static void
+call_run(struct call *call)
+{
+	call->command->run(call);
 	if (call->text.failed || call->error.failed) {
 		call->exit = CTL_REFUSED;
 		text_fini(&call->text);
@@ -313,9 +337,13 @@ log_change(const struct call *call, const struct ctl_request *request)
 void
 commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
-	struct call call = { .daemon = ctx };
+	struct call call = { .daemon = ctx, .request = request, .fd = request->fd };
+	bool good = call_parse(&call, request->argc, request->argv);
 
-	call_run(&call, request->argc, request->argv);
+	if (good && wants_file(&call, answer))
+		return;
+	if (good)
+		call_run(&call);
 	log_change(&call, request);
 	answer->exit = call.exit;
 	answer->text = call.text.at;
@@ -327,9 +355,10 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 static int
 run_offline(int argc, const char *const *argv)
 {
-	struct call call = { .daemon = NULL };
+	struct call call = { .daemon = NULL, .fd = -1 };
 
-	call_run(&call, argc, argv);
+	if (call_parse(&call, argc, argv))
+		call_run(&call);
 	fputs(text_str(&call.text), stdout);
 	if (call.error.len)
 		fprintf(stderr, "%s\n", text_str(&call.error));

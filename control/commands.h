@@ -36,6 +36,9 @@ struct command {
 	unsigned min, max;     /* how many */
 	struct command_option options[COMMAND_OPTIONS_MAX];
 	bool changes; /* is logged with who asked */
+	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
+	 * finds it in call->fd. */
+	enum ctl_want file;
 	void (*run)(struct call *call);
 	const char *help; /* one sentence */
 };
@@ -50,6 +53,8 @@ struct call {
 	struct text text, error;
 	json_t *result;
 	int exit; /* enum ctl_exit */
+	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
+	int fd; /* of a command with `file`; closed after its function */
 };
 
 /* A ctl_handler; ctx is the daemon. */

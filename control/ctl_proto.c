@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-enum { CTL_HEADER = 4 };
+enum { CTL_HEADER = 4, CTL_DESCRIPTORS = 8 };
 
 void
 ctl_reader_init(struct ctl_reader *reader)
 {
-	*reader = (struct ctl_reader){ 0 };
+	*reader = (struct ctl_reader){ .frame_max = CTL_FRAME_MAX };
 }
 
 void
@@ -29,41 +31,50 @@ get_length(const uint8_t header[CTL_HEADER])
 	       header[3];
 }
 
+/* Room for `more` bytes behind those that are not taken yet, which move to the front. */
 static int
-reserve(struct ctl_reader *reader, size_t wanted)
+reserve(struct ctl_reader *reader, size_t more)
 {
+	size_t left = reader->len - reader->taken;
 	size_t capacity = reader->capacity ? reader->capacity : 4096;
-	uint8_t *buffer;
+	uint8_t *buffer = reader->buffer;
 
-	if (wanted <= reader->capacity)
+	if (reader->capacity - reader->len >= more)
 		return 0;
-	while (capacity < wanted)
+	while (capacity < left + more)
 		capacity *= 2;
 	/* Not realloc(): what it leaves behind would not be wiped. */
-	buffer = malloc(capacity);
+	if (capacity > reader->capacity)
+		buffer = malloc(capacity);
 	if (!buffer)
 		return -ENOMEM;
-	if (reader->buffer) {
-		memcpy(buffer, reader->buffer, reader->len);
-		explicit_bzero(reader->buffer, reader->capacity);
+	if (left)
+		memmove(buffer, reader->buffer + reader->taken, left);
+	if (buffer == reader->buffer) {
+		explicit_bzero(buffer + left, reader->len - left);
+	} else if (reader->buffer) {
+		explicit_bzero(reader->buffer, reader->len);
 		free(reader->buffer);
 	}
 	reader->buffer = buffer;
 	reader->capacity = capacity;
+	reader->taken = 0;
+	reader->len = left;
 	return 0;
 }
 
-/* Whether the frame that the buffer begins with announces more than is allowed. */
+/* Whether the first frame that is not taken announces more than is allowed. */
 static int
 is_too_large(const struct ctl_reader *reader)
 {
-	return reader->len >= CTL_HEADER && get_length(reader->buffer) > CTL_FRAME_MAX;
+	return reader->len - reader->taken >= CTL_HEADER &&
+	       get_length(reader->buffer + reader->taken) > reader->frame_max;
 }
 
 int
 ctl_reader_feed(struct ctl_reader *reader, const void *bytes, size_t len)
 {
-	if (reserve(reader, reader->len + len))
+	if (reserve(reader, len))
 		return -ENOMEM;
 	if (len)
 		memcpy(reader->buffer + reader->len, bytes, len);
@@ -87,21 +98,22 @@ decode(const uint8_t *text, size_t len)
 int
 ctl_reader_next(struct ctl_reader *reader, json_t **frame)
 {
-	size_t whole;
+	size_t left = reader->len - reader->taken, whole;
+	uint8_t *first;
 
-	if (reader->len < CTL_HEADER)
+	if (left < CTL_HEADER)
 		return 0;
 	if (is_too_large(reader))
 		return -EBADMSG;
-	whole = CTL_HEADER + get_length(reader->buffer);
-	if (reader->len < whole)
+	first = reader->buffer + reader->taken;
+	whole = CTL_HEADER + get_length(first);
+	if (left < whole)
 		return 0;
-	*frame = decode(reader->buffer + CTL_HEADER, whole - CTL_HEADER);
+	*frame = decode(first + CTL_HEADER, whole - CTL_HEADER);
 	if (!*frame)
 		return -EBADMSG;
-	memmove(reader->buffer, reader->buffer + whole, reader->len - whole);
-	explicit_bzero(reader->buffer + reader->len - whole, whole);
-	reader->len -= whole;
+	explicit_bzero(first, whole);
+	reader->taken += whole;
 	return 1;
 }
 
@@ -126,4 +138,77 @@ ctl_frame_encode(const json_t *object, size_t *len)
 		explicit_bzero(text, size);
 	free(text);
 	return frame;
+}
+
+ssize_t
+ctl_send(int socket, const void *bytes, size_t len, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof fd),
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS } };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+		message.msg_control = &control;
+		message.msg_controllen = sizeof control.room;
+	}
+	do
+		n = sendmsg(socket, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* The first descriptor; the others are closed. */
+static int
+take_descriptors(struct msghdr *message)
+{
+	int first = -1;
+
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head;
+	     head = CMSG_NXTHDR(message, head)) {
+		size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
+			if (first < 0)
+				first = fd;
+			else
+				close(fd);
+		}
+	}
+	return first;
+}
+
+ssize_t
+ctl_receive(int socket, void *bytes, size_t len, int *fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(CTL_DESCRIPTORS * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = bytes, .iov_len = len };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof control.room };
+	ssize_t n;
+
+	*fd = -1;
+	do
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*fd = take_descriptors(&message);
+	return n;
 }

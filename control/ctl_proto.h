@@ -8,24 +8,34 @@
  *	| length  | JSON object, UTF-8  |      length: 32 bits, big-endian, of the JSON alone
  *	+---------+---------------------+
  *
- * Request:  {"v":1,"argv":["task","list"],"json":false,"data":"..."}      one a connection at a time; `data` optional
+ * Request:  {"v":1,"argv":["task","list"],"json":false,"data":"..."}      one at a time; `data` is optional
+ * Want:     {"v":1,"want":"read","word":2}                               instead of an answer: see below
  * Progress: {"v":1,"progress":"reading devices: 40 %"}                   any number, before the answer
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines
  *
  * The server never waits for a client: what a client does not read is dropped with the connection when it exceeds
- * CTL_BACKLOG_MAX.
+ * CTL_BACKLOG_MAX. Requests have at most CTL_REQUEST_MAX bytes, for what is longer travels as a file:
+ *
+ * A command that reads or writes a file gets it from the client as a descriptor, opened with the client's own
+ * permissions. Only the server knows which word of a command that is, so it says: `want` is "read" or "write", and `word`
+ * the index into argv, or -1: standard input or output. The client opens what it named itself, nothing else, and sends
+ * the same request again with "fd":true and the descriptor (SCM_RIGHTS) at the frame's first byte. It must be a regular
+ * file, or the server might wait for whoever is at its other end: a client spools pipes and terminals through a memory
+ * file (memfd_create), both ways. The client makes a written file live only when the answer's exit is 0.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
 enum {
 	CTL_VERSION = 1,
 	CTL_FRAME_MAX = 16 * 1024 * 1024,
-	CTL_BACKLOG_MAX = 64 * 1024 * 1024,
+	CTL_REQUEST_MAX = 1024 * 1024,
+	CTL_BACKLOG_MAX = 32 * 1024 * 1024, /* of one client */
 	CTL_CLIENTS_MAX = 128,
 };
 
@@ -42,12 +52,13 @@ enum ctl_exit {
 /* Incremental reader of frames: feed bytes, take frames. */
 struct ctl_reader {
 	uint8_t *buffer;
-	size_t len, capacity;
+	size_t taken, len, capacity; /* bytes of frames already taken, of all, of the buffer */
+	size_t frame_max; /* CTL_FRAME_MAX; may be lowered before the first byte is fed */
 };
 
 void ctl_reader_init(struct ctl_reader *reader);
 void ctl_reader_fini(struct ctl_reader *reader);
-/* 0; -EMSGSIZE when the frame announced is above CTL_FRAME_MAX; -ENOMEM. */
+/* 0; -EMSGSIZE when the frame announced is above frame_max; -ENOMEM. */
 int ctl_reader_feed(struct ctl_reader *reader, const void *bytes, size_t len);
 /* 1 and *frame (a new reference, to be decref'ed); 0 when no frame is complete; -EBADMSG when a frame is no JSON
  * object or carries another version: the connection is of no more use. */
@@ -55,3 +66,11 @@ int ctl_reader_next(struct ctl_reader *reader, json_t **frame);
 
 /* A frame as bytes, malloc'ed; *len is header and JSON. NULL: out of memory or too large. */
 uint8_t *ctl_frame_encode(const json_t *object, size_t *len);
+
+/*
+ * Like send() and recv() without SIGPIPE, with a descriptor beside the bytes: -1 is none. The bytes that carry one must
+ * be sent whole by further calls without it. Received descriptors are close-on-exec; *fd is set in every case, and of
+ * several that came together all but the first are closed. Count, or -errno.
+ */
+ssize_t ctl_send(int socket, const void *bytes, size_t len, int fd);
+ssize_t ctl_receive(int socket, void *bytes, size_t len, int *fd);

@@ -2,148 +2,76 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum { CTL_EVENTS = 16, CTL_READ = 65536 };
+#include "control/ctl_listen.h"
+
+enum {
+	CTL_EVENTS = 16,
+	CTL_READ = 65536,
+	CTL_BACKLOG_FIRST = 16384,
+	/* Of all clients. The one furthest behind goes when another answer would exceed it. */
+	CTL_BACKLOG_TOTAL = 128 * 1024 * 1024,
+};
+
+/* What an event is about: a place in the low byte with the client's serial above, or one of these. */
+#define EVENT_LISTENER UINT64_MAX
+#define EVENT_WAKE     (UINT64_MAX - 1)
 
 struct ctl_client {
 	struct ctl_server *server;
-	int fd; /* -1: the place is free */
+	int fd;          /* -1: the place is free */
+	uint64_t serial; /* tells an event of a former client of this place */
 	struct ucred peer;
 	struct ctl_reader reader;
+	int passed;   /* the descriptor that came with a request not yet served; -1: none */
 	uint8_t *out; /* answers not yet sent */
-	size_t out_len, out_sent;
-	bool ending; /* close once `out` is sent */
+	size_t out_len, out_sent, out_capacity;
+	bool ready; /* the reader may hold a whole request */
+	bool ended; /* it sends no more; what it asked for is still answered */
+	bool gone;  /* found out while a handler ran */
 };
 
 struct ctl_server {
-	int epoll, listener;
+	int epoll, listener, wake;
 	char *path;
 	ctl_handler *handler;
 	void *ctx;
+	bool running; /* ctl_server_run() does not nest */
+	uint64_t serial;
+	size_t backlog; /* bytes in all clients' `out` */
 	struct ctl_client clients[CTL_CLIENTS_MAX];
 };
 
 /* --- set-up --- */
 
-static bool
-fill_address(struct sockaddr_un *address, const char *path)
-{
-	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof address->sun_path)
-		return false;
-	memcpy(address->sun_path, path, strlen(path));
-	return true;
-}
-
-/* Removes what a dead server left; an error sentence when somebody lives there or it is no socket. */
 static int
-clear_path(const char *path, const struct sockaddr_un *address, char error[CTL_ERROR_MAX])
+watch(struct ctl_server *server, int op, int fd, uint32_t events, uint64_t about)
 {
-	struct stat st;
-	int fd, result;
-
-	if (lstat(path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(error, CTL_ERROR_MAX, "%s exists and is no socket; move it away", path);
-		return -1;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		snprintf(error, CTL_ERROR_MAX, "cannot make a socket: %s", strerror(errno));
-		return -1;
-	}
-	result = connect(fd, (const struct sockaddr *)address, sizeof *address);
-	close(fd);
-	/* EAGAIN: alive, with a full backlog. */
-	if (result == 0 || errno == EAGAIN) {
-		snprintf(
-			error, CTL_ERROR_MAX,
-			"%s: another cradled answers there; stop it, or set another control.socket",
-			path);
-		return -1;
-	}
-	unlink(path);
-	return 0;
-}
-
-static int
-own_path(const char *path, const char *group, char error[CTL_ERROR_MAX])
-{
-	const struct group *entry = group ? getgrnam(group) : NULL;
-
-	if (group && !entry) {
-		snprintf(error, CTL_ERROR_MAX,
-			 "there is no group %s; make it, or change control.group", group);
-		return -1;
-	}
-	if ((entry && chown(path, (uid_t)-1, entry->gr_gid)) || chmod(path, 0660)) {
-		snprintf(error, CTL_ERROR_MAX, "%s: cannot set owner and mode: %s", path,
-			 strerror(errno));
-		return -1;
-	}
-	return 0;
-}
-
-/* The folder of the socket, one level: /run/cradle does not outlive a boot. */
-static void
-make_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-
-	if (!slash || slash == path || (size_t)(slash - path) >= sizeof folder)
-		return;
-	memcpy(folder, path, (size_t)(slash - path));
-	folder[slash - path] = '\0';
-	mkdir(folder, 0755);
-}
-
-static int
-open_listener(struct ctl_server *server, const char *group, char error[CTL_ERROR_MAX])
-{
-	struct sockaddr_un address;
-	mode_t mask;
-	int bound;
-
-	if (!fill_address(&address, server->path)) {
-		snprintf(error, CTL_ERROR_MAX, "%s: longer than a socket's path may be (%zu bytes)",
-			 server->path, sizeof address.sun_path - 1);
-		return -1;
-	}
-	make_folder(server->path);
-	if (clear_path(server->path, &address, error))
-		return -1;
-	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Nobody but us may connect between bind() and chmod(). */
-	mask = umask(0177);
-	bound = server->listener < 0
-			? -1
-			: bind(server->listener, (struct sockaddr *)&address, sizeof address);
-	umask(mask);
-	if (bound || listen(server->listener, CTL_CLIENTS_MAX)) {
-		snprintf(error, CTL_ERROR_MAX, "%s: cannot listen: %s", server->path,
-			 strerror(errno));
-		return -1;
-	}
-	return own_path(server->path, group, error);
-}
-
-static int
-watch(struct ctl_server *server, int op, int fd, uint32_t events, void *who)
-{
-	struct epoll_event event = { .events = events, .data.ptr = who };
+	struct epoll_event event = { .events = events, .data.u64 = about };
 
 	return epoll_ctl(server->epoll, op, fd, &event);
+}
+
+static int
+watch_own(struct ctl_server *server, char error[CTL_ERROR_MAX])
+{
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->epoll >= 0 && server->wake >= 0 &&
+	    watch(server, EPOLL_CTL_ADD, server->wake, EPOLLIN, EVENT_WAKE) == 0 &&
+	    watch(server, EPOLL_CTL_ADD, server->listener, EPOLLIN, EVENT_LISTENER) == 0)
+		return 0;
+	snprintf(error, CTL_ERROR_MAX, "epoll: %s", strerror(errno));
+	return -1;
 }
 
 struct ctl_server *
@@ -159,31 +87,20 @@ ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *
 	}
 	server->handler = handler;
 	server->ctx = ctx;
-	server->listener = -1;
+	server->epoll = server->wake = -1;
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
 		server->clients[i].fd = -1;
-	server->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (server->epoll < 0) {
-		snprintf(error, CTL_ERROR_MAX, "epoll: %s", strerror(errno));
-		goto free_server;
+	server->listener = ctl_listen(path, group, error);
+	if (server->listener < 0) {
+		free(server->path);
+		free(server);
+		return NULL;
 	}
-	if (open_listener(server, group, error))
-		goto close_listener;
-	if (watch(server, EPOLL_CTL_ADD, server->listener, EPOLLIN, server)) {
-		snprintf(error, CTL_ERROR_MAX, "epoll: %s", strerror(errno));
-		unlink(server->path);
-		goto close_listener;
+	if (watch_own(server, error)) {
+		ctl_server_free(server);
+		return NULL;
 	}
 	return server;
-
-close_listener:
-	if (server->listener >= 0)
-		close(server->listener);
-	close(server->epoll);
-free_server:
-	free(server->path);
-	free(server);
-	return NULL;
 }
 
 int
@@ -194,18 +111,41 @@ ctl_server_fd(const struct ctl_server *server)
 
 /* --- clients --- */
 
-static void
-drop(struct ctl_client *client)
+static size_t
+backlog(const struct ctl_client *client)
 {
-	close(client->fd); /* leaves the epoll set with it */
-	client->fd = -1;
-	ctl_reader_fini(&client->reader);
+	return client->out_len - client->out_sent;
+}
+
+static void
+drop_passed(struct ctl_client *client)
+{
+	if (client->passed >= 0)
+		close(client->passed);
+	client->passed = -1;
+}
+
+static void
+drop_out(struct ctl_client *client)
+{
+	client->server->backlog -= backlog(client);
 	if (client->out)
 		explicit_bzero(client->out, client->out_len);
 	free(client->out);
 	client->out = NULL;
-	client->out_len = client->out_sent = 0;
-	client->ending = false;
+	client->out_len = client->out_sent = client->out_capacity = 0;
+}
+
+static void
+drop(struct ctl_client *client)
+{
+	if (client->fd < 0)
+		return;
+	close(client->fd); /* leaves the epoll set with it */
+	client->fd = -1;
+	ctl_reader_fini(&client->reader);
+	drop_passed(client);
+	drop_out(client);
 }
 
 static struct ctl_client *
@@ -217,6 +157,12 @@ free_place(struct ctl_server *server)
 	return NULL;
 }
 
+static uint64_t
+about(const struct ctl_client *client)
+{
+	return client->serial << 8 | (uint64_t)(client - client->server->clients);
+}
+
 static void
 accept_clients(struct ctl_server *server)
 {
@@ -226,72 +172,121 @@ accept_clients(struct ctl_server *server)
 		struct ctl_client *client = free_place(server);
 		socklen_t len = sizeof client->peer;
 
+		if (client)
+			*client = (struct ctl_client){
+				.server = server, .fd = fd, .serial = ++server->serial, .passed = -1
+			};
 		if (!client || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &client->peer, &len) ||
-		    watch(server, EPOLL_CTL_ADD, fd, EPOLLIN, client)) {
+		    watch(server, EPOLL_CTL_ADD, fd, EPOLLIN, about(client))) {
 			close(fd);
+			if (client)
+				client->fd = -1;
 			continue;
 		}
-		client->server = server;
-		client->fd = fd;
 		ctl_reader_init(&client->reader);
+		client->reader.frame_max = CTL_REQUEST_MAX;
 	}
+}
+
+/* --- out --- */
+
+static struct ctl_client *
+furthest_behind(struct ctl_server *server)
+{
+	struct ctl_client *worst = &server->clients[0];
+
+	for (unsigned i = 1; i < CTL_CLIENTS_MAX; i++)
+		if (backlog(&server->clients[i]) > backlog(worst))
+			worst = &server->clients[i];
+	return worst;
+}
+
+/* Room for `len` bytes behind the backlog, which moves to the front. */
+static int
+reserve(struct ctl_client *client, size_t len)
+{
+	size_t pending = backlog(client);
+	size_t capacity = client->out_capacity ? client->out_capacity : CTL_BACKLOG_FIRST;
+	uint8_t *out = client->out;
+
+	if (client->out_capacity - client->out_len >= len)
+		return 0;
+	while (capacity < pending + len)
+		capacity *= 2;
+	/* Not realloc(): what it leaves behind would not be wiped. */
+	if (capacity > client->out_capacity)
+		out = malloc(capacity);
+	if (!out)
+		return -1;
+	if (pending)
+		memmove(out, client->out + client->out_sent, pending);
+	if (out == client->out) {
+		explicit_bzero(out + pending, client->out_len - pending);
+	} else if (client->out) {
+		explicit_bzero(client->out, client->out_len);
+		free(client->out);
+	}
+	client->out = out;
+	client->out_capacity = capacity;
+	client->out_len = pending;
+	client->out_sent = 0;
+	return 0;
 }
 
 /* Queues bytes behind what is not sent yet; -1 when the client is too far behind. */
 static int
 queue(struct ctl_client *client, const uint8_t *bytes, size_t len)
 {
-	size_t pending = client->out_len - client->out_sent;
-	uint8_t *out;
+	struct ctl_server *server = client->server;
 
-	if (pending + len > CTL_BACKLOG_MAX)
+	if (backlog(client) + len > CTL_BACKLOG_MAX)
 		return -1;
-	out = malloc(pending + len);
-	if (!out)
+	while (server->backlog + len > CTL_BACKLOG_TOTAL) {
+		struct ctl_client *worst = furthest_behind(server);
+
+		if (worst == client)
+			return -1;
+		drop(worst);
+	}
+	if (reserve(client, len))
 		return -1;
-	if (pending)
-		memcpy(out, client->out + client->out_sent, pending);
-	memcpy(out + pending, bytes, len);
-	if (client->out)
-		explicit_bzero(client->out, client->out_len);
-	free(client->out);
-	client->out = out;
-	client->out_len = pending + len;
-	client->out_sent = 0;
+	memcpy(client->out + client->out_len, bytes, len);
+	client->out_len += len;
+	server->backlog += len;
 	return 0;
 }
 
-/* Sends what the client takes now; -1 when it is gone or done. */
+/* Sends what the client takes now; -1 when it is gone. */
 static int
 flush(struct ctl_client *client)
 {
-	while (client->out_sent < client->out_len) {
-		ssize_t n = send(client->fd, client->out + client->out_sent,
-				 client->out_len - client->out_sent, MSG_NOSIGNAL);
+	uint32_t events = client->ended ? 0 : EPOLLIN;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return watch(client->server, EPOLL_CTL_MOD, client->fd, EPOLLIN | EPOLLOUT,
-				     client);
+	while (backlog(client)) {
+		ssize_t n =
+			ctl_send(client->fd, client->out + client->out_sent, backlog(client), -1);
+
+		if (n == -EAGAIN)
+			break;
 		if (n < 0)
 			return -1;
 		client->out_sent += (size_t)n;
+		client->server->backlog -= (size_t)n;
 	}
-	if (client->ending)
-		return -1;
-	return watch(client->server, EPOLL_CTL_MOD, client->fd, EPOLLIN, client);
+	if (backlog(client))
+		events |= EPOLLOUT;
+	else
+		drop_out(client);
+	return watch(client->server, EPOLL_CTL_MOD, client->fd, events, about(client));
 }
 
+/* Takes the frame. 0; -1 when the client is too far behind; -EMSGSIZE when it is no frame: too large, or no memory. */
 static int
-send_answer(struct ctl_client *client, const struct ctl_answer *answer)
+send_frame(struct ctl_client *client, json_t *frame)
 {
-	json_t *frame =
-		json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION, "exit", answer->exit,
-			  "text", answer->text, "error", answer->error, "result", answer->result);
 	size_t len;
 	uint8_t *bytes = frame ? ctl_frame_encode(frame, &len) : NULL;
-	int result = bytes ? queue(client, bytes, len) : -1;
+	int result = bytes ? queue(client, bytes, len) : -EMSGSIZE;
 
 	if (bytes)
 		explicit_bzero(bytes, len);
@@ -300,10 +295,72 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 	return result;
 }
 
+static int
+send_answer(struct ctl_client *client, const struct ctl_answer *answer)
+{
+	static const char too_large[] =
+		"the answer does not fit in a frame of 16 MiB: ask for less";
+	int result;
+
+	if (answer->want != CTL_WANT_NOTHING)
+		return send_frame(client,
+				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
+					    answer->want == CTL_WANT_READ ? "read" : "write",
+					    "word", answer->want_word));
+	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION,
+					      "exit", answer->exit, "text", answer->text, "error",
+					      answer->error, "result", answer->result));
+	if (result == -EMSGSIZE)
+		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
+						      CTL_REFUSED, "error", too_large));
+	return result;
+}
+
+bool
+ctl_progress(const struct ctl_request *request, const char *format, ...)
+{
+	struct ctl_client *client = request->client;
+	char text[CTL_PROGRESS_MAX];
+	va_list args;
+
+	if (!client)
+		return true;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (!client->gone && flush(client) < 0)
+		client->gone = true;
+	/* Who is behind with the last line gets the next one, or the one after. */
+	if (!client->gone && !backlog(client) &&
+	    (send_frame(client, json_pack("{s:i, s:s}", "v", CTL_VERSION, "progress", text)) ||
+	     flush(client) < 0))
+		client->gone = true;
+	return !client->gone;
+}
+
+/* --- in --- */
+
+/* The file that came with the request, or a complaint. */
+static int
+take_file(struct ctl_client *client, struct ctl_request *request, const char **complaint)
+{
+	struct stat st;
+
+	request->fd = client->passed;
+	client->passed = -1;
+	if (request->fd < 0)
+		*complaint = "a request with \"fd\" carries a descriptor; this one has none";
+	else if (fstat(request->fd, &st) || !S_ISREG(st.st_mode))
+		*complaint = "a command's file must be a regular one; spool pipes and terminals";
+	else
+		return 0;
+	return -1;
+}
+
 /* The frame's fields, checked: 0 or -1 and a sentence. */
 static int
-read_request(const json_t *frame, struct ctl_request *request, const char **argv,
-	     const char **complaint)
+read_request(struct ctl_client *client, const json_t *frame, struct ctl_request *request,
+	     const char **argv, const char **complaint)
 {
 	const json_t *words = json_object_get(frame, "argv");
 	const json_t *data = json_object_get(frame, "data");
@@ -325,90 +382,128 @@ read_request(const json_t *frame, struct ctl_request *request, const char **argv
 	request->json = json_is_true(json_object_get(frame, "json"));
 	request->data = json_string_value(data);
 	request->data_len = json_string_length(data);
-	return 0;
+	return json_is_true(json_object_get(frame, "fd")) ? take_file(client, request, complaint)
+							  : 0;
 }
 
 static int
 serve_frame(struct ctl_client *client, const json_t *frame)
 {
 	struct ctl_server *server = client->server;
-	struct ctl_request request = { .peer = client->peer };
+	struct ctl_request request = { .peer = client->peer, .fd = -1, .client = client };
 	struct ctl_answer answer = { .exit = CTL_USAGE };
 	const char *argv[CTL_ARGUMENTS_MAX + 1] = { NULL };
 	const char *complaint;
 	int result;
 
-	if (read_request(frame, &request, argv, &complaint))
+	if (read_request(client, frame, &request, argv, &complaint))
 		answer.error = strdup(complaint);
 	else
 		server->handler(server->ctx, &request, &answer);
-	result = send_answer(client, &answer);
+	if (request.fd >= 0)
+		close(request.fd);
+	drop_passed(client); /* unasked for */
+	result = client->gone ? -1 : send_answer(client, &answer);
 	free(answer.text);
 	free(answer.error);
 	json_decref(answer.result);
 	return result;
 }
 
+/* One request: the others of a client that sent many wait for the other clients. */
 static int
-serve_frames(struct ctl_client *client)
+serve_next(struct ctl_client *client)
 {
 	json_t *frame;
-	int got;
+	int got = ctl_reader_next(&client->reader, &frame);
 
-	while ((got = ctl_reader_next(&client->reader, &frame)) == 1) {
-		int result = serve_frame(client, frame);
-
+	if (got == 1) {
+		got = serve_frame(client, frame);
 		json_decref(frame);
-		if (result)
-			return -1;
+	} else {
+		client->ready = false;
 	}
-	return got;
+	if (got < 0 || flush(client) < 0)
+		return -1;
+	return client->ended && !client->ready && !backlog(client) ? -1 : 0;
 }
 
 static int
 read_client(struct ctl_client *client)
 {
 	uint8_t bytes[CTL_READ];
-	ssize_t n = recv(client->fd, bytes, sizeof bytes, 0);
+	int fd, result;
+	ssize_t n = ctl_receive(client->fd, bytes, sizeof bytes, &fd);
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	if (n == 0) {
-		/* It may have closed its sending side alone: what is queued still goes out. */
-		client->ending = true;
-		return client->out_sent == client->out_len ? -1 : 0;
-	}
-	if (ctl_reader_feed(&client->reader, bytes, (size_t)n))
+	if (fd >= 0 && client->passed >= 0) {
+		close(fd); /* one at a time, or a client could use up all that we may have */
 		return -1;
+	}
+	if (fd >= 0)
+		client->passed = fd;
+	if (n < 0)
+		return n == -EAGAIN ? 0 : -1;
+	client->ready = true;
+	client->ended = n == 0;
+	result = ctl_reader_feed(&client->reader, bytes, (size_t)n);
 	explicit_bzero(bytes, (size_t)n);
-	return serve_frames(client);
+	return result;
 }
 
 static void
-serve_client(struct ctl_client *client, uint32_t events)
+take_event(struct ctl_client *client, uint32_t events)
 {
-	if ((events & EPOLLIN) && read_client(client) < 0)
+	/* What it asked for already comes first. */
+	if ((events & EPOLLIN) && !client->ready && !client->ended) {
+		if (read_client(client) < 0)
+			drop(client);
+		return;
+	}
+	if (((events & (EPOLLERR | EPOLLHUP)) && !(events & EPOLLIN) && !client->ready) ||
+	    flush(client) < 0 || (client->ended && !client->ready && !backlog(client)))
 		drop(client);
-	else if ((events & (EPOLLERR | EPOLLHUP)) && !(events & EPOLLIN))
-		drop(client);
-	else if (flush(client) < 0)
-		drop(client);
+}
+
+static void
+take_events(struct ctl_server *server)
+{
+	struct epoll_event events[CTL_EVENTS];
+	int n = epoll_wait(server->epoll, events, CTL_EVENTS, 0);
+	uint64_t woken;
+
+	for (int i = 0; i < n; i++) {
+		uint64_t what = events[i].data.u64;
+		struct ctl_client *client = &server->clients[what % 256 % CTL_CLIENTS_MAX];
+
+		if (what == EVENT_LISTENER)
+			accept_clients(server);
+		else if (what == EVENT_WAKE)
+			(void)!read(server->wake, &woken, sizeof woken);
+		else if (client->fd >= 0 && client->serial == what >> 8)
+			take_event(client, events[i].events);
+	}
 }
 
 void
 ctl_server_run(struct ctl_server *server)
 {
-	struct epoll_event events[CTL_EVENTS];
-	int n = epoll_wait(server->epoll, events, CTL_EVENTS, 0);
+	static const uint64_t one = 1;
+	bool more = false;
 
-	for (int i = 0; i < n; i++) {
-		struct ctl_client *client = events[i].data.ptr;
+	if (server->running)
+		return;
+	server->running = true;
+	take_events(server);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
 
-		if (events[i].data.ptr == server)
-			accept_clients(server);
-		else if (client->fd >= 0)
-			serve_client(client, events[i].events);
+		if (client->fd >= 0 && client->ready && serve_next(client) < 0)
+			drop(client);
+		more |= client->fd >= 0 && client->ready;
 	}
+	if (more)
+		(void)!write(server->wake, &one, sizeof one);
+	server->running = false;
 }
 
 void
@@ -419,11 +514,14 @@ ctl_server_free(struct ctl_server *server)
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		if (server->clients[i].fd < 0)
 			continue;
-		flush(&server->clients[i]);
+		(void)flush(&server->clients[i]);
 		drop(&server->clients[i]);
 	}
+	if (server->epoll >= 0)
+		close(server->epoll);
+	if (server->wake >= 0)
+		close(server->wake);
 	close(server->listener);
-	close(server->epoll);
 	unlink(server->path);
 	free(server->path);
 	free(server);

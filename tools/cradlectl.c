@@ -8,19 +8,23 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "control/ctl_proto.h"
+#include "tools/cradlectl_file.h"
 
 struct options {
 	const char *socket;
-	bool json;
+	bool json, progress;
+	int timeout_s; /* for connecting and for every wait; 0: as long as it takes */
 	int argc;
 	char **argv;
 };
@@ -28,55 +32,139 @@ struct options {
 static void
 usage(FILE *to)
 {
-	fprintf(to, "usage: cradlectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n"
-		    "  -s, --socket SOCKET  control socket (default $CRADLE_SOCKET "
-		    "or " CTL_SOCKET_DEFAULT ")\n"
-		    "  -j, --json           the answer for machines, one line of JSON\n"
-		    "  -h, --help           this text; `cradlectl help` lists the commands\n"
-		    "Exit code: 0 done, 1 refused, 2 not understood, 3 not running\n");
+	fprintf(to,
+		"usage: cradlectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n"
+		"  -s, --socket SOCKET  control socket (default $CRADLE_SOCKET "
+		"or " CTL_SOCKET_DEFAULT ")\n"
+		"  -j, --json           the answer for machines, one line of JSON; errors, too\n"
+		"  -t, --timeout S      give up when the appliance says nothing for S seconds\n"
+		"  -p, --progress       show how far a long command is even where standard error "
+		"is no terminal\n"
+		"  -h, --help           this text; `cradlectl help` lists the commands\n"
+		"A FILE of a command may be \"-\": standard input or output.\n"
+		"Exit code: 0 done, 1 refused, 2 not understood, 3 not running\n");
 }
 
+/* Says why there is no answer: as people, or with --json machines, look for it. */
+static int fail(const struct options *options, int exit_code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int
+fail(const struct options *options, int exit_code, const char *format, ...)
+{
+	char sentence[PATH_MAX + 512];
+	json_t *line;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof sentence, format, args);
+	va_end(args);
+	if (!options->json) {
+		fprintf(stderr, "cradlectl: %s\n", sentence);
+		return exit_code;
+	}
+	/* "%" leaves NULL for what is not UTF-8: a path, say. */
+	line = json_pack("{s:i, s:i, s:s}", "schema", CTL_VERSION, "exit", exit_code, "error",
+			 sentence);
+	if (!line)
+		line = json_pack("{s:i, s:i, s:s}", "schema", CTL_VERSION, "exit", exit_code,
+				 "error",
+				 "failed, and the reason is not UTF-8: ask without --json");
+	json_dumpf(line, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(line);
+	return exit_code;
+}
+
+/* `--json` behind the command is taken for ours, up to "--": no command has an option of that name. */
+static void
+take_late_json(struct options *options)
+{
+	int kept = 0;
+
+	for (int i = 0; i < options->argc; i++) {
+		if (strcmp(options->argv[i], "--") == 0) {
+			while (i < options->argc)
+				options->argv[kept++] = options->argv[i++];
+		} else if (strcmp(options->argv[i], "--json") == 0) {
+			options->json = true;
+		} else {
+			options->argv[kept++] = options->argv[i];
+		}
+	}
+	options->argc = kept;
+}
+
+static bool
+take_timeout(const char *word, int *timeout_s)
+{
+	char *end;
+	long seconds = strtol(word, &end, 10);
+
+	*timeout_s = (int)seconds;
+	return *word >= '0' && *word <= '9' && !*end && seconds > 0 && seconds <= 86400;
+}
+
+static int
+take_option(int option, struct options *options)
+{
+	switch (option) {
+	case 's':
+		options->socket = optarg;
+		return 0;
+	case 'j':
+		options->json = true;
+		return 0;
+	case 'p':
+		options->progress = true;
+		return 0;
+	case 't':
+		if (take_timeout(optarg, &options->timeout_s))
+			return 0;
+		return fail(options, CTL_USAGE, "--timeout takes 1 to 86400 seconds, not \"%s\"",
+			    optarg);
+	case 'h':
+		usage(stdout);
+		exit(CTL_DONE);
+	default:
+		usage(stderr);
+		return CTL_USAGE;
+	}
+}
+
+/* 0, or the exit code after saying what is wrong. */
 static int
 parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "socket", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
+		{ "timeout", required_argument, NULL, 't' }, { "progress", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
 	};
 	const char *socket = getenv("CRADLE_SOCKET");
-	int option;
+	int option, wrong;
 
 	*options = (struct options){ .socket = socket && *socket ? socket : CTL_SOCKET_DEFAULT };
 	/* '+': options behind the command belong to the command. */
-	while ((option = getopt_long(argc, argv, "+s:jh", longs, NULL)) != -1) {
-		if (option == 's') {
-			options->socket = optarg;
-		} else if (option == 'j') {
-			options->json = true;
-		} else if (option == 'h') {
-			usage(stdout);
-			exit(CTL_DONE);
-		} else {
-			usage(stderr);
-			return -1;
-		}
+	while ((option = getopt_long(argc, argv, "+s:jt:ph", longs, NULL)) != -1) {
+		wrong = take_option(option, options);
+		if (wrong)
+			return wrong;
 	}
 	options->argc = argc - optind;
 	options->argv = argv + optind;
-	if (!options->argc) {
-		usage(stderr);
-		return -1;
-	}
-	return 0;
+	take_late_json(options);
+	if (options->argc)
+		return 0;
+	usage(stderr);
+	return CTL_USAGE;
 }
 
 /* --- without a daemon --- */
 
 /* Becomes `cradled ARGUMENTS`: the one beside this program, else the one in PATH. Returns only on failure. */
 static int
-become_cradled(char **arguments)
+become_cradled(const struct options *options, char **arguments)
 {
 	char self[PATH_MAX], beside[PATH_MAX + 32];
 	/* In the build tree, and installed (bin, sbin). */
@@ -94,9 +182,8 @@ become_cradled(char **arguments)
 		}
 	}
 	execvp("cradled", arguments);
-	fprintf(stderr, "cradlectl: this command runs cradled, which is neither beside cradlectl "
-			"nor in PATH\n");
-	return CTL_REFUSED;
+	return fail(options, CTL_REFUSED,
+		    "this command runs cradled, which is neither beside cradlectl nor in PATH");
 }
 
 static bool
@@ -126,7 +213,7 @@ run_offline(const struct options *options)
 		arguments[n++] = options->argv[from++];
 	if (options->json)
 		arguments[n++] = (char *)"--json";
-	return become_cradled(arguments);
+	return become_cradled(options, arguments);
 }
 
 /* Nobody listens: help and completion are still to be had. */
@@ -138,18 +225,27 @@ run_without_daemon(const struct options *options, int error)
 	if (is_command(options, "help", NULL)) {
 		arguments[1] = (char *)"--command-table";
 		arguments[2] = options->argc > 1 ? options->argv[1] : NULL;
-		return become_cradled(arguments);
+		return become_cradled(options, arguments);
 	}
 	if (is_command(options, "completion", NULL)) {
 		arguments[1] = (char *)"--completion";
 		arguments[2] = options->argc > 1 ? options->argv[1] : (char *)"bash";
-		return become_cradled(arguments);
+		return become_cradled(options, arguments);
 	}
-	fprintf(stderr,
-		"cradlectl: nobody answers on %s: %s\n"
-		"Is cradled running? `systemctl status cradle`; another socket: -s SOCKET\n",
-		options->socket, strerror(error));
-	return CTL_NOT_RUNNING;
+	if (error == EACCES || error == EPERM)
+		return fail(options, CTL_REFUSED,
+			    "%s: %s; ask as root, or as a member of the socket's group (setting "
+			    "control.group)",
+			    options->socket, strerror(error));
+	if (error == EAGAIN)
+		return fail(options, CTL_REFUSED,
+			    "%s: no connection within %d s: the appliance is busy, or stopped by a "
+			    "signal; `systemctl status cradle`",
+			    options->socket, options->timeout_s);
+	return fail(options, CTL_NOT_RUNNING,
+		    "nobody answers on %s: %s. Is cradled running? `systemctl status cradle`; "
+		    "another socket: -s SOCKET",
+		    options->socket, strerror(error));
 }
 
 /* --- with one --- */
@@ -166,17 +262,21 @@ make_path_absolute(struct options *options, char path[PATH_MAX])
 
 /* A connected socket, or -errno. */
 static int
-connect_socket(const char *path)
+connect_socket(const struct options *options)
 {
+	const struct timeval patience = { .tv_sec = options->timeout_s };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, error;
 
-	if (strlen(path) >= sizeof address.sun_path)
+	if (strlen(options->socket) >= sizeof address.sun_path)
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
+	memcpy(address.sun_path, options->socket, strlen(options->socket));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* No time at all means for ever here. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (connect(fd, (struct sockaddr *)&address, sizeof address)) {
 		error = errno;
 		close(fd);
@@ -185,54 +285,81 @@ connect_socket(const char *path)
 	return fd;
 }
 
-static int
-send_request(int fd, const struct options *options)
+/* A command's conversation. */
+struct talk {
+	int socket;
+	const struct options *options;
+	struct ctl_reader reader;
+	struct carried carried;
+	bool progress_shown;
+	bool to_stdout; /* the file is standard output: nothing else goes there */
+};
+
+static uint8_t *
+encode_request(const struct talk *talk, size_t *len)
 {
+	const struct options *options = talk->options;
 	json_t *argv = json_array();
 	json_t *frame = NULL;
 	uint8_t *bytes = NULL;
-	size_t len, sent = 0;
 
 	for (int i = 0; argv && i < options->argc; i++)
 		json_array_append_new(argv, json_string(options->argv[i]));
 	/* json_string() is NULL for what is not UTF-8; appending it fails, and the count tells. */
 	if (argv && json_array_size(argv) == (size_t)options->argc)
-		frame = json_pack("{s:i, s:O, s:b}", "v", CTL_VERSION, "argv", argv, "json",
-				  options->json);
+		frame = json_pack("{s:i, s:O, s:b, s:b}", "v", CTL_VERSION, "argv", argv, "json",
+				  options->json, "fd", talk->carried.fd >= 0);
 	json_decref(argv);
 	if (frame)
-		bytes = ctl_frame_encode(frame, &len);
+		bytes = ctl_frame_encode(frame, len);
 	json_decref(frame);
-	if (!bytes)
-		return -EILSEQ;
-	while (sent < len) {
-		ssize_t n = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
+	return bytes;
+}
 
-		if (n < 0 && errno != EINTR)
-			break;
+/* 0, or the exit code after saying why. */
+static int
+send_request(const struct talk *talk)
+{
+	size_t len, sent = 0;
+	uint8_t *bytes = encode_request(talk, &len);
+	ssize_t n = 0;
+
+	if (!bytes)
+		return fail(talk->options, CTL_USAGE, "the arguments are not UTF-8");
+	while (sent < len && n >= 0) {
+		n = ctl_send(talk->socket, bytes + sent, len - sent, sent ? -1 : talk->carried.fd);
 		sent += n > 0 ? (size_t)n : 0;
 	}
 	free(bytes);
-	return sent == len ? 0 : -errno;
+	if (sent < len)
+		return fail(talk->options, CTL_REFUSED, "the request could not be sent: %s",
+			    strerror((int)-n));
+	return 0;
 }
 
-/* Reads one frame; NULL when the connection ends first. */
+/* One frame; NULL, with *error, when there is none: 0 is the end of the connection. */
 static json_t *
-receive_frame(int fd, struct ctl_reader *reader)
+receive_frame(struct talk *talk, int *error)
 {
 	json_t *frame;
 	char bytes[65536];
-	int got;
+	int got, fd;
 
-	while ((got = ctl_reader_next(reader, &frame)) == 0) {
-		ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+	*error = 0;
+	while ((got = ctl_reader_next(&talk->reader, &frame)) == 0) {
+		ssize_t n = ctl_receive(talk->socket, bytes, sizeof bytes, &fd);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0 || ctl_reader_feed(reader, bytes, (size_t)n))
+		if (fd >= 0)
+			close(fd);
+		if (n <= 0 || ctl_reader_feed(&talk->reader, bytes, (size_t)n)) {
+			*error = n < 0 ? (int)-n : n > 0 ? EBADMSG : 0;
 			return NULL;
+		}
 	}
-	return got == 1 ? frame : NULL;
+	if (got == 1)
+		return frame;
+	*error = EBADMSG;
+	return NULL;
 }
 
 static void
@@ -250,90 +377,150 @@ put_text(FILE *to, const json_t *text)
 
 /* One line: the schema version, the exit code and error where there is one, then the command's own keys. */
 static void
-put_json(const json_t *answer)
+put_json(FILE *to, const json_t *answer)
 {
 	const json_t *result = json_object_get(answer, "result");
 	json_t *line = json_pack("{s:i}", "schema", CTL_VERSION);
 
-	if (json_object_get(answer, "error") && !json_is_null(json_object_get(answer, "error")))
+	if (json_integer_value(json_object_get(answer, "exit")))
+		json_object_set(line, "exit", json_object_get(answer, "exit"));
+	if (json_is_string(json_object_get(answer, "error")))
 		json_object_set(line, "error", json_object_get(answer, "error"));
 	if (json_is_object(result))
 		json_object_update_missing(line, (json_t *)result);
 	else if (result && !json_is_null(result))
 		json_object_set(line, "result", (json_t *)result);
-	json_dumpf(line, stdout, JSON_COMPACT);
-	putchar('\n');
+	json_dumpf(line, to, JSON_COMPACT);
+	fputc('\n', to);
 	json_decref(line);
 }
 
-static int
-show(const json_t *answer, const struct options *options)
+static void
+show_progress(struct talk *talk, const json_t *frame)
 {
-	if (options->json) {
-		put_json(answer);
-	} else {
-		put_text(stdout, json_object_get(answer, "text"));
-		fflush(stdout);
-		put_text(stderr, json_object_get(answer, "error"));
+	const char *line = json_string_value(json_object_get(frame, "progress"));
+
+	if (!line)
+		return;
+	if (isatty(STDERR_FILENO)) {
+		fprintf(stderr, "\r\033[K%s", line);
+		talk->progress_shown = true;
+	} else if (talk->options->progress) {
+		fprintf(stderr, "%s\n", line);
 	}
-	return (int)json_integer_value(json_object_get(answer, "exit"));
 }
 
 static void
-show_progress(const json_t *frame)
+erase_progress(struct talk *talk)
 {
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%s",
-			json_string_value(json_object_get(frame, "progress")));
+	if (talk->progress_shown)
+		fputs("\r\033[K", stderr);
+	talk->progress_shown = false;
 }
 
 static int
-converse(int fd, const struct options *options)
+show(struct talk *talk, const json_t *answer)
 {
-	struct ctl_reader reader;
-	json_t *frame;
-	int result = CTL_REFUSED, sent = send_request(fd, options);
+	FILE *to = talk->to_stdout ? stderr : stdout;
+	int exit_code = (int)json_integer_value(json_object_get(answer, "exit"));
+	char error[PATH_MAX + 128];
 
-	if (sent == -EILSEQ) {
-		fprintf(stderr, "cradlectl: the arguments are not UTF-8\n");
-		return CTL_USAGE;
+	if (carried_close(&talk->carried, exit_code == CTL_DONE, error, sizeof error))
+		return fail(talk->options, CTL_REFUSED, "%s", error);
+	if (talk->options->json) {
+		put_json(to, answer);
+	} else {
+		put_text(to, json_object_get(answer, "text"));
+		fflush(to);
+		put_text(stderr, json_object_get(answer, "error"));
 	}
-	if (sent) {
-		fprintf(stderr, "cradlectl: the request could not be sent: %s\n", strerror(-sent));
-		return CTL_REFUSED;
-	}
-	ctl_reader_init(&reader);
-	while ((frame = receive_frame(fd, &reader)) && json_object_get(frame, "progress")) {
-		show_progress(frame);
+	if (fflush(to) || ferror(to))
+		return fail(talk->options, CTL_REFUSED, "the answer could not be written: %s",
+			    strerror(errno));
+	return exit_code;
+}
+
+static int
+no_answer(const struct talk *talk, int error)
+{
+	if (error == EAGAIN)
+		return fail(talk->options, CTL_REFUSED,
+			    "no answer within %d s; the command may still be carried out",
+			    talk->options->timeout_s);
+	return fail(talk->options, CTL_REFUSED,
+		    "the appliance closed the connection without an answer%s%s", error ? ": " : "",
+		    error ? strerror(error) : "");
+}
+
+/* The command wants a file: 0 once the request went out again with it, or the exit code. */
+static int
+bring_file(struct talk *talk, const json_t *frame)
+{
+	const struct options *options = talk->options;
+	const char *want = json_string_value(json_object_get(frame, "want"));
+	json_int_t word = json_integer_value(json_object_get(frame, "word"));
+	bool writes = want && strcmp(want, "write") == 0;
+	char error[PATH_MAX + 128];
+	const char *path;
+
+	/* Nothing but what the command line names is opened, and only once. */
+	if (!want || talk->carried.fd >= 0 || word >= options->argc)
+		return no_answer(talk, EBADMSG);
+	path = word < 0 ? "-" : options->argv[word];
+	talk->to_stdout = writes && strcmp(path, "-") == 0;
+	if (carried_open(&talk->carried, path, writes, error, sizeof error))
+		return fail(options, CTL_REFUSED, "%s", error);
+	return send_request(talk);
+}
+
+static int
+converse(struct talk *talk)
+{
+	int error, result = send_request(talk);
+	json_t *frame;
+
+	while (!result && (frame = receive_frame(talk, &error))) {
+		bool last = false;
+
+		if (json_object_get(frame, "progress")) {
+			show_progress(talk, frame);
+		} else if (json_object_get(frame, "want")) {
+			result = bring_file(talk, frame);
+		} else {
+			erase_progress(talk);
+			result = show(talk, frame);
+			last = true;
+		}
 		json_decref(frame);
+		if (last)
+			return result;
 	}
-	if (frame)
-		result = show(frame, options);
-	else
-		fprintf(stderr,
-			"cradlectl: the appliance closed the connection without an answer\n");
-	json_decref(frame);
-	ctl_reader_fini(&reader);
-	return result;
+	erase_progress(talk);
+	return result ? result : no_answer(talk, error);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct options options;
-	char path[PATH_MAX];
-	int fd, result;
+	struct talk talk = { .options = &options, .carried = { .fd = -1 } };
+	char path[PATH_MAX], error[PATH_MAX + 128];
+	int result;
 
-	if (parse_options(argc, argv, &options))
-		return CTL_USAGE;
+	result = parse_options(argc, argv, &options);
+	if (result)
+		return result;
 	result = run_offline(&options);
 	if (result >= 0)
 		return result;
-	fd = connect_socket(options.socket);
-	if (fd < 0)
-		return run_without_daemon(&options, -fd);
+	talk.socket = connect_socket(&options);
+	if (talk.socket < 0)
+		return run_without_daemon(&options, -talk.socket);
 	make_path_absolute(&options, path);
-	result = converse(fd, &options);
-	close(fd);
+	ctl_reader_init(&talk.reader);
+	result = converse(&talk);
+	(void)carried_close(&talk.carried, false, error, sizeof error);
+	ctl_reader_fini(&talk.reader);
+	close(talk.socket);
 	return result;
 }

@@ -38,7 +38,7 @@ ask(const char *line)
 {
 	static char copy[256];
 	const char *argv[16];
-	struct ctl_request request = { .argv = argv };
+	struct ctl_request request = { .argv = argv, .fd = -1 };
 	char *word = copy, *space;
 
 	forget();

@@ -16,11 +16,28 @@ static char folder[64], path[96];
 static char complaint[CTL_ERROR_MAX];
 static struct ctl_server *server;
 static size_t answer_size;
+static unsigned n_served;
+static bool client_stays; /* what the last ctl_progress() said */
 
+/* "want-read" and "want-write" ask for word 1 and then tell of the file; "progress" speaks in between. */
 static void
 handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
+	n_served++;
 	cr_assert_eq(request->peer.uid, getuid());
+	if (strncmp(request->argv[0], "want-", 5) == 0 && request->fd < 0) {
+		answer->want = request->argv[0][5] == 'r' ? CTL_WANT_READ : CTL_WANT_WRITE;
+		answer->want_word = 1;
+		return;
+	}
+	if (request->fd >= 0) {
+		char bytes[16] = "";
+
+		cr_assert_geq(read(request->fd, bytes, sizeof bytes - 1), 0);
+		answer->error = strdup(bytes);
+	}
+	for (int i = 0; strcmp(request->argv[0], "progress") == 0 && i < 10000; i++)
+		client_stays = ctl_progress(request, "reading devices: %d", i);
 	answer->exit = CTL_DONE;
 	answer->text = malloc(answer_size + 1);
 	memset(answer->text, 'x', answer_size);
@@ -35,6 +52,7 @@ set_up(void)
 	cr_assert(mkdtemp(folder));
 	snprintf(path, sizeof path, "%s/sock", folder);
 	answer_size = 2;
+	n_served = 0;
 	server = ctl_server_new(path, NULL, handler, NULL, complaint);
 	cr_assert(server, "%s", complaint);
 }
@@ -86,10 +104,12 @@ answer_on(int fd)
 
 	ctl_reader_init(&reader);
 	run();
-	while ((n = recv(fd, bytes, sizeof bytes, 0)) > 0) {
+	while (!json && (n = recv(fd, bytes, sizeof bytes, 0)) > 0) {
 		cr_assert_eq(ctl_reader_feed(&reader, bytes, (size_t)n), 0);
-		if (ctl_reader_next(&reader, &json) == 1)
-			break;
+		while (ctl_reader_next(&reader, &json) == 1 && json_object_get(json, "progress")) {
+			json_decref(json);
+			json = NULL;
+		}
 		run();
 	}
 	ctl_reader_fini(&reader);
@@ -251,4 +271,301 @@ Test(ctl_socket, a_stale_socket_is_replaced_and_a_file_is_not)
 	cr_assert_null(ctl_server_new(other, "no-such-group-here", handler, NULL, complaint));
 	cr_assert(strstr(complaint, "no-such-group-here"), "%s", complaint);
 	unlink(other);
+}
+
+Test(ctl_socket, a_request_byte_by_byte)
+{
+	static const char json[] = "{\"v\":1,\"argv\":[\"a\",\"b\"]}";
+	uint8_t bytes[4 + sizeof json - 1] = { 0, 0, 0, sizeof json - 1 };
+	int fd = client();
+	json_t *answer;
+
+	memcpy(bytes + 4, json, sizeof json - 1);
+	for (size_t i = 0; i < sizeof bytes; i++) {
+		cr_assert_eq(n_served, 0);
+		cr_assert_eq(send(fd, bytes + i, 1, 0), 1);
+		ctl_server_run(server);
+		ctl_server_run(server);
+	}
+	answer = answer_on(fd);
+	cr_assert(answer);
+	json_decref(answer);
+	cr_assert_eq(n_served, 1);
+	close(fd);
+}
+
+/* Sends `n` requests in one write. */
+static void
+send_many(int fd, unsigned n)
+{
+	static const char frame[] = "\0\0\0\x17{\"v\":1,\"argv\":[\"many\"]}";
+	char bytes[100 * (sizeof frame - 1)];
+
+	cr_assert_leq(n, 100);
+	for (unsigned i = 0; i < n; i++)
+		memcpy(bytes + i * (sizeof frame - 1), frame, sizeof frame - 1);
+	cr_assert_eq(send(fd, bytes, n * (sizeof frame - 1), 0), (ssize_t)(n * (sizeof frame - 1)));
+}
+
+/* The epoll descriptor tells that there is work, or that there is none. */
+static bool
+has_work(void)
+{
+	struct pollfd poller = { .fd = ctl_server_fd(server), .events = POLLIN };
+
+	return poll(&poller, 1, 0) == 1;
+}
+
+Test(ctl_socket, many_requests_in_one_write_take_turns_with_other_clients)
+{
+	int many = client(), other = client();
+	json_t *json;
+
+	run();
+	send_many(many, 100);
+	send_json(other, "{\"v\":1,\"argv\":[\"other\"]}");
+	ctl_server_run(server);
+	ctl_server_run(server);
+	cr_assert_leq(n_served, 4, "one client had %u requests served in two turns", n_served);
+	json = answer_on(other);
+	cr_assert(json);
+	json_decref(json);
+	for (unsigned i = 0; has_work() && i < 1000; i++)
+		ctl_server_run(server);
+	cr_assert_eq(n_served, 101);
+	cr_assert_not(has_work());
+	close(many);
+	close(other);
+}
+
+Test(ctl_socket, one_hundred_clients_at_once)
+{
+	int fds[100];
+	json_t *json;
+
+	for (unsigned i = 0; i < 100; i++) {
+		fds[i] = client();
+		send_many(fds[i], 3);
+	}
+	for (unsigned i = 0; has_work() && i < 10000; i++)
+		ctl_server_run(server);
+	cr_assert_eq(n_served, 300);
+	for (unsigned i = 0; i < 100; i++) {
+		json = answer_on(fds[i]);
+		cr_assert(json, "client %u", i);
+		json_decref(json);
+		close(fds[i]);
+	}
+	run();
+	cr_assert(is_served());
+}
+
+Test(ctl_socket, many_requests_of_a_client_that_never_reads_cost_a_bounded_backlog)
+{
+	int fd = client();
+
+	answer_size = 1000 * 1000;
+	send_many(fd, 100);
+	for (unsigned i = 0; has_work() && i < 1000; i++)
+		ctl_server_run(server);
+	cr_assert_lt(n_served, 40, "32 MiB of backlog hold %u answers of 1 MB", n_served);
+	cr_assert_gt(n_served, 30);
+	close(fd);
+	answer_size = 2;
+	cr_assert(is_served());
+}
+
+Test(ctl_socket, a_client_that_leaves_in_the_middle_of_its_answer)
+{
+	int fd = client();
+
+	answer_size = 8 * 1024 * 1024;
+	send_json(fd, "{\"v\":1,\"argv\":[\"huge\"]}");
+	run();
+	cr_assert_eq(n_served, 1);
+	close(fd);
+	run();
+	cr_assert_not(has_work());
+	answer_size = 2;
+	cr_assert(is_served());
+}
+
+/* It was watched for input until its answers were gone: the end of input is input, and the loop spun. */
+Test(ctl_socket, a_client_that_closed_its_sending_side_does_not_keep_the_loop_busy)
+{
+	int fd = client();
+	json_t *json;
+
+	answer_size = 1024 * 1024;
+	send_json(fd, "{\"v\":1,\"argv\":[\"large\"]}");
+	cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+	run();
+	cr_assert_not(has_work(), "the loop spins");
+	json = answer_on(fd);
+	cr_assert(json, "what it asked for is not answered");
+	json_decref(json);
+	run();
+	close(fd);
+}
+
+Test(ctl_socket, an_answer_too_large_for_a_frame_is_refused_with_a_sentence)
+{
+	int fd = client();
+	json_t *json;
+
+	answer_size = CTL_FRAME_MAX;
+	send_json(fd, "{\"v\":1,\"argv\":[\"huge\"]}");
+	json = answer_on(fd);
+	cr_assert(json);
+	cr_assert_eq(json_integer_value(json_object_get(json, "exit")), CTL_REFUSED);
+	cr_assert(strstr(json_string_value(json_object_get(json, "error")), "ask for less"));
+	json_decref(json);
+	close(fd);
+}
+
+/* --- progress --- */
+
+Test(ctl_socket, progress_never_waits_and_the_answer_follows)
+{
+	int fd = client();
+	json_t *json;
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"progress\"]}");
+	run(); /* nobody reads meanwhile: most lines are left out */
+	cr_assert_eq(n_served, 1);
+	cr_assert(client_stays);
+	json = answer_on(fd);
+	cr_assert(json);
+	cr_assert_eq(json_integer_value(json_object_get(json, "exit")), CTL_DONE);
+	json_decref(json);
+	close(fd);
+}
+
+Test(ctl_socket, a_handler_hears_that_nobody_waits_any_more)
+{
+	int fd = client();
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"progress\"]}");
+	close(fd);
+	run();
+	cr_assert_eq(n_served, 1);
+	cr_assert_not(client_stays);
+	cr_assert(is_served());
+}
+
+/* --- files --- */
+
+static unsigned
+open_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void
+send_json_with(int socket, const char *json, int fd)
+{
+	uint8_t bytes[256] = { 0, 0, 0, (uint8_t)strlen(json) };
+
+	memcpy(bytes + 4, json, strlen(json));
+	cr_assert_eq(ctl_send(socket, bytes, strlen(json) + 4, fd), (ssize_t)strlen(json) + 4);
+}
+
+static int
+regular_file(void)
+{
+	FILE *file = tmpfile();
+	int fd;
+
+	cr_assert(file);
+	fputs("content", file);
+	fflush(file);
+	fd = dup(fileno(file));
+	fclose(file);
+	cr_assert_eq(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+Test(ctl_socket, a_command_says_which_word_names_its_file)
+{
+	int fd = client();
+	json_t *json;
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"want-read\",\"devices.csv\"]}");
+	json = answer_on(fd);
+	cr_assert_str_eq(json_string_value(json_object_get(json, "want")), "read");
+	cr_assert_eq(json_integer_value(json_object_get(json, "word")), 1);
+	cr_assert_null(json_object_get(json, "exit"));
+	json_decref(json);
+	send_json(fd, "{\"v\":1,\"argv\":[\"want-write\",\"-\"]}");
+	json = answer_on(fd);
+	cr_assert_str_eq(json_string_value(json_object_get(json, "want")), "write");
+	json_decref(json);
+	close(fd);
+}
+
+Test(ctl_socket, a_passed_file_reaches_the_handler_and_is_closed_after_it)
+{
+	int fd = client(), file = regular_file();
+	unsigned before = open_descriptors();
+	json_t *json;
+
+	for (unsigned i = 0; i < 20; i++) {
+		lseek(file, 0, SEEK_SET);
+		send_json_with(fd, "{\"v\":1,\"argv\":[\"want-read\",\"x\"],\"fd\":true}", file);
+		json = answer_on(fd);
+		cr_assert_str_eq(json_string_value(json_object_get(json, "error")), "content");
+		json_decref(json);
+	}
+	cr_assert_eq(open_descriptors(), before + 1, "20 passed files leave descriptors open");
+	close(fd);
+	close(file);
+}
+
+Test(ctl_socket, bad_descriptors_are_refused_and_closed)
+{
+	int fd, file = regular_file(), pipes[2];
+	unsigned before;
+	json_t *json;
+
+	cr_assert_eq(pipe(pipes), 0);
+	run();
+	before = open_descriptors();
+	/* A promise without a descriptor; a pipe, on which the server would wait. */
+	for (int with_pipe = 0; with_pipe < 2; with_pipe++) {
+		fd = client();
+		send_json_with(fd, "{\"v\":1,\"argv\":[\"want-read\"],\"fd\":true}",
+			       with_pipe ? pipes[0] : -1);
+		json = answer_on(fd);
+		cr_assert_eq(json_integer_value(json_object_get(json, "exit")), CTL_USAGE);
+		cr_assert(strstr(json_string_value(json_object_get(json, "error")),
+				 with_pipe ? "regular" : "has none"));
+		json_decref(json);
+		close(fd);
+		run();
+	}
+	/* Nobody asked for it: closed with the request. */
+	fd = client();
+	send_json_with(fd, "{\"v\":1,\"argv\":[\"status\"]}", file);
+	json = answer_on(fd);
+	cr_assert(json);
+	json_decref(json);
+	cr_assert_eq(open_descriptors(), before + 2, "an unwanted descriptor stays open");
+	/* One after the other without a request. */
+	for (unsigned i = 0; i < 10; i++) {
+		if (ctl_send(fd, "\0", 1, file) != 1)
+			break;
+		run();
+	}
+	cr_assert_leq(open_descriptors(), before + 2, "a client piles up descriptors");
+	close(fd);
+	run();
+	cr_assert_eq(open_descriptors(), before);
+	cr_assert(is_served());
+	close(file);
+	close(pipes[0]);
+	close(pipes[1]);
 }

@@ -1,0 +1,188 @@
+#include "tools/cradlectl_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a signal must remove: set while there is a temporary file. */
+static const char *volatile unfinished;
+
+static void
+on_signal(int number)
+{
+	if (unfinished)
+		unlink(unfinished);
+	raise(number); /* SA_RESETHAND: ends the program */
+}
+
+static void
+watch_signals(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
+static int
+complain(const char *path, char *error, size_t size)
+{
+	snprintf(error, size, "%s: %s", path, strerror(errno));
+	return -1;
+}
+
+/* All bytes of one descriptor to another: 0 or -1 with errno. */
+static int
+copy(int from, int to)
+{
+	char bytes[65536];
+	ssize_t n, put;
+
+	while ((n = read(from, bytes, sizeof bytes)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		for (ssize_t at = 0; at < n; at += put) {
+			put = write(to, bytes + at, (size_t)(n - at));
+			if (put < 0 && errno != EINTR)
+				return -1;
+			put = put < 0 ? 0 : put;
+		}
+	}
+	return 0;
+}
+
+/* The memory file in place of what can't be passed; takes `fd`. */
+static int
+spool(struct carried *carried, int fd, char *error, size_t size)
+{
+	carried->fd = memfd_create("cradlectl", MFD_CLOEXEC);
+	if (carried->fd < 0) {
+		close(fd);
+		return complain("a memory file", error, size);
+	}
+	if (carried->writes) {
+		carried->spool_to = fd;
+		return 0;
+	}
+	if (copy(fd, carried->fd) || lseek(carried->fd, 0, SEEK_SET) < 0) {
+		complain(carried->path, error, size);
+		close(fd);
+		close(carried->fd);
+		carried->fd = -1;
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+static int
+open_standard(struct carried *carried, char *error, size_t size)
+{
+	struct stat st;
+	int fd = dup(carried->writes ? STDOUT_FILENO : STDIN_FILENO);
+
+	snprintf(carried->path, sizeof carried->path, "standard %s",
+		 carried->writes ? "output" : "input");
+	if (fd < 0 || fstat(fd, &st))
+		return complain(carried->path, error, size);
+	if (!S_ISREG(st.st_mode))
+		return spool(carried, fd, error, size);
+	carried->fd = fd;
+	return 0;
+}
+
+static int
+open_input(struct carried *carried, char *error, size_t size)
+{
+	struct stat st;
+	int fd = open(carried->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st))
+		return complain(carried->path, error, size);
+	if (!S_ISREG(st.st_mode))
+		return spool(carried, fd, error, size);
+	carried->fd = fd;
+	return 0;
+}
+
+static int
+open_output(struct carried *carried, char *error, size_t size)
+{
+	struct stat st;
+	int fd, len;
+
+	if (stat(carried->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		fd = open(carried->path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return complain(carried->path, error, size);
+		return spool(carried, fd, error, size);
+	}
+	len = snprintf(carried->temporary, sizeof carried->temporary, "%s.XXXXXX", carried->path);
+	if (len < 0 || (size_t)len >= sizeof carried->temporary) {
+		errno = ENAMETOOLONG;
+		carried->temporary[0] = '\0';
+		return complain(carried->path, error, size);
+	}
+	carried->fd = mkostemp(carried->temporary, O_CLOEXEC);
+	if (carried->fd < 0) {
+		carried->temporary[0] = '\0';
+		return complain(carried->path, error, size);
+	}
+	unfinished = carried->temporary;
+	watch_signals();
+	return 0;
+}
+
+int
+carried_open(struct carried *carried, const char *path, bool writes, char *error, size_t size)
+{
+	*carried = (struct carried){ .fd = -1, .writes = writes, .spool_to = -1 };
+	if (!path || strcmp(path, "-") == 0)
+		return open_standard(carried, error, size);
+	if (strlen(path) >= sizeof carried->path) {
+		errno = ENAMETOOLONG;
+		return complain(path, error, size);
+	}
+	memcpy(carried->path, path, strlen(path) + 1);
+	return writes ? open_output(carried, error, size) : open_input(carried, error, size);
+}
+
+static int
+publish(struct carried *carried)
+{
+	if (carried->temporary[0])
+		return fsync(carried->fd) || rename(carried->temporary, carried->path) ? -1 : 0;
+	if (carried->spool_to >= 0)
+		return lseek(carried->fd, 0, SEEK_SET) < 0 || copy(carried->fd, carried->spool_to)
+			       ? -1
+			       : 0;
+	return 0;
+}
+
+int
+carried_close(struct carried *carried, bool done, char *error, size_t size)
+{
+	int result = 0;
+
+	if (carried->fd < 0)
+		return 0;
+	if (carried->writes && done && publish(carried))
+		result = complain(carried->path, error, size);
+	if (carried->temporary[0] && (!done || result))
+		unlink(carried->temporary);
+	unfinished = NULL;
+	if (carried->spool_to >= 0)
+		close(carried->spool_to);
+	close(carried->fd);
+	carried->fd = -1;
+	return result;
+}
