@@ -18,14 +18,16 @@
 #include "control/text.h"
 
 enum {
-	COMMAND_OPTIONS_MAX = 4,
-	COMMAND_ARGUMENTS_MAX = 2,
+	COMMAND_OPTIONS_MAX = 20,
+	COMMAND_ARGUMENTS_MAX = 4,
+	COMMANDS_MAX = 128,
 };
 
 struct command_option {
 	const char *name;     /* "--worker" */
 	const char *argument; /* "N"; NULL: a flag */
 	const char *help;
+	bool secret; /* its value is not logged */
 };
 
 struct call;
@@ -35,7 +37,8 @@ struct command {
 	const char *arguments; /* as help shows them: "[GLOB]" */
 	unsigned min, max;     /* how many */
 	struct command_option options[COMMAND_OPTIONS_MAX];
-	bool changes; /* is logged with who asked */
+	bool changes;             /* is logged with who asked */
+	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
 	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
 	 * finds it in call->fd. */
 	enum ctl_want file;
@@ -93,6 +96,17 @@ void command_task_list(struct call *call);
 void command_task_check(struct call *call);
 void command_device_list(struct call *call);
 void command_device_show(struct call *call);
+void command_device_profile(struct call *call);
+void command_device_add(struct call *call);
+void command_device_edit(struct call *call);
+void command_device_remove(struct call *call);
+void command_device_value_set(struct call *call);
+void command_device_value_unset(struct call *call);
 void command_unknown_list(struct call *call);
 void command_session_list(struct call *call);
+void command_session_show(struct call *call);
 void command_report_list(struct call *call);
+void command_report_show(struct call *call);
+void command_task_reports(struct call *call);
+void command_task_rerun(struct call *call);
+void command_task_rerun_failed(struct call *call);

@@ -8,6 +8,7 @@
 
 #include "control/daemon.h"
 #include "control/device_env.h"
+#include "tasks/write.h"
 
 enum { RANDOM_BLOCK = 32 };
 

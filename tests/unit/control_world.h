@@ -12,9 +12,13 @@
 
 #include <criterion/criterion.h>
 
+#include "control/commands.h"
 #include "control/daemon.h"
 #include "control/events.h"
+#include "control/kept.h"
+#include "control/publish.h"
 #include "control/reload.h"
+#include "control/setting_values.h"
 #include "tests/unit/fake_dataplane.h"
 
 struct world {
@@ -47,14 +51,6 @@ struct world {
 	" </lwm2mBootstrap>\n"                                                                     \
 	"</config>\n"
 
-#define WORLD_DEVICES                                                                              \
-	"devices = (\n"                                                                            \
-	"  { endpoint = \"dev-1\"; key = \"k-e-y\"; groups = [ \"root.a\" ]; values = { id = "     \
-	"\"i1\"; password = \"pw\"; }; },\n"                                                       \
-	"  { endpoint = \"dev-2\"; groups = [ \"root.a\" ]; },\n"                                  \
-	"  { endpoint = \"dev-3\"; }\n"                                                            \
-	");\n"
-
 static inline void
 world_write(const struct world *world, const char *name, const char *text)
 {
@@ -77,12 +73,46 @@ world_folder(const struct world *world, const char *name)
 	cr_assert_eq(mkdir(path, 0700), 0);
 }
 
-/* A daemon as daemon_run() makes it, on generation 1. */
+/* A device as it would come from the store; `values` are pairs "name=text,name=text". */
+static inline void
+world_add(struct world *world, const char *endpoint, const char *key, const char *groups,
+	  const char *values)
+{
+	struct device_spec spec = { .endpoint = endpoint, .groups = groups };
+	char error[STORE_ERROR_MAX], copy[256];
+	uint8_t *block = NULL;
+	bool created;
+	char *at = copy, *pair;
+
+	if (key) {
+		spec.key_len = (uint8_t)strlen(key);
+		memcpy(spec.key, key, spec.key_len);
+	}
+	snprintf(copy, sizeof copy, "%s", values ? values : "");
+	while ((pair = strsep(&at, ","))) {
+		char *text = strchr(pair, '=');
+		struct setting_value value = { .name = pair };
+
+		if (!text)
+			continue;
+		value.name_len = (uint8_t)(text - pair);
+		value.text = text + 1;
+		value.text_len = (uint16_t)strlen(text + 1);
+		*text = '\0';
+		value.secret = policy_name_is_secret(pair);
+		cr_assert_eq(setting_values_set(&block, &value), 0);
+	}
+	spec.values = block;
+	cr_assert_eq(kept_put_device(&world->daemon, &spec, &created, error), 0, "%s: %s", endpoint,
+		     error);
+	setting_values_free(block);
+}
+
+/* A daemon as daemon_run() makes it, on generation 1, that keeps nothing. */
 static inline void
 world_start(struct world *world)
 {
 	struct daemon *daemon = &world->daemon;
-	struct generation *generation;
 	struct diag_list diags;
 	char path[256];
 
@@ -93,7 +123,6 @@ world_start(struct world *world)
 	world_folder(world, "policy/tasks");
 	world_folder(world, "objects");
 	world_write(world, "cradle.conf", WORLD_CONF);
-	world_write(world, "devices.conf", WORLD_DEVICES);
 	world_write(world, "policy/groups.conf", WORLD_GROUPS);
 	world_write(world, "policy/tasks/first.xml", WORLD_TASK);
 	fake_init(&world->dp);
@@ -102,16 +131,17 @@ world_start(struct world *world)
 	diag_list_init(&diags);
 	daemon->config = config_load(path, &diags);
 	cr_assert_eq(diags.errors, 0);
-	daemon->dp = &world->dp;
 	daemon->started_us = daemon_now_us();
-	roster_init(&daemon->roster);
-	outbox_init(&daemon->outbox);
-	cr_assert_eq(reports_init(&daemon->reports), 0);
-	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
-	generation = generation_load(daemon->config, 1, &diags);
-	cr_assert(generation && diags.errors == 0);
-	cr_assert_eq(generation_build(generation, &daemon->roster, &daemon->reports, &diags), 0);
-	reload_publish(daemon, generation);
+	cr_assert_eq(daemon_init(daemon, 16), 0);
+	daemon->generation = generation_load(daemon->config, 1, &diags);
+	daemon->last_number = 1;
+	cr_assert(daemon->generation && diags.errors == 0);
+	cr_assert_eq(generation_number_tasks(daemon->generation, &daemon->reports), 0);
+	world_add(world, "dev-1", "k-e-y", "root.a", "id=i1,password=pw");
+	world_add(world, "dev-2", NULL, "root.a", NULL);
+	world_add(world, "dev-3", NULL, NULL, NULL);
+	daemon->dp = &world->dp;
+	dataplane_publish_directory(daemon->dp, daemon->inventory.directory);
 	diag_list_fini(&diags);
 }
 
@@ -130,8 +160,8 @@ world_settle(struct world *world)
 {
 	fake_pass_grace(&world->dp);
 	dataplane_reap(&world->dp);
-	retired_sweep(&world->daemon.retired, 1000);
-	retired_sweep(&world->daemon.retired, 1000);
+	retired_sweep(&world->daemon, 1000);
+	retired_sweep(&world->daemon, 1000);
 }
 
 static inline void
@@ -143,12 +173,7 @@ world_stop(struct world *world)
 	outbox_fini(&daemon->outbox);
 	fake_pass_grace(&world->dp);
 	dataplane_reap(&world->dp);
-	generation_unpublish(daemon->generation, &daemon->retired);
-	generation_release(daemon->generation);
-	retired_fini(&daemon->retired);
-	roster_fini(&daemon->roster);
-	reports_fini(&daemon->reports);
-	free(daemon->unknowns);
+	daemon_fini(daemon);
 	config_free(daemon->config);
 	text_fini(&world->text);
 	json_decref(world->result);
@@ -156,13 +181,13 @@ world_stop(struct world *world)
 	cr_assert_eq(system(command), 0);
 }
 
-static inline const struct roster_slot *
-world_slot(const struct world *world, const char *endpoint)
+static inline struct device *
+world_device(const struct world *world, const char *endpoint)
 {
-	const struct roster_slot *slot = roster_find(&world->daemon.roster, endpoint);
+	struct device *device = inventory_find(&world->daemon.inventory, endpoint);
 
-	cr_assert_not_null(slot);
-	return slot;
+	cr_assert_not_null(device, "%s", endpoint);
+	return device;
 }
 
 /* The published batch of a device. */
@@ -180,5 +205,13 @@ world_batch(const struct world *world, const char *endpoint)
 static inline const struct report *
 world_report(const struct world *world, const char *endpoint)
 {
-	return reports_find(&world->daemon.reports, 1, world_slot(world, endpoint)->id);
+	return reports_find(&world->daemon.reports, 1, device_id(world_device(world, endpoint)));
+}
+
+static inline const char *
+world_summary(const struct world *world, const char *endpoint)
+{
+	const struct report *report = world_report(world, endpoint);
+
+	return report ? reports_summary(&world->daemon.reports, report) : "(no report)";
 }

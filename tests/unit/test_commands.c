@@ -105,7 +105,7 @@ Test(commands, refused)
 	cr_expect_eq(ask("stats --worker 7"), CTL_REFUSED);
 	cr_expect_eq(ask("check /nonexistent/cradle.conf"), CTL_REFUSED);
 	cr_expect(complains("No such file"));
-	world_write(&world, "devices.conf", "devices = 5;");
+	world_write(&world, "policy/groups.conf", "groups = 5;");
 	cr_expect_eq(ask("reload"), CTL_REFUSED);
 	cr_expect(complains("still running generation 1"));
 	cr_expect_null(answer.text);
@@ -165,7 +165,7 @@ Test(commands, secrets_are_masked_for_people_and_machines)
 
 	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
 	cr_expect(says("i1") && says("********") && says("root.a") && says("5 bytes"));
-	cr_expect_not(says("pw") || says("k-e-y"));
+	cr_expect_not(says("pw\n") || says("k-e-y"));
 	json = json_dumps(answer.result, 0);
 	cr_expect_null(strstr(json, "\"pw\""));
 	cr_expect_null(strstr(json, "k-e-y"));

@@ -1,125 +1,174 @@
-/*
- * devices.conf: what is wrong is told with its line and never with a key; what is right is there.
- */
+/* Devices by number, name and identity; what they share is kept once, and all of it is counted. */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
 #include "control/inventory.h"
+#include "control/setting_values.h"
 
-static struct diag_list diags;
-static struct arena arena;
-static struct objects *objects;
-static struct policy *policy;
-static struct inventory *inventory;
+static struct inventory inventory;
 
 static void
 set_up(void)
 {
-	static const char groups[] = "groups = ( { name = \"root\"; }, { name = \"root.a\"; } );";
-
-	diag_list_init(&diags);
-	arena_init(&arena, 0);
-	objects = objects_new();
-	policy = policy_parse("policy", groups, sizeof groups - 1, objects, &arena, &diags);
-	cr_assert_not_null(policy);
+	cr_assert_eq(inventory_init(&inventory, 16), 0);
 }
 
 static void
 tear_down(void)
 {
-	inventory_free(inventory);
-	policy_free(policy);
-	objects_free(objects);
-	arena_fini(&arena);
-	diag_list_fini(&diags);
+	inventory_fini(&inventory);
 }
 
 TestSuite(inventory, .init = set_up, .fini = tear_down);
 
-static void
-parse(const char *text)
+static struct device *
+add(const struct device_spec *spec)
 {
-	inventory = inventory_parse("devices.conf", text, strlen(text), policy, &arena, &diags);
+	struct device_entry *old;
+	struct device_draft draft;
+	struct directory_retired retired;
+	struct device *device;
+
+	cr_assert_eq(inventory_draft(&inventory, spec, NAMES_NONE, &draft), 0, "%s",
+		     spec->endpoint);
+	device = inventory_take(&inventory, &draft, &old);
+	cr_assert_eq(inventory_enter(&inventory, device, &retired), 0);
+	device_entry_free(old);
+	return device;
 }
 
-static bool
-told(uint32_t line, const char *words)
-{
-	for (size_t i = 0; i < diags.count; i++)
-		if (diags.items[i].place.line == line && strstr(diags.items[i].text, words))
-			return true;
-	return false;
-}
+#define TEXT_64 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
 
-#define TEXT_65 "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"
-
-Test(inventory, wrong_devices)
+Test(inventory, what_cannot_be)
 {
-	static const struct {
-		const char *line, *words;
-	} wrong[] = {
-		{ "{ }", "\"endpoint\" is missing" },
-		{ "{ endpoint = \"\"; }", "1 to 255 bytes" },
-		{ "{ endpoint = 5; }", "must be text" },
-		{ "\"dev\"", "must be a group" },
-		{ "{ endpoint = \"a\"; key = \"\"; }", "1 to 64 bytes" },
-		{ "{ endpoint = \"b\"; key = \"" TEXT_65 "\"; }", "1 to 64 bytes" },
-		{ "{ endpoint = \"c\"; key_hex = \"abc\"; }", "odd number" },
-		{ "{ endpoint = \"d\"; key_hex = \"0g\"; }", "byte 2 is no hex digit" },
-		{ "{ endpoint = \"e\"; key = \"x\"; key_hex = \"00\"; }", "both key and key_hex" },
-		{ "{ endpoint = \"f\"; groups = [ \"root.b\" ]; }", "did you mean \"root.a\"" },
-		{ "{ endpoint = \"g\"; groups = [ \"root.a\", \"root.a\" ]; }", "listed twice" },
-		{ "{ endpoint = \"h\"; groups = ( 5 ); }", "must be text" },
-		{ "{ endpoint = \"i\"; gruops = [ \"root\" ]; }", "did you mean \"groups\"" },
-		{ "{ endpoint = \"j\"; identity = \"" TEXT_65 TEXT_65 "\"; }", "1 to 128 bytes" },
-		{ "{ endpoint = \"k\"; values = { a = { value = \"1\"; locked = true; }; }; }",
-		  "unknown" },
-		{ "{ endpoint = \"i\"; }", "listed twice, first in line 14" },
-		{ "{ endpoint = \"l\"; identity = \"i\"; }", "is that of device i in line 14" },
+	static const struct device_spec wrong[] = {
+		{ .endpoint = "" },
+		{ .endpoint = TEXT_64 TEXT_64 TEXT_64 TEXT_64 },
+		{ .endpoint = "a", .identity = "" },
+		{ .endpoint = "a", .identity = TEXT_64 TEXT_64 "k" },
+		/* the endpoint name would be its identity */
+		{ .endpoint = TEXT_64 TEXT_64 "k", .key_len = 1 },
+		{ .endpoint = "a", .key_len = DTLS_KEY_MAX + 1 },
+		{ .endpoint = "a", .groups = "root," },
+		{ .endpoint = "a", .groups = ",root" },
+		{ .endpoint = "a", .groups = "root, ,root.b" },
 	};
-	size_t n = sizeof wrong / sizeof wrong[0];
-	char text[4096] = "devices = (";
+	struct device_draft draft;
 
-	for (size_t i = 0; i < n; i++) {
-		strncat(text, i ? ",\n" : "\n", sizeof text - strlen(text) - 1);
-		strncat(text, wrong[i].line, sizeof text - strlen(text) - 1);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		cr_expect_eq(inventory_draft(&inventory, &wrong[i], NAMES_NONE, &draft), -EINVAL,
+			     "%zu", i);
+	cr_expect_eq(inventory.count, 0);
+}
+
+Test(inventory, an_identity_has_one_owner)
+{
+	struct device_spec a = { .endpoint = "a", .identity = "i" };
+	struct device_spec b = { .endpoint = "b", .identity = "i" };
+	struct device_spec i = { .endpoint = "i", .key = "x", .key_len = 1 };
+	struct device_draft draft;
+
+	add(&a);
+	cr_expect_eq(inventory_draft(&inventory, &b, NAMES_NONE, &draft), -EEXIST);
+	cr_expect_eq(inventory_draft(&inventory, &i, NAMES_NONE, &draft), -EEXIST);
+	cr_expect_eq(inventory_draft(&inventory, &a, NAMES_NONE, &draft), 0, "its own it keeps");
+	cr_expect_not(draft.is_new);
+	device_draft_fini(&draft);
+}
+
+Test(inventory, found_by_number_name_and_identity)
+{
+	const struct device_spec spec = { .endpoint = "dev-1",
+					  .identity = "id-1",
+					  .key = "k-e-y",
+					  .key_len = 5,
+					  .key_is_hex = true,
+					  .domain = "acme",
+					  .groups = " root.b , root.a,root.b ",
+					  .created_ms = 1234000 };
+	const struct device *device = add(&spec);
+	struct device_names names;
+	struct device_spec back;
+
+	cr_expect_eq(inventory_find(&inventory, "dev-1"), device);
+	cr_expect_eq(inventory_find_identity(&inventory, "id-1"), device);
+	cr_expect_eq(inventory_at(&inventory, device_id(device)), device);
+	cr_expect_null(inventory_find(&inventory, "id-1"));
+	device_to_spec(&inventory, device, &names, &back);
+	cr_expect_str_eq(back.endpoint, "dev-1");
+	cr_expect_str_eq(back.identity, "id-1");
+	cr_expect_str_eq(back.groups, "root.b,root.a");
+	cr_expect_str_eq(back.domain, "acme");
+	cr_expect(back.key_len == 5 && back.key_is_hex && back.created_ms == 1234000);
+	cr_expect_arr_eq(back.key, "k-e-y", 5);
+}
+
+Test(inventory, who_names_no_group_is_in_root)
+{
+	cr_expect_str_eq(device_groups(&inventory, add(&(struct device_spec){ .endpoint = "a" })),
+			 "root");
+	cr_expect_eq(inventory.group_devices[0], 1);
+}
+
+Test(inventory, numbers_are_not_used_again)
+{
+	struct device *device = add(&(struct device_spec){ .endpoint = "a" });
+	uint32_t id = device_id(device);
+
+	device_entry_free(inventory_remove(&inventory, device));
+	cr_expect_null(inventory_at(&inventory, id));
+	cr_expect_null(inventory_find(&inventory, "a"));
+	device = add(&(struct device_spec){ .endpoint = "a" });
+	cr_expect_gt(device_id(device), id);
+}
+
+Test(inventory, a_walk_leaves_out_gaps)
+{
+	char endpoint[16];
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(endpoint, sizeof endpoint, "dev-%u", i);
+		add(&(struct device_spec){ .endpoint = endpoint });
 	}
-	strncat(text, ");\n", sizeof text - strlen(text) - 1);
-	parse(text);
-	for (size_t i = 0; i < n; i++)
-		cr_expect(told((uint32_t)i + 2, wrong[i].words), "%s", wrong[i].line);
-	for (size_t i = 0; i < diags.count; i++)
-		cr_expect_null(strstr(diags.items[i].text, "kkkk"), "a key was shown");
+	for (unsigned i = 0; i < 10000; i += 2) {
+		snprintf(endpoint, sizeof endpoint, "dev-%u", i);
+		device_entry_free(
+			inventory_remove(&inventory, inventory_find(&inventory, endpoint)));
+	}
+	for (uint32_t id = 0; inventory_next(&inventory, &id); id++)
+		seen++;
+	cr_expect_eq(seen, 5000);
+	cr_expect_eq(inventory.count, 5000);
+	cr_expect_eq(inventory.group_devices[0], 5000);
 }
 
-Test(inventory, devices_as_written)
+Test(inventory, bytes_come_and_go)
 {
-	const struct device *devices;
+	uint8_t *values = NULL;
+	size_t empty = inventory_dataplane_bytes(&inventory);
+	struct device *device;
 
-	parse("devices = (\n"
-	      "{ endpoint = \"a\"; key = \"k-e-y\"; groups = [ \"root.a\" ]; values = { x = \"1\"; "
-	      "}; },\n"
-	      "{ endpoint = \"b\"; identity = \"bee\"; key_hex = \"00fFA5\"; },\n"
-	      "{ endpoint = \"c\"; }\n"
-	      ");");
-	cr_assert(inventory && diags.errors == 0);
-	cr_assert_eq(inventory->count, 3);
-	devices = inventory->devices;
-	cr_expect_eq(devices[0].key_len, 5);
-	cr_expect_arr_eq(devices[0].key, "k-e-y", 5);
-	cr_expect_eq(devices[0].identity, devices[0].endpoint);
-	cr_expect_str_eq(devices[0].groups[0]->name, "root.a");
-	cr_expect_str_eq(devices[0].values.items[0].text, "1");
-	cr_expect_str_eq(devices[1].identity, "bee");
-	cr_expect_eq(devices[1].key_len, 3);
-	cr_expect_arr_eq(devices[1].key, "\x00\xff\xa5", 3);
-	cr_expect_eq(devices[2].key_len, 0);
-	cr_expect_str_eq(devices[2].groups[0]->name, "root", "who names no group is under root");
+	cr_assert_eq(setting_values_set(&values, &(struct setting_value){ "n", "text", 1, 4 }), 0);
+	device = add(&(struct device_spec){ .endpoint = "a", .values = values });
+	cr_expect_gt(inventory_dataplane_bytes(&inventory), empty);
+	cr_expect_gt(inventory.bytes.values, 0);
+	device_entry_free(inventory_remove(&inventory, device));
+	cr_expect_eq(inventory.bytes.entries, 0);
+	cr_expect_eq(inventory.bytes.values, 0);
+	setting_values_free(values);
 }
 
-Test(inventory, an_empty_one)
+Test(inventory, moves_between_groups)
 {
-	parse("devices = ( );");
-	cr_expect(inventory && diags.errors == 0 && inventory->count == 0);
+	struct device *device = add(&(struct device_spec){ .endpoint = "a" });
+
+	cr_assert_eq(inventory_set_groups(&inventory, device, "root.x"), 0);
+	cr_expect_str_eq(device_groups(&inventory, device), "root.x");
+	cr_expect_eq(inventory.group_devices[0], 0);
+	cr_expect_eq(inventory_set_groups(&inventory, device, "a,,b"), -EINVAL);
+	cr_expect_str_eq(device_groups(&inventory, device), "root.x");
 }

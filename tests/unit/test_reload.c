@@ -36,16 +36,16 @@ Test(reload, refusal_tells_every_error_and_changes_nothing)
 
 	world_write(&world, "cradle.conf",
 		    WORLD_CONF "limits = { max_retransmit = 1; ack_timeout_ms = 0; };");
-	world_write(&world, "devices.conf",
-		    "devices = ( { endpoint = \"dev-1\"; groups = [ \"root.b\" ]; } );\n");
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root.b\"; tasks = ( { file = \"first.xml\"; } ); } );\n");
 	world_write(&world, "policy/tasks/first.xml",
 		    "<config>\n <lwm2mBootstrap>\n  <write key=\"/0/2/O\" value=\"x\" />\n "
 		    "</lwm2mBootstrap>\n</config>\n");
 	cr_assert_lt(world_reload(&world), 0);
 	cr_expect(said("cradle.conf:4: error:") || said("cradle.conf:4:"), "%s",
 		  text_str(&world.text));
-	cr_expect(said("devices.conf:1:"));
-	cr_expect(said("did you mean \"root.a\""));
+	cr_expect(said("there is no group \"root.a\", but 2 devices are in it, such as dev-1") ||
+		  said("first.xml"));
 	cr_expect(said("first.xml:3:"));
 	cr_expect(said("still running generation 1\n"));
 	cr_expect_eq(world.dp.directory, directory);
@@ -64,9 +64,9 @@ Test(reload, a_missing_file_is_refused)
 
 Test(reload, a_refused_reload_uses_no_number)
 {
-	world_write(&world, "devices.conf", "devices = (");
+	world_write(&world, "policy/groups.conf", "groups = (");
 	cr_assert_lt(world_reload(&world), 0);
-	world_write(&world, "devices.conf", WORLD_DEVICES);
+	world_write(&world, "policy/groups.conf", WORLD_GROUPS);
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect(said("generation 1 -> 2"));
 }
@@ -114,44 +114,72 @@ Test(reload, applies_live_settings_and_names_the_others)
 	cr_expect_not(said("max_retransmit"));
 }
 
-Test(reload, devices_keep_their_numbers)
+Test(reload, a_group_that_devices_are_in_cannot_go)
 {
-	uint32_t first = world_slot(&world, "dev-1")->id, third = world_slot(&world, "dev-3")->id;
+	world_write(&world, "policy/groups.conf", "groups = ( { name = \"root\"; } );\n");
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("there is no group \"root.a\", but 2 devices are in it, such as dev-1"), "%s",
+		  text_str(&world.text));
+	cr_expect(said("still running generation 1\n"));
+}
 
-	world_write(&world, "devices.conf",
-		    "devices = ( { endpoint = \"new\"; }, { endpoint = \"dev-3\"; }, { endpoint = "
-		    "\"dev-1\"; } );\n");
+Test(reload, what_has_not_changed_keeps_its_batch)
+{
+	const struct batch *batch = world_batch(&world, "dev-1");
+
 	cr_assert_eq(world_reload(&world), 0);
-	cr_expect_eq(world_slot(&world, "dev-1")->id, first);
-	cr_expect_eq(world_slot(&world, "dev-3")->id, third);
-	cr_expect_null(world_slot(&world, "dev-2")->device);
-	cr_expect_null(directory_find(world.dp.directory, "dev-2", 5));
+	cr_expect_eq(world_batch(&world, "dev-1"), batch);
+	cr_expect_eq(world.daemon.generation->number, 2);
+}
+
+/* A value of a group is a change for its devices alone. */
+Test(reload, a_changed_value_is_compiled_for_those_it_concerns)
+{
+	const struct batch *batch = world_batch(&world, "dev-1");
+	char *changed = strdup(WORLD_GROUPS);
+
+	memcpy(strstr(changed, "one"), "two", 3);
+	world_write(&world, "policy/groups.conf", changed);
+	free(changed);
+	cr_assert_eq(world_reload(&world), 0);
+	cr_expect_neq(world_batch(&world, "dev-1"), batch);
+	cr_expect_eq(world_device(&world, "dev-1")->plan->generation->number, 2);
+	cr_expect_eq(world_device(&world, "dev-3")->plan->generation->number, 1);
+}
+
+static void
+change_task(void)
+{
+	world_write(&world, "policy/tasks/first.xml", WORLD_TASK " ");
+	cr_assert_eq(world_reload(&world), 0);
 }
 
 Test(reload, a_held_batch_outlives_its_generation)
 {
 	const struct batch *batch = world_batch(&world, "dev-1");
+	uint32_t plan = batch->plan;
 
 	batch_hold(batch);
-	cr_assert_eq(world_reload(&world), 0);
+	change_task();
 	cr_expect_neq(world_batch(&world, "dev-1"), batch);
 	world_settle(&world);
 	cr_expect_eq(world.daemon.retired.count, 1);
 	cr_expect_eq(batch->generation, 1);
-	cr_expect_not_null(run_find(world_slot(&world, "dev-1"), 1, FORMAT_TLV));
+	cr_assert_not_null(plan_at(&world.daemon.plans, plan));
+	cr_expect_eq(plan_at(&world.daemon.plans, plan)->generation->number, 1);
 	batch_release(batch);
 	world_settle(&world);
 	cr_expect_eq(world.daemon.retired.count, 0);
-	cr_expect_null(run_find(world_slot(&world, "dev-1"), 1, FORMAT_TLV));
+	cr_expect_null(plan_at(&world.daemon.plans, plan));
 }
 
 Test(reload, nothing_is_freed_before_the_grace_period)
 {
 	const struct batch *batch = world_batch(&world, "dev-1");
 
-	cr_assert_eq(world_reload(&world), 0);
-	retired_sweep(&world.daemon.retired, 1000);
-	retired_sweep(&world.daemon.retired, 1000);
+	change_task();
+	retired_sweep(&world.daemon, 1000);
+	retired_sweep(&world.daemon, 1000);
 	cr_expect_eq(batch->generation, 1, "still readable");
-	cr_expect_not_null(run_find(world_slot(&world, "dev-1"), 1, FORMAT_TLV));
+	cr_expect_not_null(plan_at(&world.daemon.plans, batch->plan));
 }

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 
 #include "control/reports.h"
+#include "control/store.h"
 
 static struct reports reports;
 
@@ -27,14 +28,14 @@ TestSuite(reports, .init = set_up, .fini = tear_down);
 static void
 set(uint32_t task, uint32_t device, enum task_status status, const char *summary)
 {
-	struct report report = { .task = task,
-				 .device = device,
-				 .status = status,
-				 .started_ms = 1,
-				 .finished_ms = status >= TASK_SUCCESS ? 2 : 0,
-				 .summary = (char *)summary };
+	struct report_news news = { .task = task,
+				    .device = device,
+				    .status = status,
+				    .started_ms = 1,
+				    .finished_ms = status >= TASK_SUCCESS ? 2 : 0,
+				    .summary = summary };
 
-	reports_set(&reports, &report);
+	reports_set(&reports, &news);
 }
 
 Test(reports, nothing_is_known_of_who_never_asked)
@@ -54,10 +55,10 @@ Test(reports, counts_follow_the_last_status)
 	cr_expect_eq(reports.tasks[task].counts[TASK_IN_PROGRESS], 0);
 	cr_expect_eq(reports.tasks[task].counts[TASK_SUCCESS], 0);
 	cr_expect_eq(reports.tasks[task].counts[TASK_ERROR], 2);
-	cr_expect_str_eq(reports_find(&reports, task, 1)->summary,
+	cr_expect_str_eq(reports_summary(&reports, reports_find(&reports, task, 1)),
 			 "PUT /0/2 answered 4.00 Bad Request");
 	cr_expect_eq(reports.ring_count, 3);
-	cr_expect_str_eq(reports_at(&reports, 0)->summary, "2 operations accepted");
+	cr_expect_str_eq(reports_summary(&reports, reports_at(&reports, 0)), "2 operations accepted");
 }
 
 Test(reports, ring_keeps_the_newest)
@@ -69,8 +70,8 @@ Test(reports, ring_keeps_the_newest)
 		set(0, i, TASK_SUCCESS, summary);
 	}
 	cr_expect_eq(reports.ring_count, REPORTS_RING);
-	cr_expect_str_eq(reports_at(&reports, 0)->summary, "5");
-	cr_expect_str_eq(reports_at(&reports, REPORTS_RING - 1)->summary, "10004");
+	cr_expect_str_eq(reports_summary(&reports, reports_at(&reports, 0)), "5");
+	cr_expect_str_eq(reports_summary(&reports, reports_at(&reports, REPORTS_RING - 1)), "10004");
 	cr_expect_null(reports_at(&reports, REPORTS_RING));
 	/* The table grew meanwhile and lost none. */
 	for (unsigned i = 0; i < REPORTS_RING + 5; i++)
@@ -85,4 +86,47 @@ Test(reports, a_task_keeps_its_number_and_gets_its_new_id)
 	cr_expect_neq(reports_task(&reports, "root.b", "a", "g:root.b:1"), task);
 	cr_expect_eq(reports_task(&reports, "root", "a", "g:root:2"), task);
 	cr_expect_str_eq(reports.tasks[task].id, "g:root:2");
+}
+
+Test(reports, what_was_in_progress_when_the_program_ended_was_interrupted)
+{
+	uint32_t task = reports_task(&reports, "root", "a", "g:root:1");
+	const struct report *report;
+
+	cr_assert(reports_load(&reports, &(struct store_report){ .device = 7,
+								 .task = task,
+								 .status = TASK_IN_PROGRESS,
+								 .started_ms = 5,
+								 .summary = "in progress" }));
+	report = reports_find(&reports, task, 7);
+	cr_assert_not_null(report);
+	cr_expect_eq(report->status, TASK_ERROR);
+	cr_expect(strstr(reports_summary(&reports, report), "interrupted"));
+	cr_expect_eq(reports.tasks[task].counts[TASK_ERROR], 1);
+}
+
+Test(reports, of_a_task_that_nobody_knows_are_left_out)
+{
+	cr_expect(reports_load(&reports,
+			       &(struct store_report){ .task = 999, .summary = "whatever" }));
+	cr_expect_null(reports_find(&reports, 999, 0));
+}
+
+/* Open addressing: a hole must not hide what was pushed on. */
+Test(reports, forgetting_a_device_hides_no_other)
+{
+	uint32_t tasks[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		tasks[i] = reports_task(&reports, "root", (const char *[]){ "a", "b", "c" }[i], "");
+	for (uint32_t device = 0; device < 5000; device++)
+		for (unsigned i = 0; i < 3; i++)
+			set(tasks[i], device, TASK_SUCCESS, "fine");
+	for (uint32_t device = 0; device < 5000; device += 3)
+		reports_forget_device(&reports, device);
+	for (uint32_t device = 0; device < 5000; device++)
+		for (unsigned i = 0; i < 3; i++)
+			cr_assert_eq(reports_find(&reports, tasks[i], device) != NULL,
+				     device % 3 != 0, "%u", device);
+	cr_expect_eq(reports.tasks[tasks[0]].counts[TASK_SUCCESS], 5000 - 1667);
 }

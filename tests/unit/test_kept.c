@@ -1,0 +1,189 @@
+/* What is kept comes back: devices, reports, strangers, after the end of the program. */
+#include "tests/unit/control_world.h"
+
+static struct world world;
+static char path[128];
+
+/* The world's daemon on a store, as the appliance starts. */
+static void
+open_store(void)
+{
+	char error[STORE_ERROR_MAX];
+
+	world.daemon.store = store_open(path, error);
+	cr_assert_not_null(world.daemon.store, "%s", error);
+	cr_assert_eq(kept_load(&world.daemon), 0);
+}
+
+static void
+set_up(void)
+{
+	world_start(&world);
+	snprintf(path, sizeof path, "%s/cradle.db", world.folder);
+	open_store();
+}
+
+static void
+tear_down(void)
+{
+	store_close(world.daemon.store);
+	world_stop(&world);
+}
+
+TestSuite(kept, .init = set_up, .fini = tear_down);
+
+/* All that is in memory goes; the files stay. */
+static void
+restart(void)
+{
+	struct daemon *daemon = &world.daemon;
+	struct diag_list diags;
+
+	store_close(daemon->store);
+	fake_pass_grace(&world.dp);
+	dataplane_reap(&world.dp);
+	daemon->dp = NULL;
+	daemon_fini(daemon);
+	diag_list_init(&diags);
+	cr_assert_eq(daemon_init(daemon, 16), 0);
+	daemon->generation = generation_load(daemon->config, 1, &diags);
+	cr_assert_not_null(daemon->generation);
+	diag_list_fini(&diags);
+	open_store();
+	daemon->dp = &world.dp;
+	dataplane_publish_directory(daemon->dp, daemon->inventory.directory);
+}
+
+Test(kept, wrong_devices_are_refused_and_nothing_is_kept)
+{
+	static const struct {
+		struct device_spec spec;
+		const char *words;
+	} wrong[] = {
+		{ { .endpoint = "" }, "1 to 255 bytes" },
+		{ { .endpoint = "x", .groups = "root.b" }, "did you mean \"root.a\"" },
+		{ { .endpoint = "x", .groups = "root,,root.a" }, "1 to 64 names" },
+	};
+	char error[STORE_ERROR_MAX];
+	bool created;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		cr_expect_lt(kept_put_device(&world.daemon, &wrong[i].spec, &created, error), 0);
+		cr_expect(strstr(error, wrong[i].words), "%s", error);
+	}
+	cr_expect_null(inventory_find(&world.daemon.inventory, "x"));
+}
+
+Test(kept, devices_come_back_as_they_were)
+{
+	uint32_t id;
+
+	world_add(&world, "dev-9", "secret-9", "root.a", "id=nine,password=pw9");
+	id = device_id(world_device(&world, "dev-9"));
+	restart();
+	cr_expect_eq(device_id(world_device(&world, "dev-9")), id);
+	cr_expect_not_null(world_batch(&world, "dev-9"), "it is compiled");
+	cr_expect_eq(world_device(&world, "dev-9")->entry->key_len, 8);
+}
+
+Test(kept, a_removed_device_stays_away_and_its_number_is_not_given_again)
+{
+	char error[STORE_ERROR_MAX];
+	uint32_t id;
+
+	world_add(&world, "dev-9", NULL, NULL, NULL);
+	id = device_id(world_device(&world, "dev-9"));
+	cr_assert_eq(kept_remove_device(&world.daemon, world_device(&world, "dev-9"), error), 0);
+	restart();
+	cr_expect_null(inventory_find(&world.daemon.inventory, "dev-9"));
+	world_add(&world, "dev-10", NULL, NULL, NULL);
+	cr_expect_gt(device_id(world_device(&world, "dev-10")), id);
+}
+
+static void
+tell(uint8_t kind, uint32_t serial)
+{
+	struct device *device = world_device(&world, "dev-9");
+	struct session_event event = { .kind = kind,
+				       .device = device_id(device),
+				       .plan = device->plan->number,
+				       .format = FORMAT_TLV,
+				       .session = { 1, serial },
+				       .started_us = dataplane_now_us(),
+				       .time_us = dataplane_now_us() };
+
+	fake_event(&world.dp, 0, &event);
+	events_take(&world.daemon);
+}
+
+Test(kept, reports_come_back_and_one_in_progress_was_interrupted)
+{
+	world_add(&world, "dev-9", NULL, "root.a", "id=nine");
+	tell(SESSION_STARTED, 1);
+	tell(SESSION_FINISHED, 1);
+	restart();
+	cr_assert_not_null(world_report(&world, "dev-9"));
+	cr_expect_eq(world_report(&world, "dev-9")->status, TASK_SUCCESS);
+	cr_expect_neq(world_device(&world, "dev-9")->last_bootstrap_ms, 0);
+	tell(SESSION_STARTED, 2);
+	restart();
+	cr_expect_eq(world_report(&world, "dev-9")->status, TASK_ERROR);
+	cr_expect(strstr(world_summary(&world, "dev-9"), "interrupted"), "%s",
+		  world_summary(&world, "dev-9"));
+}
+
+Test(kept, what_a_task_did_once_stays_done)
+{
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root.a\"; tasks = ( { name = \"first\"; file = "
+		    "\"first.xml\"; repetition = \"once\"; } ); }, { name = \"root\"; } );\n");
+	cr_assert_eq(world_reload(&world), 0);
+	world_add(&world, "dev-9", NULL, "root.a", "id=nine");
+	tell(SESSION_STARTED, 1);
+	tell(SESSION_FINISHED, 1);
+	restart();
+	cr_expect_null(world_batch(&world, "dev-9"));
+}
+
+Test(kept, properties_that_a_task_stored_come_back)
+{
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><store type=\"devProp\" target=\"made\" value=\"here\" />"
+		    "<join group=\"root\" />"
+		    "<lwm2mBootstrap><write key=\"/1/0/1\" value=\"60\" /></lwm2mBootstrap>"
+		    "</config>");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	world_add(&world, "dev-9", NULL, "root.a", "id=nine");
+	cr_expect(world_device(&world, "dev-9")->entry->flags & DEVICE_PER_SESSION);
+	tell(SESSION_NEEDS_BATCH, 1);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_assert_not_null(world.dp.commands[0].batch);
+	tell(SESSION_STARTED, 1);
+	tell(SESSION_FINISHED, 1);
+	batch_release(world.dp.commands[0].batch);
+	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-9")),
+			 "root.a,root");
+	effects_keep(&world.daemon, UINT64_MAX);
+	restart();
+	{
+		struct setting_value value;
+
+		cr_assert(setting_values_find(world_device(&world, "dev-9")->values, "made", 4,
+					      &value));
+		cr_expect(value.text_len == 4 && memcmp(value.text, "here", 4) == 0);
+	}
+	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-9")),
+			 "root.a,root");
+}
+
+Test(kept, strangers_come_back)
+{
+	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "stranger" };
+
+	fake_event(&world.dp, 0, &event);
+	events_take(&world.daemon);
+	unknowns_keep(world.daemon.unknowns, world.daemon.store, UINT64_MAX);
+	restart();
+	cr_assert_eq(world.daemon.unknowns->count, 1);
+	cr_expect_eq(world.daemon.unknowns->items[0].count, 1);
+}

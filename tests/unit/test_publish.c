@@ -1,0 +1,238 @@
+/* Devices that come, change and go while workers read; how often and when tasks run. */
+#include "tests/unit/control_world.h"
+
+static struct world world;
+
+static void
+set_up(void)
+{
+	world_start(&world);
+}
+
+static void
+tear_down(void)
+{
+	world_stop(&world);
+}
+
+TestSuite(publish, .init = set_up, .fini = tear_down);
+
+Test(publish, a_new_device_is_found_with_its_batch)
+{
+	world_add(&world, "dev-4", "key", "root.a", "id=x");
+	cr_expect_not_null(world_batch(&world, "dev-4"));
+	cr_expect_eq(world.daemon.inventory.count, 4);
+}
+
+Test(publish, a_changed_device_keeps_its_number_and_what_workers_read_until_the_grace_period)
+{
+	const struct device_entry *old = directory_find(world.dp.directory, "dev-1", 5);
+	const struct batch *batch = world_batch(&world, "dev-1");
+	uint32_t id = old->id;
+
+	world_add(&world, "dev-1", "another", "root.a", "id=changed");
+	cr_expect_neq(directory_find(world.dp.directory, "dev-1", 5), old);
+	cr_expect_eq(directory_find(world.dp.directory, "dev-1", 5)->id, id);
+	cr_expect_neq(world_batch(&world, "dev-1"), batch);
+	cr_expect_eq(old->key_len, 5, "still readable");
+	world_settle(&world);
+	cr_expect_eq(world.daemon.retired.count, 0);
+}
+
+Test(publish, a_removed_device_is_gone_with_its_reports_and_its_session_is_cancelled)
+{
+	struct device *device = world_device(&world, "dev-1");
+	struct session_event event = { .kind = SESSION_STARTED,
+				       .device = device_id(device),
+				       .plan = device->plan->number,
+				       .session = { 1, 7 } };
+	uint32_t id = device_id(device);
+
+	fake_event(&world.dp, 1, &event);
+	events_take(&world.daemon);
+	publish_removal(&world.daemon, device);
+	cr_expect_null(directory_find(world.dp.directory, "dev-1", 5));
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_expect_eq(world.dp.commands[0].kind, STACK_CANCEL);
+	cr_expect_null(reports_find(&world.daemon.reports, 1, id));
+	cr_expect_eq(world.daemon.live.count, 0);
+	/* What a worker tells of it afterwards is of nobody. */
+	event.kind = SESSION_FINISHED;
+	fake_event(&world.dp, 1, &event);
+	events_take(&world.daemon);
+	cr_expect_null(reports_find(&world.daemon.reports, 1, id));
+}
+
+Test(publish, refused_devices_are_counted_as_they_change)
+{
+	cr_expect_eq(world.daemon.inventory.refused, 2);
+	world_add(&world, "dev-2", NULL, "root.a", "id=now");
+	cr_expect_eq(world.daemon.inventory.refused, 1);
+	world_add(&world, "dev-2", NULL, "root.a", NULL);
+	cr_expect_eq(world.daemon.inventory.refused, 2);
+	publish_removal(&world.daemon, world_device(&world, "dev-2"));
+	cr_expect_eq(world.daemon.inventory.refused, 1);
+}
+
+/* A worker looks at the flag and the batch one after the other. */
+Test(publish, what_becomes_per_session_gets_another_entry)
+{
+	const struct device_entry *old = directory_find(world.dp.directory, "dev-1", 5), *now;
+
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root.a\"; tasks = ( { name = \"first\"; file = "
+		    "\"first.xml\"; min_interval_s = 5; } ); }, { name = \"root\"; } );\n");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	now = directory_find(world.dp.directory, "dev-1", 5);
+	cr_expect_neq(now, old);
+	cr_expect(now->flags & DEVICE_PER_SESSION);
+	cr_expect_not(old->flags & DEVICE_PER_SESSION);
+	world_write(&world, "policy/groups.conf", WORLD_GROUPS);
+	cr_assert_eq(world_reload(&world), 0);
+	now = directory_find(world.dp.directory, "dev-1", 5);
+	cr_expect_not(now->flags & DEVICE_PER_SESSION);
+	cr_expect_not_null(now->batch);
+	world_settle(&world);
+}
+
+/* ---- how often ---- */
+
+static void
+run_once(uint32_t serial, uint8_t end)
+{
+	struct device *device = world_device(&world, "dev-1");
+	struct session_event event = { .kind = SESSION_STARTED,
+				       .device = device_id(device),
+				       .plan = device->plan->number,
+				       .format = FORMAT_TLV,
+				       .session = { 1, serial },
+				       .started_us = dataplane_now_us(),
+				       .time_us = dataplane_now_us() };
+
+	fake_event(&world.dp, 0, &event);
+	event.kind = end;
+	event.cause = end == SESSION_FAILED ? CAUSE_TIMEOUT : CAUSE_NONE;
+	fake_event(&world.dp, 0, &event);
+	cr_assert_eq(events_take(&world.daemon), 2);
+}
+
+static void
+use_settings(const char *settings)
+{
+	char groups[512];
+
+	snprintf(groups, sizeof groups,
+		 "groups = ( { name = \"root.a\"; tasks = ( { name = \"first\"; file = "
+		 "\"first.xml\"; %s } ); }, { name = \"root\"; } );\n",
+		 settings);
+	world_write(&world, "policy/groups.conf", groups);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+}
+
+Test(publish, a_task_that_runs_once_is_left_out_after_success_and_runs_after_a_rerun)
+{
+	const char *argv[] = { "task", "rerun", "first" };
+	struct ctl_request request = { .argc = 3, .argv = argv, .fd = -1 };
+	struct ctl_answer answer = { 0 };
+
+	use_settings("repetition = \"once\";");
+	run_once(1, SESSION_FAILED);
+	cr_expect_not_null(world_batch(&world, "dev-1"), "it has not succeeded yet");
+	run_once(2, SESSION_FINISHED);
+	cr_expect_null(world_batch(&world, "dev-1"));
+	cr_expect_eq(world_device(&world, "dev-1")->plan->tasks[0].state, PLAN_LEFT_OUT);
+	commands_serve(&world.daemon, &request, &answer);
+	cr_expect_eq(answer.exit, CTL_DONE, "%s", answer.error ? answer.error : "");
+	cr_expect_not_null(world_batch(&world, "dev-1"));
+	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_NOT_STARTED);
+	free(answer.text);
+	free(answer.error);
+	json_decref(answer.result);
+}
+
+Test(publish, one_that_repeats_stays)
+{
+	run_once(1, SESSION_FINISHED);
+	cr_expect_not_null(world_batch(&world, "dev-1"));
+	use_settings("automatic_restart = false;");
+	run_once(2, SESSION_FINISHED);
+	cr_expect_null(world_batch(&world, "dev-1"), "only an operator restarts it");
+}
+
+Test(publish, repeat_without_report_leaves_no_report)
+{
+	use_settings("repetition = \"repeat_without_report\";");
+	run_once(1, SESSION_FINISHED);
+	cr_expect_null(world_report(&world, "dev-1"));
+}
+
+static const struct batch *
+ask_for_session(uint32_t serial)
+{
+	struct session_event event = { .kind = SESSION_NEEDS_BATCH,
+				       .device = device_id(world_device(&world, "dev-1")),
+				       .format = FORMAT_TLV,
+				       .session = { 1, serial },
+				       .started_us = dataplane_now_us() };
+	unsigned before = world.dp.n_commands;
+
+	fake_event(&world.dp, 0, &event);
+	cr_assert_eq(events_take(&world.daemon), 1);
+	cr_assert_eq(world.dp.n_commands, before + 1);
+	cr_assert_eq(world.dp.commands[before].kind, STACK_BATCH);
+	return world.dp.commands[before].batch;
+}
+
+static void
+end_session(uint32_t serial, const struct batch *batch, uint8_t kind)
+{
+	struct session_event event = { .kind = SESSION_STARTED,
+				       .device = device_id(world_device(&world, "dev-1")),
+				       .plan = batch ? batch->plan : 0,
+				       .format = FORMAT_TLV,
+				       .session = { 1, serial },
+				       .started_us = dataplane_now_us(),
+				       .time_us = dataplane_now_us() };
+
+	if (batch)
+		fake_event(&world.dp, 0, &event);
+	event.kind = kind;
+	fake_event(&world.dp, 0, &event);
+	events_take(&world.daemon);
+	if (batch)
+		batch_release(batch);
+	world_settle(&world);
+}
+
+Test(publish, a_minimum_interval_leaves_a_task_out_until_it_is_over)
+{
+	const struct batch *batch;
+
+	use_settings("min_interval_s = 3600;");
+	batch = ask_for_session(1);
+	cr_assert_not_null(batch, "it has never run");
+	end_session(1, batch, SESSION_FINISHED);
+	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_SUCCESS);
+	cr_expect_null(ask_for_session(2));
+	end_session(2, NULL, SESSION_REFUSED);
+	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_SUCCESS, "it is not run: no news");
+	cr_expect_not_null(reports_find(&world.daemon.reports, REPORT_NO_TASK,
+					device_id(world_device(&world, "dev-1"))));
+}
+
+Test(publish, a_condition_decides_for_each_device)
+{
+	use_settings("condition = \"${sv.id == 'i1'}\";");
+	cr_expect_not_null(world_batch(&world, "dev-1"));
+	use_settings("condition = \"${sv.id == 'i2'}\";");
+	cr_expect_null(world_batch(&world, "dev-1"));
+	cr_expect(strstr(world_device(&world, "dev-1")->plan->tasks[0].summary, "condition"));
+}
+
+Test(publish, a_condition_that_is_no_truth_is_an_error_of_the_task)
+{
+	use_settings("condition = \"${sv.id}\";");
+	cr_expect_null(world_batch(&world, "dev-1"));
+	cr_expect_eq(world_device(&world, "dev-1")->plan->tasks[0].state, PLAN_OVER);
+	cr_expect_eq(world_device(&world, "dev-1")->plan->tasks[0].status, TASK_ERROR);
+}
