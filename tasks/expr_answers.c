@@ -1,11 +1,13 @@
 /*
- * expr_answers.c - methods that read what a device answered: the link-format of a Discover.
+ * expr_answers.c - methods that read what a device answered: the link-format of a Discover, and the SenML JSON
+ * that the answer to a Read is kept as.
  *
- * They are methods of strings, since variables are text. A text that is no link-format is a parse error, which
- * the ? operator recovers. An object is named by its id, 0 or '0' or '/0'.
+ * They are methods of strings, since variables are text. A text that is neither is a parse error, which the ?
+ * operator recovers. An object is named by its id, 0 or '0' or '/0'.
  */
 #include <string.h>
 
+#include "tasks/decode_internal.h"
 #include "tasks/expr_internal.h"
 #include "tasks/link_format.h"
 #include "tasks/number.h"
@@ -53,72 +55,173 @@ next_instance(struct link_reader *reader, int64_t object, struct link *link)
 	return more;
 }
 
+/* The answer to a read is kept as SenML JSON, which begins with a bracket. */
 static bool
-add_instance(struct run *run, struct value *list, struct value *items, int32_t instance)
+is_read(const struct value *answer)
+{
+	return answer->text.len && *answer->text.at == '[';
+}
+
+static bool
+read_records(struct run *run, const struct value *answer, struct lwm2m_records *records)
+{
+	struct decode_input input = { FORMAT_SENML_JSON,
+				      { -1, -1, -1, -1 },
+				      (const uint8_t *)answer->text.at,
+				      answer->text.len,
+				      NULL };
+
+	if (content_decode(&input, run->eval->arena, records))
+		return METHOD_FAIL(run, EXPR_PARSE, "is no answer to a read");
+	return true;
+}
+
+/* A set of instance ids. */
+struct instances {
+	uint64_t bits[(UINT16_MAX + 1) / 64];
+};
+
+static void
+add_instance(struct instances *set, int32_t instance)
+{
+	set->bits[instance / 64] |= UINT64_C(1) << instance % 64;
+}
+
+static bool
+has_instance(const struct instances *set, int64_t instance)
+{
+	return set->bits[instance / 64] >> instance % 64 & 1;
+}
+
+/* The instances of an object that an answer tells of. */
+static bool
+find_instances(struct run *run, const struct value *answer, int64_t object, struct instances *set)
+{
+	struct lwm2m_records records;
+	struct link_reader reader;
+	struct link link;
+	int more;
+
+	memset(set, 0, sizeof *set);
+	if (!expr_work(run, sizeof *set))
+		return false;
+	if (is_read(answer)) {
+		if (!read_records(run, answer, &records))
+			return false;
+		for (size_t i = 0; i < records.count; i++)
+			if (records.at[i].path.object == object)
+				add_instance(set, records.at[i].path.instance);
+		return true;
+	}
+	link_reader_init(&reader, answer->text.at, answer->text.len);
+	while ((more = next_instance(&reader, object, &link)) > 0)
+		add_instance(set, link.path.instance);
+	return more == 0 || fail_link(run);
+}
+
+static bool
+give_id(struct run *run, int64_t id, struct value *out)
 {
 	char digits[NUMBER_TEXT_MAX];
-	size_t len = number_format_unsigned((uint64_t)instance, digits);
+	size_t len = number_format_integer(id, digits);
 	char *at = expr_text_new(run, len);
 
 	if (!at)
 		return false;
-	if (list->list.count == EXPR_LIST_MAX)
-		return METHOD_FAIL(run, EXPR_LIMIT, "gives more than %d instances", EXPR_LIST_MAX);
 	memcpy(at, digits, len);
-	expr_give_text(&items[list->list.count++], at, len);
-	return true;
+	return expr_give_text(out, at, len);
 }
 
+/* Ascending. */
 bool
 answer_instances(struct run *run, const struct value *args, unsigned n_args, struct value *out)
 {
-	struct link_reader reader;
+	struct instances set;
 	struct value *items;
-	struct link link;
-	size_t links = 1;
+	size_t count = 0;
 	int64_t object;
-	int more;
 
-	if (!id_of(run, &args[1], &object))
+	if (!id_of(run, &args[1], &object) || !find_instances(run, &args[0], object, &set))
 		return false;
-	for (size_t i = 0; i < args[0].text.len; i++)
-		links += args[0].text.at[i] == ',';
-	items = expr_alloc(run, (links < EXPR_LIST_MAX ? links : EXPR_LIST_MAX) * sizeof *items);
+	for (int64_t id = 0; id <= UINT16_MAX; id++)
+		count += has_instance(&set, id);
+	if (count > EXPR_LIST_MAX)
+		return METHOD_FAIL(run, EXPR_LIMIT, "gives more than %d instances", EXPR_LIST_MAX);
+	items = expr_alloc(run, (count + 1) * sizeof *items);
 	if (!items)
 		return false;
 	*out = (struct value){ VALUE_LIST, .list = { items, 0 } };
-	link_reader_init(&reader, args[0].text.at, args[0].text.len);
-	while ((more = next_instance(&reader, object, &link)) > 0)
-		if (!add_instance(run, out, items, link.path.instance))
+	for (int64_t id = 0; id <= UINT16_MAX; id++)
+		if (has_instance(&set, id) && !give_id(run, id, &items[out->list.count++]))
 			return false;
-	return more == 0 || fail_link(run);
+	return true;
 }
 
-/* Marks the instances that are there, and finds the first from `from` on that is not. */
+/* The first id, from the second argument on, that no instance has. */
 bool
 answer_free_instance(struct run *run, const struct value *args, unsigned n_args, struct value *out)
 {
-	enum { BITS = 64 };
-	uint64_t taken[(UINT16_MAX + 1) / BITS] = { 0 };
-	struct link_reader reader;
-	int64_t object, from = 0;
-	struct link link;
-	int more;
+	struct instances set;
+	int64_t object, id = 0;
 
-	if (!id_of(run, &args[1], &object) || (n_args > 2 && !id_of(run, &args[2], &from)) ||
-	    !expr_work(run, sizeof taken))
+	if (!id_of(run, &args[1], &object) || (n_args > 2 && !id_of(run, &args[2], &id)) ||
+	    !find_instances(run, &args[0], object, &set))
 		return false;
-	link_reader_init(&reader, args[0].text.at, args[0].text.len);
-	while ((more = next_instance(&reader, object, &link)) > 0)
-		taken[link.path.instance / BITS] |= UINT64_C(1) << link.path.instance % BITS;
-	if (more)
-		return fail_link(run);
-	while (from <= INSTANCE_MAX && taken[from / BITS] >> from % BITS & 1)
-		from++;
-	if (from > INSTANCE_MAX)
+	while (id <= INSTANCE_MAX && has_instance(&set, id))
+		id++;
+	if (id > INSTANCE_MAX)
 		return METHOD_FAIL(run, EXPR_MISSING, "finds no free instance");
-	return expr_give_integer(out, from);
+	return expr_give_integer(out, id);
 }
+
+/* ---- values of a read ---- */
+
+/* As the language writes values: bytes in hex, true and false. */
+static bool
+give_value(struct run *run, const struct lwm2m_record *record, struct value *out)
+{
+	const struct lwm2m_value *value = &record->value;
+	struct value bytes = { VALUE_BYTES };
+	struct bytes_out text;
+	char *at;
+
+	if (value->type == LWM2M_BOOLEAN)
+		return value->boolean ? expr_give_text(out, "true", 4)
+				      : expr_give_text(out, "false", 5);
+	if (value->type == LWM2M_STRING)
+		return expr_give_text(out, (const char *)value->bytes.at, value->bytes.len);
+	if (value->type == LWM2M_OPAQUE) {
+		bytes.text.at = (const char *)value->bytes.at;
+		bytes.text.len = value->bytes.len;
+		return string_encode_hex(run, &bytes, 1, out);
+	}
+	at = expr_text_new(run, NUMBER_TEXT_MAX);
+	if (!at)
+		return false;
+	bytes_out_init(&text, (uint8_t *)at, NUMBER_TEXT_MAX);
+	return !text_encode(record, &text) && expr_give_text(out, at, text.len);
+}
+
+/* The value at a path, '/1/0/0' or '/2/0/2/101'; null when the device gave none. */
+bool
+answer_value(struct run *run, const struct value *args, unsigned n_args, struct value *out)
+{
+	const struct value *path = &args[1];
+	struct lwm2m_path wanted;
+	struct lwm2m_records records;
+
+	*out = (struct value){ VALUE_NULL };
+	if (!decode_path(path->text.at, path->text.len, &wanted) || wanted.resource < 0)
+		return METHOD_FAIL(run, EXPR_ARGUMENT, "takes the path of a value, as '/1/0/0'");
+	if (!read_records(run, &args[0], &records))
+		return false;
+	for (size_t i = 0; i < records.count; i++)
+		if (!memcmp(&records.at[i].path, &wanted, sizeof wanted))
+			return give_value(run, &records.at[i], out);
+	return true;
+}
+
+/* ---- accounts ---- */
 
 /* The first instance of an object whose Short Server ID is the wanted one, -1 for none; null when there is none. */
 static bool

@@ -356,7 +356,7 @@ method_call string_parse_hex, string_to_int, string_to_long, string_to_double, s
 
 /* expr_answers.c */
 method_call answer_bootstrap_account, answer_free_instance, answer_instance_of_server;
-method_call answer_instances, answer_link_attribute;
+method_call answer_instances, answer_link_attribute, answer_value;
 
 /* expr_regex.c */
 method_call string_split, string_matches, string_replace_all, string_replace_first;

@@ -239,6 +239,7 @@ const struct method methods[] = {
 	{ "toString", KINDS_PRINTED, 0, 0, { 0 }, STR, value_to_string },
 	{ "toUpperCase", STR, 0, 0, { 0 }, STR, string_to_upper },
 	{ "trim", STR, 0, 0, { 0 }, STR, string_trim },
+	{ "value", STR, 1, 1, { STR }, STR | KIND(NULL), answer_value },
 };
 
 const size_t n_methods = sizeof methods / sizeof *methods;
