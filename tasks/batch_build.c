@@ -163,10 +163,13 @@ batch_builder_begin(struct batch_builder *builder, const struct batch_request *r
 	if (error)
 		return error;
 	step = (struct batch_step *)(builder->bytes + builder->len);
+	*step = (struct batch_step){ 0 };
 	step->code = request->code;
 	step->expect = request->expect;
 	step->task = request->task;
 	step->number = request->number;
+	step->on_error = request->on_error;
+	step->correction = request->correction;
 	step->options_len = put_options(step, request);
 	bytes_out_init(payload, step->bytes + step->options_len, BATCH_PAYLOAD_MAX);
 	return 0;
@@ -212,6 +215,28 @@ batch_builder_share(struct batch_builder *builder, const struct batch_step *step
 		return -E2BIG;
 	builder->steps[builder->n_steps++] = (struct builder_step){ .shared = step };
 	return 0;
+}
+
+const struct batch_step *
+batch_builder_step(const struct batch_builder *builder, unsigned index)
+{
+	const struct builder_step *step = &builder->steps[index];
+
+	assert(index < builder->n_steps);
+	return step->shared ? step->shared
+			    : (const struct batch_step *)(builder->bytes + step->offset);
+}
+
+void
+batch_builder_arrange(struct batch_builder *builder, const uint16_t *order, unsigned n_steps)
+{
+	struct builder_step arranged[BATCH_STEPS_MAX];
+
+	assert(n_steps <= builder->n_steps);
+	for (unsigned i = 0; i < n_steps; i++)
+		arranged[i] = builder->steps[order[i]];
+	memcpy(builder->steps, arranged, n_steps * sizeof *arranged);
+	builder->n_steps = n_steps;
 }
 
 struct batch *

@@ -25,10 +25,14 @@ enum {
 
 /* CoAP request codes (RFC 7252 12.1.1). */
 enum { REQUEST_GET = 1, REQUEST_POST = 2, REQUEST_PUT = 3, REQUEST_DELETE = 4 };
+/* 2.05: the step of a pack is an answer. */
+enum { RESPONSE_CONTENT = 69 };
 
 struct batch_request {
 	uint8_t code, expect, task;
 	uint16_t number;
+	enum batch_on_error on_error;
+	bool correction;
 	struct lwm2m_path path; /* object -1 is "/" */
 	int content_format;     /* -1: no payload */
 	int accept;             /* -1: none */
@@ -45,6 +49,9 @@ struct batch_builder {
 	struct builder_step steps[BATCH_STEPS_MAX];
 	unsigned n_steps;
 };
+
+/* A step of the run so far. */
+const struct batch_step *batch_builder_step(const struct batch_builder *builder, unsigned index);
 
 /* The state to come back to. */
 struct batch_mark {
@@ -76,6 +83,10 @@ int batch_builder_share(struct batch_builder *builder, const struct batch_step *
 
 struct batch_mark batch_builder_mark(const struct batch_builder *builder);
 void batch_builder_rewind(struct batch_builder *builder, struct batch_mark mark);
+
+/* Puts the steps whose place in `order` comes first first; order[] holds n_steps different indexes or
+ * fewer: what it leaves out is no part of the batch. */
+void batch_builder_arrange(struct batch_builder *builder, const uint16_t *order, unsigned n_steps);
 
 /* The batch of all steps, or NULL when out of memory. `owner` comes back from batch_owner(). */
 struct batch *batch_builder_finish(struct batch_builder *builder, void *owner, uint32_t generation,

@@ -98,17 +98,44 @@ run_root(struct run *run)
 		return FLOW_FAILED;
 	run->block_format = run->task_format;
 	flow = run_nodes(run, root->children);
-	return flow == FLOW_FAILED || run_flush(run) ? FLOW_FAILED : flow;
+	if (flow == FLOW_FAILED || flow == FLOW_WAIT)
+		return flow;
+	return run_flush(run) ? FLOW_FAILED : flow;
 }
 
-/* Forgets what a failed task did. */
+/* Whether one of these steps, which were sent, has changed something at the device. */
+static bool
+has_changed(const struct compiler *compiler, unsigned from, unsigned end)
+{
+	for (unsigned i = from; i < end; i++) {
+		const struct batch_step *step = batch_builder_step(&compiler->builder, i);
+
+		if (step->code != REQUEST_GET && !step->correction)
+			return true;
+	}
+	return false;
+}
+
+/* Forgets what a failed task did, as far as it was not sent. */
 static void
 run_undo(struct run *run, struct batch_mark mark)
 {
+	struct compiler *compiler = run->compiler;
+	struct run_shared *shared = run->shared;
+
 	run->result->status = run->result->final = TASK_ERROR;
 	run->finish = false;
-	run->compiler->group.n_writes = run->compiler->group.n_records = 0;
-	batch_builder_rewind(&run->compiler->builder, mark);
+	if (shared->pack) {
+		pack_undo_task(run);
+		return;
+	}
+	compiler->group.n_writes = compiler->group.n_records = 0;
+	if (shared->sent.n_steps > mark.n_steps) {
+		shared->halted = has_changed(compiler, mark.n_steps, shared->sent.n_steps);
+		run->result->n_steps = (uint16_t)(shared->sent.n_steps - mark.n_steps);
+		mark = shared->sent;
+	}
+	batch_builder_rewind(&compiler->builder, mark);
 }
 
 static void
@@ -130,17 +157,36 @@ compile_task(struct run *run)
 {
 	struct compiler *compiler = run->compiler;
 	struct batch_mark mark = batch_builder_mark(&compiler->builder);
+	unsigned writes = compiler->group.n_writes;
+	enum flow flow = FLOW_FAILED;
 
 	run->result->first_step = (uint16_t)mark.n_steps;
 	if (compiler->hooks.begin)
 		compiler->hooks.begin(compiler->hooks.ctx, run->index);
+	if (!run->shared->pack || pack_begin_task(run))
+		flow = run_root(run);
 	/* A task that ends with ERROR of its own will is like one that failed: nothing of it is
 	 * sent. */
-	if (run_root(run) == FLOW_FAILED || run->final == TASK_ERROR)
+	if (flow == FLOW_FAILED || run->final == TASK_ERROR)
 		run_undo(run, mark);
+	else if (run->shared->pack)
+		run_conclude(run, compiler->group.n_writes > writes);
 	else
-		run_conclude(run, compiler->builder.n_steps - mark.n_steps);
-	return run->finish;
+		run_conclude(run, compiler->builder.n_steps - mark.n_steps - run->corrections);
+	return run->finish && flow != FLOW_WAIT;
+}
+
+/* The number of a task's next step; its corrections count, too. */
+static uint16_t
+next_number(const struct compiler *compiler, unsigned task)
+{
+	for (unsigned i = compiler->builder.n_steps; i; i--) {
+		const struct batch_step *step = batch_builder_step(&compiler->builder, i - 1);
+
+		if (step->task == task)
+			return (uint16_t)(step->number + 1);
+	}
+	return 1;
 }
 
 /*
@@ -152,10 +198,10 @@ add_finish(struct compiler *compiler, struct task_result *results, unsigned n_ta
 {
 	unsigned owner = n_tasks;
 
-	while (owner && !results[owner - 1].n_steps)
+	while (owner && (!results[owner - 1].n_steps || results[owner - 1].status == TASK_ERROR))
 		owner--;
 	owner = owner ? owner - 1 : asker;
-	if (compile_finish_step(compiler, (uint8_t)owner, (uint16_t)(results[owner].n_steps + 1)))
+	if (compile_finish_step(compiler, (uint8_t)owner, next_number(compiler, owner), false))
 		return false;
 	if (!results[owner].n_steps)
 		results[owner].first_step = (uint16_t)(compiler->builder.n_steps - 1);
@@ -164,20 +210,55 @@ add_finish(struct compiler *compiler, struct task_result *results, unsigned n_ta
 	return true;
 }
 
+/* The first of a task's steps, when steps before it went elsewhere. */
 static void
-fail_all(struct task_result *results, unsigned n_tasks)
+count_first_steps(const struct compiler *compiler, struct task_result *results)
+{
+	for (unsigned i = compiler->builder.n_steps; i; i--) {
+		const struct batch_step *step = batch_builder_step(&compiler->builder, i - 1);
+
+		if (!step->correction)
+			results[step->task].first_step = (uint16_t)(i - 1);
+	}
+}
+
+/* Corrections go behind the Finish; those of tasks that failed, and all of a run that has none yet, nowhere. */
+static void
+arrange_corrections(struct compiler *compiler, struct task_result *results, bool finished)
+{
+	const struct batch_builder *builder = &compiler->builder;
+	uint16_t order[BATCH_STEPS_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < builder->n_steps; i++)
+		if (!batch_builder_step(builder, i)->correction)
+			order[n++] = (uint16_t)i;
+	if (n == builder->n_steps)
+		return;
+	for (unsigned i = 0; finished && i < builder->n_steps; i++) {
+		const struct batch_step *step = batch_builder_step(builder, i);
+
+		if (step->correction && results[step->task].status != TASK_ERROR)
+			order[n++] = (uint16_t)i;
+	}
+	batch_builder_arrange(&compiler->builder, order, n);
+	count_first_steps(compiler, results);
+}
+
+void
+compile_fail_all(struct task_result *results, unsigned n_tasks, const char *reason)
 {
 	for (unsigned i = 0; i < n_tasks; i++) {
 		if (results[i].status != TASK_NOT_STARTED)
 			continue;
 		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
-		snprintf(results[i].summary, sizeof results[i].summary, "out of memory");
+		snprintf(results[i].summary, sizeof results[i].summary, "%s", reason);
 	}
 }
 
 /* Tasks are numbered in 8 bits on the wire's side (batch.h). */
-static unsigned
-refuse_surplus(struct task_result *results, unsigned n_tasks)
+unsigned
+compile_refuse_surplus(struct task_result *results, unsigned n_tasks)
 {
 	for (unsigned i = UINT8_MAX + 1; i < n_tasks; i++) {
 		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
@@ -187,8 +268,17 @@ refuse_surplus(struct task_result *results, unsigned n_tasks)
 	return n_tasks > UINT8_MAX + 1 ? UINT8_MAX + 1 : n_tasks;
 }
 
-/* Steps of all tasks in the builder. False when the batch cannot be. */
-static bool
+/* A task whose turn has not come, or never will. */
+static void
+set_aside(const struct run_shared *shared, struct task_result *result)
+{
+	result->status = result->final = shared->halted ? TASK_ERROR : TASK_NOT_STARTED;
+	if (shared->halted)
+		snprintf(result->summary, sizeof result->summary,
+			 "not run: the task before it failed when a part of it had been sent");
+}
+
+int
 compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks,
 	      struct task_result *results)
 {
@@ -196,24 +286,50 @@ compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks
 	int asker = -1;
 
 	for (unsigned i = 0; i < n_tasks; i++) {
+		results[i] = (struct task_result){
+			.first_step = (uint16_t)run->compiler->builder.n_steps,
+		};
+		if (run->shared->waits || run->shared->halted) {
+			set_aside(run->shared, &results[i]);
+			continue;
+		}
 		*run = fresh;
 		run->task = run->root = tasks[i];
 		run->index = (uint8_t)i;
 		run->result = &results[i];
-		results[i].summary[0] = '\0';
-		results[i].n_steps = 0;
 		if (compile_task(run))
 			asker = (int)i;
+		if (results[i].status != TASK_ERROR)
+			fresh.eval.settings = run->eval.settings;
 	}
-	return asker < 0 || add_finish(run->compiler, results, n_tasks, (unsigned)asker);
+	return run->shared->waits || run->shared->halted ? -1 : asker;
+}
+
+/* The batch of what was compiled, or NULL when that is nothing or memory is short. */
+static struct batch *
+finish_run(struct compiler *compiler, const struct run_shared *shared, enum content_format format)
+{
+	struct batch *batch;
+
+	if (!compiler->builder.n_steps)
+		return NULL;
+	batch = batch_builder_finish(&compiler->builder, compiler, compiler->generation,
+				     (uint16_t)format);
+	if (!batch)
+		return NULL;
+	batch->continues = shared->waits;
+	compiler->holders++;
+	return batch;
 }
 
 struct batch *
 compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned n_tasks,
 	    const struct expr_env *env, enum content_format format, struct task_result *results)
 {
+	struct run_shared shared = { 0 };
 	struct run run = {
 		.compiler = compiler,
+		.shared = &shared,
 		.eval = { .env = env, .arena = &compiler->arena },
 		.format = format,
 		.task_format = -1,
@@ -222,16 +338,16 @@ compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned
 	};
 	struct batch *batch = NULL;
 	bool complete;
+	int asker;
 
-	n_tasks = refuse_surplus(results, n_tasks);
-	complete = compile_tasks(&run, tasks, n_tasks, results);
-	if (complete && compiler->builder.n_steps)
-		batch = batch_builder_finish(&compiler->builder, compiler, compiler->generation,
-					     (uint16_t)format);
-	if (batch)
-		compiler->holders++;
-	else if (!complete || compiler->builder.n_steps)
-		fail_all(results, n_tasks);
+	n_tasks = compile_refuse_surplus(results, n_tasks);
+	asker = compile_tasks(&run, tasks, n_tasks, results);
+	complete = asker < 0 || add_finish(compiler, results, n_tasks, (unsigned)asker);
+	arrange_corrections(compiler, results, asker >= 0);
+	if (complete)
+		batch = finish_run(compiler, &shared, format);
+	if (!complete || (!batch && compiler->builder.n_steps))
+		compile_fail_all(results, n_tasks, "out of memory");
 	batch_builder_reset(&compiler->builder);
 	arena_reset(&compiler->arena);
 	return batch;
@@ -282,6 +398,8 @@ batch_step_format(const struct batch_step *step, char *out, size_t size)
 	unsigned format;
 
 	format_path(step, path, sizeof path, &format);
+	if (step->code == RESPONSE_CONTENT)
+		return snprintf(out, size, "2.05 %u %u bytes", format, step->payload_len);
 	if (step->code != REQUEST_PUT)
 		return snprintf(out, size, "%s %s", code, path);
 	return snprintf(out, size, "%s %s %u %u bytes", code, path, format, step->payload_len);

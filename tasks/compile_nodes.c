@@ -119,7 +119,7 @@ run_key(struct run *run, const struct task_node *node, struct key *key)
 	return flow;
 }
 
-static enum flow
+enum flow
 run_boolean(struct run *run, const struct task_node *node, int index, bool *out)
 {
 	struct value value;
@@ -134,15 +134,15 @@ run_boolean(struct run *run, const struct task_node *node, int index, bool *out)
 	return FLOW_NEXT;
 }
 
-/* A variable of that name gets the value; one that is there is changed, so that loops do not
- * pile up. */
-static bool
-set_var(struct run *run, const char *name, size_t len, const struct value *value)
+bool
+run_set_var(struct run *run, const struct expr_var **vars, const struct value *name,
+	    const struct value *value)
 {
-	const struct expr_var *var = run->eval.vars;
+	const struct expr_var *var = *vars;
 	struct expr_var *made;
 
-	while (var && (var->name_len != len || memcmp(var->name, name, len)))
+	while (var && (var->name_len != name->text.len ||
+		       memcmp(var->name, name->text.at, name->text.len)))
 		var = var->next;
 	if (var) {
 		((struct expr_var *)(uintptr_t)var)->value = *value;
@@ -151,29 +151,85 @@ set_var(struct run *run, const char *name, size_t len, const struct value *value
 	made = arena_alloc(&run->compiler->arena, sizeof *made);
 	if (!made)
 		return false;
-	*made = (struct expr_var){ name, len, *value, run->eval.vars };
-	run->eval.vars = made;
+	*made = (struct expr_var){ name->text.at, name->text.len, *value, *vars };
+	*vars = made;
 	return true;
 }
 
-static enum flow
-run_store(struct run *run, const struct task_node *node)
+enum flow
+run_text(struct run *run, const struct task_node *node, int index, struct value *text)
 {
-	struct value target, value, text;
+	struct value value;
 	const char *error;
 
-	if (run_needed(run, node, STORE_TARGET, &target))
+	if (run_needed(run, node, index, &value))
 		return FLOW_FAILED;
-	if (target.kind != VALUE_STRING || !target.text.len)
-		return run_fail(run, node, STORE_TARGET,
-				"the name of a variable is a text, and not empty");
-	if (run_needed(run, node, STORE_VALUE, &value))
+	if (value_text(&value, &run->compiler->arena, text, &error))
+		return run_fail(run, node, index, "%s", error);
+	return FLOW_NEXT;
+}
+
+enum flow
+run_name(struct run *run, const struct task_node *node, int index, struct value *name)
+{
+	if (run_needed(run, node, index, name))
 		return FLOW_FAILED;
-	if (value_text(&value, &run->compiler->arena, &text, &error))
-		return run_fail(run, node, STORE_VALUE, "%s", error);
-	if (!set_var(run, target.text.at, target.text.len, &text))
+	if (name->kind != VALUE_STRING || !name->text.len)
+		return run_fail(run, node, index, "a name is a text, and not empty");
+	return FLOW_NEXT;
+}
+
+/* <store> of a variable, <defaults>: both have target and value in front. */
+static enum flow
+run_store(struct run *run, const struct task_node *node, const struct expr_var **vars)
+{
+	struct value target, text;
+
+	if (run_name(run, node, STORE_TARGET, &target) || run_text(run, node, STORE_VALUE, &text))
+		return FLOW_FAILED;
+	if (!run_set_var(run, vars, &target, &text))
 		return run_fail(run, node, -1, "out of memory");
 	return FLOW_NEXT;
+}
+
+enum flow
+run_on_error(struct run *run, const struct task_node *node, int index)
+{
+	int policy;
+
+	if (run_word(run, node, index, on_error_by_name, &policy))
+		return FLOW_FAILED;
+	if (policy >= 0)
+		run->on_error = (enum batch_on_error)policy;
+	return FLOW_NEXT;
+}
+
+/* The Finish that tries again, behind the steps of a correction. */
+static enum flow
+finish_correction(struct run *run, const struct task_node *node)
+{
+	if (run->shared->pack)
+		return FLOW_NEXT;
+	if (compile_finish_step(run->compiler, run->index, (uint16_t)(run->number + 1), true))
+		return run_fail(run, node, -1, "the run has too many requests");
+	run->number++;
+	run->corrections++;
+	return FLOW_NEXT;
+}
+
+/* A block is a unit: writes of the next one begin a new request. */
+static enum flow
+run_block(struct run *run, const struct task_node *node)
+{
+	enum flow flow = run_nodes(run, node->children);
+
+	if (flow != FLOW_NEXT && flow != FLOW_END)
+		return flow;
+	if (run_flush(run))
+		return FLOW_FAILED;
+	if (node->correction && flow == FLOW_NEXT)
+		return finish_correction(run, node);
+	return flow;
 }
 
 static enum flow
@@ -181,20 +237,25 @@ run_bootstrap(struct run *run, const struct task_node *node)
 {
 	int format, granularity;
 	bool finish = true, session = true;
+	enum batch_on_error outside = run->on_error;
 	enum flow flow;
 
+	/* A pack is taken or not: there is no Finish to be refused. */
+	if (node->correction && run->shared->pack)
+		return FLOW_NEXT;
 	if (run_boolean(run, node, BOOTSTRAP_FINISH, &finish) ||
 	    run_boolean(run, node, BOOTSTRAP_SESSION, &session) ||
+	    run_on_error(run, node, BOOTSTRAP_ON_ERROR) ||
 	    run_word(run, node, BOOTSTRAP_GRANULARITY, granularity_by_name, &granularity) ||
 	    run_word(run, node, BOOTSTRAP_FORMAT, format_by_name, &format))
 		return FLOW_FAILED;
 	run->granularity = granularity < 0 ? GRANULARITY_INSTANCE : (enum granularity)granularity;
 	run->block_format = format < 0 ? run->task_format : format;
-	flow = run_nodes(run, node->children);
-	/* A block is a unit: writes of the next one begin a new request. */
-	if (flow != FLOW_FAILED && run_flush(run))
-		return FLOW_FAILED;
-	if (flow == FLOW_NEXT)
+	run->correction = node->correction;
+	flow = run_block(run, node);
+	run->on_error = outside;
+	run->correction = false;
+	if (flow == FLOW_NEXT && !node->correction)
 		run->finish |= finish;
 	return flow;
 }
@@ -215,7 +276,12 @@ run_target(struct run *run, const struct task_node *node)
 					: node->tag == TAG_DISCOVER ? "discovered"
 								    : "read");
 	}
-	return run_request(run, node, path);
+	if (run_request(run, node, path))
+		return FLOW_FAILED;
+	/* A pack has bound what it can tell already. */
+	if (node->tag == TAG_DELETE || !node->target.answers || run->shared->pack)
+		return FLOW_NEXT;
+	return run_answer(run, node, path);
 }
 
 /* Objects 0 and 1 with all instances; clients keep their bootstrap account (OMA TS Core
@@ -223,12 +289,17 @@ run_target(struct run *run, const struct task_node *node)
 static enum flow
 run_cleanse(struct run *run, const struct task_node *node)
 {
+	enum batch_on_error outside = run->on_error;
+
+	if (run_on_error(run, node, CLEANSE_ON_ERROR))
+		return FLOW_FAILED;
 	for (int32_t object = 0; object <= 1; object++) {
 		struct lwm2m_path path = { object, -1, -1, -1 };
 
 		if (run_request(run, node, &path))
 			return FLOW_FAILED;
 	}
+	run->on_error = outside;
 	return FLOW_NEXT;
 }
 
@@ -236,23 +307,21 @@ run_cleanse(struct run *run, const struct task_node *node)
 static enum flow
 pass_instance_id(struct run *run, struct run *inner, const struct task_node *node, int index)
 {
-	const char *name = tag_rules[node->tag].attributes[index].name;
-	struct value value, text;
-	const char *error;
+	const char *at = tag_rules[node->tag].attributes[index].name;
+	struct value name = { VALUE_STRING, .text = { at, strlen(at) } }, text;
 
 	if (!node->attributes[index].template)
 		return FLOW_NEXT;
-	if (run_needed(run, node, index, &value))
+	if (run_text(run, node, index, &text))
 		return FLOW_FAILED;
-	if (value_text(&value, &run->compiler->arena, &text, &error))
-		return run_fail(run, node, index, "%s", error);
 	if (!text.text.len || text.text.len > 5)
 		return run_fail(run, node, index, "this is no instance id");
 	for (size_t i = 0; i < text.text.len; i++)
 		if (text.text.at[i] < '0' || text.text.at[i] > '9')
 			return run_fail(run, node, index, "this is no instance id");
-	return set_var(inner, name, strlen(name), &text) ? FLOW_NEXT
-							 : run_fail(run, node, -1, "out of memory");
+	return run_set_var(inner, &inner->eval.vars, &name, &text)
+		       ? FLOW_NEXT
+		       : run_fail(run, node, -1, "out of memory");
 }
 
 /* The definition's own variables are not ours, and ours are not its. */
@@ -260,17 +329,24 @@ static enum flow
 run_server(struct run *run, const struct task_node *node, const struct task *server)
 {
 	struct run inner = *run;
+	enum flow flow;
 
-	inner.eval.vars = NULL;
+	inner.eval.vars = inner.eval.defaults = NULL;
 	if (pass_instance_id(run, &inner, node, SERVER_SECURITY) ||
-	    pass_instance_id(run, &inner, node, SERVER_SERVER))
+	    pass_instance_id(run, &inner, node, SERVER_SERVER) ||
+	    run_on_error(&inner, node, SERVER_ON_ERROR))
 		return FLOW_FAILED;
 	inner.task = server;
 	inner.servers++;
-	if (run_nodes(&inner, server->root->children) == FLOW_FAILED || run_flush(&inner))
-		return FLOW_FAILED;
+	flow = run_nodes(&inner, server->root->children);
+	if (flow != FLOW_FAILED && flow != FLOW_WAIT && run_flush(&inner))
+		flow = FLOW_FAILED;
 	run->number = inner.number;
 	run->nodes = inner.nodes;
+	run->corrections = inner.corrections;
+	run->eval.settings = inner.eval.settings;
+	if (flow == FLOW_FAILED || flow == FLOW_WAIT)
+		return flow;
 	return FLOW_NEXT; /* neither its Finish nor its <finish> counts: the tag never sends one */
 }
 
@@ -291,7 +367,8 @@ run_configuration(struct run *run, const struct task_node *node)
 	if (hooks->server)
 		server = hooks->server(hooks->ctx, by_name, name.text.at, name.text.len);
 	if (!server && !node->attributes[index].constant)
-		return run_fail(run, node, index, "no LwM2M server of the computed name is configured");
+		return run_fail(run, node, index,
+				"no LwM2M server of the computed name is configured");
 	if (!server)
 		return run_fail(run, node, index, "no LwM2M server \"%.*s\" is configured",
 				(int)(name.text.len > 80 ? 80 : name.text.len), name.text.at);
@@ -357,7 +434,7 @@ run_foreach(struct run *run, const struct task_node *node)
 
 		if (value_text(&list.list.items[i], &run->compiler->arena, &text, &error))
 			return run_fail(run, node, FOREACH_LIST, "item %zu: %s", i + 1, error);
-		if (!set_var(run, name.text.at, name.text.len, &text))
+		if (!run_set_var(run, &run->eval.vars, &name, &text))
 			return run_fail(run, node, -1, "out of memory");
 		flow = run_nodes(run, node->children);
 		if (flow)
@@ -370,15 +447,12 @@ static enum flow
 run_log(struct run *run, const struct task_node *node)
 {
 	const struct compile_hooks *hooks = &run->compiler->hooks;
-	struct value value, text;
-	const char *error;
+	struct value text;
 	int level;
 
-	if (run_needed(run, node, LOG_MESSAGE, &value) ||
+	if (run_text(run, node, LOG_MESSAGE, &text) ||
 	    run_word(run, node, LOG_LEVEL, log_level_by_name, &level))
 		return FLOW_FAILED;
-	if (value_text(&value, &run->compiler->arena, &text, &error))
-		return run_fail(run, node, LOG_MESSAGE, "%s", error);
 	if (hooks->log)
 		hooks->log(hooks->ctx, run->index,
 			   level < 0 ? TASK_LOG_INFO : (enum task_log_level)level, text.text.at,
@@ -411,11 +485,20 @@ run_node(struct run *run, const struct task_node *node)
 {
 	switch (node->tag) {
 	case TAG_STORE:
-		return run_store(run, node);
+		return node->store == STORE_VAR ? run_store(run, node, &run->eval.vars)
+						: run_effect(run, node);
+	case TAG_DEFAULTS:
+		return run_store(run, node, &run->eval.defaults);
+	case TAG_JOIN:
+	case TAG_LEAVE:
+	case TAG_REMOVE_PROPERTY:
+		return run_effect(run, node);
 	case TAG_BOOTSTRAP:
 		return run_bootstrap(run, node);
 	case TAG_WRITE:
 		return run_write(run, node);
+	case TAG_UPLOAD:
+		return run_upload(run, node);
 	case TAG_DELETE:
 	case TAG_DISCOVER:
 	case TAG_READ:

@@ -44,6 +44,7 @@ shared_is(const struct shared_step *shared, const struct batch_request *request,
 
 	return step->code == request->code && step->expect == request->expect &&
 	       step->task == request->task && step->number == request->number &&
+	       step->on_error == request->on_error && step->correction == request->correction &&
 	       shared->n_writes == n_writes &&
 	       shared->format ==
 		       (request->content_format >= 0 ? request->content_format : request->accept) &&
@@ -155,13 +156,15 @@ run_flush(struct run *run)
 	struct batch_request request;
 	int error;
 
-	if (!group->n_writes)
+	if (!group->n_writes || run->shared->pack)
 		return FLOW_NEXT;
 	request = (struct batch_request){
 		.code = REQUEST_PUT,
 		.expect = BATCH_EXPECT_WRITE,
 		.task = run->index,
 		.number = (uint16_t)(run->number + 1),
+		.on_error = run->on_error,
+		.correction = run->correction,
 		.path = group->target,
 		.content_format = group->format,
 		.accept = -1,
@@ -175,6 +178,7 @@ run_flush(struct run *run)
 	if (error)
 		return fail_step(run, group->writes[0], error);
 	run->number++;
+	run->corrections += run->correction;
 	group->n_writes = group->n_records = 0;
 	return FLOW_NEXT;
 }
@@ -185,13 +189,16 @@ run_request(struct run *run, const struct task_node *node, const struct lwm2m_pa
 	struct batch_request request = {
 		.code = REQUEST_GET,
 		.task = run->index,
-		.number = (uint16_t)(run->number + 1),
+		.on_error = run->on_error,
+		.correction = run->correction,
 		.path = *path,
 		.content_format = -1,
 		.accept = -1,
 	};
 	int error = -E2BIG;
 
+	if (run->shared->pack)
+		return pack_request(run, node, path);
 	if (run_flush(run))
 		return FLOW_FAILED;
 	request.number = (uint16_t)(run->number + 1);
@@ -210,17 +217,19 @@ run_request(struct run *run, const struct task_node *node, const struct lwm2m_pa
 	if (error)
 		return fail_step(run, node, error);
 	run->number++;
+	run->corrections += run->correction;
 	return FLOW_NEXT;
 }
 
 int
-compile_finish_step(struct compiler *compiler, uint8_t task, uint16_t number)
+compile_finish_step(struct compiler *compiler, uint8_t task, uint16_t number, bool correction)
 {
 	struct batch_request request = {
 		.code = REQUEST_POST,
 		.expect = BATCH_EXPECT_FINISH,
 		.task = task,
 		.number = number,
+		.correction = correction,
 		.path = { -1, -1, -1, -1 },
 		.content_format = -1,
 		.accept = -1,
@@ -235,6 +244,8 @@ write_target(const struct run *run, const struct lwm2m_path *path, enum content_
 {
 	struct lwm2m_path target = *path;
 
+	if (run->shared->pack)
+		return (struct lwm2m_path){ -1, -1, -1, -1 };
 	/* These carry one value: OMA TS Core 7.4. */
 	if (format == FORMAT_TEXT || format == FORMAT_OPAQUE || format == FORMAT_CBOR)
 		return target;
@@ -282,6 +293,8 @@ group_write(struct run *run, const struct task_node *node, const struct task_wri
 
 	if (write->format < 0 && run->block_format >= 0)
 		format = (enum content_format)run->block_format;
+	if (run->shared->pack)
+		format = run->format;
 	target = write_target(run, &path, format);
 	if (group->n_writes &&
 	    (format != group->format || compare_paths(&target, &group->target)) && run_flush(run))
@@ -355,5 +368,58 @@ run_write(struct run *run, const struct task_node *node)
 	convert.literal = node->attributes[WRITE_VALUE].literal;
 	if (write_values(&convert, &write.key, &value, &write.values, &write.n_values))
 		return run_fail(run, node, WRITE_VALUE, "%s", convert.error);
+	return group_write(run, node, &write);
+}
+
+/* What the file holds, as its resource's type wants it. */
+static enum flow
+file_value(struct run *run, const struct task_node *node, enum lwm2m_type type,
+	   struct lwm2m_value *value)
+{
+	const struct compile_hooks *hooks = &run->compiler->hooks;
+	const struct compile_file *file = NULL;
+	struct value id;
+
+	if (run_name(run, node, UPLOAD_FILE, &id))
+		return FLOW_FAILED;
+	if (hooks->upload)
+		file = hooks->upload(hooks->ctx, id.text.at, id.text.len);
+	if (!file && node->attributes[UPLOAD_FILE].constant)
+		return run_fail(run, node, UPLOAD_FILE, "there is no file \"%.*s\" to upload",
+				(int)(id.text.len > 80 ? 80 : id.text.len), id.text.at);
+	if (!file)
+		return run_fail(run, node, UPLOAD_FILE, "there is no file of the computed name");
+	if (file->len > BATCH_PAYLOAD_MAX)
+		return run_fail(run, node, UPLOAD_FILE, "the file has more than %d bytes",
+				BATCH_PAYLOAD_MAX);
+	if (type != LWM2M_OPAQUE && !utf8_valid((const char *)file->bytes, file->len))
+		return run_fail(run, node, UPLOAD_FILE,
+				"the file is no UTF-8 text, but the resource is %s",
+				lwm2m_type_name(type));
+	*value = (struct lwm2m_value){ .type = type, .bytes = { file->bytes, file->len } };
+	return FLOW_NEXT;
+}
+
+/* A resource that no definition knows takes the bytes as they are. */
+enum flow
+run_upload(struct run *run, const struct task_node *node)
+{
+	struct task_write write = node->write;
+	char error[WRITE_ERROR_MAX];
+	struct lwm2m_value value;
+
+	if (!write.key_known && run_key(run, node, &write.key))
+		return FLOW_FAILED;
+	if (!write.key_known && write_check_key(&write.key, error))
+		return run_fail(run, node, UPLOAD_KEY, "%s", error);
+	write.type = write.key.resource ? write.key.resource->type : LWM2M_OPAQUE;
+	if (!write_takes_file(write.type))
+		return run_fail(run, node, UPLOAD_KEY,
+				"a file's content goes into opaque and string resources");
+	if (file_value(run, node, write.type, &value))
+		return FLOW_FAILED;
+	write.values = &value;
+	write.n_values = 1;
+	write.format = -1;
 	return group_write(run, node, &write);
 }

@@ -19,7 +19,7 @@
 enum expr_depends {
 	EXPR_CONSTANT, /* the same for every device, but for the variables it uses */
 	EXPR_DEVICE,   /* setting values, device attributes */
-	EXPR_SESSION,  /* bootstrap event, secure random: made once per session on the control side */
+	EXPR_SESSION, /* bootstrap event, secure random: made once per session on the control side */
 };
 
 /* Every name a template can ask its surroundings for. Pointers returned must live until the evaluation's
@@ -52,19 +52,21 @@ struct expr_env {
 
 struct template;
 
-/* The variables (#name) of one evaluation. Later definitions hide earlier ones. */
+/* A variable (#name) or a setting value of one evaluation. Later definitions hide earlier ones. */
 struct expr_var {
 	const char *name;
 	size_t name_len;
-	struct value value; /* always VALUE_STRING: variables are text */
+	struct value value; /* VALUE_STRING: these are text */
 	const struct expr_var *next;
 };
 
 struct expr_eval {
 	const struct expr_env *env;
-	struct arena *arena;           /* temporaries of this evaluation */
+	struct arena *arena; /* temporaries of this evaluation */
 	const struct expr_var *vars;
-	char error[256];               /* why template_eval() failed, one sentence without final dot */
+	/* Setting values that hide the environment's (null: removed), and those that stand in where it has none. */
+	const struct expr_var *settings, *defaults;
+	char error[256]; /* why template_eval() failed, one sentence without final dot */
 };
 
 /*

@@ -17,24 +17,38 @@ give_outside(struct value *out, struct value value)
 	return true;
 }
 
+static const struct expr_var *
+find_var(const struct expr_var *var, struct text name)
+{
+	while (var && (var->name_len != name.len || memcmp(var->name, name.at, name.len) != 0))
+		var = var->next;
+	return var;
+}
+
 static bool
 evaluate_variable(struct run *run, const struct node *node, struct value *out)
 {
-	for (const struct expr_var *var = run->eval->vars; var; var = var->next) {
-		if (var->name_len == node->name.len &&
-		    memcmp(var->name, node->name.at, node->name.len) == 0)
-			return give_outside(out, var->value);
-	}
-	return expr_fail(run, EXPR_MISSING, node, "is not defined: no store before it names it");
+	const struct expr_var *var = find_var(run->eval->vars, node->name);
+
+	if (var)
+		return give_outside(out, var->value);
+	return expr_fail(run, EXPR_MISSING, node,
+			 "is not defined: nothing before it gives it a value");
 }
 
 static bool
 read_setting(struct run *run, struct text name, struct value *out)
 {
+	const struct expr_var *var = find_var(run->eval->settings, name);
 	const struct expr_env *env = run->eval->env;
 
 	*out = (struct value){ .kind = VALUE_NULL };
-	return !env->setting || give_outside(out, env->setting(env->ctx, name.at, name.len));
+	if (var)
+		give_outside(out, var->value);
+	else if (env->setting)
+		give_outside(out, env->setting(env->ctx, name.at, name.len));
+	var = out->kind == VALUE_NULL ? find_var(run->eval->defaults, name) : NULL;
+	return !var || give_outside(out, var->value);
 }
 
 static bool

@@ -9,12 +9,13 @@
  *	expr_operators.c operators, if, fallback
  *	expr_run.c       failures, limits, the text of values
  *	expr_methods.c   the table of methods, and those of numbers, bytes and lists
- *	expr_strings.c, expr_codecs.c, expr_regex.c  methods of strings
+ *	expr_strings.c, expr_codecs.c, expr_regex.c, expr_answers.c  methods of strings
  *	expr_template.c  literal text with ${ } parts: expr.h
  */
 #pragma once
 
 #include "tasks/expr.h"
+#include "tasks/utf8.h"
 
 enum {
 	EXPR_DEPTH_MAX = 64,   /* of the grammar's recursion and of the tree */
@@ -345,11 +346,6 @@ method_call string_replace, string_split_by, string_split_by_trim, string_trim;
 method_call string_to_lower, string_to_upper, string_capitalize, string_reverse, string_length;
 method_call string_is_empty, string_non_empty, string_index_of, string_last_index_of;
 method_call string_char_at, string_left_pad, string_right_pad, string_equals_ignore_case;
-/* The byte where a character starts, or the length behind the last one. */
-size_t utf8_offset(const char *at, size_t len, uint64_t characters);
-size_t utf8_length(const char *at, size_t len);
-/* Whether it is well-formed UTF-8 (RFC 3629). */
-bool utf8_valid(const char *at, size_t len);
 
 /* expr_codecs.c */
 method_call string_encode_hex, string_decode_hex, string_decode_hex_string;
@@ -357,6 +353,10 @@ method_call string_encode_base64, string_decode_base64, string_decode_base64_str
 method_call string_encode_utf8, bytes_decode_utf8;
 method_call string_md5_hex, string_hmac_md5, string_sha256_hex, string_hmac_sha256;
 method_call string_parse_hex, string_to_int, string_to_long, string_to_double, string_to_boolean;
+
+/* expr_answers.c */
+method_call answer_bootstrap_account, answer_free_instance, answer_instance_of_server;
+method_call answer_instances, answer_link_attribute, answer_value;
 
 /* expr_regex.c */
 method_call string_split, string_matches, string_replace_all, string_replace_first;

@@ -274,31 +274,6 @@ hex_unit(const struct parser *p, size_t ahead)
 	return unit;
 }
 
-static size_t
-put_utf8(char *out, unsigned long code)
-{
-	if (code < 0x80) {
-		out[0] = (char)code;
-		return 1;
-	}
-	if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		return 2;
-	}
-	if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | code >> 18);
-	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (code & 0x3f));
-	return 4;
-}
-
 /* \uXXXX at p->at, surrogates in pairs. Its source is never shorter than its UTF-8. Returns bytes put, or 0. */
 static size_t
 lex_unicode_escape(struct parser *p, char *out)
@@ -309,12 +284,12 @@ lex_unicode_escape(struct parser *p, char *out)
 		return 0;
 	p->at += 6;
 	if (unit < 0xd800 || unit > 0xdbff)
-		return put_utf8(out, (unsigned long)unit);
+		return utf8_put(out, (unsigned long)unit);
 	low = peek(p, 0) == '\\' && peek(p, 1) == 'u' ? hex_unit(p, 2) : -1;
 	if (low < 0xdc00 || low > 0xdfff)
 		return 0;
 	p->at += 6;
-	return put_utf8(out, 0x10000 + ((unsigned long)(unit - 0xd800) << 10) +
+	return utf8_put(out, 0x10000 + ((unsigned long)(unit - 0xd800) << 10) +
 				     (unsigned long)(low - 0xdc00));
 }
 

@@ -160,6 +160,7 @@ list_join(struct run *run, const struct value *args, unsigned n_args, struct val
 const struct method methods[] = {
 	/* name, receiver, least and most arguments, their kinds, result, function */
 	{ "base64", BYT, 0, 0, { 0 }, STR, string_encode_base64 },
+	{ "bootstrapAccount", STR, 0, 0, { 0 }, INT | KIND(NULL), answer_bootstrap_account },
 	{ "capitalize", STR, 0, 0, { 0 }, STR, string_capitalize },
 	{ "charAt", STR, 1, 1, { INT }, STR, string_char_at },
 	{ "concat", STR, 1, 1, { KINDS_PRINTED }, STR, string_concat },
@@ -179,12 +180,21 @@ const struct method methods[] = {
 	{ "ensureEnd", STR, 1, 1, { STR }, STR, string_ensure_end },
 	{ "ensureStart", STR, 1, 1, { STR }, STR, string_ensure_start },
 	{ "equalsIgnoreCase", STR, 1, 1, { STR }, BOO, string_equals_ignore_case },
+	{ "freeInstance", STR, 1, 2, { INT | STR, INT | STR }, INT, answer_free_instance },
 	{ "head", LST, 0, 0, { 0 }, STR, list_head },
 	{ "hex", BYT, 0, 0, { 0 }, STR, string_encode_hex },
 	{ "hmacMD5", DATA, 1, 1, { DATA }, STR, string_hmac_md5 },
 	{ "hmacSHA256", DATA, 1, 1, { DATA }, STR, string_hmac_sha256 },
 	{ "indexOf", STR, 1, 2, { STR, INT }, INT, string_index_of },
 	{ "indexOf", LST, 1, 1, { STR }, INT, list_index_of },
+	{ "instanceOfServer",
+	  STR,
+	  2,
+	  2,
+	  { INT | STR, INT | STR },
+	  INT | KIND(NULL),
+	  answer_instance_of_server },
+	{ "instances", STR, 1, 1, { INT | STR }, LST, answer_instances },
 	{ "isEmpty", STR, 0, 0, { 0 }, BOO, string_is_empty },
 	{ "isEmpty", LST, 0, 0, { 0 }, BOO, list_is_empty },
 	{ "join", LST, 0, 1, { STR }, STR, list_join },
@@ -194,6 +204,7 @@ const struct method methods[] = {
 	{ "length", STR, 0, 0, { 0 }, INT, string_length },
 	{ "length", BYT, 0, 0, { 0 }, INT, bytes_length },
 	{ "length", LST, 0, 0, { 0 }, INT, list_length },
+	{ "linkAttribute", STR, 2, 2, { STR, STR }, STR | KIND(NULL), answer_link_attribute },
 	{ "matches", STR, 1, 1, { STR }, BOO, string_matches },
 	{ "md5Hex", DATA, 0, 0, { 0 }, STR, string_md5_hex },
 	{ "mkString", LST, 0, 1, { STR }, STR, list_join },
@@ -228,6 +239,7 @@ const struct method methods[] = {
 	{ "toString", KINDS_PRINTED, 0, 0, { 0 }, STR, value_to_string },
 	{ "toUpperCase", STR, 0, 0, { 0 }, STR, string_to_upper },
 	{ "trim", STR, 0, 0, { 0 }, STR, string_trim },
+	{ "value", STR, 1, 1, { STR }, STR | KIND(NULL), answer_value },
 };
 
 const size_t n_methods = sizeof methods / sizeof *methods;

@@ -8,87 +8,6 @@
 
 #include "tasks/expr_internal.h"
 
-/* ---- UTF-8 ---- */
-
-static bool
-is_continuation(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
-
-size_t
-utf8_length(const char *at, size_t len)
-{
-	size_t characters = 0;
-
-	for (size_t i = 0; i < len; i++)
-		characters += !is_continuation(at[i]);
-	return characters;
-}
-
-size_t
-utf8_offset(const char *at, size_t len, uint64_t characters)
-{
-	size_t offset = 0;
-
-	/* A stray continuation at the start belongs to no character; it goes with the first. */
-	while (offset < len && is_continuation(at[offset]))
-		offset++;
-	if (!characters)
-		return 0;
-	for (; offset < len && characters; characters--) {
-		offset++;
-		while (offset < len && is_continuation(at[offset]))
-			offset++;
-	}
-	return offset;
-}
-
-/* The length of the sequence that a lead byte announces and the least code it may stand for; 0 for no lead. */
-static size_t
-sequence_len(unsigned char lead, uint32_t *code, uint32_t *least)
-{
-	if (lead < 0x80) {
-		*code = lead;
-		*least = 0;
-		return 1;
-	}
-	if (lead >= 0xc0 && lead < 0xe0) {
-		*code = lead & 0x1f;
-		*least = 0x80;
-		return 2;
-	}
-	if (lead >= 0xe0 && lead < 0xf0) {
-		*code = lead & 0x0f;
-		*least = 0x800;
-		return 3;
-	}
-	*code = lead & 0x07;
-	*least = 0x10000;
-	return lead >= 0xf0 && lead < 0xf8 ? 4 : 0;
-}
-
-bool
-utf8_valid(const char *at, size_t len)
-{
-	uint32_t code, least;
-	size_t n;
-
-	for (size_t i = 0; i < len; i += n) {
-		n = sequence_len((unsigned char)at[i], &code, &least);
-		if (!n || n > len - i)
-			return false;
-		for (size_t k = 1; k < n; k++) {
-			if (!is_continuation(at[i + k]))
-				return false;
-			code = code << 6 | ((unsigned char)at[i + k] & 0x3f);
-		}
-		if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-			return false;
-	}
-	return true;
-}
-
 /* ---- parts ---- */
 
 static bool
@@ -398,7 +317,7 @@ string_reverse(struct run *run, const struct value *args, unsigned n_args, struc
 		return false;
 	for (size_t start = 0; start < len; start = end) {
 		end = start + 1;
-		while (end < len && is_continuation(args[0].text.at[end]))
+		while (end < len && utf8_is_continuation(args[0].text.at[end]))
 			end++;
 		memcpy(at + len - end, args[0].text.at + start, end - start);
 	}

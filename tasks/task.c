@@ -186,9 +186,6 @@ read_node(struct task_reader *reader, const struct xml_element *element,
 	check_place(reader, element, tag, around);
 	if (tag == TAG_UNKNOWN)
 		return node;
-	if (tag_rules[tag].refused)
-		reader_error(reader, element, NULL, "<%s> %s", element->name,
-			     tag_rules[tag].refused);
 	if (tag != TAG_COMMENT && !is_blank(element->text))
 		reader_error(reader, element, NULL,
 			     "text inside <%s> means nothing: put it into a <comment>",
@@ -365,4 +362,34 @@ bool
 task_depends_on_session(const struct task *task)
 {
 	return task->session;
+}
+
+bool
+task_uses_answers(const struct task *task)
+{
+	return task->answers;
+}
+
+bool
+task_has_effects(const struct task *task)
+{
+	return task->effects;
+}
+
+bool
+task_uses_servers(const struct task *task)
+{
+	return task->servers;
+}
+
+bool
+task_uses_files(const struct task *task)
+{
+	return task->files;
+}
+
+bool
+task_logs(const struct task *task)
+{
+	return task->logs;
 }

@@ -31,9 +31,13 @@ struct task *task_load_file(const char *file, const struct objects *objects,
 void task_free(struct task *task);
 
 const char *task_name(const struct task *task);
-/* Tags in it, and whether its bytes depend on the session: then it is compiled while the device
- * waits. */
-unsigned task_steps(const struct task *task);
+unsigned task_steps(const struct task *task); /* tags in it */
+
+/*
+ * What it needs of the control side; the definitions of servers it refers to have facts of their own.
+ * One that depends on the session is compiled while the device waits: it makes random values, asks for the
+ * bootstrap event, uses answers or has effects.
+ */
 bool task_depends_on_session(const struct task *task);
 
 /* A server that a <lwm2mBootstrapConfiguration> of the task names. */
@@ -46,3 +50,8 @@ struct task_server {
 typedef bool task_server_visitor(void *ctx, const struct task_server *server);
 /* Calls `visit` for each of them, in document order, until it returns false. */
 void task_each_server(const struct task *task, task_server_visitor *visit, void *ctx);
+bool task_uses_answers(const struct task *task); /* compile_hooks.answer */
+bool task_has_effects(const struct task *task);  /* compile_hooks.effect */
+bool task_uses_servers(const struct task *task); /* compile_hooks.server */
+bool task_uses_files(const struct task *task);   /* compile_hooks.upload */
+bool task_logs(const struct task *task);         /* compile_hooks.log */

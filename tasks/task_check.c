@@ -22,6 +22,7 @@ struct checker {
 	struct known_var *vars;
 	const struct expr_var *constants; /* values of the constant ones */
 	bool any_name;                    /* a computed name may be any variable */
+	bool in_correction;
 };
 
 static void
@@ -138,6 +139,16 @@ define_by_attribute(struct checker *checker, const struct task_attribute *attrib
 		checker->any_name = true;
 }
 
+/* What a <store> makes; a type that cannot be told is refused by the second walk. */
+static enum store_type
+store_type(const struct task_node *node)
+{
+	const struct task_attribute *type = &node->attributes[STORE_TYPE];
+	int known = type->literal ? store_type_by_name(type->text, type->len) : STORE_VAR;
+
+	return known < 0 ? STORE_VAR : (enum store_type)known;
+}
+
 /* First walk: every template, and the names of every variable. */
 static void
 parse_nodes(struct checker *checker, struct task_node *node)
@@ -146,8 +157,11 @@ parse_nodes(struct checker *checker, struct task_node *node)
 		for (int i = 0; i < TASK_ATTRIBUTES; i++)
 			if (node->attributes[i].given)
 				parse_attribute(checker, node, i);
-		if (node->tag == TAG_STORE)
+		if (node->tag == TAG_STORE && store_type(node) == STORE_VAR)
 			define_by_attribute(checker, &node->attributes[STORE_TARGET]);
+		if ((node->tag == TAG_DISCOVER || node->tag == TAG_READ) &&
+		    node->attributes[TARGET_OUTPUT].given)
+			define_by_attribute(checker, &node->attributes[TARGET_OUTPUT]);
 		if (node->tag == TAG_FOREACH && node->attributes[FOREACH_ITERATOR].given)
 			define_by_attribute(checker, &node->attributes[FOREACH_ITERATOR]);
 		else if (node->tag == TAG_FOREACH)
@@ -355,6 +369,20 @@ check_write_value(struct checker *checker, struct task_node *node)
 }
 
 static void
+check_write_key(struct checker *checker, struct task_node *node)
+{
+	struct task_write *write = &node->write;
+	char error[WRITE_ERROR_MAX];
+
+	write->format = -1;
+	write->key_known = parse_key(checker, node, &write->key);
+	if (write->key_known && write_check_key(&write->key, error)) {
+		check_error(checker, node, WRITE_KEY, "%s", error);
+		write->key_known = false;
+	}
+}
+
+static void
 check_write(struct checker *checker, struct task_node *node)
 {
 	const struct task_attribute *type = &node->attributes[WRITE_TYPE];
@@ -364,12 +392,7 @@ check_write(struct checker *checker, struct task_node *node)
 	size_t len = 0;
 	const char *text = constant_text(type, &len);
 
-	write->format = -1;
-	write->key_known = parse_key(checker, node, &write->key);
-	if (write->key_known && write_check_key(&write->key, error)) {
-		check_error(checker, node, WRITE_KEY, "%s", error);
-		write->key_known = false;
-	}
+	check_write_key(checker, node);
 	/* A type that does not exist is wrong whatever the key is. */
 	if (text || (write->key_known && !type->len)) {
 		write->type_known = !write_type(write->key_known ? &write->key : &(struct key){ 0 },
@@ -386,11 +409,65 @@ check_write(struct checker *checker, struct task_node *node)
 	write->fixed &= !format->template || text;
 }
 
+/* The type of the resource decides how the bytes go out: as they are, or as text. */
+static void
+check_upload(struct checker *checker, struct task_node *node)
+{
+	const struct task_write *write = &node->write;
+
+	checker->task->files = true;
+	check_write_key(checker, node);
+	if (write->key_known && write->key.resource && !write_takes_file(write->key.resource->type))
+		check_error(checker, node, UPLOAD_KEY,
+			    "%s is %s: a file's content goes into opaque and string resources",
+			    write->key.resource->name, lwm2m_type_name(write->key.resource->type));
+	check_kinds(checker, node, UPLOAD_FILE, 1u << VALUE_STRING, "a file is named by text");
+}
+
+static bool
+uses_var(const struct task_node *node, const char *name, size_t len)
+{
+	for (; node; node = node->next) {
+		for (int i = 0; i < TASK_ATTRIBUTES; i++)
+			if (node->attributes[i].template &&
+			    template_uses_var(node->attributes[i].template, name, len))
+				return true;
+		if (uses_var(node->children, name, len) ||
+		    (node->otherwise && uses_var(node->otherwise, name, len)))
+			return true;
+	}
+	return false;
+}
+
+/* An output that nothing reads needs no waiting for. A computed name may be any. */
+static void
+check_output(struct checker *checker, struct task_node *node)
+{
+	const struct task_attribute *output = &node->attributes[TARGET_OUTPUT];
+	size_t len = 0;
+	const char *name = constant_text(output, &len);
+
+	if (!output->template || !check_kinds(checker, node, TARGET_OUTPUT, 1u << VALUE_STRING,
+					      "a variable is named by text"))
+		return;
+	node->target.answers = !name || uses_var(checker->task->root, name, len);
+	checker->task->answers |= node->target.answers;
+	if (!node->target.answers)
+		check_warning(checker, node, TARGET_OUTPUT,
+			      "nothing uses #%.40s: the answer is not waited for", output->text);
+	else if (checker->in_correction)
+		check_error(
+			checker, node, TARGET_OUTPUT,
+			"a correction is made before its Finish is refused: it cannot use answers");
+}
+
 static void
 check_target(struct checker *checker, struct task_node *node)
 {
 	const struct lwm2m_path *path = &node->target.key.path;
 
+	if (node->tag != TAG_DELETE)
+		check_output(checker, node);
 	node->target.known = parse_key(checker, node, &node->target.key);
 	if (!node->target.known)
 		return;
@@ -409,23 +486,37 @@ check_target(struct checker *checker, struct task_node *node)
 }
 
 static void
-check_store(struct checker *checker, struct task_node *node, bool unconditional)
+check_store_type(struct checker *checker, struct task_node *node)
 {
 	const struct task_attribute *type = &node->attributes[STORE_TYPE];
+
+	node->store = store_type(node);
+	checker->task->effects |= node->store != STORE_VAR;
+	if (type->len && (!type->literal || store_type_by_name(type->text, type->len) < 0))
+		check_error(checker, node, STORE_TYPE, "\"%.40s\" is none of var, devProp, history",
+			    type->text);
+	check_boolean(checker, node, STORE_SECRET);
+	if (node->attributes[STORE_SECRET].given && node->store != STORE_PROPERTY)
+		check_error(checker, node, STORE_SECRET,
+			    "secret masks a setting value: it goes with type devProp alone");
+}
+
+static void
+check_store(struct checker *checker, struct task_node *node, bool unconditional)
+{
 	const struct task_attribute *value = &node->attributes[STORE_VALUE];
 	const char *error;
 	struct known_var *var;
 	struct expr_var *constant;
 
-	if (type->len && (!type->literal || strcmp(type->text, "var")))
-		check_error(
-			checker, node, STORE_TYPE,
-			"a bootstrap run keeps variables alone: remove the type, or write \"var\"");
+	check_store_type(checker, node);
 	if (value->given && !value->len)
-		check_error(checker, node, STORE_VALUE,
-			    "an empty attribute is null, and a variable is text: write ${''} for "
-			    "an empty text");
-	if (!node->attributes[STORE_TARGET].literal || !value->constant || !unconditional)
+		check_error(
+			checker, node, STORE_VALUE,
+			"an empty attribute is null, and what is stored is text: write ${''} for "
+			"an empty text");
+	if (node->store != STORE_VAR || !node->attributes[STORE_TARGET].literal ||
+	    !value->constant || !unconditional)
 		return;
 	var = find_var(checker, node->attributes[STORE_TARGET].value.text.at,
 		       node->attributes[STORE_TARGET].value.text.len);
@@ -441,6 +532,29 @@ check_store(struct checker *checker, struct task_node *node, bool unconditional)
 	}
 	checker->constants = constant;
 	var->constant = true;
+}
+
+#define ON_ERROR_WORDS "abort, continue, finish"
+
+/* What it sends comes behind the Finish of the run, so it is known when the task is loaded. */
+static void
+check_correction(struct checker *checker, struct task_node *node)
+{
+	const struct task_attribute *when = &node->attributes[BOOTSTRAP_WHEN];
+	const struct task_attribute *finish = &node->attributes[BOOTSTRAP_FINISH];
+	size_t len = 0;
+	const char *text = constant_text(when, &len);
+	bool on = true;
+
+	check_word(checker, node, BOOTSTRAP_WHEN, when_by_name, "always, finishRefused");
+	if (when->template && !text)
+		check_error(checker, node, BOOTSTRAP_WHEN,
+			    "write always or finishRefused, no expression");
+	node->correction = text && when_by_name(text, len) == 1;
+	if (node->correction && finish->template &&
+	    (!finish->constant || (!value_boolean(&finish->value, &on) && !on)))
+		check_error(checker, node, BOOTSTRAP_FINISH,
+			    "a correction ends with a Finish of its own: remove the attribute");
 }
 
 static void
@@ -459,6 +573,8 @@ check_bootstrap(struct checker *checker, struct task_node *node)
 		   "instance, resource, object");
 	check_word(checker, node, BOOTSTRAP_FORMAT, composite_format,
 		   "tlv, senml-json, senml-cbor, lwm2m-cbor");
+	check_word(checker, node, BOOTSTRAP_ON_ERROR, on_error_by_name, ON_ERROR_WORDS);
+	check_correction(checker, node);
 }
 
 static void
@@ -482,6 +598,8 @@ check_configuration(struct checker *checker, struct task_node *node)
 	if (node->attributes[SERVER_ID].given == node->attributes[SERVER_NAME].given)
 		check_error(checker, node, -1,
 			    "give the server by serverId or by serverName, one of both");
+	checker->task->servers = true;
+	check_word(checker, node, SERVER_ON_ERROR, on_error_by_name, ON_ERROR_WORDS);
 	check_instance_id(checker, node, SERVER_SECURITY);
 	check_instance_id(checker, node, SERVER_SERVER);
 }
@@ -504,8 +622,27 @@ check_node(struct checker *checker, struct task_node *node, bool unconditional)
 	case TAG_READ:
 		check_target(checker, node);
 		break;
+	case TAG_UPLOAD:
+		check_upload(checker, node);
+		break;
+	case TAG_CLEANSE:
+		check_word(checker, node, CLEANSE_ON_ERROR, on_error_by_name, ON_ERROR_WORDS);
+		break;
 	case TAG_CONFIGURATION:
 		check_configuration(checker, node);
+		break;
+	case TAG_JOIN:
+	case TAG_LEAVE:
+	case TAG_REMOVE_PROPERTY:
+		checker->task->effects = true;
+		check_kinds(checker, node, 0, 1u << VALUE_STRING, "names are text");
+		break;
+	case TAG_DEFAULTS:
+		if (node->attributes[DEFAULTS_VALUE].given && !node->attributes[DEFAULTS_VALUE].len)
+			check_error(
+				checker, node, DEFAULTS_VALUE,
+				"an empty attribute is null, which is no default: write ${''} for "
+				"an empty text");
 		break;
 	case TAG_IF:
 	case TAG_WHILE:
@@ -517,6 +654,7 @@ check_node(struct checker *checker, struct task_node *node, bool unconditional)
 				    "foreach needs a list: use .split");
 		break;
 	case TAG_LOG:
+		checker->task->logs = true;
 		check_word(checker, node, LOG_LEVEL, log_level_by_name,
 			   "TRACE, DEBUG, INFO, WARNING, ERROR");
 		break;
@@ -538,13 +676,17 @@ static void
 check_nodes(struct checker *checker, struct task_node *node, bool unconditional)
 {
 	for (; node; node = node->next) {
+		bool correction = checker->in_correction;
 		bool flow =
 			node->tag == TAG_IF || node->tag == TAG_FOREACH || node->tag == TAG_WHILE;
 
 		for (int i = 0; i < TASK_ATTRIBUTES; i++)
 			fold(checker, &node->attributes[i]);
 		check_node(checker, node, unconditional);
+		checker->in_correction =
+			correction || (node->tag == TAG_BOOTSTRAP && node->correction);
 		check_nodes(checker, node->children, unconditional && !flow);
+		checker->in_correction = correction;
 		if (node->otherwise)
 			check_nodes(checker, node->otherwise, false);
 	}
@@ -560,4 +702,5 @@ task_check(struct task *task, struct diag_list *diags)
 	define_var(&checker, VAR_SERVER_INSTANCE, strlen(VAR_SERVER_INSTANCE));
 	parse_nodes(&checker, task->root);
 	check_nodes(&checker, task->root, true);
+	task->session |= task->answers || task->effects;
 }

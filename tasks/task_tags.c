@@ -6,20 +6,21 @@
 #include "tasks/compile.h"
 #include "tasks/task_tree.h"
 
-#define REFUSED_EFFECT "is not served: a bootstrap run changes nothing in the inventory"
-
 const struct tag_rule tag_rules[TASK_TAGS] = {
 	[TAG_CONFIG] = { "config", { { "format" } }, PLACE_ROOT, .container = true },
 	[TAG_STORE] = { "store",
 			{ { "target", .required = true },
 			  { "value", .required = true, .nullable = true },
-			  { "type", .nullable = true } },
+			  { "type", .nullable = true },
+			  { "secret" } },
 			PLACE_ANYWHERE },
 	[TAG_BOOTSTRAP] = { "lwm2mBootstrap",
 			    { { "performBootstrapFinish" },
 			      { "finishSession" },
 			      { "granularity" },
-			      { "format" } },
+			      { "format" },
+			      { "onError" },
+			      { "when" } },
 			    PLACE_OUTSIDE,
 			    .container = true },
 	[TAG_WRITE] = { "write",
@@ -33,17 +34,18 @@ const struct tag_rule tag_rules[TASK_TAGS] = {
 			 PLACE_BOOTSTRAP },
 	[TAG_UPLOAD] = { "upload",
 			 { { "key", .required = true }, { "resourceId", .required = true } },
-			 PLACE_BOOTSTRAP,
-			 .refused = "is not served: there is no folder of files to upload; write "
-				    "the value instead" },
-	[TAG_DISCOVER] = { "discover", { { "key", .nullable = true } }, PLACE_BOOTSTRAP },
-	[TAG_READ] = { "read", { { "key", .required = true } }, PLACE_BOOTSTRAP },
-	[TAG_CLEANSE] = { "lwm2mBootstrapCleanse", .place = PLACE_OUTSIDE },
+			 PLACE_BOOTSTRAP },
+	[TAG_DISCOVER] = { "discover",
+			   { { "key", .nullable = true }, { "output" } },
+			   PLACE_BOOTSTRAP },
+	[TAG_READ] = { "read", { { "key", .required = true }, { "output" } }, PLACE_BOOTSTRAP },
+	[TAG_CLEANSE] = { "lwm2mBootstrapCleanse", { { "onError" } }, PLACE_OUTSIDE },
 	[TAG_CONFIGURATION] = { "lwm2mBootstrapConfiguration",
 				{ { "serverId" },
 				  { "serverName" },
 				  { VAR_SECURITY_INSTANCE },
-				  { VAR_SERVER_INSTANCE } },
+				  { VAR_SERVER_INSTANCE },
+				  { "onError" } },
 				PLACE_OUTSIDE },
 	[TAG_IF] = { "if", { { "expr", .required = true } }, PLACE_ANYWHERE, .container = true },
 	[TAG_ELSE] = { "else", .place = PLACE_IF, .container = true },
@@ -60,21 +62,15 @@ const struct tag_rule tag_rules[TASK_TAGS] = {
 			 { { "status", .required = true }, { "message", .nullable = true } },
 			 PLACE_ANYWHERE },
 	[TAG_COMMENT] = { "comment", { { "text", .nullable = true } }, PLACE_ANYWHERE },
-	[TAG_DEFAULTS] = { "defaults", .place = PLACE_ANYWHERE,
-			   .refused = "is not served: give defaults with the ? operator, or as "
-				      "setting values of groups" },
-	[TAG_JOIN] = { "join",
-		       { { "group", .required = true } },
-		       PLACE_ANYWHERE,
-		       .refused = REFUSED_EFFECT },
-	[TAG_LEAVE] = { "leave",
-			{ { "group", .required = true } },
-			PLACE_ANYWHERE,
-			.refused = REFUSED_EFFECT },
+	[TAG_DEFAULTS] = { "defaults",
+			   { { "target", .required = true },
+			     { "value", .required = true, .nullable = true } },
+			   PLACE_ANYWHERE },
+	[TAG_JOIN] = { "join", { { "group", .required = true } }, PLACE_ANYWHERE },
+	[TAG_LEAVE] = { "leave", { { "group", .required = true } }, PLACE_ANYWHERE },
 	[TAG_REMOVE_PROPERTY] = { "removeProperty",
 				  { { "target", .required = true } },
-				  PLACE_ANYWHERE,
-				  .refused = REFUSED_EFFECT },
+				  PLACE_ANYWHERE },
 };
 
 bool
@@ -144,6 +140,38 @@ granularity_by_name(const char *name, size_t len)
 		{ "resource", GRANULARITY_RESOURCE },
 		{ "object", GRANULARITY_OBJECT },
 	};
+
+	return word_value(words, sizeof words / sizeof *words, name, len);
+}
+
+int
+on_error_by_name(const char *name, size_t len)
+{
+	static const struct word words[] = {
+		{ "abort", BATCH_ABORT },
+		{ "continue", BATCH_CONTINUE },
+		{ "finish", BATCH_FINISH },
+	};
+
+	return word_value(words, sizeof words / sizeof *words, name, len);
+}
+
+int
+store_type_by_name(const char *name, size_t len)
+{
+	static const struct word words[] = {
+		{ "var", STORE_VAR },
+		{ "devProp", STORE_PROPERTY },
+		{ "history", STORE_HISTORY },
+	};
+
+	return word_value(words, sizeof words / sizeof *words, name, len);
+}
+
+int
+when_by_name(const char *name, size_t len)
+{
+	static const struct word words[] = { { "always", 0 }, { "finishRefused", 1 } };
 
 	return word_value(words, sizeof words / sizeof *words, name, len);
 }

@@ -48,14 +48,26 @@ enum task_tag {
 };
 
 /* Attributes by tag: the index in task_node.attributes. */
-enum { TASK_ATTRIBUTES = 4 };
+enum { TASK_ATTRIBUTES = 6 };
 enum { CONFIG_FORMAT };
-enum { STORE_TARGET, STORE_VALUE, STORE_TYPE };
-enum { BOOTSTRAP_FINISH, BOOTSTRAP_SESSION, BOOTSTRAP_GRANULARITY, BOOTSTRAP_FORMAT };
+enum { STORE_TARGET, STORE_VALUE, STORE_TYPE, STORE_SECRET };
+enum {
+	BOOTSTRAP_FINISH,
+	BOOTSTRAP_SESSION,
+	BOOTSTRAP_GRANULARITY,
+	BOOTSTRAP_FORMAT,
+	BOOTSTRAP_ON_ERROR,
+	BOOTSTRAP_WHEN
+};
 enum { WRITE_KEY, WRITE_VALUE, WRITE_TYPE, WRITE_FORMAT };
-enum { TARGET_KEY }; /* delete, discover, read, upload */
-enum { SERVER_ID, SERVER_NAME, SERVER_SECURITY, SERVER_SERVER };
-enum { IF_EXPR }; /* if, while */
+enum { UPLOAD_KEY = WRITE_KEY, UPLOAD_FILE = WRITE_VALUE };
+enum { TARGET_KEY, TARGET_OUTPUT }; /* delete, discover, read */
+enum { CLEANSE_ON_ERROR };
+enum { SERVER_ID, SERVER_NAME, SERVER_SECURITY, SERVER_SERVER, SERVER_ON_ERROR };
+enum { DEFAULTS_TARGET, DEFAULTS_VALUE };
+enum { GROUP_NAME };      /* join, leave */
+enum { PROPERTY_TARGET }; /* removeProperty */
+enum { IF_EXPR };         /* if, while */
 enum { FOREACH_LIST, FOREACH_ITERATOR };
 enum { LOG_MESSAGE, LOG_LEVEL };
 enum { FINISH_STATUS, FINISH_MESSAGE };
@@ -75,6 +87,9 @@ struct task_attribute {
 	struct value value;
 	const struct xml_attribute *xml; /* while loading alone */
 };
+
+/* What <store type> says. */
+enum store_type { STORE_VAR, STORE_PROPERTY, STORE_HISTORY };
 
 /* How writes are put together to requests. */
 enum granularity { GRANULARITY_INSTANCE, GRANULARITY_RESOURCE, GRANULARITY_OBJECT };
@@ -101,8 +116,11 @@ struct task_node {
 		struct task_write write;
 		struct {
 			bool known;
+			bool answers; /* discover, read: the task uses the output */
 			struct key key;
 		} target; /* delete, discover, read */
+		enum store_type store;
+		bool correction; /* lwm2mBootstrap: when="finishRefused" */
 	};
 };
 
@@ -112,7 +130,7 @@ struct task {
 	const struct objects *objects;
 	struct task_node *root;
 	unsigned steps;
-	bool session;
+	bool session, answers, effects, servers, files, logs;
 };
 
 /* One attribute of a tag, as the language defines it. */
@@ -136,7 +154,6 @@ struct tag_rule {
 	struct attribute_rule attributes[TASK_ATTRIBUTES];
 	enum tag_place place;
 	bool container;
-	const char *refused; /* why a task with this tag cannot be served, or NULL */
 };
 
 extern const struct tag_rule tag_rules[TASK_TAGS];
@@ -156,6 +173,9 @@ tag_name(const struct task_node *node)
 /* Names used in attributes; the value, or -1. */
 int log_level_by_name(const char *name, size_t len); /* enum task_log_level */
 int granularity_by_name(const char *name, size_t len);
+int on_error_by_name(const char *name, size_t len);      /* enum batch_on_error */
+int store_type_by_name(const char *name, size_t len);    /* enum store_type */
+int when_by_name(const char *name, size_t len);          /* 0, always; 1, finishRefused */
 int finish_status_by_name(const char *name, size_t len); /* enum task_status */
 int format_by_name(const char *name, size_t len); /* enum content_format, by name or number */
 

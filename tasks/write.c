@@ -70,6 +70,12 @@ write_type(const struct key *key, const char *given, size_t len, enum lwm2m_type
 	return 0;
 }
 
+bool
+write_takes_file(enum lwm2m_type type)
+{
+	return type == LWM2M_OPAQUE || type == LWM2M_STRING || type == LWM2M_CORELNK;
+}
+
 /* A multiple resource that is named without an instance takes a list. */
 static bool
 takes_list(const struct key *key)

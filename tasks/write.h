@@ -20,6 +20,9 @@ int write_check_key(const struct key *key, char error[static WRITE_ERROR_MAX])
 int write_type(const struct key *key, const char *given, size_t len, enum lwm2m_type *type,
 	       char error[static WRITE_ERROR_MAX]) __attribute__((warn_unused_result));
 
+/* True for types that a file's content can be: the bytes as they are, or as UTF-8 text. */
+bool write_takes_file(enum lwm2m_type type);
+
 /* Kinds that the value may have, as a bit set. */
 unsigned write_kinds(const struct key *key, enum lwm2m_type type);
 

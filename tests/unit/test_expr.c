@@ -178,7 +178,7 @@ static const struct row failures[] = {
 	{ "x${sv.missing}", "error: sv.missing is not set" },
 	{ "${'x' + sv.missing}", "error: sv.missing is not set" },
 	{ "${'x'.concat(sv.missing)}", "error: sv.missing is not set" },
-	{ "${#missing}", "error: #missing is not defined: no store before it names it" },
+	{ "${#missing}", "error: #missing is not defined: nothing before it gives it a value" },
 	{ "${device.domain.length}", "error: device.domain is not known of this device" },
 	{ "${device.property.none.length}",
 	  "error: device.property.none is not known of this device" },

@@ -88,16 +88,35 @@ Test(task, wrong_shapes)
 		{ "<config><store target='' value='b'/></config>",
 		  "an empty attribute is null, and target must" },
 		{ "<config><store target='a' value=''/></config>",
-		  "an empty attribute is null, and a variable is text" },
-		{ "<config><store target='a' value='b' type='devProp'/></config>",
-		  "keeps variables alone" },
-		{ "<config><store target='a' value='b' type='history'/></config>",
-		  "keeps variables alone" },
-		{ "<config><defaults/></config>", "<defaults> is not served" },
-		{ "<config><join group='a'/></config>", "<join> is not served" },
-		{ "<config><leave group='a'/></config>", "<leave> is not served" },
-		{ "<config><removeProperty target='a'/></config>",
-		  "<removeProperty> is not served" },
+		  "an empty attribute is null, and what is stored is text" },
+		{ "<config><store target='a' value='b' type='global'/></config>",
+		  "\"global\" is none of var, devProp, history" },
+		{ "<config><store target='a' value='b' type='${sv.t}'/></config>",
+		  "is none of var, devProp, history" },
+		{ "<config><store target='a' value='b' secret='true'/></config>",
+		  "secret masks a setting value" },
+		{ "<config><store target='a' value='b' type='devProp' secret='very'/></config>",
+		  "neither true nor false" },
+		{ "<config><defaults target='a'/></config>", "<defaults> lacks the attribute value" },
+		{ "<config><defaults target='a' value=''/></config>", "which is no default" },
+		{ "<config><join/></config>", "<join> lacks the attribute group" },
+		{ "<config><leave group='${5}'/></config>",
+		  "the value is integer, but names are text" },
+		{ "<config><removeProperty target=''/></config>", "target must have a value" },
+		{ "<config><lwm2mBootstrap onError='ignore'/></config>",
+		  "\"ignore\" is none of abort, continue, finish" },
+		{ "<config><lwm2mBootstrapCleanse onError='ignore'/></config>",
+		  "none of abort, continue, finish" },
+		{ "<config><lwm2mBootstrap when='later'/></config>",
+		  "\"later\" is none of always, finishRefused" },
+		{ "<config><lwm2mBootstrap when='${sv.x}'/></config>",
+		  "write always or finishRefused, no expression" },
+		{ "<config><lwm2mBootstrap when='finishRefused' "
+		  "performBootstrapFinish='false'/></config>",
+		  "a correction ends with a Finish of its own" },
+		{ "<config><lwm2mBootstrap when='finishRefused'><discover output='a'/>"
+		  "<log message='${#a}'/></lwm2mBootstrap></config>",
+		  "it cannot use answers" },
 		{ "<config><if expr='maybe'/></config>", "\"maybe\" is neither true nor false" },
 		{ "<config><foreach list='a,b'/></config>",
 		  "the value is string, but foreach needs a list" },
@@ -162,7 +181,12 @@ Test(task, wrong_operations)
 		{ "<delete/>", "<delete> lacks the attribute key" },
 		{ "<discover key='/1/0'/>", "<discover> takes an object" },
 		{ "<read key='/1/0/1'/>", "takes an object or an instance" },
-		{ "<upload key='/0/2/5' resourceId='cert'/>", "<upload> is not served" },
+		{ "<upload key='/1/0/1' resourceId='cert'/>",
+		  "Lifetime is integer: a file's content goes into opaque and string resources" },
+		{ "<upload key='/0/2' resourceId='cert'/>", "the key must name a resource" },
+		{ "<upload key='/0/2/5'/>", "<upload> lacks the attribute resourceId" },
+		{ "<read key='/1' output='${5}'/>",
+		  "the value is integer, but a variable is named by text" },
 		{ "<write key='/1/0/1' value='${'/>", "t.xml:2:" },
 	};
 	char text[400];
@@ -243,19 +267,32 @@ Test(task, length_is_characters)
 
 Test(task, the_examples_load_without_a_word)
 {
-	static const char *const files[] = { "reference-task.xml", "cleanse-and-condition.xml" };
+	static const struct {
+		const char *name;
+		unsigned steps;
+		bool session, answers, servers, logs;
+	} files[] = {
+		{ "reference-task.xml", 15, false, false, false, false },
+		{ "cleanse-and-condition.xml", 8, false, false, true, true },
+		{ "beside-own-account.xml", 18, true, true, false, true },
+	};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		char file[300];
 		struct task *task;
 
-		snprintf(file, sizeof file, "%s/conf/policy/tasks/%s", SOURCE_ROOT, files[i]);
+		snprintf(file, sizeof file, "%s/conf/policy/tasks/%s", SOURCE_ROOT,
+			 files[i].name);
 		task = task_load_file(file, objects, &diags);
 		cr_assert_not_null(task, "%s: %s", file, diags.count ? diags.items[0].text : "");
 		cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
 		cr_assert(!strcmp(task_name(task), file));
-		cr_assert_not(task_depends_on_session(task));
-		cr_assert_eq(task_steps(task), i ? 8 : 15);
+		cr_assert_eq(task_depends_on_session(task), files[i].session);
+		cr_assert_eq(task_uses_answers(task), files[i].answers);
+		cr_assert_eq(task_uses_servers(task), files[i].servers);
+		cr_assert_eq(task_logs(task), files[i].logs);
+		cr_assert_not(task_has_effects(task) || task_uses_files(task));
+		cr_assert_eq(task_steps(task), files[i].steps);
 		task_free(task);
 	}
 }
