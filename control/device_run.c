@@ -280,7 +280,9 @@ on_answer(void *ctx, unsigned index)
 		return NULL;
 	maker->answer = (struct compile_answer){
 		.code = memory->answers[index].code,
-		.format = memory->answers[index].format,
+		.format = memory->answers[index].format == SESSION_NO_FORMAT
+				  ? -1
+				  : memory->answers[index].format,
 		.payload = memory->answers[index].bytes,
 		.len = memory->answers[index].len,
 	};

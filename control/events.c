@@ -95,6 +95,17 @@ failure_text(const struct daemon *daemon, const struct session_event *event,
 		snprintf(out, TASK_SUMMARY_MAX,
 			 "the device ended its DTLS session before it answered %s", step);
 		break;
+	case CAUSE_BLOCKS:
+		snprintf(out, TASK_SUMMARY_MAX,
+			 "%s answered %u.%02u %s, which makes no sense in its block-wise transfer",
+			 step, event->code >> 5, event->code & 31, code_name(event->code));
+		break;
+	case CAUSE_TOO_LONG:
+		snprintf(out, TASK_SUMMARY_MAX, "the answer to %s is too long", step);
+		break;
+	case CAUSE_NO_ROOM:
+		snprintf(out, TASK_SUMMARY_MAX, "no buffer was free for the answer to %s", step);
+		break;
 	case CAUSE_NO_BATCH:
 		snprintf(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
 			 daemon->config->batch_wait_ms);
@@ -347,20 +358,47 @@ on_started(struct daemon *daemon, struct device *device, const struct session_ev
 			set_report(&telling, i, TASK_IN_PROGRESS, "in progress");
 }
 
+/* "PUT /0/2 answered 4.00 Bad Request, and 1 more was refused; " where steps were refused on the way */
+static void
+refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
+{
+	const struct session_event *event = telling->event;
+	unsigned more = event->refused_steps - 1u;
+	char step[PLAN_STEP_NAME_MAX], rest[48] = "";
+
+	if (!event->refused_steps) {
+		*out = '\0';
+		return;
+	}
+	if (more)
+		snprintf(rest, sizeof rest, ", and %u more %s refused", more,
+			 more == 1 ? "was" : "were");
+	snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
+		 plan_step_name(telling->plan, event->refused_step, step),
+		 event->refused_code >> 5, event->refused_code & 31,
+		 code_name(event->refused_code), rest);
+}
+
 static void
 tell_finished(struct telling *telling)
 {
-	char summary[TASK_SUMMARY_MAX];
+	char summary[TASK_SUMMARY_MAX], refused[TASK_SUMMARY_MAX];
+	unsigned culprit = plan_task_of_step(telling->plan, telling->event->refused_step);
 
+	refused_text(telling, refused);
 	for (unsigned i = 0; i < telling->plan->n_tasks; i++) {
 		const struct plan_task *task = &telling->plan->tasks[i];
+		bool warn = *refused && i == culprit;
 
 		if (task->state != PLAN_SENT)
 			continue;
-		snprintf(summary, sizeof summary, "%.250s%s%u operation%s accepted",
-			 task->summary ? task->summary : "", task->summary ? "; " : "",
-			 task->n_steps, task->n_steps == 1 ? "" : "s");
-		set_report(telling, i, task->final, summary);
+		snprintf(summary, sizeof summary, "%s%.150s%s%u operation%s %s",
+			 warn ? refused : "", task->summary ? task->summary : "",
+			 task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
+			 warn ? "sent" : "accepted");
+		set_report(telling, i,
+			   warn && task->final == TASK_SUCCESS ? TASK_WARNING : task->final,
+			   summary);
 	}
 }
 
@@ -479,12 +517,23 @@ on_unknown(struct daemon *daemon, const struct session_event *event)
 
 /* ---- batches on demand ---- */
 
+/* Nothing is to be sent: what that means for who asks. */
+static uint8_t
+refusal(const struct session_event *event)
+{
+	enum { BAD_REQUEST = 0x80, METHOD_NOT_ALLOWED = 0x85 };
+
+	/* OMA Core TS 6.1.7.2: a pack that is refused is asked for by a request instead. */
+	return event->ask == ASK_PACK ? METHOD_NOT_ALLOWED : BAD_REQUEST;
+}
+
 static void
 answer_batch(struct daemon *daemon, const struct session_event *event, unsigned worker,
 	     const struct batch *batch, uint16_t from)
 {
 	struct stack_command command = {
 		.kind = STACK_BATCH,
+		.code = refusal(event),
 		.from = from,
 		.session = event->session,
 		.batch = batch,
@@ -523,7 +572,7 @@ hand_out(struct daemon *daemon, struct device *device, const struct session_even
 		publish_run(daemon, device, run);
 		return;
 	}
-	if (run->batch)
+	if (run->batch && event->ask == ASK_RUN)
 		device->format = event->format;
 	if (retired_add(&daemon->retired, run->batch) < 0)
 		log_error("a batch cannot be freed: out of memory");
@@ -535,17 +584,23 @@ make_batch(struct daemon *daemon, struct device *device, const struct session_ev
 	   unsigned worker)
 {
 	struct live_session *live = device->live;
-	const struct run_request request = { .device = device,
-					     .format = event->format,
-					     .session = true,
-					     .memory = &live->memory };
+	char acc[sizeof event->name + 1];
+	struct run_request request = { .device = device,
+				       .format = live->format,
+				       .session = true,
+				       .memory = &live->memory };
 	struct device_run run;
 
+	if (event->ask == ASK_PACK) {
+		snprintf(acc, sizeof acc, "%.*s", (int)event->name_len, (const char *)event->name);
+		request.acc = acc;
+	}
 	if (device_run_make(daemon, &request, &run) < 0) {
 		log_error("out of memory for a device's batch");
 		answer_batch(daemon, event, worker, NULL, 0);
 		return;
 	}
+	run.per_session |= event->ask != ASK_RUN;
 	set_plan(daemon, live, run.plan);
 	hand_out(daemon, device, event, worker, &run);
 }
@@ -562,29 +617,41 @@ keep_answer(struct live_session *live, const struct session_event *event)
 		log_error("the answer of a device cannot be kept");
 }
 
+/* The rest of a run is of the session it began in, and of no other. */
+static struct live_session *
+live_of_ask(struct daemon *daemon, struct device *device, const struct session_event *event,
+	    unsigned worker)
+{
+	struct live_session *live;
+
+	if (event->ask != ASK_REST) {
+		live = begin_live(daemon, device, event, worker);
+		if (live)
+			live->format = event->format;
+		return live;
+	}
+	live = find_live(device, event, worker);
+	if (live)
+		keep_answer(live, event);
+	return live;
+}
+
 static void
 on_needs_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
 	       unsigned worker)
 {
-	struct session_event asked = *event;
-	struct live_session *live = begin_live(daemon, device, event, worker);
 	const struct batch *ready = NULL;
 
-	if (!live) {
+	if (!live_of_ask(daemon, device, event, worker)) {
 		answer_batch(daemon, event, worker, NULL, 0);
 		return;
 	}
-	if (event->ask == ASK_REST) {
-		keep_answer(live, event);
-		asked.format = live->format; /* the event's is the answer's */
-	} else if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION)) {
+	if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION))
 		ready = published_in(device, event->format);
-	}
-	live->format = asked.format;
 	if (ready)
 		answer_batch(daemon, event, worker, ready, 0);
 	else
-		make_batch(daemon, device, &asked, worker);
+		make_batch(daemon, device, event, worker);
 }
 
 /* ---- all of them ---- */

@@ -1,562 +1,769 @@
-/*
- * answers: runs that wait for what a device answers, effects, error policies, corrections, uploads and packs.
- * The exact bytes of writes are test_compile's.
- */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Answers that decide what follows: put together from blocks, handed over, awaited, given back. */
 #include <criterion/criterion.h>
 
-#include "tasks/compile_internal.h"
+#include "tests/unit/scripted_peer.h"
 
-enum { LOADED_MAX = 64, TEXT_MAX = 4000 };
+enum { CAPACITY = 8192 };
 
-static struct objects *objects;
-static struct compiler *compiler;
-static struct task *tasks[LOADED_MAX];
-static unsigned n_tasks;
-static struct task_result results[LOADED_MAX];
-
-/* What the device answers, one a batch. */
-static struct compile_answer answers[8];
-static unsigned n_answers;
-static char told[TEXT_MAX]; /* logs and effects */
-static unsigned drawn;      /* random bytes of the run */
-
-static struct value
-setting(void *ctx, const char *name, size_t len)
+/* A device whose batch is these letters (stack_world.h) and ends in an answer that matters. */
+static struct world *
+asking_with(const char *letters, const struct world_options *options)
 {
-	if (len == 12 && !memcmp(name, "managementId", 12))
-		return (struct value){ VALUE_STRING, .text = { "mgmt-0001", 9 } };
-	if (len == 8 && !memcmp(name, "password", 8))
-		return (struct value){ VALUE_STRING, .text = { "pw", 2 } };
-	return (struct value){ VALUE_NULL };
+	struct world *world = world_new_options(4, options);
+	struct batch *batch = world_batch_of(world, 11542, letters);
+
+	batch->continues = true;
+	world_device(world, "dev-0001", batch, 0);
+	return world;
 }
 
-static struct value
-attribute(void *ctx, const char *root, const char *name, size_t len)
+static struct world *
+asking(const char *letters)
 {
-	return (struct value){ VALUE_STRING, .text = { "dev", 3 } };
+	return asking_with(letters, &(struct world_options){ 0 });
 }
 
-/* Seeded anew for every run, as a session's generator is. */
-static int
-random_bytes(void *ctx, uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = (uint8_t)drawn++;
-	return 0;
-}
-
-static const struct expr_env env = { .setting = setting,
-				     .attribute = attribute,
-				     .random = random_bytes };
-
-static void __attribute__((format(printf, 1, 2))) tell(const char *format, ...)
-{
-	size_t at = strlen(told);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(told + at, sizeof told - at, format, args);
-	va_end(args);
-}
-
-static void
-on_log(void *ctx, unsigned task, enum task_log_level level, const char *text, size_t len)
-{
-	tell("log %u %.*s\n", task, (int)len, text);
-}
-
-static const struct compile_answer *
-on_answer(void *ctx, unsigned index)
-{
-	return index < n_answers ? &answers[index] : NULL;
-}
-
-static void
-on_effect(void *ctx, const struct compile_effect *effect)
-{
-	static const char *const kinds[] = { "store", "remove", "join", "leave", "history" };
-
-	tell("%s %u %.*s=%.*s%s\n", kinds[effect->kind], effect->task, (int)effect->name_len,
-	     effect->name, (int)effect->text_len, effect->text ? effect->text : "",
-	     effect->secret ? " secret" : "");
-}
-
-static const struct compile_file *
-on_upload(void *ctx, const char *id, size_t len)
-{
-	static const struct compile_file der = { (const uint8_t *)"\x30\xff\x00", 3 };
-
-	return len == 3 && !memcmp(id, "der", 3) ? &der : NULL;
-}
-
-static const struct compile_hooks hooks = {
-	.log = on_log,
-	.answer = on_answer,
-	.effect = on_effect,
-	.upload = on_upload,
+struct piece {
+	uint8_t code;
+	int num; /* < 0: no Block2 */
+	uint8_t more, szx;
+	size_t from, len; /* of text() */
+	uint8_t etag;     /* 0: none */
+	uint32_t size2;   /* 0: none */
+	bool no_format;
 };
 
-static void
-setup(void)
+/* What the device says: its byte i. */
+static uint8_t
+text(size_t i)
 {
-	objects = objects_new();
-	compiler = compiler_new(objects, 7);
-	compiler_set_hooks(compiler, &hooks);
-	n_tasks = n_answers = 0;
+	return (uint8_t)(i * 13 + i / 256 + 5);
 }
 
 static void
-teardown(void)
+write_piece(struct writer *writer, const struct piece *piece)
 {
-	compiler_free(compiler);
-	for (unsigned i = 0; i < LOADED_MAX; i++)
-		task_free(tasks[i]);
-	memset(tasks, 0, sizeof tasks);
-	objects_free(objects);
-}
+	struct coap_block block = { (uint32_t)piece->num, piece->more, piece->szx };
+	uint16_t last = 0;
 
-TestSuite(answers, .init = setup, .fini = teardown);
-
-static void
-add(const char *text)
-{
-	struct diag_list diags;
-
-	diag_list_init(&diags);
-	tasks[n_tasks] = task_load("t.xml", text, strlen(text), objects, &diags);
-	cr_assert_not_null(tasks[n_tasks], "%s: %s", text, diags.count ? diags.items[0].text : "");
-	n_tasks++;
-	diag_list_fini(&diags);
-}
-
-static struct task *
-add_example(const char *name)
-{
-	struct diag_list diags;
-	char file[300];
-
-	diag_list_init(&diags);
-	snprintf(file, sizeof file, "%s/conf/policy/tasks/%s", SOURCE_ROOT, name);
-	tasks[n_tasks] = task_load_file(file, objects, &diags);
-	cr_assert_not_null(tasks[n_tasks]);
-	diag_list_fini(&diags);
-	return tasks[n_tasks++];
-}
-
-static struct batch *
-compile(void)
-{
-	*told = '\0';
-	drawn = 0;
-	return compile_run(compiler, (const struct task *const *)tasks, n_tasks, &env, FORMAT_TLV,
-			   results);
+	if (piece->etag)
+		coap_write_option(writer, &last,
+				  &(struct coap_option){ COAP_OPTION_ETAG, 1, &piece->etag });
+	if (!piece->no_format)
+		coap_write_option_uint(writer, &last, COAP_OPTION_CONTENT_FORMAT, 40);
+	if (piece->num >= 0)
+		coap_write_option_uint(writer, &last, COAP_OPTION_BLOCK2,
+				       coap_block_encode(&block));
+	if (piece->size2)
+		coap_write_option_uint(writer, &last, COAP_OPTION_SIZE2, piece->size2);
+	if (piece->len)
+		writer_u8(writer, 0xff);
+	for (size_t i = 0; i < piece->len; i++)
+		writer_u8(writer, text(piece->from + i));
 }
 
 static void
-answer(uint8_t code, int format, const char *text)
+answer_as(struct world *world, const struct coap_header *request, enum coap_type type, uint16_t mid,
+	  const struct piece *piece)
 {
-	answers[n_answers++] =
-		(struct compile_answer){ code, format, (const uint8_t *)text, strlen(text) };
+	uint8_t bytes[DATAGRAM_MAX];
+	struct writer writer = writer_init(bytes, sizeof bytes);
+	struct coap_header header = *request;
+
+	header.type = type;
+	header.code = piece->code ? piece->code : COAP_CONTENT;
+	if (type != COAP_ACK)
+		header.mid = mid;
+	coap_write_header(&writer, &header);
+	write_piece(&writer, piece);
+	world_feed(world, PORT, bytes, writer_finish(&writer));
 }
 
-/* All steps as a person sees them, with what is not the default behind them. */
-static const char *
-steps(const struct batch *batch)
+static void
+answer_with(struct world *world, const struct coap_header *request, const struct piece *piece)
 {
-	static const char *const policies[] = { "", " continue", " finish" };
-	static char text[TEXT_MAX];
+	answer_as(world, request, COAP_ACK, 0, piece);
+}
+
+/* The Block2 option of the request that was just sent; -1: none. */
+static int64_t
+asked_block(const struct world *world)
+{
+	struct coap_msg msg = sent(world, world->out.used - 1);
+	struct coap_options_seen seen;
+
+	cr_assert_eq(coap_options_check(&msg, &seen), COAP_OPTIONS_FINE);
+	return seen.has & COAP_HAS_BLOCK2 ? (int64_t)seen.block2 : -1;
+}
+
+static void
+expect_answer(const struct world *world, uint8_t code, size_t len)
+{
+	const struct session_event *event = last_event(world);
+
+	cr_assert_eq(event->kind, SESSION_NEEDS_BATCH);
+	cr_expect_eq(event->ask, ASK_REST);
+	cr_expect_eq(event->code, code);
+	cr_assert_eq(event->answer_len, len, "%u bytes", event->answer_len);
+	for (size_t i = 0; i < len; i++)
+		cr_assert_eq(event->answer[i], text(i), "byte %zu", i);
+	cr_expect_eq(stack_gauges(world->stack).running, 1);
+}
+
+static void
+give_rest(struct world *world, struct session_ref ref, struct batch *batch, uint16_t from)
+{
+	struct stack_command command = {
+		.kind = STACK_BATCH, .session = ref, .batch = batch, .from = from
+	};
+
+	if (batch)
+		batch_hold(batch);
+	world_clear(world);
+	stack_command(world->stack, world->now, &command, &world->out);
+}
+
+static void
+expect_all_given_back(struct world *world, unsigned n)
+{
+	for (unsigned b = 0; b < world->n_batches; b++)
+		cr_expect_eq(atomic_load(&world->batches[b]->holders), n, "batch %u", b);
+}
+
+/* ---- the straight line ---- */
+
+Test(answers, a_discover_decides_what_follows)
+{
+	struct world *world = asking("d");
+	struct batch *rest = world_batch_of(world, 112, "wwf");
+	struct coap_header request = start(world);
+	struct coap_msg msg = sent(world, 1);
+	struct session_ref ref;
+
+	cr_expect_eq(msg.header.code, COAP_GET);
+	cr_expect_eq(asked_block(world), -1);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 60 });
+	cr_expect_eq(world->out.used, 0);
+	expect_answer(world, COAP_CONTENT, 60);
+	cr_expect_eq(last_event(world)->format, 40);
+	cr_expect_eq(last_event(world)->plan, 70);
+	cr_expect_eq(last_event(world)->step, 0);
+	ref = last_event(world)->session;
+
+	give_rest(world, ref, rest, 1);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(atomic_load(&world->batches[0]->holders), 0);
+	cr_expect_eq(atomic_load(&rest->holders), 1);
+	request = asked(world);
+	cr_expect_eq(request.code, COAP_PUT);
+	accept_step(world, &request);
+	request = asked(world);
+	cr_expect_eq(request.code, COAP_POST);
+	accept_step(world, &request);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(world->n_events, 3, "STARTED, NEEDS_BATCH, FINISHED");
+	cr_expect_eq(last_event(world)->plan, 71);
+	cr_expect_eq(last_event(world)->step, 2);
+	cr_expect_eq(world_count(world, COUNTER_bs_steps), 3);
+	cr_expect_eq(world_count(world, COUNTER_bs_answers), 1);
+	expect_all_given_back(world, 0);
+	world_free(world);
+}
+
+/* The control side may hand the same batch out again, and an answer may decide twice. */
+Test(answers, several_answers_in_one_run)
+{
+	struct world *world = asking("d");
+	struct batch *second = world_batch_of(world, 112, "dwr");
+	struct batch *third = world_batch_of(world, 112, "dwrf");
+	struct coap_header request = start(world);
+
+	second->continues = true;
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	give_rest(world, last_event(world)->session, second, 1);
+	request = asked(world);
+	accept_step(world, &request);
+	request = asked(world);
+	cr_expect_eq(request.code, COAP_GET);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 20 });
+	expect_answer(world, COAP_CONTENT, 20);
+	cr_expect_eq(last_event(world)->step, 2);
+	give_rest(world, last_event(world)->session, third, 3);
+	request = asked(world);
+	accept_step(world, &request);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	expect_all_given_back(world, 0);
+	world_free(world);
+}
+
+Test(answers, nothing_may_follow)
+{
+	struct world *world = asking("d");
+	struct batch *rest = world_batch_of(world, 112, "w");
+	struct coap_header request = start(world);
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	give_rest(world, last_event(world)->session, rest, 1);
+	cr_expect_eq(world->out.used, 0);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	expect_all_given_back(world, 0);
+	world_free(world);
+}
+
+/* The control side reports why; the device gets no Finish. */
+Test(answers, the_rest_may_be_impossible)
+{
+	struct world *world = asking("d");
+	struct coap_header request = start(world);
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	give_rest(world, last_event(world)->session, NULL, 0);
+	cr_expect_eq(world->out.used, 0);
+	expect_ended(world, SESSION_REFUSED, CAUSE_NONE);
+	cr_expect_eq(world_count(world, COUNTER_bs_stopped), 1);
+	world_free(world);
+}
+
+Test(answers, an_empty_answer_is_one)
+{
+	struct world *world = asking("d");
+	struct coap_header request = start(world);
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .no_format = true });
+	expect_answer(world, COAP_CONTENT, 0);
+	cr_expect_eq(last_event(world)->format, SESSION_NO_FORMAT);
+	world_free(world);
+}
+
+/* Of a Discover or Read in the middle nobody reads the answer: its first block is enough. */
+Test(answers, block_wise_answers_that_nobody_reads_are_accepted)
+{
+	struct world *world = world_new(2);
+	struct coap_header request;
+
+	world_device(world, "dev-0001", world_batch_of(world, 11542, "drf"), 0);
+	request = start(world);
+	answer_with(world, &request,
+		    &(struct piece){ .num = 0, .more = 1, .szx = 2, .len = 64, .size2 = 90000 });
+	request = asked(world);
+	cr_expect_eq(request.code, COAP_GET);
+	cr_expect_eq(asked_block(world), -1, "it went on with the answer");
+	answer_with(world, &request, &(struct piece){ .num = 0, .more = 1, .szx = 6, .len = 1024 });
+	request = asked(world);
+	accept_step(world, &request);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	world_free(world);
+}
+
+/* ---- blocks: RFC 7959 ---- */
+
+/* Answers in blocks of this size until none is left; `shrink_to` from the second one on. */
+static unsigned
+serve_blocks(struct world *world, struct coap_header request, size_t total, uint8_t szx,
+	     uint8_t shrink_to)
+{
 	size_t at = 0;
+	unsigned blocks = 0;
 
-	*text = '\0';
-	for (unsigned i = 0; batch && i < batch->n_steps; i++) {
-		const struct batch_step *step = batch->steps[i];
+	for (;;) {
+		size_t size = coap_block_size(szx), left = total - at;
+		struct piece piece = { .num = (int)(at / size),
+				       .more = left > size,
+				       .szx = szx,
+				       .from = at,
+				       .len = left < size ? left : size,
+				       .etag = 7 };
 
-		at += (size_t)batch_step_format(step, text + at, sizeof text - at);
-		at += (size_t)snprintf(text + at, sizeof text - at, "%s%s\n",
-				       policies[step->on_error],
-				       step->correction ? " correction" : "");
-	}
-	return text;
-}
-
-/* The steps that were sent are the first of the replay. */
-static void
-assert_prefix(const struct batch *before, const struct batch *after)
-{
-	cr_assert_geq(after->n_steps, before->n_steps);
-	for (unsigned i = 0; i < before->n_steps; i++) {
-		cr_assert_eq(batch_step_size(before->steps[i]), batch_step_size(after->steps[i]));
-		cr_assert_arr_eq(before->steps[i], after->steps[i],
-				 batch_step_size(before->steps[i]), "step %u", i);
-	}
-}
-
-#define CONFIG(tags) "<config>" tags "</config>"
-#define BLOCK(tags)  "<lwm2mBootstrap>" tags "</lwm2mBootstrap>"
-#define OPEN(tags)   "<lwm2mBootstrap performBootstrapFinish='false'>" tags "</lwm2mBootstrap>"
-#define DISCOVER     OPEN("<discover key='/0' output='links'/>")
-#define LIFETIME(n)  "<write key='/1/" n "/1' value='60'/>"
-
-/* TASKS section 7: Anjay keeps its own account in /0/1, the others in /0/0. */
-Test(answers, a_second_bootstrap_account_is_not_written_beside_or_over_the_clients_own)
-{
-	static const struct {
-		const char *links, *put, *log;
-	} devices[] = {
-		{ "</>;lwm2m=1.1,</0/1>", "PUT /0/0 ",
-		  "log 0 the account of dev is in /0/1, ours goes to /0/0\n" },
-		{ "lwm2m=\"1.0\",</0/0>", "PUT /0/1 ",
-		  "log 0 the account of dev is in /0/0, ours goes to /0/1\n" },
-		{ "</>;lwm2m=1.1, </0/0/>;ssid=5;uri=\"coaps://a,b\", </0/1>;ssid=0", "PUT /0/2 ",
-		  "log 0 the account of dev is in /0/1, ours goes to /0/2\n" },
-		{ "", "PUT /0/0 ", "log 0 the account of dev is in /0/?, ours goes to /0/0\n" },
-	};
-
-	add_example("beside-own-account.xml");
-	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-		struct batch *first, *rest;
-
-		n_answers = 0;
-		first = compile();
-		cr_assert_str_eq(steps(first), "GET /0\n");
-		cr_assert(first->continues);
-		cr_assert_eq(results[0].status, TASK_NOT_STARTED);
-		cr_assert_eq(results[0].n_steps, 1);
-		answer(69, 40, devices[i].links);
-		rest = compile();
-		cr_assert_not_null(rest, "%s", results[0].summary);
-		cr_assert_not(rest->continues);
-		assert_prefix(first, rest);
-		cr_assert(strstr(steps(rest), devices[i].put), "%s: %s", devices[i].links,
-			  steps(rest));
-		cr_assert_eq(rest->n_steps, 4);
-		cr_assert_str_eq(told, devices[i].log);
-		batch_free(first);
-		batch_free(rest);
+		answer_with(world, &request, &piece);
+		blocks++;
+		if (!piece.more)
+			return blocks;
+		at += size;
+		cr_assert_eq(world->out.used, 1);
+		cr_assert_eq(asked_block(world), (int64_t)(at / size << 4 | szx));
+		cr_assert_neq(asked(world).mid, request.mid);
+		request = asked(world);
+		szx = shrink_to < szx ? shrink_to : szx;
 	}
 }
 
-Test(answers, an_answer_of_another_kind_fails_the_task)
+Test(answers, every_block_size_and_every_length)
 {
-	static const struct {
-		uint8_t code;
-		int format;
-		const char *text, *summary;
-	} cases[] = {
-		{ 69, 0, "</0/0>", "the answer has content format 0 and is no link-format" },
-		{ 69, -1, "</0/0", "the answer is no link-format" },
-		{ 69, 40, "\xff", "the answer is no link-format" },
-		{ 132, -1, "", "#links is not defined" },
-	};
+	static const size_t lengths[] = { 1, 15, 16, 17, 1023, 1024, 1025, 3000, CAPACITY };
 
-	add(CONFIG(DISCOVER OPEN(LIFETIME("${#links.freeInstance(1)}"))));
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct batch *batch;
+	for (uint8_t szx = 0; szx <= COAP_SZX_MAX; szx++)
+		for (unsigned i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+			struct world *world = asking("d");
+			unsigned blocks;
 
-		n_answers = 0;
-		answer(cases[i].code, cases[i].format, cases[i].text);
-		batch = compile();
-		/* What was sent stays sent; there is no Finish. */
-		cr_assert_str_eq(steps(batch), "GET /0\n");
-		cr_assert_not(batch->continues);
-		cr_assert_eq(results[0].status, TASK_ERROR);
-		cr_assert_eq(results[0].n_steps, 1);
-		cr_assert(strstr(results[0].summary, cases[i].summary), "%s", results[0].summary);
-		batch_free(batch);
+			blocks = serve_blocks(world, start(world), lengths[i], szx, szx);
+			expect_answer(world, COAP_CONTENT, lengths[i]);
+			cr_expect_eq(world_count(world, COUNTER_bs_blocks), blocks - 1);
+			world_free(world);
+		}
+}
+
+Test(answers, the_device_may_choose_smaller_blocks_on_the_way)
+{
+	for (uint8_t szx = 1; szx <= COAP_SZX_MAX; szx++) {
+		struct world *world = asking("d");
+
+		serve_blocks(world, start(world), 3000, szx, szx - 1);
+		expect_answer(world, COAP_CONTENT, 3000);
+		world_free(world);
 	}
 }
 
-Test(answers, what_nothing_uses_is_not_waited_for)
+/* What the device sends in says nothing of what it takes, so our writes stay as they are. */
+Test(answers, the_size_of_its_answers_is_not_that_of_our_writes)
 {
-	struct batch *batch;
+	struct world *world = asking("d");
+	struct batch *rest = world_batch(world, 112, 900);
 
-	add(CONFIG(BLOCK("<discover key='/0' output='links'/><discover key='/1'/>")));
-	cr_assert_not(task_uses_answers(tasks[0]));
-	batch = compile();
-	cr_assert_str_eq(steps(batch), "GET /0\nGET /1\nPOST /bs\n");
-	cr_assert_not(batch->continues);
-	batch_free(batch);
+	serve_blocks(world, start(world), 100, 1, 1);
+	give_rest(world, last_event(world)->session, rest, 0);
+	cr_expect_eq(sent(world, 0).payload_len, 900);
+	world_free(world);
 }
 
-Test(answers, every_replay_begins_with_what_was_sent)
+Test(answers, blocks_come_lost_doubled_and_separately)
 {
-	struct batch *batches[3];
+	struct world *world = asking("d");
+	struct coap_header request = start(world), next;
+	struct piece first = { .num = 0, .more = 1, .szx = 2, .len = 64, .etag = 1 };
+	struct piece second = { .num = 1, .szx = 2, .from = 64, .len = 30, .etag = 1 };
 
-	/* Random values before, between and behind the answers; a task before and a task behind. */
-	add(CONFIG(BLOCK(LIFETIME(
-		"5") "<write key='/0/5/5' value='${string.secureRandom(16).encodeHex}'/>")));
-	add(CONFIG("<lwm2mBootstrapCleanse/>" DISCOVER
-		   "<store target='k' value='${string.secureRandom(9)}'/>" OPEN(
-			   "<write key='/0/${#links.freeInstance(0)}/5' value='${#k.encodeHex}'/>"
-			   "<discover key='/1' output='more'/>")
-			   BLOCK(LIFETIME("${#more.freeInstance(1)}"))));
-	add(CONFIG(OPEN(LIFETIME("9"))));
-	batches[0] = compile();
-	cr_assert_str_eq(steps(batches[0]), "PUT /1/5 11542 3 bytes\nPUT /0/5 11542 19 bytes\n"
-					    "DELETE /0\nDELETE /1\nGET /0\n");
-	cr_assert(batches[0]->continues);
-	cr_assert_eq(results[2].status, TASK_NOT_STARTED);
-	cr_assert_eq(results[2].n_steps, 0);
-	answer(69, 40, "</0/0>");
-	batches[1] = compile();
-	cr_assert(batches[1]->continues);
-	cr_assert_eq(batches[1]->n_steps, 7);
-	answer(69, 40, "</1>,</1/0>;ssid=1");
-	batches[2] = compile();
-	cr_assert_not(batches[2]->continues);
-	cr_assert_str_eq(steps(batches[2]),
-			 "PUT /1/5 11542 3 bytes\nPUT /0/5 11542 19 bytes\nDELETE /0\nDELETE /1\n"
-			 "GET /0\nPUT /0/1 11542 12 bytes\nGET /1\nPUT /1/1 11542 3 bytes\n"
-			 "PUT /1/9 11542 3 bytes\nPOST /bs\n");
-	assert_prefix(batches[0], batches[1]);
-	assert_prefix(batches[1], batches[2]);
-	for (unsigned i = 0; i < 3; i++)
-		batch_free(batches[i]);
+	world_tick(world, 3000000 + WORLD_TICKS_US);
+	cr_assert_eq(asked(world).mid, request.mid);
+	reply_as(world, &request, COAP_ACK, COAP_EMPTY, 0);
+	answer_as(world, &request, COAP_CON, 900, &first);
+	cr_assert_eq(world->out.used, 2, "the ACK and the next request");
+	next = asked(world);
+	answer_as(world, &request, COAP_CON, 900, &first); /* a copy */
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.type, COAP_ACK);
+	world_tick(world, 3000000 + WORLD_TICKS_US);
+	cr_assert_eq(asked(world).mid, next.mid);
+	cr_expect_eq(asked_block(world), 1 << 4 | 2);
+	answer_as(world, &next, COAP_NON, 901, &second);
+	expect_answer(world, COAP_CONTENT, 94);
+	answer_as(world, &next, COAP_NON, 901, &second); /* nobody waits for it */
+	cr_expect_eq(world->n_events, 2);
+	cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+	world_free(world);
 }
 
-Test(answers, a_task_that_fails_half_way_ends_the_run_without_finish)
+/* Replies to the first request and, in order, to those that follow; the last one decides. */
+struct odd_case {
+	const char *what;
+	struct piece pieces[5];
+	enum session_cause cause; /* CAUSE_NONE: an answer of `len` bytes comes of it */
+	size_t len;
+};
+
+static const struct odd_case odd_cases[] = {
+	{ "reserved size", { { .num = 0, .szx = 7, .len = 5 } }, CAUSE_BLOCKS, 0 },
+	{ "a block that is not full",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 63 } },
+	  CAUSE_BLOCKS,
+	  0 },
+	{ "a block that is too long",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 65 } },
+	  CAUSE_BLOCKS,
+	  0 },
+	{ "a last block that is too long", { { .num = 0, .szx = 0, .len = 17 } }, CAUSE_BLOCKS, 0 },
+	{ "block 3 first, then as asked",
+	  { { .num = 3, .szx = 2, .from = 192, .len = 64 }, { .num = 0, .szx = 2, .len = 50 } },
+	  CAUSE_NONE,
+	  50 },
+	{ "block 3 first, and again",
+	  { { .num = 3, .szx = 2, .from = 192, .len = 64 },
+	    { .num = 3, .szx = 2, .from = 192, .len = 64 } },
+	  CAUSE_BLOCKS,
+	  0 },
+	{ "block 0 twice: the number is asked for again",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64 },
+	    { .num = 0, .more = 1, .szx = 2, .len = 64 },
+	    { .num = 1, .szx = 2, .from = 64, .len = 64 } },
+	  CAUSE_NONE,
+	  128 },
+	{ "a device that knows block 0 only",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64 },
+	    { .num = 0, .more = 1, .szx = 2, .len = 64 },
+	    { .num = 0, .more = 1, .szx = 2, .len = 64 } },
+	  CAUSE_BLOCKS,
+	  0 },
+	{ "ETag changes once: from the start",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64, .etag = 1, .from = 9 },
+	    { .num = 1, .szx = 2, .from = 70, .len = 64, .etag = 2 },
+	    { .num = 0, .more = 1, .szx = 2, .len = 64, .etag = 2 },
+	    { .num = 1, .szx = 2, .from = 64, .len = 1, .etag = 2 } },
+	  CAUSE_NONE,
+	  65 },
+	{ "ETag changes each time",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64, .etag = 1 },
+	    { .num = 1, .szx = 2, .len = 64, .etag = 2 },
+	    { .num = 0, .more = 1, .szx = 2, .len = 64, .etag = 2 },
+	    { .num = 1, .szx = 2, .len = 64, .etag = 3 } },
+	  CAUSE_BLOCKS,
+	  0 },
+	{ "ETag vanishes",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64, .etag = 1 },
+	    { .num = 1, .szx = 2, .from = 64, .len = 3 },
+	    { .num = 0, .more = 1, .szx = 2, .len = 64 },
+	    { .num = 1, .szx = 2, .from = 64, .len = 3 } },
+	  CAUSE_NONE,
+	  67 },
+	{ "4.08 on the way: from the start",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64, .from = 3 },
+	    { .code = COAP_REQUEST_ENTITY_INCOMPLETE, .num = -1 },
+	    { .num = 0, .szx = 2, .len = 64 } },
+	  CAUSE_NONE,
+	  64 },
+	{ "4.08 twice",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64 },
+	    { .code = COAP_REQUEST_ENTITY_INCOMPLETE, .num = -1 },
+	    { .code = COAP_REQUEST_ENTITY_INCOMPLETE, .num = -1 } },
+	  CAUSE_REPLY,
+	  0 },
+	{ "4.04 on the way",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64 }, { .code = COAP_NOT_FOUND, .num = -1 } },
+	  CAUSE_REPLY,
+	  0 },
+	{ "the whole of it on the way",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64, .from = 8 }, { .num = -1, .len = 40 } },
+	  CAUSE_NONE,
+	  40 },
+	{ "an empty last block",
+	  { { .num = 0, .more = 1, .szx = 2, .len = 64 }, { .num = 1, .szx = 2 } },
+	  CAUSE_NONE,
+	  64 },
+	{ "larger blocks than were asked for",
+	  { { .num = 0, .more = 1, .szx = 0, .len = 16 },
+	    { .num = 1, .more = 0, .szx = 0, .from = 16, .len = 16 } },
+	  CAUSE_NONE,
+	  32 },
+	{ "announced as too long",
+	  { { .num = 0, .more = 1, .szx = 6, .len = 1024, .size2 = CAPACITY + 1 } },
+	  CAUSE_TOO_LONG,
+	  0 },
+	{ "2.03 is no answer", { { .code = COAP_VALID, .num = -1 } }, CAUSE_REPLY, 0 },
+};
+
+Test(answers, odd_transfers)
 {
-	struct batch *batch;
+	for (size_t i = 0; i < sizeof odd_cases / sizeof odd_cases[0]; i++) {
+		const struct odd_case *c = &odd_cases[i];
+		struct world *world = asking("d");
+		struct coap_header request = start(world);
 
-	add(CONFIG(OPEN(LIFETIME("5"))));
-	add(CONFIG(OPEN("<delete key='/1/7'/>") DISCOVER OPEN(
-		LIFETIME("${#links.instanceOfServer(0, 7)}"))));
-	add(CONFIG(BLOCK(LIFETIME("9"))));
-	answer(69, 40, "</0/0>");
-	batch = compile();
-	cr_assert_str_eq(steps(batch), "PUT /1/5 11542 3 bytes\nDELETE /1/7\nGET /0\n");
-	cr_assert_not(batch->continues);
-	cr_assert_eq(results[0].status, TASK_NOT_STARTED);
-	cr_assert_eq(results[1].status, TASK_ERROR);
-	cr_assert_eq(results[1].n_steps, 2);
-	cr_assert_eq(results[2].status, TASK_ERROR);
-	cr_assert(strstr(results[2].summary, "not run"), "%s", results[2].summary);
-	batch_free(batch);
-}
-
-Test(answers, a_task_that_fails_after_asking_alone_takes_nobody_with_it)
-{
-	struct batch *batch;
-
-	add(CONFIG(DISCOVER OPEN(LIFETIME("${#links.instanceOfServer(0, 7)}"))));
-	add(CONFIG(BLOCK(LIFETIME("9"))));
-	answer(69, 40, "</0/0>");
-	batch = compile();
-	cr_assert_str_eq(steps(batch), "GET /0\nPUT /1/9 11542 3 bytes\nPOST /bs\n");
-	cr_assert_eq(results[0].status, TASK_ERROR);
-	cr_assert_eq(results[1].status, TASK_NOT_STARTED);
-	cr_assert_eq(results[1].n_steps, 2);
-	batch_free(batch);
-}
-
-Test(answers, effects_are_told_and_read_by_the_rest_of_the_run)
-{
-	struct batch *batch;
-
-	add(CONFIG("<store type='devProp' target='key' value='${string.secureRandom(4)}' "
-		   "secret='true'/>"
-		   "<store type='history' target='made' value='${sv.key}'/>"
-		   "<removeProperty target='managementId'/><join group='root.a'/><leave "
-		   "group='root.${1 + 1}'/>"
-		   "<log message=\"${sv.key} ${sv.managementId ? 'gone'}\"/>"));
-	add(CONFIG("<log message=\"${sv.key} ${sv.managementId ? 'gone'}\"/>"
-		   "<store type='devProp' target='key' value='x'/><log message='${sv.none}'/>"));
-	add(CONFIG("<log message='${sv.key}'/>"));
-	cr_assert(task_has_effects(tasks[0]) && task_depends_on_session(tasks[0]));
-	batch = compile();
-	cr_assert_null(batch);
-	cr_assert_str_eq(told,
-			 "store 0 key=0123 secret\nhistory 0 made=0123\nremove 0 managementId=\n"
-			 "join 0 root.a=\nleave 0 root.2=\nlog 0 0123 gone\nlog 1 0123 gone\n"
-			 "store 1 key=x\nlog 2 0123\n");
-	cr_assert_eq(results[1].status, TASK_ERROR);
-	cr_assert_eq(results[2].status, TASK_SUCCESS);
-}
-
-Test(answers, defaults_stand_in_for_what_is_not_set)
-{
-	add(CONFIG("<defaults target='zone' value='north'/><defaults target='password' value='no'/>"
-		   "<log message=\"${sv.zone} ${sv.password} ${sv.get('zone')}\"/>"));
-	add(CONFIG("<log message=\"${sv.zone ? 'not here'}\"/>"));
-	compile();
-	cr_assert_str_eq(told, "log 0 north pw north\nlog 1 not here\n");
-}
-
-Test(answers, error_policies_stand_in_the_steps)
-{
-	struct batch *batch;
-
-	add(CONFIG("<lwm2mBootstrapCleanse onError='continue'/>"
-		   "<lwm2mBootstrap onError='finish'>" LIFETIME(
-			   "0") "<delete key='/1/1'/></lwm2mBootstrap>" BLOCK(LIFETIME("0"))));
-	batch = compile();
-	cr_assert_str_eq(steps(batch),
-			 "DELETE /0 continue\nDELETE /1 continue\nPUT /1/0 11542 3 bytes finish\n"
-			 "DELETE /1/1 finish\nPUT /1/0 11542 3 bytes\nPOST /bs\n");
-	batch_free(batch);
-}
-
-Test(answers, corrections_follow_the_finish_with_a_finish_of_their_own)
-{
-	struct batch *batch;
-
-	add(
-		CONFIG(BLOCK(
-			LIFETIME("0")) "<lwm2mBootstrap when='finishRefused'><delete "
-				       "key='/0/0'/>" LIFETIME("1") "</lwm2mBootstrap>"
-								    "<lwm2mBootstrap "
-								    "when='finishRefused'"
-								    ">" LIFETIME("2") "</"
-										      "lwm2mBootstr"
-										      "ap>" OPEN(LIFETIME(
-											      "3"))));
-	add(CONFIG(BLOCK(LIFETIME("4"))));
-	add(CONFIG("<lwm2mBootstrap when='finishRefused'>" LIFETIME(
-		"6") "</lwm2mBootstrap>"
-		     "<log message='${sv.none}'/>"));
-	batch = compile();
-	cr_assert_str_eq(
-		steps(batch),
-		"PUT /1/0 11542 3 bytes\nPUT /1/3 11542 3 bytes\nPUT /1/4 11542 3 bytes\nPOST /bs\n"
-		"DELETE /0/0 correction\nPUT /1/1 11542 3 bytes correction\nPOST /bs correction\n"
-		"PUT /1/2 11542 3 bytes correction\nPOST /bs correction\n");
-	cr_assert(results[0].first_step == 0 && results[0].n_steps == 2);
-	cr_assert(results[1].first_step == 2 && results[1].n_steps == 2);
-	cr_assert_eq(results[2].status, TASK_ERROR);
-	cr_assert_eq(batch->steps[8]->number, 6);
-	batch_free(batch);
-}
-
-Test(answers, a_run_without_finish_has_no_corrections)
-{
-	struct batch *batch;
-
-	add(CONFIG("<lwm2mBootstrap when='finishRefused'>" LIFETIME("1") "</lwm2mBootstrap>" OPEN(
-		LIFETIME("3"))));
-	batch = compile();
-	cr_assert_str_eq(steps(batch), "PUT /1/3 11542 3 bytes\n");
-	cr_assert(results[0].first_step == 0 && results[0].n_steps == 1);
-	batch_free(batch);
-}
-
-Test(answers, upload_writes_a_file)
-{
-	struct batch *batch;
-
-	add(CONFIG(OPEN("<upload key='/0/2/3' resourceId='der'/>")));
-	batch = compile();
-	cr_assert_not_null(batch, "%s", results[0].summary);
-	cr_assert_str_eq(steps(batch), "PUT /0/2 11542 5 bytes\n");
-	cr_assert_arr_eq(batch_step_payload(batch->steps[0]), "\xc3\x03\x30\xff\x00", 5);
-	batch_free(batch);
-	n_tasks = 0;
-	task_free(tasks[0]);
-	add(CONFIG(OPEN("<upload key='/0/2/3' resourceId='pem'/>")));
-	cr_assert_null(compile());
-	cr_assert(strstr(results[0].summary, "there is no file \"pem\" to upload"), "%s",
-		  results[0].summary);
-	task_free(tasks[0]);
-	n_tasks = 0;
-	add(CONFIG(OPEN("<upload key='/0/2/0' resourceId='der'/>")));
-	cr_assert_null(compile());
-	cr_assert(strstr(results[0].summary,
-			 "the file is no UTF-8 text, but the resource is string"));
-}
-
-static struct batch *
-pack(const char *acc)
-{
-	struct pack_request request = { FORMAT_SENML_CBOR, acc, acc ? strlen(acc) : 0 };
-
-	*told = '\0';
-	drawn = 0;
-	return compile_pack(compiler, (const struct task *const *)tasks, n_tasks, &env, &request,
-			    results);
-}
-
-Test(answers, a_pack_holds_all_writes_of_the_run)
-{
-	/* PROTOCOL facts 2.5: the SenML CBOR pack of /0/2 and /1/1; here a part of it. */
-	static const uint8_t expected[] = "\x83\xa3\x21\x65/0/2/\x00\x61"
-					  "1\x04\xf4"
-					  "\xa2\x00\x62"
-					  "10\x02\x18\x65"
-					  "\xa3\x21\x65/1/1/\x00\x61"
-					  "1\x02\x1a\x00\x01\x51\x80";
-	struct batch *batch;
-
-	add(CONFIG(
-		"<lwm2mBootstrapCleanse/><lwm2mBootstrap granularity='resource' format='tlv'>"
-		"<write key='/1/1/1' value='86400' format='text'/><write key='/1/9/7' value='U'/>"
-		"<delete key='/1/9'/><write key='/0/2/10' value='101'/></lwm2mBootstrap>"
-		"<lwm2mBootstrap when='finishRefused'>" LIFETIME("7") "</lwm2mBootstrap>"));
-	add(CONFIG(OPEN("<write key='/0/2/1' value='true'/>") "<log message='${sv.none}'/>"));
-	add(CONFIG(OPEN("<write key='/0/2/1' value='false'/>")));
-	batch = pack(NULL);
-	cr_assert_not_null(batch, "%s %s", results[0].summary, results[2].summary);
-	cr_assert(batch->pack);
-	cr_assert_str_eq(steps(batch), "2.05 112 39 bytes\n");
-	cr_assert_eq(batch->steps[0]->payload_len, sizeof expected - 1);
-	cr_assert_arr_eq(batch_step_payload(batch->steps[0]), expected, sizeof expected - 1);
-	cr_assert_eq(results[0].status, TASK_NOT_STARTED);
-	cr_assert_eq(results[1].status, TASK_ERROR);
-	cr_assert_eq(results[2].status, TASK_NOT_STARTED);
-	batch_free(batch);
-}
-
-Test(answers, a_pack_avoids_the_instances_of_acc)
-{
-	struct batch *batch;
-
-	add_example("beside-own-account.xml");
-	batch = pack("</0/0>,</21/0>");
-	cr_assert_not_null(batch, "%s", results[0].summary);
-	cr_assert(strstr((const char *)batch_step_payload(batch->steps[0]), "/0/1/"));
-	batch_free(batch);
-	batch = pack("</0/1>");
-	cr_assert(strstr((const char *)batch_step_payload(batch->steps[0]), "/0/0/"));
-	batch_free(batch);
-	cr_assert_null(pack(NULL));
-	cr_assert(strstr(results[0].summary, "did not say where its own account is"));
-}
-
-Test(answers, what_a_pack_cannot_say_is_refused_with_a_reason)
-{
-	static const struct {
-		const char *text, *acc, *summary;
-	} cases[] = {
-		{ CONFIG(OPEN(LIFETIME("0"))), NULL, "no task asks for Finish" },
-		{ CONFIG(BLOCK("<write key='/0/0/1' value='false'/>")), NULL,
-		  "a pack needs a Server account" },
-		{ CONFIG(BLOCK("<delete key='/'/>" LIFETIME("0"))), NULL,
-		  "cannot delete objects that it does not hold" },
-		{ CONFIG("<lwm2mBootstrapCleanse/>" BLOCK(LIFETIME("0"))), NULL,
-		  "a pack deletes the instances of object 0 by writing others" },
-		{ CONFIG(BLOCK("<read key='/1'/>" LIFETIME("0"))), NULL, "a pack reads nothing" },
-		{ CONFIG(BLOCK("<discover/>" LIFETIME("0"))), "</0/0>",
-		  "a pack discovers nothing but" },
-		{ CONFIG(BLOCK(
-			  "<discover key='/1' output='a'/>" LIFETIME("${#a.freeInstance(1)}"))),
-		  "</0/0>", "a pack discovers nothing but" },
-		{ CONFIG(BLOCK("<write key='/0/1/1' value='false'/>" LIFETIME("0"))), "</0/1>",
-		  "/0/1 is written, which is the device's own bootstrap account" },
-		{ CONFIG(BLOCK(LIFETIME("0"))), "</0/1", "acc is no link-format" },
-		{ CONFIG("<log message='${sv.none}'/>" BLOCK(LIFETIME("0"))), NULL,
-		  "sv.none is not set" },
-	};
-
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		n_tasks = 0;
-		task_free(tasks[0]);
-		tasks[0] = NULL;
-		add(cases[i].text);
-		cr_assert_null(pack(cases[i].acc), "%s", cases[i].text);
-		cr_assert_eq(results[0].status, TASK_ERROR);
-		cr_assert(strstr(results[0].summary, cases[i].summary), "%s: %s", cases[i].text,
-			  results[0].summary);
+		for (unsigned p = 0; p < 5; p++) {
+			answer_with(world, &request, &c->pieces[p]);
+			if (!world->out.used)
+				break;
+			request = asked(world);
+		}
+		cr_assert_eq(world->out.used, 0, "%s", c->what);
+		if (c->cause == CAUSE_NONE) {
+			cr_expect_eq(last_event(world)->answer_len, c->len, "%s: %u bytes", c->what,
+				     last_event(world)->answer_len);
+			expect_answer(world, COAP_CONTENT, c->len);
+		} else {
+			cr_expect_eq(last_event(world)->cause, c->cause, "%s: %u", c->what,
+				     last_event(world)->cause);
+			expect_ended(world, SESSION_FAILED, c->cause);
+		}
+		cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+		world_free(world);
 	}
+}
+
+/* ---- bounds ---- */
+
+Test(answers, an_answer_longer_than_its_buffer_ends_the_run)
+{
+	struct world *world =
+		asking_with("d", &(struct world_options){ .answers = 1, .answer_bytes = 1000 });
+	struct coap_header request = start(world);
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 1000 });
+	expect_answer(world, COAP_CONTENT, 1000);
+	give_rest(world, last_event(world)->session, NULL, 0);
+	world_free(world);
+
+	world = asking_with("d", &(struct world_options){ .answers = 1, .answer_bytes = 1000 });
+	request = start(world);
+	answer_with(world, &request, &(struct piece){ .num = 0, .more = 1, .szx = 5, .len = 512 });
+	request = asked(world);
+	answer_with(world, &request,
+		    &(struct piece){ .num = 1, .szx = 5, .from = 512, .len = 489 });
+	expect_ended(world, SESSION_FAILED, CAUSE_TOO_LONG);
+	cr_expect_eq(world_count(world, COUNTER_bs_failed_answer_long), 1);
+	world_free(world);
+}
+
+/* Devices on other ports begin runs of their own; the pool has one buffer. */
+Test(answers, an_exhausted_pool_ends_the_run_and_is_free_again_later)
+{
+	struct world *world = asking_with("d", &(struct world_options){ .answers = 1 });
+	struct coap_header request = start(world), other;
+	struct session_ref ref;
+	uint8_t bytes[64];
+	struct writer writer = writer_init(bytes, sizeof bytes);
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	ref = last_event(world)->session;
+	feed_request(world, 5001);
+	other = asked(world);
+	other.type = COAP_ACK;
+	other.code = COAP_CONTENT;
+	coap_write_header(&writer, &other);
+	world_feed(world, 5001, bytes, writer_finish(&writer));
+	cr_expect_eq(last_event(world)->kind, SESSION_FAILED);
+	cr_expect_eq(last_event(world)->cause, CAUSE_NO_ROOM);
+	cr_expect_eq(world_count(world, COUNTER_bs_failed_answer_room), 1);
+
+	give_rest(world, ref, world_batch_of(world, 112, "f"), 0);
+	request = asked(world);
+	accept_step(world, &request);
+	cr_expect_eq(last_event(world)->kind, SESSION_FINISHED);
+	world_clear(world);
+	memcpy(bytes, request_bytes, sizeof request_bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof request_bytes);
+	request = asked(world);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 20 });
+	expect_answer(world, COAP_CONTENT, 20);
+	world_free(world);
+}
+
+/* ---- waiting for the control side ---- */
+
+Test(answers, a_rest_that_does_not_come_is_given_up)
+{
+	struct world *world = asking_with("d", &(struct world_options){ .answers = 1 });
+	struct coap_header request = start(world);
+	struct batch *late = world_batch_of(world, 112, "f");
+	struct session_ref ref;
+	uint8_t bytes[sizeof request_bytes];
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	ref = last_event(world)->session;
+	world_tick(world, 1500000 - 1);
+	cr_expect_eq(stack_gauges(world->stack).running, 1);
+	world_tick(world, 1 + WORLD_TICKS_US);
+	cr_expect_eq(world->out.used, 0);
+	expect_ended(world, SESSION_FAILED, CAUSE_NO_BATCH);
+	cr_expect_eq(world_count(world, COUNTER_bs_failed_no_rest), 1);
+
+	/* The control side may still be reading: the buffer is not used again before it answers. */
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	request = asked(world);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	cr_expect_eq(last_event(world)->cause, CAUSE_NO_ROOM);
+	give_rest(world, ref, late, 0);
+	cr_expect_eq(world->out.used, 0);
+	cr_expect_eq(atomic_load(&late->holders), 0);
+	bytes[7] ^= 2;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	request = asked(world);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	expect_answer(world, COAP_CONTENT, 10);
+	world_free(world);
+}
+
+Test(answers, a_waiting_run_can_be_superseded_or_cancelled)
+{
+	struct world *world = asking("d");
+	struct coap_header request = start(world);
+	struct session_ref ref;
+	uint8_t bytes[sizeof request_bytes];
+	struct stack_command cancel = { .kind = STACK_CANCEL };
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	ref = last_event(world)->session;
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	cr_assert_eq(world->out.used, 2);
+	cr_expect_eq(world->events[2].cause, CAUSE_SUPERSEDED);
+	request = asked(world);
+	give_rest(world, ref, world_batch_of(world, 112, "f"), 0);
+	cr_expect_eq(world->out.used, 0);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	cancel.session = last_event(world)->session;
+	stack_command(world->stack, world->now, &cancel, &world->out);
+	expect_ended(world, SESSION_FAILED, CAUSE_CANCELLED);
+	world_tick(world, 60000000);
+	cr_expect_eq(world->out.used, 0);
+	cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+	world_free(world);
+}
+
+/* It acknowledges what comes again, and takes nothing for an answer that was not asked for. */
+Test(answers, a_waiting_run_takes_no_replies)
+{
+	struct world *world = asking("d");
+	struct coap_header request = start(world);
+
+	answer_as(world, &request, COAP_CON, 31, &(struct piece){ .num = -1, .len = 10 });
+	expect_answer(world, COAP_CONTENT, 10);
+	answer_as(world, &request, COAP_CON, 31, &(struct piece){ .num = -1, .len = 10 });
+	cr_expect_eq(sent(world, 0).header.type, COAP_ACK);
+	reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
+	reply_as(world, &request, COAP_ACK, COAP_CHANGED, 0);
+	feed_request(world, PORT);
+	cr_expect_eq(sent(world, 0).header.code, COAP_CHANGED, "a copy of the request");
+	cr_expect_eq(world->n_events, 2);
+	cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
+	world_free(world);
+}
+
+/* ---- a ring without room ---- */
+
+Test(answers, a_question_without_room_is_asked_later)
+{
+	struct world *world = asking("d");
+	struct coap_header request = start(world);
+
+	world->event_room = 0;
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 30 });
+	cr_expect_eq(world->n_events, 1);
+	world_tick(world, 1000);
+	world->event_room = 1;
+	world_tick(world, 1000);
+	expect_answer(world, COAP_CONTENT, 30);
+	give_rest(world, last_event(world)->session, NULL, 0);
+	world->event_room = 1;
+	world_tick(world, 1000);
+	expect_ended(world, SESSION_REFUSED, CAUSE_NONE);
+	world_free(world);
+}
+
+Test(answers, a_question_that_was_never_asked_is_dropped_with_its_run)
+{
+	struct world *world = asking_with("d", &(struct world_options){ .answers = 1 });
+	struct coap_header request = start(world);
+	struct session_ref ref = last_event(world)->session;
+	uint8_t bytes[sizeof request_bytes];
+
+	world->event_room = 0;
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 30 });
+	give_rest(world, ref, world_batch_of(world, 112, "f"), 0); /* out of nowhere */
+	cr_expect_eq(world->out.used, 0);
+	world_tick(world, 1500000 + WORLD_TICKS_US);
+	world->event_room = 10;
+	world_tick(world, 1000);
+	cr_expect_eq(world->n_events, 2);
+	expect_ended(world, SESSION_FAILED, CAUSE_NO_BATCH);
+
+	/* Nobody reads the buffer, so it is free at once. */
+	memcpy(bytes, request_bytes, sizeof bytes);
+	bytes[7] ^= 1;
+	world_feed(world, PORT, bytes, sizeof bytes);
+	request = asked(world);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 10 });
+	expect_answer(world, COAP_CONTENT, 10);
+	world_free(world);
+}
+
+Test(answers, start_question_and_outcome_are_told_in_this_order)
+{
+	struct world *world = asking("d");
+	struct batch *made = world_batch_of(world, 11542, "d");
+	struct coap_header request;
+	struct session_ref ref;
+
+	made->continues = true;
+	world->entries[0]->flags = DEVICE_PER_SESSION;
+	feed_request(world, PORT);
+	ref = last_event(world)->session;
+	world->event_room = 0;
+	give_rest(world, ref, made, 0);
+	request = asked(world);
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 5 });
+	cr_expect_eq(world->n_events, 1);
+	for (unsigned told = 2; told <= 3; told++) {
+		world->event_room = 1;
+		world_tick(world, 1000);
+		cr_assert_eq(world->n_events, told);
+	}
+	cr_expect_eq(world->events[1].kind, SESSION_STARTED);
+	expect_answer(world, COAP_CONTENT, 5);
+	world_free(world);
+}
+
+/* ---- refusals ---- */
+
+Test(answers, a_refused_question_ends_the_run_or_is_told)
+{
+	struct world *world = asking("d");
+	struct coap_header request = start(world);
+
+	reply_as(world, &request, COAP_ACK, COAP_METHOD_NOT_ALLOWED, 0);
+	expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+	cr_expect_eq(last_event(world)->code, COAP_METHOD_NOT_ALLOWED);
+	world_free(world);
+
+	world = asking("d?");
+	request = start(world);
+	reply_as(world, &request, COAP_ACK, COAP_METHOD_NOT_ALLOWED, 0);
+	expect_answer(world, COAP_METHOD_NOT_ALLOWED, 0);
+	cr_expect_null(last_event(world)->answer);
+	cr_expect_eq(last_event(world)->refused_steps, 1);
+	give_rest(world, last_event(world)->session, world_batch_of(world, 112, "f"), 0);
+	request = asked(world);
+	accept_step(world, &request);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	cr_expect_eq(last_event(world)->refused_steps, 1);
+	cr_expect_eq(last_event(world)->refused_step, 0);
+	cr_expect_eq(last_event(world)->refused_code, COAP_METHOD_NOT_ALLOWED);
+	cr_expect_eq(last_event(world)->code, COAP_EMPTY);
+	world_free(world);
+}
+
+/* The next Finish is in the rest, so the control side must leave out what its policy leaves out. */
+Test(answers, a_refused_write_whose_finish_is_to_be_made_is_told)
+{
+	struct world *world = asking("w!d");
+	struct coap_header request = start(world);
+
+	reply_as(world, &request, COAP_ACK, COAP_BAD_REQUEST, 0);
+	cr_expect_eq(world->out.used, 0);
+	expect_answer(world, COAP_BAD_REQUEST, 0);
+	cr_expect_eq(last_event(world)->step, 0);
+	world_free(world);
+}
+
+Test(answers, an_error_on_the_way_tells_nothing_of_the_first_blocks)
+{
+	struct world *world = asking("r?");
+	struct coap_header request = start(world);
+
+	answer_with(world, &request, &(struct piece){ .num = 0, .more = 1, .szx = 2, .len = 64 });
+	request = asked(world);
+	reply_as(world, &request, COAP_ACK, COAP_NOT_FOUND, 0);
+	expect_answer(world, COAP_NOT_FOUND, 0);
+	world_free(world);
+}
+
+/* ---- the end ---- */
+
+Test(answers, the_end_wipes_answers)
+{
+	struct world *world = asking("d");
+	size_t size = stack_size(&world->config);
+	struct coap_header request = start(world);
+	uint8_t secret[24];
+
+	answer_with(world, &request, &(struct piece){ .num = -1, .len = 64 });
+	memcpy(secret, last_event(world)->answer + 8, sizeof secret);
+	cr_assert_not_null(memmem(world->memory, size, secret, sizeof secret));
+	stack_fini(world->stack);
+	world->stack = NULL;
+	cr_expect_null(memmem(world->memory, size, secret, sizeof secret));
+	expect_all_given_back(world, 0);
+	world_free(world);
 }
