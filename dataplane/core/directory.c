@@ -112,7 +112,14 @@ directory_prefetch(const struct directory *directory, uint64_t hash)
 void
 directory_prefetch_entry(const struct directory *directory, uint64_t hash)
 {
-	directory_index_prefetch_entry(&directory->by_endpoint, hash);
+	(void)directory_index_guess(&directory->by_endpoint, hash);
+}
+
+struct device_entry *
+directory_guess(const struct directory *directory, uint64_t hash, bool by_identity)
+{
+	return directory_index_guess(
+		by_identity ? &directory->by_identity : &directory->by_endpoint, hash);
 }
 
 void

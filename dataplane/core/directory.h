@@ -114,6 +114,12 @@ void directory_prefetch_entry(const struct directory *directory, uint64_t hash);
 struct device_entry *directory_find_hashed(const struct directory *directory, uint64_t hash,
 					   const void *endpoint, size_t len);
 void directory_prefetch_identity(const struct directory *directory, uint64_t hash);
+/*
+ * (reader) Fetches the entry that the hash most likely leads to and returns it; NULL: there is
+ * none. A guess, to fetch what lies behind it: its name was not compared.
+ */
+struct device_entry *directory_guess(const struct directory *directory, uint64_t hash,
+				     bool by_identity);
 struct device_entry *directory_find_identity_hashed(const struct directory *directory,
 						    uint64_t hash, const void *identity,
 						    size_t len);

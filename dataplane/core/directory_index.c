@@ -332,16 +332,21 @@ directory_index_prefetch(const struct directory_index *index, uint64_t hash)
 	__builtin_prefetch(bucket_at(readers_table(index), hash));
 }
 
-void
-directory_index_prefetch_entry(const struct directory_index *index, uint64_t hash)
+struct device_entry *
+directory_index_guess(const struct directory_index *index, uint64_t hash)
 {
 	struct bucket *bucket = bucket_at(readers_table(index), hash);
 	uint64_t meta = atomic_load_explicit(&bucket->meta, memory_order_acquire);
 	uint64_t match = matches(meta, tag_of(hash));
+	struct device_entry *entry;
 
-	if (match)
-		fetch_entry(
-			atomic_load_explicit(&bucket->slots[slot_of(match)], memory_order_relaxed));
+	if (!match)
+		return NULL;
+	/* Acquire: pairs with set_slot(), as the caller may read the entry. */
+	entry = atomic_load_explicit(&bucket->slots[slot_of(match)], memory_order_acquire);
+	if (entry)
+		fetch_entry(entry);
+	return entry;
 }
 
 /* What a look-up wants: a name, or where that is NULL an id. */

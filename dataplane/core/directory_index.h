@@ -66,7 +66,8 @@ void directory_index_remove(struct directory_index *index, uint64_t hash, struct
 
 /* (reader) */
 void directory_index_prefetch(const struct directory_index *index, uint64_t hash);
-void directory_index_prefetch_entry(const struct directory_index *index, uint64_t hash);
+/* Fetches the entry that the hash most likely leads to and returns it, unread; NULL: there is none. */
+struct device_entry *directory_index_guess(const struct directory_index *index, uint64_t hash);
 struct device_entry *directory_index_find(const struct directory_index *index, uint64_t hash,
 					  const void *name, size_t len);
 /* The same by hash and the entry's id, where the name is not at hand. */

@@ -5,6 +5,7 @@
 
 #include "dataplane/core/dialogue.h"
 #include "dataplane/core/intake.h"
+#include "dataplane/core/look_ahead.h"
 #include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
 #include "dataplane/core/stack_state.h"
@@ -252,6 +253,7 @@ stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigne
 	hash_peers(stack, &burst);
 	prefetch_sessions(stack, &burst);
 	find_sessions(stack, &burst);
+	look_ahead(stack, in, burst.session, n);
 	open_records(stack, &burst);
 	take_messages(stack, &burst);
 	secured_seal(stack);

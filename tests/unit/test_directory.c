@@ -146,8 +146,11 @@ Test(directory, a_device_is_found_by_the_hash_of_its_identity_and_its_id)
 	uint64_t hash = directory_hash(directory, "identity", 8);
 
 	cr_assert_null(directory_find_owner(directory, hash, 7));
+	cr_assert_null(directory_guess(directory, hash, true));
 	cr_assert_null(put(directory, entry));
 	cr_assert_eq(directory_find_owner(directory, hash, 7), entry);
+	cr_assert_eq(directory_guess(directory, hash, true), entry);
+	cr_assert_eq(directory_guess(directory, directory_hash(directory, "ep", 2), false), entry);
 	cr_assert_null(directory_find_owner(directory, hash, 8));
 	cr_assert_eq(directory_remove(directory, "ep", 2), entry);
 	cr_assert_null(directory_find_owner(directory, hash, 7));

@@ -33,6 +33,21 @@ fill_random(void *ctx, uint8_t *bytes, size_t len)
 	random_fill(&fleet->fresh, bytes, len);
 }
 
+/*
+ * Devices come in an order of their own: one by their numbers would meet the server's memory in the
+ * order in which it was filled, which no real fleet does.
+ */
+static void
+shuffle(struct fleet *fleet)
+{
+	for (uint32_t i = 0; i < fleet->n; i++) {
+		uint32_t other = (uint32_t)random_below(&fleet->random, (uint64_t)i + 1);
+
+		fleet->idle[i] = fleet->idle[other];
+		fleet->idle[other] = i;
+	}
+}
+
 void
 fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const struct crypto_ops *ops,
 	   uint64_t seed, uint64_t fresh)
@@ -49,8 +64,7 @@ fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const str
 	fleet->running = 0;
 	fleet->idle_head = 0;
 	fleet->n_idle = fleet->n;
-	for (uint32_t i = 0; i < fleet->n; i++)
-		fleet->idle[i] = i;
+	shuffle(fleet);
 	timer_wheel_init(&fleet->wheel, &fleet->devices[0].timer, sizeof *fleet->devices,
 			 fleet->now_us);
 }
