@@ -37,6 +37,19 @@ text_of(sqlite3_stmt *stmt, int column)
 	return (const char *)sqlite3_column_text(stmt, column);
 }
 
+/* One look at the file for many statements: each alone would lock and unlock it. */
+static void
+begin_reading(const struct store_file *file)
+{
+	store_file_exec(file, "BEGIN");
+}
+
+static void
+end_reading(const struct store_file *file)
+{
+	store_file_exec(file, "COMMIT");
+}
+
 /* ---- devices ---- */
 
 /* Visits in order of devices, beside the devices themselves. */
@@ -177,6 +190,7 @@ store_load_devices(struct store *store, bool (*each)(void *ctx, const struct sto
 	int code = -EIO, sql;
 
 	if (stmt && visits.folded && visits.recent) {
+		begin_reading(&store->reports);
 		sql = next_visit(&visits);
 		code = sql == SQLITE_OK ? load_rows(&visits, stmt, each, ctx, error) : 0;
 		if (code == 0 && sql == SQLITE_OK)
@@ -187,6 +201,7 @@ store_load_devices(struct store *store, bool (*each)(void *ctx, const struct sto
 	sqlite3_finalize(stmt);
 	sqlite3_finalize(visits.folded);
 	sqlite3_finalize(visits.recent);
+	end_reading(&store->reports);
 	return code;
 }
 
@@ -290,27 +305,22 @@ load_folded(const struct report_loader *loader, sqlite3_stmt *stmt)
 	return result ? result : loaded(&loader->store->reports, code, loader->error);
 }
 
+/* In the order they were written; of each device and task only the last. */
 static int
 load_recent(const struct report_loader *loader, sqlite3_stmt *stmt)
 {
 	const struct recent *recent = &loader->store->writer.recent;
-	int code, result = 0;
+	int code = SQLITE_DONE, result = 0;
 
-	for (size_t i = 0; i < recent->count && !result; i++) {
-		const struct recent_entry *entry = &recent->entries[i];
-		struct store_report report = { .device = entry->device, .task = entry->task };
+	while (!result && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct store_report report = { .device = (uint32_t)sqlite3_column_int64(stmt, 1),
+					       .task = (uint32_t)sqlite3_column_int64(stmt, 2) };
 
-		if (entry->task == WRITER_VISIT)
-			continue;
-		sqlite3_bind_int64(stmt, 1, entry->seq);
-		code = sqlite3_step(stmt);
-		if (code == SQLITE_ROW)
-			result = tell_report(loader, &report, stmt, 0);
-		else
-			result = loaded(&loader->store->reports, code, loader->error);
-		sqlite3_reset(stmt);
+		if (recent_find(recent, report.device, report.task) ==
+		    sqlite3_column_int64(stmt, 0))
+			result = tell_report(loader, &report, stmt, 3);
 	}
-	return result;
+	return result ? result : loaded(&loader->store->reports, code, loader->error);
 }
 
 int
@@ -327,14 +337,14 @@ store_load_reports(struct store *store, bool (*each)(void *ctx, const struct sto
 	if (code < 0)
 		return code;
 	folded = prepare(file, "SELECT * FROM report ORDER BY place", error);
-	recent = prepare(file,
-			 "SELECT status, started_ms, finished_ms, summary FROM news WHERE seq = ?1",
-			 error);
+	recent = prepare(file, "SELECT * FROM news WHERE task IS NOT NULL ORDER BY seq", error);
+	begin_reading(file);
 	code = folded && recent ? load_folded(&loader, folded) : -EIO;
 	if (code == 0)
 		code = load_recent(&loader, recent);
 	sqlite3_finalize(folded);
 	sqlite3_finalize(recent);
+	end_reading(file);
 	return code;
 }
 
