@@ -141,7 +141,7 @@ const struct command commands[] = {
 	  .help = "the session of one device, with its steps" },
 	{ "log level", "LEVEL", 1, 1, .changes = true, .run = command_log_level,
 	  .help = "error, warning, notice, info or debug, until the next reload" },
-	{ "help", "[COMMAND|settings|counters|manual]", 0, 2, .run = command_help,
+	{ "help", "[COMMAND|settings|counters|manual]", 0, 3, .run = command_help,
 	  .help = "this list, one command, every setting, every counter, or all of it" },
 	{ "completion", "SHELL", 1, 1, .run = command_completion,
 	  .help = "completion for a shell: bash" },

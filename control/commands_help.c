@@ -116,8 +116,8 @@ command_help(struct call *call)
 	struct text words;
 
 	text_init(&words);
-	if (first)
-		text_printf(&words, "%s%s%s", first, second ? " " : "", second ? second : "");
+	for (unsigned i = 0; i < COMMAND_ARGUMENTS_MAX && call->arguments[i]; i++)
+		text_printf(&words, "%s%s", i ? " " : "", call->arguments[i]);
 	if (!first)
 		put_commands(&call->text);
 	else if (strcmp(first, "settings") == 0 && !second)

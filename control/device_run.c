@@ -410,12 +410,14 @@ compile(struct run_maker *maker)
 							      .server = on_server,
 							      .answer = on_answer,
 							      .effect = on_effect });
-	if (maker->request->acc)
+	if (maker->request->pack)
 		batch = compile_pack(compiler, maker->sources, maker->n_run, &maker->env.env,
 				     &(struct pack_request){
 					     .format = (enum content_format)maker->request->format,
 					     .acc = maker->request->acc,
-					     .acc_len = strlen(maker->request->acc),
+					     .acc_len = maker->request->acc
+							? strlen(maker->request->acc)
+							: 0,
 				     },
 				     maker->results);
 	else

@@ -60,7 +60,8 @@ struct run_request {
 	bool session; /* it is for a session now: schedules and intervals are judged */
 	bool preview; /* as for a session, whatever they say */
 	struct run_memory *memory; /* NULL: ahead of any session */
-	const char *acc; /* not NULL: a Bootstrap-Pack that keeps clear of these */
+	bool pack;       /* a Bootstrap-Pack ... */
+	const char *acc; /* ... that keeps clear of these instances; NULL: the device named none */
 };
 
 struct device_run {

@@ -593,7 +593,8 @@ make_batch(struct daemon *daemon, struct device *device, const struct session_ev
 
 	if (event->ask == ASK_PACK) {
 		snprintf(acc, sizeof acc, "%.*s", (int)event->name_len, (const char *)event->name);
-		request.acc = acc;
+		request.pack = true;
+		request.acc = *acc ? acc : NULL;
 	}
 	if (device_run_make(daemon, &request, &run) < 0) {
 		log_error("out of memory for a device's batch");

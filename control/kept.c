@@ -106,7 +106,10 @@ kept_load(struct daemon *daemon)
 	struct loading loading = { .daemon = daemon };
 	uint64_t begun_us = daemon_now_us();
 	char error[STORE_ERROR_MAX] = "out of memory";
-	int result = load_all(&loading, error);
+	int result;
+
+	daemon->inventory.next_id = store_next_device(daemon->store);
+	result = load_all(&loading, error);
 
 	if (result == 0)
 		result = store_start(daemon->store);

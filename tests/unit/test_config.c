@@ -68,7 +68,7 @@ Test(config, twenty_wrong_settings_are_twenty_errors)
 		{ "sessions = 10;", "out of range" },
 		{ "sesions = 1000;", "did you mean \"sessions\"" },
 		{ "policy = \"\";", "must not be empty" },
-		{ "inventory = [ \"a\" ];", "must be text" },
+		{ "store = [ \"a\" ];", "must be text" },
 		{ "packet_buffers = 1.5;", "must be a whole number" },
 		{ "cpus = \"1-\";", "no list of CPUs" },
 		{ "log = { level = \"loud\"; };", "is none of" },

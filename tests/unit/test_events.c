@@ -77,7 +77,10 @@ Test(events, numbers_never_given_are_ignored)
 
 		tell(&event, 0);
 	}
-	cr_expect_eq(world.dp.n_commands, 0);
+	/* Who waits for a batch is told that there is none. */
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_expect_eq(world.dp.commands[0].kind, STACK_BATCH);
+	cr_expect_null(world.dp.commands[0].batch);
 }
 
 Test(events, a_session_in_progress_then_finished)
@@ -263,12 +266,14 @@ Test(events, what_depends_on_the_session_is_made_for_each)
 	tell(&event, 0);
 	event.session.serial = 8;
 	tell(&event, 0);
-	cr_assert_eq(world.dp.n_commands, 2);
-	cr_assert(world.dp.commands[0].batch && world.dp.commands[1].batch);
-	cr_expect_neq(world.dp.commands[0].batch, world.dp.commands[1].batch);
+	/* The newer request cancels the older one's session. */
+	cr_assert_eq(world.dp.n_commands, 3);
+	cr_expect_eq(world.dp.commands[1].kind, STACK_CANCEL);
+	cr_assert(world.dp.commands[0].batch && world.dp.commands[2].batch);
+	cr_expect_neq(world.dp.commands[0].batch, world.dp.commands[2].batch);
 	cr_expect_null(entry->batch, "it is published to nobody else");
 	batch_release(world.dp.commands[0].batch);
-	batch_release(world.dp.commands[1].batch);
+	batch_release(world.dp.commands[2].batch);
 	world_settle(&world);
 	cr_expect_eq(world.daemon.retired.count, 0);
 }

@@ -81,7 +81,7 @@ Test(publish, what_becomes_per_session_gets_another_entry)
 
 	world_write(&world, "policy/groups.conf",
 		    "groups = ( { name = \"root.a\"; tasks = ( { name = \"first\"; file = "
-		    "\"first.xml\"; min_interval_s = 5; } ); }, { name = \"root\"; } );\n");
+		    "\"first.xml\"; min_interval = 5; } ); }, { name = \"root\"; } );\n");
 	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
 	now = directory_find(world.dp.directory, "dev-1", 5);
 	cr_expect_neq(now, old);
@@ -208,7 +208,7 @@ Test(publish, a_minimum_interval_leaves_a_task_out_until_it_is_over)
 {
 	const struct batch *batch;
 
-	use_settings("min_interval_s = 3600;");
+	use_settings("min_interval = 3600;");
 	batch = ask_for_session(1);
 	cr_assert_not_null(batch, "it has never run");
 	end_session(1, batch, SESSION_FINISHED);

@@ -117,7 +117,7 @@ Test(task_set, of_one_bloodline_only_one_runs)
 Test(task_set, what_needs_the_moment_is_made_per_session)
 {
 	load("groups = ( " GROUP("root", TASK("a", "")) ", "
-	     GROUP("root.i", TASK("a", "min_interval_s = 60;")) ", "
+	     GROUP("root.i", TASK("a", "min_interval = 60;")) ", "
 	     GROUP("root.s", TASK("a", "schedule = \"Mon-Fri 02:00-05:00\";")) ", "
 	     GROUP("root.c", TASK("a", "condition = \"${lwm2m.bootstrapEvent == 'x'}\";")) ", "
 	     GROUP("root.d", TASK("a", "condition = \"${device.id gt 5}\";")) ", "
