@@ -1,28 +1,16 @@
-#include "control/policy.h"
+#include "control/policy_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One reading of the policy folder. */
-struct reading {
-	const struct conf_text *conf;
-	const char *folder;
-	const struct objects *objects;
-	struct arena *arena;
-	struct policy *policy;
-	struct diag_list *diags;
-};
+#include <strings.h>
+#include <unistd.h>
 
 static const char *const group_members[] = { "name", "description", "priority", "values", "tasks" };
-static const char *const task_members[] = { "name",     "file",      "active",
-					    "priority", "subgroups", "comment" };
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
-static const char *
-keep(struct reading *reading, const char *text)
+const char *
+policy_keep(struct reading *reading, const char *text)
 {
 	const char *copy = text ? arena_copy(reading->arena, text, strlen(text)) : NULL;
 
@@ -32,6 +20,73 @@ keep(struct reading *reading, const char *text)
 		diag_error(reading->diags, &place, "out of memory");
 	}
 	return copy;
+}
+
+static const struct policy_source *
+find_changed(const struct reading *reading, const char *name)
+{
+	for (unsigned i = 0; i < reading->n_changed; i++)
+		if (strcmp(reading->changed[i].name, name) == 0)
+			return &reading->changed[i];
+	return NULL;
+}
+
+char *
+policy_read_file(struct reading *reading, const char *name, char path[POLICY_PATH_MAX], size_t *len)
+{
+	const struct policy_source *changed = find_changed(reading, name);
+	struct place place = { .file = path };
+	char *text;
+
+	snprintf(path, POLICY_PATH_MAX, "%s/%s", reading->folder, name);
+	if (!changed)
+		return conf_file_read(path, POLICY_FILE_MAX, len, reading->diags);
+	text = malloc(changed->len + 1);
+	if (!text) {
+		diag_error(reading->diags, &place, "out of memory");
+		return NULL;
+	}
+	if (changed->len)
+		memcpy(text, changed->text, changed->len);
+	text[changed->len] = '\0';
+	*len = changed->len;
+	return text;
+}
+
+bool
+policy_has_file(const struct reading *reading, const char *name)
+{
+	char path[POLICY_PATH_MAX];
+
+	if (find_changed(reading, name))
+		return true;
+	snprintf(path, sizeof path, "%s/%s", reading->folder, name);
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+int
+policy_word(struct reading *reading, const config_setting_t *group, const char *name,
+	    const struct words *words, int preset)
+{
+	const config_setting_t *member = config_setting_get_member(group, name);
+	const char *said = conf_string(reading->conf, group, name, NULL, reading->diags);
+	struct place place;
+	const char *nearest;
+
+	if (!said)
+		return preset;
+	for (size_t i = 0; i < words->count; i++)
+		if (strcasecmp(said, words->names[i]) == 0)
+			return (int)i;
+	place = conf_place(reading->conf, member);
+	nearest = diag_nearest(said, words->names, words->count);
+	if (nearest)
+		diag_error(reading->diags, &place,
+			   "\"%s\" is none of its words; did you mean \"%s\"?", said, nearest);
+	else
+		diag_error(reading->diags, &place, "\"%s\" is none of its words: %s", said,
+			   words->all);
+	return preset;
 }
 
 /* "root" or "root.a.b": letters, digits, '-', '_' between single dots. */
@@ -56,115 +111,6 @@ group_name_is_good(const char *name, unsigned *depth)
 		word++;
 	}
 	return word > 0;
-}
-
-static uint64_t
-text_hash(const char *text, size_t len)
-{
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a: tells edits apart, no adversary here */
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3;
-	return hash;
-}
-
-static struct policy_file *
-load_file(struct reading *reading, const char *name)
-{
-	struct policy_file *file = arena_alloc(reading->arena, sizeof *file);
-	char path[4096];
-	const char *kept;
-	char *text;
-	size_t len;
-
-	snprintf(path, sizeof path, "%s/tasks/%s", reading->folder, name);
-	kept = keep(reading, path);
-	if (!file || !kept)
-		return NULL;
-	*file = (struct policy_file){ .name = keep(reading, name), .next = reading->policy->files };
-	reading->policy->files = file;
-	text = conf_file_read(path, POLICY_FILE_MAX, &len, reading->diags);
-	if (!text)
-		return file;
-	file->hash = text_hash(text, len);
-	file->task = task_load(kept, text, len, reading->objects, reading->diags);
-	explicit_bzero(text, len);
-	free(text);
-	return file;
-}
-
-/* A file is loaded and its errors are told once, however many tasks name it. */
-static const struct policy_file *
-find_or_load_file(struct reading *reading, const char *name, const struct place *place)
-{
-	if (!*name || *name == '.' || strchr(name, '/') || strlen(name) > 255) {
-		diag_error(reading->diags, place, "\"%s\" must be the name of a file in tasks/",
-			   name);
-		return NULL;
-	}
-	for (struct policy_file *file = reading->policy->files; file; file = file->next)
-		if (strcmp(file->name, name) == 0)
-			return file;
-	return load_file(reading, name);
-}
-
-static void
-read_task(struct reading *reading, struct policy_group *group, const config_setting_t *member)
-{
-	const struct conf_range priorities = { 0, POLICY_PRIORITY_MAX, 10 };
-	struct place place = conf_place(reading->conf, member);
-	struct policy_task *task = &group->tasks[group->n_tasks];
-	char id[512];
-
-	place.tag = "tasks";
-	if (!config_setting_is_group(member)) {
-		diag_error(reading->diags, &place, "a task must be a group { }");
-		return;
-	}
-	conf_check_members(reading->conf, member, task_members, COUNT(task_members),
-			   reading->diags);
-	snprintf(id, sizeof id, "g:%s:%u", group->name, group->n_tasks + 1);
-	*task = (struct policy_task){
-		.group = group,
-		.id = keep(reading, id),
-		.file = keep(reading,
-			     conf_string(reading->conf, member, "file", NULL, reading->diags)),
-		.comment = keep(reading,
-				conf_string(reading->conf, member, "comment", "", reading->diags)),
-		.active = conf_bool(reading->conf, member, "active", true, reading->diags),
-		.subgroups = conf_bool(reading->conf, member, "subgroups", false, reading->diags),
-		.priority = (int)conf_number(reading->conf, member, "priority", priorities,
-					     reading->diags),
-		.order = reading->policy->n_tasks++,
-	};
-	if (!task->file) {
-		if (!config_setting_get_member(member, "file"))
-			diag_error(reading->diags, &place, "\"file\" is missing here");
-		return;
-	}
-	task->name = keep(reading,
-			  conf_string(reading->conf, member, "name", task->file, reading->diags));
-	for (unsigned i = 0; i < group->n_tasks; i++)
-		if (strcmp(group->tasks[i].name, task->name) == 0)
-			diag_error(reading->diags, &place, "group %s has two tasks named \"%s\"",
-				   group->name, task->name);
-	task->source = find_or_load_file(reading, task->file, &place);
-	group->n_tasks++;
-}
-
-static void
-read_tasks(struct reading *reading, struct policy_group *group, const config_setting_t *member)
-{
-	const config_setting_t *list = conf_list(reading->conf, member, "tasks", reading->diags);
-	int n = list ? config_setting_length(list) : 0;
-
-	if (n == 0)
-		return;
-	group->tasks = arena_alloc(reading->arena, (size_t)n * sizeof *group->tasks);
-	if (!group->tasks)
-		return;
-	for (int i = 0; i < n; i++)
-		read_task(reading, group, config_setting_get_elem(list, (unsigned)i));
 }
 
 static void
@@ -196,8 +142,8 @@ read_group(struct reading *reading, const config_setting_t *member)
 			   name);
 		return;
 	}
-	group->name = keep(reading, name);
-	group->description = keep(
+	group->name = policy_keep(reading, name);
+	group->description = policy_keep(
 		reading, conf_string(reading->conf, member, "description", "", reading->diags));
 	group->priority =
 		(int)conf_number(reading->conf, member, "priority", priorities, reading->diags);
@@ -205,7 +151,7 @@ read_group(struct reading *reading, const config_setting_t *member)
 			   reading->diags);
 	if (!group->name)
 		return;
-	read_tasks(reading, group, member);
+	policy_read_tasks(reading, group, member);
 	reading->policy->n_groups++;
 }
 
@@ -319,22 +265,48 @@ read_groups(struct reading *reading)
 	link_groups(reading);
 }
 
-static struct policy *
-policy_read(const char *folder, const struct conf_text *conf, const struct objects *objects,
-	    struct arena *arena, struct diag_list *diags)
+/* 0, or -EINVAL when the file can't be parsed at all. */
+static int
+read_groups_file(struct reading *reading)
 {
-	struct reading reading = {
-		.conf = conf, .folder = folder, .objects = objects, .arena = arena, .diags = diags
-	};
-	struct place place = { .file = conf->name };
+	char path[POLICY_PATH_MAX];
+	struct conf_text conf;
+	size_t len;
+	char *text = policy_read_file(reading, "groups.conf", path, &len);
+	int result;
+
+	if (!text)
+		return -EINVAL;
+	result = conf_text_parse(&conf, path, text, len, reading->diags);
+	explicit_bzero(text, len);
+	free(text);
+	if (result < 0)
+		return result;
+	reading->conf = &conf;
+	read_groups(reading);
+	conf_text_fini(&conf);
+	reading->conf = NULL;
+	return reading->policy->by_name ? 0 : -EINVAL;
+}
+
+struct policy *
+policy_load_changed(const char *folder, const struct policy_source *changed, unsigned n_changed,
+		    const struct objects *objects, struct arena *arena, struct diag_list *diags)
+{
+	struct reading reading = { .folder = folder,
+				   .changed = changed,
+				   .n_changed = n_changed,
+				   .objects = objects,
+				   .arena = arena,
+				   .diags = diags };
+	struct place place = { .file = folder };
 
 	reading.policy = calloc(1, sizeof *reading.policy);
 	if (!reading.policy) {
 		diag_error(diags, &place, "out of memory");
 		return NULL;
 	}
-	read_groups(&reading);
-	if (reading.policy->by_name)
+	if (read_groups_file(&reading) == 0)
 		return reading.policy;
 	policy_free(reading.policy);
 	return NULL;
@@ -344,35 +316,16 @@ struct policy *
 policy_parse(const char *folder, const char *text, size_t len, const struct objects *objects,
 	     struct arena *arena, struct diag_list *diags)
 {
-	struct conf_text conf;
-	struct policy *policy;
-	char name[4096];
+	const struct policy_source groups = { "groups.conf", text, len };
 
-	snprintf(name, sizeof name, "%s/groups.conf", folder);
-	if (conf_text_parse(&conf, name, text, len, diags) < 0)
-		return NULL;
-	policy = policy_read(folder, &conf, objects, arena, diags);
-	conf_text_fini(&conf);
-	return policy;
+	return policy_load_changed(folder, &groups, 1, objects, arena, diags);
 }
 
 struct policy *
 policy_load(const char *folder, const struct objects *objects, struct arena *arena,
 	    struct diag_list *diags)
 {
-	struct policy *policy;
-	char name[4096];
-	size_t len;
-	char *text;
-
-	snprintf(name, sizeof name, "%s/groups.conf", folder);
-	text = conf_file_read(name, POLICY_FILE_MAX, &len, diags);
-	if (!text)
-		return NULL;
-	policy = policy_parse(folder, text, len, objects, arena, diags);
-	explicit_bzero(text, len);
-	free(text);
-	return policy;
+	return policy_load_changed(folder, NULL, 0, objects, arena, diags);
 }
 
 void
@@ -383,6 +336,8 @@ policy_free(struct policy *policy)
 	for (struct policy_file *file = policy->files; file; file = file->next)
 		if (file->task)
 			task_free(file->task);
+	for (unsigned i = 0; i < policy->n_servers; i++)
+		task_free(policy->servers[i].task);
 	free(policy);
 }
 
