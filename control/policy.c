@@ -265,6 +265,67 @@ read_groups(struct reading *reading)
 	link_groups(reading);
 }
 
+/* What a file's servers add to it. */
+struct file_servers {
+	struct reading *reading;
+	struct policy_file *file;
+};
+
+static void
+add_server(struct policy_file *file, const struct policy_server *server)
+{
+	file->hash = (file->hash ^ server->hash) * 0x9e3779b97f4a7c15; /* order counts */
+	file->session |= server->task && task_depends_on_session(server->task);
+}
+
+static bool
+visit_server(void *ctx, const struct task_server *named)
+{
+	struct file_servers *in = ctx;
+	const struct policy *policy = in->reading->policy;
+	const struct policy_server *server = NULL;
+	const char *nearest;
+	char said[80];
+
+	/* It may be any of them. */
+	for (unsigned i = 0; !named->name && i < policy->n_servers; i++)
+		add_server(in->file, &policy->servers[i]);
+	if (!named->name)
+		return true;
+	server = policy_server_find(policy, named->by_name, named->name, named->len);
+	if (server) {
+		add_server(in->file, server);
+		return true;
+	}
+	snprintf(said, sizeof said, "%.*s", (int)(named->len < 79 ? named->len : 79), named->name);
+	nearest = policy_nearest_server(policy, said);
+	if (nearest && !named->by_name)
+		diag_error(in->reading->diags, &named->place,
+			   "there is no LwM2M server \"%s\" in servers.conf; did you mean \"%s\"?",
+			   said, nearest);
+	else
+		diag_error(in->reading->diags, &named->place,
+			   "there is no LwM2M server \"%s\" in servers.conf: add it there, or with "
+			   "`cradlectl server add`",
+			   said);
+	return true;
+}
+
+/* Once both files are read. Servers that could not be read are not missed. */
+static void
+link_servers(struct reading *reading, bool complete)
+{
+	struct file_servers in = { reading, reading->policy->files };
+
+	for (; in.file; in.file = in.file->next) {
+		if (!in.file->task)
+			continue;
+		in.file->session = task_depends_on_session(in.file->task);
+		if (complete)
+			task_each_server(in.file->task, visit_server, &in);
+	}
+}
+
 /* 0, or -EINVAL when the file can't be parsed at all. */
 static int
 read_groups_file(struct reading *reading)
@@ -300,13 +361,22 @@ policy_load_changed(const char *folder, const struct policy_source *changed, uns
 				   .arena = arena,
 				   .diags = diags };
 	struct place place = { .file = folder };
+	int servers, groups;
+	size_t errors;
+	bool complete;
 
 	reading.policy = calloc(1, sizeof *reading.policy);
 	if (!reading.policy) {
 		diag_error(diags, &place, "out of memory");
 		return NULL;
 	}
-	if (read_groups_file(&reading) == 0)
+	/* Both in any case: who mends one wants to know of the other. */
+	errors = diags->errors;
+	servers = policy_read_servers(&reading);
+	complete = diags->errors == errors;
+	groups = read_groups_file(&reading);
+	link_servers(&reading, complete);
+	if (servers == 0 && groups == 0)
 		return reading.policy;
 	policy_free(reading.policy);
 	return NULL;

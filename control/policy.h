@@ -47,7 +47,9 @@ struct policy_values {
 struct policy_file {
 	const char *name; /* in tasks/ */
 	struct task *task;
-	uint64_t hash; /* of its text: tells a reload what changed */
+	/* Of its text and of the servers it names: tells a reload what changed. */
+	uint64_t hash;
+	bool session; /* its bytes depend on the session, be it by a server it names */
 	struct policy_file *next;
 };
 
@@ -131,20 +133,27 @@ struct policy_server {
 	const char *id, *name; /* the id where the file gives no name */
 	enum server_type type;
 	enum server_mode mode;
-	const char *uri;                             /* whole: with scheme and port */
-	uint16_t ssid;                               /* 0: a bootstrap server without one */
-	uint16_t security_instance, server_instance; /* where the tag gives none */
+	const char *uri; /* whole: with scheme and port */
+	uint16_t ssid;   /* 0: a bootstrap server without one */
+	/* Where the tag gives none. By default the SSID: unique, and never the bootstrap account's 0. */
+	uint16_t security_instance, server_instance;
 	const char *binding;
 	uint32_t lifetime_s;
 	bool store_notifications;
-	/* Templates, as text; "" where the mode has none. */
+	/*
+	 * What goes into resources 3, 4 and 5 of the Security object, as the file says it: templates
+	 * (identity and psk), hex, a template that gives hex, or "file:NAME" of keys/. NULL where
+	 * the mode has none.
+	 */
 	const char *identity, *psk;
+	bool psk_hex; /* the psk's template gives hex digits, not the key's text */
 	const char *public_key, *server_public_key, *secret_key;
 	/*
 	 * What writes it, reading #securityInstanceId and #serverInstanceId. NULL only while there
 	 * are errors. A task that names the server depends on the session if this one does.
 	 */
 	struct task *task;
+	uint64_t hash; /* of what it writes: tells a reload what changed */
 	uint32_t line;
 };
 
@@ -187,6 +196,8 @@ void policy_free(struct policy *policy);
 /* By id, or by name; NULL where there is none. The task of a compile_hooks.server is its `task`. */
 const struct policy_server *policy_server_find(const struct policy *policy, bool by_name,
 					       const char *name, size_t len);
+/* The nearest known server's id, or NULL. */
+const char *policy_nearest_server(const struct policy *policy, const char *id);
 
 /* Whether a name may be that of a file in tasks/ or keys/: no path, not hidden. */
 bool policy_file_name_is_good(const char *name);

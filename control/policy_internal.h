@@ -52,3 +52,14 @@ void policy_read_tasks(struct reading *reading, struct policy_group *group,
 
 /* servers.conf; 0, or -EINVAL after adding an error when it can't be parsed at all. */
 int policy_read_servers(struct reading *reading) __attribute__((warn_unused_result));
+
+/* Resources 3, 4 and 5 of a server with raw public keys or certificates: hex, or templates of it. */
+struct server_keys {
+	const char *public_key, *server_public_key, *secret_key; /* NULL: empty */
+};
+
+/* Fills server->task, or adds errors with the places of `member`'s settings. */
+void policy_make_server_task(struct reading *reading, const config_setting_t *member,
+			     struct policy_server *server, const struct server_keys *keys);
+
+uint64_t policy_text_hash(const char *text, size_t len);

@@ -40,8 +40,8 @@ policy_file_name_is_good(const char *name)
 	return len && *name != '.' && len <= POLICY_FILE_NAME_MAX;
 }
 
-static uint64_t
-text_hash(const char *text, size_t len)
+uint64_t
+policy_text_hash(const char *text, size_t len)
 {
 	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a: tells edits apart, no adversary here */
 
@@ -67,7 +67,7 @@ load_file(struct reading *reading, const char *name)
 	text = policy_read_file(reading, in_folder, path, &len);
 	if (!text)
 		return file;
-	file->hash = text_hash(text, len);
+	file->hash = policy_text_hash(text, len);
 	file->task = task_load(path, text, len, reading->objects, reading->diags);
 	explicit_bzero(text, len);
 	free(text);

@@ -35,3 +35,14 @@ const char *task_name(const struct task *task);
  * waits. */
 unsigned task_steps(const struct task *task);
 bool task_depends_on_session(const struct task *task);
+
+/* A server that a <lwm2mBootstrapConfiguration> of the task names. */
+struct task_server {
+	bool by_name;
+	const char *name; /* not terminated; NULL: computed for each device */
+	size_t len;
+	struct place place; /* of the attribute */
+};
+typedef bool task_server_visitor(void *ctx, const struct task_server *server);
+/* Calls `visit` for each of them, in document order, until it returns false. */
+void task_each_server(const struct task *task, task_server_visitor *visit, void *ctx);
