@@ -327,6 +327,8 @@ put_element(struct text *text, const struct layout *layout, const struct conf_pa
 		text_put(text, " ", 1);
 	text_put(text, "{", 1);
 	for (unsigned i = 0; i < n_pairs; i++) {
+		if (!pairs[i].value)
+			continue;
 		if (layout->one_line)
 			text_put(text, " ", 1);
 		else
@@ -389,6 +391,44 @@ conf_edit_remove(struct conf_edit *edit, const struct conf_node *list, unsigned 
 		splices[n++] = (struct splice){ before->stop - 1, 1, "" };
 	splices[n++] = cut(edit, node);
 	return change(edit, splices, n);
+}
+
+/* A member as an element: everything that is no name, value or terminator stays. */
+static void
+put_as_element(const struct conf_edit *edit, const struct conf_node *node, struct text *text)
+{
+	bool group = node->kind == CONF_GROUP;
+
+	text_printf(text, "{ name = \"%.*s\";%s", (int)node->name_len, edit->text + node->start,
+		    group ? "" : " value = ");
+	text_put(text, edit->text + node->begin + group, node->end - node->begin - group);
+	text_printf(text, "%s%s", group ? "" : "; }", node->next ? "," : "");
+	/* Blanks and remarks up to the terminator. */
+	if (is_terminated(node))
+		text_put(text, edit->text + node->end, node->stop - node->end - 1);
+}
+
+int
+conf_edit_make_list(struct conf_edit *edit, const struct conf_node *group)
+{
+	struct splice splice;
+	struct text text;
+	size_t at;
+
+	if (!group || group->kind != CONF_GROUP || group == edit->root)
+		return -EINVAL;
+	text_init(&text);
+	text_put(&text, "(", 1);
+	at = group->begin + 1;
+	for (const struct conf_node *node = group->children; node; node = node->next) {
+		text_put(&text, edit->text + at, node->start - at);
+		put_as_element(edit, node, &text);
+		at = node->stop;
+	}
+	text_put(&text, edit->text + at, group->end - 1 - at);
+	text_put(&text, ")", 1);
+	splice = (struct splice){ .at = group->begin, .old = group->end - group->begin };
+	return finish(edit, &text, &splice, 1);
 }
 
 /* --- values --- */

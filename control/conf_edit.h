@@ -70,11 +70,21 @@ int conf_edit_set(struct conf_edit *edit, const struct conf_node *group, struct 
 /* Takes a member out, with its line where it has one of its own. No such member: nothing to do. */
 int conf_edit_unset(struct conf_edit *edit, const struct conf_node *group, const char *name)
 	__attribute__((warn_unused_result));
-/* Adds a group as the last element, laid out as the element before it is. */
+/*
+ * Adds a group as the last element, laid out as the element before it is. A pair whose value is
+ * NULL is left out.
+ */
 int conf_edit_append(struct conf_edit *edit, const struct conf_node *list,
 		     const struct conf_pair *pairs, unsigned n_pairs)
 	__attribute__((warn_unused_result));
 int conf_edit_remove(struct conf_edit *edit, const struct conf_node *list, unsigned index)
+	__attribute__((warn_unused_result));
+
+/*
+ * Makes a list of a group whose members are named freely: `a = "x";` becomes
+ * `{ name = "a"; value = "x"; }`, and a group gets a member `name`.
+ */
+int conf_edit_make_list(struct conf_edit *edit, const struct conf_node *group)
 	__attribute__((warn_unused_result));
 
 /* Text in quotes, as libconfig reads it back. */

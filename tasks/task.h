@@ -46,3 +46,18 @@ struct task_server {
 typedef bool task_server_visitor(void *ctx, const struct task_server *server);
 /* Calls `visit` for each of them, in document order, until it returns false. */
 void task_each_server(const struct task *task, task_server_visitor *visit, void *ctx);
+
+/* A tag and its attributes as they were written. */
+struct task_tag_line {
+	unsigned depth;
+	const char *name;
+	uint32_t line;
+	unsigned n_attributes;
+	struct {
+		const char *name, *text;
+		bool secret; /* what it evaluates to may be a key */
+	} attributes[4];
+};
+typedef void task_tag_visitor(void *ctx, const struct task_tag_line *line);
+/* Calls `visit` for every tag below the root, in document order. */
+void task_describe(const struct task *task, task_tag_visitor *visit, void *ctx);
