@@ -334,41 +334,38 @@ command_task_resume(struct call *call)
 	set_active(call, true);
 }
 
-/* A member as it is, in another task. */
+/* A member as it is, in another task; `name` outlives the text that it stands in. */
 static void
-copy_member(const config_setting_t *member, struct command_settings *settings)
+copy_member(const config_setting_t *member, const char *name, struct command_settings *settings)
 {
 	char number[24];
 
 	switch (config_setting_type(member)) {
 	case CONFIG_TYPE_STRING:
-		command_settings_text(settings, config_setting_name(member),
-				      config_setting_get_string(member));
+		command_settings_text(settings, name, config_setting_get_string(member));
 		break;
 	case CONFIG_TYPE_BOOL:
-		command_settings_plain(settings, config_setting_name(member),
+		command_settings_plain(settings, name,
 				       config_setting_get_bool(member) ? "true" : "false");
 		break;
 	case CONFIG_TYPE_INT:
 		snprintf(number, sizeof number, "%d", config_setting_get_int(member));
-		command_settings_plain(settings, config_setting_name(member), number);
+		command_settings_plain(settings, name, number);
 		break;
 	default:
 		break; /* no task has another one: the file would not be served */
 	}
 }
 
+/* All but its number, and its name where the copy gets another. */
 static void
 copy_members(const config_setting_t *task, const char *name, struct command_settings *settings)
 {
-	for (int i = 0; i < config_setting_length(task) && i < COMMAND_OPTIONS_MAX; i++) {
-		const config_setting_t *member = config_setting_get_elem(task, (unsigned)i);
-		const char *what = config_setting_name(member);
+	for (unsigned i = 0; i < OPTIONS && config_setting_is_group(task); i++) {
+		const config_setting_t *member = config_setting_get_member(task, options[i].name);
 
-		if (strcmp(what, "number") == 0 || strcmp(what, "created") == 0 ||
-		    (name && strcmp(what, "name") == 0))
-			continue;
-		copy_member(member, settings);
+		if (member && !(name && strcmp(options[i].name, "name") == 0))
+			copy_member(member, options[i].name, settings);
 	}
 	if (name)
 		command_settings_text(settings, "name", name);

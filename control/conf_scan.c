@@ -24,7 +24,10 @@ conf_skip_blanks(const char *at)
 		} else if (at[0] == '/' && at[1] == '*') {
 			const char *end = strstr(at + 2, "*/");
 
-			at = end ? end + 2 : at + strlen(at);
+			/* One that is never closed is no remark: what is added would be in it. */
+			if (!end)
+				return at;
+			at = end + 2;
 		} else {
 			return at;
 		}

@@ -10,7 +10,7 @@
 #include "control/log.h"
 #include "control/reload.h"
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = POLICY_EDIT_PATH + POLICY_EDIT_NAME };
 
 static void
 path_of(const struct policy_edit *edit, const char *name, char path[PATH_BYTES])
@@ -170,9 +170,8 @@ policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 	struct diag_list diags;
 	bool good;
 
-	*edit = (struct policy_edit){ .call = call,
-				      .folder = call->daemon->config->policy,
-				      .list = list };
+	*edit = (struct policy_edit){ .call = call, .list = list };
+	snprintf(edit->folder, sizeof edit->folder, "%s", call->daemon->config->policy);
 	diag_list_init(&diags);
 	good = open_text(edit, &diags);
 	if (!good) {

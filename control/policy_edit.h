@@ -15,7 +15,7 @@
 #include "control/conf_edit.h"
 #include "control/policy.h"
 
-enum { POLICY_EDIT_FILES = 2, POLICY_EDIT_NAME = 300 };
+enum { POLICY_EDIT_FILES = 2, POLICY_EDIT_NAME = 300, POLICY_EDIT_PATH = 4096 };
 
 /* A file beside the one whose text is edited. */
 struct edited_file {
@@ -28,9 +28,9 @@ struct edited_file {
 
 struct policy_edit {
 	struct call *call;
-	const char *folder;
-	const char *list; /* "servers" or "groups", of LIST.conf */
-	char *old;        /* its text on disk; NULL: there is none */
+	char folder[POLICY_EDIT_PATH]; /* a copy: a reload may replace the setting */
+	const char *list;              /* "servers" or "groups", of LIST.conf */
+	char *old;                     /* its text on disk; NULL: there is none */
 	size_t old_len;
 	struct conf_edit text;
 	struct conf_text conf; /* the same text as libconfig reads it */

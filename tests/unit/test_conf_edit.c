@@ -65,7 +65,8 @@ Test(conf_edit, what_is_no_configuration)
 		"= 1;",    "a = \"x",
 		"a = 1 }", "a = [1);",
 		"1 = 2;",  "a = {{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{",
-		"a 1",     "a = ;",
+		"a 1",     "a = 1; /* never closed\n",
+		"a = ;",
 	};
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
