@@ -27,6 +27,101 @@ const struct command commands[] = {
 	  .help = "answer new devices 5.03 and finish those that bootstrap" },
 	{ "undrain", "", 0, 0, .changes = true, .run = command_undrain,
 	  .help = "take new devices again" },
+	{ "server list", "", 0, 0, .run = command_server_list,
+	  .help = "the LwM2M servers that tasks write by lwm2mBootstrapConfiguration" },
+	{ "server show", "ID", 1, 1, .run = command_server_show,
+	  .help = "one server with the tasks that write it; keys are masked" },
+	{ "server add",
+	  "ID",
+	  1,
+	  1,
+	  { { "--name", "TEXT", "for serverName in tasks; the id without it" },
+	    { "--type", "TYPE", "management or bootstrap" },
+	    { "--uri", "URI", "scheme and port come from the security mode where left out" },
+	    { "--security", "MODE", "psk, nosec, certificate or rpk" },
+	    { "--ssid", "N", "Short Server ID, 1 to 65534" },
+	    { "--binding", "LETTERS", "of U, T, S, N, Q" },
+	    { "--lifetime", "S", "of a registration" },
+	    { "--store-notifications", "on|off", "while disabled or offline" },
+	    { "--identity", "TEMPLATE", "of the psk; ${sv.managementId} without it" },
+	    { "--psk", "TEMPLATE", "${string.secureRandom(24)} without it", true },
+	    { "--psk-hex", "on|off", "the psk is given as hex digits" },
+	    { "--public-key", "HEX|file:NAME", "the device's certificate or public key, DER" },
+	    { "--server-public-key", "HEX|file:NAME", "the server's certificate or public key" },
+	    { "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
+	    { "--security-instance", "N", "of object 0; the SSID without it" },
+	    { "--server-instance", "N", "of object 1; the SSID without it" } },
+	  .changes = true,
+	  .run = command_server_add,
+	  .help = "add a server to servers.conf and make it live" },
+	{ "server edit",
+	  "ID",
+	  1,
+	  1,
+	  { { "--name", "TEXT", "for serverName in tasks; the id without it" },
+	    { "--type", "TYPE", "management or bootstrap" },
+	    { "--uri", "URI", "scheme and port come from the security mode where left out" },
+	    { "--security", "MODE", "psk, nosec, certificate or rpk" },
+	    { "--ssid", "N", "Short Server ID, 1 to 65534" },
+	    { "--binding", "LETTERS", "of U, T, S, N, Q" },
+	    { "--lifetime", "S", "of a registration" },
+	    { "--store-notifications", "on|off", "while disabled or offline" },
+	    { "--identity", "TEMPLATE", "of the psk; ${sv.managementId} without it" },
+	    { "--psk", "TEMPLATE", "${string.secureRandom(24)} without it", true },
+	    { "--psk-hex", "on|off", "the psk is given as hex digits" },
+	    { "--public-key", "HEX|file:NAME", "the device's certificate or public key, DER" },
+	    { "--server-public-key", "HEX|file:NAME", "the server's certificate or public key" },
+	    { "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
+	    { "--security-instance", "N", "of object 0; the SSID without it" },
+	    { "--server-instance", "N", "of object 1; the SSID without it" } },
+	  .changes = true,
+	  .run = command_server_edit,
+	  .help = "change a server and make it live; an empty value takes a setting back to its "
+		  "default" },
+	{ "server remove", "ID", 1, 1, .changes = true, .run = command_server_remove,
+	  .help = "take a server out of servers.conf; refused while tasks write it" },
+	{ "group list", "", 0, 0, .run = command_group_list, .help = "the groups" },
+	{ "group show", "NAME", 1, 1, .run = command_group_show,
+	  .help = "one group: values, tasks, subgroups, devices; secrets are masked" },
+	{ "group add",
+	  "NAME",
+	  1,
+	  1,
+	  { { "--description", "TEXT", "for people" },
+	    { "--priority", "N", "higher wins between values of equal depth" } },
+	  .changes = true,
+	  .run = command_group_add,
+	  .help = "add a group to groups.conf and make it live" },
+	{ "group edit",
+	  "NAME",
+	  1,
+	  1,
+	  { { "--description", "TEXT", "for people" },
+	    { "--priority", "N", "higher wins between values of equal depth" } },
+	  .changes = true,
+	  .run = command_group_edit,
+	  .help = "change a group and make it live" },
+	{ "group remove",
+	  "NAME",
+	  1,
+	  1,
+	  { { "--recursive", NULL, "with its subgroups and tasks" } },
+	  .changes = true,
+	  .run = command_group_remove,
+	  .help = "take a group out of groups.conf; refused while it has subgroups, tasks or "
+		  "devices" },
+	{ "group value set",
+	  "GROUP NAME VALUE",
+	  3,
+	  3,
+	  { { "--secret", NULL, "masked wherever it is shown" },
+	    { "--locked", NULL, "wins over the groups below" } },
+	  .changes = true,
+	  .secret_argument = 3,
+	  .run = command_group_value_set,
+	  .help = "set a setting value of a group and make it live" },
+	{ "group value unset", "GROUP NAME", 2, 2, .changes = true,
+	  .run = command_group_value_unset, .help = "take a setting value out of a group" },
 	{ "task list",
 	  "",
 	  0,
@@ -36,6 +131,75 @@ const struct command commands[] = {
 	  .help = "the tasks of the groups, with their devices and reports by status" },
 	{ "task check", "FILE", 1, 1, .run = command_task_check,
 	  .help = "check one task file; needs no daemon" },
+	{ "task show", "ID", 1, 1, .run = command_task_show,
+	  .help = "one task: its settings, reports by status, and what its file does" },
+	{ "task add",
+	  "FILE",
+	  1,
+	  1,
+	  { { "--group", "NAME", "whose task it shall be" },
+	    { "--as", "NAME", "what the file is called in tasks/; its own name without it" },
+	    { "--replace", NULL, "take the place of a file of that name" },
+	    { "--name", "TEXT", "of the task; the file's without it" },
+	    { "--active", "on|off", "off: paused" },
+	    { "--subgroups", "on|off", "also for devices of groups below" },
+	    { "--priority", "N", "lower runs first; 10 without it" },
+	    { "--repetition", "WORD", "repeat, once or repeat_without_report" },
+	    { "--automatic-restart", "on|off", "off: repeats only when it is rerun" },
+	    { "--condition", "TEMPLATE", "runs only where this is true" },
+	    { "--min-interval", "S", "between two runs on a device" },
+	    { "--schedule", "TIMES", "such as \"Mon-Fri 02:00-05:00, Sat 00:00-24:00\"" },
+	    { "--bloodline", "NAME", "of one bloodline a device runs one task" },
+	    { "--log-level", "LEVEL", "trace, debug, info, warning or error" },
+	    { "--discard-details", "on|off", "reports carry no log" },
+	    { "--comment", "TEXT", "for people" } },
+	  .changes = true,
+	  .file = CTL_WANT_READ,
+	  .run = command_task_add,
+	  .help = "copy a task file into tasks/ and let a group's devices run it" },
+	{ "task edit",
+	  "ID",
+	  1,
+	  1,
+	  { { "--name", "TEXT", "of the task" },
+	    { "--file", "NAME", "which file of tasks/ it runs" },
+	    { "--active", "on|off", "off: paused" },
+	    { "--subgroups", "on|off", "also for devices of groups below" },
+	    { "--priority", "N", "lower runs first; 10 without it" },
+	    { "--repetition", "WORD", "repeat, once or repeat_without_report" },
+	    { "--automatic-restart", "on|off", "off: repeats only when it is rerun" },
+	    { "--condition", "TEMPLATE", "runs only where this is true" },
+	    { "--min-interval", "S", "between two runs on a device" },
+	    { "--schedule", "TIMES", "such as \"Mon-Fri 02:00-05:00, Sat 00:00-24:00\"" },
+	    { "--bloodline", "NAME", "of one bloodline a device runs one task" },
+	    { "--log-level", "LEVEL", "trace, debug, info, warning or error" },
+	    { "--discard-details", "on|off", "reports carry no log" },
+	    { "--comment", "TEXT", "for people" } },
+	  .changes = true,
+	  .run = command_task_edit,
+	  .help = "change a task's settings and make them live; an empty value takes one back to "
+		  "its default" },
+	{ "task copy",
+	  "ID",
+	  1,
+	  1,
+	  { { "--group", "NAME", "whose task the copy shall be" },
+	    { "--name", "TEXT", "of the copy; the same without it" } },
+	  .changes = true,
+	  .run = command_task_copy,
+	  .help = "give another group the same task" },
+	{ "task pause", "ID", 1, 1, .changes = true, .run = command_task_pause,
+	  .help = "no device runs the task until it is resumed" },
+	{ "task resume", "ID", 1, 1, .changes = true, .run = command_task_resume,
+	  .help = "devices run the task again" },
+	{ "task remove",
+	  "ID",
+	  1,
+	  1,
+	  { { "--with-file", NULL, "its file in tasks/ goes, too" } },
+	  .changes = true,
+	  .run = command_task_remove,
+	  .help = "take a task out of its group" },
 	{ "report list",
 	  "",
 	  0,
@@ -147,6 +311,7 @@ const struct command commands[] = {
 	  .help = "completion for a shell: bash" },
 };
 const unsigned n_commands = sizeof commands / sizeof commands[0];
+_Static_assert(sizeof commands / sizeof commands[0] <= COMMANDS_MAX, "raise COMMANDS_MAX");
 
 void
 call_refuse(struct call *call, int exit, const char *format, ...)
@@ -233,7 +398,7 @@ offer_second_words(struct call *call, const char *first)
 static void
 unknown_command(struct call *call, int argc, const char *const *argv)
 {
-	const char *candidates[64];
+	const char *candidates[COMMANDS_MAX];
 	const char *nearest;
 	size_t n = 0;
 	char said[128];
@@ -243,7 +408,7 @@ unknown_command(struct call *call, int argc, const char *const *argv)
 		 argc > 1 ? argv[1] : "");
 	if (argc == 1 && offer_second_words(call, argv[0]))
 		return;
-	for (; n < n_commands && n < 64; n++)
+	for (; n < n_commands; n++)
 		candidates[n] = commands[n].words;
 	nearest = diag_nearest(said, candidates, n);
 	if (!nearest)
@@ -390,6 +555,22 @@ call_run(struct call *call)
 	}
 }
 
+/* Where in a word of argv a secret begins: an argument, or an option's value; NULL: nowhere. */
+static const char *
+find_secret(const struct call *call, const char *word)
+{
+	const struct command *command = call->command;
+	const char *end = word + strlen(word);
+
+	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+		if (command->options[i].secret && call->options[i] && call->options[i] >= word &&
+		    call->options[i] <= end)
+			return call->options[i];
+	return command->secret_argument && call->arguments[command->secret_argument - 1] == word
+		       ? word
+		       : NULL;
+}
+
 static void
 log_change(const struct call *call, const struct ctl_request *request)
 {
@@ -399,8 +580,13 @@ log_change(const struct call *call, const struct ctl_request *request)
 		return;
 	text_init(&words);
 	for (int i = 0; i < request->argc; i++) {
+		const char *word = request->argv[i], *secret = find_secret(call, word);
+		size_t len = secret ? (size_t)(secret - word) : strlen(word);
+
 		text_put(&words, " ", 1);
-		text_put_untrusted(&words, request->argv[i], strnlen(request->argv[i], 200));
+		text_put_untrusted(&words, word, len < 200 ? len : 200);
+		if (secret)
+			text_printf(&words, "********");
 	}
 	log_notice("command%s by uid %u, pid %d: %s", text_str(&words), (unsigned)request->peer.uid,
 		   (int)request->peer.pid, call->exit == CTL_DONE ? "done" : "refused");

@@ -55,9 +55,9 @@ struct call {
 		[COMMAND_OPTIONS_MAX]; /* as in the command; "" for a flag, NULL where missing */
 	struct text text, error;
 	json_t *result;
-	int exit; /* enum ctl_exit */
+	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
-	int fd; /* of a command with `file`; closed after its function */
+	int fd;                            /* of a command with `file`; closed after its function */
 };
 
 /* A ctl_handler; ctx is the daemon. */
@@ -82,6 +82,10 @@ const char *call_option(const struct call *call, const char *name);
  */
 long call_number(struct call *call, const char *name, long preset, long max);
 
+/* Refused: there is no such group, or task; with the nearest. */
+void call_refuse_group(struct call *call, const char *name);
+void call_refuse_task(struct call *call, const char *id);
+
 void command_status(struct call *call);
 void command_stats(struct call *call);
 void command_check(struct call *call);
@@ -94,6 +98,25 @@ void command_help(struct call *call);
 void command_completion(struct call *call);
 void command_task_list(struct call *call);
 void command_task_check(struct call *call);
+void command_task_show(struct call *call);
+void command_task_add(struct call *call);
+void command_task_edit(struct call *call);
+void command_task_copy(struct call *call);
+void command_task_pause(struct call *call);
+void command_task_resume(struct call *call);
+void command_task_remove(struct call *call);
+void command_server_list(struct call *call);
+void command_server_show(struct call *call);
+void command_server_add(struct call *call);
+void command_server_edit(struct call *call);
+void command_server_remove(struct call *call);
+void command_group_list(struct call *call);
+void command_group_show(struct call *call);
+void command_group_add(struct call *call);
+void command_group_edit(struct call *call);
+void command_group_remove(struct call *call);
+void command_group_value_set(struct call *call);
+void command_group_value_unset(struct call *call);
 void command_device_list(struct call *call);
 void command_device_show(struct call *call);
 void command_device_profile(struct call *call);

@@ -94,11 +94,11 @@ put_matching(const char *words, struct text *text)
 static void
 no_such_help(struct call *call, const char *words)
 {
-	const char *candidates[64];
+	const char *candidates[COMMANDS_MAX + 3];
 	const char *nearest;
 	size_t n = 0;
 
-	for (; n < n_commands && n < 60; n++)
+	for (; n < n_commands; n++)
 		candidates[n] = commands[n].words;
 	candidates[n++] = "settings";
 	candidates[n++] = "counters";
@@ -113,11 +113,13 @@ void
 command_help(struct call *call)
 {
 	const char *first = call->arguments[0], *second = call->arguments[1];
+	const char *third = call->arguments[2];
 	struct text words;
 
 	text_init(&words);
-	for (unsigned i = 0; i < COMMAND_ARGUMENTS_MAX && call->arguments[i]; i++)
-		text_printf(&words, "%s%s", i ? " " : "", call->arguments[i]);
+	if (first)
+		text_printf(&words, "%s%s%s%s%s", first, second ? " " : "", second ? second : "",
+			    third ? " " : "", third ? third : "");
 	if (!first)
 		put_commands(&call->text);
 	else if (strcmp(first, "settings") == 0 && !second)
@@ -136,48 +138,71 @@ command_help(struct call *call)
 		call->result = json_pack("{s:s}", "help", text_str(&call->text));
 }
 
-/* The words that may follow `first`; with "" the first words, each once. */
-static void
-put_words(const char *first, struct text *text)
+/* What of `words` follows the first `n` words: its start; NULL where there is no more. */
+static const char *
+after_words(const char *words, unsigned n)
 {
-	size_t len = strlen(first);
+	for (; n && words; n--) {
+		words = strchr(words, ' ');
+		words = words ? words + 1 : NULL;
+	}
+	return words;
+}
+
+/* Whether two commands begin with the same `n` words. */
+static bool
+share_words(const char *a, const char *b, unsigned n)
+{
+	for (; n; n--) {
+		size_t len = strcspn(a, " ");
+
+		if (strcspn(b, " ") != len || memcmp(a, b, len) != 0)
+			return false;
+		a += len + (a[len] != '\0');
+		b += len + (b[len] != '\0');
+	}
+	return true;
+}
+
+/* The words that may follow the first `n` of `like`, each once: commands that share them stand together. */
+static void
+put_words(const char *like, unsigned n, struct text *text)
+{
+	const char *before = NULL;
 
 	for (unsigned i = 0; i < n_commands; i++) {
-		const char *words = commands[i].words;
-		size_t word = strcspn(words, " ");
+		const char *next = after_words(commands[i].words, n);
 
-		if (!len && i && strcspn(commands[i - 1].words, " ") == word &&
-		    strncmp(commands[i - 1].words, words, word) == 0)
+		if (!next || !share_words(commands[i].words, like, n))
 			continue;
-		if (!len)
-			text_printf(text, "%.*s ", (int)word, words);
-		else if (word == len && strncmp(words, first, len) == 0 && words[len])
-			text_printf(text, "%s ", words + len + 1);
+		if (!before || !share_words(before, next, 1))
+			text_printf(text, "%.*s ", (int)strcspn(next, " "), next);
+		before = next;
 	}
+}
+
+static void
+put_options(const struct command *command, struct text *text)
+{
+	text_printf(text, "\t\"%s\"*) words=\"", command->words);
+	for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name; k++)
+		text_printf(text, "%s%s", k ? " " : "", command->options[k].name);
+	text_printf(text, "\" ;;\n");
 }
 
 static void
 put_cases(struct text *text)
 {
 	for (unsigned i = 0; i < n_commands; i++) {
-		const struct command *command = &commands[i];
-		size_t word = strcspn(command->words, " ");
-		bool two = command->words[word] != '\0';
+		const char *words = commands[i].words, *next;
 
-		if (command->options[0].name) {
-			text_printf(text, "\t\"%s\"*) words=\"", command->words);
-			for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name;
-			     k++)
-				text_printf(text, "%s%s", k ? " " : "", command->options[k].name);
-			text_printf(text, "\" ;;\n");
-		}
-		if (two &&
-		    (i == 0 || strncmp(commands[i - 1].words, command->words, word + 1) != 0)) {
-			text_printf(text, "\t\"%.*s \") words=\"", (int)word, command->words);
-			char first[32];
-
-			snprintf(first, sizeof first, "%.*s", (int)word, command->words);
-			put_words(first, text);
+		if (commands[i].options[0].name)
+			put_options(&commands[i], text);
+		for (unsigned n = 1; (next = after_words(words, n)); n++) {
+			if (i && share_words(commands[i - 1].words, words, n))
+				continue;
+			text_printf(text, "\t\"%.*s\") words=\"", (int)(next - words), words);
+			put_words(words, n, text);
 			text_printf(text, "\" ;;\n");
 		}
 	}
@@ -198,14 +223,14 @@ put_bash(struct text *text)
 			  "\tdone\n"
 			  "\tcase $said in\n"
 			  "\t\"\") words=\"--socket --json ");
-	put_words("", text);
+	put_words("", 0, text);
 	text_printf(text, "\" ;;\n"
 			  "\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); "
 			  "return ;;\n"
 			  "\t\"log level \") words=\"error warning notice info debug\" ;;\n"
 			  "\t\"completion \") words=\"bash\" ;;\n"
 			  "\t\"help \") words=\"settings counters manual ");
-	put_words("", text);
+	put_words("", 0, text);
 	text_printf(text, "\" ;;\n");
 	put_cases(text);
 	text_printf(text, "\tesac\n"

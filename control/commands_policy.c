@@ -1,4 +1,4 @@
-/* Files and what is made of them: check, reload, tasks. */
+/* Files and what is made of them: check, reload, task check. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,70 +48,4 @@ command_task_check(struct call *call)
 	if (task)
 		task_free(task);
 	diag_list_fini(&diags);
-}
-
-static const char *const status_keys[REPORT_STATUSES] = {
-	[TASK_NOT_STARTED] = "not_started",
-	[TASK_IN_PROGRESS] = "in_progress",
-	[TASK_SUCCESS] = "success",
-	[TASK_WARNING] = "warning",
-	[TASK_ERROR] = "error",
-};
-
-static json_t *
-task_json(const struct policy_task *task, const uint64_t counts[REPORT_STATUSES])
-{
-	json_t *statuses = json_object();
-
-	for (unsigned i = 0; i < REPORT_STATUSES; i++)
-		json_object_set_new(statuses, status_keys[i], json_integer((json_int_t)counts[i]));
-	return json_pack("{s:s, s:s, s:b, s:b, s:i, s:s, s:s, s:i, s:o}", "group",
-			 task->group->name, "id", task->id, "active", task->active, "subgroups",
-			 task->subgroups, "priority", task->priority, "name", task->name, "file",
-			 task->file, "devices", (int)task->devices, "reports", statuses);
-}
-
-static void
-put_task(const struct daemon *daemon, const struct policy_task *task, struct table *table,
-	 json_t *list)
-{
-	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
-
-	table_cell(table, "%s", task->group->name);
-	table_cell(table, "%s", task->id);
-	table_cell(table, "%s", task->active ? "yes" : "no");
-	table_cell(table, "%d", task->priority);
-	table_cell(table, "%s", task->name);
-	table_cell(table, "%u", task->devices);
-	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
-		table_cell(table, "%llu", (unsigned long long)counts[i]);
-	json_array_append_new(list, task_json(task, counts));
-}
-
-void
-command_task_list(struct call *call)
-{
-	const struct policy *policy = call->daemon->generation->policy;
-	const char *wanted = call_option(call, "--group");
-	json_t *list = json_array();
-	struct table table;
-
-	if (wanted && !policy_group(policy, wanted, strlen(wanted))) {
-		const char *nearest = policy_nearest_group(policy, wanted);
-
-		call_refuse(call, CTL_REFUSED, "there is no group \"%s\"%s%s%s", wanted,
-			    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-			    nearest ? "\"?" : "");
-		json_decref(list);
-		return;
-	}
-	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
-	table_init(&table,
-		   "group|id|active|priority|name|devices|in progress|success|warning|error");
-	for (unsigned i = 0; i < policy->n_groups; i++)
-		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
-			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)
-				put_task(call->daemon, &policy->groups[i].tasks[k], &table, list);
-	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o}", "tasks", list);
 }

@@ -434,3 +434,30 @@ policy_group_in(const struct policy_group *group, const struct policy_group *anc
 			return true;
 	return false;
 }
+
+const struct policy_task *
+policy_task_find(const struct policy *policy, const char *id)
+{
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			if (strcmp(policy->groups[i].tasks[k].id, id) == 0)
+				return &policy->groups[i].tasks[k];
+	return NULL;
+}
+
+const char *
+policy_nearest_task(const struct policy *policy, const char *id)
+{
+	const char **ids = calloc(policy->n_tasks + 1, sizeof *ids);
+	const char *nearest;
+	size_t n = 0;
+
+	if (!ids)
+		return NULL;
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			ids[n++] = policy->groups[i].tasks[k].id;
+	nearest = diag_nearest(id, ids, n);
+	free(ids);
+	return nearest;
+}

@@ -209,27 +209,6 @@ literal(const char *text)
 	return strstr(text, "${") ? NULL : text;
 }
 
-static void
-read_psk(struct server_reading *in)
-{
-	struct policy_server *server = in->server;
-
-	server->identity = read_text(in, "identity", "${sv.managementId}");
-	server->psk = read_text(in, "psk", "${string.secureRandom(24)}");
-	server->psk_hex =
-		conf_bool(in->reading->conf, in->member, "psk_hex", false, in->reading->diags);
-	if (!server->identity || !*server->identity)
-		wrong(in, "identity", "a psk needs an identity");
-	else if (literal(server->identity) && strlen(server->identity) > IDENTITY_MAX)
-		wrong(in, "identity", "%zu bytes: clients take up to %d", strlen(server->identity),
-		      IDENTITY_MAX);
-	if (!server->psk || !*server->psk)
-		wrong(in, "psk", "an empty psk is none");
-	else if (literal(server->psk) &&
-		 strlen(server->psk) > (server->psk_hex ? 2 * PSK_MAX : PSK_MAX))
-		wrong(in, "psk", "longer than %d bytes: clients take no more", PSK_MAX);
-}
-
 static int
 hex_digit(char c)
 {
@@ -253,6 +232,45 @@ decode_hex(const char *text, uint8_t *bytes, size_t size)
 		bytes[n++] = (uint8_t)(high << 4 | low);
 	}
 	return (ssize_t)n;
+}
+
+static void
+check_psk(struct server_reading *in)
+{
+	const char *psk = in->server->psk;
+	uint8_t bytes[PSK_MAX];
+	ssize_t len = psk ? (ssize_t)strlen(psk) : 0;
+
+	if (!len) {
+		wrong(in, "psk", "an empty psk is none");
+		return;
+	}
+	if (!literal(psk))
+		return;
+	if (in->server->psk_hex)
+		len = decode_hex(psk, bytes, sizeof bytes);
+	explicit_bzero(bytes, sizeof bytes);
+	if (len < 0)
+		wrong(in, "psk", "this is no hex of 1 to %d bytes, two digits each", PSK_MAX);
+	else if (len > PSK_MAX)
+		wrong(in, "psk", "longer than %d bytes: clients take no more", PSK_MAX);
+}
+
+static void
+read_psk(struct server_reading *in)
+{
+	struct policy_server *server = in->server;
+
+	server->identity = read_text(in, "identity", "${sv.managementId}");
+	server->psk = read_text(in, "psk", "${string.secureRandom(24)}");
+	server->psk_hex =
+		conf_bool(in->reading->conf, in->member, "psk_hex", false, in->reading->diags);
+	if (!server->identity || !*server->identity)
+		wrong(in, "identity", "a psk needs an identity");
+	else if (literal(server->identity) && strlen(server->identity) > IDENTITY_MAX)
+		wrong(in, "identity", "%zu bytes: clients take up to %d", strlen(server->identity),
+		      IDENTITY_MAX);
+	check_psk(in);
 }
 
 /* One DER SEQUENCE and nothing else: X.509, SPKI (RFC 7250) and PKCS#8 (RFC 5958) alike. */

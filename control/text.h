@@ -31,7 +31,7 @@ void text_put_untrusted(struct text *text, const void *bytes, size_t len);
 const char *text_str(const struct text *text);
 
 /* A table: cells are appended row by row; every row has as many cells as the heading has names. */
-enum { TABLE_COLUMNS_MAX = 12 };
+enum { TABLE_COLUMNS_MAX = 16 };
 
 struct table {
 	unsigned columns, used;

@@ -55,3 +55,18 @@ bool task_has_effects(const struct task *task);  /* compile_hooks.effect */
 bool task_uses_servers(const struct task *task); /* compile_hooks.server */
 bool task_uses_files(const struct task *task);   /* compile_hooks.upload */
 bool task_logs(const struct task *task);         /* compile_hooks.log */
+
+/* A tag and its attributes as they were written. */
+struct task_tag_line {
+	unsigned depth;
+	const char *name;
+	uint32_t line;
+	unsigned n_attributes;
+	struct {
+		const char *name, *text;
+		bool secret; /* what it evaluates to may be a key */
+	} attributes[4];
+};
+typedef void task_tag_visitor(void *ctx, const struct task_tag_line *line);
+/* Calls `visit` for every tag below the root, in document order. */
+void task_describe(const struct task *task, task_tag_visitor *visit, void *ctx);

@@ -139,7 +139,7 @@ Test(commands, completion_offers_every_word)
 {
 	cr_expect_eq(ask("completion bash"), CTL_DONE);
 	for (unsigned i = 0; i < n_commands; i++) {
-		const char *space = strchr(commands[i].words, ' ');
+		const char *space = strrchr(commands[i].words, ' ');
 
 		cr_expect(says(space ? space + 1 : commands[i].words), "%s", commands[i].words);
 	}

@@ -1,0 +1,107 @@
+#include "control/file_replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The file behind links; the path itself where there is none yet. */
+static int
+resolve(const char *path, char real[PATH_MAX])
+{
+	if (realpath(path, real))
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	return snprintf(real, PATH_MAX, "%s", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static int
+sync_folder(const char *path)
+{
+	char copy[PATH_MAX];
+	int fd, result = 0;
+
+	snprintf(copy, sizeof copy, "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0)
+		result = -errno;
+	close(fd);
+	return result;
+}
+
+static int
+write_all(int fd, const char *bytes, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		bytes += n;
+		len -= (size_t)n;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* As the file before, or the mode of a new one. An owner that we may not give is no failure. */
+static int
+take_owner(int fd, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return fchmod(fd, 0640) < 0 ? -errno : 0;
+	if (fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)
+		return -errno;
+	return fchmod(fd, st.st_mode & 07777) < 0 ? -errno : 0;
+}
+
+int
+file_replace(const char *path, const void *bytes, size_t len)
+{
+	char real[PATH_MAX], temporary[PATH_MAX], folder[PATH_MAX];
+	int result = resolve(path, real), fd;
+
+	if (result < 0)
+		return result;
+	snprintf(folder, sizeof folder, "%s", real);
+	if (snprintf(temporary, sizeof temporary, "%s/.cradle-XXXXXX", dirname(folder)) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	result = take_owner(fd, real);
+	if (result == 0)
+		result = write_all(fd, bytes, len);
+	if (close(fd) < 0 && result == 0)
+		result = -errno;
+	if (result == 0 && rename(temporary, real) < 0)
+		result = -errno;
+	if (result < 0) {
+		unlink(temporary);
+		return result;
+	}
+	/* The new content is there; that a power cut might undo the rename is not worth a refusal
+	 * that says that nothing has changed. */
+	(void)sync_folder(real);
+	return 0;
+}
+
+int
+file_remove(const char *path)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	(void)sync_folder(path);
+	return 0;
+}

@@ -1,0 +1,17 @@
+/*
+ * file_replace.h - a file's new content, as a whole or not at all.
+ *
+ * Written beside the file under a name that begins with a dot, synced, renamed over it, and the
+ * folder synced: whoever reads, and whatever fails, there is the old content or the new one. Mode
+ * and owner stay as they were; a new file is 0640. A symbolic link stays one: the file behind it is
+ * replaced. Blocks on the disk. Any thread.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/* 0 or -errno; then nothing has changed. */
+int file_replace(const char *path, const void *bytes, size_t len)
+	__attribute__((warn_unused_result));
+/* Takes a file away for good. 0, also when there is none; or -errno. */
+int file_remove(const char *path) __attribute__((warn_unused_result));
