@@ -58,57 +58,21 @@ call_group(struct call *call, const char *name)
 {
 	const struct policy *policy = call->daemon->generation->policy;
 	const struct policy_group *group = policy_group(policy, name, strlen(name));
-	const char *nearest = group ? NULL : policy_nearest_group(policy, name);
 
 	if (!group)
-		call_refuse(call, CTL_REFUSED, "there is no group \"%s\"%s%s%s", name,
-			    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-			    nearest ? "\"?" : "");
+		call_refuse_group(call, name);
 	return group;
-}
-
-/* What calls look for among all tasks. */
-struct task_search {
-	const char *wanted;
-	const struct policy_task *by_id, *by_name;
-	unsigned names;
-};
-
-static void
-search_group(const struct policy_group *group, struct task_search *search)
-{
-	for (unsigned i = 0; i < group->n_tasks; i++) {
-		const struct policy_task *task = &group->tasks[i];
-
-		if (strcmp(task->id, search->wanted) == 0)
-			search->by_id = task;
-		if (strcmp(task->name, search->wanted) == 0) {
-			search->by_name = task;
-			search->names++;
-		}
-	}
 }
 
 const struct policy_task *
 call_task(struct call *call)
 {
-	const struct policy *policy = call->daemon->generation->policy;
-	struct task_search search = { .wanted = call->arguments[0] };
+	const struct policy_task *task =
+		policy_task_find(call->daemon->generation->policy, call->arguments[0]);
 
-	for (unsigned i = 0; i < policy->n_groups; i++)
-		search_group(&policy->groups[i], &search);
-	if (search.by_id)
-		return search.by_id;
-	if (search.names == 1)
-		return search.by_name;
-	if (search.names)
-		call_refuse(call, CTL_REFUSED,
-			    "%u tasks are named \"%s\": say which by its id (`task list`)",
-			    search.names, search.wanted);
-	else
-		call_refuse(call, CTL_REFUSED, "there is no task \"%s\": `task list` shows them",
-			    search.wanted);
-	return NULL;
+	if (!task)
+		call_refuse_task(call, call->arguments[0]);
+	return task;
 }
 
 static bool

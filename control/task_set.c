@@ -114,23 +114,11 @@ add_tasks(struct task_set *set, const struct policy_group *group, bool direct)
 /* ---- what it needs ---- */
 
 static bool
-uses_session_server(const struct policy *policy, const struct task *task)
-{
-	if (!task_uses_servers(task))
-		return false;
-	for (unsigned i = 0; i < policy->n_servers; i++)
-		if (policy->servers[i].task && task_depends_on_session(policy->servers[i].task))
-			return true;
-	return false;
-}
-
-static bool
-is_per_session(const struct policy *policy, const struct policy_task *task)
+is_per_session(const struct policy_task *task)
 {
 	return task->min_interval_s || task->schedule ||
 	       (task->condition && task->condition->depends == EXPR_SESSION) ||
-	       task_depends_on_session(task->source->task) ||
-	       uses_session_server(policy, task->source->task);
+	       task->source->session;
 }
 
 /* ---- fingerprint ---- */
@@ -240,7 +228,7 @@ task_set_resolve(struct task_set *set, const struct policy *policy, const char *
 	for (unsigned i = 0; i < set->n_tasks; i++) {
 		const struct policy_task *task = set->tasks[i];
 
-		set->per_session |= is_per_session(policy, task);
+		set->per_session |= is_per_session(task);
 		set->by_reports |= task->repetition == REPETITION_ONCE || !task->automatic_restart;
 	}
 	set->fingerprint = fingerprint(set, policy);

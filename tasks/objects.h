@@ -1,7 +1,7 @@
 /*
  * objects.h - the registry of LwM2M object definitions.
  *
- * Objects 0 to 7 come built in (facts of the OMA registry); further ones, and other versions, from
+ * Objects 0 to 7, 21, 23 and 24 come built in (facts of the OMA registry); further ones, and other versions, from
  * OMA DDF XML files of a folder. After loading it is immutable and may be read by several threads.
  * Owner: whoever made it. Allocates while loading only.
  */

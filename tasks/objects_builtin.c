@@ -1,6 +1,6 @@
 /*
  * The objects every bootstrap server knows: facts of the OMA registry (lwm2m-registry, 0.xml to
- * 7.xml). Names of these objects never changed between versions, so the newest version stands for
+ * 7.xml, and what accounts refer to: 21.xml, 23.xml, 24.xml). Names of these objects never changed between versions, so the newest version stands for
  * all.
  *
  * Two departures: names have their blanks collapsed ("LWM2M  Server URI" has two in the registry),
@@ -169,6 +169,35 @@ static const struct resource_def connectivity_statistics[] = {
 	RESOURCE(8, "Collection Period", INTEGER),
 };
 
+/* Version 2.0: the strings of 1.x are opaque. */
+static const struct resource_def oscore[] = {
+	RESOURCE(0, "OSCORE Master Secret", OPAQUE, MANDATORY),
+	RESOURCE(1, "OSCORE Sender ID", OPAQUE, MANDATORY),
+	RESOURCE(2, "OSCORE Recipient ID", OPAQUE, MANDATORY),
+	RESOURCE(3, "OSCORE AEAD Algorithm", INTEGER),
+	RESOURCE(4, "OSCORE HMAC Algorithm", INTEGER),
+	RESOURCE(5, "OSCORE Master Salt", OPAQUE),
+	RESOURCE(6, "OSCORE ID Context", OPAQUE),
+};
+
+static const struct resource_def cose[] = {
+	RESOURCE(0, "KID", STRING, MANDATORY),
+	RESOURCE(1, "AEAD Algorithm", INTEGER, MANDATORY),
+	RESOURCE(2, "Key", STRING, MANDATORY),
+};
+
+static const struct resource_def mqtt_server[] = {
+	RESOURCE(0, "Will Retain", BOOLEAN),
+	RESOURCE(1, "Will Topic", STRING),
+	RESOURCE(2, "Will Message", STRING),
+	RESOURCE(3, "Clean Session", BOOLEAN),
+	RESOURCE(4, "Will QoS", UNSIGNED, RANGE(0, 3)),
+	RESOURCE(5, "Keep Alive", UNSIGNED, RANGE(0, 65535)),
+	RESOURCE(6, "Client Identifier", STRING, MANDATORY),
+	RESOURCE(7, "User Name", STRING),
+	RESOURCE(8, "Password", OPAQUE),
+};
+
 #define OBJECT(number, text, version_text, table, ...)                                     \
 	{ .id = (number), .name = (text), .version = (version_text), .resources = (table), \
 	  .n_resources = sizeof(table) / sizeof *(table), __VA_ARGS__ }
@@ -182,6 +211,9 @@ const struct object_def objects_builtin[] = {
 	OBJECT(5, "Firmware Update", "1.1", firmware_update),
 	OBJECT(6, "Location", "1.0", location),
 	OBJECT(7, "Connectivity Statistics", "1.0", connectivity_statistics),
+	OBJECT(21, "LWM2M OSCORE", "2.0", oscore, MULTIPLE),
+	OBJECT(23, "LwM2M COSE", "1.0", cose, MULTIPLE),
+	OBJECT(24, "MQTT Server", "1.0", mqtt_server, MULTIPLE),
 };
 
 const unsigned objects_n_builtin = sizeof objects_builtin / sizeof *objects_builtin;

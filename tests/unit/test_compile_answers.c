@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 
 #include "tasks/compile_internal.h"
+#include "tasks/describe.h"
 
 enum { LOADED_MAX = 64, TEXT_MAX = 4000 };
 
@@ -323,8 +324,8 @@ Test(answers, a_task_that_fails_half_way_ends_the_run_without_finish)
 	struct batch *batch;
 
 	add(CONFIG(OPEN(LIFETIME("5"))));
-	add(CONFIG(OPEN("<delete key='/1/7'/>") DISCOVER OPEN(
-		LIFETIME("${#links.instanceOfServer(0, 7)}"))));
+	add(CONFIG(OPEN("<delete key='/1/7'/>")
+			   DISCOVER OPEN(LIFETIME("${#links.instanceOfServer(0, 7)}"))));
 	add(CONFIG(BLOCK(LIFETIME("9"))));
 	answer(69, 40, "</0/0>");
 	batch = compile();
@@ -404,16 +405,14 @@ Test(answers, corrections_follow_the_finish_with_a_finish_of_their_own)
 {
 	struct batch *batch;
 
-	add(
-		CONFIG(BLOCK(
-			LIFETIME("0")) "<lwm2mBootstrap when='finishRefused'><delete "
-				       "key='/0/0'/>" LIFETIME("1") "</lwm2mBootstrap>"
-								    "<lwm2mBootstrap "
-								    "when='finishRefused'"
-								    ">" LIFETIME("2") "</"
-										      "lwm2mBootstr"
-										      "ap>" OPEN(LIFETIME(
-											      "3"))));
+	add(CONFIG(BLOCK(LIFETIME("0")) "<lwm2mBootstrap when='finishRefused'><delete "
+					"key='/0/0'/>" LIFETIME(
+						"1") "</lwm2mBootstrap>"
+						     "<lwm2mBootstrap "
+						     "when='finishRefused'"
+						     ">" LIFETIME("2") "</"
+								       "lwm2mBootstr"
+								       "ap>" OPEN(LIFETIME("3"))));
 	add(CONFIG(BLOCK(LIFETIME("4"))));
 	add(CONFIG("<lwm2mBootstrap when='finishRefused'>" LIFETIME(
 		"6") "</lwm2mBootstrap>"
@@ -559,4 +558,140 @@ Test(answers, what_a_pack_cannot_say_is_refused_with_a_reason)
 		cr_assert(strstr(results[0].summary, cases[i].summary), "%s: %s", cases[i].text,
 			  results[0].summary);
 	}
+}
+
+/* ---- what reads bring back ---- */
+
+Test(answers, a_read_in_any_format_is_read_by_path)
+{
+	static const struct {
+		int format;
+		const char *payload;
+		size_t len;
+	} forms[] = {
+		{ 11542, "\x08\x00\x09\xc1\x00\x65\xc1\x06\x01\xc1\x07\x55", 12 },
+		{ -1, "\x08\x00\x09\xc1\x00\x65\xc1\x06\x01\xc1\x07\x55", 12 },
+		{ 110,
+		  "[{\"bn\":\"/1/0/"
+		  "\",\"n\":\"0\",\"v\":101},{\"n\":\"6\",\"vb\":true},{\"n\":\"7\",\"vs\":\"U\"}]",
+		  0 },
+		{ 11544, "\xa1\x01\xa1\x00\xa3\x00\x18\x65\x06\xf5\x07\x61\x55", 13 },
+	};
+
+	add(CONFIG(OPEN(
+		"<read key='LwM2M Server' output='servers'/>") "<log "
+							       "message=\"${#servers.value('/1/0/"
+							       "0')} ${#servers.value('/1/0/6')} "
+							       "${#servers.value('/1/0/7')} "
+							       "${#servers.value('/1/0/1') ? "
+							       "'none'} "
+							       "${#servers.instances(1).join()} "
+							       "${#servers.freeInstance('/1')}\"/"
+							       ">"));
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		struct batch *batch;
+
+		n_answers = 0;
+		answers[n_answers++] = (struct compile_answer){
+			69, forms[i].format, (const uint8_t *)forms[i].payload,
+			forms[i].len ? forms[i].len : strlen(forms[i].payload)
+		};
+		batch = compile();
+		cr_assert_eq(results[0].status, TASK_NOT_STARTED, "%s", results[0].summary);
+		cr_assert_str_eq(told, "log 0 101 true U none 0 1\n", "%zu: %s", i, told);
+		batch_free(batch);
+	}
+	answers[0].payload = (const uint8_t *)"\xc1";
+	answers[0].len = 1;
+	batch_free(compile());
+	cr_assert(strstr(results[0].summary, "the answer is not what content format 11544 allows"),
+		  "%s", results[0].summary);
+}
+
+Test(answers, an_object_without_instances_is_no_mistake)
+{
+	add(CONFIG(OPEN(
+		"<read key='/1' output='servers'/>") "<log message=\"${#servers.freeInstance(1)} "
+						     "${#servers}\"/>"));
+	answer(69, 11542, "");
+	batch_free(compile());
+	cr_assert_str_eq(told, "log 0 0 []\n");
+}
+
+/* ---- what people see ---- */
+
+static const char *
+described(const struct batch *batch)
+{
+	static char text[TEXT_MAX];
+	size_t at = 0;
+
+	*text = '\0';
+	for (unsigned i = 0; batch && i < batch->n_steps; i++)
+		at += batch_step_describe(batch->steps[i], objects, text + at, sizeof text - at);
+	return text;
+}
+
+#define ACCOUNT                                                                                    \
+	"<write key='/0/2/0' value='coaps://a'/><write key='/0/2/1' value='false'/>"               \
+	"<write key='/0/2/3' value='6964'/><write key='/0/2/4' value='ff00'/>"                     \
+	"<write key='/0/2/5' value='736563726574'/><write key='/0/2/16' value='49320'/>"           \
+	"<write key='/0/2/17' value='21:0'/><write key='/21/0/0' value='736563726574'/>"           \
+	"<write key='/21/0/1' value='6964'/><write key='/1/0/0' value='7'/>"
+
+Test(answers, steps_are_described_without_their_keys)
+{
+	static const char *const formats[] = { "tlv", "senml-json", "senml-cbor", "lwm2m-cbor" };
+	static const int numbers[] = { 11542, 110, 112, 11544 };
+
+	for (size_t i = 0; i < 4; i++) {
+		struct batch *batch;
+		char text[2000], expected[TEXT_MAX];
+
+		snprintf(text, sizeof text,
+			 "<config><lwm2mBootstrap format='%s' onError='continue'>" ACCOUNT
+			 "<discover key='/0'/></lwm2mBootstrap></config>",
+			 formats[i]);
+		task_free(tasks[0]);
+		n_tasks = 0;
+		add(text);
+		batch = compile();
+		cr_assert_not_null(batch, "%s", results[0].summary);
+		snprintf(expected, sizeof expected,
+			 "PUT /0/2 %d %u bytes, continue on error\n"
+			 "    /0/2/0 LWM2M Server URI = coaps://a\n    /0/2/1 Bootstrap-Server = "
+			 "false\n"
+			 "    /0/2/3 Public Key or Identity = \"id\"\n    /0/2/4 Server Public Key "
+			 "= ff00\n"
+			 "    /0/2/5 Secret Key = (6 bytes)\n    /0/2/16/0 DTLS/TLS Ciphersuite = "
+			 "49320\n"
+			 "    /0/2/17 OSCORE Security Mode = 21:0\n"
+			 "PUT /21/0 %d %u bytes, continue on error\n"
+			 "    /21/0/0 OSCORE Master Secret = (6 bytes)\n    /21/0/1 OSCORE Sender "
+			 "ID = \"id\"\n"
+			 "PUT /1/0 %d %u bytes, continue on error\n    /1/0/0 Short Server ID = 7\n"
+			 "GET /0, continue on error\nPOST /bs\n",
+			 numbers[i], batch->steps[0]->payload_len, numbers[i],
+			 batch->steps[1]->payload_len, numbers[i], batch->steps[2]->payload_len);
+		cr_assert_str_eq(described(batch), expected, "%s:\n%s", formats[i],
+				 described(batch));
+		cr_assert_null(strstr(described(batch), "secret"));
+		batch_free(batch);
+	}
+}
+
+Test(answers, a_description_is_cut_to_its_room)
+{
+	struct batch *batch;
+	char whole[200], part[30];
+	size_t len;
+
+	add(CONFIG(OPEN("<write key='/0/2/0' value='coaps://a'/>")));
+	batch = compile();
+	len = batch_step_describe(batch->steps[0], objects, whole, sizeof whole);
+	cr_assert_eq(len, strlen(whole));
+	cr_assert_eq(batch_step_describe(batch->steps[0], objects, part, sizeof part), len);
+	cr_assert_eq(strncmp(part, whole, sizeof part - 1), 0);
+	cr_assert_eq(strlen(part), sizeof part - 1);
+	batch_free(batch);
 }

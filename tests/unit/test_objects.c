@@ -132,9 +132,9 @@ Test(objects, versions_are_numbers_and_the_newest_wins)
 	for (unsigned i = 0; objects_version_at(objects, i); i++)
 		seen += objects_version_at(objects, i)->id == 900;
 	cr_assert_eq(seen, 3);
-	cr_assert_eq(objects_at(objects, 8)->id, 900);
-	cr_assert_str_eq(objects_at(objects, 8)->version, "1.10");
-	cr_assert_null(objects_at(objects, 9));
+	cr_assert_eq(objects_at(objects, 11)->id, 900);
+	cr_assert_str_eq(objects_at(objects, 11)->version, "1.10");
+	cr_assert_null(objects_at(objects, 12));
 }
 
 Test(objects, ranges_are_read_leniently)
