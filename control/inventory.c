@@ -97,7 +97,8 @@ inventory_next(const struct inventory *inventory, uint32_t *id)
 
 		if (device)
 			return device;
-		if (!inventory->chunks[*id / DEVICE_CHUNK])
+		if (*id / DEVICE_CHUNK >= inventory->n_chunks ||
+		    !inventory->chunks[*id / DEVICE_CHUNK])
 			*id |= DEVICE_CHUNK - 1;
 	}
 	return NULL;

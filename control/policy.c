@@ -438,11 +438,21 @@ policy_group_in(const struct policy_group *group, const struct policy_group *anc
 const struct policy_task *
 policy_task_find(const struct policy *policy, const char *id)
 {
+	const struct policy_task *named = NULL;
+	unsigned names = 0;
+
 	for (unsigned i = 0; i < policy->n_groups; i++)
-		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
-			if (strcmp(policy->groups[i].tasks[k].id, id) == 0)
-				return &policy->groups[i].tasks[k];
-	return NULL;
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
+			const struct policy_task *task = &policy->groups[i].tasks[k];
+
+			if (strcmp(task->id, id) == 0)
+				return task;
+			if (strcmp(task->name, id) != 0)
+				continue;
+			named = task;
+			names++;
+		}
+	return names == 1 ? named : NULL;
 }
 
 const char *

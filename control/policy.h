@@ -203,7 +203,8 @@ const char *policy_nearest_server(const struct policy *policy, const char *id);
 bool policy_file_name_is_good(const char *name);
 
 const struct policy_group *policy_group(const struct policy *policy, const char *name, size_t len);
-/* A task by its id, "g:GROUP:N"; the nearest known id. NULL where there is none. */
+/* A task by its id, "g:GROUP:N", or by a name that only one has; the nearest known id. NULL where
+ * there is none. */
 const struct policy_task *policy_task_find(const struct policy *policy, const char *id);
 const char *policy_nearest_task(const struct policy *policy, const char *id);
 /* The nearest known group's name, or NULL. */
