@@ -8,6 +8,7 @@
 #include "dataplane/core/outgoing.h"
 #include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
+#include "dataplane/core/trace.h"
 
 /* What refuses a request, as its code; COAP_EMPTY is none. */
 static uint8_t
@@ -121,6 +122,7 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 	entry = find_device(stack, association, query);
 	if (!entry)
 		return refuse_unknown(stack, from, query);
+	trace_identified(stack, from, entry->id);
 	if (association && entry->id != association->device)
 		return refuse_identity(stack);
 	/* Pairs with the control side's release when it publishes the batch. */
