@@ -20,7 +20,9 @@
 #include "control/text.h"
 #include "dataplane/dataplane.h"
 
-enum { TRACE_KEPT = 256 }; /* records of one trace that wait to be shown; newer ones are lost and counted */
+enum {
+	TRACE_KEPT = 256
+}; /* records of one trace that wait to be shown; newer ones are lost and counted */
 
 struct traces;
 struct trace;
@@ -43,7 +45,7 @@ struct trace_payload {
 	uint32_t device;
 	uint8_t code;     /* of the message: a method or a response */
 	const char *path; /* of a request, "/0/2"; "" of a response */
-	uint16_t step;    /* TRACE_NO_STEP: none */
+	uint16_t step;    /* index into the batch's steps; TRACE_NO_STEP: none */
 	int format;       /* Content-Format, -1: none given */
 	const uint8_t *bytes;
 	size_t len, whole; /* bytes at hand, and of the message's payload */
@@ -56,14 +58,14 @@ typedef void trace_payload_formatter(void *ctx, const struct trace_payload *payl
 /*
  * Shows the records that wait, one a line, and forgets them; returns how many.
  *
- *	+0.000000 s  10.0.0.1:5000 -> CON POST /bs?ep=dev-0001 mid 0x1234 token c08e9be1
- *	+0.000012 s  10.0.0.1:5000 <- ACK 2.04 Changed mid 0x1234 token c08e9be1
- *	+0.000013 s  10.0.0.1:5000 <- CON PUT /0/2 step 0 mid 0xa1a1 token .. format 11542 (TLV) payload 66 bytes
+ *	+0.000000 s  10.0.0.1:5000 -> CON POST /bs?ep=dev-0001, mid 0x1234, token c08e9be1
+ *	+0.000012 s  10.0.0.1:5000 <- ACK 2.04 Changed, mid 0x1234, token c08e9be1
+ *	+0.000013 s  10.0.0.1:5000 <- CON PUT /0/2, mid 0xa1a1, token 6fa0b2, format 11542 (TLV), step 1, payload 66 bytes
  *
- * Times count from the trace's first record; "->" is from the device, "<-" from us. What was lost is told in a line of
- * its own.
+ * Times count from the trace's first record; "->" is from the device, "<-" from us; steps from 1. What was lost is told
+ * in a line of its own.
  */
 unsigned trace_format(struct trace *trace, trace_payload_formatter *formatter, void *ctx,
 		      struct text *out);
-/* The same for machines: an array of {"t_us":..,"from":"device"|"server","peer":..,"line":..}. */
+/* The same for machines: an array of {"t_us":..,"line":..}, the line without time. */
 json_t *trace_json(struct trace *trace, trace_payload_formatter *formatter, void *ctx);
