@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/core/coap_msg.h"
 #include "dataplane/core/counters.h"
 #include "dataplane/core/directory.h"
 #include "dataplane/core/peer.h"
@@ -123,6 +124,16 @@ unsigned dataplane_events(struct dataplane *dp, struct session_event *events, ui
 /* Posts a command; -EAGAIN when the mailbox is full: try again from the loop. */
 int dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_command *command)
 	__attribute__((warn_unused_result));
+
+/*
+ * Traces the dialogue of a device (its directory id) on every worker, or ends that. At most TRACED_MAX at a time: -ENOSPC.
+ * -EAGAIN when a mailbox is full, and -ESRCH when the workers have ended; then some workers may have done so: ask again.
+ */
+int dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
+	__attribute__((warn_unused_result));
+/* Takes up to n records of traced devices, oldest first within a worker. Wipe them after use. What found no room in the
+ * ring is counted (trace_full). */
+unsigned dataplane_trace_take(struct dataplane *dp, struct trace_record *records, unsigned n);
 
 /*
  * The slow lane (slow_lane.h). These belong to its own thread, an ordinary one; none of them touches a worker's time.

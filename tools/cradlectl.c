@@ -126,7 +126,10 @@ take_option(int option, struct options *options)
 	case 'h':
 		usage(stdout);
 		exit(CTL_DONE);
-	default:
+	default: /* getopt has said which on standard error */
+		if (options->json)
+			return fail(options, CTL_USAGE,
+				    "an option is wrong; `cradlectl --help` lists them");
 		usage(stderr);
 		return CTL_USAGE;
 	}

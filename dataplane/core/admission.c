@@ -8,6 +8,7 @@
 #include "dataplane/core/outgoing.h"
 #include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
+#include "dataplane/core/trace.h"
 
 /* What refuses a request, as its code; COAP_EMPTY is none. */
 static uint8_t
@@ -156,6 +157,7 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 	entry = admit_device(stack, from, query, &code);
 	if (!entry)
 		return code;
+	trace_identified(stack, from, entry->id);
 	/* Pairs with the control side's release when it publishes the batch. */
 	batch = atomic_load_explicit(&entry->batch, memory_order_acquire);
 	if (!batch || !batch->n_steps)

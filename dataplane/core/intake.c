@@ -3,6 +3,7 @@
 #include "dataplane/core/admission.h"
 #include "dataplane/core/dialogue.h"
 #include "dataplane/core/outgoing.h"
+#include "dataplane/core/trace.h"
 
 void
 intake_message(struct stack *stack, struct sender *from, const uint8_t *data, size_t len)
@@ -10,6 +11,7 @@ intake_message(struct stack *stack, struct sender *from, const uint8_t *data, si
 	struct coap_msg msg;
 	enum coap_parsed parsed = coap_parse(data, len, &msg);
 
+	trace_received(stack, from, data, len);
 	count(&stack->counters, COUNTER_coap_rx);
 	switch (parsed) {
 	case COAP_IS_REQUEST:

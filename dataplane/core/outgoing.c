@@ -2,6 +2,7 @@
 
 #include "dataplane/core/coap_exchange.h"
 #include "dataplane/core/secured.h"
+#include "dataplane/core/trace.h"
 
 /* The content's place in a record: behind its prefix, and no longer than the peer takes. */
 static struct writer
@@ -24,7 +25,7 @@ struct outgoing
 outgoing_begin(struct stack *stack, const struct sender *to)
 {
 	struct outbox *out = stack->out;
-	struct outgoing outgoing = { .slot = NULL };
+	struct outgoing outgoing = { .slot = NULL, .session = to->session };
 
 	if (!out || out->used == out->size) {
 		outgoing.writer = writer_init(NULL, 0);
@@ -52,6 +53,7 @@ outgoing_end(struct stack *stack, struct outgoing *outgoing)
 		count(&stack->counters, COUNTER_coap_tx_no_room);
 		return;
 	}
+	trace_sent(stack, outgoing, len);
 	outgoing->slot->len = (uint16_t)len;
 	if (outgoing->association)
 		secured_seal_later(stack, outgoing->association, outgoing->slot, (uint16_t)len);

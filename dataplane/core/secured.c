@@ -7,6 +7,7 @@
 #include "dataplane/core/dialogue_actions.h"
 #include "dataplane/core/secured_state.h"
 #include "dataplane/core/session_events.h"
+#include "dataplane/core/trace.h"
 
 enum {
 	LINE = 64,
@@ -273,6 +274,7 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	}
 	association->dtls = *fresh;
 	association->established = true;
+	trace_milestone(stack, session, fresh->device, TRACE_ASSOCIATED);
 	session->link = *link;
 	session->request = (struct exchange_request){ 0 };
 	secured_wait_idle(stack, session);
@@ -298,6 +300,7 @@ secured_end_association(struct stack *stack, struct session *session)
 {
 	struct association *association = association_at(stack, session);
 
+	trace_milestone(stack, session, association->dtls.device, TRACE_ASSOCIATION_ENDED);
 	dialogue_closed(stack, session);
 	disassociate(stack, association);
 	if (!association->handshake && !association->lane && !session->untold)

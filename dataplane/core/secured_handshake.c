@@ -8,6 +8,7 @@
 #include "dataplane/core/bootstrap.h"
 #include "dataplane/core/dialogue_actions.h"
 #include "dataplane/core/dtls_flight.h"
+#include "dataplane/core/trace.h"
 
 enum { CID_SLOTS = 0xffffff }; /* of the connection id; sessions beyond share numbers, not ids */
 
@@ -141,11 +142,24 @@ secured_abandon(struct stack *stack, struct session *session)
 }
 
 static void
+trace_failure(struct stack *stack, const struct session *session)
+{
+	const struct association *association = association_at(stack, session);
+	const struct dtls_handshake *dtls =
+		association->handshake ? &handshake_of(stack->secured, association)->dtls : NULL;
+
+	if (dtls && dtls->is_known)
+		trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
+}
+
+static void
 settle(struct stack *stack, struct session *session, const struct arrival *arrival,
        enum dtls_progress progress, const struct dtls_session *fresh)
 {
 	if (progress == DTLS_WAITING)
 		return;
+	if (progress != DTLS_ESTABLISHED)
+		trace_failure(stack, session);
 	handshakes_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
 		secured_associate(stack, session, &arrival->in->link, fresh);

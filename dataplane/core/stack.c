@@ -9,6 +9,7 @@
 #include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
 #include "dataplane/core/stack_state.h"
+#include "dataplane/core/trace.h"
 
 enum {
 	LINE = 64,
@@ -292,6 +293,9 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 		break;
 	case STACK_DRAIN:
 		stack->draining = command->on;
+		break;
+	case STACK_TRACE:
+		trace_set(stack, command->device, command->on);
 		break;
 	}
 	secured_seal(stack);

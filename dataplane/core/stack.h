@@ -134,12 +134,39 @@ struct session_event {
 	uint8_t name[64];     /* SESSION_UNKNOWN: endpoint name or identity, cut */
 };
 
+/* Traces of a device's dialogue: what was sent, received or happened, as it was (trace.h). */
+enum trace_kind {
+	TRACE_RECEIVED,           /* a CoAP message, decrypted where it was protected */
+	TRACE_SENT,               /* a CoAP message, before it is sealed */
+	TRACE_HANDSHAKE_FAILED,   /* the device's identity, and not its key; or it fell silent */
+	TRACE_ASSOCIATED,         /* a DTLS handshake has finished */
+	TRACE_ASSOCIATION_ENDED,  /* the device ended its association */
+};
+
+enum {
+	TRACED_MAX = 4,  /* devices at a time */
+	TRACE_BYTES = 256,
+	TRACE_NO_STEP = UINT16_MAX,
+};
+
+struct trace_record {
+	uint64_t time_us; /* clock of stack_receive() */
+	uint32_t device;
+	uint8_t kind;  /* enum trace_kind */
+	bool secured;
+	uint16_t step; /* the one that was out; TRACE_NO_STEP: no run */
+	struct peer peer;
+	uint16_t len;  /* of the message; TRACE_BYTES of it are here at most */
+	uint8_t bytes[TRACE_BYTES]; /* may hold keys: wipe it after use */
+};
+
 enum stack_command_kind {
 	STACK_BATCH,  /* here is the batch that SESSION_NEEDS_BATCH asked for, already held once;
 		       * NULL: there is none, and the request is answered `code` */
 	STACK_CANCEL, /* end this run: its device started another one elsewhere, or an operator says
 		       * so */
 	STACK_DRAIN,  /* on: answer new Bootstrap-Requests 5.03; sessions that run are finished */
+	STACK_TRACE,  /* on: records of `device` from now on; off: no more */
 };
 
 struct stack_command {
@@ -150,6 +177,7 @@ struct stack_command {
 			* n_steps: nothing follows, the run is finished */
 	struct session_ref session;
 	const struct batch *batch;
+	uint32_t device; /* STACK_TRACE */
 };
 
 /* Published, immutable settings that may change while running; read once a burst. */
@@ -196,6 +224,8 @@ struct stack_config {
 	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
 	 * next tick. */
 	bool (*emit)(void *ctx, const struct session_event *event);
+	/* Takes one record of a traced device, of the same ctx; false: full, it is lost and counted. NULL: as if full. */
+	bool (*trace)(void *ctx, const struct trace_record *record);
 	void *emit_ctx;
 	const struct stack_limits *_Atomic *limits;     /* where the newest limits are published */
 	struct directory *_Atomic *directory;           /* where the newest directory is published;

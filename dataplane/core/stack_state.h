@@ -21,6 +21,16 @@ enum { NO_SLOT = UINT32_MAX };
 
 struct secured;
 
+/* What is traced, and the message that is being processed (trace.h). */
+struct stack_trace {
+	uint8_t n; /* 0: nothing */
+	bool is_known; /* whose the message is: device */
+	uint32_t devices[TRACED_MAX];
+	uint32_t device;
+	const uint8_t *data; /* NULL: it has been recorded, or there is none */
+	size_t len;
+};
+
 struct stack {
 	/* The present call: set by stack_begin(), of no meaning between calls. */
 	uint64_t now_us;
@@ -39,6 +49,7 @@ struct stack {
 	uint32_t serial;                   /* of the newest run */
 	uint16_t non_mid;                  /* message ids of NON replies, all peers together */
 	bool draining;
+	struct stack_trace trace;
 
 	/* Read by other threads, relaxed: each is right by itself, not against the others. */
 	_Atomic uint32_t gauge_sessions, gauge_running;
@@ -62,6 +73,7 @@ struct sender {
 struct outgoing {
 	struct writer writer;
 	struct dtls_session *association; /* NULL: plaintext, over NoSec */
+	const struct session *session;    /* NULL: none */
 	struct dgram_out *slot;
 };
 

@@ -186,7 +186,51 @@ dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_comm
 	return mailbox_post(dp->workers[worker]->commands, command, sizeof *command) ? 0 : -EAGAIN;
 }
 
+/* The place of the device among those traced; n_traced: it is none. */
+static unsigned
+traced_index(const struct dataplane *dp, uint32_t device)
+{
+	unsigned i = 0;
+
+	while (i < dp->n_traced && dp->traced[i] != device)
+		i++;
+	return i;
+}
+
+int
+dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
+{
+	const struct stack_command command = { .kind = STACK_TRACE, .on = on, .device = device };
+	unsigned at = traced_index(dp, device);
+
+	if (on && at == TRACED_MAX)
+		return -ENOSPC;
+	/* Kept while workers may trace it: until all have heard of the end. */
+	if (on && at == dp->n_traced)
+		dp->traced[dp->n_traced++] = device;
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		int failed = dataplane_command(dp, i, &command);
+
+		if (failed)
+			return failed;
+	}
+	if (!on && at < dp->n_traced)
+		dp->traced[at] = dp->traced[--dp->n_traced];
+	return 0;
+}
+
 /* ---- from workers ---- */
+
+unsigned
+dataplane_trace_take(struct dataplane *dp, struct trace_record *records, unsigned n)
+{
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < dp->n_workers && taken < n; i++)
+		taken += mailbox_take(dp->workers[i]->traces, records + taken, sizeof *records,
+				      n - taken);
+	return taken;
+}
 
 unsigned
 dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *workers, unsigned n)

@@ -117,6 +117,7 @@ memory_needed(const struct dataplane *dp, const struct dataplane_config *config)
 	size_t worker = dp->stack_bytes + sizeof(struct worker) +
 			(size_t)mailbox_size(sizeof(struct session_event), MAILBOX_EVENTS) +
 			(size_t)mailbox_size(sizeof(struct stack_command), MAILBOX_COMMANDS) +
+			(size_t)mailbox_size(sizeof(struct trace_record), MAILBOX_TRACES) +
 			config->workers * handover_ring_size();
 	size_t queues = 0;
 
@@ -247,7 +248,8 @@ make_worker(struct dataplane *dp, const struct dataplane_config *config, unsigne
 	worker->commands =
 		make_ring("commands", sizeof(struct stack_command), MAILBOX_COMMANDS, socket);
 	worker->events = make_ring("events", sizeof(struct session_event), MAILBOX_EVENTS, socket);
-	if (!worker->commands || !worker->events)
+	worker->traces = make_ring("traces", sizeof(struct trace_record), MAILBOX_TRACES, socket);
+	if (!worker->commands || !worker->events || !worker->traces)
 		return no_memory(error);
 	return 0;
 }
@@ -260,6 +262,7 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.sessions = dp->sessions_per_worker,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
+		.trace = worker_trace,
 		.lane_item = worker_lane_item,
 		.lane_offer = worker_lane_offer,
 		.limits = &dp->limits,
@@ -457,6 +460,7 @@ free_worker(struct dataplane *dp, unsigned index)
 		rte_free(worker->handover.out[i]);
 	rte_free(worker->commands);
 	rte_free(worker->events);
+	rte_free(worker->traces);
 	rte_free(worker->stack);
 	rte_free(worker);
 }

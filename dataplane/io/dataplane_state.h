@@ -37,6 +37,8 @@ struct dataplane {
 	struct lane *lane;
 	struct rte_mempool *pool;
 	struct worker *workers[DATAPLANE_WORKERS_MAX];
+	uint32_t traced[TRACED_MAX]; /* devices */
+	unsigned n_traced;
 	unsigned next_events; /* the worker whose events are taken first, in turn */
 
 	/* What remains of a worker's stack once it was wiped. */

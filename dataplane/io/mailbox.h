@@ -25,11 +25,15 @@ enum {
 	/* Three events a bootstrap: 50 ms of the control thread at 50 k bootstraps/s and worker. 1
 	 * MB. */
 	MAILBOX_EVENTS = 8192,
+	/* Messages of a few traced devices: a dialogue has a dozen, and the control thread looks every few ms.
+	 * 84 KB. */
+	MAILBOX_TRACES = 256,
 	/* Commands of one turn: each may cost what a datagram costs, and datagrams come first. */
 	MAILBOX_BUDGET = 16,
 };
 
-_Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct session_event) % 4 == 0,
+_Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct session_event) % 4 == 0 &&
+		       sizeof(struct trace_record) % 4 == 0,
 	       "rte_ring copies records by words");
 
 /* Bytes of a ring of `capacity` records of `record` bytes; -EINVAL where rte_ring refuses. Aligned

@@ -31,6 +31,14 @@ worker_emit(void *ctx, const struct session_event *event)
 	return mailbox_post(worker->events, event, sizeof *event);
 }
 
+bool
+worker_trace(void *ctx, const struct trace_record *record)
+{
+	struct worker *worker = (struct worker *)ctx;
+
+	return mailbox_post(worker->traces, record, sizeof *record);
+}
+
 /* ---- receive ---- */
 
 static void

@@ -69,7 +69,7 @@ struct worker {
 	unsigned n_queues, n_txqs;
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */
-	struct rte_ring *commands, *events;
+	struct rte_ring *commands, *events, *traces;
 	struct lane *lane; /* the way to the slow lane; NULL: there is none */
 
 	/* The turn. */
@@ -96,6 +96,8 @@ int worker_run(void *worker);
 unsigned worker_turn(struct worker *worker);
 /* The stack's way to the event ring: `worker` is its ctx. */
 bool worker_emit(void *worker, const struct session_event *event);
+/* The stack's way to the trace ring: the same. */
+bool worker_trace(void *worker, const struct trace_record *record);
 /* The stack's way to the slow lane: the same. */
 struct slow_lane_item *worker_lane_item(void *worker);
 void worker_lane_offer(void *worker, struct slow_lane_item *item);

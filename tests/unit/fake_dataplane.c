@@ -126,6 +126,35 @@ dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_comm
 	return 0;
 }
 
+int
+dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
+{
+	unsigned i = 0;
+
+	if (dp->trace_error)
+		return dp->trace_error;
+	while (i < dp->n_traced && dp->traced[i] != device)
+		i++;
+	if (on && i == TRACED_MAX)
+		return -ENOSPC;
+	if (on && i == dp->n_traced)
+		dp->traced[dp->n_traced++] = device;
+	else if (!on && i < dp->n_traced)
+		dp->traced[i] = dp->traced[--dp->n_traced];
+	return 0;
+}
+
+unsigned
+dataplane_trace_take(struct dataplane *dp, struct trace_record *records, unsigned n)
+{
+	unsigned taken = dp->n_traces < n ? dp->n_traces : n;
+
+	memcpy(records, dp->traces, taken * sizeof *records);
+	memmove(dp->traces, dp->traces + taken, (dp->n_traces - taken) * sizeof *records);
+	dp->n_traces -= taken;
+	return taken;
+}
+
 void
 dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
 {

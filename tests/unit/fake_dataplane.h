@@ -21,6 +21,11 @@ struct dataplane {
 	struct stack_command commands[FAKE_QUEUE];
 	unsigned command_workers[FAKE_QUEUE];
 	unsigned n_commands, mailbox_room;
+	struct trace_record traces[FAKE_QUEUE];
+	unsigned n_traces;
+	uint32_t traced[TRACED_MAX];
+	unsigned n_traced;
+	int trace_error; /* what dataplane_trace() returns instead; 0: it does its work */
 	struct {
 		void (*release)(void *ctx, void *what);
 		void *ctx, *what;

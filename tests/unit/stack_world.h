@@ -21,6 +21,7 @@ enum {
 	WORLD_MAX_AGE = 60,
 	WORLD_TICKS_US = 2048, /* timers go off this late at most */
 	WORLD_BATCHES = 16,
+	WORLD_TRACES = 64,
 };
 
 struct world {
@@ -36,6 +37,8 @@ struct world {
 	/* the event ring */
 	struct session_event events[WORLD_EVENTS];
 	unsigned n_events, event_room;
+	struct trace_record traces[WORLD_TRACES];
+	unsigned n_traces, trace_room;
 	unsigned refusals; /* so many events find no room, then there is some again */
 	/* what the stack sent in the last call */
 	struct dgram_out slots[STACK_TX_MAX];
@@ -74,6 +77,17 @@ world_emit(void *ctx, const struct session_event *event)
 	return true;
 }
 
+static inline bool
+world_trace(void *ctx, const struct trace_record *record)
+{
+	struct world *world = ctx;
+
+	if (world->n_traces == world->trace_room)
+		return false;
+	world->traces[world->n_traces++] = *record;
+	return true;
+}
+
 static inline void
 world_clear(struct world *world)
 {
@@ -99,6 +113,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 	world->zero_random = options->zero_random;
 	world->now = WORLD_START_US;
 	world->event_room = UINT32_MAX;
+	world->trace_room = WORLD_TRACES;
 	world->limits = (struct stack_limits){ .ack_timeout_us = 2000000,
 					       .ack_random_percent = 150,
 					       .max_retransmit = 4,
@@ -117,6 +132,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .answer_bytes = options->answer_bytes,
 				       .rng = { world_random, world },
 				       .emit = world_emit,
+				       .trace = world_trace,
 				       .emit_ctx = world,
 				       .limits = &world->published_limits,
 				       .directory = &world->directory };

@@ -854,3 +854,44 @@ Test(secured, sizes_are_as_promised)
 	cr_assert_leq(stack_session_bytes(), 512);
 	cr_assert_leq(secured_association_bytes(), 256);
 }
+
+/* ---- traced ---- */
+
+static void
+trace_device(uint32_t id)
+{
+	const struct stack_command command = { .kind = STACK_TRACE, .on = true, .device = id };
+
+	stack_command(world->stack, world->now, &command, &world->out);
+}
+
+Test(secured, a_trace_shows_messages_in_the_clear_and_the_association)
+{
+	static const enum trace_kind kinds[] = { TRACE_ASSOCIATED, TRACE_RECEIVED, TRACE_SENT,
+						 TRACE_SENT, TRACE_RECEIVED };
+
+	trace_device(1000);
+	device_handshake(&device);
+	device_handshake(&other);
+	device_bootstrap(&device, "dev");
+	device_send(&device, buffer,
+		    client_seal(&device.client, DTLS_ALERT_RECORD, "\x01\x00", 2, buffer));
+	cr_assert_eq(world->n_traces, 10);
+	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		cr_expect_eq(world->traces[i].kind, kinds[i], "record %u", i);
+	cr_expect_eq(world->traces[9].kind, TRACE_ASSOCIATION_ENDED);
+	cr_expect(world->traces[1].secured);
+	cr_expect_arr_eq(world->traces[1].bytes, "\x44\x02\x00\x4dtokn", 8);
+	cr_expect_eq(world->traces[3].bytes[1], 0x03);
+	cr_expect_eq(world->traces[3].step, 0);
+}
+
+Test(secured, a_trace_shows_a_wrong_key)
+{
+	trace_device(1000);
+	device.client.who.key = "0123456789abcdeF";
+	device_handshake(&device);
+	cr_assert_eq(world->n_traces, 1);
+	cr_expect_eq(world->traces[0].kind, TRACE_HANDSHAKE_FAILED);
+	cr_expect_eq(world->traces[0].device, 1000);
+}
