@@ -158,6 +158,8 @@ make_live(struct policy_edit *edit)
 	}
 	if (call->result)
 		json_object_set_new(call->result, "changed", json_boolean(good));
+	if (call->result && good)
+		json_object_set(call->result, "done", edit->done);
 	text_fini(&said);
 	return good;
 }
@@ -173,9 +175,11 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	va_start(args, format);
 	text_vprintf(&call->text, format, args);
 	va_end(args);
+	edit->done = json_string(text_str(&call->text));
 	text_put(&call->text, "\n", 1);
 	if (make_live(edit))
 		remove_files(edit);
 	else
 		text_fini(&call->text);
+	json_decref(edit->done);
 }
