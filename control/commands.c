@@ -379,15 +379,15 @@ find_command(int argc, const char *const *argv, int *taken)
 	return NULL;
 }
 
-/* The commands that begin with this word, for who left the second one out. */
+/* The commands that begin with these words, for who left the next one out. */
 static bool
-offer_second_words(struct call *call, const char *first)
+offer_next_words(struct call *call, const char *said)
 {
-	size_t len = strlen(first);
+	size_t len = strlen(said);
 	bool found = false;
 
 	for (unsigned i = 0; i < n_commands; i++)
-		if (strncmp(commands[i].words, first, len) == 0 && commands[i].words[len] == ' ') {
+		if (strncmp(commands[i].words, said, len) == 0 && commands[i].words[len] == ' ') {
 			text_printf(&call->error, "%s%s",
 				    found ? ", " : "say one of: ", commands[i].words);
 			found = true;
@@ -406,14 +406,14 @@ unknown_command(struct call *call, int argc, const char *const *argv)
 	call->exit = CTL_USAGE;
 	snprintf(said, sizeof said, "%.60s%s%.60s", argv[0], argc > 1 ? " " : "",
 		 argc > 1 ? argv[1] : "");
-	if (argc == 1 && offer_second_words(call, argv[0]))
+	if (offer_next_words(call, said))
 		return;
 	for (; n < n_commands; n++)
 		candidates[n] = commands[n].words;
 	nearest = diag_nearest(said, candidates, n);
 	if (!nearest)
 		nearest = diag_nearest(argv[0], candidates, n);
-	if (!nearest && offer_second_words(call, argv[0]))
+	if (!nearest && offer_next_words(call, argv[0]))
 		return;
 	text_printf(&call->error, "unknown command \"");
 	text_put_untrusted(&call->error, said, strlen(said));

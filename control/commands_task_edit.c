@@ -234,17 +234,22 @@ add_file(struct policy_edit *edit, const char *name, char *text, size_t len)
 
 /* --- commands --- */
 
+/* A new last task of the group; the result tells its id. */
 static void
 add_task(struct policy_edit *edit, struct command_settings *settings, const char *group)
 {
 	int element = policy_edit_find_group(edit, group);
-	int number = element < 0 ? 0 : highest_number(edit, element) + 1;
+	char id[POLICY_EDIT_NAME];
 
 	if (element < 0)
 		return;
+	snprintf(id, sizeof id, "g:%s:%d", group, highest_number(edit, element) + 1);
 	put_birth(settings, edit, element);
-	if (policy_edit_append(edit, element, settings->pairs, settings->count))
-		policy_edit_commit(edit, "task g:%s:%d added", group, number);
+	if (!policy_edit_append(edit, element, settings->pairs, settings->count))
+		return;
+	policy_edit_commit(edit, "task %s added", id);
+	if (edit->call->exit == CTL_DONE)
+		json_object_set_new(edit->call->result, "id", json_string(id));
 }
 
 void

@@ -1,4 +1,4 @@
-#include "control/policy_edit.h"
+#include "control/policy_edit_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,26 +6,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/file_replace.h"
-#include "control/log.h"
 #include "control/reload.h"
 
-enum { PATH_BYTES = POLICY_EDIT_PATH + POLICY_EDIT_NAME };
-
-static void
-path_of(const struct policy_edit *edit, const char *name, char path[PATH_BYTES])
+void
+policy_edit_path(const struct policy_edit *edit, const char *name, char path[PATH_BYTES])
 {
 	snprintf(path, PATH_BYTES, "%s/%s", edit->folder, name);
 }
 
-static void
-list_file(const struct policy_edit *edit, char name[32])
+void
+policy_edit_list_file(const struct policy_edit *edit, char name[32])
 {
 	snprintf(name, 32, "%s.conf", edit->list);
 }
 
-static void
-forget(char *text, size_t len)
+void
+policy_edit_forget(char *text, size_t len)
 {
 	if (text)
 		explicit_bzero(text, len);
@@ -33,8 +29,8 @@ forget(char *text, size_t len)
 }
 
 /* Every diagnostic, and that nothing has changed. */
-static void
-refuse_for(struct call *call, struct diag_list *diags)
+void
+policy_edit_refuse(struct call *call, struct diag_list *diags)
 {
 	call->exit = CTL_REFUSED;
 	reload_put_diags(diags, &call->error);
@@ -45,8 +41,8 @@ refuse_for(struct call *call, struct diag_list *diags)
 }
 
 /* A file's content; *text NULL where there is none. False after adding an error. */
-static bool
-read_old(const char *path, char **text, size_t *len, struct diag_list *diags)
+bool
+policy_edit_read(const char *path, char **text, size_t *len, struct diag_list *diags)
 {
 	*text = NULL;
 	*len = 0;
@@ -65,8 +61,8 @@ parse(struct policy_edit *edit, struct diag_list *diags)
 	char name[32], path[PATH_BYTES];
 	struct place place = { .file = path };
 
-	list_file(edit, name);
-	path_of(edit, name, path);
+	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
 	if (conf_text_parse(&edit->conf, path, edit->text.text, edit->text.len, diags) < 0)
 		return false;
 	if (conf_edit_matches(&edit->text, &edit->conf))
@@ -96,7 +92,7 @@ changed(struct policy_edit *edit, int result)
 	diag_list_init(&diags);
 	good = parse(edit, &diags);
 	if (!good) {
-		refuse_for(edit->call, &diags);
+		policy_edit_refuse(edit->call, &diags);
 		conf_edit_fini(&edit->text);
 	}
 	diag_list_fini(&diags);
@@ -138,9 +134,9 @@ open_text(struct policy_edit *edit, struct diag_list *diags)
 	struct place place = { .file = path };
 	int result;
 
-	list_file(edit, name);
-	path_of(edit, name, path);
-	if (!read_old(path, &edit->old, &edit->old_len, diags))
+	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
+	if (!policy_edit_read(path, &edit->old, &edit->old_len, diags))
 		return false;
 	snprintf(empty, sizeof empty, "%s = (\n);\n", edit->list);
 	if (edit->old) {
@@ -175,8 +171,8 @@ policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 	diag_list_init(&diags);
 	good = open_text(edit, &diags);
 	if (!good) {
-		refuse_for(call, &diags);
-		forget(edit->old, edit->old_len);
+		policy_edit_refuse(call, &diags);
+		policy_edit_forget(edit->old, edit->old_len);
 	}
 	diag_list_fini(&diags);
 	if (!good || list_node(edit))
@@ -191,10 +187,10 @@ policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 void
 policy_edit_end(struct policy_edit *edit)
 {
-	forget(edit->old, edit->old_len);
+	policy_edit_forget(edit->old, edit->old_len);
 	for (unsigned i = 0; i < edit->n_files; i++) {
-		forget(edit->files[i].text, edit->files[i].len);
-		forget(edit->files[i].old, edit->files[i].old_len);
+		policy_edit_forget(edit->files[i].text, edit->files[i].len);
+		policy_edit_forget(edit->files[i].old, edit->files[i].old_len);
 	}
 	if (edit->text.text) {
 		conf_text_fini(&edit->conf);
@@ -361,7 +357,7 @@ change_in_group(struct policy_edit *edit, int element, const char *name,
 	text_printf(&text, "%s", n_pairs > 1 ? " }" : "");
 	good = changed(edit, conf_edit_set(&edit->text, values,
 					   (struct conf_pair){ name, text_str(&text) }));
-	forget(text.at, text.len);
+	policy_edit_forget(text.at, text.len);
 	return good;
 }
 
@@ -392,193 +388,17 @@ policy_edit_file(struct policy_edit *edit, const char *name, char *text, size_t 
 	bool good;
 
 	if (edit->n_files == POLICY_EDIT_FILES) {
-		forget(text, len);
+		policy_edit_forget(text, len);
 		return false;
 	}
 	*file = (struct edited_file){ .text = text, .len = len };
 	edit->n_files++;
 	snprintf(file->name, sizeof file->name, "%s", name);
-	path_of(edit, name, path);
+	policy_edit_path(edit, name, path);
 	diag_list_init(&diags);
-	good = read_old(path, &file->old, &file->old_len, &diags);
+	good = policy_edit_read(path, &file->old, &file->old_len, &diags);
 	if (!good)
-		refuse_for(edit->call, &diags);
+		policy_edit_refuse(edit->call, &diags);
 	diag_list_fini(&diags);
 	return good;
-}
-
-/* --- committing --- */
-
-/* The checks of a reload that concern the folder. */
-static bool
-check(struct policy_edit *edit)
-{
-	const struct objects *objects = edit->call->daemon->generation->objects;
-	struct policy_source changed[POLICY_EDIT_FILES + 1];
-	struct policy *policy;
-	struct diag_list diags;
-	struct arena arena;
-	char name[32];
-	unsigned n = 0;
-	bool good;
-
-	list_file(edit, name);
-	changed[n++] = (struct policy_source){ name, edit->text.text, edit->text.len };
-	for (unsigned i = 0; i < edit->n_files; i++)
-		if (edit->files[i].text)
-			changed[n++] =
-				(struct policy_source){ edit->files[i].name, edit->files[i].text,
-							edit->files[i].len };
-	diag_list_init(&diags);
-	arena_init(&arena, 0);
-	policy = policy_load_changed(edit->folder, changed, n, objects, &arena, &diags);
-	good = policy && diags.errors == 0;
-	if (!good)
-		refuse_for(edit->call, &diags);
-	policy_free(policy);
-	arena_fini(&arena);
-	diag_list_fini(&diags);
-	return good;
-}
-
-/* Somebody edits by hand while the command runs: theirs must not be lost. */
-static bool
-is_as_read(const struct policy_edit *edit, const char *path)
-{
-	struct diag_list diags;
-	size_t len;
-	char *now;
-	bool same;
-
-	diag_list_init(&diags);
-	same = read_old(path, &now, &len, &diags) && !now == !edit->old &&
-	       (!now || (len == edit->old_len && memcmp(now, edit->old, len) == 0));
-	forget(now, now ? len : 0);
-	diag_list_fini(&diags);
-	return same;
-}
-
-static int
-put_back(const char *path, const char *old, size_t len)
-{
-	return old ? file_replace(path, old, len) : file_remove(path);
-}
-
-/* The `n` files of the edit, and the list's file where `list` says so. */
-static void
-undo(const struct policy_edit *edit, unsigned n, bool list)
-{
-	char name[32], path[PATH_BYTES];
-	int result;
-
-	for (unsigned i = 0; i <= n; i++) {
-		if (i == n && !list)
-			return;
-		list_file(edit, name);
-		path_of(edit, i < n ? edit->files[i].name : name, path);
-		result = i < n ? put_back(path, edit->files[i].old, edit->files[i].old_len)
-			       : put_back(path, edit->old, edit->old_len);
-		if (result == 0)
-			continue;
-		text_printf(&edit->call->error, "%s could not be put back: %s\n", path,
-			    strerror(-result));
-		log_error("%s could not be put back: %s", path, strerror(-result));
-	}
-}
-
-/* What a task's XML says comes before what names it. */
-static bool
-write_files(struct policy_edit *edit)
-{
-	char name[32], path[PATH_BYTES];
-	unsigned n = 0;
-	int result = 0;
-
-	list_file(edit, name);
-	path_of(edit, name, path);
-	if (!is_as_read(edit, path)) {
-		call_refuse(edit->call, CTL_REFUSED,
-			    "%s was changed by somebody else meanwhile: look at it, and try again",
-			    path);
-		return false;
-	}
-	for (; n < edit->n_files; n++) {
-		const struct edited_file *file = &edit->files[n];
-
-		path_of(edit, file->name, path);
-		result = file->text ? file_replace(path, file->text, file->len) : 0;
-		if (result < 0)
-			break;
-	}
-	if (result == 0) {
-		path_of(edit, name, path);
-		result = file_replace(path, edit->text.text, edit->text.len);
-	}
-	if (result == 0)
-		return true;
-	call_refuse(edit->call, CTL_REFUSED, "%s cannot be written: %s; nothing was changed\n",
-		    path, strerror(-result));
-	undo(edit, n, false);
-	return false;
-}
-
-/* Files that go are gone only once nothing live names them. */
-static void
-remove_files(struct policy_edit *edit)
-{
-	for (unsigned i = 0; i < edit->n_files; i++) {
-		char path[PATH_BYTES];
-		int result;
-
-		if (edit->files[i].text)
-			continue;
-		path_of(edit, edit->files[i].name, path);
-		result = file_remove(path);
-		if (result < 0)
-			text_printf(&edit->call->text, "warning: %s cannot be removed: %s\n", path,
-				    strerror(-result));
-	}
-}
-
-static bool
-make_live(struct policy_edit *edit)
-{
-	struct call *call = edit->call;
-	struct text said;
-	bool good;
-
-	text_init(&said);
-	json_decref(call->result);
-	call->result = NULL;
-	good = reload_run(call->daemon, &said, &call->result) == 0;
-	if (!good) {
-		call->exit = CTL_REFUSED;
-		text_put(&call->error, text_str(&said), said.len);
-		undo(edit, edit->n_files, true);
-		text_printf(&call->error, "nothing was changed\n");
-	} else {
-		text_put(&call->text, text_str(&said), said.len);
-	}
-	if (call->result)
-		json_object_set_new(call->result, "changed", json_boolean(good));
-	text_fini(&said);
-	return good;
-}
-
-void
-policy_edit_commit(struct policy_edit *edit, const char *format, ...)
-{
-	struct call *call = edit->call;
-	va_list args;
-
-	if (!check(edit) || !write_files(edit))
-		return;
-	va_start(args, format);
-	text_vprintf(&call->text, format, args);
-	va_end(args);
-	text_put(&call->text, "\n", 1);
-	if (make_live(edit))
-		remove_files(edit);
-	else
-		text_fini(&call->text);
 }

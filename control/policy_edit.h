@@ -36,6 +36,7 @@ struct policy_edit {
 	struct conf_text conf; /* the same text as libconfig reads it */
 	struct edited_file files[POLICY_EDIT_FILES];
 	unsigned n_files;
+	json_t *done; /* while it is committed: what was done */
 };
 
 /* False, and the call refused, when the file cannot be read or edited; then there is nothing to end. */
@@ -77,7 +78,8 @@ bool policy_edit_file(struct policy_edit *edit, const char *name, char *text, si
 
 /*
  * Checks, writes, reloads. On success the call's text is the sentence and what the reload says, and
- * the result that of the reload. `format` says what was done.
+ * the result that of the reload, with `changed` and the sentence as `done`. `format` is the
+ * sentence.
  */
 void policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

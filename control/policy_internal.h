@@ -1,11 +1,12 @@
 /*
  * policy_internal.h - one reading of the policy folder, for the policy*.c files alone.
  *
- *	policy.c          the folder, groups, look-ups
- *	policy_values.c   setting values
- *	policy_tasks.c    the tasks of a group and their settings
- *	policy_servers.c  servers.conf
- *	server_task.c     the task that writes a server
+ *	policy.c              the folder, groups, look-ups
+ *	policy_values.c       setting values
+ *	policy_tasks.c        the tasks of a group and their settings
+ *	policy_servers.c      servers.conf: names, addresses, accounts
+ *	policy_server_keys.c  servers.conf: identities and keys
+ *	server_task.c         the task that writes a server
  */
 #pragma once
 
@@ -57,6 +58,24 @@ int policy_read_servers(struct reading *reading) __attribute__((warn_unused_resu
 struct server_keys {
 	const char *public_key, *server_public_key, *secret_key; /* NULL: empty */
 };
+
+/* One server in reading. */
+struct server_reading {
+	struct reading *reading;
+	const config_setting_t *member;
+	struct policy_server *server;
+	struct server_keys keys;
+};
+enum { SERVER_TEXT_MAX = 32768 };
+
+/* An error at a setting of the server, or at the server where it does not give it. */
+void server_wrong(struct server_reading *in, const char *setting, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A text setting; `preset` where it is missing or wrong, told. */
+const char *server_text(struct server_reading *in, const char *name, const char *preset);
+bool server_says(const struct server_reading *in, const char *name);
+/* What the security mode asks for: identity and psk, or keys; nothing else may be there. */
+void server_read_keys(struct server_reading *in);
 
 /* Fills server->task, or adds errors with the places of `member`'s settings. */
 void policy_make_server_task(struct reading *reading, const config_setting_t *member,

@@ -60,9 +60,9 @@ read_day(struct reader *reader, int *day)
 	nearest = diag_nearest(word, day_names, DAYS);
 	if (!len)
 		return wrong(reader, "a day is missing before \"%.20s\": Mon to Sun", reader->at);
-	return wrong(reader, "\"%s\" is no day%s%s%s: Mon, Tue, Wed, Thu, Fri, Sat or Sun", word,
-		     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-		     nearest ? "\"?" : "");
+	if (nearest)
+		return wrong(reader, "\"%s\" is no day; did you mean \"%s\"?", word, nearest);
+	return wrong(reader, "\"%s\" is no day: Mon, Tue, Wed, Thu, Fri, Sat or Sun", word);
 }
 
 /* "HH:MM" to minutes; 24:00 is the end of a day. */

@@ -76,6 +76,8 @@ Test(commands, not_understood)
 		{ "task lst", "did you mean \"task list\"" },
 		{ "tsak list", "did you mean \"task list\"" },
 		{ "task", "say one of: task list, task check" },
+		{ "group value", "say one of: group value set, group value unset" },
+		{ "group value sett a b c", "say one of: group value set, group value unset" },
 		{ "frobnicate", "`cradlectl help`" },
 		{ "stats --al", "did you mean --all" },
 		{ "stats --worker", "needs a value" },

@@ -290,6 +290,9 @@ Test(commands_policy, a_task_is_copied_into_the_folder_and_live)
 			 "|--active|off|--automatic-restart|no"),
 		     CTL_DONE, "%s", answer.error);
 	cr_expect_str_eq(read_file("tasks/new.xml"), "<config><lwm2mBootstrap/></config>");
+	cr_expect_str_eq(json_string_value(json_object_get(answer.result, "id")), "g:root.a:2");
+	cr_expect_str_eq(json_string_value(json_object_get(answer.result, "done")),
+			 "task g:root.a:2 added");
 	cr_assert_eq(policy_group(live(), "root.a", 6)->n_tasks, 2);
 
 	const struct policy_task *task = &policy_group(live(), "root.a", 6)->tasks[1];

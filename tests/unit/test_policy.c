@@ -1,4 +1,5 @@
 /* groups.conf: every wrong line is told, parents are linked, values and tasks are read. */
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -94,6 +95,81 @@ Test(policy, wrong_groups_and_tasks)
 		cr_expect(told((uint32_t)i + 2, wrong[i].words) || told(9, wrong[i].words), "%s",
 			  wrong[i].line);
 	cr_expect(policy && policy->incomplete);
+}
+
+#define FILE_OF(settings) "{ file = \"reference-task.xml\"; " settings " }"
+
+Test(policy, wrong_settings_of_tasks)
+{
+	static const struct {
+		const char *task, *words;
+	} cases[] = {
+		{ FILE_OF("repetition = \"oncee\";"), "did you mean \"once\"" },
+		{ FILE_OF("name = \"b\"; repetition = \"x\";"), "repeat, once" },
+		{ FILE_OF("name = \"c\"; automatic_restart = 1;"), "must be true or false" },
+		{ FILE_OF("name = \"d\"; condition = \"${device.isInGrup('root')}\";"),
+		  "isInGroup" },
+		{ FILE_OF("name = \"e\"; condition = \"yes\";"), "neither true nor false" },
+		{ FILE_OF("name = \"f\"; condition = \"${1 + sv.x.toInt}\";"),
+		  "never gives true or false" },
+		{ FILE_OF("name = \"g\"; min_interval = -1;"), "out of range" },
+		{ FILE_OF("name = \"h\"; schedule = \"Mun 02:00-03:00\";"),
+		  "did you mean \"Mon\"" },
+		{ FILE_OF("name = \"i\"; bloodline = 5;"), "must be text" },
+		{ FILE_OF("name = \"j\"; log_level = \"warnin\";"), "did you mean" },
+		{ FILE_OF("name = \"k\"; discard_details = \"no\";"), "must be true or false" },
+		{ FILE_OF("name = \"l\"; number = 0;"), "out of range" },
+		{ FILE_OF("name = \"m\"; number = 7;"), NULL },
+		{ FILE_OF("name = \"n\"; number = 7;"), "two tasks of number 7" },
+		{ FILE_OF("name = \"o\"; repitition = \"once\";"), "did you mean \"repetition\"" },
+	};
+	enum { CASES = sizeof cases / sizeof cases[0] };
+	static char text[8192] = "groups = ( { name = \"root\"; tasks = (";
+
+	for (size_t i = 0; i < CASES; i++)
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n%s", i ? "," : "",
+			 cases[i].task);
+	strncat(text, "); } );\n", sizeof text - strlen(text) - 1);
+	parse(text);
+	cr_expect_eq(diags.errors, CASES - 1, "%zu errors", diags.errors);
+	for (size_t i = 0; i < CASES; i++)
+		cr_expect(!cases[i].words || told((uint32_t)i + 2, cases[i].words), "%s",
+			  cases[i].task);
+}
+
+Test(policy, settings_of_tasks)
+{
+	const struct policy_task *tasks;
+
+	parse("groups = ( { name = \"root\"; tasks = (\n"
+	      "{ file = \"reference-task.xml\"; },\n"
+	      "{ file = \"reference-task.xml\"; name = \"b\"; number = 1; repetition = \"ONCE\";\n"
+	      "automatic_restart = false; condition = \"${sv.x == lwm2m.bootstrapEvent}\";\n"
+	      "min_interval = 60; schedule = \"Sat\"; bloodline = \"b\"; log_level = \"trace\";\n"
+	      "discard_details = true; created = \"then\"; },\n"
+	      "{ file = \"reference-task.xml\"; name = \"c\"; condition = \"\"; schedule = \"\"; "
+	      "}\n"
+	      "); } );");
+	cr_assert(policy && diags.errors == 0);
+	tasks = policy_group(policy, "root", 4)->tasks;
+	cr_expect_str_eq(tasks[0].id, "g:root:2", "1 is taken");
+	cr_expect_str_eq(tasks[1].id, "g:root:1");
+	cr_expect_str_eq(tasks[2].id, "g:root:3");
+	cr_expect_eq(tasks[0].repetition, REPETITION_REPEAT);
+	cr_expect(tasks[0].automatic_restart && !tasks[0].condition && !tasks[0].schedule);
+	cr_expect(!tasks[0].bloodline && !tasks[0].discard_details && !tasks[0].min_interval_s);
+	cr_expect_eq(tasks[0].log_level, TASK_LOG_INFO);
+	cr_expect_eq(tasks[1].repetition, REPETITION_ONCE);
+	cr_expect_eq(tasks[1].condition->depends, EXPR_SESSION);
+	cr_expect_eq(tasks[1].condition->place.line, 4);
+	cr_expect(tasks[1].schedule && tasks[1].discard_details && !tasks[1].automatic_restart);
+	cr_expect_eq(tasks[1].min_interval_s, 60);
+	cr_expect_eq(tasks[1].log_level, TASK_LOG_TRACE);
+	cr_expect_str_eq(tasks[1].bloodline, "b");
+	cr_expect_str_eq(tasks[1].created, "then");
+	cr_expect(!tasks[2].condition && !tasks[2].schedule, "empty is none");
+	cr_expect_eq(policy_task_find(policy, "g:root:3"), &tasks[2]);
+	cr_expect_str_eq(policy_nearest_task(policy, "g:rot:3"), "g:root:3");
 }
 
 Test(policy, a_file_named_twice_is_read_and_blamed_once)
