@@ -435,6 +435,7 @@ close_change(struct store_change *change)
 {
 	records_clear(&change->after);
 	change->open = false;
+	pthread_cond_signal(&change->wake); /* after a failure the thread goes on to probe */
 }
 
 void

@@ -25,7 +25,6 @@ enum {
 	WRITER_SLICE = 8192,      /* records of a transaction, about: 20 ms */
 	WRITER_WAIT_MS = 30,      /* of STORE_FLUSH_MS; the rest is for writing */
 	WRITER_FOLD_AT = 1 << 18, /* entries; half a page of `report` each at 1,000,000 devices */
-	WRITER_FOLD_MS = 40,      /* of a transaction */
 	WRITER_RETRY_MIN_MS = 50,
 	WRITER_RETRY_MAX_MS = 2000,
 	WRITER_LAST_TRIES_MS = 1000, /* of store_close() on a disk that does not take it */
@@ -143,7 +142,7 @@ bool store_writer_wait(struct store_writer *writer, uint64_t until);
 int store_fold_restore(struct store_writer *writer);
 bool store_fold_wanted(const struct store_writer *writer);
 void store_fold_begin(struct store_writer *writer);
-/* In a transaction, for WRITER_FOLD_MS; accepted when the transaction went through. */
+/* Some rows, in a transaction; accepted when that went through. */
 struct fold_progress {
 	size_t folded;
 	int64_t dropped;
