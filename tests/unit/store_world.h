@@ -98,9 +98,10 @@ keep_unknown(void *ctx, const struct store_unknown *unknown)
 }
 
 static inline void
-world_folder(struct world *world)
+world_folder(struct world *world, const char *where)
 {
-	*world = (struct world){ .folder = "/tmp/store-world-XXXXXX" };
+	*world = (struct world){ 0 };
+	snprintf(world->folder, sizeof world->folder, "%s/store-world-XXXXXX", where);
 	cr_assert_not_null(mkdtemp(world->folder));
 	snprintf(world->path, sizeof world->path, "%s/store.db", world->folder);
 }

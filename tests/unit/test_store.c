@@ -34,7 +34,7 @@ Test(store, a_file_that_is_no_store_is_refused_and_stays_as_it_is)
 	struct world world;
 	FILE *file;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	write_file(&world, text, sizeof text);
 	expect_refused(&world, "no SQLite file");
 	file = fopen(world.path, "r");
@@ -49,7 +49,7 @@ Test(store, a_foreign_sqlite_file_is_refused)
 	struct world world;
 	struct stat stats;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	cr_assert_eq(world_sql(&world, "", "CREATE TABLE song (title TEXT)"), SQLITE_OK);
 	cr_assert_eq(chmod(world.path, 0644), 0);
 	expect_refused(&world, "not an inventory of this program");
@@ -64,7 +64,7 @@ Test(store, reports_in_place_of_the_inventory_are_refused)
 	struct world world;
 	char reports[128];
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	store_close(world.store);
 	snprintf(reports, sizeof reports, "%s-reports", world.path);
@@ -77,7 +77,7 @@ Test(store, a_newer_schema_is_refused)
 {
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	store_close(world.store);
 	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 99"), SQLITE_OK);
@@ -92,7 +92,7 @@ Test(store, a_folder_that_is_not_there_is_said)
 {
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	snprintf(world.path, sizeof world.path, "%s/none/store.db", world.folder);
 	expect_refused(&world, "check that the folder exists");
 	world_end(&world);
@@ -102,7 +102,7 @@ Test(store, a_folder_in_place_of_the_file_is_said)
 {
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	cr_assert_eq(mkdir(world.path, 0700), 0);
 	expect_refused(&world, "cannot open it");
 	world_end(&world);
@@ -115,7 +115,7 @@ Test(store, a_damaged_file_is_said_when_it_is_read_and_not_overwritten)
 	struct world world;
 	int fd, code;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 2000), 0, "%s", world.error);
 	store_close(world.store);
@@ -145,7 +145,7 @@ Test(store, a_device_that_no_program_of_ours_wrote_is_said)
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct world world;
 
-		world_folder(&world);
+		world_folder(&world, "/tmp");
 		world_open(&world);
 		store_close(world.store);
 		cr_assert_eq(world_sql(&world, "", rows[i]), SQLITE_OK);
@@ -162,7 +162,7 @@ Test(store, a_second_store_on_the_file_is_refused)
 	char error[STORE_ERROR_MAX], pid[32];
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_expect_null(store_open(world.path, error));
 	snprintf(pid, sizeof pid, "process %ld;", (long)getpid());
@@ -176,7 +176,7 @@ Test(store, no_change_before_the_start_nor_two_at_once)
 	struct store_change *change;
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_load(&world);
 	cr_expect_null(store_change_begin(world.store));
 	cr_assert_eq(store_start(world.store), 0);
@@ -222,7 +222,7 @@ Test(store, an_older_schema_is_migrated_step_by_step)
 	struct store_file file;
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	cr_assert_eq(open_version(&world, 1, &file, world.error), 0, "%s", world.error);
 	cr_expect_eq(number_of(&file, "SELECT x FROM a"), 41);
 	store_file_close(&file);
@@ -241,7 +241,7 @@ Test(store, a_migration_that_fails_changes_nothing)
 	struct store_file file;
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	cr_assert_eq(open_version(&world, 1, &file, world.error), 0);
 	store_file_close(&file);
 	cr_expect(open_version(&world, 3, &file, world.error) < 0);
@@ -261,7 +261,7 @@ Test(store, the_files_are_private)
 	struct world world;
 	mode_t mask = umask(0);
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 1), 0);
 	world_report(&world, 0, 1, "s");
@@ -300,7 +300,7 @@ Test(store, a_device_comes_back_with_all_it_has)
 	full.spec.key_is_hex = true;
 	full.last_bootstrap_ms = 1764000000123;
 	full.format = 11542;
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_expect_eq(store_next_device(world.store), 0);
 	change = store_change_begin(world.store);
@@ -339,7 +339,7 @@ Test(store, a_number_is_not_given_again)
 	struct store_change *change;
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 5), 0);
 	change = store_change_begin(world.store);
@@ -357,7 +357,7 @@ Test(store, what_is_rolled_back_was_never_there)
 	struct store_change *change;
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 2), 0);
 	world_report(&world, 0, 1, "kept");
@@ -383,7 +383,7 @@ Test(store, an_import_of_any_length_is_one_change)
 	struct world world;
 	struct store_info info;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, MANY), 0, "%s", world.error);
 	world_again(&world);
@@ -404,7 +404,7 @@ Test(store, tasks_reports_visits_and_strangers_come_back)
 	struct store_task task = { 1, "root.a", "first" };
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 3), 0);
 	store_put_task(world.store, &task);
@@ -441,7 +441,7 @@ Test(store, of_many_reports_the_last_counts)
 	struct store_info info;
 	char summary[32];
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 10), 0);
 	for (unsigned round = 0; round < 500; round++)
@@ -468,7 +468,7 @@ Test(store, folding_loses_and_revives_nothing)
 	struct world world;
 	char summary[32];
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_load(&world);
 	world.store->writer.fold_at = 16;
 	world.store->writer.summaries.room = 3;
@@ -504,7 +504,7 @@ Test(store, a_removed_device_takes_its_reports_along)
 	struct world world;
 	char *log;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_load(&world);
 	world.store->writer.fold_at = 4;
 	cr_assert_eq(store_start(world.store), 0);
@@ -540,7 +540,7 @@ Test(store, reports_without_a_device_are_left_out_and_removed)
 {
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 3), 0);
 	for (uint32_t device = 0; device < 3; device++) {
@@ -574,7 +574,7 @@ Test(store, a_log_is_kept_until_a_report_without_one)
 	struct world world;
 	char *log;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 1), 0);
 	cr_expect_null(store_read_log(world.store, 1, 0));
@@ -596,7 +596,7 @@ Test(store, strangers_are_forgotten_when_adopted_or_too_many)
 	struct world world;
 	char name[16];
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	for (unsigned i = 0; i < 10; i++) {
 		struct store_unknown unknown = { (const uint8_t *)name, 3, "a", 1, 100 + i, 1 };
@@ -630,7 +630,7 @@ Test(store, loading_stops_when_told)
 	struct world world;
 	unsigned seen = 0;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 5), 0);
 	store_close(world.store);
@@ -689,7 +689,7 @@ Test(store, a_disk_that_fails_loses_nothing_and_needs_no_restart)
 		struct store_info info;
 		struct world world;
 
-		world_folder(&world);
+		world_folder(&world, "/tmp");
 		world_open(&world);
 		cr_assert_eq(world_put_devices(&world, 0, 5), 0);
 		atomic_store(&disk.write_error, cases[i].write_error);
@@ -720,7 +720,7 @@ Test(store, the_inventory_is_healthy_again_without_a_change)
 	struct world world;
 
 	disk_insert();
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	atomic_store(&disk.write_error, SQLITE_FULL);
 	cr_expect_eq(world_put_devices(&world, 0, 1), -ENOSPC);
@@ -738,7 +738,7 @@ Test(store, the_end_does_not_wait_for_a_disk_that_fails)
 	struct world world;
 
 	disk_insert();
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 1), 0);
 	world_report(&world, 0, 1, "written");
@@ -762,7 +762,7 @@ Test(store, a_full_queue_loses_the_oldest_reports_and_no_task)
 	struct world world;
 
 	disk_insert();
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_load(&world);
 	world.store->writer.queue_max = BOUND;
 	cr_assert_eq(store_start(world.store), 0);
@@ -812,7 +812,7 @@ Test(store, a_locked_inventory_fails_the_change_and_nothing_comes_of_it_later)
 	unsigned pumped = 0;
 	sqlite3 *other;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	other = lock_file(&world, "");
 	change = store_change_begin(world.store);
@@ -839,7 +839,7 @@ Test(store, a_lock_on_the_reports_holds_no_change_up)
 	struct world world;
 	sqlite3 *other;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	other = lock_file(&world, "-reports");
 	world_report(&world, 0, 1, "waits");
@@ -862,7 +862,7 @@ Test(store, an_open_change_holds_no_report_up)
 	struct store_change *change;
 	struct world world;
 
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	cr_assert_eq(world_put_devices(&world, 0, 1), 0);
 	change = store_change_begin(world.store);
@@ -885,7 +885,7 @@ Test(store, a_late_commit_says_what_became_of_it)
 	int result;
 
 	disk_insert();
-	world_folder(&world);
+	world_folder(&world, "/tmp");
 	world_open(&world);
 	atomic_store(&disk.sync_ms, 200);
 	change = store_change_begin(world.store);
