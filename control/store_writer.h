@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "control/store_checkpoint.h"
 #include "control/store_file.h"
 #include "control/store_recent.h"
 #include "control/store_records.h"
@@ -119,6 +120,8 @@ struct store_writer {
 	size_t fold_at; /* WRITER_FOLD_AT, less in tests */
 	struct summaries summaries;
 	bool any_logs;
+	int log_pages; /* of the write-ahead log */
+	struct store_checkpoint checkpoint;
 	struct id_set gone;
 };
 

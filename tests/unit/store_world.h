@@ -215,6 +215,7 @@ static struct {
 	int (*sync)(sqlite3_file *file, int flags);
 	_Atomic int write_error;  /* what every write answers; 0: it works */
 	_Atomic unsigned sync_ms; /* how long a sync takes */
+	_Atomic bool sync_held;   /* it does not come back until this is over */
 } disk;
 
 static inline int
@@ -229,6 +230,8 @@ static inline int
 disk_sync(sqlite3_file *file, int flags)
 {
 	usleep(atomic_load(&disk.sync_ms) * 1000);
+	while (atomic_load(&disk.sync_held))
+		usleep(1000);
 	return disk.sync(file, flags);
 }
 

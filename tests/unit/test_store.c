@@ -896,3 +896,34 @@ Test(store, a_late_commit_says_what_became_of_it)
 	cr_expect_eq(world.n_devices, result == 0);
 	world_end(&world);
 }
+
+/* The disk is asked to keep what is in the reports' log, and does not answer for a while. */
+Test(store, a_disk_that_syncs_slowly_holds_no_report_up)
+{
+	struct world world;
+	struct store_checkpoint *checkpoint;
+
+	disk_insert();
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	checkpoint = &world.store->writer.checkpoint;
+	pthread_mutex_lock(&checkpoint->lock);
+	checkpoint->every = 8;
+	pthread_mutex_unlock(&checkpoint->lock);
+	cr_assert_eq(world_put_devices(&world, 0, 100), 0);
+	world_report(&world, 0, 1, "the log begins");
+	world_flush(&world);
+	atomic_store(&disk.sync_held, true);
+	for (unsigned round = 0; round < 50; round++) {
+		for (uint32_t device = 0; device < 100; device++)
+			world_report(&world, device, 1, "meanwhile");
+		world_flush(&world);
+	}
+	pthread_mutex_lock(&checkpoint->lock);
+	cr_expect(checkpoint->wanted, "nobody waits for the disk");
+	pthread_mutex_unlock(&checkpoint->lock);
+	atomic_store(&disk.sync_held, false);
+	world_again(&world);
+	cr_expect_eq(world.n_reports, 100);
+	world_end(&world);
+}
