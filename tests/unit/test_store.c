@@ -620,6 +620,52 @@ Test(store, strangers_are_forgotten_when_adopted_or_too_many)
 }
 
 static bool
+any_file_has(const struct world *world, const uint8_t *key, size_t len)
+{
+	static const char *const suffixes[] = { "", "-wal", "-reports", "-reports-wal" };
+	bool has = false;
+
+	for (unsigned i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		static uint8_t bytes[1 << 20];
+		char path[128];
+		FILE *file;
+		size_t n;
+
+		snprintf(path, sizeof path, "%s%s", world->path, suffixes[i]);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		n = fread(bytes, 1, sizeof bytes, file);
+		has |= memmem(bytes, n, key, len) != NULL;
+		fclose(file);
+	}
+	return has;
+}
+
+/* Reading a database's file by other means drops this process's locks on it: nobody else is there. */
+Test(store, a_removed_key_stays_in_no_file)
+{
+	struct store_device device = device_named(0, "dev-0");
+	struct store_change *change;
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	memset(device.spec.key, 0x5a, 32);
+	device.spec.key_len = 32;
+	change = store_change_begin(world.store);
+	store_change_put_device(change, &device);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_expect(any_file_has(&world, device.spec.key, 32));
+	change = store_change_begin(world.store);
+	store_change_remove_device(change, 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	while (any_file_has(&world, device.spec.key, 32))
+		usleep(10000);
+	world_end(&world);
+}
+
+static bool
 stop_at_second(void *ctx, const struct store_device *device)
 {
 	return ++*(unsigned *)ctx < 2;
@@ -851,6 +897,21 @@ Test(store, a_lock_on_the_reports_holds_no_change_up)
 	expect_recovery(&world);
 	world_again(&world);
 	cr_expect_eq(world.n_reports, 1);
+	world_end(&world);
+}
+
+Test(store, an_import_into_a_locked_inventory_ends)
+{
+	struct world world;
+	sqlite3 *other;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	other = lock_file(&world, "");
+	cr_expect_lt(world_put_devices(&world, 0, 100000), 0);
+	sqlite3_close(other);
+	world_again(&world);
+	cr_expect_eq(world.n_devices, 0);
 	world_end(&world);
 }
 
