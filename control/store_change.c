@@ -10,7 +10,7 @@
 
 enum {
 	PUMP_MS = 1,
-	PROBE_MS = 1000, /* how often a disk that failed a change is tried again */
+	IDLE_MS = 1000, /* without a change: then what the last one left is seen to */
 	NO_TEXT = UINT32_MAX,
 };
 
@@ -182,6 +182,7 @@ finish(struct store_change *change)
 		fail(change, code);
 	else if (save)
 		change->failing = false;
+	change->unscrubbed |= save;
 	pthread_mutex_unlock(&change->lock);
 	roll_back(change); /* nothing is left of a change that was committed */
 	pthread_mutex_lock(&change->lock);
@@ -204,12 +205,25 @@ probe(struct store_change *change)
 		change->failing = false;
 }
 
+/*
+ * Removed and replaced keys stand in the write-ahead log until it is emptied. Another process that
+ * reads may hold that up: then the next time does it.
+ */
+static void
+scrub(struct store_change *change)
+{
+	pthread_mutex_unlock(&change->lock);
+	sqlite3_wal_checkpoint_v2(change->file->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	pthread_mutex_lock(&change->lock);
+	change->unscrubbed = false;
+}
+
 /* Waits for records or a wish. False: it is time to end. */
 static bool
 wait_for_work(struct store_change *change)
 {
 	for (;;) {
-		uint64_t until = store_now_ms() + PROBE_MS;
+		uint64_t until = store_now_ms() + IDLE_MS;
 		struct timespec ts = { (time_t)(until / 1000), (long)(until % 1000) * 1000000 };
 
 		if (change->open && !change->done &&
@@ -217,10 +231,14 @@ wait_for_work(struct store_change *change)
 			return true;
 		if (change->ending)
 			return false;
-		if (!change->failing || change->open)
+		if (change->open || (!change->failing && !change->unscrubbed))
 			pthread_cond_wait(&change->wake, &change->lock);
-		else if (pthread_cond_timedwait(&change->wake, &change->lock, &ts) == ETIMEDOUT)
+		else if (pthread_cond_timedwait(&change->wake, &change->lock, &ts) != ETIMEDOUT)
+			continue;
+		else if (change->failing)
 			probe(change);
+		else
+			scrub(change);
 	}
 }
 
@@ -435,6 +453,7 @@ close_change(struct store_change *change)
 {
 	records_clear(&change->after);
 	change->open = false;
+	pthread_cond_signal(&change->wake); /* the thread may have waited for this to be idle */
 }
 
 void

@@ -46,7 +46,8 @@ struct store_change {
 	enum change_wish wish;
 	int result; /* 0 or -errno: the first failure */
 	char error[STORE_ERROR_MAX];
-	bool failing; /* the last commit failed */
+	bool unscrubbed; /* old keys may be in the write-ahead log */
+	bool failing;    /* the last commit failed */
 	uint64_t failing_since_ms;
 
 	/* The control thread's own. */

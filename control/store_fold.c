@@ -1,11 +1,11 @@
 /* News moves from its table to those of reports and visits, in order of devices. */
 #include "control/store_writer.h"
 
+/* Rows of a transaction: no clock, so that a busy machine does not fall behind its own news. */
 enum {
-	FOLD_STEP = 256, /* entries between two looks at the clock */
-	FOLD_MIN = 4096, /* of a transaction */
-	FOLD_PACE = 3,   /* as many times as rows came: one to move, one to delete, one ahead */
-	FOLD_DROP_STEP = 2048, /* rows of `news` deleted at once */
+	FOLD_MIN = 2048,
+	FOLD_PACE = 3, /* as many times as rows came: one to move, one to delete, one ahead */
+	FOLD_DROP_STEP = 2048,
 };
 
 int
@@ -87,37 +87,22 @@ store_fold_begin(struct store_writer *writer)
 	recent_sort(&writer->folding);
 }
 
-/* The next few entries; afterwards, the next few rows of `news`. How many, or 0: all is done. */
-static size_t
-fold_step(struct store_writer *writer, struct fold_progress *progress, int *code)
-{
-	const struct recent *folding = &writer->folding;
-	size_t done = 0;
-
-	if (progress->folded == folding->count) {
-		if (progress->dropped == folding->last_seq)
-			return 0;
-		*code = drop_news(writer, progress);
-		return FOLD_DROP_STEP;
-	}
-	for (; done < FOLD_STEP && progress->folded < folding->count && *code == SQLITE_OK; done++)
-		*code = fold_entry(writer, &folding->entries[progress->folded++]);
-	return done;
-}
-
 int
 store_fold_some(struct store_writer *writer, struct fold_progress *progress)
 {
+	const struct recent *folding = &writer->folding;
 	size_t want = FOLD_MIN + writer->slice.count * FOLD_PACE;
-	uint64_t until = store_now_ms() + WRITER_FOLD_MS;
 	int code = SQLITE_OK;
-	size_t done = 0, step;
 
-	while (done < want && code == SQLITE_OK && store_now_ms() < until) {
-		step = fold_step(writer, progress, &code);
-		if (!step)
+	for (size_t done = 0; done < want && code == SQLITE_OK; done++) {
+		if (progress->folded < folding->count) {
+			code = fold_entry(writer, &folding->entries[progress->folded++]);
+		} else if (progress->dropped < folding->last_seq) {
+			code = drop_news(writer, progress);
+			done += FOLD_DROP_STEP - 1;
+		} else {
 			break;
-		done += step;
+		}
 	}
 	return code;
 }

@@ -81,7 +81,8 @@ const struct store_schema store_reports_schema = {
 	.what = "reports",
 	.application_id = ID_REPORTS,
 	.pragmas = "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;"
-		   "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;",
+		   "PRAGMA wal_autocheckpoint=0;" /* store_checkpoint.h */
+		   "PRAGMA journal_size_limit=67108864;",
 	.steps = reports_steps,
 	.n_steps = sizeof reports_steps / sizeof reports_steps[0],
 };

@@ -216,6 +216,22 @@ write_slice(struct store_writer *writer, struct fold_progress *progress)
 	return code;
 }
 
+/* SQLite's, after each commit. */
+static int
+note_pages(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	((struct store_writer *)ctx)->log_pages = pages;
+	return SQLITE_OK;
+}
+
+static void
+shorten_log(struct store_writer *writer)
+{
+	if (store_checkpoint_tell(&writer->checkpoint, writer->log_pages))
+		sqlite3_wal_checkpoint_v2(writer->file->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+					  NULL);
+}
+
 /* It is written: the rows of reports and visits are to be folded some day. */
 static void
 remember_slice(struct store_writer *writer)
@@ -258,6 +274,7 @@ transact(struct store_writer *writer)
 	remember_slice(writer);
 	if (writer->folding.entries)
 		store_fold_accept(writer, &progress);
+	shorten_log(writer);
 	return SQLITE_OK;
 }
 
@@ -513,8 +530,12 @@ store_writer_init(struct store_writer *writer, struct store_file *file, char err
 int
 store_writer_start(struct store_writer *writer)
 {
-	int code = pthread_create(&writer->thread, NULL, run, writer);
+	int code = store_checkpoint_start(&writer->checkpoint, writer->file);
 
+	if (code < 0)
+		return code;
+	sqlite3_wal_hook(writer->file->db, note_pages, writer);
+	code = pthread_create(&writer->thread, NULL, run, writer);
 	writer->started = code == 0;
 	return -code;
 }
@@ -533,6 +554,7 @@ store_writer_fini(struct store_writer *writer)
 		pthread_mutex_unlock(&writer->lock);
 		pthread_join(writer->thread, NULL);
 	}
+	store_checkpoint_fini(&writer->checkpoint);
 	for (unsigned i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(writer->sql[i]);
 	records_clear(&writer->kept);

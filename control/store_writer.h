@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "control/store_checkpoint.h"
 #include "control/store_file.h"
 #include "control/store_recent.h"
 #include "control/store_records.h"
@@ -25,7 +26,6 @@ enum {
 	WRITER_SLICE = 8192,      /* records of a transaction, about: 20 ms */
 	WRITER_WAIT_MS = 30,      /* of STORE_FLUSH_MS; the rest is for writing */
 	WRITER_FOLD_AT = 1 << 18, /* entries; half a page of `report` each at 1,000,000 devices */
-	WRITER_FOLD_MS = 40,      /* of a transaction */
 	WRITER_RETRY_MIN_MS = 50,
 	WRITER_RETRY_MAX_MS = 2000,
 	WRITER_LAST_TRIES_MS = 1000, /* of store_close() on a disk that does not take it */
@@ -120,6 +120,8 @@ struct store_writer {
 	size_t fold_at; /* WRITER_FOLD_AT, less in tests */
 	struct summaries summaries;
 	bool any_logs;
+	int log_pages; /* of the write-ahead log */
+	struct store_checkpoint checkpoint;
 	struct id_set gone;
 };
 
@@ -143,7 +145,7 @@ bool store_writer_wait(struct store_writer *writer, uint64_t until);
 int store_fold_restore(struct store_writer *writer);
 bool store_fold_wanted(const struct store_writer *writer);
 void store_fold_begin(struct store_writer *writer);
-/* In a transaction, for WRITER_FOLD_MS; accepted when the transaction went through. */
+/* Some rows, in a transaction; accepted when that went through. */
 struct fold_progress {
 	size_t folded;
 	int64_t dropped;

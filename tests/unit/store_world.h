@@ -1,0 +1,269 @@
+/*
+ * store_world.h - a store in a folder of its own, what it holds, and a disk that can fail: what
+ * tests of the store share.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "control/setting_values.h"
+#include "control/store_private.h"
+
+enum { WAIT_MS = 20000, KEPT_MAX = 64 };
+
+struct kept_report {
+	struct store_report report;
+	char summary[STORE_SUMMARY_MAX];
+};
+
+struct kept_device {
+	struct store_device device;
+	char endpoint[256], identity[256], domain[256], groups[256];
+	uint8_t values[256];
+};
+
+/* The first KEPT_MAX rows of each, as loaded. */
+struct world {
+	char folder[64], path[96], error[STORE_ERROR_MAX];
+	struct store *store;
+	struct kept_device devices[KEPT_MAX];
+	struct kept_report reports[KEPT_MAX];
+	struct store_task tasks[KEPT_MAX];
+	char task_names[KEPT_MAX][2][64];
+	struct store_unknown unknowns[KEPT_MAX];
+	char unknown_names[KEPT_MAX][2][64];
+	unsigned n_devices, n_reports, n_tasks, n_unknowns;
+};
+
+static inline bool
+keep_device(void *ctx, const struct store_device *device)
+{
+	struct world *world = ctx;
+	struct kept_device *kept = &world->devices[world->n_devices++ % KEPT_MAX];
+
+	kept->device = *device;
+	snprintf(kept->endpoint, sizeof kept->endpoint, "%s", device->spec.endpoint);
+	snprintf(kept->identity, sizeof kept->identity, "%s",
+		 device->spec.identity ? device->spec.identity : "(none)");
+	snprintf(kept->domain, sizeof kept->domain, "%s",
+		 device->spec.domain ? device->spec.domain : "(none)");
+	snprintf(kept->groups, sizeof kept->groups, "%s",
+		 device->spec.groups ? device->spec.groups : "(none)");
+	if (device->spec.values)
+		memcpy(kept->values, device->spec.values, setting_values_size(device->spec.values));
+	return true;
+}
+
+static inline bool
+keep_report(void *ctx, const struct store_report *report)
+{
+	struct world *world = ctx;
+	struct kept_report *kept = &world->reports[world->n_reports++ % KEPT_MAX];
+
+	kept->report = *report;
+	snprintf(kept->summary, sizeof kept->summary, "%s", report->summary);
+	return true;
+}
+
+static inline bool
+keep_task(void *ctx, const struct store_task *task)
+{
+	struct world *world = ctx;
+	unsigned at = world->n_tasks++ % KEPT_MAX;
+
+	world->tasks[at] = *task;
+	snprintf(world->task_names[at][0], 64, "%s", task->group);
+	snprintf(world->task_names[at][1], 64, "%s", task->name);
+	return true;
+}
+
+static inline bool
+keep_unknown(void *ctx, const struct store_unknown *unknown)
+{
+	struct world *world = ctx;
+	unsigned at = world->n_unknowns++ % KEPT_MAX;
+
+	world->unknowns[at] = *unknown;
+	snprintf(world->unknown_names[at][0], 64, "%.*s", (int)unknown->name_len,
+		 (const char *)unknown->name);
+	snprintf(world->unknown_names[at][1], 64, "%s", unknown->address);
+	return true;
+}
+
+static inline void
+world_folder(struct world *world, const char *where)
+{
+	*world = (struct world){ 0 };
+	snprintf(world->folder, sizeof world->folder, "%s/store-world-XXXXXX", where);
+	cr_assert_not_null(mkdtemp(world->folder));
+	snprintf(world->path, sizeof world->path, "%s/store.db", world->folder);
+}
+
+/* Opened, all loaded, not started. */
+static inline void
+world_load(struct world *world)
+{
+	world->n_devices = world->n_reports = world->n_tasks = world->n_unknowns = 0;
+	world->store = store_open(world->path, world->error);
+	cr_assert_not_null(world->store, "%s", world->error);
+	cr_assert_eq(store_load_devices(world->store, keep_device, world, world->error), 0, "%s",
+		     world->error);
+	cr_assert_eq(store_load_tasks(world->store, keep_task, world, world->error), 0);
+	cr_assert_eq(store_load_reports(world->store, keep_report, world, world->error), 0, "%s",
+		     world->error);
+	cr_assert_eq(store_load_unknowns(world->store, keep_unknown, world, world->error), 0);
+}
+
+static inline void
+world_open(struct world *world)
+{
+	world_load(world);
+	cr_assert_eq(store_start(world->store), 0);
+}
+
+static inline void
+world_again(struct world *world)
+{
+	store_close(world->store);
+	world_open(world);
+}
+
+static inline void
+world_end(struct world *world)
+{
+	char command[128];
+
+	store_close(world->store);
+	snprintf(command, sizeof command, "rm -r %s", world->folder);
+	cr_assert_eq(system(command), 0);
+}
+
+static inline void
+world_flush(struct world *world)
+{
+	cr_assert_eq(store_flush(world->store, WAIT_MS, NULL, NULL, world->error), 0, "%s",
+		     world->error);
+}
+
+static inline struct store_device
+device_named(uint32_t id, const char *endpoint)
+{
+	return (struct store_device){ .id = id,
+				      .spec = { .endpoint = endpoint, .created_ms = 1000 } };
+}
+
+/* Devices first to end - 1, in one change. The commit's result. */
+static inline int
+world_put_devices(struct world *world, uint32_t first, uint32_t end)
+{
+	struct store_change *change = store_change_begin(world->store);
+
+	cr_assert_not_null(change);
+	for (uint32_t id = first; id < end; id++) {
+		struct store_device device;
+		char endpoint[32];
+
+		snprintf(endpoint, sizeof endpoint, "dev-%u", id);
+		device = device_named(id, endpoint);
+		store_change_put_device(change, &device);
+	}
+	return store_change_commit(change, WAIT_MS, NULL, NULL, world->error);
+}
+
+static inline void
+world_report(struct world *world, uint32_t device, uint8_t status, const char *summary)
+{
+	struct store_report report = { .device = device,
+				       .task = 1,
+				       .status = status,
+				       .started_ms = 10,
+				       .finished_ms = 20,
+				       .summary = summary };
+
+	store_put_report(world->store, &report);
+}
+
+/* SQL on a file of the store by a connection of the test's own; SQLite's result. */
+static inline int
+world_sql(const struct world *world, const char *suffix, const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+	int code;
+
+	snprintf(path, sizeof path, "%s%s", world->path, suffix);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	sqlite3_close(db);
+	return code;
+}
+
+/* ---- a disk that can fail: SQLite's own, with a say before each write and sync ---- */
+
+static struct {
+	sqlite3_vfs vfs, *real;
+	sqlite3_io_methods methods[4]; /* SQLite locks a database, but not its log */
+	const sqlite3_io_methods *originals[4];
+	int (*write)(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 offset);
+	int (*sync)(sqlite3_file *file, int flags);
+	_Atomic int write_error;  /* what every write answers; 0: it works */
+	_Atomic unsigned sync_ms; /* how long a sync takes */
+	_Atomic bool sync_held;   /* it does not come back until this is over */
+} disk;
+
+static inline int
+disk_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 offset)
+{
+	int error = atomic_load(&disk.write_error);
+
+	return error ? error : disk.write(file, bytes, len, offset);
+}
+
+static inline int
+disk_sync(sqlite3_file *file, int flags)
+{
+	usleep(atomic_load(&disk.sync_ms) * 1000);
+	while (atomic_load(&disk.sync_held))
+		usleep(1000);
+	return disk.sync(file, flags);
+}
+
+static inline int
+disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out)
+{
+	int code = disk.real->xOpen(disk.real, name, file, flags, flags_out);
+	unsigned kind;
+
+	if (code != SQLITE_OK)
+		return code;
+	for (kind = 0; disk.originals[kind] && disk.originals[kind] != file->pMethods; kind++)
+		cr_assert_lt(kind, 3);
+	if (!disk.originals[kind]) {
+		disk.originals[kind] = file->pMethods;
+		disk.methods[kind] = *file->pMethods;
+		disk.write = file->pMethods->xWrite;
+		disk.sync = file->pMethods->xSync;
+		disk.methods[kind].xWrite = disk_write;
+		disk.methods[kind].xSync = disk_sync;
+	}
+	file->pMethods = &disk.methods[kind];
+	return SQLITE_OK;
+}
+
+/* From now on, what SQLite opens is on it. */
+static inline void
+disk_insert(void)
+{
+	disk.real = sqlite3_vfs_find(NULL);
+	disk.vfs = *disk.real;
+	disk.vfs.zName = "failing";
+	disk.vfs.xOpen = disk_open;
+	cr_assert_eq(sqlite3_vfs_register(&disk.vfs, 1), SQLITE_OK);
+}
