@@ -132,7 +132,7 @@ to_type(const struct wire_value *wire, struct lwm2m_value *value)
 	case LWM2M_FLOAT:
 		return to_real(wire, &value->real);
 	case LWM2M_BOOLEAN:
-		value->boolean = wire->boolean;
+		value->boolean = wire->kind == WIRE_BOOLEAN && wire->boolean;
 		return wire->kind == WIRE_BOOLEAN;
 	case LWM2M_STRING:
 	case LWM2M_CORELNK:

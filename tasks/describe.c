@@ -116,6 +116,9 @@ put_value(struct page *page, const struct lwm2m_record *record)
 	case LWM2M_BOOLEAN:
 		put(page, "%s", value->boolean ? "true" : "false");
 		return;
+	case LWM2M_FLOAT:
+		put(page, "%.15g", value->real);
+		return;
 	default:
 		bytes_out_init(&out, text, sizeof text);
 		if (!text_encode(record, &out))

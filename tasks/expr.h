@@ -85,8 +85,10 @@ enum expr_depends template_depends(const struct template *template);
  * literal, too, and evaluates to null: an empty attribute is none. */
 bool template_is_literal(const struct template *template, const char **text, size_t *len);
 
-/* True when the template reads the variable #name: its dependence is that of the variable, too. */
-bool template_uses_var(const struct template *template, const char *name, size_t len);
+/* The variables that it reads, on which its value depends, too: one a call, some of them more than once;
+ * *cursor begins as NULL. False at the end. */
+bool template_next_var(const struct template *template, const void **cursor, const char **name,
+		       size_t *len);
 
 /* Kinds of value that evaluation can yield, as a bit set of (1u << enum value_kind): static checking. */
 unsigned template_kinds(const struct template *template);

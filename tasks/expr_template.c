@@ -184,13 +184,18 @@ template_is_literal(const struct template *template, const char **text, size_t *
 }
 
 bool
-template_uses_var(const struct template *template, const char *name, size_t len)
+template_next_var(const struct template *template, const void **cursor, const char **name,
+		  size_t *len)
 {
-	for (const struct expr_name *v = template->variables; v; v = v->next) {
-		if (v->name.len == len && memcmp(v->name.at, name, len) == 0)
-			return true;
-	}
-	return false;
+	const struct expr_name *var =
+		*cursor ? ((const struct expr_name *)*cursor)->next : template->variables;
+
+	if (!var)
+		return false;
+	*cursor = var;
+	*name = var->name.at;
+	*len = var->name.len;
+	return true;
 }
 
 unsigned

@@ -6,20 +6,23 @@
 #include "tasks/task_tree.h"
 #include "tasks/write.h"
 
-/* A variable that the task sets somewhere. */
+enum { VAR_BUCKETS = 256 };
+
+/* A variable that the task sets or reads somewhere. */
 struct known_var {
 	const char *name;
 	size_t len;
 	unsigned definitions;
+	bool used;
 	/* Set once, unconditionally, before the node at hand, to the same for every device. */
 	bool constant;
-	struct known_var *next;
+	struct known_var *next; /* in its bucket */
 };
 
 struct checker {
 	struct task *task;
 	struct diag_list *diags;
-	struct known_var *vars;
+	struct known_var *vars[VAR_BUCKETS];
 	const struct expr_var *constants; /* values of the constant ones */
 	bool any_name;                    /* a computed name may be any variable */
 	bool in_correction;
@@ -77,6 +80,70 @@ relocate(struct checker *checker, const struct task_attribute *attribute, size_t
 	}
 }
 
+/* FNV-1a. */
+static struct known_var **
+var_bucket(struct checker *checker, const char *name, size_t len)
+{
+	uint32_t hash = 0x811c9dc5;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)name[i]) * 0x01000193;
+	return &checker->vars[hash % VAR_BUCKETS];
+}
+
+static struct known_var *
+find_var(struct checker *checker, const char *name, size_t len)
+{
+	struct known_var *var = *var_bucket(checker, name, len);
+
+	while (var && (var->len != len || memcmp(var->name, name, len)))
+		var = var->next;
+	return var;
+}
+
+/* The variable, known from now on. Without memory any name is. */
+static struct known_var *
+know_var(struct checker *checker, const char *name, size_t len)
+{
+	struct known_var *var = find_var(checker, name, len);
+	struct known_var **bucket = var_bucket(checker, name, len);
+
+	if (var)
+		return var;
+	var = arena_alloc(&checker->task->arena, sizeof *var);
+	if (!var) {
+		checker->any_name = true;
+		return NULL;
+	}
+	*var = (struct known_var){ .name = name, .len = len, .next = *bucket };
+	*bucket = var;
+	return var;
+}
+
+static void
+define_var(struct checker *checker, const char *name, size_t len)
+{
+	struct known_var *var = know_var(checker, name, len);
+
+	if (var)
+		var->definitions++;
+}
+
+static void
+use_vars(struct checker *checker, const struct template *template)
+{
+	const void *cursor = NULL;
+	const char *name;
+	size_t len;
+
+	while (template_next_var(template, &cursor, &name, &len)) {
+		struct known_var *var = know_var(checker, name, len);
+
+		if (var)
+			var->used = true;
+	}
+}
+
 static void
 parse_attribute(struct checker *checker, struct task_node *node, int index)
 {
@@ -97,37 +164,12 @@ parse_attribute(struct checker *checker, struct task_node *node, int index)
 	relocate(checker, attribute, before);
 	if (!attribute->template)
 		return;
+	use_vars(checker, attribute->template);
 	attribute->value.kind = VALUE_STRING;
 	attribute->literal = template_is_literal(attribute->template, &attribute->value.text.at,
 						 &attribute->value.text.len);
 	attribute->constant = attribute->literal;
 	checker->task->session |= template_depends(attribute->template) == EXPR_SESSION;
-}
-
-static struct known_var *
-find_var(struct checker *checker, const char *name, size_t len)
-{
-	for (struct known_var *var = checker->vars; var; var = var->next)
-		if (var->len == len && !memcmp(var->name, name, len))
-			return var;
-	return NULL;
-}
-
-static void
-define_var(struct checker *checker, const char *name, size_t len)
-{
-	struct known_var *var = find_var(checker, name, len);
-
-	if (!var) {
-		var = arena_alloc(&checker->task->arena, sizeof *var);
-		if (!var) {
-			checker->any_name = true;
-			return;
-		}
-		*var = (struct known_var){ name, len, 0, false, checker->vars };
-		checker->vars = var;
-	}
-	var->definitions++;
 }
 
 static void
@@ -212,11 +254,18 @@ ask_random(void *ctx, uint8_t *bytes, size_t len)
 static bool
 uses_open_var(struct checker *checker, const struct template *template)
 {
+	const void *cursor = NULL;
+	const char *name;
+	size_t len;
+
 	if (checker->any_name)
 		return true;
-	for (const struct known_var *var = checker->vars; var; var = var->next)
-		if (!var->constant && template_uses_var(template, var->name, var->len))
+	while (template_next_var(template, &cursor, &name, &len)) {
+		const struct known_var *var = find_var(checker, name, len);
+
+		if (!var || !var->constant)
 			return true;
+	}
 	return false;
 }
 
@@ -424,21 +473,6 @@ check_upload(struct checker *checker, struct task_node *node)
 	check_kinds(checker, node, UPLOAD_FILE, 1u << VALUE_STRING, "a file is named by text");
 }
 
-static bool
-uses_var(const struct task_node *node, const char *name, size_t len)
-{
-	for (; node; node = node->next) {
-		for (int i = 0; i < TASK_ATTRIBUTES; i++)
-			if (node->attributes[i].template &&
-			    template_uses_var(node->attributes[i].template, name, len))
-				return true;
-		if (uses_var(node->children, name, len) ||
-		    (node->otherwise && uses_var(node->otherwise, name, len)))
-			return true;
-	}
-	return false;
-}
-
 /* An output that nothing reads needs no waiting for. A computed name may be any. */
 static void
 check_output(struct checker *checker, struct task_node *node)
@@ -446,11 +480,13 @@ check_output(struct checker *checker, struct task_node *node)
 	const struct task_attribute *output = &node->attributes[TARGET_OUTPUT];
 	size_t len = 0;
 	const char *name = constant_text(output, &len);
+	const struct known_var *var;
 
 	if (!output->template || !check_kinds(checker, node, TARGET_OUTPUT, 1u << VALUE_STRING,
 					      "a variable is named by text"))
 		return;
-	node->target.answers = !name || uses_var(checker->task->root, name, len);
+	var = name ? find_var(checker, name, len) : NULL;
+	node->target.answers = !var || var->used;
 	checker->task->answers |= node->target.answers;
 	if (!node->target.answers)
 		check_warning(checker, node, TARGET_OUTPUT,

@@ -4,6 +4,7 @@
 #include "tasks/encode.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "tasks/base64.h"
@@ -43,6 +44,9 @@ text_encode(const struct lwm2m_record *record, struct bytes_out *out)
 		bytes_out_put(out, text, number_format_unsigned(value->number, text));
 		break;
 	case LWM2M_FLOAT:
+		/* Decimal text has no word for these (OMA TS Core appendix C). */
+		if (!isfinite(value->real))
+			return -EINVAL;
 		bytes_out_put(out, text, number_format_real(value->real, text));
 		break;
 	case LWM2M_BOOLEAN:

@@ -75,6 +75,8 @@ static const struct refusal refusals[] = {
 	  { { AT(1, 1, 0), INTEGER(101) } }, 1, -EINVAL },
 	{ "JSON has no NaN", FORMAT_SENML_JSON, PATH(6, 0, 0, -1),
 	  { { AT(6, 0, 0), FLOAT(NAN) } }, 1, -EINVAL },
+	{ "text has no NaN", FORMAT_TEXT, PATH(6, 0, 0, -1),
+	  { { AT(6, 0, 0), FLOAT(NAN) } }, 1, -EINVAL },
 	{ "JSON has no infinity", FORMAT_SENML_JSON, PATH(6, 0, 0, -1),
 	  { { AT(6, 0, 0), FLOAT(INFINITY) } }, 1, -EINVAL },
 };
