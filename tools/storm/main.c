@@ -71,7 +71,7 @@ run(const struct options *options)
 	}
 	catch_signals();
 	swarm_run(swarm, &stop, result);
-	report.tally = swarm_tally(swarm);
+	report.tally = &result->tally;
 	rc = (int)report_exit(&report);
 	report_text(&report, options->json && strcmp(options->json, "-") == 0 ? stderr : stdout);
 	if (options->json && write_json(&report, options->json) < 0)
