@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/storm/plot.h"
+
 enum {
 	FIRST_PORT = 10000,
 	PORT_NOSEC = 5683,
@@ -59,6 +61,7 @@ enum option_id {
 	OPTION_SLOW_ACK,
 	OPTION_LIST_MISBEHAVE,
 	OPTION_JSON,
+	OPTION_PLOT,
 	OPTION_PCAP,
 	OPTION_PROGRESS,
 	OPTION_HELP,
@@ -124,6 +127,8 @@ static const struct option_text {
 	{ OPTION_SLOW_ACK, "slow-ack-ms", "MS", "for slow-ack (4000)", NULL },
 	{ OPTION_JSON, "json", "FILE", "writes the report as JSON too; - is standard output",
 	  "Report" },
+	{ OPTION_PLOT, "plot", "FILE",
+	  "draws throughput and latency over time: .svg, or .html with the report", NULL },
 	{ OPTION_PCAP, "pcap", "FILE", "writes every device's first request instead of running",
 	  NULL },
 	{ OPTION_PROGRESS, "progress", NULL, "a line a second, even where there is no terminal",
@@ -451,8 +456,12 @@ take_option(struct options *options, enum option_id id, const char *name, const 
 		return take_load(options, id, name, value);
 	if (id <= OPTION_SLOW_ACK)
 		return take_conditions(options, id, name, value);
+	if (id == OPTION_PLOT && !plot_names_picture(value))
+		return refuse(name, value, "a file named .svg or .html is needed");
 	if (id == OPTION_JSON)
 		options->json = value;
+	if (id == OPTION_PLOT)
+		options->plot = value;
 	if (id == OPTION_PCAP)
 		options->pcap = value;
 	if (id == OPTION_PROGRESS)

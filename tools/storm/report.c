@@ -186,10 +186,12 @@ json_plan(const struct report *report, FILE *stream)
 	fprintf(stream,
 		" \"plan\": {\"kind\": \"%s\", \"total\": %" PRIu64 ", \"concurrency\": %" PRIu32
 		", \"rate\": %.6g, \"duration_s\": %.6g, \"ramp_s\": %.6g, \"devices\": %" PRIu32
-		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\"},\n",
+		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\", "
+		"\"cores\": %u},\n",
 		kinds[plan->kind], plan->total, plan->concurrency, plan->rate, plan->duration_s,
 		plan->ramp_s, report->config->devices, report->config->fleet.psk ? "psk" : "nosec",
-		report->config->seed, misbehave_infos[report->config->fleet.misbehave].name);
+		report->config->seed, misbehave_infos[report->config->fleet.misbehave].name,
+		report->config->n_cores);
 }
 
 static void
