@@ -7,7 +7,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtl
 	libconfig-dev libjansson-dev libsystemd-dev libsqlite3-dev libcoap3-dev)
 run_packages=(iproute2 ethtool procps python3)
 test_packages=(libcriterion-dev dpdk tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1 openssl
-	gnutls-bin iputils-ping)
+	gnutls-bin iputils-ping gnuplot-nox)
 
 say() {
 	printf '== %s\n' "$*"

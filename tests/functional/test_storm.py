@@ -18,7 +18,7 @@ EXPECTED = """\
 class Storm:
     """An appliance behind a memif socket, and the generator in front of it. The socket takes one client at a time."""
 
-    def __init__(self, build, network, folder, settings=None):
+    def __init__(self, build, network, folder, settings=None, devices=DEVICES):
         self.build, self.network, self.folder = build, network, folder
         self.memif = folder / "memif.sock"
         self.daemon = Cradled(build, network, folder / "conf", {
@@ -26,7 +26,7 @@ class Storm:
         self.daemon.write("devices.conf", "devices = (\n" + ",\n".join(
             f'{{ endpoint = "dev-{n:07}"; key = "key-{n:07}"; groups = [ "root.demo" ]; '
             f'values = {{ managementId = "dev-{n:07}"; password = "pw"; }}; }}'
-            for n in range(1, DEVICES + 1)) + "\n);\n")
+            for n in range(1, devices + 1)) + "\n);\n")
         (folder / "expected").write_text(EXPECTED)
         self.daemon.start()
 
@@ -35,7 +35,7 @@ class Storm:
         # memif's socket is an abstract one: it belongs to the namespace.
         done = self.network.run(
             f"{self.build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,socket={self.memif}",
-            "--server", server, "--source", source, "--json", "-", *argv, timeout=timeout)
+            "--server", server, "--source", source, "--json", "-", *map(str, argv), timeout=timeout)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
@@ -55,10 +55,10 @@ def storm(build, network, tmp_path):
     """A factory, as the session table must be fresh where old peers would be recognised."""
     made = []
 
-    def make(settings=None):
+    def make(settings=None, **options):
         folder = tmp_path / f"storm{len(made)}"
         folder.mkdir()
-        made.append(Storm(build, network, folder, settings))
+        made.append(Storm(build, network, folder, settings, **options))
         return made[-1]
     yield make
     for one in made:
@@ -108,6 +108,36 @@ def test_devices_from_a_file(storm):
         f"{f'key-{n:07}'.encode().hex()},dev-{n:07}\n" for n in range(1, 21)))
     code, report = one.run("--csv", table, "--psk", "--expect", one.folder / "expected")
     assert code == 0 and report["done"] == 20
+
+
+@pytest.mark.parametrize("ports", [2, 1], ids=["a_port_each", "one_port_of_two_queues"])
+@SECURITY
+def test_several_cores_share_the_devices(build, network, tmp_path, ports, security):
+    """Two cores are two threads: what they did is one report, and every device did it once."""
+    second = tmp_path / "second.sock"
+    settings = {r"^workers = 1;": "workers = 2;"} if ports == 1 else {
+        r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=0,socket=%s"; '
+                        'addresses = [ "198.18.0.1/24" ]; },' % second}
+    one = Storm(build, network, tmp_path, settings)
+    more = () if ports == 1 else ("--port", f"net_memif1,role=client,socket={second}")
+    try:
+        code, report, moved = one.moved("--cores", 2, "--devices", DEVICES - 1, "--concurrency", 7, *more,
+                                        "--expect", one.folder / "expected", *security)
+        assert code in (0, 4), report  # 4: the machine has fewer CPUs than pollers
+        assert report["done"] == report["offered"] == report["planned"] == DEVICES - 1
+        assert moved["bs_finished"] == moved["sessions_opened"] == DEVICES - 1
+        assert report["latency_us"]["whole"]["n"] == DEVICES - 1
+        assert report["plan"]["cores"] == 2
+        assert sum(r["done_per_s"] for r in report["records"]) > 0
+    finally:
+        assert one.stop() == 0, one.daemon.log()
+
+
+def test_cores_need_ports_or_queues(storm):
+    one = storm()
+    done = one.network.run(f"{one.build}/tools/storm/cradlestorm", "--port", "net_pcap0,iface=lo", "--server", "198.18.0.1", "--source",
+                           "198.18.0.10", "--devices", 4, "--cores", 2, timeout=60)
+    assert done.returncode == 3 and "too few queues" in done.stderr
 
 
 def test_over_ipv6(storm):
@@ -163,6 +193,67 @@ def test_a_burst_with_slow_links(storm):
     assert code == 0, report
     assert moved["bs_finished"] == DEVICES
     assert report["latency_us"]["whole"]["p50"] >= 4 * 200_000
+
+
+def test_a_run_as_a_picture(storm, tmp_path):
+    """gnuplot draws it; what is drawn is what was recorded."""
+    import xml.etree.ElementTree as tree
+    one = storm()
+    svg, page = tmp_path / "run.svg", tmp_path / "run.html"
+    code, report = one.run("--devices", DEVICES, "--psk", "--rtt", "100", "--plot", svg)
+    assert code == 0, report
+    texts = ["".join(node.itertext()).strip() for node in tree.parse(svg).iter() if node.tag.endswith("text")]
+    assert any(f"{DEVICES} done, 0 failed" in text for text in texts), texts
+    assert {"started", "done", "p99", "seconds"} <= set(texts)
+    assert one.run("--devices", 5, "--plot", page)[0] == 0
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>") and "<svg" in text and "verdict    valid" in text
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_before_the_run(build, tmp_path):
+    def run(*argv, **options):
+        return subprocess.run([f"{build}/tools/storm/cradlestorm", "--port", "net_null0", "--server", "198.18.0.1", "--source",
+                               "198.18.0.10", *map(str, argv)], text=True, capture_output=True, timeout=60, **options)
+    assert run("--plot", "run.png").returncode == 2
+    done = run("--plot", tmp_path / "run.svg", env={"PATH": str(tmp_path)})
+    assert done.returncode == 3 and "gnuplot-nox" in done.stderr
+    assert not (tmp_path / "run.svg").exists()
+
+
+def test_a_report_has_its_schema(storm):
+    """The keys that tools/storm/report.h documents, and a record of each second."""
+    one = storm()
+    code, report = one.run("--devices", 50, "--rate", 20, "--duration", 2.5, "--psk")
+    assert code in (0, 4), report
+    assert report["schema"] == 2
+    header = (pathlib.Path(__file__).resolve().parents[2] / "tools/storm/report.h").read_text()
+
+    def names(value):
+        for key, inner in value.items():
+            yield key
+            inner = inner[0] if isinstance(inner, list) and inner else inner
+            if isinstance(inner, dict):
+                yield from names(inner)
+    missing = [name for name in names(report) if name not in header and name not in report["outcomes"]]
+    assert not missing
+    records = report["records"]
+    assert len(records) >= 2 and [r["second"] for r in records] == sorted(r["second"] for r in records)
+    ends = [0] + [r["second"] for r in records]
+    done = sum(r["done_per_s"] * (end - begin) for r, begin, end in zip(records, ends, ends[1:]))
+    assert round(done) == report["done"]
+
+
+def test_an_outage_storm_finishes_whole(storm):
+    """5,000 devices come back at once, behind 500 ms of network and into pools for some of them only: every one finishes,
+    and no more sessions are made than there is room for."""
+    one = storm({r"^sessions = \d+": "sessions = 4096"}, devices=5000)
+    code, report, moved = one.moved("--burst", 5000, "--psk", "--rtt", "500:250", "--ack-timeout", 1000,
+                                    "--expect", one.folder / "expected", timeout=300)
+    assert code in (0, 4), report
+    assert report["done"] == report["planned"] == 5000 and report["failed"] == 0
+    assert moved["bs_finished"] == moved["dtls_finished"] == 5000
+    assert moved["sessions_full"] + moved["dtls_handshakes_full"] > 0, "the pools were not small enough to matter"
+    assert one.daemon.result("status")["workers"][0]["sessions"] <= 4096
 
 
 def modes():

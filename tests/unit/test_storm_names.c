@@ -77,7 +77,13 @@ Test(storm_names, files_that_are_refused)
 		"endpoint,key_hex\na,123\n", /* half a byte */
 		"endpoint,key_hex\na,xy\n",
 		"endpoint,key\na,0123456789012345678901234567890123456789012345678901234567890123 "
-		"\n", /* 65 */
+		"\n",                             /* 65 */
+		"endpoint,key\na\n",              /* a cell is missing */
+		"endpoint,key\na,b,c\n",          /* one too many */
+		"endpoint,key\n\"a,b\n",          /* a quote that is not closed */
+		"endpoint,key\n\"a\"x,b\n",       /* text behind a quote */
+		"endpoint,key\na\"b,c\n",         /* a quote within a bare cell */
+		"endpoint,key,key_hex\na,b,00\n", /* two keys */
 	};
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -112,5 +118,38 @@ Test(storm_names, columns_in_any_order)
 	cr_assert(credential.identity_len == 3 && memcmp(credential.identity, "two", 3) == 0,
 		  "the identity defaults to the endpoint");
 	cr_assert_eq(credential.key_len, 0);
+	names_free(&names);
+}
+
+/* As in RFC 4180 2, and as the appliance reads it. */
+Test(storm_names, cells_in_quotes)
+{
+	struct names names = { 0 };
+	struct credential credential;
+	char error[NAMES_ERROR_MAX];
+
+	cr_assert_eq(load(&names,
+			  "\xef\xbb\xbf\"endpoint\",key,groups,value.note,key_hex\r\n"
+			  "\"a,b\",\"say \"\"hi\"\"\",root.x;root.y,\"two\r\nlines\",\r\n"
+			  "c,,,,0aFF\r\n",
+			  error),
+		     0, "%s", error);
+	cr_assert_eq(names.count, 2);
+	names_get(&names, 0, &credential);
+	cr_expect(credential.endpoint_len == 3 && memcmp(credential.endpoint, "a,b", 3) == 0);
+	cr_expect(credential.key_len == 8 && memcmp(credential.key, "say \"hi\"", 8) == 0);
+	names_get(&names, 1, &credential);
+	cr_expect(credential.endpoint_len == 1 && credential.endpoint[0] == 'c');
+	cr_expect(credential.key_len == 2 && memcmp(credential.key, "\x0a\xff", 2) == 0);
+	names_free(&names);
+}
+
+Test(storm_names, errors_name_the_line)
+{
+	struct names names = { 0 };
+	char error[NAMES_ERROR_MAX];
+
+	cr_assert_eq(load(&names, "endpoint,x\n\"a\nb\",1\n\nc\n", error), -1);
+	cr_expect(strstr(error, ":5: "), "%s", error);
 	names_free(&names);
 }

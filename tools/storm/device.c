@@ -41,7 +41,9 @@ static void
 shuffle(struct fleet *fleet)
 {
 	for (uint32_t i = 0; i < fleet->n; i++) {
-		uint32_t other = (uint32_t)random_below(&fleet->random, (uint64_t)i + 1);
+		uint32_t other = fleet->settings.in_order
+					 ? i
+					 : (uint32_t)random_below(&fleet->random, (uint64_t)i + 1);
 
 		fleet->idle[i] = fleet->idle[other];
 		fleet->idle[other] = i;

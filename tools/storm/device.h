@@ -127,6 +127,7 @@ _Static_assert(sizeof(struct device) <= 512, "hundreds of thousands of devices m
 
 struct fleet_settings {
 	bool psk, offer_cid;
+	bool in_order;      /* devices start by their numbers, else at random */
 	bool split_flights; /* each record of a flight in its own datagram, out of order */
 	int32_t format;     /* pct, or -1 */
 	enum misbehave misbehave;
@@ -154,6 +155,7 @@ struct storm_out {
 struct fleet {
 	struct fleet_settings settings;
 	struct device *devices;
+	uint32_t first, stride; /* device i is number first + i * stride of the names; stride 0: 1 */
 	uint32_t n, running;
 	uint32_t *idle; /* ring of n: the longest idle one starts next */
 	uint32_t idle_head, n_idle;

@@ -121,7 +121,7 @@ take_write(struct fleet *fleet, struct device *device, const struct operation *o
 	const struct coap_block *block = &operation->block;
 	int line = expect_find(expect, operation->path, operation->path_len, false);
 	char endpoint[NAMES_ENDPOINT_MAX];
-	size_t len = names_endpoint(fleet->names, (uint32_t)(device - fleet->devices), endpoint);
+	size_t len = names_endpoint(fleet->names, device_number(fleet, device), endpoint);
 	struct expect_part part = { .bytes = operation->msg->payload,
 				    .len = operation->msg->payload_len,
 				    .offset = (size_t)block->num * coap_block_size(block->szx),

@@ -6,6 +6,15 @@
 
 #include "tools/storm/device.h"
 
+/* Its number among all names. */
+static inline uint32_t
+device_number(const struct fleet *fleet, const struct device *device)
+{
+	uint32_t index = (uint32_t)(device - fleet->devices);
+
+	return fleet->first + index * (fleet->stride ? fleet->stride : 1);
+}
+
 /* Something good came: nothing goes again, and patience begins anew. */
 void device_progress(struct fleet *fleet, struct device *device);
 void device_end(struct fleet *fleet, struct device *device, enum outcome outcome);

@@ -79,7 +79,7 @@ add_message(struct fleet *fleet, struct device *device, uint8_t *message, size_t
 struct storm_dtls_who
 device_who(const struct fleet *fleet, const struct device *device, struct credential *credential)
 {
-	names_get(fleet->names, (uint32_t)(device - fleet->devices), credential);
+	names_get(fleet->names, device_number(fleet, device), credential);
 	if (fleet->settings.misbehave == MISBEHAVE_WRONG_KEY && credential->key_len)
 		credential->key[0] ^= 0x55;
 	if (fleet->settings.misbehave == MISBEHAVE_UNKNOWN_IDENTITY)
@@ -157,7 +157,7 @@ request(const struct fleet *fleet, const struct device *device, uint8_t message[
 				      .token_len = sizeof device->token };
 	char query[3 + NAMES_ENDPOINT_MAX] = "ep=";
 	size_t len =
-		3 + names_endpoint(fleet->names, (uint32_t)(device - fleet->devices), query + 3);
+		3 + names_endpoint(fleet->names, device_number(fleet, device), query + 3);
 	uint16_t last = 0;
 
 	memcpy(header.token, device->token, sizeof device->token);

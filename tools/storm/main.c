@@ -7,6 +7,7 @@
 
 #include "tools/storm/options.h"
 #include "tools/storm/pcap.h"
+#include "tools/storm/plot.h"
 #include "tools/storm/report.h"
 
 static volatile sig_atomic_t stop;
@@ -42,6 +43,29 @@ write_json(const struct report *report, const char *file)
 }
 
 static int
+write_plot(const struct report *report, const char *file)
+{
+	char error[PLOT_ERROR_MAX];
+	int rc = plot_write(report, file, error);
+
+	if (rc < 0)
+		fprintf(stderr, "cradlestorm: --plot %s\n", error);
+	return rc;
+}
+
+/* Better now than after a run of an hour. */
+static bool
+can_plot(const struct options *options)
+{
+	char error[PLOT_ERROR_MAX];
+
+	if (!options->plot || plot_ready(error) == 0)
+		return true;
+	fprintf(stderr, "cradlestorm: --plot: %s\n", error);
+	return false;
+}
+
+static int
 write_pcap(const struct options *options)
 {
 	FILE *stream = fopen(options->pcap, "we");
@@ -71,10 +95,12 @@ run(const struct options *options)
 	}
 	catch_signals();
 	swarm_run(swarm, &stop, result);
-	report.tally = swarm_tally(swarm);
+	report.tally = &result->tally;
 	rc = (int)report_exit(&report);
 	report_text(&report, options->json && strcmp(options->json, "-") == 0 ? stderr : stdout);
 	if (options->json && write_json(&report, options->json) < 0)
+		rc = REPORT_EXIT_START;
+	if (options->plot && write_plot(&report, options->plot) < 0)
 		rc = REPORT_EXIT_START;
 	swarm_close(swarm);
 	free(result);
@@ -89,7 +115,10 @@ main(int argc, char **argv)
 
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:
-		rc = options.pcap ? write_pcap(&options) : run(&options);
+		if (options.pcap)
+			rc = write_pcap(&options);
+		else
+			rc = can_plot(&options) ? run(&options) : REPORT_EXIT_START;
 		break;
 	case OPTIONS_HELP:
 		rc = REPORT_EXIT_DONE;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS_MAX = 10, COLUMNS_MAX = 16 };
+enum { DIGITS_MAX = 10, COLUMNS_MAX = 1100 };
 
 /* Offsets into the text; what is not there has length 0. */
 struct name_row {
@@ -88,16 +88,23 @@ expand(const struct name_pattern *pattern, uint32_t number, char *out, size_t si
 
 enum column { COLUMN_OTHER, COLUMN_ENDPOINT, COLUMN_IDENTITY, COLUMN_KEY, COLUMN_KEY_HEX };
 
+/* A file on its way through: cells are unquoted in place. */
 struct table {
 	const char *file;
-	char *text;
+	char *text, *at;
 	enum column columns[COLUMNS_MAX];
 	unsigned n_columns, line;
 	char *error;
 };
 
+struct cell {
+	char *text;
+	size_t len;
+	bool last; /* of its row */
+};
+
 static enum column
-column_by_name(const char *name, size_t len)
+column_by_name(const struct cell *cell)
 {
 	static const struct {
 		const char *name;
@@ -108,74 +115,134 @@ column_by_name(const char *name, size_t len)
 		      { "key_hex", COLUMN_KEY_HEX } };
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (strlen(known[i].name) == len && memcmp(known[i].name, name, len) == 0)
+		if (strlen(known[i].name) == cell->len &&
+		    memcmp(known[i].name, cell->text, cell->len) == 0)
 			return known[i].column;
 	return COLUMN_OTHER;
 }
 
+/* Behind a cell: a comma, or the end of the row. */
 static int
-parse_header(struct table *table, const char *line)
+end_cell(struct table *table, struct cell *cell)
+{
+	cell->last = *table->at != ',';
+	if (*table->at == ',' || *table->at == '\n') {
+		table->at++;
+		return 0;
+	}
+	if (table->at[0] == '\r' && table->at[1] == '\n') {
+		table->at += 2;
+		return 0;
+	}
+	return *table->at ? refuse(table->error, "%s:%u: a cell with quotes must be quoted whole",
+				   table->file, table->line)
+			  : 0;
+}
+
+/* RFC 4180 2.5 to 2.7: a doubled quote is one; commas and line breaks are text. */
+static int
+take_quoted(struct table *table, struct cell *cell)
+{
+	char *to = table->at, *from = table->at + 1;
+	unsigned began = table->line;
+
+	cell->text = to;
+	for (; *from && (*from != '"' || from[1] == '"'); *to++ = *from++) {
+		from += *from == '"';
+		table->line += *from == '\n';
+	}
+	if (!*from)
+		return refuse(table->error, "%s:%u: a quote is not closed", table->file, began);
+	cell->len = (size_t)(to - cell->text);
+	table->at = from + 1;
+	return end_cell(table, cell);
+}
+
+static int
+take_cell(struct table *table, struct cell *cell)
+{
+	if (*table->at == '"')
+		return take_quoted(table, cell);
+	cell->text = table->at;
+	cell->len = strcspn(table->at, ",\"\r\n");
+	table->at += cell->len;
+	return end_cell(table, cell);
+}
+
+static int
+parse_header(struct table *table)
 {
 	bool endpoint = false;
+	struct cell cell;
 
-	for (const char *at = line; table->n_columns < COLUMNS_MAX; at++) {
-		size_t len = strcspn(at, ",");
-		enum column column = column_by_name(at, len);
-
-		table->columns[table->n_columns++] = column;
-		endpoint |= column == COLUMN_ENDPOINT;
-		at += len;
-		if (!*at)
-			break;
-	}
+	do {
+		if (table->n_columns == COLUMNS_MAX)
+			return refuse(table->error, "%s:1: more than %d columns", table->file,
+				      COLUMNS_MAX);
+		if (take_cell(table, &cell) < 0)
+			return -1;
+		table->columns[table->n_columns] = column_by_name(&cell);
+		endpoint |= table->columns[table->n_columns++] == COLUMN_ENDPOINT;
+	} while (!cell.last);
 	return endpoint ? 0
 			: refuse(table->error, "%s:1: no column is named endpoint", table->file);
 }
 
-static int
-take_field(struct table *table, struct name_row *row, enum column column, const char *field,
-	   size_t len)
+static bool
+is_hex(const struct cell *cell)
 {
-	uint32_t offset = (uint32_t)(field - table->text);
+	static const char digits[] = "0123456789abcdefABCDEF";
+
+	for (size_t i = 0; i < cell->len; i++)
+		if (!memchr(digits, cell->text[i], sizeof digits - 1))
+			return false;
+	return cell->len % 2 == 0;
+}
+
+static int
+use_cell(struct table *table, struct name_row *row, enum column column, const struct cell *cell)
+{
+	uint32_t offset = (uint32_t)(cell->text - table->text);
 	size_t most = column == COLUMN_KEY       ? (size_t)NAMES_KEY_MAX
 		      : column == COLUMN_KEY_HEX ? (size_t)NAMES_KEY_MAX * 2
 						 : (size_t)NAMES_IDENTITY_MAX - 1;
 
-	if (column == COLUMN_OTHER || len == 0)
+	if (column == COLUMN_OTHER || cell->len == 0)
 		return 0;
-	if (len > most || (column == COLUMN_KEY_HEX &&
-			   (len % 2 || strspn(field, "0123456789abcdefABCDEF") < len)))
-		return refuse(table->error, "%s:%u: a field is too long or no hex", table->file,
+	if (cell->len > most || (column == COLUMN_KEY_HEX && !is_hex(cell)))
+		return refuse(table->error, "%s:%u: a cell is too long or no hex", table->file,
 			      table->line);
 	if (column == COLUMN_ENDPOINT) {
 		row->endpoint = offset;
-		row->endpoint_len = (uint8_t)len;
+		row->endpoint_len = (uint8_t)cell->len;
 	} else if (column == COLUMN_IDENTITY) {
 		row->identity = offset;
-		row->identity_len = (uint8_t)len;
+		row->identity_len = (uint8_t)cell->len;
+	} else if (row->key_len) {
+		return refuse(table->error, "%s:%u: key and key_hex: one of them", table->file,
+			      table->line);
 	} else {
 		row->key = offset;
-		row->key_len = (uint8_t)len;
+		row->key_len = (uint8_t)cell->len;
 		row->key_is_hex = column == COLUMN_KEY_HEX;
 	}
 	return 0;
 }
 
 static int
-parse_row(struct table *table, struct name_row *row, const char *line)
+parse_row(struct table *table, struct name_row *row)
 {
-	const char *at = line;
+	struct cell cell = { .last = false };
+	unsigned n = 0;
 
 	memset(row, 0, sizeof *row);
-	for (unsigned i = 0; i < table->n_columns; i++) {
-		size_t len = strcspn(at, ",");
-
-		if (take_field(table, row, table->columns[i], at, len) < 0)
+	for (; n < table->n_columns && !cell.last; n++)
+		if (take_cell(table, &cell) < 0 ||
+		    use_cell(table, row, table->columns[n], &cell) < 0)
 			return -1;
-		at += len;
-		if (*at)
-			at++;
-	}
+	if (n < table->n_columns || !cell.last)
+		return refuse(table->error, "%s:%u: the row has not the %u cells of the header",
+			      table->file, table->line, table->n_columns);
 	return row->endpoint_len
 		       ? 0
 		       : refuse(table->error, "%s:%u: no endpoint", table->file, table->line);
@@ -200,43 +267,59 @@ read_text(const char *file, char error[NAMES_ERROR_MAX])
 }
 
 static int
-parse_lines(struct names *names, struct table *table)
+add_row(struct names *names, struct table *table, uint32_t *room)
 {
-	char *rest = table->text, *line;
+	if (names->count == *room) {
+		struct name_row *rows;
+
+		*room = *room ? *room * 2 : 1024;
+		rows = reallocarray(names->rows, *room, sizeof *rows);
+		if (!rows)
+			return refuse(table->error, "%s: out of memory", table->file);
+		names->rows = rows;
+	}
+	if (parse_row(table, &names->rows[names->count]) < 0)
+		return -1;
+	names->count++;
+	return 0;
+}
+
+static int
+parse_rows(struct names *names, struct table *table)
+{
 	uint32_t room = 0;
 
-	while ((line = strsep(&rest, "\n"))) {
-		line[strcspn(line, "\r")] = '\0';
-		if (table->line++ == 0) {
-			if (parse_header(table, line) < 0)
-				return -1;
-			continue;
-		}
-		if (!*line)
-			continue;
-		if (names->count == room) {
-			struct name_row *rows;
+	table->at = table->text + (strncmp(table->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0);
+	table->line = 1;
+	if (parse_header(table) < 0)
+		return -1;
+	for (table->line++; *table->at; table->line++) {
+		size_t blank = table->at[0] == '\r' && table->at[1] == '\n' ? 2
+			       : table->at[0] == '\n'                       ? 1
+									    : 0;
 
-			room = room ? room * 2 : 1024;
-			rows = reallocarray(names->rows, room, sizeof *rows);
-			if (!rows)
-				return refuse(table->error, "%s: out of memory", table->file);
-			names->rows = rows;
-		}
-		if (parse_row(table, &names->rows[names->count], line) < 0)
+		table->at += blank;
+		if (!blank && add_row(names, table, &room) < 0)
 			return -1;
-		names->count++;
 	}
 	return names->count ? 0 : refuse(table->error, "%s: has no devices", table->file);
 }
 
 int
+names_parse(struct names *names, char *text, const char *file, char error[NAMES_ERROR_MAX])
+{
+	struct table table = { .file = file, .text = text, .error = error };
+
+	names->text = text;
+	return parse_rows(names, &table);
+}
+
+int
 names_load(struct names *names, const char *file, char error[NAMES_ERROR_MAX])
 {
-	struct table table = { .file = file, .error = error };
+	char *text = read_text(file, error);
 
-	table.text = names->text = read_text(file, error);
-	return table.text ? parse_lines(names, &table) : -1;
+	return text ? names_parse(names, text, file, error) : -1;
 }
 
 void

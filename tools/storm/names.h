@@ -1,9 +1,9 @@
 /*
  * names.h - who the devices are: endpoint name, DTLS identity and key of device number n.
  *
- * From patterns, in which one %u or %0Wu stands for the device's number ("dev-%07u"), or from a CSV
- * file with a header line that names its columns: endpoint, identity (default: the endpoint), key
- * (text) or key_hex. Quoting is not understood: names that need it are none that a device has.
+ * From patterns, in which one %u or %0Wu stands for the device's number ("dev-%07u"), or from the
+ * CSV file that the appliance imports (RFC 4180, UTF-8, a header line): of its columns endpoint,
+ * identity (default: the endpoint), key (text) and key_hex are read, the rest is the appliance's.
  *
  * Owner: the caller; read only once loaded. names_get() neither allocates nor blocks.
  */
@@ -46,6 +46,9 @@ struct credential {
 int name_pattern_parse(struct name_pattern *pattern, const char *text, char error[NAMES_ERROR_MAX])
 	__attribute__((warn_unused_result));
 int names_load(struct names *names, const char *file, char error[NAMES_ERROR_MAX])
+	__attribute__((warn_unused_result));
+/* The same of a text on the heap, which is the names' from now on; `file` stands in errors. */
+int names_parse(struct names *names, char *text, const char *file, char error[NAMES_ERROR_MAX])
 	__attribute__((warn_unused_result));
 void names_free(struct names *names);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/storm/plot.h"
+
 enum {
 	FIRST_PORT = 10000,
 	PORT_NOSEC = 5683,
@@ -27,6 +29,7 @@ enum option_id {
 	OPTION_SOURCE_PORT,
 	OPTION_VLAN,
 	OPTION_CPU,
+	OPTION_CORES,
 	OPTION_POLL,
 	OPTION_EAL_ARGS,
 	OPTION_DEVICES,
@@ -58,6 +61,7 @@ enum option_id {
 	OPTION_SLOW_ACK,
 	OPTION_LIST_MISBEHAVE,
 	OPTION_JSON,
+	OPTION_PLOT,
 	OPTION_PCAP,
 	OPTION_PROGRESS,
 	OPTION_HELP,
@@ -78,7 +82,9 @@ static const struct option_text {
 	  NULL },
 	{ OPTION_SOURCE_PORT, "source-port", "N", "first UDP port of each address (10000)", NULL },
 	{ OPTION_VLAN, "vlan", "ID", "tag what is sent", NULL },
-	{ OPTION_CPU, "cpu", "N", "run on this CPU (the first allowed one)", NULL },
+	{ OPTION_CPU, "cpu", "N", "the first core's CPU (the first allowed one)", NULL },
+	{ OPTION_CORES, "cores", "N",
+	  "run on N CPUs: give N ports (or a multiple), or ports with N queues (1)", NULL },
 	{ OPTION_POLL, "poll", NULL, "never give the CPU away: for a CPU of our own", NULL },
 	{ OPTION_EAL_ARGS, "eal-args", "ARGS", "further arguments for DPDK", NULL },
 	{ OPTION_DEVICES, "devices", "N", "how many devices there are (1)", "Devices" },
@@ -121,6 +127,8 @@ static const struct option_text {
 	{ OPTION_SLOW_ACK, "slow-ack-ms", "MS", "for slow-ack (4000)", NULL },
 	{ OPTION_JSON, "json", "FILE", "writes the report as JSON too; - is standard output",
 	  "Report" },
+	{ OPTION_PLOT, "plot", "FILE",
+	  "draws throughput and latency over time: .svg, or .html with the report", NULL },
 	{ OPTION_PCAP, "pcap", "FILE", "writes every device's first request instead of running",
 	  NULL },
 	{ OPTION_PROGRESS, "progress", NULL, "a line a second, even where there is no terminal",
@@ -309,6 +317,10 @@ take_network(struct options *options, enum option_id id, const char *name, const
 		rc = read_whole(name, value, 0, 1023, &number);
 		swarm->cpu = (int)number;
 		return rc;
+	case OPTION_CORES:
+		rc = read_whole(name, value, 1, SWARM_CORES_MAX, &number);
+		swarm->n_cores = (unsigned)number;
+		return rc;
 	case OPTION_POLL:
 		swarm->poll = true;
 		return 0;
@@ -444,8 +456,12 @@ take_option(struct options *options, enum option_id id, const char *name, const 
 		return take_load(options, id, name, value);
 	if (id <= OPTION_SLOW_ACK)
 		return take_conditions(options, id, name, value);
+	if (id == OPTION_PLOT && !plot_names_picture(value))
+		return refuse(name, value, "a file named .svg or .html is needed");
 	if (id == OPTION_JSON)
 		options->json = value;
+	if (id == OPTION_PLOT)
+		options->plot = value;
 	if (id == OPTION_PCAP)
 		options->pcap = value;
 	if (id == OPTION_PROGRESS)
@@ -464,6 +480,7 @@ set_defaults(struct options *options)
 	options->swarm = (struct swarm_config){
 		.vlan = LINK_UNTAGGED,
 		.cpu = -1,
+		.n_cores = 1,
 		.devices = 1,
 		.seed = 1,
 		.drain_s = -1,
@@ -512,6 +529,11 @@ complete_plan(struct options *options)
 		plan->total = swarm->devices;
 	if (plan->kind == PLAN_BURST && swarm->devices < plan->total)
 		swarm->devices = (uint32_t)plan->total;
+	if (swarm->devices < swarm->n_cores)
+		return complain("there are fewer devices than cores");
+	/* A share of no device at a time would never end. */
+	if (plan->kind == PLAN_CLOSED && plan->concurrency < swarm->n_cores)
+		plan->concurrency = swarm->n_cores;
 	if (plan->ramp_s > plan->duration_s && plan->kind == PLAN_OPEN)
 		return complain("the ramp is longer than the duration");
 	return plan->total ? 0

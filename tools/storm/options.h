@@ -12,6 +12,7 @@ struct options {
 	struct names names;
 	struct expect expect;
 	const char *json; /* file, or NULL */
+	const char *plot; /* file, or NULL */
 	const char *pcap; /* file to write requests to instead of running, or NULL */
 	const char *server_text;
 };

@@ -65,13 +65,15 @@ write_device(struct capture *capture, const struct swarm_config *config, uint32_
 static void
 write_all(struct capture *capture, const struct swarm_config *config, FILE *stream)
 {
+	struct fleet_settings settings = config->fleet;
 	int64_t device;
 
+	settings.in_order = true;
 	for (unsigned i = 0; i < STORM_OUT_MAX; i++)
 		capture->out.slots[i].data = capture->slots[i] + L3_HEADERS_MAX;
 	memcpy(capture->port.mac, "\x02\x00\x00\x00\x00\x01", sizeof capture->port.mac);
 	/* Repeatable: two files of one seed are the same. */
-	fleet_init(&capture->fleet, &config->fleet, crypto_select(), config->seed, config->seed);
+	fleet_init(&capture->fleet, &settings, crypto_select(), config->seed, config->seed);
 	write_header(stream);
 	while (capture->frames < capture->fleet.n &&
 	       (device = fleet_start(&capture->fleet, 0, &capture->out)) >= 0)

@@ -30,6 +30,23 @@ plan_end_s(const struct plan *plan)
 	return plan->duration_s + 1 + 5 * sqrt((double)plan->total) / plan->rate;
 }
 
+uint32_t
+share_of(uint64_t number, unsigned index, unsigned cores)
+{
+	return (uint32_t)((number + cores - 1 - index) / cores);
+}
+
+struct plan
+plan_share(const struct plan *plan, unsigned index, unsigned cores)
+{
+	struct plan share = *plan;
+
+	share.total = (plan->total + cores - 1 - index) / cores;
+	share.concurrency = share_of(plan->concurrency, index, cores);
+	share.rate = plan->rate / cores;
+	return share;
+}
+
 /* Gaps of a Poisson process of rate 1 in the area are exponential. */
 static void
 advance(struct arrivals *arrivals)

@@ -36,6 +36,14 @@ double plan_time_s(const struct plan *plan, double arrivals);
  */
 double plan_end_s(const struct plan *plan);
 
+/*
+ * The share of core `index` of `cores`: parts of totals, of concurrency and of rate. Poisson
+ * processes of parts of a rate are together one of the whole.
+ */
+struct plan plan_share(const struct plan *plan, unsigned index, unsigned cores);
+/* The same of a number: device n belongs to core n mod cores. */
+uint32_t share_of(uint64_t number, unsigned index, unsigned cores);
+
 /* The starts, one after the other. */
 struct arrivals {
 	const struct plan *plan;

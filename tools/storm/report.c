@@ -33,16 +33,16 @@ const char *
 report_invalid(const struct report *report)
 {
 	const struct swarm_result *result = report->result;
-	double dropped = (double)(result->tx_full + result->no_buffer + result->rx_missed);
+	double dropped = (double)(result->counts.tx_full + result->counts.no_buffer + result->counts.rx_missed);
 
 	if (report->config->plan.kind == PLAN_OPEN && !result->interrupted &&
 	    (double)report->tally->started < offered_limit * (double)result->planned)
 		return "offered less than 99 % of the plan";
 	/* Its own clock stood still, or no device was idle: what arrives in lumps is another load. */
-	if (report->config->plan.kind == PLAN_OPEN && result->late_us > late_limit_us)
+	if (report->config->plan.kind == PLAN_OPEN && result->counts.late_us > late_limit_us)
 		return "starts were over 100 ms late: give it --poll and a CPU, or more --devices";
 	if (!floods(report) &&
-	    dropped > drop_limit * (double)(result->tx_frames + result->rx_frames))
+	    dropped > drop_limit * (double)(result->counts.tx_frames + result->counts.rx_frames))
 		return "the generator dropped datagrams of its own";
 	if (!floods(report) && result->busy > busy_limit && result->seconds > 1)
 		return "the generator was busy all the time: figures are what it can do, not the "
@@ -95,7 +95,7 @@ print_outcomes(const struct report *report, FILE *stream)
 
 	fprintf(stream, "offered    %" PRIu64 " of %" PRIu64 " in %.2f s, at most %.1f ms late\n",
 		tally->started, report->result->planned, report->result->seconds,
-		(double)report->result->late_us / 1e3);
+		(double)report->result->counts.late_us / 1e3);
 	fprintf(stream, "done       %" PRIu64 "%s, %.0f/s\n", finished(tally),
 		tally->outcomes[OUTCOME_INTENDED] ? " (misbehaved as told)" : "",
 		(double)finished(tally) / report->result->seconds);
@@ -139,9 +139,9 @@ print_wire(const struct report *report, FILE *stream)
 	fprintf(stream,
 		"wire       sent %" PRIu64 " (%.0f/s, %.1f Mbit/s), received %" PRIu64
 		" (%.0f/s, %.1f Mbit/s)\n",
-		result->tx_frames, (double)result->tx_frames / seconds,
-		(double)result->tx_bytes * 8e-6 / seconds, result->rx_frames,
-		(double)result->rx_frames / seconds, (double)result->rx_bytes * 8e-6 / seconds);
+		result->counts.tx_frames, (double)result->counts.tx_frames / seconds,
+		(double)result->counts.tx_bytes * 8e-6 / seconds, result->counts.rx_frames,
+		(double)result->counts.rx_frames / seconds, (double)result->counts.rx_bytes * 8e-6 / seconds);
 	fprintf(stream,
 		"           retransmitted %" PRIu64 ", copies answered %" PRIu64
 		", bad tags %" PRIu64 ", replays %" PRIu64 ", ignored %" PRIu64 ", 5.03 %" PRIu64
@@ -149,15 +149,15 @@ print_wire(const struct report *report, FILE *stream)
 		tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
-	if (result->lost + result->duplicated + result->reordered + result->corrupted)
+	if (result->counts.lost + result->counts.duplicated + result->counts.reordered + result->counts.corrupted)
 		fprintf(stream,
 			"network    lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64
 			", corrupted %" PRIu64 "\n",
-			result->lost, result->duplicated, result->reordered, result->corrupted);
+			result->counts.lost, result->counts.duplicated, result->counts.reordered, result->counts.corrupted);
 	fprintf(stream,
 		"generator  %.1f %% busy, dropped %" PRIu64 " (tx full), %" PRIu64
 		" (no buffer), %" PRIu64 " (rx missed)\n",
-		100 * result->busy, result->tx_full, result->no_buffer, result->rx_missed);
+		100 * result->busy, result->counts.tx_full, result->counts.no_buffer, result->counts.rx_missed);
 }
 
 void
@@ -186,10 +186,12 @@ json_plan(const struct report *report, FILE *stream)
 	fprintf(stream,
 		" \"plan\": {\"kind\": \"%s\", \"total\": %" PRIu64 ", \"concurrency\": %" PRIu32
 		", \"rate\": %.6g, \"duration_s\": %.6g, \"ramp_s\": %.6g, \"devices\": %" PRIu32
-		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\"},\n",
+		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\", "
+		"\"cores\": %u},\n",
 		kinds[plan->kind], plan->total, plan->concurrency, plan->rate, plan->duration_s,
 		plan->ramp_s, report->config->devices, report->config->fleet.psk ? "psk" : "nosec",
-		report->config->seed, misbehave_infos[report->config->fleet.misbehave].name);
+		report->config->seed, misbehave_infos[report->config->fleet.misbehave].name,
+		report->config->n_cores);
 }
 
 static void
@@ -240,19 +242,19 @@ json_wire(const struct report *report, FILE *stream)
 		", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
 		", \"bad_tags\": %" PRIu64 ", \"replayed\": %" PRIu64 ", \"ignored\": %" PRIu64
 		", \"busy_5_03\": %" PRIu64 "},\n",
-		result->tx_frames, result->tx_bytes, result->rx_frames, result->rx_bytes,
+		result->counts.tx_frames, result->counts.tx_bytes, result->counts.rx_frames, result->counts.rx_bytes,
 		tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
 	fprintf(stream,
 		" \"network\": {\"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
 		", \"reordered\": %" PRIu64 ", \"corrupted\": %" PRIu64 "},\n",
-		result->lost, result->duplicated, result->reordered, result->corrupted);
+		result->counts.lost, result->counts.duplicated, result->counts.reordered, result->counts.corrupted);
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
 		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64 "},\n",
-		result->busy, result->tx_full, result->no_buffer, result->rx_missed,
-		result->late_us);
+		result->busy, result->counts.tx_full, result->counts.no_buffer, result->counts.rx_missed,
+		result->counts.late_us);
 }
 
 static void
@@ -260,7 +262,7 @@ json_records(const struct swarm_result *result, FILE *stream)
 {
 	fprintf(stream, " \"records\": [");
 	for (unsigned i = 0; i < result->n_records; i++) {
-		const struct swarm_record *record = &result->records[i];
+		const struct record *record = &result->records[i];
 
 		fprintf(stream,
 			"%s\n  {\"second\": %.3f, \"started_per_s\": %.1f, \"done_per_s\": %.1f, "

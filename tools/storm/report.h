@@ -1,7 +1,32 @@
 /*
  * report.h - what came of a run: verdict, text for people, JSON for machines.
  *
- * The JSON has a `schema` number, which grows when a key changes its meaning or goes away.
+ * The JSON is one object. `schema` grows when a key changes its meaning or goes away; new keys may
+ * come at any time. Times are microseconds where a key says _us, else seconds.
+ *
+ *	schema		2
+ *	plan		kind (closed, burst, open), total, concurrency, rate, duration_s, ramp_s,
+ *			devices, security (nosec, psk), seed, misbehave, cores
+ *	planned		bootstraps that should have started
+ *	offered		that did
+ *	done, failed	of these
+ *	seconds		from the first start to the last end
+ *	done_per_s
+ *	outcomes	how many ended how: "done", "misbehaved as told", and every cause of failure
+ *	writes_checked	whether there was an expectation file
+ *	latency_us	a phase each: cookie, handshake, bootstrap, whole (from the intended start);
+ *			n, mean, p50, p90, p99, p99_9, max
+ *	wire		tx_frames, tx_bytes, rx_frames, rx_bytes; retransmitted, duplicates (copies
+ *			answered), bad_tags, replayed, ignored, busy_5_03
+ *	network		what the simulated network did: lost, duplicated, reordered, corrupted
+ *	generator	busy (share of its time, the busiest core's), tx_full, no_buffer, rx_missed
+ *			(datagrams that it lost itself), late_us (most that a start was late)
+ *	records		one a second: second (its end), started_per_s, done_per_s, failed_per_s,
+ *			running, and p50_us, p99_us of those done within it
+ *	interrupted	ended by a signal
+ *	valid, verdict	whether the figures say something of the server, else why not
+ *
+ * Since schema 2 a record's percentiles are of that second; before, of all until then.
  */
 #pragma once
 
@@ -10,7 +35,7 @@
 
 #include "tools/storm/swarm.h"
 
-enum { REPORT_SCHEMA = 1 };
+enum { REPORT_SCHEMA = 2 };
 
 enum report_exit {
 	REPORT_EXIT_DONE = 0,

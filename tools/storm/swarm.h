@@ -4,7 +4,8 @@
  *
  * Life: swarm_open() (DPDK's environment, ports, memory; waits for links and the server's MAC
  * address) -> swarm_run()
- * -> swarm_close(). One thread, one a process. Everything is allocated by swarm_open().
+ * -> swarm_close(). One a process; a thread a core while it runs. Everything is allocated by
+ * swarm_open().
  */
 #pragma once
 
@@ -16,8 +17,9 @@
 #include "tools/storm/device.h"
 #include "tools/storm/net.h"
 #include "tools/storm/plan.h"
+#include "tools/storm/recorder.h"
 
-enum { SWARM_PORTS_MAX = 16 };
+enum { SWARM_PORTS_MAX = 16, SWARM_CORES_MAX = 16 };
 
 /* What the network does to each datagram, in percent; both directions. */
 struct impairment {
@@ -28,7 +30,8 @@ struct swarm_config {
 	const char *ports[SWARM_PORTS_MAX];
 	unsigned n_ports;
 	uint16_t vlan; /* LINK_UNTAGGED: none */
-	int cpu;       /* -1: the first allowed one */
+	unsigned n_cores;
+	int cpu;       /* of the first core; -1: the first allowed one */
 	bool poll;     /* never give the CPU away */
 	bool progress; /* a line a second on standard error */
 	uint32_t devices;
@@ -43,27 +46,25 @@ struct swarm_config {
 	const char *eal_args;
 };
 
-/* Of the run, for the report. */
-struct swarm_record {
-	double second, started, done, failed; /* since the record before, a second */
-	double p50_us, p99_us;                /* of all so far */
-	uint32_t running;
-};
-
-enum { SWARM_RECORDS_MAX = 3600 };
-
-struct swarm_result {
-	double seconds;   /* from the first start to the last end, drain not counted */
-	uint64_t planned; /* bootstraps that should have started */
+/* What a core counts. */
+struct swarm_counts {
 	uint64_t late_us; /* most that a start was behind its intended time */
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;
 	uint64_t tx_full; /* dropped here: the port took no more, for long */
 	uint64_t no_buffer, rx_missed, rx_dropped;
 	uint64_t lost, duplicated, reordered, corrupted; /* by the impairment */
-	double busy; /* share of the cycles spent in turns that had work */
+};
+
+/* Of the run, for the report: all cores together. */
+struct swarm_result {
+	double seconds;   /* from the first start to the last end, drain not counted */
+	uint64_t planned; /* bootstraps that should have started */
+	double busy;      /* share of the cycles spent in turns that had work; the busiest core's */
 	bool interrupted;
+	struct swarm_counts counts;
+	struct tally tally;
 	unsigned n_records;
-	struct swarm_record records[SWARM_RECORDS_MAX];
+	struct record records[RECORDS_MAX];
 };
 
 struct swarm;
@@ -72,5 +73,4 @@ struct swarm;
 struct swarm *swarm_open(const struct swarm_config *config, char error[DATAPLANE_ERROR_MAX]);
 /* Until every planned device ended, or *stop. */
 void swarm_run(struct swarm *swarm, const volatile sig_atomic_t *stop, struct swarm_result *result);
-const struct tally *swarm_tally(const struct swarm *swarm);
 void swarm_close(struct swarm *swarm);
