@@ -110,6 +110,17 @@ failure_text(const struct daemon *daemon, const struct session_event *event, con
 		snprintf(out, TASK_SUMMARY_MAX,
 			 "the device ended its DTLS session before it answered %s", step);
 		break;
+	case CAUSE_BLOCKS:
+		snprintf(out, TASK_SUMMARY_MAX,
+			 "%s answered %u.%02u %s, which makes no sense in its block-wise transfer",
+			 step, event->code >> 5, event->code & 31, code_name(event->code));
+		break;
+	case CAUSE_TOO_LONG:
+		snprintf(out, TASK_SUMMARY_MAX, "the answer to %s is too long", step);
+		break;
+	case CAUSE_NO_ROOM:
+		snprintf(out, TASK_SUMMARY_MAX, "no buffer was free for the answer to %s", step);
+		break;
 	case CAUSE_NO_BATCH:
 		snprintf(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
 			 daemon->config->batch_wait_ms);
@@ -357,6 +368,20 @@ answer_batch(struct daemon *daemon, const struct session_event *event, unsigned 
 		log_error("a batch could not be handed to worker %u: out of memory", worker);
 }
 
+/* Packs are not made yet, nor what follows an answer: a device that asks for a pack is sent to /bs. */
+static void
+refuse_ask(struct daemon *daemon, const struct session_event *event, unsigned worker)
+{
+	const struct stack_command command = {
+		.kind = STACK_BATCH,
+		.code = 0xa1, /* 5.01 */
+		.session = event->session,
+	};
+
+	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
+		log_error("a refusal could not be handed to worker %u: out of memory", worker);
+}
+
 static void
 on_needs_batch(struct daemon *daemon, struct roster_slot *slot, const struct session_event *event,
 	       unsigned worker)
@@ -364,6 +389,10 @@ on_needs_batch(struct daemon *daemon, struct roster_slot *slot, const struct ses
 	struct device *device = slot->device;
 	struct run *run;
 
+	if (event->ask != ASK_RUN) {
+		refuse_ask(daemon, event, worker);
+		return;
+	}
 	if (!device) {
 		answer_batch(daemon, event, worker, NULL);
 		return;

@@ -107,22 +107,42 @@ refuse_identity(struct stack *stack)
 	return COAP_BAD_REQUEST;
 }
 
+/* The entry of the device that asks; NULL: *code refuses it. */
+static const struct device_entry *
+admit_device(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+	     uint8_t *code)
+{
+	const struct dtls_session *association = secured_association(stack, from->session);
+	const struct device_entry *entry;
+
+	if (stack->draining) {
+		*code = busy(stack);
+		return NULL;
+	}
+	entry = find_device(stack, association, query);
+	if (!entry) {
+		*code = refuse_unknown(stack, from, query);
+		return NULL;
+	}
+	if (association && entry->id != association->device) {
+		*code = refuse_identity(stack);
+		return NULL;
+	}
+	return entry;
+}
+
 static uint8_t
 admit(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
       struct dialogue_run *run)
 {
-	const struct dtls_session *association = secured_association(stack, from->session);
 	const struct device_entry *entry;
 	const struct batch *batch;
+	uint8_t code;
 
 	count(&stack->counters, COUNTER_bs_requests);
-	if (stack->draining)
-		return busy(stack);
-	entry = find_device(stack, association, query);
+	entry = admit_device(stack, from, query, &code);
 	if (!entry)
-		return refuse_unknown(stack, from, query);
-	if (association && entry->id != association->device)
-		return refuse_identity(stack);
+		return code;
 	/* Pairs with the control side's release when it publishes the batch. */
 	batch = atomic_load_explicit(&entry->batch, memory_order_acquire);
 	if (!batch || !batch->n_steps)
@@ -133,20 +153,107 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 	return begin(stack, from, run);
 }
 
+/* Without a security identity nothing stands in for `ep` (OMA TS Core 6.1.7.1). */
+static bool
+is_anonymous(struct stack *stack, const struct sender *from, const struct bootstrap_query *query)
+{
+	if (query->endpoint || secured_association(stack, from->session))
+		return false;
+	count(&stack->counters, COUNTER_bs_refused_query);
+	return true;
+}
+
 static void
 take_bootstrap(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
 	       struct dialogue_run *run)
 {
-	uint8_t code = COAP_BAD_REQUEST;
+	uint8_t code = is_anonymous(stack, from, query) ? COAP_BAD_REQUEST
+							: admit(stack, from, query, run);
 
-	/* Without a security identity nothing stands in for `ep` (OMA TS Core 6.1.7.1). */
-	if (!query->endpoint && !secured_association(stack, from->session))
-		count(&stack->counters, COUNTER_bs_refused_query);
-	else
-		code = admit(stack, from, query, run);
 	if (code != COAP_EMPTY)
 		outgoing_reply(stack, from, run->header, code);
 }
+
+/* ---- Bootstrap-Packs ---- */
+
+/* What a request asks for whatever block of it it names: its format and parameters, in the order that
+ * they came in. Each takes the digest of those before it along. */
+static uint64_t
+pack_digest(const struct stack *stack, const struct coap_msg *msg, uint16_t format)
+{
+	struct coap_option_iter iter = coap_options(msg);
+	struct coap_option option;
+	uint64_t digest = format;
+
+	while (coap_option_next(&iter, &option)) {
+		uint8_t bytes[sizeof digest + QUERY_OPTION_MAX];
+		struct writer writer = writer_init(bytes, sizeof bytes);
+
+		if (option.number != COAP_OPTION_URI_QUERY)
+			continue;
+		writer_u64(&writer, digest);
+		writer_bytes(&writer, option.value, option.len);
+		digest = siphash13(&stack->digest_key, bytes, writer_len(&writer));
+	}
+	return digest;
+}
+
+static uint8_t
+bad_block(struct stack *stack)
+{
+	count(&stack->counters, COUNTER_coap_bad_block);
+	return COAP_BAD_REQUEST;
+}
+
+/* A further block of the pack that this session serves, or its first one again. */
+static bool
+is_fetch(const struct stack *stack, const struct sender *from, const struct pack_request *pack)
+{
+	const struct dtls_session *association = secured_association(stack, from->session);
+
+	return from->session && dialogue_has_pack(from->session, pack) &&
+	       (!association || association->device == from->session->device);
+}
+
+/* A pack that was never begun, or is forgotten, has no blocks in its middle. */
+static uint8_t
+admit_pack(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
+	   struct dialogue_run *run)
+{
+	const struct device_entry *entry;
+	uint8_t code;
+
+	if (is_fetch(stack, from, run->pack)) {
+		from->session->link = *from->link;
+		return dialogue_fetch(stack, from->session, run) ? COAP_EMPTY : bad_block(stack);
+	}
+	count(&stack->counters, COUNTER_bs_pack_requests);
+	entry = admit_device(stack, from, query, &code);
+	if (!entry)
+		return code;
+	if (run->pack->block.num != 0)
+		return bad_block(stack);
+	run->device = entry->id;
+	run->format = run->pack->format;
+	return begin(stack, from, run);
+}
+
+static void
+take_pack(struct stack *stack, struct sender *from, const struct coap_msg *msg,
+	  struct bootstrap_request *request, struct dialogue_run *run)
+{
+	uint8_t code;
+
+	request->pack.digest = pack_digest(stack, msg, request->pack.format);
+	run->pack = &request->pack;
+	code = is_anonymous(stack, from, &request->query)
+		       ? COAP_BAD_REQUEST
+		       : admit_pack(stack, from, &request->query, run);
+	if (code != COAP_EMPTY)
+		outgoing_reply(stack, from, run->header, code);
+}
+
+/* ---- all requests ---- */
 
 static bool
 is_copy(const struct session *session, const struct coap_header *header, uint64_t digest)
@@ -173,6 +280,9 @@ admission_request(struct stack *stack, struct sender *from, const struct coap_ms
 	switch (request_judge(msg, &request)) {
 	case REQUEST_BOOTSTRAP:
 		take_bootstrap(stack, from, &request.query, &run);
+		return;
+	case REQUEST_PACK:
+		take_pack(stack, from, msg, &request, &run);
 		return;
 	case REQUEST_REFUSED:
 		count(&stack->counters, request.counter);

@@ -7,27 +7,39 @@
  *
  *	        request         accepted (more)        accepted (last)
  *	IDLE ------------> STEP -----------------> STEP ... ----------> DONE --timer--> IDLE
- *	   \  batch to    ^  |  \ empty ACK         ^  \ wrong reply,
- *	    \ be made     |  |   v                 /    \ Reset, no reply,
- *	     +--> WAIT_BATCH |   STEP_ACKED ------+      \ asked again, cancelled
- *	               \     +------------------------> FAILED --timer--> IDLE
- *	                +------- no batch --------------^
+ *	 | \  batch to    ^  ^  \ empty ACK         ^  \ wrong reply,
+ *	 |  \ be made     |  |   v                 /    \ Reset, no reply,
+ *	 |   +--> WAIT_BATCH |   STEP_ACKED ------+      \ asked again, cancelled
+ *	 |            \      | \   | answer that decides what follows
+ *	 |             \   batch \ v                      v
+ *	 |              \     +-- WAIT_REST ----------> FAILED --timer--> IDLE
+ *	 |               +------- no batch --------------^
+ *	 |  pack to be made                     no pack  |     its blocks, in any order
+ *	 +----------------> WAIT_PACK -------------------+   +--+
+ *	                        \ first block                v  |
+ *	                         +------------------------> PACK ---last block--> DONE
  *
  * DONE and FAILED linger: the session remembers its request, so that a copy of it gets the same
- * answer and starts no second dialogue (RFC 7252 4.5). Pure data, nothing allocated, any thread.
+ * answer and starts no second dialogue (RFC 7252 4.5). A pack can be fetched again meanwhile.
+ * Pure data, nothing allocated, any thread.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tasks/batch.h"
+
 enum bootstrap_state {
 	BOOTSTRAP_IDLE,       /* no run */
 	BOOTSTRAP_WAIT_BATCH, /* the request is unanswered: the control side makes its batch */
+	BOOTSTRAP_WAIT_PACK,  /* the same, but a Bootstrap-Pack (OMA TS Core 6.1.7.2) */
 	BOOTSTRAP_STEP,       /* a step is sent, neither acknowledged nor answered */
 	BOOTSTRAP_STEP_ACKED, /* acknowledged by an empty ACK: a separate response is to come (RFC
 			       * 7252 5.2.2) */
-	BOOTSTRAP_DONE,       /* every step accepted */
+	BOOTSTRAP_WAIT_REST,  /* a step is answered: the control side makes what follows from that */
+	BOOTSTRAP_PACK,       /* the device fetches its pack, block by block */
+	BOOTSTRAP_DONE,       /* every step accepted, or the pack's last block sent */
 	BOOTSTRAP_FAILED,     /* ended otherwise; session.cause tells how */
 	BOOTSTRAP_STATES
 };
@@ -35,13 +47,20 @@ enum bootstrap_state {
 enum bootstrap_input {
 	BOOTSTRAP_ON_REQUEST,        /* a new Bootstrap-Request whose batch is at hand */
 	BOOTSTRAP_ON_REQUEST_UNMADE, /* a new Bootstrap-Request whose batch must be made first */
-	BOOTSTRAP_ON_SUPERSEDE,      /* comes before either, when a run is in progress */
-	BOOTSTRAP_ON_BATCH,          /* the control side made the batch */
+	BOOTSTRAP_ON_REQUEST_PACK,   /* a new Bootstrap-Pack-Request: packs are always made first */
+	BOOTSTRAP_ON_SUPERSEDE,      /* comes before these, when a run is in progress */
+	BOOTSTRAP_ON_BATCH,          /* the control side made the batch, or the rest of the run */
 	BOOTSTRAP_ON_NO_BATCH,       /* the control side could not */
-	BOOTSTRAP_ON_ACCEPTED,       /* a reply that the step accepts; more steps follow */
-	BOOTSTRAP_ON_ACCEPTED_LAST,  /* the same for the last step */
+	BOOTSTRAP_ON_NOTHING_MORE,   /* the control side says that nothing follows */
+	BOOTSTRAP_ON_FETCH,          /* a block of the pack is asked for, and not the last one; the
+				      * first is, when the control side has made it */
+	BOOTSTRAP_ON_FETCH_LAST,     /* the same for the last block */
+	BOOTSTRAP_ON_ACCEPTED,       /* a reply with which the run goes on; more steps follow */
+	BOOTSTRAP_ON_ACCEPTED_LAST,  /* the same, and none follows */
+	BOOTSTRAP_ON_ANSWERED,       /* the same, and what follows is made from the answer */
 	BOOTSTRAP_ON_BLOCK,          /* a block-wise step goes on or starts over (RFC 7959) */
 	BOOTSTRAP_ON_REJECTED,       /* any other reply */
+	BOOTSTRAP_ON_UNUSABLE,       /* a reply that cannot be taken; session.cause says why */
 	BOOTSTRAP_ON_ACK,            /* empty ACK */
 	BOOTSTRAP_ON_RESET,
 	BOOTSTRAP_ON_TIMER,      /* the timer fired and retransmissions are left */
@@ -58,24 +77,33 @@ enum bootstrap_action {
 	BOOTSTRAP_DO_ILLEGAL = 1, /* the pair can't be: counted, nothing changes */
 	BOOTSTRAP_DO_NOTHING,     /* the pair is fine and changes nothing */
 	BOOTSTRAP_DO_ASK,         /* ask the control side for a batch */
+	BOOTSTRAP_DO_ASK_REST,    /* ask the control side for what follows */
 	BOOTSTRAP_DO_ANSWER,      /* 2.04 to the request, then the first step */
-	BOOTSTRAP_DO_NEXT,        /* on to the next step */
+	BOOTSTRAP_DO_NEXT,        /* send the step that the run stands at */
 	BOOTSTRAP_DO_SEND,        /* the same step again as a new message: next block, or from its
 				   * start */
 	BOOTSTRAP_DO_AWAIT,       /* stop retransmitting, wait for the separate response */
 	BOOTSTRAP_DO_REPEAT,      /* retransmit */
+	BOOTSTRAP_DO_SERVE,       /* send the block of the pack that is asked for */
+	BOOTSTRAP_DO_SERVE_LAST,  /* the same, and success: tell the control side, linger */
+	BOOTSTRAP_DO_SERVE_AGAIN, /* the same after the end: linger on, there is nothing new to tell */
 	BOOTSTRAP_DO_FINISH,      /* success: tell the control side, linger */
 	BOOTSTRAP_DO_FAIL_REPLY,  /* failures, by cause: tell the control side, linger, send no
 				    * Finish */
+	BOOTSTRAP_DO_FAIL_UNUSABLE,
 	BOOTSTRAP_DO_FAIL_RESET,
 	BOOTSTRAP_DO_FAIL_TIMEOUT,
 	BOOTSTRAP_DO_FAIL_SUPERSEDED,
 	BOOTSTRAP_DO_FAIL_CANCELLED,
 	BOOTSTRAP_DO_FAIL_CLOSED,
-	BOOTSTRAP_DO_REFUSE,    /* 4.00 to the waiting request */
-	BOOTSTRAP_DO_GIVE_UP,   /* 5.03 to the waiting request: no batch in time */
-	BOOTSTRAP_DO_TURN_AWAY, /* 5.03 to the waiting request: cancelled */
-	BOOTSTRAP_DO_CLOSE,     /* the session is over: free its slot */
+	BOOTSTRAP_DO_FAIL_NO_REST, /* the control side made nothing in time */
+	BOOTSTRAP_DO_STOP,         /* the control side could not make what follows, and says why */
+	BOOTSTRAP_DO_REFUSE,       /* an error to the waiting request: 4.00, or what the control side
+				    * says */
+	BOOTSTRAP_DO_REFUSE_PACK,  /* the same to a request for a pack */
+	BOOTSTRAP_DO_GIVE_UP,      /* 5.03 to the waiting request: no batch in time */
+	BOOTSTRAP_DO_TURN_AWAY,    /* 5.03 to the waiting request: cancelled */
+	BOOTSTRAP_DO_CLOSE,        /* the session is over: free its slot */
 };
 
 struct bootstrap_transition {
@@ -91,8 +119,7 @@ struct bootstrap_transition bootstrap_transition(enum bootstrap_state state,
 static inline bool
 bootstrap_running(enum bootstrap_state state)
 {
-	return state == BOOTSTRAP_WAIT_BATCH || state == BOOTSTRAP_STEP ||
-	       state == BOOTSTRAP_STEP_ACKED;
+	return state > BOOTSTRAP_IDLE && state < BOOTSTRAP_DONE;
 }
 
 /* A request of ours is out, so that replies can match it. */
@@ -105,3 +132,14 @@ bootstrap_outstanding(enum bootstrap_state state)
 /* Whether a step that expects `expect` (enum batch_expect) is accepted by a reply of this CoAP
  * code. */
 bool bootstrap_accepts(uint8_t expect, uint8_t code);
+
+/*
+ * The step that comes after `step` was answered `code`; n_steps when none does. Corrections are
+ * left out unless the Finish before them was answered 4.06 (OMA TS Core 6.1.7.7: the server may
+ * correct and finish again). A refused step whose policy is BATCH_FINISH leads to the next Finish.
+ */
+unsigned bootstrap_next(const struct batch *batch, unsigned step, uint8_t code);
+
+/* Whether the run goes on although `step` was refused with `code`: by its policy, or to be
+ * corrected. */
+bool bootstrap_tolerates(const struct batch *batch, unsigned step, uint8_t code);

@@ -15,6 +15,12 @@ bootstrap_format_supported(uint32_t format)
 	       format == FORMAT_LWM2M_CBOR;
 }
 
+bool
+bootstrap_format_supported_pack(uint32_t format)
+{
+	return format != FORMAT_TLV && bootstrap_format_supported(format);
+}
+
 static bool
 key_is(const uint8_t *key, size_t len, const char *name)
 {
@@ -25,7 +31,7 @@ static void
 take_endpoint(struct bootstrap_query *query, const uint8_t *value, size_t len)
 {
 	if (query->endpoint || len == 0) {
-		query->bad = true;
+		query->bad_endpoint = true;
 		return;
 	}
 	query->endpoint = value;
@@ -40,11 +46,11 @@ take_format(struct bootstrap_query *query, const uint8_t *value, size_t len)
 	uint32_t number = 0;
 
 	if (query->seen_format || len == 0)
-		query->bad = true;
+		query->bad_format = true;
 	query->seen_format = true;
 	for (size_t i = 0; i < len; i++) {
 		if (value[i] < '0' || value[i] > '9') {
-			query->bad = true;
+			query->bad_format = true;
 			return;
 		}
 		number = number * 10 + (uint32_t)(value[i] - '0');
@@ -53,6 +59,17 @@ take_format(struct bootstrap_query *query, const uint8_t *value, size_t len)
 	}
 	query->unsupported = !bootstrap_format_supported(number);
 	query->format = (uint16_t)number;
+}
+
+static void
+take_accounts(struct bootstrap_query *query, const uint8_t *value, size_t len)
+{
+	if (query->accounts || len == 0 || len > QUERY_ACCOUNTS_MAX) {
+		query->bad_accounts = true;
+		return;
+	}
+	query->accounts = value;
+	query->accounts_len = (uint8_t)len;
 }
 
 void
@@ -67,12 +84,20 @@ query_take(struct bootstrap_query *query, const uint8_t *option, size_t len)
 		take_endpoint(query, value, value_len);
 	else if (key_is(option, key_len, "pct"))
 		take_format(query, value, value_len);
+	else if (key_is(option, key_len, "acc"))
+		take_accounts(query, value, value_len);
 }
 
 enum query_verdict
 query_verdict(const struct bootstrap_query *query)
 {
-	if (query->bad)
+	if (query->bad_endpoint || query->bad_format)
 		return QUERY_BAD;
 	return query->unsupported ? QUERY_FORMAT_UNSUPPORTED : QUERY_OK;
+}
+
+enum query_verdict
+query_verdict_pack(const struct bootstrap_query *query)
+{
+	return query->bad_endpoint || query->bad_accounts ? QUERY_BAD : QUERY_OK;
 }

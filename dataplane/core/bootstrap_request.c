@@ -92,6 +92,42 @@ judge_bootstrap(const struct coap_msg *msg, const struct coap_options_seen *seen
 	return judge_query(msg, request);
 }
 
+/* Of a client that names no format, which OMA TS Transport 6.4.3 does not foresee: the shorter of
+ * the two that every 1.1 client may speak. */
+enum { PACK_FORMAT_DEFAULT = FORMAT_SENML_CBOR };
+
+static bool
+read_pack_block(const struct coap_options_seen *seen, struct coap_block *block)
+{
+	*block = (struct coap_block){ .szx = COAP_SZX_MAX };
+	return !(seen->has & COAP_HAS_BLOCK2) || coap_block_decode(seen->block2, block) == 0;
+}
+
+/* Confirmable as a Bootstrap-Request is, and answered for the same reason when it is not. Any
+ * refusal sends the client to /bs; silence would not. */
+static enum request_verdict
+judge_pack(const struct coap_msg *msg, const struct coap_options_seen *seen,
+	   struct bootstrap_request *request)
+{
+	struct pack_request *pack = &request->pack;
+
+	if (msg->header.code != COAP_GET)
+		return refuse(request, COAP_METHOD_NOT_ALLOWED, COUNTER_coap_bad_method);
+	if (msg->header.type != COAP_CON)
+		return refuse(request, COAP_BAD_REQUEST, COUNTER_bs_refused_non);
+	pack->format = seen->has & COAP_HAS_ACCEPT ? seen->accept : PACK_FORMAT_DEFAULT;
+	if (!bootstrap_format_supported_pack(pack->format))
+		return refuse(request, COAP_NOT_ACCEPTABLE, COUNTER_coap_not_acceptable);
+	if (!read_pack_block(seen, &pack->block))
+		return refuse(request, COAP_BAD_REQUEST, COUNTER_coap_bad_block);
+	read_query(msg, &request->query);
+	if (query_verdict_pack(&request->query) != QUERY_OK)
+		return refuse(request, COAP_BAD_REQUEST, COUNTER_bs_refused_query);
+	pack->accounts = request->query.accounts;
+	pack->accounts_len = request->query.accounts_len;
+	return REQUEST_PACK;
+}
+
 enum request_verdict
 request_judge(const struct coap_msg *msg, struct bootstrap_request *request)
 {
@@ -113,7 +149,5 @@ request_judge(const struct coap_msg *msg, struct bootstrap_request *request)
 		return judge_bootstrap(msg, &seen, request);
 	if (!coap_path_is(msg, "bspack"))
 		return refuse(request, COAP_NOT_FOUND, COUNTER_coap_not_found);
-	if (msg->header.code != COAP_GET)
-		return refuse(request, COAP_METHOD_NOT_ALLOWED, COUNTER_coap_bad_method);
-	return refuse(request, COAP_NOT_IMPLEMENTED, COUNTER_bs_pack_refused);
+	return judge_pack(msg, &seen, request);
 }

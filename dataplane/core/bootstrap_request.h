@@ -5,8 +5,7 @@
  * stateful.
  *
  *	POST /bs      Bootstrap-Request       OMA LwM2M Transport TS 6.4.3
- *	GET  /bspack  Bootstrap-Pack-Request  the same, since 1.2: 5.01,
- *				       so that the client turns to /bs at once
+ *	GET  /bspack  Bootstrap-Pack-Request  the same, since 1.2
  *
  * Pure, nothing allocated, any thread.
  */
@@ -14,12 +13,14 @@
 
 #include <stdint.h>
 
+#include "dataplane/core/bootstrap_pack.h"
 #include "dataplane/core/bootstrap_query.h"
 #include "dataplane/core/coap_msg.h"
 #include "dataplane/core/counters.h"
 
 struct bootstrap_request {
-	struct bootstrap_query query; /* of a Bootstrap-Request that is sound so far */
+	struct bootstrap_query query; /* of a request that is sound so far */
+	struct pack_request pack;     /* of a REQUEST_PACK, but for its digest */
 	uint8_t code;                 /* answer this; COAP_EMPTY: no answer */
 	enum counter counter;         /* names the refusal */
 };
@@ -27,6 +28,7 @@ struct bootstrap_request {
 enum request_verdict {
 	REQUEST_BOOTSTRAP, /* a sound Bootstrap-Request; `ep` may still be missing (query.endpoint
 			    * NULL) */
+	REQUEST_PACK,      /* a sound Bootstrap-Pack-Request; the same */
 	REQUEST_REFUSED,   /* answer `code`, count `counter` */
 	REQUEST_IGNORED,   /* count `counter` */
 };

@@ -2,21 +2,8 @@
 
 #include "dataplane/core/bootstrap.h"
 
-void
-block1_init(struct block1 *block)
-{
-	*block = (struct block1){ .szx = COAP_SZX_MAX };
-}
-
-void
-block1_rewind(struct block1 *block)
-{
-	block->offset = 0;
-	block->restarted = false;
-}
-
 struct coap_block
-block1_due(const struct block1 *block, const struct batch_step *step)
+block1_due(const struct block_place *block, const struct batch_step *step)
 {
 	uint32_t size = coap_block_size(block->szx);
 
@@ -28,7 +15,7 @@ block1_due(const struct block1 *block, const struct batch_step *step)
 }
 
 uint32_t
-block1_len(const struct block1 *block, const struct batch_step *step)
+block1_len(const struct block_place *block, const struct batch_step *step)
 {
 	uint32_t left = step->payload_len - block->offset;
 	uint32_t size = coap_block_size(block->szx);
@@ -46,7 +33,7 @@ reply_block(const struct coap_options_seen *seen, struct coap_block *answer)
 /* 4.13 with a smaller size: the device can't take that much at once (RFC 7959 2.9.3). Each time the
  * size falls, so this ends. A size that would not cut this payload any smaller helps nobody. */
 static enum block1_verdict
-restart_smaller(struct block1 *block, const struct batch_step *step,
+restart_smaller(struct block_place *block, const struct batch_step *step,
 		const struct coap_options_seen *seen)
 {
 	struct coap_block hint;
@@ -62,7 +49,7 @@ restart_smaller(struct block1 *block, const struct batch_step *step,
 /* 4.08: a block is missing on the device's side (RFC 7959 2.9.2). Once may be loss, twice is no
  * accident. */
 static enum block1_verdict
-restart_once(struct block1 *block)
+restart_once(struct block_place *block)
 {
 	if (block->restarted)
 		return BLOCK1_FINAL;
@@ -77,7 +64,7 @@ restart_once(struct block1 *block)
  * option is taken as agreement.
  */
 static enum block1_verdict
-advance(struct block1 *block, const struct coap_options_seen *seen)
+advance(struct block_place *block, const struct coap_options_seen *seen)
 {
 	uint32_t size = coap_block_size(block->szx);
 	struct coap_block answer;
@@ -96,7 +83,7 @@ advance(struct block1 *block, const struct coap_options_seen *seen)
 }
 
 enum block1_verdict
-block1_reply(struct block1 *block, const struct batch_step *step, uint8_t code,
+block1_reply(struct block_place *block, const struct batch_step *step, uint8_t code,
 	     const struct coap_options_seen *seen)
 {
 	bool more = block1_needed(block, step) && block1_due(block, step).more;

@@ -102,6 +102,9 @@ enum coap_option_number {
 	COAP_OPTION_SIZE1 = 60,
 };
 
+/* No Content-Format: 65000 to 65535 are for experiments (RFC 7252 12.3), nobody sends this one. */
+enum { COAP_FORMAT_NONE = 0xffff };
+
 /* Block-wise transfer (RFC 7959 2.2). */
 enum {
 	COAP_SZX_MAX = 6,             /* 7 is reserved */

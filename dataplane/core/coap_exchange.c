@@ -2,18 +2,21 @@
 
 #include <string.h>
 
+#include "dataplane/core/coap_block1.h"
+#include "dataplane/core/coap_block2.h"
+
 void
 exchange_open(struct exchange *exchange, uint16_t mid)
 {
 	*exchange = (struct exchange){ .mid = mid };
-	block1_init(&exchange->block);
+	block_init(&exchange->block);
 }
 
 void
 exchange_restart(struct exchange *exchange)
 {
 	exchange->n_acked = 0;
-	block1_init(&exchange->block);
+	block_init(&exchange->block);
 }
 
 /* ACK_TIMEOUT times a factor between 1 and ACK_RANDOM_FACTOR (RFC 7252 4.2); saturates. */
@@ -60,14 +63,18 @@ exchange_write(const struct exchange *exchange, const struct batch_step *step,
 				      .code = step->code,
 				      .mid = exchange->mid,
 				      .token_len = EXCHANGE_TOKEN_LEN };
+	uint16_t last = step->last_option;
 	uint32_t offset = 0;
 
 	memcpy(header.token, exchange->token, EXCHANGE_TOKEN_LEN);
 	coap_write_header(writer, &header);
 	writer_bytes(writer, batch_step_options(step), step->options_len);
-	if (block1_needed(&exchange->block, step)) {
+	if (block2_wanted(&exchange->block, step)) {
+		struct coap_block due = block2_due(&exchange->block);
+
+		coap_write_option_uint(writer, &last, COAP_OPTION_BLOCK2, coap_block_encode(&due));
+	} else if (block1_needed(&exchange->block, step)) {
 		struct coap_block due = block1_due(&exchange->block, step);
-		uint16_t last = step->last_option;
 
 		offset = exchange->block.offset;
 		coap_write_option_uint(writer, &last, COAP_OPTION_BLOCK1, coap_block_encode(&due));

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/coap_block1.h"
+#include "dataplane/core/coap_block.h"
 #include "dataplane/core/coap_msg.h"
 #include "tasks/batch.h"
 
@@ -41,7 +41,7 @@ struct exchange {
 	uint8_t n_acked;
 	uint16_t acked[EXCHANGE_ACKED]; /* message ids of the peer's last separate responses, newest
 					 * first */
-	struct block1 block;
+	struct block_place block;
 };
 
 /* The peer's request that this session answered or is about to: what a copy is compared with. */
@@ -82,8 +82,8 @@ void exchange_begin(struct exchange *exchange, const struct exchange_timing *tim
  * while retransmits_left is not 0. */
 void exchange_back_off(struct exchange *exchange);
 
-/* The request that is out, as bytes: the step's, or the block of it that is due. Byte-equal each
- * time. */
+/* The request that is out, as bytes: the step's, or the block of it, or of its answer, that is due.
+ * Byte-equal each time. */
 void exchange_write(const struct exchange *exchange, const struct batch_step *step,
 		    struct writer *writer);
 

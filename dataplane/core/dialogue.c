@@ -1,13 +1,19 @@
 #include "dataplane/core/dialogue.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "dataplane/core/bootstrap.h"
+#include "dataplane/core/bootstrap_query.h"
 #include "dataplane/core/coap_exchange.h"
 #include "dataplane/core/dialogue_actions.h"
+#include "dataplane/core/dialogue_judge.h"
 #include "dataplane/core/outgoing.h"
 #include "dataplane/core/secured.h"
 #include "dataplane/core/session_events.h"
+
+static_assert(QUERY_ACCOUNTS_MAX <= sizeof((struct session_event *)0)->name,
+	      "an event takes the accounts of a Bootstrap-Pack-Request");
 
 static void
 gauge_running(struct stack *stack, bool was, bool is)
@@ -48,6 +54,7 @@ dialogue_closed(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_CLOSE);
+	dialogue_drop_pack(session); /* what was served over it is for nobody else */
 }
 
 static bool
@@ -59,12 +66,17 @@ announce(struct stack *stack, const struct session *session, const struct dialog
 		.device = run->device,
 		.generation = run->batch ? run->batch->generation : 0,
 		.plan = run->batch ? run->batch->plan : 0,
+		.ask = run->pack ? ASK_PACK : ASK_RUN,
 		.session = { .slot = session_slot(stack, session), .serial = stack->serial + 1 },
 		.peer = session->node.peer,
 		.time_us = stack->now_us,
 		.started_us = stack->now_us,
 	};
 
+	if (run->pack && run->pack->accounts) {
+		event.name_len = run->pack->accounts_len;
+		memcpy(event.name, run->pack->accounts, event.name_len);
+	}
 	return events_tell(stack, &event);
 }
 
@@ -78,11 +90,31 @@ remember_request(struct exchange_request *request, const struct dialogue_run *ru
 	request->reply_code = COAP_EMPTY;
 }
 
+/* The size of the blocks of a pack: what is asked for, and what the peer's records take. */
+static void
+remember_pack(struct session *session, const struct pack_request *pack)
+{
+	struct block_place *place = &session->exchange.block;
+
+	session->pack_digest = pack->digest;
+	if (pack->block.szx < place->answer_szx)
+		place->answer_szx = pack->block.szx;
+}
+
+static enum bootstrap_input
+request_input(const struct dialogue_run *run)
+{
+	if (run->pack)
+		return BOOTSTRAP_ON_REQUEST_PACK;
+	return run->batch ? BOOTSTRAP_ON_REQUEST : BOOTSTRAP_ON_REQUEST_UNMADE;
+}
+
 bool
 dialogue_start(struct stack *stack, struct session *session, const struct dialogue_run *run)
 {
 	if (!announce(stack, session, run))
 		return false;
+	dialogue_drop_pack(session);
 	session_table_pin(stack->table, &session->node);
 	session->serial = ++stack->serial;
 	session->device = run->device;
@@ -93,14 +125,50 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	session->step = 0;
 	session->cause = CAUSE_NONE;
 	session->code = COAP_EMPTY;
+	session->refused_steps = 0;
+	session->refused_step = 0;
+	session->refused_code = COAP_EMPTY;
 	session->batch = run->batch;
 	if (run->batch)
 		batch_hold(run->batch);
 	exchange_restart(&session->exchange);
 	secured_limit_blocks(stack, session);
+	if (run->pack)
+		remember_pack(session, run->pack);
+	remember_request(&session->request, run);
+	session_transition(stack, session, request_input(run));
+	return true;
+}
+
+bool
+dialogue_has_pack(const struct session *session, const struct pack_request *pack)
+{
+	return session->batch && session->batch->pack && session->pack_digest == pack->digest;
+}
+
+/* The size that records take is found anew each time: the place remembers what was asked for. */
+static uint8_t
+pack_size_max(const struct stack *stack, struct session *session)
+{
+	block_init(&session->exchange.block);
+	secured_limit_blocks(stack, session);
+	return session->exchange.block.answer_szx;
+}
+
+bool
+dialogue_fetch(struct stack *stack, struct session *session, const struct dialogue_run *run)
+{
+	struct block_place *place = &session->exchange.block, former = *place;
+	uint8_t size_max = pack_size_max(stack, session);
+
+	if (!pack_seek(place, session->batch, &run->pack->block, size_max)) {
+		*place = former;
+		return false;
+	}
 	remember_request(&session->request, run);
 	session_transition(stack, session,
-			   run->batch ? BOOTSTRAP_ON_REQUEST : BOOTSTRAP_ON_REQUEST_UNMADE);
+			   pack_at_end(place, session->batch) ? BOOTSTRAP_ON_FETCH_LAST
+							      : BOOTSTRAP_ON_FETCH);
 	return true;
 }
 
@@ -108,34 +176,16 @@ void
 dialogue_repeat_answer(struct stack *stack, const struct sender *from,
 		       const struct coap_header *header)
 {
+	uint8_t code = from->session->request.reply_code;
+
 	count(&stack->counters, COUNTER_coap_rx_duplicate);
-	if (from->session->request.reply_code != COAP_EMPTY)
-		outgoing_reply(stack, from, header, from->session->request.reply_code);
+	if (code == COAP_CONTENT)
+		dialogue_serve(stack, from->session);
+	else if (code != COAP_EMPTY)
+		outgoing_reply(stack, from, header, code);
 }
 
 /* ---- inputs: replies ---- */
-
-/* What a reply means for the step that is out. */
-static enum bootstrap_input
-judge_reply(struct session *session, uint8_t code, const struct coap_options_seen *seen)
-{
-	const struct batch_step *step = session_step(session);
-
-	session->code = code;
-	switch (block1_reply(&session->exchange.block, step, code, seen)) {
-	case BLOCK1_AGAIN:
-		return BOOTSTRAP_ON_BLOCK;
-	case BLOCK1_REFUSED:
-		return BOOTSTRAP_ON_REJECTED;
-	case BLOCK1_FINAL:
-		break;
-	}
-	if (!bootstrap_accepts(step->expect, code))
-		return BOOTSTRAP_ON_REJECTED;
-	session->code = COAP_EMPTY;
-	return session->step + 1 == session->batch->n_steps ? BOOTSTRAP_ON_ACCEPTED_LAST
-							    : BOOTSTRAP_ON_ACCEPTED;
-}
 
 /* Not for any request of ours, or not to be understood: a CON is rejected with Reset, all else
  * silently (RFC 7252 4.2, 4.3). */
@@ -158,9 +208,10 @@ acknowledge(struct stack *stack, const struct sender *from, const struct coap_he
 }
 
 static void
-take_match(struct stack *stack, const struct sender *from, const struct coap_header *header,
+take_match(struct stack *stack, const struct sender *from, const struct coap_msg *msg,
 	   const struct coap_options_seen *seen, enum exchange_match match)
 {
+	const struct coap_header *header = &msg->header;
 	struct session *session = from->session;
 
 	if (match == EXCHANGE_NONE) {
@@ -184,7 +235,7 @@ take_match(struct stack *stack, const struct sender *from, const struct coap_hea
 		return;
 	case EXCHANGE_REPLY:
 		acknowledge(stack, from, header);
-		session_transition(stack, session, judge_reply(session, header->code, seen));
+		session_transition(stack, session, dialogue_judge(stack, session, msg, seen));
 		return;
 	}
 }
@@ -206,7 +257,7 @@ dialogue_reply(struct stack *stack, const struct sender *from, enum coap_parsed 
 		reject(stack, from, &msg->header, COUNTER_coap_bad_reply);
 		return;
 	}
-	take_match(stack, from, &msg->header, &seen,
+	take_match(stack, from, msg, &seen,
 		   exchange_match(&session->exchange, bootstrap_outstanding(session->state), parsed,
 				  &msg->header));
 }
@@ -230,17 +281,6 @@ dialogue_timer(struct stack *stack, struct session *session)
 							      : BOOTSTRAP_ON_TIMER_LAST);
 }
 
-static void
-take_batch(struct stack *stack, struct session *session, const struct batch *batch)
-{
-	session->batch = batch;
-	session->generation = batch->generation;
-	session->plan = batch->plan;
-	session->format = batch->format;
-	events_tell_started(stack, session);
-	session_transition(stack, session, BOOTSTRAP_ON_BATCH);
-}
-
 /* NULL: that run's session is gone or runs another. */
 static struct session *
 session_of_ref(const struct stack *stack, struct session_ref ref)
@@ -250,22 +290,121 @@ session_of_ref(const struct stack *stack, struct session_ref ref)
 	return session && session->serial == ref.serial ? session : NULL;
 }
 
-void
-dialogue_batch(struct stack *stack, struct session_ref ref, const struct batch *batch)
+/* The hold on the batch is the session's from here on. */
+static void
+adopt_batch(struct session *session, const struct batch *batch)
 {
-	struct session *session = session_of_ref(stack, ref);
-	bool wanted = session && session->state == BOOTSTRAP_WAIT_BATCH;
+	if (session->batch)
+		batch_release(session->batch);
+	session->batch = batch;
+	session->generation = batch->generation;
+	session->plan = batch->plan;
+	session->format = batch->format;
+}
 
-	if (wanted && batch && batch->n_steps) {
-		take_batch(stack, session, batch);
-		return;
-	}
-	if (batch)
-		batch_release(batch);
-	if (wanted)
+static bool
+is_run(const struct batch *batch)
+{
+	return batch && batch->n_steps && !batch->pack;
+}
+
+static bool
+take_run(struct stack *stack, struct session *session, const struct stack_command *command)
+{
+	if (!is_run(command->batch)) {
+		session->code = command->code ? command->code : COAP_BAD_REQUEST;
 		session_transition(stack, session, BOOTSTRAP_ON_NO_BATCH);
-	else
-		count(&stack->counters, COUNTER_bs_stale_commands);
+		return false;
+	}
+	adopt_batch(session, command->batch);
+	events_tell_started(stack, session);
+	session_transition(stack, session, BOOTSTRAP_ON_BATCH);
+	return true;
+}
+
+/* Its first block was asked for, in the size that the place remembers. Whoever makes a run instead
+ * knows no packs. */
+static bool
+take_pack(struct stack *stack, struct session *session, const struct stack_command *command)
+{
+	const struct batch *batch = command->batch;
+	struct block_place *place = &session->exchange.block;
+
+	if (!batch || !pack_is_sound(batch)) {
+		session->code = command->code ? command->code
+				: batch       ? COAP_NOT_IMPLEMENTED
+					      : COAP_BAD_REQUEST;
+		session_transition(stack, session, BOOTSTRAP_ON_NO_BATCH);
+		return false;
+	}
+	adopt_batch(session, batch);
+	count(&stack->counters, COUNTER_bs_started);
+	events_tell_started(stack, session);
+	session_transition(stack, session,
+			   pack_at_end(place, batch) ? BOOTSTRAP_ON_FETCH_LAST
+						     : BOOTSTRAP_ON_FETCH);
+	return true;
+}
+
+static bool
+take_rest(struct stack *stack, struct session *session, const struct stack_command *command)
+{
+	if (session->answer)
+		answer_pool_at(&stack->answers, session->answer)->lent = false;
+	dialogue_drop_answer(stack, session);
+	if (!is_run(command->batch)) {
+		session_transition(stack, session, BOOTSTRAP_ON_NO_BATCH);
+		return false;
+	}
+	adopt_batch(session, command->batch);
+	session->code = COAP_EMPTY;
+	if (command->from >= command->batch->n_steps) {
+		session_transition(stack, session, BOOTSTRAP_ON_NOTHING_MORE);
+		return true;
+	}
+	session->step = command->from;
+	session_transition(stack, session, BOOTSTRAP_ON_BATCH);
+	return true;
+}
+
+/* For a run that is over, or never asked. */
+static bool
+take_stale(struct stack *stack, const struct stack_command *command)
+{
+	answer_pool_reclaim(&stack->answers, command->session.slot, command->session.serial);
+	count(&stack->counters, COUNTER_bs_stale_commands);
+	return false;
+}
+
+/* True: the session has the batch. */
+static bool
+take_batch(struct stack *stack, const struct stack_command *command)
+{
+	struct session *session = session_of_ref(stack, command->session);
+
+	if (!session)
+		return take_stale(stack, command);
+	switch ((enum bootstrap_state)session->state) {
+	case BOOTSTRAP_WAIT_BATCH:
+		return take_run(stack, session, command);
+	case BOOTSTRAP_WAIT_PACK:
+		return take_pack(stack, session, command);
+	case BOOTSTRAP_WAIT_REST:
+		if (!(session->untold & UNTOLD_ASK))
+			return take_rest(stack, session, command);
+		return take_stale(stack, command);
+	default:
+		return take_stale(stack, command);
+	}
+}
+
+void
+dialogue_batch(struct stack *stack, const struct stack_command *command)
+{
+	const struct batch *batch = command->batch;
+
+	if (!take_batch(stack, command) && batch)
+		batch_release(batch);
 }
 
 void
@@ -285,4 +424,5 @@ dialogue_abandon(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_CANCEL);
+	dialogue_drop_pack(session);
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "dataplane/core/bootstrap_pack.h"
 #include "dataplane/core/coap_exchange.h"
 #include "dataplane/core/outgoing.h"
 #include "dataplane/core/secured.h"
@@ -25,7 +26,7 @@ static struct coap_header
 request_header(const struct session *session)
 {
 	struct coap_header header = { .type = COAP_CON,
-				      .code = COAP_POST,
+				      .code = COAP_POST, /* a reply does not show it */
 				      .mid = session->request.mid,
 				      .token_len = session->request.token_len };
 
@@ -41,6 +42,20 @@ answer(struct stack *stack, struct session *session, uint8_t code)
 
 	session->request.reply_code = code;
 	outgoing_reply(stack, &to, &header, code);
+}
+
+void
+dialogue_serve(struct stack *stack, struct session *session)
+{
+	struct coap_header header = request_header(session);
+	struct sender to = way_back(session);
+	struct outgoing outgoing = outgoing_begin(stack, &to);
+
+	session->request.reply_code = COAP_CONTENT;
+	pack_write(&outgoing.writer, &header, session->batch, &session->exchange.block,
+		   session->serial);
+	outgoing_end(stack, &outgoing);
+	count(&stack->counters, COUNTER_bs_pack_blocks);
 }
 
 static void
@@ -71,9 +86,7 @@ send_step(struct stack *stack, struct session *session)
 static void
 next_step(struct stack *stack, struct session *session)
 {
-	count(&stack->counters, COUNTER_bs_steps);
-	session->step++;
-	block1_rewind(&session->exchange.block);
+	block_rewind(&session->exchange.block);
 	send_step(stack, session);
 }
 
@@ -88,7 +101,7 @@ repeat_step(struct stack *stack, struct session *session)
 /* MAX_TRANSMIT_WAIT (RFC 7252 4.8.2), 93 s by default: as long as the device might have needed had
  * it not sent the empty ACK. No number is given for a separate response; a bound there must be. */
 static void
-await_response(struct stack *stack, struct session *session)
+await_peer(struct stack *stack, struct session *session)
 {
 	const struct stack_limits *limits = stack->limits;
 	uint32_t doublings = limits->max_retransmit < 31 ? limits->max_retransmit : 31;
@@ -96,6 +109,14 @@ await_response(struct stack *stack, struct session *session)
 
 	session->exchange.retransmits_left = 0;
 	dialogue_arm(stack, session, wait / 100 * limits->ack_random_percent);
+}
+
+/* For the next block of its pack a device has as long: it retransmits its request meanwhile. */
+static void
+serve_on(struct stack *stack, struct session *session)
+{
+	dialogue_serve(stack, session);
+	await_peer(stack, session);
 }
 
 /* A step that the device takes in blocks goes on, or starts over. */
@@ -114,20 +135,114 @@ release_batch(struct session *session)
 	session->batch = NULL;
 }
 
+void
+dialogue_drop_answer(struct stack *stack, struct session *session)
+{
+	if (session->answer)
+		answer_pool_leave(&stack->answers, session->answer, session_slot(stack, session),
+				  session->serial);
+	session->answer = 0;
+}
+
+void
+dialogue_drop_pack(struct session *session)
+{
+	if (!session->batch)
+		return;
+	release_batch(session);
+	session->request = (struct exchange_request){ 0 };
+}
+
+/* A pack that was served can be fetched again while the session lingers. */
+static bool
+keeps_pack(const struct session *session, uint8_t cause)
+{
+	return cause == CAUSE_NONE && session->batch && session->batch->pack;
+}
+
+/* How a run ends. */
+struct ending {
+	uint8_t cause; /* enum session_cause */
+	enum counter counter;
+};
+
+static const struct ending endings[] = {
+	[BOOTSTRAP_DO_SERVE_LAST] = { CAUSE_NONE, COUNTER_bs_finished },
+	[BOOTSTRAP_DO_FINISH] = { CAUSE_NONE, COUNTER_bs_finished },
+	[BOOTSTRAP_DO_FAIL_REPLY] = { CAUSE_REPLY, COUNTER_bs_failed_reply },
+	[BOOTSTRAP_DO_FAIL_RESET] = { CAUSE_RESET, COUNTER_bs_failed_reset },
+	[BOOTSTRAP_DO_FAIL_TIMEOUT] = { CAUSE_TIMEOUT, COUNTER_bs_failed_timeout },
+	[BOOTSTRAP_DO_FAIL_SUPERSEDED] = { CAUSE_SUPERSEDED, COUNTER_bs_superseded },
+	[BOOTSTRAP_DO_FAIL_CANCELLED] = { CAUSE_CANCELLED, COUNTER_bs_cancelled },
+	[BOOTSTRAP_DO_FAIL_CLOSED] = { CAUSE_CLOSED, COUNTER_bs_failed_closed },
+	[BOOTSTRAP_DO_FAIL_NO_REST] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_rest },
+	[BOOTSTRAP_DO_STOP] = { CAUSE_NONE, COUNTER_bs_stopped },
+	[BOOTSTRAP_DO_REFUSE] = { CAUSE_NONE, COUNTER_bs_refused_no_batch },
+	[BOOTSTRAP_DO_REFUSE_PACK] = { CAUSE_NONE, COUNTER_bs_pack_refused },
+	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch },
+	[BOOTSTRAP_DO_TURN_AWAY] = { CAUSE_CANCELLED, COUNTER_bs_cancelled },
+};
+
 /* The run is over, well or not: it is told, and its session lingers for copies of the request. */
 static void
-end_run(struct stack *stack, struct session *session, enum session_cause cause,
-	enum counter counter)
+end_run(struct stack *stack, struct session *session, const struct ending *ending)
 {
-	count(&stack->counters, counter);
-	release_batch(session);
-	session->cause = cause;
+	count(&stack->counters, ending->counter);
+	if (!keeps_pack(session, ending->cause))
+		release_batch(session);
+	dialogue_drop_answer(stack, session);
+	session->cause = ending->cause;
 	session->ended_us = stack->now_us;
 	session->exchange.retransmits_left = 0;
 	dialogue_arm(stack, session, stack->limits->linger_us);
 	events_tell_outcome(stack, session);
 	if (!session->untold)
 		dialogue_settled(stack, session);
+}
+
+static void
+fail_unusable(struct stack *stack, struct session *session)
+{
+	static const enum counter counters[] = {
+		[CAUSE_BLOCKS] = COUNTER_bs_failed_blocks,
+		[CAUSE_TOO_LONG] = COUNTER_bs_failed_answer_long,
+		[CAUSE_NO_ROOM] = COUNTER_bs_failed_answer_room,
+	};
+	const struct ending ending = { session->cause, counters[session->cause] };
+
+	end_run(stack, session, &ending);
+}
+
+/* The request waits no longer: it is answered with an error. */
+static void
+refuse(struct stack *stack, struct session *session, uint8_t code, const struct ending *ending)
+{
+	answer(stack, session, code);
+	end_run(stack, session, ending);
+}
+
+static void
+ask_rest(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_answers);
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, stack->limits->batch_wait_us);
+	events_tell_ask(stack, session);
+}
+
+static void
+serve_last(struct stack *stack, struct session *session)
+{
+	dialogue_serve(stack, session);
+	end_run(stack, session, &endings[BOOTSTRAP_DO_SERVE_LAST]);
+}
+
+static void
+serve_again(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_pack_again);
+	dialogue_serve(stack, session);
+	dialogue_arm(stack, session, stack->limits->linger_us);
 }
 
 static void
@@ -140,7 +255,6 @@ begin_steps(struct stack *stack, struct session *session)
 
 /* ---- begin and end of a session ---- */
 
-
 void
 dialogue_settled(struct stack *stack, struct session *session)
 {
@@ -152,6 +266,7 @@ void
 dialogue_close(struct stack *stack, struct session *session)
 {
 	secured_forget(stack, session);
+	dialogue_drop_pack(session);
 	timer_wheel_cancel(&stack->wheel, session_slot(stack, session));
 	session_table_close(stack->table, &session->node);
 	stack->membership++;
@@ -206,6 +321,9 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 		count(&stack->counters, COUNTER_bs_compiled_waiting);
 		dialogue_arm(stack, session, stack->limits->batch_wait_us);
 		return;
+	case BOOTSTRAP_DO_ASK_REST:
+		ask_rest(stack, session);
+		return;
 	case BOOTSTRAP_DO_ANSWER:
 		begin_steps(stack, session);
 		return;
@@ -216,44 +334,41 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 		send_block(stack, session);
 		return;
 	case BOOTSTRAP_DO_AWAIT:
-		await_response(stack, session);
+		await_peer(stack, session);
 		return;
 	case BOOTSTRAP_DO_REPEAT:
 		repeat_step(stack, session);
 		return;
-	case BOOTSTRAP_DO_FINISH:
-		count(&stack->counters, COUNTER_bs_steps);
-		end_run(stack, session, CAUSE_NONE, COUNTER_bs_finished);
+	case BOOTSTRAP_DO_SERVE:
+		serve_on(stack, session);
 		return;
-	case BOOTSTRAP_DO_FAIL_REPLY:
-		end_run(stack, session, CAUSE_REPLY, COUNTER_bs_failed_reply);
+	case BOOTSTRAP_DO_SERVE_LAST:
+		serve_last(stack, session);
 		return;
-	case BOOTSTRAP_DO_FAIL_RESET:
-		end_run(stack, session, CAUSE_RESET, COUNTER_bs_failed_reset);
+	case BOOTSTRAP_DO_SERVE_AGAIN:
+		serve_again(stack, session);
 		return;
-	case BOOTSTRAP_DO_FAIL_TIMEOUT:
-		end_run(stack, session, CAUSE_TIMEOUT, COUNTER_bs_failed_timeout);
-		return;
-	case BOOTSTRAP_DO_FAIL_SUPERSEDED:
-		end_run(stack, session, CAUSE_SUPERSEDED, COUNTER_bs_superseded);
-		return;
-	case BOOTSTRAP_DO_FAIL_CANCELLED:
-		end_run(stack, session, CAUSE_CANCELLED, COUNTER_bs_cancelled);
-		return;
-	case BOOTSTRAP_DO_FAIL_CLOSED:
-		end_run(stack, session, CAUSE_CLOSED, COUNTER_bs_failed_closed);
+	case BOOTSTRAP_DO_FAIL_UNUSABLE:
+		fail_unusable(stack, session);
 		return;
 	case BOOTSTRAP_DO_REFUSE:
-		answer(stack, session, COAP_BAD_REQUEST);
-		end_run(stack, session, CAUSE_NONE, COUNTER_bs_refused_no_batch);
+	case BOOTSTRAP_DO_REFUSE_PACK:
+		refuse(stack, session, session->code, &endings[action]);
 		return;
 	case BOOTSTRAP_DO_GIVE_UP:
-		answer(stack, session, COAP_SERVICE_UNAVAILABLE);
-		end_run(stack, session, CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch);
-		return;
 	case BOOTSTRAP_DO_TURN_AWAY:
-		answer(stack, session, COAP_SERVICE_UNAVAILABLE);
-		end_run(stack, session, CAUSE_CANCELLED, COUNTER_bs_cancelled);
+		refuse(stack, session, COAP_SERVICE_UNAVAILABLE, &endings[action]);
+		return;
+	case BOOTSTRAP_DO_FINISH:
+	case BOOTSTRAP_DO_FAIL_REPLY:
+	case BOOTSTRAP_DO_FAIL_RESET:
+	case BOOTSTRAP_DO_FAIL_TIMEOUT:
+	case BOOTSTRAP_DO_FAIL_SUPERSEDED:
+	case BOOTSTRAP_DO_FAIL_CANCELLED:
+	case BOOTSTRAP_DO_FAIL_CLOSED:
+	case BOOTSTRAP_DO_FAIL_NO_REST:
+	case BOOTSTRAP_DO_STOP:
+		end_run(stack, session, &endings[action]);
 		return;
 	case BOOTSTRAP_DO_CLOSE:
 		dialogue_close(stack, session);

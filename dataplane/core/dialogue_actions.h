@@ -16,6 +16,15 @@ void dialogue_act(struct stack *stack, struct session *session, enum bootstrap_a
 /* Waits for this session, instead of whatever it waited for. */
 void dialogue_arm(struct stack *stack, struct session *session, uint64_t wait_us);
 
+/* The block of its pack at which the session stands, as the answer to its request. */
+void dialogue_serve(struct stack *stack, struct session *session);
+
+/* The answer that the run stood at is of no use any more: gives its buffer back, if it has one. */
+void dialogue_drop_answer(struct stack *stack, struct session *session);
+
+/* Gives a lingering session's pack back, if it has one, and forgets who asked for it. */
+void dialogue_drop_pack(struct session *session);
+
 /* The session's last event was told: from now on it may be evicted, unless it runs. */
 void dialogue_settled(struct stack *stack, struct session *session);
 

@@ -230,12 +230,14 @@ void
 secured_limit_blocks(const struct stack *stack, struct session *session)
 {
 	const struct dtls_session *dtls = secured_association(stack, session);
-	uint8_t *szx = &session->exchange.block.szx;
+	struct block_place *place = &session->exchange.block;
+	uint8_t *szx = &place->szx;
 
 	if (!dtls)
 		return;
 	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))
 		(*szx)--;
+	place->answer_szx = *szx; /* the device's records are as small (RFC 6066 4) */
 }
 
 void

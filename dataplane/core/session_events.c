@@ -1,8 +1,12 @@
 #include "dataplane/core/session_events.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "dataplane/core/dialogue_actions.h"
+
+static_assert(SESSION_NO_FORMAT == (int)COAP_FORMAT_NONE,
+	      "an answer's format is told as it is kept");
 
 bool
 events_tell(struct stack *stack, const struct session_event *event)
@@ -41,6 +45,32 @@ outcome_kind(const struct session *session)
 	return session->cause == CAUSE_NONE ? SESSION_REFUSED : SESSION_FAILED;
 }
 
+static void
+describe_outcome(const struct session *session, struct session_event *event)
+{
+	event->kind = outcome_kind(session);
+	event->cause = session->cause;
+	event->code = session->code;
+	event->time_us = session->ended_us;
+}
+
+/* The answer is the control side's to read from here on, unless the event is not taken. */
+static void
+describe_ask(const struct stack *stack, const struct session *session, struct session_event *event)
+{
+	event->kind = SESSION_NEEDS_BATCH;
+	event->ask = ASK_REST;
+	event->code = session->code;
+	event->format = SESSION_NO_FORMAT;
+	if (session->answer) {
+		struct answer *answer = answer_pool_at(&stack->answers, session->answer);
+
+		event->format = answer->format;
+		event->answer = answer->bytes;
+		event->answer_len = answer->len;
+	}
+}
+
 static bool
 tell_session(struct stack *stack, const struct session *session, enum session_untold what)
 {
@@ -48,6 +78,9 @@ tell_session(struct stack *stack, const struct session *session, enum session_un
 		.kind = SESSION_STARTED,
 		.step = session->step,
 		.format = session->format,
+		.refused_steps = session->refused_steps,
+		.refused_step = session->refused_step,
+		.refused_code = session->refused_code,
 		.device = session->device,
 		.generation = session->generation,
 		.plan = session->plan,
@@ -58,12 +91,22 @@ tell_session(struct stack *stack, const struct session *session, enum session_un
 	};
 
 	if (what == UNTOLD_OUTCOME) {
-		event.kind = outcome_kind(session);
-		event.cause = session->cause;
-		event.code = session->code;
-		event.time_us = session->ended_us;
+		describe_outcome(session, &event);
+	} else if (what == UNTOLD_ASK) {
+		event.time_us = stack->now_us;
+		describe_ask(stack, session, &event);
 	}
 	return events_tell(stack, &event);
+}
+
+static bool
+tell_ask(struct stack *stack, struct session *session)
+{
+	if (!tell_session(stack, session, UNTOLD_ASK))
+		return false;
+	if (session->answer)
+		answer_pool_at(&stack->answers, session->answer)->lent = true;
+	return true;
 }
 
 static bool
@@ -71,6 +114,8 @@ tell_untold(struct stack *stack, struct session *session)
 {
 	if ((session->untold & UNTOLD_STARTED) && tell_session(stack, session, UNTOLD_STARTED))
 		session->untold &= (uint8_t)~UNTOLD_STARTED;
+	if (session->untold == UNTOLD_ASK && tell_ask(stack, session))
+		session->untold = 0;
 	if (session->untold == UNTOLD_OUTCOME && tell_session(stack, session, UNTOLD_OUTCOME))
 		session->untold = 0;
 	return session->untold == 0;
@@ -89,12 +134,14 @@ append_untold(struct stack *stack, struct session *session)
 	stack->untold_tail = slot;
 }
 
-/* The outcome never overtakes the start of the same run. */
+/* The outcome never overtakes the start of the same run, and makes a question needless. */
 static void
 tell_or_keep(struct stack *stack, struct session *session, enum session_untold what)
 {
 	bool queued = session->untold != 0;
 
+	if (what == UNTOLD_OUTCOME)
+		session->untold &= (uint8_t)~UNTOLD_ASK;
 	session->untold |= (uint8_t)what;
 	if (!queued && !tell_untold(stack, session))
 		append_untold(stack, session);
@@ -104,6 +151,12 @@ void
 events_tell_started(struct stack *stack, struct session *session)
 {
 	tell_or_keep(stack, session, UNTOLD_STARTED);
+}
+
+void
+events_tell_ask(struct stack *stack, struct session *session)
+{
+	tell_or_keep(stack, session, UNTOLD_ASK);
 }
 
 void

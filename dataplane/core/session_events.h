@@ -3,8 +3,9 @@
  *
  * The ring to the control side may be full. What begins a run is told before the run begins, or the
  * run does not begin; what ends one is remembered in its session, which keeps its slot until the
- * event is taken (DESIGN: "it never drops"). So at most two events a session wait, and they need no
- * memory of their own: both follow from the session.
+ * event is taken (DESIGN: "it never drops"). So at most three events a session wait, and they need
+ * no memory of their own: all follow from the session. What was not asked for when the run ends is
+ * not asked for any more.
  *
  * Owner: the stack. One thread.
  */
@@ -23,8 +24,10 @@ bool events_tell(struct stack *stack, const struct session_event *event)
 void events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
 			  const uint8_t *name, size_t len);
 
-/* Tells that the session's run began or ended, now or as soon as there is room. */
+/* Tells that the session's run began, needs what follows an answer, or ended, now or as soon as
+ * there is room. */
 void events_tell_started(struct stack *stack, struct session *session);
+void events_tell_ask(struct stack *stack, struct session *session);
 void events_tell_outcome(struct stack *stack, struct session *session);
 
 /* Tells what waits, oldest session first, until there is no room. */

@@ -18,6 +18,12 @@ enum {
 	 * than anybody reads, and little beside what a ring takes. */
 	STRANGERS_PER_S = 100,
 	STRANGERS_BURST = 1000,
+	/* Most tasks ask nothing, and an answer is kept for a second or so: one session in eight
+	 * is generous, and 32 MiB a worker is what that may cost at most. A Discover of a dozen
+	 * objects with their servers takes 500 bytes. */
+	SESSIONS_PER_ANSWER = 8,
+	ANSWERS_MAX = 4096,
+	ANSWER_BYTES = 8192,
 };
 
 static_assert(SESSION_BYTES <= 512, "a session with its share of the tables");
@@ -34,6 +40,22 @@ table_config(const struct stack_config *config)
 	return table;
 }
 
+static uint32_t
+count_answers(const struct stack_config *config)
+{
+	unsigned count = (config->sessions + SESSIONS_PER_ANSWER - 1) / SESSIONS_PER_ANSWER;
+
+	if (config->answers)
+		return config->answers;
+	return count < ANSWERS_MAX ? count : ANSWERS_MAX;
+}
+
+static uint32_t
+answer_bytes(const struct stack_config *config)
+{
+	return config->answer_bytes ? config->answer_bytes : ANSWER_BYTES;
+}
+
 static size_t
 head_size(void)
 {
@@ -45,7 +67,8 @@ stack_size(const struct stack_config *config)
 {
 	const struct session_table_config table = table_config(config);
 
-	return head_size() + session_table_size(&table) + secured_size(config);
+	return head_size() + session_table_size(&table) +
+	       answer_pool_size(count_answers(config), answer_bytes(config)) + secured_size(config);
 }
 
 size_t
@@ -76,6 +99,8 @@ struct stack *
 stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 {
 	const struct session_table_config table = table_config(config);
+	uint32_t answers = count_answers(config);
+	uint8_t *at = (uint8_t *)memory + head_size();
 	struct stack *stack = memory;
 	struct session *first;
 	size_t stride;
@@ -85,7 +110,8 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 	stack->serial = config->serial_base - 1;
 	stack->untold_head = NO_SLOT;
 	stack->untold_tail = NO_SLOT;
-	stack->table = session_table_init((uint8_t *)memory + head_size(), &table);
+	stack->table = session_table_init(at, &table);
+	at += session_table_size(&table);
 	first = session_table_elements(stack->table, &stride);
 	timer_wheel_init(&stack->wheel, &first->timer, stride, now_us);
 	ratelimit_init(
@@ -93,7 +119,9 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 		(struct ratelimit_rate){ .per_s = STRANGERS_PER_S, .burst = STRANGERS_BURST },
 		now_us);
 	init_secrets(stack);
-	secured_init(stack, (uint8_t *)memory + head_size() + session_table_size(&table));
+	answer_pool_init(&stack->answers, at, answers, answer_bytes(config));
+	at += answer_pool_size(answers, answer_bytes(config));
+	secured_init(stack, at);
 	return stack;
 }
 
@@ -127,6 +155,7 @@ stack_fini(struct stack *stack)
 			dialogue_abandon(stack, session);
 	}
 	secured_fini(stack);
+	answer_pool_fini(&stack->answers);
 	session_table_fini(stack->table);
 	explicit_bzero(stack, sizeof *stack);
 }
@@ -254,7 +283,7 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 	stack_begin(stack, now_us, out);
 	switch ((enum stack_command_kind)command->kind) {
 	case STACK_BATCH:
-		dialogue_batch(stack, command->session, command->batch);
+		dialogue_batch(stack, command);
 		break;
 	case STACK_CANCEL:
 		dialogue_cancel(stack, command->session);

@@ -70,7 +70,9 @@ enum session_event_kind {
 	SESSION_NEEDS_BATCH,  /* a batch in `format` must be made: answer with STACK_BATCH. STARTED
 			       * follows then, or
 			       * REFUSED, or FAILED */
-	SESSION_FINISHED,     /* every step accepted */
+	SESSION_FINISHED,     /* every step accepted, but for `refused_steps`; of a Bootstrap-Pack: its
+			       * last block was sent. Nobody acknowledges that one, so whether it
+			       * arrived and was taken shows at the device's next server only */
 	SESSION_FAILED,       /* see `cause`, `step`, `code` */
 	SESSION_REFUSED,      /* nothing to send to a known device (also after STACK_BATCH without a
 			       * batch, which ends
@@ -83,9 +85,14 @@ enum session_event_kind {
 enum session_ask {
 	ASK_RUN,  /* the whole run: nothing was sent yet */
 	ASK_REST, /* what follows the last step of a batch that `continues`: `code`, `format` and
-		   * `answer` are the device's reply to it; the bytes stay until STACK_BATCH */
+		   * `answer` are the device's reply to step `step`; a refused one has no payload. The
+		   * bytes stay until STACK_BATCH for this session, which must come, even if the run is
+		   * over by then */
 	ASK_PACK, /* a Bootstrap-Pack in `format`: `name` holds the parameter acc as it came */
 };
+
+/* session_event.format of an answer that names none. */
+enum { SESSION_NO_FORMAT = 0xffff };
 
 enum session_cause {
 	CAUSE_NONE,
@@ -96,6 +103,10 @@ enum session_cause {
 	CAUSE_CANCELLED,  /* STACK_CANCEL, or the stack ends */
 	CAUSE_NO_BATCH,   /* the control side made none in time */
 	CAUSE_CLOSED,     /* the device ended its DTLS association, or replaced it */
+	CAUSE_BLOCKS,     /* the reply `code` makes no sense in the block-wise transfer of step
+			   * `step` */
+	CAUSE_TOO_LONG,   /* the answer to step `step` is longer than stack_config.answer_bytes */
+	CAUSE_NO_ROOM,    /* no buffer was free for the answer to step `step` */
 };
 
 /* One event to the control side; fits a cache line but for SESSION_UNKNOWN's name. */
@@ -105,8 +116,12 @@ struct session_event {
 	uint8_t code;  /* CoAP code of the reply that failed, or of the answer */
 	uint8_t name_len;
 	uint8_t ask; /* enum session_ask */
+	uint8_t refused_code; /* of the first step that was refused on the way, see `refused_steps` */
 	uint16_t step;   /* index into the batch's steps */
-	uint16_t format; /* Content-Format wanted or used */
+	uint16_t format; /* Content-Format wanted or used; of the answer in ASK_REST */
+	uint16_t refused_steps; /* so many were refused so far, and the run went on
+				 * (batch_step.on_error, a corrected Finish) ... */
+	uint16_t refused_step;  /* ... this one first: index into the batch it was of */
 	uint32_t device; /* device_entry.id; of no meaning in SESSION_UNKNOWN */
 	uint32_t generation;
 	uint32_t plan; /* of the batch, 0 where there was none yet */
@@ -121,7 +136,7 @@ struct session_event {
 
 enum stack_command_kind {
 	STACK_BATCH,  /* here is the batch that SESSION_NEEDS_BATCH asked for, already held once;
-		       * NULL: there is none */
+		       * NULL: there is none, and the request is answered `code` */
 	STACK_CANCEL, /* end this run: its device started another one elsewhere, or an operator says
 		       * so */
 	STACK_DRAIN,  /* on: answer new Bootstrap-Requests 5.03; sessions that run are finished */
@@ -130,7 +145,9 @@ enum stack_command_kind {
 struct stack_command {
 	uint8_t kind; /* enum stack_command_kind */
 	bool on;
-	uint16_t from; /* STACK_BATCH after ASK_REST: the run goes on with this step of the batch */
+	uint8_t code;  /* STACK_BATCH without a batch: CoAP code of the refusal, 0 is 4.00 */
+	uint16_t from; /* STACK_BATCH after ASK_REST: the run goes on with this step of the batch;
+			* n_steps: nothing follows, the run is finished */
 	struct session_ref session;
 	const struct batch *batch;
 };
@@ -165,6 +182,10 @@ struct stack_config {
 							 * their worker by it */
 	unsigned handshakes;                            /* DTLS handshakes at a time; 0: a
 							 * quarter of the sessions */
+	unsigned answers;                               /* buffers for answers that decide what
+							 * follows; 0: one for eight sessions, 4096
+							 * at most */
+	uint32_t answer_bytes;                          /* of each; 0: 8192 */
 	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
 	struct rng rng;
 	/* The way to the slow lane: a free item, or NULL; and one filled in, which is the lane's from then on. NULL: there

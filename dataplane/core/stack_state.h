@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/core/answer_pool.h"
 #include "dataplane/core/coap_msg.h"
 #include "dataplane/core/counters.h"
 #include "dataplane/core/directory.h"
@@ -34,6 +35,7 @@ struct stack {
 			      * may be stale */
 	struct siphash_key digest_key;
 	uint32_t untold_head, untold_tail; /* slots of sessions with untold events, oldest first */
+	struct answer_pool answers;            /* those that decide what follows in a run */
 	uint32_t serial;                   /* of the newest run */
 	uint16_t non_mid;                  /* message ids of NON replies, all peers together */
 	bool draining;

@@ -189,6 +189,69 @@ world_batch(struct world *world, uint16_t format, size_t payload_len)
 	return batch;
 }
 
+/* What stands before a step's payload: method, expectation and path of each kind. */
+static inline struct batch_step *
+world_step_of(char kind, size_t payload_len)
+{
+	switch (kind) {
+	case 'd': /* GET /, Accept 40 */
+		return world_step(COAP_GET, BATCH_EXPECT_DISCOVER, 17, "\xd1\x04\x28", 3, 0);
+	case 'r': /* GET /1, Accept 11542 */
+		return world_step(COAP_GET, BATCH_EXPECT_READ, 17, "\xb1\x31\x62\x2d\x16", 5, 0);
+	case 'x': /* DELETE /0 */
+		return world_step(COAP_DELETE, BATCH_EXPECT_DELETE, 11, "\xb1\x30", 2, 0);
+	case 'f':
+		return world_step(COAP_POST, BATCH_EXPECT_FINISH, 11, "\xb2\x62\x73", 3, 0);
+	default: /* PUT /1/0 */
+		return world_step(COAP_PUT, BATCH_EXPECT_WRITE, 12, "\xb1\x31\x01\x30\x12\x2d\x16",
+				  7, payload_len);
+	}
+}
+
+/* One letter a step: d discover, r read, x delete, f Finish, w write. Behind it may stand `?` (goes
+ * on when refused), `!` (the same, up to the next Finish) and `+` (a correction). */
+static inline struct batch *
+world_batch_of(struct world *world, uint16_t format, const char *letters)
+{
+	unsigned b = world->n_batches++, n = 0;
+	struct batch *batch = calloc(1, sizeof *batch + 8 * sizeof batch->steps[0]);
+
+	if (!batch || b >= WORLD_BATCHES)
+		abort();
+	for (; *letters; letters++) {
+		if (*letters == '?')
+			world->steps[b][n - 1]->on_error = BATCH_CONTINUE;
+		else if (*letters == '!')
+			world->steps[b][n - 1]->on_error = BATCH_FINISH;
+		else if (*letters == '+')
+			world->steps[b][n - 1]->correction = 1;
+		else
+			world->steps[b][n++] = world_step_of(*letters, 18);
+	}
+	for (unsigned s = 0; s < n; s++)
+		batch->steps[s] = world->steps[b][s];
+	batch->format = format;
+	batch->generation = 7;
+	batch->plan = 70 + b;
+	batch->n_steps = (uint16_t)n;
+	world->batches[b] = batch;
+	return batch;
+}
+
+/* A Bootstrap-Pack of so many bytes. */
+static inline struct batch *
+world_pack(struct world *world, uint16_t format, size_t payload_len)
+{
+	unsigned b = world->n_batches;
+	struct batch *batch = world_batch_of(world, format, "w");
+
+	free(world->steps[b][0]);
+	world->steps[b][0] = world_step_of('w', payload_len);
+	batch->steps[0] = world->steps[b][0];
+	batch->pack = true;
+	return batch;
+}
+
 /* A device by name; the batch may be NULL. */
 static inline struct device_entry *
 world_device(struct world *world, const char *name, const struct batch *batch, uint8_t flags)

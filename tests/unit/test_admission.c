@@ -559,8 +559,8 @@ Test(admission, the_end_cancels_what_runs_and_wipes)
 
 Test(admission, a_session_costs_no_more_than_512_bytes)
 {
-	struct world *small = world_new(1000), *large = world_new(3000);
-	size_t each = (stack_size(&large->config) - stack_size(&small->config)) / 2000;
+	struct world *small = world_new(40000), *large = world_new(60000);
+	size_t each = (stack_size(&large->config) - stack_size(&small->config)) / 20000;
 
 	cr_expect_leq(stack_session_bytes(), 512);
 	cr_expect_leq(each, stack_session_bytes() * 2, "%zu bytes a session", each);

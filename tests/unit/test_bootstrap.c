@@ -1,10 +1,12 @@
 /* The dialogue's table, and the parameters of a Bootstrap-Request. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
 #include "dataplane/core/bootstrap.h"
 #include "dataplane/core/bootstrap_query.h"
+#include "dataplane/core/coap_defs.h"
 #include "tasks/batch.h"
 
 /* ---- the table ---- */
@@ -34,7 +36,7 @@ Test(bootstrap, an_illegal_pair_keeps_the_state)
 			illegal++;
 			cr_assert_eq(t.next, state);
 		}
-	cr_assert_eq(illegal, 50);
+	cr_assert_eq(illegal, 120);
 }
 
 Test(bootstrap, legal_pairs_read_as_the_diagram)
@@ -73,6 +75,29 @@ Test(bootstrap, legal_pairs_read_as_the_diagram)
 		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_CANCEL, BOOTSTRAP_DONE, BOOTSTRAP_DO_NOTHING },
 		{ BOOTSTRAP_FAILED, BOOTSTRAP_ON_REQUEST, BOOTSTRAP_STEP, BOOTSTRAP_DO_ANSWER },
 		{ BOOTSTRAP_FAILED, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_IDLE, BOOTSTRAP_DO_CLOSE },
+		{ BOOTSTRAP_IDLE, BOOTSTRAP_ON_REQUEST_PACK, BOOTSTRAP_WAIT_PACK,
+		  BOOTSTRAP_DO_ASK },
+		{ BOOTSTRAP_WAIT_PACK, BOOTSTRAP_ON_FETCH, BOOTSTRAP_PACK, BOOTSTRAP_DO_SERVE },
+		{ BOOTSTRAP_WAIT_PACK, BOOTSTRAP_ON_FETCH_LAST, BOOTSTRAP_DONE,
+		  BOOTSTRAP_DO_SERVE_LAST },
+		{ BOOTSTRAP_WAIT_PACK, BOOTSTRAP_ON_NO_BATCH, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_REFUSE_PACK },
+		{ BOOTSTRAP_PACK, BOOTSTRAP_ON_FETCH, BOOTSTRAP_PACK, BOOTSTRAP_DO_SERVE },
+		{ BOOTSTRAP_PACK, BOOTSTRAP_ON_FETCH_LAST, BOOTSTRAP_DONE,
+		  BOOTSTRAP_DO_SERVE_LAST },
+		{ BOOTSTRAP_PACK, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_FAIL_TIMEOUT },
+		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_FETCH, BOOTSTRAP_DONE, BOOTSTRAP_DO_SERVE_AGAIN },
+		{ BOOTSTRAP_STEP, BOOTSTRAP_ON_ANSWERED, BOOTSTRAP_WAIT_REST,
+		  BOOTSTRAP_DO_ASK_REST },
+		{ BOOTSTRAP_STEP_ACKED, BOOTSTRAP_ON_ANSWERED, BOOTSTRAP_WAIT_REST,
+		  BOOTSTRAP_DO_ASK_REST },
+		{ BOOTSTRAP_WAIT_REST, BOOTSTRAP_ON_BATCH, BOOTSTRAP_STEP, BOOTSTRAP_DO_NEXT },
+		{ BOOTSTRAP_WAIT_REST, BOOTSTRAP_ON_NOTHING_MORE, BOOTSTRAP_DONE,
+		  BOOTSTRAP_DO_FINISH },
+		{ BOOTSTRAP_WAIT_REST, BOOTSTRAP_ON_NO_BATCH, BOOTSTRAP_FAILED, BOOTSTRAP_DO_STOP },
+		{ BOOTSTRAP_WAIT_REST, BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_FAILED,
+		  BOOTSTRAP_DO_FAIL_NO_REST },
 		/* Illegal ones worth naming: what a late or foreign message could provoke. */
 		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_RESET, BOOTSTRAP_DONE, BOOTSTRAP_DO_ILLEGAL },
 		{ BOOTSTRAP_DONE, BOOTSTRAP_ON_ACCEPTED, BOOTSTRAP_DONE, BOOTSTRAP_DO_ILLEGAL },
@@ -101,6 +126,7 @@ Test(bootstrap, every_failure_of_a_step_leads_to_failed)
 		enum bootstrap_action action;
 	} failures[] = {
 		{ BOOTSTRAP_ON_REJECTED, BOOTSTRAP_DO_FAIL_REPLY },
+		{ BOOTSTRAP_ON_UNUSABLE, BOOTSTRAP_DO_FAIL_UNUSABLE },
 		{ BOOTSTRAP_ON_RESET, BOOTSTRAP_DO_FAIL_RESET },
 		{ BOOTSTRAP_ON_TIMER_LAST, BOOTSTRAP_DO_FAIL_TIMEOUT },
 		{ BOOTSTRAP_ON_SUPERSEDE, BOOTSTRAP_DO_FAIL_SUPERSEDED },
@@ -123,9 +149,11 @@ Test(bootstrap, running_and_outstanding_states)
 	static const struct {
 		bool running, outstanding;
 	} want[BOOTSTRAP_STATES] = {
-		[BOOTSTRAP_IDLE] = { false, false }, [BOOTSTRAP_WAIT_BATCH] = { true, false },
-		[BOOTSTRAP_STEP] = { true, true },   [BOOTSTRAP_STEP_ACKED] = { true, true },
-		[BOOTSTRAP_DONE] = { false, false }, [BOOTSTRAP_FAILED] = { false, false },
+		[BOOTSTRAP_IDLE] = { false, false },     [BOOTSTRAP_WAIT_BATCH] = { true, false },
+		[BOOTSTRAP_WAIT_PACK] = { true, false }, [BOOTSTRAP_STEP] = { true, true },
+		[BOOTSTRAP_STEP_ACKED] = { true, true }, [BOOTSTRAP_WAIT_REST] = { true, false },
+		[BOOTSTRAP_PACK] = { true, false },      [BOOTSTRAP_DONE] = { false, false },
+		[BOOTSTRAP_FAILED] = { false, false },
 	};
 
 	for (unsigned state = 0; state < BOOTSTRAP_STATES; state++) {
@@ -155,6 +183,93 @@ Test(bootstrap, each_step_accepts_its_codes_and_no_other)
 			cr_expect_eq(bootstrap_accepts(cases[i].expect, (uint8_t)code), wanted,
 				     "expect %u code %u", cases[i].expect, code);
 		}
+}
+
+/* ---- the way through a batch ---- */
+
+/* One letter a step: w write, W write that goes on when refused, F the same up to the next Finish,
+ * f Finish, G Finish that is refused without end; behind each `+` is a correction. */
+static struct batch *
+batch_from(const char *letters)
+{
+	struct batch *batch = calloc(1, sizeof *batch + 16 * sizeof batch->steps[0]);
+
+	for (; *letters; letters++) {
+		bool correction = *letters == '+';
+		char letter = correction ? *++letters : *letters;
+		bool finish = letter == 'f' || letter == 'G';
+		struct batch_step *step = calloc(1, sizeof *step);
+
+		step->code = finish ? COAP_POST : COAP_PUT;
+		step->expect = finish ? BATCH_EXPECT_FINISH : BATCH_EXPECT_WRITE;
+		step->correction = correction;
+		step->on_error = letter == 'W' || letter == 'G' ? BATCH_CONTINUE
+				 : letter == 'F'                ? BATCH_FINISH
+								: BATCH_ABORT;
+		batch->steps[batch->n_steps++] = step;
+	}
+	return batch;
+}
+
+static void
+free_batch(struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->n_steps; i++)
+		free((void *)(uintptr_t)batch->steps[i]);
+	free(batch);
+}
+
+Test(bootstrap, the_way_through_a_batch)
+{
+	static const struct {
+		const char *letters;
+		unsigned step;
+		uint8_t code;
+		bool tolerated; /* of no meaning when accepted */
+		unsigned next;
+	} cases[] = {
+		/* abort */
+		{ "wwf", 0, COAP_CHANGED, false, 1 },
+		{ "wwf", 2, COAP_CHANGED, false, 3 },
+		{ "wwf", 0, COAP_BAD_REQUEST, false, 1 },
+		{ "wwf", 2, COAP_NOT_ACCEPTABLE, false, 3 },
+		/* continue */
+		{ "Wwf", 0, COAP_BAD_REQUEST, true, 1 },
+		{ "wwG", 2, COAP_BAD_REQUEST, true, 3 },
+		/* finish: all up to the next Finish is left out */
+		{ "Fwwf", 0, COAP_BAD_REQUEST, true, 3 },
+		{ "Fwwf", 0, COAP_CHANGED, false, 1 },
+		{ "Fwwf", 0, COAP_CREATED, false, 1 },
+		{ "Fww", 0, COAP_BAD_REQUEST, true, 3 },
+		{ "Fwfwf", 0, COAP_BAD_REQUEST, true, 2 },
+		{ "Fw+w+f", 0, COAP_BAD_REQUEST, true, 4 },
+		/* corrections */
+		{ "wf+w+f", 0, COAP_CHANGED, false, 1 },
+		{ "wf+w+f", 1, COAP_CHANGED, false, 4 },
+		{ "wf+w+f", 1, COAP_NOT_ACCEPTABLE, true, 2 },
+		{ "wf+w+f", 1, COAP_BAD_REQUEST, false, 4 },
+		{ "wf+w+f", 2, COAP_CHANGED, false, 3 },
+		{ "wf+w+f", 3, COAP_CHANGED, false, 4 },
+		{ "wf+w+f", 3, COAP_NOT_ACCEPTABLE, false, 4 },
+		{ "wf+w+fwf", 1, COAP_CHANGED, false, 4 },
+		{ "wf+w+fwf", 3, COAP_CHANGED, false, 4 },
+		{ "wf+w+f+w+f", 3, COAP_CHANGED, false, 6 },
+		{ "wf+w+f+w+f", 3, COAP_NOT_ACCEPTABLE, true, 4 },
+		{ "wf+F+w+f", 2, COAP_BAD_REQUEST, true, 4 },
+		{ "w+wf", 0, COAP_CHANGED, false, 2 },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct batch *batch = batch_from(cases[i].letters);
+		unsigned step = cases[i].step;
+
+		cr_expect_eq(bootstrap_next(batch, step, cases[i].code), cases[i].next,
+			     "case %zu: %u", i, bootstrap_next(batch, step, cases[i].code));
+		if (!bootstrap_accepts(batch->steps[step]->expect, cases[i].code))
+			cr_expect_eq(bootstrap_tolerates(batch, step, cases[i].code),
+				     cases[i].tolerated, "case %zu", i);
+		free_batch(batch);
+	}
 }
 
 /* ---- the query: PROTOCOL 1.2 ---- */

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include "dataplane/core/coap_block1.h"
 #include "dataplane/core/coap_exchange.h"
 
 static const struct exchange_timing rfc7252 = { 2000000, 150, 4 };
@@ -348,10 +349,10 @@ static const struct coap_options_seen no_options;
 Test(exchange, a_transfer_goes_through_every_block)
 {
 	struct batch_step *step = put_step(2500);
-	struct block1 block;
+	struct block_place block;
 	uint8_t got[2500];
 
-	block1_init(&block);
+	block_init(&block);
 	for (uint32_t num = 0; num < 3; num++) {
 		struct coap_block due = block1_due(&block, step);
 		struct coap_options_seen seen = with_block1(num, 1, 6);
@@ -377,10 +378,10 @@ Test(exchange, a_smaller_size_in_the_reply_rescales_the_number)
 {
 	struct batch_step *step = put_step(2500);
 	struct coap_options_seen seen = with_block1(0, 1, 4);
-	struct block1 block;
+	struct block_place block;
 	struct coap_block due;
 
-	block1_init(&block);
+	block_init(&block);
 	cr_assert_eq(block1_reply(&block, step, COAP_CONTINUE, &seen), BLOCK1_AGAIN);
 	due = block1_due(&block, step);
 	cr_assert_eq(due.num, 4);
@@ -397,7 +398,7 @@ Test(exchange, a_smaller_size_in_the_reply_rescales_the_number)
 	cr_assert_eq(block1_reply(&block, step, COAP_CONTINUE, &seen), BLOCK1_AGAIN);
 	cr_assert_eq(block.offset, 1344);
 	/* The size stays for the next step, the position does not. */
-	block1_rewind(&block);
+	block_rewind(&block);
 	cr_assert_eq(block.szx, 1);
 	cr_assert_eq(block.offset, 0);
 	free(step);
@@ -448,7 +449,7 @@ Test(exchange, block_replies)
 		struct batch_step *step = put_step(cases[i].payload);
 		struct coap_options_seen seen =
 			cases[i].num < 0 ? no_options : with_block1((uint32_t)cases[i].num, 1, 6);
-		struct block1 block = { .offset = cases[i].offset, .szx = 6 };
+		struct block_place block = { .offset = cases[i].offset, .szx = 6 };
 
 		if (cases[i].num >= 0)
 			seen.block1 = (uint32_t)cases[i].num << 4 | 8 | cases[i].szx;
@@ -463,13 +464,13 @@ Test(exchange, block_replies)
 Test(exchange, a_transfer_starts_over_once_after_4_08)
 {
 	struct batch_step *step = put_step(3000);
-	struct block1 block = { .offset = 1024, .szx = 6 };
+	struct block_place block = { .offset = 1024, .szx = 6 };
 
 	cr_expect_eq(block1_reply(&block, step, COAP_REQUEST_ENTITY_INCOMPLETE, &no_options),
 		     BLOCK1_AGAIN);
 	cr_expect_eq(block1_reply(&block, step, COAP_REQUEST_ENTITY_INCOMPLETE, &no_options),
 		     BLOCK1_FINAL);
-	block1_rewind(&block);
+	block_rewind(&block);
 	cr_expect_eq(block1_reply(&block, step, COAP_REQUEST_ENTITY_INCOMPLETE, &no_options),
 		     BLOCK1_AGAIN);
 	free(step);
