@@ -54,7 +54,7 @@ dialogue_closed(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_CLOSE);
-	dialogue_drop_pack(session); /* what was served over it is for nobody else */
+	dialogue_drop_batch(session); /* what was served over it is for nobody else */
 }
 
 static bool
@@ -114,7 +114,7 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 {
 	if (!announce(stack, session, run))
 		return false;
-	dialogue_drop_pack(session);
+	dialogue_drop_batch(session);
 	session_table_pin(stack->table, &session->node);
 	session->serial = ++stack->serial;
 	session->device = run->device;
@@ -424,5 +424,5 @@ dialogue_abandon(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_CANCEL);
-	dialogue_drop_pack(session);
+	dialogue_drop_batch(session);
 }

@@ -127,11 +127,15 @@ send_block(struct stack *stack, struct session *session)
 	send_step(stack, session);
 }
 
-static void
-release_batch(struct session *session)
+/* A copy of a request for a pack that is gone is a new request: there is nothing to repeat. */
+void
+dialogue_drop_batch(struct session *session)
 {
-	if (session->batch)
-		batch_release(session->batch);
+	if (!session->batch)
+		return;
+	if (session->batch->pack)
+		session->request = (struct exchange_request){ 0 };
+	batch_release(session->batch);
 	session->batch = NULL;
 }
 
@@ -142,15 +146,6 @@ dialogue_drop_answer(struct stack *stack, struct session *session)
 		answer_pool_leave(&stack->answers, session->answer, session_slot(stack, session),
 				  session->serial);
 	session->answer = 0;
-}
-
-void
-dialogue_drop_pack(struct session *session)
-{
-	if (!session->batch)
-		return;
-	release_batch(session);
-	session->request = (struct exchange_request){ 0 };
 }
 
 /* A pack that was served can be fetched again while the session lingers. */
@@ -189,7 +184,7 @@ end_run(struct stack *stack, struct session *session, const struct ending *endin
 {
 	count(&stack->counters, ending->counter);
 	if (!keeps_pack(session, ending->cause))
-		release_batch(session);
+		dialogue_drop_batch(session);
 	dialogue_drop_answer(stack, session);
 	session->cause = ending->cause;
 	session->ended_us = stack->now_us;
@@ -266,7 +261,7 @@ void
 dialogue_close(struct stack *stack, struct session *session)
 {
 	secured_forget(stack, session);
-	dialogue_drop_pack(session);
+	dialogue_drop_batch(session);
 	timer_wheel_cancel(&stack->wheel, session_slot(stack, session));
 	session_table_close(stack->table, &session->node);
 	stack->membership++;

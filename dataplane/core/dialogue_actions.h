@@ -22,8 +22,8 @@ void dialogue_serve(struct stack *stack, struct session *session);
 /* The answer that the run stood at is of no use any more: gives its buffer back, if it has one. */
 void dialogue_drop_answer(struct stack *stack, struct session *session);
 
-/* Gives a lingering session's pack back, if it has one, and forgets who asked for it. */
-void dialogue_drop_pack(struct session *session);
+/* Gives the session's batch back, if it holds one; with a pack goes the memory of its request. */
+void dialogue_drop_batch(struct session *session);
 
 /* The session's last event was told: from now on it may be evicted, unless it runs. */
 void dialogue_settled(struct stack *stack, struct session *session);

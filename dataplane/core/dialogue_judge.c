@@ -19,9 +19,11 @@ step_on(struct session *session, uint8_t code)
 	const struct batch *batch = session->batch;
 	unsigned next = bootstrap_next(batch, session->step, code);
 
-	if (next == batch->n_steps)
-		return batch->continues ? BOOTSTRAP_ON_ANSWERED : BOOTSTRAP_ON_ACCEPTED_LAST;
+	if (next == batch->n_steps && batch->continues)
+		return BOOTSTRAP_ON_ANSWERED;
 	session->code = COAP_EMPTY;
+	if (next == batch->n_steps)
+		return BOOTSTRAP_ON_ACCEPTED_LAST;
 	session->step = (uint16_t)next;
 	return BOOTSTRAP_ON_ACCEPTED;
 }

@@ -80,16 +80,23 @@ world_clear(struct world *world)
 	world->out.used = 0;
 }
 
-/* The generator begins at `random`, or gives nothing but zeros. */
+/* How its randomness begins, and of the stack's configuration the sizes that are not 0. */
+struct world_options {
+	uint8_t random;
+	bool zero_random;
+	unsigned answers;
+	uint32_t answer_bytes;
+};
+
 static inline struct world *
-world_new_random(unsigned sessions, uint8_t random, bool zero_random)
+world_new_options(unsigned sessions, const struct world_options *options)
 {
 	struct world *world = calloc(1, sizeof *world);
 
 	if (!world)
 		abort();
-	world->random = random;
-	world->zero_random = zero_random;
+	world->random = options->random;
+	world->zero_random = options->zero_random;
 	world->now = WORLD_START_US;
 	world->event_room = UINT32_MAX;
 	world->limits = (struct stack_limits){ .ack_timeout_us = 2000000,
@@ -106,6 +113,8 @@ world_new_random(unsigned sessions, uint8_t random, bool zero_random)
 				       .n_listeners = 2,
 				       .hash_seed = "a hash seed 0123",
 				       .serial_base = 101,
+				       .answers = options->answers,
+				       .answer_bytes = options->answer_bytes,
 				       .rng = { world_random, world },
 				       .emit = world_emit,
 				       .emit_ctx = world,
@@ -122,6 +131,13 @@ world_new_random(unsigned sessions, uint8_t random, bool zero_random)
 		world->slots[i].cap = DATAGRAM_MAX;
 	}
 	return world;
+}
+
+/* The generator begins at `random`, or gives nothing but zeros. */
+static inline struct world *
+world_new_random(unsigned sessions, uint8_t random, bool zero_random)
+{
+	return world_new_options(sessions, &(struct world_options){ random, zero_random, 0, 0 });
 }
 
 static inline struct world *
