@@ -754,6 +754,100 @@ Test(secured, commands_send_sealed_datagrams)
 	assert_answer(&device, 0x44);
 }
 
+/* ---- Bootstrap-Packs ---- */
+
+/* GET /bspack, Accept 112; `ep` may be NULL. */
+static void
+device_ask_pack(struct device *it, uint16_t mid, const char *ep)
+{
+	uint8_t message[64];
+	struct writer out = writer_init(message, sizeof message);
+
+	writer_bytes(&out, "\x44\x01", 2);
+	writer_u16(&out, mid);
+	writer_bytes(&out,
+		     "tokn\xb6"
+		     "bspack",
+		     11);
+	if (ep) {
+		writer_u8(&out, (uint8_t)(0x43 + strlen(ep)));
+		writer_bytes(&out, "ep=", 3);
+		writer_bytes(&out, ep, strlen(ep));
+		writer_bytes(&out, "\x21\x70", 2);
+	} else {
+		writer_bytes(&out, "\x61\x70", 2);
+	}
+	device_say(it, message, writer_len(&out));
+}
+
+/* The control side makes a pack for whoever asked last. */
+static struct batch *
+give_pack(struct device *it, size_t len)
+{
+	struct stack_command command = { .kind = STACK_BATCH,
+					 .session = last_event()->session,
+					 .batch = world_pack(world, 112, len) };
+
+	cr_assert_eq(last_event()->ask, ASK_PACK);
+	batch_hold(command.batch);
+	world_clear(world);
+	stack_command(world->stack, world->now, &command, &world->out);
+	device_take(it);
+	return world->batches[world->n_batches - 1];
+}
+
+Test(secured, the_identity_rules_of_bs_are_those_of_bspack)
+{
+	device_handshake(&device);
+	device_ask_pack(&device, 1, "name");
+	assert_answer(&device, 0x80);
+	cr_assert_eq(counted(COUNTER_bs_refused_identity), 1);
+	device_ask_pack(&device, 2, "nobody");
+	assert_answer(&device, 0x80);
+	cr_assert_eq(counted(COUNTER_bs_refused_unknown), 1);
+	device_ask_pack(&device, 3, NULL);
+	cr_assert_eq(last_event()->device, 1000);
+	give_pack(&device, 40);
+	assert_answer(&device, 0x45);
+	cr_assert_eq(last_event()->kind, SESSION_FINISHED);
+	assert_nothing_leaks();
+}
+
+Test(secured, blocks_of_a_pack_fit_the_records_that_a_device_takes)
+{
+	device.client.max_fragment = DTLS_MAX_FRAGMENT_512;
+	device_handshake(&device);
+	device_ask_pack(&device, 1, "dev");
+	give_pack(&device, 700);
+	assert_answer(&device, 0x45);
+	cr_assert_leq(device.messages[0].len, 512);
+	cr_assert_gt(device.messages[0].len, 256);
+}
+
+/* Another identity on the same address, and the very same request: nothing of the former's pack. */
+Test(secured, a_pack_is_served_to_the_association_that_asked_alone)
+{
+	struct device thief;
+	struct batch *pack;
+
+	device_handshake(&device);
+	device_ask_pack(&device, 1, NULL);
+	pack = give_pack(&device, 40);
+	assert_answer(&device, 0x45);
+	cr_assert_eq(atomic_load(&pack->holders), 1);
+	device_init(&thief, 1, 4000);
+	thief.client.random[0] ^= 0x55;
+	device_handshake(&thief);
+	cr_assert_eq(thief.client.finished, 1);
+	cr_assert_eq(atomic_load(&pack->holders), 0);
+	for (uint16_t mid = 1; mid <= 2; mid++) {
+		device_ask_pack(&thief, mid, NULL);
+		cr_assert_eq(thief.n, 0);
+		cr_assert_eq(last_event()->ask, ASK_PACK);
+		cr_assert_eq(last_event()->device, 1001);
+	}
+}
+
 Test(secured, sizes_are_as_promised)
 {
 	cr_assert_leq(stack_handshake_bytes(), 512);
