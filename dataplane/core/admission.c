@@ -85,33 +85,20 @@ ready_batch(const struct device_entry *entry, const struct batch *batch, uint16_
 	return (entry->flags & DEVICE_PER_SESSION) || batch->format != format ? NULL : batch;
 }
 
-static bool
-is_name_of(const struct device_entry *entry, const struct bootstrap_query *query)
-{
-	return entry->endpoint_len == query->endpoint_len &&
-	       memcmp(device_entry_endpoint(entry), query->endpoint, query->endpoint_len) == 0;
-}
-
 /*
  * The device that asks. Over DTLS its identity owns the endpoint name: `ep` is that device's, or absent, which
- * means the same (OMA TS Core 6.1.3.3, 7.4.1). The owner is looked up first: the burst fetched it already
- * (look_ahead.h), and nearly always the name is its.
+ * means the same (OMA TS Core 6.1.3.3, 7.4.1).
  */
 static const struct device_entry *
 find_device(const struct stack *stack, const struct dtls_session *association,
 	    const struct bootstrap_query *query)
 {
-	const struct device_entry *owner;
-
 	if (!stack->directory)
 		return NULL;
-	if (!association)
+	if (query->endpoint)
 		return directory_find(stack->directory, query->endpoint, query->endpoint_len);
-	owner = directory_find_owner(stack->directory, association->identity_hash,
-				     association->device);
-	if (!query->endpoint || (owner && is_name_of(owner, query)))
-		return owner;
-	return directory_find(stack->directory, query->endpoint, query->endpoint_len);
+	return directory_find_owner(stack->directory, association->identity_hash,
+				    association->device);
 }
 
 static uint8_t
@@ -246,6 +233,7 @@ admit_pack(struct stack *stack, struct sender *from, const struct bootstrap_quer
 	entry = admit_device(stack, from, query, &code);
 	if (!entry)
 		return code;
+	trace_identified(stack, from, entry->id);
 	if (run->pack->block.num != 0)
 		return bad_block(stack);
 	run->device = entry->id;
