@@ -125,7 +125,14 @@ void command_device_edit(struct call *call);
 void command_device_remove(struct call *call);
 void command_device_value_set(struct call *call);
 void command_device_value_unset(struct call *call);
+void command_device_import(struct call *call);
+void command_device_export(struct call *call);
+void command_task_preview(struct call *call);
+void command_trace_start(struct call *call);
+void command_trace_show(struct call *call);
+void command_trace_stop(struct call *call);
 void command_unknown_list(struct call *call);
+void command_unknown_adopt(struct call *call);
 void command_session_list(struct call *call);
 void command_session_show(struct call *call);
 void command_report_list(struct call *call);
@@ -133,3 +140,6 @@ void command_report_show(struct call *call);
 void command_task_reports(struct call *call);
 void command_task_rerun(struct call *call);
 void command_task_rerun_failed(struct call *call);
+
+/* From the loop: takes what workers recorded, ends traces that nobody looks at any more. */
+void traces_look_after(struct daemon *daemon, uint64_t now_ms);

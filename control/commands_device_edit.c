@@ -152,6 +152,38 @@ command_device_remove(struct call *call)
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
 }
 
+/* ---- strangers ---- */
+
+/*
+ * Who asked becomes a device. Its name is what it showed: the endpoint name, or the DTLS identity
+ * where it came that far only; they are recommended to be equal.
+ */
+void
+command_unknown_adopt(struct call *call)
+{
+	struct device_spec spec = { .endpoint = call->arguments[0] };
+	size_t len = strlen(call->arguments[0]);
+	struct daemon *daemon = call->daemon;
+
+	if (!unknowns_find(daemon->unknowns, call->arguments[0], len)) {
+		call_refuse(call, CTL_REFUSED,
+			    "nobody asked as \"%s\": `unknown list` shows who did",
+			    call->arguments[0]);
+		return;
+	}
+	if (call_option(call, "--endpoint")) {
+		spec.identity = spec.endpoint;
+		spec.endpoint = call_option(call, "--endpoint");
+	}
+	if (take_options(call, &spec))
+		put(call, &spec, "adopted");
+	explicit_bzero(spec.key, sizeof spec.key);
+	if (call->exit != CTL_DONE)
+		return;
+	unknowns_remove(daemon->unknowns, call->arguments[0], len);
+	kept_forget_unknown(daemon, call->arguments[0], len);
+}
+
 /* ---- setting values ---- */
 
 static void

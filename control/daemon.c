@@ -105,6 +105,7 @@ tick(void *ctx, uint32_t events)
 	sample_loads(daemon, now_us);
 	unknowns_keep(daemon->unknowns, daemon->store, daemon_now_ms());
 	effects_keep(daemon, daemon_now_ms());
+	traces_look_after(daemon, daemon_now_ms());
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
 		  daemon);
@@ -363,6 +364,11 @@ close_dataplane(struct daemon *daemon)
 	if (!daemon->dp)
 		return;
 	slow_lane_free(daemon->lane);
+	for (unsigned i = 0; i < TRACED_MAX; i++)
+		if (daemon->traced[i].trace)
+			traces_stop(daemon->traces, daemon->traced[i].trace);
+	traces_free(daemon->traces);
+	daemon->traces = NULL;
 	dataplane_stop(daemon->dp);
 	while (events_take(daemon) == EVENTS_A_TURN)
 		;

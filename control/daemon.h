@@ -23,6 +23,7 @@
 #include "control/retired.h"
 #include "control/slow_lane.h"
 #include "control/store.h"
+#include "control/trace.h"
 #include "control/unknowns.h"
 #include "dataplane/dataplane.h"
 
@@ -30,6 +31,13 @@
 struct load_sample {
 	uint64_t cycles, busy_cycles;
 	double busy;
+};
+
+/* A device whose dialogue is followed. */
+struct traced {
+	uint32_t device;
+	struct trace *trace; /* NULL: the place is free */
+	uint64_t asked_ms;   /* when somebody last looked */
 };
 
 struct daemon {
@@ -49,6 +57,8 @@ struct daemon {
 	struct reports reports;
 	struct unknowns *unknowns;
 	struct retired_batches retired;
+	struct traces *traces; /* NULL: nobody was traced yet */
+	struct traced traced[TRACED_MAX];
 	struct unsaved_devices unsaved;
 	struct outbox_queue outbox;
 	struct watchdog watchdog;

@@ -289,3 +289,17 @@ kept_remove_device(struct daemon *daemon, struct device *device, char error[STOR
 		publish_removal(daemon, device);
 	return 0;
 }
+
+void
+kept_forget_unknown(struct daemon *daemon, const char *name, size_t len)
+{
+	char error[STORE_ERROR_MAX];
+	struct store_change *change =
+		daemon->store ? store_change_begin(daemon->store) : NULL;
+
+	if (!change)
+		return;
+	store_change_remove_unknown(change, (const uint8_t *)name, len);
+	if (store_change_commit(change, KEPT_WAIT_MS, kept_pump, daemon, error) < 0)
+		log_warning("%s", error);
+}

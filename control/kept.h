@@ -22,6 +22,9 @@ int kept_put_device(struct daemon *daemon, const struct device_spec *spec, bool 
 		    char error[STORE_ERROR_MAX]);
 int kept_remove_device(struct daemon *daemon, struct device *device, char error[STORE_ERROR_MAX]);
 
+/* A stranger is none any more. That it stays known for a while does no harm: nothing is told. */
+void kept_forget_unknown(struct daemon *daemon, const char *name, size_t len);
+
 /* Whether the device can be, but for what is in the store: as kept_put_device() checks it. */
 int kept_draft_device(struct daemon *daemon, const struct device_spec *spec,
 		      struct device_draft *draft, char error[STORE_ERROR_MAX]);

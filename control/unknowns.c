@@ -106,6 +106,8 @@ unknowns_remove(struct unknowns *unknowns, const void *name, size_t len)
 void
 unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms)
 {
+	bool any = false;
+
 	if (!store || !unknowns || now_ms - unknowns->kept_ms < UNKNOWNS_KEEP_MS)
 		return;
 	unknowns->kept_ms = now_ms;
@@ -122,6 +124,9 @@ unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms)
 
 		if (unknown->unkept)
 			store_put_unknown(store, &kept);
+		any |= unknown->unkept;
 		unknown->unkept = false;
 	}
+	if (any)
+		store_keep_unknowns(store, UNKNOWNS_MAX);
 }

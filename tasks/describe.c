@@ -176,6 +176,21 @@ read_options(const struct batch_step *step, struct decode_input *input)
 	}
 }
 
+static bool
+put_records(struct page *page, const struct decode_input *input)
+{
+	struct lwm2m_records records = { 0 };
+	struct arena arena;
+	bool good;
+
+	arena_init(&arena, SCRATCH_MAX);
+	good = content_decode(input, &arena, &records) == 0;
+	for (size_t i = 0; good && i < records.count; i++)
+		put_record(page, input->objects, &records.at[i]);
+	arena_fini(&arena);
+	return good;
+}
+
 static void
 put_payload(struct page *page, const struct batch_step *step, const struct objects *objects)
 {
@@ -183,16 +198,18 @@ put_payload(struct page *page, const struct batch_step *step, const struct objec
 				      .bytes = batch_step_payload(step),
 				      .len = step->payload_len,
 				      .objects = objects };
-	struct lwm2m_records records;
-	struct arena arena;
 
 	read_options(step, &input);
-	arena_init(&arena, SCRATCH_MAX);
-	if (content_decode(&input, &arena, &records))
+	if (!put_records(page, &input))
 		put(page, "    (the payload is not what its content format allows)\n");
-	for (size_t i = 0; i < records.count; i++)
-		put_record(page, objects, &records.at[i]);
-	arena_fini(&arena);
+}
+
+size_t
+payload_describe(const struct decode_input *input, char *out, size_t size)
+{
+	struct page page = { out, 0, size };
+
+	return put_records(&page, input) ? page.len : 0;
 }
 
 size_t

@@ -26,5 +26,9 @@
 size_t batch_step_describe(const struct batch_step *step, const struct objects *objects, char *out,
 			   size_t size);
 
+/* The same lines of a payload alone; 0: it is not what its content format allows, or holds nothing. */
+struct decode_input;
+size_t payload_describe(const struct decode_input *input, char *out, size_t size);
+
 /* True for a resource that holds key material (OMA TS Core appendix E, OSCORE and MQTT object definitions). */
 bool masked_value(const struct lwm2m_path *path);
