@@ -10,8 +10,8 @@
  * A transaction that fails is tried again, later and later; meanwhile the queue grows to its bound
  * and then loses its oldest reports, visits and strangers, never what else is in it.
  *
- * Owner: the store. store_writer_put() and what stands below it: the control thread, and the thread
- * of changes. Allocates.
+ * Owner: the store. Its functions are the control thread's (those of the queue: store_queue.c);
+ * rooms of the writer's, at the end, are its own thread's. Allocates.
  */
 #pragma once
 

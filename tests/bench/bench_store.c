@@ -5,7 +5,9 @@
  *
  * Reports come for devices in random order, as storms bring them, from a control thread that does
  * nothing else; the figure is what the writer keeps up with over several folds, so that nothing is
- * left to be paid later. CPU seconds of the whole process count, too: what a core can take.
+ * left to be paid later. What a core takes is counted in CPU seconds of all threads: what another
+ * program on the machine takes is not ours. What is given in seconds of the clock has the disk in
+ * it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/store.h"
+#include "control/store_private.h"
 
 enum {
 	DEVICES = 1000000,
@@ -30,7 +32,7 @@ struct bench {
 	struct store *store;
 	unsigned devices, reports;
 	uint64_t seed;
-	double import_s, load_s, enqueue_us, wall_s, cpu_s;
+	double import_s, import_cpu_s, load_s, load_cpu_s, enqueue_us, wall_s, cpu_s;
 	unsigned counted;
 };
 
@@ -75,7 +77,7 @@ put_devices(struct bench *bench)
 {
 	struct store_change *change = store_change_begin(bench->store);
 	char error[STORE_ERROR_MAX], endpoint[64];
-	double start = now_s(CLOCK_MONOTONIC);
+	double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
 
 	for (unsigned i = 0; i < bench->devices; i++) {
 		struct store_device device = {
@@ -92,6 +94,7 @@ put_devices(struct bench *bench)
 	}
 	check(store_change_commit(change, WAIT_MS, NULL, NULL, error), error);
 	bench->import_s = now_s(CLOCK_MONOTONIC) - start;
+	bench->import_cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }
 
 static bool
@@ -107,10 +110,11 @@ static void
 load_devices(struct bench *bench)
 {
 	char error[STORE_ERROR_MAX];
-	double start = now_s(CLOCK_MONOTONIC);
+	double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
 
 	check(store_load_devices(bench->store, count_device, bench, error), error);
 	bench->load_s = now_s(CLOCK_MONOTONIC) - start;
+	bench->load_cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	check(bench->counted == bench->devices ? 0 : -1, "devices are missing");
 }
 
@@ -184,6 +188,8 @@ run(struct bench *bench, FILE *json)
 	store_close(bench->store);
 	open_store(bench);
 	load_devices(bench);
+	/* Fewer devices: less often folded, so that a page takes as much of a fold as it would. */
+	bench->store->writer.fold_at = (size_t)(WRITER_FOLD_AT / per_million);
 	check(store_start(bench->store), "no thread");
 	put_reports(bench);
 	store_close(bench->store);
@@ -196,7 +202,11 @@ run(struct bench *bench, FILE *json)
 		fprintf(json, "{\n");
 	figure(json, "store_import_1m_s", bench->import_s * per_million,
 	       "s to put 1,000,000 devices in one change");
+	figure(json, "store_import_1m_cpu_s", bench->import_cpu_s * per_million,
+	       "the same in CPU seconds");
 	figure(json, "store_load_1m_s", bench->load_s * per_million, "s to read 1,000,000 devices");
+	figure(json, "store_load_1m_cpu_s", bench->load_cpu_s * per_million,
+	       "the same in CPU seconds");
 	figure(json, "store_restart_1m_s", (now_s(CLOCK_MONOTONIC) - start) * per_million,
 	       "s to open and read them and their reports");
 	figure(json, "reports_per_s", bench->reports / bench->cpu_s,

@@ -527,6 +527,20 @@ Test(store, a_removed_device_takes_its_reports_along)
 	cr_expect_str_eq(log ? log : "", "a line");
 	free(log);
 	cr_expect_null(store_read_log(world.store, 1, 3));
+	/* Enough news for several folds more. */
+	for (unsigned round = 0; round < 20; round++) {
+		for (uint32_t device = 4; device < 10; device++)
+			world_report(&world, device, 1, "s");
+		world_flush(&world);
+	}
+	store_close(world.store);
+	world.store = store_open(world.path, world.error);
+	cr_expect_gt(number_of(&world.store->reports, "SELECT count(*) FROM report"), 0);
+	cr_expect_eq(number_of(&world.store->reports,
+			       "SELECT count(*) FROM report WHERE place >> 31 = 3"),
+		     0);
+	cr_expect_eq(
+		number_of(&world.store->reports, "SELECT count(*) FROM visit WHERE device = 3"), 0);
 	world_again(&world);
 	cr_expect_eq(world.n_devices, 9);
 	cr_expect_eq(world.n_reports, 9);
