@@ -112,11 +112,11 @@ def test_wrong_input_is_refused_whole_with_places(appliance, tmp_path):
     assert "2 devices" in refused(appliance.ctl("group", "remove", "root.demo"))
     assert appliance.ctl("server", "add", "m2", "--ssid", "two").returncode == 2
     # A reload that refuses for another file's sake puts the folder back, too.
-    devices = appliance.read("devices.conf")
-    appliance.write("devices.conf", "devices = 5;\n")
+    settings = appliance.read("cradle.conf")
+    appliance.write("cradle.conf", "workres = 1;\n" + settings)
     text = refused(appliance.ctl("group", "add", "root.new"))
-    assert "devices.conf:1: error:" in text and f"still running generation {generation}" in text
-    appliance.write("devices.conf", devices)
+    assert "cradle.conf:1: error:" in text and f"still running generation {generation}" in text
+    appliance.write("cradle.conf", settings)
     assert appliance.read(GROUPS) == groups and appliance.read(SERVERS) == servers
     assert not (appliance.folder / "policy/tasks/bad.xml").exists()
     assert appliance.result("status")["generation"] == generation

@@ -63,6 +63,30 @@ edit_it(struct conf_edit *edit)
 	must(settings_now(edit) == before - there);
 }
 
+/* A member called "name" comes twice then, which libconfig refuses: nothing else may go wrong. */
+static void
+make_lists(struct conf_edit *edit)
+{
+	struct diag_list diags;
+	struct conf_text conf;
+
+	for (unsigned i = 0; i < edit->root->n_children; i++) {
+		const struct conf_node *node = edit->root->children;
+
+		for (unsigned k = 0; k < i; k++)
+			node = node->next;
+		if (node->kind != CONF_GROUP)
+			continue;
+		must(conf_edit_make_list(edit, node) == 0);
+	}
+	diag_list_init(&diags);
+	if (conf_text_parse(&conf, "x.conf", edit->text, edit->len, &diags) == 0) {
+		must(conf_edit_matches(edit, &conf));
+		conf_text_fini(&conf);
+	}
+	diag_list_fini(&diags);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -78,6 +102,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		conf_text_fini(&conf);
 		if (matches)
 			edit_it(&edit);
+		if (matches)
+			make_lists(&edit);
 	}
 	if (scanned == 0)
 		conf_edit_fini(&edit);
