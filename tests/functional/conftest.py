@@ -127,6 +127,7 @@ class Cradled:
         self.process, self.env = None, env
         shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
         self.edit("cradle.conf", r"/run/cradle/cradle\.sock", self.socket)
+        self.edit("cradle.conf", r"/var/lib/cradle/cradle\.db", str(folder / "cradle.db"))
         self.edit("cradle.conf", r"^idle_yield = false", "idle_yield = true")
         self.edit("cradle.conf", r'^file_prefix = .*', f'file_prefix = "{network.name}-{os.urandom(3).hex()}";')
         self.edit("cradle.conf", r'^hugepages = .*', 'hugepages = "no";')
@@ -157,6 +158,9 @@ class Cradled:
             assert self.process.poll() is None, self.log()
             return self.ctl("status").returncode == 0
         wait_for(up, "cradled to answer: " + self.log(), 60)
+        if (self.folder / "devices.csv").exists():
+            done = self.ctl("device", "import", self.folder / "devices.csv")
+            assert done.returncode == 0, done.stdout + done.stderr
         # The appliance before may have had another device, and MAC.
         self.network.run("ip", "neigh", "flush", "dev", "dev0")
         return self

@@ -77,18 +77,19 @@ def test_reload_names_what_needs_a_restart(daemon):
         assert daemon.ctl("reload").returncode == 0
 
 
-def test_a_new_device_is_served_after_reload(daemon):
-    good = daemon.read("devices.conf")
+def test_a_new_device_is_served_at_once_and_a_removed_one_is_not(daemon):
     assert daemon.device("ep=demo-0003")[0] == 1
-    daemon.edit("devices.conf", "devices = \\(", '''devices = (
-    { endpoint = "demo-0003"; groups = [ "root.demo" ]; values = { managementId = "m3"; password = "p3"; }; },''')
+    for argv in (("add", "demo-0003", "--groups", "root.demo"),
+                 ("value", "set", "demo-0003", "managementId", "m3"),
+                 ("value", "set", "demo-0003", "password", "p3")):
+        done = daemon.ctl("device", *argv)
+        assert done.returncode == 0, done.stderr
     try:
-        assert daemon.ctl("reload").returncode == 0
         code, events = daemon.device("ep=demo-0003")
         assert code == 0 and b"m3".hex() in operations(events)[0]["payload"]
+        assert "p3" not in daemon.log()
     finally:
-        daemon.write("devices.conf", good)
-        assert daemon.ctl("reload").returncode == 0
+        assert daemon.ctl("device", "remove", "demo-0003").returncode == 0
     assert daemon.device("ep=demo-0003")[0] == 1
 
 
@@ -143,12 +144,12 @@ def test_offline_check_prints_every_error(build, tmp_path):
     assert subprocess.run([f"{build}/control/cradled", "--check", "-c", tmp_path / "conf/cradle.conf"]).returncode == 0
     one.edit("cradle.conf", r"^workers = 1", 'workers = "many"')
     one.edit("cradle.conf", r"max_retransmit", "max_retransmits")
-    one.edit("devices.conf", r'groups = \[ "root.demo" \]', 'groups = [ "root.dmo" ]')
+    one.edit("policy/groups.conf", r'name = "root.demo"', 'name = "demo"')
     done = subprocess.run([f"{build}/control/cradled", "--check", "-c", tmp_path / "conf/cradle.conf"],
                           capture_output=True, text=True)
     assert done.returncode == 1
     text = done.stdout + done.stderr
-    for word in ("workers", "max_retransmits", "root.dmo"):
+    for word in ("workers", "max_retransmits", "no group name"):
         assert word in text
     assert text.count(": error: ") == 3
 

@@ -371,7 +371,8 @@ def test_an_endpoint_name_of_somebody_else_is_refused_and_counted(daemon, networ
 
 def test_an_identity_that_differs_from_the_endpoint_name(cradled, network):
     def other_identity(daemon):
-        daemon.edit("devices.conf", 'endpoint = "demo-0001";', 'endpoint = "demo-0001"; identity = "psk-17";')
+        daemon.write("devices.csv", "endpoint,identity,key,groups,value.managementId,value.password\n"
+                     "demo-0001,psk-17,demo-key-0001-demo,root.demo,mgmt-0001,correct horse battery\n")
     daemon = cradled(prepare=other_identity)
     assert bootstrap(connect(network, b"psk-17").handshake()) == PATHS
     assert bootstrap(connect(network, b"psk-17").handshake(), queries=()) == PATHS

@@ -23,10 +23,8 @@ class Storm:
         self.memif = folder / "memif.sock"
         self.daemon = Cradled(build, network, folder / "conf", {
             r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={self.memif}", **(settings or {})})
-        self.daemon.write("devices.conf", "devices = (\n" + ",\n".join(
-            f'{{ endpoint = "dev-{n:07}"; key = "key-{n:07}"; groups = [ "root.demo" ]; '
-            f'values = {{ managementId = "dev-{n:07}"; password = "pw"; }}; }}'
-            for n in range(1, devices + 1)) + "\n);\n")
+        self.daemon.write("devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + "".join(
+            f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, devices + 1)))
         (folder / "expected").write_text(EXPECTED)
         self.daemon.start()
 
