@@ -278,6 +278,16 @@ set_aside(const struct run_shared *shared, struct task_result *result)
 			 "not run: the task before it failed when a part of it had been sent");
 }
 
+/* Not all of it: the summary is long, and most have none. */
+static void
+begin_result(struct task_result *result, const struct compiler *compiler)
+{
+	result->status = result->final = TASK_NOT_STARTED;
+	result->summary[0] = '\0';
+	result->first_step = (uint16_t)compiler->builder.n_steps;
+	result->n_steps = 0;
+}
+
 int
 compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks,
 	      struct task_result *results)
@@ -286,9 +296,7 @@ compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks
 	int asker = -1;
 
 	for (unsigned i = 0; i < n_tasks; i++) {
-		results[i] = (struct task_result){
-			.first_step = (uint16_t)run->compiler->builder.n_steps,
-		};
+		begin_result(&results[i], run->compiler);
 		if (run->shared->waits || run->shared->halted) {
 			set_aside(run->shared, &results[i]);
 			continue;

@@ -105,7 +105,7 @@ struct compile_hooks {
 	const struct task *(*server)(void *ctx, bool by_name, const char *name, size_t len);
 	/*
 	 * The answer to the step that ended batch number `index` of this run, from 0; NULL while it is not there:
-	 * the batch ends with that step. An answer that is no 2.05 leaves the output undefined.
+	 * the batch ends with that step. An answer that is no 2.05 leaves the output as it was, usually undefined.
 	 */
 	const struct compile_answer *(*answer)(void *ctx, unsigned index);
 	/*

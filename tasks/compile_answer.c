@@ -18,7 +18,7 @@ discovered(struct run *run, const struct task_node *node, const struct compile_a
 				answer->format);
 	if (!utf8_valid(payload, answer->len) || link_format_check(payload, answer->len))
 		return run_fail(run, node, TARGET_OUTPUT, "the answer is no link-format");
-	*text = (struct value){ VALUE_STRING, .text = { answer->len ? payload : "", answer->len } };
+	*text = (struct value){ VALUE_STRING, .text = { payload, answer->len } };
 	return FLOW_NEXT;
 }
 
@@ -57,16 +57,35 @@ has_read(struct run *run, const struct task_node *node, const struct lwm2m_path 
 	return FLOW_NEXT;
 }
 
+/* What the answer says, as the text of the output. */
+static enum flow
+bind_answer(struct run *run, const struct task_node *node, const struct lwm2m_path *path,
+	    const struct compile_answer *answer)
+{
+	struct compile_answer taken = *answer;
+	struct value name, text;
+
+	if (!taken.len)
+		taken.payload = (const uint8_t *)"";
+	if (taken.len > BATCH_PAYLOAD_MAX)
+		return run_fail(run, node, TARGET_OUTPUT, "the answer has more than %d bytes",
+				BATCH_PAYLOAD_MAX);
+	if (run_name(run, node, TARGET_OUTPUT, &name) ||
+	    (node->tag == TAG_DISCOVER ? discovered(run, node, &taken, &text)
+				       : has_read(run, node, path, &taken, &text)))
+		return FLOW_FAILED;
+	return run_set_var(run, &run->eval.vars, &name, &text)
+		       ? FLOW_NEXT
+		       : run_fail(run, node, -1, "out of memory");
+}
+
 enum flow
 run_answer(struct run *run, const struct task_node *node, const struct lwm2m_path *path)
 {
 	const struct compile_hooks *hooks = &run->compiler->hooks;
 	struct run_shared *shared = run->shared;
 	const struct compile_answer *answer = NULL;
-	struct value name, text;
 
-	if (run_name(run, node, TARGET_OUTPUT, &name))
-		return FLOW_FAILED;
 	if (hooks->answer)
 		answer = hooks->answer(hooks->ctx, shared->answers);
 	if (!answer) {
@@ -75,15 +94,5 @@ run_answer(struct run *run, const struct task_node *node, const struct lwm2m_pat
 	}
 	shared->answers++;
 	shared->sent = batch_builder_mark(&run->compiler->builder);
-	if (answer->code != RESPONSE_CONTENT)
-		return FLOW_NEXT;
-	if (answer->len > BATCH_PAYLOAD_MAX)
-		return run_fail(run, node, TARGET_OUTPUT, "the answer has more than %d bytes",
-				BATCH_PAYLOAD_MAX);
-	if (node->tag == TAG_DISCOVER ? discovered(run, node, answer, &text)
-				      : has_read(run, node, path, answer, &text))
-		return FLOW_FAILED;
-	return run_set_var(run, &run->eval.vars, &name, &text)
-		       ? FLOW_NEXT
-		       : run_fail(run, node, -1, "out of memory");
+	return answer->code == RESPONSE_CONTENT ? bind_answer(run, node, path, answer) : FLOW_NEXT;
 }

@@ -210,7 +210,9 @@ finish_correction(struct run *run, const struct task_node *node)
 {
 	if (run->shared->pack)
 		return FLOW_NEXT;
-	if (compile_finish_step(run->compiler, run->index, (uint16_t)(run->number + 1), true))
+	/* One step is left for the Finish of the run. */
+	if (run->compiler->builder.n_steps >= BATCH_STEPS_MAX - 1 ||
+	    compile_finish_step(run->compiler, run->index, (uint16_t)(run->number + 1), true))
 		return run_fail(run, node, -1, "the run has too many requests");
 	run->number++;
 	run->corrections++;

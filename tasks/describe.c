@@ -65,11 +65,19 @@ is_printable(const uint8_t *at, size_t len)
 }
 
 static void
+put_hex(struct page *page, const uint8_t *at, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		put(page, "%02x", at[i]);
+}
+
+/* Opaque text is shown in both forms: who confuses hex with text sees it here. */
+static void
 put_bytes(struct page *page, const struct lwm2m_value *value)
 {
 	bool is_text = is_printable(value->bytes.at, value->bytes.len);
+	bool is_opaque = value->type == LWM2M_OPAQUE;
 	size_t len = value->bytes.len < SHOWN_MAX ? value->bytes.len : SHOWN_MAX;
-	const char *quote = value->type == LWM2M_OPAQUE ? "\"" : "";
 
 	if (!value->bytes.len) {
 		put(page, "(empty)");
@@ -79,10 +87,12 @@ put_bytes(struct page *page, const struct lwm2m_value *value)
 	while (is_text && len < value->bytes.len &&
 	       utf8_is_continuation((const char)value->bytes.at[len]))
 		len--;
-	if (is_text)
-		put(page, "%s%.*s%s", quote, (int)len, (const char *)value->bytes.at, quote);
-	for (size_t i = 0; !is_text && i < len; i++)
-		put(page, "%02x", value->bytes.at[i]);
+	if (is_opaque || !is_text)
+		put_hex(page, value->bytes.at, len);
+	if (is_opaque && is_text)
+		put(page, " \"%.*s\"", (int)len, (const char *)value->bytes.at);
+	else if (is_text)
+		put(page, "%.*s", (int)len, (const char *)value->bytes.at);
 	if (len < value->bytes.len)
 		put(page, "... (%zu bytes)", value->bytes.len);
 }

@@ -20,7 +20,7 @@
  *	    /0/2/0 LwM2M Server URI = coaps://uri.example:5684
  *	    /0/2/5 Secret Key = (16 bytes)
  *
- * Bytes that are text are shown as text in quotes, others in hex, long values cut. A payload that cannot be read
+ * Opaque values are shown in hex, with the text behind when they are text; long values are cut. A payload that cannot be read
  * is said to be so. Written to `out`, cut to `size`; returns the length that all of it has, as snprintf() does.
  */
 size_t batch_step_describe(const struct batch_step *step, const struct objects *objects, char *out,

@@ -62,8 +62,10 @@ is_read(const struct value *answer)
 	return answer->text.len && *answer->text.at == '[';
 }
 
+/* The records live in the scratch arena, which the caller frees: an evaluation may read an answer often. */
 static bool
-read_records(struct run *run, const struct value *answer, struct lwm2m_records *records)
+read_records(struct run *run, const struct value *answer, struct arena *scratch,
+	     struct lwm2m_records *records)
 {
 	struct decode_input input = { FORMAT_SENML_JSON,
 				      { -1, -1, -1, -1 },
@@ -71,7 +73,8 @@ read_records(struct run *run, const struct value *answer, struct lwm2m_records *
 				      answer->text.len,
 				      NULL };
 
-	if (content_decode(&input, run->eval->arena, records))
+	arena_init(scratch, 0);
+	if (content_decode(&input, scratch, records))
 		return METHOD_FAIL(run, EXPR_PARSE, "is no answer to a read");
 	return true;
 }
@@ -87,17 +90,38 @@ add_instance(struct instances *set, int32_t instance)
 	set->bits[instance / 64] |= UINT64_C(1) << instance % 64;
 }
 
-static bool
-has_instance(const struct instances *set, int64_t instance)
+/* The first id from `id` on that is in the set, or is not; 65536 when there is none. */
+static int64_t
+next_id(const struct instances *set, int64_t id, bool in)
 {
-	return set->bits[instance / 64] >> instance % 64 & 1;
+	for (; id <= UINT16_MAX; id = (id | 63) + 1) {
+		uint64_t bits = (in ? set->bits[id / 64] : ~set->bits[id / 64]) >> id % 64;
+
+		if (bits)
+			return id + __builtin_ctzll(bits);
+	}
+	return id;
+}
+
+static bool
+add_read_instances(struct run *run, const struct value *answer, int64_t object,
+		   struct instances *set)
+{
+	struct lwm2m_records records;
+	struct arena scratch;
+	bool fine = read_records(run, answer, &scratch, &records);
+
+	for (size_t i = 0; fine && i < records.count; i++)
+		if (records.at[i].path.object == object)
+			add_instance(set, records.at[i].path.instance);
+	arena_fini(&scratch);
+	return fine;
 }
 
 /* The instances of an object that an answer tells of. */
 static bool
 find_instances(struct run *run, const struct value *answer, int64_t object, struct instances *set)
 {
-	struct lwm2m_records records;
 	struct link_reader reader;
 	struct link link;
 	int more;
@@ -105,14 +129,8 @@ find_instances(struct run *run, const struct value *answer, int64_t object, stru
 	memset(set, 0, sizeof *set);
 	if (!expr_work(run, sizeof *set))
 		return false;
-	if (is_read(answer)) {
-		if (!read_records(run, answer, &records))
-			return false;
-		for (size_t i = 0; i < records.count; i++)
-			if (records.at[i].path.object == object)
-				add_instance(set, records.at[i].path.instance);
-		return true;
-	}
+	if (is_read(answer))
+		return add_read_instances(run, answer, object, set);
 	link_reader_init(&reader, answer->text.at, answer->text.len);
 	while ((more = next_instance(&reader, object, &link)) > 0)
 		add_instance(set, link.path.instance);
@@ -143,16 +161,16 @@ answer_instances(struct run *run, const struct value *args, unsigned n_args, str
 
 	if (!id_of(run, &args[1], &object) || !find_instances(run, &args[0], object, &set))
 		return false;
-	for (int64_t id = 0; id <= UINT16_MAX; id++)
-		count += has_instance(&set, id);
+	for (int64_t id = -1; (id = next_id(&set, id + 1, true)) <= UINT16_MAX;)
+		count++;
 	if (count > EXPR_LIST_MAX)
 		return METHOD_FAIL(run, EXPR_LIMIT, "gives more than %d instances", EXPR_LIST_MAX);
 	items = expr_alloc(run, (count + 1) * sizeof *items);
 	if (!items)
 		return false;
 	*out = (struct value){ VALUE_LIST, .list = { items, 0 } };
-	for (int64_t id = 0; id <= UINT16_MAX; id++)
-		if (has_instance(&set, id) && !give_id(run, id, &items[out->list.count++]))
+	for (int64_t id = -1; (id = next_id(&set, id + 1, true)) <= UINT16_MAX;)
+		if (!give_id(run, id, &items[out->list.count++]))
 			return false;
 	return true;
 }
@@ -167,8 +185,7 @@ answer_free_instance(struct run *run, const struct value *args, unsigned n_args,
 	if (!id_of(run, &args[1], &object) || (n_args > 2 && !id_of(run, &args[2], &id)) ||
 	    !find_instances(run, &args[0], object, &set))
 		return false;
-	while (id <= INSTANCE_MAX && has_instance(&set, id))
-		id++;
+	id = next_id(&set, id, false);
 	if (id > INSTANCE_MAX)
 		return METHOD_FAIL(run, EXPR_MISSING, "finds no free instance");
 	return expr_give_integer(out, id);
@@ -189,7 +206,9 @@ give_value(struct run *run, const struct lwm2m_record *record, struct value *out
 		return value->boolean ? expr_give_text(out, "true", 4)
 				      : expr_give_text(out, "false", 5);
 	if (value->type == LWM2M_STRING)
-		return expr_give_text(out, (const char *)value->bytes.at, value->bytes.len);
+		return expr_join(run,
+				 &(struct text){ (const char *)value->bytes.at, value->bytes.len },
+				 1, out);
 	if (value->type == LWM2M_OPAQUE) {
 		bytes.text.at = (const char *)value->bytes.at;
 		bytes.text.len = value->bytes.len;
@@ -209,16 +228,18 @@ answer_value(struct run *run, const struct value *args, unsigned n_args, struct 
 	const struct value *path = &args[1];
 	struct lwm2m_path wanted;
 	struct lwm2m_records records;
+	struct arena scratch;
+	bool fine;
 
 	*out = (struct value){ VALUE_NULL };
 	if (!decode_path(path->text.at, path->text.len, &wanted) || wanted.resource < 0)
 		return METHOD_FAIL(run, EXPR_ARGUMENT, "takes the path of a value, as '/1/0/0'");
-	if (!read_records(run, &args[0], &records))
-		return false;
-	for (size_t i = 0; i < records.count; i++)
+	fine = read_records(run, &args[0], &scratch, &records);
+	for (size_t i = 0; fine && i < records.count; i++)
 		if (!memcmp(&records.at[i].path, &wanted, sizeof wanted))
-			return give_value(run, &records.at[i], out);
-	return true;
+			fine = give_value(run, &records.at[i], out);
+	arena_fini(&scratch);
+	return fine;
 }
 
 /* ---- accounts ---- */

@@ -284,6 +284,24 @@ error_unknown_resource(struct key_parser *parser, const char *text)
 	return -EINVAL;
 }
 
+/* Names that documents use and no version of the registry does. */
+static int32_t
+match_alias(int32_t object, const char *name, size_t len)
+{
+	static const struct {
+		int32_t object, resource;
+		const char *name;
+	} aliases[] = {
+		{ 0, 0, "Server URI" },   /* OMA TS 1.0 prose */
+		{ 1, 7, "Binding Mode" }, /* OMA TS Core 6.2.1.2 prose, older task collections */
+	};
+
+	for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+		if (aliases[i].object == object && name_equals(aliases[i].name, name, len))
+			return aliases[i].resource;
+	return -1;
+}
+
 /* 1 found, 0 not, -EINVAL ambiguous (told). */
 static int
 match_resource(struct key_parser *parser, const char *name, size_t len)
@@ -301,9 +319,9 @@ match_resource(struct key_parser *parser, const char *name, size_t len)
 		error_ambiguous(parser, "resource", name, len, &candidates);
 		return -EINVAL;
 	}
-	if (candidates.count)
-		path->resource = candidates.ids[0];
-	return (int)candidates.count;
+	path->resource =
+		candidates.count ? candidates.ids[0] : match_alias(path->object, name, len);
+	return path->resource >= 0;
 }
 
 /* A name, or a number. 1 found, 0 not, -EINVAL ambiguous. */

@@ -180,13 +180,12 @@ link_attribute(const struct link *link, const char *name, struct link_text *valu
 				      link->attributes.at + link->attributes.len };
 	struct link_text found;
 
-	while (reader.at < reader.end) {
+	for (skip_blanks(&reader); reader.at < reader.end; skip_blanks(&reader)) {
 		reader.at += *reader.at == ';';
 		if (!read_attribute(&reader, &found, value))
 			return false;
 		if (found.len == strlen(name) && !memcmp(found.at, name, found.len))
 			return true;
-		skip_blanks(&reader);
 	}
 	return false;
 }

@@ -33,7 +33,7 @@ static const struct resource_def security[] = {
 	RESOURCE(13, "Matching Type", UNSIGNED, RANGE(0, 3)),
 	RESOURCE(14, "SNI", STRING),
 	RESOURCE(15, "Certificate Usage", UNSIGNED, RANGE(0, 3)),
-	RESOURCE(16, "DTLS/TLS Ciphersuite", UNSIGNED, MULTIPLE),
+	RESOURCE(16, "DTLS/TLS Ciphersuite", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
 	RESOURCE(17, "OSCORE Security Mode", OBJLNK),
 	RESOURCE(18, "Groups To Use by Client", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
 	RESOURCE(19, "Signature Algorithms Supported by Server", UNSIGNED, MULTIPLE, RANGE(0, 65535)),

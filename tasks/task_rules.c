@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tasks/task_tree.h"
+#include "tasks/utf8.h"
 
 enum {
 	OBJECT_SECURITY = 0,
@@ -113,7 +114,7 @@ static void
 collect(struct rules *rules, const struct task_node *node)
 {
 	for (; node; node = node->next) {
-		if (node->tag == TAG_WRITE)
+		if (node->tag == TAG_WRITE || node->tag == TAG_UPLOAD)
 			collect_write(rules, node);
 		/* A server's definition brings accounts of its own. */
 		rules->open |= node->tag == TAG_CONFIGURATION;
@@ -173,12 +174,33 @@ warn_superfluous(struct rules *rules, const struct account *account, int resourc
 		     node->write.key.resource->name, mode);
 }
 
+/* What PSK clients take as identity and key (OMA TS Transport 5.2.9.1). */
+static void
+warn_psk(struct rules *rules, const struct account *account)
+{
+	const struct lwm2m_value *identity = fixed(account, SECURITY_IDENTITY);
+	const struct lwm2m_value *secret = fixed(account, SECURITY_SECRET);
+
+	if (identity && identity->bytes.len > PSK_IDENTITY_MAX)
+		warn(rules, account->writes[SECURITY_IDENTITY], WRITE_VALUE,
+		     "the PSK identity has %zu bytes: clients take up to %d", identity->bytes.len,
+		     PSK_IDENTITY_MAX);
+	if (identity && !utf8_valid((const char *)identity->bytes.at, identity->bytes.len))
+		warn(rules, account->writes[SECURITY_IDENTITY], WRITE_VALUE,
+		     "the PSK identity is no UTF-8 text: clients compare it as text");
+	if (secret && secret->bytes.len > PSK_MAX)
+		warn(rules, account->writes[SECURITY_SECRET], WRITE_VALUE,
+		     "the PSK has %zu bytes: clients take up to %d", secret->bytes.len, PSK_MAX);
+	if (!rules->open &&
+	    (!has_bytes(account, SECURITY_IDENTITY) || !has_bytes(account, SECURITY_SECRET)))
+		warn(rules, account->writes[SECURITY_MODE], WRITE_VALUE,
+		     "security mode PSK needs an identity (resource 3) and a key (resource 5)");
+}
+
 static void
 warn_keys(struct rules *rules, const struct account *account, int64_t mode)
 {
 	static const char *const names[] = { "PSK", "RPK", "Certificate", "NoSec", "EST" };
-	const struct lwm2m_value *identity = fixed(account, SECURITY_IDENTITY);
-	const struct lwm2m_value *secret = fixed(account, SECURITY_SECRET);
 
 	if (mode == MODE_NOSEC || mode == MODE_EST) {
 		warn_superfluous(rules, account, SECURITY_IDENTITY, names[mode]);
@@ -186,17 +208,8 @@ warn_keys(struct rules *rules, const struct account *account, int64_t mode)
 	}
 	if (mode == MODE_NOSEC || mode == MODE_PSK)
 		warn_superfluous(rules, account, SECURITY_SERVER_KEY, names[mode]);
-	if (mode == MODE_PSK && identity && identity->bytes.len > PSK_IDENTITY_MAX)
-		warn(rules, account->writes[SECURITY_IDENTITY], WRITE_VALUE,
-		     "the PSK identity has %zu bytes: clients take up to %d", identity->bytes.len,
-		     PSK_IDENTITY_MAX);
-	if (mode == MODE_PSK && secret && secret->bytes.len > PSK_MAX)
-		warn(rules, account->writes[SECURITY_SECRET], WRITE_VALUE,
-		     "the PSK has %zu bytes: clients take up to %d", secret->bytes.len, PSK_MAX);
-	if (mode == MODE_PSK && !rules->open &&
-	    (!has_bytes(account, SECURITY_IDENTITY) || !has_bytes(account, SECURITY_SECRET)))
-		warn(rules, account->writes[SECURITY_MODE], WRITE_VALUE,
-		     "security mode PSK needs an identity (resource 3) and a key (resource 5)");
+	if (mode == MODE_PSK)
+		warn_psk(rules, account);
 	for (int i = SECURITY_IDENTITY;
 	     (mode == MODE_RPK || mode == MODE_CERTIFICATE) && i <= SECURITY_SECRET; i++)
 		if (begins_with(fixed(account, i), "-----BEGIN"))

@@ -1,5 +1,5 @@
 /*
- * answers: runs that wait for what a device answers, effects, error policies, corrections, uploads and packs.
+ * compile_answers: runs that wait for what a device answers, effects, error policies, corrections, uploads and packs.
  * The exact bytes of writes are test_compile's.
  */
 #include <stdio.h>
@@ -120,7 +120,7 @@ teardown(void)
 	objects_free(objects);
 }
 
-TestSuite(answers, .init = setup, .fini = teardown);
+TestSuite(compile_answers, .init = setup, .fini = teardown);
 
 static void
 add(const char *text)
@@ -203,7 +203,7 @@ assert_prefix(const struct batch *before, const struct batch *after)
 #define LIFETIME(n)  "<write key='/1/" n "/1' value='60'/>"
 
 /* TASKS section 7: Anjay keeps its own account in /0/1, the others in /0/0. */
-Test(answers, a_second_bootstrap_account_is_not_written_beside_or_over_the_clients_own)
+Test(compile_answers, a_second_bootstrap_account_is_not_written_beside_or_over_the_clients_own)
 {
 	static const struct {
 		const char *links, *put, *log;
@@ -241,7 +241,7 @@ Test(answers, a_second_bootstrap_account_is_not_written_beside_or_over_the_clien
 	}
 }
 
-Test(answers, an_answer_of_another_kind_fails_the_task)
+Test(compile_answers, an_answer_of_another_kind_fails_the_task)
 {
 	static const struct {
 		uint8_t code;
@@ -271,7 +271,7 @@ Test(answers, an_answer_of_another_kind_fails_the_task)
 	}
 }
 
-Test(answers, what_nothing_uses_is_not_waited_for)
+Test(compile_answers, what_nothing_uses_is_not_waited_for)
 {
 	struct batch *batch;
 
@@ -283,7 +283,7 @@ Test(answers, what_nothing_uses_is_not_waited_for)
 	batch_free(batch);
 }
 
-Test(answers, every_replay_begins_with_what_was_sent)
+Test(compile_answers, every_replay_begins_with_what_was_sent)
 {
 	struct batch *batches[3];
 
@@ -319,7 +319,7 @@ Test(answers, every_replay_begins_with_what_was_sent)
 		batch_free(batches[i]);
 }
 
-Test(answers, a_task_that_fails_half_way_ends_the_run_without_finish)
+Test(compile_answers, a_task_that_fails_half_way_ends_the_run_without_finish)
 {
 	struct batch *batch;
 
@@ -339,7 +339,7 @@ Test(answers, a_task_that_fails_half_way_ends_the_run_without_finish)
 	batch_free(batch);
 }
 
-Test(answers, a_task_that_fails_after_asking_alone_takes_nobody_with_it)
+Test(compile_answers, a_task_that_fails_after_asking_alone_takes_nobody_with_it)
 {
 	struct batch *batch;
 
@@ -354,7 +354,8 @@ Test(answers, a_task_that_fails_after_asking_alone_takes_nobody_with_it)
 	batch_free(batch);
 }
 
-Test(answers, effects_are_told_and_read_by_the_rest_of_the_run)
+/* TASKS section 7: setting values read too early in the first session were stale. */
+Test(compile_answers, effects_are_told_and_stored_values_are_not_stale_in_the_rest_of_the_run)
 {
 	struct batch *batch;
 
@@ -378,7 +379,7 @@ Test(answers, effects_are_told_and_read_by_the_rest_of_the_run)
 	cr_assert_eq(results[2].status, TASK_SUCCESS);
 }
 
-Test(answers, defaults_stand_in_for_what_is_not_set)
+Test(compile_answers, defaults_stand_in_for_what_is_not_set)
 {
 	add(CONFIG("<defaults target='zone' value='north'/><defaults target='password' value='no'/>"
 		   "<log message=\"${sv.zone} ${sv.password} ${sv.get('zone')}\"/>"));
@@ -387,7 +388,20 @@ Test(answers, defaults_stand_in_for_what_is_not_set)
 	cr_assert_str_eq(told, "log 0 north pw north\nlog 1 not here\n");
 }
 
-Test(answers, error_policies_stand_in_the_steps)
+/* TASKS section 7: clients answer 4.05 to a delete of "/". */
+Test(compile_answers, a_refused_delete_of_everything_may_be_continued_from)
+{
+	struct batch *batch;
+
+	add(CONFIG("<lwm2mBootstrap onError='continue' performBootstrapFinish='false'><delete "
+		   "key='/'/>"
+		   "</lwm2mBootstrap>" BLOCK(LIFETIME("0"))));
+	batch = compile();
+	cr_assert_str_eq(steps(batch), "DELETE / continue\nPUT /1/0 11542 3 bytes\nPOST /bs\n");
+	batch_free(batch);
+}
+
+Test(compile_answers, error_policies_stand_in_the_steps)
 {
 	struct batch *batch;
 
@@ -401,7 +415,7 @@ Test(answers, error_policies_stand_in_the_steps)
 	batch_free(batch);
 }
 
-Test(answers, corrections_follow_the_finish_with_a_finish_of_their_own)
+Test(compile_answers, corrections_follow_the_finish_with_a_finish_of_their_own)
 {
 	struct batch *batch;
 
@@ -430,7 +444,7 @@ Test(answers, corrections_follow_the_finish_with_a_finish_of_their_own)
 	batch_free(batch);
 }
 
-Test(answers, a_run_without_finish_has_no_corrections)
+Test(compile_answers, a_run_without_finish_has_no_corrections)
 {
 	struct batch *batch;
 
@@ -442,7 +456,7 @@ Test(answers, a_run_without_finish_has_no_corrections)
 	batch_free(batch);
 }
 
-Test(answers, upload_writes_a_file)
+Test(compile_answers, upload_writes_a_file)
 {
 	struct batch *batch;
 
@@ -477,7 +491,7 @@ pack(const char *acc)
 			    results);
 }
 
-Test(answers, a_pack_holds_all_writes_of_the_run)
+Test(compile_answers, a_pack_holds_all_writes_of_the_run)
 {
 	/* PROTOCOL facts 2.5: the SenML CBOR pack of /0/2 and /1/1; here a part of it. */
 	static const uint8_t expected[] = "\x83\xa3\x21\x65/0/2/\x00\x61"
@@ -507,7 +521,7 @@ Test(answers, a_pack_holds_all_writes_of_the_run)
 	batch_free(batch);
 }
 
-Test(answers, a_pack_avoids_the_instances_of_acc)
+Test(compile_answers, a_pack_avoids_the_instances_of_acc)
 {
 	struct batch *batch;
 
@@ -523,7 +537,7 @@ Test(answers, a_pack_avoids_the_instances_of_acc)
 	cr_assert(strstr(results[0].summary, "did not say where its own account is"));
 }
 
-Test(answers, what_a_pack_cannot_say_is_refused_with_a_reason)
+Test(compile_answers, what_a_pack_cannot_say_is_refused_with_a_reason)
 {
 	static const struct {
 		const char *text, *acc, *summary;
@@ -562,7 +576,7 @@ Test(answers, what_a_pack_cannot_say_is_refused_with_a_reason)
 
 /* ---- what reads bring back ---- */
 
-Test(answers, a_read_in_any_format_is_read_by_path)
+Test(compile_answers, a_read_in_any_format_is_read_by_path)
 {
 	static const struct {
 		int format;
@@ -608,7 +622,7 @@ Test(answers, a_read_in_any_format_is_read_by_path)
 		  "%s", results[0].summary);
 }
 
-Test(answers, an_object_without_instances_is_no_mistake)
+Test(compile_answers, an_object_without_instances_is_no_mistake)
 {
 	add(CONFIG(OPEN(
 		"<read key='/1' output='servers'/>") "<log message=\"${#servers.freeInstance(1)} "
@@ -639,7 +653,8 @@ described(const struct batch *batch)
 	"<write key='/0/2/17' value='21:0'/><write key='/21/0/0' value='736563726574'/>"           \
 	"<write key='/21/0/1' value='6964'/><write key='/1/0/0' value='7'/>"
 
-Test(answers, steps_are_described_without_their_keys)
+/* TASKS section 7: hex and text identities were confused. */
+Test(compile_answers, steps_are_described_with_both_forms_of_identities_and_without_keys)
 {
 	static const char *const formats[] = { "tlv", "senml-json", "senml-cbor", "lwm2m-cbor" };
 	static const int numbers[] = { 11542, 110, 112, 11544 };
@@ -661,14 +676,15 @@ Test(answers, steps_are_described_without_their_keys)
 			 "PUT /0/2 %d %u bytes, continue on error\n"
 			 "    /0/2/0 LWM2M Server URI = coaps://a\n    /0/2/1 Bootstrap-Server = "
 			 "false\n"
-			 "    /0/2/3 Public Key or Identity = \"id\"\n    /0/2/4 Server Public Key "
+			 "    /0/2/3 Public Key or Identity = 6964 \"id\"\n    /0/2/4 Server "
+			 "Public Key "
 			 "= ff00\n"
 			 "    /0/2/5 Secret Key = (6 bytes)\n    /0/2/16/0 DTLS/TLS Ciphersuite = "
 			 "49320\n"
 			 "    /0/2/17 OSCORE Security Mode = 21:0\n"
 			 "PUT /21/0 %d %u bytes, continue on error\n"
 			 "    /21/0/0 OSCORE Master Secret = (6 bytes)\n    /21/0/1 OSCORE Sender "
-			 "ID = \"id\"\n"
+			 "ID = 6964 \"id\"\n"
 			 "PUT /1/0 %d %u bytes, continue on error\n    /1/0/0 Short Server ID = 7\n"
 			 "GET /0, continue on error\nPOST /bs\n",
 			 numbers[i], batch->steps[0]->payload_len, numbers[i],
@@ -680,7 +696,7 @@ Test(answers, steps_are_described_without_their_keys)
 	}
 }
 
-Test(answers, a_description_is_cut_to_its_room)
+Test(compile_answers, a_description_is_cut_to_its_room)
 {
 	struct batch *batch;
 	char whole[200], part[30];

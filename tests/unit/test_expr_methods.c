@@ -231,6 +231,83 @@ Test(expr_methods, has_the_methods_of_lists_and_numbers)
 	EXPECT_ROWS(methods_of_others);
 }
 
+/* What devices answer to a Discover (link-format) and a Read (kept as SenML JSON). */
+#define LINKS                                                                                      \
+	"'</>;lwm2m=1.1,</0/0>;ssid=101;uri=\"coaps://a,b\",</0/1/>,</0/3>;ssid=65535,</1/"        \
+	"0>;ssid=101,"                                                                             \
+	"</1/1>;ssid=102,</2>,</3/0/6/1>'"
+#define READ                                                                                       \
+	"'[{\"bn\":\"/1/4/\",\"n\":\"0\",\"v\":101},{\"n\":\"6\",\"vb\":false},{\"n\":\"9/"        \
+	"3\",\"vd\":\"_w\"}]'"
+
+static const struct row methods_of_answers[] = {
+	{ "${'</0/0'.instances(0)}", "3:12 '</0/0'.instances(0) is no link-format" },
+	{ "${('</0/0' + sv.empty).bootstrapAccount ? 'broken'}", "'broken'" },
+	{ "${'[]x'.value('/1/0/0') ? 'broken'}", "'broken'" },
+	{ "${'[]'.value('/1/0')}",
+	  "3:12 '[]'.value('/1/0') takes the path of a value, as '/1/0/0'" },
+	{ "${''.instances('zero')}", "3:12 ''.instances('zero') takes an id, as 0 or '/0'" },
+	{ "${''.instances('')}", "3:12 ''.instances('') takes ids from 0 to 65535" },
+	{ "${''.instances(-1)}", "3:12 ''.instances(-1) takes ids from 0 to 65535" },
+	{ "${''.freeInstance(65536)}", "3:12 ''.freeInstance(65536) takes ids from 0 to 65535" },
+	{ "${''.freeInstance(0, 65535)}", "3:12 ''.freeInstance(0, 65535) finds no free instance" },
+	{ "${''.instances(0)}", "[]" },
+	{ "${''.freeInstance(0)}", "0" },
+	{ "${''.bootstrapAccount}", "null" },
+	{ "${" LINKS ".instances(0)}", "['0''1''3']" },
+	{ "${" LINKS ".instances('/1')}", "['0''1']" },
+	{ "${" LINKS ".instances('3')}", "[]" },
+	{ "${" LINKS ".freeInstance(0)}", "2" },
+	{ "${" LINKS ".freeInstance(0, 3)}", "4" },
+	{ "${" LINKS ".freeInstance(2)}", "0" },
+	{ "${" LINKS ".bootstrapAccount}", "1" },
+	{ "${" LINKS ".instanceOfServer(1, 102)}", "1" },
+	{ "${" LINKS ".instanceOfServer(1, 103)}", "null" },
+	{ "${" LINKS ".linkAttribute('/0/0', 'uri')}", "'coaps://a,b'" },
+	{ "${" LINKS ".linkAttribute('/0/1', 'uri')}", "null" },
+	{ "${" LINKS ".linkAttribute('/', 'lwm2m')}", "'1.1'" },
+	{ "${'lwm2m=\"1.0\",</0/0>'.linkAttribute('/', 'lwm2m')}", "'1.0'" },
+	{ "${" READ ".value('/1/4/0')}", "'101'" },
+	{ "${" READ ".value('/1/4/6')}", "'false'" },
+	{ "${" READ ".value('/1/4/9/3')}", "'ff'" },
+	{ "${" READ ".value('/1/4/9')}", "null" },
+	{ "${" READ ".instances(1)}", "['4']" },
+	{ "${" READ ".freeInstance(1)}", "0" },
+};
+
+Test(expr_methods, has_the_methods_of_answers)
+{
+	EXPECT_ROWS(methods_of_answers);
+}
+
+/* TASKS section 4, the lists of methods, word by word. */
+Test(expr_methods, has_every_method_that_the_language_names)
+{
+	static const char *const names[] = {
+		"encodeHex",    "decodeHex",    "decodeHexString",
+		"encodeBase64", "decodeBase64", "encodeUTF8",
+		"md5Hex",       "hmacMD5",      "parseHex",
+		"toInt",        "toLong",       "toDouble",
+		"toBoolean",    "concat",       "contains",
+		"startsWith",   "endsWith",     "ensureStart",
+		"ensureEnd",    "stripPrefix",  "stripSuffix",
+		"substring",    "take",         "takeRight",
+		"drop",         "dropRight",    "replace",
+		"replaceAll",   "replaceFirst", "split",
+		"matches",      "trim",         "toLowerCase",
+		"toUpperCase",  "capitalize",   "reverse",
+		"length",       "isEmpty",      "nonEmpty",
+		"indexOf",      "lastIndexOf",  "charAt",
+		"leftPad",      "rightPad",     "equalsIgnoreCase",
+		"hex",          "base64",       "decodeUTF8",
+		"sha256Hex",    "hmacSHA256",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		cr_expect_not_null(method_find((struct text){ names[i], strlen(names[i]) }), "%s",
+				   names[i]);
+}
+
 /* The search by halves, and the overloads beside each other. */
 Test(expr_methods, has_a_sorted_table_of_methods)
 {

@@ -119,6 +119,7 @@ Test(key, resolves_names_numbers_and_paths)
 		{ "LwM2M Server.0.Notification Storing When Disabled or Offline", "/1/0/6" },
 		{ "LwM2M Server.0.Binding Mode", "/1/0/7" },
 		{ "LwM2M Old Server.0.Binding", "/1/0/7" },
+		{ "LwM2M Security.2.server uri", "/0/2/0" },
 		{ "LwM2M Server.0.Dropped", "/1/0/99" },
 		{ "LwM2M v1.0 Test Object.0.PM2.5", "/3441/0/1" },
 		{ "LwM2M v1.0 Test Object.3.Level.4", "/3441/3/4" },

@@ -97,7 +97,8 @@ Test(task, wrong_shapes)
 		  "secret masks a setting value" },
 		{ "<config><store target='a' value='b' type='devProp' secret='very'/></config>",
 		  "neither true nor false" },
-		{ "<config><defaults target='a'/></config>", "<defaults> lacks the attribute value" },
+		{ "<config><defaults target='a'/></config>",
+		  "<defaults> lacks the attribute value" },
 		{ "<config><defaults target='a' value=''/></config>", "which is no default" },
 		{ "<config><join/></config>", "<join> lacks the attribute group" },
 		{ "<config><leave group='${5}'/></config>",
@@ -281,8 +282,7 @@ Test(task, the_examples_load_without_a_word)
 		char file[300];
 		struct task *task;
 
-		snprintf(file, sizeof file, "%s/conf/policy/tasks/%s", SOURCE_ROOT,
-			 files[i].name);
+		snprintf(file, sizeof file, "%s/conf/policy/tasks/%s", SOURCE_ROOT, files[i].name);
 		task = task_load_file(file, objects, &diags);
 		cr_assert_not_null(task, "%s: %s", file, diags.count ? diags.items[0].text : "");
 		cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
@@ -329,6 +329,18 @@ Test(task, warns_of_accounts_that_clients_refuse)
 		  "security mode NoSec uses none" },
 		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7")) SERVER("0", "7", "U"),
 		  "PSK needs an identity" },
+		{ SECURITY("2", "coaps://a", "false", "0",
+			   SSID("2", "7") PSK("2") "<write key='/0/2/3' value='ff'/>")
+			  SERVER("0", "7", "U"),
+		  NULL },
+		{ SECURITY("2", "coaps://a", "false", "0",
+			   SSID("2", "7") "<write key='/0/2/3' value='ff'/><write key='/0/2/5' "
+					  "value='6262'/>") SERVER("0", "7", "U"),
+		  "the PSK identity is no UTF-8 text" },
+		{ SECURITY("2", "coaps://a", "false", "2",
+			   SSID("2", "7") "<upload key='/0/2/3' resourceId='a'/><upload "
+					  "key='/0/2/5' resourceId='b'/>") SERVER("0", "7", "U"),
+		  NULL },
 		{ SECURITY("2", "coaps://a", "false", "0", PSK("2")), "has no Short Server ID" },
 		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2")),
 		  "no Server instance with Short Server ID 7" },
