@@ -127,6 +127,7 @@ class Cradled:
         self.process, self.env = None, env
         shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
         self.edit("cradle.conf", r"/run/cradle/cradle\.sock", self.socket)
+        self.edit("cradle.conf", r"/var/lib/cradle/cradle\.db", str(folder / "cradle.db"))
         self.edit("cradle.conf", r"^idle_yield = false", "idle_yield = true")
         self.edit("cradle.conf", r'^file_prefix = .*', f'file_prefix = "{network.name}-{os.urandom(3).hex()}";')
         self.edit("cradle.conf", r'^hugepages = .*', 'hugepages = "no";')
