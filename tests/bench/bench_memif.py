@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Whole bootstraps, two processes: cradled with one worker and cradlestorm, over shared memory, on two CPUs.
 
-usage: bench_memif.py --build-dir DIR [--quick] [--devices N] [--json FILE]
-  --quick       up to 1,000,000 devices, shorter runs
-  --devices N   up to N devices only
+usage: bench_memif.py --build-dir DIR [--quick] [--devices N] [--outage] [--json FILE]
+  --quick       shorter runs
+  --devices N   up to N devices (1,000,000)
+  --outage      200,000 devices come back at once, behind 2 s of network: that alone, half a minute and more
 
 Busy time comes from the appliance itself: what its worker spent in turns that had work, divided by the bootstraps that
 finished meanwhile, so waiting for the generator does not count. The generator polls without giving its CPU away.
@@ -27,6 +28,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONCURRENCY = 512
 SESSIONS = 8192  # below every number of devices: each bootstrap opens a session and evicts one, whatever the size
+# Of both ends. The driver's own 2,048 bytes a buffer put the heads of all buffers into every 32nd set of the caches, and
+# more of them than are under way push the others out.
+RING = "rsize=10,bsize=1664"
+OUTAGE_DEVICES, OUTAGE_SESSIONS = 200_000, 262_144  # a session each: an operator who wants them back soon sizes so
+FLOOD_PER_S = 1_000_000
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 EXPECTED = """\
 /0/2=c80018636f6170733a2f2f7572692e6578616d706c653a35363834c10100c10200c8030b{ep}c004c2057077c10a02
@@ -60,17 +66,19 @@ APPLIANCE_NICE, GENERATOR_NICE = -20, -10
 class Appliance:
     """cradled with so many devices, the reference task and one memif port."""
 
-    def __init__(self, build, folder, devices):
+    def __init__(self, build, folder, devices, sessions=SESSIONS):
         self.build, self.folder, self.devices = build, folder, devices
-        self.memif, self.socket = folder / "memif.sock", folder / "cradle.sock"
+        self.memif, self.flood, self.socket = folder / "memif.sock", folder / "flood.sock", folder / "cradle.sock"
         shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
         text = (folder / "cradle.conf").read_text()
         for pattern, value in {
                 r"/run/cradle/cradle\.sock": str(self.socket),
-                r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={self.memif},rsize=12",
+                r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={self.memif},{RING}",
                 # A poller that yields loses its CPU for milliseconds where anything else runs there.
                 r"^idle_yield = \w+": f"idle_yield = {'false' if len(os.sched_getaffinity(0)) > 1 else 'true'}",
-                r"^sessions = \d+": f"sessions = {SESSIONS}",
+                r"^sessions = \d+": f"sessions = {sessions}",
+                r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=1,socket=%s,%s"; '
+                                'addresses = [ "198.18.9.1/24" ]; },' % (self.flood, RING),
                 r"# , (\{ port = 5683)": r", \1",
                 r"^file_prefix = .*": f'file_prefix = "bench-{os.getpid()}-{devices}";'}.items():
             text, n = re.subn(pattern, value, text, count=1, flags=re.M)
@@ -112,16 +120,16 @@ class Appliance:
         """(busy microseconds, counters) so far."""
         return self.ctl("status")["workers"][0]["busy_us"], self.ctl("stats", "--all")["counters"]
 
-    def storm_command(self, *argv):
+    def storm_command(self, *argv, poll=True):
         return [f"{self.build}/tools/storm/cradlestorm", "--port",
-                f"net_memif0,role=client,socket={self.memif},rsize=12", "--server", "198.18.0.1",
-                "--source", "198.18.4.0+1000", "--devices", str(self.devices), "--json", "-", "--poll",
+                f"net_memif0,role=client,socket={self.memif},{RING}", "--server", "198.18.0.1",
+                "--source", "198.18.4.0+1000", "--devices", str(self.devices), "--json", "-", *(["--poll"] if poll else []),
                 "--expect", self.folder / "expected", *map(str, argv)]
 
-    def storm(self, *argv):
+    def storm(self, *argv, poll=True, timeout=120):
         """The generator's report, and what the appliance counted meanwhile, busy time included."""
         busy, before = self.sample()
-        done = subprocess.run(self.storm_command(*argv), text=True, capture_output=True, timeout=120,
+        done = subprocess.run(self.storm_command(*argv, poll=poll), text=True, capture_output=True, timeout=timeout,
                               preexec_fn=come_first(GENERATOR_NICE))
         if not done.stdout:
             sys.exit("cradlestorm failed: " + done.stderr)
@@ -193,6 +201,52 @@ def flood(appliance, seconds):
             "hello_flood_sessions": moved["sessions_opened"]}
 
 
+def flood_and_devices(appliance, seconds):
+    """A million spoofed hellos a second on one port, or what the generator can do; devices on the other. Nobody may fail,
+    and the flood may not begin a handshake, let alone leave a session."""
+    _, before = appliance.sample()
+    command = [f"{appliance.build}/tools/storm/cradlestorm", "--port",
+               f"net_memif0,role=client,id=1,socket={appliance.flood},{RING}", "--server", "198.18.9.1", "--source",
+               "198.18.9.10+200", "--devices", "100000", "--psk", "--misbehave", "hello-flood", "--rate",
+               str(FLOOD_PER_S), "--duration", str(3 * seconds + 10), "--json", "-"]
+    spoofer = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               preexec_fn=come_first(GENERATOR_NICE))
+    try:
+        while appliance.sample()[1]["dtls_hello_verify"] - before["dtls_hello_verify"] < 10000:
+            if spoofer.poll() is not None:
+                sys.exit("the flood does not start")
+            time.sleep(0.02)
+        verified, begin = appliance.sample()[1]["dtls_hello_verify"], time.monotonic()
+        # Both generators share a CPU: neither may keep it to itself.
+        report, moved = appliance.storm("--psk", "--concurrency", 64, "--duration", seconds, poll=False)
+        took = time.monotonic() - begin
+        answered = appliance.sample()[1]["dtls_hello_verify"] - verified - moved["dtls_started"]
+        if spoofer.poll() is not None:
+            sys.exit("the flood ended before the devices")
+    finally:
+        spoofer.terminate()
+    offered = json.loads(spoofer.communicate(timeout=60)[0])
+    return {"flooded_hellos_per_s": answered / took, "flooded_offered_per_s": offered["done_per_s"],
+            "flooded_bootstraps_per_s": report["done_per_s"], "flooded_failed": report["failed"],
+            "flooded_handshakes": moved["dtls_started"] - report["offered"],
+            "flooded_p99_us": report["latency_us"]["whole"]["p99"]}
+
+
+def outage(options, folder):
+    """Everybody comes back at once, behind 2 s of network give or take one."""
+    appliance = Appliance(options.build_dir, folder, OUTAGE_DEVICES, OUTAGE_SESSIONS)
+    try:
+        report, moved = appliance.storm("--burst", OUTAGE_DEVICES, "--psk", "--rtt", "2000:1000",
+                                        *(["--plot", options.plot] if options.plot else []), poll=False, timeout=600)
+        return {"outage_200k_s": report["seconds"], "outage_200k_failed": OUTAGE_DEVICES - report["done"],
+                "outage_200k_p50_us": report["latency_us"]["whole"]["p50"],
+                "outage_200k_p99_us": report["latency_us"]["whole"]["p99"],
+                "outage_200k_busy_s": moved["busy_us"] / 1e6,
+                "outage_200k_memory_mb": memory_kb(appliance.process.pid) / 1024}
+    finally:
+        appliance.stop()
+
+
 def reload_under_load(appliance, size, rate, seconds):
     """A reload while devices bootstrap: how long it takes, and what it costs them. Nobody may fail, no datagram be lost."""
     _, before = appliance.sample()
@@ -252,6 +306,7 @@ def measure(options, appliances):
         figures[f"cost_{size}_over_10k"] = max(figures[f"{name}_cost_{size}_over_10k"] for name in ("nosec", "psk"))
     with few.alone(appliances.values()):
         figures |= flood(few, seconds)
+        figures |= flood_and_devices(few, seconds)
     with appliances[largest].alone(appliances.values()):
         figures |= reload_under_load(appliances[largest], largest, 5000, 3 if options.quick else 10)
     return figures
@@ -262,6 +317,8 @@ def main():
     parser.add_argument("--build-dir", required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--devices", type=int, default=None)
+    parser.add_argument("--outage", action="store_true")
+    parser.add_argument("--plot", help="with --outage: draw it")
     parser.add_argument("--json")
     options = parser.parse_args()
     if options.devices is None:
@@ -269,8 +326,11 @@ def main():
     appliances = {}
     with tempfile.TemporaryDirectory(prefix="cradle-bench-") as folder:
         try:
-            appliances = open_appliances(options, pathlib.Path(folder))
-            figures = measure(options, appliances)
+            if options.outage:
+                figures = outage(options, pathlib.Path(folder))
+            else:
+                appliances = open_appliances(options, pathlib.Path(folder))
+                figures = measure(options, appliances)
         finally:
             for appliance in appliances.values():
                 appliance.stop()

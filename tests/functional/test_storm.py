@@ -93,6 +93,19 @@ def test_a_wrong_write_is_a_failure(storm):
     assert one.run("--devices", 10, "--expect", wrong)[0] == 0
 
 
+def test_an_expectation_is_learnt_from_one_device(storm):
+    """Written down from one, it holds for all."""
+    one = storm()
+    learnt = one.folder / "learnt"
+    code, report = one.run("--first", 7, "--learn", learnt, "--psk")
+    assert code == 0, report
+    assert learnt.read_text() == EXPECTED
+    code, report = one.run("--devices", 50, "--expect", learnt)
+    assert code == 0 and report["writes_checked"] and report["done"] == 50
+    missing = one.folder / "missing"
+    assert one.run("--endpoint", "nobody-%u", "--learn", missing)[0] != 0 and not missing.exists()
+
+
 def test_an_unknown_device_is_refused(storm):
     one = storm()
     code, report = one.run("--devices", 5, "--endpoint", "nobody-%u")

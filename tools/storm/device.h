@@ -19,6 +19,7 @@
 #include "dataplane/core/timer_wheel.h"
 #include "tools/storm/expect.h"
 #include "tools/storm/histogram.h"
+#include "tools/storm/lesson.h"
 #include "tools/storm/misbehave.h"
 #include "tools/storm/names.h"
 #include "tools/storm/storm_dtls_client.h"
@@ -165,6 +166,7 @@ struct fleet {
 	struct rng rng;
 	const struct names *names;
 	const struct expect *expect;
+	struct lesson *lesson; /* NULL: nobody writes down what devices are told */
 	struct tally tally;
 };
 

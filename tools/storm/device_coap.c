@@ -131,6 +131,9 @@ take_write(struct fleet *fleet, struct device *device, const struct operation *o
 		return COAP_REQUEST_ENTITY_INCOMPLETE;
 	device->block_line = (int16_t)line;
 	device->block_at = (uint32_t)(part.offset + part.len);
+	if (fleet->lesson)
+		lesson_write(fleet->lesson, operation->path, operation->path_len, endpoint, len,
+			     &part);
 	fleet->tally.blocks += (operation->seen.has & COAP_HAS_BLOCK1) != 0;
 	if (line < 0 || !expect_matches(&expect->lines[line], endpoint, len, &part))
 		mark(fleet, device, -1, false);
@@ -160,6 +163,8 @@ carry_out(struct fleet *fleet, struct device *device, const struct operation *op
 	case COAP_PUT:
 		return take_write(fleet, device, operation);
 	case COAP_DELETE:
+		if (fleet->lesson)
+			lesson_delete(fleet->lesson, operation->path, operation->path_len);
 		mark(fleet, device,
 		     expect_find(fleet->expect, operation->path, operation->path_len, true), true);
 		return COAP_DELETED;

@@ -42,6 +42,32 @@ write_json(const struct report *report, const char *file)
 	return rc;
 }
 
+/* What the device was told, once it has heard all of it. */
+static int
+write_lesson(const struct report *report, const char *file)
+{
+	const struct lesson *lesson = report->config->lesson;
+	bool whole = report->tally->outcomes[OUTCOME_DONE] == 1 && !lesson->failed;
+	FILE *stream;
+	int rc;
+
+	if (!whole) {
+		fprintf(stderr,
+			"cradlestorm: --learn %s: the device did not finish, or was told "
+			"more than fits\n",
+			file);
+		return -1;
+	}
+	stream = fopen(file, "we");
+	rc = stream && fwrite(lesson->text, 1, lesson->text_len, stream) == lesson->text_len ? 0
+											     : -1;
+	if (stream && fclose(stream) != 0)
+		rc = -1;
+	if (rc < 0)
+		fprintf(stderr, "cradlestorm: %s: %s\n", file, strerror(errno));
+	return rc;
+}
+
 static int
 write_plot(const struct report *report, const char *file)
 {
@@ -79,6 +105,21 @@ write_pcap(const struct options *options)
 	return REPORT_EXIT_START;
 }
 
+/* All that was asked for besides the text. */
+static int
+write_files(const struct report *report, const struct options *options)
+{
+	int rc = 0;
+
+	if (options->json)
+		rc |= write_json(report, options->json);
+	if (options->plot)
+		rc |= write_plot(report, options->plot);
+	if (options->learn)
+		rc |= write_lesson(report, options->learn);
+	return rc;
+}
+
 static int
 run(const struct options *options)
 {
@@ -98,13 +139,23 @@ run(const struct options *options)
 	report.tally = &result->tally;
 	rc = (int)report_exit(&report);
 	report_text(&report, options->json && strcmp(options->json, "-") == 0 ? stderr : stdout);
-	if (options->json && write_json(&report, options->json) < 0)
-		rc = REPORT_EXIT_START;
-	if (options->plot && write_plot(&report, options->plot) < 0)
+	if (write_files(&report, options) < 0)
 		rc = REPORT_EXIT_START;
 	swarm_close(swarm);
 	free(result);
 	return rc;
+}
+
+static int
+act(struct options *options)
+{
+	if (options->pcap)
+		return write_pcap(options);
+	if (options->learn && !(options->swarm.lesson = calloc(1, sizeof *options->swarm.lesson))) {
+		fprintf(stderr, "cradlestorm: out of memory\n");
+		return REPORT_EXIT_START;
+	}
+	return can_plot(options) ? run(options) : REPORT_EXIT_START;
 }
 
 int
@@ -115,10 +166,7 @@ main(int argc, char **argv)
 
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_RUN:
-		if (options.pcap)
-			rc = write_pcap(&options);
-		else
-			rc = can_plot(&options) ? run(&options) : REPORT_EXIT_START;
+		rc = act(&options);
 		break;
 	case OPTIONS_HELP:
 		rc = REPORT_EXIT_DONE;
@@ -126,6 +174,7 @@ main(int argc, char **argv)
 	case OPTIONS_BAD:
 		break;
 	}
+	free(options.swarm.lesson);
 	options_free(&options);
 	return rc;
 }

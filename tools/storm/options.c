@@ -41,6 +41,7 @@ enum option_id {
 	OPTION_FIRST,
 	OPTION_CSV,
 	OPTION_PCT,
+	OPTION_LEARN,
 	OPTION_EXPECT,
 	OPTION_BOOTSTRAPS,
 	OPTION_CONCURRENCY,
@@ -99,6 +100,8 @@ static const struct option_text {
 	{ OPTION_PCT, "pct", "FORMAT", "preferred content format (none)", NULL },
 	{ OPTION_EXPECT, "expect", "FILE",
 	  "what must be written: lines PATH=HEX with {ep} and {hex:ep}, PATH=*, -PATH", NULL },
+	{ OPTION_LEARN, "learn", "FILE",
+	  "one device bootstraps, and what it is told is written as such a file", NULL },
 	{ OPTION_CONCURRENCY, "concurrency", "N", "closed loop: so many at a time (64)", "Load" },
 	{ OPTION_BOOTSTRAPS, "bootstraps", "N", "closed loop: so many in all (every device once)",
 	  NULL },
@@ -374,6 +377,9 @@ take_devices(struct options *options, enum option_id id, const char *name, const
 		rc = read_whole(name, value, 0, UINT32_MAX / 2, &number);
 		options->names.first = (uint32_t)number;
 		return rc;
+	case OPTION_LEARN:
+		options->learn = value;
+		return 0;
 	case OPTION_CSV:
 		return load_names(options, value);
 	case OPTION_EXPECT:
@@ -529,6 +535,8 @@ complete_plan(struct options *options)
 		plan->total = swarm->devices;
 	if (plan->kind == PLAN_BURST && swarm->devices < plan->total)
 		swarm->devices = (uint32_t)plan->total;
+	if (options->learn && (plan->total != 1 || swarm->devices != 1))
+		return complain("--learn is for one device and one bootstrap");
 	if (swarm->devices < swarm->n_cores)
 		return complain("there are fewer devices than cores");
 	/* A share of no device at a time would never end. */

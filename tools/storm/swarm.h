@@ -43,6 +43,7 @@ struct swarm_config {
 	struct fleet_settings fleet;
 	const struct names *names;
 	const struct expect *expect;
+	struct lesson *lesson; /* of the only device, or NULL */
 	const char *eal_args;
 };
 

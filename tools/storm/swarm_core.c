@@ -606,6 +606,7 @@ core_new(struct swarm *swarm, unsigned index)
 	core->fleet.stride = config->n_cores;
 	core->fleet.names = config->names;
 	core->fleet.expect = config->expect;
+	core->fleet.lesson = config->lesson;
 	if (allocate_devices(core))
 		return core;
 	core_free(core);
