@@ -72,8 +72,11 @@ exchange_write(const struct exchange *exchange, const struct batch_step *step,
 	if (block2_wanted(&exchange->block, step)) {
 		struct coap_block due = block2_due(&exchange->block);
 
+		/* The place is one in the answer: nothing of the step's own stands there. */
 		coap_write_option_uint(writer, &last, COAP_OPTION_BLOCK2, coap_block_encode(&due));
-	} else if (block1_needed(&exchange->block, step)) {
+		return;
+	}
+	if (block1_needed(&exchange->block, step)) {
 		struct coap_block due = block1_due(&exchange->block, step);
 
 		offset = exchange->block.offset;

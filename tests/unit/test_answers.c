@@ -92,6 +92,7 @@ asked_block(const struct world *world)
 	struct coap_msg msg = sent(world, world->out.used - 1);
 	struct coap_options_seen seen;
 
+	cr_assert_eq(msg.payload_len, 0, "a request for a block has no payload");
 	cr_assert_eq(coap_options_check(&msg, &seen), COAP_OPTIONS_FINE);
 	return seen.has & COAP_HAS_BLOCK2 ? (int64_t)seen.block2 : -1;
 }
