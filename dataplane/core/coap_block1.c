@@ -2,6 +2,8 @@
 
 #include "dataplane/core/bootstrap.h"
 
+enum { SZX_SMALL_DEVICE = 4 };
+
 struct coap_block
 block1_due(const struct block_place *block, const struct batch_step *step)
 {
@@ -30,18 +32,41 @@ reply_block(const struct coap_options_seen *seen, struct coap_block *answer)
 	return (seen->has & COAP_HAS_BLOCK1) && coap_block_decode(seen->block1, answer) == 0;
 }
 
-/* 4.13 with a smaller size: the device can't take that much at once (RFC 7959 2.9.3). Each time the
- * size falls, so this ends. A size that would not cut this payload any smaller helps nobody. */
+/*
+ * The device can't take that much at once. Its hint counts where it would cut this payload. Without
+ * one, 4.13 to a request that went whole is a hint to try blocks (RFC 7959 2.9.3): of 256 bytes,
+ * which small devices are built for, or of less where that cuts nothing; unless Size1 says that the
+ * whole is too much in any case.
+ */
+static bool
+smaller_size(const struct block_place *block, const struct batch_step *step,
+	     const struct coap_options_seen *seen, uint8_t *szx)
+{
+	struct coap_block hint;
+
+	if (seen->has & COAP_HAS_BLOCK1) {
+		*szx = reply_block(seen, &hint) ? hint.szx : COAP_SZX_MAX;
+	} else if (block1_needed(block, step) ||
+		   ((seen->has & COAP_HAS_SIZE1) && seen->size1 < step->payload_len)) {
+		return false;
+	} else {
+		*szx = SZX_SMALL_DEVICE;
+		while (*szx && coap_block_size(*szx) >= step->payload_len)
+			(*szx)--;
+	}
+	return *szx < block->szx && coap_block_size(*szx) < step->payload_len;
+}
+
+/* 4.13: from the start in smaller blocks. Each time the size falls, so this ends. */
 static enum block1_verdict
 restart_smaller(struct block_place *block, const struct batch_step *step,
 		const struct coap_options_seen *seen)
 {
-	struct coap_block hint;
+	uint8_t szx;
 
-	if (!reply_block(seen, &hint) || hint.szx >= block->szx ||
-	    coap_block_size(hint.szx) >= step->payload_len)
+	if (!smaller_size(block, step, seen, &szx))
 		return BLOCK1_FINAL;
-	block->szx = hint.szx;
+	block->szx = szx;
 	block->offset = 0;
 	return BLOCK1_AGAIN;
 }

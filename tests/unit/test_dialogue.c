@@ -299,7 +299,6 @@ Test(dialogue, a_wrong_reply_ends_the_run_and_sends_no_finish)
 		COAP_CODE(3, 0),
 		COAP_CODE(2, 30),
 		COAP_REQUEST_ENTITY_INCOMPLETE,
-		COAP_REQUEST_ENTITY_TOO_LARGE,
 	};
 
 	for (unsigned c = 0; c < sizeof wrong; c++)
@@ -317,6 +316,28 @@ Test(dialogue, a_wrong_reply_ends_the_run_and_sends_no_finish)
 			cr_expect_eq(world_count(world, COUNTER_bs_failed_reply), 1);
 			world_free(world);
 		}
+}
+
+/* RFC 7959 2.9.3: the device may take it in blocks. A Finish has nothing to be cut. */
+Test(dialogue, a_write_that_is_too_large_is_tried_in_blocks_once)
+{
+	for (unsigned step = 0; step < STEPS; step++) {
+		struct world *world = world_ready(2);
+		struct coap_header request = start_at(world, step);
+
+		reply_as(world, &request, COAP_ACK, COAP_REQUEST_ENTITY_TOO_LARGE, 0);
+		if (step < 2) {
+			cr_assert_eq(world->out.used, 1);
+			cr_expect_eq(sent(world, 0).payload_len, 16);
+			request = asked(world);
+			reply_as(world, &request, COAP_ACK, COAP_REQUEST_ENTITY_TOO_LARGE, 0);
+		}
+		cr_expect_eq(world->out.used, 0);
+		expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+		cr_expect_eq(last_event(world)->code, COAP_REQUEST_ENTITY_TOO_LARGE);
+		cr_expect_eq(last_event(world)->step, step);
+		world_free(world);
+	}
 }
 
 /* What broke for others: a client that answers 2.01 to a write stopped a server. To Finish it is

@@ -433,6 +433,14 @@ Test(exchange, block_replies)
 		  6 },
 		{ "4.13 without hint", 3000, 0, COAP_REQUEST_ENTITY_TOO_LARGE, -1, 0, BLOCK1_FINAL,
 		  0, 6 },
+		{ "4.13 to a plain write, without hint", 900, 0, COAP_REQUEST_ENTITY_TOO_LARGE, -1,
+		  0, BLOCK1_AGAIN, 0, 4 },
+		{ "4.13 to a short write, without hint", 100, 0, COAP_REQUEST_ENTITY_TOO_LARGE, -1,
+		  0, BLOCK1_AGAIN, 0, 2 },
+		{ "4.13 to one that no block cuts", 16, 0, COAP_REQUEST_ENTITY_TOO_LARGE, -1, 0,
+		  BLOCK1_FINAL, 0, 6 },
+		{ "4.13 with a reserved size", 3000, 0, COAP_REQUEST_ENTITY_TOO_LARGE, 0, 7,
+		  BLOCK1_FINAL, 0, 6 },
 		{ "4.13, same size", 3000, 0, COAP_REQUEST_ENTITY_TOO_LARGE, 0, 6, BLOCK1_FINAL, 0,
 		  6 },
 		{ "4.13, smaller", 3000, 2048, COAP_REQUEST_ENTITY_TOO_LARGE, 0, 3, BLOCK1_AGAIN, 0,
@@ -459,6 +467,59 @@ Test(exchange, block_replies)
 		cr_expect_eq(block.szx, cases[i].want_szx, "%s", cases[i].what);
 		free(step);
 	}
+}
+
+/* RFC 7959 2.9.3: Size1 of a 4.13 is the most that the device takes in all. */
+Test(exchange, what_is_too_large_in_all_is_not_tried_in_blocks)
+{
+	struct batch_step *step = put_step(900);
+	struct coap_options_seen seen = { .has = COAP_HAS_SIZE1, .size1 = 899 };
+	struct block_place block;
+
+	block_init(&block);
+	cr_expect_eq(block1_reply(&block, step, COAP_REQUEST_ENTITY_TOO_LARGE, &seen),
+		     BLOCK1_FINAL);
+	seen.size1 = 900;
+	cr_expect_eq(block1_reply(&block, step, COAP_REQUEST_ENTITY_TOO_LARGE, &seen),
+		     BLOCK1_AGAIN);
+	cr_expect_eq(block.szx, 4);
+	/* Refused again without a hint: there is nothing more to try. */
+	cr_expect_eq(block1_reply(&block, step, COAP_REQUEST_ENTITY_TOO_LARGE, &no_options),
+		     BLOCK1_FINAL);
+	free(step);
+}
+
+/* Every size, and from each to every smaller one in the middle: the bytes are those of the step. */
+Test(exchange, a_transfer_shrinks_from_every_size_to_every_smaller_one)
+{
+	struct batch_step *step = put_step(4000);
+
+	for (uint8_t from = 0; from <= COAP_SZX_MAX; from++)
+		for (uint8_t to = 0; to <= from; to++) {
+			struct block_place block;
+			uint8_t got[4000];
+			unsigned blocks = 0;
+
+			block_init(&block);
+			block.szx = from;
+			for (;;) {
+				struct coap_block due = block1_due(&block, step);
+				struct coap_options_seen seen =
+					with_block1(due.num, 1, blocks == 1 ? to : due.szx);
+
+				cr_assert_eq(due.num * coap_block_size(due.szx), block.offset);
+				memcpy(got + block.offset, batch_step_payload(step) + block.offset,
+				       block1_len(&block, step));
+				blocks++;
+				if (!due.more)
+					break;
+				cr_assert_eq(block1_reply(&block, step, COAP_CONTINUE, &seen),
+					     BLOCK1_AGAIN);
+			}
+			cr_expect_eq(block.szx, to);
+			cr_expect(memcmp(got, batch_step_payload(step), sizeof got) == 0);
+		}
+	free(step);
 }
 
 Test(exchange, a_transfer_starts_over_once_after_4_08)
