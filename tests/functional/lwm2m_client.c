@@ -5,7 +5,7 @@
  * Bootstrap-Request and then answers the server's operations on the same session, as devices do, until Finish, an
  * error reply or the time-out. What it sees goes to standard output, one JSON object a line:
  *
- *	{"event":"reply","code":"2.04"}
+ *	{"event":"reply","code":"2.04","format":-1,"payload":""}
  *	{"event":"operation","method":"PUT","path":"/0/2","format":11542,"accept":-1,"payload":"c80016..","answer":"2.04"}
  *	{"event":"end","result":"finished"}         finished, refused, timeout, reset, failed
  *
@@ -29,6 +29,13 @@ struct answer_rule {
 	coap_pdu_code_t code;
 };
 
+/* What the answer to a step carries. */
+struct content_rule {
+	int step; /* from 1 */
+	uint16_t format;
+	const char *text;
+};
+
 struct client {
 	const char *host, *port, *source_port;
 	const char *identity, *key;
@@ -37,10 +44,15 @@ struct client {
 	size_t n_queries;
 	struct answer_rule answers[ANSWERS_MAX];
 	size_t n_answers;
+	struct content_rule contents[ANSWERS_MAX];
+	size_t n_contents;
 	int accept;
 	int drop_step; /* this step is never answered (its handler's reply is suppressed) */
 	unsigned timeout_s;
 	bool human;
+	unsigned stay_s; /* after an error answer of ours, for what the server does then */
+
+	uint64_t deadline_ms;
 
 	unsigned steps;
 	bool ended;
@@ -56,6 +68,15 @@ print_hex(const uint8_t *bytes, size_t len)
 		printf("%02x", bytes[i]);
 }
 
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 static void
 end(const char *result)
 {
@@ -63,6 +84,15 @@ end(const char *result)
 		return;
 	client.ended = true;
 	client.result = result;
+}
+
+static void
+fail_soon(void)
+{
+	if (client.stay_s == 0)
+		end("failed");
+	else
+		client.deadline_ms = now_ms() + client.stay_s * 1000;
 }
 
 static int
@@ -105,6 +135,21 @@ choose_answer(coap_pdu_code_t method, bool finish)
 		if (client.answers[i].step == 0 || client.answers[i].step == (int)client.steps)
 			return client.answers[i].code;
 	return default_answer(method, finish);
+}
+
+/* Large content goes out in blocks: libcoap does that. */
+static void
+add_content(coap_resource_t *resource, coap_session_t *session, const coap_pdu_t *request,
+	    const coap_string_t *query, coap_pdu_t *response)
+{
+	for (size_t i = 0; i < client.n_contents; i++) {
+		const struct content_rule *rule = &client.contents[i];
+
+		if (rule->step == (int)client.steps)
+			coap_add_data_large_response(resource, session, request, response, query,
+						     rule->format, -1, 0, strlen(rule->text),
+						     (const uint8_t *)rule->text, NULL, NULL);
+	}
 }
 
 static void
@@ -150,11 +195,31 @@ on_operation(coap_resource_t *resource, coap_session_t *session, const coap_pdu_
 		end("silent");
 	else
 		coap_pdu_set_code(response, answer);
+	if (COAP_RESPONSE_CLASS(answer) == 2)
+		add_content(resource, session, request, query, response);
 	if (finish && answer == COAP_RESPONSE_CODE_CHANGED)
 		end("finished");
 	else if (COAP_RESPONSE_CLASS(answer) > 2)
-		end("failed");
+		fail_soon();
 	coap_delete_string(uri_path);
+}
+
+static void
+print_reply(const coap_pdu_t *reply, coap_pdu_code_t code)
+{
+	const uint8_t *data = NULL;
+	size_t len = 0, offset, total;
+
+	coap_get_data_large(reply, &len, &data, &offset, &total);
+	if (client.human) {
+		printf("  <- reply %u.%02u\n", code >> 5, code & 31);
+	} else {
+		printf("{\"event\":\"reply\",\"code\":\"%u.%02u\",\"format\":%d,\"payload\":\"",
+		       code >> 5, code & 31, option_uint(reply, COAP_OPTION_CONTENT_FORMAT));
+		print_hex(data, len);
+		printf("\"}\n");
+	}
+	fflush(stdout);
 }
 
 static coap_response_t
@@ -163,13 +228,11 @@ on_reply(coap_session_t *session, const coap_pdu_t *sent, const coap_pdu_t *rece
 {
 	coap_pdu_code_t code = coap_pdu_get_code(received);
 
-	if (client.human)
-		printf("  <- reply %u.%02u\n", code >> 5, code & 31);
-	else
-		printf("{\"event\":\"reply\",\"code\":\"%u.%02u\"}\n", code >> 5, code & 31);
-	fflush(stdout);
+	print_reply(received, code);
 	if (COAP_RESPONSE_CLASS(code) != 2)
 		end("refused");
+	else if (!strcmp(client.method, "GET"))
+		end("finished"); /* a Bootstrap-Pack, whole: libcoap fetched its blocks */
 	return COAP_RESPONSE_OK;
 }
 
@@ -308,21 +371,11 @@ serve_operations(coap_context_t *context)
 	return true;
 }
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void
 run(coap_context_t *context)
 {
-	uint64_t deadline = now_ms() + client.timeout_s * 1000;
-
-	while (!client.ended && now_ms() < deadline)
+	client.deadline_ms = now_ms() + client.timeout_s * 1000;
+	while (!client.ended && now_ms() < client.deadline_ms)
 		coap_io_process(context, 100);
 	end("timeout");
 	/* The last answer may still stand in a queue. */
@@ -340,6 +393,8 @@ usage(FILE *to)
 		    "  -u PATH          request path, default bs\n"
 		    "  -a FORMAT        Accept option\n"
 		    "  -r STEP=CODE     answer step STEP (0: all) with CODE, for example 2=4.00\n"
+		    "  -p STEP=FORMAT:TEXT  content of the answer to step STEP\n"
+		    "  -s SECONDS       stay so long after an error answer of ours\n"
 		    "  -d STEP          never answer step STEP, and leave\n"
 		    "  -b PORT          local port\n"
 		    "  -t SECONDS       give up after (default 30)\n"
@@ -361,11 +416,25 @@ parse_rule(const char *text)
 }
 
 static bool
+parse_content(const char *text)
+{
+	struct content_rule *rule = &client.contents[client.n_contents];
+	const char *colon = strchr(text, ':');
+
+	if (client.n_contents == ANSWERS_MAX || !colon ||
+	    sscanf(text, "%d=%hu:", &rule->step, &rule->format) != 2)
+		return false;
+	rule->text = colon + 1;
+	client.n_contents++;
+	return true;
+}
+
+static bool
 parse_arguments(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "i:k:m:u:a:r:d:b:t:Hvh")) != -1) {
+	while ((option = getopt(argc, argv, "i:k:m:u:a:r:p:d:b:t:s:Hvh")) != -1) {
 		switch (option) {
 		case 'i':
 			client.identity = optarg;
@@ -401,6 +470,13 @@ parse_arguments(int argc, char **argv)
 		case 'r':
 			if (!parse_rule(optarg))
 				return false;
+			break;
+		case 'p':
+			if (!parse_content(optarg))
+				return false;
+			break;
+		case 's':
+			client.stay_s = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'h':
 			usage(stdout);

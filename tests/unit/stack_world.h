@@ -332,7 +332,8 @@ world_feed_at(struct world *world, struct peer peer, const void *bytes, size_t l
 
 	if (!exact)
 		abort();
-	memcpy(exact, bytes, len);
+	if (len)
+		memcpy(exact, bytes, len);
 	world_clear(world);
 	stack_receive(world->stack, world->now, &in, 1, &world->out);
 	free(exact);
