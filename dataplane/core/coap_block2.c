@@ -42,13 +42,14 @@ remember_first(struct answer *answer, const struct coap_options_seen *seen)
 		memcpy(answer->etag, seen->etag.value, answer->etag_len);
 }
 
+/* Devices that tell an ETag with the first block only are taken at their word. */
 static bool
 same_representation(const struct answer *answer, const struct coap_options_seen *seen)
 {
-	size_t len = seen->has & COAP_HAS_ETAG ? seen->etag.len : 0;
-
-	return len == answer->etag_len &&
-	       (len == 0 || memcmp(answer->etag, seen->etag.value, len) == 0);
+	if (!(seen->has & COAP_HAS_ETAG) || answer->etag_len == 0)
+		return true;
+	return seen->etag.len == answer->etag_len &&
+	       memcmp(answer->etag, seen->etag.value, answer->etag_len) == 0;
 }
 
 static bool

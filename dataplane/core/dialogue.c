@@ -308,11 +308,21 @@ is_run(const struct batch *batch)
 	return batch && batch->n_steps && !batch->pack;
 }
 
+/* What a refused request is answered: an error, whatever the command says. */
+static uint8_t
+refusal_code(const struct stack_command *command, uint8_t otherwise)
+{
+	unsigned class = coap_code_class(command->code);
+
+	return class == COAP_CLASS_CLIENT_ERROR || class == COAP_CLASS_SERVER_ERROR ? command->code
+										    : otherwise;
+}
+
 static bool
 take_run(struct stack *stack, struct session *session, const struct stack_command *command)
 {
 	if (!is_run(command->batch)) {
-		session->code = command->code ? command->code : COAP_BAD_REQUEST;
+		session->code = refusal_code(command, COAP_BAD_REQUEST);
 		session_transition(stack, session, BOOTSTRAP_ON_NO_BATCH);
 		return false;
 	}
@@ -331,9 +341,8 @@ take_pack(struct stack *stack, struct session *session, const struct stack_comma
 	struct block_place *place = &session->exchange.block;
 
 	if (!batch || !pack_is_sound(batch)) {
-		session->code = command->code ? command->code
-				: batch       ? COAP_NOT_IMPLEMENTED
-					      : COAP_BAD_REQUEST;
+		session->code =
+			refusal_code(command, batch ? COAP_NOT_IMPLEMENTED : COAP_BAD_REQUEST);
 		session_transition(stack, session, BOOTSTRAP_ON_NO_BATCH);
 		return false;
 	}

@@ -159,6 +159,7 @@ keeps_pack(const struct session *session, uint8_t cause)
 struct ending {
 	uint8_t cause; /* enum session_cause */
 	enum counter counter;
+	uint8_t reply; /* to the request that waits; COAP_EMPTY: session->code, where one waits */
 };
 
 static const struct ending endings[] = {
@@ -174,8 +175,10 @@ static const struct ending endings[] = {
 	[BOOTSTRAP_DO_STOP] = { CAUSE_NONE, COUNTER_bs_stopped },
 	[BOOTSTRAP_DO_REFUSE] = { CAUSE_NONE, COUNTER_bs_refused_no_batch },
 	[BOOTSTRAP_DO_REFUSE_PACK] = { CAUSE_NONE, COUNTER_bs_pack_refused },
-	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch },
-	[BOOTSTRAP_DO_TURN_AWAY] = { CAUSE_CANCELLED, COUNTER_bs_cancelled },
+	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch,
+				   COAP_SERVICE_UNAVAILABLE },
+	[BOOTSTRAP_DO_TURN_AWAY] = { CAUSE_CANCELLED, COUNTER_bs_cancelled,
+				     COAP_SERVICE_UNAVAILABLE },
 };
 
 /* The run is over, well or not: it is told, and its session lingers for copies of the request. */
@@ -203,25 +206,32 @@ fail_unusable(struct stack *stack, struct session *session)
 		[CAUSE_TOO_LONG] = COUNTER_bs_failed_answer_long,
 		[CAUSE_NO_ROOM] = COUNTER_bs_failed_answer_room,
 	};
-	const struct ending ending = { session->cause, counters[session->cause] };
+	const struct ending ending = { .cause = session->cause,
+				       .counter = counters[session->cause] };
 
 	end_run(stack, session, &ending);
 }
 
 /* The request waits no longer: it is answered with an error. */
 static void
-refuse(struct stack *stack, struct session *session, uint8_t code, const struct ending *ending)
+refuse(struct stack *stack, struct session *session, const struct ending *ending)
 {
-	answer(stack, session, code);
+	answer(stack, session, ending->reply ? ending->reply : session->code);
 	end_run(stack, session, ending);
+}
+
+static void
+await_batch(struct stack *stack, struct session *session, enum counter counter)
+{
+	count(&stack->counters, counter);
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, stack->limits->batch_wait_us);
 }
 
 static void
 ask_rest(struct stack *stack, struct session *session)
 {
-	count(&stack->counters, COUNTER_bs_answers);
-	session->exchange.retransmits_left = 0;
-	dialogue_arm(stack, session, stack->limits->batch_wait_us);
+	await_batch(stack, session, COUNTER_bs_answers);
 	events_tell_ask(stack, session);
 }
 
@@ -313,8 +323,7 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 	case BOOTSTRAP_DO_NOTHING:
 		return;
 	case BOOTSTRAP_DO_ASK:
-		count(&stack->counters, COUNTER_bs_compiled_waiting);
-		dialogue_arm(stack, session, stack->limits->batch_wait_us);
+		await_batch(stack, session, COUNTER_bs_compiled_waiting);
 		return;
 	case BOOTSTRAP_DO_ASK_REST:
 		ask_rest(stack, session);
@@ -348,11 +357,9 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 		return;
 	case BOOTSTRAP_DO_REFUSE:
 	case BOOTSTRAP_DO_REFUSE_PACK:
-		refuse(stack, session, session->code, &endings[action]);
-		return;
 	case BOOTSTRAP_DO_GIVE_UP:
 	case BOOTSTRAP_DO_TURN_AWAY:
-		refuse(stack, session, COAP_SERVICE_UNAVAILABLE, &endings[action]);
+		refuse(stack, session, &endings[action]);
 		return;
 	case BOOTSTRAP_DO_FINISH:
 	case BOOTSTRAP_DO_FAIL_REPLY:

@@ -116,6 +116,9 @@ dialogue_judge(struct stack *stack, struct session *session, const struct coap_m
 	session->code = code;
 	if (answer_matters(session))
 		return judge_answer(stack, session, msg, seen);
+	/* Nearly all replies: nothing of blocks is in them. */
+	if (!block1_needed(&session->exchange.block, step) && bootstrap_accepts(step->expect, code))
+		return accept(stack, session, code);
 	switch (block1_reply(&session->exchange.block, step, code, seen)) {
 	case BLOCK1_AGAIN:
 		return BOOTSTRAP_ON_BLOCK;

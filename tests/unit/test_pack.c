@@ -461,9 +461,11 @@ Test(pack, the_control_side_refuses_with_its_code)
 		{ COAP_NOT_IMPLEMENTED, COAP_NOT_IMPLEMENTED },
 		{ COAP_METHOD_NOT_ALLOWED, COAP_METHOD_NOT_ALLOWED },
 		{ 0, COAP_BAD_REQUEST },
+		{ COAP_CONTENT, COAP_BAD_REQUEST },
+		{ 0xff, COAP_BAD_REQUEST },
 	};
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		struct world *world = pack_world();
 		struct get get = { .accept = 112, .block = -1, .mid = 7 };
 		struct session_ref ref = ask_for_pack(world, &get);
