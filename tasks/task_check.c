@@ -4,27 +4,14 @@
 #include <string.h>
 
 #include "tasks/task_tree.h"
+#include "tasks/task_vars.h"
 #include "tasks/write.h"
-
-enum { VAR_BUCKETS = 256 };
-
-/* A variable that the task sets or reads somewhere. */
-struct known_var {
-	const char *name;
-	size_t len;
-	unsigned definitions;
-	bool used;
-	/* Set once, unconditionally, before the node at hand, to the same for every device. */
-	bool constant;
-	struct known_var *next; /* in its bucket */
-};
 
 struct checker {
 	struct task *task;
 	struct diag_list *diags;
-	struct known_var *vars[VAR_BUCKETS];
+	struct task_vars vars;
 	const struct expr_var *constants; /* values of the constant ones */
-	bool any_name;                    /* a computed name may be any variable */
 	bool in_correction;
 };
 
@@ -80,70 +67,6 @@ relocate(struct checker *checker, const struct task_attribute *attribute, size_t
 	}
 }
 
-/* FNV-1a. */
-static struct known_var **
-var_bucket(struct checker *checker, const char *name, size_t len)
-{
-	uint32_t hash = 0x811c9dc5;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)name[i]) * 0x01000193;
-	return &checker->vars[hash % VAR_BUCKETS];
-}
-
-static struct known_var *
-find_var(struct checker *checker, const char *name, size_t len)
-{
-	struct known_var *var = *var_bucket(checker, name, len);
-
-	while (var && (var->len != len || memcmp(var->name, name, len)))
-		var = var->next;
-	return var;
-}
-
-/* The variable, known from now on. Without memory any name is. */
-static struct known_var *
-know_var(struct checker *checker, const char *name, size_t len)
-{
-	struct known_var *var = find_var(checker, name, len);
-	struct known_var **bucket = var_bucket(checker, name, len);
-
-	if (var)
-		return var;
-	var = arena_alloc(&checker->task->arena, sizeof *var);
-	if (!var) {
-		checker->any_name = true;
-		return NULL;
-	}
-	*var = (struct known_var){ .name = name, .len = len, .next = *bucket };
-	*bucket = var;
-	return var;
-}
-
-static void
-define_var(struct checker *checker, const char *name, size_t len)
-{
-	struct known_var *var = know_var(checker, name, len);
-
-	if (var)
-		var->definitions++;
-}
-
-static void
-use_vars(struct checker *checker, const struct template *template)
-{
-	const void *cursor = NULL;
-	const char *name;
-	size_t len;
-
-	while (template_next_var(template, &cursor, &name, &len)) {
-		struct known_var *var = know_var(checker, name, len);
-
-		if (var)
-			var->used = true;
-	}
-}
-
 static void
 parse_attribute(struct checker *checker, struct task_node *node, int index)
 {
@@ -164,7 +87,7 @@ parse_attribute(struct checker *checker, struct task_node *node, int index)
 	relocate(checker, attribute, before);
 	if (!attribute->template)
 		return;
-	use_vars(checker, attribute->template);
+	task_vars_use(&checker->vars, attribute->template);
 	attribute->value.kind = VALUE_STRING;
 	attribute->literal = template_is_literal(attribute->template, &attribute->value.text.at,
 						 &attribute->value.text.len);
@@ -176,9 +99,10 @@ static void
 define_by_attribute(struct checker *checker, const struct task_attribute *attribute)
 {
 	if (attribute->literal)
-		define_var(checker, attribute->value.text.at, attribute->value.text.len);
+		task_vars_define(&checker->vars, attribute->value.text.at,
+				 attribute->value.text.len);
 	else
-		checker->any_name = true;
+		checker->vars.any_name = true;
 }
 
 /* What a <store> makes; a type that cannot be told is refused by the second walk. */
@@ -207,7 +131,7 @@ parse_nodes(struct checker *checker, struct task_node *node)
 		if (node->tag == TAG_FOREACH && node->attributes[FOREACH_ITERATOR].given)
 			define_by_attribute(checker, &node->attributes[FOREACH_ITERATOR]);
 		else if (node->tag == TAG_FOREACH)
-			define_var(checker, "i", 1);
+			task_vars_define(&checker->vars, "i", 1);
 		if (node->otherwise)
 			parse_nodes(checker, node->otherwise);
 		parse_nodes(checker, node->children);
@@ -251,24 +175,6 @@ ask_random(void *ctx, uint8_t *bytes, size_t len)
 	return -1;
 }
 
-static bool
-uses_open_var(struct checker *checker, const struct template *template)
-{
-	const void *cursor = NULL;
-	const char *name;
-	size_t len;
-
-	if (checker->any_name)
-		return true;
-	while (template_next_var(template, &cursor, &name, &len)) {
-		const struct known_var *var = find_var(checker, name, len);
-
-		if (!var || !var->constant)
-			return true;
-	}
-	return false;
-}
-
 /* What is the same for every device is evaluated now. What fails is left to the run: it may
  * never be reached. */
 static void
@@ -284,7 +190,7 @@ fold(struct checker *checker, struct task_attribute *attribute)
 
 	if (!attribute->template || attribute->literal ||
 	    template_depends(attribute->template) != EXPR_CONSTANT ||
-	    uses_open_var(checker, attribute->template))
+	    task_vars_uses_open(&checker->vars, attribute->template))
 		return;
 	if (template_eval(attribute->template, &eval, &value) || asked || value.kind == VALUE_NULL)
 		return;
@@ -485,7 +391,7 @@ check_output(struct checker *checker, struct task_node *node)
 	if (!output->template || !check_kinds(checker, node, TARGET_OUTPUT, 1u << VALUE_STRING,
 					      "a variable is named by text"))
 		return;
-	var = name ? find_var(checker, name, len) : NULL;
+	var = name ? task_vars_find(&checker->vars, name, len) : NULL;
 	node->target.answers = !var || var->used;
 	checker->task->answers |= node->target.answers;
 	if (!node->target.answers)
@@ -554,8 +460,8 @@ check_store(struct checker *checker, struct task_node *node, bool unconditional)
 	if (node->store != STORE_VAR || !node->attributes[STORE_TARGET].literal ||
 	    !value->constant || !unconditional)
 		return;
-	var = find_var(checker, node->attributes[STORE_TARGET].value.text.at,
-		       node->attributes[STORE_TARGET].value.text.len);
+	var = task_vars_find(&checker->vars, node->attributes[STORE_TARGET].value.text.at,
+			     node->attributes[STORE_TARGET].value.text.len);
 	constant = arena_alloc(&checker->task->arena, sizeof *constant);
 	if (!var || var->definitions > 1 || !constant)
 		return;
@@ -641,45 +547,33 @@ check_configuration(struct checker *checker, struct task_node *node)
 }
 
 static void
-check_node(struct checker *checker, struct task_node *node, bool unconditional)
+check_defaults(struct checker *checker, const struct task_node *node)
+{
+	const struct task_attribute *value = &node->attributes[DEFAULTS_VALUE];
+
+	if (value->given && !value->len)
+		check_error(checker, node, DEFAULTS_VALUE,
+			    "an empty attribute is null, which is no default: write ${''} for an "
+			    "empty text");
+}
+
+/* What a lwm2mBootstrap holds. */
+static void
+check_operation(struct checker *checker, struct task_node *node)
+{
+	if (node->tag == TAG_WRITE)
+		check_write(checker, node);
+	else if (node->tag == TAG_UPLOAD)
+		check_upload(checker, node);
+	else
+		check_target(checker, node);
+}
+
+/* What decides what is done, and tells of it. */
+static void
+check_flow(struct checker *checker, struct task_node *node)
 {
 	switch (node->tag) {
-	case TAG_STORE:
-		check_store(checker, node, unconditional);
-		break;
-	case TAG_BOOTSTRAP:
-		check_bootstrap(checker, node);
-		break;
-	case TAG_WRITE:
-		check_write(checker, node);
-		break;
-	case TAG_DELETE:
-	case TAG_DISCOVER:
-	case TAG_READ:
-		check_target(checker, node);
-		break;
-	case TAG_UPLOAD:
-		check_upload(checker, node);
-		break;
-	case TAG_CLEANSE:
-		check_word(checker, node, CLEANSE_ON_ERROR, on_error_by_name, ON_ERROR_WORDS);
-		break;
-	case TAG_CONFIGURATION:
-		check_configuration(checker, node);
-		break;
-	case TAG_JOIN:
-	case TAG_LEAVE:
-	case TAG_REMOVE_PROPERTY:
-		checker->task->effects = true;
-		check_kinds(checker, node, 0, 1u << VALUE_STRING, "names are text");
-		break;
-	case TAG_DEFAULTS:
-		if (node->attributes[DEFAULTS_VALUE].given && !node->attributes[DEFAULTS_VALUE].len)
-			check_error(
-				checker, node, DEFAULTS_VALUE,
-				"an empty attribute is null, which is no default: write ${''} for "
-				"an empty text");
-		break;
 	case TAG_IF:
 	case TAG_WHILE:
 		check_boolean(checker, node, IF_EXPR);
@@ -704,6 +598,43 @@ check_node(struct checker *checker, struct task_node *node, bool unconditional)
 		break;
 	default:
 		break;
+	}
+}
+
+static void
+check_node(struct checker *checker, struct task_node *node, bool unconditional)
+{
+	switch (node->tag) {
+	case TAG_STORE:
+		check_store(checker, node, unconditional);
+		break;
+	case TAG_BOOTSTRAP:
+		check_bootstrap(checker, node);
+		break;
+	case TAG_WRITE:
+	case TAG_UPLOAD:
+	case TAG_DELETE:
+	case TAG_DISCOVER:
+	case TAG_READ:
+		check_operation(checker, node);
+		break;
+	case TAG_CLEANSE:
+		check_word(checker, node, CLEANSE_ON_ERROR, on_error_by_name, ON_ERROR_WORDS);
+		break;
+	case TAG_CONFIGURATION:
+		check_configuration(checker, node);
+		break;
+	case TAG_JOIN:
+	case TAG_LEAVE:
+	case TAG_REMOVE_PROPERTY:
+		checker->task->effects = true;
+		check_kinds(checker, node, 0, 1u << VALUE_STRING, "names are text");
+		break;
+	case TAG_DEFAULTS:
+		check_defaults(checker, node);
+		break;
+	default:
+		check_flow(checker, node);
 	}
 }
 
@@ -733,9 +664,11 @@ task_check(struct task *task, struct diag_list *diags)
 {
 	struct checker checker = { .task = task, .diags = diags };
 
+	checker.vars.arena = &task->arena;
+
 	/* Bound from outside when the task is a server's definition. */
-	define_var(&checker, VAR_SECURITY_INSTANCE, strlen(VAR_SECURITY_INSTANCE));
-	define_var(&checker, VAR_SERVER_INSTANCE, strlen(VAR_SERVER_INSTANCE));
+	task_vars_define(&checker.vars, VAR_SECURITY_INSTANCE, strlen(VAR_SECURITY_INSTANCE));
+	task_vars_define(&checker.vars, VAR_SERVER_INSTANCE, strlen(VAR_SERVER_INSTANCE));
 	parse_nodes(&checker, task->root);
 	check_nodes(&checker, task->root, true);
 	task->session |= task->answers || task->effects;
