@@ -4,13 +4,15 @@ The devices are libcoap's client, which shares no code with the appliance, and a
 a task of its own, so all of them meet one appliance. What no network can show, such as the times of RFC 7252, is held by
 tests/unit/test_dialogue.c; block-wise answers, error policies and packs by test_answers.c, test_policies.c, test_pack.c.
 """
+import json
+
 import pytest
 
 import coap
 import lwm2m
 from conftest import SERVER4, wait_for
 from dtls_client import DtlsClient
-from scripted import BLOCK1, SIZE1, Scripted, block
+from scripted import BLOCK1, BLOCK2, SIZE1, Scripted, block
 from test_nosec import operations, report_of
 
 BIG = 3000  # bytes of the value that goes out in blocks
@@ -99,18 +101,16 @@ def groups(devices):
         for d in devices) + "\n);\n"
 
 
-def inventory(devices, keys=None, values=None):
-    entries = []
+def inventory(devices):
+    rows = ["endpoint,key,key_hex,groups,value.lifetime"]
     for device in devices:
-        key = (keys or {}).get(device) or f'key = "{key_of(device)}";'
-        value = (values or {}).get(device, 'note = "-";')
-        entries.append(f'{{ endpoint = "{device}"; {key} groups = [ "root.{device}" ]; values = {{ {value} }}; }}')
-    return "devices = (\n" + ",\n".join(entries) + "\n);\n"
+        key, key_hex = KEYS.get(device, (key_of(device), ""))
+        rows.append(f"{device},{key},{key_hex},root.{device},{100 if device == 'stale' else ''}")
+    return "\n".join(rows) + "\n"
 
 
 DEVICES = [*FLOWS, *OTHERS, "text-key", "hex-key"]
-VALUES = {"stale": 'lifetime = "100";'}
-KEYS = {"text-key": f'key = "{TEXT_KEY}";', "hex-key": f'key_hex = "{TEXT_KEY.encode().hex()}";'}
+KEYS = {"text-key": (TEXT_KEY, ""), "hex-key": ("", TEXT_KEY.encode().hex())}
 
 
 def prepare(daemon):
@@ -119,7 +119,7 @@ def prepare(daemon):
         daemon.write(f"policy/tasks/{device}.xml",
                      f"<config><lwm2mBootstrap {attributes}>{operations_}</lwm2mBootstrap></config>")
     daemon.write("policy/groups.conf", groups(DEVICES))
-    daemon.write("devices.conf", inventory(DEVICES, KEYS, VALUES))
+    daemon.write("devices.csv", inventory(DEVICES))
 
 
 @pytest.fixture(scope="module")
@@ -389,21 +389,25 @@ def test_b5_read_asks_in_the_device_s_format(bench):
         assert [s["accept"] for s in operations(events)[:2]] == [pct, pct]
 
 
-# -- B7: Bootstrap-Pack-Request. The control side makes none yet, so a client must be sent to /bs.
+# -- B7: Bootstrap-Pack-Request
 
+PACKED = "b2-instance"  # a task of writes alone: a pack can say it. b6-finish has none, so its pack is refused
 B7 = [
-    ("not supported", {"queries": ["ep=b6-finish"], "extra": [(coap.ACCEPT, b"\x70")]}, "5.01"),
-    ("no Accept", {"queries": ["ep=b6-finish"]}, "5.01"),
-    ("acc", {"queries": ["ep=b6-finish", "acc=</0/2>,</21/0>"], "extra": [(coap.ACCEPT, b"\x6e")]}, "5.01"),
-    ("Accept TLV", {"queries": ["ep=b6-finish"], "extra": [(coap.ACCEPT, b"\x2d\x16")]}, "4.06"),
-    ("Accept text", {"queries": ["ep=b6-finish"], "extra": [(coap.ACCEPT, b"")]}, "4.06"),
+    ("Accept 112", {"queries": [f"ep={PACKED}"], "extra": [(coap.ACCEPT, b"\x70")]}, "2.05"),
+    ("Accept 110", {"queries": [f"ep={PACKED}"], "extra": [(coap.ACCEPT, b"\x6e")]}, "2.05"),
+    ("Accept 11544", {"queries": [f"ep={PACKED}"], "extra": [(coap.ACCEPT, b"\x2d\x18")]}, "2.05"),
+    ("no Accept", {"queries": [f"ep={PACKED}"]}, "2.05"),
+    ("acc", {"queries": [f"ep={PACKED}", "acc=</0/2>,</21/0>"], "extra": [(coap.ACCEPT, b"\x6e")]}, "2.05"),
+    ("refused", {"queries": ["ep=b6-finish"]}, "4.05"),
+    ("Accept TLV", {"queries": [f"ep={PACKED}"], "extra": [(coap.ACCEPT, b"\x2d\x16")]}, "4.06"),
+    ("Accept text", {"queries": [f"ep={PACKED}"], "extra": [(coap.ACCEPT, b"")]}, "4.06"),
     ("unknown ep", {"queries": ["ep=nobody"]}, "4.00"),
     ("no ep", {"queries": []}, "4.00"),
-    ("acc too long", {"queries": ["ep=b6-finish", "acc=" + "x" * 65]}, "4.00"),
-    ("acc twice", {"queries": ["ep=b6-finish", "acc=</0/0>", "acc=</0/0>"]}, "4.00"),
-    ("NON", {"queries": ["ep=b6-finish"], "kind": coap.NON}, "4.00"),
-    ("POST", {"queries": ["ep=b6-finish"], "method": coap.POST}, "4.05"),
-    ("a block of nothing", {"queries": ["ep=b6-finish"], "extra": [(23, b"\x16")]}, "4.00"),
+    ("acc too long", {"queries": [f"ep={PACKED}", "acc=" + "x" * 65]}, "4.00"),
+    ("acc twice", {"queries": [f"ep={PACKED}", "acc=</0/0>", "acc=</0/0>"]}, "4.00"),
+    ("NON", {"queries": [f"ep={PACKED}"], "kind": coap.NON}, "4.00"),
+    ("POST", {"queries": [f"ep={PACKED}"], "method": coap.POST}, "4.05"),
+    ("a block of nothing", {"queries": [f"ep={PACKED}"], "extra": [(BLOCK2, b"\x16")]}, "4.00"),
 ]
 
 
@@ -411,7 +415,39 @@ B7 = [
 def test_b7_pack_requests(bench, network, request_, answer):
     device = Scripted(network)
     device.send(coap.request("bspack", **{"method": coap.GET, **request_}))
-    assert device.receive().text == answer
+    reply = device.receive()
+    assert reply.text == answer
+    if answer == "2.05":
+        accept = dict(request_.get("extra", [])).get(coap.ACCEPT, b"\x70")
+        assert reply.number(coap.CONTENT_FORMAT) == int.from_bytes(accept, "big")
+        assert reply.payload
+
+
+def fetch_pack(device, szx, queries):
+    """A whole pack in blocks of `szx`, each asked for with a token and message id of its own; and the ETags seen."""
+    whole, tags, num = b"", set(), 0
+    while True:
+        device.send(coap.request("bspack", queries, coap.GET,
+                                 extra=[(coap.ACCEPT, b"\x70"), (BLOCK2, block(num, 0, szx))]))
+        reply = device.receive()
+        assert reply.text == "2.05"
+        tags.add(next(value for number, value in reply.options if number == 4))
+        whole += reply.payload
+        value = reply.number(BLOCK2)
+        if value is None or not value & 8:
+            return whole, tags
+        assert (value >> 4, value & 7, len(reply.payload)) == (num, szx, 16 << szx)
+        num += 1
+
+
+@pytest.mark.parametrize("szx", range(7))
+def test_b7_pack_in_blocks_of_each_size_is_stable(bench, network, szx):
+    device, queries = Scripted(network), [f"ep={PACKED}"]
+    first, tags = fetch_pack(device, szx, queries)
+    again, more_tags = fetch_pack(device, szx, queries)  # from its start: the same representation
+    assert len(first) > 100 and first == again
+    assert len(tags | more_tags) == 1
+    assert first == fetch_pack(Scripted(network), 6, queries)[0]
 
 
 def test_b7_pack_of_another_identity(bench):
@@ -424,10 +460,17 @@ def test_b7_pack_of_another_identity(bench):
 
 def test_bspack_gets_an_answer_and_bs_follows_on_the_same_port(bench, network):
     """Anjay 1.2 asks for a pack first; unanswered it would ask for ever, after an error it turns to /bs at once."""
-    device = Scripted(network, "ep=b2-instance")
-    device.send(coap.request("bspack", ["ep=b2-instance"], coap.GET, extra=[(coap.ACCEPT, b"\x70")]))
-    assert device.receive().text == "5.01"
-    assert device.run(device.begin())[0] == FLOWS["b2-instance"][2]
+    device = Scripted(network, "ep=b6-finish")
+    device.send(coap.request("bspack", ["ep=b6-finish"], coap.GET, extra=[(coap.ACCEPT, b"\x70")]))
+    assert device.receive().text[0] in "45"
+    assert device.run(device.begin())[0] == [FINISH]
+
+
+def test_a_pack_completes_without_a_finish(bench, network):
+    device = Scripted(network, f"ep={PACKED}")
+    fetch_pack(device, 6, device.queries)
+    assert device.quiet(), "something was sent after the pack"
+    succeeded(bench, PACKED)
 
 
 def test_anjay_retries_without_pct_after_4_00(bench, network):
@@ -528,8 +571,8 @@ def test_hex_and_text_keys_are_the_same_bytes(bench, device):
 
 
 def test_setting_values_read_too_early_in_the_first_session_were_stale(bench):
-    bench.write("devices.conf", inventory(DEVICES, KEYS, {"stale": 'lifetime = "200";'}))
-    assert bench.ctl("reload").returncode == 0
+    done = bench.ctl("device", "value", "set", "stale", "lifetime", "200")
+    assert done.returncode == 0, done.stderr
     _, events = bench.device("ep=stale")
     assert lwm2m.integer(lwm2m.resources(bytes.fromhex(operations(events)[0]["payload"]))[1]) == 200
 
@@ -541,8 +584,8 @@ def test_the_dtls_session_is_not_cut_when_its_key_changes(bench, network):
     assert coap.Message(client.get()).text == "2.04"
     step = coap.Message(client.get())
     try:
-        bench.write("devices.conf", inventory(DEVICES, {**KEYS, "b2-instance": 'key = "another-key-0001";'}, VALUES))
-        assert bench.ctl("reload").returncode == 0
+        done = bench.ctl("device", "edit", "b2-instance", "--key", "another-key-0001")
+        assert done.returncode == 0, done.stderr
         seen = [step.path]
         while step.path != "/bs":
             client.put(step.answer("2.04"))
@@ -555,8 +598,7 @@ def test_the_dtls_session_is_not_cut_when_its_key_changes(bench, network):
         new.put(coap.request(queries=["ep=b2-instance"]))
         assert coap.Message(new.get()).text == "2.04"
     finally:
-        bench.write("devices.conf", inventory(DEVICES, KEYS, VALUES))
-        assert bench.ctl("reload").returncode == 0
+        assert bench.ctl("device", "edit", "b2-instance", "--key", old.decode()).returncode == 0
 
 
 # -- OMA-ETS-LightweightM2M_INT-V1_2: the server's part
@@ -615,3 +657,19 @@ def test_LightweightM2M_1_1_int_9(bench):
     assert code == 1
     assert arrived(events) == [(PUT, "/1/0/5"), FINISH]
     error_report(bench, "int-9", "POST /bs", "4.06")
+
+
+def test_LightweightM2M_1_2_int_12(bench):
+    """Bootstrap-Pack: objects 0 and 1 in one answer, fetched by libcoap, over PSK; no Finish."""
+    code, events = bench.device("-i", PACKED, "-k", key_of(PACKED), "-m", "GET", "-u", "bspack", "-a", "110",
+                                f"ep={PACKED}", "acc=</0/1>", port=5684)
+    assert code == 0, events
+    reply = events[0]
+    assert (reply["code"], reply["format"]) == ("2.05", 110)
+    names = set()
+    base = ""
+    for record in json.loads(bytes.fromhex(reply["payload"])):
+        base = record.get("bn", base)
+        names.add(base + record.get("n", ""))
+    assert {"/0/0/0", "/0/0/1", "/0/0/2", "/0/0/10", "/1/0/0", "/1/0/1", "/1/0/7"} <= names
+    succeeded(bench, PACKED)

@@ -145,3 +145,30 @@ Test(storm_plan, a_burst_is_meant_for_time_zero)
 	cr_assert_eq(take_all(&arrivals, 123456, &intended), 4);
 	cr_assert_eq(intended, 0);
 }
+
+/* Nothing is lost or doubled by parting it among cores. */
+Test(storm_plan, shares_make_up_the_whole)
+{
+	const struct plan plan = {
+		.kind = PLAN_OPEN, .total = 1001, .concurrency = 17, .rate = 90, .duration_s = 5
+	};
+
+	for (unsigned cores = 1; cores <= 5; cores++) {
+		uint64_t total = 0, concurrency = 0, devices = 0;
+		double rate = 0;
+
+		for (unsigned i = 0; i < cores; i++) {
+			struct plan share = plan_share(&plan, i, cores);
+
+			total += share.total;
+			concurrency += share.concurrency;
+			rate += share.rate;
+			devices += share_of(10, i, cores);
+			cr_expect_eq(share.duration_s, plan.duration_s);
+		}
+		cr_expect_eq(total, plan.total);
+		cr_expect_eq(concurrency, plan.concurrency);
+		cr_expect_eq(devices, 10);
+		cr_expect_float_eq(rate, plan.rate, 1e-9);
+	}
+}

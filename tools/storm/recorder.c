@@ -71,11 +71,12 @@ take_span(struct recorder *recorder)
 	struct histogram *span = &recorder->span;
 
 	span->n = 0;
-	span->max = now->max;
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		span->buckets[i] = now->buckets[i] - before->buckets[i];
 		span->n += span->buckets[i];
 	}
+	/* The largest of a second is not known: its bucket's end will do, unless none is above. */
+	span->max = span->n ? now->max : 0;
 }
 
 const struct record *
