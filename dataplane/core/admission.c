@@ -78,6 +78,13 @@ begin(struct stack *stack, struct sender *from, const struct dialogue_run *run)
 	return busy(stack);
 }
 
+/* Whether there is anything to send. What is made for each session shows when it is made. */
+static bool
+has_something(const struct device_entry *entry, const struct batch *batch)
+{
+	return (entry->flags & DEVICE_PER_SESSION) || (batch && batch->n_steps);
+}
+
 /* The batch for a request in `format`: at hand, or NULL when the control side must make it. */
 static const struct batch *
 ready_batch(const struct device_entry *entry, const struct batch *batch, uint16_t format)
@@ -147,7 +154,7 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 	trace_identified(stack, from, entry->id);
 	/* Pairs with the control side's release when it publishes the batch. */
 	batch = atomic_load_explicit(&entry->batch, memory_order_acquire);
-	if (!batch || !batch->n_steps)
+	if (!has_something(entry, batch))
 		return refuse_no_batch(stack, from, entry, query->format);
 	run->device = entry->id;
 	run->format = query->format;

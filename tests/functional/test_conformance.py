@@ -12,7 +12,7 @@ import coap
 import lwm2m
 from conftest import SERVER4, wait_for
 from dtls_client import DtlsClient
-from scripted import BLOCK1, BLOCK2, SIZE1, Scripted, block
+from scripted import BLOCK1, BLOCK2, METHODS, SIZE1, Scripted, block
 from test_nosec import operations, report_of
 
 BIG = 3000  # bytes of the value that goes out in blocks
@@ -87,6 +87,18 @@ OTHERS = {
     "stale": (write("LwM2M Server.0.Lifetime", "${sv.lifetime.toInt}", "integer"), ""),
     "own-account": ('<delete key="/0/0"/>' + DEFAULT, ""),
 }
+# Whole tasks: what an answer decides, and what becomes of refusals.
+OPEN = 'performBootstrapFinish="false"'
+WHOLE = {
+    "beside": f'<lwm2mBootstrap {OPEN}><discover key="LwM2M Security" output="links"/></lwm2mBootstrap>'
+              '<store target="instance" value="${#links.freeInstance(0)}"/>'
+              "<lwm2mBootstrap>" + security("${#instance}") + server(0) + "</lwm2mBootstrap>",
+    "go-on": f'<lwm2mBootstrap onError="continue" {OPEN}><delete key=""/>{READ1}</lwm2mBootstrap>'
+             f"<lwm2mBootstrap>{server(0)}</lwm2mBootstrap>",
+    "finish-anyway": f'<lwm2mBootstrap onError="finish">{security(0)}{server(0)}</lwm2mBootstrap>',
+    "corrected": f'<lwm2mBootstrap>{server(0)}</lwm2mBootstrap><lwm2mBootstrap when="finishRefused">{security(0)}'
+                 "</lwm2mBootstrap>",
+}
 TEXT_KEY = "0123456789abcdef"
 FORMATS = [11542, 110, 112, 11544]
 
@@ -109,15 +121,15 @@ def inventory(devices):
     return "\n".join(rows) + "\n"
 
 
-DEVICES = [*FLOWS, *OTHERS, "text-key", "hex-key"]
+DEVICES = [*FLOWS, *OTHERS, *WHOLE, "text-key", "hex-key"]
 KEYS = {"text-key": (TEXT_KEY, ""), "hex-key": ("", TEXT_KEY.encode().hex())}
 
 
 def prepare(daemon):
     for device in DEVICES:
         operations_, attributes = (FLOWS.get(device) or OTHERS.get(device) or FLOWS["b2-instance"])[:2]
-        daemon.write(f"policy/tasks/{device}.xml",
-                     f"<config><lwm2mBootstrap {attributes}>{operations_}</lwm2mBootstrap></config>")
+        body = WHOLE.get(device) or f"<lwm2mBootstrap {attributes}>{operations_}</lwm2mBootstrap>"
+        daemon.write(f"policy/tasks/{device}.xml", f"<config>{body}</config>")
     daemon.write("policy/groups.conf", groups(DEVICES))
     daemon.write("devices.csv", inventory(DEVICES))
 
@@ -364,7 +376,52 @@ def test_b2_block1_4_08_starts_over_once(bench, network):
     error_report(bench, "big", "4.08")
 
 
-# -- B4, B5: answers whose content nothing depends on (what depends on them: test_answers.c)
+# -- answers that decide what follows, refusals that do not end the run, and corrections
+
+@pytest.mark.parametrize("own,ours", [("/0/1", "/0/0"), ("/0/0", "/0/1")])
+@pytest.mark.parametrize("padding", [0, 400])
+def test_a_second_bootstrap_account_is_not_written_beside_the_client_s_own(bench, own, ours, padding):
+    """Anjay keeps it in /0/1, others in /0/0; the answer of 5,000 bytes comes in blocks."""
+    links = f"</>;lwm2m=1.1,<{own}>" + "".join(f",</0/{n}>;ssid={n}" for n in range(100, 100 + padding))
+    code, events = bench.device("-p", f"1=40:{links}", "ep=beside")
+    assert code == 0, (events, report_of(bench, "beside"))
+    assert arrived(events) == [(GET, "/0"), (PUT, ours), (PUT, "/1/0"), FINISH]
+    succeeded(bench, "beside")
+
+
+def test_b3_b5_4_05_may_be_tolerated_and_is_a_warning(bench, network):
+    """A 1.0 client knows no Read, some no DELETE /: the task goes on, and the report says so."""
+    device = Scripted(network, "ep=go-on")
+    step = device.begin()
+    device.send(step.answer("4.05"))
+    step = device.receive()
+    assert (METHODS[step.code], step.path) == (GET, "/1")
+    device.send(step.answer("4.05"))
+    assert device.run(device.receive())[0] == [(PUT, "/1/0"), FINISH]
+    report = wait_for(lambda: (lambda r: r if r and r["status"] == "Warning" else None)(report_of(bench, "go-on")),
+                      "the warning")
+    assert "4.05" in report["summary"]
+
+
+def test_b2_an_error_may_lead_to_finish(bench, network):
+    device = Scripted(network, "ep=finish-anyway")
+    device.send(device.begin().answer("4.00"))
+    assert device.run(device.receive())[0] == [FINISH]
+
+
+def test_b6_finish_4_06_then_fix_and_finish(bench, network):
+    device = Scripted(network, "ep=corrected")
+    device.send(device.begin().answer("2.04"))
+    finish = device.receive()
+    assert (METHODS[finish.code], finish.path) == FINISH
+    device.send(finish.answer("4.06"))
+    assert device.run(device.receive())[0] == [(PUT, "/0/0"), FINISH]
+    # Where the first Finish is accepted nothing is corrected.
+    assert device.run(device.again())[0] == [(PUT, "/1/0"), FINISH]
+    assert device.quiet()
+
+
+# -- B4, B5: answers whose content nothing depends on
 
 DISCOVERED = {
     "1.0": 'lwm2m="1.0",</0/0>;ssid=101,</0/1>,</1/0>;ssid=101,</3/0>',

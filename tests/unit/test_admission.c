@@ -351,6 +351,22 @@ Test(admission, a_device_with_a_batch_per_session_always_asks)
 	world_free(world);
 }
 
+/* Such a batch is never published, so the directory may hold none for the device. */
+Test(admission, a_batch_per_session_needs_none_in_the_directory)
+{
+	struct world *world = world_ready(2);
+
+	world->entries[0]->flags = DEVICE_PER_SESSION;
+	atomic_store(&world->entries[0]->batch, NULL);
+	feed_request(world, PORT);
+	cr_expect_eq(world->out.used, 0);
+	cr_assert_eq(last_event(world)->kind, SESSION_NEEDS_BATCH);
+	command(world, STACK_BATCH, last_event(world)->session, NULL);
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	expect_ended(world, SESSION_REFUSED, CAUSE_NONE);
+	world_free(world);
+}
+
 Test(admission, no_batch_refuses_the_request)
 {
 	struct world *world = world_ready(2);
