@@ -10,7 +10,7 @@
  * datagram of each in turn in bursts of 32; their sessions lie in the same memory whatever the
  * directory's size. Every run comes from a new port and evicts a session that lingers. Counted is the
  * time inside stack_receive() and stack_tick() alone. Sizes take turns, and of each the best of
- * several rounds counts: what else the machine does only adds.
+ * many rounds counts: what else the machine does only adds.
  *
  * Keys: SECURITY_core_SIZE_us with nosec or psk, and 10k, 100k, 1m or 10m;
  * SECURITY_core_1m_over_10k, SECURITY_core_10m_over_10k.
@@ -32,10 +32,9 @@
 enum {
 	AT_A_TIME = 2000,
 	DATAGRAM = 512,
-	ROUNDS = 9,
-	REPEATS = 5,
-	QUICK_ROUNDS = 5,
-	QUICK_REPEATS = 2,
+	/* A round takes milliseconds, so that some fall between what else the machine does. */
+	ROUNDS = 60,
+	QUICK_ROUNDS = 25,
 	PASSES_NOSEC = 1 + POPULATION_STEPS,
 	PASSES_PSK = 3 + PASSES_NOSEC, /* two ClientHellos and the last flight before */
 	SIZES = 4,
@@ -308,17 +307,15 @@ pass(struct bench *bench)
 }
 
 static void
-round_of(struct bench *bench, unsigned repeats)
+round_of(struct bench *bench)
 {
 	unsigned passes = bench->psk ? PASSES_PSK : PASSES_NOSEC;
 
 	bench->cycles = 0;
-	for (unsigned r = 0; r < repeats; r++) {
-		for (unsigned i = 0; i < AT_A_TIME; i++)
-			device_begin(bench, &bench->devices[i]);
-		for (unsigned i = 0; i < passes; i++)
-			pass(bench);
-	}
+	for (unsigned i = 0; i < AT_A_TIME; i++)
+		device_begin(bench, &bench->devices[i]);
+	for (unsigned i = 0; i < passes; i++)
+		pass(bench);
 	if (bench->cycles < bench->best)
 		bench->best = bench->cycles;
 }
@@ -386,7 +383,6 @@ static void
 measure(const struct options *options, struct population *populations, unsigned n, FILE *json)
 {
 	unsigned rounds = options->quick ? QUICK_ROUNDS : ROUNDS;
-	unsigned repeats = options->quick ? QUICK_REPEATS : REPEATS;
 	struct bench *benches[SIZES];
 	double per_us = ticks_per_us(), us[SIZES] = { 0 };
 
@@ -397,10 +393,10 @@ measure(const struct options *options, struct population *populations, unsigned 
 			benches[i] = bench_new(&populations[i], psk);
 		for (unsigned round = 0; round < rounds; round++)
 			for (unsigned i = 0; i < n; i++)
-				round_of(benches[i], repeats);
+				round_of(benches[i]);
 		for (unsigned i = 0; i < n; i++) {
 			check_finished(benches[i]);
-			us[i] = (double)benches[i]->best / per_us / repeats / AT_A_TIME;
+			us[i] = (double)benches[i]->best / per_us / AT_A_TIME;
 			bench_free(benches[i]);
 		}
 		if (options->devices)
