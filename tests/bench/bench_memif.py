@@ -34,6 +34,7 @@ RING = "rsize=10,bsize=1664"
 OUTAGE_DEVICES, OUTAGE_SESSIONS = 200_000, 262_144  # a session each: an operator who wants them back soon sizes so
 FLOOD_PER_S = 1_000_000
 WINDOW_S = 0.03
+HUGEPAGES_ENOUGH_KB = 2 << 20
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 EXPECTED = """\
 /0/2=c80018636f6170733a2f2f7572692e6578616d706c653a35363834c10100c10200c8030b{ep}c004c2057077c10a02
@@ -64,6 +65,13 @@ def come_first(nice):
 APPLIANCE_NICE, GENERATOR_NICE = -20, -10
 
 
+def hugepages():
+    """"auto" where there are enough for all of us: one with and one without could not be compared."""
+    memory = pathlib.Path("/proc/meminfo").read_text()
+    free = int(re.search(r"HugePages_Free:\s+(\d+)", memory)[1]) * int(re.search(r"Hugepagesize:\s+(\d+)", memory)[1])
+    return "auto" if free >= HUGEPAGES_ENOUGH_KB else "no"
+
+
 class Appliance:
     """cradled with so many devices, the reference task and one memif port."""
 
@@ -81,6 +89,7 @@ class Appliance:
                 r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=1,socket=%s,%s"; '
                                 'addresses = [ "198.18.9.1/24" ]; },' % (self.flood, RING),
                 r"# , (\{ port = 5683)": r", \1",
+                r"^hugepages = .*": f'hugepages = "{hugepages()}";',
                 r"/var/lib/cradle/cradle\.db": str(folder / "cradle.db"),
                 r"^file_prefix = .*": f'file_prefix = "bench-{os.getpid()}-{devices}";'}.items():
             text, n = re.subn(pattern, value, text, count=1, flags=re.M)
