@@ -153,6 +153,17 @@ in_group(void *ctx, const char *name, size_t len)
 	return group && task_set_in(env->view.set, group);
 }
 
+static struct value
+resource(void *ctx, const char *alias, size_t alias_len, const char *column, size_t column_len,
+	 const char *key, size_t key_len, const char *wanted, size_t wanted_len)
+{
+	const struct device_env *env = ctx;
+	const char *cell = resources_find(env->view.resources, alias, alias_len, column, column_len,
+					  key, key_len, wanted, wanted_len);
+
+	return cell ? text_value(cell, strlen(cell)) : (struct value){ .kind = VALUE_NULL };
+}
+
 static int
 random_bytes(void *ctx, uint8_t *bytes, size_t len)
 {
@@ -189,6 +200,7 @@ device_env_init(struct device_env *env, const struct device_view *view)
 		.setting = setting,
 		.attribute = attribute,
 		.in_group = in_group,
+		.resource = resource,
 		.random = random_bytes,
 	};
 }

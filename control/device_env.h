@@ -8,6 +8,7 @@
 
 #include "control/inventory.h"
 #include "control/profile.h"
+#include "control/resources.h"
 #include "tasks/expr.h"
 
 /* The device at hand and what is known of the moment. */
@@ -17,6 +18,7 @@ struct device_view {
 	const struct device *device;
 	const struct task_set *set; /* of its groups, under that policy */
 	uint16_t format;
+	struct resources *resources;
 	const char *event; /* lwm2m.bootstrapEvent; NULL: ahead of any session */
 	/* Strong bytes; NULL: the kernel's. */
 	int (*random)(void *ctx, uint8_t *bytes, size_t len);

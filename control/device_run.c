@@ -379,6 +379,14 @@ on_server(void *ctx, bool by_name, const char *name, size_t len)
 	return server ? server->task : NULL;
 }
 
+static const struct compile_file *
+on_upload(void *ctx, const char *id, size_t len)
+{
+	const struct run_maker *maker = ctx;
+
+	return resources_file(maker->daemon->generation->resources, id, len);
+}
+
 static void
 keep_results(struct run_maker *maker)
 {
@@ -409,7 +417,8 @@ compile(struct run_maker *maker)
 							      .log = on_log,
 							      .server = on_server,
 							      .answer = on_answer,
-							      .effect = on_effect });
+							      .effect = on_effect,
+							      .upload = on_upload });
 	if (maker->request->pack)
 		batch = compile_pack(compiler, maker->sources, maker->n_run, &maker->env.env,
 				     &(struct pack_request){
@@ -437,6 +446,7 @@ view_device(struct run_maker *maker)
 		.inventory = &maker->daemon->inventory,
 		.device = request->device,
 		.set = maker->set,
+		.resources = maker->daemon->generation->resources,
 		.format = request->format,
 		.event = request->session || request->preview ? "bootstrap" : NULL,
 	};

@@ -562,6 +562,14 @@ steps_sent(const struct session_event *event)
 	return event->ask == ASK_REST ? (uint16_t)(event->step + 1) : 0;
 }
 
+static void
+keep_until_idle(struct daemon *daemon, struct device_run *run)
+{
+	if (retired_add(&daemon->retired, run->batch) < 0)
+		log_error("a batch cannot be freed: out of memory");
+	plan_release(&daemon->plans, run->plan);
+}
+
 /* A batch of this session alone is never published: it is free when the session is over. */
 static void
 hand_out(struct daemon *daemon, struct device *device, const struct session_event *event,
@@ -574,9 +582,7 @@ hand_out(struct daemon *daemon, struct device *device, const struct session_even
 	}
 	if (run->batch && event->ask == ASK_RUN)
 		device->format = event->format;
-	if (retired_add(&daemon->retired, run->batch) < 0)
-		log_error("a batch cannot be freed: out of memory");
-	plan_release(&daemon->plans, run->plan);
+	keep_until_idle(daemon, run);
 }
 
 static void
@@ -618,6 +624,65 @@ keep_answer(struct live_session *live, const struct session_event *event)
 		log_error("the answer of a device cannot be kept");
 }
 
+/*
+ * A refused step whose policy is to finish, in a run whose end is not made yet: what was still to be
+ * asked is taken for refused, and the run goes on with its Finish.
+ */
+static bool
+is_cut_short(const struct live_session *live, const struct session_event *event)
+{
+	return event->ask == ASK_REST && live->plan && event->step + 1u < live->plan->n_steps;
+}
+
+static unsigned
+finish_step(const struct batch *batch)
+{
+	unsigned at = 0;
+
+	while (at < batch->n_steps && (batch->steps[at]->expect != BATCH_EXPECT_FINISH ||
+				       batch->steps[at]->correction))
+		at++;
+	return at;
+}
+
+/* 0 with a run to its very end, or -errno. */
+static int
+make_to_the_end(struct daemon *daemon, const struct run_request *request, struct device_run *run)
+{
+	const struct run_answer refused = { .code = 0x84, .format = SESSION_NO_FORMAT };
+	int result;
+
+	while ((result = device_run_make(daemon, request, run)) == 0 && run->batch &&
+	       run->batch->continues) {
+		device_run_free(daemon, run);
+		result = run_memory_answer(request->memory, &refused);
+		if (result < 0)
+			return result;
+	}
+	return result;
+}
+
+static void
+cut_short(struct daemon *daemon, struct device *device, const struct session_event *event,
+	  unsigned worker)
+{
+	struct live_session *live = device->live;
+	const struct run_request request = { .device = device,
+					     .format = live->format,
+					     .session = true,
+					     .memory = &live->memory };
+	struct device_run run;
+
+	if (make_to_the_end(daemon, &request, &run) < 0) {
+		answer_batch(daemon, event, worker, NULL, 0);
+		return;
+	}
+	set_plan(daemon, live, run.plan);
+	answer_batch(daemon, event, worker, run.batch,
+		     run.batch ? (uint16_t)finish_step(run.batch) : 0);
+	keep_until_idle(daemon, &run);
+}
+
 /* The rest of a run is of the session it began in, and of no other. */
 static struct live_session *
 live_of_ask(struct daemon *daemon, struct device *device, const struct session_event *event,
@@ -632,7 +697,7 @@ live_of_ask(struct daemon *daemon, struct device *device, const struct session_e
 		return live;
 	}
 	live = find_live(device, event, worker);
-	if (live)
+	if (live && !is_cut_short(live, event))
 		keep_answer(live, event);
 	return live;
 }
@@ -649,7 +714,9 @@ on_needs_batch(struct daemon *daemon, struct device *device, const struct sessio
 	}
 	if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION))
 		ready = published_in(device, event->format);
-	if (ready)
+	if (is_cut_short(device->live, event))
+		cut_short(daemon, device, event, worker);
+	else if (ready)
 		answer_batch(daemon, event, worker, ready, 0);
 	else
 		make_batch(daemon, device, event, worker);

@@ -1,40 +1,13 @@
 #include "control/generation.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/folder_hash.h"
+
 enum { SCRATCH_MAX = 8 << 20 };
-
-/* Tells one state of the folder from another: names, sizes and times of its files, in any order. */
-static uint64_t
-folder_hash(const char *folder)
-{
-	DIR *directory = opendir(folder);
-	uint64_t sum = 0;
-	struct dirent *entry;
-
-	while (directory && (entry = readdir(directory))) {
-		uint64_t hash = 0xcbf29ce484222325;
-		struct stat stat;
-
-		if (fstatat(dirfd(directory), entry->d_name, &stat, 0) < 0 ||
-		    !S_ISREG(stat.st_mode))
-			continue;
-		for (const char *at = entry->d_name; *at; at++)
-			hash = (hash ^ (uint8_t)*at) * 0x100000001b3;
-		hash = (hash ^ (uint64_t)stat.st_size) * 0x100000001b3;
-		hash = (hash ^ (uint64_t)stat.st_mtim.tv_sec) * 0x100000001b3;
-		sum += (hash ^ (uint64_t)stat.st_mtim.tv_nsec) * 0x100000001b3;
-	}
-	if (directory)
-		closedir(directory);
-	return sum;
-}
 
 /*
  * No such folder is worth a warning only: the sample names one that is empty until somebody needs
@@ -75,7 +48,9 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 		generation->policy =
 			policy_load(config->policy, generation->objects, &generation->arena, diags);
 		generation->compiler = compiler_new(generation->objects, number);
-		if (!generation->compiler)
+		generation->resources =
+			resources_load(config->policy, &generation->arena, diags);
+		if (!generation->compiler || !generation->resources)
 			diag_error(diags, &place, "out of memory");
 	}
 	if (diags->errors == errors)
@@ -150,7 +125,8 @@ generation_task_set(struct generation *generation, const struct inventory *inven
 		if (task_set_resolve(set, generation->policy, names_text(&inventory->groups, groups),
 				     &generation->arena) < 0)
 			return NULL;
-		set->fingerprint ^= generation->objects_hash;
+		set->fingerprint ^= generation->objects_hash ^
+				    resources_hash(generation->resources) * 31;
 	}
 	return set;
 }

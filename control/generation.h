@@ -13,6 +13,7 @@
 #include "control/inventory.h"
 #include "control/policy.h"
 #include "control/reports.h"
+#include "control/resources.h"
 #include "control/task_set.h"
 #include "tasks/compile.h"
 
@@ -24,6 +25,7 @@ struct generation {
 	struct objects *objects;
 	uint64_t objects_hash; /* of the folder's files */
 	struct policy *policy;
+	struct resources *resources;
 	struct compiler *compiler;
 	struct task_set *sets; /* by the numbers of inventory.groups, worked out when asked for */
 	uint32_t n_sets;

@@ -285,3 +285,121 @@ Test(events, strangers_are_listed)
 	tell(&event, 0);
 	cr_expect_eq(world.daemon.unknowns->count, 1);
 }
+
+/* ---- answers, resources, policies ---- */
+
+static void
+use_task(const char *body)
+{
+	char xml[2048];
+
+	snprintf(xml, sizeof xml, "<config>%s</config>", body);
+	world_write(&world, "policy/tasks/first.xml", xml);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+}
+
+static const struct batch *
+ask(const struct session_event *event)
+{
+	unsigned before = world.dp.n_commands;
+
+	tell(event, 0);
+	cr_assert_eq(world.dp.n_commands, before + 1);
+	cr_assert_eq(world.dp.commands[before].kind, STACK_BATCH);
+	return world.dp.commands[before].batch;
+}
+
+#define ASKING                                                                                     \
+	"<lwm2mBootstrap onError=\"finish\"><discover key=\"0\" output=\"links\" />"                 \
+	"<write key=\"/0/${#links.freeInstance(0)}/0\" value=\"coap://h:1\" />"                    \
+	"<write key=\"/1/0/0\" value=\"2\" /></lwm2mBootstrap>"
+
+Test(events, what_a_device_answers_decides_what_follows)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+	static const char links[] = "</>;lwm2m=1.1,</0/0>,</0/1>;ssid=5";
+	const struct batch *batch, *rest;
+	char path[96];
+
+	use_task(ASKING);
+	batch = ask(&event);
+	cr_assert(batch && batch->continues && batch->n_steps == 1);
+	event.ask = ASK_REST;
+	event.code = 0x45;
+	event.format = 40;
+	event.step = 0;
+	event.answer = (const uint8_t *)links;
+	event.answer_len = sizeof links - 1;
+	rest = ask(&event);
+	cr_assert(rest && !rest->continues);
+	cr_expect_eq(world.dp.commands[world.dp.n_commands - 1].from, 1);
+	batch_step_format(rest->steps[1], path, sizeof path);
+	cr_expect(strncmp(path, "PUT /0/2 ", 9) == 0, "%s", path);
+	batch_release(batch);
+	batch_release(rest);
+}
+
+/* A step before the answer was refused, and its policy is to finish: Finish is all that follows. */
+Test(events, a_run_cut_short_by_its_policy_goes_on_with_its_finish)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+	const struct batch *batch, *rest;
+
+	use_task("<lwm2mBootstrap onError=\"finish\"><write key=\"/1/0/1\" value=\"60\" />"
+		 "<discover key=\"0\" output=\"links\" />"
+		 "<write key=\"/1/${#links.freeInstance(1) ? 1}/1\" value=\"60\" />"
+		 "</lwm2mBootstrap>");
+	batch = ask(&event);
+	cr_assert(batch && batch->continues && batch->n_steps == 2);
+	event.ask = ASK_REST;
+	event.code = 0x80;
+	event.step = 0;
+	rest = ask(&event);
+	cr_assert_not_null(rest);
+	cr_assert_lt(world.dp.commands[world.dp.n_commands - 1].from, rest->n_steps);
+	cr_expect_eq(rest->steps[world.dp.commands[world.dp.n_commands - 1].from]->expect,
+		     BATCH_EXPECT_FINISH);
+	batch_release(batch);
+	batch_release(rest);
+}
+
+/* A worker lends the answer's bytes until it hears of them: always. */
+Test(events, an_answer_of_a_session_that_is_over_is_answered_too)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+
+	event.ask = ASK_REST;
+	cr_expect_null(ask(&event));
+}
+
+Test(events, a_pack_that_cannot_be_is_refused_with_4_05)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-2", 7);
+
+	event.ask = ASK_PACK;
+	event.format = FORMAT_SENML_CBOR;
+	cr_expect_null(ask(&event));
+	cr_expect_eq(world.dp.commands[0].code, 0x85);
+}
+
+Test(events, tables_and_files_of_the_policy_folder)
+{
+	const struct batch *batch;
+
+	world_folder(&world, "policy/resources");
+	world_write(&world, "policy/resources/sites.csv", "id,uri\ni0,coap://none\ni1,coap://one\n");
+	world_write(&world, "policy/resources/key.der", "0123456789");
+	use_task("<lwm2mBootstrap><write key=\"/0/2/0\" "
+		 "value=\"${res.sites.by('id').get(sv.id).uri}\" />"
+		 "<upload key=\"/0/2/5\" resourceId=\"key.der\" /></lwm2mBootstrap>");
+	batch = world_batch(&world, "dev-1");
+	cr_assert_not_null(batch, "%s", world_device(&world, "dev-1")->plan->tasks[0].summary);
+	cr_expect_not_null(memmem(batch_step_payload(batch->steps[0]), batch->steps[0]->payload_len,
+				  "coap://one", 10));
+	cr_expect_not_null(memmem(batch_step_payload(batch->steps[0]), batch->steps[0]->payload_len,
+				  "0123456789", 10));
+	/* A bad table is refused with its line, and the old policy serves. */
+	world_write(&world, "policy/resources/sites.csv", "id,uri\ni0\n");
+	cr_expect_lt(world_reload(&world), 0);
+	cr_expect(strstr(text_str(&world.text), "sites.csv:2: error"), "%s", text_str(&world.text));
+}
