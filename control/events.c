@@ -392,7 +392,7 @@ tell_finished(struct telling *telling)
 
 		if (task->state != PLAN_SENT)
 			continue;
-		snprintf(summary, sizeof summary, "%s%.150s%s%u operation%s %s",
+		snprintf(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
 			 warn ? refused : "", task->summary ? task->summary : "",
 			 task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
 			 warn ? "sent" : "accepted");

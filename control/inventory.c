@@ -12,8 +12,9 @@
 
 enum { MALLOC_HEAD = sizeof(size_t) };
 
-size_t
-inventory_block_bytes(void *block)
+/* What malloc spends on a block. */
+static size_t
+block_bytes(void *block)
 {
 	return block ? malloc_usable_size(block) + MALLOC_HEAD : 0;
 }
@@ -335,10 +336,10 @@ device_draft_fini(struct device_draft *draft)
 void
 inventory_set_values(struct inventory *inventory, struct device *device, uint8_t *values)
 {
-	inventory->bytes.values -= inventory_block_bytes(device->values);
+	inventory->bytes.values -= block_bytes(device->values);
 	setting_values_free(device->values);
 	device->values = values;
-	inventory->bytes.values += inventory_block_bytes(values);
+	inventory->bytes.values += block_bytes(values);
 }
 
 int
@@ -364,7 +365,7 @@ inventory_take(struct inventory *inventory, struct device_draft *draft,
 
 	*old_entry = place->entry;
 	if (place->entry) {
-		inventory->bytes.entries -= inventory_block_bytes(place->entry);
+		inventory->bytes.entries -= block_bytes(place->entry);
 		inventory->group_devices[place->groups]--;
 	} else {
 		*place = (struct device){ .format = FORMAT_TLV };
@@ -380,7 +381,7 @@ inventory_take(struct inventory *inventory, struct device_draft *draft,
 	if (draft->last_bootstrap_ms)
 		place->last_bootstrap_ms = draft->last_bootstrap_ms;
 	inventory_set_values(inventory, place, draft->values);
-	inventory->bytes.entries += inventory_block_bytes(place->entry);
+	inventory->bytes.entries += block_bytes(place->entry);
 	inventory->group_devices[place->groups]++;
 	*draft = (struct device_draft){ 0 };
 	return place;
@@ -401,7 +402,7 @@ inventory_remove(struct inventory *inventory, struct device *device)
 	struct device_entry *entry = device->entry;
 
 	directory_remove(inventory->directory, device_entry_endpoint(entry), entry->endpoint_len);
-	inventory->bytes.entries -= inventory_block_bytes(entry);
+	inventory->bytes.entries -= block_bytes(entry);
 	inventory_set_values(inventory, device, NULL);
 	inventory->group_devices[device->groups]--;
 	inventory->count--;

@@ -138,8 +138,6 @@ int inventory_set_groups(struct inventory *inventory, struct device *device, con
 /* Bytes a device costs in what workers read, and in all. */
 size_t inventory_dataplane_bytes(const struct inventory *inventory);
 size_t inventory_all_bytes(const struct inventory *inventory);
-/* What malloc spends on a block. */
-size_t inventory_block_bytes(void *block);
 
 /*
  * A list of group names as spec.groups has it, made canonical in out[]: no blanks, no name twice,

@@ -32,7 +32,8 @@ static const struct policy_value *
 find_in(const struct policy_values *values, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < values->count; i++)
-		if (strncmp(values->items[i].name, name, len) == 0 && !values->items[i].name[len])
+		if (strlen(values->items[i].name) == len &&
+		    memcmp(values->items[i].name, name, len) == 0)
 			return &values->items[i];
 	return NULL;
 }

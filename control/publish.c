@@ -167,7 +167,7 @@ install(struct daemon *daemon, struct device *device, struct device_run *run, st
 		device_run_free(daemon, run);
 		return result;
 	}
-	inventory->bytes.batches += inventory_block_bytes(run->batch) - inventory_block_bytes(*old);
+	inventory->bytes.batches += batch_memory(run->batch) - batch_memory(*old);
 	plan_release(&daemon->plans, device->plan);
 	device->plan = run->plan;
 	inventory->refused += (uint32_t)is_refused(device) - was_refused;
@@ -219,7 +219,7 @@ take_away(struct daemon *daemon, struct device *device)
 	struct batch *batch = published_batch(device);
 
 	daemon->inventory.refused -= is_refused(device);
-	daemon->inventory.bytes.batches -= inventory_block_bytes(batch);
+	daemon->inventory.bytes.batches -= batch_memory(batch);
 	if (device->live)
 		events_end_live(daemon, device);
 	plan_release(&daemon->plans, device->plan);
@@ -255,7 +255,7 @@ publish_draft(struct daemon *daemon, struct device_draft *draft)
 	if (device) {
 		old_batch = published_batch(device);
 		daemon->inventory.refused -= is_refused(device);
-		daemon->inventory.bytes.batches -= inventory_block_bytes(old_batch);
+		daemon->inventory.bytes.batches -= batch_memory(old_batch);
 	}
 	device = inventory_take(&daemon->inventory, draft, &old_entry);
 	plan_release(&daemon->plans, device->plan);

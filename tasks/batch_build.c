@@ -2,9 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tasks/compile.h"
 
 enum {
 	STEP_ALIGN = 8,
@@ -293,4 +296,10 @@ batch_destroy(struct batch *batch)
 
 	explicit_bzero(block, block->size);
 	free(block);
+}
+
+size_t
+batch_memory(const struct batch *batch)
+{
+	return batch ? malloc_usable_size(block_of(batch)) + sizeof(size_t) : 0;
 }

@@ -161,6 +161,9 @@ struct batch *compile_pack(struct compiler *compiler, const struct task *const *
  * any more. */
 void batch_free(struct batch *batch);
 
+/* What a batch takes of memory, malloc's overhead included, shared steps not; 0 for NULL. */
+size_t batch_memory(const struct batch *batch);
+
 /* A person's view of one step: "PUT /0/2 11542 98 bytes"; returns snprintf's count. Never shows
  * payload. */
 int batch_step_format(const struct batch_step *step, char *out, size_t size);
