@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "control/address.h"
-#include "control/commands.h"
 #include "control/log.h"
+#include "control/show.h"
 
 static json_t *
 worker_json(const struct daemon *daemon, unsigned number, const struct dataplane_worker_info *info)
@@ -166,6 +166,25 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 }
 
 static void
+put_policy(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	const struct policy_health *health = &daemon->policy_health;
+	bool healthy = !health->failing_since_ms;
+	char since[SHOW_TIME_MAX] = "";
+
+	if (healthy)
+		text_printf(text, "policy %s: fine\n", daemon->config->policy);
+	else
+		text_printf(text, "policy %s: trouble since %s, generation %u runs on: %s\n",
+			    daemon->config->policy, show_time(health->failing_since_ms, since),
+			    daemon->generation->number, health->error);
+	json_object_set_new(result, "policy",
+			    json_pack("{s:s, s:b, s:s, s:I}", "path", daemon->config->policy,
+				      "healthy", healthy, "error", health->error,
+				      "failing_since_ms", (json_int_t)health->failing_since_ms));
+}
+
+static void
 put_uptime(uint64_t seconds, struct text *text)
 {
 	if (seconds >= 86400)
@@ -199,6 +218,7 @@ command_status(struct call *call)
 		    inventory->refused);
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
+	put_policy(daemon, &call->text, call->result);
 	put_sessions(daemon, &call->text, call->result);
 	put_listeners(daemon->config, &call->text, call->result);
 	text_printf(&call->text, "\n");

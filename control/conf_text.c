@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/file_replace.h"
+
 /*
  * libconfig 1.5 takes "@include" at the start of a line wherever it is not inside a string or
  * comment. A line that looks like one is refused even there: cheaper than being wrong about what
@@ -148,7 +150,8 @@ conf_file_read(const char *file, size_t max, size_t *len, struct diag_list *diag
 	int error = 0;
 
 	if (!stream) {
-		diag_error(diags, &place, "cannot be read: %s", strerror(errno));
+		diag_error(diags, &place, "cannot be read: %s%s", strerror(errno),
+			   file_remedy(errno));
 		return NULL;
 	}
 	*len = 0;
@@ -169,7 +172,8 @@ conf_file_read(const char *file, size_t max, size_t *len, struct diag_list *diag
 	} while (!error && *len == capacity);
 	fclose(stream);
 	if (error) {
-		diag_error(diags, &place, "cannot be read: %s", strerror(error));
+		diag_error(diags, &place, "cannot be read: %s%s", strerror(error),
+			   file_remedy(error));
 		free(text);
 		return NULL;
 	}

@@ -19,6 +19,7 @@
 #include "control/notify.h"
 #include "control/outbox.h"
 #include "control/plan.h"
+#include "control/policy_health.h"
 #include "control/reports.h"
 #include "control/retired.h"
 #include "control/slow_lane.h"
@@ -49,6 +50,7 @@ struct daemon {
 	struct slow_lane *lane;
 	struct generation *generation;
 	uint32_t last_number; /* of a generation, refused ones not counted */
+	struct policy_health policy_health;
 	struct store *store;  /* NULL: nothing is kept */
 	struct inventory inventory;
 	struct plans plans;

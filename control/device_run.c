@@ -470,7 +470,7 @@ device_run_make(struct daemon *daemon, const struct run_request *request, struct
 	maker->n = maker->n_run = 0;
 	maker->logs = false;
 	maker->scratch = &generation->scratch;
-	maker->now_ms = daemon_now_ms();
+	maker->now_ms = request->session ? daemon_now_ms() : 0; /* else no task asks */
 	maker->set = generation_task_set(generation, &daemon->inventory, request->device->groups);
 	if (!maker->set || (request->memory && begin_memory(request->memory) < 0))
 		return -ENOMEM;

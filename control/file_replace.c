@@ -97,6 +97,28 @@ file_replace(const char *path, const void *bytes, size_t len)
 	return 0;
 }
 
+const char *
+file_remedy(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case EDQUOT:
+		return "; free some space there, and try again";
+	case EACCES:
+	case EPERM:
+		return "; check owner and mode of the file and its folder";
+	case EROFS:
+		return "; mount its file system for writing";
+	case ENOENT:
+	case ENOTDIR:
+		return "; put it back, or name the right path in cradle.conf";
+	case EIO:
+		return "; look into the kernel's log and check the disk";
+	default:
+		return "";
+	}
+}
+
 int
 file_remove(const char *path)
 {

@@ -13,5 +13,7 @@
 /* 0 or -errno; then nothing has changed. */
 int file_replace(const char *path, const void *bytes, size_t len)
 	__attribute__((warn_unused_result));
+/* What an operator can do when a file cannot be read or written: "; free some space ...", or "". */
+const char *file_remedy(int error);
 /* Takes a file away for good. 0, also when there is none; or -errno. */
 int file_remove(const char *path) __attribute__((warn_unused_result));

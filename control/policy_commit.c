@@ -83,6 +83,15 @@ undo(const struct policy_edit *edit, unsigned n, bool list)
 	}
 }
 
+static void
+cannot_write(struct call *call, const char *path, int result)
+{
+	call_refuse(call, CTL_REFUSED, "%s cannot be written: %s%s", path, strerror(-result),
+		    file_remedy(-result));
+	policy_health_fail(&call->daemon->policy_health, daemon_now_ms(), text_str(&call->error));
+	text_printf(&call->error, "; nothing was changed\n");
+}
+
 /* What a task's XML says comes before what names it. */
 static bool
 write_files(struct policy_edit *edit)
@@ -113,8 +122,7 @@ write_files(struct policy_edit *edit)
 	}
 	if (result == 0)
 		return true;
-	call_refuse(edit->call, CTL_REFUSED, "%s cannot be written: %s; nothing was changed\n",
-		    path, strerror(-result));
+	cannot_write(edit->call, path, result);
 	undo(edit, n, false);
 	return false;
 }
@@ -141,6 +149,7 @@ static bool
 make_live(struct policy_edit *edit)
 {
 	struct call *call = edit->call;
+	struct policy_health before = call->daemon->policy_health;
 	struct text said;
 	bool good;
 
@@ -152,6 +161,7 @@ make_live(struct policy_edit *edit)
 		call->exit = CTL_REFUSED;
 		text_put(&call->error, text_str(&said), said.len);
 		undo(edit, edit->n_files, true);
+		call->daemon->policy_health = before; /* what was refused is not there any more */
 		text_printf(&call->error, "nothing was changed\n");
 	} else {
 		text_put(&call->text, text_str(&said), said.len);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/file_replace.h"
 #include "control/reload.h"
 
 void
@@ -127,6 +128,21 @@ node_at(const struct policy_edit *edit, struct edit_place place)
 
 /* --- beginning --- */
 
+/*
+ * A list begins without a file, but what runs came from one: an edit of nothing in its place would
+ * be the end of all the rest.
+ */
+static bool
+is_lost(const struct policy_edit *edit)
+{
+	const struct policy *policy = edit->call->daemon->generation->policy;
+
+	if (access(edit->folder, F_OK) < 0)
+		return true;
+	return strcmp(edit->list, "groups") == 0 ? policy->n_groups > 1 || policy->n_tasks
+						 : policy->n_servers > 0;
+}
+
 static bool
 open_text(struct policy_edit *edit, struct diag_list *diags)
 {
@@ -138,6 +154,11 @@ open_text(struct policy_edit *edit, struct diag_list *diags)
 	policy_edit_path(edit, name, path);
 	if (!policy_edit_read(path, &edit->old, &edit->old_len, diags))
 		return false;
+	if (!edit->old && is_lost(edit)) {
+		diag_error(diags, &place, "cannot be read: %s%s", strerror(ENOENT),
+			   file_remedy(ENOENT));
+		return false;
+	}
 	snprintf(empty, sizeof empty, "%s = (\n);\n", edit->list);
 	if (edit->old) {
 		struct conf_text conf;
@@ -171,6 +192,7 @@ policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 	diag_list_init(&diags);
 	good = open_text(edit, &diags);
 	if (!good) {
+		policy_health_fail_diags(&call->daemon->policy_health, daemon_now_ms(), &diags);
 		policy_edit_refuse(call, &diags);
 		policy_edit_forget(edit->old, edit->old_len);
 	}

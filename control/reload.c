@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/log.h"
 #include "control/publish.h"
@@ -231,9 +232,20 @@ struct transaction {
 	struct config_changes changes;
 	struct diag_list diags;
 	uint64_t begun_us;
+	double begun_cpu_s;
 	reload_pump *pump;
 	void *pump_ctx;
 };
+
+/* Of this thread, whatever else the machine does. */
+static double
+cpu_seconds(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
 
 static int
 prepare(struct transaction *t)
@@ -263,6 +275,7 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 	uint32_t number = t->daemon->generation->number;
 
 	reload_put_diags(&t->diags, text);
+	policy_health_fail_diags(&t->daemon->policy_health, daemon_now_ms(), &t->diags);
 	text_printf(text, "still running generation %u\n", number);
 	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
 			    "diagnostics", reload_json_diags(&t->diags));
@@ -299,8 +312,8 @@ commit(struct transaction *t, struct text *text, json_t **result)
 {
 	struct daemon *daemon = t->daemon;
 	struct generation *old = daemon->generation, *new = t->generation;
+	double seconds, cpu_s;
 	uint32_t failed;
-	double seconds;
 
 	*result = json_object();
 	reload_put_diags(&t->diags, text);
@@ -313,13 +326,16 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	json_object_set_new(*result, "generation", json_integer(new->number));
 	json_object_set_new(*result, "diagnostics", reload_json_diags(&t->diags));
 	t->generation = NULL; /* the daemon's now */
+	policy_health_mend(&daemon->policy_health);
 	failed = reload_publish(daemon, new, t->pump, t->pump_ctx);
 	put_devices(t, failed, text, *result);
 	put_settings(&t->changes, true, text, *result);
 	put_settings(&t->changes, false, text, *result);
 	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
-	text_printf(text, "live after %.3f s\n", seconds);
+	cpu_s = cpu_seconds() - t->begun_cpu_s;
+	text_printf(text, "live after %.3f s, %.3f s of the control thread\n", seconds, cpu_s);
 	json_object_set_new(*result, "seconds", json_real(seconds));
+	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
 	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,
 		   new->policy->n_tasks, daemon->inventory.count, seconds);
 	return 0;
@@ -335,9 +351,11 @@ int
 reload_run_telling(struct daemon *daemon, struct text *text, json_t **result, reload_pump *pump,
 		   void *ctx)
 {
-	struct transaction t = {
-		.daemon = daemon, .begun_us = daemon_now_us(), .pump = pump, .pump_ctx = ctx
-	};
+	struct transaction t = { .daemon = daemon,
+				 .begun_us = daemon_now_us(),
+				 .begun_cpu_s = cpu_seconds(),
+				 .pump = pump,
+				 .pump_ctx = ctx };
 	int status;
 
 	notify_reloading();

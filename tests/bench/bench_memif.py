@@ -20,6 +20,9 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -286,32 +289,64 @@ def outage(options, folder):
         appliance.stop()
 
 
+def change_task(appliance):
+    """Every device is compiled anew, to the same bytes: a remark of the file changes."""
+    file = appliance.folder / "policy/tasks/reference-task.xml"
+    file.write_text(file.read_text() + f"<!-- {time.monotonic_ns()} -->\n")
+
+
 def reload_under_load(appliance, size, rate, seconds):
-    """A reload while devices bootstrap: how long it takes, and what it costs them. Nobody may fail, no datagram be lost."""
+    """A reload of a changed task while devices bootstrap: how long it takes, and what it costs them. Nobody may fail, no
+    datagram be lost."""
+    change_task(appliance)
     _, before = appliance.sample()
     storm = subprocess.Popen(appliance.storm_command("--psk", "--rate", rate, "--duration", seconds), text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=come_first(GENERATOR_NICE))
     time.sleep(1)
-    begin = time.monotonic()
-    if appliance.ctl("reload") is None:
-        sys.exit(f"reload of {appliance.devices} devices was refused")
-    took = time.monotonic() - begin
+    done = appliance.ctl("reload")
+    if not done or not done["tasks_changed"]:
+        sys.exit(f"reload of {appliance.devices} devices was refused, or had nothing to do")
     report = json.loads(storm.communicate(timeout=120)[0])
     _, after = appliance.sample()
     lost = report["generator"]["rx_missed"] + report["generator"]["tx_full"]
     lost += sum(after[name] - before[name] for name in ("rx_missed", "tx_full", "no_buffer") if name in after)
-    return {f"reload_{size}_s": took, f"reload_{size}_failed": report["failed"], f"reload_{size}_datagrams_lost": lost,
-            f"reload_{size}_p99_us": report["latency_us"]["whole"]["p99"]}
+    return {f"reload_{size}_s": done["control_thread_s"], f"reload_{size}_wall_s": done["seconds"],
+            f"reload_{size}_failed": report["failed"], f"reload_{size}_datagrams_lost": lost,
+            f"reload_{size}_retransmitted": report["wire"]["retransmitted"] + after["coap_tx_retransmit"]
+            - before["coap_tx_retransmit"], f"reload_{size}_p99_us": report["latency_us"]["whole"]["p99"]}
 
 
 def memory(appliances):
-    """What a device costs in the whole process."""
+    """What a device costs in the dataplane, as the appliance counts it, and in the whole process."""
     sizes = list(appliances)
     few, many = appliances[sizes[0]], appliances[sizes[-1]]
-    if few is many:
-        return {}
-    grown = memory_kb(many.process.pid) - memory_kb(few.process.pid)
-    return {"bytes_per_device": grown * 1024 / (many.devices - few.devices)}
+    figures = {"bytes_per_device": many.ctl("status")["bytes_per_device"]}
+    if few is not many:
+        grown = memory_kb(many.process.pid) - memory_kb(few.process.pid)
+        figures["process_bytes_per_device"] = grown * 1024 / (many.devices - few.devices)
+    return figures
+
+
+def device_change_ms(appliance, changes=40):
+    """Of one connection: from the command to its answer, when it is on the disk and every worker finds it. The median."""
+    def ask(sock, *argv):
+        data = json.dumps({"v": 1, "argv": argv}).encode()
+        sock.sendall(struct.pack(">I", len(data)) + data)
+        answer = b""
+        while len(answer) < 4 or len(answer) < 4 + struct.unpack_from(">I", answer)[0]:
+            answer += sock.recv(65536)
+        if json.loads(answer[4:])["exit"]:
+            sys.exit(f"{argv} was refused")
+    took = []
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(appliance.socket))
+        for number in range(changes):
+            for argv in (("device", "add", f"bench-{number}", "--groups", "root.demo"),
+                         ("device", "edit", f"bench-{number}", "--domain", "d"), ("device", "remove", f"bench-{number}")):
+                begin = time.monotonic()
+                ask(sock, *argv)
+                took.append(1000 * (time.monotonic() - begin))
+    return statistics.median(took)
 
 
 def open_appliances(options, folder):
@@ -338,6 +373,8 @@ def measure(options, appliances):
     for size, appliance in appliances.items():
         figures[f"start_{size}_s"] = appliance.start_s
         figures[f"import_{size}_s"] = appliance.import_s
+        with appliance.alone(appliances.values()):
+            figures[f"device_change_{size}_ms"] = device_change_ms(appliance)
     for name, arguments in (("nosec", []), ("psk", ["--psk"])):
         figures |= bootstraps(appliances, name, arguments, seconds, runs)
         with few.alone(appliances.values()):

@@ -1,0 +1,73 @@
+"""A reload of tasks while devices bootstrap at a steady rate: none of them notices."""
+import json
+import subprocess
+
+from conftest import wait_for
+from test_storm import EXPECTED, Storm
+
+DEVICES, RATE, SECONDS = 20000, 300, 12
+# A stall of the machine may not be told from a lost datagram: rings hold seconds, and who waits is patient.
+RING, PATIENCE_MS = "rsize=12", 20000
+
+
+class Steady:
+    """The generator, while it runs."""
+
+    def __init__(self, storm, *argv):
+        self.storm = storm
+        self.process = subprocess.Popen(storm.network.command(
+            f"{storm.build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,socket={storm.memif},{RING}",
+            "--server", "198.18.0.1", "--source", "198.18.0.10+200", "--devices", DEVICES, "--psk", "--rate", RATE,
+            "--duration", SECONDS, "--ack-timeout", PATIENCE_MS, "--json", "-", *argv),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def wait_for_more(self, bootstraps=200):
+        finished = self.storm.daemon.counters()["bs_finished"]
+        wait_for(lambda: self.storm.daemon.counters()["bs_finished"] >= finished + bootstraps, "bootstraps", 60)
+
+    def end(self):
+        said = self.process.communicate(timeout=120)
+        assert said[0], said[1]
+        return json.loads(said[0])
+
+
+def set_lifetime(daemon, seconds):
+    daemon.edit("policy/tasks/reference-task.xml", r'(Lifetime" value=)"\d+"', rf'\1"{seconds}"')
+
+
+def test_a_reload_under_load_disturbs_nobody(build, network, tmp_path):
+    one = Storm(build, network, tmp_path, {
+        r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={tmp_path / 'memif.sock'},{RING}",
+        r"^sessions = \d+": "sessions = 8192",
+        r"ack_timeout_ms = 2000": f"ack_timeout_ms = {PATIENCE_MS}"}, devices=DEVICES)
+    daemon = one.daemon
+    any_lifetime = tmp_path / "any"
+    any_lifetime.write_text("\n".join(line if line.startswith("/0/2") else "/1/0=*" for line in EXPECTED.splitlines()) + "\n")
+    try:
+        before = daemon.counters()
+        load = Steady(one, "--expect", any_lifetime)
+        for seconds in (61, 62, 63):
+            load.wait_for_more()
+            set_lifetime(daemon, seconds)
+            done = daemon.result("reload")
+            assert done["tasks_changed"] == ["root.demo: management account"]
+            assert done["devices"] == DEVICES and done["devices_failed"] == 0
+            assert 0 < done["control_thread_s"] <= done["seconds"]
+        assert load.process.poll() is None, "the load outlasts the reloads"
+        load.wait_for_more()
+        report = load.end()
+        moved = {name: value - before[name] for name, value in daemon.counters().items()}
+        assert report["done"] == report["offered"] == RATE * SECONDS and report["failed"] == 0, report
+        assert moved["bs_finished"] == moved["sessions_opened"] == RATE * SECONDS
+        assert report["wire"]["retransmitted"] == report["wire"]["duplicates"] == moved["coap_tx_retransmit"] == 0
+        assert report["generator"]["rx_missed"] == report["generator"]["tx_full"] == moved["no_buffer"] == 0
+        assert [port["rx_missed"] + port["rx_errors"] + port["tx_errors"] for port in daemon.result("status")["ports"]] == [0]
+        assert sum(moved[name] for name in moved if name.startswith("bs_failed") or name.startswith("dtls_failed")) == 0
+
+        # And what was told is live for every device.
+        now = tmp_path / "now"
+        now.write_text(EXPECTED.replace("c1013c", "c1013f"))
+        code, report = one.run("--devices", DEVICES, "--concurrency", 64, "--bootstraps", 2000, "--expect", now)
+        assert code in (0, 4) and report["done"] == 2000 and report["failed"] == 0, report
+    finally:
+        assert one.stop() == 0, daemon.log()
