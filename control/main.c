@@ -182,8 +182,9 @@ check_task(const struct options *options)
 		task = task_load_file(options->task, objects, &diags);
 	reload_put_diags(&diags, &text);
 	good = task && diags.errors == 0;
-	text_printf(&text, "%s: %s, %zu errors, %zu warnings\n", options->task,
-		    good ? "good" : "refused", diags.errors, diags.warnings);
+	text_printf(&text, "%s: %s, %zu error%s, %zu warning%s\n", options->task,
+		    good ? "good" : "refused", diags.errors, diags.errors == 1 ? "" : "s",
+		    diags.warnings, diags.warnings == 1 ? "" : "s");
 	result = json_pack("{s:b, s:o}", "good", good, "diagnostics", reload_json_diags(&diags));
 	if (task)
 		task_free(task);
