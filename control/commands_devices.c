@@ -98,7 +98,8 @@ command_device_list(struct call *call)
 	if (wanted)
 		filter.group = call_group(call, wanted);
 	if (filter.state && !is_state(filter.state))
-		call_refuse(call, CTL_USAGE, "a state is ready, nothing or bootstrapping, not \"%.60s\"",
+		call_refuse(call, CTL_USAGE,
+			    "a state is ready, nothing or bootstrapping, not \"%.60s\"",
 			    filter.state);
 	if (call->exit != CTL_DONE)
 		return;

@@ -319,8 +319,8 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	put_settings(&t->changes, true, text, *result);
 	put_settings(&t->changes, false, text, *result);
 	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
-	text_printf(text, "live after %.3f s: %u devices, %u of them with nothing to send\n", seconds,
-		    daemon->inventory.count, daemon->inventory.refused);
+	text_printf(text, "live after %.3f s: %u devices, %u of them with nothing to send\n",
+		    seconds, daemon->inventory.count, daemon->inventory.refused);
 	json_object_set_new(*result, "seconds", json_real(seconds));
 	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,
 		   new->policy->n_tasks, daemon->inventory.count, seconds);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,27 +107,14 @@ query_int(const struct store_file *file, const char *sql, int *value)
 	return code;
 }
 
-/* The folder of the store, one level: a first start by hand needs no preparation. */
-static void
-make_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = slash && slash != path ? strndup(path, (size_t)(slash - path)) : NULL;
-
-	if (folder)
-		mkdir(folder, 0700); /* whatever is wrong shows when the file is opened */
-	free(folder);
-}
-
 /* SQLite would make it readable for all that the umask lets, and its log like it. */
 static int
 make_private(const char *path, char error[STORE_ERROR_MAX])
 {
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct stat stat;
-	int code = 0, fd;
+	int code = 0;
 
-	make_folder(path);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		code = -errno;
 		snprintf(error, STORE_ERROR_MAX,

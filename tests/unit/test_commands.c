@@ -72,7 +72,8 @@ Test(commands, not_understood)
 	static const struct {
 		const char *line, *words;
 	} cases[] = {
-		{ "device list --state redy", "a state is ready, nothing or bootstrapping, not \"redy\"" },
+		{ "device list --state redy",
+		  "a state is ready, nothing or bootstrapping, not \"redy\"" },
 		{ "statu", "did you mean \"status\"" },
 		{ "task lst", "did you mean \"task list\"" },
 		{ "tsak list", "did you mean \"task list\"" },
