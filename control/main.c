@@ -29,7 +29,7 @@ usage(FILE *to)
 		"usage: cradled [-v] [-c FILE]\n"
 		"       cradled --check [-c FILE] | --check-task FILE [-c FILE]\n"
 		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
-		"      --check           check the configuration, policy and inventory, and end\n"
+		"      --check           check the configuration and the policy, and end\n"
 		"      --check-task FILE check one task file, and end\n"
 		"      --json            the outcome of a check for machines\n"
 		"      --command-table [WORD]  what cradlectl can ask for, and end\n"

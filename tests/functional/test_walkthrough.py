@@ -159,3 +159,36 @@ def test_the_procedure_of_the_readme(build, network, stage, tmp_path):
             ctl("report", "show", "g:root.meters:1", "meter-0003")["log"] or ""), "the task's log")
     finally:
         operator.stop()
+
+
+def readme_section(title):
+    return (ROOT / "README.md").read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_readme_names_every_command(build):
+    """A command stands in the table with all its words, or with its last one behind another of its kind."""
+    rows = [row.split("|")[1] for row in readme_section("Control commands").splitlines() if row.startswith("| `")]
+    told = set()
+    for row in rows:
+        for part in row.split(";"):
+            names = [re.sub(r" ?[A-Z[].*", "", name).strip() for name in re.findall(r"`([^`]+)`", part)]
+            stem = names[0].rpartition(" ")[0]
+            told.update({names[0], *names, *(f"{stem} {name}".strip() for name in names[1:])})
+    done = subprocess.run([f"{build}/control/cradled", "--command-table"], text=True, capture_output=True, check=True)
+    commands = re.findall(r"^([a-z -]+?)(?: [A-Z[].*|  .*)$", done.stdout, flags=re.M)
+    assert len(commands) > 40
+    assert [name for name in commands if name.strip() not in told and name != "command"] == []
+
+
+def test_the_examples_of_the_readme_are_good(build, network, cradled, tmp_path):
+    section = readme_section("Configuration")
+    task = tmp_path / "example.xml"
+    task.write_text(re.search(r"```xml\n(.*?)```", section, flags=re.S).group(1))
+    daemon = cradled()
+    checked = daemon.ctl("task", "check", task)
+    assert checked.returncode == 0 and " 0 errors" in checked.stdout, checked.stdout + checked.stderr
+    row = re.search(r"^ *`(\{\"endpoint\".*\})`$", section, flags=re.M).group(1)
+    (tmp_path / "devices.jsonl").write_text(row + "\n")
+    assert daemon.ctl("group", "add", "root.a").returncode == 0
+    done = daemon.ctl("device", "import", tmp_path / "devices.jsonl")
+    assert done.returncode == 0 and "1 new" in done.stdout, done.stderr
