@@ -549,8 +549,10 @@ take_words(struct call *call, int argc, const char *const *argv)
 				return false;
 			i += taken;
 		} else if (n == command->max) {
-			call_refuse(call, CTL_USAGE, "\"%.60s\" is one word too many; usage: %s %s",
-				    argv[i], command->words, command->arguments);
+			call_refuse(call, CTL_USAGE,
+				    "\"%.60s\" is one word too many; usage: %s%s%s", argv[i],
+				    command->words, *command->arguments ? " " : "",
+				    command->arguments);
 			return false;
 		} else {
 			call->arguments[n++] = argv[i++];

@@ -28,6 +28,18 @@ state_of(const struct device *device)
 		       : "nothing to send";
 }
 
+/* Whether a state may be called so: by the words that it begins with. */
+static bool
+is_state(const char *wanted)
+{
+	static const char *const states[] = { "ready", "nothing to send", "bootstrapping" };
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (*wanted && strncmp(states[i], wanted, strlen(wanted)) == 0)
+			return true;
+	return false;
+}
+
 static bool
 passes(struct call *call, const struct device *device, const struct filter *filter)
 {
@@ -85,6 +97,10 @@ command_device_list(struct call *call)
 
 	if (wanted)
 		filter.group = call_group(call, wanted);
+	if (filter.state && !is_state(filter.state))
+		call_refuse(call, CTL_USAGE,
+			    "a state is ready, nothing or bootstrapping, not \"%.60s\"",
+			    filter.state);
 	if (call->exit != CTL_DONE)
 		return;
 	list = json_array();
@@ -144,7 +160,7 @@ put_values(struct call *call, const struct device *device)
 	};
 	struct showing showing = { .list = json_array() };
 
-	table_init(&showing.table, "  value||origin");
+	table_init(&showing.table, "  value|is|origin");
 	if (profile.set)
 		profile_each(&profile, show_value, &showing);
 	table_finish(&showing.table, &call->text);

@@ -8,11 +8,17 @@ static const char *const severities[] = {
 	[COUNTER_INFO] = "info", [COUNTER_WARN] = "warning", [COUNTER_ERROR] = "error"
 };
 
+enum { OPTIONS_IN_USAGE = 4 }; /* more do not fit a line: they stand below it anyway */
+
 static void
 put_usage(const struct command *command, struct text *text)
 {
 	text_printf(text, "%s", command->words);
-	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+	if (command->options[OPTIONS_IN_USAGE].name)
+		text_printf(text, " [OPTION...]");
+	for (unsigned i = 0; i < OPTIONS_IN_USAGE && command->options[i].name &&
+			     !command->options[OPTIONS_IN_USAGE].name;
+	     i++)
 		text_printf(text, " [%s%s%s]", command->options[i].name,
 			    command->options[i].argument ? " " : "",
 			    command->options[i].argument ? command->options[i].argument : "");
@@ -45,7 +51,8 @@ put_commands(struct text *text)
 		text_printf(&usage, "%s%s%s", commands[i].words, *commands[i].arguments ? " " : "",
 			    commands[i].arguments);
 		table_cell(&table, "%s", text_str(&usage));
-		table_cell(&table, "%s", commands[i].help);
+		/* The first half of the sentence; `help COMMAND` has the rest. */
+		table_cell(&table, "%.*s", (int)strcspn(commands[i].help, ";"), commands[i].help);
 		text_fini(&usage);
 	}
 	table_finish(&table, text);

@@ -66,13 +66,12 @@ put_task(const struct daemon *daemon, const struct policy_task *task, struct tab
 {
 	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
 
-	table_cell(table, "%s", task->group->name);
+	/* The id names the group, and each task's type is XML: both are left to --json. */
 	table_cell(table, "%s", task->id);
+	table_cell(table, "%s", task->name);
 	table_cell(table, "%s", task->active ? "yes" : "no");
-	table_cell(table, "%s", task_type);
 	table_cell(table, "%s", task_repetition_names[task->repetition]);
 	table_cell(table, "%d", task->priority);
-	table_cell(table, "%s", task->name);
 	table_cell(table, "%u", task->devices);
 	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
 		table_cell(table, "%llu", (unsigned long long)counts[i]);
@@ -95,8 +94,8 @@ command_task_list(struct call *call)
 		return;
 	}
 	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
-	table_init(&table, "group|id|active|type|repetition|priority|name|devices|in progress|"
-			   "success|warning|error|created|comment");
+	table_init(&table, "task|name|active|repetition|priority|devices|in progress|success|"
+			   "warning|error|created|comment");
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
 			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)

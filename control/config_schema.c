@@ -75,7 +75,7 @@ const struct setting settings[] = {
 	{ "log.to", SETTING_CHOICE, ROOT(log_target), .preset = "stderr", .choices = target_choices,
 	  .live = true, .help = "where the log goes" },
 	{ "policy", SETTING_PATH, ROOT(policy), .preset = "policy", .live = true,
-	  .help = "folder with groups.conf and tasks/*.xml" },
+	  .help = "folder with groups.conf, servers.conf, tasks/, keys/ and resources/" },
 	{ "store", SETTING_PATH, ROOT(store), .preset = "/var/lib/cradle/cradle.db",
 	  .help = "file that keeps devices and reports" },
 	{ "objects", SETTING_PATH, ROOT(objects), .preset = "objects", .live = true,

@@ -29,7 +29,7 @@ usage(FILE *to)
 		"usage: cradled [-v] [-c FILE]\n"
 		"       cradled --check [-c FILE] | --check-task FILE [-c FILE]\n"
 		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
-		"      --check           check the configuration, policy and inventory, and end\n"
+		"      --check           check the configuration and the policy, and end\n"
 		"      --check-task FILE check one task file, and end\n"
 		"      --json            the outcome of a check for machines\n"
 		"      --command-table [WORD]  what cradlectl can ask for, and end\n"
@@ -182,8 +182,9 @@ check_task(const struct options *options)
 		task = task_load_file(options->task, objects, &diags);
 	reload_put_diags(&diags, &text);
 	good = task && diags.errors == 0;
-	text_printf(&text, "%s: %s, %zu errors, %zu warnings\n", options->task,
-		    good ? "good" : "refused", diags.errors, diags.warnings);
+	text_printf(&text, "%s: %s, %zu error%s, %zu warning%s\n", options->task,
+		    good ? "good" : "refused", diags.errors, diags.errors == 1 ? "" : "s",
+		    diags.warnings, diags.warnings == 1 ? "" : "s");
 	result = json_pack("{s:b, s:o}", "good", good, "diagnostics", reload_json_diags(&diags));
 	if (task)
 		task_free(task);

@@ -164,14 +164,17 @@ task_difference(const struct policy *policy, const struct policy *other, bool ch
 	return list;
 }
 
+/* Nothing where there is none: most reloads change one thing. */
 static void
 put_names(struct text *text, const char *what, const json_t *names)
 {
+	if (!json_array_size(names))
+		return;
 	text_printf(text, "tasks %s: %zu", what, json_array_size(names));
 	for (size_t i = 0; i < json_array_size(names); i++)
 		text_printf(text, "%s%s", i ? ", " : " (",
 			    json_string_value(json_array_get(names, i)));
-	text_printf(text, "%s\n", json_array_size(names) ? ")" : "");
+	text_printf(text, ")\n");
 }
 
 static void
@@ -295,8 +298,6 @@ put_devices(const struct transaction *t, uint32_t failed, struct text *text, jso
 {
 	const struct inventory *inventory = &t->daemon->inventory;
 
-	text_printf(text, "devices: %u, %u of them with nothing to send\n", inventory->count,
-		    inventory->refused);
 	if (failed)
 		text_printf(text,
 			    "warning: %u devices keep what they had: out of memory; reload again "
@@ -333,7 +334,10 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	put_settings(&t->changes, false, text, *result);
 	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
 	cpu_s = cpu_seconds() - t->begun_cpu_s;
-	text_printf(text, "live after %.3f s, %.3f s of the control thread\n", seconds, cpu_s);
+	text_printf(text,
+		    "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
+		    "nothing to send\n",
+		    seconds, cpu_s, daemon->inventory.count, daemon->inventory.refused);
 	json_object_set_new(*result, "seconds", json_real(seconds));
 	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
 	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,

@@ -16,7 +16,7 @@ show_time(uint64_t ms, char out[SHOW_TIME_MAX])
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
-	if (!ms || !strftime(out, SHOW_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm))
+	if (!ms || !strftime(out, SHOW_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
 		snprintf(out, SHOW_TIME_MAX, "-");
 	return out;
 }

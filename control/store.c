@@ -110,6 +110,18 @@ with_suffix(const char *path, const char *suffix)
 	return asprintf(&name, "%s%s", path, suffix) < 0 ? NULL : name;
 }
 
+/* The folder of the store, one level: a first start by hand needs no preparation. */
+static void
+make_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash && slash != path ? strndup(path, (size_t)(slash - path)) : NULL;
+
+	if (folder)
+		mkdir(folder, 0700); /* whatever is wrong shows when the file is opened */
+	free(folder);
+}
+
 struct store *
 store_open(const char *path, char error[STORE_ERROR_MAX])
 {
@@ -128,6 +140,7 @@ store_open(const char *path, char error[STORE_ERROR_MAX])
 		release(store);
 		return NULL;
 	}
+	make_folder(path);
 	if (open_all(store, error) < 0) {
 		release(store);
 		return NULL;

@@ -16,6 +16,12 @@ run_fail(struct run *run, const struct task_node *node, int index, const char *f
 	va_start(args, format);
 	vsnprintf(reason, sizeof reason, format, args);
 	va_end(args);
+	/* A server's task stands in no file: what an operator knows of it is the names of its settings. */
+	if (run->task != run->root && node->tag == TAG_STORE) {
+		snprintf(result->summary, sizeof result->summary, "%s: %s: %s", run->task->name,
+			 node->attributes[STORE_TARGET].text, reason);
+		return FLOW_FAILED;
+	}
 	snprintf(result->summary, sizeof result->summary, "%s%s%s%s%s%s #%u (line %u): %s",
 		 run->task != run->root ? run->task->name : "", run->task != run->root ? ": " : "",
 		 index >= 0 ? "attribute " : "",

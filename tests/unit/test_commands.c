@@ -72,6 +72,8 @@ Test(commands, not_understood)
 	static const struct {
 		const char *line, *words;
 	} cases[] = {
+		{ "device list --state redy",
+		  "a state is ready, nothing or bootstrapping, not \"redy\"" },
 		{ "statu", "did you mean \"status\"" },
 		{ "task lst", "did you mean \"task list\"" },
 		{ "tsak list", "did you mean \"task list\"" },
@@ -135,6 +137,22 @@ Test(commands, help_knows_every_command_and_setting)
 	cr_expect(says("limits.linger_s") && says("bs_finished") && says("device show ENDPOINT"));
 	cr_expect_eq(ask("help settings sessions"), CTL_DONE);
 	cr_expect(says("64 to 67108864"));
+}
+
+/* The list of commands fits a terminal of 120 columns; what a command can be told stands below its name. */
+Test(commands, help_fits_a_screen)
+{
+	cr_expect_eq(ask("help"), CTL_DONE);
+	for (const char *line = answer.text; *line; line += strspn(line, "\n")) {
+		size_t len = strcspn(line, "\n");
+
+		cr_expect_leq(len, 120, "%.*s", (int)len, line);
+		line += len;
+	}
+	cr_expect_eq(ask("help task add"), CTL_DONE);
+	cr_expect(says("task add [OPTION...] FILE\n") && says("--repetition WORD: "));
+	cr_expect_eq(ask("help device import"), CTL_DONE);
+	cr_expect(says("device import [--format FORMAT] [--verify-only] [--skip-bad] [FILE]\n"));
 }
 
 Test(commands, completion_offers_every_word)

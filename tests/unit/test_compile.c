@@ -543,6 +543,23 @@ Test(compile, the_condition_example_with_a_server)
 	batch_free(batch);
 }
 
+/* Its task stands in no file: a line and a tag's number would name nothing that an operator can find. */
+Test(compile, what_fails_in_a_server_is_told_by_its_setting)
+{
+	static const struct compile_hooks hooks = { .server = on_server };
+	struct batch *batch;
+
+	server = load("<config><store target='identity' value='${sv.nothing}'/>"
+		      "<lwm2mBootstrap performBootstrapFinish='false'>"
+		      "<write key='/0/4/3' value='${#identity.encodeHex}'/></lwm2mBootstrap>"
+		      "</config>");
+	compiler_set_hooks(compiler, &hooks);
+	batch = compile_text("<config><lwm2mBootstrapConfiguration serverId='management-psk'/>"
+			     "</config>");
+	cr_expect_null(batch);
+	cr_expect_str_eq(results[0].summary, "t.xml: identity: sv.nothing is not set");
+}
+
 Test(compile, a_batch_is_bounded)
 {
 #define THIRTY_FOUR                                                                                \

@@ -200,6 +200,24 @@ Test(config, sample_is_accepted_with_its_values)
 	config_free(config);
 }
 
+/* "Every setting is shown", says the sample. */
+Test(config, sample_names_every_setting)
+{
+	static char text[65536];
+	FILE *file = fopen(SOURCE_ROOT "/conf/cradle.conf", "r");
+	char words[128];
+
+	cr_assert_not_null(file);
+	text[fread(text, 1, sizeof text - 1, file)] = '\0';
+	fclose(file);
+	for (unsigned i = 0; i < n_settings; i++) {
+		const char *dot = strrchr(settings[i].name, '.');
+
+		snprintf(words, sizeof words, "%s = ", dot ? dot + 1 : settings[i].name);
+		cr_expect_not_null(strstr(text, words), "%s is not there", settings[i].name);
+	}
+}
+
 /* The sample says of itself that it shows defaults: leaving its scalars out must change nothing. */
 Test(config, sample_shows_the_defaults)
 {

@@ -93,8 +93,23 @@ Test(store, a_folder_that_is_not_there_is_said)
 	struct world world;
 
 	world_folder(&world, "/tmp");
-	snprintf(world.path, sizeof world.path, "%s/none/store.db", world.folder);
+	snprintf(world.path, sizeof world.path, "%s/none/none/store.db", world.folder);
 	expect_refused(&world, "check that the folder exists");
+	world_end(&world);
+}
+
+Test(store, its_folder_is_made_for_its_owner_alone)
+{
+	struct world world;
+	struct stat stat_of;
+	char folder[80];
+
+	world_folder(&world, "/tmp");
+	snprintf(folder, sizeof folder, "%s/made", world.folder);
+	snprintf(world.path, sizeof world.path, "%s/store.db", folder);
+	world_open(&world);
+	cr_expect_eq(stat(folder, &stat_of), 0);
+	cr_expect_eq(stat_of.st_mode & 0777, 0700);
 	world_end(&world);
 }
 

@@ -1,0 +1,57 @@
+"""`meson install`: everything is where the unit file, the manual and a shell look for it."""
+import configparser
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+
+class UnitFile(configparser.RawConfigParser):
+    optionxform = staticmethod(str)
+
+
+@pytest.fixture(scope="module")
+def installed(build, tmp_path_factory):
+    """The folder that stands for /, and the prefix below it."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--destdir", folder], check=True,
+                   capture_output=True)
+    unit = next(folder.rglob("cradle.service"))
+    return folder, unit.parent.parent.parent.parent
+
+
+def test_the_unit_file_starts_what_was_installed(installed):
+    folder, prefix = installed
+    unit = UnitFile(strict=False)
+    unit.read(prefix / "lib/systemd/system/cradle.service")
+    service = unit["Service"]
+    for key in ("ExecStartPre", "ExecStart", "ExecReload"):
+        program = service[key].split()[0]
+        assert os.access(f"{folder}{program}", os.X_OK), f"{key}: {program} was not installed"
+    # What the sample configuration names must be writable under ProtectSystem=strict.
+    settings = (ROOT / "conf/cradle.conf").read_text()
+    assert re.search(r'socket = "/run/cradle/', settings) and service["RuntimeDirectory"] == "cradle"
+    assert re.search(r'store = "/var/lib/cradle/', settings) and service["StateDirectory"] == "cradle"
+    assert "-/etc/cradle" in service["ReadWritePaths"].split()
+
+
+def test_the_installed_sample_is_good_and_complete(installed, tmp_path):
+    _, prefix = installed
+    shutil.copytree(prefix / "share/cradle/conf", tmp_path / "conf")
+    done = subprocess.run([prefix / "sbin/cradled", "--check", "-c", tmp_path / "conf/cradle.conf"], text=True,
+                          capture_output=True)
+    assert done.returncode == 0 and "warning" not in done.stdout + done.stderr, done.stdout + done.stderr
+    assert (tmp_path / "conf/policy/tasks/reference-task.xml").exists() and (tmp_path / "conf/devices.csv").exists()
+
+
+def test_the_client_finds_its_daemon_and_the_shell_its_words(installed):
+    _, prefix = installed
+    done = subprocess.run([prefix / "bin/cradlectl", "-s", "/none", "help", "manual"], text=True, capture_output=True)
+    assert done.returncode == 0 and "SETTINGS OF cradle.conf" in done.stdout
+    completion = prefix / "share/bash-completion/completions/cradlectl"
+    subprocess.run(["bash", "-c", f". {completion} && complete -p cradlectl"], check=True, capture_output=True)
+    assert subprocess.run([prefix / "bin/cradlestorm", "--help"], capture_output=True).returncode == 0
