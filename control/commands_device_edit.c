@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/kept.h"
+#include "control/key_hex.h"
 #include "control/setting_values.h"
 #include "control/show.h"
 
@@ -11,38 +12,17 @@ enum { CHANGES_MAX = 64 };
 
 /* ---- keys ---- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 take_hex(struct call *call, const char *hex, struct device_spec *spec)
 {
-	size_t len = strlen(hex);
+	int wrong = key_from_hex(hex, strlen(hex), spec);
 
-	if (len % 2 || len / 2 > sizeof spec->key) {
-		call_refuse(call, CTL_USAGE, "--key-hex needs an even number of digits, %zu at most",
+	if (wrong < 0)
+		call_refuse(call, CTL_USAGE, "--key-hex needs 2 to %zu hex digits in pairs",
 			    2 * sizeof spec->key);
-		return false;
-	}
-	for (size_t i = 0; i < len; i += 2) {
-		int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
-
-		if (high < 0 || low < 0) {
-			call_refuse(call, CTL_USAGE, "--key-hex: character %zu is no hex digit",
-				    i + (high < 0 ? 1 : 2));
-			return false;
-		}
-		spec->key[i / 2] = (uint8_t)(high << 4 | low);
-	}
-	spec->key_len = (uint8_t)(len / 2);
-	spec->key_is_hex = true;
-	return true;
+	else if (wrong)
+		call_refuse(call, CTL_USAGE, "--key-hex: character %d is no hex digit", wrong);
+	return wrong == 0;
 }
 
 /* --key, --key-hex or --no-key; false after refusing. */

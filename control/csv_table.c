@@ -269,7 +269,8 @@ csv_table_find(struct csv_table *table, const char *by, size_t by_len, const cha
 	if (!index->slots && !make_index(table, by_column))
 		return NULL;
 	at = key_hash(key, key_len) & index->mask;
-	while (index->slots[at] && !is_text(cell(table, index->slots[at] - 1, by_column), key, key_len))
+	while (index->slots[at] &&
+	       !is_text(cell(table, index->slots[at] - 1, by_column), key, key_len))
 		at = (at + 1) & index->mask;
 	return index->slots[at] ? cell(table, index->slots[at] - 1, column) : NULL;
 }

@@ -373,8 +373,8 @@ static const struct task *
 on_server(void *ctx, bool by_name, const char *name, size_t len)
 {
 	const struct run_maker *maker = ctx;
-	const struct policy_server *server = policy_server_find(
-		maker->daemon->generation->policy, by_name, name, len);
+	const struct policy_server *server =
+		policy_server_find(maker->daemon->generation->policy, by_name, name, len);
 
 	return server ? server->task : NULL;
 }
@@ -420,15 +420,14 @@ compile(struct run_maker *maker)
 							      .effect = on_effect,
 							      .upload = on_upload });
 	if (maker->request->pack)
-		batch = compile_pack(compiler, maker->sources, maker->n_run, &maker->env.env,
-				     &(struct pack_request){
-					     .format = (enum content_format)maker->request->format,
-					     .acc = maker->request->acc,
-					     .acc_len = maker->request->acc
-							? strlen(maker->request->acc)
-							: 0,
-				     },
-				     maker->results);
+		batch = compile_pack(
+			compiler, maker->sources, maker->n_run, &maker->env.env,
+			&(struct pack_request){
+				.format = (enum content_format)maker->request->format,
+				.acc = maker->request->acc,
+				.acc_len = maker->request->acc ? strlen(maker->request->acc) : 0,
+			},
+			maker->results);
 	else
 		batch = compile_run(compiler, maker->sources, maker->n_run, &maker->env.env,
 				    (enum content_format)maker->request->format, maker->results);
@@ -478,10 +477,10 @@ device_run_make(struct daemon *daemon, const struct run_request *request, struct
 	choose_tasks(maker);
 	run->batch = compile(maker);
 	run->plan = plan_intern(&daemon->plans, &(struct plan_content){ .generation = generation,
-								   .tasks = maker->plan,
-								   .n_tasks = maker->n,
-								   .logs = maker->logs,
-								   .batch = run->batch });
+									.tasks = maker->plan,
+									.n_tasks = maker->n,
+									.logs = maker->logs,
+									.batch = run->batch });
 	arena_reset(&generation->scratch);
 	if (!run->plan) {
 		if (run->batch)

@@ -57,10 +57,10 @@ int run_memory_answer(struct run_memory *memory, const struct run_answer *answer
 struct run_request {
 	const struct device *device;
 	uint16_t format;
-	bool session; /* it is for a session now: schedules and intervals are judged */
-	bool preview; /* as for a session, whatever they say */
+	bool session;              /* it is for a session now: schedules and intervals are judged */
+	bool preview;              /* as for a session, whatever they say */
 	struct run_memory *memory; /* NULL: ahead of any session */
-	bool pack;       /* a Bootstrap-Pack ... */
+	bool pack;                 /* a Bootstrap-Pack ... */
 	const char *acc; /* ... that keeps clear of these instances; NULL: the device named none */
 };
 

@@ -17,13 +17,13 @@
 enum { DOMAIN_MAX = 255 };
 
 struct device_spec {
-	const char *endpoint;       /* 1 to ENDPOINT_NAME_MAX bytes */
-	const char *identity;       /* NULL: the endpoint name */
+	const char *endpoint; /* 1 to ENDPOINT_NAME_MAX bytes */
+	const char *identity; /* NULL: the endpoint name */
 	uint8_t key[DTLS_KEY_MAX];
-	uint8_t key_len;            /* 0: none, NoSec listeners only */
-	bool key_is_hex;            /* it was given as hex: so it is shown and exported */
-	const char *domain;         /* NULL: none */
-	const char *groups;         /* names with ',' between; NULL or "": "root" */
-	const uint8_t *values;      /* setting_values.h; NULL: none */
-	uint64_t created_ms;        /* wall clock; 0: now */
+	uint8_t key_len;       /* 0: none, NoSec listeners only */
+	bool key_is_hex;       /* it was given as hex: so it is shown and exported */
+	const char *domain;    /* NULL: none */
+	const char *groups;    /* names with ',' between; NULL or "": "root" */
+	const uint8_t *values; /* setting_values.h; NULL: none */
+	uint64_t created_ms;   /* wall clock; 0: now */
 };

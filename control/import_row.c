@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/key_hex.h"
 #include "control/policy.h"
 #include "control/setting_values.h"
 
@@ -183,39 +184,19 @@ check_names(struct import *import, struct import_row *row)
 
 /* --- keys --- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What is wrong is told without showing the key. */
 static void
 read_hex(struct import *import, struct import_row *row, struct device_spec *device)
 {
 	const struct import_cell *cell = &row->key_hex;
+	int wrong = key_from_hex(cell->text, cell->len, device);
 
-	if (cell->len % 2 || cell->len == 0 || cell->len > 2 * DTLS_KEY_MAX) {
+	if (wrong < 0)
 		import_error(import, row, "key_hex",
 			     "must have 2 to %d hex digits in pairs, not %zu", 2 * DTLS_KEY_MAX,
 			     cell->len);
-		return;
-	}
-	for (size_t i = 0; i < cell->len; i += 2) {
-		int high = hex_digit(cell->text[i]), low = hex_digit(cell->text[i + 1]);
-
-		if (high < 0 || low < 0) {
-			import_error(import, row, "key_hex", "byte %zu is no hex digit",
-				     i + (high < 0 ? 1 : 2));
-			return;
-		}
-		device->key[i / 2] = (uint8_t)(high << 4 | low);
-	}
-	device->key_len = (uint8_t)(cell->len / 2);
-	device->key_is_hex = true;
+	else if (wrong)
+		import_error(import, row, "key_hex", "byte %d is no hex digit", wrong);
 }
 
 static void

@@ -66,8 +66,9 @@ inventory_fini(struct inventory *inventory)
 struct device *
 inventory_at(const struct inventory *inventory, uint32_t id)
 {
-	struct device *chunk =
-		id / DEVICE_CHUNK < inventory->n_chunks ? inventory->chunks[id / DEVICE_CHUNK] : NULL;
+	struct device *chunk = id / DEVICE_CHUNK < inventory->n_chunks
+				       ? inventory->chunks[id / DEVICE_CHUNK]
+				       : NULL;
 
 	return chunk && chunk[id % DEVICE_CHUNK].entry ? &chunk[id % DEVICE_CHUNK] : NULL;
 }
@@ -246,8 +247,7 @@ make_room(struct inventory *inventory, uint32_t id)
 	uint32_t need = id / DEVICE_CHUNK + 1;
 
 	if (need > inventory->n_chunks) {
-		struct device **chunks =
-			realloc(inventory->chunks, (size_t)need * sizeof *chunks);
+		struct device **chunks = realloc(inventory->chunks, (size_t)need * sizeof *chunks);
 
 		if (!chunks)
 			return -ENOMEM;
@@ -305,11 +305,11 @@ inventory_draft(struct inventory *inventory, const struct device_spec *spec, uin
 		return result;
 	draft->is_new = !present;
 	draft->created_s = spec->created_ms ? (uint32_t)(spec->created_ms / 1000)
-			   : present	    ? present->created_s
+			   : present        ? present->created_s
 					    : (uint32_t)time(NULL);
 	draft->domain = names_add(&inventory->domains, spec->domain ? spec->domain : "");
 	draft->values = setting_values_copy(spec->values);
-	draft->entry = device_entry_new(present		   ? device_id(present)
+	draft->entry = device_entry_new(present            ? device_id(present)
 					: id == NAMES_NONE ? inventory->next_id
 							   : id,
 					spec->endpoint, strlen(spec->endpoint), identity,

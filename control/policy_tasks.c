@@ -178,6 +178,25 @@ read_bloodline(struct reading *reading, const config_setting_t *member)
 }
 
 /* All but what names it. */
+/* Both settings look back at what a device's last report says. */
+static void
+check_history(struct reading *reading, const config_setting_t *member,
+	      const struct policy_task *task)
+{
+	struct place place = conf_place(reading->conf, member);
+
+	place.tag = "tasks";
+	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
+		return;
+	if (task->min_interval_s)
+		diag_error(reading->diags, &place,
+			   "min_interval needs reports: without them nothing tells the last run");
+	if (!task->automatic_restart)
+		diag_error(reading->diags, &place,
+			   "automatic_restart = false needs reports: without them nothing tells "
+			   "that it has run");
+}
+
 static void
 read_settings(struct reading *reading, const config_setting_t *member, struct policy_task *task)
 {
@@ -204,6 +223,7 @@ read_settings(struct reading *reading, const config_setting_t *member, struct po
 	task->log_level = (enum task_log_level)policy_word(reading, member, "log_level",
 							   &log_levels, TASK_LOG_INFO);
 	task->discard_details = conf_bool(conf, member, "discard_details", false, diags);
+	check_history(reading, member, task);
 }
 
 static void

@@ -207,14 +207,14 @@ keep(struct reports *reports, const struct report *report)
 static struct report
 report_of(struct reports *reports, const struct report_news *news)
 {
-	uint64_t took = news->finished_ms > news->started_ms ? news->finished_ms - news->started_ms
-							     : 0;
+	uint64_t took =
+		news->finished_ms > news->started_ms ? news->finished_ms - news->started_ms : 0;
 
 	return (struct report){
 		.started_ms = news->started_ms,
 		.device = news->device,
 		.summary = summary_number(reports, news->summary),
-		.took_ms = !news->finished_ms		? REPORT_UNFINISHED
+		.took_ms = !news->finished_ms         ? REPORT_UNFINISHED
 			   : took < REPORT_UNFINISHED ? (uint32_t)took
 						      : REPORT_UNFINISHED - 1,
 		.task = (uint16_t)news->task,

@@ -91,8 +91,7 @@ retired_fini(struct daemon *daemon)
 	struct retired_batches *retired = &daemon->retired;
 
 	while (retired->count)
-		run_batch_free(daemon,
-			       (struct batch *)(take(retired) & ~(uintptr_t)SEEN_IDLE));
+		run_batch_free(daemon, (struct batch *)(take(retired) & ~(uintptr_t)SEEN_IDLE));
 	free(retired->ring);
 	retired_init(retired);
 }

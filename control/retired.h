@@ -15,7 +15,7 @@ struct batch;
 struct daemon;
 
 struct retired_batches {
-	uintptr_t *ring; /* pointers; the lowest bit says that it was seen idle */
+	uintptr_t *ring;               /* pointers; the lowest bit says that it was seen idle */
 	size_t first, count, capacity; /* a power of two */
 };
 

@@ -183,7 +183,8 @@ mix_server(uint64_t hash, const struct policy_server *server)
 	hash = mix_text(hash, server->server_public_key);
 	hash = mix_number(hash, (uint64_t)server->type << 32 | (uint64_t)server->mode << 16 |
 					server->ssid);
-	hash = mix_number(hash, (uint64_t)server->security_instance << 16 | server->server_instance);
+	hash = mix_number(hash,
+			  (uint64_t)server->security_instance << 16 | server->server_instance);
 	return mix_number(hash, (uint64_t)server->lifetime_s << 1 | server->store_notifications);
 }
 

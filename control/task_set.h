@@ -19,11 +19,11 @@ struct task_set {
 	unsigned n_groups;
 	const struct policy_task **tasks; /* active ones; lower priority number first */
 	unsigned n_tasks;
-	bool known;       /* it was worked out */
-	bool too_many;    /* TASK_SET_TASKS_MAX cut them */
-	bool per_session; /* a batch must be made anew for every session */
-	bool by_reports;  /* what a device runs depends on its earlier reports */
-	const char *missing; /* the first group that is not there, or NULL */
+	bool known;           /* it was worked out */
+	bool too_many;        /* TASK_SET_TASKS_MAX cut them */
+	bool per_session;     /* a batch must be made anew for every session */
+	bool by_reports;      /* what a device runs depends on its earlier reports */
+	const char *missing;  /* the first group that is not there, or NULL */
 	uint64_t fingerprint; /* of all that can change a device's batch, but for the device */
 };
 

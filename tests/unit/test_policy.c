@@ -216,3 +216,13 @@ Test(policy, root_is_there_unsaid_and_values_take_their_marks)
 	cr_expect(values[1].secret && !values[1].locked);
 	cr_expect(values[2].secret, "a password is a secret whoever forgets to say so");
 }
+
+Test(policy, settings_that_look_back_need_reports)
+{
+	parse("groups = ( { name = \"root\"; tasks = (\n"
+	      " { file = \"a.xml\"; repetition = \"repeat_without_report\"; min_interval = 5; },\n"
+	      " { name = \"b\"; file = \"a.xml\"; repetition = \"repeat_without_report\";\n"
+	      "   automatic_restart = false; } ); } );");
+	cr_expect(told(2, "min_interval needs reports"));
+	cr_expect(told(3, "automatic_restart = false needs reports"));
+}
