@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +13,7 @@
 
 #include "control/commands.h"
 #include "control/events.h"
+#include "control/file_replace.h"
 #include "control/kept.h"
 #include "control/log.h"
 #include "control/reload.h"
@@ -319,6 +321,20 @@ open_dataplane(struct daemon *daemon)
 	return 0;
 }
 
+/* The store's lock is held: no other appliance writes there. */
+static void
+sweep_policy(const struct config *config)
+{
+	char tasks[4096 + 8];
+	unsigned swept = file_sweep(config->policy);
+
+	snprintf(tasks, sizeof tasks, "%s/tasks", config->policy);
+	swept += file_sweep(tasks);
+	if (swept)
+		log_notice("%s: %u half-written files of an appliance that was killed were removed",
+			   config->policy, swept);
+}
+
 static int
 load(struct daemon *daemon)
 {
@@ -330,6 +346,7 @@ load(struct daemon *daemon)
 		log_error("%s", error);
 		return -1;
 	}
+	sweep_policy(daemon->config);
 	if (daemon_init(daemon, store_next_device(daemon->store)) < 0) {
 		log_error("out of memory");
 		return -1;

@@ -1,9 +1,11 @@
 #include "control/file_replace.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,8 @@ take_owner(int fd, const char *path)
 	return fchmod(fd, st.st_mode & 07777) < 0 ? -errno : 0;
 }
 
+#define TEMPORARY "/.cradle-XXXXXX"
+
 int
 file_replace(const char *path, const void *bytes, size_t len)
 {
@@ -75,7 +79,7 @@ file_replace(const char *path, const void *bytes, size_t len)
 	if (result < 0)
 		return result;
 	snprintf(folder, sizeof folder, "%s", real);
-	if (snprintf(temporary, sizeof temporary, "%s/.cradle-XXXXXX", dirname(folder)) >= PATH_MAX)
+	if (snprintf(temporary, sizeof temporary, "%s" TEMPORARY, dirname(folder)) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
@@ -126,4 +130,29 @@ file_remove(const char *path)
 		return -errno;
 	(void)sync_folder(path);
 	return 0;
+}
+
+static bool
+is_temporary(const struct dirent *entry)
+{
+	static const char name[] = TEMPORARY;
+	size_t fixed = strcspn(name, "X") - 1;
+
+	return strlen(entry->d_name) == sizeof name - 2 &&
+	       strncmp(entry->d_name, name + 1, fixed) == 0;
+}
+
+unsigned
+file_sweep(const char *folder)
+{
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+	unsigned swept = 0;
+
+	while (directory && (entry = readdir(directory)))
+		if (is_temporary(entry) && unlinkat(dirfd(directory), entry->d_name, 0) == 0)
+			swept++;
+	if (directory)
+		closedir(directory);
+	return swept;
 }

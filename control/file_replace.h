@@ -15,5 +15,10 @@ int file_replace(const char *path, const void *bytes, size_t len)
 	__attribute__((warn_unused_result));
 /* What an operator can do when a file cannot be read or written: "; free some space ...", or "". */
 const char *file_remedy(int error);
+/*
+ * Takes away what a process that was killed left half written in a folder: its content may be
+ * secret. Only while nobody else replaces files there. How many those were.
+ */
+unsigned file_sweep(const char *folder);
 /* Takes a file away for good. 0, also when there is none; or -errno. */
 int file_remove(const char *path) __attribute__((warn_unused_result));

@@ -301,7 +301,8 @@ compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks
 			set_aside(run->shared, &results[i]);
 			continue;
 		}
-		*run = fresh;
+		if (i)
+			*run = fresh;
 		run->task = run->root = tasks[i];
 		run->index = (uint8_t)i;
 		run->result = &results[i];

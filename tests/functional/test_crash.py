@@ -266,6 +266,20 @@ def storm(build, network, tmp_path):
     assert one.stop() == 0, one.daemon.log()
 
 
+def half_written(daemon):
+    return [path for path in (daemon.folder / "policy").rglob(".cradle-*") if len(path.name) == len(".cradle-XXXXXX")]
+
+
+def test_half_written_files_are_swept_away_at_the_start(cradled):
+    """They may hold keys. Files of other names are somebody else's."""
+    def leave(daemon):
+        for name in ("policy/.cradle-a1B2c3", "policy/tasks/.cradle-ZZZZZZ", "policy/.cradle-notes"):
+            daemon.write(name, "psk")
+    daemon = cradled(prepare=leave)
+    assert not half_written(daemon) and (daemon.folder / "policy/.cradle-notes").exists()
+    assert "2 half-written files" in daemon.log()
+
+
 def test_killed_at_any_moment_under_load(storm):
     seed = int(os.environ.get("CRADLE_CRASH_SEED", random.randrange(1 << 30)))
     chance = random.Random(seed)
@@ -279,6 +293,7 @@ def test_killed_at_any_moment_under_load(storm):
             kill_while_starting(storm, chance)
         storm.daemon.start()
         operator.check(storm.daemon)
+        assert not half_written(storm.daemon)
         well, interrupted = check_reports(storm.daemon, due)
         finished += done
         due_in_all += len(due)

@@ -109,3 +109,30 @@ Test(file_replace, a_link_stays_one)
 	cr_expect(S_ISLNK(st.st_mode));
 	expect_content(path, "two");
 }
+
+static void
+put_file(const char *name)
+{
+	char file[128];
+	FILE *stream;
+
+	snprintf(file, sizeof file, "%s/%s", folder, name);
+	stream = fopen(file, "w");
+	cr_assert_not_null(stream);
+	fclose(stream);
+}
+
+Test(file_replace, only_what_a_killed_process_left_is_swept)
+{
+	static const char *const others[] = { ".cradle-", ".cradle-a1B2c", ".cradle-a1B2c3d",
+					      ".Cradle-a1B2c3", "groups.conf" };
+
+	cr_expect_eq(file_sweep("/nowhere"), 0);
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		put_file(others[i]);
+	put_file(".cradle-a1B2c3");
+	put_file(".cradle-ZZZZZZ");
+	cr_expect_eq(file_sweep(folder), 2);
+	cr_expect_eq(files_in_folder(), 5);
+	cr_expect_eq(file_sweep(folder), 0);
+}
