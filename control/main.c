@@ -25,20 +25,19 @@ struct options {
 static void
 usage(FILE *to)
 {
-	fprintf(to,
-		"usage: cradled [-v] [-c FILE]\n"
-		"       cradled --check [-c FILE] | --check-task FILE [-c FILE]\n"
-		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
-		"      --check           check the configuration and the policy, and end\n"
-		"      --check-task FILE check one task file, and end\n"
-		"      --json            the outcome of a check for machines\n"
-		"      --command-table [WORD]  what cradlectl can ask for, and end\n"
-		"      --completion SHELL      completion of cradlectl for a shell, and end\n"
-		"  -v, --verbose         log level debug\n"
-		"  -V, --version\n"
-		"  -h, --help\n"
-		"Signals: SIGTERM and SIGINT stop, SIGHUP reloads.\n"
-		"Exit code: 0 done, 1 refused or failed, 2 not understood\n");
+	fprintf(to, "usage: cradled [-v] [-c FILE]\n"
+		    "       cradled --check [-c FILE] | --check-task FILE [-c FILE]\n"
+		    "  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
+		    "      --check           check the configuration and the policy, and end\n"
+		    "      --check-task FILE check one task file, and end\n"
+		    "      --json            the outcome of a check for machines\n"
+		    "      --command-table [WORD]  what cradlectl can ask for, and end\n"
+		    "      --completion SHELL      completion of cradlectl for a shell, and end\n"
+		    "  -v, --verbose         log level debug\n"
+		    "  -V, --version\n"
+		    "  -h, --help\n"
+		    "Signals: SIGTERM and SIGINT stop, SIGHUP reloads.\n"
+		    "Exit code: 0 done, 1 refused or failed, 2 not understood\n");
 }
 
 enum { OPTION_CHECK = 256, OPTION_TASK, OPTION_TABLE, OPTION_COMPLETION, OPTION_JSON };

@@ -145,6 +145,47 @@ remove_files(struct policy_edit *edit)
 	}
 }
 
+/* Whether a file is one of those that the command edits. */
+static bool
+is_edited(const struct policy_edit *edit, const char *file)
+{
+	char name[LIST_FILE_BYTES], path[PATH_BYTES];
+
+	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
+	for (unsigned i = 0; file && i < edit->n_files && strcmp(file, path) != 0; i++)
+		policy_edit_path(edit, edit->files[i].name, path);
+	return file && strcmp(file, path) == 0;
+}
+
+/*
+ * What a reload says, but of the warnings it begins with those of the edited files alone: others
+ * would be told again with every command.
+ */
+static void
+put_reload(const struct policy_edit *edit, const struct text *said)
+{
+	const json_t *diags = json_object_get(edit->call->result, "diagnostics");
+	struct text *text = &edit->call->text;
+	const char *at = text_str(said);
+	unsigned others = 0;
+
+	for (size_t i = 0; i < json_array_size(diags); i++) {
+		const json_t *diag = json_array_get(diags, i);
+		size_t len = strcspn(at, "\n");
+
+		if (is_edited(edit, json_string_value(json_object_get(diag, "file"))))
+			text_printf(text, "%.*s\n", (int)len, at);
+		else
+			others++;
+		at += len + (at[len] != '\0');
+	}
+	if (others)
+		text_printf(text, "%u warning%s of other files: `check` shows %s\n", others,
+			    others == 1 ? "" : "s", others == 1 ? "it" : "them");
+	text_printf(text, "%s", at);
+}
+
 static bool
 make_live(struct policy_edit *edit)
 {
@@ -164,7 +205,7 @@ make_live(struct policy_edit *edit)
 		call->daemon->policy_health = before; /* what was refused is not there any more */
 		text_printf(&call->error, "nothing was changed\n");
 	} else {
-		text_put(&call->text, text_str(&said), said.len);
+		put_reload(edit, &said);
 	}
 	if (call->result)
 		json_object_set_new(call->result, "changed", json_boolean(good));

@@ -319,6 +319,21 @@ Test(commands_policy, a_task_is_copied_into_the_folder_and_live)
 	cr_expect_null(read_file("tasks/new.xml"));
 }
 
+Test(commands_policy, warnings_of_other_files_are_counted_not_told_again)
+{
+	carry("<config><lwm2mBootstrap><write key=\"/0/5/10\" "
+	      "value=\"5\"/></lwm2mBootstrap></config>");
+	cr_expect_eq(ask("task|add|partial.xml|--group|root.a"), CTL_DONE);
+	cr_expect(says("policy/tasks/partial.xml:1:") && says(": warning: "), "%s", answer.text);
+	cr_expect_eq(ask("group|add|root.b"), CTL_DONE);
+	cr_expect_not(says(": warning: "), "%s", answer.text);
+	cr_expect(says("group root.b added\n") && says("of other files: `check` shows") &&
+		  says("generation 2 -> 3\n"));
+	cr_expect_gt(json_array_size(json_object_get(answer.result, "diagnostics")), 0);
+	cr_expect_eq(ask("check"), CTL_DONE);
+	cr_expect(says("policy/tasks/partial.xml:1:"));
+}
+
 Test(commands_policy, ids_stay_when_other_tasks_go)
 {
 	carry("<config><lwm2mBootstrap/></config>");
