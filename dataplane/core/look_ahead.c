@@ -1,8 +1,10 @@
 #include "dataplane/core/look_ahead.h"
 
+#include <string.h>
+
 #include "dataplane/core/bootstrap.h"
-#include "dataplane/core/bootstrap_query.h"
 #include "dataplane/core/coap_defs.h"
+#include "dataplane/core/coap_msg.h"
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls_defs.h"
 #include "dataplane/core/secured.h"
@@ -35,29 +37,31 @@ fetch_next_step(const struct session *session)
 		fetch_step(batch->steps[session->step + 1]);
 }
 
-/* The parameter ep of a request over NoSec. */
+/*
+ * The parameter ep of a request over NoSec, found without a check of anything else: the walk is bounded
+ * by the datagram, and who processes the message checks it all.
+ */
 static bool
 wish_endpoint(const struct stack *stack, const struct dgram_in *in, struct wish *wish)
 {
-	struct bootstrap_query query;
-	struct coap_option_iter iter;
+	static const char key[] = { 'e', 'p', '=' };
+	struct coap_option_iter iter = { .reader = reader_init(in->data, in->len) };
 	struct coap_option option;
-	struct coap_msg msg;
+	unsigned token_len = reader_u8(&iter.reader) & 15;
 
-	if (in->len < 2 || in->data[1] != COAP_POST ||
-	    coap_parse(in->data, in->len, &msg) != COAP_IS_REQUEST)
+	if (reader_u8(&iter.reader) != COAP_POST)
 		return false;
-	query_init(&query);
-	iter = coap_options(&msg);
-	while (!query.endpoint && coap_option_next(&iter, &option))
-		if (option.number == COAP_OPTION_URI_QUERY)
-			query_take(&query, option.value, option.len);
-	if (!query.endpoint)
-		return false;
-	*wish = (struct wish){
-		.hash = directory_hash(stack->directory, query.endpoint, query.endpoint_len),
-	};
-	return true;
+	reader_skip(&iter.reader, COAP_HEADER_LEN - 2 + token_len);
+	while (coap_option_next(&iter, &option) && option.number <= COAP_OPTION_URI_QUERY) {
+		if (option.number != COAP_OPTION_URI_QUERY || option.len <= sizeof key ||
+		    memcmp(option.value, key, sizeof key) != 0)
+			continue;
+		wish->hash = directory_hash(stack->directory, option.value + sizeof key,
+					    option.len - sizeof key);
+		wish->by_identity = false;
+		return true;
+	}
+	return false;
 }
 
 /* The identity of a ClientKeyExchange that stands first in its datagram (RFC 4279 2). */

@@ -44,6 +44,24 @@ absorb(struct state *s, uint64_t word)
 	s->v0 ^= word;
 }
 
+/*
+ * The last len % 8 bytes, zeros, and the length's low byte. Where there are eight bytes the last
+ * eight are read, and those that were absorbed already shifted out: a copy of a length known at run
+ * time only is a call.
+ */
+static inline uint64_t
+last_word(const uint8_t *bytes, size_t len)
+{
+	uint64_t word = (uint64_t)len << 56;
+	size_t left = len % 8;
+
+	if (len >= 8)
+		return left ? word | load64(bytes + len - 8) >> (64 - 8 * left) : word;
+	for (size_t i = 0; i < left; i++)
+		word |= (uint64_t)bytes[i] << 8 * i;
+	return word;
+}
+
 struct siphash_key
 siphash_key(const uint8_t bytes[16])
 {
@@ -54,7 +72,6 @@ uint64_t
 siphash13(const struct siphash_key *key, const void *bytes, size_t len)
 {
 	const uint8_t *at = bytes;
-	uint8_t tail[8] = { [7] = (uint8_t)len }; /* the rest, zeros, and the length's low byte */
 	struct state s = {
 		key->k0 ^ UINT64_C(0x736f6d6570736575),
 		key->k1 ^ UINT64_C(0x646f72616e646f6d),
@@ -64,9 +81,7 @@ siphash13(const struct siphash_key *key, const void *bytes, size_t len)
 
 	for (size_t left = len / 8; left; left--, at += 8)
 		absorb(&s, load64(at));
-	if (len % 8)
-		memcpy(tail, at, len % 8);
-	absorb(&s, load64(tail));
+	absorb(&s, last_word(bytes, len));
 	s.v2 ^= 0xff;
 	for (unsigned i = 0; i < 3; i++)
 		sip_round(&s);

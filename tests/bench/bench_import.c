@@ -18,7 +18,7 @@
 #include "control/import.h"
 #include "control/setting_values.h"
 
-enum { ROUNDS = 5 };
+enum { ROUNDS = 5, QUICK_ROUNDS = 3 };
 
 static uint64_t
 now_ns(void)
@@ -90,12 +90,12 @@ make_file(enum import_format format, unsigned rows)
 
 /* Rows a second. */
 static double
-measure(enum import_format format, unsigned rows)
+measure(enum import_format format, unsigned rows, unsigned rounds)
 {
 	const struct import_source source = { .fd = make_file(format, rows), .name = "bench" };
 	double best = 0;
 
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < rounds; round++) {
 		unsigned taken = 0;
 		const struct import_calls calls = { &taken, take, NULL };
 		struct import_result result;
@@ -122,18 +122,18 @@ measure(enum import_format format, unsigned rows)
 int
 main(int argc, char **argv)
 {
-	unsigned rows = 1000000;
+	unsigned rows = 1000000, rounds = ROUNDS;
 	const char *json = NULL;
 	double csv, jsonl;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--quick") == 0)
-			rows = 200000;
+			rows = 100000, rounds = QUICK_ROUNDS;
 		else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc)
 			json = argv[++i];
 	}
-	csv = measure(IMPORT_CSV, rows);
-	jsonl = measure(IMPORT_JSONL, rows);
+	csv = measure(IMPORT_CSV, rows, rounds);
+	jsonl = measure(IMPORT_JSONL, rows, rounds);
 	printf("import: %.0f rows/s of CSV, %.0f rows/s of JSON lines\n", csv, jsonl);
 	if (json) {
 		FILE *file = fopen(json, "w");
