@@ -167,13 +167,13 @@ put_values(struct call *call, const struct device *device)
 	json_object_set_new(call->result, "values", showing.list);
 }
 
+/* What its next run would make of the task. */
 static const char *
-plan_status(const struct plan_task *task)
+outlook(const struct plan_task *task)
 {
 	if (task->state == PLAN_LEFT_OUT)
 		return "left out";
-	return task->state == PLAN_SENT ? task_status_name(TASK_NOT_STARTED)
-					: task_status_name(task->status);
+	return task->state == PLAN_SENT ? "ready" : task_status_name(task->status);
 }
 
 static void
@@ -182,21 +182,22 @@ put_task(const struct daemon *daemon, const struct device *device, const struct 
 {
 	const struct report *last =
 		reports_find(&daemon->reports, task->task->report, device_id(device));
-	const char *status = last ? task_status_name(last->status) : plan_status(task);
-	const char *summary = last && task->state != PLAN_LEFT_OUT
-				      ? reports_summary(&daemon->reports, last)
-			      : task->summary ? task->summary
-					      : "";
+	const char *status = last ? task_status_name(last->status) : "none";
+	const char *told = last ? reports_summary(&daemon->reports, last) : "";
+	/* Why it would not run counts more than how it ran. */
+	const char *summary = task->state != PLAN_SENT && task->summary ? task->summary : told;
 
 	table_cell(&showing->table, "  %s", task->task->id);
 	table_cell(&showing->table, "%s", task->task->name);
 	table_cell(&showing->table, "%u", task->n_steps);
+	table_cell(&showing->table, "%s", outlook(task));
 	table_cell(&showing->table, "%s", status);
 	table_cell(&showing->table, "%s", summary);
 	json_array_append_new(showing->list,
-			      json_pack("{s:s, s:s, s:i, s:s, s:s}", "id", task->task->id, "name",
-					task->task->name, "steps", (int)task->n_steps, "status",
-					status, "summary", summary));
+			      json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "id", task->task->id,
+					"name", task->task->name, "steps", (int)task->n_steps,
+					"next", outlook(task), "status", status, "summary",
+					summary));
 }
 
 static void
@@ -204,7 +205,7 @@ put_tasks(struct call *call, const struct device *device)
 {
 	struct showing showing = { .list = json_array() };
 
-	table_init(&showing.table, "  task|name|steps|last report|summary");
+	table_init(&showing.table, "  task|name|steps|next|last report|summary");
 	for (unsigned i = 0; device->plan && i < device->plan->n_tasks; i++)
 		put_task(call->daemon, device, &device->plan->tasks[i], &showing);
 	table_finish(&showing.table, &call->text);

@@ -6,6 +6,8 @@
 #include "control/publish.h"
 #include "control/show.h"
 
+enum { FLUSH_WAIT_MS = 1000 };
+
 static void
 put_report(const struct daemon *daemon, const struct report *report, struct table *table,
 	   json_t *list)
@@ -119,6 +121,24 @@ command_report_list(struct call *call)
 
 /* ---- report show ---- */
 
+static void
+pump(void *ctx)
+{
+	daemon_pump(ctx);
+}
+
+/* What was told a moment ago is written first. */
+static char *
+read_log(struct daemon *daemon, uint32_t task, uint32_t device)
+{
+	char error[STORE_ERROR_MAX];
+
+	if (!daemon->store)
+		return NULL;
+	store_flush(daemon->store, FLUSH_WAIT_MS, pump, daemon, error);
+	return store_read_log(daemon->store, task, device);
+}
+
 void
 command_report_show(struct call *call)
 {
@@ -143,8 +163,7 @@ command_report_show(struct call *call)
 	table_init(&table, REPORT_COLUMNS);
 	put_report(daemon, report, &table, list);
 	table_finish(&table, &call->text);
-	if (daemon->store)
-		log = store_read_log(daemon->store, task->report, device_id(device));
+	log = read_log(call->daemon, task->report, device_id(device));
 	text_printf(&call->text, "%s", log ? log : "no log\n");
 	call->result = json_pack("{s:O, s:s?}", "report", json_array_get(list, 0), "log", log);
 	json_decref(list);

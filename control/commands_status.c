@@ -129,6 +129,8 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 			    json_integer((json_int_t)counters.value[COUNTER_bs_finished]));
 }
 
+enum { SHOWN_FROM = 1000 };
+
 static void
 put_memory(const struct daemon *daemon, struct text *text, json_t *result)
 {
@@ -137,7 +139,8 @@ put_memory(const struct daemon *daemon, struct text *text, json_t *result)
 	size_t all = inventory_all_bytes(inventory) + reports_bytes(&daemon->reports);
 	uint32_t devices = inventory->count ? inventory->count : 1;
 
-	if (inventory->count)
+	/* Tables that begin small would be shared by too few. */
+	if (inventory->count >= SHOWN_FROM)
 		text_printf(text, "memory a device: %zu bytes in the dataplane, %zu in all\n",
 			    dataplane / devices, all / devices);
 	json_object_set_new(result, "bytes_per_device",
