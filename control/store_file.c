@@ -51,8 +51,12 @@ store_file_error(const struct store_file *file, int code, const char *doing,
 		{ SQLITE_INTERRUPT, ETIMEDOUT, "it took too long" },
 	};
 
+	code &= 0xff;
+	/* The index of its log did not fit: SQLite calls that an error of the disk. */
+	if (code == SQLITE_IOERR && file->db && sqlite3_system_errno(file->db) == ENOSPC)
+		code = SQLITE_FULL;
 	for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
-		if (meanings[i].code != (code & 0xff))
+		if (meanings[i].code != code)
 			continue;
 		snprintf(error, STORE_ERROR_MAX, "%s: cannot %s: %s", file->path, doing,
 			 meanings[i].meaning);

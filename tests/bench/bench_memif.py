@@ -333,7 +333,8 @@ def memory(appliances):
     """What a device costs in the dataplane, as the appliance counts it, and in the whole process."""
     sizes = list(appliances)
     few, many = appliances[sizes[0]], appliances[sizes[-1]]
-    figures = {"bytes_per_device": many.ctl("status")["bytes_per_device"]}
+    figures = {"bytes_per_device": many.ctl("status")["bytes_per_device"],
+               f"memory_{sizes[-1]}_mb": memory_kb(many.process.pid) / 1024}
     if few is not many:
         grown = memory_kb(many.process.pid) - memory_kb(few.process.pid)
         figures["process_bytes_per_device"] = grown * 1024 / (many.devices - few.devices)

@@ -156,6 +156,27 @@ def test_reports_of_a_full_disk_are_written_once_there_is_room(appliance, disk, 
     assert report_of(daemon) == last
 
 
+def test_a_start_on_a_full_disk_says_so_and_after_a_crash_it_serves(appliance, disk, tmp_path):
+    """What a killed one left has room for its log's index; one that ended well takes that away."""
+    store = tmp_path / "store"
+    disk(store, "4m")
+    daemon = appliance(prepare=lambda one: one.edit("cradle.conf", str(one.folder / "cradle.db"), str(store / "cradle.db")))
+    (daemon.folder / "devices.csv").unlink()
+    ballast = fill(store)
+    daemon.process.kill()
+    daemon.process.wait()
+    daemon.start()
+    serves(daemon)
+    ballast.unlink()
+    assert daemon.stop() == 0
+    ballast = fill(store)
+    done = daemon.network.run(f"{daemon.build}/control/cradled", "-c", daemon.folder / "cradle.conf", timeout=60)
+    assert done.returncode == 1 and "file system is full" in done.stderr and "free some space" in done.stderr
+    ballast.unlink()
+    daemon.start()
+    serves(daemon)
+
+
 @contextlib.contextmanager
 def locked(path):
     """Another process would do the same: SQLite's locks of one process are told apart by connection."""
