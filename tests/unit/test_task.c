@@ -181,7 +181,10 @@ Test(task, wrong_operations)
 		{ "<delete key='/1/0/1'/>", "<delete> takes an object or an instance" },
 		{ "<delete/>", "<delete> lacks the attribute key" },
 		{ "<discover key='/1/0'/>", "<discover> takes an object" },
-		{ "<read key='/1/0/1'/>", "takes an object or an instance" },
+		{ "<read key='/1/0/1'/>",
+		  "may read /1, /1/N, /2 and /2/N (OMA TS Core 6.1.7.4); take one value out of the "
+		  "answer" },
+		{ "<read key='/'/>", "<read> takes an object or an instance" },
 		{ "<upload key='/1/0/1' resourceId='cert'/>",
 		  "Lifetime is integer: a file's content goes into opaque and string resources" },
 		{ "<upload key='/0/2' resourceId='cert'/>", "the key must name a resource" },
