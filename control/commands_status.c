@@ -111,6 +111,24 @@ slow_lane_used(const struct daemon *daemon)
 	return daemon->lane ? slow_lane_in_use(daemon->lane) : 0;
 }
 
+/* How many a worker served alone, and how many needed the control side. */
+static void
+put_origins(const struct counters *counters, struct text *text, json_t *result)
+{
+	unsigned long long ready = counters->value[COUNTER_bs_ready];
+	unsigned long long session = counters->value[COUNTER_bs_made_per_session];
+	unsigned long long demand = counters->value[COUNTER_bs_made_on_demand];
+
+	text_printf(
+		text,
+		"requests   %llu served from ready batches, %llu made per session, %llu made on "
+		"demand for their format\n",
+		ready, session, demand);
+	json_object_set_new(result, "bootstraps_by_batch",
+			    json_pack("{s:I, s:I, s:I}", "ready", (json_int_t)ready, "per_session",
+				      (json_int_t)session, "on_demand", (json_int_t)demand));
+}
+
 static void
 put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 {
@@ -122,6 +140,7 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 		    (unsigned long long)counters.value[COUNTER_bs_started],
 		    (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
 		    daemon->config->slow_lane_handshakes);
+	put_origins(&counters, text, result);
 	json_object_set_new(result, "slow_lane_in_use", json_integer(slow_lane_used(daemon)));
 	json_object_set_new(result, "bootstraps_started",
 			    json_integer((json_int_t)counters.value[COUNTER_bs_started]));

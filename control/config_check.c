@@ -123,10 +123,37 @@ check_cpus(const struct config *config, const struct conf_text *conf, struct dia
 		diag_error(diags, &place, "names %d CPUs for %u workers", count, config->workers);
 }
 
+/*
+ * A device gives its bootstrap up when EXCHANGE_LIFETIME passes without a request (OMA TS Core
+ * 6.1.7.6). The longest that one waits is for the answer to the one before: MAX_TRANSMIT_WAIT (RFC
+ * 7252 4.8.2), then for what is made of it.
+ */
+static void
+check_times(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
+{
+	enum { EXCHANGE_LIFETIME_MS = 247000 };
+	const config_setting_t *limits = config_setting_get_member(conf_text_root(conf), "limits");
+	uint64_t wait_ms = (uint64_t)config->ack_timeout_ms *
+			   ((UINT64_C(2) << config->max_retransmit) - 1) *
+			   config->ack_random_percent / 100;
+	struct place place;
+
+	if (!limits || wait_ms + config->batch_wait_ms < EXCHANGE_LIFETIME_MS)
+		return;
+	place = conf_place(conf, limits);
+	diag_warning(
+		diags, &place,
+		"with this ACK_TIMEOUT, factor and MAX_RETRANSMIT a request may wait %llu s for "
+		"its answer, and devices give a bootstrap up after %d s without another; lower "
+		"them",
+		(unsigned long long)wait_ms / 1000, EXCHANGE_LIFETIME_MS / 1000);
+}
+
 void
 config_check(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
 {
 	check_ports(config, diags);
 	check_listeners(config, diags);
 	check_cpus(config, conf, diags);
+	check_times(config, conf, diags);
 }

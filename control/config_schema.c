@@ -56,6 +56,11 @@ const struct setting settings[] = {
 	  .help = "longest wait of a request for the control side; below a client's ACK_TIMEOUT" },
 	{ "limits.busy_max_age_s", SETTING_NUMBER, ROOT(busy_max_age_s), 1, 86400, "60",
 	  .live = true, .help = "Max-Age of 5.03 Service Unavailable" },
+	{ "limits.answers", SETTING_NUMBER, ROOT(answers), 0, 1 << 20, "0",
+	  .help = "answers of devices to Discover and Read that wait at once for what follows, a "
+		  "worker; 0: one for eight of its sessions, 4096 at most" },
+	{ "limits.answer_bytes", SETTING_NUMBER, ROOT(answer_bytes), 256, 65535, "8192",
+	  .help = "the longest such answer; a longer one ends the bootstrap" },
 	{ "limits.dtls_idle_s", SETTING_NUMBER, ROOT(dtls_idle_s), 1, 3600, "60", .live = true,
 	  .help = "an association without a bootstrap is closed after so long" },
 	{ "limits.hellos_per_s", SETTING_NUMBER, ROOT(hellos_per_s), 1, 100000000, "1000000",

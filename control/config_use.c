@@ -51,6 +51,8 @@ config_dataplane(const struct config *config, struct dataplane_config *out)
 		.cpus = config->cpus,
 		.control_cpu = config->control_cpu,
 		.sessions = config->sessions,
+		.answers = config->answers,
+		.answer_bytes = config->answer_bytes,
 		.packet_buffers = config->packet_buffers,
 		.memory_mb = config->memory_mb,
 		.hugepages = (uint8_t)config->hugepages,

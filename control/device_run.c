@@ -294,7 +294,7 @@ log_history(struct run_maker *maker, const struct compile_effect *effect)
 {
 	struct run_memory *memory = maker->request->memory;
 
-	if (memory->log.len > RUN_LOG_MAX)
+	if (memory->log.len > RUN_LOG_MAX || maker->tasks[effect->task]->discard_details)
 		return;
 	text_printf(&memory->log, "%u history ", maker->place[effect->task]);
 	text_put_untrusted(&memory->log, effect->name, effect->name_len);

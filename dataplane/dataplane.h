@@ -64,6 +64,8 @@ struct dataplane_config {
 	const char *cpus;        /* CPUs of the workers, in order: "1-3,5"; NULL: picked from the allowed ones */
 	int control_cpu;         /* -1: the first allowed one */
 	unsigned sessions;       /* of all workers together */
+	unsigned answers; /* of devices, that wait at once, a worker; 0: one for eight sessions */
+	unsigned answer_bytes;   /* of each; 0: 8192 */
 	unsigned packet_buffers; /* 0: computed from queues and bursts */
 	unsigned memory_mb;      /* 0: computed; what --no-huge may take, or hugepages to use */
 	uint8_t hugepages;       /* enum dataplane_hugepages; true and false read as YES and NO */

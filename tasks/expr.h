@@ -33,7 +33,8 @@ struct expr_env {
 	 *   device  id endpointName identity domain      strings (id may be an integer)
 	 *           groups directGroups                  lists of strings
 	 *           creationTime lastBootstrapTime       integers, seconds since 1970
-	 *   lwm2m   bootstrapEvent version               strings
+	 *   lwm2m   bootstrapEvent                       string
+	 *           version                              string: the least one that the device can be of
 	 *           preferredContentFormat               integer
 	 *   task    id name group                        strings
 	 *           priority                             integer

@@ -413,14 +413,18 @@ check_target(struct checker *checker, struct task_node *node)
 	node->target.known = parse_key(checker, node, &node->target.key);
 	if (!node->target.known)
 		return;
-	if (path->resource >= 0)
+	if (node->tag == TAG_READ && (path->resource >= 0 || path->object < 0))
+		check_error(
+			checker, node, TARGET_KEY,
+			"<read> takes an object or an instance, no resource: a bootstrap server "
+			"may read /1, /1/N, /2 and /2/N (OMA TS Core 6.1.7.4); take one value "
+			"out of the answer with #output.value('/1/0/1')");
+	else if (path->resource >= 0)
 		check_error(checker, node, TARGET_KEY,
 			    "<%s> takes an object or an instance, no resource", tag_name(node));
 	else if (node->tag == TAG_DISCOVER && path->instance >= 0)
 		check_error(checker, node, TARGET_KEY,
 			    "<discover> takes an object, or an empty key for all of them");
-	else if (node->tag == TAG_READ && path->object < 0)
-		check_error(checker, node, TARGET_KEY, "<read> takes an object or an instance");
 	else if (node->tag == TAG_READ && path->object != 1 && path->object != 2)
 		check_warning(checker, node, TARGET_KEY,
 			      "clients let a bootstrap server read objects 1 and 2 alone (OMA TS "

@@ -64,15 +64,17 @@ session_for(struct stack *stack, const struct sender *from)
 }
 
 static uint8_t
-begin(struct stack *stack, struct sender *from, const struct dialogue_run *run)
+begin(struct stack *stack, struct sender *from, const struct dialogue_run *run, enum counter origin)
 {
 	struct session *session = session_for(stack, from);
 
 	if (!session)
 		return busy(stack);
 	session->link = *from->link;
-	if (dialogue_start(stack, session, run))
+	if (dialogue_start(stack, session, run)) {
+		count(&stack->counters, origin);
 		return COAP_EMPTY;
+	}
 	if (!from->session)
 		dialogue_close(stack, session);
 	return busy(stack);
@@ -90,6 +92,16 @@ static const struct batch *
 ready_batch(const struct device_entry *entry, const struct batch *batch, uint16_t format)
 {
 	return (entry->flags & DEVICE_PER_SESSION) || batch->format != format ? NULL : batch;
+}
+
+/* Who makes what is sent: the worker alone serves what was made ahead. */
+static enum counter
+origin_of_batch(const struct device_entry *entry, const struct dialogue_run *run)
+{
+	if (run->batch)
+		return COUNTER_bs_ready;
+	return run->pack || (entry->flags & DEVICE_PER_SESSION) ? COUNTER_bs_made_per_session
+								: COUNTER_bs_made_on_demand;
 }
 
 /*
@@ -159,7 +171,7 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 	run->device = entry->id;
 	run->format = query->format;
 	run->batch = ready_batch(entry, batch, query->format);
-	return begin(stack, from, run);
+	return begin(stack, from, run, origin_of_batch(entry, run));
 }
 
 /* Without a security identity nothing stands in for `ep` (OMA TS Core 6.1.7.1). */
@@ -245,7 +257,7 @@ admit_pack(struct stack *stack, struct sender *from, const struct bootstrap_quer
 		return bad_block(stack);
 	run->device = entry->id;
 	run->format = run->pack->format;
-	return begin(stack, from, run);
+	return begin(stack, from, run, origin_of_batch(entry, run));
 }
 
 static void

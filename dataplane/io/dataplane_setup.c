@@ -260,6 +260,8 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 {
 	*stack = (struct stack_config){
 		.sessions = dp->sessions_per_worker,
+		.answers = config->answers,
+		.answer_bytes = config->answer_bytes,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
 		.trace = worker_trace,

@@ -332,6 +332,11 @@ Test(admission, a_batch_in_another_format_is_asked_for_and_awaited)
 	repeat_ask(world);
 	cr_expect_eq(world->out.used, 1);
 	cr_expect_eq(world_count(world, COUNTER_bs_compiled_waiting), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_made_on_demand), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_ready), 0);
+	feed_request(world, PORT + 1); /* in the format that is ready */
+	cr_expect_eq(world_count(world, COUNTER_bs_ready), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_compiled_waiting), 1);
 	world_free(world);
 }
 
@@ -348,6 +353,9 @@ Test(admission, a_device_with_a_batch_per_session_always_asks)
 	command(world, STACK_BATCH, last_event(world)->session, made);
 	cr_expect_eq(world->out.used, 2);
 	finish_from(world, asked(world), 0);
+	cr_expect_eq(world_count(world, COUNTER_bs_made_per_session), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_compiled_waiting), 1);
+	cr_expect_eq(world_count(world, COUNTER_bs_ready), 0);
 	world_free(world);
 }
 

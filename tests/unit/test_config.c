@@ -176,6 +176,57 @@ Test(config, nosec_on_a_public_address_is_refused_unless_allowed)
 	}
 }
 
+/* TASKS.md 7: clients give up after EXCHANGE_LIFETIME (247 s) without a request. */
+Test(config, times_that_devices_do_not_wait_for_are_told)
+{
+	static const struct {
+		const char *limits;
+		bool warned;
+	} cases[] = {
+		{ "ack_timeout_ms = 5000; ack_random_factor = 1.5; max_retransmit = 4;", false },
+		{ "ack_timeout_ms = 2000; ack_random_factor = 1.5; max_retransmit = 6;", true },
+		{ "ack_timeout_ms = 60000; ack_random_factor = 3.0; max_retransmit = 8;", true },
+		{ "ack_timeout_ms = 60000; ack_random_factor = 1.0; max_retransmit = 1;", false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[512];
+		struct config *config;
+
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+		snprintf(text, sizeof text, GOOD_LISTS "\nlimits = { %s };", cases[i].limits);
+		config = parse(text);
+		cr_assert_not_null(config, "a warning is no error");
+		cr_expect_eq(diags.count, cases[i].warned, "%s", cases[i].limits);
+		cr_expect(!cases[i].warned || strstr(diags.items[0].text, "after 247 s"));
+		config_free(config);
+	}
+}
+
+Test(config, room_for_answers_is_the_dataplane_s_from_the_start)
+{
+	struct config *config =
+		parse(GOOD_LISTS "limits = { answers = 12; answer_bytes = 1024; };");
+	struct config *bare = parse(GOOD_LISTS);
+	struct dataplane_config *dataplane = calloc(1, sizeof *dataplane);
+	struct config_changes changes;
+
+	cr_assert(config && bare && dataplane);
+	config_dataplane(config, dataplane);
+	cr_expect_eq(dataplane->answers, 12);
+	cr_expect_eq(dataplane->answer_bytes, 1024);
+	cr_assert_eq(config_compare(bare, config, &changes), 0);
+	cr_assert_eq(changes.count, 2);
+	cr_expect_str_eq(changes.items[0].name, "limits.answers");
+	cr_expect(!changes.items[0].live && !changes.items[1].live);
+	config_changes_free(&changes);
+	free(dataplane);
+	config_free(config);
+	config_free(bare);
+	cr_expect_null(parse(GOOD_LISTS "limits = { answer_bytes = 65536; };"));
+}
+
 Test(config, sample_is_accepted_with_its_values)
 {
 	struct config *config = config_load(SOURCE_ROOT "/conf/cradle.conf", &diags);

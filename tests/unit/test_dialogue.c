@@ -457,6 +457,36 @@ Test(dialogue, the_wait_for_a_separate_response_ends_after_93_seconds)
 	world_free(world);
 }
 
+/* TASKS.md 7: clients give a bootstrap up after EXCHANGE_LIFETIME (247 s) without a request. However late each answer comes that
+ * still counts, the next request is there long before. */
+Test(dialogue, clients_give_up_after_exchange_lifetime_without_a_request)
+{
+	enum { EXCHANGE_LIFETIME_US = 247000000 };
+
+	for (unsigned seed = 0; seed < 251; seed += 25) {
+		struct world *world = with_device(world_new_random(2, (uint8_t)seed, false));
+		struct coap_header request = start(world);
+		uint64_t waited = 0;
+
+		for (unsigned step = 0; step + 1 < STEPS; step++) {
+			/* Lost four times; the fifth is acknowledged, and answered at the last moment. */
+			for (unsigned lost = 0; lost < 4; lost++) {
+				for (waited = 0, world_clear(world); !world->out.used;
+				     waited += 100000)
+					world_tick(world, 100000);
+				cr_expect_lt(waited, EXCHANGE_LIFETIME_US);
+			}
+			reply_as(world, &request, COAP_ACK, COAP_EMPTY, 0);
+			world_tick(world, 93000000 - 1);
+			cr_assert_eq(stack_gauges(world->stack).running, 1);
+			reply_as(world, &request, COAP_NON, COAP_CHANGED, 700);
+			cr_assert_eq(world->out.used, 1, "no request follows an answer at once");
+			request = asked(world);
+		}
+		world_free(world);
+	}
+}
+
 /* ---- the same device again: RFC 7252 4.5 ---- */
 
 Test(dialogue, a_copy_after_the_end_gets_the_same_answer)

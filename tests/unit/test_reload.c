@@ -99,6 +99,36 @@ Test(reload, a_changed_file_is_a_changed_task)
 	cr_expect_not_null(world_batch(&world, "dev-2"), "no value is missing any more");
 }
 
+#define OBJECT(name)                                                                               \
+	"<LWM2M>\n<Object>\n<Name>Meter</Name>\n<ObjectID>30000</ObjectID>\n"                      \
+	"<MultipleInstances>Multiple</MultipleInstances>\n<Resources>\n<Item ID='1'>\n"            \
+	"<Name>" name "</Name><Operations>RW</Operations>"                                         \
+	"<MultipleInstances>Single</MultipleInstances><Mandatory>Optional</Mandatory>"             \
+	"<Type>Integer</Type></Item>\n</Resources>\n</Object>\n</LWM2M>\n"
+
+/* DDF files of the folder are read again, and tasks are checked against what they say now. */
+Test(reload, object_definitions_are_of_the_generation)
+{
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrap><write key='Meter.0.Tariff' value='7'/>"
+		    "</lwm2mBootstrap></config>");
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(strstr(text_str(&world.text), "there is no object \"Meter\": add"), "%s",
+		  text_str(&world.text));
+	world_write(&world, "objects/30000.xml", OBJECT("Tariff"));
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_not_null(world_batch(&world, "dev-2"));
+	/* The resource has another name: the task is wrong now, and the former generation serves. */
+	world_write(&world, "objects/30000.xml", OBJECT("Rate"));
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(strstr(text_str(&world.text), "first.xml:1:"), "%s", text_str(&world.text));
+	cr_expect(strstr(text_str(&world.text), "Tariff"), "%s", text_str(&world.text));
+	cr_expect_not_null(world_batch(&world, "dev-2"));
+	world_write(&world, "objects/30000.xml", "<LWM2M>\n<Object>\n");
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(strstr(text_str(&world.text), "30000.xml:3"), "%s", text_str(&world.text));
+}
+
 Test(reload, applies_live_settings_and_names_the_others)
 {
 	world_write(&world, "cradle.conf",

@@ -181,7 +181,10 @@ Test(task, wrong_operations)
 		{ "<delete key='/1/0/1'/>", "<delete> takes an object or an instance" },
 		{ "<delete/>", "<delete> lacks the attribute key" },
 		{ "<discover key='/1/0'/>", "<discover> takes an object" },
-		{ "<read key='/1/0/1'/>", "takes an object or an instance" },
+		{ "<read key='/1/0/1'/>",
+		  "may read /1, /1/N, /2 and /2/N (OMA TS Core 6.1.7.4); take one value out of the "
+		  "answer" },
+		{ "<read key='/'/>", "<read> takes an object or an instance" },
 		{ "<upload key='/1/0/1' resourceId='cert'/>",
 		  "Lifetime is integer: a file's content goes into opaque and string resources" },
 		{ "<upload key='/0/2' resourceId='cert'/>", "the key must name a resource" },
@@ -306,6 +309,33 @@ Test(task, the_examples_load_without_a_word)
 	"<write key='/1/" i "/0' value='" ssid "'/><write key='/1/" i "/1' value='60'/>"           \
 	"<write key='/1/" i "/6' value='false'/><write key='/1/" i "/7' value='" b "'/>"
 
+/* What the definitions of objects 0 and 1 allow, as clients check it. */
+Test(task, accounts_out_of_their_ranges_are_errors)
+{
+	static const struct {
+		const char *write, *error;
+	} cases[] = {
+		{ "<write key='/0/2/10' value='0'/>", "1..65534" },
+		{ "<write key='/1/0/0' value='65535'/>", "1..65534" },
+		{ "<write key='/0/2/0' value='${\"\".leftPad(256, \"a\")}'/>", "255" },
+		{ "<write key='/0/2/2' value='9'/>", "0..4" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[300];
+		bool told = false;
+
+		snprintf(text, sizeof text, "<config><lwm2mBootstrap>%s</lwm2mBootstrap></config>",
+			 cases[i].write);
+		cr_assert_null(load(text));
+		cr_expect_eq(diags.errors, 1);
+		for (size_t d = 0; d < diags.count; d++)
+			told |= diags.items[d].level == DIAG_ERROR &&
+				strstr(diags.items[d].text, cases[i].error);
+		cr_expect(told, "%s: %s", cases[i].write, diags.items[0].text);
+	}
+}
+
 Test(task, warns_of_accounts_that_clients_refuse)
 {
 	static const struct {
@@ -341,6 +371,30 @@ Test(task, warns_of_accounts_that_clients_refuse)
 			   SSID("2", "7") "<upload key='/0/2/3' resourceId='a'/><upload "
 					  "key='/0/2/5' resourceId='b'/>") SERVER("0", "7", "U"),
 		  NULL },
+		{ SECURITY("2", "coaps://a", "false", "0",
+			   SSID("2", "7") "<write key='/0/2/3' value='${\"\".leftPad(129, "
+					  "\"a\").encodeHex}'/><write key='/0/2/5' value='62'/>")
+			  SERVER("0", "7", "U"),
+		  "the PSK identity has 129 bytes: clients take up to 128" },
+		{ SECURITY("2", "coaps://a", "false", "0",
+			   SSID("2", "7") "<write key='/0/2/3' value='61'/><write key='/0/2/5' "
+					  "value='${\"\".leftPad(65, \"a\").encodeHex}'/>")
+			  SERVER("0", "7", "U"),
+		  "the PSK has 65 bytes: clients take up to 64" },
+		{ SECURITY("2", "coaps://a", "false", "0",
+			   SSID("2", "7") PSK("2") "<write key='/0/2/4' value='62'/>")
+			  SERVER("0", "7", "U"),
+		  "security mode PSK uses none" },
+		{ SECURITY("2", "coaps://a", "false", "4",
+			   SSID("2", "7") "<write key='/0/2/5' value='62'/>") SERVER("0", "7", "U"),
+		  "security mode EST uses none" },
+		{ SECURITY("2", "coaps://a", "false", "1",
+			   SSID("2", "7") "<write key='/0/2/4' value='2d2d2d2d2d424547494e'/>")
+			  SERVER("0", "7", "U"),
+		  "this is PEM" },
+		{ "<write key='/0/2/0' value='coaps://a'/><write key='/0/2/1' value='false'/>" SSID(
+			  "2", "7") SERVER("0", "7", "U"),
+		  "is written without the mandatory Security Mode" },
 		{ SECURITY("2", "coaps://a", "false", "0", PSK("2")), "has no Short Server ID" },
 		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2")),
 		  "no Server instance with Short Server ID 7" },
