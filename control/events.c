@@ -379,6 +379,29 @@ refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
 		 code_name(event->refused_code), rest);
 }
 
+/* Of a task without a word of its own that went well. Nearly all end so, and printing each was a
+ * third of what the control thread did for a run. */
+static const char *
+accepted_text(unsigned n_steps, char out[TASK_SUMMARY_MAX])
+{
+	static const char *const few[] = {
+		NULL,
+		"1 operation accepted",
+		"2 operations accepted",
+		"3 operations accepted",
+		"4 operations accepted",
+		"5 operations accepted",
+		"6 operations accepted",
+		"7 operations accepted",
+		"8 operations accepted",
+	};
+
+	if (n_steps < sizeof few / sizeof few[0] && few[n_steps])
+		return few[n_steps];
+	snprintf(out, TASK_SUMMARY_MAX, "%u operations accepted", n_steps);
+	return out;
+}
+
 static void
 tell_finished(struct telling *telling)
 {
@@ -392,6 +415,10 @@ tell_finished(struct telling *telling)
 
 		if (task->state != PLAN_SENT)
 			continue;
+		if (!warn && !task->summary) {
+			set_report(telling, i, task->final, accepted_text(task->n_steps, summary));
+			continue;
+		}
 		snprintf(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
 			 warn ? refused : "", task->summary ? task->summary : "",
 			 task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
@@ -758,6 +785,18 @@ handle(struct daemon *daemon, const struct session_event *event, unsigned worker
 	}
 }
 
+/* With a million devices each is in main memory: waits for those of all events together. */
+static void
+fetch_devices(const struct daemon *daemon, const struct session_event *events, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct device *device = inventory_at(&daemon->inventory, events[i].device);
+
+		if (device && device->live)
+			__builtin_prefetch(device->live);
+	}
+}
+
 unsigned
 events_take(struct daemon *daemon)
 {
@@ -767,6 +806,7 @@ events_take(struct daemon *daemon)
 
 	do {
 		n = dataplane_events(daemon->dp, events, workers, EVENTS_AT_ONCE);
+		fetch_devices(daemon, events, n);
 		for (unsigned i = 0; i < n; i++)
 			handle(daemon, &events[i], workers[i]);
 		taken += n;

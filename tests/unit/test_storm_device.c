@@ -175,9 +175,11 @@ bootstrap_all(struct swarm *swarm)
 	cr_assert_eq(swarm->fleet.running, 0);
 }
 
-static const struct fleet_settings defaults = {
-	.format = -1, .ack_timeout_us = 2000000, .give_up_us = 93000000, .slow_ack_us = 4000000
-};
+static const struct fleet_settings defaults = { .format = -1,
+						.ack_timeout_us = 2000000,
+						.max_retransmit = 4,
+						.give_up_us = 93000000,
+						.slow_ack_us = 4000000 };
 
 static struct fleet_settings
 settings_for(bool psk)

@@ -254,7 +254,7 @@ device_send(struct fleet *fleet, struct device *device, enum device_message mess
 static void
 send_again(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
-	if (device->again == MESSAGE_REQUEST && device->resent == COAP_MAX_RETRANSMIT) {
+	if (device->again == MESSAGE_REQUEST && device->resent >= fleet->settings.max_retransmit) {
 		device_end(fleet, device, OUTCOME_SILENT);
 		return;
 	}

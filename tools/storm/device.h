@@ -134,6 +134,7 @@ struct fleet_settings {
 	enum misbehave misbehave;
 	/* RFC 7252 4.8; a handshake's first time-out is half of it (RFC 6347 4.2.4.1: 1 s). */
 	uint64_t ack_timeout_us;
+	uint8_t max_retransmit;         /* RFC 7252 4.8, of Bootstrap-Requests */
 	uint64_t give_up_us;            /* without any progress */
 	uint64_t rtt_us, rtt_spread_us; /* answers go out rtt +- spread late */
 	uint64_t slow_ack_us;

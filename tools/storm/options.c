@@ -14,6 +14,7 @@ enum {
 	PORT_NOSEC = 5683,
 	PORT_PSK = 5684,
 	CONCURRENCY = 64,
+	MAX_RETRANSMIT_MOST = 20,
 	GIVE_UP_S = 300, /* above what CoAP waits at most, MAX_TRANSMIT_WAIT 93 s */
 	DEVICES_MAX = 20000000,
 	MS_US = 1000,
@@ -56,6 +57,7 @@ enum option_id {
 	OPTION_REORDER,
 	OPTION_CORRUPT,
 	OPTION_ACK_TIMEOUT,
+	OPTION_MAX_RETRANSMIT,
 	OPTION_GIVE_UP,
 	OPTION_DRAIN,
 	OPTION_MISBEHAVE,
@@ -122,6 +124,8 @@ static const struct option_text {
 	  NULL },
 	{ OPTION_ACK_TIMEOUT, "ack-timeout", "MS",
 	  "ACK_TIMEOUT of RFC 7252 (2000); half of it for handshakes", NULL },
+	{ OPTION_MAX_RETRANSMIT, "max-retransmit", "N",
+	  "MAX_RETRANSMIT of RFC 7252 (4), of Bootstrap-Requests", NULL },
 	{ OPTION_GIVE_UP, "give-up", "S", "a device fails after so long without progress (300)",
 	  NULL },
 	{ OPTION_DRAIN, "drain", "S",
@@ -426,6 +430,7 @@ take_conditions(struct options *options, enum option_id id, const char *name, co
 {
 	struct swarm_config *swarm = &options->swarm;
 	struct fleet_settings *fleet = &swarm->fleet;
+	uint64_t number;
 
 	switch (id) {
 	case OPTION_RTT:
@@ -440,6 +445,11 @@ take_conditions(struct options *options, enum option_id id, const char *name, co
 		return read_percent(name, value, &swarm->impairment.corrupt);
 	case OPTION_ACK_TIMEOUT:
 		return read_time(name, value, MS_US, &fleet->ack_timeout_us);
+	case OPTION_MAX_RETRANSMIT:
+		if (read_whole(name, value, 0, MAX_RETRANSMIT_MOST, &number) < 0)
+			return -1;
+		fleet->max_retransmit = (uint8_t)number;
+		return 0;
 	case OPTION_GIVE_UP:
 		return read_time(name, value, S_US, &fleet->give_up_us);
 	case OPTION_DRAIN:
@@ -495,6 +505,7 @@ set_defaults(struct options *options)
 		.plan = { .kind = PLAN_CLOSED, .concurrency = CONCURRENCY },
 		.fleet = { .format = -1,
 			   .ack_timeout_us = (uint64_t)COAP_ACK_TIMEOUT_MS * MS_US,
+			   .max_retransmit = COAP_MAX_RETRANSMIT,
 			   .give_up_us = (uint64_t)GIVE_UP_S * S_US,
 			   .slow_ack_us = 4 * S_US },
 	};
