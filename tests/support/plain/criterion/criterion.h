@@ -152,6 +152,8 @@ main(void)
 #define cr_expect_leq(a, b, ...)       PLAIN(false, (a) <= (b), #a " <= " #b)
 #define cr_expect_gt(a, b, ...)        PLAIN(false, (a) > (b), #a " > " #b)
 #define cr_expect_geq(a, b, ...)       PLAIN(false, (a) >= (b), #a " >= " #b)
+#define cr_expect_float_eq(a, b, by, ...)                                                          \
+	PLAIN(false, (a) - (b) <= (by) && (b) - (a) <= (by), #a " == " #b)
 #define cr_expect_null(p, ...)         PLAIN(false, (p) == NULL, #p " is null")
 #define cr_expect_not_null(p, ...)     PLAIN(false, (p) != NULL, #p " is not null")
 #define cr_expect_str_eq(a, b, ...)    PLAIN(false, strcmp(a, b) == 0, #a " eq " #b)
