@@ -120,16 +120,18 @@ task_attribute(const struct policy_task *task, const char *name, size_t len)
 
 /*
  * A device does not tell its version in a request (OMA TS Core 6.1.7.1), but its format does: LwM2M
- * CBOR came with 1.2 and SenML with 1.1, and TLV is what 1.0 speaks and who names none. It is the
- * least version that the device can be of.
+ * CBOR and packs came with 1.2 and SenML with 1.1, and TLV is what 1.0 speaks and who names none.
+ * It is the least version that the device can be of.
  */
 static struct value
-version(uint16_t format)
+version(const struct device_view *view)
 {
-	const char *least = format == FORMAT_LWM2M_CBOR ? "1.2"
-			    : format == FORMAT_TLV      ? "1.0"
-							: "1.1";
+	const char *least = "1.1";
 
+	if (view->pack || view->format == FORMAT_LWM2M_CBOR)
+		least = "1.2";
+	else if (view->format == FORMAT_TLV)
+		least = "1.0";
 	return text_value(least, strlen(least));
 }
 
@@ -137,7 +139,7 @@ static struct value
 lwm2m_attribute(const struct device_env *env, const char *name, size_t len)
 {
 	if (is("version", name, len))
-		return version(env->view.format);
+		return version(&env->view);
 	if (is("preferredContentFormat", name, len))
 		return integer_value(env->view.format);
 	if (is("bootstrapEvent", name, len) && env->view.event)

@@ -18,6 +18,7 @@ struct device_view {
 	const struct device *device;
 	const struct task_set *set; /* of its groups, under that policy */
 	uint16_t format;
+	bool pack; /* it asks for a Bootstrap-Pack */
 	struct resources *resources;
 	const char *event; /* lwm2m.bootstrapEvent; NULL: ahead of any session */
 	/* Strong bytes; NULL: the kernel's. */

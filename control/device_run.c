@@ -447,6 +447,7 @@ view_device(struct run_maker *maker)
 		.set = maker->set,
 		.resources = maker->daemon->generation->resources,
 		.format = request->format,
+		.pack = request->pack,
 		.event = request->session || request->preview ? "bootstrap" : NULL,
 	};
 

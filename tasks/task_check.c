@@ -105,37 +105,25 @@ define_by_attribute(struct checker *checker, const struct task_attribute *attrib
 		checker->vars.any_name = true;
 }
 
-/* What a <store> makes; a type that cannot be told is refused by the second walk. */
+/* What a <store> makes, or -1: it cannot be told, which the second walk refuses. */
+static int
+known_store_type(const struct task_node *node)
+{
+	const struct task_attribute *type = &node->attributes[STORE_TYPE];
+
+	if (!type->len)
+		return STORE_VAR;
+	if (!type->constant || type->value.kind != VALUE_STRING)
+		return -1;
+	return store_type_by_name(type->value.text.at, type->value.text.len);
+}
+
 static enum store_type
 store_type(const struct task_node *node)
 {
-	const struct task_attribute *type = &node->attributes[STORE_TYPE];
-	int known = type->literal ? store_type_by_name(type->text, type->len) : STORE_VAR;
+	int known = known_store_type(node);
 
 	return known < 0 ? STORE_VAR : (enum store_type)known;
-}
-
-/* First walk: every template, and the names of every variable. */
-static void
-parse_nodes(struct checker *checker, struct task_node *node)
-{
-	for (; node; node = node->next) {
-		for (int i = 0; i < TASK_ATTRIBUTES; i++)
-			if (node->attributes[i].given)
-				parse_attribute(checker, node, i);
-		if (node->tag == TAG_STORE && store_type(node) == STORE_VAR)
-			define_by_attribute(checker, &node->attributes[STORE_TARGET]);
-		if ((node->tag == TAG_DISCOVER || node->tag == TAG_READ) &&
-		    node->attributes[TARGET_OUTPUT].given)
-			define_by_attribute(checker, &node->attributes[TARGET_OUTPUT]);
-		if (node->tag == TAG_FOREACH && node->attributes[FOREACH_ITERATOR].given)
-			define_by_attribute(checker, &node->attributes[FOREACH_ITERATOR]);
-		else if (node->tag == TAG_FOREACH)
-			task_vars_define(&checker->vars, "i", 1);
-		if (node->otherwise)
-			parse_nodes(checker, node->otherwise);
-		parse_nodes(checker, node->children);
-	}
 }
 
 /* Constant expressions are evaluated among surroundings that tell when they are asked. */
@@ -196,6 +184,32 @@ fold(struct checker *checker, struct task_attribute *attribute)
 		return;
 	attribute->value = value;
 	attribute->constant = true;
+}
+
+/* First walk: every template, and the names of every variable. */
+static void
+parse_nodes(struct checker *checker, struct task_node *node)
+{
+	for (; node; node = node->next) {
+		for (int i = 0; i < TASK_ATTRIBUTES; i++)
+			if (node->attributes[i].given)
+				parse_attribute(checker, node, i);
+		/* What it makes decides which variables there are. */
+		if (node->tag == TAG_STORE)
+			fold(checker, &node->attributes[STORE_TYPE]);
+		if (node->tag == TAG_STORE && store_type(node) == STORE_VAR)
+			define_by_attribute(checker, &node->attributes[STORE_TARGET]);
+		if ((node->tag == TAG_DISCOVER || node->tag == TAG_READ) &&
+		    node->attributes[TARGET_OUTPUT].given)
+			define_by_attribute(checker, &node->attributes[TARGET_OUTPUT]);
+		if (node->tag == TAG_FOREACH && node->attributes[FOREACH_ITERATOR].given)
+			define_by_attribute(checker, &node->attributes[FOREACH_ITERATOR]);
+		else if (node->tag == TAG_FOREACH)
+			task_vars_define(&checker->vars, "i", 1);
+		if (node->otherwise)
+			parse_nodes(checker, node->otherwise);
+		parse_nodes(checker, node->children);
+	}
 }
 
 /* Text that stands for itself in the source or is a constant string; NULL when it is computed
@@ -438,7 +452,11 @@ check_store_type(struct checker *checker, struct task_node *node)
 
 	node->store = store_type(node);
 	checker->task->effects |= node->store != STORE_VAR;
-	if (type->len && (!type->literal || store_type_by_name(type->text, type->len) < 0))
+	if (type->template && !type->constant)
+		check_error(checker, node, STORE_TYPE,
+			    "what is stored must be known when the task is loaded: var, devProp or "
+			    "history, or an expression that is the same for every device");
+	else if (type->template && known_store_type(node) < 0)
 		check_error(checker, node, STORE_TYPE, "\"%.40s\" is none of var, devProp, history",
 			    type->text);
 	check_boolean(checker, node, STORE_SECRET);

@@ -12,7 +12,7 @@ import coap
 import lwm2m
 from conftest import SERVER4, wait_for
 from dtls_client import DtlsClient
-from scripted import BLOCK1, BLOCK2, METHODS, SIZE1, Scripted, block
+from scripted import BLOCK1, BLOCK2, METHODS, SIZE1, SUCCESS, Scripted, block
 from test_nosec import operations, report_of
 
 BIG = 3000  # bytes of the value that goes out in blocks
@@ -602,7 +602,42 @@ def test_anjay_lite_and_leshan_answer_finish_with_4_06(bench, network):
     error_report(bench, "b2-instance", "POST /bs", "4.06")
 
 
+def test_nobody_needs_a_delete_first(bench):
+    """Tasks without <delete> are whole bootstraps, and none is implied."""
+    code, events = bench.device("ep=b2-instance")
+    assert code == 0 and DELETE not in [method for method, _ in arrived(events)]
+
+
+@pytest.mark.parametrize("root", ["/", "/0", "/1"])
+def test_all_answer_discover_with_link_format(bench, network, root):
+    device = Scripted(network, "ep=b4-root" if root == "/" else "ep=b4-object")
+    asked = [device.begin()]
+    while asked[-1].path != "/bs":
+        if asked[-1].code == coap.GET:
+            assert asked[-1].number(coap.ACCEPT) == 40
+        device.send(asked[-1].answer(SUCCESS[asked[-1].code]))
+        asked.append(device.receive())
+    device.send(asked[-1].answer("2.04"))
+    assert root in [step.path for step in asked if step.code == coap.GET]
+
+
+def test_friendly_needs_about_a_second_an_exchange(bench, network):
+    """Slow answers are no loss: nothing is sent again meanwhile, and the run goes to its end."""
+    device = Scripted(network, "ep=b2-instance")
+    step, seen = device.begin(), []
+    while True:
+        seen.append((METHODS[step.code], step.path))
+        assert device.quiet(1.0), "sent again to a device that is slow"
+        device.send(step.answer("2.04"))
+        if step.path == "/bs":
+            break
+        step = device.receive()
+    assert seen == FLOWS["b2-instance"][2]
+    succeeded(bench, "b2-instance")
+
+
 # -- TASKS.md, section 7: what broke for others
+# (clients give up after EXCHANGE_LIFETIME: test_dialogue.c, test_config.c)
 
 def test_a_client_answering_2_01_to_a_write_stopped_a_server(bench):
     code, events = bench.device("-r", "1=2.01", "-r", "2=2.01", "ep=b2-instance")
@@ -625,6 +660,15 @@ def test_pct_is_looked_for_in_the_uri_query(bench, network):
 @pytest.mark.parametrize("device", ["text-key", "hex-key"])
 def test_hex_and_text_keys_are_the_same_bytes(bench, device):
     assert bench.device("-i", device, "-k", TEXT_KEY, f"ep={device}", port=5684)[0] == 0
+
+
+def test_identities_are_shown_in_both_forms(bench):
+    shown = bench.result("device", "show", "hex-key")
+    assert (shown["identity"], shown["identity_hex"]) == ("hex-key", b"hex-key".hex())
+    text = bench.ctl("device", "show", "hex-key").stdout
+    assert f"hex-key (hex {b'hex-key'.hex()})" in text and "given as hex" in text
+    assert "given as text" in bench.ctl("device", "show", "text-key").stdout
+    assert TEXT_KEY not in text and TEXT_KEY.encode().hex() not in text
 
 
 def test_setting_values_read_too_early_in_the_first_session_were_stale(bench):

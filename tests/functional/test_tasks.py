@@ -64,6 +64,7 @@ TASKS = {
     <write key="LwM2M Security.2.Secret Key" value="${sv.password.encodeHex}"/>
   </lwm2mBootstrap>""",
     "stops": '<lwm2mBootstrap>' + WRITE.format(0, 60) + '</lwm2mBootstrap><finish status="ERROR" message="no further"/>',
+    "discards": '<store type="history" target="model" value="A1"/><log message="a word"/><lwm2mBootstrap/>',
     "roots": """
   <foreach list="${('id=' + device.id + '|ep=' + device.endpointName + '|domain=' + (device.domain ? 'none') +
      '|identity=' + device.identity + '|direct=' + device.directGroups.join('+') +
@@ -93,7 +94,8 @@ def prepare(daemon):
     (daemon.folder / "policy/resources/server.der").write_bytes(FILE)
     daemon.write("policy/resources/sites.csv", "ep,uri\nroots,coaps://roots.example\n")
     daemon.write("policy/groups.conf", "groups = (\n" + ",\n".join(
-        f'{{ name = "root.{name}";' + (f' tasks = ( {{ name = "{name}"; file = "{name}.xml"; active = true; }} );'
+        f'{{ name = "root.{name}";' + (f' tasks = ( {{ name = "{name}"; file = "{name}.xml"; active = true;'
+                                      f'{" discard_details = true;" if name == "discards" else ""} }} );'
                                       if name in TASKS else "") + " }" for name in GROUPS) + "\n);\n")
     daemon.write("devices.csv", "endpoint,key,groups,value.kind,value.old,value.managementId,value.password\n" + "".join(
         f'{name},key-{name}-0123456,"root.{name}{",root.left" if name == "effects" else ""}",b,x,mgmt-{name},word-to-hide\n'
@@ -148,6 +150,14 @@ def test_store_defaults_log_finish_join_leave_and_remove_property(bench):
     wait_for(lambda: "site" in values_of(bench, "effects"), "the property")
     effects_are_kept(bench)
     assert "word-to-hide" not in bench.log()
+
+
+def test_discarded_details_are_neither_log_nor_history(bench):
+    assert bench.device("ep=discards")[0] == 0
+    ended(bench, "discards")
+    bench.device("ep=flow")
+    ended(bench, "flow", line="is ")  # written later, and there: so is what there is of the other
+    assert ended(bench, "discards")[1] == ""
 
 
 def test_if_else_foreach_and_while(bench):

@@ -372,6 +372,46 @@ Test(events, an_answer_of_a_session_that_is_over_is_answered_too)
 	cr_expect_null(ask(&event));
 }
 
+/* A device does not tell its version: what it asks for, and in which format, does. */
+Test(events, the_version_is_the_least_that_a_request_proves)
+{
+	static const struct {
+		uint16_t format;
+		uint8_t ask;
+		const char *uri;
+	} cases[] = {
+		{ FORMAT_TLV, ASK_RUN, "coap://1.0" },
+		{ FORMAT_SENML_JSON, ASK_RUN, "coap://1.1" },
+		{ FORMAT_SENML_CBOR, ASK_RUN, "coap://1.1" },
+		{ FORMAT_LWM2M_CBOR, ASK_RUN, "coap://1.2" },
+		{ FORMAT_SENML_CBOR, ASK_PACK, "coap://1.2" },
+	};
+
+	use_task("<lwm2mBootstrap><write key=\"/0/2/0\" value=\"coap://${lwm2m.version}\" />"
+		 "<write key=\"/0/2/1\" value=\"false\" /><write key=\"/0/2/2\" value=\"3\" />"
+		 "<write key=\"/0/2/10\" value=\"2\" /><write key=\"/1/0/0\" value=\"2\" />"
+		 "</lwm2mBootstrap>");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct session_event event =
+			event_of(SESSION_NEEDS_BATCH, "dev-1", 7 + (uint32_t)i);
+		const struct batch *batch;
+		unsigned at;
+
+		event.format = cases[i].format;
+		event.ask = cases[i].ask;
+		tell(&event, 0);
+		at = world.dp.n_commands - 1; /* behind the older session's end */
+		cr_assert_eq(world.dp.commands[at].kind, STACK_BATCH);
+		batch = world.dp.commands[at].batch;
+		cr_assert_not_null(batch, "%s", cases[i].uri);
+		cr_expect_not_null(memmem(batch_step_payload(batch->steps[0]),
+					  batch->steps[0]->payload_len, cases[i].uri,
+					  strlen(cases[i].uri)),
+				   "%s", cases[i].uri);
+		batch_release(batch);
+	}
+}
+
 Test(events, a_pack_that_cannot_be_is_refused_with_4_05)
 {
 	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-2", 7);

@@ -92,6 +92,10 @@ Test(task, wrong_shapes)
 		{ "<config><store target='a' value='b' type='global'/></config>",
 		  "\"global\" is none of var, devProp, history" },
 		{ "<config><store target='a' value='b' type='${sv.t}'/></config>",
+		  "must be known when the task is loaded" },
+		{ "<config><store target='a' value='b' type='${\"glo\" + \"bal\"}'/></config>",
+		  "is none of var, devProp, history" },
+		{ "<config><store target='a' value='b' type='${1 + 1}'/></config>",
 		  "is none of var, devProp, history" },
 		{ "<config><store target='a' value='b' secret='true'/></config>",
 		  "secret masks a setting value" },
@@ -440,6 +444,17 @@ Test(task, warns_of_accounts_that_clients_refuse)
 			cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
 		task_free(task);
 	}
+}
+
+/* Every attribute is a template: the kind of a store may be one that no device decides. */
+Test(task, a_store_may_be_of_a_constant_kind)
+{
+	struct task *task = load("<config><store type='${\"dev\" + \"Prop\"}' target='a' "
+				 "value='b'/></config>");
+
+	cr_assert_not_null(task, "%s", diags.count ? diags.items[0].text : "");
+	cr_expect(task->effects);
+	task_free(task);
 }
 
 Test(task, finish_session_false_is_said_to_have_no_effect)
