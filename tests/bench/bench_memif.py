@@ -409,7 +409,7 @@ def measure(options, appliances):
         figures |= flood(few, seconds)
         figures |= flood_and_devices(few, seconds)
     with timed("reload under load"), appliances[largest].alone(appliances.values()):
-        figures |= reload_under_load(appliances[largest], largest, 5000, 2 if options.quick else 10)
+        figures |= reload_under_load(appliances[largest], largest, 5000, 3 if options.quick else 10)
     return figures
 
 
