@@ -9,6 +9,7 @@
  *	                      of one, made directly on inputs of the same sizes, and the cookies'
  *	                      SipHash and the random bytes; one by one, see replay_calls()
  *	handshake_mbedtls_us  the same by Debian's mbedTLS, its server calls alone
+ *	handshake_openssl_us  the same by Debian's OpenSSL
  *	record_pair_us        opening a record of 100 bytes and sealing one; pair after pair, each
  *	                      waiting for the one before, see settle()
  *	record_pair_floor_us  its two AES-CCM calls on prepared nonces, additional data and
@@ -31,6 +32,7 @@
 #include "dataplane/core/rng_drbg.h"
 #include "dataplane/core/siphash.h"
 #include "tests/support/dtls_client.h"
+#include "tests/bench/openssl_handshake.h"
 #include "tests/support/dtls_mbedtls.h"
 
 enum {
@@ -630,6 +632,16 @@ run_mbedtls(void)
 	return sum / 4;
 }
 
+static double
+run_openssl(void)
+{
+	double sum = 0;
+
+	for (int i = 0; i < 4; i++)
+		sum += openssl_handshake_us(now_us);
+	return sum / 4;
+}
+
 /* ---- report ---------------------------------------------------------------------------------- */
 
 static double
@@ -677,6 +689,7 @@ static struct figure {
 	{ "handshake_us", "server side of a handshake, cookie included", run_ours },
 	{ "handshake_floor_us", "the sum of its primitives", run_floor },
 	{ "handshake_mbedtls_us", "the same by mbedTLS as shipped", run_mbedtls },
+	{ "handshake_openssl_us", "the same by OpenSSL as shipped", run_openssl },
 	{ "hello_verify_us", "a ClientHello answered with HelloVerifyRequest", run_verify },
 	{ "record_pair_us", "a record of 100 bytes opened and one sealed, one pair at a time",
 	  run_pair },
