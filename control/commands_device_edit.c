@@ -189,19 +189,20 @@ command_device_value_set(struct call *call)
 	if (!device)
 		return;
 	if (!*name || strlen(name) > SETTING_NAME_MAX || strlen(text) > SETTING_TEXT_MAX) {
-		call_refuse(call, CTL_REFUSED, "a value has a name of 1 to %d bytes and a text of up to %d",
+		call_refuse(call, CTL_REFUSED,
+			    "a value has a name of 1 to %d bytes and a text of up to %d",
 			    SETTING_NAME_MAX, SETTING_TEXT_MAX);
 		return;
 	}
 	values = setting_values_copy(device->values);
-	result = setting_values_set(
-		&values, &(struct setting_value){
-				 .name = name,
-				 .name_len = (uint8_t)strlen(name),
-				 .text = text,
-				 .text_len = (uint16_t)strlen(text),
-				 .secret = call_option(call, "--secret") || policy_name_is_secret(name),
-			 });
+	result = setting_values_set(&values, &(struct setting_value){
+						     .name = name,
+						     .name_len = (uint8_t)strlen(name),
+						     .text = text,
+						     .text_len = (uint16_t)strlen(text),
+						     .secret = call_option(call, "--secret") ||
+							       policy_name_is_secret(name),
+					     });
 	if (result < 0)
 		call_refuse(call, CTL_REFUSED, "value %s cannot be set: %s", name,
 			    strerror(-result));
@@ -221,10 +222,11 @@ command_device_value_unset(struct call *call)
 		return;
 	values = setting_values_copy(device->values);
 	if (setting_values_unset(&values, name, strlen(name)) < 0)
-		call_refuse(call, CTL_REFUSED,
-			    "device %s has no value \"%s\" of its own: `device profile` shows where "
-			    "values come from",
-			    call->arguments[0], name);
+		call_refuse(
+			call, CTL_REFUSED,
+			"device %s has no value \"%s\" of its own: `device profile` shows where "
+			"values come from",
+			call->arguments[0], name);
 	else
 		put_with_values(call, device, values, "changed");
 	setting_values_free(values);

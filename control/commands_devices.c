@@ -71,15 +71,14 @@ put_device(const struct daemon *daemon, const struct device *device, struct tabl
 	table_cell(table, "%s", device_groups(inventory, device));
 	table_cell(table, "%s", state_of(device));
 	table_cell(table, "%s", show_time(device->last_bootstrap_ms, when));
-	json_array_append_new(
-		list,
-		json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:I}", "endpoint", endpoint, "identity",
-			  device_identity(device, identity), "has_key",
-			  device->entry->key_len != 0, "groups",
-			  show_groups_json(inventory, device), "domain",
-			  names_text(&inventory->domains, device->domain), "state",
-			  state_of(device), "last_bootstrap_ms",
-			  (json_int_t)device->last_bootstrap_ms));
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:I}", "endpoint", endpoint,
+					"identity", device_identity(device, identity), "has_key",
+					device->entry->key_len != 0, "groups",
+					show_groups_json(inventory, device), "domain",
+					names_text(&inventory->domains, device->domain), "state",
+					state_of(device), "last_bootstrap_ms",
+					(json_int_t)device->last_bootstrap_ms));
 }
 
 void
@@ -141,11 +140,10 @@ show_value(void *ctx, const struct profile_value *found)
 	table_cell(&showing->table, "  %.*s", (int)found->name_len, found->name);
 	table_cell(&showing->table, "%s", text_str(&shown));
 	table_cell(&showing->table, "%s%s", origin, found->locked ? " (locked)" : "");
-	json_array_append_new(
-		showing->list,
-		json_pack("{s:s%, s:s, s:s, s:b, s:b}", "name", found->name, found->name_len,
-			  "value", text_str(&shown), "origin", origin, "secret", found->secret,
-			  "locked", found->locked));
+	json_array_append_new(showing->list,
+			      json_pack("{s:s%, s:s, s:s, s:b, s:b}", "name", found->name,
+					found->name_len, "value", text_str(&shown), "origin",
+					origin, "secret", found->secret, "locked", found->locked));
 	text_fini(&shown);
 	return true;
 }
@@ -259,13 +257,13 @@ command_device_show(struct call *call)
 	if (!device)
 		return;
 	device_endpoint(device, endpoint);
-	call->result = json_pack(
-		"{s:s, s:I, s:o, s:s, s:i, s:b, s:I, s:I}", "endpoint", endpoint, "id",
-		(json_int_t)device_id(device), "groups", show_groups_json(inventory, device),
-		"domain", names_text(&inventory->domains, device->domain), "format",
-		(int)device->format, "bootstrapping", device->live != NULL, "created_ms",
-		(json_int_t)device->created_s * 1000, "last_bootstrap_ms",
-		(json_int_t)device->last_bootstrap_ms);
+	call->result = json_pack("{s:s, s:I, s:o, s:s, s:i, s:b, s:I, s:I}", "endpoint", endpoint,
+				 "id", (json_int_t)device_id(device), "groups",
+				 show_groups_json(inventory, device), "domain",
+				 names_text(&inventory->domains, device->domain), "format",
+				 (int)device->format, "bootstrapping", device->live != NULL,
+				 "created_ms", (json_int_t)device->created_s * 1000,
+				 "last_bootstrap_ms", (json_int_t)device->last_bootstrap_ms);
 	text_printf(&call->text, "%s\n", endpoint);
 	put_security(call, device);
 	put_places(call, device);

@@ -30,7 +30,8 @@ format_of(struct call *call, bool reading)
 	if (wanted) {
 		format = import_format_by_name(wanted);
 		if (format == IMPORT_UNKNOWN)
-			call_refuse(call, CTL_USAGE, "a format is csv or jsonl, not \"%s\"", wanted);
+			call_refuse(call, CTL_USAGE, "a format is csv or jsonl, not \"%s\"",
+				    wanted);
 		return format;
 	}
 	if (call->arguments[0])
@@ -38,7 +39,7 @@ format_of(struct call *call, bool reading)
 	if (format != IMPORT_UNKNOWN)
 		return format;
 	return reading && pread(call->fd, &first, 1, 0) == 1 && first == '{' ? IMPORT_JSONL
-									   : IMPORT_CSV;
+									     : IMPORT_CSV;
 }
 
 /* ---- import ---- */
@@ -78,8 +79,7 @@ is_unchanged(const struct daemon *daemon, const struct device_draft *draft,
 		return false;
 	device_to_spec(&daemon->inventory, present, &names, &old);
 	/* lint: allow memcmp - both keys are the operator's own, and nobody can time this */
-	same = same_text(old.identity,
-			 draft->entry->identity_len ? spec->identity : NULL) &&
+	same = same_text(old.identity, draft->entry->identity_len ? spec->identity : NULL) &&
 	       old.key_len == spec->key_len && old.key_is_hex == spec->key_is_hex &&
 	       memcmp(old.key, spec->key, spec->key_len) == 0 &&
 	       same_text(old.domain, spec->domain) && present->groups == draft->groups &&
@@ -236,18 +236,17 @@ put_summary(struct importing *importing, const struct import_result *result, boo
 	reload_put_diags(&importing->diags, text);
 	text_printf(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s%s",
 		    (unsigned long long)result->rows, (unsigned long long)importing->added,
-		    (unsigned long long)importing->changed, (unsigned long long)importing->unchanged,
-		    (unsigned long long)result->bad,
+		    (unsigned long long)importing->changed,
+		    (unsigned long long)importing->unchanged, (unsigned long long)result->bad,
 		    importing->verify_only ? "only verified"
-		    : applied		   ? "imported"
+		    : applied              ? "imported"
 					   : "nothing was imported",
 		    call->exit == CTL_DONE ? "\n" : "");
-	call->result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "rows",
-				 (json_int_t)result->rows, "added", (json_int_t)importing->added,
-				 "changed", (json_int_t)importing->changed, "unchanged",
-				 (json_int_t)importing->unchanged, "bad", (json_int_t)result->bad,
-				 "applied", applied, "diagnostics",
-				 reload_json_diags(&importing->diags));
+	call->result = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "rows", (json_int_t)result->rows, "added",
+		(json_int_t)importing->added, "changed", (json_int_t)importing->changed,
+		"unchanged", (json_int_t)importing->unchanged, "bad", (json_int_t)result->bad,
+		"applied", applied, "diagnostics", reload_json_diags(&importing->diags));
 }
 
 static void
@@ -293,7 +292,8 @@ command_device_import(struct call *call)
 	if (!importing.verify_only && call->daemon->store) {
 		importing.change = store_change_begin(call->daemon->store);
 		if (!importing.change) {
-			call_refuse(call, CTL_REFUSED, "another change is being written: try again");
+			call_refuse(call, CTL_REFUSED,
+				    "another change is being written: try again");
 			return;
 		}
 	}

@@ -25,7 +25,7 @@ put_plan(struct call *call, const struct plan *plan)
 	table_init(&table, "task|name|state|steps|summary");
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		const struct plan_task *task = &plan->tasks[i];
-		const char *state = task->state == PLAN_SENT	   ? "would be sent"
+		const char *state = task->state == PLAN_SENT       ? "would be sent"
 				    : task->state == PLAN_LEFT_OUT ? "left out"
 								   : task_status_name(task->status);
 
@@ -34,11 +34,11 @@ put_plan(struct call *call, const struct plan *plan)
 		table_cell(&table, "%s", state);
 		table_cell(&table, "%u", task->n_steps);
 		table_cell(&table, "%s", task->summary ? task->summary : "");
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:i, s:s}", "id", task->task->id, "name",
-					task->task->name, "state", state, "steps",
-					(int)task->n_steps, "summary",
-					task->summary ? task->summary : ""));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:i, s:s}", "id", task->task->id,
+						"name", task->task->name, "state", state, "steps",
+						(int)task->n_steps, "summary",
+						task->summary ? task->summary : ""));
 	}
 	table_finish(&table, &call->text);
 	json_object_set_new(call->result, "tasks", list);
@@ -79,8 +79,9 @@ command_task_preview(struct call *call)
 		return;
 	if (format != FORMAT_TLV && format != FORMAT_SENML_JSON && format != FORMAT_SENML_CBOR &&
 	    format != FORMAT_LWM2M_CBOR) {
-		call_refuse(call, CTL_USAGE,
-			    "--format must be 11542 (TLV), 110 or 112 (SenML), or 11544 (LwM2M CBOR)");
+		call_refuse(
+			call, CTL_USAGE,
+			"--format must be 11542 (TLV), 110 or 112 (SenML), or 11544 (LwM2M CBOR)");
 		return;
 	}
 	request.format = (uint16_t)format;
@@ -88,9 +89,9 @@ command_task_preview(struct call *call)
 	if (device_run_make(call->daemon, &request, &run) < 0) {
 		call_refuse(call, CTL_REFUSED, "out of memory");
 	} else {
-		call->result = json_pack("{s:s, s:i, s:b}", "endpoint", call->arguments[0], "format",
-					 (int)format, "continues",
-					 run.batch && run.batch->continues);
+		call->result =
+			json_pack("{s:s, s:i, s:b}", "endpoint", call->arguments[0], "format",
+				  (int)format, "continues", run.batch && run.batch->continues);
 		put_plan(call, run.plan);
 		put_steps(call, run.batch);
 		device_run_free(call->daemon, &run);
@@ -149,8 +150,9 @@ command_trace_start(struct call *call)
 		free_place->trace = traces_start(daemon->traces, device_id(device), &error);
 	if (!free_place || !free_place->trace) {
 		call_refuse(call, CTL_REFUSED, "%s",
-			    !free_place ? "as many devices are traced as can be: `trace stop` ends one"
-					: strerror(error ? -error : ENOMEM));
+			    !free_place
+				    ? "as many devices are traced as can be: `trace stop` ends one"
+				    : strerror(error ? -error : ENOMEM));
 		return;
 	}
 	free_place->device = device_id(device);

@@ -28,13 +28,13 @@ put_report(const struct daemon *daemon, const struct report *report, struct tabl
 	table_cell(table, "%s", status);
 	table_cell(table, "%u ms", took);
 	table_cell(table, "%s", summary);
-	json_array_append_new(
-		list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "device", endpoint,
-				"task", task->id, "name", task->name, "group", task->group,
-				"status", status, "summary", summary, "started_ms",
-				(json_int_t)report->started_ms, "finished_ms",
-				(json_int_t)report_finished_ms(report), "duration_ms",
-				(json_int_t)took));
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "device",
+					endpoint, "task", task->id, "name", task->name, "group",
+					task->group, "status", status, "summary", summary,
+					"started_ms", (json_int_t)report->started_ms, "finished_ms",
+					(json_int_t)report_finished_ms(report), "duration_ms",
+					(json_int_t)took));
 }
 
 #define REPORT_COLUMNS "started|device|task|name|status|took|summary"
@@ -277,10 +277,9 @@ static void
 reset_report(struct daemon *daemon, uint32_t task, uint32_t id)
 {
 	struct device *device = inventory_at(&daemon->inventory, id);
-	struct report_news news = { .device = id,
-				    .task = task,
-				    .status = TASK_NOT_STARTED,
-				    .summary = "to be run again" };
+	struct report_news news = {
+		.device = id, .task = task, .status = TASK_NOT_STARTED, .summary = "to be run again"
+	};
 
 	if (!device)
 		return;

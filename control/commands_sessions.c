@@ -50,8 +50,7 @@ command_session_list(struct call *call)
 		json_array_append_new(list, session_json(live, endpoint, peer, seconds));
 	}
 	table_finish(&table, &call->text);
-	call->result =
-		json_pack("{s:o, s:i}", "sessions", list, "count", (int)daemon->live.count);
+	call->result = json_pack("{s:o, s:i}", "sessions", list, "count", (int)daemon->live.count);
 }
 
 static void

@@ -189,8 +189,7 @@ open_loop(struct daemon *daemon)
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 
 	daemon->loop = loop_new();
-	if (daemon->loop &&
-	    loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 &&
+	if (daemon->loop && loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 &&
 	    open_dpdk_log(daemon) == 0)
 		return 0;
 	log_error("cannot start: %s", strerror(errno));
@@ -221,8 +220,7 @@ daemon_init(struct daemon *daemon, size_t devices)
 	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
 	daemon->maker = run_maker_new();
 	if (daemon->unknowns && daemon->maker && plans_init(&daemon->plans) == 0 &&
-	    reports_init(&daemon->reports) == 0 &&
-	    inventory_init(&daemon->inventory, devices) == 0)
+	    reports_init(&daemon->reports) == 0 && inventory_init(&daemon->inventory, devices) == 0)
 		return 0;
 	daemon_fini(daemon);
 	return -ENOMEM;
@@ -239,9 +237,8 @@ forget_devices(struct daemon *daemon)
 			live_remove(&daemon->live, device->live);
 		}
 		/* Relaxed: no worker is left. */
-		run_batch_free(daemon,
-			       (struct batch *)(uintptr_t)atomic_load_explicit(
-				       &device->entry->batch, memory_order_relaxed));
+		run_batch_free(daemon, (struct batch *)(uintptr_t)atomic_load_explicit(
+					       &device->entry->batch, memory_order_relaxed));
 		plan_release(&daemon->plans, device->plan);
 		device->live = NULL;
 	}

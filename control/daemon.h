@@ -51,7 +51,7 @@ struct daemon {
 	struct generation *generation;
 	uint32_t last_number; /* of a generation, refused ones not counted */
 	struct policy_health policy_health;
-	struct store *store;  /* NULL: nothing is kept */
+	struct store *store; /* NULL: nothing is kept */
 	struct inventory inventory;
 	struct plans plans;
 	struct run_maker *maker;

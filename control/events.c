@@ -225,10 +225,9 @@ tell_logged(struct telling *telling, uint16_t format, void (*tell)(struct tellin
 {
 	struct run_memory memory;
 	struct device_run run = { 0 };
-	const struct run_request request = { .device = telling->device,
-					     .format = format,
-					     .session = true,
-					     .memory = &memory };
+	const struct run_request request = {
+		.device = telling->device, .format = format, .session = true, .memory = &memory
+	};
 
 	run_memory_init(&memory);
 	if (telling->plan->logs && !telling->memory &&
@@ -374,9 +373,8 @@ refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
 		snprintf(rest, sizeof rest, ", and %u more %s refused", more,
 			 more == 1 ? "was" : "were");
 	snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
-		 plan_step_name(telling->plan, event->refused_step, step),
-		 event->refused_code >> 5, event->refused_code & 31,
-		 code_name(event->refused_code), rest);
+		 plan_step_name(telling->plan, event->refused_step, step), event->refused_code >> 5,
+		 event->refused_code & 31, code_name(event->refused_code), rest);
 }
 
 /* Of a task without a word of its own that went well. Nearly all end so, and printing each was a
@@ -618,10 +616,9 @@ make_batch(struct daemon *daemon, struct device *device, const struct session_ev
 {
 	struct live_session *live = device->live;
 	char acc[sizeof event->name + 1];
-	struct run_request request = { .device = device,
-				       .format = live->format,
-				       .session = true,
-				       .memory = &live->memory };
+	struct run_request request = {
+		.device = device, .format = live->format, .session = true, .memory = &live->memory
+	};
 	struct device_run run;
 
 	if (event->ask == ASK_PACK) {
@@ -666,8 +663,8 @@ finish_step(const struct batch *batch)
 {
 	unsigned at = 0;
 
-	while (at < batch->n_steps && (batch->steps[at]->expect != BATCH_EXPECT_FINISH ||
-				       batch->steps[at]->correction))
+	while (at < batch->n_steps &&
+	       (batch->steps[at]->expect != BATCH_EXPECT_FINISH || batch->steps[at]->correction))
 		at++;
 	return at;
 }
@@ -694,10 +691,9 @@ cut_short(struct daemon *daemon, struct device *device, const struct session_eve
 	  unsigned worker)
 {
 	struct live_session *live = device->live;
-	const struct run_request request = { .device = device,
-					     .format = live->format,
-					     .session = true,
-					     .memory = &live->memory };
+	const struct run_request request = {
+		.device = device, .format = live->format, .session = true, .memory = &live->memory
+	};
 	struct device_run run;
 
 	if (make_to_the_end(daemon, &request, &run) < 0) {

@@ -48,8 +48,7 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 		generation->policy =
 			policy_load(config->policy, generation->objects, &generation->arena, diags);
 		generation->compiler = compiler_new(generation->objects, number);
-		generation->resources =
-			resources_load(config->policy, &generation->arena, diags);
+		generation->resources = resources_load(config->policy, &generation->arena, diags);
 		if (!generation->compiler || !generation->resources)
 			diag_error(diags, &place, "out of memory");
 	}
@@ -117,16 +116,16 @@ generation_task_set(struct generation *generation, const struct inventory *inven
 {
 	struct task_set *set;
 
-	if (groups >= generation->n_sets &&
-	    make_sets(generation, inventory->groups.capacity) < 0)
+	if (groups >= generation->n_sets && make_sets(generation, inventory->groups.capacity) < 0)
 		return NULL;
 	set = &generation->sets[groups];
 	if (!set->known) {
-		if (task_set_resolve(set, generation->policy, names_text(&inventory->groups, groups),
+		if (task_set_resolve(set, generation->policy,
+				     names_text(&inventory->groups, groups),
 				     &generation->arena) < 0)
 			return NULL;
-		set->fingerprint ^= generation->objects_hash ^
-				    resources_hash(generation->resources) * 31;
+		set->fingerprint ^=
+			generation->objects_hash ^ resources_hash(generation->resources) * 31;
 	}
 	return set;
 }
@@ -157,11 +156,12 @@ generation_check_groups(struct generation *generation, const struct inventory *i
 		if (!set)
 			diag_error(diags, &place, "out of memory");
 		else if (set->missing)
-			diag_error(diags, &place,
-				   "there is no group \"%s\", but %u devices are in it, such as %s: "
-				   "keep it, or move them by `device edit` first",
-				   set->missing, inventory->group_devices[i],
-				   device_endpoint(device_in(inventory, i), endpoint));
+			diag_error(
+				diags, &place,
+				"there is no group \"%s\", but %u devices are in it, such as %s: "
+				"keep it, or move them by `device edit` first",
+				set->missing, inventory->group_devices[i],
+				device_endpoint(device_in(inventory, i), endpoint));
 	}
 }
 
@@ -178,10 +178,9 @@ generation_count_devices(struct generation *generation, const struct inventory *
 {
 	reset_counts(generation->policy);
 	for (uint32_t i = 0; i < inventory->n_group_devices && i < inventory->groups.count; i++) {
-		const struct task_set *set =
-			inventory->group_devices[i]
-				? generation_task_set(generation, inventory, i)
-				: NULL;
+		const struct task_set *set = inventory->group_devices[i]
+						     ? generation_task_set(generation, inventory, i)
+						     : NULL;
 
 		/* The policy's own field; only this thread looks at it. */
 		for (unsigned k = 0; set && k < set->n_tasks; k++)

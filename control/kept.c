@@ -114,7 +114,8 @@ kept_load(struct daemon *daemon)
 	if (result == 0)
 		result = store_start(daemon->store);
 	if (result < 0) {
-		log_error("%s", result == -ECANCELED || result == -ENOMEM ? "out of memory" : error);
+		log_error("%s",
+			  result == -ECANCELED || result == -ENOMEM ? "out of memory" : error);
 		return -1;
 	}
 	warn_of_missing_groups(daemon);
@@ -131,29 +132,28 @@ kept_pump(void *ctx)
 	daemon_pump(ctx);
 }
 
+/* The first name of a list that is no group. */
+struct group_search {
+	const struct policy *policy;
+	char missing[ENDPOINT_NAME_MAX + 1];
+};
+
 static bool
 find_missing(void *ctx, const char *name, size_t len)
 {
-	struct {
-		const struct policy *policy;
-		char *out;
-	} *search = ctx;
+	struct group_search *search = ctx;
 
 	if (policy_group(search->policy, name, len))
 		return true;
-	snprintf(search->out, ENDPOINT_NAME_MAX + 1, "%.*s", (int)len, name);
+	snprintf(search->missing, sizeof search->missing, "%.*s", (int)len, name);
 	return false;
 }
 
 static int
 check_groups(const struct daemon *daemon, const char *groups, char error[STORE_ERROR_MAX])
 {
-	const struct policy *policy = daemon->generation->policy;
-	char list[DEVICE_LIST_MAX], missing[ENDPOINT_NAME_MAX + 1] = "";
-	struct {
-		const struct policy *policy;
-		char *out;
-	} search = { policy, missing };
+	struct group_search search = { .policy = daemon->generation->policy };
+	char list[DEVICE_LIST_MAX];
 	const char *nearest;
 
 	if (group_list_canonical(groups, list) < 0) {
@@ -162,10 +162,10 @@ check_groups(const struct daemon *daemon, const char *groups, char error[STORE_E
 		return -EINVAL;
 	}
 	group_list_each(list, find_missing, &search);
-	if (!*missing)
+	if (!*search.missing)
 		return 0;
-	nearest = policy_nearest_group(policy, missing);
-	snprintf(error, STORE_ERROR_MAX, "there is no group \"%s\"%s%s%s", missing,
+	nearest = policy_nearest_group(search.policy, search.missing);
+	snprintf(error, STORE_ERROR_MAX, "there is no group \"%s\"%s%s%s", search.missing,
 		 nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 	return -ENOENT;
 }
@@ -185,10 +185,11 @@ draft_error(const struct daemon *daemon, const struct device_spec *spec, int res
 			 holder ? device_endpoint(holder, endpoint) : "(another one)");
 		break;
 	case -EINVAL:
-		snprintf(error, STORE_ERROR_MAX,
-			 "an endpoint name has 1 to %d bytes (%d where it is the identity, too), an "
-			 "identity 1 to %d, a key up to %d",
-			 ENDPOINT_NAME_MAX, DTLS_IDENTITY_MAX, DTLS_IDENTITY_MAX, DTLS_KEY_MAX);
+		snprintf(
+			error, STORE_ERROR_MAX,
+			"an endpoint name has 1 to %d bytes (%d where it is the identity, too), an "
+			"identity 1 to %d, a key up to %d",
+			ENDPOINT_NAME_MAX, DTLS_IDENTITY_MAX, DTLS_IDENTITY_MAX, DTLS_KEY_MAX);
 		break;
 	default:
 		snprintf(error, STORE_ERROR_MAX, "out of memory");
@@ -197,8 +198,8 @@ draft_error(const struct daemon *daemon, const struct device_spec *spec, int res
 }
 
 int
-kept_draft_device(struct daemon *daemon, const struct device_spec *spec,
-		  struct device_draft *draft, char error[STORE_ERROR_MAX])
+kept_draft_device(struct daemon *daemon, const struct device_spec *spec, struct device_draft *draft,
+		  char error[STORE_ERROR_MAX])
 {
 	int result = check_groups(daemon, spec->groups, error);
 
@@ -294,8 +295,7 @@ void
 kept_forget_unknown(struct daemon *daemon, const char *name, size_t len)
 {
 	char error[STORE_ERROR_MAX];
-	struct store_change *change =
-		daemon->store ? store_change_begin(daemon->store) : NULL;
+	struct store_change *change = daemon->store ? store_change_begin(daemon->store) : NULL;
 
 	if (!change)
 		return;

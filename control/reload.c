@@ -89,8 +89,7 @@ has_changed(void *ctx, uint32_t groups)
 {
 	const struct publication *publication = ctx;
 	const struct inventory *inventory = &publication->daemon->inventory;
-	const struct task_set *before =
-		generation_task_set(publication->old, inventory, groups);
+	const struct task_set *before = generation_task_set(publication->old, inventory, groups);
 	const struct task_set *now = generation_task_set(publication->new, inventory, groups);
 
 	return !before || !now || before->fingerprint != now->fingerprint;

@@ -21,8 +21,8 @@
 int reload_run(struct daemon *daemon, struct text *text, json_t **result);
 /* The same, telling how far it is between slices of devices. */
 typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
-int reload_run_telling(struct daemon *daemon, struct text *text, json_t **result,
-		       reload_pump *pump, void *ctx);
+int reload_run_telling(struct daemon *daemon, struct text *text, json_t **result, reload_pump *pump,
+		       void *ctx);
 
 /*
  * The same checks without publishing, without a daemon. 0 or -EINVAL; every diagnostic either

@@ -63,8 +63,7 @@ cut(size_t len)
 void
 unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint64_t now_ms)
 {
-	struct unknown *unknown =
-		find_or_make(unknowns, event->name, cut(event->name_len), now_ms);
+	struct unknown *unknown = find_or_make(unknowns, event->name, cut(event->name_len), now_ms);
 
 	address_format_peer(&event->peer, unknown->address);
 	unknown->last_ms = now_ms;
