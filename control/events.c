@@ -524,8 +524,11 @@ on_refused(struct daemon *daemon, struct device *device, const struct session_ev
 	telling.plan = live && live->plan ? live->plan : device->plan;
 	if (telling.plan)
 		report_compiled(&telling);
-	if (live)
-		end_live(daemon, device);
+	if (!live)
+		return;
+	/* Tasks that need no operation are over well: what they ask of the inventory is due. */
+	effects_apply(daemon, device, &live->memory);
+	end_live(daemon, device);
 }
 
 static void

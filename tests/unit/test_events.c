@@ -443,3 +443,29 @@ Test(events, tables_and_files_of_the_policy_folder)
 	cr_expect_lt(world_reload(&world), 0);
 	cr_expect(strstr(text_str(&world.text), "sites.csv:2: error"), "%s", text_str(&world.text));
 }
+
+/* Nothing is sent to the device, so no run finishes: the effects of the task are done all the same. */
+Test(events, a_task_without_operations_has_its_effects)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+
+	use_task("<join group=\"root\" />");
+	cr_expect_null(ask(&event));
+	event.kind = SESSION_REFUSED;
+	tell(&event, 0);
+	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-1")),
+			 "root.a,root");
+	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_SUCCESS);
+}
+
+Test(events, a_task_that_fails_has_none)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+
+	use_task("<join group=\"root\" /><finish status=\"ERROR\" message=\"no\" />");
+	cr_expect_null(ask(&event));
+	event.kind = SESSION_REFUSED;
+	tell(&event, 0);
+	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-1")),
+			 "root.a");
+}
