@@ -7,6 +7,7 @@
 
 #include "control/address.h"
 #include "control/effects.h"
+#include "control/failure.h"
 #include "control/log.h"
 #include "control/publish.h"
 
@@ -24,96 +25,6 @@ wall_ms(uint64_t then_us)
 	uint64_t now_us = dataplane_now_us();
 
 	return daemon_now_ms() - (now_us > then_us ? (now_us - then_us) / 1000 : 0);
-}
-
-/* ---- why a run failed ---- */
-
-/* RFC 7252 12.1.2, RFC 7959 2.9 */
-static const char *
-code_name(uint8_t code)
-{
-	static const struct {
-		uint8_t code;
-		const char *name;
-	} names[] = {
-		{ 0x41, "Created" },
-		{ 0x42, "Deleted" },
-		{ 0x43, "Valid" },
-		{ 0x44, "Changed" },
-		{ 0x45, "Content" },
-		{ 0x5f, "Continue" },
-		{ 0x80, "Bad Request" },
-		{ 0x81, "Unauthorized" },
-		{ 0x82, "Bad Option" },
-		{ 0x83, "Forbidden" },
-		{ 0x84, "Not Found" },
-		{ 0x85, "Method Not Allowed" },
-		{ 0x86, "Not Acceptable" },
-		{ 0x88, "Request Entity Incomplete" },
-		{ 0x8c, "Precondition Failed" },
-		{ 0x8d, "Request Entity Too Large" },
-		{ 0x8f, "Unsupported Content-Format" },
-		{ 0xa0, "Internal Server Error" },
-		{ 0xa1, "Not Implemented" },
-		{ 0xa2, "Bad Gateway" },
-		{ 0xa3, "Service Unavailable" },
-		{ 0xa4, "Gateway Timeout" },
-		{ 0xa5, "Proxying Not Supported" },
-	};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (names[i].code == code)
-			return names[i].name;
-	return "";
-}
-
-static void
-failure_text(const struct daemon *daemon, const struct session_event *event,
-	     const struct plan *plan, char out[TASK_SUMMARY_MAX])
-{
-	unsigned sent = daemon->config->max_retransmit + 1;
-	char step[PLAN_STEP_NAME_MAX];
-
-	plan_step_name(plan, event->step, step);
-	switch (event->cause) {
-	case CAUSE_REPLY:
-		snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s", step, event->code >> 5,
-			 event->code & 31, code_name(event->code));
-		break;
-	case CAUSE_TIMEOUT:
-		snprintf(out, TASK_SUMMARY_MAX, "no answer after %u transmissions to %s", sent,
-			 step);
-		break;
-	case CAUSE_RESET:
-		snprintf(out, TASK_SUMMARY_MAX, "%s answered with Reset", step);
-		break;
-	case CAUSE_SUPERSEDED:
-		snprintf(out, TASK_SUMMARY_MAX, "the device asked again before it answered %s",
-			 step);
-		break;
-	case CAUSE_CLOSED:
-		snprintf(out, TASK_SUMMARY_MAX,
-			 "the device ended its DTLS session before it answered %s", step);
-		break;
-	case CAUSE_BLOCKS:
-		snprintf(out, TASK_SUMMARY_MAX,
-			 "%s answered %u.%02u %s, which makes no sense in its block-wise transfer",
-			 step, event->code >> 5, event->code & 31, code_name(event->code));
-		break;
-	case CAUSE_TOO_LONG:
-		snprintf(out, TASK_SUMMARY_MAX, "the answer to %s is too long", step);
-		break;
-	case CAUSE_NO_ROOM:
-		snprintf(out, TASK_SUMMARY_MAX, "no buffer was free for the answer to %s", step);
-		break;
-	case CAUSE_NO_BATCH:
-		snprintf(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
-			 daemon->config->batch_wait_ms);
-		break;
-	default:
-		snprintf(out, TASK_SUMMARY_MAX, "cancelled before %s was answered", step);
-		break;
-	}
 }
 
 /* ---- reports ---- */
@@ -374,7 +285,7 @@ refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
 			 more == 1 ? "was" : "were");
 	snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
 		 plan_step_name(telling->plan, event->refused_step, step), event->refused_code >> 5,
-		 event->refused_code & 31, code_name(event->refused_code), rest);
+		 event->refused_code & 31, failure_code_name(event->refused_code), rest);
 }
 
 /* Of a task without a word of its own that went well. Nearly all end so, and printing each was a
@@ -467,7 +378,7 @@ tell_failed(struct telling *telling)
 	char why[TASK_SUMMARY_MAX], summary[TASK_SUMMARY_MAX];
 	unsigned failing = plan_task_of_step(plan, telling->event->step);
 
-	failure_text(telling->daemon, telling->event, plan, why);
+	failure_text(telling->daemon->config, telling->event, plan, why);
 	if (failing == plan->n_tasks)
 		failing = 0;
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
