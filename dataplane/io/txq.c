@@ -1,9 +1,11 @@
 #include "dataplane/io/txq.h"
 
+#include <string.h>
+
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 
-/* A holder may have lost its CPU, so nobody waits for long: frames stay for the next turn. */
+/* A holder may have lost its CPU, so nobody waits for long. */
 static bool
 lock_queue(rte_spinlock_t *lock)
 {
@@ -15,70 +17,97 @@ lock_queue(rte_spinlock_t *lock)
 	return false;
 }
 
+/* Until all are sent, or it takes no more. */
 static unsigned
 send_burst(struct txq *txq, uint16_t queue)
 {
-	unsigned sent = 0;
+	unsigned sent = 0, taken;
 
-	for (unsigned i = 0; i < TXQ_ATTEMPTS && sent < txq->n; i++)
-		sent += rte_eth_tx_burst(txq->port->id, queue, txq->frames + sent,
+	do {
+		taken = rte_eth_tx_burst(txq->port->id, queue, txq->frames + sent,
 					 (uint16_t)(txq->n - sent));
+		sent += taken;
+	} while (taken && sent < txq->n);
 	return sent;
 }
 
-/* How many were sent, or -1 when another worker has the queue just now. */
-static int
+/* How many were sent: none where another worker has the queue just now. */
+static unsigned
 send_on(struct txq *txq, uint16_t queue)
 {
-	int sent;
+	unsigned sent;
 
 	if (!txq->locks)
-		return (int)send_burst(txq, queue);
+		return send_burst(txq, queue);
 	if (!lock_queue(&txq->locks[queue]))
-		return -1;
-	sent = (int)send_burst(txq, queue);
+		return 0;
+	sent = send_burst(txq, queue);
 	rte_spinlock_unlock(&txq->locks[queue]);
 	return sent;
 }
 
-static void
-drop_frames(struct txq *txq, unsigned from, struct counters *counters)
+/* The same, on the queue that leads to the peer. */
+static unsigned
+send_frames(struct txq *txq)
 {
-	count_add(counters, COUNTER_tx_full, txq->n - from);
-	rte_pktmbuf_free_bulk(txq->frames + from, txq->n - from);
+	unsigned sent = send_on(txq, txq->queue);
+
+	if (sent == 0 && txq->port->peer_chooses_queues && txq->queue != 0)
+		sent = send_on(txq, 0);
+	return sent;
 }
 
-void
-txq_flush(struct txq *txq, struct counters *counters)
+/* As many as the device takes; the rest moves to the front. Returns whether it took any. */
+static bool
+send_some(struct txq *txq, struct counters *counters)
 {
 	uint32_t bytes[TXQ_FRAMES];
-	int sent;
+	unsigned sent;
 
-	if (!txq->n)
-		return;
 	/* Once sent, a frame may be gone already. */
 	for (unsigned i = 0; i < txq->n; i++)
 		bytes[i] = rte_pktmbuf_pkt_len(txq->frames[i]);
-	sent = send_on(txq, txq->queue);
-	if (sent == 0 && txq->port->peer_chooses_queues && txq->queue != 0)
-		sent = send_on(txq, 0);
-	if (sent < 0)
-		return;
-	count_add(counters, COUNTER_tx_frames, (uint64_t)sent);
-	for (int i = 0; i < sent; i++)
+	sent = send_frames(txq);
+	count_add(counters, COUNTER_tx_frames, sent);
+	for (unsigned i = 0; i < sent; i++)
 		count_add(counters, COUNTER_tx_bytes, bytes[i]);
-	drop_frames(txq, (unsigned)sent, counters);
+	txq->n -= sent;
+	txq->stalled = txq->n > 0;
+	if (unlikely(txq->stalled))
+		memmove(txq->frames, txq->frames + sent, txq->n * sizeof txq->frames[0]);
+	return sent > 0;
+}
+
+void
+txq_drop(struct txq *txq, struct counters *counters)
+{
+	count_add(counters, COUNTER_tx_full, txq->n);
+	rte_pktmbuf_free_bulk(txq->frames, txq->n);
 	txq->n = 0;
+	txq->stalled = false;
+	txq->stalled_since_us = 0;
+}
+
+void
+txq_flush(struct txq *txq, uint64_t now_us, struct counters *counters)
+{
+	if (!txq->n)
+		return;
+	if (send_some(txq, counters) || !txq->stalled_since_us)
+		txq->stalled_since_us = txq->stalled ? now_us : 0;
+	else if (now_us - txq->stalled_since_us >= TXQ_PATIENCE_US)
+		txq_drop(txq, counters);
 }
 
 void
 txq_put(struct txq *txq, struct rte_mbuf *frame, struct counters *counters)
 {
-	if (txq->n == TXQ_FRAMES)
-		txq_flush(txq, counters);
-	if (txq->n == TXQ_FRAMES) {
-		drop_frames(txq, 0, counters);
-		txq->n = 0;
+	if (txq->n >= TXQ_BURST && !txq->stalled)
+		send_some(txq, counters);
+	if (unlikely(txq->n == TXQ_FRAMES)) {
+		count(counters, COUNTER_tx_full);
+		rte_pktmbuf_free(frame);
+		return;
 	}
 	txq->frames[txq->n++] = frame;
 }

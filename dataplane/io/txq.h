@@ -3,8 +3,13 @@
  *
  * The stack writes answers into an outbox whose slots are the payload areas of packet buffers that
  * wait here already; headers are then written in front, into the headroom, so a datagram is never
- * copied. Frames are collected a port and sent in bursts. A device that takes nothing gets a few
- * attempts, then the frames are dropped and counted: a worker never waits for a device.
+ * copied. Frames are collected a port and sent in bursts.
+ *
+ * What a device does not take waits for the next turn, and meanwhile the worker receives nothing on
+ * that port: a request that is lost before any work costs its sender least, while a lost answer
+ * holds a session until it is sent again. A device that takes nothing for TXQ_PATIENCE_US, and one
+ * whose queue is full of what timers and other ports' datagrams brought, loses frames, which are
+ * counted. The worker itself never waits for a device.
  *
  * Owner: one worker. Buffers come from the pool by the burst, through the worker's own cache;
  * nothing else is allocated.
@@ -18,8 +23,10 @@
 #include "dataplane/io/port.h"
 
 enum {
-	TXQ_FRAMES = STACK_TX_MAX,
-	TXQ_ATTEMPTS = 4, /* bursts tried before frames are dropped */
+	TXQ_BURST = STACK_TX_MAX,
+	/* A burst not sent, and one each of the received, of timers and of the mailbox. */
+	TXQ_FRAMES = 4 * TXQ_BURST,
+	TXQ_PATIENCE_US = 100000,
 	TXQ_LOCK_ATTEMPTS =
 		64, /* where workers share a queue: tries, some 10 cycles apart, to get it */
 };
@@ -28,14 +35,19 @@ struct txq {
 	const struct port *port;
 	uint16_t queue;
 	rte_spinlock_t *locks; /* of the port's queues; NULL: this queue is the worker's own */
+	bool stalled; /* the device did not take all: nothing is to be received on its port */
+	uint64_t stalled_since_us; /* or since it took something; 0: not at the last flush */
 	unsigned n;
 	struct rte_mbuf *frames[TXQ_FRAMES];
 };
 
-/* Takes the buffer; sends first when there is no room. */
+/* Takes the buffer; sends first where a burst is together. */
 void txq_put(struct txq *txq, struct rte_mbuf *frame, struct counters *counters);
-/* Leaves nothing behind, but where the queue is shared and taken just now. */
-void txq_flush(struct txq *txq, struct counters *counters);
+/* Once a turn. Leaves behind what the device did not take: all, where another worker has the queue
+ * just now. */
+void txq_flush(struct txq *txq, uint64_t now_us, struct counters *counters);
+/* Drops what was left behind. */
+void txq_drop(struct txq *txq, struct counters *counters);
 
 struct answers {
 	struct outbox outbox;

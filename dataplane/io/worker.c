@@ -179,7 +179,8 @@ receive(struct worker *worker)
 	unsigned work = 0;
 
 	for (unsigned i = 0; i < worker->n_queues; i++)
-		work += receive_queue(worker, &worker->queues[i]);
+		if (likely(!worker->queues[i].txq->stalled))
+			work += receive_queue(worker, &worker->queues[i]);
 	if (!worker->hands_over)
 		return work;
 	worker->n_in = handover_take(&worker->handover, worker->in_mbufs, worker->in);
@@ -203,7 +204,7 @@ static void
 transmit(struct worker *worker)
 {
 	for (unsigned i = 0; i < worker->n_txqs; i++)
-		txq_flush(&worker->txqs[i], worker->counters);
+		txq_flush(&worker->txqs[i], worker->now_us, worker->counters);
 }
 
 /* Its datagrams leave with the next turn's. */
@@ -259,6 +260,8 @@ worker_drain_mailbox(struct worker *worker)
 {
 	while (mailbox(worker))
 		transmit(worker);
+	for (unsigned i = 0; i < worker->n_txqs; i++)
+		txq_drop(&worker->txqs[i], worker->counters);
 }
 
 /* ---- the loop ---- */

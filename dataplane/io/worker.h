@@ -102,5 +102,5 @@ bool worker_trace(void *worker, const struct trace_record *record);
 struct slow_lane_item *worker_lane_item(void *worker);
 void worker_lane_offer(void *worker, struct slow_lane_item *item);
 /* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing
- * held is lost. */
+ * held is lost; frames that the devices do not take are dropped. */
 void worker_drain_mailbox(struct worker *worker);

@@ -98,6 +98,9 @@ class Appliance:
                 r"# , (\{ port = 5683)": r", \1",
                 r"^hugepages = .*": f'hugepages = "{hugepages()}";',
                 r"/var/lib/cradle/cradle\.db": str(folder / "cradle.db"),
+                # Of all addresses of a generator, that few /24 hold.
+                r"^    # handshakes_per_prefix_per_s = \d+": "    handshakes_per_prefix_per_s = 1000000",
+                r"^    # handshakes_per_s = \d+": "    handshakes_per_s = 1000000",
                 r"^file_prefix = .*": f'file_prefix = "bench-{os.getpid()}-{devices}";'}.items():
             text, n = re.subn(pattern, value, text, count=1, flags=re.M)
             assert n == 1, pattern

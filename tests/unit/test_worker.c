@@ -169,15 +169,117 @@ counted(enum counter counter)
 
 /* ---- a device that does not take everything ---- */
 
-Test(worker, drops_and_counts_what_a_device_does_not_take)
+static void
+offer_many(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		offer("udp4");
+}
+
+Test(worker, keeps_what_a_device_does_not_take_for_the_next_turn)
 {
 	device.room[0] = 7;
-	for (unsigned i = 0; i < 10; i++)
-		offer("udp4");
+	offer_many(10);
 	cr_expect_eq(worker_turn(worker), 10);
 	cr_expect_eq(counted(COUNTER_tx_frames), 7);
 	cr_expect_eq(counted(COUNTER_tx_bytes), 7 * (14 + 20 + 8 + 4));
+	device.room[0] = OFFERED;
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_tx_frames), 10);
+	cr_expect_eq(counted(COUNTER_tx_bytes), 10 * (14 + 20 + 8 + 4));
+	cr_expect_eq(counted(COUNTER_tx_full), 0);
+}
+Test(worker, receives_nothing_on_a_port_that_takes_nothing)
+{
+	device.room[0] = 0;
+	offer_many(10);
+	cr_expect_eq(worker_turn(worker), 10);
+	offer_many(10);
+	cr_expect_eq(worker_turn(worker), 0);
+	cr_expect_eq(device.given, 10);
+	device.room[0] = OFFERED;
+	worker_turn(worker);
+	cr_expect_eq(worker_turn(worker), 10);
+	cr_expect_eq(device.taken[0], 20);
+	cr_expect_eq(counted(COUNTER_tx_full), 0);
+}
+
+/* Frames that are in nobody's way: of one turn that nothing was taken of. */
+static struct txq *
+stall(unsigned n, uint64_t now_us)
+{
+	struct txq *txq = &worker->txqs[0];
+
+	device.room[0] = 0;
+	for (unsigned i = 0; i < n; i++)
+		txq_put(txq, rte_pktmbuf_alloc(pool), worker->counters);
+	txq_flush(txq, now_us, worker->counters);
+	cr_assert(txq->stalled);
+	return txq;
+}
+
+Test(worker, drops_the_frames_of_a_device_that_takes_nothing_for_long)
+{
+	struct txq *txq = stall(10, 1000);
+
+	txq_flush(txq, 1000 + TXQ_PATIENCE_US - 1, worker->counters);
+	cr_expect_eq(counted(COUNTER_tx_full), 0);
+	txq_flush(txq, 1000 + TXQ_PATIENCE_US, worker->counters);
+	cr_expect_eq(counted(COUNTER_tx_full), 10);
+	cr_expect_not(txq->stalled);
+	cr_expect_eq(txq->n, 0);
+}
+
+Test(worker, is_patient_with_a_device_that_takes_something)
+{
+	struct txq *txq = stall(10, 1000);
+
+	for (unsigned i = 1; i <= 9; i++) {
+		device.room[0] = 1;
+		txq_flush(txq, 1000 + i * UINT64_C(90000), worker->counters);
+	}
+	cr_expect_eq(device.taken[0], 9);
+	cr_expect_eq(counted(COUNTER_tx_full), 0);
+	txq_flush(txq, 1000 + 9 * UINT64_C(90000) + TXQ_PATIENCE_US, worker->counters);
+	cr_expect_eq(counted(COUNTER_tx_full), 1);
+	/* A stall long after is a new one. */
+	stall(1, UINT64_C(10000000));
+	cr_expect_eq(counted(COUNTER_tx_full), 1);
+	txq_drop(txq, worker->counters);
+}
+
+Test(worker, drops_what_comes_for_a_full_queue)
+{
+	struct txq *txq = stall(TXQ_FRAMES + 3, 1000);
+
 	cr_expect_eq(counted(COUNTER_tx_full), 3);
+	cr_expect_eq(txq->n, TXQ_FRAMES);
+	device.room[0] = OFFERED;
+	txq_flush(txq, 1001, worker->counters);
+	cr_expect_eq(device.taken[0], TXQ_FRAMES);
+	cr_expect_eq(counted(COUNTER_tx_full), 3);
+}
+
+Test(worker, keeps_the_order_of_frames_that_waited)
+{
+	struct txq *txq = stall(3, 1000);
+
+	for (unsigned i = 0; i < 3; i++)
+		rte_pktmbuf_append(txq->frames[i], (uint16_t)(i + 1));
+	for (unsigned i = 0; i < 3; i++) {
+		device.room[0] = 1;
+		txq_flush(txq, 1000, worker->counters);
+		cr_expect_eq(device.last_len, i + 1);
+	}
+}
+
+Test(worker, leaves_no_frame_behind_when_it_ends)
+{
+	device.room[0] = 0;
+	offer_many(10);
+	worker_turn(worker);
+	worker_drain_mailbox(worker);
+	cr_expect_eq(counted(COUNTER_tx_full), 10);
 }
 
 Test(worker, keeps_frames_while_another_has_the_queue)
@@ -191,20 +293,6 @@ Test(worker, keeps_frames_while_another_has_the_queue)
 	worker_turn(worker);
 	cr_expect_eq(device.taken[0], 1);
 	cr_expect_eq(counted(COUNTER_tx_full), 0);
-}
-
-Test(worker, drops_frames_when_another_never_gives_the_queue_back)
-{
-	worker->txqs[0].locks = port.tx_locks;
-	rte_spinlock_lock(&port.tx_locks[0]);
-	for (unsigned i = 0; i < TXQ_FRAMES + 1; i++)
-		offer("udp4");
-	for (unsigned i = 0; i < 3; i++)
-		worker_turn(worker);
-	cr_expect_eq(counted(COUNTER_tx_full), TXQ_FRAMES);
-	rte_spinlock_unlock(&port.tx_locks[0]);
-	worker_turn(worker);
-	cr_expect_eq(counted(COUNTER_tx_frames), 1);
 }
 
 /* memif: a peer that connected one ring only. */
