@@ -7,6 +7,18 @@
 #include "control/log.h"
 #include "control/show.h"
 
+/* What busy turns spent in each step. */
+static json_t *
+steps_json(const struct dataplane_worker_info *info, double us)
+{
+	json_t *steps = json_object();
+
+	for (unsigned i = 0; info->steps[i].name; i++)
+		json_object_set_new(steps, info->steps[i].name,
+				    json_real((double)info->steps[i].cycles * us));
+	return steps;
+}
+
 static json_t *
 worker_json(const struct daemon *daemon, unsigned number, const struct dataplane_worker_info *info)
 {
@@ -14,13 +26,14 @@ worker_json(const struct daemon *daemon, unsigned number, const struct dataplane
 
 	/* Times since the start: a difference of two answers is the cost of what was between. */
 	return json_pack(
-		"{s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker",
+		"{s:i, s:i, s:f, s:f, s:o, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker",
 		(int)number, "cpu", info->cpu, "busy_percent", 100 * daemon->loads[number].busy,
-		"busy_us", (double)info->busy_cycles * us, "spent_us", (double)info->cycles * us,
-		"sessions", (int)info->gauges.sessions, "running", (int)info->gauges.running, "lingering",
-		(int)info->gauges.lingering, "capacity", (int)info->gauges.capacity, "turns",
-		(json_int_t)info->turns, "longest_turn_us", (double)info->longest_turn_cycles * us,
-		"longest_step", info->longest_step ? info->longest_step : "");
+		"busy_us", (double)info->busy_cycles * us, "busy_step_us", steps_json(info, us),
+		"spent_us", (double)info->cycles * us, "sessions", (int)info->gauges.sessions,
+		"running", (int)info->gauges.running, "lingering", (int)info->gauges.lingering,
+		"capacity", (int)info->gauges.capacity, "turns", (json_int_t)info->turns,
+		"longest_turn_us", (double)info->longest_turn_cycles * us, "longest_step",
+		info->longest_step ? info->longest_step : "");
 }
 
 static void

@@ -25,6 +25,7 @@ enum {
 	DATAPLANE_WORKERS_MAX = 64,
 	DATAPLANE_ADDRESSES_MAX = 32,
 	DATAPLANE_ERROR_MAX = 512,
+	DATAPLANE_STEPS_MAX = 8,
 };
 
 /* An address of ours: v4-mapped or IPv6, with the prefix that is on-link (informative: replies return to the MAC they
@@ -162,6 +163,10 @@ struct dataplane_worker_info {
 	struct stack_gauges gauges;
 	uint64_t turns, busy_turns;          /* of the loop; busy: something was received or due */
 	uint64_t cycles, busy_cycles;        /* spent, in the time stamp counter's unit */
+	struct {
+		const char *name; /* NULL after the last */
+		uint64_t cycles;
+	} steps[DATAPLANE_STEPS_MAX];        /* parts of busy_cycles, by the step of a turn */
 	uint64_t longest_turn_cycles;        /* the slowest turn so far ... */
 	const char *longest_step;            /* ... and the step of it that was slow */
 	uint64_t heartbeat;                  /* grows while the worker is alive */

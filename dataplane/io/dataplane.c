@@ -295,6 +295,11 @@ dataplane_worker_info(const struct dataplane *dp, unsigned index,
 			worker_step_name(__atomic_load_n(&stats->longest_step, __ATOMIC_RELAXED)),
 		.heartbeat = __atomic_load_n(&stats->turns, __ATOMIC_RELAXED),
 	};
+	_Static_assert((int)WORKER_STEPS < (int)DATAPLANE_STEPS_MAX, "steps end with a name of NULL");
+	for (unsigned i = 0; i < WORKER_STEPS; i++) {
+		info->steps[i].name = worker_step_name((enum worker_step)i);
+		info->steps[i].cycles = __atomic_load_n(&stats->step_cycles[i], __ATOMIC_RELAXED);
+	}
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "dataplane/io/worker.h"
 
 #include <sched.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -17,8 +18,9 @@ enum {
 const char *
 worker_step_name(enum worker_step step)
 {
-	static const char *const names[WORKER_STEPS] = { "receive", "timers", "transmit", "mailbox",
-							 "slow lane", "quiesce" };
+	static const char *const names[WORKER_STEPS] = { "receive",  "stack",   "timers",
+							 "transmit", "mailbox", "slow lane",
+							 "quiesce" };
 
 	return names[step];
 }
@@ -37,6 +39,15 @@ worker_trace(void *ctx, const struct trace_record *record)
 	struct worker *worker = (struct worker *)ctx;
 
 	return mailbox_post(worker->traces, record, sizeof *record);
+}
+
+static void
+step_ended(struct worker *worker, enum worker_step step)
+{
+	uint64_t now = rte_rdtsc();
+
+	worker->step_cycles[step] += now - worker->mark;
+	worker->mark = now;
 }
 
 /* ---- receive ---- */
@@ -75,9 +86,8 @@ accept_datagram(struct worker *worker, const struct port *port, struct rte_mbuf 
 		const struct dgram_in *datagram)
 {
 	if (worker->hands_over) {
-		unsigned owner = port->rss ?
-					 flow_named(&worker->flow, datagram, worker->index) :
-					 flow_owner(&worker->flow, datagram);
+		unsigned owner = port->rss ? flow_named(&worker->flow, datagram, worker->index)
+					   : flow_owner(&worker->flow, datagram);
 
 		if (owner != worker->index) {
 			handover_put(&worker->handover, owner, mbuf, datagram);
@@ -169,7 +179,9 @@ receive_queue(struct worker *worker, const struct worker_queue *queue)
 	worker->n_done = 0;
 	if (worker->hands_over)
 		handover_flush(&worker->handover, worker->counters);
+	step_ended(worker, STEP_RECEIVE);
 	run_stack(worker);
+	step_ended(worker, STEP_STACK);
 	return n;
 }
 
@@ -185,7 +197,9 @@ receive(struct worker *worker)
 		return work;
 	worker->n_in = handover_take(&worker->handover, worker->in_mbufs, worker->in);
 	work += worker->n_in;
+	step_ended(worker, STEP_RECEIVE);
 	run_stack(worker);
+	step_ended(worker, STEP_STACK);
 	return work;
 }
 
@@ -267,22 +281,21 @@ worker_drain_mailbox(struct worker *worker)
 /* ---- the loop ---- */
 
 static void
-step_ended(struct worker *worker, enum worker_step step)
-{
-	uint64_t now = rte_rdtsc(), spent = now - worker->mark;
-
-	worker->mark = now;
-	if (spent > worker->slowest_cycles) {
-		worker->slowest_cycles = spent;
-		worker->slowest_step = step;
-	}
-}
-
-static void
 store(uint64_t *value, uint64_t to)
 {
 	__atomic_store_n(value, to,
 			 __ATOMIC_RELAXED); /* whole for a reader; ordered with nothing */
+}
+
+static enum worker_step
+slowest_step(const struct worker *worker)
+{
+	enum worker_step slowest = STEP_RECEIVE;
+
+	for (unsigned i = 0; i < WORKER_STEPS; i++)
+		if (worker->step_cycles[i] > worker->step_cycles[slowest])
+			slowest = (enum worker_step)i;
+	return slowest;
 }
 
 static void
@@ -297,10 +310,13 @@ turn_ended(struct worker *worker, uint64_t began, unsigned work)
 	if (work) {
 		store(&stats->busy_turns, stats->busy_turns + 1);
 		store(&stats->busy_cycles, stats->busy_cycles + spent);
+		for (unsigned i = 0; i < WORKER_STEPS; i++)
+			store(&stats->step_cycles[i],
+			      stats->step_cycles[i] + worker->step_cycles[i]);
 	}
 	if (unlikely(spent > stats->longest_turn_cycles)) {
 		store(&stats->longest_turn_cycles, spent);
-		store(&stats->longest_step, worker->slowest_step);
+		store(&stats->longest_step, slowest_step(worker));
 	}
 }
 
@@ -311,7 +327,7 @@ worker_turn(struct worker *worker)
 	unsigned work;
 
 	worker->mark = began;
-	worker->slowest_cycles = 0;
+	memset(worker->step_cycles, 0, sizeof worker->step_cycles);
 	worker->now_us = clock_us(worker->clock, began);
 	work = receive(worker);
 	step_ended(worker, STEP_RECEIVE);

@@ -29,7 +29,8 @@ enum {
 
 /* The steps of a turn, in order. */
 enum worker_step {
-	STEP_RECEIVE,
+	STEP_RECEIVE, /* from the ports, headers judged */
+	STEP_STACK,   /* datagrams answered */
 	STEP_TIMERS,
 	STEP_TRANSMIT,
 	STEP_MAILBOX,
@@ -51,6 +52,7 @@ struct worker_queue {
 struct worker_stats {
 	uint64_t turns, busy_turns;
 	uint64_t cycles, busy_cycles;
+	uint64_t step_cycles[WORKER_STEPS]; /* of busy turns */
 	uint64_t longest_turn_cycles;
 	uint64_t longest_step; /* enum worker_step */
 };
@@ -76,8 +78,7 @@ struct worker {
 	uint64_t now_us;
 	uint64_t mark;    /* cycles when the last step ended */
 	uint64_t started; /* cycles when the loop began, and all time since then is idle or busy */
-	uint64_t slowest_cycles; /* of this turn's steps */
-	enum worker_step slowest_step;
+	uint64_t step_cycles[WORKER_STEPS]; /* of this turn */
 	unsigned n_in, n_done;
 	struct dgram_in in[STACK_BURST];
 	struct rte_mbuf *in_mbufs[STACK_BURST]; /* of `in`: freed once the stack has read them */

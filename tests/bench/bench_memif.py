@@ -153,6 +153,10 @@ class Appliance:
         status = self.ctl("status")
         return status["workers"][0]["busy_us"], status["bootstraps_finished"]
 
+    def steps(self):
+        """Busy microseconds so far, by the step of a turn."""
+        return self.ctl("status")["workers"][0]["busy_step_us"]
+
     def storm_command(self, *argv, poll=True):
         return [f"{self.build}/tools/storm/cradlestorm", "--port",
                 f"net_memif0,role=client,socket={self.memif},{RING}", "--server", "198.18.0.1",
@@ -222,17 +226,25 @@ def lower_quartile(values):
     return sorted(values)[len(values) // 4]
 
 
+def shares(before, after, name):
+    """Of the busy time between two samples, the part of each step of a turn."""
+    spent = {step: after[step] - before[step] for step in after}
+    return {f"{name}_{step.replace(' ', '_')}_share": us / sum(spent.values()) for step, us in spent.items()}
+
+
 def bootstraps(appliances, name, options, seconds, runs):
-    """Rate and cost, and what the cost is with more devices."""
+    """Rate and cost, where that goes, and what it is with more devices."""
     rates, costs = dict.fromkeys(appliances, 0), {size: [] for size in appliances}
+    before = appliances["10k"].steps()
     for _ in range(runs):
         for size, appliance in appliances.items():
             with appliance.alone(appliances.values()):
                 rate, windows = closed_loop(appliance, name, options, seconds)
             rates[size] = max(rate, rates[size])
             costs[size] += windows
+    where = shares(before, appliances["10k"].steps(), name)
     cost = {size: lower_quartile(windows) for size, windows in costs.items()}
-    figures = {f"{name}_bootstraps_per_s": rates["10k"], f"{name}_bootstrap_busy_us": cost["10k"]}
+    figures = {f"{name}_bootstraps_per_s": rates["10k"], f"{name}_bootstrap_busy_us": cost["10k"], **where}
     for size in list(appliances)[1:]:
         figures[f"{name}_bootstrap_busy_{size}_us"] = cost[size]
         figures[f"{name}_cost_{size}_over_10k"] = cost[size] / cost["10k"]
