@@ -12,6 +12,7 @@
 
 #include "dataplane/io/dataplane_state.h"
 #include "dataplane/io/mailbox.h"
+#include "dataplane/io/telemetry.h"
 
 /* ---- life ---- */
 
@@ -46,6 +47,7 @@ dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 			return -1;
 		}
 	}
+	telemetry_attach(dp);
 	return 0;
 }
 
@@ -68,6 +70,7 @@ dataplane_stop(struct dataplane *dp)
 {
 	if (dp->life == DATAPLANE_STOPPED)
 		return;
+	telemetry_detach();
 	atomic_store_explicit(&dp->stop, true, memory_order_relaxed);
 	for (unsigned i = 0; i < dp->n_workers; i++) {
 		(void)rte_eal_wait_lcore(EAL_FIRST_WORKER_LCORE + i);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -332,6 +333,28 @@ add_further(struct arguments *arguments, const char *text)
 	}
 }
 
+/*
+ * DPDK makes a folder for each process and leaves it behind. Its socket in there goes when the process
+ * exits, by a handler that is registered later than ours and so runs before it.
+ */
+static char runtime_folder[PATH_MAX];
+
+static void
+remove_runtime_folder(void)
+{
+	if (runtime_folder[0])
+		(void)rmdir(runtime_folder);
+}
+
+static void
+tidy_at_exit(void)
+{
+	static bool registered;
+
+	if (!registered)
+		registered = atexit(remove_runtime_folder) == 0;
+}
+
 int
 eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, size_t memory,
 	  struct eal_log *log, char error[DATAPLANE_ERROR_MAX])
@@ -361,12 +384,14 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 		return refuse(error, "eal_args: too many arguments for DPDK");
 	}
 	log->first[0] = '\0';
+	tidy_at_exit();
 	if (rte_eal_init(arguments.argc, arguments.argv) < 0) {
 		close_log();
 		return refuse(error, "DPDK's environment does not start: %s (%s)",
 			      rte_strerror(rte_errno),
 			      log->first[0] ? log->first : "check eal_args and permissions");
 	}
+	snprintf(runtime_folder, sizeof runtime_folder, "%s", rte_eal_get_runtime_dir());
 	return hugepages;
 }
 

@@ -2,8 +2,8 @@
 """Whole bootstraps, two processes: cradled with one worker and cradlestorm, over shared memory, on two CPUs.
 
 usage: bench_memif.py --build-dir DIR [--quick] [--devices N] [--outage] [--gentle] [--json FILE]
-  --quick       shorter runs
-  --devices N   up to N devices (1,000,000)
+  --quick       shorter runs, up to 1,000,000 devices
+  --devices N   up to N devices (10,000,000, where there is memory for them)
   --outage      200,000 devices come back at once, behind 2 s of network: that alone, half a minute and more
   --gentle      at the priority of other programs: figures are worse where there are any
 
@@ -39,6 +39,8 @@ OUTAGE_DEVICES, OUTAGE_SESSIONS = 200_000, 262_144  # a session each: an operato
 FLOOD_PER_S = 1_000_000
 WINDOW_S = 0.03
 HUGEPAGES_ENOUGH_KB = 2 << 20
+MEMORY_10M_KB = 12 << 20  # an appliance of 10,000,000 devices, and a generator with as many
+RELOAD_LOAD_S = {"10k": 3, "100k": 3, "1m": 10, "10m": 30}  # devices bootstrap from before its begin until after its end
 SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 EXPECTED = """\
 /0/2=c80018636f6170733a2f2f7572692e6578616d706c653a35363834c10100c10200c8030b{ep}c004c2057077c10a02
@@ -72,11 +74,23 @@ APPLIANCE_NICE, GENERATOR_NICE = -20, -10
 GENTLE = False
 
 
+def meminfo(key):
+    return int(re.search(rf"{key}:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1])
+
+
 def hugepages():
     """"auto" where there are enough for all of us: one with and one without could not be compared."""
-    memory = pathlib.Path("/proc/meminfo").read_text()
-    free = int(re.search(r"HugePages_Free:\s+(\d+)", memory)[1]) * int(re.search(r"Hugepagesize:\s+(\d+)", memory)[1])
-    return "auto" if free >= HUGEPAGES_ENOUGH_KB else "no"
+    return "auto" if meminfo("HugePages_Free") * meminfo("Hugepagesize") >= HUGEPAGES_ENOUGH_KB else "no"
+
+
+def most_devices(quick):
+    """How many, when nobody says."""
+    if quick:
+        return SIZES["1m"]
+    if meminfo("MemAvailable") >= MEMORY_10M_KB:
+        return SIZES["10m"]
+    print(f"  10,000,000 devices left out: they take {MEMORY_10M_KB >> 20} GiB of free memory", file=sys.stderr)
+    return SIZES["1m"]
 
 
 class Appliance:
@@ -163,11 +177,11 @@ class Appliance:
                 "--source", "198.18.4.0+1000", "--devices", str(self.devices), "--json", "-", *(["--poll"] if poll else []),
                 "--expect", self.folder / "expected", *map(str, argv)]
 
-    def storm(self, *argv, poll=True, timeout=120):
+    def storm(self, *argv, poll=True, nice=None, timeout=120):
         """The generator's report, and what the appliance counted meanwhile, busy time included."""
         busy, before = self.sample()
         done = subprocess.run(self.storm_command(*argv, poll=poll), text=True, capture_output=True, timeout=timeout,
-                              preexec_fn=come_first(GENERATOR_NICE))
+                              preexec_fn=come_first(GENERATOR_NICE if nice is None else nice))
         if not done.stdout:
             sys.exit("cradlestorm failed: " + done.stderr)
         busy_after, after = self.sample()
@@ -252,8 +266,10 @@ def bootstraps(appliances, name, options, seconds, runs):
 
 
 def half_load(appliance, name, options, rate, seconds):
-    """Latencies at half of what the closed loop reached, from the intended start."""
-    report, _ = appliance.storm("--rate", rate / 2, "--duration", seconds, "--ramp", seconds / 4, *options)
+    """Latencies at half of what the closed loop reached, from the intended start. The generator shares its CPU with the
+    control thread: as equals, or most of a latency would be its own wait for that."""
+    report, _ = appliance.storm("--rate", rate / 2, "--duration", seconds, "--ramp", seconds / 4, *options,
+                                nice=APPLIANCE_NICE)
     if not report["valid"]:
         print(f"  {name} at half load: {report['verdict']}", file=sys.stderr)
     whole = report["latency_us"]["whole"]
@@ -348,8 +364,8 @@ def memory(appliances):
     """What a device costs in the dataplane, as the appliance counts it, and in the whole process."""
     sizes = list(appliances)
     few, many = appliances[sizes[0]], appliances[sizes[-1]]
-    figures = {"bytes_per_device": many.ctl("status")["bytes_per_device"],
-               f"memory_{sizes[-1]}_mb": memory_kb(many.process.pid) / 1024}
+    figures = {"bytes_per_device": many.ctl("status")["bytes_per_device"]}
+    figures |= {f"memory_{size}_mb": memory_kb(appliance.process.pid) / 1024 for size, appliance in appliances.items()}
     if few is not many:
         grown = memory_kb(many.process.pid) - memory_kb(few.process.pid)
         figures["process_bytes_per_device"] = grown * 1024 / (many.devices - few.devices)
@@ -423,8 +439,9 @@ def measure(options, appliances):
     with timed("floods"), few.alone(appliances.values()):
         figures |= flood(few, seconds)
         figures |= flood_and_devices(few, seconds)
-    with timed("reload under load"), appliances[largest].alone(appliances.values()):
-        figures |= reload_under_load(appliances[largest], largest, 5000, 3 if options.quick else 10)
+    for size in (size for size in appliances if size in ("1m", "10m") or size == largest):
+        with timed(f"reload under load, {size}"), appliances[size].alone(appliances.values()):
+            figures |= reload_under_load(appliances[size], size, 5000, 3 if options.quick else RELOAD_LOAD_S[size])
     return figures
 
 
@@ -440,8 +457,8 @@ def main():
     options = parser.parse_args()
     global GENTLE
     GENTLE = options.gentle
-    if options.devices is None:
-        options.devices = SIZES["1m"]
+    if options.devices is None and not options.outage:
+        options.devices = most_devices(options.quick)
     appliances = {}
     with tempfile.TemporaryDirectory(prefix="cradle-bench-") as folder:
         try:

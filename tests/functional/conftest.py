@@ -165,6 +165,11 @@ class Cradled:
         self.network.run("ip", "neigh", "flush", "dev", "dev0")
         return self
 
+    def runtime_folder(self):
+        """DPDK's, with the telemetry socket."""
+        prefix = re.search(r'^file_prefix = "([^"]+)"', self.read("cradle.conf"), re.M)[1]
+        return pathlib.Path("/var/run/dpdk" if os.geteuid() == 0 else os.environ["XDG_RUNTIME_DIR"] + "/dpdk", prefix)
+
     def log(self):
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""

@@ -190,6 +190,35 @@ def test_drain_answers_5_03_with_max_age(daemon, network):
     wait_for(lambda: daemon.device("ep=demo-0001")[0] == 0, "service again")
 
 
+def telemetry(daemon, *commands):
+    """What DPDK's telemetry socket answers to each command."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+        sock.settimeout(20)
+        sock.connect(str(daemon.runtime_folder() / "dpdk_telemetry.v2"))
+        largest = json.loads(sock.recv(1024))["max_output_len"]
+        answers = []
+        for command in commands:
+            sock.send(command.encode())
+            answers.append(json.loads(sock.recv(largest))[command.split(",")[0]])
+        return answers
+
+
+def test_telemetry_tells_counters_and_workers(daemon):
+    assert daemon.device("ep=demo-0001")[0] == 0
+    all_of_them, first, workers, worker = telemetry(daemon, "/cradle/counters", "/cradle/counters,0", "/cradle/workers",
+                                                    "/cradle/worker,0")
+    assert set(all_of_them) == set(daemon.counters())
+    assert all_of_them["bs_finished"] == first["bs_finished"] == daemon.counters()["bs_finished"] > 0
+    assert workers == [0]
+    assert worker["capacity"] == 1024 and worker["turns"] >= worker["busy_turns"] > 0
+    assert 0 < worker["busy_cycles"] < worker["cycles"] and worker["cycles_per_s"] > 0
+
+
+def test_telemetry_refuses_what_is_no_worker(daemon):
+    assert telemetry(daemon, *(f"/cradle/counters,{what}" for what in ("1", "-1", "x", "0x", "99999999999"))) == [None] * 5
+    assert telemetry(daemon, "/cradle/worker", "/cradle/worker,1") == [None] * 2
+
+
 @pytest.mark.parametrize("how", ["stop", "TERM", "INT"])
 def test_clean_end(cradled, how):
     daemon = cradled()
@@ -200,6 +229,7 @@ def test_clean_end(cradled, how):
         daemon.process.send_signal(getattr(signal, "SIG" + how))
     assert daemon.process.wait(20) == 0, daemon.log()
     assert not os.path.exists(daemon.socket)
+    assert not daemon.runtime_folder().exists()
     assert daemon.ctl("status").returncode == 3
 
 

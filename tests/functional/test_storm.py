@@ -80,6 +80,14 @@ def test_every_device_gets_exactly_its_task(storm, security):
     assert phases["cookie"]["n"] == (DEVICES if security else 0)
 
 
+def test_a_run_leaves_no_runtime_folder_behind(storm):
+    one = storm()
+    folders = one.daemon.runtime_folder().parent
+    before = set(folders.iterdir())
+    assert one.run("--devices", 1)[0] == 0
+    assert set(folders.iterdir()) == before
+
+
 def test_a_wrong_write_is_a_failure(storm):
     one = storm()
     wrong = one.folder / "wrong"
