@@ -257,6 +257,8 @@ const struct command commands[] = {
 	{ "device show", "ENDPOINT", 1, 1, .run = command_device_show,
 	  .help = "one device: groups, computed values with their origin, tasks; secrets are "
 		  "masked" },
+	{ "device turned-away", "", 0, 0, .run = command_device_turned_away,
+	  .help = "who showed a wrong key or another's name, and has not got in since" },
 	{ "device profile", "ENDPOINT", 1, 1, .run = command_device_profile,
 	  .help = "the computed setting values of a device, each with its origin" },
 	{ "device add",

@@ -131,6 +131,7 @@ void command_task_preview(struct call *call);
 void command_trace_start(struct call *call);
 void command_trace_show(struct call *call);
 void command_trace_stop(struct call *call);
+void command_device_turned_away(struct call *call);
 void command_unknown_list(struct call *call);
 void command_unknown_adopt(struct call *call);
 void command_session_list(struct call *call);

@@ -228,6 +228,18 @@ put_uptime(uint64_t seconds, struct text *text)
 		    (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
 }
 
+/* Who did not get in, where there is anybody. */
+static void
+put_outsiders(const struct daemon *daemon, struct text *text)
+{
+	if (daemon->turned_away->count)
+		text_printf(text, "turned away: %u devices; `device turned-away` shows them\n",
+			    daemon->turned_away->count);
+	if (daemon->unknowns->count)
+		text_printf(text, "strangers: %u; `unknown list` shows them\n",
+			    daemon->unknowns->count);
+}
+
 void
 command_status(struct call *call)
 {
@@ -238,12 +250,13 @@ command_status(struct call *call)
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "version", CRADLE_VERSION,
-		"state", state, "generation", (json_int_t)daemon->generation->number, "uptime_s",
-		(json_int_t)uptime_s, "groups", (json_int_t)policy->n_groups, "tasks",
-		(json_int_t)policy->n_tasks, "devices", (json_int_t)inventory->count,
-		"devices_refused", (json_int_t)inventory->refused, "unknown",
-		(int)daemon->unknowns->count, "retired_batches", (int)daemon->retired.count);
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "version",
+		CRADLE_VERSION, "state", state, "generation",
+		(json_int_t)daemon->generation->number, "uptime_s", (json_int_t)uptime_s, "groups",
+		(json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks, "devices",
+		(json_int_t)inventory->count, "devices_refused", (json_int_t)inventory->refused,
+		"unknown", (int)daemon->unknowns->count, "turned_away",
+		(int)daemon->turned_away->count, "retired_batches", (int)daemon->retired.count);
 	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);
 	text_printf(&call->text,
@@ -254,6 +267,7 @@ command_status(struct call *call)
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
+	put_outsiders(daemon, &call->text);
 	put_sessions(daemon, &call->text, call->result);
 	put_listeners(daemon->config, &call->text, call->result);
 	text_printf(&call->text, "\n");

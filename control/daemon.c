@@ -218,8 +218,9 @@ daemon_init(struct daemon *daemon, size_t devices)
 	outbox_init(&daemon->outbox);
 	retired_init(&daemon->retired);
 	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
+	daemon->turned_away = calloc(1, sizeof *daemon->turned_away);
 	daemon->maker = run_maker_new();
-	if (daemon->unknowns && daemon->maker && plans_init(&daemon->plans) == 0 &&
+	if (daemon->unknowns && daemon->turned_away && daemon->maker && plans_init(&daemon->plans) == 0 &&
 	    reports_init(&daemon->reports) == 0 && inventory_init(&daemon->inventory, devices) == 0)
 		return 0;
 	daemon_fini(daemon);
@@ -257,10 +258,12 @@ daemon_fini(struct daemon *daemon)
 	reports_fini(&daemon->reports);
 	run_maker_free(daemon->maker);
 	free(daemon->unknowns);
+	free(daemon->turned_away);
 	free(daemon->unsaved.ids);
 	daemon->unsaved = (struct unsaved_devices){ 0 };
 	daemon->maker = NULL;
 	daemon->unknowns = NULL;
+	daemon->turned_away = NULL;
 }
 
 /* The first generation. */

@@ -25,6 +25,7 @@
 #include "control/slow_lane.h"
 #include "control/store.h"
 #include "control/trace.h"
+#include "control/turned_away.h"
 #include "control/unknowns.h"
 #include "dataplane/dataplane.h"
 
@@ -58,6 +59,7 @@ struct daemon {
 	struct live_sessions live;
 	struct reports reports;
 	struct unknowns *unknowns;
+	struct turned_away_list *turned_away;
 	struct retired_batches retired;
 	struct traces *traces; /* NULL: nobody was traced yet */
 	struct traced traced[TRACED_MAX];

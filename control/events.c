@@ -252,6 +252,7 @@ on_started(struct daemon *daemon, struct device *device, const struct session_ev
 	struct live_session *live = begin_live(daemon, device, event, worker);
 	struct telling telling;
 
+	turned_away_forget(daemon->turned_away, event->device);
 	if (!live)
 		return;
 	live->format = event->format;
@@ -691,6 +692,9 @@ handle(struct daemon *daemon, const struct session_event *event, unsigned worker
 		break;
 	case SESSION_REFUSED:
 		on_refused(daemon, device, event, worker);
+		break;
+	case SESSION_TURNED_AWAY:
+		turned_away_see(daemon->turned_away, event, wall_ms(event->time_us));
 		break;
 	}
 }

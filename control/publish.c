@@ -225,6 +225,7 @@ take_away(struct daemon *daemon, struct device *device)
 	plan_release(&daemon->plans, device->plan);
 	device->plan = NULL;
 	retire_batch(daemon, batch);
+	turned_away_forget(daemon->turned_away, device_id(device));
 	retire(daemon, entry_unreachable, inventory_remove(&daemon->inventory, device));
 }
 

@@ -34,6 +34,7 @@ struct lane_context {
 	size_t datagram_len;
 	uint64_t intermediate_ms, final_ms; /* mbedTLS's timer; final 0: off */
 	struct slow_lane_keys keys; /* filled step by step; valid when the handshake is over */
+	bool identified;            /* keys.device is whose identity the client has */
 	bool exported;
 };
 
@@ -164,6 +165,7 @@ lane_find_key(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *identity
 	/* Unknown: on with a key that nobody has, so that the end is that of a wrong one. */
 	if (!known)
 		return mbedtls_ssl_set_hs_psk(ssl, lane->decoy, sizeof lane->decoy);
+	context->identified = true;
 	context->keys.device = found.device;
 	context->keys.identity_hash = found.hash;
 	result = mbedtls_ssl_set_hs_psk(ssl, found.key, found.key_len);
@@ -217,6 +219,8 @@ tell_end(struct slow_lane *lane, struct slow_lane_item *item, const struct lane_
 	item->kind = SLOW_LANE_END;
 	item->cause = cause;
 	item->len = 0;
+	if (cause == SLOW_LANE_WRONG_KEY)
+		item->keys.device = context->keys.device;
 	dataplane_lane_give(lane->dp, item);
 }
 
@@ -297,6 +301,21 @@ establish(struct slow_lane *lane, struct lane_context *context)
 	dataplane_lane_give(lane->dp, item);
 }
 
+static enum slow_lane_cause
+cause_of(const struct lane_context *context, int result)
+{
+	switch (result) {
+	case MBEDTLS_ERR_SSL_TIMEOUT:
+		return SLOW_LANE_TIMED_OUT;
+	/* With another key a record does not open, and the first one protected is Finished. */
+	case MBEDTLS_ERR_SSL_INVALID_MAC:
+	case MBEDTLS_ERR_SSL_BAD_HS_FINISHED:
+		return context->identified ? SLOW_LANE_WRONG_KEY : SLOW_LANE_FAILED;
+	default:
+		return SLOW_LANE_FAILED;
+	}
+}
+
 /* Lets mbedTLS go on with what it has: a datagram, or a timer. */
 static void
 advance(struct slow_lane *lane, struct lane_context *context)
@@ -314,9 +333,7 @@ advance(struct slow_lane *lane, struct lane_context *context)
 	if (result == 0 && context->exported)
 		establish(lane, context);
 	else
-		tell_end(lane, NULL, context,
-			 result == MBEDTLS_ERR_SSL_TIMEOUT ? SLOW_LANE_TIMED_OUT
-							   : SLOW_LANE_FAILED);
+		tell_end(lane, NULL, context, cause_of(context, result));
 	end_context(context);
 }
 

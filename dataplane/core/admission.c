@@ -18,12 +18,24 @@ busy(struct stack *stack)
 	return COAP_SERVICE_UNAVAILABLE;
 }
 
+/* Over DTLS a device whose identity has another endpoint name. */
+static void
+tell_turned_away(struct stack *stack, const struct sender *from,
+		 const struct bootstrap_query *query, const struct dtls_session *association)
+{
+	events_tell_turned_away(stack, from->peer, association->device, CAUSE_IDENTITY,
+				query->endpoint, query->endpoint_len);
+}
+
 static uint8_t
-refuse_unknown(struct stack *stack, const struct sender *from, const struct bootstrap_query *query)
+refuse_unknown(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+	       const struct dtls_session *association)
 {
 	count(&stack->counters, COUNTER_bs_refused_unknown);
 	events_tell_stranger(stack, from->peer, query->format, query->endpoint,
 			     query->endpoint_len);
+	if (association)
+		tell_turned_away(stack, from, query, association);
 	return COAP_BAD_REQUEST;
 }
 
@@ -121,9 +133,11 @@ find_device(const struct stack *stack, const struct dtls_session *association,
 }
 
 static uint8_t
-refuse_identity(struct stack *stack)
+refuse_identity(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+		const struct dtls_session *association)
 {
 	count(&stack->counters, COUNTER_bs_refused_identity);
+	tell_turned_away(stack, from, query, association);
 	return COAP_BAD_REQUEST;
 }
 
@@ -141,11 +155,11 @@ admit_device(struct stack *stack, const struct sender *from, const struct bootst
 	}
 	entry = find_device(stack, association, query);
 	if (!entry) {
-		*code = refuse_unknown(stack, from, query);
+		*code = refuse_unknown(stack, from, query, association);
 		return NULL;
 	}
 	if (association && entry->id != association->device) {
-		*code = refuse_identity(stack);
+		*code = refuse_identity(stack, from, query, association);
 		return NULL;
 	}
 	return entry;

@@ -135,6 +135,7 @@ enum dtls_progress {
 	/* Of these the caller wipes and frees the handshake. */
 	DTLS_ESTABLISHED, /* *session is ready, the last flight is written */
 	DTLS_FAILED,      /* over, perhaps with an alert */
+	DTLS_WRONG_KEY,   /* the same, as the client has another key than its identity */
 	DTLS_SLOW_LANE,   /* this client needs another suite: nothing was sent, hand the hello on */
 };
 

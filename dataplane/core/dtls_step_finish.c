@@ -200,10 +200,14 @@ establish(struct step *step, const uint8_t *verify_data)
 	return DTLS_ESTABLISHED;
 }
 
-static enum counter
-blame(const struct dtls_handshake *hs)
+/* The client cannot show the key of who it says it is. */
+static enum dtls_progress
+refuse_key(struct step *step)
 {
-	return hs->is_known ? COUNTER_dtls_failed_key : COUNTER_dtls_failed_identity;
+	if (!step->hs->is_known)
+		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+	(void)step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
+	return DTLS_WRONG_KEY;
 }
 
 static enum dtls_progress
@@ -212,7 +216,7 @@ accept_finished(struct step *step, const uint8_t *verify_data)
 	struct dtls_handshake *hs = step->hs;
 
 	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
-		return step_fail(step, DTLS_DECRYPT_ERROR, blame(hs));
+		return refuse_key(step);
 	return establish(step, verify_data);
 }
 
@@ -275,7 +279,7 @@ step_take_protected(struct step *step)
 	hs->run.keyed.window = pending.window;
 	crypto_wipe(&pending, sizeof pending);
 	if (opening.outcome == COUNTER_dtls_rx_bad_tag && looks_like_finished(step->record))
-		return step_fail(step, DTLS_DECRYPT_ERROR, blame(hs));
+		return refuse_key(step);
 	count(step->server->counters, opening.outcome);
 	if (opening.outcome != COUNTER_dtls_rx_opened)
 		return DTLS_WAITING;

@@ -8,6 +8,7 @@
 #include "dataplane/core/bootstrap.h"
 #include "dataplane/core/dialogue_actions.h"
 #include "dataplane/core/dtls_flight.h"
+#include "dataplane/core/session_events.h"
 #include "dataplane/core/trace.h"
 
 enum { CID_SLOTS = 0xffffff }; /* of the connection id; sessions beyond share numbers, not ids */
@@ -142,14 +143,18 @@ secured_abandon(struct stack *stack, struct session *session)
 }
 
 static void
-trace_failure(struct stack *stack, const struct session *session)
+tell_failure(struct stack *stack, const struct session *session, enum dtls_progress progress)
 {
 	const struct association *association = association_at(stack, session);
 	const struct dtls_handshake *dtls =
 		association->handshake ? &handshake_of(stack->secured, association)->dtls : NULL;
 
-	if (dtls && dtls->is_known)
-		trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
+	if (!dtls || !dtls->is_known)
+		return;
+	trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
+	if (progress == DTLS_WRONG_KEY)
+		events_tell_turned_away(stack, &session->node.peer, dtls->device, CAUSE_KEY, NULL,
+					0);
 }
 
 static void
@@ -159,7 +164,7 @@ settle(struct stack *stack, struct session *session, const struct arrival *arriv
 	if (progress == DTLS_WAITING)
 		return;
 	if (progress != DTLS_ESTABLISHED)
-		trace_failure(stack, session);
+		tell_failure(stack, session, progress);
 	handshakes_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
 		secured_associate(stack, session, &arrival->in->link, fresh);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dataplane/core/dialogue_actions.h"
+#include "dataplane/core/session_events.h"
 
 enum {
 	LANE_WAIT_US = 60 * 1000 * 1000,          /* longer than the lane's own patience */
@@ -182,15 +183,19 @@ establish(struct stack *stack, struct session *session, const struct slow_lane_i
 }
 
 static void
-end(struct stack *stack, struct session *session, enum slow_lane_cause cause)
+end(struct stack *stack, struct session *session, const struct slow_lane_item *item)
 {
 	static const enum counter counters[] = {
 		[SLOW_LANE_FAILED] = COUNTER_dtls_slow_lane_failed,
+		[SLOW_LANE_WRONG_KEY] = COUNTER_dtls_failed_key,
 		[SLOW_LANE_FULL] = COUNTER_dtls_slow_lane_full,
 		[SLOW_LANE_TIMED_OUT] = COUNTER_dtls_failed_timeout,
 	};
 
-	count(&stack->counters, counters[cause]);
+	count(&stack->counters, counters[item->cause]);
+	if (item->cause == SLOW_LANE_WRONG_KEY)
+		events_tell_turned_away(stack, &session->node.peer, item->keys.device, CAUSE_KEY,
+					NULL, 0);
 	association_at(stack, session)->lane = false;
 	secured_abandon(stack, session);
 }
@@ -210,7 +215,7 @@ secured_lane(struct stack *stack, const struct slow_lane_item *item)
 		establish(stack, session, item);
 		return;
 	case SLOW_LANE_END:
-		end(stack, session, (enum slow_lane_cause)item->cause);
+		end(stack, session, item);
 		return;
 	}
 }

@@ -17,23 +17,37 @@ events_tell(struct stack *stack, const struct session_event *event)
 	return false;
 }
 
+/* Of somebody without a run: what no ring has room for, or its rate none, is counted and forgotten. */
+static void
+tell_of(struct stack *stack, struct session_event *event, const uint8_t *name, size_t len,
+	struct ratelimit *rate, enum counter untold)
+{
+	event->name_len = (uint8_t)(len < sizeof event->name ? len : sizeof event->name);
+	event->time_us = event->started_us = stack->now_us;
+	if (event->name_len)
+		memcpy(event->name, name, event->name_len);
+	if (!ratelimit_take(rate, stack->now_us) || !events_tell(stack, event))
+		count(&stack->counters, untold);
+}
+
 void
 events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
 		     const uint8_t *name, size_t len)
 {
+	struct session_event event = { .kind = SESSION_UNKNOWN, .format = format, .peer = *peer };
+
+	tell_of(stack, &event, name, len, &stack->strangers, COUNTER_bs_unknown_untold);
+}
+
+void
+events_tell_turned_away(struct stack *stack, const struct peer *peer, uint32_t device,
+			enum session_cause cause, const uint8_t *name, size_t len)
+{
 	struct session_event event = {
-		.kind = SESSION_UNKNOWN,
-		.format = format,
-		.name_len = (uint8_t)(len < sizeof event.name ? len : sizeof event.name),
-		.peer = *peer,
-		.time_us = stack->now_us,
-		.started_us = stack->now_us,
+		.kind = SESSION_TURNED_AWAY, .cause = cause, .device = device, .peer = *peer
 	};
 
-	if (event.name_len)
-		memcpy(event.name, name, event.name_len);
-	if (!ratelimit_take(&stack->strangers, stack->now_us) || !events_tell(stack, &event))
-		count(&stack->counters, COUNTER_bs_unknown_untold);
+	tell_of(stack, &event, name, len, &stack->turned_away, COUNTER_bs_turned_away_untold);
 }
 
 /* A run that ended without a cause of failure, yet not in DONE, had no batch to begin with. */

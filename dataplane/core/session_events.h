@@ -23,6 +23,10 @@ bool events_tell(struct stack *stack, const struct session_event *event)
  * not fill the ring that sessions need. What is not told is counted. */
 void events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
 			  const uint8_t *name, size_t len);
+/* Tells that someone came as a known device and got no further: CAUSE_KEY, or CAUSE_IDENTITY with
+ * the name that was asked for. The same rate, of its own. */
+void events_tell_turned_away(struct stack *stack, const struct peer *peer, uint32_t device,
+			     enum session_cause cause, const uint8_t *name, size_t len);
 
 /* Tells that the session's run began, needs what follows an answer, or ended, now or as soon as
  * there is room. */

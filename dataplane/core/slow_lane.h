@@ -35,7 +35,8 @@ enum slow_lane_kind {
 
 /* Why the lane ended a handshake: the worker's counters. */
 enum slow_lane_cause {
-	SLOW_LANE_FAILED,    /* alert, wrong key, unknown identity */
+	SLOW_LANE_FAILED,    /* alert, unknown identity, and what else there is */
+	SLOW_LANE_WRONG_KEY, /* of keys.device */
 	SLOW_LANE_FULL,      /* every context was in use */
 	SLOW_LANE_TIMED_OUT,
 };

@@ -101,6 +101,8 @@ struct stack *
 stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 {
 	const struct session_table_config table = table_config(config);
+	const struct ratelimit_rate strangers = { .per_s = STRANGERS_PER_S,
+						  .burst = STRANGERS_BURST };
 	uint32_t answers = count_answers(config);
 	uint8_t *at = (uint8_t *)memory + head_size();
 	struct stack *stack = memory;
@@ -116,10 +118,8 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 	at += session_table_size(&table);
 	first = session_table_elements(stack->table, &stride);
 	timer_wheel_init(&stack->wheel, &first->timer, stride, now_us);
-	ratelimit_init(
-		&stack->strangers,
-		(struct ratelimit_rate){ .per_s = STRANGERS_PER_S, .burst = STRANGERS_BURST },
-		now_us);
+	ratelimit_init(&stack->strangers, strangers, now_us);
+	ratelimit_init(&stack->turned_away, strangers, now_us);
 	init_secrets(stack);
 	answer_pool_init(&stack->answers, at, answers, answer_bytes(config));
 	at += answer_pool_size(answers, answer_bytes(config));

@@ -79,6 +79,8 @@ enum session_event_kind {
 			       * that run): the control side reports why */
 	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity: `name` tells. Sent at
 			       * a bounded rate */
+	SESSION_TURNED_AWAY,  /* someone came as this device and got no further: CAUSE_KEY or
+			       * CAUSE_IDENTITY. Sent at a bounded rate */
 };
 
 /* What SESSION_NEEDS_BATCH asks for. */
@@ -107,9 +109,11 @@ enum session_cause {
 			   * `step` */
 	CAUSE_TOO_LONG,   /* the answer to step `step` is longer than stack_config.answer_bytes */
 	CAUSE_NO_ROOM,    /* no buffer was free for the answer to step `step` */
+	CAUSE_KEY,        /* the identity without its key: the DTLS handshake failed */
+	CAUSE_IDENTITY,   /* over DTLS it asked as `name`, which is another's or nobody's */
 };
 
-/* One event to the control side; fits a cache line but for SESSION_UNKNOWN's name. */
+/* One event to the control side; fits a cache line but for a name. */
 struct session_event {
 	uint8_t kind;  /* enum session_event_kind */
 	uint8_t cause; /* enum session_cause */
@@ -131,7 +135,7 @@ struct session_event {
 	uint64_t started_us;  /* of the dialogue */
 	const uint8_t *answer; /* ASK_REST: the payload, `answer_len` bytes */
 	uint32_t answer_len;
-	uint8_t name[64];     /* SESSION_UNKNOWN: endpoint name or identity, cut */
+	uint8_t name[64];     /* SESSION_UNKNOWN, CAUSE_IDENTITY: endpoint name or identity, cut */
 };
 
 /* Traces of a device's dialogue: what was sent, received or happened, as it was (trace.h). */

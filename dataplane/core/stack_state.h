@@ -55,7 +55,8 @@ struct stack {
 	_Atomic uint32_t gauge_sessions, gauge_running;
 
 	struct secured *secured; /* DTLS; NULL: no listener wants it */
-	struct ratelimit strangers; /* events about unknown endpoint names */
+	struct ratelimit strangers;   /* events about unknown endpoint names */
+	struct ratelimit turned_away; /* ... and about devices that were turned away */
 	struct stack_config config;
 	struct counters counters;
 };

@@ -333,10 +333,6 @@ add_further(struct arguments *arguments, const char *text)
 	}
 }
 
-/*
- * DPDK makes a folder for each process and leaves it behind. Its socket in there goes when the process
- * exits, by a handler that is registered later than ours and so runs before it.
- */
 static char runtime_folder[PATH_MAX];
 
 static void
@@ -346,13 +342,10 @@ remove_runtime_folder(void)
 		(void)rmdir(runtime_folder);
 }
 
-static void
-tidy_at_exit(void)
+void
+eal_remove_folder_at_exit(void)
 {
-	static bool registered;
-
-	if (!registered)
-		registered = atexit(remove_runtime_folder) == 0;
+	(void)atexit(remove_runtime_folder);
 }
 
 int
@@ -384,7 +377,6 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 		return refuse(error, "eal_args: too many arguments for DPDK");
 	}
 	log->first[0] = '\0';
-	tidy_at_exit();
 	if (rte_eal_init(arguments.argc, arguments.argv) < 0) {
 		close_log();
 		return refuse(error, "DPDK's environment does not start: %s (%s)",

@@ -50,3 +50,9 @@ int eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus
 	      struct eal_log *log, char error[DATAPLANE_ERROR_MAX])
 	__attribute__((warn_unused_result));
 void eal_stop(void);
+/*
+ * The folder that DPDK makes for a file prefix and leaves behind goes when the process exits: for a
+ * prefix that no other process has. Call it once, before eal_start(): DPDK's own handler empties the
+ * folder, and handlers run last registered first.
+ */
+void eal_remove_folder_at_exit(void);

@@ -286,6 +286,21 @@ Test(events, strangers_are_listed)
 	cr_expect_eq(world.daemon.unknowns->count, 1);
 }
 
+Test(events, a_device_that_was_turned_away_is_listed_until_it_gets_in)
+{
+	struct session_event event = event_of(SESSION_TURNED_AWAY, "dev-1", 0);
+
+	event.cause = CAUSE_KEY;
+	tell(&event, 0);
+	tell(&event, 1);
+	cr_assert_eq(world.daemon.turned_away->count, 1);
+	cr_expect_eq(turned_away_find(world.daemon.turned_away, event.device)->count, 2);
+	tell_kind(SESSION_STARTED, "dev-2", 1, 0);
+	cr_expect_eq(world.daemon.turned_away->count, 1);
+	tell_kind(SESSION_STARTED, "dev-1", 2, 0);
+	cr_expect_eq(world.daemon.turned_away->count, 0);
+}
+
 /* ---- answers, resources, policies ---- */
 
 static void

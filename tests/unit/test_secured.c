@@ -265,14 +265,61 @@ Test(secured, an_unknown_identity_is_refused_and_told)
 	assert_nothing_leaks();
 }
 
-Test(secured, a_wrong_key_is_refused)
+static void
+assert_turned_away(enum session_cause cause, const char *name)
+{
+	const struct session_event *event = last_event();
+
+	cr_assert_eq(event->kind, SESSION_TURNED_AWAY);
+	cr_assert_eq(event->cause, cause);
+	cr_assert_eq(event->device, 1000);
+	cr_assert(peer_equal(&event->peer, &device.peer));
+	cr_assert_eq(event->name_len, strlen(name));
+	cr_assert_arr_eq(event->name, name, strlen(name));
+}
+
+Test(secured, a_wrong_key_is_refused_and_told)
 {
 	device.client.who.key = "0123456789abcdeF";
 	device_handshake(&device);
 	cr_assert_eq(device.client.alert, DTLS_DECRYPT_ERROR);
 	cr_assert_eq(counted(COUNTER_dtls_failed_key), 1);
+	assert_turned_away(CAUSE_KEY, "");
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
 	assert_nothing_leaks();
+}
+
+Test(secured, a_handshake_that_falls_silent_is_no_wrong_key)
+{
+	size_t first;
+	unsigned told;
+
+	device_hello(&device);
+	device_hello(&device);
+	(void)client_last_flight(&device.client, buffer);
+	first = DTLS_RECORD_HEADER + ((size_t)buffer[11] << 8 | buffer[12]);
+	device_send(&device, buffer, first); /* its identity, and no Finished */
+	told = world->n_events;
+	for (int i = 0; i < 400; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(counted(COUNTER_dtls_failed_timeout), 1);
+	cr_assert_eq(world->n_events, told);
+}
+
+/* Whoever guesses keys must not fill the ring that sessions need. */
+Test(secured, wrong_keys_are_told_at_a_bounded_rate)
+{
+	enum { GUESSES = 1100 };
+	uint64_t untold;
+
+	device.client.who.key = "0123456789abcdeF";
+	for (unsigned i = 0; i < GUESSES; i++) {
+		world->n_events = 0;
+		device_handshake(&device);
+	}
+	cr_assert_eq(counted(COUNTER_dtls_failed_key), GUESSES);
+	untold = counted(COUNTER_bs_turned_away_untold);
+	cr_assert(untold > 0 && untold <= GUESSES - 1000, "%lu", (unsigned long)untold);
 }
 
 Test(secured, an_endpoint_name_of_another_identity_is_refused)
@@ -281,9 +328,11 @@ Test(secured, an_endpoint_name_of_another_identity_is_refused)
 	device_ask(&device, 1, "name");
 	assert_answer(&device, 0x80);
 	cr_assert_eq(counted(COUNTER_bs_refused_identity), 1);
+	assert_turned_away(CAUSE_IDENTITY, "name");
 	device_ask(&device, 2, "nobody");
 	assert_answer(&device, 0x80);
 	cr_assert_eq(counted(COUNTER_bs_refused_unknown), 1);
+	assert_turned_away(CAUSE_IDENTITY, "nobody");
 	device_bootstrap(&device, "dev"); /* and its own is served after that */
 }
 

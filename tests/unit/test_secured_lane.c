@@ -206,6 +206,23 @@ Test(secured_lane, a_failed_attempt_closes_its_session)
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
 }
 
+Test(secured_lane, a_wrong_key_is_told)
+{
+	struct slow_lane_item item;
+
+	enter();
+	item = answer(SLOW_LANE_END);
+	item.cause = SLOW_LANE_WRONG_KEY;
+	item.keys.device = 1000;
+	come_back(&item);
+	cr_assert_eq(world_count(world, COUNTER_dtls_failed_key), 1);
+	cr_assert_eq(world->n_events, 1);
+	cr_assert_eq(world->events[0].kind, SESSION_TURNED_AWAY);
+	cr_assert_eq(world->events[0].cause, CAUSE_KEY);
+	cr_assert_eq(world->events[0].device, 1000);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+}
+
 Test(secured_lane, a_device_that_began_anew_has_a_new_attempt_and_late_keys_are_not_taken)
 {
 	struct slow_lane_item late;
