@@ -7,14 +7,17 @@
 #include "control/log.h"
 #include "tasks/diag.h"
 
+enum { TELL_US = 100000 };
+
 const struct command commands[] = {
-	{ "status", "", 0, 0, .run = command_status,
+	{ "status", "", 0, 0, .aside = true, .run = command_status,
 	  .help = "one screen: generation, workers, sessions, devices, ports" },
 	{ "stats",
 	  "[GLOB]",
 	  0,
 	  1,
 	  { { "--worker", "N", "of one worker" }, { "--all", NULL, "those at zero, too" } },
+	  .aside = true,
 	  .run = command_stats,
 	  .help = "counters whose names match; they never reset" },
 	{ "check", "[FILE]", 0, 1, .run = command_check,
@@ -254,10 +257,10 @@ const struct command commands[] = {
 	    { "--offset", "N", "leave out the first N" } },
 	  .run = command_device_list,
 	  .help = "the inventory" },
-	{ "device show", "ENDPOINT", 1, 1, .run = command_device_show,
+	{ "device show", "ENDPOINT", 1, 1, .aside = true, .run = command_device_show,
 	  .help = "one device: groups, computed values with their origin, tasks; secrets are "
 		  "masked" },
-	{ "device turned-away", "", 0, 0, .run = command_device_turned_away,
+	{ "device turned-away", "", 0, 0, .aside = true, .run = command_device_turned_away,
 	  .help = "who showed a wrong key or another's name, and has not got in since" },
 	{ "device profile", "ENDPOINT", 1, 1, .run = command_device_profile,
 	  .help = "the computed setting values of a device, each with its origin" },
@@ -323,7 +326,7 @@ const struct command commands[] = {
 	  .file = CTL_WANT_WRITE,
 	  .run = command_device_export,
 	  .help = "write the inventory to a file, or standard output" },
-	{ "unknown list", "", 0, 0, .run = command_unknown_list,
+	{ "unknown list", "", 0, 0, .aside = true, .run = command_unknown_list,
 	  .help = "who asked and is not in the inventory" },
 	{ "unknown adopt",
 	  "NAME",
@@ -344,9 +347,10 @@ const struct command commands[] = {
 	  0,
 	  0,
 	  { { "--limit", "N", "at most N; 100 without it" } },
+	  .aside = true,
 	  .run = command_session_list,
 	  .help = "devices that bootstrap now" },
-	{ "session show", "ENDPOINT", 1, 1, .run = command_session_show,
+	{ "session show", "ENDPOINT", 1, 1, .aside = true, .run = command_session_show,
 	  .help = "the session of one device, with its steps" },
 	{ "trace start", "ENDPOINT", 1, 1, .changes = true, .run = command_trace_start,
 	  .help = "follow the dialogue of a device" },
@@ -356,9 +360,9 @@ const struct command commands[] = {
 	  .help = "no longer; a trace that nobody looks at ends after ten minutes" },
 	{ "log level", "LEVEL", 1, 1, .changes = true, .run = command_log_level,
 	  .help = "error, warning, notice, info or debug, until the next reload" },
-	{ "help", "[COMMAND|settings|counters|manual]", 0, 3, .run = command_help,
+	{ "help", "[COMMAND|settings|counters|manual]", 0, 3, .aside = true, .run = command_help,
 	  .help = "this list, one command, every setting, every counter, or all of it" },
-	{ "completion", "SHELL", 1, 1, .run = command_completion,
+	{ "completion", "SHELL", 1, 1, .aside = true, .run = command_completion,
 	  .help = "completion for a shell: bash" },
 };
 const unsigned n_commands = sizeof commands / sizeof commands[0];
@@ -373,6 +377,18 @@ call_refuse(struct call *call, int exit, const char *format, ...)
 	text_vprintf(&call->error, format, args);
 	va_end(args);
 	call->exit = exit;
+}
+
+void
+call_tell_reload(void *ctx, uint32_t done, uint32_t total)
+{
+	struct call *call = ctx;
+	uint64_t now_us = daemon_now_us();
+
+	if (now_us - call->told_us < TELL_US)
+		return;
+	call->told_us = now_us;
+	ctl_progress(call->request, "making devices live: %u of %u", done, total);
 }
 
 const char *
@@ -661,6 +677,15 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->text = call.text.at;
 	answer->error = call.error.at;
 	answer->result = call.result;
+}
+
+bool
+commands_may_aside(void *ctx, int argc, const char *const *argv)
+{
+	int taken;
+	const struct command *command = find_command(argc, argv, &taken);
+
+	return !command || command->aside; /* what is no command is told so at once */
 }
 
 /* Without a daemon, on standard output and error. */

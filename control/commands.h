@@ -38,6 +38,7 @@ struct command {
 	unsigned min, max;     /* how many */
 	struct command_option options[COMMAND_OPTIONS_MAX];
 	bool changes;             /* is logged with who asked */
+	bool aside;               /* looks, and quickly: also while another command takes long */
 	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
 	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
 	 * finds it in call->fd. */
@@ -58,10 +59,13 @@ struct call {
 	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
 	int fd;                            /* of a command with `file`; closed after its function */
+	uint64_t told_us;                  /* when call_tell_reload() last did */
 };
 
 /* A ctl_handler; ctx is the daemon. */
 void commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
+/* A ctl_may: the same. */
+bool commands_may_aside(void *ctx, int argc, const char *const *argv);
 
 /* Help and completion without a daemon. Prints; returns the exit code. */
 int commands_help_offline(const char *word);
@@ -81,6 +85,9 @@ const char *call_option(const struct call *call, const char *name);
  * range.
  */
 long call_number(struct call *call, const char *name, long preset, long max);
+
+/* A reload_pump that tells the call's client, now and then. */
+void call_tell_reload(void *call, uint32_t done, uint32_t total);
 
 /* Refused: there is no such group, or task; with the nearest. */
 void call_refuse_group(struct call *call, const char *name);

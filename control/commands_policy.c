@@ -27,7 +27,8 @@ command_check(struct call *call)
 void
 command_reload(struct call *call)
 {
-	finish_checked(call, reload_run(call->daemon, &call->text, &call->result));
+	finish_checked(
+		call, reload_run(call->daemon, call_tell_reload, call, &call->text, &call->result));
 }
 
 void

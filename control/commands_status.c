@@ -228,6 +228,17 @@ put_uptime(uint64_t seconds, struct text *text)
 		    (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
 }
 
+/* What a command that takes long is at. */
+static void
+put_progress(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	const char *progress = daemon->server ? ctl_server_progress(daemon->server) : "";
+
+	if (*progress)
+		text_printf(text, "in progress: %s\n", progress);
+	json_object_set_new(result, "in_progress", json_string(progress));
+}
+
 /* Who did not get in, where there is anybody. */
 static void
 put_outsiders(const struct daemon *daemon, struct text *text)
@@ -264,6 +275,7 @@ command_status(struct call *call)
 		    "to send\n",
 		    daemon->generation->number, policy->n_groups, policy->n_tasks, inventory->count,
 		    inventory->refused);
+	put_progress(daemon, &call->text, call->result);
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);

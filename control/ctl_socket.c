@@ -35,9 +35,11 @@ struct ctl_client {
 	int passed;   /* the descriptor that came with a request not yet served; -1: none */
 	uint8_t *out; /* answers not yet sent */
 	size_t out_len, out_sent, out_capacity;
-	bool ready; /* the reader may hold a whole request */
-	bool ended; /* it sends no more; what it asked for is still answered */
-	bool gone;  /* found out while a handler ran */
+	json_t *held; /* a request that waits for the one that runs; NULL: none */
+	bool serving; /* its request runs */
+	bool ready;   /* the reader may hold a whole request, or one is held */
+	bool ended;   /* it sends no more; what it asked for is still answered */
+	bool gone;    /* found out while a handler ran */
 };
 
 struct ctl_server {
@@ -45,7 +47,9 @@ struct ctl_server {
 	char *path;
 	ctl_handler *handler;
 	void *ctx;
-	bool running; /* ctl_server_run() does not nest */
+	bool running;                    /* ctl_server_run() does not nest */
+	bool aside;                      /* nor does ctl_server_run_aside() */
+	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
 	uint64_t serial;
 	size_t backlog; /* bytes in all clients' `out` */
 	struct ctl_client clients[CTL_CLIENTS_MAX];
@@ -141,9 +145,16 @@ drop(struct ctl_client *client)
 {
 	if (client->fd < 0)
 		return;
+	/* Its handler still has it. */
+	if (client->serving) {
+		client->gone = true;
+		return;
+	}
 	close(client->fd); /* leaves the epoll set with it */
 	client->fd = -1;
 	ctl_reader_fini(&client->reader);
+	json_decref(client->held);
+	client->held = NULL;
 	drop_passed(client);
 	drop_out(client);
 }
@@ -190,14 +201,18 @@ accept_clients(struct ctl_server *server)
 
 /* --- out --- */
 
+/* Of those that can be dropped; NULL: nobody is behind. */
 static struct ctl_client *
 furthest_behind(struct ctl_server *server)
 {
-	struct ctl_client *worst = &server->clients[0];
+	struct ctl_client *worst = NULL;
 
-	for (unsigned i = 1; i < CTL_CLIENTS_MAX; i++)
-		if (backlog(&server->clients[i]) > backlog(worst))
-			worst = &server->clients[i];
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (!client->serving && backlog(client) > (worst ? backlog(worst) : 0))
+			worst = client;
+	}
 	return worst;
 }
 
@@ -244,7 +259,7 @@ queue(struct ctl_client *client, const uint8_t *bytes, size_t len)
 	while (server->backlog + len > CTL_BACKLOG_TOTAL) {
 		struct ctl_client *worst = furthest_behind(server);
 
-		if (worst == client)
+		if (!worst || worst == client)
 			return -1;
 		drop(worst);
 	}
@@ -328,6 +343,7 @@ ctl_progress(const struct ctl_request *request, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	memcpy(client->server->progress, text, sizeof text);
 	if (!client->gone && flush(client) < 0)
 		client->gone = true;
 	/* Who is behind with the last line gets the next one, or the one after. */
@@ -386,10 +402,21 @@ read_request(struct ctl_client *client, const json_t *frame, struct ctl_request 
 							  : 0;
 }
 
+static void
+handle(struct ctl_client *client, const struct ctl_request *request, struct ctl_answer *answer)
+{
+	struct ctl_server *server = client->server;
+
+	client->serving = true;
+	server->handler(server->ctx, request, answer);
+	client->serving = false;
+	if (!server->aside)
+		server->progress[0] = '\0';
+}
+
 static int
 serve_frame(struct ctl_client *client, const json_t *frame)
 {
-	struct ctl_server *server = client->server;
 	struct ctl_request request = { .peer = client->peer, .fd = -1, .client = client };
 	struct ctl_answer answer = { .exit = CTL_USAGE };
 	const char *argv[CTL_ARGUMENTS_MAX + 1] = { NULL };
@@ -399,7 +426,7 @@ serve_frame(struct ctl_client *client, const json_t *frame)
 	if (read_request(client, frame, &request, argv, &complaint))
 		answer.error = strdup(complaint);
 	else
-		server->handler(server->ctx, &request, &answer);
+		handle(client, &request, &answer);
 	if (request.fd >= 0)
 		close(request.fd);
 	drop_passed(client); /* unasked for */
@@ -410,13 +437,21 @@ serve_frame(struct ctl_client *client, const json_t *frame)
 	return result;
 }
 
+/* The client's next request into `held`. 1; 0: there is none; -1: garbage. */
+static int
+hold_next(struct ctl_client *client)
+{
+	return client->held ? 1 : ctl_reader_next(&client->reader, &client->held);
+}
+
 /* One request: the others of a client that sent many wait for the other clients. */
 static int
 serve_next(struct ctl_client *client)
 {
-	json_t *frame;
-	int got = ctl_reader_next(&client->reader, &frame);
+	int got = hold_next(client);
+	json_t *frame = client->held;
 
+	client->held = NULL;
 	if (got == 1) {
 		got = serve_frame(client, frame);
 		json_decref(frame);
@@ -504,6 +539,50 @@ ctl_server_run(struct ctl_server *server)
 	if (more)
 		(void)!write(server->wake, &one, sizeof one);
 	server->running = false;
+}
+
+/* Whether the held request may be served beside the one that runs. */
+static bool
+may_aside(const struct ctl_client *client, ctl_may *may)
+{
+	const json_t *words = json_object_get(client->held, "argv");
+	const char *argv[CTL_ARGUMENTS_MAX];
+	size_t n = json_array_size(words);
+
+	if (n > CTL_ARGUMENTS_MAX || json_is_true(json_object_get(client->held, "fd")))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		argv[i] = json_string_value(json_array_get(words, i));
+		if (!argv[i])
+			return false;
+	}
+	return n && may(client->server->ctx, (int)n, argv);
+}
+
+void
+ctl_server_run_aside(struct ctl_server *server, ctl_may *may)
+{
+	if (!server->running || server->aside)
+		return;
+	server->aside = true;
+	take_events(server);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (client->fd < 0 || !client->ready || client->serving)
+			continue;
+		if (hold_next(client) == 1 && !may_aside(client, may))
+			continue;
+		if (serve_next(client) < 0)
+			drop(client);
+	}
+	server->aside = false;
+}
+
+const char *
+ctl_server_progress(const struct ctl_server *server)
+{
+	return server->progress;
 }
 
 void

@@ -62,6 +62,15 @@ int ctl_server_fd(const struct ctl_server *server);
 void ctl_server_run(struct ctl_server *server);
 
 /*
+ * For handlers that take long, called now and then: serves what other clients ask for meanwhile, where `may` says so; the
+ * rest waits. What it lets in must not take long itself. Does nothing outside a handler.
+ */
+typedef bool ctl_may(void *ctx, int argc, const char *const *argv);
+void ctl_server_run_aside(struct ctl_server *server, ctl_may *may);
+/* How far the handler that takes long is, by its last ctl_progress(); "" before, and when none runs. */
+const char *ctl_server_progress(const struct ctl_server *server);
+
+/*
  * Tells the client of the request that is being served how far it is: a line of up to CTL_PROGRESS_MAX - 1 bytes, UTF-8.
  * Never waits: a client that is behind misses lines. False: it has gone, so nobody waits for the answer; a handler may go
  * on all the same.

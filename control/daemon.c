@@ -94,6 +94,8 @@ daemon_pump(struct daemon *daemon)
 {
 	if (daemon->dp)
 		look_after_workers(daemon);
+	if (daemon->server)
+		ctl_server_run_aside(daemon->server, commands_may_aside);
 }
 
 static void
@@ -121,7 +123,7 @@ reload_by_signal(struct daemon *daemon)
 
 	text_init(&text);
 	log_notice("reload asked for by signal");
-	reload_run(daemon, &text, &result);
+	reload_run(daemon, NULL, NULL, &text, &result);
 	text_fini(&text);
 	json_decref(result);
 }

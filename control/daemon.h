@@ -86,7 +86,8 @@ int daemon_init(struct daemon *daemon, size_t devices);
 /* The dataplane is gone, and the store closed. */
 void daemon_fini(struct daemon *daemon);
 
-/* Looks after workers once: commands, events, grace periods. For what takes long. */
+/* For what takes long: looks after workers once (commands, events, grace periods), and answers who
+ * only looks (command.aside). */
 void daemon_pump(struct daemon *daemon);
 
 /* Wall clock. */

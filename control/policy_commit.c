@@ -197,7 +197,7 @@ make_live(struct policy_edit *edit)
 	text_init(&said);
 	json_decref(call->result);
 	call->result = NULL;
-	good = reload_run(call->daemon, &said, &call->result) == 0;
+	good = reload_run(call->daemon, call_tell_reload, call, &said, &call->result) == 0;
 	if (!good) {
 		call->exit = CTL_REFUSED;
 		text_put(&call->error, text_str(&said), said.len);

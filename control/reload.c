@@ -345,14 +345,7 @@ commit(struct transaction *t, struct text *text, json_t **result)
 }
 
 int
-reload_run(struct daemon *daemon, struct text *text, json_t **result)
-{
-	return reload_run_telling(daemon, text, result, NULL, NULL);
-}
-
-int
-reload_run_telling(struct daemon *daemon, struct text *text, json_t **result, reload_pump *pump,
-		   void *ctx)
+reload_run(struct daemon *daemon, reload_pump *pump, void *ctx, struct text *text, json_t **result)
 {
 	struct transaction t = { .daemon = daemon,
 				 .begun_us = daemon_now_us(),

@@ -14,15 +14,15 @@
 #include "control/daemon.h"
 #include "control/text.h"
 
+/* How far it is, between slices of devices. */
+typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
+
 /*
  * 0 and what changed; or -EINVAL, every diagnostic and "still running generation N". *result: a
- * new reference.
+ * new reference. `pump` may be NULL.
  */
-int reload_run(struct daemon *daemon, struct text *text, json_t **result);
-/* The same, telling how far it is between slices of devices. */
-typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
-int reload_run_telling(struct daemon *daemon, struct text *text, json_t **result, reload_pump *pump,
-		       void *ctx);
+int reload_run(struct daemon *daemon, reload_pump *pump, void *ctx, struct text *text,
+	       json_t **result);
 
 /*
  * The same checks without publishing, without a daemon. 0 or -EINVAL; every diagnostic either

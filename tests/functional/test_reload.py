@@ -1,5 +1,6 @@
 """A reload of tasks while devices bootstrap at a steady rate: none of them notices."""
 import json
+import re
 import subprocess
 
 from conftest import wait_for
@@ -71,3 +72,28 @@ def test_a_reload_under_load_disturbs_nobody(build, network, tmp_path):
         assert code in (0, 4) and report["done"] == 2000 and report["failed"] == 0, report
     finally:
         assert one.stop() == 0, daemon.log()
+
+
+def test_status_answers_while_a_reload_runs(cradled):
+    """A reload of many devices takes the control thread a while: who only looks need not wait for its end."""
+    daemon = cradled()
+    many = daemon.folder / "many.csv"
+    many.write_text("endpoint,key,groups\n" + "".join(f"many-{n:06},key-{n:06},root.demo\n" for n in range(100_000)))
+    assert daemon.ctl("device", "import", many).returncode == 0
+    seconds = 60
+
+    def seen():
+        nonlocal seconds
+        seconds += 1
+        set_lifetime(daemon, seconds)
+        reload = subprocess.Popen([f"{daemon.build}/tools/cradlectl", "-s", daemon.socket, "--progress", "reload"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        told = []
+        while reload.poll() is None:
+            told.append(daemon.result("status")["in_progress"])
+        progress = reload.communicate()[1]
+        assert reload.returncode == 0, progress
+        assert re.search(r"^making devices live: \d+ of \d+$", progress, re.M), progress
+        return any(re.fullmatch(r"making devices live: \d+ of \d+", line) for line in told)
+    wait_for(seen, "status to answer amidst a reload", 60)
+    assert daemon.result("status")["in_progress"] == ""

@@ -151,7 +151,7 @@ world_reload(struct world *world)
 	text_fini(&world->text);
 	json_decref(world->result);
 	world->result = NULL;
-	return reload_run(&world->daemon, &world->text, &world->result);
+	return reload_run(&world->daemon, NULL, NULL, &world->text, &world->result);
 }
 
 /* Lets grace periods end and sweeps twice, as two ticks do. */

@@ -18,6 +18,24 @@ static struct ctl_server *server;
 static size_t answer_size;
 static unsigned n_served;
 static bool client_stays; /* what the last ctl_progress() said */
+static char order[256];   /* first words, as they were served */
+
+static bool
+only_looks(void *ctx, int argc, const char *const *argv)
+{
+	return strcmp(argv[0], "look") == 0;
+}
+
+/* A command that takes long; who only looks is served meanwhile, even those that nest. */
+static void
+take_long(const struct ctl_request *request)
+{
+	client_stays = ctl_progress(request, "half of it");
+	for (int i = 0; i < 20; i++)
+		ctl_server_run_aside(server, only_looks);
+	client_stays = ctl_progress(request, "all of it");
+	strcat(order, "longed ");
+}
 
 /* "want-read" and "want-write" ask for word 1 and then tell of the file; "progress" speaks in between. */
 static void
@@ -25,6 +43,12 @@ handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
 	n_served++;
 	cr_assert_eq(request->peer.uid, getuid());
+	if (strlen(order) + strlen(request->argv[0]) + 2 < sizeof order)
+		strcat(strcat(order, request->argv[0]), " ");
+	if (strcmp(request->argv[0], "long") == 0)
+		take_long(request);
+	if (strcmp(request->argv[0], "look") == 0)
+		ctl_server_run_aside(server, only_looks);
 	if (strncmp(request->argv[0], "want-", 5) == 0 && request->fd < 0) {
 		answer->want = request->argv[0][5] == 'r' ? CTL_WANT_READ : CTL_WANT_WRITE;
 		answer->want_word = 1;
@@ -53,6 +77,7 @@ set_up(void)
 	snprintf(path, sizeof path, "%s/sock", folder);
 	answer_size = 2;
 	n_served = 0;
+	order[0] = '\0';
 	server = ctl_server_new(path, NULL, handler, NULL, complaint);
 	cr_assert(server, "%s", complaint);
 }
@@ -487,6 +512,70 @@ regular_file(void)
 	fclose(file);
 	cr_assert_eq(lseek(fd, 0, SEEK_SET), 0);
 	return fd;
+}
+
+Test(ctl_socket, who_only_looks_is_served_while_a_request_takes_long)
+{
+	int busy = client(), looks = client(), changes = client();
+	json_t *answer;
+
+	send_json(busy, "{\"v\":1,\"argv\":[\"long\"]}");
+	send_json(changes, "{\"v\":1,\"argv\":[\"change\"]}");
+	send_json(looks, "{\"v\":1,\"argv\":[\"look\"]}");
+	answer = answer_on(looks);
+	cr_assert(answer);
+	json_decref(answer);
+	cr_expect_str_eq(order, "long look longed change ");
+	cr_expect_str_eq(ctl_server_progress(server), "", "nothing runs any more");
+	for (int i = 0; i < 2; i++) {
+		answer = answer_on(i ? changes : busy);
+		cr_expect(answer, "%d", i);
+		json_decref(answer);
+	}
+	close(busy);
+	close(looks);
+	close(changes);
+}
+
+Test(ctl_socket, a_client_waits_for_its_own_request)
+{
+	int fd = client();
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"long\"]}");
+	send_json(fd, "{\"v\":1,\"argv\":[\"look\"]}");
+	run();
+	cr_expect_str_eq(order, "long longed look ");
+	close(fd);
+}
+
+Test(ctl_socket, a_client_may_leave_and_others_come_while_its_request_takes_long)
+{
+	int busy = client(), garbage = client(), looks = client();
+
+	send_json(busy, "{\"v\":1,\"argv\":[\"long\"]}");
+	ctl_server_run(server); /* both are accepted, nothing was read */
+	close(busy);
+	cr_assert_eq(send(garbage, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+	send_json(looks, "{\"v\":1,\"argv\":[1]}");
+	run();
+	cr_expect_str_eq(order, "long longed ");
+	cr_expect_not(client_stays);
+	cr_expect(is_served());
+	close(garbage);
+	close(looks);
+}
+
+Test(ctl_socket, outside_a_handler_nothing_is_served_aside)
+{
+	int fd = client();
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"look\"]}");
+	for (int i = 0; i < 20; i++)
+		ctl_server_run_aside(server, only_looks);
+	cr_expect_eq(n_served, 0);
+	run();
+	cr_expect_eq(n_served, 1);
+	close(fd);
 }
 
 Test(ctl_socket, a_command_says_which_word_names_its_file)
