@@ -333,6 +333,7 @@ add_further(struct arguments *arguments, const char *text)
 	}
 }
 
+/* At file scope, as exit handlers have no context. */
 static char runtime_folder[PATH_MAX];
 
 static void

@@ -9,6 +9,7 @@
 
 _Static_assert(COUNTERS <= RTE_TEL_MAX_DICT_ENTRIES, "all counters are one answer");
 
+/* At file scope, as DPDK's callbacks have no context. */
 static struct {
 	pthread_mutex_t lock; /* held while an answer is made */
 	const struct dataplane *dp;
