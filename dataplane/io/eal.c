@@ -333,7 +333,11 @@ add_further(struct arguments *arguments, const char *text)
 	}
 }
 
-/* At file scope, as exit handlers have no context. */
+/*
+ * DPDK makes a folder for a file prefix and leaves it behind. Its socket in there goes when the
+ * process exits, by a handler that is registered later than ours and so runs before it. At file
+ * scope, as exit handlers have no context.
+ */
 static char runtime_folder[PATH_MAX];
 
 static void
@@ -343,10 +347,13 @@ remove_runtime_folder(void)
 		(void)rmdir(runtime_folder);
 }
 
-void
-eal_remove_folder_at_exit(void)
+static void
+tidy_at_exit(void)
 {
-	(void)atexit(remove_runtime_folder);
+	static bool registered;
+
+	if (!registered)
+		registered = atexit(remove_runtime_folder) == 0;
 }
 
 int
@@ -378,6 +385,7 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 		return refuse(error, "eal_args: too many arguments for DPDK");
 	}
 	log->first[0] = '\0';
+	tidy_at_exit();
 	if (rte_eal_init(arguments.argc, arguments.argv) < 0) {
 		close_log();
 		return refuse(error, "DPDK's environment does not start: %s (%s)",

@@ -45,14 +45,9 @@ int eal_place(const struct dataplane_config *config, struct eal_cpus *cpus,
 size_t eal_hugepages_free(void);
 
 /* `memory` bytes will be needed. `log` lives as long as the environment. Returns 1 with hugepages,
- * 0 without; -1 and a sentence in `error`. */
+ * 0 without; -1 and a sentence in `error`. DPDK's runtime folder of config->file_prefix goes when the
+ * process exits: no other one may have that prefix. */
 int eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, size_t memory,
 	      struct eal_log *log, char error[DATAPLANE_ERROR_MAX])
 	__attribute__((warn_unused_result));
 void eal_stop(void);
-/*
- * The folder that DPDK makes for a file prefix and leaves behind goes when the process exits: for a
- * prefix that no other process has. Call it once, before eal_start(): DPDK's own handler empties the
- * folder, and handlers run last registered first.
- */
-void eal_remove_folder_at_exit(void);

@@ -229,6 +229,7 @@ def test_clean_end(cradled, how):
         daemon.process.send_signal(getattr(signal, "SIG" + how))
     assert daemon.process.wait(20) == 0, daemon.log()
     assert not os.path.exists(daemon.socket)
+    assert not daemon.runtime_folder().exists()
     assert daemon.ctl("status").returncode == 3
 
 

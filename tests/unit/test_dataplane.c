@@ -101,6 +101,7 @@ remove_files(void)
 static struct dataplane_config
 config_of(unsigned workers)
 {
+	static char prefix[32]; /* tests are processes, and run at once */
 	struct dataplane_config config = {
 		.n_ports = 1,
 		.n_listeners = 2,
@@ -109,11 +110,11 @@ config_of(unsigned workers)
 		.control_cpu = -1,
 		.sessions = 1000,
 		.idle_yield = true,
-		/* Of all tests at once: they must not be in each other's way. */
-		.file_prefix = "cradle-test",
+		.file_prefix = prefix,
 		.limits = { .ack_timeout_us = 2000000 },
 	};
 
+	snprintf(prefix, sizeof prefix, "cradle-test-%d", getpid());
 	config.ports[0] = (struct dataplane_port_config){ .device = device,
 							  .vlan = LINK_UNTAGGED,
 							  .n_addresses = 2 };

@@ -235,7 +235,6 @@ start_environment(struct swarm *swarm, struct dataplane_config *dp, char error[D
 	dp->eal_args = swarm->config.eal_args;
 	if (eal_place(dp, &cpus, error) < 0)
 		return -1;
-	eal_remove_folder_at_exit();
 	return eal_start(dp, &cpus, (size_t)MEMORY * swarm->config.n_cores, &swarm->log, error) < 0
 		       ? -1
 		       : 0;
