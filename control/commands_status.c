@@ -244,8 +244,8 @@ static void
 put_outsiders(const struct daemon *daemon, struct text *text)
 {
 	if (daemon->turned_away->count)
-		text_printf(text, "turned away: %u devices; `device turned-away` shows them\n",
-			    daemon->turned_away->count);
+		text_printf(text, "turned away: %u device%s; `device turned-away` shows them\n",
+			    daemon->turned_away->count, daemon->turned_away->count == 1 ? "" : "s");
 	if (daemon->unknowns->count)
 		text_printf(text, "strangers: %u; `unknown list` shows them\n",
 			    daemon->unknowns->count);

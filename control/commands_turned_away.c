@@ -34,8 +34,9 @@ show_turned_away(struct call *call, const struct device *device)
 		return;
 	text_init(&reason);
 	put_reason(item, &reason);
-	text_printf(&call->text, "  refused   %s; %llu times, last %s from %s\n", text_str(&reason),
-		    (unsigned long long)item->count, show_time(item->last_ms, last), item->address);
+	text_printf(&call->text, "  refused   %s; %llu time%s, last %s from %s\n",
+		    text_str(&reason), (unsigned long long)item->count, item->count == 1 ? "" : "s",
+		    show_time(item->last_ms, last), item->address);
 	json_object_set_new(call->result, "turned_away", item_json(item, text_str(&reason)));
 	text_fini(&reason);
 }

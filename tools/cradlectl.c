@@ -76,9 +76,9 @@ fail(const struct options *options, int exit_code, const char *format, ...)
 	return exit_code;
 }
 
-/* `--json` behind the command is taken for ours, up to "--": no command has an option of that name. */
+/* `--json` and `--progress` behind the command are taken for ours, up to "--": no command has an option of that name. */
 static void
-take_late_json(struct options *options)
+take_late_options(struct options *options)
 {
 	int kept = 0;
 
@@ -88,6 +88,8 @@ take_late_json(struct options *options)
 				options->argv[kept++] = options->argv[i++];
 		} else if (strcmp(options->argv[i], "--json") == 0) {
 			options->json = true;
+		} else if (strcmp(options->argv[i], "--progress") == 0) {
+			options->progress = true;
 		} else {
 			options->argv[kept++] = options->argv[i];
 		}
@@ -156,7 +158,7 @@ parse_options(int argc, char **argv, struct options *options)
 	}
 	options->argc = argc - optind;
 	options->argv = argv + optind;
-	take_late_json(options);
+	take_late_options(options);
 	if (options->argc)
 		return 0;
 	usage(stderr);

@@ -166,6 +166,7 @@ def with_progress(request, descriptor):
 def test_progress_is_for_terminals_or_who_asks(ctl):
     assert ctl(with_progress, "import").stderr == b""
     assert ctl(with_progress, "--progress", "import").stderr == b"reading devices: 10 %\nreading devices: 50 %\n"
+    assert ctl(with_progress, "import", "--progress").stderr == b"reading devices: 10 %\nreading devices: 50 %\n"
     ours, theirs = pty.openpty()
     done = ctl(with_progress, "import", stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)

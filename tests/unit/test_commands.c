@@ -238,7 +238,7 @@ Test(commands, who_was_turned_away_is_told)
 	cr_expect(says("dev-2") && says("asked as another: dev-\\x1b[2J"), "%s", answer.text);
 	cr_expect_eq(json_array_size(json_object_get(answer.result, "turned_away")), 2);
 	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
-	cr_expect(says("refused   wrong key; 1 times, last 1970-01-01"), "%s", answer.text);
+	cr_expect(says("refused   wrong key; 1 time, last 1970-01-01"), "%s", answer.text);
 	cr_expect_eq(ask("device show dev-3"), CTL_DONE);
 	cr_expect_not(says("refused"));
 	cr_expect_eq(ask("device remove dev-1"), CTL_DONE);
