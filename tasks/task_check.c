@@ -1,99 +1,9 @@
 /* What can be known of a task before any device comes: keys, types, literal values, constant
  * expressions. */
-#include <stdio.h>
 #include <string.h>
 
-#include "tasks/task_tree.h"
-#include "tasks/task_vars.h"
+#include "tasks/task_check_internal.h"
 #include "tasks/write.h"
-
-struct checker {
-	struct task *task;
-	struct diag_list *diags;
-	struct task_vars vars;
-	const struct expr_var *constants; /* values of the constant ones */
-	bool in_correction;
-};
-
-static void
-check_say(struct checker *checker, enum diag_level level, const struct task_node *node, int index,
-	  const char *format, va_list args)
-{
-	struct place place = { checker->task->name, node->line, node->column, tag_name(node),
-			       NULL };
-
-	if (index >= 0) {
-		place.attribute = tag_rules[node->tag].attributes[index].name;
-		place.line = node->attributes[index].line;
-		place.column = node->attributes[index].column;
-	}
-	diag_add(checker->diags, level, &place, format, args);
-}
-
-static void __attribute__((format(printf, 4, 5)))
-check_error(struct checker *checker, const struct task_node *node, int index, const char *format,
-	    ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	check_say(checker, DIAG_ERROR, node, index, format, args);
-	va_end(args);
-}
-
-static void __attribute__((format(printf, 4, 5)))
-check_warning(struct checker *checker, const struct task_node *node, int index, const char *format,
-	      ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	check_say(checker, DIAG_WARNING, node, index, format, args);
-	va_end(args);
-}
-
-/* Columns of template diagnostics count bytes of the decoded value: to where they stand in the
- * file. */
-static void
-relocate(struct checker *checker, const struct task_attribute *attribute, size_t from)
-{
-	for (size_t i = from; i < checker->diags->count; i++) {
-		struct place *place = &checker->diags->items[i].place;
-
-		if (place->line == attribute->xml->value_line &&
-		    place->column >= attribute->xml->value_column)
-			xml_locate(attribute->xml, place->column - attribute->xml->value_column,
-				   &place->line, &place->column);
-	}
-}
-
-static void
-parse_attribute(struct checker *checker, struct task_node *node, int index)
-{
-	struct task_attribute *attribute = &node->attributes[index];
-	size_t before = checker->diags->count;
-	struct place place = {
-		.file = checker->task->name,
-		.tag = tag_name(node),
-		.attribute = tag_rules[node->tag].attributes[index].name,
-	};
-
-	if (!attribute->len)
-		return;
-	place.line = attribute->xml->value_line;
-	place.column = attribute->xml->value_column;
-	attribute->template = template_parse(&checker->task->arena, attribute->text, attribute->len,
-					     &place, checker->diags);
-	relocate(checker, attribute, before);
-	if (!attribute->template)
-		return;
-	task_vars_use(&checker->vars, attribute->template);
-	attribute->value.kind = VALUE_STRING;
-	attribute->literal = template_is_literal(attribute->template, &attribute->value.text.at,
-						 &attribute->value.text.len);
-	attribute->constant = attribute->literal;
-	checker->task->session |= template_depends(attribute->template) == EXPR_SESSION;
-}
 
 static void
 define_by_attribute(struct checker *checker, const struct task_attribute *attribute)
@@ -126,66 +36,6 @@ store_type(const struct task_node *node)
 	return known < 0 ? STORE_VAR : (enum store_type)known;
 }
 
-/* Constant expressions are evaluated among surroundings that tell when they are asked. */
-static struct value
-ask_setting(void *ctx, const char *name, size_t len)
-{
-	*(bool *)ctx = true;
-	return (struct value){ VALUE_NULL };
-}
-
-static struct value
-ask_attribute(void *ctx, const char *root, const char *name, size_t len)
-{
-	*(bool *)ctx = true;
-	return (struct value){ VALUE_NULL };
-}
-
-static bool
-ask_group(void *ctx, const char *group, size_t len)
-{
-	*(bool *)ctx = true;
-	return false;
-}
-
-static struct value
-ask_resource(void *ctx, const char *alias, size_t alias_len, const char *column, size_t column_len,
-	     const char *key, size_t key_len, const char *wanted, size_t wanted_len)
-{
-	*(bool *)ctx = true;
-	return (struct value){ VALUE_NULL };
-}
-
-static int
-ask_random(void *ctx, uint8_t *bytes, size_t len)
-{
-	*(bool *)ctx = true;
-	return -1;
-}
-
-/* What is the same for every device is evaluated now. What fails is left to the run: it may
- * never be reached. */
-static void
-fold(struct checker *checker, struct task_attribute *attribute)
-{
-	bool asked = false;
-	struct expr_env env = { &asked,    ask_setting,  ask_attribute,
-				ask_group, ask_resource, ask_random };
-	struct expr_eval eval = { .env = &env,
-				  .arena = &checker->task->arena,
-				  .vars = checker->constants };
-	struct value value;
-
-	if (!attribute->template || attribute->literal ||
-	    template_depends(attribute->template) != EXPR_CONSTANT ||
-	    task_vars_uses_open(&checker->vars, attribute->template))
-		return;
-	if (template_eval(attribute->template, &eval, &value) || asked || value.kind == VALUE_NULL)
-		return;
-	attribute->value = value;
-	attribute->constant = true;
-}
-
 /* First walk: every template, and the names of every variable. */
 static void
 parse_nodes(struct checker *checker, struct task_node *node)
@@ -193,10 +43,10 @@ parse_nodes(struct checker *checker, struct task_node *node)
 	for (; node; node = node->next) {
 		for (int i = 0; i < TASK_ATTRIBUTES; i++)
 			if (node->attributes[i].given)
-				parse_attribute(checker, node, i);
+				check_parse_attribute(checker, node, i);
 		/* What it makes decides which variables there are. */
 		if (node->tag == TAG_STORE)
-			fold(checker, &node->attributes[STORE_TYPE]);
+			check_fold(checker, &node->attributes[STORE_TYPE]);
 		if (node->tag == TAG_STORE && store_type(node) == STORE_VAR)
 			define_by_attribute(checker, &node->attributes[STORE_TARGET]);
 		if ((node->tag == TAG_DISCOVER || node->tag == TAG_READ) &&
@@ -212,79 +62,6 @@ parse_nodes(struct checker *checker, struct task_node *node)
 	}
 }
 
-/* Text that stands for itself in the source or is a constant string; NULL when it is computed
- * per device. */
-static const char *
-constant_text(const struct task_attribute *attribute, size_t *len)
-{
-	if (!attribute->constant || attribute->value.kind != VALUE_STRING)
-		return NULL;
-	*len = attribute->value.text.len;
-	return attribute->value.text.at;
-}
-
-/* False (told) when no value that the template can yield is of a wanted kind. */
-static bool
-check_kinds(struct checker *checker, const struct task_node *node, int index, unsigned wanted,
-	    const char *need)
-{
-	const struct task_attribute *attribute = &node->attributes[index];
-	unsigned kinds;
-
-	if (!attribute->template)
-		return false;
-	kinds = attribute->constant ? 1u << attribute->value.kind
-				    : template_kinds(attribute->template);
-	if (kinds & wanted)
-		return true;
-	for (int kind = VALUE_STRING; kind <= VALUE_LIST; kind++) {
-		if (kinds & 1u << kind) {
-			check_error(checker, node, index, "the value is %s, but %s",
-				    value_kind_name(kind), need);
-			return false;
-		}
-	}
-	check_error(checker, node, index, "the value is always null, but %s", need);
-	return false;
-}
-
-static void
-check_boolean(struct checker *checker, const struct task_node *node, int index)
-{
-	const struct task_attribute *attribute = &node->attributes[index];
-	const char *name = tag_rules[node->tag].attributes[index].name;
-	char need[80];
-	bool ignored;
-
-	snprintf(need, sizeof need, "%s is true or false", name);
-	if (!attribute->template ||
-	    !check_kinds(checker, node, index, 1u << VALUE_BOOLEAN | 1u << VALUE_STRING, need))
-		return;
-	if (attribute->constant && value_boolean(&attribute->value, &ignored))
-		check_error(checker, node, index, "\"%.40s\" is neither true nor false",
-			    attribute->text);
-}
-
-/* A word out of a known set. */
-static void
-check_word(struct checker *checker, const struct task_node *node, int index,
-	   int (*by_name)(const char *, size_t), const char *words)
-{
-	const struct task_attribute *attribute = &node->attributes[index];
-	const char *text;
-	size_t len;
-
-	if (!attribute->template ||
-	    !check_kinds(checker, node, index, 1u << VALUE_STRING, "a word is needed"))
-		return;
-	text = constant_text(attribute, &len);
-	if (text && by_name(text, len) < 0)
-		check_error(checker, node, index, "\"%.*s\" is none of %s",
-			    (int)(len > 40 ? 40 : len), text, words);
-}
-
-#define FORMAT_WORDS "tlv, senml-json, senml-cbor, lwm2m-cbor, text, opaque, cbor"
-
 /* A format that can carry more than one value. */
 static int
 composite_format(const char *name, size_t len)
@@ -293,156 +70,6 @@ composite_format(const char *name, size_t len)
 
 	return format == FORMAT_TEXT || format == FORMAT_OPAQUE || format == FORMAT_CBOR ? -1
 											 : format;
-}
-
-static bool
-parse_key(struct checker *checker, const struct task_node *node, struct key *key)
-{
-	const struct task_attribute *attribute = &node->attributes[TARGET_KEY];
-	struct place place = { checker->task->name, attribute->line, attribute->column,
-			       tag_name(node), "key" };
-	size_t len = 0;
-	const char *text = constant_text(attribute, &len);
-
-	if (!attribute->given || !attribute->len)
-		text = "";
-	else if (!attribute->template ||
-		 !check_kinds(checker, node, TARGET_KEY, 1u << VALUE_STRING, "a key is text"))
-		return false;
-	return text && !key_parse(checker->task->objects, text, len, &place, checker->diags, key);
-}
-
-static void
-check_write_value(struct checker *checker, struct task_node *node)
-{
-	const struct task_attribute *attribute = &node->attributes[WRITE_VALUE];
-	struct task_write *write = &node->write;
-	struct convert convert = { write->type, write->key.resource, &checker->task->arena,
-				   attribute->literal, "" };
-	char need[160];
-
-	if (!attribute->template || !write->key_known || !write->type_known)
-		return;
-	if (attribute->constant) {
-		write->fixed = !write_values(&convert, &write->key, &attribute->value,
-					     &write->values, &write->n_values);
-		if (!write->fixed)
-			check_error(checker, node, WRITE_VALUE, "%s", convert.error);
-		return;
-	}
-	snprintf(need, sizeof need, "%.80s is %s%s",
-		 write->key.resource ? write->key.resource->name : "the resource",
-		 lwm2m_type_name(write->type),
-		 convert_kinds(write->type) == 1u << VALUE_INTEGER ? ": use .toInt" : "");
-	check_kinds(checker, node, WRITE_VALUE, write_kinds(&write->key, write->type), need);
-}
-
-static void
-check_write_key(struct checker *checker, struct task_node *node)
-{
-	struct task_write *write = &node->write;
-	char error[WRITE_ERROR_MAX];
-
-	write->format = -1;
-	write->key_known = parse_key(checker, node, &write->key);
-	if (write->key_known && write_check_key(&write->key, error)) {
-		check_error(checker, node, WRITE_KEY, "%s", error);
-		write->key_known = false;
-	}
-}
-
-static void
-check_write(struct checker *checker, struct task_node *node)
-{
-	const struct task_attribute *type = &node->attributes[WRITE_TYPE];
-	const struct task_attribute *format = &node->attributes[WRITE_FORMAT];
-	struct task_write *write = &node->write;
-	char error[WRITE_ERROR_MAX];
-	size_t len = 0;
-	const char *text = constant_text(type, &len);
-
-	check_write_key(checker, node);
-	/* A type that does not exist is wrong whatever the key is. */
-	if (text || (write->key_known && !type->len)) {
-		write->type_known = !write_type(write->key_known ? &write->key : &(struct key){ 0 },
-						text, len, &write->type, error);
-		if (!write->type_known)
-			check_error(checker, node, type->given ? WRITE_TYPE : WRITE_KEY, "%s",
-				    error);
-	}
-	check_write_value(checker, node);
-	check_word(checker, node, WRITE_FORMAT, format_by_name, FORMAT_WORDS);
-	text = constant_text(format, &len);
-	if (text)
-		write->format = format_by_name(text, len);
-	write->fixed &= !format->template || text;
-}
-
-/* The type of the resource decides how the bytes go out: as they are, or as text. */
-static void
-check_upload(struct checker *checker, struct task_node *node)
-{
-	const struct task_write *write = &node->write;
-
-	checker->task->files = true;
-	check_write_key(checker, node);
-	if (write->key_known && write->key.resource && !write_takes_file(write->key.resource->type))
-		check_error(checker, node, UPLOAD_KEY,
-			    "%s is %s: a file's content goes into opaque and string resources",
-			    write->key.resource->name, lwm2m_type_name(write->key.resource->type));
-	check_kinds(checker, node, UPLOAD_FILE, 1u << VALUE_STRING, "a file is named by text");
-}
-
-/* An output that nothing reads needs no waiting for. A computed name may be any. */
-static void
-check_output(struct checker *checker, struct task_node *node)
-{
-	const struct task_attribute *output = &node->attributes[TARGET_OUTPUT];
-	size_t len = 0;
-	const char *name = constant_text(output, &len);
-	const struct known_var *var;
-
-	if (!output->template || !check_kinds(checker, node, TARGET_OUTPUT, 1u << VALUE_STRING,
-					      "a variable is named by text"))
-		return;
-	var = name ? task_vars_find(&checker->vars, name, len) : NULL;
-	node->target.answers = !var || var->used;
-	checker->task->answers |= node->target.answers;
-	if (!node->target.answers)
-		check_warning(checker, node, TARGET_OUTPUT,
-			      "nothing uses #%.40s: the answer is not waited for", output->text);
-	else if (checker->in_correction)
-		check_error(
-			checker, node, TARGET_OUTPUT,
-			"a correction is made before its Finish is refused: it cannot use answers");
-}
-
-static void
-check_target(struct checker *checker, struct task_node *node)
-{
-	const struct lwm2m_path *path = &node->target.key.path;
-
-	if (node->tag != TAG_DELETE)
-		check_output(checker, node);
-	node->target.known = parse_key(checker, node, &node->target.key);
-	if (!node->target.known)
-		return;
-	if (node->tag == TAG_READ && (path->resource >= 0 || path->object < 0))
-		check_error(
-			checker, node, TARGET_KEY,
-			"<read> takes an object or an instance, no resource: a bootstrap server "
-			"may read /1, /1/N, /2 and /2/N (OMA TS Core 6.1.7.4); take one value "
-			"out of the answer with #output.value('/1/0/1')");
-	else if (path->resource >= 0)
-		check_error(checker, node, TARGET_KEY,
-			    "<%s> takes an object or an instance, no resource", tag_name(node));
-	else if (node->tag == TAG_DISCOVER && path->instance >= 0)
-		check_error(checker, node, TARGET_KEY,
-			    "<discover> takes an object, or an empty key for all of them");
-	else if (node->tag == TAG_READ && path->object != 1 && path->object != 2)
-		check_warning(checker, node, TARGET_KEY,
-			      "clients let a bootstrap server read objects 1 and 2 alone (OMA TS "
-			      "Core 6.1.7.4)");
 }
 
 static void
@@ -507,7 +134,7 @@ check_correction(struct checker *checker, struct task_node *node)
 	const struct task_attribute *when = &node->attributes[BOOTSTRAP_WHEN];
 	const struct task_attribute *finish = &node->attributes[BOOTSTRAP_FINISH];
 	size_t len = 0;
-	const char *text = constant_text(when, &len);
+	const char *text = check_constant_text(when, &len);
 	bool on = true;
 
 	check_word(checker, node, BOOTSTRAP_WHEN, when_by_name, "always, finishRefused");
@@ -577,18 +204,6 @@ check_defaults(struct checker *checker, const struct task_node *node)
 		check_error(checker, node, DEFAULTS_VALUE,
 			    "an empty attribute is null, which is no default: write ${''} for an "
 			    "empty text");
-}
-
-/* What a lwm2mBootstrap holds. */
-static void
-check_operation(struct checker *checker, struct task_node *node)
-{
-	if (node->tag == TAG_WRITE)
-		check_write(checker, node);
-	else if (node->tag == TAG_UPLOAD)
-		check_upload(checker, node);
-	else
-		check_target(checker, node);
 }
 
 /* What decides what is done, and tells of it. */
@@ -670,7 +285,7 @@ check_nodes(struct checker *checker, struct task_node *node, bool unconditional)
 			node->tag == TAG_IF || node->tag == TAG_FOREACH || node->tag == TAG_WHILE;
 
 		for (int i = 0; i < TASK_ATTRIBUTES; i++)
-			fold(checker, &node->attributes[i]);
+			check_fold(checker, &node->attributes[i]);
 		check_node(checker, node, unconditional);
 		checker->in_correction =
 			correction || (node->tag == TAG_BOOTSTRAP && node->correction);
