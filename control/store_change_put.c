@@ -200,10 +200,12 @@ store_change_rollback(struct store_change *change)
 	pthread_mutex_lock(&change->lock);
 	change->wish = CHANGE_ROLLBACK;
 	change->cancel = true;
-	sqlite3_interrupt(change->file->db);
 	pthread_cond_signal(&change->wake);
-	while (!change->done)
+	/* Again and again: between two statements it interrupts nothing. */
+	while (!change->done) {
+		sqlite3_interrupt(change->file->db);
 		wait_told(change);
+	}
 	close_change(change);
 	pthread_mutex_unlock(&change->lock);
 }
