@@ -2,7 +2,7 @@
  * task_tree.h - a task as plain structs, for the rooms of tasks/ alone.
  *
  *	task.c         XML to nodes: which tags and attributes there are, and where
- *	task_check*.c   keys, types, literal values, expressions of every node
+ *	task_check*.c  keys, types, literal values, expressions of every node
  *	task_vars.c    the variables it sets and reads
  *	task_rules.c   warnings about what the writes of a task add up to
  *	compile*.c     nodes and a device's values to steps
