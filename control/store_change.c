@@ -44,7 +44,7 @@ finish(struct store_change *change)
 
 	if (change->wish == CHANGE_COMMIT && change->cancel)
 		fail(change, SQLITE_INTERRUPT);
-	change->committing = save;
+	change->finishing = true;
 	pthread_mutex_unlock(&change->lock);
 	if (save)
 		code = change_sql_commit(change);

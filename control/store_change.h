@@ -42,7 +42,8 @@ struct store_change {
 	struct records queue;
 	bool open, done, ending;
 	bool cancel;     /* the outcome is to be nothing */
-	bool committing; /* too late for that */
+	bool finishing;  /* SQLite commits or undoes it: only it can tell how that ends, and an interrupt
+			  * would leave it half done */
 	enum change_wish wish;
 	int result; /* 0 or -errno: the first failure */
 	char error[STORE_ERROR_MAX];

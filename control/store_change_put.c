@@ -33,7 +33,7 @@ store_change_begin(struct store *store)
 		return NULL;
 	pthread_mutex_lock(&change->lock);
 	change->open = true;
-	change->done = change->cancel = change->committing = false;
+	change->done = change->cancel = change->finishing = false;
 	change->wish = CHANGE_OPEN;
 	change->result = 0;
 	pthread_mutex_unlock(&change->lock);
@@ -203,7 +203,8 @@ store_change_rollback(struct store_change *change)
 	pthread_cond_signal(&change->wake);
 	/* Again and again: between two statements it interrupts nothing. */
 	while (!change->done) {
-		sqlite3_interrupt(change->file->db);
+		if (!change->finishing)
+			sqlite3_interrupt(change->file->db);
 		wait_told(change);
 	}
 	close_change(change);
@@ -226,8 +227,7 @@ store_change_commit(struct store_change *change, unsigned wait_ms, void (*pump)(
 		if (pump)
 			pump(ctx);
 		pthread_mutex_lock(&change->lock);
-		/* Once SQLite commits, only it can tell how that ends. */
-		if (store_now_ms() < end || change->done || change->committing)
+		if (store_now_ms() < end || change->done || change->finishing)
 			continue;
 		change->cancel = true;
 		sqlite3_interrupt(change->file->db);

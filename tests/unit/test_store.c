@@ -391,6 +391,36 @@ Test(store, what_is_rolled_back_was_never_there)
 	world_end(&world);
 }
 
+/* Its thread is interrupted wherever it is, but for the rolling back itself. */
+Test(store, a_rollback_at_any_moment_leaves_no_trace_and_the_next_change_works)
+{
+	enum { ROLLBACKS = 300 };
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	for (unsigned round = 0; round < ROLLBACKS; round++) {
+		struct store_change *change = store_change_begin(world.store);
+
+		cr_assert_not_null(change);
+		for (unsigned i = 0; i < round * 7; i++) {
+			char name[32];
+			struct store_device device;
+
+			snprintf(name, sizeof name, "undone-%u", i);
+			device = device_named(1000 + i, name);
+			store_change_put_device(change, &device);
+		}
+		store_change_rollback(change);
+		if (round % 10 == 0)
+			cr_assert_eq(world_put_devices(&world, round / 10, round / 10 + 1), 0,
+				     "round %u: %s", round, world.error);
+	}
+	world_again(&world);
+	cr_expect_eq(world.n_devices, ROLLBACKS / 10, "%u", world.n_devices);
+	world_end(&world);
+}
+
 /* More than the queue holds at once: put waits for room. */
 Test(store, an_import_of_any_length_is_one_change)
 {
