@@ -10,6 +10,8 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
+#include "tools/storm/swarm_wire.h"
+
 enum {
 	BUFFERS = 16383, /* a core */
 	BUFFER_CACHE = 256,

@@ -93,8 +93,7 @@ void core_free(struct core *core);
 /* Once DPDK's environment stands: the clock runs. */
 void core_prepare(struct core *core, const struct crypto_ops *ops);
 
-/* Sends a question for the next hop of a port, and takes what comes. Before running. */
-void core_ask_next_hop(struct core *core, unsigned port);
+/* Takes what comes to a port, such as the answer to core_ask_next_hop(). Before running. */
 void core_listen(struct core *core, unsigned port);
 
 /* The thread of a core, until every core's plan is over or the swarm is told to stop. 0. */
