@@ -71,7 +71,7 @@ bool commands_may_aside(void *ctx, int argc, const char *const *argv);
 int commands_help_offline(const char *word);
 int commands_completion_offline(const char *shell);
 
-/* The table, for help. */
+/* The table: requests are found in it, help and completion are made of it. */
 extern const struct command commands[];
 extern const unsigned n_commands;
 

@@ -38,6 +38,14 @@ daemon_now_ms(void)
 }
 
 uint64_t
+daemon_wall_ms(uint64_t then_us)
+{
+	uint64_t now_us = dataplane_now_us();
+
+	return daemon_now_ms() - (now_us > then_us ? (now_us - then_us) / 1000 : 0);
+}
+
+uint64_t
 daemon_now_us(void)
 {
 	struct timespec now;

@@ -92,6 +92,8 @@ void daemon_pump(struct daemon *daemon);
 
 /* Wall clock. */
 uint64_t daemon_now_ms(void);
+/* The wall clock at a moment of the workers' clock; now where that is yet to come. */
+uint64_t daemon_wall_ms(uint64_t then_us);
 /* Monotonic. */
 uint64_t daemon_now_us(void);
 

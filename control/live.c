@@ -19,6 +19,15 @@ live_add(struct live_sessions *sessions)
 }
 
 void
+live_set_plan(struct plans *plans, struct live_session *session, struct plan *plan)
+{
+	if (plan)
+		plan_hold(plan);
+	plan_release(plans, session->plan);
+	session->plan = plan;
+}
+
+void
 live_remove(struct live_sessions *sessions, struct live_session *session)
 {
 	if (session->previous)

@@ -30,6 +30,9 @@ struct live_sessions {
 	unsigned count;
 };
 
+/* NULL: out of memory. */
 struct live_session *live_add(struct live_sessions *sessions);
+/* Holds this plan, NULL: none, and lets go of the one before. */
+void live_set_plan(struct plans *plans, struct live_session *session, struct plan *plan);
 /* Wipes it. Its plan must be let go of before. */
 void live_remove(struct live_sessions *sessions, struct live_session *session);
