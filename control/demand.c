@@ -168,6 +168,7 @@ cut_short(struct daemon *daemon, struct device *device, const struct session_eve
 	struct device_run run;
 
 	if (make_to_the_end(daemon, &request, &run) < 0) {
+		log_error("the rest of a device's run cannot be made");
 		demand_refuse(daemon, event, worker);
 		return;
 	}

@@ -205,6 +205,8 @@ on_refused(struct daemon *daemon, struct device *device, const struct session_ev
 	struct live_session *live = find_live(device, event, worker);
 	struct telling telling = { .daemon = daemon, .device = device, .event = event };
 
+	if (live && live->memory.seeded)
+		telling.memory = &live->memory;
 	telling.plan = live && live->plan ? live->plan : device->plan;
 	if (telling.plan)
 		tell_compiled(&telling);

@@ -74,8 +74,31 @@ report_no_task(const struct telling *telling, const char *summary)
 		log_info("device %s: %s", device_endpoint(telling->device, endpoint), summary);
 }
 
-void
-tell_compiled(const struct telling *telling)
+/* A log of what was compiled ahead is not kept a million times: it is made again. */
+static void
+tell_logged(const struct telling *telling, void (*tell)(const struct telling *telling))
+{
+	struct telling logged = *telling;
+	struct run_memory memory;
+	struct device_run run = { 0 };
+	const struct run_request request = {
+		.device = telling->device,
+		.format = telling->event->format,
+		.session = true,
+		.memory = &memory,
+	};
+
+	run_memory_init(&memory);
+	if (telling->plan->logs && !telling->memory &&
+	    device_run_make(telling->daemon, &request, &run) == 0)
+		logged.memory = &memory;
+	tell(&logged);
+	device_run_free(telling->daemon, &run);
+	run_memory_fini(&memory);
+}
+
+static void
+report_compiled(const struct telling *telling)
 {
 	const struct plan *plan = telling->plan;
 	char summary[TASK_SUMMARY_MAX];
@@ -101,6 +124,24 @@ tell_compiled(const struct telling *telling)
 	report_no_task(telling, summary);
 }
 
+static bool
+has_task_in(const struct plan *plan, enum plan_task_state state)
+{
+	for (unsigned i = 0; i < plan->n_tasks; i++)
+		if (plan->tasks[i].state == state)
+			return true;
+	return false;
+}
+
+void
+tell_compiled(const struct telling *telling)
+{
+	if (has_task_in(telling->plan, PLAN_OVER))
+		tell_logged(telling, report_compiled);
+	else
+		report_compiled(telling);
+}
+
 void
 tell_started(const struct telling *telling)
 {
@@ -108,29 +149,6 @@ tell_started(const struct telling *telling)
 	for (unsigned i = 0; i < telling->plan->n_tasks; i++)
 		if (telling->plan->tasks[i].state == PLAN_SENT)
 			set_report(telling, i, TASK_IN_PROGRESS, "in progress");
-}
-
-/* A log of what was compiled ahead is not kept a million times: it is made again. */
-static void
-tell_logged(const struct telling *telling, void (*tell)(const struct telling *telling))
-{
-	struct telling logged = *telling;
-	struct run_memory memory;
-	struct device_run run = { 0 };
-	const struct run_request request = {
-		.device = telling->device,
-		.format = telling->event->format,
-		.session = true,
-		.memory = &memory,
-	};
-
-	run_memory_init(&memory);
-	if (telling->plan->logs && !telling->memory &&
-	    device_run_make(telling->daemon, &request, &run) == 0)
-		logged.memory = &memory;
-	tell(&logged);
-	device_run_free(telling->daemon, &run);
-	run_memory_fini(&memory);
 }
 
 /* "PUT /0/2 answered 4.00 Bad Request, and 1 more was refused; " where steps were refused on the way */
@@ -235,21 +253,11 @@ report_failed(const struct telling *telling)
 	}
 }
 
-/* Whether something of it is to be sent: else compilation has said all there is to say. */
-static bool
-sends(const struct plan *plan)
-{
-	for (unsigned i = 0; i < plan->n_tasks; i++)
-		if (plan->tasks[i].state == PLAN_SENT)
-			return true;
-	return false;
-}
-
 void
 tell_failed(const struct telling *telling)
 {
-	if (sends(telling->plan))
+	if (has_task_in(telling->plan, PLAN_SENT))
 		tell_logged(telling, report_failed);
-	else
+	else /* compilation has said all there is to say */
 		tell_compiled(telling);
 }

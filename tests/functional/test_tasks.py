@@ -64,6 +64,8 @@ TASKS = {
     <write key="LwM2M Security.2.Secret Key" value="${sv.password.encodeHex}"/>
   </lwm2mBootstrap>""",
     "stops": '<lwm2mBootstrap>' + WRITE.format(0, 60) + '</lwm2mBootstrap><finish status="ERROR" message="no further"/>',
+    "not-today": '<log message="kind is ${sv.kind}"/><finish status="ERROR" message="not today"/>',
+    "never": '<log message="drew ${string.random(8).length}"/><finish status="ERROR" message="never"/>',
     "discards": '<store type="history" target="model" value="A1"/><log message="a word"/><lwm2mBootstrap/>',
     "roots": """
   <foreach list="${('id=' + device.id + '|ep=' + device.endpointName + '|domain=' + (device.domain ? 'none') +
@@ -150,6 +152,15 @@ def test_store_defaults_log_finish_join_leave_and_remove_property(bench):
     wait_for(lambda: "site" in values_of(bench, "effects"), "the property")
     effects_are_kept(bench)
     assert "word-to-hide" not in bench.log()
+
+
+@pytest.mark.parametrize("device,line", [("not-today", "kind is b"), ("never", "drew 8")])
+def test_a_task_that_sends_nothing_keeps_its_log(bench, device, line):
+    """Compiled ahead, or for its session: the log says why, and there is nothing else to look at."""
+    code, events = bench.device(f"ep={device}")
+    assert code == 1 and operations(events) == []
+    summary, log = ended(bench, device, "Error", line)
+    assert device.replace("-", " ") in summary
 
 
 def test_discarded_details_are_neither_log_nor_history(bench):
