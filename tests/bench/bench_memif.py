@@ -72,6 +72,7 @@ def come_first(nice):
 
 APPLIANCE_NICE, GENERATOR_NICE = -20, -10
 GENTLE = False
+STARTED = set()  # appliances: they end with us, whatever happens
 
 
 def meminfo(key):
@@ -142,6 +143,7 @@ class Appliance:
     def start(self):
         """Seconds until it serves."""
         begin = time.monotonic()
+        STARTED.add(self)
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen([f"{self.build}/control/cradled", "-c", self.folder / "cradle.conf"],
                                         stdout=self.log, stderr=self.log, preexec_fn=come_first(APPLIANCE_NICE),
@@ -154,22 +156,31 @@ class Appliance:
         return time.monotonic() - begin
 
     def ctl(self, *argv):
+        """A command's result; None where it is refused, or nobody answers."""
         done = subprocess.run([f"{self.build}/tools/cradlectl", "-s", self.socket, "--json", *argv], text=True,
                               capture_output=True)
+        self.said = done.stdout + done.stderr
         return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def ask(self, *argv):
+        """The same of one that must not fail."""
+        result = self.ctl(*argv)
+        if result is None:
+            sys.exit(f"cradlectl {' '.join(argv)} failed: {self.said}\n" + (self.folder / "log").read_text()[-2000:])
+        return result
 
     def sample(self):
         """(busy microseconds, counters) so far."""
-        return self.ctl("status")["workers"][0]["busy_us"], self.ctl("stats", "--all")["counters"]
+        return self.ask("status")["workers"][0]["busy_us"], self.ask("stats", "--all")["counters"]
 
     def progress(self):
         """(busy microseconds, bootstraps finished) so far, read together."""
-        status = self.ctl("status")
+        status = self.ask("status")
         return status["workers"][0]["busy_us"], status["bootstraps_finished"]
 
     def steps(self):
         """Busy microseconds so far, by the step of a turn."""
-        return self.ctl("status")["workers"][0]["busy_step_us"]
+        return self.ask("status")["workers"][0]["busy_step_us"]
 
     def storm_command(self, *argv, poll=True):
         return [f"{self.build}/tools/storm/cradlestorm", "--port",
@@ -320,16 +331,13 @@ def flood_and_devices(appliance, seconds):
 def outage(options, folder):
     """Everybody comes back at once, behind 2 s of network give or take one."""
     appliance = Appliance(options.build_dir, folder, OUTAGE_DEVICES, OUTAGE_SESSIONS)
-    try:
-        report, moved = appliance.storm("--burst", OUTAGE_DEVICES, "--psk", "--rtt", "2000:1000",
-                                        *(["--plot", options.plot] if options.plot else []), poll=False, timeout=600)
-        return {"outage_200k_s": report["seconds"], "outage_200k_failed": OUTAGE_DEVICES - report["done"],
-                "outage_200k_p50_us": report["latency_us"]["whole"]["p50"],
-                "outage_200k_p99_us": report["latency_us"]["whole"]["p99"],
-                "outage_200k_busy_s": moved["busy_us"] / 1e6,
-                "outage_200k_memory_mb": memory_kb(appliance.process.pid) / 1024}
-    finally:
-        appliance.stop()
+    report, moved = appliance.storm("--burst", OUTAGE_DEVICES, "--psk", "--rtt", "2000:1000",
+                                    *(["--plot", options.plot] if options.plot else []), poll=False, timeout=600)
+    return {"outage_200k_s": report["seconds"], "outage_200k_failed": OUTAGE_DEVICES - report["done"],
+            "outage_200k_p50_us": report["latency_us"]["whole"]["p50"],
+            "outage_200k_p99_us": report["latency_us"]["whole"]["p99"],
+            "outage_200k_busy_s": moved["busy_us"] / 1e6,
+            "outage_200k_memory_mb": memory_kb(appliance.process.pid) / 1024}
 
 
 def change_task(appliance):
@@ -347,9 +355,9 @@ def reload_under_load(appliance, size, rate, seconds):
     storm = subprocess.Popen(appliance.storm_command("--psk", "--rate", rate, "--duration", seconds, poll=False), text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=come_first(APPLIANCE_NICE))
     time.sleep(1)
-    done = appliance.ctl("reload")
-    if not done or not done["tasks_changed"]:
-        sys.exit(f"reload of {appliance.devices} devices was refused, or had nothing to do")
+    done = appliance.ask("reload")
+    if not done["tasks_changed"]:
+        sys.exit(f"reload of {appliance.devices} devices had nothing to do")
     report = json.loads(storm.communicate(timeout=120)[0])
     _, after = appliance.sample()
     lost = report["generator"]["rx_missed"] + report["generator"]["tx_full"]
@@ -364,7 +372,7 @@ def memory(appliances):
     """What a device costs in the dataplane, as the appliance counts it, and in the whole process."""
     sizes = list(appliances)
     few, many = appliances[sizes[0]], appliances[sizes[-1]]
-    figures = {"bytes_per_device": many.ctl("status")["bytes_per_device"]}
+    figures = {"bytes_per_device": many.ask("status")["bytes_per_device"]}
     figures |= {f"memory_{size}_mb": memory_kb(appliance.process.pid) / 1024 for size, appliance in appliances.items()}
     if few is not many:
         grown = memory_kb(many.process.pid) - memory_kb(few.process.pid)
@@ -459,7 +467,7 @@ def main():
     GENTLE = options.gentle
     if options.devices is None and not options.outage:
         options.devices = most_devices(options.quick)
-    appliances = {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="cradle-bench-") as folder:
         try:
             if options.outage:
@@ -469,7 +477,7 @@ def main():
                     appliances = open_appliances(options, pathlib.Path(folder))
                 figures = measure(options, appliances)
         finally:
-            for appliance in appliances.values():
+            for appliance in STARTED:
                 appliance.stop()
     for key in sorted(figures):
         print(f"{key:32} {figures[key]:12.4g}")
