@@ -125,8 +125,9 @@ def test_devices_from_a_file(storm):
     table = one.folder / "devices.csv"
     table.write_text("key_hex,endpoint\n" + "".join(
         f"{f'key-{n:07}'.encode().hex()},dev-{n:07}\n" for n in range(1, 21)))
-    code, report = one.run("--csv", table, "--psk", "--expect", one.folder / "expected")
-    assert code == 0 and report["done"] == 20
+    for devices, options in ((20, []), (1, ["--devices", 1])):  # all of the file, or as many as said
+        code, report = one.run("--csv", table, "--psk", "--expect", one.folder / "expected", *options)
+        assert code == 0 and report["done"] == devices
 
 
 @pytest.mark.parametrize("ports", [2, 1], ids=["a_port_each", "one_port_of_two_queues"])

@@ -27,7 +27,8 @@ static const struct option_text {
 	  "run on N CPUs: give N ports (or a multiple), or ports with N queues (1)", NULL },
 	{ OPTION_POLL, "poll", NULL, "never give the CPU away: for a CPU of our own", NULL },
 	{ OPTION_EAL_ARGS, "eal-args", "ARGS", "further arguments for DPDK", NULL },
-	{ OPTION_DEVICES, "devices", "N", "how many devices there are (1)", "Devices" },
+	{ OPTION_DEVICES, "devices", "N",
+	  "how many devices there are (1; with --csv all of the file)", "Devices" },
 	{ OPTION_PSK, "psk", NULL, "DTLS with pre-shared keys; else NoSec", NULL },
 	{ OPTION_CID, "cid", NULL, "offer connection ids (RFC 9146)", NULL },
 	{ OPTION_ENDPOINT, "endpoint", "PATTERN", "endpoint names (dev-%07u)", NULL },
@@ -93,13 +94,14 @@ print_misbehaviours(void)
 	for (int i = MISBEHAVE_NOT + 1; i < MISBEHAVIOURS; i++) {
 		const struct misbehave_info *info = &misbehave_infos[i];
 
-		printf("  %-21s %s%s%s\n  %-21s   %s\n", info->name, info->counter_psk,
+		printf("  %-21s %s%s%s\n                          %s\n", info->name,
+		       info->counter_psk,
 		       info->counter && strcmp(info->counter, info->counter_psk) != 0 ? "; NoSec: "
 										      : "",
 		       !info->counter                                  ? " (needs --psk)"
 		       : strcmp(info->counter, info->counter_psk) != 0 ? info->counter
 								       : "",
-		       "", info->text);
+		       info->text);
 	}
 }
 

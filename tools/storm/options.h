@@ -5,16 +5,14 @@
 
 #include "tools/storm/swarm.h"
 
-enum { OPTIONS_TEXT_MAX = 64 };
-
 struct options {
 	struct swarm_config swarm;
 	struct names names;
 	struct expect expect;
 	const char *learn; /* file for what the one device is told, or NULL */
-	const char *json; /* file, or NULL */
-	const char *plot; /* file, or NULL */
-	const char *pcap; /* file to write requests to instead of running, or NULL */
+	const char *json;  /* file, or NULL */
+	const char *plot;  /* file, or NULL */
+	const char *pcap;  /* file to write requests to instead of running, or NULL */
 	const char *server_text;
 };
 

@@ -25,7 +25,6 @@ options_set_defaults(struct options *options)
 		.vlan = LINK_UNTAGGED,
 		.cpu = -1,
 		.n_cores = 1,
-		.devices = 1,
 		.seed = 1,
 		.drain_s = -1,
 		.progress = isatty(STDERR_FILENO),
@@ -106,8 +105,8 @@ options_complete(struct options *options)
 		memcpy(swarm->net.next_hop, swarm->net.server, sizeof swarm->net.next_hop);
 	if (!options->names.identity.before_len && !options->names.identity.numbered)
 		options->names.identity = options->names.endpoint;
-	if (options->names.count && swarm->devices == 1)
-		swarm->devices = options->names.count;
+	if (!swarm->devices)
+		swarm->devices = options->names.count ? options->names.count : 1;
 	if (complete_plan(options) < 0 || check_misbehave(&swarm->fleet) < 0)
 		return -1;
 	if (net_fit(&swarm->net, swarm->devices) < 0)
