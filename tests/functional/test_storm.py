@@ -179,9 +179,10 @@ def test_a_lossy_network_fails_nobody(storm, security):
     network = report["network"]
     assert network["lost"] and network["duplicated"] and network["reordered"]
     assert report["wire"]["retransmitted"] > 0
-    # A finish whose answer was lost is answered again: the server has them all as finished, too.
-    wait_for(lambda: one.daemon.counters()["bs_finished"] >= moved["bs_finished"], "late answers")
-    assert moved["bs_finished"] == DEVICES
+    # A device is through once it answered Finish. Where that answer was lost, and those to its copies until the generator
+    # ended, the server still asks.
+    asking = sum(worker["running"] for worker in one.daemon.result("status")["workers"])
+    assert moved["bs_finished"] + asking == moved["bs_started"] == DEVICES and asking < DEVICES / 10
 
 
 def test_corruption_is_told_by_checksums(storm):
