@@ -430,7 +430,7 @@ def change_devices(appliances):
 
 
 def measure(options, appliances):
-    seconds, runs = (0.5, 2) if options.quick else (3, 5)
+    seconds, runs = (0.5, 4) if options.quick else (3, 5)
     figures = memory(appliances)
     few, largest = appliances["10k"], list(appliances)[-1]
     for size, appliance in appliances.items():

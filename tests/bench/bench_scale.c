@@ -34,7 +34,7 @@ enum {
 	DATAGRAM = 512,
 	/* A round takes milliseconds, so that some fall between what else the machine does. */
 	ROUNDS = 60,
-	QUICK_ROUNDS = 12,
+	QUICK_ROUNDS = 24,
 	PASSES_NOSEC = 1 + POPULATION_STEPS,
 	PASSES_PSK = 3 + PASSES_NOSEC, /* two ClientHellos and the last flight before */
 	SIZES = 4,
