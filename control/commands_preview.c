@@ -6,8 +6,8 @@
 
 #include "control/show.h"
 #include "control/trace.h"
-#include "tasks/decode.h"
-#include "tasks/describe.h"
+#include "tasks/content/decode.h"
+#include "tasks/content/describe.h"
 
 enum {
 	STEP_TEXT_MAX = 1 << 16,

@@ -9,7 +9,7 @@
 #include "control/inventory.h"
 #include "control/profile.h"
 #include "control/resources.h"
-#include "tasks/expr.h"
+#include "tasks/expr/expr.h"
 
 /* The device at hand and what is known of the moment. */
 struct device_view {

@@ -8,7 +8,7 @@
 
 #include "control/daemon.h"
 #include "control/device_env.h"
-#include "tasks/write.h"
+#include "tasks/compile/write.h"
 
 enum { RANDOM_BLOCK = 32 };
 

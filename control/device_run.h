@@ -16,7 +16,7 @@
 #include "control/inventory.h"
 #include "control/plan.h"
 #include "control/text.h"
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 
 struct daemon;
 

@@ -15,7 +15,7 @@
 #include "control/reports.h"
 #include "control/resources.h"
 #include "control/task_set.h"
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 
 struct generation {
 	uint32_t number;

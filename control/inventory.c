@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "control/setting_values.h"
-#include "tasks/encode.h"
+#include "tasks/content/encode.h"
 
 enum { MALLOC_HEAD = sizeof(size_t) };
 

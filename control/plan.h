@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 
 struct generation;
 struct policy_task;

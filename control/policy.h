@@ -14,10 +14,10 @@
 #include "control/conf_text.h"
 #include "control/schedule.h"
 #include "tasks/arena.h"
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 #include "tasks/diag.h"
-#include "tasks/expr.h"
-#include "tasks/task.h"
+#include "tasks/expr/expr.h"
+#include "tasks/model/task.h"
 
 enum {
 	POLICY_FILE_MAX = 16 << 20,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "control/policy_internal.h"
-#include "tasks/write.h"
+#include "tasks/compile/write.h"
 
 const char *const task_repetition_names[TASK_REPETITIONS] = {
 	[REPETITION_REPEAT] = "repeat",

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "control/names.h"
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 
 struct store;
 

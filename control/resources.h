@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "tasks/arena.h"
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 #include "tasks/diag.h"
 
 enum { RESOURCE_NAME_MAX = 255 };

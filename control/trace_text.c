@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "control/address.h"
-#include "tasks/encode.h"
+#include "tasks/content/encode.h"
 
 struct name {
 	unsigned number;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 
 enum {
 	ROUNDS = 15,

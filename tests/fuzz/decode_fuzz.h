@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tasks/decode.h"
+#include "tasks/content/decode.h"
 
 enum { FUZZ_HEADER = 4, FUZZ_OUT = 1 << 16 };
 

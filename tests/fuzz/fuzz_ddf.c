@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tasks/objects.h"
+#include "tasks/objects/objects.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

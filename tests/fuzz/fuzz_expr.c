@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tasks/expr.h"
+#include "tasks/expr/expr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tasks/key.h"
+#include "tasks/objects/key.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tasks/link_format.h"
+#include "tasks/content/link_format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

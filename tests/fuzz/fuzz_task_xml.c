@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tasks/batch_build.h"
-#include "tasks/compile.h"
-#include "tasks/describe.h"
+#include "tasks/compile/batch_build.h"
+#include "tasks/compile/compile.h"
+#include "tasks/content/describe.h"
 
 enum { ANSWERS_MAX = 4 };
 

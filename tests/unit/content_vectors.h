@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "tasks/encode.h"
+#include "tasks/content/encode.h"
 
 enum { RECORDS = 12 };
 

@@ -7,8 +7,8 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/expr.h"
-#include "tasks/expr_internal.h"
+#include "tasks/expr/expr.h"
+#include "tasks/expr/expr_internal.h"
 
 /* ---- a small world ---- */
 

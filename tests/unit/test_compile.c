@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/compile_internal.h"
+#include "tasks/compile/compile_internal.h"
 
 /* Settings of the device at hand: NAME, VALUE, ..., NULL. */
 static const char *const *settings;

@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/compile_internal.h"
-#include "tasks/describe.h"
+#include "tasks/compile/compile_internal.h"
+#include "tasks/content/describe.h"
 
 enum { LOADED_MAX = 64, TEXT_MAX = 4000 };
 

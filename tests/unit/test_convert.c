@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/convert.h"
+#include "tasks/content/convert.h"
 
 static struct arena arena;
 

@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/decode.h"
-#include "tasks/decode_internal.h"
+#include "tasks/content/decode.h"
+#include "tasks/content/decode_internal.h"
 #include "tests/unit/content_vectors.h"
 
 enum { BYTES_MAX = 4096 };

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 
 #include "tasks/base64.h"
-#include "tasks/encode.h"
+#include "tasks/content/encode.h"
 #include "tasks/number.h"
 #include "tests/unit/content_vectors.h"
 

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/key.h"
+#include "tasks/objects/key.h"
 
 static const char extra[] =
 	"<LWM2M><Object><Name>Location</Name><ObjectID>3336</ObjectID></Object>"

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/link_format.h"
+#include "tasks/content/link_format.h"
 
 /* "path ssid uri;" of every link: "-" where there is none. */
 static const char *

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/objects_internal.h"
+#include "tasks/objects/objects_internal.h"
 
 static struct diag_list diags;
 static struct objects *objects;

@@ -6,7 +6,7 @@
 
 #include "control/policy.h"
 #include "control/server_uri.h"
-#include "tasks/compile.h"
+#include "tasks/compile/compile.h"
 
 static struct diag_list diags;
 static struct arena arena;

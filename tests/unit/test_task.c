@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/task_tree.h"
+#include "tasks/model/task_tree.h"
 
 static struct objects *objects;
 static struct diag_list diags;

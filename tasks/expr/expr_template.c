@@ -1,0 +1,248 @@
+/*
+ * expr_template.c - literal text with ${ } parts.
+ */
+#include <string.h>
+
+#include "tasks/expr/expr_internal.h"
+
+enum {
+	TEMPLATE_MAX = 1 << 20, /* bytes of text; a whole task is shorter */
+	SCRATCH_MAX = 1 << 20,  /* bytes that folding one constant may take */
+};
+
+struct part {
+	struct text text; /* when node is NULL */
+	const struct node *node;
+	struct part *next;
+};
+
+struct template
+{
+	const char *source; /* its text; nodes count their places from here */
+	const struct part *parts;
+	size_t n_parts;
+	enum expr_depends depends;
+	const struct expr_name *variables;
+};
+
+/* ---- parsing ---- */
+
+/* After a syntax error: to the closing brace, without further reports. */
+static void
+skip_expression(struct parser *p)
+{
+	bool quiet = p->quiet;
+
+	p->quiet = true;
+	while (p->token.kind != TOKEN_CLOSE && p->token.kind != TOKEN_END)
+		lexer_next(p);
+	p->quiet = quiet;
+}
+
+/* "${" stands at `start`, p->at behind it. NULL after an error; then p->at is behind the part, too. */
+static const struct node *
+parse_part(struct parser *p, uint32_t start)
+{
+	const struct expr_name *variables = p->variables;
+	const struct node *node = NULL;
+
+	p->taken_end = (uint32_t)p->at;
+	lexer_next(p);
+	if (p->token.kind == TOKEN_CLOSE)
+		parser_error(p, start, "'${}' holds no expression; the empty text is ${''}");
+	else if (p->token.kind == TOKEN_END)
+		parser_error(p, start, "this '${' has no closing brace");
+	else
+		node = parse_expression(p);
+	if (node && p->token.kind == TOKEN_END)
+		parser_error(p, start, "this '${' has no closing brace");
+	else if (node && p->token.kind != TOKEN_CLOSE && p->token.kind != TOKEN_BROKEN)
+		parser_error(p, p->token.start, "expected an operator or '}', not %s",
+			     token_describe(&p->token));
+	skip_expression(p);
+	if (node && !p->failed && node->depends == EXPR_CONSTANT && variables == p->variables)
+		build_check_constant(p, node);
+	return node;
+}
+
+static struct part *
+add_part(struct parser *p, struct part ***tail)
+{
+	struct part *part = arena_alloc(p->arena, sizeof *part);
+
+	if (!part)
+		return parser_out_of_memory(p);
+	*part = (struct part){ 0 };
+	**tail = part;
+	*tail = &part->next;
+	return part;
+}
+
+/* The place of the next "${" from `at` on, or the end. */
+static size_t
+find_expression(const struct parser *p, size_t at)
+{
+	while (at < p->len) {
+		const char *dollar = memchr(p->text + at, '$', p->len - at);
+
+		if (!dollar)
+			break;
+		at = (size_t)(dollar - p->text);
+		if (at + 1 < p->len && p->text[at + 1] == '{')
+			return at;
+		at++;
+	}
+	return p->len;
+}
+
+/* One literal or one ${ } part. */
+static void
+parse_next(struct parser *p, struct template *template, struct part ***tail)
+{
+	size_t start = p->at, end = find_expression(p, start);
+	struct part *part = add_part(p, tail);
+
+	if (!part) {
+		p->at = p->len;
+		return;
+	}
+	template->n_parts++;
+	if (end > start) {
+		part->text = (struct text){ p->text + start, end - start };
+		p->at = end;
+		return;
+	}
+	p->at = start + 2;
+	part->node = parse_part(p, (uint32_t)start);
+	if (part->node && part->node->depends > template->depends)
+		template->depends = part->node->depends;
+}
+
+/* Null in mixed text always fails, so a constant one is an error now. */
+static void
+check_mixed(struct parser *p, const struct template *template)
+{
+	if (template->n_parts < 2 || p->failed)
+		return;
+	for (const struct part *part = template->parts; part; part = part->next) {
+		if (part->node && part->node->kinds == KIND(NULL))
+			parser_error(p, part->node->start,
+				     "null can't be part of a text; the empty text is ''");
+		else if (part->node && !(part->node->kinds & (KINDS_PRINTED | KIND(NULL))))
+			parser_error(p, part->node->start,
+				     "bytes can't be part of a text; use .hex or .base64");
+	}
+}
+
+struct template *
+template_parse(struct arena *arena, const char *text, size_t len, const struct place *place,
+	       struct diag_list *diags)
+{
+	struct parser p = { .arena = arena, .len = len, .place = place, .diags = diags };
+	struct template *template = arena_alloc(arena, sizeof *template);
+	struct part *first = NULL, **tail = &first;
+
+	if (len > TEMPLATE_MAX) {
+		p.len = 0;
+		parser_error(&p, 0, "this text is longer than %d bytes", TEMPLATE_MAX);
+		return NULL;
+	}
+	p.text = arena_copy(arena, text, len);
+	if (!template || !p.text) {
+		p.len = 0;
+		return parser_out_of_memory(&p);
+	}
+	*template = (struct template){ .source = p.text, .depends = EXPR_CONSTANT };
+	arena_init(&p.scratch, SCRATCH_MAX);
+	while (p.at < p.len)
+		parse_next(&p, template, &tail);
+	template->parts = first;
+	template->variables = p.variables;
+	check_mixed(&p, template);
+	arena_fini(&p.scratch);
+	return p.failed ? NULL : template;
+}
+
+/* ---- what is known of it ---- */
+
+enum expr_depends
+template_depends(const struct template *template)
+{
+	return template->depends;
+}
+
+bool
+template_is_literal(const struct template *template, const char **text, size_t *len)
+{
+	const struct part *only = template->parts;
+
+	if (template->n_parts > 1 || (only && only->node))
+		return false;
+	*text = only ? only->text.at : "";
+	*len = only ? only->text.len : 0;
+	return true;
+}
+
+bool
+template_next_var(const struct template *template, const void **cursor, const char **name,
+		  size_t *len)
+{
+	const struct expr_name *var =
+		*cursor ? ((const struct expr_name *)*cursor)->next : template->variables;
+
+	if (!var)
+		return false;
+	*cursor = var;
+	*name = var->name.at;
+	*len = var->name.len;
+	return true;
+}
+
+unsigned
+template_kinds(const struct template *template)
+{
+	if (!template->n_parts)
+		return KIND(NULL);
+	if (template->n_parts == 1 && template->parts->node)
+		return template->parts->node->kinds;
+	return KIND(STRING);
+}
+
+/* ---- evaluation ---- */
+
+static bool
+evaluate_mixed(struct run *run, const struct template *template, struct value *out)
+{
+	struct text *texts = expr_alloc(run, template->n_parts * sizeof *texts);
+	struct value value;
+	size_t used = 0;
+
+	if (!texts)
+		return false;
+	for (const struct part *part = template->parts; part; part = part->next, used++) {
+		if (!part->node)
+			texts[used] = part->text;
+		else if (!expr_evaluate(run, part->node, &value) ||
+			 !expr_text_of(run, part->node, &value, &texts[used]))
+			return false;
+	}
+	return expr_join(run, texts, used, out);
+}
+
+int
+template_eval(const struct template *template, struct expr_eval *eval, struct value *out)
+{
+	struct run run = { .eval = eval, .source = template->source, .work = EXPR_WORK_MAX };
+	const struct part *first = template->parts;
+
+	*out = (struct value){ .kind = VALUE_NULL };
+	eval->error[0] = '\0';
+	if (!first)
+		return 0;
+	if (template->n_parts > 1)
+		return evaluate_mixed(&run, template, out) ? 0 : -1;
+	if (first->node)
+		return expr_evaluate(&run, first->node, out) ? 0 : -1;
+	expr_give_text(out, first->text.at, first->text.len);
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* A task's tags, for a person who wants to know what it does. */
+#include "tasks/model/task_tree.h"
+
+enum { SECURITY_OBJECT = 0, SECRET_KEY = 5 }; /* OMA TS Core E.1 */
+
+/* What a write puts in its value may be a key: /0/x/5, or a place that only a device tells. */
+static bool
+writes_key(const struct task_node *node)
+{
+	const struct lwm2m_path *path = &node->write.key.path;
+
+	if (node->tag != TAG_WRITE)
+		return false;
+	return !node->write.key_known ||
+	       (path->object == SECURITY_OBJECT && path->resource == SECRET_KEY);
+}
+
+static void
+describe_tag(const struct task_node *node, unsigned depth, task_tag_visitor *visit, void *ctx)
+{
+	struct task_tag_line line = { .depth = depth, .name = tag_name(node), .line = node->line };
+
+	for (int i = 0; i < TASK_ATTRIBUTES; i++) {
+		const struct task_attribute *attribute = &node->attributes[i];
+
+		if (!attribute->given)
+			continue;
+		line.attributes[line.n_attributes].name = tag_rules[node->tag].attributes[i].name;
+		line.attributes[line.n_attributes].text = attribute->text;
+		line.attributes[line.n_attributes].secret = i == WRITE_VALUE && writes_key(node);
+		line.n_attributes++;
+	}
+	visit(ctx, &line);
+}
+
+static void
+describe(const struct task_node *node, unsigned depth, task_tag_visitor *visit, void *ctx)
+{
+	for (; node; node = node->next) {
+		describe_tag(node, depth, visit, ctx);
+		describe(node->children, depth + 1, visit, ctx);
+		if (!node->otherwise)
+			continue;
+		describe_tag(node->otherwise, depth, visit, ctx);
+		describe(node->otherwise->children, depth + 1, visit, ctx);
+	}
+}
+
+void
+task_describe(const struct task *task, task_tag_visitor *visit, void *ctx)
+{
+	describe(task->root->children, 0, visit, ctx);
+}
