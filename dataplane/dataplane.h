@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/counters.h"
-#include "dataplane/core/directory.h"
+#include "dataplane/core/tables/directory.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/slow_lane.h"
 #include "dataplane/core/stack.h"

@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/core/dialogue.h"
-#include "dataplane/core/intake.h"
-#include "dataplane/core/look_ahead.h"
-#include "dataplane/core/secured.h"
-#include "dataplane/core/session_events.h"
+#include "dataplane/core/bootstrap/dialogue.h"
+#include "dataplane/core/bootstrap/intake.h"
+#include "dataplane/core/bootstrap/look_ahead.h"
+#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/stack_state.h"
-#include "dataplane/core/trace.h"
+#include "dataplane/core/sessions/trace.h"
 
 enum {
 	LINE = 64,

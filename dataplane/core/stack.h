@@ -21,9 +21,9 @@
 #include <stdint.h>
 
 #include "dataplane/core/counters.h"
-#include "dataplane/core/directory.h"
+#include "dataplane/core/tables/directory.h"
 #include "dataplane/core/peer.h"
-#include "dataplane/core/rng.h"
+#include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/slow_lane.h"
 
 enum {

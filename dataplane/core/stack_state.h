@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/answer_pool.h"
-#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/tables/answer_pool.h"
+#include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/counters.h"
-#include "dataplane/core/directory.h"
-#include "dataplane/core/ratelimit.h"
-#include "dataplane/core/session.h"
-#include "dataplane/core/siphash.h"
+#include "dataplane/core/tables/directory.h"
+#include "dataplane/core/tables/ratelimit.h"
+#include "dataplane/core/sessions/session.h"
+#include "dataplane/core/crypto/siphash.h"
 #include "dataplane/core/stack.h"
 
 enum { NO_SLOT = UINT32_MAX };

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "dataplane/core/rng_drbg.h"
+#include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/io/eal.h"
 #include "dataplane/io/port.h"

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/core/coap_msg.h"
-#include "dataplane/core/directory.h"
-#include "dataplane/core/ratelimit.h"
-#include "dataplane/core/session_table.h"
-#include "dataplane/core/timer_wheel.h"
+#include "dataplane/core/coap/coap_msg.h"
+#include "dataplane/core/tables/directory.h"
+#include "dataplane/core/tables/ratelimit.h"
+#include "dataplane/core/tables/session_table.h"
+#include "dataplane/core/tables/timer_wheel.h"
 
 enum {
 	ROUNDS = 15,

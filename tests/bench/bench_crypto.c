@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/core/crypto.h"
-#include "dataplane/core/rng_drbg.h"
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/crypto/rng_drbg.h"
 
 enum {
 	BACKENDS_MAX = 4,

@@ -29,8 +29,8 @@
 
 #include <mbedtls/ssl_cookie.h>
 
-#include "dataplane/core/rng_drbg.h"
-#include "dataplane/core/siphash.h"
+#include "dataplane/core/crypto/rng_drbg.h"
+#include "dataplane/core/crypto/siphash.h"
 #include "tests/support/dtls_client.h"
 #include "tests/bench/openssl_handshake.h"
 #include "tests/support/dtls_mbedtls.h"

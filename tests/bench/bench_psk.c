@@ -15,8 +15,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/core/coap_defs.h"
-#include "dataplane/core/rng_drbg.h"
+#include "dataplane/core/coap/coap_defs.h"
+#include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/core/stack.h"
 #include "tests/support/dtls_client.h"
 

@@ -23,8 +23,8 @@
 
 #include <x86intrin.h>
 
-#include "dataplane/core/coap_defs.h"
-#include "dataplane/core/rng_drbg.h"
+#include "dataplane/core/coap/coap_defs.h"
+#include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/core/stack.h"
 #include "tests/bench/population.h"
 #include "tests/support/dtls_client.h"

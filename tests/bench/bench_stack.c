@@ -18,9 +18,9 @@
 
 #include <x86intrin.h>
 
-#include "dataplane/core/coap_defs.h"
-#include "dataplane/core/crypto.h"
-#include "dataplane/core/rng_drbg.h"
+#include "dataplane/core/coap/coap_defs.h"
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/core/stack.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/core/coap_defs.h"
+#include "dataplane/core/coap/coap_defs.h"
 
 enum {
 	OWNER = 16, /* what the control side keeps in front of a batch */

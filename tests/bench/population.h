@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "dataplane/core/directory.h"
+#include "dataplane/core/tables/directory.h"
 
 enum {
 	POPULATION_NAME = 19, /* "urn:imei:" and ten digits */

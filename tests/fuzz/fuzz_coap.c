@@ -1,7 +1,7 @@
 /* Any datagram: no byte beyond it is read, and a sound message is rewritten to the same bytes. */
 #include <stdlib.h>
 
-#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/coap/coap_msg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/core/dtls_record.h"
+#include "dataplane/core/dtls/dtls_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "dataplane/core/dtls_flight.h"
-#include "dataplane/core/dtls_handshake.h"
+#include "dataplane/core/dtls/dtls_flight.h"
+#include "dataplane/core/dtls/dtls_handshake.h"
 
 enum { DTLS_WORLD_DATAGRAM = 1500 };
 

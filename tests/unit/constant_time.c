@@ -12,7 +12,7 @@
 
 #include <valgrind/memcheck.h>
 
-#include "dataplane/core/crypto.h"
+#include "dataplane/core/crypto/crypto.h"
 
 enum {
 	SKIPPED = 77, /* as meson wants it */

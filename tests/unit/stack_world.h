@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataplane/core/coap_msg.h"
-#include "dataplane/core/directory.h"
+#include "dataplane/core/coap/coap_msg.h"
+#include "dataplane/core/tables/directory.h"
 #include "dataplane/core/stack.h"
 #include "tasks/batch.h"
 

@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "dataplane/core/answer_pool.h"
+#include "dataplane/core/tables/answer_pool.h"
 
 enum { COUNT = 3, CAPACITY = 100 };
 

@@ -4,9 +4,9 @@
 
 #include <criterion/criterion.h>
 
-#include "dataplane/core/bootstrap.h"
-#include "dataplane/core/bootstrap_query.h"
-#include "dataplane/core/coap_defs.h"
+#include "dataplane/core/bootstrap/bootstrap.h"
+#include "dataplane/core/bootstrap/bootstrap_query.h"
+#include "dataplane/core/coap/coap_defs.h"
 #include "tasks/batch.h"
 
 /* ---- the table ---- */

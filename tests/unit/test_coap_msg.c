@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/coap/coap_msg.h"
 
 enum { BYTES_MAX = 256 };
 

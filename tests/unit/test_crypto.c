@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dataplane/core/crypto.h"
-#include "dataplane/core/crypto_backend.h"
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/crypto/crypto_backend.h"
 
 enum {
 	LEN_MAX = 300,

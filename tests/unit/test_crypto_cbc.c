@@ -1,7 +1,7 @@
 /*
  * CBC records, made by hand with every padding that a peer may choose and every one it may not.
  */
-#include "dataplane/core/crypto_cbc.c"
+#include "dataplane/core/crypto/crypto_cbc.c"
 
 #include <criterion/criterion.h>
 

@@ -9,7 +9,7 @@
 #include <criterion/criterion.h>
 
 /* To reach the tables: some tests make all names collide. */
-#include "dataplane/core/directory_index.c"
+#include "dataplane/core/tables/directory_index.c"
 
 static const uint8_t seed[16] = { 1, 2, 3, 4 };
 static const uint8_t key[16] = { 0x4b };

@@ -1,7 +1,7 @@
 /* ClientHello: shape and choice (RFC 5246 7.4.1.2, RFC 6347 4.2.1). */
 #include <criterion/criterion.h>
 
-#include "dataplane/core/dtls_hello.h"
+#include "dataplane/core/dtls/dtls_hello.h"
 
 /*
  * A hello with cookie, two suites, and extended_master_secret: version at 0, session id length at

@@ -4,7 +4,7 @@
 
 #include <mbedtls/ccm.h>
 
-#include "dataplane/core/dtls_record.h"
+#include "dataplane/core/dtls/dtls_record.h"
 
 static const struct crypto_ops *ops;
 static struct counters counters;

@@ -4,8 +4,8 @@
 
 #include <criterion/criterion.h>
 
-#include "dataplane/core/coap_block1.h"
-#include "dataplane/core/coap_exchange.h"
+#include "dataplane/core/coap/coap_block1.h"
+#include "dataplane/core/coap/coap_exchange.h"
 
 static const struct exchange_timing rfc7252 = { 2000000, 150, 4 };
 

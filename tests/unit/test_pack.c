@@ -1,7 +1,7 @@
 /* Bootstrap-Packs: asked for, made by the control side, served in blocks, served again. */
 #include <criterion/criterion.h>
 
-#include "dataplane/core/bootstrap_query.h"
+#include "dataplane/core/bootstrap/bootstrap_query.h"
 #include "tests/unit/scripted_peer.h"
 
 enum { PACK_BYTES = 3000 };

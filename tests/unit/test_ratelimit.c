@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "dataplane/core/ratelimit.h"
+#include "dataplane/core/tables/ratelimit.h"
 
 static unsigned
 take_all(struct ratelimit *limit, uint64_t now_us)

@@ -1,7 +1,7 @@
 /*
  * The generator against NIST's vectors, and its pool, wiping and reseeding.
  */
-#include "dataplane/core/rng_drbg.c"
+#include "dataplane/core/crypto/rng_drbg.c"
 
 #include <criterion/criterion.h>
 

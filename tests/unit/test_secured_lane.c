@@ -1,7 +1,7 @@
 /* The stack's end of the slow lane: what goes there, what comes back, what comes too late, and that nothing stays behind. */
 #include <criterion/criterion.h>
 
-#include "dataplane/core/secured_state.h"
+#include "dataplane/core/sessions/secured_state.h"
 #include "tests/support/dtls_client.h"
 #include "tests/unit/stack_world.h"
 

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 /* To reach the chains: some tests make all peers share one. */
-#include "dataplane/core/session_table.c"
+#include "dataplane/core/tables/session_table.c"
 
 struct element {
 	struct session_node node;

@@ -1,7 +1,7 @@
 /* SipHash-1-3 against the vectors of its reference implementation. */
 #include <criterion/criterion.h>
 
-#include "dataplane/core/siphash.h"
+#include "dataplane/core/crypto/siphash.h"
 
 /* Key 00..0f; vector n is the hash of the n bytes 00, 01, ...: every tail length, up to seven whole
  * words. */

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "dataplane/core/timer_wheel.h"
+#include "dataplane/core/tables/timer_wheel.h"
 
 enum {
 	ELEMENTS = 500,

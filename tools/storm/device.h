@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/coap_defs.h"
-#include "dataplane/core/timer_wheel.h"
+#include "dataplane/core/coap/coap_defs.h"
+#include "dataplane/core/tables/timer_wheel.h"
 #include "tools/storm/expect.h"
 #include "tools/storm/histogram.h"
 #include "tools/storm/lesson.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/coap/coap_msg.h"
 #include "tools/storm/device_internal.h"
 #include "tools/storm/random.h"
 

@@ -1,7 +1,7 @@
 /* What a device sends, and how it spoils that when told to. */
 #include <string.h>
 
-#include "dataplane/core/coap_msg.h"
+#include "dataplane/core/coap/coap_msg.h"
 #include "tools/storm/device_internal.h"
 #include "tools/storm/random.h"
 

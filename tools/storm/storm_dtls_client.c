@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "dataplane/core/dtls_message.h"
-#include "dataplane/core/dtls_schedule.h"
+#include "dataplane/core/dtls/dtls_message.h"
+#include "dataplane/core/dtls/dtls_schedule.h"
 
 enum { BODY_MAX = 256 };
 

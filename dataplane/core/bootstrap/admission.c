@@ -1,0 +1,331 @@
+#include "dataplane/core/bootstrap/admission.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap/bootstrap_request.h"
+#include "dataplane/core/bootstrap/dialogue.h"
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/trace.h"
+
+/* What refuses a request, as its code; COAP_EMPTY is none. */
+static uint8_t
+busy(struct stack *stack)
+{
+	count(&stack->counters, COUNTER_bs_refused_busy);
+	return COAP_SERVICE_UNAVAILABLE;
+}
+
+/* Over DTLS a device whose identity has another endpoint name. */
+static void
+tell_turned_away(struct stack *stack, const struct sender *from,
+		 const struct bootstrap_query *query, const struct dtls_session *association)
+{
+	events_tell_turned_away(stack, from->peer, association->device, CAUSE_IDENTITY,
+				query->endpoint, query->endpoint_len);
+}
+
+static uint8_t
+refuse_unknown(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+	       const struct dtls_session *association)
+{
+	count(&stack->counters, COUNTER_bs_refused_unknown);
+	events_tell_stranger(stack, from->peer, query->format, query->endpoint,
+			     query->endpoint_len);
+	if (association)
+		tell_turned_away(stack, from, query, association);
+	return COAP_BAD_REQUEST;
+}
+
+/* A known device without anything to be sent: the control side says why in a report, so it must
+ * hear of it. */
+static uint8_t
+refuse_no_batch(struct stack *stack, const struct sender *from, const struct device_entry *entry,
+		uint16_t format)
+{
+	const struct session_event event = {
+		.kind = SESSION_REFUSED,
+		.format = format,
+		.device = entry->id,
+		.peer = *from->peer,
+		.time_us = stack->now_us,
+		.started_us = stack->now_us,
+	};
+
+	if (!events_tell(stack, &event))
+		return busy(stack);
+	count(&stack->counters, COUNTER_bs_refused_no_batch);
+	return COAP_BAD_REQUEST;
+}
+
+/* The session to run on: the peer's own, cleared of a former run, or a new one. NULL: no room, or
+ * the outcome of the former run can't be told yet and would be lost. */
+static struct session *
+session_for(struct stack *stack, const struct sender *from)
+{
+	struct session *session = from->session;
+
+	if (!session)
+		return dialogue_open(stack, from);
+	dialogue_supersede(stack, session);
+	if (session->untold)
+		events_retry(stack);
+	return session->untold ? NULL : session;
+}
+
+static uint8_t
+begin(struct stack *stack, struct sender *from, const struct dialogue_run *run, enum counter origin)
+{
+	struct session *session = session_for(stack, from);
+
+	if (!session)
+		return busy(stack);
+	session->link = *from->link;
+	if (dialogue_start(stack, session, run)) {
+		count(&stack->counters, origin);
+		return COAP_EMPTY;
+	}
+	if (!from->session)
+		dialogue_close(stack, session);
+	return busy(stack);
+}
+
+/* Whether there is anything to send. What is made for each session shows when it is made. */
+static bool
+has_something(const struct device_entry *entry, const struct batch *batch)
+{
+	return (entry->flags & DEVICE_PER_SESSION) || (batch && batch->n_steps);
+}
+
+/* The batch for a request in `format`: at hand, or NULL when the control side must make it. */
+static const struct batch *
+ready_batch(const struct device_entry *entry, const struct batch *batch, uint16_t format)
+{
+	return (entry->flags & DEVICE_PER_SESSION) || batch->format != format ? NULL : batch;
+}
+
+/* Who makes what is sent: the worker alone serves what was made ahead. */
+static enum counter
+origin_of_batch(const struct device_entry *entry, const struct dialogue_run *run)
+{
+	if (run->batch)
+		return COUNTER_bs_ready;
+	return run->pack || (entry->flags & DEVICE_PER_SESSION) ? COUNTER_bs_made_per_session
+								: COUNTER_bs_made_on_demand;
+}
+
+/*
+ * The device that asks. Over DTLS its identity owns the endpoint name: `ep` is that device's, or absent, which
+ * means the same (OMA TS Core 6.1.3.3, 7.4.1).
+ */
+static const struct device_entry *
+find_device(const struct stack *stack, const struct dtls_session *association,
+	    const struct bootstrap_query *query)
+{
+	if (!stack->directory)
+		return NULL;
+	if (query->endpoint)
+		return directory_find(stack->directory, query->endpoint, query->endpoint_len);
+	return directory_find_owner(stack->directory, association->identity_hash,
+				    association->device);
+}
+
+static uint8_t
+refuse_identity(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+		const struct dtls_session *association)
+{
+	count(&stack->counters, COUNTER_bs_refused_identity);
+	tell_turned_away(stack, from, query, association);
+	return COAP_BAD_REQUEST;
+}
+
+/* The entry of the device that asks; NULL: *code refuses it. */
+static const struct device_entry *
+admit_device(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+	     uint8_t *code)
+{
+	const struct dtls_session *association = secured_association(stack, from->session);
+	const struct device_entry *entry;
+
+	if (stack->draining) {
+		*code = busy(stack);
+		return NULL;
+	}
+	entry = find_device(stack, association, query);
+	if (!entry) {
+		*code = refuse_unknown(stack, from, query, association);
+		return NULL;
+	}
+	if (association && entry->id != association->device) {
+		*code = refuse_identity(stack, from, query, association);
+		return NULL;
+	}
+	return entry;
+}
+
+static uint8_t
+admit(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
+      struct dialogue_run *run)
+{
+	const struct device_entry *entry;
+	const struct batch *batch;
+	uint8_t code;
+
+	count(&stack->counters, COUNTER_bs_requests);
+	entry = admit_device(stack, from, query, &code);
+	if (!entry)
+		return code;
+	trace_identified(stack, from, entry->id);
+	/* Pairs with the control side's release when it publishes the batch. */
+	batch = atomic_load_explicit(&entry->batch, memory_order_acquire);
+	if (!has_something(entry, batch))
+		return refuse_no_batch(stack, from, entry, query->format);
+	run->device = entry->id;
+	run->format = query->format;
+	run->batch = ready_batch(entry, batch, query->format);
+	return begin(stack, from, run, origin_of_batch(entry, run));
+}
+
+/* Without a security identity nothing stands in for `ep` (OMA TS Core 6.1.7.1). */
+static bool
+is_anonymous(struct stack *stack, const struct sender *from, const struct bootstrap_query *query)
+{
+	if (query->endpoint || secured_association(stack, from->session))
+		return false;
+	count(&stack->counters, COUNTER_bs_refused_query);
+	return true;
+}
+
+static void
+take_bootstrap(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
+	       struct dialogue_run *run)
+{
+	uint8_t code = is_anonymous(stack, from, query) ? COAP_BAD_REQUEST
+							: admit(stack, from, query, run);
+
+	if (code != COAP_EMPTY)
+		outgoing_reply(stack, from, run->header, code);
+}
+
+/* ---- Bootstrap-Packs ---- */
+
+/* What a request asks for whatever block of it it names: its format and parameters, in the order that
+ * they came in. Each takes the digest of those before it along. */
+static uint64_t
+pack_digest(const struct stack *stack, const struct coap_msg *msg, uint16_t format)
+{
+	struct coap_option_iter iter = coap_options(msg);
+	struct coap_option option;
+	uint64_t digest = format;
+
+	while (coap_option_next(&iter, &option)) {
+		uint8_t bytes[sizeof digest + QUERY_OPTION_MAX];
+		struct writer writer = writer_init(bytes, sizeof bytes);
+
+		if (option.number != COAP_OPTION_URI_QUERY)
+			continue;
+		writer_u64(&writer, digest);
+		writer_bytes(&writer, option.value, option.len);
+		digest = siphash13(&stack->digest_key, bytes, writer_len(&writer));
+	}
+	return digest;
+}
+
+static uint8_t
+bad_block(struct stack *stack)
+{
+	count(&stack->counters, COUNTER_coap_bad_block);
+	return COAP_BAD_REQUEST;
+}
+
+/* A further block of the pack that this session serves, or its first one again. */
+static bool
+is_fetch(const struct stack *stack, const struct sender *from, const struct pack_request *pack)
+{
+	const struct dtls_session *association = secured_association(stack, from->session);
+
+	return from->session && dialogue_has_pack(from->session, pack) &&
+	       (!association || association->device == from->session->device);
+}
+
+/* A pack that was never begun, or is forgotten, has no blocks in its middle. */
+static uint8_t
+admit_pack(struct stack *stack, struct sender *from, const struct bootstrap_query *query,
+	   struct dialogue_run *run)
+{
+	const struct device_entry *entry;
+	uint8_t code;
+
+	if (is_fetch(stack, from, run->pack)) {
+		from->session->link = *from->link;
+		return dialogue_fetch(stack, from->session, run) ? COAP_EMPTY : bad_block(stack);
+	}
+	count(&stack->counters, COUNTER_bs_pack_requests);
+	entry = admit_device(stack, from, query, &code);
+	if (!entry)
+		return code;
+	trace_identified(stack, from, entry->id);
+	if (run->pack->block.num != 0)
+		return bad_block(stack);
+	run->device = entry->id;
+	run->format = run->pack->format;
+	return begin(stack, from, run, origin_of_batch(entry, run));
+}
+
+static void
+take_pack(struct stack *stack, struct sender *from, const struct coap_msg *msg,
+	  struct bootstrap_request *request, struct dialogue_run *run)
+{
+	uint8_t code;
+
+	request->pack.digest = pack_digest(stack, msg, request->pack.format);
+	run->pack = &request->pack;
+	code = is_anonymous(stack, from, &request->query)
+		       ? COAP_BAD_REQUEST
+		       : admit_pack(stack, from, &request->query, run);
+	if (code != COAP_EMPTY)
+		outgoing_reply(stack, from, run->header, code);
+}
+
+/* ---- all requests ---- */
+
+static bool
+is_copy(const struct session *session, const struct coap_header *header, uint64_t digest)
+{
+	return session && session->request.mid == header->mid && session->request.digest == digest;
+}
+
+void
+admission_request(struct stack *stack, struct sender *from, const struct coap_msg *msg,
+		  const uint8_t *bytes, size_t len)
+{
+	struct dialogue_run run = {
+		.header = &msg->header,
+		.digest = siphash13(&stack->digest_key, bytes, len),
+	};
+	struct bootstrap_request request;
+
+	/* The digest covers message id, token and all else: a rebooted device that counts its
+	 * message ids from the start again differs in its token (RFC 7252 4.5). */
+	if (is_copy(from->session, &msg->header, run.digest)) {
+		dialogue_repeat_answer(stack, from, &msg->header);
+		return;
+	}
+	switch (request_judge(msg, &request)) {
+	case REQUEST_BOOTSTRAP:
+		take_bootstrap(stack, from, &request.query, &run);
+		return;
+	case REQUEST_PACK:
+		take_pack(stack, from, msg, &request, &run);
+		return;
+	case REQUEST_REFUSED:
+		count(&stack->counters, request.counter);
+		outgoing_reply(stack, from, &msg->header, request.code);
+		return;
+	case REQUEST_IGNORED:
+		count(&stack->counters, request.counter);
+		return;
+	}
+}

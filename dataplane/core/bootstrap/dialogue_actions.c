@@ -1,0 +1,379 @@
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap/bootstrap_pack.h"
+#include "dataplane/core/coap/coap_exchange.h"
+#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/session_events.h"
+
+static struct sender
+way_back(struct session *session)
+{
+	return (struct sender){ .peer = &session->node.peer,
+				.link = &session->link,
+				.session = session };
+}
+
+void
+dialogue_arm(struct stack *stack, struct session *session, uint64_t wait_us)
+{
+	timer_wheel_arm(&stack->wheel, session_slot(stack, session), stack->now_us + wait_us);
+}
+
+static struct coap_header
+request_header(const struct session *session)
+{
+	struct coap_header header = { .type = COAP_CON,
+				      .code = COAP_POST, /* a reply does not show it */
+				      .mid = session->request.mid,
+				      .token_len = session->request.token_len };
+
+	memcpy(header.token, session->request.token, sizeof header.token);
+	return header;
+}
+
+static void
+answer(struct stack *stack, struct session *session, uint8_t code)
+{
+	struct coap_header header = request_header(session);
+	struct sender to = way_back(session);
+
+	session->request.reply_code = code;
+	outgoing_reply(stack, &to, &header, code);
+}
+
+void
+dialogue_serve(struct stack *stack, struct session *session)
+{
+	struct coap_header header = request_header(session);
+	struct sender to = way_back(session);
+	struct outgoing outgoing = outgoing_begin(stack, &to);
+
+	session->request.reply_code = COAP_CONTENT;
+	pack_write(&outgoing.writer, &header, session->batch, &session->exchange.block,
+		   session->serial);
+	outgoing_end(stack, &outgoing);
+	count(&stack->counters, COUNTER_bs_pack_blocks);
+}
+
+static void
+write_step(struct stack *stack, struct session *session)
+{
+	struct sender to = way_back(session);
+	struct outgoing outgoing = outgoing_begin(stack, &to);
+
+	exchange_write(&session->exchange, session_step(session), &outgoing.writer);
+	outgoing_end(stack, &outgoing);
+	dialogue_arm(stack, session, session->exchange.timeout_us);
+}
+
+static void
+send_step(struct stack *stack, struct session *session)
+{
+	const struct stack_limits *limits = stack->limits;
+	const struct exchange_timing timing = { .ack_timeout_us = limits->ack_timeout_us,
+						.ack_random_percent = limits->ack_random_percent,
+						.max_retransmit = limits->max_retransmit };
+	uint8_t random[EXCHANGE_RANDOM_LEN];
+
+	rng_fill(&stack->config.rng, random, sizeof random);
+	exchange_begin(&session->exchange, &timing, random);
+	write_step(stack, session);
+}
+
+static void
+next_step(struct stack *stack, struct session *session)
+{
+	block_rewind(&session->exchange.block);
+	send_step(stack, session);
+}
+
+static void
+repeat_step(struct stack *stack, struct session *session)
+{
+	exchange_back_off(&session->exchange);
+	write_step(stack, session);
+	count(&stack->counters, COUNTER_coap_tx_retransmit);
+}
+
+/* MAX_TRANSMIT_WAIT (RFC 7252 4.8.2), 93 s by default: as long as the device might have needed had
+ * it not sent the empty ACK. No number is given for a separate response; a bound there must be. */
+static void
+await_peer(struct stack *stack, struct session *session)
+{
+	const struct stack_limits *limits = stack->limits;
+	uint32_t doublings = limits->max_retransmit < 31 ? limits->max_retransmit : 31;
+	uint64_t wait = (uint64_t)limits->ack_timeout_us * ((UINT64_C(2) << doublings) - 1);
+
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, wait / 100 * limits->ack_random_percent);
+}
+
+/* For the next block of its pack a device has as long: it retransmits its request meanwhile. */
+static void
+serve_on(struct stack *stack, struct session *session)
+{
+	dialogue_serve(stack, session);
+	await_peer(stack, session);
+}
+
+/* A step that the device takes in blocks goes on, or starts over. */
+static void
+send_block(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_blocks);
+	send_step(stack, session);
+}
+
+/* A copy of a request for a pack that is gone is a new request: there is nothing to repeat. */
+void
+dialogue_drop_batch(struct session *session)
+{
+	if (!session->batch)
+		return;
+	if (session->batch->pack)
+		session->request = (struct exchange_request){ 0 };
+	batch_release(session->batch);
+	session->batch = NULL;
+}
+
+void
+dialogue_drop_answer(struct stack *stack, struct session *session)
+{
+	if (session->answer)
+		answer_pool_leave(&stack->answers, session->answer, session_slot(stack, session),
+				  session->serial);
+	session->answer = 0;
+}
+
+/* A pack that was served can be fetched again while the session lingers. */
+static bool
+keeps_pack(const struct session *session, uint8_t cause)
+{
+	return cause == CAUSE_NONE && session->batch && session->batch->pack;
+}
+
+/* How a run ends. */
+struct ending {
+	uint8_t cause; /* enum session_cause */
+	enum counter counter;
+	uint8_t reply; /* to the request that waits; COAP_EMPTY: session->code, where one waits */
+};
+
+static const struct ending endings[] = {
+	[BOOTSTRAP_DO_SERVE_LAST] = { CAUSE_NONE, COUNTER_bs_finished },
+	[BOOTSTRAP_DO_FINISH] = { CAUSE_NONE, COUNTER_bs_finished },
+	[BOOTSTRAP_DO_FAIL_REPLY] = { CAUSE_REPLY, COUNTER_bs_failed_reply },
+	[BOOTSTRAP_DO_FAIL_RESET] = { CAUSE_RESET, COUNTER_bs_failed_reset },
+	[BOOTSTRAP_DO_FAIL_TIMEOUT] = { CAUSE_TIMEOUT, COUNTER_bs_failed_timeout },
+	[BOOTSTRAP_DO_FAIL_SUPERSEDED] = { CAUSE_SUPERSEDED, COUNTER_bs_superseded },
+	[BOOTSTRAP_DO_FAIL_CANCELLED] = { CAUSE_CANCELLED, COUNTER_bs_cancelled },
+	[BOOTSTRAP_DO_FAIL_CLOSED] = { CAUSE_CLOSED, COUNTER_bs_failed_closed },
+	[BOOTSTRAP_DO_FAIL_NO_REST] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_rest },
+	[BOOTSTRAP_DO_STOP] = { CAUSE_NONE, COUNTER_bs_stopped },
+	[BOOTSTRAP_DO_REFUSE] = { CAUSE_NONE, COUNTER_bs_refused_no_batch },
+	[BOOTSTRAP_DO_REFUSE_PACK] = { CAUSE_NONE, COUNTER_bs_pack_refused },
+	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch,
+				   COAP_SERVICE_UNAVAILABLE },
+	[BOOTSTRAP_DO_TURN_AWAY] = { CAUSE_CANCELLED, COUNTER_bs_cancelled,
+				     COAP_SERVICE_UNAVAILABLE },
+};
+
+/* The run is over, well or not: it is told, and its session lingers for copies of the request. */
+static void
+end_run(struct stack *stack, struct session *session, const struct ending *ending)
+{
+	count(&stack->counters, ending->counter);
+	if (!keeps_pack(session, ending->cause))
+		dialogue_drop_batch(session);
+	dialogue_drop_answer(stack, session);
+	session->cause = ending->cause;
+	session->ended_us = stack->now_us;
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, stack->limits->linger_us);
+	events_tell_outcome(stack, session);
+	if (!session->untold)
+		dialogue_settled(stack, session);
+}
+
+static void
+fail_unusable(struct stack *stack, struct session *session)
+{
+	static const enum counter counters[] = {
+		[CAUSE_BLOCKS] = COUNTER_bs_failed_blocks,
+		[CAUSE_TOO_LONG] = COUNTER_bs_failed_answer_long,
+		[CAUSE_NO_ROOM] = COUNTER_bs_failed_answer_room,
+	};
+	const struct ending ending = { .cause = session->cause,
+				       .counter = counters[session->cause] };
+
+	end_run(stack, session, &ending);
+}
+
+/* The request waits no longer: it is answered with an error. */
+static void
+refuse(struct stack *stack, struct session *session, const struct ending *ending)
+{
+	answer(stack, session, ending->reply ? ending->reply : session->code);
+	end_run(stack, session, ending);
+}
+
+static void
+await_batch(struct stack *stack, struct session *session, enum counter counter)
+{
+	count(&stack->counters, counter);
+	session->exchange.retransmits_left = 0;
+	dialogue_arm(stack, session, stack->limits->batch_wait_us);
+}
+
+static void
+ask_rest(struct stack *stack, struct session *session)
+{
+	await_batch(stack, session, COUNTER_bs_answers);
+	events_tell_ask(stack, session);
+}
+
+static void
+serve_last(struct stack *stack, struct session *session)
+{
+	dialogue_serve(stack, session);
+	end_run(stack, session, &endings[BOOTSTRAP_DO_SERVE_LAST]);
+}
+
+static void
+serve_again(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_pack_again);
+	dialogue_serve(stack, session);
+	dialogue_arm(stack, session, stack->limits->linger_us);
+}
+
+static void
+begin_steps(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_started);
+	answer(stack, session, COAP_CHANGED);
+	send_step(stack, session);
+}
+
+/* ---- begin and end of a session ---- */
+
+void
+dialogue_settled(struct stack *stack, struct session *session)
+{
+	if (!bootstrap_running(session->state))
+		session_table_unpin(stack->table, &session->node);
+}
+
+void
+dialogue_close(struct stack *stack, struct session *session)
+{
+	secured_forget(stack, session);
+	dialogue_drop_batch(session);
+	timer_wheel_cancel(&stack->wheel, session_slot(stack, session));
+	session_table_close(stack->table, &session->node);
+	stack->membership++;
+	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
+			      memory_order_relaxed);
+	count(&stack->counters, COUNTER_sessions_closed);
+}
+
+/* The pool is full: the session that finished longest ago goes, if there is one. */
+static bool
+make_room(struct stack *stack)
+{
+	struct session_node *oldest = session_table_oldest_unpinned(stack->table);
+
+	if (!oldest)
+		return false;
+	dialogue_close(stack, (struct session *)oldest);
+	count(&stack->counters, COUNTER_sessions_evicted);
+	return true;
+}
+
+struct session *
+dialogue_open(struct stack *stack, const struct sender *from)
+{
+	struct session *session;
+	uint8_t mid[2];
+
+	if (session_table_full(stack->table) && !make_room(stack)) {
+		count(&stack->counters, COUNTER_sessions_full);
+		return NULL;
+	}
+	session = (struct session *)session_table_open(stack->table, from->hash, from->peer);
+	rng_fill(&stack->config.rng, mid, sizeof mid);
+	exchange_open(&session->exchange, (uint16_t)(mid[0] << 8 | mid[1]));
+	stack->membership++;
+	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
+			      memory_order_relaxed);
+	count(&stack->counters, COUNTER_sessions_opened);
+	return session;
+}
+
+/* ---- all of them ---- */
+
+void
+dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action action)
+{
+	switch (action) {
+	case BOOTSTRAP_DO_ILLEGAL:
+	case BOOTSTRAP_DO_NOTHING:
+		return;
+	case BOOTSTRAP_DO_ASK:
+		await_batch(stack, session, COUNTER_bs_compiled_waiting);
+		return;
+	case BOOTSTRAP_DO_ASK_REST:
+		ask_rest(stack, session);
+		return;
+	case BOOTSTRAP_DO_ANSWER:
+		begin_steps(stack, session);
+		return;
+	case BOOTSTRAP_DO_NEXT:
+		next_step(stack, session);
+		return;
+	case BOOTSTRAP_DO_SEND:
+		send_block(stack, session);
+		return;
+	case BOOTSTRAP_DO_AWAIT:
+		await_peer(stack, session);
+		return;
+	case BOOTSTRAP_DO_REPEAT:
+		repeat_step(stack, session);
+		return;
+	case BOOTSTRAP_DO_SERVE:
+		serve_on(stack, session);
+		return;
+	case BOOTSTRAP_DO_SERVE_LAST:
+		serve_last(stack, session);
+		return;
+	case BOOTSTRAP_DO_SERVE_AGAIN:
+		serve_again(stack, session);
+		return;
+	case BOOTSTRAP_DO_FAIL_UNUSABLE:
+		fail_unusable(stack, session);
+		return;
+	case BOOTSTRAP_DO_REFUSE:
+	case BOOTSTRAP_DO_REFUSE_PACK:
+	case BOOTSTRAP_DO_GIVE_UP:
+	case BOOTSTRAP_DO_TURN_AWAY:
+		refuse(stack, session, &endings[action]);
+		return;
+	case BOOTSTRAP_DO_FINISH:
+	case BOOTSTRAP_DO_FAIL_REPLY:
+	case BOOTSTRAP_DO_FAIL_RESET:
+	case BOOTSTRAP_DO_FAIL_TIMEOUT:
+	case BOOTSTRAP_DO_FAIL_SUPERSEDED:
+	case BOOTSTRAP_DO_FAIL_CANCELLED:
+	case BOOTSTRAP_DO_FAIL_CLOSED:
+	case BOOTSTRAP_DO_FAIL_NO_REST:
+	case BOOTSTRAP_DO_STOP:
+		end_run(stack, session, &endings[action]);
+		return;
+	case BOOTSTRAP_DO_CLOSE:
+		dialogue_close(stack, session);
+		return;
+	}
+}

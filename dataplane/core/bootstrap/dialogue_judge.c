@@ -1,0 +1,133 @@
+#include "dataplane/core/bootstrap/dialogue_judge.h"
+
+#include "dataplane/core/coap/coap_block1.h"
+#include "dataplane/core/coap/coap_block2.h"
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+
+static enum bootstrap_input
+unusable(struct session *session, enum session_cause cause)
+{
+	session->cause = (uint8_t)cause;
+	return BOOTSTRAP_ON_UNUSABLE;
+}
+
+/* The step is over, and the run goes on: to the next step, to what the control side makes of the
+ * answer, or to its end. */
+static enum bootstrap_input
+step_on(struct session *session, uint8_t code)
+{
+	const struct batch *batch = session->batch;
+	unsigned next = bootstrap_next(batch, session->step, code);
+
+	if (next == batch->n_steps && batch->continues)
+		return BOOTSTRAP_ON_ANSWERED;
+	session->code = COAP_EMPTY;
+	if (next == batch->n_steps)
+		return BOOTSTRAP_ON_ACCEPTED_LAST;
+	session->step = (uint16_t)next;
+	return BOOTSTRAP_ON_ACCEPTED;
+}
+
+static enum bootstrap_input
+accept(struct stack *stack, struct session *session, uint8_t code)
+{
+	count(&stack->counters, COUNTER_bs_steps);
+	return step_on(session, code);
+}
+
+static void
+note_refusal(struct session *session, uint8_t code)
+{
+	if (session->refused_steps == 0) {
+		session->refused_step = session->step;
+		session->refused_code = code;
+	}
+	if (session->refused_steps < UINT16_MAX)
+		session->refused_steps++;
+}
+
+static enum bootstrap_input
+refuse(struct stack *stack, struct session *session, uint8_t code)
+{
+	dialogue_drop_answer(stack, session); /* its first blocks, if any came */
+	if (!bootstrap_tolerates(session->batch, session->step, code))
+		return BOOTSTRAP_ON_REJECTED;
+	count(&stack->counters, COUNTER_bs_steps_refused);
+	note_refusal(session, code);
+	return step_on(session, code);
+}
+
+/* ---- answers that decide what follows ---- */
+
+static bool
+answer_matters(const struct session *session)
+{
+	return session_step(session)->code == COAP_GET && session->batch->continues &&
+	       session->step + 1 == session->batch->n_steps;
+}
+
+static enum bootstrap_input
+take_answer(struct stack *stack, struct session *session, const struct coap_msg *msg,
+	    const struct coap_options_seen *seen)
+{
+	struct answer_pool *pool = &stack->answers;
+
+	if (!session->answer)
+		session->answer = answer_pool_take(pool);
+	if (!session->answer)
+		return unusable(session, CAUSE_NO_ROOM);
+	switch (block2_take(&session->exchange.block, answer_pool_at(pool, session->answer),
+			    pool->capacity, msg, seen)) {
+	case BLOCK2_AGAIN:
+		return BOOTSTRAP_ON_BLOCK;
+	case BLOCK2_TOO_LONG:
+		return unusable(session, CAUSE_TOO_LONG);
+	case BLOCK2_BROKEN:
+		return unusable(session, CAUSE_BLOCKS);
+	case BLOCK2_WHOLE:
+		break;
+	}
+	return accept(stack, session, msg->header.code);
+}
+
+static enum bootstrap_input
+judge_answer(struct stack *stack, struct session *session, const struct coap_msg *msg,
+	     const struct coap_options_seen *seen)
+{
+	uint8_t code = msg->header.code;
+
+	if (bootstrap_accepts(session_step(session)->expect, code))
+		return take_answer(stack, session, msg, seen);
+	if (session->answer && block2_lost(&session->exchange.block,
+					   answer_pool_at(&stack->answers, session->answer), code))
+		return BOOTSTRAP_ON_BLOCK;
+	return refuse(stack, session, code);
+}
+
+/* ---- all replies ---- */
+
+enum bootstrap_input
+dialogue_judge(struct stack *stack, struct session *session, const struct coap_msg *msg,
+	       const struct coap_options_seen *seen)
+{
+	const struct batch_step *step = session_step(session);
+	uint8_t code = msg->header.code;
+
+	session->code = code;
+	if (answer_matters(session))
+		return judge_answer(stack, session, msg, seen);
+	/* Nearly all replies: nothing of blocks is in them. */
+	if (!block1_needed(&session->exchange.block, step) && bootstrap_accepts(step->expect, code))
+		return accept(stack, session, code);
+	switch (block1_reply(&session->exchange.block, step, code, seen)) {
+	case BLOCK1_AGAIN:
+		return BOOTSTRAP_ON_BLOCK;
+	case BLOCK1_REFUSED:
+		return unusable(session, CAUSE_BLOCKS);
+	case BLOCK1_FINAL:
+		break;
+	}
+	if (bootstrap_accepts(step->expect, code))
+		return accept(stack, session, code);
+	return refuse(stack, session, code);
+}

@@ -1,0 +1,325 @@
+/*
+ * SHA-256 streams (FIPS 180-4), HMAC (RFC 2104) and the TLS 1.2 PRF (RFC 5246 5) over a backend's
+ * compression function.
+ */
+#include "dataplane/core/crypto/crypto.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const uint32_t initial_h[8] = {
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+};
+
+static void
+put_be64(uint8_t *to, uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	memcpy(to, &value, sizeof value);
+}
+
+/*
+ * Words to bytes, four at a time: a block written in small pieces would stall the backend's wide
+ * loads of it.
+ */
+static void
+put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
+{
+	uint32_t words __attribute__((vector_size(16)));
+
+	for (int i = 0; i < 2; i++) {
+		memcpy(&words, h + 4 * i, sizeof words);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		words = words >> 24 | (words >> 8 & 0xff00) | (words << 8 & 0xff0000) | words << 24;
+#endif
+		memcpy(digest + 16 * i, &words, sizeof words);
+	}
+}
+
+/*
+ * Ends a message whose last `tail` bytes are at block[0..tail), with zeros behind them: 0x80 and
+ * the bit length of all its `total` bytes (FIPS 180-4 5.1.1). Returns the blocks from `block` on.
+ */
+static size_t
+put_padding(uint8_t *block, size_t tail, uint64_t total)
+{
+	size_t blocks = (tail + 9 + CRYPTO_HASH_BLOCK - 1) / CRYPTO_HASH_BLOCK;
+
+	block[tail] = 0x80;
+	put_be64(block + blocks * CRYPTO_HASH_BLOCK - 8, total * 8);
+	return blocks;
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static void
+start(struct crypto_sha256 *hash, const uint32_t h[8], uint64_t len)
+{
+	memcpy(hash->h, h, sizeof hash->h);
+	memset(hash->tail, 0, sizeof hash->tail);
+	hash->len = len;
+}
+
+void
+crypto_sha256_init(struct crypto_sha256 *hash)
+{
+	start(hash, initial_h, 0);
+}
+
+void
+crypto_sha256_update(const struct crypto_ops *ops, struct crypto_sha256 *hash, const void *data,
+		     size_t len)
+{
+	const uint8_t *bytes = data;
+	size_t tail = hash->len % CRYPTO_HASH_BLOCK;
+	size_t room = CRYPTO_HASH_BLOCK - tail;
+
+	if (len == 0)
+		return;
+	hash->len += len;
+	if (len < room) {
+		memcpy(hash->tail + tail, bytes, len);
+		return;
+	}
+	if (tail != 0) {
+		memcpy(hash->tail + tail, bytes, room);
+		ops->sha256_blocks(hash->h, hash->tail, 1);
+		bytes += room;
+		len -= room;
+	}
+	size_t blocks = len / CRYPTO_HASH_BLOCK;
+
+	if (blocks != 0)
+		ops->sha256_blocks(hash->h, bytes, blocks);
+	memset(hash->tail, 0, sizeof hash->tail);
+	memcpy(hash->tail, bytes + blocks * CRYPTO_HASH_BLOCK, len % CRYPTO_HASH_BLOCK);
+}
+
+/* The stream's last block or two, padded. Returns how many. */
+static size_t
+put_end(uint8_t block[2 * CRYPTO_HASH_BLOCK], const struct crypto_sha256 *hash)
+{
+	memcpy(block, hash->tail, sizeof hash->tail);
+	memset(block + sizeof hash->tail, 0, CRYPTO_HASH_BLOCK);
+	return put_padding(block, hash->len % CRYPTO_HASH_BLOCK, hash->len);
+}
+
+void
+crypto_sha256_final(const struct crypto_ops *ops, const struct crypto_sha256 *hash,
+		    uint8_t digest[CRYPTO_HASH_LEN])
+{
+	uint8_t block[2 * CRYPTO_HASH_BLOCK];
+	uint32_t h[8];
+
+	memcpy(h, hash->h, sizeof h);
+	ops->sha256_blocks(h, block, put_end(block, hash));
+	put_digest(digest, h);
+	crypto_wipe(block, sizeof block);
+	crypto_wipe(h, sizeof h);
+}
+
+void
+crypto_sha256(const struct crypto_ops *ops, const void *data, size_t len,
+	      uint8_t digest[CRYPTO_HASH_LEN])
+{
+	struct crypto_sha256 hash;
+
+	crypto_sha256_init(&hash);
+	crypto_sha256_update(ops, &hash, data, len);
+	crypto_sha256_final(ops, &hash, digest);
+	crypto_wipe(&hash, sizeof hash);
+}
+
+/* ---- HMAC ------------------------------------------------------------------------------------ */
+
+void
+crypto_hmac_key_init(const struct crypto_ops *ops, struct crypto_hmac_key *key, const void *secret,
+		     size_t len)
+{
+	uint8_t short_secret[CRYPTO_HASH_LEN];
+	uint8_t inner[CRYPTO_HASH_BLOCK] = { 0 }, outer[CRYPTO_HASH_BLOCK];
+	struct crypto_lane lanes[2] = { { key->inner, inner }, { key->outer, outer } };
+
+	if (len > CRYPTO_HASH_BLOCK) {
+		crypto_sha256(ops, secret, len, short_secret);
+		secret = short_secret;
+		len = sizeof short_secret;
+	}
+	if (len != 0)
+		memcpy(inner, secret, len);
+	for (int i = 0; i < CRYPTO_HASH_BLOCK; i++) {
+		outer[i] = inner[i] ^ 0x5c;
+		inner[i] ^= 0x36;
+	}
+	memcpy(key->inner, initial_h, sizeof key->inner);
+	memcpy(key->outer, initial_h, sizeof key->outer);
+	ops->sha256_lanes(lanes, 2, 1);
+	crypto_wipe(inner, sizeof inner);
+	crypto_wipe(outer, sizeof outer);
+	crypto_wipe(short_secret, sizeof short_secret);
+}
+
+void
+crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
+	    const struct crypto_piece *pieces, unsigned n, uint8_t mac[CRYPTO_HASH_LEN])
+{
+	struct crypto_sha256 hash;
+	uint8_t block[2 * CRYPTO_HASH_BLOCK];
+	const struct crypto_hmac_lane lane = { hash.h, key->outer, block, mac };
+
+	start(&hash, key->inner, CRYPTO_HASH_BLOCK);
+	for (unsigned i = 0; i < n; i++)
+		crypto_sha256_update(ops, &hash, pieces[i].data, pieces[i].len);
+	ops->hmac_lanes(&lane, 1, put_end(block, &hash));
+	crypto_wipe(&hash, sizeof hash);
+	crypto_wipe(block, sizeof block);
+}
+
+/* ---- PRF ------------------------------------------------------------------------------------- */
+
+enum {
+	/* A(i), label and seed; or label and seed alone, behind the room for A(i): each padded. */
+	PRF_MESSAGE = CRYPTO_HASH_LEN + 3 * CRYPTO_HASH_BLOCK,
+};
+
+_Static_assert(CRYPTO_PRF_SEED_MAX + 9 <= 3 * CRYPTO_HASH_BLOCK, "the seed padded");
+
+/*
+ * P_SHA256 makes output i from A(i) || label || seed, and A(i + 1) from A(i). Two outputs are made
+ * at a time, since two compressions in step cost 1.4 of one: A(i) and A(i + 1) first, one after the
+ * other, then both outputs side by side.
+ */
+struct prf_work {
+	uint8_t chain[CRYPTO_HASH_BLOCK]; /* A(i), padded as the message that A(i + 1) is made of */
+	uint8_t output[2][CRYPTO_HASH_LEN];
+	uint8_t message[2][PRF_MESSAGE];
+	size_t blocks; /* of a message */
+};
+
+/* memcpy(), without the call for the size of randoms and digests. */
+static void
+put_piece(uint8_t *to, const struct crypto_piece *piece)
+{
+	if (piece->len == CRYPTO_HASH_LEN)
+		memcpy(to, piece->data, CRYPTO_HASH_LEN);
+	else if (piece->len != 0)
+		memcpy(to, piece->data, piece->len);
+}
+
+static size_t
+put_seed(uint8_t *to, const struct crypto_prf *job)
+{
+	size_t len = strlen(job->label);
+
+	assert(len + job->seed[0].len + job->seed[1].len <= CRYPTO_PRF_SEED_MAX);
+	memcpy(to, job->label, len);
+	for (int i = 0; i < 2; i++) {
+		put_piece(to + len, &job->seed[i]);
+		len += job->seed[i].len;
+	}
+	return len;
+}
+
+/* The HMAC of what is padded at `message` already. */
+static void
+hmac_padded(const struct crypto_ops *ops, const struct crypto_hmac_key *key, const uint8_t *message,
+	    size_t blocks, uint8_t *mac)
+{
+	const struct crypto_hmac_lane lane = { key->inner, key->outer, message, mac };
+
+	ops->hmac_lanes(&lane, 1, blocks);
+}
+
+/* A(i + 1) of A(i). */
+static void
+prf_step(const struct crypto_ops *ops, const struct crypto_hmac_key *secret, struct prf_work *work)
+{
+	hmac_padded(ops, secret, work->chain, 1, work->chain);
+}
+
+/* Two outputs, side by side: A(i) is in the chain, and leaves A(i + 1) there. */
+static void
+prf_output2(const struct crypto_ops *ops, const struct crypto_hmac_key *secret,
+	    struct prf_work *work)
+{
+	const struct crypto_hmac_lane lanes[2] = {
+		{ secret->inner, secret->outer, work->message[0], work->output[0] },
+		{ secret->inner, secret->outer, work->message[1], work->output[1] },
+	};
+
+	memcpy(work->message[0], work->chain, CRYPTO_HASH_LEN);
+	prf_step(ops, secret, work);
+	memcpy(work->message[1], work->chain, CRYPTO_HASH_LEN);
+	ops->hmac_lanes(lanes, 2, work->blocks);
+}
+
+/* Everything behind A(1), which is in the chain. */
+static void
+prf_outputs(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf_work *work)
+{
+	uint8_t *out = job->out;
+	size_t left = job->len;
+
+	while (left > CRYPTO_HASH_LEN) {
+		size_t n = left < sizeof work->output ? left : sizeof work->output;
+
+		prf_output2(ops, job->secret, work);
+		memcpy(out, work->output, n);
+		out += n;
+		left -= n;
+		if (left != 0)
+			prf_step(ops, job->secret, work);
+	}
+	if (left != 0) {
+		memcpy(work->message[0], work->chain, CRYPTO_HASH_LEN);
+		hmac_padded(ops, job->secret, work->message[0], work->blocks, work->output[0]);
+		memcpy(out, work->output[0], left);
+	}
+}
+
+/*
+ * A(1), the HMAC of label and seed, is made where they stand in the messages to come, behind the
+ * room for A(i): the 0x80 behind them serves both, only the length has another place.
+ */
+static void
+prf_begin(const struct crypto_ops *ops, const struct crypto_prf *job, struct prf_work *work)
+{
+	uint8_t *message = work->message[0], *seed = message + CRYPTO_HASH_LEN;
+	size_t len, blocks;
+
+	memset(message, 0, PRF_MESSAGE);
+	len = put_seed(seed, job);
+	blocks = put_padding(seed, len, CRYPTO_HASH_BLOCK + len);
+	memset(work->chain, 0, sizeof work->chain);
+	put_padding(work->chain, CRYPTO_HASH_LEN, CRYPTO_HASH_BLOCK + CRYPTO_HASH_LEN);
+	hmac_padded(ops, job->secret, seed, blocks, work->chain);
+	put_be64(seed + blocks * CRYPTO_HASH_BLOCK - 8, 0);
+	len += CRYPTO_HASH_LEN;
+	work->blocks = put_padding(message, len, CRYPTO_HASH_BLOCK + len);
+	if (job->len > CRYPTO_HASH_LEN)
+		memcpy(work->message[1], message, PRF_MESSAGE);
+}
+
+static void
+prf_one(const struct crypto_ops *ops, const struct crypto_prf *job)
+{
+	struct prf_work work;
+
+	prf_begin(ops, job, &work);
+	prf_outputs(ops, job, &work);
+	/* Label and seed go over the wire; the rest is secret. */
+	crypto_wipe(work.chain, sizeof work.chain);
+	crypto_wipe(work.output, sizeof work.output);
+	crypto_wipe(work.message[0], CRYPTO_HASH_LEN);
+	crypto_wipe(work.message[1], CRYPTO_HASH_LEN);
+}
+
+void
+crypto_prf(const struct crypto_ops *ops, const struct crypto_prf *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		prf_one(ops, &jobs[i]);
+}

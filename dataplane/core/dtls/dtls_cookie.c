@@ -1,0 +1,132 @@
+#include "dataplane/core/dtls/dtls_cookie.h"
+
+#include <string.h>
+
+enum {
+	KIND_SECRET = 1,   /* bit: which of the two */
+	KIND_FRAGMENT = 2, /* bit: there is no hash of the whole */
+	KINDS = 4,
+	HEAD_MAX = 2 + DTLS_RANDOM + 1 + DTLS_SESSION_ID_MAX,
+	HEAD_HASH = 8,
+	WHOLE_HASH = DTLS_COOKIE - 1 - HEAD_HASH,
+};
+
+static void
+replace_secret(struct dtls_cookies *cookies, unsigned i, const struct crypto_ops *ops,
+	       const struct rng *rng)
+{
+	uint8_t secret[CRYPTO_HASH_LEN], key[16];
+
+	rng_fill(rng, secret, sizeof secret);
+	rng_fill(rng, key, sizeof key);
+	crypto_hmac_key_init(ops, &cookies->wholes[i], secret, sizeof secret);
+	cookies->heads[i] = siphash_key(key);
+	crypto_wipe(secret, sizeof secret);
+	crypto_wipe(key, sizeof key);
+}
+
+void
+dtls_cookies_init(struct dtls_cookies *cookies, const struct crypto_ops *ops, const struct rng *rng,
+		  uint64_t now_us)
+{
+	replace_secret(cookies, 0, ops, rng);
+	replace_secret(cookies, 1, ops, rng);
+	cookies->newest = 0;
+	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
+}
+
+void
+dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops,
+		    const struct rng *rng, uint64_t now_us)
+{
+	if (now_us < cookies->rotate_us)
+		return;
+	/* After a silence longer than a life both are outdated. */
+	if (now_us - cookies->rotate_us >= DTLS_COOKIE_LIFE_US)
+		replace_secret(cookies, cookies->newest, ops, rng);
+	cookies->newest ^= 1;
+	replace_secret(cookies, cookies->newest, ops, rng);
+	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
+}
+
+/* Unambiguous: peer and kind have one size, the head says its own length. */
+static void
+put_head_hash(const struct dtls_cookies *cookies, const struct peer *peer,
+	      const struct dtls_hello *hello, uint8_t cookie[DTLS_COOKIE])
+{
+	uint8_t bytes[sizeof *peer + 1 + HEAD_MAX];
+	struct writer writer = writer_init(bytes, sizeof bytes);
+	uint64_t hash;
+
+	writer_bytes(&writer, peer, sizeof *peer);
+	writer_u8(&writer, cookie[0]);
+	writer_bytes(&writer, hello->head.at, hello->head.len);
+	hash = siphash13(&cookies->heads[cookie[0] & KIND_SECRET], bytes, writer_len(&writer));
+	cursor_store(cookie + 1, hash, HEAD_HASH);
+}
+
+static void
+put_whole_hash(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
+	       const struct peer *peer, const struct dtls_hello *hello, uint8_t cookie[DTLS_COOKIE])
+{
+	const struct crypto_piece pieces[] = {
+		{ peer, sizeof *peer },
+		{ cookie, 1 },
+		{ hello->head.at, hello->head.len },
+		{ hello->tail.at, hello->tail.len },
+	};
+	uint8_t mac[CRYPTO_HASH_LEN];
+
+	crypto_hmac(ops, &cookies->wholes[cookie[0] & KIND_SECRET], pieces, 4, mac);
+	memcpy(cookie + 1 + HEAD_HASH, mac, WHOLE_HASH);
+}
+
+void
+dtls_cookie_make(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
+		 const struct peer *peer, const struct dtls_hello *hello, bool whole,
+		 uint8_t cookie[DTLS_COOKIE])
+{
+	memset(cookie, 0, DTLS_COOKIE);
+	cookie[0] = (uint8_t)(cookies->newest | (whole ? 0 : KIND_FRAGMENT));
+	put_head_hash(cookies, peer, hello, cookie);
+	if (whole)
+		put_whole_hash(cookies, ops, peer, hello, cookie);
+}
+
+bool
+dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
+		  const struct peer *peer, const struct dtls_hello *hello, bool whole)
+{
+	uint8_t expected[DTLS_COOKIE] = { 0 };
+
+	if (hello->cookie.len != DTLS_COOKIE || hello->cookie.at[0] >= KINDS)
+		return false;
+	expected[0] = hello->cookie.at[0];
+	put_head_hash(cookies, peer, hello, expected);
+	if (!crypto_equal(expected, hello->cookie.at, 1 + HEAD_HASH))
+		return false;
+	if (!whole)
+		return true;
+	if (!(expected[0] & KIND_FRAGMENT))
+		put_whole_hash(cookies, ops, peer, hello, expected);
+	return crypto_equal(expected, hello->cookie.at, DTLS_COOKIE);
+}
+
+void
+dtls_cookie_write_verify(struct writer *out, const struct dtls_record *record,
+			 const struct dtls_message *message, const uint8_t cookie[DTLS_COOKIE])
+{
+	enum { BODY = 2 + 1 + DTLS_COOKIE };
+	/* Clients' parsers differ: one that writes 0xFEFD itself reads it, the others expect 1.0
+	 * at this point. */
+	uint16_t version = record->version == DTLS_1_2 ? DTLS_1_2 : DTLS_1_0;
+	struct writer_mark mark = dtls_write_record(out, DTLS_HANDSHAKE, version, record->sequence);
+	uint8_t header[DTLS_HANDSHAKE_HEADER];
+
+	dtls_message_header(header, DTLS_HELLO_VERIFY_REQUEST, BODY, message->sequence);
+	writer_bytes(out, header, sizeof header);
+	writer_u16(out, DTLS_1_0); /* RFC 6347 4.2.1: whatever will be negotiated */
+	writer_u8(out, DTLS_COOKIE);
+	writer_bytes(out, cookie, DTLS_COOKIE);
+	writer_close(out, mark);
+}

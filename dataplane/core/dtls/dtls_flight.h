@@ -1,0 +1,26 @@
+/*
+ * dtls_flight.h - what the server sends in a handshake, made from state each time: no flight is
+ * stored.
+ *
+ * A flight that finds no room fails the writer and nothing else. Neither allocates nor blocks.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls/dtls_handshake.h"
+
+/*
+ * ServerHello and ServerHelloDone, one record each: some small clients read one message a record.
+ * When `transcript` is not NULL it takes both: the first time.
+ */
+void dtls_flight_hello(const struct crypto_ops *ops, struct dtls_handshake *hs,
+		       struct crypto_sha256 *transcript, struct writer *out);
+
+/* ChangeCipherSpec and Finished of session->flight_*. */
+void dtls_flight_finished(const struct crypto_ops *ops, struct dtls_session *session,
+			  struct writer *out);
+
+/* A plaintext alert, before the keys are in use. */
+void dtls_flight_alert(uint64_t sequence, enum dtls_alert alert, struct writer *out);

@@ -1,0 +1,273 @@
+#include "dataplane/core/dtls/dtls_handshake.h"
+
+#include <string.h>
+
+#include "dataplane/core/dtls/dtls_flight.h"
+#include "dataplane/core/dtls/dtls_step.h"
+
+/* ---- ends ---- */
+
+void
+step_set_state(struct dtls_handshake *hs, enum dtls_state state)
+{
+	hs->state = (uint8_t)state;
+}
+
+enum dtls_progress
+step_fail(struct step *step, enum dtls_alert alert, enum counter why)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	if (alert != DTLS_NO_ALERT) {
+		dtls_flight_alert(hs->sequence++, alert, step->turn->out);
+		count(step->server->counters, COUNTER_dtls_alert_sent);
+	}
+	count(step->server->counters, why);
+	step_set_state(hs, DTLS_ENDED);
+	return DTLS_FAILED;
+}
+
+enum dtls_progress
+step_ignore(struct step *step, enum counter why)
+{
+	count(step->server->counters, why);
+	return DTLS_WAITING;
+}
+
+enum dtls_progress
+step_outdated(struct step *step)
+{
+	return step_ignore(step, COUNTER_dtls_message_outdated);
+}
+
+enum dtls_progress
+step_ahead(struct step *step)
+{
+	return step_ignore(step, COUNTER_dtls_message_ahead);
+}
+
+enum dtls_progress
+step_unexpected(struct step *step)
+{
+	return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+}
+
+enum dtls_progress
+step_judge_alert(struct step *step, const uint8_t *body, size_t len)
+{
+	if (len != DTLS_ALERT_BODY)
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	count(step->server->counters, COUNTER_dtls_alert_received);
+	if (body[0] != DTLS_FATAL && body[1] != DTLS_CLOSE_NOTIFY)
+		return DTLS_WAITING;
+	return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_alert);
+}
+
+static enum dtls_progress
+take_alert(struct step *step)
+{
+	return step_judge_alert(step, step->record->fragment, step->record->length);
+}
+
+void
+step_hash_message(struct step *step, const uint8_t *body)
+{
+	const struct crypto_ops *ops = step->server->ops;
+	const struct dtls_message *message = step->message;
+	uint8_t header[DTLS_HANDSHAKE_HEADER];
+
+	if (dtls_message_is_whole(message)) {
+		crypto_sha256_update(ops, &step->hs->run.transcript, message->header,
+				     DTLS_HANDSHAKE_HEADER + message->length);
+		return;
+	}
+	dtls_message_header(header, message->type, message->length, message->sequence);
+	crypto_sha256_update(ops, &step->hs->run.transcript, header, sizeof header);
+	crypto_sha256_update(ops, &step->hs->run.transcript, body, message->length);
+}
+
+/* ---- the machine ---- */
+
+typedef enum dtls_progress action(struct step *step);
+
+/*
+ * step_unexpected(): RFC 5246 7.4, fatal. step_ahead(): the right message in the wrong order, which
+ * its sender repeats. step_outdated(): a copy of what was taken already.
+ */
+static action *const actions[DTLS_STATES][EVENTS] = {
+	[DTLS_EXPECTING_HELLO] = {
+		[EVENT_HELLO] = step_gather_hello,
+		[EVENT_KEY_EXCHANGE] = step_ahead,
+		[EVENT_MESSAGE] = step_ahead,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_ahead,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_ahead,
+	},
+	[DTLS_EXPECTING_KEY_EXCHANGE] = {
+		[EVENT_HELLO] = step_repeat_flight,
+		[EVENT_KEY_EXCHANGE] = step_gather_exchange,
+		[EVENT_MESSAGE] = step_unexpected,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_note_change_cipher_spec,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_keep_early,
+	},
+	[DTLS_EXPECTING_CHANGE_CIPHER_SPEC] = {
+		[EVENT_HELLO] = step_repeat_flight,
+		[EVENT_KEY_EXCHANGE] = step_unexpected, /* a second one, by its number */
+		[EVENT_MESSAGE] = step_unexpected,      /* Finished in plaintext among them */
+		[EVENT_CHANGE_CIPHER_SPEC] = step_take_change_cipher_spec,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_keep_early,
+	},
+	[DTLS_EXPECTING_FINISHED] = {
+		[EVENT_HELLO] = step_repeat_flight,
+		[EVENT_KEY_EXCHANGE] = step_unexpected,
+		[EVENT_MESSAGE] = step_unexpected,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_outdated,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_take_protected,
+	},
+};
+
+enum dtls_progress
+step_run(struct step *step, enum dtls_event event)
+{
+	if (step->hs->state >= DTLS_STATES)
+		return step_outdated(step);
+	return actions[step->hs->state][event](step);
+}
+
+static enum dtls_progress
+dispatch_message(struct step *step)
+{
+	const struct dtls_message *message = step->message;
+	const struct dtls_handshake *hs = step->hs;
+
+	if (message->type == DTLS_CLIENT_HELLO)
+		return step_run(step, EVENT_HELLO);
+	if (hs->state == DTLS_EXPECTING_HELLO || message->sequence > hs->next_message)
+		return step_ahead(step);
+	if (message->sequence < hs->next_message)
+		return step_outdated(step);
+	return step_run(step, message->type == DTLS_CLIENT_KEY_EXCHANGE ? EVENT_KEY_EXCHANGE
+									: EVENT_MESSAGE);
+}
+
+/* RFC 6347 4.2.3: several messages may share a record. */
+static enum dtls_progress
+receive_messages(struct step *step)
+{
+	struct reader reader = reader_init(step->record->fragment, step->record->length);
+	enum dtls_progress progress = DTLS_WAITING;
+	struct dtls_message message;
+
+	step->message = &message;
+	while (reader_left(&reader) && progress == DTLS_WAITING) {
+		if (!dtls_message_next(&reader, &message))
+			return step_ignore(step, COUNTER_dtls_message_malformed);
+		progress = dispatch_message(step);
+	}
+	return progress;
+}
+
+static enum dtls_progress
+receive_plaintext(struct step *step)
+{
+	switch (step->record->type) {
+	case DTLS_HANDSHAKE:
+		return receive_messages(step);
+	case DTLS_CHANGE_CIPHER_SPEC:
+		return step_run(step, EVENT_CHANGE_CIPHER_SPEC);
+	case DTLS_ALERT_RECORD:
+		return step_run(step, EVENT_ALERT);
+	default:
+		return step_ignore(step, COUNTER_dtls_rx_type);
+	}
+}
+
+enum dtls_progress
+dtls_handshake_receive(const struct dtls_server *server, struct dtls_handshake *hs,
+		       const struct dtls_record *record, struct dtls_turn *turn)
+{
+	struct step step = { .server = server, .hs = hs, .record = record, .turn = turn };
+
+	if (record->epoch == 0)
+		return receive_plaintext(&step);
+	if (record->epoch == 1)
+		return step_run(&step, EVENT_PROTECTED);
+	return step_ignore(&step, COUNTER_dtls_rx_epoch);
+}
+
+/* ---- life ---- */
+
+void
+dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server, uint32_t slot,
+		    uint64_t now_us)
+{
+	struct writer cid = writer_init(hs->cid, DTLS_CID);
+
+	memset(hs, 0, sizeof *hs);
+	hs->started_us = now_us;
+	hs->due_us = now_us + DTLS_RETRANSMIT_US;
+	writer_u8(&cid, server->worker);
+	writer_u24(&cid, slot);
+	count(server->counters, COUNTER_dtls_started);
+}
+
+bool
+dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_record *record)
+{
+	struct reader reader = reader_init(record->fragment, record->length);
+	struct dtls_message message;
+	struct dtls_hello hello;
+
+	return dtls_message_next(&reader, &message) && message.offset == 0 &&
+	       dtls_hello_parse_head(message.fragment, message.fragment_length, &hello) &&
+	       message.sequence == hs->hello_message &&
+	       memcmp(hello.random, hs->client_random, DTLS_RANDOM) == 0;
+}
+
+enum dtls_progress
+dtls_handshake_tick(const struct dtls_server *server, struct dtls_handshake *hs,
+		    struct dtls_turn *turn)
+{
+	struct step step = { .server = server, .hs = hs, .turn = turn };
+	uint64_t end_us = hs->started_us + DTLS_HANDSHAKE_LIFE_US;
+
+	if (turn->now_us >= end_us)
+		return step_fail(&step, DTLS_NO_ALERT, COUNTER_dtls_failed_timeout);
+	if (turn->now_us < hs->due_us)
+		return DTLS_WAITING;
+	hs->retransmissions++;
+	hs->due_us = turn->now_us + ((uint64_t)DTLS_RETRANSMIT_US << hs->retransmissions);
+	if (hs->due_us > end_us)
+		hs->due_us = end_us;
+	/* Later the client has our flight, and the next move is its own. */
+	if (hs->state != DTLS_EXPECTING_KEY_EXCHANGE)
+		return DTLS_WAITING;
+	dtls_flight_hello(server->ops, hs, NULL, turn->out);
+	return step_ignore(&step,
+			   writer_ok(turn->out) ? COUNTER_dtls_flight_again : COUNTER_dtls_tx_room);
+}
+
+void
+dtls_session_handshake(const struct dtls_server *server, struct dtls_session *session,
+		       const struct dtls_opening *opening, struct writer *out)
+{
+	static const uint8_t no_renegotiation[] = { DTLS_WARNING, DTLS_NO_RENEGOTIATION };
+	struct reader reader = reader_init(opening->content, opening->length);
+	struct dtls_message message;
+
+	if (!dtls_message_next(&reader, &message)) {
+		count(server->counters, COUNTER_dtls_message_malformed);
+	} else if (message.type == DTLS_FINISHED) {
+		count(server->counters, COUNTER_dtls_flight_again);
+		dtls_flight_finished(server->ops, session, out);
+	} else if (message.type == DTLS_CLIENT_HELLO) {
+		count(server->counters, COUNTER_dtls_no_renegotiation);
+		dtls_write_sealed(server->ops, session, DTLS_ALERT_RECORD, no_renegotiation,
+				  sizeof no_renegotiation, out);
+	} else {
+		count(server->counters, COUNTER_dtls_message_outdated);
+	}
+}

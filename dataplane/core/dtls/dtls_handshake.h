@@ -1,0 +1,177 @@
+/*
+ * dtls_handshake.h - the server's DTLS 1.2 handshake for TLS_PSK_WITH_AES_128_CCM_8, as a state
+ * machine.
+ *
+ *	client                              server
+ *	ClientHello              ------->              dtls_greet(): no state
+ *	                         <-------   HelloVerifyRequest
+ *	ClientHello with cookie  ------->       dtls_handshake_init(), dtls_handshake_receive()
+ *	                         <-------   ServerHello, ServerHelloDone
+ *	ClientKeyExchange,
+ *	ChangeCipherSpec,
+ *	Finished                 ------->              DTLS_ESTABLISHED: a struct dtls_session
+ *	                         <-------   ChangeCipherSpec, Finished
+ *
+ * What RFC 6347 4.2 demands, and where it is met:
+ *	4.2.1 cookie, stateless, of the client's parameters		dtls_cookie.c
+ *	      secrets change						dtls_cookies_rotate()
+ *	      a wrong cookie is treated as none				dtls_greet()
+ *	      HelloVerifyRequest: 1.0, the hello's record sequence	dtls_cookie_write_verify()
+ *	      ServerHello: the hello's record sequence			begin_flight()
+ *	4.2.2 message_seq: ours start where the hello's stands		dtls_flight.c
+ *	      past messages ignored, future ones kept or dropped	dispatch_message()
+ *	4.2.3 fragments in any order, overlapping, of any size		dtls_assembly_add()
+ *	4.2.4 retransmission by timer					dtls_handshake_tick()
+ *	      and upon the peer's retransmission			step_repeat_flight()
+ *	      the last flight, though the handshake is over		dtls_session_handshake()
+ *	      timer values: RFC 7925 11's 9 s, doubled			DTLS_RETRANSMIT_US
+ *	4.2.5 ChangeCipherSpec is no message and has no number		dtls_step_finish.c
+ *	4.2.6 the transcript leaves out the first hello			start_transcript()
+ *	      and covers messages as if not fragmented			step_hash_message()
+ *	4.2.7 alerts are not repeated by us, and may be lost		step_fail()
+ *	4.2.8 an association lives until the new handshake ended	secured_associate()
+ *
+ * Fragmented hellos: the fragment that holds the cookie must come first (RFC 6347 lets a server
+ * drop the others); from then on the handshake's own memory puts the message together, up to
+ * DTLS_HELLO_MAX bytes.
+ *
+ * Wrong key and unknown identity look alike: both go through the whole key schedule, fail to open
+ * the client's Finished, and are answered decrypt_error (RFC 4279 2 permits it instead of
+ * unknown_psk_identity, which clients take as final and which tells who is known). A plaintext
+ * alert can be forged to the client by whoever can forge a record to us, so answering a record that
+ * looks like a Finished and does not open gives an attacker nothing new.
+ *
+ * Connection ids (RFC 9146) of ours: worker (1) | slot (3) | random (4). The first byte lets a
+ * datagram of an unknown address find its worker; the random part tells the runs of a slot apart
+ * and keeps ids from being guessed.
+ *
+ * Owner: the caller, of all memory; pool and timers are its own. One thread. Neither allocates nor
+ * blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls/dtls_defs.h"
+#include "dataplane/core/dtls/dtls_hello.h"
+#include "dataplane/core/dtls/dtls_message.h"
+#include "dataplane/core/dtls/dtls_record.h"
+#include "dataplane/core/dtls/dtls_server.h"
+
+enum {
+	DTLS_HELLO_MAX = 352, /* a fragmented ClientHello put together; a whole one may be larger */
+	DTLS_EXCHANGE_MAX = 2 + DTLS_IDENTITY_LEN_MAX,
+	DTLS_EARLY_MAX = 64, /* a Finished under CCM is 53 bytes, 62 with our connection id */
+	/* RFC 7925 11; the client's own timer mostly comes first. */
+	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,
+	/* From the verified hello: three flights of such a client. */
+	DTLS_HANDSHAKE_LIFE_US = 60 * 1000 * 1000,
+};
+
+enum dtls_state {
+	DTLS_EXPECTING_HELLO, /* fragments of the verified ClientHello are missing */
+	DTLS_EXPECTING_KEY_EXCHANGE,
+	DTLS_EXPECTING_CHANGE_CIPHER_SPEC,
+	DTLS_EXPECTING_FINISHED,
+	DTLS_ENDED,
+	DTLS_STATES = DTLS_ENDED,
+};
+
+/* A handshake that runs. Everything but the first group is of the state it stands under. */
+struct dtls_handshake {
+	uint8_t state; /* enum dtls_state; step_set_state() alone writes it */
+	bool extended_master_secret, secure_renegotiation, has_cid;
+	bool changed_cipher_spec; /* it came ahead of the key exchange */
+	bool is_known;            /* of the identity: for the counters alone */
+	uint8_t max_fragment, peer_cid_len, retransmissions;
+	uint16_t hello_message; /* message_seq of the ClientHello, and of our ServerHello */
+	uint16_t next_message;  /* message_seq expected from the client */
+	struct dtls_assembly assembly;
+	uint32_t device;
+	uint64_t identity_hash;
+	uint64_t sequence; /* of our next record of epoch 0 */
+	uint64_t started_us;
+	uint64_t due_us; /* call dtls_handshake_tick() then */
+	uint8_t client_random[DTLS_RANDOM];
+	uint8_t cid[DTLS_CID];
+	union {
+		struct { /* DTLS_EXPECTING_HELLO */
+			uint8_t body[DTLS_HELLO_MAX];
+			uint8_t seen[DTLS_HELLO_MAX / 8];
+		} hello;
+		struct { /* later */
+			struct crypto_sha256 transcript;
+			uint8_t server_random[DTLS_RANDOM];
+			uint8_t peer_cid[DTLS_PEER_CID_MAX];
+			uint8_t early[DTLS_EARLY_MAX]; /* a protected record that came too early */
+			uint8_t early_len;
+			union {
+				struct { /* DTLS_EXPECTING_KEY_EXCHANGE */
+					uint8_t body[DTLS_EXCHANGE_MAX];
+					uint8_t seen[(DTLS_EXCHANGE_MAX + 7) / 8];
+				} exchange;
+				struct { /* then */
+					struct crypto_hmac_key master;
+					struct dtls_keys keys;
+					struct dtls_window window;
+					uint8_t client_verify
+						[DTLS_VERIFY_DATA]; /* what Finished must say */
+					uint8_t body[DTLS_VERIFY_DATA];
+					uint8_t seen[(DTLS_VERIFY_DATA + 7) / 8];
+				} keyed;
+			};
+		} run;
+	};
+};
+
+_Static_assert(sizeof(struct dtls_handshake) <= 496, "a handshake must stay small");
+
+enum dtls_progress {
+	DTLS_WAITING, /* for the client, or until due_us */
+	/* Of these the caller wipes and frees the handshake. */
+	DTLS_ESTABLISHED, /* *session is ready, the last flight is written */
+	DTLS_FAILED,      /* over, perhaps with an alert */
+	DTLS_WRONG_KEY,   /* the same, as the client has another key than its identity */
+	DTLS_SLOW_LANE,   /* this client needs another suite: nothing was sent, hand the hello on */
+};
+
+/* What a call brings and what it fills. */
+struct dtls_turn {
+	uint64_t now_us;
+	struct writer *out;           /* one datagram: answers are appended */
+	struct dtls_session *session; /* written when DTLS_ESTABLISHED, and not before */
+};
+
+/* Begins a handshake after DTLS_GREETING_VERIFIED. `slot` (24 bits) goes into the connection id. */
+void dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server, uint32_t slot,
+			 uint64_t now_us);
+
+/*
+ * Whether a verified hello is this handshake's own, received again. If not, the client began anew:
+ * wipe, init and receive again.
+ */
+bool dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_record *hello);
+
+/*
+ * Takes one record of the peer: of epoch 0, or of epoch 1 that no association could open. A
+ * ClientHello must have passed dtls_greet() as VERIFIED or FRAGMENT. The record is opened in place
+ * only when it was this handshake's.
+ */
+enum dtls_progress dtls_handshake_receive(const struct dtls_server *server,
+					  struct dtls_handshake *hs,
+					  const struct dtls_record *record, struct dtls_turn *turn);
+
+/* Call it at due_us: sends our flight again, or gives up. */
+enum dtls_progress dtls_handshake_tick(const struct dtls_server *server, struct dtls_handshake *hs,
+				       struct dtls_turn *turn);
+
+/*
+ * A handshake record that an established association opened: the client lost our last flight (it is
+ * written again), or wants to renegotiate (refused, RFC 5246 7.2.2).
+ */
+void dtls_session_handshake(const struct dtls_server *server, struct dtls_session *session,
+			    const struct dtls_opening *opening, struct writer *out);

@@ -1,0 +1,61 @@
+/*
+ * dtls_hello.h - the ClientHello: its shape, and what we choose from it (RFC 5246 7.4.1.2, RFC 6347
+ * 4.2.1, RFC 7925).
+ *
+ *	 0         2        34           ..         ..         ..              ..
+ *	+---------+--------+------------+----------+----------+---------------+--------------+
+ *	| version | random | session id | cookie   | suites   | compressions  | extensions   |
+ *	+---------+--------+------------+----------+----------+---------------+--------------+
+ *	'------------ head -------------'          '------------------ tail -----------------'
+ *	Each but the first two has its length in front: one byte, two for suites and extensions.
+ *
+ * Two steps, as the cookie stands between them: dtls_hello_parse() looks at the shape alone and
+ * knows no state, so it may be fed by anyone; dtls_hello_choose() is for clients that proved their
+ * address, and answers with alerts.
+ *
+ * Owner: the caller; everything is borrowed from the message. Neither allocates nor blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls/dtls_defs.h"
+
+struct dtls_bytes {
+	const uint8_t *at;
+	size_t len;
+};
+
+struct dtls_hello {
+	uint16_t version;
+	const uint8_t *random; /* DTLS_RANDOM bytes */
+	struct dtls_bytes cookie;
+	struct dtls_bytes suites, compressions, extensions; /* without their lengths */
+	struct dtls_bytes head, tail; /* before and behind the cookie: what the cookie covers */
+};
+
+/* A whole body; false when its lengths do not fit together. */
+bool dtls_hello_parse(const uint8_t *body, size_t len, struct dtls_hello *hello);
+
+/*
+ * Just version, random, head and cookie, from a first fragment that ends anywhere behind them;
+ * false when it ends before. The tail is empty.
+ */
+bool dtls_hello_parse_head(const uint8_t *fragment, size_t len, struct dtls_hello *hello);
+
+/* What client and server have in common. */
+struct dtls_offer {
+	bool extended_master_secret;
+	bool secure_renegotiation; /* signalled: to be answered with an empty renegotiation_info */
+	bool slow_lane;            /* no suite for us, but TLS_PSK_WITH_AES_128_CBC_SHA256 */
+	bool has_cid;              /* connection_id offered, and the client's own one fits */
+	uint8_t max_fragment;      /* enum dtls_max_fragment; 0: not asked for */
+	struct dtls_bytes peer_cid;
+};
+
+/* DTLS_NO_ALERT and *offer, or the alert that ends this handshake. Suites and extensions unknown
+ * to us are skipped. */
+enum dtls_alert dtls_hello_choose(const struct dtls_hello *hello, struct dtls_offer *offer);

@@ -1,0 +1,80 @@
+#include "dataplane/core/dtls/dtls_schedule.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/core/cursor.h"
+
+/* RFC 4279 2: N, N zeros, N, the key. Returns the length. */
+static size_t
+put_premaster(uint8_t premaster[4 + 2 * DTLS_PSK_MAX], const struct crypto_piece *psk)
+{
+	struct writer writer = writer_init(premaster, 4 + 2 * DTLS_PSK_MAX);
+
+	memset(premaster, 0, 2 + psk->len);
+	writer_u16(&writer, (uint16_t)psk->len);
+	(void)writer_room(&writer, psk->len);
+	writer_u16(&writer, (uint16_t)psk->len);
+	writer_bytes(&writer, psk->data, psk->len);
+	return writer_len(&writer);
+}
+
+void
+dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *psk,
+		     const char *label, const struct crypto_piece seed[2],
+		     struct crypto_hmac_key *master)
+{
+	uint8_t premaster[4 + 2 * DTLS_PSK_MAX], secret[DTLS_MASTER_SECRET];
+	struct crypto_hmac_key key;
+	struct crypto_prf job = {
+		.secret = &key,
+		.label = label,
+		.seed = { seed[0], seed[1] },
+		.out = secret,
+		.len = sizeof secret,
+	};
+
+	assert(psk->len <= DTLS_PSK_MAX);
+	crypto_hmac_key_init(ops, &key, premaster, put_premaster(premaster, psk));
+	crypto_prf(ops, &job, 1);
+	crypto_hmac_key_init(ops, master, secret, sizeof secret);
+	crypto_wipe(premaster, sizeof premaster);
+	crypto_wipe(secret, sizeof secret);
+	crypto_wipe(&key, sizeof key);
+}
+
+struct crypto_prf
+dtls_schedule_verify(const struct crypto_hmac_key *master, const char *label,
+		     const uint8_t hash[DTLS_HASH], uint8_t *verify_data)
+{
+	return (struct crypto_prf){
+		.secret = master,
+		.label = label,
+		.seed = { { hash, DTLS_HASH } },
+		.out = verify_data,
+		.len = DTLS_VERIFY_DATA,
+	};
+}
+
+void
+dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client_finished,
+		   const uint8_t *server_random, const uint8_t *client_random,
+		   struct dtls_keys *keys)
+{
+	/* RFC 5246 6.3: no MAC keys in an AEAD suite, so 40 bytes, in the order of struct
+	 * dtls_keys. */
+	const struct crypto_prf jobs[2] = {
+		{
+			.secret = client_finished->secret,
+			.label = "key expansion",
+			.seed = { { server_random, DTLS_RANDOM }, { client_random, DTLS_RANDOM } },
+			.out = (uint8_t *)keys,
+			.len = sizeof *keys,
+		},
+		*client_finished,
+	};
+
+	_Static_assert(sizeof *keys == 2 * DTLS_KEY + 2 * DTLS_IMPLICIT_IV,
+		       "the key block as it comes");
+	crypto_prf(ops, jobs, 2);
+}

@@ -1,0 +1,36 @@
+/*
+ * dtls_schedule.h - from pre-shared key to record keys and verify_data (RFC 4279 2, RFC 5246 8.1
+ * and 6.3, RFC 7627 4).
+ *
+ * The master secret itself is never kept: all its uses are HMACs, so it lives as a key whose pads
+ * are compressed. Owner: the caller, who wipes. Neither allocates nor blocks.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/dtls/dtls_defs.h"
+#include "dataplane/core/dtls/dtls_record.h"
+
+enum { DTLS_PSK_MAX = 64 };
+
+/*
+ * master_secret = PRF(premaster of the key, label, seed): label "extended master secret" and the
+ * session hash as the only seed (RFC 7627 4), or "master secret" and both randoms, the client's
+ * first (RFC 5246 8.1).
+ */
+void dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *psk,
+			  const char *label, const struct crypto_piece seed[2],
+			  struct crypto_hmac_key *master);
+
+/* key_block, and the verify_data that the client must send: independent, so that a backend may
+ * interleave them. */
+void dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client_finished,
+			const uint8_t *server_random, const uint8_t *client_random,
+			struct dtls_keys *keys);
+
+/* The PRF job for verify_data (RFC 5246 7.4.9); label "client finished" or "server finished". */
+struct crypto_prf dtls_schedule_verify(const struct crypto_hmac_key *master, const char *label,
+				       const uint8_t hash[DTLS_HASH], uint8_t *verify_data);

@@ -1,0 +1,68 @@
+/*
+ * dtls_server.h - what all handshakes of a worker share, and the part of a handshake that has no
+ * state.
+ *
+ * Owner: one worker. Neither allocates nor blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/counters.h"
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/dtls/dtls_cookie.h"
+#include "dataplane/core/dtls/dtls_record.h"
+#include "dataplane/core/dtls/dtls_schedule.h"
+#include "dataplane/core/peer.h"
+#include "dataplane/core/crypto/rng.h"
+
+enum { DTLS_IDENTITY_LEN_MAX = 128 }; /* OMA TS Transport 5.2.8 */
+
+/* An identity that a look-up found. */
+struct dtls_identity {
+	uint64_t hash;   /* of the look-up's choice, handed on to dtls_session */
+	uint32_t device; /* handed on too */
+	uint8_t key_len; /* 1 to DTLS_PSK_MAX */
+	uint8_t key[DTLS_PSK_MAX];
+};
+
+struct dtls_server {
+	const struct crypto_ops *ops;
+	struct rng rng;
+	struct counters *counters;
+	struct dtls_cookies cookies;
+	uint8_t worker; /* first byte of our connection ids */
+	/* Compares by length and bytes: an identity is no C string. False: unknown, or without a
+	 * key. */
+	bool (*find_identity)(void *ctx, const uint8_t *identity, size_t len,
+			      struct dtls_identity *found);
+	void *find_ctx;
+	/* Stands for the key of who is unknown; a secret, so it never matches. */
+	uint8_t decoy[DTLS_KEY];
+};
+
+/* The caller has set ops, rng, counters, worker and the look-up. */
+void dtls_server_init(struct dtls_server *server, uint64_t now_us);
+void dtls_server_fini(struct dtls_server *server); /* wipes */
+
+enum dtls_greeting {
+	DTLS_GREETING_DROPPED,  /* nothing to do with this record */
+	DTLS_GREETING_ANSWERED, /* a HelloVerifyRequest was written */
+	/* A ClientHello, or its first fragment, with a cookie of ours: spend memory on it. */
+	DTLS_GREETING_VERIFIED,
+	/* A later fragment: only of use to a handshake that has the first one. */
+	DTLS_GREETING_FRAGMENT,
+};
+
+/*
+ * Looks at a handshake record of epoch 0 that begins with a ClientHello. Keeps nothing and sends an
+ * alert to nobody: who has no cookie gets a HelloVerifyRequest or nothing, and never more bytes
+ * than it sent.
+ */
+enum dtls_greeting dtls_greet(const struct dtls_server *server, const struct peer *peer,
+			      const struct dtls_record *record, struct writer *out);
+
+/* Whether a record of epoch 0 begins with a ClientHello. */
+bool dtls_is_hello(const struct dtls_record *record);

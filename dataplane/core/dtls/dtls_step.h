@@ -1,0 +1,73 @@
+/*
+ * dtls_step.h - the actions of the handshake's state machine, shared by dtls_handshake.c, which has
+ * the table, and the two files that act: dtls_step_hello.c up to ServerHelloDone,
+ * dtls_step_finish.c from ClientKeyExchange on.
+ *
+ * An action gets one event and returns how the handshake goes on. Neither allocates nor blocks.
+ */
+#pragma once
+
+#include "dataplane/core/dtls/dtls_handshake.h"
+
+/* What can happen to a handshake. */
+enum dtls_event {
+	EVENT_HELLO,              /* a ClientHello or a fragment of one */
+	EVENT_KEY_EXCHANGE,       /* ClientKeyExchange, in its turn */
+	EVENT_MESSAGE,            /* any other handshake message in plaintext, in its turn */
+	EVENT_CHANGE_CIPHER_SPEC, /* of epoch 0 */
+	EVENT_ALERT,              /* of epoch 0 */
+	EVENT_PROTECTED,          /* a record of epoch 1 */
+	EVENTS,
+};
+
+/* One event on its way to its action. */
+struct step {
+	const struct dtls_server *server;
+	struct dtls_handshake *hs;
+	const struct dtls_record *record;
+	const struct dtls_message *message; /* of events that are messages */
+	struct dtls_turn *turn;
+};
+
+/* ---- dtls_handshake.c ---- */
+
+/* Runs the action of this event in the present state. */
+enum dtls_progress step_run(struct step *step, enum dtls_event event);
+/* The one writer of the state. */
+void step_set_state(struct dtls_handshake *hs, enum dtls_state state);
+/* Ends the handshake, with an alert unless DTLS_NO_ALERT. It is sent once: the peer's next try
+ * is another handshake. */
+enum dtls_progress step_fail(struct step *step, enum dtls_alert alert, enum counter why);
+/* Goes on as if nothing had come. */
+enum dtls_progress step_ignore(struct step *step, enum counter why);
+/* The same for a copy of what was taken already. */
+enum dtls_progress step_outdated(struct step *step);
+/* The same for a message whose turn has not come: its sender repeats it. */
+enum dtls_progress step_ahead(struct step *step);
+/* Ends it: RFC 5246 7.4. */
+enum dtls_progress step_unexpected(struct step *step);
+/* RFC 5246 7.2: a fatal alert or a closure ends it; warnings change nothing. */
+enum dtls_progress step_judge_alert(struct step *step, const uint8_t *body, size_t len);
+/*
+ * Takes the step's message into the transcript, as if it had not been fragmented (RFC 6347 4.2.6):
+ * one that was not is hashed as it lies in its record, of another `body` is what was put together.
+ */
+void step_hash_message(struct step *step, const uint8_t *body);
+
+/* ---- dtls_step_hello.c ---- */
+
+enum dtls_progress step_gather_hello(struct step *step);
+/* The hello came again, so the client may not have our flight. Of a fragmented one the first
+ * fragment tells. */
+enum dtls_progress step_repeat_flight(struct step *step);
+
+/* ---- dtls_step_finish.c ---- */
+
+enum dtls_progress step_gather_exchange(struct step *step);
+/* ChangeCipherSpec overtook the key exchange. Noted, no more: keys come from the key exchange
+ * alone. */
+enum dtls_progress step_note_change_cipher_spec(struct step *step);
+enum dtls_progress step_take_change_cipher_spec(struct step *step);
+/* A protected record before its keys are known: kept when it may be Finished. */
+enum dtls_progress step_keep_early(struct step *step);
+enum dtls_progress step_take_protected(struct step *step);

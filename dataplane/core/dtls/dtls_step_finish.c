@@ -1,0 +1,294 @@
+/*
+ * From ClientKeyExchange to the association.
+ */
+#include "dataplane/core/dtls/dtls_step.h"
+
+#include <string.h>
+
+#include "dataplane/core/dtls/dtls_flight.h"
+
+/* ---- ClientKeyExchange ---- */
+
+/* Who is unknown goes on with a key that nobody has, so that it learns nothing now (RFC 4279 2,
+ * 7.3). */
+static void
+find_key(struct step *step, const struct reader *identity, struct dtls_identity *found)
+{
+	const struct dtls_server *server = step->server;
+	struct dtls_handshake *hs = step->hs;
+
+	hs->is_known =
+		server->find_identity(server->find_ctx, identity->at, reader_left(identity), found);
+	hs->device = hs->is_known ? found->device : 0;
+	hs->identity_hash = hs->is_known ? found->hash : 0;
+	if (hs->is_known)
+		return;
+	found->key_len = sizeof server->decoy;
+	memcpy(found->key, server->decoy, sizeof server->decoy);
+}
+
+static void
+derive(struct step *step, const struct dtls_identity *identity)
+{
+	static const char *const labels[2] = { "master secret", "extended master secret" };
+	const struct crypto_ops *ops = step->server->ops;
+	struct dtls_handshake *hs = step->hs;
+	bool extended = hs->extended_master_secret;
+	uint8_t hash[DTLS_HASH];
+	const struct crypto_piece psk = { identity->key, identity->key_len };
+	const struct crypto_piece seeds[2][2] = {
+		{ { hs->client_random, DTLS_RANDOM }, { hs->run.server_random, DTLS_RANDOM } },
+		{ { hash, sizeof hash } },
+	};
+	struct crypto_prf finished;
+
+	/* One hash serves twice: the session hash and what Finished covers end at the same
+	 * message. */
+	crypto_sha256_final(ops, &hs->run.transcript, hash);
+	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
+	dtls_schedule_master(ops, &psk, labels[extended], seeds[extended], &hs->run.keyed.master);
+	finished = dtls_schedule_verify(&hs->run.keyed.master, "client finished", hash,
+					hs->run.keyed.client_verify);
+	dtls_schedule_keys(ops, &finished, hs->run.server_random, hs->client_random,
+			   &hs->run.keyed.keys);
+}
+
+/* A Finished that came before its keys has waited as a record. */
+static enum dtls_progress
+enter_finished(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	uint8_t early[DTLS_EARLY_MAX];
+	struct dtls_walk walk = { early, early + hs->run.early_len };
+	struct dtls_record record;
+	struct step again = *step;
+
+	step_set_state(hs, DTLS_EXPECTING_FINISHED);
+	if (hs->run.early_len == 0)
+		return DTLS_WAITING;
+	memcpy(early, hs->run.early, hs->run.early_len);
+	hs->run.early_len = 0;
+	if (!dtls_record_next(&walk, &record, step->server->counters))
+		return DTLS_WAITING;
+	again.record = &record;
+	again.message = NULL;
+	return step_run(&again, EVENT_PROTECTED);
+}
+
+static enum dtls_progress
+accept_exchange(struct step *step, const uint8_t *body, size_t len)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct reader reader = reader_init(body, len);
+	struct reader identity = reader_vector_u16(&reader);
+	struct dtls_identity found;
+
+	if (!reader_done(&reader))
+		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
+	find_key(step, &identity, &found);
+	step_hash_message(step, body);
+	derive(step, &found); /* from here on `body` may be gone: it may be in the same memory */
+	crypto_wipe(&found, sizeof found);
+	hs->assembly = (struct dtls_assembly){ 0 };
+	hs->next_message++;
+	if (hs->changed_cipher_spec)
+		return enter_finished(step);
+	step_set_state(hs, DTLS_EXPECTING_CHANGE_CIPHER_SPEC);
+	return DTLS_WAITING;
+}
+
+enum dtls_progress
+step_gather_exchange(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	const struct dtls_message *message = step->message;
+
+	/* Longer than any identity that can be known: the answer of an unknown one, at once. */
+	if (message->length > DTLS_EXCHANGE_MAX)
+		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+	if (dtls_message_is_whole(message))
+		return accept_exchange(step, message->fragment, message->length);
+	switch (dtls_assembly_add(&hs->assembly, message, hs->run.exchange.body,
+				  hs->run.exchange.seen, sizeof hs->run.exchange.body)) {
+	case DTLS_GATHER_MORE:
+		return DTLS_WAITING;
+	case DTLS_GATHER_REFUSED:
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	case DTLS_GATHER_WHOLE:
+		break;
+	}
+	return accept_exchange(step, hs->run.exchange.body, hs->assembly.length);
+}
+
+/* ---- ChangeCipherSpec and Finished ---- */
+
+static bool
+is_change_cipher_spec(const struct dtls_record *record)
+{
+	return record->length == 1 && record->fragment[0] == 1;
+}
+
+enum dtls_progress
+step_note_change_cipher_spec(struct step *step)
+{
+	if (!is_change_cipher_spec(step->record))
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	step->hs->changed_cipher_spec = true;
+	return DTLS_WAITING;
+}
+
+enum dtls_progress
+step_take_change_cipher_spec(struct step *step)
+{
+	if (!is_change_cipher_spec(step->record))
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	return enter_finished(step);
+}
+
+enum dtls_progress
+step_keep_early(struct step *step)
+{
+	const struct dtls_record *record = step->record;
+	size_t len = (size_t)(record->fragment + record->length - record->header);
+	bool can_be_finished = record->type == DTLS_HANDSHAKE || record->type == DTLS_TLS12_CID;
+
+	if (!can_be_finished || len > DTLS_EARLY_MAX)
+		return step_ahead(step);
+	memcpy(step->hs->run.early, record->header, len);
+	step->hs->run.early_len = (uint8_t)len;
+	return step_ignore(step, COUNTER_dtls_message_kept);
+}
+
+/* The association as it will be, should Finished be right. */
+static void
+make_session(const struct dtls_handshake *hs, struct dtls_session *session)
+{
+	memset(session, 0, sizeof *session);
+	session->keys = hs->run.keyed.keys;
+	session->window = hs->run.keyed.window;
+	session->identity_hash = hs->identity_hash;
+	session->device = hs->device;
+	session->flight_message = (uint16_t)(hs->hello_message + 2);
+	session->flight_sequence = hs->sequence;
+	memcpy(session->cid, hs->cid, DTLS_CID);
+	memcpy(session->peer_cid, hs->run.peer_cid, hs->peer_cid_len);
+	session->peer_cid_len = hs->peer_cid_len;
+	session->max_fragment = hs->max_fragment;
+	session->has_cid = hs->has_cid;
+}
+
+static enum dtls_progress
+establish(struct step *step, const uint8_t *verify_data)
+{
+	const struct crypto_ops *ops = step->server->ops;
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_session *session = step->turn->session;
+	uint8_t hash[DTLS_HASH];
+	struct crypto_prf job;
+
+	step_hash_message(step, verify_data);
+	crypto_sha256_final(ops, &hs->run.transcript, hash);
+	make_session(hs, session);
+	job = dtls_schedule_verify(&hs->run.keyed.master, "server finished", hash,
+				   session->flight_verify);
+	crypto_prf(ops, &job, 1);
+	dtls_flight_finished(ops, session, step->turn->out);
+	if (!writer_ok(step->turn->out)) /* as if lost: the client will ask again */
+		count(step->server->counters, COUNTER_dtls_tx_room);
+	count(step->server->counters, COUNTER_dtls_finished);
+	step_set_state(hs, DTLS_ENDED);
+	return DTLS_ESTABLISHED;
+}
+
+/* The client cannot show the key of who it says it is. */
+static enum dtls_progress
+refuse_key(struct step *step)
+{
+	if (!step->hs->is_known)
+		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+	(void)step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
+	return DTLS_WRONG_KEY;
+}
+
+static enum dtls_progress
+accept_finished(struct step *step, const uint8_t *verify_data)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
+		return refuse_key(step);
+	return establish(step, verify_data);
+}
+
+static enum dtls_progress
+gather_finished(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	const struct dtls_message *message = step->message;
+
+	if (message->type != DTLS_FINISHED || message->length != DTLS_VERIFY_DATA)
+		return step_unexpected(step);
+	if (dtls_message_is_whole(message))
+		return accept_finished(step, message->fragment);
+	if (dtls_assembly_add(&hs->assembly, message, hs->run.keyed.body, hs->run.keyed.seen,
+			      DTLS_VERIFY_DATA) != DTLS_GATHER_WHOLE)
+		return DTLS_WAITING;
+	return accept_finished(step, hs->run.keyed.body);
+}
+
+static enum dtls_progress
+take_protected_message(struct step *step, const struct dtls_opening *opening)
+{
+	struct reader reader = reader_init(opening->content, opening->length);
+	struct dtls_message message;
+
+	if (!dtls_message_next(&reader, &message))
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	if (message.sequence < step->hs->next_message)
+		return step_outdated(step);
+	if (message.sequence > step->hs->next_message)
+		return step_ahead(step);
+	step->message = &message;
+	return gather_finished(step);
+}
+
+/*
+ * A client with another key cannot make a record that opens; its Finished tells itself by its size.
+ * Anything else that does not open was never meant for these keys, and is dropped (RFC 6347
+ * 4.1.2.7).
+ */
+static bool
+looks_like_finished(const struct dtls_record *record)
+{
+	size_t finished = DTLS_SEAL_OVERHEAD + DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
+
+	if (record->type == DTLS_TLS12_CID)
+		return record->length > finished; /* RFC 9146 4: a type byte, and padding perhaps */
+	return record->type == DTLS_HANDSHAKE && record->length == finished;
+}
+
+enum dtls_progress
+step_take_protected(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_session pending;
+	struct dtls_opening opening = { .session = &pending, .record = *step->record };
+
+	make_session(hs, &pending);
+	dtls_open(step->server->ops, &opening, 1);
+	hs->run.keyed.window = pending.window;
+	crypto_wipe(&pending, sizeof pending);
+	if (opening.outcome == COUNTER_dtls_rx_bad_tag && looks_like_finished(step->record))
+		return refuse_key(step);
+	count(step->server->counters, opening.outcome);
+	if (opening.outcome != COUNTER_dtls_rx_opened)
+		return DTLS_WAITING;
+	switch (opening.type) {
+	case DTLS_HANDSHAKE:
+		return take_protected_message(step, &opening);
+	case DTLS_ALERT_RECORD:
+		return step_judge_alert(step, opening.content, opening.length);
+	default:
+		return step_ignore(step, COUNTER_dtls_rx_type);
+	}
+}

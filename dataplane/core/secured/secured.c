@@ -1,0 +1,377 @@
+#include "dataplane/core/secured/secured.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap/bootstrap.h"
+#include "dataplane/core/bootstrap/dialogue.h"
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/trace.h"
+
+enum {
+	LINE = 64,
+	SESSIONS_PER_CBC = 8, /* few devices speak that suite alone */
+	CBC_MIN = 64,
+	HANDSHAKES_MIN = 64,
+	HANDSHAKES_MAX = 65536,
+	SESSIONS_PER_HANDSHAKE = 4,
+	/* Where the published limits say 0. A million hellos take a fifth of a worker's time;
+	 * carriers put many devices behind one prefix. */
+	IDLE_US = 60 * 1000 * 1000,
+	HELLOS_PER_S = 1000 * 1000,
+	STARTS_PER_S = 50 * 1000,
+	STARTS_PER_PREFIX_PER_S = 10 * 1000,
+	BLOCK_OVERHEAD = 128, /* what a step's header and options take of a record, generously */
+};
+
+/* ---- life ---- */
+
+static bool
+is_wanted(const struct stack_config *config)
+{
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		if (config->listener_security[i] == LISTENER_PSK)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+count_handshakes(const struct stack_config *config)
+{
+	uint32_t n = config->sessions / SESSIONS_PER_HANDSHAKE;
+
+	if (config->handshakes)
+		return config->handshakes;
+	if (n > HANDSHAKES_MAX)
+		return HANDSHAKES_MAX;
+	return n < HANDSHAKES_MIN ? HANDSHAKES_MIN : n;
+}
+
+static uint32_t
+count_cbc(const struct stack_config *config)
+{
+	uint32_t n = config->sessions / SESSIONS_PER_CBC;
+
+	if (!config->lane_item)
+		return 0;
+	return n < CBC_MIN ? CBC_MIN : n;
+}
+
+static size_t
+lines(size_t bytes)
+{
+	return (bytes + LINE - 1) / LINE * LINE;
+}
+
+static size_t
+associations_size(const struct stack_config *config)
+{
+	return config->sessions * sizeof(struct association);
+}
+
+size_t
+secured_size(const struct stack_config *config)
+{
+	if (!is_wanted(config))
+		return 0;
+	return lines(sizeof(struct secured)) + associations_size(config) +
+	       lines(count_handshakes(config) * sizeof(struct secured_handshake)) +
+	       count_cbc(config) * sizeof(struct secured_cbc);
+}
+
+size_t
+secured_association_bytes(void)
+{
+	return sizeof(struct association);
+}
+
+size_t
+secured_handshake_bytes(void)
+{
+	return sizeof(struct secured_handshake);
+}
+
+/* The look-up of dtls_server.h. */
+static bool
+find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identity *found)
+{
+	struct stack *stack = ctx;
+	const struct device_entry *entry = NULL;
+
+	if (stack->directory) {
+		found->hash = directory_hash(stack->directory, identity, len);
+		entry = directory_find_identity_hashed(stack->directory, found->hash, identity,
+						       len);
+	}
+	if (!entry || !entry->key_len) {
+		events_tell_stranger(stack, stack->secured->asking, 0, identity, len);
+		return false;
+	}
+	found->device = entry->id;
+	found->key_len = entry->key_len;
+	memcpy(found->key, device_entry_key(entry), entry->key_len);
+	return true;
+}
+
+static struct ratelimit_rate
+rate(uint32_t per_s, uint32_t otherwise)
+{
+	uint32_t value = per_s ? per_s : otherwise;
+
+	return (struct ratelimit_rate){ .per_s = value, .burst = value };
+}
+
+static void
+init_limits(struct stack *stack)
+{
+	const struct stack_limits *limits =
+		atomic_load_explicit(stack->config.limits, memory_order_acquire);
+	struct secured *secured = stack->secured;
+	uint8_t seed[16];
+
+	rng_fill(&stack->config.rng, seed, sizeof seed);
+	ratelimit_init(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S), stack->now_us);
+	ratelimit_init(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S),
+		       stack->now_us);
+	ratelimit_prefixes_init(&secured->prefixes,
+				rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S),
+				seed, secured->buckets, SECURED_PREFIXES);
+	crypto_wipe(seed, sizeof seed);
+}
+
+void
+secured_init(struct stack *stack, void *memory)
+{
+	struct secured *secured = memory;
+	uint8_t *behind = (uint8_t *)memory + lines(sizeof *secured);
+
+	stack->secured = secured_size(&stack->config) ? secured : NULL;
+	if (!stack->secured)
+		return;
+	secured->associations = (struct association *)behind;
+	secured->handshakes =
+		(struct secured_handshake *)(behind + associations_size(&stack->config));
+	secured->n_handshakes = count_handshakes(&stack->config);
+	secured->n_cbc = count_cbc(&stack->config);
+	secured->cbc = (struct secured_cbc *)((uint8_t *)secured->handshakes +
+					      lines(secured->n_handshakes *
+						    sizeof(struct secured_handshake)));
+	lane_init(secured);
+	handshakes_init(stack);
+	init_limits(stack);
+	secured->server = (struct dtls_server){
+		.ops = stack->config.crypto ? stack->config.crypto : crypto_select(),
+		.rng = stack->config.rng,
+		.counters = &stack->counters,
+		.worker = stack->config.worker,
+		.find_identity = find_identity,
+		.find_ctx = stack,
+	};
+	dtls_server_init(&secured->server, stack->now_us);
+}
+
+void
+secured_fini(struct stack *stack)
+{
+	if (stack->secured)
+		crypto_wipe(stack->secured, secured_size(&stack->config));
+}
+
+static void
+follow_rate(struct ratelimit *limit, struct ratelimit_rate now)
+{
+	if (limit->rate.per_s != now.per_s)
+		ratelimit_change(limit, now);
+}
+
+void
+secured_begin(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+	const struct stack_limits *limits = stack->limits;
+
+	if (!secured)
+		return;
+	dtls_cookies_rotate(&secured->server.cookies, secured->server.ops, &secured->server.rng,
+			    stack->now_us);
+	follow_rate(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S));
+	follow_rate(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S));
+	secured->prefixes.rate = rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S);
+}
+
+void
+secured_prefetch(const struct stack *stack, const struct session *session)
+{
+	const struct association *association;
+
+	if (!stack->secured)
+		return;
+	association = association_at(stack, session);
+	__builtin_prefetch(association);
+	__builtin_prefetch((const uint8_t *)association + LINE);
+	__builtin_prefetch((const uint8_t *)association + 2 * LINE);
+}
+
+/* ---- associations ---- */
+
+struct dtls_session *
+secured_association(const struct stack *stack, const struct session *session)
+{
+	struct association *association;
+
+	if (!stack->secured || !session)
+		return NULL;
+	association = association_at(stack, session);
+	return association->established ? &association->dtls : NULL;
+}
+
+void
+secured_limit_blocks(const struct stack *stack, struct session *session)
+{
+	const struct dtls_session *dtls = secured_association(stack, session);
+	struct block_place *place = &session->exchange.block;
+	uint8_t *szx = &place->szx;
+
+	if (!dtls)
+		return;
+	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))
+		(*szx)--;
+	place->answer_szx = *szx; /* the device's records are as small (RFC 6066 4) */
+}
+
+void
+secured_wait_idle(struct stack *stack, struct session *session)
+{
+	uint32_t idle_us = stack->limits->idle_us;
+
+	dialogue_arm(stack, session, idle_us ? idle_us : IDLE_US);
+}
+
+static void
+disassociate(struct stack *stack, struct association *association)
+{
+	/* What was said before goes out under the keys it was meant for. */
+	secured_seal(stack);
+	lane_release_keys(stack->secured, &association->dtls);
+	crypto_wipe(&association->dtls, sizeof association->dtls);
+	association->established = false;
+}
+
+/* A run belongs to its association, and a copy of a request to the one it came over (RFC 7252
+ * 9.1). */
+void
+secured_associate(struct stack *stack, struct session *session, const struct link *link,
+		  const struct dtls_session *fresh)
+{
+	struct association *association = association_at(stack, session);
+
+	if (association->established) {
+		count(&stack->counters, COUNTER_dtls_replaced);
+		dialogue_closed(stack, session);
+		disassociate(stack, association);
+	}
+	association->dtls = *fresh;
+	association->established = true;
+	trace_milestone(stack, session, fresh->device, TRACE_ASSOCIATED);
+	session->link = *link;
+	session->request = (struct exchange_request){ 0 };
+	secured_wait_idle(stack, session);
+}
+
+void
+secured_forget(struct stack *stack, struct session *session)
+{
+	struct association *association;
+
+	if (!stack->secured)
+		return;
+	association = association_at(stack, session);
+	handshakes_release(stack, association);
+	lane_leave(stack, session);
+	if (association->established)
+		disassociate(stack, association);
+}
+
+/* The association is over; its session is too, unless something waits to be told. */
+void
+secured_end_association(struct stack *stack, struct session *session)
+{
+	struct association *association = association_at(stack, session);
+
+	trace_milestone(stack, session, association->dtls.device, TRACE_ASSOCIATION_ENDED);
+	dialogue_closed(stack, session);
+	disassociate(stack, association);
+	if (!association->handshake && !association->lane && !session->untold)
+		dialogue_close(stack, session);
+}
+
+void
+secured_idle(struct stack *stack, struct session *session)
+{
+	if (association_at(stack, session)->handshake) {
+		secured_wait_idle(stack, session); /* the device is shaking hands anew */
+		return;
+	}
+	count(&stack->counters, COUNTER_dtls_idle);
+	dialogue_close(stack, session);
+}
+
+/* ---- datagrams out ---- */
+
+void
+secured_seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
+		   uint16_t content_len)
+{
+	struct secured *secured = stack->secured;
+	struct dtls_sealing *sealing;
+
+	if (secured->n_sealings == DTLS_BURST)
+		secured_seal(stack);
+	secured->sealed[secured->n_sealings] = slot;
+	sealing = &secured->sealings[secured->n_sealings++];
+	sealing->session = association;
+	sealing->record = slot->data;
+	sealing->length = content_len;
+	sealing->type = DTLS_APPLICATION_DATA;
+}
+
+void
+secured_seal(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+
+	if (!secured || !secured->n_sealings)
+		return;
+	dtls_seal(secured->server.ops, secured->sealings, secured->n_sealings);
+	for (unsigned i = 0; i < secured->n_sealings; i++)
+		secured->sealed[i]->len = secured->sealings[i].length;
+	secured->n_sealings = 0;
+}
+
+struct flight
+flight_begin(struct stack *stack, const struct peer *peer, const struct link *link)
+{
+	struct outbox *out = stack->out;
+	struct flight flight = { .writer = writer_init(NULL, 0) };
+
+	if (!out || out->used == out->size)
+		return flight;
+	flight.slot = &out->slots[out->used];
+	flight.slot->peer = *peer;
+	flight.slot->link = *link;
+	flight.writer = writer_init(flight.slot->data, flight.slot->cap);
+	return flight;
+}
+
+void
+flight_end(struct stack *stack, struct flight *flight)
+{
+	size_t len = writer_finish(&flight->writer);
+
+	if (!len)
+		return;
+	flight->slot->len = (uint16_t)len;
+	stack->out->used++;
+}

@@ -1,0 +1,69 @@
+/*
+ * secured.h - the stack's side of DTLS: whose record it is, handshakes that run, associations.
+ *
+ *	datagram -> records -+- ClientHello -> dtls_greet(): no state -> a handshake of the pool
+ *			     +- epoch 0 -> the handshake of this peer
+ *			     +- epoch 1 -> the association of this peer or connection id: opened
+ *					   in bursts -> intake_message()
+ *
+ * A session of the table is opened for a peer that proved its address, and has an association once
+ * its handshake has finished. A peer that has one and shakes hands anew keeps it until then
+ * (RFC 6347 4.2.8). Handshakes are a pool of their own, smaller than the table: what is exhausted
+ * by peers without keys is that pool, never the sessions of those that have some.
+ *
+ * Under a flood new peers are limited twice, in the order of what they cost: HelloVerifyRequests of
+ * the whole worker, and handshakes of the worker and of a prefix. Only addresses that were proven
+ * are charged to their prefix. Peers with a session are charged nothing, so they go on.
+ *
+ * Owner: the stack; secured*.c share secured_state.h. One thread. Nothing allocated.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dataplane/core/dtls/dtls_record.h"
+#include "dataplane/core/stack_state.h"
+
+/* Bytes of memory, aligned to 64, that a stack of this configuration needs for DTLS; 0: no listener
+ * wants it. */
+size_t secured_size(const struct stack_config *config);
+/* Bytes of one association, and of one handshake of the pool. */
+size_t secured_association_bytes(void);
+size_t secured_handshake_bytes(void);
+
+/* Sets stack->secured. `memory` is zeroed; NULL leaves the stack without DTLS. */
+void secured_init(struct stack *stack, void *memory);
+/* Wipes. */
+void secured_fini(struct stack *stack);
+
+/* Before a burst: secrets and limits that are due to change. */
+void secured_begin(struct stack *stack);
+void secured_prefetch(const struct stack *stack, const struct session *session);
+/* Takes all records of one datagram; protected ones may wait for secured_open(). */
+void secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash);
+/* Opens the records that wait, and processes what they hold. */
+void secured_open(struct stack *stack);
+/* Seals the datagrams that wait: before the outbox leaves the stack. */
+void secured_seal(struct stack *stack);
+
+/* One item of the slow lane, for a session of ours. */
+void secured_lane(struct stack *stack, const struct slow_lane_item *item);
+
+/* Handshakes' timers. */
+void secured_tick(struct stack *stack);
+/* When the next of them is due. */
+uint64_t secured_due_us(const struct stack *stack);
+/* The timer of a session that has an association, but no run. */
+void secured_idle(struct stack *stack, struct session *session);
+
+/* NULL: this session has none. */
+struct dtls_session *secured_association(const struct stack *stack, const struct session *session);
+/* The content of `slot` stands behind its record's prefix; it is sealed in place later. */
+void secured_seal_later(struct stack *stack, struct dtls_session *association,
+			struct dgram_out *slot, uint16_t content_len);
+/* For a new run: blocks no larger than the peer's records (RFC 6066 4). */
+void secured_limit_blocks(const struct stack *stack, struct session *session);
+/* The session is about to be closed: wipes its association and gives its handshake back. */
+void secured_forget(struct stack *stack, struct session *session);

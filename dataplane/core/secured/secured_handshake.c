@@ -1,0 +1,302 @@
+/*
+ * The pool of handshakes, and who gets one.
+ */
+#include "dataplane/core/sessions/secured_state.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap/bootstrap.h"
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/dtls/dtls_flight.h"
+#include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/trace.h"
+
+enum { CID_SLOTS = 0xffffff }; /* of the connection id; sessions beyond share numbers, not ids */
+
+/* ---- the pool ---- */
+
+void
+handshakes_init(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+
+	for (uint32_t i = 0; i < secured->n_handshakes; i++)
+		secured->handshakes[i].slot = i + 1 < secured->n_handshakes ? i + 2 : 0;
+	secured->free_handshake = 1;
+	timer_wheel_init(&secured->wheel, &secured->handshakes[0].timer,
+			 sizeof secured->handshakes[0], stack->now_us);
+}
+
+static struct secured_handshake *
+handshake_of(const struct secured *secured, const struct association *association)
+{
+	return &secured->handshakes[association->handshake - 1];
+}
+
+static void
+take(struct stack *stack, struct session *session)
+{
+	struct secured *secured = stack->secured;
+	uint32_t index = secured->free_handshake - 1;
+	struct secured_handshake *handshake = &secured->handshakes[index];
+
+	secured->free_handshake = handshake->slot;
+	handshake->slot = session_slot(stack, session);
+	association_at(stack, session)->handshake = index + 1;
+	session_table_pin(stack->table, &session->node);
+}
+
+void
+handshakes_release(struct stack *stack, struct association *association)
+{
+	struct secured *secured = stack->secured;
+	struct secured_handshake *handshake;
+
+	if (!association->handshake)
+		return;
+	handshake = handshake_of(secured, association);
+	timer_wheel_cancel(&secured->wheel, association->handshake - 1);
+	crypto_wipe(&handshake->dtls, sizeof handshake->dtls);
+	handshake->slot = secured->free_handshake;
+	secured->free_handshake = association->handshake;
+	association->handshake = 0;
+}
+
+/* ---- beginning ---- */
+
+static bool
+refuse(struct stack *stack, enum counter why)
+{
+	count(&stack->counters, why);
+	return false;
+}
+
+/* A peer that proved its address may have a handshake. One with a session is no new peer. */
+static bool
+may_start(struct stack *stack, const struct arrival *arrival, const struct session *session)
+{
+	struct secured *secured = stack->secured;
+
+	if (!secured->free_handshake)
+		return refuse(stack, COUNTER_dtls_handshakes_full);
+	if (session)
+		return true;
+	if (stack->draining)
+		return refuse(stack, COUNTER_dtls_start_draining);
+	if (!ratelimit_prefixes_take(&secured->prefixes, arrival->in->peer.addr, stack->now_us) ||
+	    !ratelimit_take(&secured->starts, stack->now_us))
+		return refuse(stack, COUNTER_dtls_start_limited);
+	return true;
+}
+
+/* (Re)starts the session's handshake for a verified hello. */
+static void
+begin(struct stack *stack, struct session *session)
+{
+	struct secured *secured = stack->secured;
+	struct association *association = association_at(stack, session);
+	struct dtls_handshake *dtls = &handshake_of(secured, association)->dtls;
+
+	dtls_handshake_init(dtls, &secured->server, session_slot(stack, session) & CID_SLOTS,
+			    stack->now_us);
+	timer_wheel_arm(&secured->wheel, association->handshake - 1, dtls->due_us);
+}
+
+/* The session whose handshake takes this verified hello; NULL: none may. */
+static struct session *
+session_for(struct stack *stack, struct arrival *arrival)
+{
+	const struct sender from = { .peer = &arrival->in->peer,
+				     .link = &arrival->in->link,
+				     .hash = arrival->hash };
+	struct session *session = secured_session_of(stack, arrival);
+	struct association *association = session ? association_at(stack, session) : NULL;
+
+	if (association && association->handshake) {
+		if (!dtls_handshake_is_of(&handshake_of(stack->secured, association)->dtls,
+					  &arrival->record))
+			begin(stack, session); /* the client began anew */
+		return session;
+	}
+	if (!may_start(stack, arrival, session))
+		return NULL;
+	if (!session)
+		session = dialogue_open(stack, &from);
+	if (!session)
+		return NULL;
+	take(stack, session);
+	begin(stack, session);
+	return session;
+}
+
+/* A session without association and without a past is there for its handshake alone. */
+void
+secured_abandon(struct stack *stack, struct session *session)
+{
+	if (session->untold || bootstrap_running(session->state) ||
+	    association_at(stack, session)->lane)
+		return;
+	if (session->state != BOOTSTRAP_IDLE)
+		session_table_unpin(stack->table, &session->node);
+	else if (!association_at(stack, session)->established)
+		dialogue_close(stack, session);
+}
+
+static void
+tell_failure(struct stack *stack, const struct session *session, enum dtls_progress progress)
+{
+	const struct association *association = association_at(stack, session);
+	const struct dtls_handshake *dtls =
+		association->handshake ? &handshake_of(stack->secured, association)->dtls : NULL;
+
+	if (!dtls || !dtls->is_known)
+		return;
+	trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
+	if (progress == DTLS_WRONG_KEY)
+		events_tell_turned_away(stack, &session->node.peer, dtls->device, CAUSE_KEY, NULL,
+					0);
+}
+
+static void
+settle(struct stack *stack, struct session *session, const struct arrival *arrival,
+       enum dtls_progress progress, const struct dtls_session *fresh)
+{
+	if (progress == DTLS_WAITING)
+		return;
+	if (progress != DTLS_ESTABLISHED)
+		tell_failure(stack, session, progress);
+	handshakes_release(stack, association_at(stack, session));
+	if (progress == DTLS_ESTABLISHED)
+		secured_associate(stack, session, &arrival->in->link, fresh);
+	else
+		secured_abandon(stack, session);
+}
+
+void
+handshakes_advance(struct stack *stack, struct session *session, struct arrival *arrival)
+{
+	struct secured *secured = stack->secured;
+	const struct dgram_in *in = arrival->in;
+	struct flight flight = flight_begin(stack, &in->peer, &in->link);
+	struct dtls_session fresh;
+	struct dtls_turn turn = { stack->now_us, &flight.writer, &fresh };
+	enum dtls_progress progress;
+
+	secured->asking = &in->peer;
+	progress = dtls_handshake_receive(
+		&secured->server, &handshake_of(secured, association_at(stack, session))->dtls,
+		&arrival->record, &turn);
+	if (progress == DTLS_SLOW_LANE && lane_takes(stack, &arrival->record))
+		lane_hello(stack, session, arrival);
+	else if (progress == DTLS_SLOW_LANE) /* refused at once, rather than left to time out */
+		dtls_flight_alert(arrival->record.sequence, DTLS_HANDSHAKE_FAILURE, &flight.writer);
+	flight_end(stack, &flight);
+	settle(stack, session, arrival, progress, &fresh);
+	if (progress == DTLS_ESTABLISHED)
+		crypto_wipe(&fresh, sizeof fresh);
+}
+
+/* ---- ClientHello ---- */
+
+/* New peers share what the worker spends on HelloVerifyRequests. */
+static bool
+may_greet(struct stack *stack, const struct arrival *arrival)
+{
+	return secured_session_of(stack, arrival) ||
+	       ratelimit_take(&stack->secured->hellos, stack->now_us) ||
+	       refuse(stack, COUNTER_dtls_hello_limited);
+}
+
+static enum dtls_greeting
+greet(struct stack *stack, const struct arrival *arrival)
+{
+	const struct dgram_in *in = arrival->in;
+	struct flight flight = flight_begin(stack, &in->peer, &in->link);
+	enum dtls_greeting greeting =
+		dtls_greet(&stack->secured->server, &in->peer, &arrival->record, &flight.writer);
+
+	flight_end(stack, &flight);
+	return greeting;
+}
+
+static void
+take_fragment(struct stack *stack, struct arrival *arrival)
+{
+	struct session *session = secured_session_of(stack, arrival);
+
+	if (session && association_at(stack, session)->handshake)
+		handshakes_advance(stack, session, arrival);
+	else
+		count(&stack->counters, COUNTER_dtls_hello_fragment);
+}
+
+static void
+take_verified(struct stack *stack, struct arrival *arrival)
+{
+	struct session *session;
+
+	/* A session may be evicted or replaced from here on: what waits for it comes first. */
+	secured_open(stack);
+	session = session_for(stack, arrival);
+	if (!session)
+		return;
+	if (session->state == BOOTSTRAP_IDLE && !association_at(stack, session)->established)
+		session->link = arrival->in->link;
+	handshakes_advance(stack, session, arrival);
+}
+
+void
+handshakes_hello(struct stack *stack, struct arrival *arrival)
+{
+	if (!may_greet(stack, arrival))
+		return;
+	switch (greet(stack, arrival)) {
+	case DTLS_GREETING_DROPPED:
+	case DTLS_GREETING_ANSWERED:
+		return;
+	case DTLS_GREETING_FRAGMENT:
+		take_fragment(stack, arrival);
+		return;
+	case DTLS_GREETING_VERIFIED:
+		take_verified(stack, arrival);
+		return;
+	}
+}
+
+/* ---- time ---- */
+
+uint64_t
+secured_due_us(const struct stack *stack)
+{
+	return stack->secured ? stack->secured->wheel.next_us : UINT64_MAX;
+}
+
+static void
+tick_one(struct stack *stack, uint32_t index)
+{
+	struct secured *secured = stack->secured;
+	struct secured_handshake *handshake = &secured->handshakes[index];
+	struct session *session = session_at(stack, handshake->slot);
+	struct flight flight = flight_begin(stack, &session->node.peer, &session->link);
+	struct dtls_turn turn = { stack->now_us, &flight.writer, NULL };
+	enum dtls_progress progress =
+		dtls_handshake_tick(&secured->server, &handshake->dtls, &turn);
+
+	flight_end(stack, &flight);
+	if (progress == DTLS_WAITING)
+		timer_wheel_arm(&secured->wheel, index, handshake->dtls.due_us);
+	else
+		settle(stack, session, NULL, progress, NULL);
+}
+
+void
+secured_tick(struct stack *stack)
+{
+	uint32_t index;
+
+	if (!stack->secured)
+		return;
+	while (stack->out->used < stack->out->size &&
+	       timer_wheel_pop(&stack->secured->wheel, stack->now_us, &index))
+		tick_one(stack, index);
+}

@@ -1,0 +1,221 @@
+/*
+ * Peers whose suite only the slow lane speaks: their datagrams go to its thread, its answers and keys come back (slow_lane.h).
+ *
+ * A session waits in the lane with `lane` set, pinned, under the idle timer. Each attempt has a serial of its own, so that
+ * what comes back late for an attempt that ended is known and ignored.
+ */
+#include "dataplane/core/sessions/secured_state.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/session_events.h"
+
+enum {
+	LANE_WAIT_US = 60 * 1000 * 1000,          /* longer than the lane's own patience */
+	HELLO_RANDOM = DTLS_HANDSHAKE_HEADER + 2, /* behind the version */
+};
+
+/* ---- the pool of keys ----------------------------------------------------------------------------------------- */
+
+void
+lane_init(struct secured *secured)
+{
+	for (uint32_t i = 0; i < secured->n_cbc; i++)
+		secured->cbc[i].next_free = i + 1 < secured->n_cbc ? i + 2 : 0;
+	secured->free_cbc = secured->n_cbc ? 1 : 0;
+}
+
+static struct secured_cbc *
+take_cbc(struct secured *secured)
+{
+	struct secured_cbc *cbc;
+
+	if (!secured->free_cbc)
+		return NULL;
+	cbc = &secured->cbc[secured->free_cbc - 1];
+	secured->free_cbc = cbc->next_free;
+	return cbc;
+}
+
+void
+lane_release_keys(struct secured *secured, struct dtls_session *dtls)
+{
+	struct secured_cbc *cbc = (struct secured_cbc *)dtls->cbc;
+
+	if (!cbc)
+		return;
+	crypto_wipe(cbc, sizeof *cbc);
+	cbc->next_free = secured->free_cbc;
+	secured->free_cbc = (uint32_t)(cbc - secured->cbc) + 1;
+	dtls->cbc = NULL;
+}
+
+/* ---- to the lane ---------------------------------------------------------------------------------------------- */
+
+/* An item for this session's attempt, or NULL: the lane is full. */
+static struct slow_lane_item *
+item_for(struct stack *stack, const struct session *session, uint8_t kind)
+{
+	const struct stack_config *config = &stack->config;
+	struct slow_lane_item *item = config->lane_item(config->lane_ctx);
+
+	if (!item) {
+		count(&stack->counters, COUNTER_dtls_slow_lane_full);
+		return NULL;
+	}
+	item->kind = kind;
+	item->worker = config->worker;
+	item->slot = session_slot(stack, session);
+	item->serial = association_at(stack, session)->lane_serial;
+	item->len = 0;
+	return item;
+}
+
+void
+lane_leave(struct stack *stack, struct session *session)
+{
+	struct association *association = association_at(stack, session);
+	struct slow_lane_item *item;
+
+	if (!association->lane)
+		return;
+	item = item_for(stack, session, SLOW_LANE_END);
+	if (item)
+		stack->config.lane_offer(stack->config.lane_ctx, item);
+	association->lane = false;
+}
+
+void
+lane_record(struct stack *stack, struct session *session, const struct arrival *arrival)
+{
+	const struct dtls_record *record = &arrival->record;
+	size_t len = DTLS_RECORD_HEADER + (size_t)record->length;
+	struct slow_lane_item *item;
+
+	/* mbedTLS knows no connection ids; and a longer record than an item is no handshake's. */
+	if (record->cid_len || len > SLOW_LANE_DATAGRAM_MAX)
+		return;
+	item = item_for(stack, session, SLOW_LANE_DATAGRAM);
+	if (!item)
+		return;
+	memcpy(item->datagram, record->header, len);
+	item->len = (uint16_t)len;
+	stack->config.lane_offer(stack->config.lane_ctx, item);
+}
+
+bool
+lane_takes(const struct stack *stack, const struct dtls_record *hello)
+{
+	struct reader reader = reader_init(hello->fragment, hello->length);
+	uint32_t length;
+
+	if (!stack->config.lane_item)
+		return false;
+	reader_u8(&reader);
+	length = reader_u24(&reader);
+	/* mbedTLS takes no hello in fragments. */
+	return reader_ok(&reader) && hello->length == DTLS_HANDSHAKE_HEADER + length &&
+	       hello->length > HELLO_RANDOM + DTLS_RANDOM;
+}
+
+void
+lane_hello(struct stack *stack, struct session *session, const struct arrival *arrival)
+{
+	struct association *association = association_at(stack, session);
+	uint32_t random;
+
+	/* A repeated hello goes to its attempt, whose flight it calls for; another one is a new attempt. */
+	memcpy(&random, arrival->record.fragment + HELLO_RANDOM, sizeof random);
+	if (association->lane && association->lane_random != random)
+		lane_leave(stack, session);
+	if (!association->lane) {
+		association->lane = true;
+		association->lane_random = random;
+		association->lane_serial = ++stack->secured->lane_serial;
+	}
+	if (session->state == BOOTSTRAP_IDLE)
+		dialogue_arm(stack, session, LANE_WAIT_US);
+	lane_record(stack, session, arrival);
+}
+
+/* ---- from the lane -------------------------------------------------------------------------------------------- */
+
+/* The session whose attempt this is, or NULL: it ended meanwhile. */
+static struct session *
+session_of(struct stack *stack, const struct slow_lane_item *item)
+{
+	struct session *session =
+		item->slot < stack->config.sessions ? session_at(stack, item->slot) : NULL;
+	const struct association *association = session ? association_at(stack, session) : NULL;
+
+	return association && association->lane && association->lane_serial == item->serial
+		       ? session
+		       : NULL;
+}
+
+static void
+send_datagram(struct stack *stack, const struct session *session, const struct slow_lane_item *item)
+{
+	struct flight flight = flight_begin(stack, &session->node.peer, &session->link);
+
+	writer_bytes(&flight.writer, item->datagram, item->len);
+	flight_end(stack, &flight);
+}
+
+static void
+establish(struct stack *stack, struct session *session, const struct slow_lane_item *item)
+{
+	struct secured *secured = stack->secured;
+	struct secured_cbc *cbc = take_cbc(secured);
+	struct dtls_session fresh;
+
+	association_at(stack, session)->lane = false;
+	if (!cbc) {
+		count(&stack->counters, COUNTER_dtls_slow_lane_full);
+		secured_abandon(stack, session);
+		return;
+	}
+	count(&stack->counters, COUNTER_dtls_finished);
+	dtls_cbc_establish(secured->server.ops, &item->keys, &cbc->keys, &fresh);
+	secured_associate(stack, session, &session->link, &fresh);
+	crypto_wipe(&fresh, sizeof fresh);
+}
+
+static void
+end(struct stack *stack, struct session *session, const struct slow_lane_item *item)
+{
+	static const enum counter counters[] = {
+		[SLOW_LANE_FAILED] = COUNTER_dtls_slow_lane_failed,
+		[SLOW_LANE_WRONG_KEY] = COUNTER_dtls_failed_key,
+		[SLOW_LANE_FULL] = COUNTER_dtls_slow_lane_full,
+		[SLOW_LANE_TIMED_OUT] = COUNTER_dtls_failed_timeout,
+	};
+
+	count(&stack->counters, counters[item->cause]);
+	if (item->cause == SLOW_LANE_WRONG_KEY)
+		events_tell_turned_away(stack, &session->node.peer, item->keys.device, CAUSE_KEY,
+					NULL, 0);
+	association_at(stack, session)->lane = false;
+	secured_abandon(stack, session);
+}
+
+void
+secured_lane(struct stack *stack, const struct slow_lane_item *item)
+{
+	struct session *session = stack->secured ? session_of(stack, item) : NULL;
+
+	if (!session)
+		return;
+	switch ((enum slow_lane_kind)item->kind) {
+	case SLOW_LANE_DATAGRAM:
+		send_datagram(stack, session, item);
+		return;
+	case SLOW_LANE_ESTABLISHED:
+		establish(stack, session, item);
+		return;
+	case SLOW_LANE_END:
+		end(stack, session, item);
+		return;
+	}
+}

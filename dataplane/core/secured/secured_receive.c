@@ -1,0 +1,267 @@
+/*
+ * Records in: whose they are, opening them, and what they hold.
+ */
+#include "dataplane/core/sessions/secured_state.h"
+
+#include <string.h>
+
+#include "dataplane/core/bootstrap/bootstrap.h"
+#include "dataplane/core/bootstrap/dialogue.h"
+#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/bootstrap/intake.h"
+
+/* ---- where a record came from ---- */
+
+struct session *
+secured_session_of(const struct stack *stack, const struct arrival *arrival)
+{
+	return (struct session *)session_table_find(stack->table, arrival->hash,
+						    &arrival->in->peer);
+}
+
+/* The session that gave out the record's connection id, or NULL. */
+static struct session *
+session_of_cid(const struct stack *stack, const struct dtls_record *record)
+{
+	const uint8_t *cid = record->header + 11;
+	uint32_t slot = (uint32_t)(cid[1] << 16 | cid[2] << 8 | cid[3]);
+	struct session *session = slot < stack->config.sessions ? session_at(stack, slot) : NULL;
+	const struct dtls_session *dtls = secured_association(stack, session);
+
+	if (!dtls || !dtls->has_cid || memcmp(dtls->cid, cid, DTLS_CID) != 0)
+		return NULL;
+	return session;
+}
+
+/* Another session has the address that this one moves to: the device behind it has gone. */
+static bool
+make_way(struct stack *stack, const struct arrival *arrival)
+{
+	struct session *other = secured_session_of(stack, arrival);
+
+	dialogue_closed(stack, other);
+	if (other->untold)
+		return false;
+	dialogue_close(stack, other);
+	return true;
+}
+
+/* RFC 9146 6: an authentic record that is the newest takes its association to the address it
+ * came from. */
+static bool
+follow(struct stack *stack, struct session *session, const struct arrival *arrival)
+{
+	const struct peer *peer = &arrival->in->peer;
+
+	if (session_table_rekey(stack->table, &session->node, arrival->hash, peer) != 0 &&
+	    (!make_way(stack, arrival) ||
+	     session_table_rekey(stack->table, &session->node, arrival->hash, peer) != 0))
+		return false;
+	stack->membership++;
+	session->link = arrival->in->link;
+	count(&stack->counters, COUNTER_dtls_moved);
+	return true;
+}
+
+/* Where answers to an authentic record go. */
+static struct sender
+sender_of(struct stack *stack, struct session *session, const struct arrival *arrival)
+{
+	struct sender from = { .peer = &session->node.peer,
+			       .link = &arrival->in->link,
+			       .session = session };
+	bool newest = arrival->record.sequence == association_at(stack, session)->dtls.window.top;
+
+	if (!peer_equal(from.peer, &arrival->in->peer) &&
+	    (!newest || !follow(stack, session, arrival)))
+		from.link = &session->link; /* an old record, overtaken by a move */
+	from.hash = session_table_hash(stack->table, from.peer);
+	return from;
+}
+
+/* ---- protected records ---- */
+
+static void
+take_alert(struct stack *stack, struct session *session, const struct dtls_opening *opening)
+{
+	if (opening->length != DTLS_ALERT_BODY) {
+		count(&stack->counters, COUNTER_dtls_message_malformed);
+		return;
+	}
+	count(&stack->counters, COUNTER_dtls_alert_received);
+	if (opening->content[0] == DTLS_FATAL || opening->content[1] == DTLS_CLOSE_NOTIFY)
+		secured_end_association(stack, session);
+}
+
+static void
+take_handshake(struct stack *stack, const struct sender *from, const struct dtls_opening *opening)
+{
+	struct flight flight = flight_begin(stack, from->peer, from->link);
+
+	dtls_session_handshake(&stack->secured->server, &association_at(stack, from->session)->dtls,
+			       opening, &flight.writer);
+	flight_end(stack, &flight);
+}
+
+/* An authentic, fresh record. Trap: the session may be closed when it returns. */
+static void
+take_opened(struct stack *stack, struct session *session, const struct arrival *arrival,
+	    const struct dtls_opening *opening)
+{
+	struct sender from = sender_of(stack, session, arrival);
+
+	if (session->state == BOOTSTRAP_IDLE)
+		secured_wait_idle(stack, session);
+	switch (opening->type) {
+	case DTLS_APPLICATION_DATA:
+		intake_message(stack, &from, opening->content, opening->length);
+		return;
+	case DTLS_HANDSHAKE:
+		take_handshake(stack, &from, opening);
+		return;
+	case DTLS_ALERT_RECORD:
+		take_alert(stack, session, opening);
+		return;
+	default:
+		count(&stack->counters, COUNTER_dtls_rx_type);
+	}
+}
+
+static void
+take_outcome(struct stack *stack, const struct dtls_opening *opening,
+	     const struct secured_pending *pending)
+{
+	struct session *session = session_at(stack, pending->slot);
+	const struct arrival arrival = {
+		.in = (struct dgram_in *)pending->in,
+		.hash = pending->hash,
+		.record = opening->record,
+	};
+
+	count(&stack->counters, opening->outcome);
+	/* An earlier record of the burst may have ended the session. */
+	if (opening->outcome == COUNTER_dtls_rx_opened && session &&
+	    session->node.serial == pending->serial && secured_association(stack, session))
+		take_opened(stack, session, &arrival, opening);
+}
+
+void
+secured_open(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+	unsigned n;
+
+	if (!secured || !secured->n_openings)
+		return;
+	n = secured->n_openings;
+	secured->n_openings = 0;
+	dtls_open(secured->server.ops, secured->openings, n);
+	for (unsigned i = 0; i < n; i++)
+		take_outcome(stack, &secured->openings[i], &secured->pending[i]);
+}
+
+static void
+open_later(struct stack *stack, const struct session *session, const struct arrival *arrival)
+{
+	struct secured *secured = stack->secured;
+
+	if (secured->n_openings == DTLS_BURST)
+		secured_open(stack);
+	secured->openings[secured->n_openings].session = &association_at(stack, session)->dtls;
+	secured->openings[secured->n_openings].record = arrival->record;
+	secured->pending[secured->n_openings++] = (struct secured_pending){
+		.in = arrival->in,
+		.hash = arrival->hash,
+		.slot = session_slot(stack, session),
+		.serial = session->node.serial,
+	};
+}
+
+/* What belongs to no association may belong to the handshake that runs, here or in the slow
+ * lane. */
+static void
+take_for_handshake(struct stack *stack, struct session *session, struct arrival *arrival)
+{
+	const struct association *association = session ? association_at(stack, session) : NULL;
+
+	if (association && association->handshake)
+		handshakes_advance(stack, session, arrival);
+	else if (association && association->lane)
+		lane_record(stack, session, arrival);
+	else
+		count(&stack->counters, COUNTER_dtls_rx_no_session);
+}
+
+/* A handshake runs beside an association: what the latter does not open is for the former. */
+static void
+open_now(struct stack *stack, struct session *session, struct arrival *arrival)
+{
+	struct dtls_opening opening = { .session = &association_at(stack, session)->dtls,
+					.record = arrival->record };
+
+	dtls_open(stack->secured->server.ops, &opening, 1);
+	if (opening.outcome != COUNTER_dtls_rx_opened) {
+		take_for_handshake(stack, session, arrival);
+		return;
+	}
+	count(&stack->counters, opening.outcome);
+	take_opened(stack, session, arrival, &opening);
+}
+
+static void
+take_protected(struct stack *stack, struct arrival *arrival)
+{
+	struct session *session = NULL;
+	struct association *association;
+
+	if (arrival->record.cid_len)
+		session = session_of_cid(stack, &arrival->record);
+	if (!session)
+		session = secured_session_of(stack, arrival);
+	if (!session) {
+		count(&stack->counters, COUNTER_dtls_rx_no_session);
+		return;
+	}
+	association = association_at(stack, session);
+	if (!association->established)
+		take_for_handshake(stack, session, arrival);
+	else if (association->handshake || association->lane)
+		open_now(stack, session, arrival);
+	else
+		open_later(stack, session, arrival);
+}
+
+/* ---- datagrams in ---- */
+
+static void
+take_plaintext(struct stack *stack, struct arrival *arrival)
+{
+	take_for_handshake(stack, secured_session_of(stack, arrival), arrival);
+}
+
+static void
+take_record(struct stack *stack, struct arrival *arrival)
+{
+	if (arrival->record.epoch != 0)
+		take_protected(stack, arrival);
+	else if (dtls_is_hello(&arrival->record))
+		handshakes_hello(stack, arrival);
+	else
+		take_plaintext(stack, arrival);
+}
+
+void
+secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash)
+{
+	struct dtls_walk walk = { in->data, in->data + in->len };
+	struct arrival arrival = { .in = in, .hash = hash };
+	unsigned records = 0;
+
+	while (dtls_record_next(&walk, &arrival.record, &stack->counters)) {
+		if (++records > SECURED_RECORDS_PER_DATAGRAM) {
+			count(&stack->counters, COUNTER_dtls_rx_crowded);
+			return;
+		}
+		take_record(stack, &arrival);
+	}
+}
