@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/commands.h"
-#include "control/events.h"
+#include "control/commands/commands.h"
+#include "control/runs/events.h"
 #include "control/file_replace.h"
-#include "control/kept.h"
+#include "control/runs/restore.h"
 #include "control/log.h"
-#include "control/reload.h"
+#include "control/runs/reload.h"
 #include "control/startup.h"
 
 enum {

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/commands.h"
-#include "control/config.h"
+#include "control/commands/commands.h"
+#include "control/config/config.h"
 #include "control/daemon.h"
 #include "control/log.h"
-#include "control/reload.h"
+#include "control/runs/reload.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 

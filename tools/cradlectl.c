@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/ctl_proto.h"
+#include "control/socket/ctl_proto.h"
 #include "tools/cradlectl_file.h"
 
 struct options {

@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/export.h"
-#include "control/import.h"
-#include "control/setting_values.h"
+#include "control/inventory/export.h"
+#include "control/inventory/import.h"
+#include "control/inventory/setting_values.h"
 
 enum { ROUNDS = 5, QUICK_ROUNDS = 3 };
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/store_private.h"
+#include "control/store/store_private.h"
 
 enum {
 	DEVICES = 1000000,

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "control/conf_edit.h"
+#include "control/config/conf_edit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

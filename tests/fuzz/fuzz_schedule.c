@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "control/schedule.h"
+#include "control/policy/schedule.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
  * length that the message had. */
 #include <string.h>
 
-#include "control/trace_text.h"
+#include "control/runs/trace_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "control/export.h"
-#include "control/import.h"
-#include "control/setting_values.h"
+#include "control/inventory/export.h"
+#include "control/inventory/import.h"
+#include "control/inventory/setting_values.h"
 
 struct import_round {
 	enum import_format format;

@@ -12,13 +12,13 @@
 
 #include <criterion/criterion.h>
 
-#include "control/commands.h"
+#include "control/commands/commands.h"
 #include "control/daemon.h"
-#include "control/events.h"
-#include "control/kept.h"
-#include "control/publish.h"
-#include "control/reload.h"
-#include "control/setting_values.h"
+#include "control/runs/events.h"
+#include "control/runs/restore.h"
+#include "control/runs/publish.h"
+#include "control/runs/reload.h"
+#include "control/inventory/setting_values.h"
 #include "tests/unit/fake_dataplane.h"
 
 struct world {

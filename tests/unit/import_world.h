@@ -7,8 +7,8 @@
 
 #include <criterion/criterion.h>
 
-#include "control/import.h"
-#include "control/setting_values.h"
+#include "control/inventory/import.h"
+#include "control/inventory/setting_values.h"
 #include "control/text.h"
 
 struct import_world {

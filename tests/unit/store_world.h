@@ -13,8 +13,8 @@
 
 #include <criterion/criterion.h>
 
-#include "control/setting_values.h"
-#include "control/store_private.h"
+#include "control/inventory/setting_values.h"
+#include "control/store/store_private.h"
 
 enum { WAIT_MS = 20000, KEPT_MAX = 64 };
 

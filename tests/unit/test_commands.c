@@ -2,7 +2,7 @@
  * The command table: help knows every command, unknown words get the nearest, secrets stay
  * masked.
  */
-#include "control/commands.h"
+#include "control/commands/commands.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;

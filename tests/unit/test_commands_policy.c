@@ -2,7 +2,7 @@
  * Servers, groups and tasks by command: wrong ones are refused whole and leave the files alone,
  * right ones are written and live.
  */
-#include "control/commands.h"
+#include "control/commands/commands.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;

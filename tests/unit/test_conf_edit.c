@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/conf_edit.h"
+#include "control/config/conf_edit.h"
 
 static struct conf_edit edit;
 static struct diag_list diags;

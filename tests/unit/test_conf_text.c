@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/conf_text.h"
+#include "control/config/conf_text.h"
 
 static struct diag_list diags;
 

@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "control/config.h"
-#include "control/config_schema.h"
+#include "control/config/config.h"
+#include "control/config/config_schema.h"
 #include "control/log.h"
 
 #define GOOD_LISTS                                                                                 \

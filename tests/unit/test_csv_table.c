@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/csv_table.h"
+#include "control/policy/csv_table.h"
 
 static struct diag_list diags;
 static struct arena arena;

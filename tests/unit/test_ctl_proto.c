@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/ctl_proto.h"
+#include "control/socket/ctl_proto.h"
 
 static const char good[] = "{\"v\":1,\"argv\":[\"status\"]}";
 

@@ -10,7 +10,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/ctl_socket.h"
+#include "control/socket/ctl_socket.h"
 
 static char folder[64], path[96];
 static char complaint[CTL_ERROR_MAX];

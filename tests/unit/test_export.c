@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "control/export.h"
+#include "control/inventory/export.h"
 #include "tests/unit/import_world.h"
 
 static struct import_world world;

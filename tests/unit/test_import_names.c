@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/import_names.h"
+#include "control/inventory/import_names.h"
 
 Test(import_names, each_once_across_growth_and_copy)
 {

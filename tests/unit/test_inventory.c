@@ -5,8 +5,8 @@
 
 #include <criterion/criterion.h>
 
-#include "control/inventory.h"
-#include "control/setting_values.h"
+#include "control/inventory/inventory.h"
+#include "control/inventory/setting_values.h"
 
 static struct inventory inventory;
 

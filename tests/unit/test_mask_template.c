@@ -1,7 +1,7 @@
 /* What a template computes is shown, what may be a key itself is not. */
 #include <criterion/criterion.h>
 
-#include "control/mask_template.h"
+#include "control/policy/mask_template.h"
 
 Test(mask_template, shows_no_literal)
 {

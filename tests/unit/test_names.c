@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/names.h"
+#include "control/inventory/names.h"
 
 Test(names, a_text_that_was_never_added)
 {

@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/policy.h"
+#include "control/policy/policy.h"
 
 #define FOLDER SOURCE_ROOT "/conf/policy"
 

@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "control/policy_health.h"
+#include "control/policy/policy_health.h"
 
 Test(policy_health, warnings_are_no_trouble)
 {

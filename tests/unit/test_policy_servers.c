@@ -4,8 +4,8 @@
 
 #include <criterion/criterion.h>
 
-#include "control/policy.h"
-#include "control/server_uri.h"
+#include "control/policy/policy.h"
+#include "control/policy/server_uri.h"
 #include "tasks/compile/compile.h"
 
 static struct diag_list diags;

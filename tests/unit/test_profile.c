@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/profile.h"
+#include "control/policy/profile.h"
 
 #define VALUES(...)                                                                                \
 	{                                                                                          \

@@ -6,8 +6,8 @@
 
 #include <criterion/criterion.h>
 
-#include "control/reports.h"
-#include "control/store.h"
+#include "control/runs/reports.h"
+#include "control/store/store.h"
 
 static struct reports reports;
 

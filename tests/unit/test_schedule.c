@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/schedule.h"
+#include "control/policy/schedule.h"
 
 static struct arena arena;
 

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/setting_values.h"
+#include "control/inventory/setting_values.h"
 
 static int
 set(uint8_t **values, const char *name, const char *text, bool secret)

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/task_set.h"
+#include "control/policy/task_set.h"
 
 static struct diag_list diags;
 static struct arena arena;

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "control/trace.h"
+#include "control/runs/trace.h"
 #include "tests/unit/fake_dataplane.h"
 
 static struct dataplane dp;

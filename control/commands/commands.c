@@ -1,0 +1,363 @@
+#include "control/commands/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/log.h"
+#include "tasks/diag.h"
+
+enum { TELL_US = 100000 };
+
+void
+call_refuse(struct call *call, int exit, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_vprintf(&call->error, format, args);
+	va_end(args);
+	call->exit = exit;
+}
+
+void
+call_tell_reload(void *ctx, uint32_t done, uint32_t total)
+{
+	struct call *call = ctx;
+	uint64_t now_us = daemon_now_us();
+
+	if (now_us - call->told_us < TELL_US)
+		return;
+	call->told_us = now_us;
+	ctl_progress(call->request, "making devices live: %u of %u", done, total);
+}
+
+const char *
+call_option(const struct call *call, const char *name)
+{
+	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && call->command->options[i].name; i++)
+		if (strcmp(call->command->options[i].name, name) == 0)
+			return call->options[i];
+	return NULL;
+}
+
+long
+call_number(struct call *call, const char *name, long preset, long max)
+{
+	const char *value = call_option(call, name);
+	char *end;
+	long number;
+
+	if (!value)
+		return preset;
+	number = strtol(value, &end, 10);
+	if (*value >= '0' && *value <= '9' && !*end && number <= max)
+		return number;
+	call_refuse(call, CTL_USAGE, "%s must be a number of 0 to %ld, not \"%s\"", name, max,
+		    value);
+	return -1;
+}
+
+/* How many words of argv the command takes: 0 when it is another one. */
+static int
+words_matched(const char *words, int argc, const char *const *argv)
+{
+	int n = 0;
+
+	for (;;) {
+		size_t len = strcspn(words, " ");
+
+		if (n == argc || strlen(argv[n]) != len || memcmp(argv[n], words, len) != 0)
+			return 0;
+		n++;
+		if (!words[len])
+			return n;
+		words += len + 1;
+	}
+}
+
+static const struct command *
+find_command(int argc, const char *const *argv, int *taken)
+{
+	for (unsigned i = 0; i < n_commands; i++) {
+		*taken = words_matched(commands[i].words, argc, argv);
+		if (*taken)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* The commands that begin with these words, for who left the next one out. */
+static bool
+offer_next_words(struct call *call, const char *said)
+{
+	size_t len = strlen(said);
+	bool found = false;
+
+	for (unsigned i = 0; i < n_commands; i++)
+		if (strncmp(commands[i].words, said, len) == 0 && commands[i].words[len] == ' ') {
+			text_printf(&call->error, "%s%s",
+				    found ? ", " : "say one of: ", commands[i].words);
+			found = true;
+		}
+	return found;
+}
+
+static void
+unknown_command(struct call *call, int argc, const char *const *argv)
+{
+	const char *candidates[COMMANDS_MAX];
+	const char *nearest;
+	size_t n = 0;
+	char said[128];
+
+	call->exit = CTL_USAGE;
+	snprintf(said, sizeof said, "%.60s%s%.60s", argv[0], argc > 1 ? " " : "",
+		 argc > 1 ? argv[1] : "");
+	if (offer_next_words(call, said))
+		return;
+	for (; n < n_commands; n++)
+		candidates[n] = commands[n].words;
+	nearest = diag_nearest(said, candidates, n);
+	if (!nearest)
+		nearest = diag_nearest(argv[0], candidates, n);
+	if (!nearest && offer_next_words(call, argv[0]))
+		return;
+	text_printf(&call->error, "unknown command \"");
+	text_put_untrusted(&call->error, said, strlen(said));
+	text_printf(&call->error, "\"");
+	if (nearest)
+		text_printf(&call->error, "; did you mean \"%s\"?", nearest);
+	else
+		text_printf(&call->error, "; `cradlectl help` lists all");
+}
+
+static int
+option_index(const struct command *command, const char *word)
+{
+	size_t len = strcspn(word, "=");
+
+	for (int i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+		if (strlen(command->options[i].name) == len &&
+		    memcmp(command->options[i].name, word, len) == 0)
+			return i;
+	return -1;
+}
+
+static void
+unknown_option(struct call *call, const char *word)
+{
+	const char *candidates[COMMAND_OPTIONS_MAX];
+	const char *nearest;
+	size_t n = 0;
+
+	for (; n < COMMAND_OPTIONS_MAX && call->command->options[n].name; n++)
+		candidates[n] = call->command->options[n].name;
+	nearest = diag_nearest(word, candidates, n);
+	call_refuse(call, CTL_USAGE, "%s has no option \"%.60s\"", call->command->words, word);
+	if (nearest)
+		text_printf(&call->error, "; did you mean %s?", nearest);
+}
+
+/* Takes the option at argv[0]; returns how many words it was, 0 when it is wrong. */
+static int
+take_option(struct call *call, int argc, const char *const *argv)
+{
+	int index = option_index(call->command, argv[0]);
+	const char *equals = strchr(argv[0], '=');
+	bool flag;
+
+	if (index < 0) {
+		unknown_option(call, argv[0]);
+		return 0;
+	}
+	flag = !call->command->options[index].argument;
+	if (flag != !equals && (flag || argc > 1) && equals) {
+		call_refuse(call, CTL_USAGE, "%s takes no value",
+			    call->command->options[index].name);
+		return 0;
+	}
+	if (flag || equals) {
+		call->options[index] = flag ? "" : equals + 1;
+		return 1;
+	}
+	if (argc < 2) {
+		call_refuse(call, CTL_USAGE, "%s needs a value: %s", argv[0],
+			    call->command->options[index].argument);
+		return 0;
+	}
+	call->options[index] = argv[1];
+	return 2;
+}
+
+static bool
+take_words(struct call *call, int argc, const char *const *argv)
+{
+	const struct command *command = call->command;
+	unsigned n = 0;
+	bool literal = false;
+
+	for (int i = 0; i < argc;) {
+		if (!literal && strcmp(argv[i], "--") == 0) {
+			literal = true;
+			i++;
+		} else if (!literal && argv[i][0] == '-' && argv[i][1]) {
+			int taken = take_option(call, argc - i, argv + i);
+
+			if (!taken)
+				return false;
+			i += taken;
+		} else if (n == command->max) {
+			call_refuse(call, CTL_USAGE,
+				    "\"%.60s\" is one word too many; usage: %s%s%s", argv[i],
+				    command->words, *command->arguments ? " " : "",
+				    command->arguments);
+			return false;
+		} else {
+			call->arguments[n++] = argv[i++];
+		}
+	}
+	if (n >= command->min)
+		return true;
+	call_refuse(call, CTL_USAGE, "usage: %s %s", command->words, command->arguments);
+	return false;
+}
+
+/* The command's file has not come yet: the client is told which word of argv names it. */
+static bool
+wants_file(const struct call *call, struct ctl_answer *answer)
+{
+	const struct ctl_request *request = call->request;
+
+	if (call->command->file == CTL_WANT_NOTHING || request->fd >= 0)
+		return false;
+	answer->want = call->command->file;
+	answer->want_word = -1;
+	for (int i = 0; i < request->argc; i++)
+		if (call->arguments[0] == request->argv[i])
+			answer->want_word = i;
+	return true;
+}
+
+/* False: the words are wrong, and the call says why. */
+static bool
+call_parse(struct call *call, int argc, const char *const *argv)
+{
+	int taken;
+
+	text_init(&call->text);
+	text_init(&call->error);
+	call->command = find_command(argc, argv, &taken);
+	if (!call->command)
+		unknown_command(call, argc, argv);
+	else
+		return take_words(call, argc - taken, argv + taken);
+	return false;
+}
+
+static void
+call_run(struct call *call)
+{
+	call->command->run(call);
+	if (call->text.failed || call->error.failed) {
+		call->exit = CTL_REFUSED;
+		text_fini(&call->text);
+	}
+}
+
+/* Where in a word of argv a secret begins: an argument, or an option's value; NULL: nowhere. */
+static const char *
+find_secret(const struct call *call, const char *word)
+{
+	const struct command *command = call->command;
+	const char *end = word + strlen(word);
+
+	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+		if (command->options[i].secret && call->options[i] && call->options[i] >= word &&
+		    call->options[i] <= end)
+			return call->options[i];
+	return command->secret_argument && call->arguments[command->secret_argument - 1] == word
+		       ? word
+		       : NULL;
+}
+
+static void
+log_change(const struct call *call, const struct ctl_request *request)
+{
+	struct text words;
+
+	if (!call->command || !call->command->changes)
+		return;
+	text_init(&words);
+	for (int i = 0; i < request->argc; i++) {
+		const char *word = request->argv[i], *secret = find_secret(call, word);
+		size_t len = secret ? (size_t)(secret - word) : strlen(word);
+
+		text_put(&words, " ", 1);
+		text_put_untrusted(&words, word, len < 200 ? len : 200);
+		if (secret)
+			text_printf(&words, "********");
+	}
+	log_notice("command%s by uid %u, pid %d: %s", text_str(&words), (unsigned)request->peer.uid,
+		   (int)request->peer.pid, call->exit == CTL_DONE ? "done" : "refused");
+	text_fini(&words);
+}
+
+void
+commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
+{
+	struct call call = { .daemon = ctx, .request = request, .fd = request->fd };
+	bool good = call_parse(&call, request->argc, request->argv);
+
+	if (good && wants_file(&call, answer))
+		return;
+	if (good)
+		call_run(&call);
+	log_change(&call, request);
+	answer->exit = call.exit;
+	answer->text = call.text.at;
+	answer->error = call.error.at;
+	answer->result = call.result;
+}
+
+bool
+commands_may_aside(void *ctx, int argc, const char *const *argv)
+{
+	int taken;
+	const struct command *command = find_command(argc, argv, &taken);
+
+	return !command || command->aside; /* what is no command is told so at once */
+}
+
+/* Without a daemon, on standard output and error. */
+static int
+run_offline(int argc, const char *const *argv)
+{
+	struct call call = { .daemon = NULL, .fd = -1 };
+
+	if (call_parse(&call, argc, argv))
+		call_run(&call);
+	fputs(text_str(&call.text), stdout);
+	if (call.error.len)
+		fprintf(stderr, "%s\n", text_str(&call.error));
+	text_fini(&call.text);
+	text_fini(&call.error);
+	json_decref(call.result);
+	return call.exit;
+}
+
+int
+commands_help_offline(const char *word)
+{
+	const char *argv[] = { "help", word };
+
+	return run_offline(word ? 2 : 1, argv);
+}
+
+int
+commands_completion_offline(const char *shell)
+{
+	const char *argv[] = { "completion", shell };
+
+	return run_offline(2, argv);
+}

@@ -1,0 +1,285 @@
+/* The inventory as it is: list, one device, its values with their origin, what would be sent. */
+#include <fnmatch.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/policy/profile.h"
+#include "control/commands/show.h"
+
+/* ---- list ---- */
+
+/* What a device must be to be listed. */
+struct filter {
+	const struct policy_group *group;
+	const char *match; /* glob of the endpoint name */
+	const char *state;
+};
+
+static const char *
+state_of(const struct device *device)
+{
+	if (device->live)
+		return "bootstrapping";
+	if (device->entry->flags & DEVICE_PER_SESSION)
+		return "ready, made per session";
+	return atomic_load_explicit(&device->entry->batch, memory_order_relaxed)
+		       ? "ready"
+		       : "nothing to send";
+}
+
+/* Whether a state may be called so: by the words that it begins with. */
+static bool
+is_state(const char *wanted)
+{
+	static const char *const states[] = { "ready", "nothing to send", "bootstrapping" };
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (*wanted && strncmp(states[i], wanted, strlen(wanted)) == 0)
+			return true;
+	return false;
+}
+
+static bool
+passes(struct call *call, const struct device *device, const struct filter *filter)
+{
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	const struct task_set *set;
+
+	if (filter->match && fnmatch(filter->match, device_endpoint(device, endpoint), 0) != 0)
+		return false;
+	if (filter->state && strncmp(state_of(device), filter->state, strlen(filter->state)) != 0)
+		return false;
+	if (!filter->group)
+		return true;
+	set = generation_task_set(call->daemon->generation, &call->daemon->inventory,
+				  device->groups);
+	return set && task_set_in(set, filter->group);
+}
+
+static void
+put_device(const struct daemon *daemon, const struct device *device, struct table *table,
+	   json_t *list)
+{
+	const struct inventory *inventory = &daemon->inventory;
+	char endpoint[ENDPOINT_NAME_MAX + 1], identity[ENDPOINT_NAME_MAX + 1];
+	char when[SHOW_TIME_MAX];
+
+	device_endpoint(device, endpoint);
+	table_cell(table, "%s", endpoint);
+	table_cell(table, "%s", device->entry->key_len ? "psk" : "none");
+	table_cell(table, "%s", device_groups(inventory, device));
+	table_cell(table, "%s", state_of(device));
+	table_cell(table, "%s", show_time(device->last_bootstrap_ms, when));
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:I}", "endpoint", endpoint,
+					"identity", device_identity(device, identity), "has_key",
+					device->entry->key_len != 0, "groups",
+					show_groups_json(inventory, device), "domain",
+					names_text(&inventory->domains, device->domain), "state",
+					state_of(device), "last_bootstrap_ms",
+					(json_int_t)device->last_bootstrap_ms));
+}
+
+void
+command_device_list(struct call *call)
+{
+	const char *wanted = call_option(call, "--group");
+	struct filter filter = { .match = call_option(call, "--match"),
+				 .state = call_option(call, "--state") };
+	long limit = call_number(call, "--limit", 100, 10000000);
+	long offset = call_number(call, "--offset", 0, 1000000000);
+	const struct device *device;
+	struct table table;
+	long matched = 0;
+	json_t *list;
+
+	if (wanted)
+		filter.group = call_group(call, wanted);
+	if (filter.state && !is_state(filter.state))
+		call_refuse(call, CTL_USAGE,
+			    "a state is ready, nothing or bootstrapping, not \"%.60s\"",
+			    filter.state);
+	if (call->exit != CTL_DONE)
+		return;
+	list = json_array();
+	table_init(&table, "endpoint|security|groups|state|last bootstrap");
+	for (uint32_t id = 0; (device = inventory_next(&call->daemon->inventory, &id)); id++) {
+		if (!passes(call, device, &filter))
+			continue;
+		if (matched++ >= offset && matched <= offset + limit)
+			put_device(call->daemon, device, &table, list);
+	}
+	table_finish(&table, &call->text);
+	if (matched > offset + limit)
+		text_printf(&call->text, "... %ld more: --offset %ld\n", matched - offset - limit,
+			    offset + limit);
+	call->result = json_pack("{s:o, s:I}", "devices", list, "count", (json_int_t)matched);
+}
+
+/* ---- one device ---- */
+
+/* What is shown of a device's values. */
+struct showing {
+	struct table table;
+	json_t *list;
+};
+
+static bool
+show_value(void *ctx, const struct profile_value *found)
+{
+	struct showing *showing = ctx;
+	const char *origin = found->group ? found->group->name : "device";
+	struct text shown;
+
+	text_init(&shown);
+	if (found->secret)
+		text_printf(&shown, SHOW_MASK);
+	else
+		text_put(&shown, found->text, found->text_len);
+	table_cell(&showing->table, "  %.*s", (int)found->name_len, found->name);
+	table_cell(&showing->table, "%s", text_str(&shown));
+	table_cell(&showing->table, "%s%s", origin, found->locked ? " (locked)" : "");
+	json_array_append_new(showing->list,
+			      json_pack("{s:s%, s:s, s:s, s:b, s:b}", "name", found->name,
+					found->name_len, "value", text_str(&shown), "origin",
+					origin, "secret", found->secret, "locked", found->locked));
+	text_fini(&shown);
+	return true;
+}
+
+static void
+put_values(struct call *call, const struct device *device)
+{
+	struct profile profile = {
+		.values = device->values,
+		.set = generation_task_set(call->daemon->generation, &call->daemon->inventory,
+					   device->groups),
+	};
+	struct showing showing = { .list = json_array() };
+
+	table_init(&showing.table, "  value|is|origin");
+	if (profile.set)
+		profile_each(&profile, show_value, &showing);
+	table_finish(&showing.table, &call->text);
+	json_object_set_new(call->result, "values", showing.list);
+}
+
+/* What its next run would make of the task. */
+static const char *
+outlook(const struct plan_task *task)
+{
+	if (task->state == PLAN_LEFT_OUT)
+		return "left out";
+	return task->state == PLAN_SENT ? "ready" : task_status_name(task->status);
+}
+
+static void
+put_task(const struct daemon *daemon, const struct device *device, const struct plan_task *task,
+	 struct showing *showing)
+{
+	const struct report *last =
+		reports_find(&daemon->reports, task->task->report, device_id(device));
+	const char *status = last ? task_status_name(last->status) : "none";
+	const char *told = last ? reports_summary(&daemon->reports, last) : "";
+	/* Why it would not run counts more than how it ran. */
+	const char *summary = task->state != PLAN_SENT && task->summary ? task->summary : told;
+
+	table_cell(&showing->table, "  %s", task->task->id);
+	table_cell(&showing->table, "%s", task->task->name);
+	table_cell(&showing->table, "%u", task->n_steps);
+	table_cell(&showing->table, "%s", outlook(task));
+	table_cell(&showing->table, "%s", status);
+	table_cell(&showing->table, "%s", summary);
+	json_array_append_new(showing->list,
+			      json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "id", task->task->id,
+					"name", task->task->name, "steps", (int)task->n_steps,
+					"next", outlook(task), "status", status, "summary",
+					summary));
+}
+
+static void
+put_tasks(struct call *call, const struct device *device)
+{
+	struct showing showing = { .list = json_array() };
+
+	table_init(&showing.table, "  task|name|steps|next|last report|summary");
+	for (unsigned i = 0; device->plan && i < device->plan->n_tasks; i++)
+		put_task(call->daemon, device, &device->plan->tasks[i], &showing);
+	table_finish(&showing.table, &call->text);
+	json_object_set_new(call->result, "tasks", showing.list);
+}
+
+static void
+put_security(struct call *call, const struct device *device)
+{
+	char identity[ENDPOINT_NAME_MAX + 1], hex[2 * ENDPOINT_NAME_MAX + 1];
+	unsigned key_len = device->entry->key_len;
+
+	device_identity(device, identity);
+	for (unsigned i = 0; identity[i]; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (uint8_t)identity[i]);
+	text_printf(&call->text, "  identity  %s (hex %s)\n", identity, hex);
+	if (key_len)
+		text_printf(&call->text, "  key       set, %u bytes, given as %s\n", key_len,
+			    device->key_is_hex ? "hex" : "text");
+	else
+		text_printf(&call->text, "  key       none: NoSec listeners only\n");
+	json_object_set_new(call->result, "identity", json_string(identity));
+	json_object_set_new(call->result, "identity_hex", json_string(hex));
+	json_object_set_new(call->result, "key_bytes", json_integer(key_len));
+	json_object_set_new(call->result, "key_is_hex", json_boolean(device->key_is_hex));
+}
+
+static void
+put_places(struct call *call, const struct device *device)
+{
+	const struct inventory *inventory = &call->daemon->inventory;
+	char created[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
+
+	text_printf(&call->text, "  groups    %s\n", device_groups(inventory, device));
+	if (device->domain)
+		text_printf(&call->text, "  domain    %s\n",
+			    names_text(&inventory->domains, device->domain));
+	text_printf(&call->text, "  format    %u\n  created   %s\n  last      %s%s\n",
+		    device->format, show_time((uint64_t)device->created_s * 1000, created),
+		    show_time(device->last_bootstrap_ms, last),
+		    device->live ? ", in progress" : "");
+}
+
+void
+command_device_show(struct call *call)
+{
+	const struct device *device = call_device(call);
+	const struct inventory *inventory = &call->daemon->inventory;
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+
+	if (!device)
+		return;
+	device_endpoint(device, endpoint);
+	call->result = json_pack("{s:s, s:I, s:o, s:s, s:i, s:b, s:I, s:I}", "endpoint", endpoint,
+				 "id", (json_int_t)device_id(device), "groups",
+				 show_groups_json(inventory, device), "domain",
+				 names_text(&inventory->domains, device->domain), "format",
+				 (int)device->format, "bootstrapping", device->live != NULL,
+				 "created_ms", (json_int_t)device->created_s * 1000,
+				 "last_bootstrap_ms", (json_int_t)device->last_bootstrap_ms);
+	text_printf(&call->text, "%s\n", endpoint);
+	put_security(call, device);
+	put_places(call, device);
+	show_turned_away(call, device);
+	put_values(call, device);
+	put_tasks(call, device);
+}
+
+void
+command_device_profile(struct call *call)
+{
+	const struct device *device = call_device(call);
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+
+	if (!device)
+		return;
+	call->result = json_pack("{s:s}", "endpoint", device_endpoint(device, endpoint));
+	put_values(call, device);
+}

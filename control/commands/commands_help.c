@@ -1,0 +1,258 @@
+/* help and completion: text made from the tables of commands, settings and counters. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/commands/commands.h"
+
+static const char *const severities[] = {
+	[COUNTER_INFO] = "info", [COUNTER_WARN] = "warning", [COUNTER_ERROR] = "error"
+};
+
+enum { OPTIONS_IN_USAGE = 4 }; /* more do not fit a line: they stand below it anyway */
+
+static void
+put_usage(const struct command *command, struct text *text)
+{
+	text_printf(text, "%s", command->words);
+	if (command->options[OPTIONS_IN_USAGE].name)
+		text_printf(text, " [OPTION...]");
+	for (unsigned i = 0; i < OPTIONS_IN_USAGE && command->options[i].name &&
+			     !command->options[OPTIONS_IN_USAGE].name;
+	     i++)
+		text_printf(text, " [%s%s%s]", command->options[i].name,
+			    command->options[i].argument ? " " : "",
+			    command->options[i].argument ? command->options[i].argument : "");
+	if (*command->arguments)
+		text_printf(text, " %s", command->arguments);
+}
+
+static void
+put_command(const struct command *command, struct text *text)
+{
+	put_usage(command, text);
+	text_printf(text, "\n    %s\n", command->help);
+	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+		text_printf(text, "    %s%s%s: %s\n", command->options[i].name,
+			    command->options[i].argument ? " " : "",
+			    command->options[i].argument ? command->options[i].argument : "",
+			    command->options[i].help);
+}
+
+static void
+put_commands(struct text *text)
+{
+	struct table table;
+
+	table_init(&table, "command|what it does");
+	for (unsigned i = 0; i < n_commands; i++) {
+		struct text usage;
+
+		text_init(&usage);
+		text_printf(&usage, "%s%s%s", commands[i].words, *commands[i].arguments ? " " : "",
+			    commands[i].arguments);
+		table_cell(&table, "%s", text_str(&usage));
+		/* The first half of the sentence; `help COMMAND` has the rest. */
+		table_cell(&table, "%.*s", (int)strcspn(commands[i].help, ";"), commands[i].help);
+		text_fini(&usage);
+	}
+	table_finish(&table, text);
+	text_printf(text, "\n`help COMMAND` shows options, `help settings` all of cradle.conf, "
+			  "`help counters` "
+			  "what is counted.\n");
+}
+
+static void
+put_counters(struct text *text)
+{
+	for (unsigned i = 0; i < COUNTERS; i++)
+		text_printf(text, "%s (%s)\n    %s\n", counter_infos[i].name,
+			    severities[counter_infos[i].severity], counter_infos[i].text);
+}
+
+static void
+put_manual(struct text *text)
+{
+	text_printf(text, "COMMANDS\n\n");
+	for (unsigned i = 0; i < n_commands; i++)
+		put_command(&commands[i], text);
+	text_printf(text, "\nEXIT CODES\n\n0 done, 1 refused, 2 not understood, 3 not running\n");
+	text_printf(text, "\nSETTINGS OF cradle.conf\n\n");
+	config_help(text);
+	text_printf(text, "\nCOUNTERS\n\n");
+	put_counters(text);
+}
+
+/* "task", or "task list": every command that begins so. */
+static bool
+put_matching(const char *words, struct text *text)
+{
+	size_t len = strlen(words);
+	bool found = false;
+
+	for (unsigned i = 0; i < n_commands; i++)
+		if (strncmp(commands[i].words, words, len) == 0 &&
+		    (!commands[i].words[len] || commands[i].words[len] == ' ')) {
+			put_command(&commands[i], text);
+			found = true;
+		}
+	return found;
+}
+
+static void
+no_such_help(struct call *call, const char *words)
+{
+	const char *candidates[COMMANDS_MAX + 3];
+	const char *nearest;
+	size_t n = 0;
+
+	for (; n < n_commands; n++)
+		candidates[n] = commands[n].words;
+	candidates[n++] = "settings";
+	candidates[n++] = "counters";
+	candidates[n++] = "manual";
+	nearest = diag_nearest(words, candidates, n);
+	call_refuse(call, CTL_USAGE, "there is no help on \"%.100s\"", words);
+	if (nearest)
+		text_printf(&call->error, "; did you mean \"%s\"?", nearest);
+}
+
+void
+command_help(struct call *call)
+{
+	const char *first = call->arguments[0], *second = call->arguments[1];
+	const char *third = call->arguments[2];
+	struct text words;
+
+	text_init(&words);
+	if (first)
+		text_printf(&words, "%s%s%s%s%s", first, second ? " " : "", second ? second : "",
+			    third ? " " : "", third ? third : "");
+	if (!first)
+		put_commands(&call->text);
+	else if (strcmp(first, "settings") == 0 && !second)
+		config_help(&call->text);
+	else if (strcmp(first, "settings") == 0 && config_help_one(second, &call->text))
+		;
+	else if (strcmp(first, "counters") == 0 && !second)
+		put_counters(&call->text);
+	else if (strcmp(first, "manual") == 0 && !second)
+		put_manual(&call->text);
+	else if (!put_matching(text_str(&words), &call->text) &&
+		 !config_help_one(first, &call->text))
+		no_such_help(call, text_str(&words));
+	text_fini(&words);
+	if (call->exit == CTL_DONE)
+		call->result = json_pack("{s:s}", "help", text_str(&call->text));
+}
+
+/* What of `words` follows the first `n` words: its start; NULL where there is no more. */
+static const char *
+after_words(const char *words, unsigned n)
+{
+	for (; n && words; n--) {
+		words = strchr(words, ' ');
+		words = words ? words + 1 : NULL;
+	}
+	return words;
+}
+
+/* Whether two commands begin with the same `n` words. */
+static bool
+share_words(const char *a, const char *b, unsigned n)
+{
+	for (; n; n--) {
+		size_t len = strcspn(a, " ");
+
+		if (strcspn(b, " ") != len || memcmp(a, b, len) != 0)
+			return false;
+		a += len + (a[len] != '\0');
+		b += len + (b[len] != '\0');
+	}
+	return true;
+}
+
+/* The words that may follow the first `n` of `like`, each once: commands that share them stand together. */
+static void
+put_words(const char *like, unsigned n, struct text *text)
+{
+	const char *before = NULL;
+
+	for (unsigned i = 0; i < n_commands; i++) {
+		const char *next = after_words(commands[i].words, n);
+
+		if (!next || !share_words(commands[i].words, like, n))
+			continue;
+		if (!before || !share_words(before, next, 1))
+			text_printf(text, "%.*s ", (int)strcspn(next, " "), next);
+		before = next;
+	}
+}
+
+static void
+put_options(const struct command *command, struct text *text)
+{
+	text_printf(text, "\t\"%s\"*) words=\"", command->words);
+	for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name; k++)
+		text_printf(text, "%s%s", k ? " " : "", command->options[k].name);
+	text_printf(text, "\" ;;\n");
+}
+
+static void
+put_cases(struct text *text)
+{
+	for (unsigned i = 0; i < n_commands; i++) {
+		const char *words = commands[i].words, *next;
+
+		if (commands[i].options[0].name)
+			put_options(&commands[i], text);
+		for (unsigned n = 1; (next = after_words(words, n)); n++) {
+			if (i && share_words(commands[i - 1].words, words, n))
+				continue;
+			text_printf(text, "\t\"%.*s\") words=\"", (int)(next - words), words);
+			put_words(words, n, text);
+			text_printf(text, "\" ;;\n");
+		}
+	}
+}
+
+static void
+put_bash(struct text *text)
+{
+	text_printf(text, "# bash completion of cradlectl, made by `cradlectl completion bash`\n"
+			  "_cradlectl() {\n"
+			  "\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i\n"
+			  "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+			  "\t\tcase ${COMP_WORDS[i]} in\n"
+			  "\t\t-s|--socket) ((i++)) ;;\n"
+			  "\t\t-*) ;;\n"
+			  "\t\t*) said+=\"${COMP_WORDS[i]} \" ;;\n"
+			  "\t\tesac\n"
+			  "\tdone\n"
+			  "\tcase $said in\n"
+			  "\t\"\") words=\"--socket --json ");
+	put_words("", 0, text);
+	text_printf(text, "\" ;;\n"
+			  "\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); "
+			  "return ;;\n"
+			  "\t\"log level \") words=\"error warning notice info debug\" ;;\n"
+			  "\t\"completion \") words=\"bash\" ;;\n"
+			  "\t\"help \") words=\"settings counters manual ");
+	put_words("", 0, text);
+	text_printf(text, "\" ;;\n");
+	put_cases(text);
+	text_printf(text, "\tesac\n"
+			  "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+			  "}\n"
+			  "complete -o default -F _cradlectl cradlectl\n");
+}
+
+void
+command_completion(struct call *call)
+{
+	if (strcmp(call->arguments[0], "bash") != 0) {
+		call_refuse(call, CTL_USAGE, "there is completion for bash only");
+		return;
+	}
+	put_bash(&call->text);
+	call->result = json_pack("{s:s}", "completion", text_str(&call->text));
+}

@@ -1,0 +1,387 @@
+/* Devices in bulk: import and export. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/inventory/export.h"
+#include "control/inventory/import.h"
+#include "control/runs/restore.h"
+#include "control/runs/publish.h"
+#include "control/runs/reload.h"
+#include "control/inventory/setting_values.h"
+#include "control/commands/show.h"
+
+enum {
+	PUMP_ROWS = 500,             /* between two looks at workers: well below a millisecond */
+	COMMIT_WAIT_MS = 10 * 60000, /* a million devices on a slow disk */
+};
+
+/* The format that was asked for, or that the file's name or first byte tells. */
+static enum import_format
+format_of(struct call *call, bool reading)
+{
+	const char *wanted = call_option(call, "--format");
+	enum import_format format = IMPORT_UNKNOWN;
+	char first = 0;
+
+	if (wanted) {
+		format = import_format_by_name(wanted);
+		if (format == IMPORT_UNKNOWN)
+			call_refuse(call, CTL_USAGE, "a format is csv or jsonl, not \"%s\"",
+				    wanted);
+		return format;
+	}
+	if (call->arguments[0])
+		format = import_format_by_file(call->arguments[0]);
+	if (format != IMPORT_UNKNOWN)
+		return format;
+	return reading && pread(call->fd, &first, 1, 0) == 1 && first == '{' ? IMPORT_JSONL
+									     : IMPORT_CSV;
+}
+
+/* ---- import ---- */
+
+/* A file on its way into the inventory: everything that can fail is done before it is kept. */
+struct importing {
+	struct call *call;
+	struct daemon *daemon;
+	bool verify_only, skip_bad;
+	struct store_change *change; /* NULL: nothing is to be kept */
+	struct device_draft *drafts;
+	size_t n, capacity;
+	uint64_t added, changed, unchanged;
+	uint32_t first_id; /* that a new device would get */
+	struct diag_list diags;
+	unsigned rows_since_pump;
+};
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Whether the inventory has it already, to the byte. */
+static bool
+is_unchanged(const struct daemon *daemon, const struct device_draft *draft,
+	     const struct device_spec *spec)
+{
+	const struct device *present = inventory_at(&daemon->inventory, draft->entry->id);
+	size_t size = setting_values_size(draft->values);
+	struct device_names names;
+	struct device_spec old;
+	bool same;
+
+	if (!present)
+		return false;
+	device_to_spec(&daemon->inventory, present, &names, &old);
+	/* lint: allow memcmp - both keys are the operator's own, and nobody can time this */
+	same = same_text(old.identity, draft->entry->identity_len ? spec->identity : NULL) &&
+	       old.key_len == spec->key_len && old.key_is_hex == spec->key_is_hex &&
+	       memcmp(old.key, spec->key, spec->key_len) == 0 &&
+	       same_text(old.domain, spec->domain) && present->groups == draft->groups &&
+	       setting_values_size(present->values) == size &&
+	       (!size || memcmp(present->values, draft->values, size) == 0);
+	explicit_bzero(old.key, sizeof old.key);
+	return same;
+}
+
+static int
+keep_draft(struct importing *importing, struct device_draft *draft)
+{
+	struct device_draft *drafts;
+
+	if (importing->n == importing->capacity) {
+		importing->capacity = importing->capacity ? importing->capacity * 2 : 1024;
+		drafts = realloc(importing->drafts, importing->capacity * sizeof *drafts);
+		if (!drafts)
+			return -ENOMEM;
+		importing->drafts = drafts;
+	}
+	importing->drafts[importing->n++] = *draft;
+	return 0;
+}
+
+static enum import_verdict
+take_draft(struct importing *importing, struct device_draft *draft, const struct device_spec *spec)
+{
+	struct store_device kept;
+
+	if (is_unchanged(importing->daemon, draft, spec)) {
+		importing->unchanged++;
+		device_draft_fini(draft);
+		return IMPORT_TAKEN;
+	}
+	importing->added += draft->is_new;
+	importing->changed += !draft->is_new;
+	if (importing->verify_only) {
+		device_draft_fini(draft);
+		return IMPORT_TAKEN;
+	}
+	if (importing->change) {
+		kept = kept_device(importing->daemon, draft, spec);
+		store_change_put_device(importing->change, &kept);
+		explicit_bzero(kept.spec.key, sizeof kept.spec.key);
+	}
+	if (keep_draft(importing, draft) == 0)
+		return IMPORT_TAKEN;
+	device_draft_fini(draft);
+	return IMPORT_STOP;
+}
+
+static void
+pump_rows(struct importing *importing)
+{
+	if (++importing->rows_since_pump < PUMP_ROWS)
+		return;
+	importing->rows_since_pump = 0;
+	daemon_pump(importing->daemon);
+}
+
+static enum import_verdict
+import_device(void *ctx, const struct device_spec *spec, uint32_t line)
+{
+	struct importing *importing = ctx;
+	struct place place = { .file = importing->call->arguments[0], .line = line };
+	char error[STORE_ERROR_MAX];
+	struct device_draft draft;
+	int result = kept_draft_device(importing->daemon, spec, &draft, error);
+
+	pump_rows(importing);
+	if (result == 0)
+		return take_draft(importing, &draft, spec);
+	diag_error(&importing->diags, &place, "device %s: %s", spec->endpoint, error);
+	return result == -ENOMEM ? IMPORT_STOP : IMPORT_REJECTED;
+}
+
+static void
+import_progress(void *ctx, const struct import_progress *progress)
+{
+	struct importing *importing = ctx;
+
+	daemon_pump(importing->daemon);
+	ctl_progress(importing->call->request, "reading devices: %llu rows, %llu %%",
+		     (unsigned long long)progress->rows,
+		     (unsigned long long)(progress->total ? progress->bytes * 100 / progress->total
+							  : 0));
+}
+
+/* Nothing of it is to be. */
+static void
+abandon(struct importing *importing)
+{
+	if (importing->change)
+		store_change_rollback(importing->change);
+	importing->change = NULL;
+	for (size_t i = 0; i < importing->n; i++)
+		device_draft_fini(&importing->drafts[i]);
+	importing->n = 0;
+	importing->daemon->inventory.next_id = importing->first_id;
+}
+
+static uint64_t
+make_live(struct importing *importing)
+{
+	uint64_t failed = 0;
+
+	for (size_t i = 0; i < importing->n; i++) {
+		failed += publish_draft(importing->daemon, &importing->drafts[i]) < 0;
+		if (i % PUMP_ROWS == 0)
+			daemon_pump(importing->daemon);
+		if (i % 65536 == 0)
+			ctl_progress(importing->call->request, "making devices live: %zu of %zu", i,
+				     importing->n);
+	}
+	importing->n = 0;
+	return failed;
+}
+
+/* Kept first, then live. */
+static void
+commit_import(struct importing *importing)
+{
+	struct call *call = importing->call;
+	char error[STORE_ERROR_MAX];
+	uint64_t failed;
+	int result = 0;
+
+	if (importing->change) {
+		ctl_progress(call->request, "writing %zu devices", importing->n);
+		result = store_change_commit(importing->change, COMMIT_WAIT_MS, kept_pump,
+					     importing->daemon, error);
+	}
+	importing->change = NULL;
+	if (result < 0) {
+		call_refuse(call, CTL_REFUSED, "nothing was imported: %s", error);
+		abandon(importing);
+		return;
+	}
+	failed = make_live(importing);
+	if (failed)
+		call_refuse(call, CTL_REFUSED,
+			    "%llu devices are kept, but cannot be served before a restart: out of "
+			    "memory",
+			    (unsigned long long)failed);
+}
+
+static void
+put_summary(struct importing *importing, const struct import_result *result, bool applied)
+{
+	struct call *call = importing->call;
+	struct text *text = call->exit == CTL_DONE ? &call->text : &call->error;
+
+	reload_put_diags(&importing->diags, text);
+	text_printf(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s%s",
+		    (unsigned long long)result->rows, (unsigned long long)importing->added,
+		    (unsigned long long)importing->changed,
+		    (unsigned long long)importing->unchanged, (unsigned long long)result->bad,
+		    importing->verify_only ? "only verified"
+		    : applied              ? "imported"
+					   : "nothing was imported",
+		    call->exit == CTL_DONE ? "\n" : "");
+	call->result = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "rows", (json_int_t)result->rows, "added",
+		(json_int_t)importing->added, "changed", (json_int_t)importing->changed,
+		"unchanged", (json_int_t)importing->unchanged, "bad", (json_int_t)result->bad,
+		"applied", applied, "diagnostics", reload_json_diags(&importing->diags));
+}
+
+static void
+finish_import(struct importing *importing, int status, const struct import_result *result)
+{
+	struct call *call = importing->call;
+	bool good = status == 0 && (!result->bad || importing->skip_bad);
+	bool applied = false;
+
+	if (good && !importing->verify_only) {
+		commit_import(importing);
+		applied = call->exit == CTL_DONE;
+	} else {
+		abandon(importing);
+	}
+	if (status == -ENOMEM || status == -ECANCELED)
+		call_refuse(call, CTL_REFUSED, "out of memory\n");
+	if (!good)
+		call->exit = CTL_REFUSED;
+	put_summary(importing, result, applied);
+	if (!good && result->bad && !importing->verify_only)
+		text_printf(&call->error, ": --skip-bad imports the good ones all the same");
+}
+
+void
+command_device_import(struct call *call)
+{
+	struct importing importing = {
+		.call = call,
+		.daemon = call->daemon,
+		.verify_only = call_option(call, "--verify-only") != NULL,
+		.skip_bad = call_option(call, "--skip-bad") != NULL,
+		.first_id = call->daemon->inventory.next_id,
+	};
+	const struct import_calls calls = { &importing, import_device, import_progress };
+	const struct import_source source = { .fd = call->fd, .name = call->arguments[0] };
+	enum import_format format = format_of(call, true);
+	struct import_result result = { 0 };
+	int status;
+
+	if (call->exit != CTL_DONE)
+		return;
+	if (!importing.verify_only && call->daemon->store) {
+		importing.change = store_change_begin(call->daemon->store);
+		if (!importing.change) {
+			call_refuse(call, CTL_REFUSED,
+				    "another change is being written: try again");
+			return;
+		}
+	}
+	diag_list_init(&importing.diags);
+	status = import_read(format, &source, &calls, &importing.diags, &result);
+	finish_import(&importing, status, &result);
+	diag_list_fini(&importing.diags);
+	free(importing.drafts);
+}
+
+/* ---- export ---- */
+
+struct exporting {
+	struct call *call;
+	struct export *export;
+	const struct policy_group *group;
+	uint64_t written;
+};
+
+static bool
+is_exported(const struct exporting *exporting, const struct device *device)
+{
+	struct daemon *daemon = exporting->call->daemon;
+	const struct task_set *set;
+
+	if (!exporting->group)
+		return true;
+	set = generation_task_set(daemon->generation, &daemon->inventory, device->groups);
+	return set && task_set_in(set, exporting->group);
+}
+
+/* Calls export_see() or export_put() for every device. 0 or -errno. */
+static int
+export_each(struct exporting *exporting,
+	    int (*each)(struct export *export, const struct device_spec *device))
+{
+	struct inventory *inventory = &exporting->call->daemon->inventory;
+	struct device_names names;
+	struct device_spec spec;
+	struct device *device;
+	uint64_t n = 0;
+	int result = 0;
+
+	for (uint32_t id = 0; result == 0 && (device = inventory_next(inventory, &id)); id++) {
+		if (!is_exported(exporting, device))
+			continue;
+		device_to_spec(inventory, device, &names, &spec);
+		result = each(exporting->export, &spec);
+		explicit_bzero(spec.key, sizeof spec.key);
+		if (++n % PUMP_ROWS == 0)
+			daemon_pump(exporting->call->daemon);
+	}
+	exporting->written = n;
+	return result;
+}
+
+void
+command_device_export(struct call *call)
+{
+	const char *group = call_option(call, "--group");
+	struct exporting exporting = { .call = call };
+	enum import_format format = format_of(call, false);
+	int result;
+
+	if (call->exit == CTL_DONE && group)
+		exporting.group = call_group(call, group);
+	if (call->exit != CTL_DONE)
+		return;
+	exporting.export = export_new(call->fd, format, call_option(call, "--secrets") != NULL);
+	result = exporting.export ? export_each(&exporting, export_see) : -ENOMEM;
+	if (result == 0)
+		result = export_each(&exporting, export_put);
+	if (result == 0)
+		result = export_finish(exporting.export);
+	export_free(exporting.export);
+	if (result == -E2BIG)
+		call_refuse(call, CTL_REFUSED,
+			    "more than %d columns: write JSON lines (--format jsonl)",
+			    IMPORT_COLUMNS_MAX);
+	else if (result < 0)
+		call_refuse(call, CTL_REFUSED, "cannot be written: %s", strerror(-result));
+	if (result < 0)
+		return;
+	if (call->arguments[0])
+		text_printf(&call->text, "%llu devices written%s\n",
+			    (unsigned long long)exporting.written,
+			    call_option(call, "--secrets")
+				    ? ", keys included"
+				    : ", keys and secrets left out (--secrets)");
+	call->result = json_pack("{s:I}", "devices", (json_int_t)exporting.written);
+}

@@ -1,0 +1,83 @@
+/* Devices of the inventory that asked and did not get in. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/commands/show.h"
+
+static void
+put_reason(const struct turned_away *item, struct text *text)
+{
+	text_printf(text, "%s", turned_away_why(item));
+	if (item->cause != CAUSE_IDENTITY || !item->name_len)
+		return;
+	text_printf(text, ": ");
+	text_put_untrusted(text, item->name, item->name_len);
+}
+
+static json_t *
+item_json(const struct turned_away *item, const char *reason)
+{
+	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "reason", reason, "address", item->address,
+			 "first_ms", (json_int_t)item->first_ms, "last_ms",
+			 (json_int_t)item->last_ms, "count", (json_int_t)item->count);
+}
+
+void
+show_turned_away(struct call *call, const struct device *device)
+{
+	const struct turned_away *item =
+		turned_away_find(call->daemon->turned_away, device_id(device));
+	char last[SHOW_TIME_MAX];
+	struct text reason;
+
+	if (!item)
+		return;
+	text_init(&reason);
+	put_reason(item, &reason);
+	text_printf(&call->text, "  refused   %s; %llu time%s, last %s from %s\n",
+		    text_str(&reason), (unsigned long long)item->count, item->count == 1 ? "" : "s",
+		    show_time(item->last_ms, last), item->address);
+	json_object_set_new(call->result, "turned_away", item_json(item, text_str(&reason)));
+	text_fini(&reason);
+}
+
+static void
+put_item(const struct turned_away *item, const char *endpoint, struct table *table, json_t *list)
+{
+	char first[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
+	struct text reason;
+	json_t *json;
+
+	text_init(&reason);
+	put_reason(item, &reason);
+	table_cell(table, "%s", endpoint);
+	table_cell(table, "%s", text_str(&reason));
+	table_cell(table, "%s", item->address);
+	table_cell(table, "%s", show_time(item->first_ms, first));
+	table_cell(table, "%s", show_time(item->last_ms, last));
+	table_cell(table, "%llu", (unsigned long long)item->count);
+	json = item_json(item, text_str(&reason));
+	json_object_set_new(json, "endpoint", json_string(endpoint));
+	json_array_append_new(list, json);
+	text_fini(&reason);
+}
+
+void
+command_device_turned_away(struct call *call)
+{
+	const struct turned_away_list *all = call->daemon->turned_away;
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	json_t *list = json_array();
+	struct table table;
+
+	table_init(&table, "endpoint|why|address|first|last|count");
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct device *device =
+			inventory_at(&call->daemon->inventory, all->devices[i]);
+
+		if (device)
+			put_item(&all->items[i], device_endpoint(device, endpoint), &table, list);
+	}
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "turned_away", list);
+}

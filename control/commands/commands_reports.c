@@ -1,0 +1,348 @@
+/* What became of tasks: reports, and running tasks again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/runs/publish.h"
+#include "control/commands/show.h"
+
+enum { FLUSH_WAIT_MS = 1000 };
+
+static void
+put_report(const struct daemon *daemon, const struct report *report, struct table *table,
+	   json_t *list)
+{
+	const struct report_task *task = &daemon->reports.tasks[report->task];
+	const struct device *device = inventory_at(&daemon->inventory, report->device);
+	const char *status = task_status_name(report->status);
+	const char *summary = reports_summary(&daemon->reports, report);
+	char endpoint[ENDPOINT_NAME_MAX + 1] = "(removed)", started[SHOW_TIME_MAX];
+	uint32_t took = report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms;
+
+	if (device)
+		device_endpoint(device, endpoint);
+	table_cell(table, "%s", show_time(report->started_ms, started));
+	table_cell(table, "%s", endpoint);
+	table_cell(table, "%s", task->id);
+	table_cell(table, "%s", task->name);
+	table_cell(table, "%s", status);
+	table_cell(table, "%u ms", took);
+	table_cell(table, "%s", summary);
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "device",
+					endpoint, "task", task->id, "name", task->name, "group",
+					task->group, "status", status, "summary", summary,
+					"started_ms", (json_int_t)report->started_ms, "finished_ms",
+					(json_int_t)report_finished_ms(report), "duration_ms",
+					(json_int_t)took));
+}
+
+#define REPORT_COLUMNS "started|device|task|name|status|took|summary"
+
+/* ---- report list ---- */
+
+static bool
+task_matches(const struct daemon *daemon, const struct report *report, const char *wanted)
+{
+	const struct report_task *task = &daemon->reports.tasks[report->task];
+
+	return !wanted || strcmp(wanted, task->id) == 0 || strcmp(wanted, task->name) == 0;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct report *const *left = a, *const *right = b;
+
+	return ((*left)->started_ms > (*right)->started_ms) -
+	       ((*left)->started_ms < (*right)->started_ms);
+}
+
+/* The last report of each task of one device, the one begun last at the end. */
+static void
+put_reports_of(struct call *call, const char *endpoint, struct table *table, json_t *list)
+{
+	const struct daemon *daemon = call->daemon;
+	const struct device *device = inventory_find(&daemon->inventory, endpoint);
+	const struct report **found;
+	size_t n = 0;
+
+	if (!device) {
+		call_refuse(call, CTL_REFUSED, "there is no device \"%s\"", endpoint);
+		return;
+	}
+	found = calloc(daemon->reports.n_tasks, sizeof *found);
+	for (uint32_t i = 0; found && i < daemon->reports.n_tasks; i++) {
+		found[n] = reports_find(&daemon->reports, i, device_id(device));
+		n += found[n] && task_matches(daemon, found[n], call_option(call, "--task"));
+	}
+	if (found)
+		qsort(found, n, sizeof *found, by_start);
+	for (size_t i = 0; i < n; i++)
+		put_report(daemon, found[i], table, list);
+	free(found);
+}
+
+static bool
+is_shown(struct call *call, const struct report *report)
+{
+	return report->summary && task_matches(call->daemon, report, call_option(call, "--task"));
+}
+
+static void
+put_newest(struct call *call, long limit, struct table *table, json_t *list)
+{
+	const struct reports *reports = &call->daemon->reports;
+	size_t from = reports->ring_count;
+
+	while (from > 0 && limit > 0)
+		limit -= is_shown(call, reports_at(reports, --from));
+	for (; from < reports->ring_count; from++)
+		if (is_shown(call, reports_at(reports, from)))
+			put_report(call->daemon, reports_at(reports, from), table, list);
+}
+
+void
+command_report_list(struct call *call)
+{
+	const char *device = call_option(call, "--device");
+	long limit = call_number(call, "--limit", 50, REPORTS_RING);
+	json_t *list = json_array();
+	struct table table;
+
+	table_init(&table, REPORT_COLUMNS);
+	if (device)
+		put_reports_of(call, device, &table, list);
+	else if (limit > 0)
+		put_newest(call, limit, &table, list);
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "reports", list);
+}
+
+/* ---- report show ---- */
+
+static void
+pump(void *ctx)
+{
+	daemon_pump(ctx);
+}
+
+/* What was told a moment ago is written first. */
+static char *
+read_log(struct daemon *daemon, uint32_t task, uint32_t device)
+{
+	char error[STORE_ERROR_MAX];
+
+	if (!daemon->store)
+		return NULL;
+	store_flush(daemon->store, FLUSH_WAIT_MS, pump, daemon, error);
+	return store_read_log(daemon->store, task, device);
+}
+
+void
+command_report_show(struct call *call)
+{
+	const struct policy_task *task = call_task(call);
+	const struct daemon *daemon = call->daemon;
+	const struct device *device;
+	const struct report *report;
+	struct table table;
+	json_t *list;
+	char *log = NULL;
+
+	if (!task)
+		return;
+	device = inventory_find(&daemon->inventory, call->arguments[1]);
+	report = device ? reports_find(&daemon->reports, task->report, device_id(device)) : NULL;
+	if (!report) {
+		call_refuse(call, CTL_REFUSED, "there is no report of %s on \"%s\"", task->id,
+			    call->arguments[1]);
+		return;
+	}
+	list = json_array();
+	table_init(&table, REPORT_COLUMNS);
+	put_report(daemon, report, &table, list);
+	table_finish(&table, &call->text);
+	log = read_log(call->daemon, task->report, device_id(device));
+	text_printf(&call->text, "%s", log ? log : "no log\n");
+	call->result = json_pack("{s:O, s:s?}", "report", json_array_get(list, 0), "log", log);
+	json_decref(list);
+	free(log);
+}
+
+/* ---- task reports ---- */
+
+struct task_reports {
+	const struct daemon *daemon;
+	uint32_t task;
+	int status; /* -1: any */
+	long offset, limit, matched;
+	struct table table;
+	json_t *list;
+};
+
+static bool
+put_task_report(void *ctx, const struct report *report)
+{
+	struct task_reports *reports = ctx;
+
+	if (report->task != reports->task ||
+	    (reports->status >= 0 && report->status != reports->status))
+		return true;
+	if (reports->matched++ >= reports->offset &&
+	    reports->matched <= reports->offset + reports->limit)
+		put_report(reports->daemon, report, &reports->table, reports->list);
+	return true;
+}
+
+/* -1: no --status; -2 after refusing. */
+static int
+status_option(struct call *call)
+{
+	const char *wanted = call_option(call, "--status");
+
+	if (!wanted)
+		return -1;
+	for (int i = 0; i < REPORT_STATUSES; i++)
+		if (strcasecmp(wanted, task_status_name((enum task_status)i)) == 0)
+			return i;
+	call_refuse(call, CTL_USAGE,
+		    "a status is NotStarted, InProgress, Success, Warning or Error, not \"%s\"",
+		    wanted);
+	return -2;
+}
+
+void
+command_task_reports(struct call *call)
+{
+	const struct policy_task *task = call_task(call);
+	struct task_reports reports = { .daemon = call->daemon };
+
+	if (!task)
+		return;
+	reports.task = task->report;
+	reports.status = status_option(call);
+	reports.limit = call_number(call, "--limit", 100, 10000000);
+	reports.offset = call_number(call, "--offset", 0, 1000000000);
+	if (call->exit != CTL_DONE)
+		return;
+	reports.list = json_array();
+	table_init(&reports.table, REPORT_COLUMNS);
+	reports_each(&call->daemon->reports, put_task_report, &reports);
+	table_finish(&reports.table, &call->text);
+	if (reports.matched > reports.offset + reports.limit)
+		text_printf(&call->text, "... %ld more: --offset %ld\n",
+			    reports.matched - reports.offset - reports.limit,
+			    reports.offset + reports.limit);
+	call->result = json_pack("{s:o, s:I}", "reports", reports.list, "count",
+				 (json_int_t)reports.matched);
+}
+
+/* ---- rerun ---- */
+
+/* Devices whose report is to be forgotten, found first: the table changes on the way. */
+struct rerun {
+	uint32_t task;
+	bool failed_only;
+	uint32_t *devices;
+	size_t n, capacity;
+	bool no_memory;
+};
+
+static bool
+collect_rerun(void *ctx, const struct report *report)
+{
+	struct rerun *rerun = ctx;
+	uint32_t *devices;
+
+	if (report->task != rerun->task || report->status == TASK_NOT_STARTED ||
+	    report->status == TASK_IN_PROGRESS ||
+	    (rerun->failed_only && report->status != TASK_ERROR))
+		return true;
+	if (rerun->n == rerun->capacity) {
+		rerun->capacity = rerun->capacity ? rerun->capacity * 2 : 1024;
+		devices = realloc(rerun->devices, rerun->capacity * sizeof *devices);
+		if (!devices) {
+			rerun->no_memory = true;
+			return false;
+		}
+		rerun->devices = devices;
+	}
+	rerun->devices[rerun->n++] = report->device;
+	return true;
+}
+
+/* It is to run again at the device's next request. */
+static void
+reset_report(struct daemon *daemon, uint32_t task, uint32_t id)
+{
+	struct device *device = inventory_at(&daemon->inventory, id);
+	struct report_news news = {
+		.device = id, .task = task, .status = TASK_NOT_STARTED, .summary = "to be run again"
+	};
+
+	if (!device)
+		return;
+	reports_set(&daemon->reports, &news);
+	if (!device->live && publish_device(daemon, device) < 0)
+		daemon->reports.dropped++;
+}
+
+static void
+rerun_collected(struct call *call, const struct policy_task *task, struct rerun *rerun)
+{
+	uint32_t number = task->report; /* pumping may end the task's generation */
+	enum { PUMP_EVERY = 1000 };
+
+	for (size_t i = 0; i < rerun->n; i++) {
+		reset_report(call->daemon, number, rerun->devices[i]);
+		if (i % PUMP_EVERY == PUMP_EVERY - 1)
+			daemon_pump(call->daemon);
+	}
+	text_printf(&call->text, "%zu device%s will run it again at the next request\n", rerun->n,
+		    rerun->n == 1 ? "" : "s");
+	call->result = json_pack("{s:I}", "devices", (json_int_t)rerun->n);
+}
+
+static void
+rerun(struct call *call, bool failed_only)
+{
+	const struct policy_task *task = call_task(call);
+	const char *endpoint = call_option(call, "--device");
+	struct rerun rerun = { .failed_only = failed_only };
+	const struct device *device;
+
+	if (!task)
+		return;
+	rerun.task = task->report;
+	if (endpoint) {
+		device = inventory_find(&call->daemon->inventory, endpoint);
+		if (!device) {
+			call_refuse(call, CTL_REFUSED, "there is no device \"%s\"", endpoint);
+			return;
+		}
+		const struct report *report =
+			reports_find(&call->daemon->reports, rerun.task, device_id(device));
+		if (report)
+			collect_rerun(&rerun, report);
+	} else {
+		reports_each(&call->daemon->reports, collect_rerun, &rerun);
+	}
+	if (rerun.no_memory)
+		call_refuse(call, CTL_REFUSED, "out of memory");
+	else
+		rerun_collected(call, task, &rerun);
+	free(rerun.devices);
+}
+
+void
+command_task_rerun(struct call *call)
+{
+	rerun(call, false);
+}
+
+void
+command_task_rerun_failed(struct call *call)
+{
+	rerun(call, true);
+}

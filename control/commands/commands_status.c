@@ -1,0 +1,375 @@
+/* What runs: status, stats, sessions; and what ends or bends it: stop, drain, log level. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "control/log.h"
+#include "control/commands/show.h"
+
+/* What busy turns spent in each step. */
+static json_t *
+steps_json(const struct dataplane_worker_info *info, double us)
+{
+	json_t *steps = json_object();
+
+	for (unsigned i = 0; info->steps[i].name; i++)
+		json_object_set_new(steps, info->steps[i].name,
+				    json_real((double)info->steps[i].cycles * us));
+	return steps;
+}
+
+static json_t *
+worker_json(const struct daemon *daemon, unsigned number, const struct dataplane_worker_info *info)
+{
+	double us = 1e6 / (double)dataplane_cycles_per_s();
+
+	/* Times since the start: a difference of two answers is the cost of what was between. */
+	return json_pack(
+		"{s:i, s:i, s:f, s:f, s:o, s:f, s:i, s:i, s:i, s:i, s:I, s:f, s:s}", "worker",
+		(int)number, "cpu", info->cpu, "busy_percent", 100 * daemon->loads[number].busy,
+		"busy_us", (double)info->busy_cycles * us, "busy_step_us", steps_json(info, us),
+		"spent_us", (double)info->cycles * us, "sessions", (int)info->gauges.sessions,
+		"running", (int)info->gauges.running, "lingering", (int)info->gauges.lingering,
+		"capacity", (int)info->gauges.capacity, "turns", (json_int_t)info->turns,
+		"longest_turn_us", (double)info->longest_turn_cycles * us, "longest_step",
+		info->longest_step ? info->longest_step : "");
+}
+
+static void
+put_workers(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	double us = 1e6 / (double)dataplane_cycles_per_s();
+	struct dataplane_worker_info info;
+	json_t *list = json_array();
+	struct table table;
+
+	table_init(&table, "worker|cpu|busy|running|lingering|capacity|longest turn");
+	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++) {
+		if (dataplane_worker_info(daemon->dp, i, &info) < 0)
+			break;
+		table_cell(&table, "%u", i);
+		table_cell(&table, "%d", info.cpu);
+		table_cell(&table, "%.1f %%", 100 * daemon->loads[i].busy);
+		table_cell(&table, "%u", info.gauges.running);
+		table_cell(&table, "%u", info.gauges.lingering);
+		table_cell(&table, "%u", info.gauges.capacity);
+		table_cell(&table, "%.0f us %s", (double)info.longest_turn_cycles * us,
+			   info.longest_step ? info.longest_step : "");
+		json_array_append_new(list, worker_json(daemon, i, &info));
+	}
+	table_finish(&table, text);
+	json_object_set_new(result, "workers", list);
+}
+
+static json_t *
+port_json(const struct dataplane_port_info *port, const char *mac)
+{
+	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "device",
+			 port->device, "driver", port->driver, "mac", mac, "queues",
+			 (int)port->queues, "link_up", port->link_up, "rss", port->rss,
+			 "tx_checksum", port->tx_checksum, "rx_checksum", port->rx_checksum,
+			 "rx_missed", (json_int_t)port->rx_missed, "rx_errors",
+			 (json_int_t)port->rx_errors, "tx_errors", (json_int_t)port->tx_errors,
+			 "rx_no_buffer", (json_int_t)port->rx_no_buffer);
+}
+
+static void
+put_ports(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct dataplane_port_info port;
+	json_t *list = json_array();
+	struct table table;
+	char mac[18];
+
+	table_init(&table, "port|driver|mac|link|queues|missed|errors");
+	for (unsigned i = 0; dataplane_port_info(daemon->dp, i, &port) == 0; i++) {
+		snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", port.mac[0], port.mac[1],
+			 port.mac[2], port.mac[3], port.mac[4], port.mac[5]);
+		table_cell(&table, "%s", port.device);
+		table_cell(&table, "%s", port.driver);
+		table_cell(&table, "%s", mac);
+		table_cell(&table, "%s", port.link_up ? "up" : "down");
+		table_cell(&table, "%u", port.queues);
+		table_cell(&table, "%llu", (unsigned long long)port.rx_missed);
+		table_cell(&table, "%llu", (unsigned long long)(port.rx_errors + port.tx_errors));
+		json_array_append_new(list, port_json(&port, mac));
+	}
+	table_finish(&table, text);
+	json_object_set_new(result, "ports", list);
+}
+
+static void
+put_listeners(const struct config *config, struct text *text, json_t *result)
+{
+	json_t *list = json_array();
+
+	text_printf(text, "listeners  ");
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		const char *security =
+			config->listeners[i].security == LISTENER_PSK ? "psk" : "nosec";
+
+		text_printf(text, "%s%u %s", i ? ", " : "", config->listeners[i].port, security);
+		json_array_append_new(list, json_pack("{s:i, s:s}", "port",
+						      (int)config->listeners[i].port, "security",
+						      security));
+	}
+	text_printf(text, "\n");
+	json_object_set_new(result, "listeners", list);
+}
+
+static unsigned
+slow_lane_used(const struct daemon *daemon)
+{
+	return daemon->lane ? slow_lane_in_use(daemon->lane) : 0;
+}
+
+/* How many a worker served alone, and how many needed the control side. */
+static void
+put_origins(const struct counters *counters, struct text *text, json_t *result)
+{
+	unsigned long long ready = counters->value[COUNTER_bs_ready];
+	unsigned long long session = counters->value[COUNTER_bs_made_per_session];
+	unsigned long long demand = counters->value[COUNTER_bs_made_on_demand];
+
+	text_printf(
+		text,
+		"requests   %llu served from ready batches, %llu made per session, %llu made on "
+		"demand for their format\n",
+		ready, session, demand);
+	json_object_set_new(result, "bootstraps_by_batch",
+			    json_pack("{s:I, s:I, s:I}", "ready", (json_int_t)ready, "per_session",
+				      (json_int_t)session, "on_demand", (json_int_t)demand));
+}
+
+static void
+put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct counters counters;
+
+	dataplane_counters(daemon->dp, -1, &counters);
+	text_printf(text,
+		    "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
+		    (unsigned long long)counters.value[COUNTER_bs_started],
+		    (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
+		    daemon->config->slow_lane_handshakes);
+	put_origins(&counters, text, result);
+	json_object_set_new(result, "slow_lane_in_use", json_integer(slow_lane_used(daemon)));
+	json_object_set_new(result, "bootstraps_started",
+			    json_integer((json_int_t)counters.value[COUNTER_bs_started]));
+	json_object_set_new(result, "bootstraps_finished",
+			    json_integer((json_int_t)counters.value[COUNTER_bs_finished]));
+}
+
+enum { SHOWN_FROM = 1000 };
+
+static void
+put_memory(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	const struct inventory *inventory = &daemon->inventory;
+	size_t dataplane = inventory_dataplane_bytes(inventory);
+	size_t all = inventory_all_bytes(inventory) + reports_bytes(&daemon->reports);
+	uint32_t devices = inventory->count ? inventory->count : 1;
+
+	/* Tables that begin small would be shared by too few. */
+	if (inventory->count >= SHOWN_FROM)
+		text_printf(text, "memory a device: %zu bytes in the dataplane, %zu in all\n",
+			    dataplane / devices, all / devices);
+	json_object_set_new(result, "bytes_per_device",
+			    json_integer((json_int_t)(dataplane / devices)));
+	json_object_set_new(result, "bytes_per_device_all",
+			    json_integer((json_int_t)(all / devices)));
+}
+
+static void
+put_store(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct store_info info;
+
+	if (!daemon->store)
+		return;
+	store_info(daemon->store, &info);
+	text_printf(text, "store %s: %s, %llu MB, %llu reports waiting, %llu lost\n", info.path,
+		    info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
+		    (unsigned long long)info.queued, (unsigned long long)info.lost);
+	json_object_set_new(result, "store",
+			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I}", "path", info.path,
+				      "healthy", info.healthy, "error", info.error, "bytes",
+				      (json_int_t)info.bytes, "queued", (json_int_t)info.queued,
+				      "written", (json_int_t)info.written, "lost",
+				      (json_int_t)info.lost));
+}
+
+static void
+put_policy(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	const struct policy_health *health = &daemon->policy_health;
+	bool healthy = !health->failing_since_ms;
+	char since[SHOW_TIME_MAX] = "";
+
+	if (healthy)
+		text_printf(text, "policy %s: fine\n", daemon->config->policy);
+	else
+		text_printf(text, "policy %s: trouble since %s, generation %u runs on: %s\n",
+			    daemon->config->policy, show_time(health->failing_since_ms, since),
+			    daemon->generation->number, health->error);
+	json_object_set_new(result, "policy",
+			    json_pack("{s:s, s:b, s:s, s:I}", "path", daemon->config->policy,
+				      "healthy", healthy, "error", health->error,
+				      "failing_since_ms", (json_int_t)health->failing_since_ms));
+}
+
+static void
+put_uptime(uint64_t seconds, struct text *text)
+{
+	if (seconds >= 86400)
+		text_printf(text, "%llu d ", (unsigned long long)seconds / 86400);
+	text_printf(text, "%02u:%02u:%02u", (unsigned)(seconds / 3600 % 24),
+		    (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+}
+
+/* What a command that takes long is at. */
+static void
+put_progress(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	const char *progress = daemon->server ? ctl_server_progress(daemon->server) : "";
+
+	if (*progress)
+		text_printf(text, "in progress: %s\n", progress);
+	json_object_set_new(result, "in_progress", json_string(progress));
+}
+
+/* Who did not get in, where there is anybody. */
+static void
+put_outsiders(const struct daemon *daemon, struct text *text)
+{
+	if (daemon->turned_away->count)
+		text_printf(text, "turned away: %u device%s; `device turned-away` shows them\n",
+			    daemon->turned_away->count, daemon->turned_away->count == 1 ? "" : "s");
+	if (daemon->unknowns->count)
+		text_printf(text, "strangers: %u; `unknown list` shows them\n",
+			    daemon->unknowns->count);
+}
+
+void
+command_status(struct call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	const struct policy *policy = daemon->generation->policy;
+	const struct inventory *inventory = &daemon->inventory;
+	uint64_t uptime_s = (daemon_now_us() - daemon->started_us) / 1000000;
+	const char *state = daemon->draining ? "draining" : "running";
+
+	call->result = json_pack(
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "version",
+		CRADLE_VERSION, "state", state, "generation",
+		(json_int_t)daemon->generation->number, "uptime_s", (json_int_t)uptime_s, "groups",
+		(json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks, "devices",
+		(json_int_t)inventory->count, "devices_refused", (json_int_t)inventory->refused,
+		"unknown", (int)daemon->unknowns->count, "turned_away",
+		(int)daemon->turned_away->count, "retired_batches", (int)daemon->retired.count);
+	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
+	put_uptime(uptime_s, &call->text);
+	text_printf(&call->text,
+		    "\ngeneration %u: %u groups, %u tasks, %u devices, %u of them with nothing "
+		    "to send\n",
+		    daemon->generation->number, policy->n_groups, policy->n_tasks, inventory->count,
+		    inventory->refused);
+	put_progress(daemon, &call->text, call->result);
+	put_memory(daemon, &call->text, call->result);
+	put_store(daemon, &call->text, call->result);
+	put_policy(daemon, &call->text, call->result);
+	put_outsiders(daemon, &call->text);
+	put_sessions(daemon, &call->text, call->result);
+	put_listeners(daemon->config, &call->text, call->result);
+	text_printf(&call->text, "\n");
+	put_workers(daemon, &call->text, call->result);
+	text_printf(&call->text, "\n");
+	put_ports(daemon, &call->text, call->result);
+}
+
+void
+command_stats(struct call *call)
+{
+	const char *glob = call->arguments[0] ? call->arguments[0] : "*";
+	long worker = call_number(call, "--worker", -1, DATAPLANE_WORKERS_MAX - 1);
+	struct dataplane_worker_info info;
+	struct counters counters;
+	json_t *list = json_object();
+	struct table table;
+
+	if (worker >= 0 && dataplane_worker_info(call->daemon->dp, (unsigned)worker, &info) < 0)
+		call_refuse(call, CTL_REFUSED, "there is no worker %ld", worker);
+	if (call->exit != CTL_DONE) {
+		json_decref(list);
+		return;
+	}
+	dataplane_counters(call->daemon->dp, (int)worker, &counters);
+	table_init(&table, "counter|value|what");
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		if (fnmatch(glob, counter_infos[i].name, 0) != 0 ||
+		    (!counters.value[i] && !call_option(call, "--all")))
+			continue;
+		table_cell(&table, "%s", counter_infos[i].name);
+		table_cell(&table, "%llu", (unsigned long long)counters.value[i]);
+		table_cell(&table, "%s", counter_infos[i].text);
+		json_object_set_new(list, counter_infos[i].name,
+				    json_integer((json_int_t)counters.value[i]));
+	}
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "counters", list);
+}
+
+void
+command_stop(struct call *call)
+{
+	loop_stop(call->daemon->loop);
+	text_printf(&call->text, "stopping\n");
+	call->result = json_pack("{s:b}", "stopping", 1);
+}
+
+static void
+set_drain(struct call *call, bool on)
+{
+	struct stack_command command = { .kind = STACK_DRAIN, .on = on };
+	struct daemon *daemon = call->daemon;
+	struct dataplane_info info;
+
+	dataplane_info(daemon->dp, &info);
+	for (unsigned i = 0; i < info.workers; i++)
+		if (outbox_post(&daemon->outbox, daemon->dp, i, &command) < 0) {
+			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory",
+				    i);
+			return;
+		}
+	daemon->draining = on;
+	text_printf(&call->text, "%s\n",
+		    on ? "draining: new devices are answered 5.03" : "new devices are taken again");
+	call->result = json_pack("{s:b}", "draining", on);
+}
+
+void
+command_drain(struct call *call)
+{
+	set_drain(call, true);
+}
+
+void
+command_undrain(struct call *call)
+{
+	set_drain(call, false);
+}
+
+void
+command_log_level(struct call *call)
+{
+	int level = severity_by_name(call->arguments[0]);
+
+	if (level < 0) {
+		call_refuse(call, CTL_USAGE, "a level is error, warning, notice, info or debug");
+		return;
+	}
+	log_set_level((enum severity)level);
+	text_printf(&call->text, "log level %s, until the next reload\n", call->arguments[0]);
+	call->result = json_pack("{s:s}", "level", call->arguments[0]);
+}

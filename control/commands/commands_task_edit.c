@@ -1,0 +1,458 @@
+/* Changes of group tasks: task add, edit, copy, pause, resume, remove. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/commands/command_settings.h"
+#include "control/commands/commands.h"
+#include "control/commands/policy_edit.h"
+
+static const struct setting_option options[] = {
+	{ "--name", "name", SETTING_TEXT },
+	{ "--file", "file", SETTING_TEXT },
+	{ "--active", "active", SETTING_SWITCH },
+	{ "--subgroups", "subgroups", SETTING_SWITCH },
+	{ "--priority", "priority", SETTING_NUMBER },
+	{ "--repetition", "repetition", SETTING_TEXT },
+	{ "--automatic-restart", "automatic_restart", SETTING_SWITCH },
+	{ "--condition", "condition", SETTING_TEXT },
+	{ "--min-interval", "min_interval", SETTING_NUMBER },
+	{ "--schedule", "schedule", SETTING_TEXT },
+	{ "--bloodline", "bloodline", SETTING_TEXT },
+	{ "--log-level", "log_level", SETTING_TEXT },
+	{ "--discard-details", "discard_details", SETTING_SWITCH },
+	{ "--comment", "comment", SETTING_TEXT },
+};
+enum {
+	OPTIONS = sizeof options / sizeof options[0],
+	XML_MAX = 4 * TASK_TEXT_MAX + 4, /* bytes, as UTF-8 */
+	STAMP_MAX = 32,
+	NUMBER_MAX = 16,
+};
+
+/* --- where a task stands in groups.conf --- */
+
+static const config_setting_t *
+tasks_of(const struct policy_edit *edit, int element)
+{
+	const config_setting_t *group = policy_edit_setting(edit, element);
+
+	return group ? config_setting_get_member(group, "tasks") : NULL;
+}
+
+static int
+count_tasks(const struct policy_edit *edit, int element)
+{
+	const config_setting_t *tasks = tasks_of(edit, element);
+
+	return tasks ? config_setting_length(tasks) : 0;
+}
+
+static const config_setting_t *
+task_at(const struct policy_edit *edit, struct edit_place place)
+{
+	return config_setting_get_elem(tasks_of(edit, place.element), (unsigned)place.task);
+}
+
+/* The number that the file gives; 0: none. */
+static int
+said_number(const struct policy_edit *edit, struct edit_place place)
+{
+	const config_setting_t *task = task_at(edit, place);
+	int number = 0;
+
+	if (config_setting_is_group(task))
+		config_setting_lookup_int(task, "number", &number);
+	return number;
+}
+
+static bool
+is_said(const struct policy_edit *edit, int element, int number)
+{
+	for (int i = 0; i < count_tasks(edit, element); i++)
+		if (said_number(edit, (struct edit_place){ element, i }) == number)
+			return true;
+	return false;
+}
+
+/* The number of a task, said or not: as policy_read_tasks() gives them. */
+static int
+number_of(const struct policy_edit *edit, struct edit_place place)
+{
+	int number = said_number(edit, place), next = 1;
+
+	if (number)
+		return number;
+	for (int i = 0;; i++) {
+		struct edit_place other = { place.element, i };
+
+		if (said_number(edit, other))
+			continue;
+		while (is_said(edit, place.element, next))
+			next++;
+		if (i == place.task)
+			return next;
+		next++;
+	}
+}
+
+static int
+highest_number(const struct policy_edit *edit, int element)
+{
+	int highest = 0;
+
+	for (int i = 0; i < count_tasks(edit, element); i++) {
+		int number = number_of(edit, (struct edit_place){ element, i });
+
+		if (number > highest)
+			highest = number;
+	}
+	return highest;
+}
+
+/* False, and the call refused, where there is no task of this id. */
+static bool
+find_task(struct policy_edit *edit, const char *id, struct edit_place *place)
+{
+	const char *colon = strrchr(id, ':');
+	char group[300] = "";
+
+	if (strncmp(id, "g:", 2) == 0 && colon > id + 2)
+		snprintf(group, sizeof group, "%.*s", (int)(colon - id - 2), id + 2);
+	place->element = policy_edit_find(edit, "name", group);
+	for (int i = 0; place->element >= 0 && i < count_tasks(edit, place->element); i++) {
+		char number[NUMBER_MAX];
+
+		place->task = i;
+		snprintf(number, sizeof number, "%d", number_of(edit, *place));
+		if (strcmp(number, colon + 1) == 0)
+			return true;
+	}
+	call_refuse_task(edit->call, id);
+	return false;
+}
+
+/* Writes down the numbers that the file leaves open, so that they stay when a task goes. */
+static bool
+pin_numbers(struct policy_edit *edit, int element)
+{
+	bool good = true;
+
+	for (int i = 0; good && i < count_tasks(edit, element); i++) {
+		struct edit_place place = { element, i };
+		char number[NUMBER_MAX];
+		struct conf_pair pair = { "number", number };
+
+		if (said_number(edit, place))
+			continue;
+		snprintf(number, sizeof number, "%d", number_of(edit, place));
+		good = policy_edit_set(edit, place, &pair, 1);
+	}
+	return good;
+}
+
+/* A number of its own, and when. */
+static void
+put_birth(struct command_settings *settings, const struct policy_edit *edit, int element)
+{
+	char number[NUMBER_MAX], created[STAMP_MAX];
+	time_t now = (time_t)(daemon_now_ms() / 1000);
+	struct tm tm;
+
+	snprintf(number, sizeof number, "%d", highest_number(edit, element) + 1);
+	strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	command_settings_plain(settings, "number", number);
+	command_settings_text(settings, "created", created);
+}
+
+/* --- the file --- */
+
+/* What the client sends, malloc'ed; NULL, and the call refused. */
+static char *
+read_sent(struct call *call, size_t *len)
+{
+	char *text = malloc(XML_MAX + 1);
+	ssize_t n = 1;
+
+	*len = 0;
+	if (!text) {
+		call_refuse(call, CTL_REFUSED, "out of memory");
+		return NULL;
+	}
+	while (n > 0 && *len <= XML_MAX) {
+		n = pread(call->fd, text + *len, XML_MAX + 1 - *len, (off_t)*len);
+		*len += n > 0 ? (size_t)n : 0;
+	}
+	if (n == 0 && *len <= XML_MAX)
+		return text;
+	call_refuse(call, CTL_REFUSED, "%s: %s", call->arguments[0],
+		    n < 0 ? strerror(errno) : "a task has at most 100000 characters");
+	explicit_bzero(text, *len);
+	free(text);
+	return NULL;
+}
+
+/* What the file is called in tasks/; NULL, and the call refused. */
+static const char *
+name_file(struct call *call)
+{
+	const char *name = call_option(call, "--as");
+	const char *slash = strrchr(call->arguments[0], '/');
+
+	if (!name)
+		name = slash ? slash + 1 : call->arguments[0];
+	if (policy_file_name_is_good(name) && strcmp(name, "-") != 0)
+		return name;
+	call_refuse(call, CTL_USAGE, "\"%.80s\" is no name for a file in tasks/: say --as NAME",
+		    name);
+	return NULL;
+}
+
+/* False, and the call refused, when another text has the name already. */
+static bool
+add_file(struct policy_edit *edit, const char *name, char *text, size_t len)
+{
+	char in_folder[POLICY_EDIT_NAME];
+	const struct edited_file *file = &edit->files[edit->n_files];
+
+	snprintf(in_folder, sizeof in_folder, "tasks/%s", name);
+	if (!policy_edit_file(edit, in_folder, text, len))
+		return false;
+	if (!file->old || call_option(edit->call, "--replace") ||
+	    (file->old_len == len && memcmp(file->old, text, len) == 0))
+		return true;
+	call_refuse(
+		edit->call, CTL_REFUSED,
+		"%s is there and says something else: say --replace to change it for every task "
+		"that runs it, or --as NAME",
+		in_folder);
+	return false;
+}
+
+/* --- commands --- */
+
+/* A new last task of the group; the result tells its id. */
+static void
+add_task(struct policy_edit *edit, struct command_settings *settings, const char *group)
+{
+	int element = policy_edit_find_group(edit, group);
+	char id[POLICY_EDIT_NAME];
+
+	if (element < 0)
+		return;
+	snprintf(id, sizeof id, "g:%s:%d", group, highest_number(edit, element) + 1);
+	put_birth(settings, edit, element);
+	if (!policy_edit_append(edit, element, settings->pairs, settings->count))
+		return;
+	policy_edit_commit(edit, "task %s added", id);
+	if (edit->call->exit == CTL_DONE)
+		json_object_set_new(edit->call->result, "id", json_string(id));
+}
+
+void
+command_task_add(struct call *call)
+{
+	const char *group = call_option(call, "--group"), *name = name_file(call);
+	struct command_settings settings;
+	struct policy_edit edit;
+	size_t len;
+	char *text;
+
+	if (!name)
+		return;
+	if (!group) {
+		call_refuse(call, CTL_USAGE, "say which group's task it shall be: --group NAME");
+		return;
+	}
+	if (call_option(call, "--file")) {
+		call_refuse(call, CTL_USAGE, "the file is the one that is sent: name it by --as");
+		return;
+	}
+	command_settings_init(&settings);
+	command_settings_text(&settings, "file", name);
+	text = command_settings_take(&settings, call, options, OPTIONS) ? read_sent(call, &len)
+									: NULL;
+	if (text && !policy_edit_begin(&edit, call, "groups")) {
+		explicit_bzero(text, len);
+		free(text);
+	} else if (text) {
+		if (add_file(&edit, name, text, len))
+			add_task(&edit, &settings, group);
+		policy_edit_end(&edit);
+	}
+	command_settings_fini(&settings);
+}
+
+static void
+edit_task(struct call *call, const struct command_settings *settings, const char *done)
+{
+	struct policy_edit edit;
+	struct edit_place place;
+
+	if (!policy_edit_begin(&edit, call, "groups"))
+		return;
+	if (find_task(&edit, call->arguments[0], &place) &&
+	    policy_edit_set(&edit, place, settings->pairs, settings->count))
+		policy_edit_commit(&edit, "task %s %s", call->arguments[0], done);
+	policy_edit_end(&edit);
+}
+
+void
+command_task_edit(struct call *call)
+{
+	struct command_settings settings;
+
+	command_settings_init(&settings);
+	if (command_settings_take(&settings, call, options, OPTIONS)) {
+		if (settings.count)
+			edit_task(call, &settings, "changed");
+		else
+			call_refuse(call, CTL_USAGE,
+				    "say what to change: `help task edit` lists it");
+	}
+	command_settings_fini(&settings);
+}
+
+static void
+set_active(struct call *call, bool active)
+{
+	struct command_settings settings;
+
+	command_settings_init(&settings);
+	command_settings_plain(&settings, "active", active ? "true" : "false");
+	edit_task(call, &settings, active ? "resumed" : "paused");
+	command_settings_fini(&settings);
+}
+
+void
+command_task_pause(struct call *call)
+{
+	set_active(call, false);
+}
+
+void
+command_task_resume(struct call *call)
+{
+	set_active(call, true);
+}
+
+/* A member as it is, in another task; `name` outlives the text that it stands in. */
+static void
+copy_member(const config_setting_t *member, const char *name, struct command_settings *settings)
+{
+	char number[24];
+
+	switch (config_setting_type(member)) {
+	case CONFIG_TYPE_STRING:
+		command_settings_text(settings, name, config_setting_get_string(member));
+		break;
+	case CONFIG_TYPE_BOOL:
+		command_settings_plain(settings, name,
+				       config_setting_get_bool(member) ? "true" : "false");
+		break;
+	case CONFIG_TYPE_INT:
+		snprintf(number, sizeof number, "%d", config_setting_get_int(member));
+		command_settings_plain(settings, name, number);
+		break;
+	default:
+		break; /* no task has another one: the file would not be served */
+	}
+}
+
+/* All but its number, and its name where the copy gets another. */
+static void
+copy_members(const config_setting_t *task, const char *name, struct command_settings *settings)
+{
+	for (unsigned i = 0; i < OPTIONS && config_setting_is_group(task); i++) {
+		const config_setting_t *member = config_setting_get_member(task, options[i].name);
+
+		if (member && !(name && strcmp(options[i].name, "name") == 0))
+			copy_member(member, options[i].name, settings);
+	}
+	if (name)
+		command_settings_text(settings, "name", name);
+}
+
+void
+command_task_copy(struct call *call)
+{
+	const char *group = call_option(call, "--group");
+	struct command_settings settings;
+	struct policy_edit edit;
+	struct edit_place place;
+
+	if (!group) {
+		call_refuse(call, CTL_USAGE, "say which group's task it shall be: --group NAME");
+		return;
+	}
+	if (!policy_edit_begin(&edit, call, "groups"))
+		return;
+	command_settings_init(&settings);
+	if (find_task(&edit, call->arguments[0], &place)) {
+		copy_members(task_at(&edit, place), call_option(call, "--name"), &settings);
+		add_task(&edit, &settings, group);
+	}
+	command_settings_fini(&settings);
+	policy_edit_end(&edit);
+}
+
+static const char *
+file_at(const struct policy_edit *edit, struct edit_place place)
+{
+	const config_setting_t *task = task_at(edit, place);
+	const char *file = NULL;
+
+	if (config_setting_is_group(task))
+		config_setting_lookup_string(task, "file", &file);
+	return file;
+}
+
+/* How many tasks of all groups run a file. */
+static unsigned
+count_users(const struct policy_edit *edit, const char *file)
+{
+	unsigned users = 0;
+
+	for (int i = 0; policy_edit_setting(edit, i); i++)
+		for (int k = 0; k < count_tasks(edit, i); k++) {
+			const char *other = file_at(edit, (struct edit_place){ i, k });
+
+			users += other && strcmp(other, file) == 0;
+		}
+	return users;
+}
+
+/* The file goes, too, where that is asked for. */
+static bool
+remove_file(struct policy_edit *edit, struct edit_place place)
+{
+	const char *file = file_at(edit, place);
+	char in_folder[POLICY_EDIT_NAME];
+
+	if (!call_option(edit->call, "--with-file") || !file)
+		return true;
+	if (count_users(edit, file) > 1) {
+		call_refuse(edit->call, CTL_REFUSED, "other tasks run tasks/%s, too: it must stay",
+			    file);
+		return false;
+	}
+	snprintf(in_folder, sizeof in_folder, "tasks/%s", file);
+	return policy_edit_file(edit, in_folder, NULL, 0);
+}
+
+void
+command_task_remove(struct call *call)
+{
+	struct policy_edit edit;
+	struct edit_place place;
+
+	if (!policy_edit_begin(&edit, call, "groups"))
+		return;
+	if (find_task(&edit, call->arguments[0], &place) && remove_file(&edit, place) &&
+	    pin_numbers(&edit, place.element) && policy_edit_remove(&edit, place))
+		policy_edit_commit(&edit, "task %s removed", call->arguments[0]);
+	policy_edit_end(&edit);
+}

@@ -1,0 +1,215 @@
+/* The tasks of groups: task list, show. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/commands/commands.h"
+#include "control/policy/mask_template.h"
+
+static const char *const status_keys[REPORT_STATUSES] = {
+	[TASK_NOT_STARTED] = "not_started",
+	[TASK_IN_PROGRESS] = "in_progress",
+	[TASK_SUCCESS] = "success",
+	[TASK_WARNING] = "warning",
+	[TASK_ERROR] = "error",
+};
+
+/* All tasks are written in XML; the column is the original's. */
+static const char task_type[] = "XML";
+
+void
+call_refuse_task(struct call *call, const char *id)
+{
+	const char *nearest = policy_nearest_task(call->daemon->generation->policy, id);
+
+	call_refuse(call, CTL_REFUSED, "there is no task \"%.80s\"%s%s%s; `task list` lists them",
+		    id, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		    nearest ? "\"?" : "");
+}
+
+static json_t *
+reports_json(const struct daemon *daemon, const struct policy_task *task)
+{
+	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
+	json_t *statuses = json_object();
+
+	for (unsigned i = 0; i < REPORT_STATUSES; i++)
+		json_object_set_new(statuses, status_keys[i], json_integer((json_int_t)counts[i]));
+	return statuses;
+}
+
+static json_t *
+task_json(const struct daemon *daemon, const struct policy_task *task)
+{
+	json_t *json = json_pack("{s:s, s:s, s:b, s:b, s:i, s:s, s:s, s:i, s:o}", "group",
+				 task->group->name, "id", task->id, "active", task->active,
+				 "subgroups", task->subgroups, "priority", task->priority, "name",
+				 task->name, "file", task->file, "devices", (int)task->devices,
+				 "reports", reports_json(daemon, task));
+	json_t *settings = json_pack(
+		"{s:s, s:s, s:b, s:s?, s:I, s:s?, s:s?, s:s, s:b, s:s, s:s, s:b}", "type",
+		task_type, "repetition", task_repetition_names[task->repetition],
+		"automatic_restart", task->automatic_restart, "condition",
+		task->condition ? task->condition->text : NULL, "min_interval",
+		(json_int_t)task->min_interval_s, "schedule", task->schedule_text, "bloodline",
+		task->bloodline, "log_level", task_log_level_names[task->log_level],
+		"discard_details", task->discard_details, "created", task->created, "comment",
+		task->comment, "per_session", task->source->session);
+
+	json_object_update_missing(json, settings);
+	json_decref(settings);
+	return json;
+}
+
+static void
+put_task(const struct daemon *daemon, const struct policy_task *task, struct table *table,
+	 json_t *list)
+{
+	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
+
+	/* The id names the group, and each task's type is XML: both are left to --json. */
+	table_cell(table, "%s", task->id);
+	table_cell(table, "%s", task->name);
+	table_cell(table, "%s", task->active ? "yes" : "no");
+	table_cell(table, "%s", task_repetition_names[task->repetition]);
+	table_cell(table, "%d", task->priority);
+	table_cell(table, "%u", task->devices);
+	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
+		table_cell(table, "%llu", (unsigned long long)counts[i]);
+	table_cell(table, "%s", task->created);
+	table_cell(table, "%s", task->comment);
+	json_array_append_new(list, task_json(daemon, task));
+}
+
+void
+command_task_list(struct call *call)
+{
+	const struct policy *policy = call->daemon->generation->policy;
+	const char *wanted = call_option(call, "--group");
+	json_t *list = json_array();
+	struct table table;
+
+	if (wanted && !policy_group(policy, wanted, strlen(wanted))) {
+		call_refuse_group(call, wanted);
+		json_decref(list);
+		return;
+	}
+	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
+	table_init(&table, "task|name|active|repetition|priority|devices|in progress|success|"
+			   "warning|error|created|comment");
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)
+				put_task(call->daemon, &policy->groups[i].tasks[k], &table, list);
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "tasks", list);
+}
+
+/* --- one task --- */
+
+static void
+put_row(struct table *table, const char *name, const char *value)
+{
+	table_cell(table, "%s", name);
+	table_cell(table, "%s", value);
+}
+
+static void
+put_settings(const struct policy_task *task, struct text *text)
+{
+	struct table table;
+
+	table_init(&table, "setting|value");
+	put_row(&table, "name", task->name);
+	put_row(&table, "file", task->file);
+	put_row(&table, "active", task->active ? "yes" : "no");
+	put_row(&table, "subgroups", task->subgroups ? "yes" : "no");
+	table_cell(&table, "priority");
+	table_cell(&table, "%d", task->priority);
+	put_row(&table, "repetition", task_repetition_names[task->repetition]);
+	put_row(&table, "automatic restart", task->automatic_restart ? "yes" : "no");
+	put_row(&table, "condition", task->condition ? task->condition->text : "always");
+	table_cell(&table, "minimum interval");
+	table_cell(&table, "%u s", task->min_interval_s);
+	put_row(&table, "schedule", task->schedule ? task->schedule_text : "always");
+	put_row(&table, "bloodline", task->bloodline ? task->bloodline : "none");
+	put_row(&table, "log level", task_log_level_names[task->log_level]);
+	put_row(&table, "discard details", task->discard_details ? "yes" : "no");
+	put_row(&table, "created", task->created);
+	put_row(&table, "comment", task->comment);
+	table_finish(&table, text);
+}
+
+/* Where the steps go. */
+struct description {
+	struct text *text;
+	json_t *list;
+};
+
+/* An attribute as it is shown: what may be a key is masked. */
+static void
+shown_attribute(const struct task_tag_line *line, unsigned i, struct text *shown)
+{
+	bool stored = strcmp(line->name, "store") == 0 &&
+		      strcmp(line->attributes[i].name, "value") == 0 &&
+		      policy_name_is_secret(line->attributes[0].text);
+
+	text_init(shown);
+	if (line->attributes[i].secret || stored)
+		mask_template(shown, line->attributes[i].text);
+	else
+		text_printf(shown, "%s", line->attributes[i].text);
+}
+
+static void
+put_step(void *ctx, const struct task_tag_line *line)
+{
+	struct description *description = ctx;
+	json_t *attributes = json_object();
+
+	text_printf(description->text, "%4u  %*s%s", line->line, (int)line->depth * 2, "",
+		    line->name);
+	for (unsigned i = 0; i < line->n_attributes; i++) {
+		struct text shown;
+
+		shown_attribute(line, i, &shown);
+		text_printf(description->text, " %s=\"%s\"", line->attributes[i].name,
+			    text_str(&shown));
+		json_object_set_new(attributes, line->attributes[i].name,
+				    json_string(text_str(&shown)));
+		text_fini(&shown);
+	}
+	text_put(description->text, "\n", 1);
+	json_array_append_new(description->list,
+			      json_pack("{s:s, s:i, s:i, s:o}", "tag", line->name, "depth",
+					(int)line->depth, "line", (int)line->line, "attributes",
+					attributes));
+}
+
+void
+command_task_show(struct call *call)
+{
+	const struct policy_task *task =
+		policy_task_find(call->daemon->generation->policy, call->arguments[0]);
+	const uint64_t *counts;
+	struct description description = { .text = &call->text };
+
+	if (!task) {
+		call_refuse_task(call, call->arguments[0]);
+		return;
+	}
+	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
+	counts = call->daemon->reports.tasks[task->report].counts;
+	text_printf(&call->text, "%s of group %s: %u devices", task->id, task->group->name,
+		    task->devices);
+	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
+		text_printf(&call->text, ", %llu %s", (unsigned long long)counts[i],
+			    task_status_name((enum task_status)i));
+	text_printf(&call->text, "\n\n");
+	put_settings(task, &call->text);
+	text_printf(&call->text, "\ntasks/%s%s\n", task->file,
+		    task->source->session ? ", compiled anew for every session" : "");
+	description.list = json_array();
+	task_describe(task->source->task, put_step, &description);
+	call->result = task_json(call->daemon, task);
+	json_object_set_new(call->result, "steps", description.list);
+}

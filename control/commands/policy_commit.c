@@ -1,0 +1,236 @@
+/* The end of an edit: check, write, reload, or put back. */
+#include <string.h>
+
+#include "control/file_replace.h"
+#include "control/log.h"
+#include "control/commands/policy_edit_internal.h"
+#include "control/runs/reload.h"
+
+/* The checks of a reload that concern the folder. */
+static bool
+check(struct policy_edit *edit)
+{
+	const struct objects *objects = edit->call->daemon->generation->objects;
+	struct policy_source changed[POLICY_EDIT_FILES + 1];
+	struct policy *policy;
+	struct diag_list diags;
+	struct arena arena;
+	char name[32];
+	unsigned n = 0;
+	bool good;
+
+	policy_edit_list_file(edit, name);
+	changed[n++] = (struct policy_source){ name, edit->text.text, edit->text.len };
+	for (unsigned i = 0; i < edit->n_files; i++)
+		if (edit->files[i].text)
+			changed[n++] =
+				(struct policy_source){ edit->files[i].name, edit->files[i].text,
+							edit->files[i].len };
+	diag_list_init(&diags);
+	arena_init(&arena, 0);
+	policy = policy_load_changed(edit->folder, changed, n, objects, &arena, &diags);
+	good = policy && diags.errors == 0;
+	if (!good)
+		policy_edit_refuse(edit->call, &diags);
+	policy_free(policy);
+	arena_fini(&arena);
+	diag_list_fini(&diags);
+	return good;
+}
+
+/* Somebody edits by hand while the command runs: theirs must not be lost. */
+static bool
+is_as_read(const struct policy_edit *edit, const char *path)
+{
+	struct diag_list diags;
+	size_t len;
+	char *now;
+	bool same;
+
+	diag_list_init(&diags);
+	same = policy_edit_read(path, &now, &len, &diags) && !now == !edit->old &&
+	       (!now || (len == edit->old_len && memcmp(now, edit->old, len) == 0));
+	policy_edit_forget(now, now ? len : 0);
+	diag_list_fini(&diags);
+	return same;
+}
+
+static int
+put_back(const char *path, const char *old, size_t len)
+{
+	return old ? file_replace(path, old, len) : file_remove(path);
+}
+
+/* The `n` files of the edit, and the list's file where `list` says so. */
+static void
+undo(const struct policy_edit *edit, unsigned n, bool list)
+{
+	char name[32], path[PATH_BYTES];
+	int result;
+
+	for (unsigned i = 0; i <= n; i++) {
+		if (i == n && !list)
+			return;
+		policy_edit_list_file(edit, name);
+		policy_edit_path(edit, i < n ? edit->files[i].name : name, path);
+		result = i < n ? put_back(path, edit->files[i].old, edit->files[i].old_len)
+			       : put_back(path, edit->old, edit->old_len);
+		if (result == 0)
+			continue;
+		text_printf(&edit->call->error, "%s could not be put back: %s\n", path,
+			    strerror(-result));
+		log_error("%s could not be put back: %s", path, strerror(-result));
+	}
+}
+
+static void
+cannot_write(struct call *call, const char *path, int result)
+{
+	call_refuse(call, CTL_REFUSED, "%s cannot be written: %s%s", path, strerror(-result),
+		    file_remedy(-result));
+	policy_health_fail(&call->daemon->policy_health, daemon_now_ms(), text_str(&call->error));
+	text_printf(&call->error, "; nothing was changed\n");
+}
+
+/* What a task's XML says comes before what names it. */
+static bool
+write_files(struct policy_edit *edit)
+{
+	char name[32], path[PATH_BYTES];
+	unsigned n = 0;
+	int result = 0;
+
+	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
+	if (!is_as_read(edit, path)) {
+		call_refuse(edit->call, CTL_REFUSED,
+			    "%s was changed by somebody else meanwhile: look at it, and try again",
+			    path);
+		return false;
+	}
+	for (; n < edit->n_files; n++) {
+		const struct edited_file *file = &edit->files[n];
+
+		policy_edit_path(edit, file->name, path);
+		result = file->text ? file_replace(path, file->text, file->len) : 0;
+		if (result < 0)
+			break;
+	}
+	if (result == 0) {
+		policy_edit_path(edit, name, path);
+		result = file_replace(path, edit->text.text, edit->text.len);
+	}
+	if (result == 0)
+		return true;
+	cannot_write(edit->call, path, result);
+	undo(edit, n, false);
+	return false;
+}
+
+/* Files that go are gone only once nothing live names them. */
+static void
+remove_files(struct policy_edit *edit)
+{
+	for (unsigned i = 0; i < edit->n_files; i++) {
+		char path[PATH_BYTES];
+		int result;
+
+		if (edit->files[i].text)
+			continue;
+		policy_edit_path(edit, edit->files[i].name, path);
+		result = file_remove(path);
+		if (result < 0)
+			text_printf(&edit->call->text, "warning: %s cannot be removed: %s\n", path,
+				    strerror(-result));
+	}
+}
+
+/* Whether a file is one of those that the command edits. */
+static bool
+is_edited(const struct policy_edit *edit, const char *file)
+{
+	char name[LIST_FILE_BYTES], path[PATH_BYTES];
+
+	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
+	for (unsigned i = 0; file && i < edit->n_files && strcmp(file, path) != 0; i++)
+		policy_edit_path(edit, edit->files[i].name, path);
+	return file && strcmp(file, path) == 0;
+}
+
+/*
+ * What a reload says, but of the warnings it begins with those of the edited files alone: others
+ * would be told again with every command.
+ */
+static void
+put_reload(const struct policy_edit *edit, const struct text *said)
+{
+	const json_t *diags = json_object_get(edit->call->result, "diagnostics");
+	struct text *text = &edit->call->text;
+	const char *at = text_str(said);
+	unsigned others = 0;
+
+	for (size_t i = 0; i < json_array_size(diags); i++) {
+		const json_t *diag = json_array_get(diags, i);
+		size_t len = strcspn(at, "\n");
+
+		if (is_edited(edit, json_string_value(json_object_get(diag, "file"))))
+			text_printf(text, "%.*s\n", (int)len, at);
+		else
+			others++;
+		at += len + (at[len] != '\0');
+	}
+	if (others)
+		text_printf(text, "%u warning%s of other files: `check` shows %s\n", others,
+			    others == 1 ? "" : "s", others == 1 ? "it" : "them");
+	text_printf(text, "%s", at);
+}
+
+static bool
+make_live(struct policy_edit *edit)
+{
+	struct call *call = edit->call;
+	struct policy_health before = call->daemon->policy_health;
+	struct text said;
+	bool good;
+
+	text_init(&said);
+	json_decref(call->result);
+	call->result = NULL;
+	good = reload_run(call->daemon, call_tell_reload, call, &said, &call->result) == 0;
+	if (!good) {
+		call->exit = CTL_REFUSED;
+		text_put(&call->error, text_str(&said), said.len);
+		undo(edit, edit->n_files, true);
+		call->daemon->policy_health = before; /* what was refused is not there any more */
+		text_printf(&call->error, "nothing was changed\n");
+	} else {
+		put_reload(edit, &said);
+	}
+	if (call->result)
+		json_object_set_new(call->result, "changed", json_boolean(good));
+	if (call->result && good)
+		json_object_set(call->result, "done", edit->done);
+	text_fini(&said);
+	return good;
+}
+
+void
+policy_edit_commit(struct policy_edit *edit, const char *format, ...)
+{
+	struct call *call = edit->call;
+	va_list args;
+
+	if (!check(edit) || !write_files(edit))
+		return;
+	va_start(args, format);
+	text_vprintf(&call->text, format, args);
+	va_end(args);
+	edit->done = json_string(text_str(&call->text));
+	text_put(&call->text, "\n", 1);
+	if (make_live(edit))
+		remove_files(edit);
+	else
+		text_fini(&call->text);
+	json_decref(edit->done);
+}

@@ -1,0 +1,92 @@
+#include "control/commands/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tasks/diag.h"
+
+enum { NEAREST_AMONG = 1000 }; /* devices that are looked at for the nearest name */
+
+const char *
+show_time(uint64_t ms, char out[SHOW_TIME_MAX])
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	if (!ms || !strftime(out, SHOW_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(out, SHOW_TIME_MAX, "-");
+	return out;
+}
+
+static void
+refuse_device(struct call *call, const char *name)
+{
+	const struct inventory *inventory = &call->daemon->inventory;
+	const char *candidates[NEAREST_AMONG];
+	char(*endpoints)[ENDPOINT_NAME_MAX + 1] = calloc(NEAREST_AMONG, sizeof *endpoints);
+	const struct device *device;
+	const char *nearest;
+	size_t n = 0;
+
+	for (uint32_t id = 0;
+	     endpoints && n < NEAREST_AMONG && (device = inventory_next(inventory, &id)); id++) {
+		candidates[n] = device_endpoint(device, endpoints[n]);
+		n++;
+	}
+	nearest = diag_nearest(name, candidates, n);
+	call_refuse(call, CTL_REFUSED, "there is no device \"%s\"%s%s%s", name,
+		    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		    nearest ? "\"?" : "");
+	free(endpoints);
+}
+
+struct device *
+call_device(struct call *call)
+{
+	struct device *device = inventory_find(&call->daemon->inventory, call->arguments[0]);
+
+	if (!device)
+		refuse_device(call, call->arguments[0]);
+	return device;
+}
+
+const struct policy_group *
+call_group(struct call *call, const char *name)
+{
+	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy_group *group = policy_group(policy, name, strlen(name));
+
+	if (!group)
+		call_refuse_group(call, name);
+	return group;
+}
+
+const struct policy_task *
+call_task(struct call *call)
+{
+	const struct policy_task *task =
+		policy_task_find(call->daemon->generation->policy, call->arguments[0]);
+
+	if (!task)
+		call_refuse_task(call, call->arguments[0]);
+	return task;
+}
+
+static bool
+append_group(void *ctx, const char *name, size_t len)
+{
+	json_array_append_new(ctx, json_stringn(name, len));
+	return true;
+}
+
+json_t *
+show_groups_json(const struct inventory *inventory, const struct device *device)
+{
+	json_t *groups = json_array();
+
+	group_list_each(device_groups(inventory, device), append_group, groups);
+	return groups;
+}

@@ -1,0 +1,31 @@
+/*
+ * show.h - pieces that several commands show alike.
+ *
+ * Control thread. Pure but for what goes into texts and JSON.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "control/commands/commands.h"
+
+/* What stands in place of a secret. */
+#define SHOW_MASK "********"
+
+enum { SHOW_TIME_MAX = 32 };
+/* "2026-01-31 12:00:00", UTC; "-" for never. Returns out. */
+const char *show_time(uint64_t ms, char out[SHOW_TIME_MAX]);
+
+/* The device that the call's first argument names; NULL after refusing, with the nearest name. */
+struct device *call_device(struct call *call);
+/* The task that the call's first argument names by id, or by name where that is clear; NULL after
+ * refusing. */
+const struct policy_task *call_task(struct call *call);
+/* The group of an option or argument; NULL after refusing, with the nearest name. */
+const struct policy_group *call_group(struct call *call, const char *name);
+
+json_t *show_groups_json(const struct inventory *inventory, const struct device *device);
+/* A line and a member "turned_away", where the device was (turned_away.h). */
+void show_turned_away(struct call *call, const struct device *device);

@@ -1,0 +1,159 @@
+/* What single settings cannot tell: ports, listeners and CPUs against each other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "control/config/config.h"
+#include "control/config/config_schema.h"
+
+static void
+check_nosec(const struct config *config, const struct config_listener *listener,
+	    struct diag_list *diags)
+{
+	struct place place = { .file = config->file, .line = listener->line, .tag = "listeners" };
+	char text[ADDRESS_TEXT_MAX];
+
+	if (listener->security != LISTENER_NOSEC || listener->allow_public_nosec)
+		return;
+	for (unsigned p = 0; p < config->n_ports; p++) {
+		const struct config_addresses *addresses = &config->ports[p].addresses;
+
+		for (unsigned a = 0; a < addresses->count; a++) {
+			if (address_is_private(addresses->items[a].addr))
+				continue;
+			address_format(addresses->items[a].addr, text);
+			diag_error(diags, &place,
+				   "nosec on the public address %s would hand out keys in the "
+				   "clear; use "
+				   "psk, a private address, or set allow_public_nosec = true here",
+				   text);
+			return;
+		}
+	}
+}
+
+static void
+check_listeners(const struct config *config, struct diag_list *diags)
+{
+
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+		struct place place = { .file = config->file,
+				       .line = listener->line,
+				       .tag = "listeners" };
+
+		for (unsigned j = 0; j < i; j++)
+			if (listener->port && config->listeners[j].port == listener->port)
+				diag_error(diags, &place, "port %u is used by two listeners",
+					   listener->port);
+		check_nosec(config, listener, diags);
+	}
+}
+
+static void
+check_ports(const struct config *config, struct diag_list *diags)
+{
+	unsigned pairs = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++) {
+		const struct config_port *port = &config->ports[i];
+		struct place place = { .file = config->file, .line = port->line, .tag = "ports" };
+
+		for (unsigned j = 0; port->device && j < i; j++)
+			if (config->ports[j].device &&
+			    strcmp(config->ports[j].device, port->device) == 0)
+				diag_error(diags, &place, "device \"%s\" is listed twice",
+					   port->device);
+		pairs += port->addresses.count * config->n_listeners;
+	}
+	if (pairs > LISTENERS_MAX) {
+		struct place place = { .file = config->file, .tag = "listeners" };
+
+		diag_error(diags, &place,
+			   "%u pairs of address and listener are more than the %d that fit", pairs,
+			   LISTENERS_MAX);
+	}
+}
+
+/* "1-3,5": how many CPUs, or -1. */
+static int
+count_cpus(const char *text)
+{
+	int count = 0;
+
+	for (;;) {
+		char *end;
+		unsigned long first, last;
+
+		if (*text < '0' || *text > '9')
+			return -1;
+		first = last = strtoul(text, &end, 10);
+		if (*end == '-') {
+			if (end[1] < '0' || end[1] > '9')
+				return -1;
+			last = strtoul(end + 1, &end, 10);
+		}
+		if (last < first || last > 1023)
+			return -1;
+		count += (int)(last - first + 1);
+		if (!*end)
+			return count;
+		if (*end != ',' || count > 1024)
+			return -1;
+		text = end + 1;
+	}
+}
+
+static void
+check_cpus(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
+{
+	const config_setting_t *root = conf_text_root(conf);
+	const config_setting_t *member = config_setting_get_member(root, "cpus");
+	struct place place;
+	int count;
+
+	if (!member || !config->cpus)
+		return;
+	place = conf_place(conf, member);
+	count = count_cpus(config->cpus);
+	if (count < 0)
+		diag_error(diags, &place, "\"%s\" is no list of CPUs such as \"1-3,5\"",
+			   config->cpus);
+	else if (count < (int)config->workers)
+		diag_error(diags, &place, "names %d CPUs for %u workers", count, config->workers);
+}
+
+/*
+ * A device gives its bootstrap up when EXCHANGE_LIFETIME passes without a request (OMA TS Core
+ * 6.1.7.6). The longest that one waits is for the answer to the one before: MAX_TRANSMIT_WAIT (RFC
+ * 7252 4.8.2), then for what is made of it.
+ */
+static void
+check_times(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
+{
+	enum { EXCHANGE_LIFETIME_MS = 247000 };
+	const config_setting_t *limits = config_setting_get_member(conf_text_root(conf), "limits");
+	uint64_t wait_ms = (uint64_t)config->ack_timeout_ms *
+			   ((UINT64_C(2) << config->max_retransmit) - 1) *
+			   config->ack_random_percent / 100;
+	struct place place;
+
+	if (!limits || wait_ms + config->batch_wait_ms < EXCHANGE_LIFETIME_MS)
+		return;
+	place = conf_place(conf, limits);
+	diag_warning(
+		diags, &place,
+		"with this ACK_TIMEOUT, factor and MAX_RETRANSMIT a request may wait %llu s for "
+		"its answer, and devices give a bootstrap up after %d s without another; lower "
+		"them",
+		(unsigned long long)wait_ms / 1000, EXCHANGE_LIFETIME_MS / 1000);
+}
+
+void
+config_check(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
+{
+	check_ports(config, diags);
+	check_listeners(config, diags);
+	check_cpus(config, conf, diags);
+	check_times(config, conf, diags);
+}

@@ -1,0 +1,256 @@
+#include "control/config/config_schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/address.h"
+#include "control/config/config.h"
+#include "control/socket/ctl_proto.h"
+
+static const char *const hugepage_choices[] = { "no", "yes", "auto",
+						NULL }; /* enum dataplane_hugepages */
+static const char *const level_choices[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const target_choices[] = { "stderr", "syslog", "journal", NULL };
+static const char *const security_choices[] = { "nosec", "psk", NULL };
+
+#define ROOT(field)     SECTION_ROOT, offsetof(struct config, field)
+#define PORT(field)     SECTION_PORT, offsetof(struct config_port, field)
+#define LISTENER(field) SECTION_LISTENER, offsetof(struct config_listener, field)
+
+const char *const section_lists[] = { NULL, "ports", "listeners" };
+
+const struct setting settings[] = {
+	{ "workers", SETTING_NUMBER, ROOT(workers), 1, DATAPLANE_WORKERS_MAX, "1",
+	  .help = "polled cores" },
+	{ "cpus", SETTING_TEXT, ROOT(cpus),
+	  .help = "CPUs of the workers, in order, such as \"1-3,5\"; "
+		  "default: picked from the allowed ones" },
+	{ "control_cpu", SETTING_INTEGER, ROOT(control_cpu), -1, 1023, "-1",
+	  .help = "CPU of the control thread; -1: the first allowed one" },
+	{ "idle_yield", SETTING_BOOL, ROOT(idle_yield), .preset = "false",
+	  .help = "give the CPU away on empty turns: where workers share CPUs with others" },
+	{ "hugepages", SETTING_CHOICE, ROOT(hugepages), .preset = "auto",
+	  .choices = hugepage_choices, .help = "use hugepages; auto: when enough are free" },
+	{ "memory_mb", SETTING_NUMBER, ROOT(memory_mb), 0, 1 << 20, "0",
+	  .help = "memory for DPDK; 0: computed from the pools" },
+	{ "packet_buffers", SETTING_NUMBER, ROOT(packet_buffers), 0, 1 << 24, "0",
+	  .help = "packet buffers of all ports; 0: computed from queues and bursts" },
+	{ "file_prefix", SETTING_TEXT, ROOT(file_prefix), .preset = "cradle",
+	  .help = "DPDK's file prefix: two appliances on one machine need two" },
+	{ "eal_args", SETTING_TEXT, ROOT(eal_args),
+	  .help = "further arguments for DPDK's environment, blank separated" },
+	{ "sessions", SETTING_NUMBER, ROOT(sessions), 64, 1 << 26, "65536",
+	  .help = "sessions of all workers together; a full pool answers 5.03" },
+	{ "limits.ack_timeout_ms", SETTING_NUMBER, ROOT(ack_timeout_ms), 100, 60000, "2000",
+	  .live = true, .help = "ACK_TIMEOUT of RFC 7252 4.8" },
+	{ "limits.ack_random_factor", SETTING_PERCENT, ROOT(ack_random_percent), 1, 3, "1.5",
+	  .live = true, .help = "ACK_RANDOM_FACTOR of RFC 7252 4.8" },
+	{ "limits.max_retransmit", SETTING_NUMBER, ROOT(max_retransmit), 0, 8, "4", .live = true,
+	  .help = "MAX_RETRANSMIT of RFC 7252 4.8" },
+	{ "limits.linger_s", SETTING_NUMBER, ROOT(linger_s), 1, 3600, "247", .live = true,
+	  .help = "how long a finished session recognises late duplicates" },
+	{ "limits.batch_wait_ms", SETTING_NUMBER, ROOT(batch_wait_ms), 10, 1900, "1500",
+	  .live = true,
+	  .help = "longest wait of a request for the control side; below a client's ACK_TIMEOUT" },
+	{ "limits.busy_max_age_s", SETTING_NUMBER, ROOT(busy_max_age_s), 1, 86400, "60",
+	  .live = true, .help = "Max-Age of 5.03 Service Unavailable" },
+	{ "limits.answers", SETTING_NUMBER, ROOT(answers), 0, 1 << 20, "0",
+	  .help = "answers of devices to Discover and Read that wait at once for what follows, a "
+		  "worker; 0: one for eight of its sessions, 4096 at most" },
+	{ "limits.answer_bytes", SETTING_NUMBER, ROOT(answer_bytes), 256, 65535, "8192",
+	  .help = "the longest such answer; a longer one ends the bootstrap" },
+	{ "limits.dtls_idle_s", SETTING_NUMBER, ROOT(dtls_idle_s), 1, 3600, "60", .live = true,
+	  .help = "an association without a bootstrap is closed after so long" },
+	{ "limits.hellos_per_s", SETTING_NUMBER, ROOT(hellos_per_s), 1, 100000000, "1000000",
+	  .live = true, .help = "ClientHellos of new peers that a worker looks at" },
+	{ "limits.handshakes_per_s", SETTING_NUMBER, ROOT(handshakes_per_s), 1, 10000000, "50000",
+	  .live = true, .help = "handshakes of peers that proved their address, a worker" },
+	{ "limits.handshakes_per_prefix_per_s", SETTING_NUMBER, ROOT(handshakes_per_prefix_per_s),
+	  1, 10000000, "10000", .live = true, .help = "the same of one /24 or /56" },
+	{ "limits.slow_lane_handshakes", SETTING_NUMBER, ROOT(slow_lane_handshakes), 1, 4096, "64",
+	  .help = "handshakes of suites that only mbedTLS speaks, at once; about 40 kB each" },
+	{ "control.socket", SETTING_PATH, ROOT(socket), .preset = CTL_SOCKET_DEFAULT,
+	  .help = "path of the control socket" },
+	{ "control.group", SETTING_TEXT, ROOT(socket_group),
+	  .help = "group that may use the socket" },
+	{ "log.level", SETTING_CHOICE, ROOT(log_level), .preset = "info", .choices = level_choices,
+	  .live = true, .help = "least severity that is logged" },
+	{ "log.to", SETTING_CHOICE, ROOT(log_target), .preset = "stderr", .choices = target_choices,
+	  .live = true, .help = "where the log goes" },
+	{ "policy", SETTING_PATH, ROOT(policy), .preset = "policy", .live = true,
+	  .help = "folder with groups.conf, servers.conf, tasks/, keys/ and resources/" },
+	{ "store", SETTING_PATH, ROOT(store), .preset = "/var/lib/cradle/cradle.db",
+	  .help = "file that keeps devices and reports" },
+	{ "objects", SETTING_PATH, ROOT(objects), .preset = "objects", .live = true,
+	  .help = "folder of further OMA object definitions (DDF XML)" },
+	{ "device", SETTING_TEXT, PORT(device), .required = true,
+	  .help = "a PCI address or vdev string of DPDK, such as \"net_af_packet0,iface=eth1\"" },
+	{ "addresses", SETTING_ADDRESSES, PORT(addresses), .required = true,
+	  .help = "our IPv4 and IPv6 addresses on this port, each with its prefix" },
+	{ "queues", SETTING_NUMBER, PORT(queues), 0, 1024, "0",
+	  .help = "queues; 0: one a worker, or what the device offers" },
+	{ "rx_descriptors", SETTING_NUMBER, PORT(rx_descriptors), 0, 32768, "0",
+	  .help = "receive descriptors a queue; 0: the driver's default" },
+	{ "tx_descriptors", SETTING_NUMBER, PORT(tx_descriptors), 0, 32768, "0",
+	  .help = "transmit descriptors a queue; 0: the driver's default" },
+	{ "mtu", SETTING_NUMBER, PORT(mtu), 0, 9600, "0", .help = "0: 1500" },
+	{ "vlan", SETTING_NUMBER, PORT(vlan), 0, 4094, "0",
+	  .help = "VLAN our addresses live in; 0: any tag is answered in kind" },
+	{ "port", SETTING_NUMBER, LISTENER(port), 1, 65535, .required = true,
+	  .help = "UDP port, on every address of every port" },
+	{ "security", SETTING_CHOICE, LISTENER(security), .required = true,
+	  .choices = security_choices,
+	  .help = "psk: DTLS with pre-shared keys; nosec: plain CoAP, for private networks" },
+	{ "allow_public_nosec", SETTING_BOOL, LISTENER(allow_public_nosec), .preset = "false",
+	  .help = "let a nosec listener serve addresses that the Internet can reach" },
+};
+const unsigned n_settings = sizeof settings / sizeof settings[0];
+
+static const void *
+field(const struct setting *setting, const void *base)
+{
+	return (const char *)base + setting->offset;
+}
+
+static void *
+field_of(const struct setting *setting, void *base)
+{
+	return (char *)base + setting->offset;
+}
+
+static int
+addresses_format(const struct config_addresses *addresses, char *out, size_t size)
+{
+	char one[ADDRESS_TEXT_MAX];
+	int len = 0;
+
+	if (size)
+		out[0] = '\0';
+	for (unsigned i = 0; i < addresses->count; i++) {
+		size_t at = (size_t)len < size ? (size_t)len : size;
+
+		address_format_prefix(&addresses->items[i], one);
+		len += snprintf(out + at, size - at, "%s%s", i ? ", " : "", one);
+	}
+	return len;
+}
+
+int
+setting_format(const struct setting *setting, const void *base, char *out, size_t size)
+{
+	const void *at = field(setting, base);
+	uint32_t number = 0;
+
+	if (setting->type == SETTING_ADDRESSES)
+		return addresses_format(at, out, size);
+	if (setting->type == SETTING_BOOL)
+		return snprintf(out, size, "%s", *(const bool *)at ? "true" : "false");
+	if (setting->type == SETTING_INTEGER)
+		return snprintf(out, size, "%d", *(const int32_t *)at);
+	if (setting->type == SETTING_TEXT || setting->type == SETTING_PATH)
+		return snprintf(out, size, "\"%s\"", *(char *const *)at ? *(char *const *)at : "");
+	memcpy(&number, at, sizeof number);
+	if (setting->type == SETTING_CHOICE)
+		return snprintf(out, size, "\"%s\"", setting->choices[number]);
+	if (setting->type == SETTING_PERCENT)
+		return snprintf(out, size, "%g", number / 100.0);
+	return snprintf(out, size, "%u", number);
+}
+
+char *
+setting_path(const char *folder, const char *path)
+{
+	char *joined;
+
+	if (path[0] == '/' || !*folder)
+		return strdup(path);
+	return asprintf(&joined, "%s/%s", folder, path) < 0 ? NULL : joined;
+}
+
+int
+setting_choice(const struct setting *setting, const char *word)
+{
+	for (int i = 0; setting->choices[i]; i++)
+		if (strcmp(setting->choices[i], word) == 0)
+			return i;
+	return -1;
+}
+
+int
+setting_preset(const struct setting *setting, void *base, const char *folder)
+{
+	void *at = field_of(setting, base);
+	const char *preset = setting->preset;
+
+	if (!preset)
+		return 0;
+	switch (setting->type) {
+	case SETTING_BOOL:
+		*(bool *)at = strcmp(preset, "true") == 0;
+		return 0;
+	case SETTING_NUMBER:
+		*(uint32_t *)at = (uint32_t)strtoul(preset, NULL, 10);
+		return 0;
+	case SETTING_INTEGER:
+		*(int32_t *)at = (int32_t)strtol(preset, NULL, 10);
+		return 0;
+	case SETTING_PERCENT:
+		*(uint32_t *)at = (uint32_t)(strtod(preset, NULL) * 100 + 0.5);
+		return 0;
+	case SETTING_CHOICE:
+		*(uint32_t *)at = (uint32_t)setting_choice(setting, preset);
+		return 0;
+	case SETTING_TEXT:
+		folder = "";
+		/* fall through */
+	case SETTING_PATH:
+		*(char **)at = setting_path(folder, preset);
+		return *(char **)at ? 0 : -ENOMEM;
+	case SETTING_ADDRESSES:
+		break;
+	}
+	return 0;
+}
+
+void
+setting_clear(const struct setting *setting, void *base)
+{
+	if (setting->type == SETTING_TEXT || setting->type == SETTING_PATH) {
+		char **at = field_of(setting, base);
+
+		free(*at);
+		*at = NULL;
+	}
+}
+
+int
+setting_copy(const struct setting *setting, void *to, const void *from)
+{
+	static const size_t sizes[] = {
+		[SETTING_BOOL] = sizeof(bool),
+		[SETTING_NUMBER] = sizeof(uint32_t),
+		[SETTING_INTEGER] = sizeof(int32_t),
+		[SETTING_PERCENT] = sizeof(uint32_t),
+		[SETTING_CHOICE] = sizeof(uint32_t),
+		[SETTING_TEXT] = sizeof(char *),
+		[SETTING_PATH] = sizeof(char *),
+		[SETTING_ADDRESSES] = sizeof(struct config_addresses),
+	};
+	const void *source = field(setting, from);
+	char *copy = NULL;
+
+	if (setting->type == SETTING_TEXT || setting->type == SETTING_PATH) {
+		if (*(char *const *)source) {
+			copy = strdup(*(char *const *)source);
+			if (!copy)
+				return -ENOMEM;
+		}
+		setting_clear(setting, to);
+		*(char **)field_of(setting, to) = copy;
+		return 0;
+	}
+	memcpy(field_of(setting, to), source, sizes[setting->type]);
+	return 0;
+}

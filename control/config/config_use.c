@@ -1,0 +1,240 @@
+/* What is made of the settings: the dataplane's configuration, comparisons, help. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/config/config.h"
+#include "control/config/config_schema.h"
+
+enum { VALUE_TEXT_MAX = 2048 };
+
+void
+config_limits(const struct config *config, struct stack_limits *limits)
+{
+	*limits = (struct stack_limits){
+		.ack_timeout_us = config->ack_timeout_ms * 1000,
+		.ack_random_percent = config->ack_random_percent,
+		.max_retransmit = config->max_retransmit,
+		.linger_us = config->linger_s * 1000000,
+		.batch_wait_us = config->batch_wait_ms * 1000,
+		.busy_max_age_s = config->busy_max_age_s,
+		.idle_us = config->dtls_idle_s * 1000000,
+		.hellos_per_s = config->hellos_per_s,
+		.handshakes_per_s = config->handshakes_per_s,
+		.handshakes_per_prefix_per_s = config->handshakes_per_prefix_per_s,
+	};
+}
+
+static void
+port_config(const struct config_port *port, struct dataplane_port_config *out)
+{
+	*out = (struct dataplane_port_config){
+		.device = port->device,
+		.queues = (uint16_t)port->queues,
+		.rx_descriptors = (uint16_t)port->rx_descriptors,
+		.tx_descriptors = (uint16_t)port->tx_descriptors,
+		.mtu = (uint16_t)port->mtu,
+		.vlan = port->vlan ? (uint16_t)port->vlan : LINK_UNTAGGED,
+		.n_addresses = port->addresses.count,
+	};
+	memcpy(out->addresses, port->addresses.items, sizeof out->addresses);
+}
+
+void
+config_dataplane(const struct config *config, struct dataplane_config *out)
+{
+	*out = (struct dataplane_config){
+		.n_ports = config->n_ports,
+		.n_listeners = config->n_listeners,
+		.workers = config->workers,
+		.cpus = config->cpus,
+		.control_cpu = config->control_cpu,
+		.sessions = config->sessions,
+		.answers = config->answers,
+		.answer_bytes = config->answer_bytes,
+		.packet_buffers = config->packet_buffers,
+		.memory_mb = config->memory_mb,
+		.hugepages = (uint8_t)config->hugepages,
+		.idle_yield = config->idle_yield,
+		.file_prefix = config->file_prefix,
+		.eal_args = config->eal_args,
+	};
+	for (unsigned i = 0; i < config->n_ports; i++)
+		port_config(&config->ports[i], &out->ports[i]);
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		out->listeners[i].udp_port = (uint16_t)config->listeners[i].port;
+		out->listeners[i].security = (uint8_t)config->listeners[i].security;
+	}
+	config_limits(config, &out->limits);
+}
+
+static int
+change_add(struct config_changes *changes, const char *name, const char *before, const char *after)
+{
+	struct config_change *items, *item;
+
+	items = realloc(changes->items, (changes->count + 1) * sizeof *items);
+	if (!items)
+		return -ENOMEM;
+	changes->items = items;
+	item = &items[changes->count++];
+	*item = (struct config_change){ .name = strdup(name),
+					.before = strdup(before),
+					.after = strdup(after) };
+	return item->name && item->before && item->after ? 0 : -ENOMEM;
+}
+
+/* One setting of two structs; `index` names the item of a list, or is -1. */
+static int
+compare_one(const struct setting *setting, int index, const void *const bases[2],
+	    struct config_changes *changes)
+{
+	char before[VALUE_TEXT_MAX], after[VALUE_TEXT_MAX], name[96];
+
+	setting_format(setting, bases[0], before, sizeof before);
+	setting_format(setting, bases[1], after, sizeof after);
+	if (strcmp(before, after) == 0)
+		return 0;
+	if (index < 0)
+		snprintf(name, sizeof name, "%s", setting->name);
+	else
+		snprintf(name, sizeof name, "%s[%d].%s", section_lists[setting->section], index,
+			 setting->name);
+	if (change_add(changes, name, before, after) < 0)
+		return -ENOMEM;
+	changes->items[changes->count - 1].live = setting->live;
+	return 0;
+}
+
+static int
+compare_count(const char *name, unsigned before, unsigned after, struct config_changes *changes)
+{
+	char texts[2][32];
+
+	if (before == after)
+		return 0;
+	snprintf(texts[0], sizeof texts[0], "%u items", before);
+	snprintf(texts[1], sizeof texts[1], "%u items", after);
+	return change_add(changes, name, texts[0], texts[1]);
+}
+
+static int
+compare_lists(const struct setting *setting, const struct config *a, const struct config *b,
+	      struct config_changes *changes)
+{
+	unsigned n = a->n_ports < b->n_ports ? a->n_ports : b->n_ports;
+
+	if (setting->section == SECTION_LISTENER)
+		n = a->n_listeners < b->n_listeners ? a->n_listeners : b->n_listeners;
+	for (unsigned i = 0; i < n; i++) {
+		const void *ports[2] = { &a->ports[i], &b->ports[i] };
+		const void *listeners[2] = { &a->listeners[i % CONFIG_LISTENERS_MAX],
+					     &b->listeners[i % CONFIG_LISTENERS_MAX] };
+
+		if (compare_one(setting, (int)i,
+				setting->section == SECTION_PORT ? ports : listeners, changes) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int
+config_compare(const struct config *running, const struct config *new,
+	       struct config_changes *changes)
+{
+	const void *roots[2] = { running, new };
+	int result;
+
+	*changes = (struct config_changes){ 0 };
+	for (unsigned i = 0; i < n_settings; i++) {
+		if (settings[i].section == SECTION_ROOT)
+			result = compare_one(&settings[i], -1, roots, changes);
+		else
+			result = compare_lists(&settings[i], running, new, changes);
+		if (result < 0)
+			return result;
+	}
+	result = compare_count("ports", running->n_ports, new->n_ports, changes);
+	if (result == 0)
+		result =
+			compare_count("listeners", running->n_listeners, new->n_listeners, changes);
+	return result;
+}
+
+void
+config_changes_free(struct config_changes *changes)
+{
+	for (unsigned i = 0; i < changes->count; i++) {
+		free(changes->items[i].name);
+		free(changes->items[i].before);
+		free(changes->items[i].after);
+	}
+	free(changes->items);
+	*changes = (struct config_changes){ 0 };
+}
+
+/* Live settings are of the root alone: what ports and listeners are, DPDK was told at start. */
+int
+config_apply_live(struct config *running, const struct config *new)
+{
+	for (unsigned i = 0; i < n_settings; i++)
+		if (settings[i].live && setting_copy(&settings[i], running, new) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static const char *const type_names[] = {
+	[SETTING_BOOL] = "true or false", [SETTING_NUMBER] = "number",
+	[SETTING_INTEGER] = "number",     [SETTING_PERCENT] = "decimal",
+	[SETTING_CHOICE] = "one of",      [SETTING_TEXT] = "text",
+	[SETTING_PATH] = "path",          [SETTING_ADDRESSES] = "list of addresses",
+};
+
+static void
+help_name(const struct setting *setting, char out[128])
+{
+	const char *list = section_lists[setting->section];
+
+	snprintf(out, 128, "%s%s%s", list ? list : "", list ? "[]." : "", setting->name);
+}
+
+static void
+help_setting(const struct setting *setting, struct text *text)
+{
+	char name[128];
+
+	help_name(setting, name);
+	text_printf(text, "%s\n    %s\n    %s", name, setting->help, type_names[setting->type]);
+	for (unsigned i = 0; setting->choices && setting->choices[i]; i++)
+		text_printf(text, " \"%s\"", setting->choices[i]);
+	if (setting->max > 0)
+		text_printf(text, " %.0f to %.0f", setting->min, setting->max);
+	if (setting->required)
+		text_printf(text, ", required");
+	else
+		text_printf(text, ", default %s", setting->preset ? setting->preset : "none");
+	text_printf(text, ", %s\n", setting->live ? "live: applied by reload" : "needs a restart");
+}
+
+void
+config_help(struct text *text)
+{
+	for (unsigned i = 0; i < n_settings; i++)
+		help_setting(&settings[i], text);
+}
+
+bool
+config_help_one(const char *name, struct text *text)
+{
+	for (unsigned i = 0; i < n_settings; i++) {
+		char full[128];
+
+		help_name(&settings[i], full);
+		if (strcmp(name, full) == 0 || strcmp(name, settings[i].name) == 0) {
+			help_setting(&settings[i], text);
+			return true;
+		}
+	}
+	return false;
+}

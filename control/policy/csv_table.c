@@ -1,0 +1,283 @@
+#include "control/policy/csv_table.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+struct csv_index {
+	uint32_t *slots; /* record + 1; 0 is free */
+	uint32_t mask;
+};
+
+struct csv_table {
+	struct arena *arena;
+	char **cells; /* row by row; the first row names the columns */
+	size_t columns, rows;
+	struct csv_index *indices; /* a column each; slots NULL: not asked for yet */
+};
+
+/* One reading; cells are unquoted in place, in a copy of the text. */
+struct reader {
+	const char *file;
+	char *at, *end;
+	uint32_t line;
+	struct csv_table *table;
+	size_t n_cells, capacity;
+	struct arena *arena;
+	struct diag_list *diags;
+	bool failed;
+};
+
+static void
+wrong(struct reader *reader, uint32_t line, const char *text)
+{
+	struct place place = { .file = reader->file, .line = line };
+
+	diag_error(reader->diags, &place, "%s", text);
+	reader->failed = true;
+}
+
+/* Doubling in an arena wastes as much again, once. */
+static bool
+add_cell(struct reader *reader, char *cell)
+{
+	size_t capacity = reader->capacity ? reader->capacity * 2 : 256;
+	char **cells;
+
+	if (reader->n_cells == reader->capacity) {
+		cells = arena_alloc(reader->arena, capacity * sizeof *cells);
+		if (!cells) {
+			wrong(reader, reader->line, "out of memory");
+			return false;
+		}
+		if (reader->n_cells)
+			memcpy(cells, reader->table->cells, reader->n_cells * sizeof *cells);
+		reader->table->cells = cells;
+		reader->capacity = capacity;
+	}
+	reader->table->cells[reader->n_cells++] = cell;
+	return true;
+}
+
+/* The cell in quotes at `at`, unquoted; its end is a NUL. NULL after an error. */
+static char *
+take_quoted(struct reader *reader)
+{
+	char *cell = ++reader->at, *to = cell;
+	uint32_t line = reader->line;
+
+	while (reader->at < reader->end) {
+		if (*reader->at == '"' && ++reader->at < reader->end && *reader->at != '"') {
+			*to = '\0';
+			return cell;
+		}
+		if (reader->at == reader->end) {
+			*to = '\0'; /* the quote was the last byte: `to` is at it, or before */
+			return cell;
+		}
+		reader->line += *reader->at == '\n';
+		*to++ = *reader->at++;
+	}
+	wrong(reader, line, "a quote is not closed");
+	return NULL;
+}
+
+static bool
+ends_cell(char c)
+{
+	return c == ',' || c == '\n' || c == '\r';
+}
+
+static char *
+take_plain(struct reader *reader)
+{
+	char *cell = reader->at;
+
+	while (reader->at < reader->end && !ends_cell(*reader->at))
+		reader->at++;
+	return cell;
+}
+
+/* One record. False when the reading is over. */
+static bool
+take_record(struct reader *reader)
+{
+	size_t before = reader->n_cells;
+	uint32_t line = reader->line;
+	char separator = ',';
+
+	while (separator == ',') {
+		char *cell = *reader->at == '"' ? take_quoted(reader) : take_plain(reader);
+
+		if (!cell || !add_cell(reader, cell))
+			return false;
+		separator = reader->at < reader->end ? *reader->at : '\n';
+		if (!ends_cell(separator)) {
+			wrong(reader, line, "text behind a closing quote");
+			return false;
+		}
+		*reader->at = '\0'; /* the copy has room for one behind the end */
+		reader->at += reader->at < reader->end;
+	}
+	if (separator == '\r' && reader->at < reader->end && *reader->at == '\n')
+		reader->at++;
+	reader->line++;
+	if (!reader->table->columns)
+		reader->table->columns = reader->n_cells - before;
+	else if (reader->n_cells - before != reader->table->columns)
+		wrong(reader, line, "another number of cells than the first line has");
+	return true;
+}
+
+static void
+check_header(struct reader *reader)
+{
+	struct csv_table *table = reader->table;
+
+	if (table->columns > CSV_TABLE_COLUMNS_MAX)
+		wrong(reader, 1, "too many columns");
+	for (size_t i = 0; i < table->columns && i < CSV_TABLE_COLUMNS_MAX; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(table->cells[i], table->cells[k]) == 0)
+				wrong(reader, 1, "two columns have one name");
+}
+
+static void
+read_all(struct reader *reader)
+{
+	if (reader->end - reader->at >= 3 && memcmp(reader->at, "\xef\xbb\xbf", 3) == 0)
+		reader->at += 3;
+	while (reader->at < reader->end) {
+		if (*reader->at == '\n' || *reader->at == '\r') { /* an empty line */
+			reader->line += *reader->at++ == '\n';
+			continue;
+		}
+		if (!take_record(reader))
+			return;
+		reader->table->rows++;
+	}
+	if (!reader->table->rows)
+		wrong(reader, 1, "the first line must name the columns");
+	else
+		check_header(reader);
+}
+
+struct csv_table *
+csv_table_parse(const char *file, const char *text, size_t len, struct arena *arena,
+		struct diag_list *diags)
+{
+	struct reader reader = { .file = file, .line = 1, .arena = arena, .diags = diags };
+	struct place place = { .file = file };
+
+	if (memchr(text, '\0', len)) {
+		diag_error(diags, &place, "a NUL byte is no text");
+		return NULL;
+	}
+	reader.table = arena_alloc(arena, sizeof *reader.table);
+	reader.at = arena_copy(arena, text, len);
+	if (!reader.table || !reader.at) {
+		diag_error(diags, &place, "out of memory");
+		return NULL;
+	}
+	*reader.table = (struct csv_table){ .arena = arena };
+	reader.end = reader.at + len;
+	read_all(&reader);
+	if (reader.failed)
+		return NULL;
+	reader.table->indices =
+		arena_alloc(arena, reader.table->columns * sizeof *reader.table->indices);
+	if (!reader.table->indices) {
+		diag_error(diags, &place, "out of memory");
+		return NULL;
+	}
+	memset(reader.table->indices, 0, reader.table->columns * sizeof *reader.table->indices);
+	return reader.table;
+}
+
+/* ---- look-ups ---- */
+
+static uint32_t
+key_hash(const char *key, size_t len)
+{
+	uint32_t hash = 2166136261;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)key[i]) * 16777619;
+	return hash;
+}
+
+static bool
+is_text(const char *text, const char *other, size_t len)
+{
+	return strlen(text) == len && memcmp(text, other, len) == 0;
+}
+
+/* The column's number; `columns`: there is none. */
+static size_t
+column_of(const struct csv_table *table, const char *name, size_t len)
+{
+	size_t i = 0;
+
+	while (i < table->columns && !is_text(table->cells[i], name, len))
+		i++;
+	return i;
+}
+
+static const char *
+cell(const struct csv_table *table, size_t row, size_t column)
+{
+	return table->cells[row * table->columns + column];
+}
+
+/* The first of equal keys stays. */
+static bool
+make_index(struct csv_table *table, size_t column)
+{
+	struct csv_index *index = &table->indices[column];
+	uint32_t size = 16;
+
+	while (size < table->rows * 2)
+		size *= 2;
+	index->slots = arena_alloc(table->arena, size * sizeof *index->slots);
+	if (!index->slots)
+		return false;
+	memset(index->slots, 0, size * sizeof *index->slots);
+	index->mask = size - 1;
+	for (size_t row = 1; row < table->rows; row++) {
+		const char *key = cell(table, row, column);
+		uint32_t at = key_hash(key, strlen(key)) & index->mask;
+
+		while (index->slots[at] && strcmp(cell(table, index->slots[at] - 1, column), key))
+			at = (at + 1) & index->mask;
+		if (!index->slots[at])
+			index->slots[at] = (uint32_t)row + 1;
+	}
+	return true;
+}
+
+const char *
+csv_table_find(struct csv_table *table, const char *by, size_t by_len, const char *key,
+	       size_t key_len, const char *wanted, size_t wanted_len)
+{
+	size_t by_column = column_of(table, by, by_len);
+	size_t column = column_of(table, wanted, wanted_len);
+	const struct csv_index *index;
+	uint32_t at;
+
+	if (by_column == table->columns || column == table->columns)
+		return NULL;
+	index = &table->indices[by_column];
+	if (!index->slots && !make_index(table, by_column))
+		return NULL;
+	at = key_hash(key, key_len) & index->mask;
+	while (index->slots[at] &&
+	       !is_text(cell(table, index->slots[at] - 1, by_column), key, key_len))
+		at = (at + 1) & index->mask;
+	return index->slots[at] ? cell(table, index->slots[at] - 1, column) : NULL;
+}
+
+size_t
+csv_table_columns(const struct csv_table *table, const char *const **names)
+{
+	*names = (const char *const *)table->cells;
+	return table->columns;
+}

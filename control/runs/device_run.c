@@ -1,0 +1,518 @@
+#include "control/runs/device_run.h"
+
+#include <errno.h>
+#include <mbedtls/md.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "control/daemon.h"
+#include "control/runs/device_env.h"
+#include "tasks/compile/write.h"
+
+enum { RANDOM_BLOCK = 32 };
+
+/* ---- memory of a session ---- */
+
+void
+run_memory_init(struct run_memory *memory)
+{
+	*memory = (struct run_memory){ 0 };
+}
+
+static void
+free_effect(struct run_effect *effect)
+{
+	explicit_bzero(effect->text, strlen(effect->text));
+	free(effect->name);
+	free(effect->text);
+	free(effect);
+}
+
+static void
+free_effects(struct run_memory *memory)
+{
+	while (memory->effects) {
+		struct run_effect *effect = memory->effects;
+
+		memory->effects = effect->next;
+		free_effect(effect);
+	}
+	memory->effects_end = &memory->effects;
+}
+
+void
+run_memory_fini(struct run_memory *memory)
+{
+	free_effects(memory);
+	for (unsigned i = 0; i < memory->n_answers; i++) {
+		explicit_bzero(memory->answers[i].bytes, memory->answers[i].len);
+		free(memory->answers[i].bytes);
+	}
+	free(memory->answers);
+	text_fini(&memory->log);
+	explicit_bzero(memory, sizeof *memory);
+}
+
+int
+run_memory_answer(struct run_memory *memory, const struct run_answer *answer)
+{
+	struct run_answer *answers;
+	uint8_t *bytes;
+
+	if (memory->n_answers == RUN_ANSWERS_MAX)
+		return -E2BIG;
+	answers = realloc(memory->answers, (memory->n_answers + 1) * sizeof *answers);
+	if (!answers)
+		return -ENOMEM;
+	memory->answers = answers;
+	bytes = malloc(answer->len ? answer->len : 1);
+	if (!bytes)
+		return -ENOMEM;
+	if (answer->len)
+		memcpy(bytes, answer->bytes, answer->len);
+	answers[memory->n_answers] = *answer;
+	answers[memory->n_answers++].bytes = bytes;
+	return 0;
+}
+
+/*
+ * The same bytes in the same order each time the run is compiled: HMAC-SHA256 of a counter, keyed
+ * by the session's seed.
+ */
+static int
+session_random(void *ctx, uint8_t *bytes, size_t len)
+{
+	const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+	struct run_memory *memory = ctx;
+	uint8_t block[RANDOM_BLOCK];
+
+	while (len) {
+		size_t part = len < sizeof block ? len : sizeof block;
+
+		if (mbedtls_md_hmac(sha256, memory->seed, sizeof memory->seed,
+				    (const uint8_t *)&memory->drawn, sizeof memory->drawn, block))
+			return -EIO;
+		memory->drawn++;
+		memcpy(bytes, block, part);
+		bytes += part;
+		len -= part;
+	}
+	explicit_bzero(block, sizeof block);
+	return 0;
+}
+
+/* A compilation begins: what an earlier one of the session said is said again. */
+static int
+begin_memory(struct run_memory *memory)
+{
+	if (!memory->seeded) {
+		if (getrandom(memory->seed, sizeof memory->seed, 0) != sizeof memory->seed)
+			return -EIO;
+		memory->seeded = true;
+	}
+	memory->drawn = 0;
+	free_effects(memory);
+	text_fini(&memory->log);
+	return 0;
+}
+
+/* ---- which tasks run ---- */
+
+/* One compilation, and what it needs room for. */
+struct run_maker {
+	struct daemon *daemon;
+	const struct run_request *request;
+	const struct task_set *set;
+	struct device_env env;
+	struct arena *scratch; /* for conditions */
+	uint64_t now_ms;
+	bool logs;
+	unsigned n; /* of the plan's tasks */
+	struct plan_task plan[PLAN_TASKS_MAX];
+	struct compile_answer answer;
+	unsigned n_run; /* of those that are compiled ... */
+	const struct policy_task *tasks[PLAN_TASKS_MAX];
+	const struct task *sources[PLAN_TASKS_MAX];
+	unsigned place[PLAN_TASKS_MAX]; /* ... and where they stand in the plan */
+	struct task_result results[PLAN_TASKS_MAX];
+};
+
+struct run_maker *
+run_maker_new(void)
+{
+	return calloc(1, sizeof(struct run_maker));
+}
+
+void
+run_maker_free(struct run_maker *maker)
+{
+	free(maker);
+}
+
+/* A task that is done until somebody reruns it. */
+static bool
+is_done(const struct run_maker *maker, const struct policy_task *task)
+{
+	const struct report *last;
+
+	if (task->repetition != REPETITION_ONCE && task->automatic_restart)
+		return false;
+	last = reports_find(&maker->daemon->reports, task->report,
+			    device_id(maker->request->device));
+	return last && (last->status == TASK_SUCCESS || last->status == TASK_WARNING);
+}
+
+static bool
+is_too_soon(const struct run_maker *maker, const struct policy_task *task)
+{
+	const struct report *last;
+
+	if (!task->min_interval_s)
+		return false;
+	last = reports_find(&maker->daemon->reports, task->report,
+			    device_id(maker->request->device));
+	return last && last->started_ms &&
+	       (last->status == TASK_SUCCESS || last->status == TASK_WARNING) &&
+	       maker->now_ms < last->started_ms + UINT64_C(1000) * task->min_interval_s;
+}
+
+static void
+plan_over(struct run_maker *maker, const struct policy_task *task, enum plan_task_state state,
+	  const char *why)
+{
+	maker->plan[maker->n++] = (struct plan_task){
+		.task = task,
+		.state = (uint8_t)state,
+		.status = state == PLAN_OVER ? TASK_ERROR : TASK_NOT_STARTED,
+		.summary = why,
+	};
+}
+
+/* False when the condition holds; else the task is in the plan with the reason. */
+static bool
+condition_fails(struct run_maker *maker, const struct policy_task *task)
+{
+	struct expr_eval eval = { .env = &maker->env.env, .arena = maker->scratch };
+	struct value value;
+	bool holds;
+	char *why;
+
+	if (!task->condition)
+		return false;
+	maker->env.task = task;
+	if (template_eval(task->condition->template, &eval, &value) == 0 &&
+	    value_boolean(&value, &holds) == 0) {
+		if (!holds)
+			plan_over(maker, task, PLAN_LEFT_OUT, "its execution condition is false");
+		return !holds;
+	}
+	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
+	if (why)
+		snprintf(why, TASK_SUMMARY_MAX, "execution condition: %s",
+			 eval.error[0] ? eval.error : "it is neither true nor false");
+	plan_over(maker, task, PLAN_OVER, why ? why : "execution condition: out of memory");
+	return true;
+}
+
+static const char *
+why_not_now(const struct run_maker *maker, const struct policy_task *task)
+{
+	if (is_done(maker, task))
+		return task->repetition == REPETITION_ONCE
+			       ? "it has run once; `task rerun` runs it again"
+			       : "it restarts only by `task rerun`";
+	if (!maker->request->session)
+		return NULL;
+	if (task->schedule && !schedule_allows(task->schedule, (time_t)(maker->now_ms / 1000)))
+		return "its schedule does not allow it now";
+	if (is_too_soon(maker, task))
+		return "its minimum interval since the last run is not over";
+	return NULL;
+}
+
+static void
+choose_tasks(struct run_maker *maker)
+{
+	for (unsigned i = 0; i < maker->set->n_tasks; i++) {
+		const struct policy_task *task = maker->set->tasks[i];
+		const char *why = why_not_now(maker, task);
+
+		if (why) {
+			plan_over(maker, task, PLAN_LEFT_OUT, why);
+			continue;
+		}
+		if (condition_fails(maker, task))
+			continue;
+		maker->place[maker->n_run] = maker->n;
+		maker->tasks[maker->n_run] = task;
+		maker->sources[maker->n_run++] = task->source->task;
+		maker->plan[maker->n++] = (struct plan_task){ .task = task };
+	}
+}
+
+/* ---- compiling ---- */
+
+static void
+on_log(void *ctx, unsigned task, enum task_log_level level, const char *text, size_t len)
+{
+	struct run_maker *maker = ctx;
+	struct run_memory *memory = maker->request->memory;
+
+	if (level < maker->tasks[task]->log_level || maker->tasks[task]->discard_details)
+		return;
+	maker->logs = true;
+	if (!memory || memory->log.len > RUN_LOG_MAX)
+		return;
+	text_printf(&memory->log, "%u %s ", maker->place[task], task_log_level_names[level]);
+	text_put_untrusted(&memory->log, text, len < 1024 ? len : 1024);
+	text_put(&memory->log, "\n", 1);
+}
+
+/* Borrowed for the compilation. */
+static const struct compile_answer *
+on_answer(void *ctx, unsigned index)
+{
+	struct run_maker *maker = ctx;
+	const struct run_memory *memory = maker->request->memory;
+
+	if (!memory || index >= memory->n_answers)
+		return NULL;
+	maker->answer = (struct compile_answer){
+		.code = memory->answers[index].code,
+		.format = memory->answers[index].format == SESSION_NO_FORMAT
+				  ? -1
+				  : memory->answers[index].format,
+		.payload = memory->answers[index].bytes,
+		.len = memory->answers[index].len,
+	};
+	return &maker->answer;
+}
+
+static void
+log_history(struct run_maker *maker, const struct compile_effect *effect)
+{
+	struct run_memory *memory = maker->request->memory;
+
+	if (memory->log.len > RUN_LOG_MAX || maker->tasks[effect->task]->discard_details)
+		return;
+	text_printf(&memory->log, "%u history ", maker->place[effect->task]);
+	text_put_untrusted(&memory->log, effect->name, effect->name_len);
+	text_printf(&memory->log, " = ");
+	if (effect->secret)
+		text_printf(&memory->log, "********");
+	else
+		text_put_untrusted(&memory->log, effect->text,
+				   effect->text_len < 1024 ? effect->text_len : 1024);
+	text_printf(&memory->log, "\n");
+}
+
+static void
+on_effect(void *ctx, const struct compile_effect *effect)
+{
+	struct run_maker *maker = ctx;
+	struct run_memory *memory = maker->request->memory;
+	struct run_effect *kept;
+
+	if (!memory)
+		return;
+	if (effect->kind == EFFECT_HISTORY) {
+		log_history(maker, effect);
+		return;
+	}
+	kept = calloc(1, sizeof *kept);
+	if (!kept)
+		return;
+	*kept = (struct run_effect){
+		.kind = (uint8_t)effect->kind,
+		.task = (uint8_t)effect->task,
+		.secret = effect->secret,
+		.name = strndup(effect->name ? effect->name : "", effect->name_len),
+		.text = strndup(effect->text ? effect->text : "", effect->text_len),
+	};
+	if (!kept->name || !kept->text) {
+		free(kept->name);
+		free(kept->text);
+		free(kept);
+		return;
+	}
+	*memory->effects_end = kept;
+	memory->effects_end = &kept->next;
+}
+
+/* A task that failed changes nothing. */
+static void
+drop_effects_of_failed(struct run_maker *maker)
+{
+	struct run_memory *memory = maker->request->memory;
+	struct run_effect **at = memory ? &memory->effects : NULL;
+
+	while (at && *at) {
+		struct run_effect *effect = *at;
+
+		if (maker->results[effect->task].status != TASK_ERROR) {
+			at = &effect->next;
+			continue;
+		}
+		*at = effect->next;
+		free_effect(effect);
+	}
+	if (memory)
+		memory->effects_end = at;
+}
+
+static void
+on_begin(void *ctx, unsigned task)
+{
+	struct run_maker *maker = ctx;
+
+	device_env_begin_task(&maker->env, task);
+}
+
+static const struct task *
+on_server(void *ctx, bool by_name, const char *name, size_t len)
+{
+	const struct run_maker *maker = ctx;
+	const struct policy_server *server =
+		policy_server_find(maker->daemon->generation->policy, by_name, name, len);
+
+	return server ? server->task : NULL;
+}
+
+static const struct compile_file *
+on_upload(void *ctx, const char *id, size_t len)
+{
+	const struct run_maker *maker = ctx;
+
+	return resources_file(maker->daemon->generation->resources, id, len);
+}
+
+static void
+keep_results(struct run_maker *maker)
+{
+	for (unsigned i = 0; i < maker->n_run; i++) {
+		const struct task_result *result = &maker->results[i];
+		struct plan_task *task = &maker->plan[maker->place[i]];
+
+		task->state = result->status == TASK_NOT_STARTED ? PLAN_SENT : PLAN_OVER;
+		task->status = (uint8_t)result->status;
+		task->final = (uint8_t)result->final;
+		task->first_step = result->first_step;
+		task->n_steps = result->n_steps;
+		task->summary = result->summary[0] ? result->summary : NULL;
+	}
+}
+
+static struct batch *
+compile(struct run_maker *maker)
+{
+	struct compiler *compiler = maker->daemon->generation->compiler;
+	struct batch *batch;
+
+	if (!maker->n_run)
+		return NULL;
+	maker->env.tasks = maker->tasks;
+	compiler_set_hooks(compiler, &(struct compile_hooks){ .ctx = maker,
+							      .begin = on_begin,
+							      .log = on_log,
+							      .server = on_server,
+							      .answer = on_answer,
+							      .effect = on_effect,
+							      .upload = on_upload });
+	if (maker->request->pack)
+		batch = compile_pack(
+			compiler, maker->sources, maker->n_run, &maker->env.env,
+			&(struct pack_request){
+				.format = (enum content_format)maker->request->format,
+				.acc = maker->request->acc,
+				.acc_len = maker->request->acc ? strlen(maker->request->acc) : 0,
+			},
+			maker->results);
+	else
+		batch = compile_run(compiler, maker->sources, maker->n_run, &maker->env.env,
+				    (enum content_format)maker->request->format, maker->results);
+	keep_results(maker);
+	drop_effects_of_failed(maker);
+	return batch;
+}
+
+static void
+view_device(struct run_maker *maker)
+{
+	const struct run_request *request = maker->request;
+	struct device_view view = {
+		.policy = maker->daemon->generation->policy,
+		.inventory = &maker->daemon->inventory,
+		.device = request->device,
+		.set = maker->set,
+		.resources = maker->daemon->generation->resources,
+		.format = request->format,
+		.pack = request->pack,
+		.event = request->session || request->preview ? "bootstrap" : NULL,
+	};
+
+	if (request->memory) {
+		view.random = session_random;
+		view.random_ctx = request->memory;
+	}
+	device_env_init(&maker->env, &view);
+}
+
+int
+device_run_make(struct daemon *daemon, const struct run_request *request, struct device_run *run)
+{
+	struct run_maker *maker = daemon->maker;
+	struct generation *generation = daemon->generation;
+
+	*run = (struct device_run){ 0 };
+	maker->daemon = daemon;
+	maker->request = request;
+	maker->n = maker->n_run = 0;
+	maker->logs = false;
+	maker->scratch = &generation->scratch;
+	maker->now_ms = request->session ? daemon_now_ms() : 0; /* else no task asks */
+	maker->set = generation_task_set(generation, &daemon->inventory, request->device->groups);
+	if (!maker->set || (request->memory && begin_memory(request->memory) < 0))
+		return -ENOMEM;
+	view_device(maker);
+	choose_tasks(maker);
+	run->batch = compile(maker);
+	run->plan = plan_intern(&daemon->plans, &(struct plan_content){ .generation = generation,
+									.tasks = maker->plan,
+									.n_tasks = maker->n,
+									.logs = maker->logs,
+									.batch = run->batch });
+	arena_reset(&generation->scratch);
+	if (!run->plan) {
+		if (run->batch)
+			batch_free(run->batch);
+		run->batch = NULL;
+		return -ENOMEM;
+	}
+	run->per_session = maker->set->per_session;
+	if (run->batch) {
+		run->batch->plan = run->plan->number;
+		plan_hold(run->plan);
+	}
+	return 0;
+}
+
+void
+run_batch_free(struct daemon *daemon, struct batch *batch)
+{
+	struct plan *plan;
+
+	if (!batch)
+		return;
+	plan = plan_at(&daemon->plans, batch->plan);
+	batch_free(batch);
+	plan_release(&daemon->plans, plan);
+}
+
+void
+device_run_free(struct daemon *daemon, struct device_run *run)
+{
+	run_batch_free(daemon, run->batch);
+	plan_release(&daemon->plans, run->plan);
+	*run = (struct device_run){ 0 };
+}

@@ -1,0 +1,298 @@
+#include "control/runs/events.h"
+
+#include "control/address.h"
+#include "control/runs/on_demand.h"
+#include "control/runs/inventory_effects.h"
+#include "control/log.h"
+#include "control/runs/publish.h"
+#include "control/runs/run_reports.h"
+
+enum { EVENTS_AT_ONCE = 64 };
+
+/* ---- the newest session of each device ---- */
+
+static bool
+same_session(const struct session_ref *a, const struct session_ref *b)
+{
+	return a->slot == b->slot && a->serial == b->serial;
+}
+
+static void
+cancel(struct daemon *daemon, unsigned worker, struct session_ref session)
+{
+	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
+
+	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
+		log_error("an older session could not be cancelled: out of memory");
+}
+
+static void
+end_live(struct daemon *daemon, struct device *device)
+{
+	plan_release(&daemon->plans, device->live->plan);
+	live_remove(&daemon->live, device->live);
+	device->live = NULL;
+}
+
+void
+events_end_live(struct daemon *daemon, struct device *device)
+{
+	cancel(daemon, device->live->worker, device->live->session);
+	end_live(daemon, device);
+}
+
+/* The record of the event's session, or NULL: it is not the device's newest. */
+static struct live_session *
+find_live(const struct device *device, const struct session_event *event, unsigned worker)
+{
+	struct live_session *live = device->live;
+
+	return live && live->worker == worker && same_session(&live->session, &event->session)
+		       ? live
+		       : NULL;
+}
+
+/*
+ * The last request of an endpoint wins, whatever worker it came to. Each worker's events arrive
+ * in order, but a slower worker's arrive behind a faster one's: the time of the request decides
+ * which run is the older one, not the arrival. NULL: this event is of the older run, which is
+ * cancelled and told nothing more of; or there is no memory.
+ */
+static struct live_session *
+begin_live(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+
+	if (live)
+		return live;
+	if (device->started_us > event->started_us) {
+		cancel(daemon, worker, event->session);
+		return NULL;
+	}
+	if (device->live)
+		events_end_live(daemon, device);
+	live = live_add(&daemon->live);
+	if (!live) {
+		log_error("a session cannot be followed: out of memory");
+		return NULL;
+	}
+	device->live = live;
+	device->started_us = event->started_us;
+	live->device = device_id(device);
+	live->worker = (uint16_t)worker;
+	live->session = event->session;
+	live->format = event->format;
+	live->peer = event->peer;
+	live->started_us = event->started_us;
+	live->started_ms = daemon_wall_ms(event->started_us);
+	return live;
+}
+
+/* Whose batch is asked for. The rest of a run is of the session it began in, and of no other. */
+static struct live_session *
+live_of_ask(struct daemon *daemon, struct device *device, const struct session_event *event,
+	    unsigned worker)
+{
+	struct live_session *live;
+
+	if (event->ask == ASK_REST)
+		return find_live(device, event, worker);
+	live = begin_live(daemon, device, event, worker);
+	if (live)
+		live->format = event->format;
+	return live;
+}
+
+/* ---- what each event leads to ---- */
+
+static struct telling
+telling_of(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   struct live_session *live)
+{
+	return (struct telling){
+		.daemon = daemon,
+		.device = device,
+		.event = event,
+		.plan = live->plan,
+		.memory = live->memory.seeded ? &live->memory : NULL,
+	};
+}
+
+static void
+on_started(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
+{
+	struct live_session *live = begin_live(daemon, device, event, worker);
+	struct telling telling;
+
+	turned_away_forget(daemon->turned_away, event->device);
+	if (!live)
+		return;
+	live->format = event->format;
+	live_set_plan(&daemon->plans, live, plan_at(&daemon->plans, event->plan));
+	device->last_bootstrap_ms = live->started_ms;
+	if (daemon->store)
+		store_put_visit(daemon->store, device_id(device), live->started_ms, event->format);
+	if (!live->plan)
+		return;
+	telling = telling_of(daemon, device, event, live);
+	tell_started(&telling);
+}
+
+static void
+on_needs_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
+	       unsigned worker)
+{
+	if (live_of_ask(daemon, device, event, worker))
+		demand_meet(daemon, device, event, worker);
+	else
+		demand_refuse(daemon, event, worker);
+}
+
+/* A task that is done until it is rerun is no part of the next run. */
+static void
+renew_after_run(struct daemon *daemon, struct device *device, const struct plan *plan)
+{
+	bool renew = false;
+
+	for (unsigned i = 0; i < plan->n_tasks; i++)
+		renew |= plan->tasks[i].task->repetition == REPETITION_ONCE ||
+			 !plan->tasks[i].task->automatic_restart;
+	if (renew && publish_device(daemon, device) < 0)
+		log_error("a device keeps a task that it has done: out of memory");
+}
+
+static void
+on_finished(struct daemon *daemon, struct device *device, const struct session_event *event,
+	    unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct telling telling;
+
+	if (!live || !live->plan)
+		return;
+	telling = telling_of(daemon, device, event, live);
+	tell_finished(&telling);
+	effects_apply(daemon, device, &live->memory);
+	renew_after_run(daemon, device, live->plan);
+	end_live(daemon, device);
+}
+
+static void
+on_failed(struct daemon *daemon, struct device *device, const struct session_event *event,
+	  unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct telling telling;
+
+	if (!live)
+		return;
+	if (!live->plan)
+		live_set_plan(&daemon->plans, live, device->plan);
+	if (live->plan) {
+		telling = telling_of(daemon, device, event, live);
+		tell_failed(&telling);
+	}
+	end_live(daemon, device);
+}
+
+/* Nothing was to be sent: the plan says why. */
+static void
+on_refused(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct telling telling = { .daemon = daemon, .device = device, .event = event };
+
+	if (live && live->memory.seeded)
+		telling.memory = &live->memory;
+	telling.plan = live && live->plan ? live->plan : device->plan;
+	if (telling.plan)
+		tell_compiled(&telling);
+	if (!live)
+		return;
+	/* Tasks that need no operation are over well: what they ask of the inventory is due. */
+	effects_apply(daemon, device, &live->memory);
+	end_live(daemon, device);
+}
+
+static void
+on_unknown(struct daemon *daemon, const struct session_event *event)
+{
+	char peer[ADDRESS_TEXT_MAX];
+
+	unknowns_see(daemon->unknowns, event, daemon_wall_ms(event->time_us));
+	if (log_level() < SEVERITY_DEBUG)
+		return;
+	address_format_peer(&event->peer, peer);
+	log_debug("unknown device from %s", peer);
+}
+
+/* ---- all of them ---- */
+
+static void
+handle(struct daemon *daemon, const struct session_event *event, unsigned worker)
+{
+	struct device *device;
+
+	if (event->kind == SESSION_UNKNOWN) {
+		on_unknown(daemon, event);
+		return;
+	}
+	device = inventory_at(&daemon->inventory, event->device);
+	if (!device) {
+		if (event->kind == SESSION_NEEDS_BATCH)
+			demand_refuse(daemon, event, worker);
+		return;
+	}
+	switch (event->kind) {
+	case SESSION_STARTED:
+		on_started(daemon, device, event, worker);
+		break;
+	case SESSION_NEEDS_BATCH:
+		on_needs_batch(daemon, device, event, worker);
+		break;
+	case SESSION_FINISHED:
+		on_finished(daemon, device, event, worker);
+		break;
+	case SESSION_FAILED:
+		on_failed(daemon, device, event, worker);
+		break;
+	case SESSION_REFUSED:
+		on_refused(daemon, device, event, worker);
+		break;
+	case SESSION_TURNED_AWAY:
+		turned_away_see(daemon->turned_away, event, daemon_wall_ms(event->time_us));
+		break;
+	}
+}
+
+/* With a million devices each is in main memory: waits for those of all events together. */
+static void
+fetch_devices(const struct daemon *daemon, const struct session_event *events, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct device *device = inventory_at(&daemon->inventory, events[i].device);
+
+		if (device && device->live)
+			__builtin_prefetch(device->live);
+	}
+}
+
+unsigned
+events_take(struct daemon *daemon)
+{
+	struct session_event events[EVENTS_AT_ONCE];
+	uint16_t workers[EVENTS_AT_ONCE];
+	unsigned taken = 0, n;
+
+	do {
+		n = dataplane_events(daemon->dp, events, workers, EVENTS_AT_ONCE);
+		fetch_devices(daemon, events, n);
+		for (unsigned i = 0; i < n; i++)
+			handle(daemon, &events[i], workers[i]);
+		taken += n;
+	} while (n && taken < EVENTS_A_TURN);
+	return taken;
+}

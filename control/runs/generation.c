@@ -1,0 +1,190 @@
+#include "control/runs/generation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/policy/folder_hash.h"
+
+enum { SCRATCH_MAX = 8 << 20 };
+
+/*
+ * No such folder is worth a warning only: the sample names one that is empty until somebody needs
+ * it.
+ */
+static void
+load_objects(struct generation *generation, const char *folder, struct diag_list *diags)
+{
+	struct place place = { .file = folder };
+
+	generation->objects = objects_new();
+	generation->objects_hash = folder_hash(folder);
+	if (!generation->objects)
+		diag_error(diags, &place, "out of memory");
+	else if (access(folder, F_OK) < 0 && errno == ENOENT)
+		diag_warning(diags, &place, "there is no such folder of object definitions");
+	else if (objects_load_folder(generation->objects, folder, diags) < 0)
+		diag_error(diags, &place, "the folder of object definitions cannot be read");
+}
+
+struct generation *
+generation_load(const struct config *config, uint32_t number, struct diag_list *diags)
+{
+	struct generation *generation = calloc(1, sizeof *generation);
+	struct place place = { .file = config->file };
+	size_t errors = diags->errors;
+
+	if (!generation) {
+		diag_error(diags, &place, "out of memory");
+		return NULL;
+	}
+	generation->number = number;
+	generation->holders = 1;
+	arena_init(&generation->arena, 0);
+	arena_init(&generation->scratch, SCRATCH_MAX);
+	load_objects(generation, config->objects, diags);
+	if (generation->objects) {
+		generation->policy =
+			policy_load(config->policy, generation->objects, &generation->arena, diags);
+		generation->compiler = compiler_new(generation->objects, number);
+		generation->resources = resources_load(config->policy, &generation->arena, diags);
+		if (!generation->compiler || !generation->resources)
+			diag_error(diags, &place, "out of memory");
+	}
+	if (diags->errors == errors)
+		return generation;
+	generation_release(generation);
+	return NULL;
+}
+
+int
+generation_number_tasks(struct generation *generation, struct reports *reports)
+{
+	for (unsigned i = 0; i < generation->policy->n_groups; i++) {
+		struct policy_group *group = &generation->policy->groups[i];
+
+		for (unsigned k = 0; k < group->n_tasks; k++) {
+			struct policy_task *task = &group->tasks[k];
+
+			task->report = reports_task(reports, group->name, task->name, task->id);
+			if (task->report == NAMES_NONE)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void
+generation_hold(struct generation *generation)
+{
+	generation->holders++;
+}
+
+void
+generation_release(struct generation *generation)
+{
+	if (--generation->holders)
+		return;
+	free(generation->sets);
+	policy_free(generation->policy);
+	if (generation->compiler)
+		compiler_free(generation->compiler);
+	if (generation->objects)
+		objects_free(generation->objects);
+	arena_fini(&generation->scratch);
+	arena_fini(&generation->arena);
+	free(generation);
+}
+
+static int
+make_sets(struct generation *generation, uint32_t count)
+{
+	struct task_set *sets = realloc(generation->sets, count * sizeof *sets);
+
+	if (!sets)
+		return -ENOMEM;
+	memset(sets + generation->n_sets, 0, (count - generation->n_sets) * sizeof *sets);
+	generation->sets = sets;
+	generation->n_sets = count;
+	return 0;
+}
+
+const struct task_set *
+generation_task_set(struct generation *generation, const struct inventory *inventory,
+		    uint32_t groups)
+{
+	struct task_set *set;
+
+	if (groups >= generation->n_sets && make_sets(generation, inventory->groups.capacity) < 0)
+		return NULL;
+	set = &generation->sets[groups];
+	if (!set->known) {
+		if (task_set_resolve(set, generation->policy,
+				     names_text(&inventory->groups, groups),
+				     &generation->arena) < 0)
+			return NULL;
+		set->fingerprint ^=
+			generation->objects_hash ^ resources_hash(generation->resources) * 31;
+	}
+	return set;
+}
+
+static const struct device *
+device_in(const struct inventory *inventory, uint32_t groups)
+{
+	struct device *device;
+
+	for (uint32_t id = 0; (device = inventory_next(inventory, &id)); id++)
+		if (device->groups == groups)
+			return device;
+	return NULL;
+}
+
+void
+generation_check_groups(struct generation *generation, const struct inventory *inventory,
+			struct diag_list *diags)
+{
+	for (uint32_t i = 0; i < inventory->n_group_devices && i < inventory->groups.count; i++) {
+		struct place place = { .tag = "groups" };
+		const struct task_set *set;
+		char endpoint[ENDPOINT_NAME_MAX + 1];
+
+		if (!inventory->group_devices[i])
+			continue;
+		set = generation_task_set(generation, inventory, i);
+		if (!set)
+			diag_error(diags, &place, "out of memory");
+		else if (set->missing)
+			diag_error(
+				diags, &place,
+				"there is no group \"%s\", but %u devices are in it, such as %s: "
+				"keep it, or move them by `device edit` first",
+				set->missing, inventory->group_devices[i],
+				device_endpoint(device_in(inventory, i), endpoint));
+	}
+}
+
+static void
+reset_counts(struct policy *policy)
+{
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			policy->groups[i].tasks[k].devices = 0;
+}
+
+void
+generation_count_devices(struct generation *generation, const struct inventory *inventory)
+{
+	reset_counts(generation->policy);
+	for (uint32_t i = 0; i < inventory->n_group_devices && i < inventory->groups.count; i++) {
+		const struct task_set *set = inventory->group_devices[i]
+						     ? generation_task_set(generation, inventory, i)
+						     : NULL;
+
+		/* The policy's own field; only this thread looks at it. */
+		for (unsigned k = 0; set && k < set->n_tasks; k++)
+			((struct policy_task *)(uintptr_t)set->tasks[k])->devices +=
+				inventory->group_devices[i];
+	}
+}

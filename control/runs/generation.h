@@ -1,0 +1,50 @@
+/*
+ * generation.h - one loaded state of the policy, with what it comes to for the devices.
+ *
+ * generation_load() reads and checks the files, without side effects. One that is made the daemon's
+ * is held by it and by the plans made from it; it is freed when the last of them is gone, so a
+ * session in flight keeps what it began with. Control thread. Allocates.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "control/config/config.h"
+#include "control/inventory/inventory.h"
+#include "control/policy/policy.h"
+#include "control/runs/reports.h"
+#include "control/policy/resources.h"
+#include "control/policy/task_set.h"
+#include "tasks/compile/compile.h"
+
+struct generation {
+	uint32_t number;
+	uint32_t holders; /* its plans, and one while it is the daemon's or built aside */
+	struct arena arena;
+	struct arena scratch; /* of one compilation */
+	struct objects *objects;
+	uint64_t objects_hash; /* of the folder's files */
+	struct policy *policy;
+	struct resources *resources;
+	struct compiler *compiler;
+	struct task_set *sets; /* by the numbers of inventory.groups, worked out when asked for */
+	uint32_t n_sets;
+};
+
+/* NULL after adding at least one error. Held once. */
+struct generation *generation_load(const struct config *config, uint32_t number,
+				   struct diag_list *diags);
+/* Gives every task its number in reports. 0 or -ENOMEM. */
+int generation_number_tasks(struct generation *generation, struct reports *reports);
+
+void generation_hold(struct generation *generation);
+void generation_release(struct generation *generation);
+
+/* What the groups of that number come to. NULL: out of memory. */
+const struct task_set *generation_task_set(struct generation *generation,
+					   const struct inventory *inventory, uint32_t groups);
+/* Adds an error for every group that devices are in and the policy lacks. */
+void generation_check_groups(struct generation *generation, const struct inventory *inventory,
+			     struct diag_list *diags);
+/* Sets policy_task.devices of all tasks: for what is shown. */
+void generation_count_devices(struct generation *generation, const struct inventory *inventory);

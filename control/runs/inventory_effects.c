@@ -1,0 +1,209 @@
+#include "control/runs/inventory_effects.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/daemon.h"
+#include "control/log.h"
+#include "control/runs/publish.h"
+#include "control/inventory/setting_values.h"
+
+enum {
+	KEEP_EVERY_MS = 50,
+	KEEP_WAIT_MS = 5000,
+	RETRY_MS = 1000,
+};
+
+static int
+store_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	uint8_t *values = setting_values_copy(device->values);
+	struct setting_value value = {
+		.name = effect->name,
+		.name_len = (uint8_t)strlen(effect->name),
+		.text = effect->text,
+		.text_len = (uint16_t)strlen(effect->text),
+		.secret = effect->secret || policy_name_is_secret(effect->name),
+	};
+	int result;
+
+	if (device->values && !values)
+		return -ENOMEM;
+	if (strlen(effect->name) > SETTING_NAME_MAX || strlen(effect->text) > SETTING_TEXT_MAX)
+		result = -EINVAL;
+	else
+		result = setting_values_set(&values, &value);
+	if (result < 0) {
+		setting_values_free(values);
+		return result;
+	}
+	inventory_set_values(&daemon->inventory, device, values);
+	return 0;
+}
+
+static int
+remove_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	uint8_t *values = setting_values_copy(device->values);
+	int result;
+
+	if (device->values && !values)
+		return -ENOMEM;
+	result = setting_values_unset(&values, effect->name, strlen(effect->name));
+	if (result == -ENOENT)
+		result = 0; /* it is not there: what was wanted */
+	inventory_set_values(&daemon->inventory, device, values);
+	return result;
+}
+
+/* The list without the group. False: it was not in it. */
+static bool
+list_without(const char *list, const char *group, char out[DEVICE_LIST_MAX])
+{
+	size_t used = 0, wanted = strlen(group);
+	bool found = false;
+
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		if (len == wanted && memcmp(list, group, len) == 0) {
+			found = true;
+		} else {
+			if (used)
+				out[used++] = ',';
+			memcpy(out + used, list, len);
+			used += len;
+		}
+		list += len + (list[len] == ',');
+	}
+	out[used] = '\0';
+	return found;
+}
+
+static int
+change_groups(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	const char *present = device_groups(&daemon->inventory, device);
+	char list[DEVICE_LIST_MAX];
+	size_t len;
+
+	if (!policy_group(daemon->generation->policy, effect->name, strlen(effect->name)))
+		return -ENOENT;
+	list_without(present, effect->name, list);
+	len = strlen(list);
+	if (effect->kind == EFFECT_JOIN) {
+		if (len + strlen(effect->name) + 2 > sizeof list)
+			return -E2BIG;
+		if (len)
+			list[len++] = ',';
+		memcpy(list + len, effect->name, strlen(effect->name) + 1);
+	}
+	return inventory_set_groups(&daemon->inventory, device, list);
+}
+
+static int
+apply(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+{
+	switch (effect->kind) {
+	case EFFECT_STORE_PROPERTY:
+		return store_property(daemon, device, effect);
+	case EFFECT_REMOVE_PROPERTY:
+		return remove_property(daemon, device, effect);
+	case EFFECT_JOIN:
+	case EFFECT_LEAVE:
+		return change_groups(daemon, device, effect);
+	default:
+		return 0;
+	}
+}
+
+/* ---- keeping ---- */
+
+static void
+remember_unsaved(struct unsaved_devices *unsaved, uint32_t id)
+{
+	uint32_t *ids;
+
+	for (size_t i = 0; i < unsaved->count; i++)
+		if (unsaved->ids[i] == id)
+			return;
+	ids = realloc(unsaved->ids, (unsaved->count + 1) * sizeof *ids);
+	if (!ids) {
+		log_error("what a task changed of a device is not kept: out of memory");
+		return;
+	}
+	unsaved->ids = ids;
+	ids[unsaved->count++] = id;
+}
+
+static void
+put_unsaved(struct daemon *daemon, struct store_change *change, uint32_t id)
+{
+	const struct device *device = inventory_at(&daemon->inventory, id);
+	struct store_device kept = { .id = id };
+	struct device_names names;
+
+	if (!device)
+		return;
+	kept.last_bootstrap_ms = device->last_bootstrap_ms;
+	kept.format = device->format;
+	device_to_spec(&daemon->inventory, device, &names, &kept.spec);
+	store_change_put_device(change, &kept);
+	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
+}
+
+static void
+pump(void *ctx)
+{
+	daemon_pump(ctx);
+}
+
+void
+effects_keep(struct daemon *daemon, uint64_t now_ms)
+{
+	struct unsaved_devices taken = daemon->unsaved;
+	char error[STORE_ERROR_MAX];
+	struct store_change *change;
+
+	if (!taken.count || !daemon->store || now_ms < taken.next_ms)
+		return;
+	change = store_change_begin(daemon->store);
+	if (!change)
+		return;
+	daemon->unsaved = (struct unsaved_devices){ .next_ms = now_ms + KEEP_EVERY_MS };
+	for (size_t i = 0; i < taken.count; i++)
+		put_unsaved(daemon, change, taken.ids[i]);
+	if (store_change_commit(change, KEEP_WAIT_MS, pump, daemon, error) < 0) {
+		log_warning("what tasks changed of %zu devices is not kept yet: %s", taken.count,
+			    error);
+		for (size_t i = 0; i < taken.count; i++)
+			remember_unsaved(&daemon->unsaved, taken.ids[i]);
+		daemon->unsaved.next_ms = now_ms + RETRY_MS;
+	}
+	free(taken.ids);
+}
+
+void
+effects_apply(struct daemon *daemon, struct device *device, const struct run_memory *memory)
+{
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	bool changed = false;
+
+	for (const struct run_effect *effect = memory->effects; effect; effect = effect->next) {
+		int result = apply(daemon, device, effect);
+
+		if (result < 0)
+			log_warning("device %s: a task's \"%s\" cannot be done: %s",
+				    device_endpoint(device, endpoint), effect->name,
+				    result == -ENOENT ? "there is no such group"
+						      : strerror(-result));
+		changed |= result == 0 && effect->kind != EFFECT_HISTORY;
+	}
+	if (!changed)
+		return;
+	remember_unsaved(&daemon->unsaved, device_id(device));
+	if (publish_device(daemon, device) < 0)
+		log_error("device %s keeps its former batch: out of memory",
+			  device_endpoint(device, endpoint));
+}

@@ -1,0 +1,29 @@
+/*
+ * inventory_effects.h - what a task asks of the inventory, done once its run has finished: properties kept
+ * and removed, groups joined and left.
+ *
+ * Control thread. Allocates.
+ */
+#pragma once
+
+#include "control/runs/device_run.h"
+
+struct daemon;
+
+/*
+ * Does the effects of the session's last compilation, in their order, and makes the device's batch
+ * anew when anything changed. What cannot be done (a group that is not there) is logged, the rest
+ * is done all the same.
+ */
+void effects_apply(struct daemon *daemon, struct device *device, const struct run_memory *memory);
+
+/*
+ * Devices that the store has otherwise. No operator waits for them: they are written together, a
+ * moment later, and again when the disk did not take them.
+ */
+struct unsaved_devices {
+	uint32_t *ids;
+	size_t count;
+	uint64_t next_ms; /* not before */
+};
+void effects_keep(struct daemon *daemon, uint64_t now_ms);

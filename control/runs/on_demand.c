@@ -1,0 +1,199 @@
+#include "control/runs/on_demand.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "control/daemon.h"
+#include "control/log.h"
+#include "control/runs/publish.h"
+
+/* Nothing is to be sent: what that means for who asks. */
+static uint8_t
+refusal(const struct session_event *event)
+{
+	enum { BAD_REQUEST = 0x80, METHOD_NOT_ALLOWED = 0x85 };
+
+	/* OMA Core TS 6.1.7.2: a pack that is refused is asked for by a request instead. */
+	return event->ask == ASK_PACK ? METHOD_NOT_ALLOWED : BAD_REQUEST;
+}
+
+static void
+answer_batch(struct daemon *daemon, const struct session_event *event, unsigned worker,
+	     const struct batch *batch, uint16_t from)
+{
+	struct stack_command command = {
+		.kind = STACK_BATCH,
+		.code = refusal(event),
+		.from = from,
+		.session = event->session,
+		.batch = batch,
+	};
+
+	if (batch)
+		batch_hold(batch);
+	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
+		log_error("a batch could not be handed to worker %u: out of memory", worker);
+}
+
+void
+demand_refuse(struct daemon *daemon, const struct session_event *event, unsigned worker)
+{
+	answer_batch(daemon, event, worker, NULL, 0);
+}
+
+/* The published batch, when another session of this device asked for the same just before. */
+static const struct batch *
+published_in(const struct device *device, uint16_t format)
+{
+	const struct batch *batch =
+		atomic_load_explicit(&device->entry->batch, memory_order_relaxed);
+
+	return batch && batch->format == format ? batch : NULL;
+}
+
+/* How many steps of the run were sent before the answer came. */
+static uint16_t
+steps_sent(const struct session_event *event)
+{
+	return event->ask == ASK_REST ? (uint16_t)(event->step + 1) : 0;
+}
+
+static void
+keep_until_idle(struct daemon *daemon, struct device_run *run)
+{
+	if (retired_add(&daemon->retired, run->batch) < 0)
+		log_error("a batch cannot be freed: out of memory");
+	plan_release(&daemon->plans, run->plan);
+}
+
+/* A batch of this session alone is never published: it is free when the session is over. */
+static void
+hand_out(struct daemon *daemon, struct device *device, const struct session_event *event,
+	 unsigned worker, struct device_run *run)
+{
+	answer_batch(daemon, event, worker, run->batch, steps_sent(event));
+	if (run->batch && !run->per_session) {
+		publish_run(daemon, device, run);
+		return;
+	}
+	if (run->batch && event->ask == ASK_RUN)
+		device->format = event->format;
+	keep_until_idle(daemon, run);
+}
+
+static void
+make_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
+	   unsigned worker)
+{
+	struct live_session *live = device->live;
+	char acc[sizeof event->name + 1];
+	struct run_request request = {
+		.device = device, .format = live->format, .session = true, .memory = &live->memory
+	};
+	struct device_run run;
+
+	if (event->ask == ASK_PACK) {
+		snprintf(acc, sizeof acc, "%.*s", (int)event->name_len, (const char *)event->name);
+		request.pack = true;
+		request.acc = *acc ? acc : NULL;
+	}
+	if (device_run_make(daemon, &request, &run) < 0) {
+		log_error("out of memory for a device's batch");
+		demand_refuse(daemon, event, worker);
+		return;
+	}
+	run.per_session |= event->ask != ASK_RUN;
+	live_set_plan(&daemon->plans, live, run.plan);
+	hand_out(daemon, device, event, worker, &run);
+}
+
+static void
+keep_answer(struct live_session *live, const struct session_event *event)
+{
+	const struct run_answer answer = { .code = event->code,
+					   .format = event->format,
+					   .bytes = (uint8_t *)(uintptr_t)event->answer,
+					   .len = event->answer_len };
+
+	if (run_memory_answer(&live->memory, &answer) < 0)
+		log_error("the answer of a device cannot be kept");
+}
+
+/*
+ * A refused step whose policy is to finish, in a run whose end is not made yet: what was still to be
+ * asked is taken for refused, and the run goes on with its Finish.
+ */
+static bool
+is_cut_short(const struct live_session *live, const struct session_event *event)
+{
+	return event->ask == ASK_REST && live->plan && event->step + 1u < live->plan->n_steps;
+}
+
+static unsigned
+finish_step(const struct batch *batch)
+{
+	unsigned at = 0;
+
+	while (at < batch->n_steps &&
+	       (batch->steps[at]->expect != BATCH_EXPECT_FINISH || batch->steps[at]->correction))
+		at++;
+	return at;
+}
+
+/* 0 with a run to its very end, or -errno. */
+static int
+make_to_the_end(struct daemon *daemon, const struct run_request *request, struct device_run *run)
+{
+	const struct run_answer refused = { .code = 0x84, .format = SESSION_NO_FORMAT };
+	int result;
+
+	while ((result = device_run_make(daemon, request, run)) == 0 && run->batch &&
+	       run->batch->continues) {
+		device_run_free(daemon, run);
+		result = run_memory_answer(request->memory, &refused);
+		if (result < 0)
+			return result;
+	}
+	return result;
+}
+
+static void
+cut_short(struct daemon *daemon, struct device *device, const struct session_event *event,
+	  unsigned worker)
+{
+	struct live_session *live = device->live;
+	const struct run_request request = {
+		.device = device, .format = live->format, .session = true, .memory = &live->memory
+	};
+	struct device_run run;
+
+	if (make_to_the_end(daemon, &request, &run) < 0) {
+		log_error("the rest of a device's run cannot be made");
+		demand_refuse(daemon, event, worker);
+		return;
+	}
+	live_set_plan(&daemon->plans, live, run.plan);
+	answer_batch(daemon, event, worker, run.batch,
+		     run.batch ? (uint16_t)finish_step(run.batch) : 0);
+	keep_until_idle(daemon, &run);
+}
+
+void
+demand_meet(struct daemon *daemon, struct device *device, const struct session_event *event,
+	    unsigned worker)
+{
+	const struct batch *ready = NULL;
+
+	if (is_cut_short(device->live, event)) {
+		cut_short(daemon, device, event, worker);
+		return;
+	}
+	if (event->ask == ASK_REST)
+		keep_answer(device->live, event);
+	if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION))
+		ready = published_in(device, event->format);
+	if (ready)
+		answer_batch(daemon, event, worker, ready, 0);
+	else
+		make_batch(daemon, device, event, worker);
+}

@@ -1,0 +1,19 @@
+/*
+ * on_demand.h - batches on demand: made while the device waits, because its run needs the moment, an
+ * answer of the device or another format, or because it asked for a Bootstrap-Pack.
+ *
+ * Of a SESSION_NEEDS_BATCH. What cannot be made, for lack of memory, too, is answered by a refusal:
+ * nobody is left waiting, and no error is returned. Control thread. Allocates.
+ */
+#pragma once
+
+#include "control/inventory/inventory.h"
+#include "dataplane/dataplane.h"
+
+struct daemon;
+
+/* The device has a live session, and the event is of it. Its plan becomes that of the new batch. */
+void demand_meet(struct daemon *daemon, struct device *device, const struct session_event *event,
+		 unsigned worker);
+/* Nothing is to be sent, or there is nobody to send it to. */
+void demand_refuse(struct daemon *daemon, const struct session_event *event, unsigned worker);

@@ -1,0 +1,350 @@
+#include "control/runs/publish.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "control/daemon.h"
+#include "control/runs/events.h"
+#include "control/log.h"
+
+enum {
+	SLICE_DEVICES = 1000, /* about a millisecond of compiling between two looks at workers */
+	RETIRE_AT_ONCE = 1000,
+};
+
+/* ---- retirement ---- */
+
+/* Batches that wait for one grace period together. */
+struct retiring {
+	struct daemon *daemon;
+	unsigned n;
+	struct batch *batches[RETIRE_AT_ONCE];
+};
+
+/* dataplane_retire(): no worker finds this batch in the directory any more. */
+static void
+batch_unreachable(void *ctx, void *what)
+{
+	struct daemon *daemon = ctx;
+
+	if (retired_add(&daemon->retired, what) < 0)
+		log_error("a batch cannot be freed: out of memory");
+}
+
+static void
+batches_unreachable(void *ctx, void *what)
+{
+	struct retiring *retiring = what;
+
+	for (unsigned i = 0; i < retiring->n; i++)
+		batch_unreachable(ctx, retiring->batches[i]);
+	free(retiring);
+}
+
+static void
+entry_unreachable(void *ctx, void *what)
+{
+	device_entry_free(what);
+}
+
+static void
+block_unreachable(void *ctx, void *what)
+{
+	free(what);
+}
+
+/* Before the dataplane is there, nobody can read anything. */
+static void
+retire(struct daemon *daemon, void (*release)(void *ctx, void *what), void *what)
+{
+	if (!what)
+		return;
+	if (!daemon->dp)
+		release(daemon, what);
+	else if (dataplane_retire(daemon->dp, release, daemon, what) < 0)
+		log_error("something of a device cannot be freed: out of memory");
+}
+
+static void
+retire_batch(struct daemon *daemon, struct batch *batch)
+{
+	retire(daemon, batch_unreachable, batch);
+}
+
+/* ---- one device ---- */
+
+static struct batch *
+published_batch(const struct device *device)
+{
+	/* Relaxed: this thread is the only writer. */
+	return (struct batch *)(uintptr_t)atomic_load_explicit(&device->entry->batch,
+							       memory_order_relaxed);
+}
+
+static bool
+is_refused(const struct device *device)
+{
+	return device->plan && !published_batch(device) &&
+	       !(device->entry->flags & DEVICE_PER_SESSION);
+}
+
+/* Directory blocks that growth replaced. */
+static int
+enter(struct daemon *daemon, struct device *device)
+{
+	struct directory_retired grown;
+	int result = inventory_enter(&daemon->inventory, device, &grown);
+
+	for (unsigned i = 0; i < 2; i++)
+		retire(daemon, block_unreachable, grown.blocks[i]);
+	return result;
+}
+
+/*
+ * Workers look at the flag and the batch one after the other, so an entry never changes its flag:
+ * another entry takes its place.
+ */
+static int
+replace_entry(struct daemon *daemon, struct device *device, uint8_t flags, struct batch *batch)
+{
+	struct device_entry *old = device->entry, *entry;
+	size_t identity_len;
+	const uint8_t *identity = device_entry_identity(old, &identity_len);
+	int result;
+
+	entry = device_entry_new(old->id, device_entry_endpoint(old), old->endpoint_len, identity,
+				 old->identity_len ? identity_len : 0, device_entry_key(old),
+				 old->key_len);
+	if (!entry)
+		return -ENOMEM;
+	entry->flags = flags;
+	atomic_init(&entry->batch, batch);
+	device->entry = entry;
+	result = enter(daemon, device);
+	if (result < 0) {
+		device->entry = old;
+		device_entry_free(entry);
+		return result;
+	}
+	retire(daemon, entry_unreachable, old);
+	return 0;
+}
+
+static int
+put_batch(struct daemon *daemon, struct device *device, const struct device_run *run)
+{
+	uint8_t flags = run->per_session ? DEVICE_PER_SESSION : 0;
+
+	if (!daemon->dp)
+		device->entry->flags = flags; /* nobody reads it yet */
+	if (device->entry->flags != flags)
+		return replace_entry(daemon, device, flags, run->batch);
+	/* Release: a worker that finds the batch finds it whole. */
+	atomic_store_explicit(&device->entry->batch, run->batch, memory_order_release);
+	return 0;
+}
+
+/*
+ * The run becomes the device's; *old is the batch it had, for retirement. What is made anew for
+ * every session goes to nobody. On an error the device keeps what it has, and the run is freed.
+ */
+static int
+install(struct daemon *daemon, struct device *device, struct device_run *run, struct batch **old)
+{
+	struct inventory *inventory = &daemon->inventory;
+	bool was_refused = is_refused(device);
+	int result;
+
+	if (run->per_session) {
+		run_batch_free(daemon, run->batch);
+		run->batch = NULL;
+	}
+	*old = published_batch(device);
+	result = put_batch(daemon, device, run);
+	if (result < 0) {
+		*old = NULL;
+		device_run_free(daemon, run);
+		return result;
+	}
+	inventory->bytes.batches += batch_memory(run->batch) - batch_memory(*old);
+	plan_release(&daemon->plans, device->plan);
+	device->plan = run->plan;
+	inventory->refused += (uint32_t)is_refused(device) - was_refused;
+	*run = (struct device_run){ 0 };
+	return 0;
+}
+
+void
+publish_run(struct daemon *daemon, struct device *device, struct device_run *run)
+{
+	uint16_t format = run->batch ? run->batch->format : device->format;
+	struct batch *old;
+
+	if (install(daemon, device, run, &old) < 0) {
+		log_error("what was made for a device cannot be kept: out of memory");
+		return;
+	}
+	device->format = format;
+	retire_batch(daemon, old);
+}
+
+/* Compiles; *old is the batch it had. */
+static int
+renew(struct daemon *daemon, struct device *device, struct batch **old)
+{
+	const struct run_request request = { .device = device, .format = device->format };
+	struct device_run run;
+	int result = device_run_make(daemon, &request, &run);
+
+	*old = NULL;
+	return result < 0 ? result : install(daemon, device, &run, old);
+}
+
+int
+publish_device(struct daemon *daemon, struct device *device)
+{
+	struct batch *old;
+	int result = renew(daemon, device, &old);
+
+	retire_batch(daemon, old);
+	return result;
+}
+
+/* ---- devices that come, change and go ---- */
+
+static void
+take_away(struct daemon *daemon, struct device *device)
+{
+	struct batch *batch = published_batch(device);
+
+	daemon->inventory.refused -= is_refused(device);
+	daemon->inventory.bytes.batches -= batch_memory(batch);
+	if (device->live)
+		events_end_live(daemon, device);
+	plan_release(&daemon->plans, device->plan);
+	device->plan = NULL;
+	retire_batch(daemon, batch);
+	turned_away_forget(daemon->turned_away, device_id(device));
+	retire(daemon, entry_unreachable, inventory_remove(&daemon->inventory, device));
+}
+
+/* Of an entry that nobody reads yet. */
+static int
+first_run(struct daemon *daemon, struct device *device)
+{
+	const struct run_request request = { .device = device, .format = device->format };
+	struct device_run run;
+	struct batch *none;
+	int result = device_run_make(daemon, &request, &run);
+
+	if (result < 0)
+		return result;
+	device->entry->flags = run.per_session ? DEVICE_PER_SESSION : 0;
+	return install(daemon, device, &run, &none);
+}
+
+int
+publish_draft(struct daemon *daemon, struct device_draft *draft)
+{
+	struct device_entry *old_entry;
+	struct batch *old_batch = NULL;
+	struct device *device;
+	int result;
+
+	device = inventory_at(&daemon->inventory, draft->entry->id);
+	if (device) {
+		old_batch = published_batch(device);
+		daemon->inventory.refused -= is_refused(device);
+		daemon->inventory.bytes.batches -= batch_memory(old_batch);
+	}
+	device = inventory_take(&daemon->inventory, draft, &old_entry);
+	plan_release(&daemon->plans, device->plan);
+	device->plan = NULL;
+	result = first_run(daemon, device);
+	if (result == 0)
+		result = enter(daemon, device);
+	if (result < 0)
+		take_away(daemon, device); /* first: no worker may find what is retired */
+	retire_batch(daemon, old_batch);
+	retire(daemon, entry_unreachable, old_entry);
+	return result;
+}
+
+int
+publish_loaded(struct daemon *daemon, struct device_draft *draft)
+{
+	struct device_entry *none;
+	struct device *device = inventory_take(&daemon->inventory, draft, &none);
+	int result = enter(daemon, device);
+
+	if (result < 0)
+		device_entry_free(inventory_remove(&daemon->inventory, device));
+	return result;
+}
+
+void
+publish_removal(struct daemon *daemon, struct device *device)
+{
+	uint32_t id = device_id(device);
+
+	take_away(daemon, device);
+	reports_forget_device(&daemon->reports, id);
+}
+
+/* ---- many ---- */
+
+static void
+hand_over(struct daemon *daemon, struct retiring **retiring)
+{
+	if (*retiring && daemon->dp)
+		retire(daemon, batches_unreachable, *retiring);
+	else if (*retiring)
+		batches_unreachable(daemon, *retiring);
+	*retiring = NULL;
+}
+
+static void
+collect(struct daemon *daemon, struct retiring **retiring, struct batch *batch)
+{
+	if (!batch)
+		return;
+	if (!*retiring)
+		*retiring = calloc(1, sizeof **retiring);
+	if (!*retiring) {
+		retire_batch(daemon, batch);
+		return;
+	}
+	(*retiring)->daemon = daemon;
+	(*retiring)->batches[(*retiring)->n++] = batch;
+	if ((*retiring)->n == RETIRE_AT_ONCE)
+		hand_over(daemon, retiring);
+}
+
+uint32_t
+publish_devices(struct daemon *daemon, struct publish_progress *progress)
+{
+	struct retiring *retiring = NULL;
+	uint32_t failed = 0, slice = 0;
+	struct device *device;
+
+	progress->done = 0;
+	for (uint32_t id = 0; (device = inventory_next(&daemon->inventory, &id)); id++) {
+		struct batch *old;
+
+		if (!progress->marked || progress->marked(progress->ctx, device->groups)) {
+			failed += renew(daemon, device, &old) < 0;
+			collect(daemon, &retiring, old);
+			slice++;
+		}
+		progress->done++;
+		if (slice < SLICE_DEVICES)
+			continue;
+		slice = 0;
+		hand_over(daemon, &retiring);
+		if (progress->pump)
+			progress->pump(progress->ctx, progress->done, daemon->inventory.count);
+	}
+	hand_over(daemon, &retiring);
+	return failed;
+}

@@ -1,0 +1,43 @@
+/*
+ * publish.h - what is ready for devices, put where workers read it, and the old taken away after
+ * its grace period.
+ *
+ * Adding, changing or removing one device is O(1) and visible to workers from their next turn on.
+ * Control thread. Allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/runs/device_run.h"
+#include "control/inventory/inventory.h"
+
+struct daemon;
+
+/*
+ * The draft becomes the device, with everything compiled, and workers find it. The draft is empty
+ * then. 0, or -errno: then there is no device of that name.
+ */
+int publish_draft(struct daemon *daemon, struct device_draft *draft);
+/* The same without a batch yet: publish_devices() follows. */
+int publish_loaded(struct daemon *daemon, struct device_draft *draft);
+/* Takes the device away from workers and out of the inventory; its session is cancelled. */
+void publish_removal(struct daemon *daemon, struct device *device);
+/* Compiles the device anew: its values, groups or tasks changed. 0 or -ENOMEM: it keeps what it has. */
+int publish_device(struct daemon *daemon, struct device *device);
+/* Puts a run in place of the device's present one, and its format, too. The run is taken over. */
+void publish_run(struct daemon *daemon, struct device *device, struct device_run *run);
+
+/*
+ * Many devices: those of all groups whose number is marked, or all where `marked` is NULL. Calls
+ * `pump` between slices, so that workers' events are answered meanwhile; `pump` may change devices.
+ * Returns how many could not be for lack of memory.
+ */
+struct publish_progress {
+	bool (*marked)(void *ctx, uint32_t groups);
+	void (*pump)(void *ctx, uint32_t done, uint32_t total);
+	void *ctx;
+	uint32_t done;
+};
+uint32_t publish_devices(struct daemon *daemon, struct publish_progress *progress);

@@ -1,0 +1,367 @@
+#include "control/runs/reload.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/log.h"
+#include "control/runs/publish.h"
+
+enum { LINE_MAX_BYTES = 1024 };
+
+void
+reload_put_diags(struct diag_list *diags, struct text *text)
+{
+	char line[LINE_MAX_BYTES];
+
+	diag_list_sort(diags);
+	for (size_t i = 0; i < diags->count; i++) {
+		diag_format(&diags->items[i], line, sizeof line);
+		text_printf(text, "%s\n", line);
+	}
+	if (diags->dropped)
+		text_printf(text, "... and %zu more\n", diags->dropped);
+}
+
+json_t *
+reload_json_diags(const struct diag_list *diags)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < diags->count; i++) {
+		const struct diag *diag = &diags->items[i];
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:s?, s:i, s:i, s:s?, s:s?, s:s}", "level",
+					diag->level == DIAG_ERROR ? "error" : "warning", "file",
+					diag->place.file, "line", (int)diag->place.line, "column",
+					(int)diag->place.column, "tag", diag->place.tag,
+					"attribute", diag->place.attribute, "text", diag->text));
+	}
+	return list;
+}
+
+int
+reload_check(const char *file, struct text *text, json_t **result)
+{
+	struct diag_list diags;
+	struct generation *generation = NULL;
+	struct config *config;
+	bool good;
+
+	diag_list_init(&diags);
+	config = config_load(file, &diags);
+	if (config)
+		generation = generation_load(config, 0, &diags);
+	reload_put_diags(&diags, text);
+	good = generation && diags.errors == 0;
+	if (good) {
+		text_printf(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
+			    generation->policy->n_groups, generation->policy->n_tasks,
+			    generation->policy->n_servers);
+	} else {
+		text_printf(text, "%s: %zu error%s\n", file, diags.errors,
+			    diags.errors == 1 ? "" : "s");
+	}
+	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors,
+			    "warnings", (int)diags.warnings, "diagnostics",
+			    reload_json_diags(&diags));
+	if (generation)
+		generation_release(generation);
+	config_free(config);
+	diag_list_fini(&diags);
+	return good ? 0 : -EINVAL;
+}
+
+/* ---- making it live ---- */
+
+/* What the publication of many devices looks at. */
+struct publication {
+	struct daemon *daemon;
+	struct generation *old, *new;
+	reload_pump *pump;
+	void *pump_ctx;
+};
+
+/* Whether devices in these groups must be compiled anew: something that they use has changed. */
+static bool
+has_changed(void *ctx, uint32_t groups)
+{
+	const struct publication *publication = ctx;
+	const struct inventory *inventory = &publication->daemon->inventory;
+	const struct task_set *before = generation_task_set(publication->old, inventory, groups);
+	const struct task_set *now = generation_task_set(publication->new, inventory, groups);
+
+	return !before || !now || before->fingerprint != now->fingerprint;
+}
+
+static void
+pump_workers(void *ctx, uint32_t done, uint32_t total)
+{
+	const struct publication *publication = ctx;
+
+	daemon_pump(publication->daemon);
+	if (publication->pump)
+		publication->pump(publication->pump_ctx, done, total);
+}
+
+uint32_t
+reload_publish(struct daemon *daemon, struct generation *generation, reload_pump *pump, void *ctx)
+{
+	struct generation *old = daemon->generation;
+	struct publication publication = { daemon, old, generation, pump, ctx };
+	struct publish_progress progress = { .marked = old ? has_changed : NULL,
+					     .pump = pump_workers,
+					     .ctx = &publication };
+	uint32_t failed;
+
+	daemon->generation = generation;
+	daemon->last_number = generation->number;
+	failed = publish_devices(daemon, &progress);
+	if (old)
+		generation_release(old);
+	return failed;
+}
+
+/* ---- what changed ---- */
+
+static const struct policy_task *
+find_task(const struct policy *policy, const struct policy_task *like)
+{
+	const struct policy_group *group =
+		policy_group(policy, like->group->name, strlen(like->group->name));
+
+	for (unsigned i = 0; group && i < group->n_tasks; i++)
+		if (strcmp(group->tasks[i].name, like->name) == 0)
+			return &group->tasks[i];
+	return NULL;
+}
+
+static bool
+task_equal(const struct policy_task *a, const struct policy_task *b)
+{
+	return a->source->hash == b->source->hash && strcmp(a->file, b->file) == 0 &&
+	       a->active == b->active && a->subgroups == b->subgroups && a->priority == b->priority;
+}
+
+/* The tasks of `policy` that `other` lacks; or, with `changed`, has otherwise. */
+static json_t *
+task_difference(const struct policy *policy, const struct policy *other, bool changed)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
+			const struct policy_task *task = &policy->groups[i].tasks[k];
+			const struct policy_task *there = find_task(other, task);
+
+			if (changed ? there && !task_equal(task, there) : !there)
+				json_array_append_new(
+					list,
+					json_sprintf("%s: %s", task->group->name, task->name));
+		}
+	return list;
+}
+
+/* Nothing where there is none: most reloads change one thing. */
+static void
+put_names(struct text *text, const char *what, const json_t *names)
+{
+	if (!json_array_size(names))
+		return;
+	text_printf(text, "tasks %s: %zu", what, json_array_size(names));
+	for (size_t i = 0; i < json_array_size(names); i++)
+		text_printf(text, "%s%s", i ? ", " : " (",
+			    json_string_value(json_array_get(names, i)));
+	text_printf(text, ")\n");
+}
+
+static void
+put_tasks(const struct generation *old, const struct generation *new, struct text *text,
+	  json_t *result)
+{
+	json_t *added = task_difference(new->policy, old->policy, false);
+	json_t *changed = task_difference(new->policy, old->policy, true);
+	json_t *removed = task_difference(old->policy, new->policy, false);
+
+	put_names(text, "added", added);
+	put_names(text, "changed", changed);
+	put_names(text, "removed", removed);
+	json_object_set_new(result, "tasks_added", added);
+	json_object_set_new(result, "tasks_changed", changed);
+	json_object_set_new(result, "tasks_removed", removed);
+}
+
+static void
+put_settings(const struct config_changes *changes, bool live, struct text *text, json_t *result)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < changes->count; i++) {
+		const struct config_change *change = &changes->items[i];
+
+		if (change->live != live)
+			continue;
+		text_printf(text, "%s %s: %s -> %s\n",
+			    live ? "setting applied:" : "needs a restart:", change->name,
+			    change->before, change->after);
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s}", "name", change->name, "before",
+						change->before, "after", change->after));
+	}
+	json_object_set_new(result, live ? "settings_applied" : "settings_need_restart", list);
+}
+
+/* What is live from now on. */
+static int
+apply_settings(struct daemon *daemon, const struct config *config)
+{
+	struct stack_limits limits;
+
+	if (config_apply_live(daemon->config, config) < 0)
+		return -ENOMEM;
+	config_limits(daemon->config, &limits);
+	log_open((enum log_target)daemon->config->log_target,
+		 (enum severity)daemon->config->log_level);
+	return dataplane_publish_limits(daemon->dp, &limits);
+}
+
+/* One reload in progress. */
+struct transaction {
+	struct daemon *daemon;
+	struct config *config;
+	struct generation *generation;
+	struct config_changes changes;
+	struct diag_list diags;
+	uint64_t begun_us;
+	double begun_cpu_s;
+	reload_pump *pump;
+	void *pump_ctx;
+};
+
+/* Of this thread, whatever else the machine does. */
+static double
+cpu_seconds(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
+
+static int
+prepare(struct transaction *t)
+{
+	struct daemon *daemon = t->daemon;
+	struct place place = { .file = daemon->config->file };
+
+	t->config = config_load(daemon->config->file, &t->diags);
+	if (!t->config)
+		return -EINVAL;
+	t->generation = generation_load(t->config, daemon->last_number + 1, &t->diags);
+	if (!t->generation || t->diags.errors)
+		return -EINVAL;
+	if (config_compare(daemon->config, t->config, &t->changes) < 0) {
+		diag_error(&t->diags, &place, "out of memory");
+		return -EINVAL;
+	}
+	if (generation_number_tasks(t->generation, &daemon->reports) < 0)
+		diag_error(&t->diags, &place, "out of memory");
+	generation_check_groups(t->generation, &daemon->inventory, &t->diags);
+	return t->diags.errors ? -EINVAL : 0;
+}
+
+static int
+refuse(struct transaction *t, struct text *text, json_t **result)
+{
+	uint32_t number = t->daemon->generation->number;
+
+	reload_put_diags(&t->diags, text);
+	policy_health_fail_diags(&t->daemon->policy_health, daemon_now_ms(), &t->diags);
+	text_printf(text, "still running generation %u\n", number);
+	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
+			    "diagnostics", reload_json_diags(&t->diags));
+	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors,
+		    number);
+	for (size_t i = 0; i < t->diags.count; i++) {
+		char line[LINE_MAX_BYTES];
+
+		diag_format(&t->diags.items[i], line, sizeof line);
+		log_warning("%s", line);
+	}
+	return -EINVAL;
+}
+
+static void
+put_devices(const struct transaction *t, uint32_t failed, struct text *text, json_t *result)
+{
+	const struct inventory *inventory = &t->daemon->inventory;
+
+	if (failed)
+		text_printf(text,
+			    "warning: %u devices keep what they had: out of memory; reload again "
+			    "when there is more\n",
+			    failed);
+	json_object_set_new(result, "devices", json_integer(inventory->count));
+	json_object_set_new(result, "devices_refused", json_integer(inventory->refused));
+	json_object_set_new(result, "devices_failed", json_integer(failed));
+}
+
+static int
+commit(struct transaction *t, struct text *text, json_t **result)
+{
+	struct daemon *daemon = t->daemon;
+	struct generation *old = daemon->generation, *new = t->generation;
+	double seconds, cpu_s;
+	uint32_t failed;
+
+	*result = json_object();
+	reload_put_diags(&t->diags, text);
+	if (apply_settings(daemon, t->config) < 0)
+		text_printf(text, "warning: some settings were not applied: out of memory\n");
+	text_printf(text, "generation %u -> %u\n", old->number, new->number);
+	put_tasks(old, new, text, *result);
+	json_object_set_new(*result, "reloaded", json_true());
+	json_object_set_new(*result, "old_generation", json_integer(old->number));
+	json_object_set_new(*result, "generation", json_integer(new->number));
+	json_object_set_new(*result, "diagnostics", reload_json_diags(&t->diags));
+	t->generation = NULL; /* the daemon's now */
+	policy_health_mend(&daemon->policy_health);
+	failed = reload_publish(daemon, new, t->pump, t->pump_ctx);
+	put_devices(t, failed, text, *result);
+	put_settings(&t->changes, true, text, *result);
+	put_settings(&t->changes, false, text, *result);
+	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
+	cpu_s = cpu_seconds() - t->begun_cpu_s;
+	text_printf(text,
+		    "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
+		    "nothing to send\n",
+		    seconds, cpu_s, daemon->inventory.count, daemon->inventory.refused);
+	json_object_set_new(*result, "seconds", json_real(seconds));
+	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
+	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,
+		   new->policy->n_tasks, daemon->inventory.count, seconds);
+	return 0;
+}
+
+int
+reload_run(struct daemon *daemon, reload_pump *pump, void *ctx, struct text *text, json_t **result)
+{
+	struct transaction t = { .daemon = daemon,
+				 .begun_us = daemon_now_us(),
+				 .begun_cpu_s = cpu_seconds(),
+				 .pump = pump,
+				 .pump_ctx = ctx };
+	int status;
+
+	notify_reloading();
+	diag_list_init(&t.diags);
+	status = prepare(&t) < 0 ? refuse(&t, text, result) : commit(&t, text, result);
+	if (t.generation)
+		generation_release(t.generation);
+	config_changes_free(&t.changes);
+	config_free(t.config);
+	diag_list_fini(&t.diags);
+	notify_ready();
+	return status;
+}

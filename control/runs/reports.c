@@ -1,0 +1,363 @@
+#include "control/runs/reports.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/store/store.h"
+
+enum { TABLE_START = 1024 };
+
+#define INTERRUPTED "interrupted: the appliance ended before the device had finished"
+#define TOO_MANY    "(too many different summaries; see the log)"
+
+int
+reports_init(struct reports *reports)
+{
+	*reports = (struct reports){ .capacity = TABLE_START };
+	names_init(&reports->summaries);
+	reports->table = calloc(TABLE_START, sizeof *reports->table);
+	reports->ring = calloc(REPORTS_RING, sizeof *reports->ring);
+	/* Number 0 marks a free place. */
+	if (reports->table && reports->ring && names_add(&reports->summaries, TOO_MANY) == 0 &&
+	    reports_task(reports, "", "(no task)", "-") == REPORT_NO_TASK)
+		return 0;
+	reports_fini(reports);
+	return -ENOMEM;
+}
+
+void
+reports_fini(struct reports *reports)
+{
+	for (uint32_t i = 0; i < reports->n_tasks; i++) {
+		free(reports->tasks[i].group);
+		free(reports->tasks[i].name);
+		free(reports->tasks[i].id);
+	}
+	names_fini(&reports->summaries);
+	free(reports->tasks);
+	free(reports->table);
+	free(reports->ring);
+	*reports = (struct reports){ 0 };
+}
+
+/* ---- tasks ---- */
+
+static uint32_t
+find_task(const struct reports *reports, const char *group, const char *name)
+{
+	for (uint32_t i = 0; i < reports->n_tasks; i++)
+		if (reports->tasks[i].name && strcmp(reports->tasks[i].name, name) == 0 &&
+		    strcmp(reports->tasks[i].group, group) == 0)
+			return i;
+	return NAMES_NONE;
+}
+
+static int
+reserve_tasks(struct reports *reports, uint32_t count)
+{
+	struct report_task *tasks;
+
+	if (count <= reports->n_tasks)
+		return 0;
+	if (count > REPORT_TASKS_MAX)
+		return -ENOMEM;
+	tasks = realloc(reports->tasks, count * sizeof *tasks);
+	if (!tasks)
+		return -ENOMEM;
+	memset(tasks + reports->n_tasks, 0, (count - reports->n_tasks) * sizeof *tasks);
+	reports->tasks = tasks;
+	reports->n_tasks = count;
+	return 0;
+}
+
+static int
+name_task(struct reports *reports, uint32_t number, const char *group, const char *name)
+{
+	struct report_task *task = &reports->tasks[number];
+
+	task->group = strdup(group);
+	task->name = strdup(name);
+	task->id = strdup("");
+	return task->group && task->name && task->id ? 0 : -ENOMEM;
+}
+
+bool
+reports_load_task(struct reports *reports, const struct store_task *task)
+{
+	if (task->number >= REPORT_TASKS_MAX || reserve_tasks(reports, task->number + 1) < 0)
+		return false;
+	return reports->tasks[task->number].name ||
+	       name_task(reports, task->number, task->group, task->name) == 0;
+}
+
+uint32_t
+reports_task(struct reports *reports, const char *group, const char *name, const char *id)
+{
+	uint32_t number = find_task(reports, group, name);
+	char *copy = strdup(id);
+
+	if (!copy)
+		return NAMES_NONE;
+	if (number == NAMES_NONE) {
+		number = reports->n_tasks;
+		if (reserve_tasks(reports, number + 1) < 0 ||
+		    name_task(reports, number, group, name) < 0) {
+			free(copy);
+			return NAMES_NONE;
+		}
+		if (reports->store)
+			store_put_task(reports->store, &(struct store_task){ number, group, name });
+	}
+	free(reports->tasks[number].id);
+	reports->tasks[number].id = copy;
+	return number;
+}
+
+/* ---- the table ---- */
+
+static size_t
+home_of(const struct reports *reports, uint32_t task, uint32_t device)
+{
+	uint64_t hash = ((uint64_t)task << 32 | device) * 0x9e3779b97f4a7c15;
+
+	return (size_t)(hash >> 24) & (reports->capacity - 1);
+}
+
+static struct report *
+place_of(const struct reports *reports, uint32_t task, uint32_t device)
+{
+	size_t at = home_of(reports, task, device);
+
+	while (reports->table[at].summary &&
+	       (reports->table[at].task != task || reports->table[at].device != device))
+		at = (at + 1) & (reports->capacity - 1);
+	return &reports->table[at];
+}
+
+static int
+grow(struct reports *reports)
+{
+	struct reports larger = *reports;
+
+	larger.capacity = reports->capacity * 2;
+	larger.table = calloc(larger.capacity, sizeof *larger.table);
+	if (!larger.table)
+		return -ENOMEM;
+	for (size_t i = 0; i < reports->capacity; i++) {
+		const struct report *old = &reports->table[i];
+
+		if (old->summary)
+			*place_of(&larger, old->task, old->device) = *old;
+	}
+	free(reports->table);
+	reports->table = larger.table;
+	reports->capacity = larger.capacity;
+	return 0;
+}
+
+/* Three quarters full at most: a look-up takes a few steps within a line or two. */
+static bool
+has_room(struct reports *reports)
+{
+	return reports->count < reports->capacity / 4 * 3 ||
+	       (reports->count < REPORTS_MAX && grow(reports) == 0);
+}
+
+static uint32_t
+summary_number(struct reports *reports, const char *summary)
+{
+	uint32_t number = names_find(&reports->summaries, summary);
+
+	if (number != NAMES_NONE && number != 0)
+		return number;
+	if (reports->summaries.count >= REPORT_SUMMARIES_MAX)
+		summary = TOO_MANY " "; /* number 0 is taken */
+	return names_add(&reports->summaries, summary);
+}
+
+static void
+ring_put(struct reports *reports, const struct report *report)
+{
+	reports->ring[reports->ring_next] = *report;
+	reports->ring_next = (reports->ring_next + 1) % REPORTS_RING;
+	if (reports->ring_count < REPORTS_RING)
+		reports->ring_count++;
+}
+
+/* False: there is no memory for it. */
+static bool
+keep(struct reports *reports, const struct report *report)
+{
+	struct report *place = place_of(reports, report->task, report->device);
+
+	if (place->summary) {
+		reports->tasks[place->task].counts[place->status]--;
+	} else {
+		if (!has_room(reports))
+			return false;
+		place = place_of(reports, report->task, report->device);
+		reports->count++;
+	}
+	*place = *report;
+	reports->tasks[report->task].counts[report->status]++;
+	return true;
+}
+
+static struct report
+report_of(struct reports *reports, const struct report_news *news)
+{
+	uint64_t took =
+		news->finished_ms > news->started_ms ? news->finished_ms - news->started_ms : 0;
+
+	return (struct report){
+		.started_ms = news->started_ms,
+		.device = news->device,
+		.summary = summary_number(reports, news->summary),
+		.took_ms = !news->finished_ms         ? REPORT_UNFINISHED
+			   : took < REPORT_UNFINISHED ? (uint32_t)took
+						      : REPORT_UNFINISHED - 1,
+		.task = (uint16_t)news->task,
+		.status = (uint8_t)news->status,
+	};
+}
+
+static void
+hand_to_store(struct reports *reports, const struct report_news *news)
+{
+	struct store_report report = {
+		.device = news->device,
+		.task = news->task,
+		.status = (uint8_t)news->status,
+		.started_ms = news->started_ms,
+		.finished_ms = news->finished_ms,
+		.summary = news->summary,
+		.log = news->log,
+	};
+
+	if (reports->store)
+		store_put_report(reports->store, &report);
+}
+
+void
+reports_set(struct reports *reports, const struct report_news *news)
+{
+	struct report report = report_of(reports, news);
+
+	hand_to_store(reports, news);
+	if (report.summary == NAMES_NONE || !keep(reports, &report)) {
+		reports->dropped++;
+		return;
+	}
+	if (news->finished_ms)
+		ring_put(reports, &report);
+}
+
+bool
+reports_load(struct reports *reports, const struct store_report *kept)
+{
+	struct report_news news = {
+		.device = kept->device,
+		.task = kept->task,
+		.status = (enum task_status)kept->status,
+		.started_ms = kept->started_ms,
+		.finished_ms = kept->finished_ms,
+		.summary = kept->summary,
+	};
+	struct report report;
+
+	if (kept->task >= reports->n_tasks || kept->status >= REPORT_STATUSES)
+		return true; /* of a task that is not known: nobody could ask for it */
+	if (kept->status == TASK_IN_PROGRESS) {
+		news.status = TASK_ERROR;
+		news.finished_ms = news.started_ms;
+		news.summary = INTERRUPTED;
+	}
+	report = report_of(reports, &news);
+	return report.summary != NAMES_NONE && keep(reports, &report);
+}
+
+/* Takes a place out and closes the gap, so that no look-up ends too early. */
+static void
+take_out(struct reports *reports, size_t hole)
+{
+	size_t mask = reports->capacity - 1;
+
+	for (size_t at = (hole + 1) & mask; reports->table[at].summary; at = (at + 1) & mask) {
+		const struct report *report = &reports->table[at];
+		size_t home = home_of(reports, report->task, report->device);
+
+		/* It may move up unless its home lies behind the hole. */
+		if (((at - home) & mask) < ((at - hole) & mask))
+			continue;
+		reports->table[hole] = *report;
+		hole = at;
+	}
+	reports->table[hole].summary = 0;
+	reports->count--;
+}
+
+void
+reports_forget_device(struct reports *reports, uint32_t device)
+{
+	size_t kept = 0;
+
+	for (uint32_t task = 0; task < reports->n_tasks; task++) {
+		struct report *place = place_of(reports, task, device);
+
+		if (!place->summary)
+			continue;
+		reports->tasks[task].counts[place->status]--;
+		take_out(reports, (size_t)(place - reports->table));
+		kept++;
+	}
+	if (!kept)
+		return;
+	/* Those of the ring would name a device that is not there. */
+	for (size_t i = 0; i < reports->ring_count; i++)
+		if (reports->ring[i].device == device)
+			reports->ring[i].summary = 0;
+}
+
+const struct report *
+reports_find(const struct reports *reports, uint32_t task, uint32_t device)
+{
+	const struct report *report = place_of(reports, task, device);
+
+	return report->summary ? report : NULL;
+}
+
+const char *
+reports_summary(const struct reports *reports, const struct report *report)
+{
+	return names_text(&reports->summaries, report->summary);
+}
+
+uint64_t
+report_finished_ms(const struct report *report)
+{
+	return report->took_ms == REPORT_UNFINISHED ? 0 : report->started_ms + report->took_ms;
+}
+
+const struct report *
+reports_at(const struct reports *reports, size_t index)
+{
+	size_t first = (reports->ring_next + REPORTS_RING - reports->ring_count) % REPORTS_RING;
+
+	return index < reports->ring_count ? &reports->ring[(first + index) % REPORTS_RING] : NULL;
+}
+
+void
+reports_each(const struct reports *reports, bool (*each)(void *ctx, const struct report *report),
+	     void *ctx)
+{
+	for (size_t i = 0; i < reports->capacity; i++)
+		if (reports->table[i].summary && !each(ctx, &reports->table[i]))
+			return;
+}
+
+size_t
+reports_bytes(const struct reports *reports)
+{
+	return (reports->capacity + REPORTS_RING) * sizeof(struct report);
+}

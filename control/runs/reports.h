@@ -1,0 +1,101 @@
+/*
+ * reports.h - what became of each task on each device: the last report of every pair, and the
+ * latest finished ones in order.
+ *
+ * A report is 24 bytes, its summary a number: summaries repeat, devices do not. Counts by status
+ * are kept, never scanned for. Tasks are numbered here by their group and name, so that reports
+ * survive reloads and restarts. What is set is handed to the store, if there is one. Owner: the
+ * daemon. Control thread. Allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/inventory/names.h"
+#include "tasks/compile/compile.h"
+
+struct store;
+
+enum {
+	REPORTS_MAX = 1 << 27, /* of the table; what goes beyond is counted in `dropped` */
+	REPORTS_RING = 10000,
+	REPORT_STATUSES = TASK_ERROR + 1,
+	REPORT_SUMMARIES_MAX = 1 << 18, /* different ones */
+	REPORT_TASKS_MAX = 65535,
+};
+
+/* The report of a run that had no task at all. */
+enum { REPORT_NO_TASK = 0 };
+
+/* As it is kept. */
+struct report {
+	uint64_t started_ms; /* wall clock; 0: not yet */
+	uint32_t device;     /* number of the inventory */
+	uint32_t summary;    /* reports_summary(); 0: the place is free */
+	uint32_t took_ms;    /* REPORT_UNFINISHED: not finished */
+	uint16_t task;       /* number of reports_task() */
+	uint8_t status;      /* enum task_status */
+};
+
+enum { REPORT_UNFINISHED = UINT32_MAX };
+
+struct report_task {
+	char *group, *name;
+	char *id; /* of the newest generation that had it; "" when none has since the start */
+	uint64_t counts[REPORT_STATUSES];
+};
+
+struct reports {
+	struct report_task *tasks;
+	uint32_t n_tasks;
+	struct report *table; /* open addressing */
+	size_t count, capacity;
+	struct report *ring;
+	size_t ring_next, ring_count;
+	struct names summaries;
+	uint64_t dropped;
+	struct store *store; /* NULL: they end with the program */
+};
+
+/* 0 or -ENOMEM. */
+int reports_init(struct reports *reports);
+void reports_fini(struct reports *reports);
+
+/*
+ * What the store kept, before reports->store is set. A report in progress was interrupted by the
+ * end of the program and becomes one. false: out of memory.
+ */
+struct store_task;
+struct store_report;
+bool reports_load_task(struct reports *reports, const struct store_task *task);
+bool reports_load(struct reports *reports, const struct store_report *report);
+
+/* The number of a group's task, given anew where it is not known; NAMES_NONE: out of memory. */
+uint32_t reports_task(struct reports *reports, const char *group, const char *name, const char *id);
+
+struct report_news {
+	uint32_t device, task;
+	enum task_status status;
+	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
+	const char *summary;
+	const char *log; /* kept in the store alone; NULL: none */
+};
+/* Sets the last report of its task and device; a finished one enters the ring, too. */
+void reports_set(struct reports *reports, const struct report_news *news);
+/* Forgets the reports of a device that is no more. The store forgets them with the device. */
+void reports_forget_device(struct reports *reports, uint32_t device);
+
+/* The last one, or NULL. */
+const struct report *reports_find(const struct reports *reports, uint32_t task, uint32_t device);
+const char *reports_summary(const struct reports *reports, const struct report *report);
+/* Wall clock, 0: not finished. */
+uint64_t report_finished_ms(const struct report *report);
+/* The ring, oldest first; NULL at its end. */
+const struct report *reports_at(const struct reports *reports, size_t index);
+/* Calls `each` for the last report of every pair, in no order, until it returns false. */
+void reports_each(const struct reports *reports,
+		  bool (*each)(void *ctx, const struct report *report), void *ctx);
+
+size_t reports_bytes(const struct reports *reports);

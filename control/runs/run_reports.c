@@ -1,0 +1,263 @@
+#include "control/runs/run_reports.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/daemon.h"
+#include "control/runs/failure.h"
+#include "control/log.h"
+
+/* The lines of the log that belong to a task of the plan, malloc'ed, or NULL. */
+static char *
+log_of_task(const struct run_memory *memory, unsigned task)
+{
+	const char *at = memory && memory->log.at ? memory->log.at : "";
+	struct text lines;
+
+	text_init(&lines);
+	while (*at) {
+		const char *end = strchrnul(at, '\n'), *text = strchr(at, ' ');
+
+		if (text && text < end && strtoul(at, NULL, 10) == task)
+			text_printf(&lines, "%.*s\n", (int)(end - text - 1), text + 1);
+		at = *end ? end + 1 : end;
+	}
+	return lines.at;
+}
+
+static void
+set_report(const struct telling *telling, unsigned place, enum task_status status,
+	   const char *summary)
+{
+	const struct session_event *event = telling->event;
+	const struct policy_task *task = telling->plan->tasks[place].task;
+	bool over = status != TASK_IN_PROGRESS && status != TASK_NOT_STARTED;
+	char *log = over ? log_of_task(telling->memory, place) : NULL;
+	struct report_news news = {
+		.device = device_id(telling->device),
+		.task = task->report,
+		.status = status,
+		.started_ms =
+			daemon_wall_ms(event->started_us ? event->started_us : event->time_us),
+		.finished_ms = over ? daemon_wall_ms(event->time_us) : 0,
+		.summary = summary,
+		.log = log,
+	};
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+
+	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
+		reports_set(&telling->daemon->reports, &news);
+	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)
+		log_info("device %s: task %s (%s): %s", device_endpoint(telling->device, endpoint),
+			 task->name, task->id, summary);
+	free(log);
+}
+
+static void
+report_no_task(const struct telling *telling, const char *summary)
+{
+	const struct session_event *event = telling->event;
+	struct report_news news = {
+		.device = device_id(telling->device),
+		.task = REPORT_NO_TASK,
+		.status = TASK_ERROR,
+		.started_ms =
+			daemon_wall_ms(event->started_us ? event->started_us : event->time_us),
+		.finished_ms = daemon_wall_ms(event->time_us),
+		.summary = summary,
+	};
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+
+	reports_set(&telling->daemon->reports, &news);
+	if (log_level() >= SEVERITY_INFO)
+		log_info("device %s: %s", device_endpoint(telling->device, endpoint), summary);
+}
+
+/* A log of what was compiled ahead is not kept a million times: it is made again. */
+static void
+tell_logged(const struct telling *telling, void (*tell)(const struct telling *telling))
+{
+	struct telling logged = *telling;
+	struct run_memory memory;
+	struct device_run run = { 0 };
+	const struct run_request request = {
+		.device = telling->device,
+		.format = telling->event->format,
+		.session = true,
+		.memory = &memory,
+	};
+
+	run_memory_init(&memory);
+	if (telling->plan->logs && !telling->memory &&
+	    device_run_make(telling->daemon, &request, &run) == 0)
+		logged.memory = &memory;
+	tell(&logged);
+	device_run_free(telling->daemon, &run);
+	run_memory_fini(&memory);
+}
+
+static void
+report_compiled(const struct telling *telling)
+{
+	const struct plan *plan = telling->plan;
+	char summary[TASK_SUMMARY_MAX];
+	unsigned told = 0, left_out = plan->n_tasks;
+
+	for (unsigned i = 0; i < plan->n_tasks; i++) {
+		const struct plan_task *task = &plan->tasks[i];
+
+		if (task->state == PLAN_LEFT_OUT && left_out == plan->n_tasks)
+			left_out = i;
+		told += task->state != PLAN_LEFT_OUT;
+		if (task->state == PLAN_OVER)
+			set_report(telling, i, task->status, task->summary ? task->summary : "");
+	}
+	if (told)
+		return;
+	if (left_out == plan->n_tasks) {
+		report_no_task(telling, "no active task applies to its groups");
+		return;
+	}
+	snprintf(summary, sizeof summary, "no task is to run now: %.100s: %.150s",
+		 plan->tasks[left_out].task->name, plan->tasks[left_out].summary);
+	report_no_task(telling, summary);
+}
+
+static bool
+has_task_in(const struct plan *plan, enum plan_task_state state)
+{
+	for (unsigned i = 0; i < plan->n_tasks; i++)
+		if (plan->tasks[i].state == state)
+			return true;
+	return false;
+}
+
+void
+tell_compiled(const struct telling *telling)
+{
+	if (has_task_in(telling->plan, PLAN_OVER))
+		tell_logged(telling, report_compiled);
+	else
+		report_compiled(telling);
+}
+
+void
+tell_started(const struct telling *telling)
+{
+	tell_compiled(telling);
+	for (unsigned i = 0; i < telling->plan->n_tasks; i++)
+		if (telling->plan->tasks[i].state == PLAN_SENT)
+			set_report(telling, i, TASK_IN_PROGRESS, "in progress");
+}
+
+/* "PUT /0/2 answered 4.00 Bad Request, and 1 more was refused; " where steps were refused on the way */
+static void
+refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
+{
+	const struct session_event *event = telling->event;
+	unsigned more = event->refused_steps - 1u;
+	char step[PLAN_STEP_NAME_MAX], rest[48] = "";
+
+	if (!event->refused_steps) {
+		*out = '\0';
+		return;
+	}
+	if (more)
+		snprintf(rest, sizeof rest, ", and %u more %s refused", more,
+			 more == 1 ? "was" : "were");
+	snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
+		 plan_step_name(telling->plan, event->refused_step, step), event->refused_code >> 5,
+		 event->refused_code & 31, failure_code_name(event->refused_code), rest);
+}
+
+/* Of a task without a word of its own that went well. Nearly all end so, and printing each was a
+ * third of what the control thread did for a run. */
+static const char *
+accepted_text(unsigned n_steps, char out[TASK_SUMMARY_MAX])
+{
+	static const char *const few[] = {
+		NULL,
+		"1 operation accepted",
+		"2 operations accepted",
+		"3 operations accepted",
+		"4 operations accepted",
+		"5 operations accepted",
+		"6 operations accepted",
+		"7 operations accepted",
+		"8 operations accepted",
+	};
+
+	if (n_steps < sizeof few / sizeof few[0] && few[n_steps])
+		return few[n_steps];
+	snprintf(out, TASK_SUMMARY_MAX, "%u operations accepted", n_steps);
+	return out;
+}
+
+static void
+report_finished(const struct telling *telling)
+{
+	char summary[TASK_SUMMARY_MAX], refused[TASK_SUMMARY_MAX];
+	unsigned culprit = plan_task_of_step(telling->plan, telling->event->refused_step);
+
+	refused_text(telling, refused);
+	for (unsigned i = 0; i < telling->plan->n_tasks; i++) {
+		const struct plan_task *task = &telling->plan->tasks[i];
+		bool warn = *refused && i == culprit;
+
+		if (task->state != PLAN_SENT)
+			continue;
+		if (!warn && !task->summary) {
+			set_report(telling, i, task->final, accepted_text(task->n_steps, summary));
+			continue;
+		}
+		snprintf(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
+			 warn ? refused : "", task->summary ? task->summary : "",
+			 task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
+			 warn ? "sent" : "accepted");
+		set_report(telling, i,
+			   warn && task->final == TASK_SUCCESS ? TASK_WARNING : task->final,
+			   summary);
+	}
+}
+
+void
+tell_finished(const struct telling *telling)
+{
+	tell_logged(telling, report_finished);
+}
+
+/*
+ * A failed step ends the whole run without a last Finish, so the device keeps nothing: earlier
+ * tasks failed, too.
+ */
+static void
+report_failed(const struct telling *telling)
+{
+	const struct plan *plan = telling->plan;
+	char why[TASK_SUMMARY_MAX], summary[TASK_SUMMARY_MAX];
+	unsigned failing = plan_task_of_step(plan, telling->event->step);
+
+	failure_text(telling->daemon->config, telling->event, plan, why);
+	if (failing == plan->n_tasks)
+		failing = 0;
+	for (unsigned i = 0; i < plan->n_tasks; i++) {
+		if (plan->tasks[i].state != PLAN_SENT)
+			continue;
+		snprintf(summary, sizeof summary, "%s%.250s",
+			 i < failing   ? "sent, but never finished: "
+			 : i > failing ? "not run: "
+				       : "",
+			 why);
+		set_report(telling, i, i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary);
+	}
+}
+
+void
+tell_failed(const struct telling *telling)
+{
+	if (has_task_in(telling->plan, PLAN_SENT))
+		tell_logged(telling, report_failed);
+	else /* compilation has said all there is to say */
+		tell_compiled(telling);
+}

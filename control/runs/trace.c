@@ -1,0 +1,209 @@
+#include "control/runs/trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/runs/trace_text.h"
+
+enum { POLL_RECORDS = 32 };
+
+struct trace {
+	uint32_t device;
+	uint64_t first_us;    /* of the first record; 0: none yet */
+	unsigned first, used; /* a ring */
+	uint64_t lost;
+	struct trace *next;
+	struct trace_record records[TRACE_KEPT];
+};
+
+struct traces {
+	struct dataplane *dp;
+	struct trace *all;
+	/* Devices whose end could not be posted: tried again. */
+	uint32_t ending[TRACED_MAX];
+	unsigned n_ending;
+};
+
+struct traces *
+traces_new(struct dataplane *dp)
+{
+	struct traces *traces = calloc(1, sizeof *traces);
+
+	if (traces)
+		traces->dp = dp;
+	return traces;
+}
+
+static void
+free_trace(struct trace *trace)
+{
+	explicit_bzero(trace, sizeof *trace);
+	free(trace);
+}
+
+void
+traces_free(struct traces *traces)
+{
+	if (!traces)
+		return;
+	while (traces->all)
+		traces_stop(traces, traces->all);
+	free(traces);
+}
+
+static bool
+is_traced(const struct traces *traces, uint32_t device)
+{
+	for (const struct trace *trace = traces->all; trace; trace = trace->next)
+		if (trace->device == device)
+			return true;
+	return false;
+}
+
+/* Ends that wait: posted now, or dropped when the device is traced anew. */
+static void
+end_waiting(struct traces *traces)
+{
+	for (unsigned i = 0; i < traces->n_ending;) {
+		uint32_t device = traces->ending[i];
+
+		if (is_traced(traces, device) ||
+		    dataplane_trace(traces->dp, device, false) != -EAGAIN)
+			traces->ending[i] = traces->ending[--traces->n_ending];
+		else
+			i++;
+	}
+}
+
+struct trace *
+traces_start(struct traces *traces, uint32_t device, int *error)
+{
+	struct trace *trace = calloc(1, sizeof *trace);
+
+	if (!trace) {
+		*error = -ENOMEM;
+		return NULL;
+	}
+	end_waiting(traces);
+	*error = dataplane_trace(traces->dp, device, true);
+	if (*error) {
+		/* Some workers may have heard of it. */
+		if (*error == -EAGAIN && !is_traced(traces, device) &&
+		    traces->n_ending < TRACED_MAX)
+			traces->ending[traces->n_ending++] = device;
+		free(trace);
+		return NULL;
+	}
+	trace->device = device;
+	trace->next = traces->all;
+	traces->all = trace;
+	return trace;
+}
+
+void
+traces_stop(struct traces *traces, struct trace *trace)
+{
+	uint32_t device = trace->device;
+	struct trace **at = &traces->all;
+
+	while (*at != trace)
+		at = &(*at)->next;
+	*at = trace->next;
+	free_trace(trace);
+	if (!is_traced(traces, device) && traces->n_ending < TRACED_MAX)
+		traces->ending[traces->n_ending++] = device;
+	end_waiting(traces);
+}
+
+/* --- records --- */
+
+static void
+keep(struct trace *trace, const struct trace_record *record)
+{
+	if (trace->used == TRACE_KEPT) {
+		trace->lost++;
+		return;
+	}
+	if (!trace->first_us)
+		trace->first_us = record->time_us;
+	trace->records[(trace->first + trace->used++) % TRACE_KEPT] = *record;
+}
+
+unsigned
+traces_poll(struct traces *traces)
+{
+	struct trace_record records[POLL_RECORDS];
+	unsigned n, all = 0;
+
+	end_waiting(traces);
+	while ((n = dataplane_trace_take(traces->dp, records, POLL_RECORDS))) {
+		for (unsigned i = 0; i < n; i++)
+			for (struct trace *trace = traces->all; trace; trace = trace->next)
+				if (trace->device == records[i].device)
+					keep(trace, &records[i]);
+		explicit_bzero(records, n * sizeof records[0]);
+		all += n;
+	}
+	return all;
+}
+
+/* --- showing --- */
+
+static uint64_t
+since_first(const struct trace *trace, const struct trace_record *record)
+{
+	/* Workers' clocks are one, but their records come in turn. */
+	return record->time_us > trace->first_us ? record->time_us - trace->first_us : 0;
+}
+
+/* Forgets the oldest record. */
+static void
+forget(struct trace *trace)
+{
+	explicit_bzero(&trace->records[trace->first], sizeof trace->records[0]);
+	trace->first = (trace->first + 1) % TRACE_KEPT;
+	trace->used--;
+}
+
+unsigned
+trace_format(struct trace *trace, trace_payload_formatter *formatter, void *ctx, struct text *out)
+{
+	unsigned n = trace->used;
+
+	while (trace->used) {
+		const struct trace_record *record = &trace->records[trace->first];
+		uint64_t us = since_first(trace, record);
+
+		text_printf(out, "+%llu.%06llu s  ", (unsigned long long)(us / 1000000),
+			    (unsigned long long)(us % 1000000));
+		trace_text_put(record, formatter, ctx, out);
+		text_put(out, "\n", 1);
+		forget(trace);
+	}
+	if (trace->lost)
+		text_printf(out, "%llu messages are missing here: there were too many at once\n",
+			    (unsigned long long)trace->lost);
+	trace->lost = 0;
+	return n;
+}
+
+json_t *
+trace_json(struct trace *trace, trace_payload_formatter *formatter, void *ctx)
+{
+	json_t *array = json_array();
+
+	while (trace->used) {
+		const struct trace_record *record = &trace->records[trace->first];
+		struct text line;
+
+		text_init(&line);
+		trace_text_put(record, formatter, ctx, &line);
+		json_array_append_new(array, json_pack("{s:I, s:s}", "t_us",
+						       (json_int_t)since_first(trace, record),
+						       "line", text_str(&line)));
+		text_fini(&line);
+		forget(trace);
+	}
+	return array;
+}

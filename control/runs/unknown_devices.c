@@ -1,0 +1,131 @@
+#include "control/runs/unknown_devices.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "control/store/store.h"
+
+static uint32_t
+name_hash(const uint8_t *name, size_t len)
+{
+	uint32_t hash = 2166136261;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ name[i]) * 16777619;
+	return hash;
+}
+
+static unsigned
+longest_silent(const struct unknowns *unknowns)
+{
+	unsigned oldest = 0;
+
+	for (unsigned i = 1; i < UNKNOWNS_MAX; i++)
+		if (unknowns->items[i].last_ms < unknowns->items[oldest].last_ms)
+			oldest = i;
+	return oldest;
+}
+
+static unsigned
+index_of(const struct unknowns *unknowns, const void *name, size_t len)
+{
+	uint32_t hash = name_hash(name, len);
+	unsigned i = 0;
+
+	while (i < unknowns->count &&
+	       (unknowns->hashes[i] != hash || unknowns->items[i].name_len != len ||
+		memcmp(unknowns->items[i].name, name, len) != 0))
+		i++;
+	return i;
+}
+
+static struct unknown *
+find_or_make(struct unknowns *unknowns, const uint8_t *name, size_t len, uint64_t now_ms)
+{
+	unsigned at = index_of(unknowns, name, len);
+
+	if (at < unknowns->count)
+		return &unknowns->items[at];
+	at = unknowns->count < UNKNOWNS_MAX ? unknowns->count++ : longest_silent(unknowns);
+	unknowns->hashes[at] = name_hash(name, len);
+	unknowns->items[at] = (struct unknown){ .name_len = (uint8_t)len, .first_ms = now_ms };
+	memcpy(unknowns->items[at].name, name, len);
+	return &unknowns->items[at];
+}
+
+static size_t
+cut(size_t len)
+{
+	return len < sizeof(((struct unknown *)0)->name) ? len
+							 : sizeof(((struct unknown *)0)->name);
+}
+
+void
+unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint64_t now_ms)
+{
+	struct unknown *unknown = find_or_make(unknowns, event->name, cut(event->name_len), now_ms);
+
+	address_format_peer(&event->peer, unknown->address);
+	unknown->last_ms = now_ms;
+	unknown->count++;
+	unknown->unkept = true;
+}
+
+void
+unknowns_load(struct unknowns *unknowns, const struct store_unknown *kept)
+{
+	struct unknown *unknown =
+		find_or_make(unknowns, kept->name, cut(kept->name_len), kept->first_ms);
+
+	snprintf(unknown->address, sizeof unknown->address, "%s", kept->address);
+	unknown->last_ms = kept->last_ms;
+	unknown->count = kept->count;
+}
+
+const struct unknown *
+unknowns_find(const struct unknowns *unknowns, const void *name, size_t len)
+{
+	unsigned at = index_of(unknowns, name, cut(len));
+
+	return at < unknowns->count ? &unknowns->items[at] : NULL;
+}
+
+void
+unknowns_remove(struct unknowns *unknowns, const void *name, size_t len)
+{
+	unsigned at = index_of(unknowns, name, cut(len));
+
+	if (at == unknowns->count)
+		return;
+	unknowns->count--;
+	unknowns->items[at] = unknowns->items[unknowns->count];
+	unknowns->hashes[at] = unknowns->hashes[unknowns->count];
+}
+
+void
+unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms)
+{
+	bool any = false;
+
+	if (!store || !unknowns || now_ms - unknowns->kept_ms < UNKNOWNS_KEEP_MS)
+		return;
+	unknowns->kept_ms = now_ms;
+	for (unsigned i = 0; i < unknowns->count; i++) {
+		struct unknown *unknown = &unknowns->items[i];
+		struct store_unknown kept = {
+			.name = unknown->name,
+			.name_len = unknown->name_len,
+			.address = unknown->address,
+			.first_ms = unknown->first_ms,
+			.last_ms = unknown->last_ms,
+			.count = unknown->count,
+		};
+
+		if (unknown->unkept)
+			store_put_unknown(store, &kept);
+		any |= unknown->unkept;
+		unknown->unkept = false;
+	}
+	if (any)
+		store_keep_unknowns(store, UNKNOWNS_MAX);
+}

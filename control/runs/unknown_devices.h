@@ -1,0 +1,45 @@
+/*
+ * unknown_devices.h - who asked and is not in the inventory: bounded, the longest silent one makes room.
+ *
+ * Owner: the daemon. Control thread. Allocates nothing after it was zeroed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/address.h"
+#include "dataplane/dataplane.h"
+
+struct store;
+struct store_unknown;
+
+enum {
+	UNKNOWNS_MAX = 1024,
+	UNKNOWNS_KEEP_MS = 1000, /* how often what was seen is handed to the store */
+};
+
+struct unknown {
+	uint8_t name[64]; /* endpoint name or identity, cut */
+	uint8_t name_len;
+	bool unkept;                    /* the store does not know of the last visit yet */
+	char address[ADDRESS_TEXT_MAX]; /* of the last visit */
+	uint64_t first_ms, last_ms;     /* wall clock */
+	uint64_t count;
+};
+
+struct unknowns {
+	struct unknown items[UNKNOWNS_MAX];
+	uint32_t hashes[UNKNOWNS_MAX]; /* of the names: one cache line tells 16 strangers apart */
+	unsigned count;
+	uint64_t kept_ms;
+};
+
+void unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint64_t now_ms);
+void unknowns_load(struct unknowns *unknowns, const struct store_unknown *kept);
+/* NULL: not there. */
+const struct unknown *unknowns_find(const struct unknowns *unknowns, const void *name, size_t len);
+void unknowns_remove(struct unknowns *unknowns, const void *name, size_t len);
+/* Hands over what was seen, now and then; `store` may be NULL. */
+void unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms);

@@ -1,0 +1,607 @@
+#include "control/socket/ctl_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/socket/ctl_listen.h"
+
+enum {
+	CTL_EVENTS = 16,
+	CTL_READ = 65536,
+	CTL_BACKLOG_FIRST = 16384,
+	/* Of all clients. The one furthest behind goes when another answer would exceed it. */
+	CTL_BACKLOG_TOTAL = 128 * 1024 * 1024,
+};
+
+/* What an event is about: a place in the low byte with the client's serial above, or one of these. */
+#define EVENT_LISTENER UINT64_MAX
+#define EVENT_WAKE     (UINT64_MAX - 1)
+
+struct ctl_client {
+	struct ctl_server *server;
+	int fd;          /* -1: the place is free */
+	uint64_t serial; /* tells an event of a former client of this place */
+	struct ucred peer;
+	struct ctl_reader reader;
+	int passed;   /* the descriptor that came with a request not yet served; -1: none */
+	uint8_t *out; /* answers not yet sent */
+	size_t out_len, out_sent, out_capacity;
+	json_t *held; /* a request that waits for the one that runs; NULL: none */
+	bool serving; /* its request runs */
+	bool ready;   /* the reader may hold a whole request, or one is held */
+	bool ended;   /* it sends no more; what it asked for is still answered */
+	bool gone;    /* found out while a handler ran */
+};
+
+struct ctl_server {
+	int epoll, listener, wake;
+	char *path;
+	ctl_handler *handler;
+	void *ctx;
+	bool running;                    /* ctl_server_run() does not nest */
+	bool aside;                      /* nor does ctl_server_run_aside() */
+	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
+	uint64_t serial;
+	size_t backlog; /* bytes in all clients' `out` */
+	struct ctl_client clients[CTL_CLIENTS_MAX];
+};
+
+/* --- set-up --- */
+
+static int
+watch(struct ctl_server *server, int op, int fd, uint32_t events, uint64_t about)
+{
+	struct epoll_event event = { .events = events, .data.u64 = about };
+
+	return epoll_ctl(server->epoll, op, fd, &event);
+}
+
+static int
+watch_own(struct ctl_server *server, char error[CTL_ERROR_MAX])
+{
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->epoll >= 0 && server->wake >= 0 &&
+	    watch(server, EPOLL_CTL_ADD, server->wake, EPOLLIN, EVENT_WAKE) == 0 &&
+	    watch(server, EPOLL_CTL_ADD, server->listener, EPOLLIN, EVENT_LISTENER) == 0)
+		return 0;
+	snprintf(error, CTL_ERROR_MAX, "epoll: %s", strerror(errno));
+	return -1;
+}
+
+struct ctl_server *
+ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *ctx,
+	       char error[CTL_ERROR_MAX])
+{
+	struct ctl_server *server = calloc(1, sizeof *server);
+
+	if (!server || !(server->path = strdup(path))) {
+		free(server);
+		snprintf(error, CTL_ERROR_MAX, "out of memory");
+		return NULL;
+	}
+	server->handler = handler;
+	server->ctx = ctx;
+	server->epoll = server->wake = -1;
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		server->clients[i].fd = -1;
+	server->listener = ctl_listen(path, group, error);
+	if (server->listener < 0) {
+		free(server->path);
+		free(server);
+		return NULL;
+	}
+	if (watch_own(server, error)) {
+		ctl_server_free(server);
+		return NULL;
+	}
+	return server;
+}
+
+int
+ctl_server_fd(const struct ctl_server *server)
+{
+	return server->epoll;
+}
+
+/* --- clients --- */
+
+static size_t
+backlog(const struct ctl_client *client)
+{
+	return client->out_len - client->out_sent;
+}
+
+static void
+drop_passed(struct ctl_client *client)
+{
+	if (client->passed >= 0)
+		close(client->passed);
+	client->passed = -1;
+}
+
+static void
+drop_out(struct ctl_client *client)
+{
+	client->server->backlog -= backlog(client);
+	if (client->out)
+		explicit_bzero(client->out, client->out_len);
+	free(client->out);
+	client->out = NULL;
+	client->out_len = client->out_sent = client->out_capacity = 0;
+}
+
+static void
+drop(struct ctl_client *client)
+{
+	if (client->fd < 0)
+		return;
+	/* Its handler still has it. */
+	if (client->serving) {
+		client->gone = true;
+		return;
+	}
+	close(client->fd); /* leaves the epoll set with it */
+	client->fd = -1;
+	ctl_reader_fini(&client->reader);
+	json_decref(client->held);
+	client->held = NULL;
+	drop_passed(client);
+	drop_out(client);
+}
+
+static struct ctl_client *
+free_place(struct ctl_server *server)
+{
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		if (server->clients[i].fd < 0)
+			return &server->clients[i];
+	return NULL;
+}
+
+static uint64_t
+about(const struct ctl_client *client)
+{
+	return client->serial << 8 | (uint64_t)(client - client->server->clients);
+}
+
+static void
+accept_clients(struct ctl_server *server)
+{
+	int fd;
+
+	while ((fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		struct ctl_client *client = free_place(server);
+		socklen_t len = sizeof client->peer;
+
+		if (client)
+			*client = (struct ctl_client){
+				.server = server, .fd = fd, .serial = ++server->serial, .passed = -1
+			};
+		if (!client || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &client->peer, &len) ||
+		    watch(server, EPOLL_CTL_ADD, fd, EPOLLIN, about(client))) {
+			close(fd);
+			if (client)
+				client->fd = -1;
+			continue;
+		}
+		ctl_reader_init(&client->reader);
+		client->reader.frame_max = CTL_REQUEST_MAX;
+	}
+}
+
+/* --- out --- */
+
+/* Of those that can be dropped; NULL: nobody is behind. */
+static struct ctl_client *
+furthest_behind(struct ctl_server *server)
+{
+	struct ctl_client *worst = NULL;
+
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (!client->serving && backlog(client) > (worst ? backlog(worst) : 0))
+			worst = client;
+	}
+	return worst;
+}
+
+/* Room for `len` bytes behind the backlog, which moves to the front. */
+static int
+reserve(struct ctl_client *client, size_t len)
+{
+	size_t pending = backlog(client);
+	size_t capacity = client->out_capacity ? client->out_capacity : CTL_BACKLOG_FIRST;
+	uint8_t *out = client->out;
+
+	if (client->out_capacity - client->out_len >= len)
+		return 0;
+	while (capacity < pending + len)
+		capacity *= 2;
+	/* Not realloc(): what it leaves behind would not be wiped. */
+	if (capacity > client->out_capacity)
+		out = malloc(capacity);
+	if (!out)
+		return -1;
+	if (pending)
+		memmove(out, client->out + client->out_sent, pending);
+	if (out == client->out) {
+		explicit_bzero(out + pending, client->out_len - pending);
+	} else if (client->out) {
+		explicit_bzero(client->out, client->out_len);
+		free(client->out);
+	}
+	client->out = out;
+	client->out_capacity = capacity;
+	client->out_len = pending;
+	client->out_sent = 0;
+	return 0;
+}
+
+/* Queues bytes behind what is not sent yet; -1 when the client is too far behind. */
+static int
+queue(struct ctl_client *client, const uint8_t *bytes, size_t len)
+{
+	struct ctl_server *server = client->server;
+
+	if (backlog(client) + len > CTL_BACKLOG_MAX)
+		return -1;
+	while (server->backlog + len > CTL_BACKLOG_TOTAL) {
+		struct ctl_client *worst = furthest_behind(server);
+
+		if (!worst || worst == client)
+			return -1;
+		drop(worst);
+	}
+	if (reserve(client, len))
+		return -1;
+	memcpy(client->out + client->out_len, bytes, len);
+	client->out_len += len;
+	server->backlog += len;
+	return 0;
+}
+
+/* Sends what the client takes now; -1 when it is gone. */
+static int
+flush(struct ctl_client *client)
+{
+	uint32_t events = client->ended ? 0 : EPOLLIN;
+
+	while (backlog(client)) {
+		ssize_t n =
+			ctl_send(client->fd, client->out + client->out_sent, backlog(client), -1);
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			return -1;
+		client->out_sent += (size_t)n;
+		client->server->backlog -= (size_t)n;
+	}
+	if (backlog(client))
+		events |= EPOLLOUT;
+	else
+		drop_out(client);
+	return watch(client->server, EPOLL_CTL_MOD, client->fd, events, about(client));
+}
+
+/* Takes the frame. 0; -1 when the client is too far behind; -EMSGSIZE when it is no frame: too large, or no memory. */
+static int
+send_frame(struct ctl_client *client, json_t *frame)
+{
+	size_t len;
+	uint8_t *bytes = frame ? ctl_frame_encode(frame, &len) : NULL;
+	int result = bytes ? queue(client, bytes, len) : -EMSGSIZE;
+
+	if (bytes)
+		explicit_bzero(bytes, len);
+	free(bytes);
+	json_decref(frame);
+	return result;
+}
+
+static int
+send_answer(struct ctl_client *client, const struct ctl_answer *answer)
+{
+	static const char too_large[] =
+		"the answer does not fit in a frame of 16 MiB: ask for less";
+	int result;
+
+	if (answer->want != CTL_WANT_NOTHING)
+		return send_frame(client,
+				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
+					    answer->want == CTL_WANT_READ ? "read" : "write",
+					    "word", answer->want_word));
+	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION,
+					      "exit", answer->exit, "text", answer->text, "error",
+					      answer->error, "result", answer->result));
+	if (result == -EMSGSIZE)
+		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
+						      CTL_REFUSED, "error", too_large));
+	return result;
+}
+
+bool
+ctl_progress(const struct ctl_request *request, const char *format, ...)
+{
+	struct ctl_client *client = request->client;
+	char text[CTL_PROGRESS_MAX];
+	va_list args;
+
+	if (!client)
+		return true;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	memcpy(client->server->progress, text, sizeof text);
+	if (!client->gone && flush(client) < 0)
+		client->gone = true;
+	/* Who is behind with the last line gets the next one, or the one after. */
+	if (!client->gone && !backlog(client) &&
+	    (send_frame(client, json_pack("{s:i, s:s}", "v", CTL_VERSION, "progress", text)) ||
+	     flush(client) < 0))
+		client->gone = true;
+	return !client->gone;
+}
+
+/* --- in --- */
+
+/* The file that came with the request, or a complaint. */
+static int
+take_file(struct ctl_client *client, struct ctl_request *request, const char **complaint)
+{
+	struct stat st;
+
+	request->fd = client->passed;
+	client->passed = -1;
+	if (request->fd < 0)
+		*complaint = "a request with \"fd\" carries a descriptor; this one has none";
+	else if (fstat(request->fd, &st) || !S_ISREG(st.st_mode))
+		*complaint = "a command's file must be a regular one; spool pipes and terminals";
+	else
+		return 0;
+	return -1;
+}
+
+/* The frame's fields, checked: 0 or -1 and a sentence. */
+static int
+read_request(struct ctl_client *client, const json_t *frame, struct ctl_request *request,
+	     const char **argv, const char **complaint)
+{
+	const json_t *words = json_object_get(frame, "argv");
+	const json_t *data = json_object_get(frame, "data");
+
+	if (!json_is_array(words) || !json_array_size(words) ||
+	    json_array_size(words) > CTL_ARGUMENTS_MAX) {
+		*complaint = "a request needs argv, an array of 1 to 64 strings";
+		return -1;
+	}
+	for (size_t i = 0; i < json_array_size(words); i++) {
+		argv[i] = json_string_value(json_array_get(words, i));
+		if (!argv[i]) {
+			*complaint = "a request's argv holds strings only";
+			return -1;
+		}
+	}
+	request->argc = (int)json_array_size(words);
+	request->argv = argv;
+	request->json = json_is_true(json_object_get(frame, "json"));
+	request->data = json_string_value(data);
+	request->data_len = json_string_length(data);
+	return json_is_true(json_object_get(frame, "fd")) ? take_file(client, request, complaint)
+							  : 0;
+}
+
+static void
+handle(struct ctl_client *client, const struct ctl_request *request, struct ctl_answer *answer)
+{
+	struct ctl_server *server = client->server;
+
+	client->serving = true;
+	server->handler(server->ctx, request, answer);
+	client->serving = false;
+	if (!server->aside)
+		server->progress[0] = '\0';
+}
+
+static int
+serve_frame(struct ctl_client *client, const json_t *frame)
+{
+	struct ctl_request request = { .peer = client->peer, .fd = -1, .client = client };
+	struct ctl_answer answer = { .exit = CTL_USAGE };
+	const char *argv[CTL_ARGUMENTS_MAX + 1] = { NULL };
+	const char *complaint;
+	int result;
+
+	if (read_request(client, frame, &request, argv, &complaint))
+		answer.error = strdup(complaint);
+	else
+		handle(client, &request, &answer);
+	if (request.fd >= 0)
+		close(request.fd);
+	drop_passed(client); /* unasked for */
+	result = client->gone ? -1 : send_answer(client, &answer);
+	free(answer.text);
+	free(answer.error);
+	json_decref(answer.result);
+	return result;
+}
+
+/* The client's next request into `held`. 1; 0: there is none; -1: garbage. */
+static int
+hold_next(struct ctl_client *client)
+{
+	return client->held ? 1 : ctl_reader_next(&client->reader, &client->held);
+}
+
+/* One request: the others of a client that sent many wait for the other clients. */
+static int
+serve_next(struct ctl_client *client)
+{
+	int got = hold_next(client);
+	json_t *frame = client->held;
+
+	client->held = NULL;
+	if (got == 1) {
+		got = serve_frame(client, frame);
+		json_decref(frame);
+	} else {
+		client->ready = false;
+	}
+	if (got < 0 || flush(client) < 0)
+		return -1;
+	return client->ended && !client->ready && !backlog(client) ? -1 : 0;
+}
+
+static int
+read_client(struct ctl_client *client)
+{
+	uint8_t bytes[CTL_READ];
+	int fd, result;
+	ssize_t n = ctl_receive(client->fd, bytes, sizeof bytes, &fd);
+
+	if (fd >= 0 && client->passed >= 0) {
+		close(fd); /* one at a time, or a client could use up all that we may have */
+		return -1;
+	}
+	if (fd >= 0)
+		client->passed = fd;
+	if (n < 0)
+		return n == -EAGAIN ? 0 : -1;
+	client->ready = true;
+	client->ended = n == 0;
+	result = ctl_reader_feed(&client->reader, bytes, (size_t)n);
+	explicit_bzero(bytes, (size_t)n);
+	return result;
+}
+
+static void
+take_event(struct ctl_client *client, uint32_t events)
+{
+	/* What it asked for already comes first. */
+	if ((events & EPOLLIN) && !client->ready && !client->ended) {
+		if (read_client(client) < 0)
+			drop(client);
+		return;
+	}
+	if (((events & (EPOLLERR | EPOLLHUP)) && !(events & EPOLLIN) && !client->ready) ||
+	    flush(client) < 0 || (client->ended && !client->ready && !backlog(client)))
+		drop(client);
+}
+
+static void
+take_events(struct ctl_server *server)
+{
+	struct epoll_event events[CTL_EVENTS];
+	int n = epoll_wait(server->epoll, events, CTL_EVENTS, 0);
+	uint64_t woken;
+
+	for (int i = 0; i < n; i++) {
+		uint64_t what = events[i].data.u64;
+		struct ctl_client *client = &server->clients[what % 256 % CTL_CLIENTS_MAX];
+
+		if (what == EVENT_LISTENER)
+			accept_clients(server);
+		else if (what == EVENT_WAKE)
+			(void)!read(server->wake, &woken, sizeof woken);
+		else if (client->fd >= 0 && client->serial == what >> 8)
+			take_event(client, events[i].events);
+	}
+}
+
+void
+ctl_server_run(struct ctl_server *server)
+{
+	static const uint64_t one = 1;
+	bool more = false;
+
+	if (server->running)
+		return;
+	server->running = true;
+	take_events(server);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (client->fd >= 0 && client->ready && serve_next(client) < 0)
+			drop(client);
+		more |= client->fd >= 0 && client->ready;
+	}
+	if (more)
+		(void)!write(server->wake, &one, sizeof one);
+	server->running = false;
+}
+
+/* Whether the held request may be served beside the one that runs. */
+static bool
+may_aside(const struct ctl_client *client, ctl_may *may)
+{
+	const json_t *words = json_object_get(client->held, "argv");
+	const char *argv[CTL_ARGUMENTS_MAX];
+	size_t n = json_array_size(words);
+
+	if (n > CTL_ARGUMENTS_MAX || json_is_true(json_object_get(client->held, "fd")))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		argv[i] = json_string_value(json_array_get(words, i));
+		if (!argv[i])
+			return false;
+	}
+	return n && may(client->server->ctx, (int)n, argv);
+}
+
+void
+ctl_server_run_aside(struct ctl_server *server, ctl_may *may)
+{
+	if (!server->running || server->aside)
+		return;
+	server->aside = true;
+	take_events(server);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (client->fd < 0 || !client->ready || client->serving)
+			continue;
+		if (hold_next(client) == 1 && !may_aside(client, may))
+			continue;
+		if (serve_next(client) < 0)
+			drop(client);
+	}
+	server->aside = false;
+}
+
+const char *
+ctl_server_progress(const struct ctl_server *server)
+{
+	return server->progress;
+}
+
+void
+ctl_server_free(struct ctl_server *server)
+{
+	if (!server)
+		return;
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		if (server->clients[i].fd < 0)
+			continue;
+		(void)flush(&server->clients[i]);
+		drop(&server->clients[i]);
+	}
+	if (server->epoll >= 0)
+		close(server->epoll);
+	if (server->wake >= 0)
+		close(server->wake);
+	close(server->listener);
+	unlink(server->path);
+	free(server->path);
+	free(server);
+}

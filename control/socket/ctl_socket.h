@@ -1,0 +1,82 @@
+/*
+ * ctl_socket.h - the control socket: takes requests, gives answers, never waits.
+ *
+ * A server has an epoll of its own, so that a loop watches one descriptor: ctl_server_fd() is readable when
+ * ctl_server_run() has work; it serves one request of a client a call, so that many of one do not keep the others waiting. Clients are bounded (CTL_CLIENTS_MAX); one that sends garbage, or does not read its answers,
+ * loses its connection and nobody else notices.
+ *
+ * Owner: the control loop. One thread. Allocates; does not block.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include <jansson.h>
+
+#include "control/socket/ctl_proto.h"
+
+enum { CTL_ERROR_MAX = 512, CTL_ARGUMENTS_MAX = 64, CTL_PROGRESS_MAX = 256 };
+
+struct ctl_client;
+
+/* Valid during the handler's call. */
+struct ctl_request {
+	int argc;
+	const char *const *argv;
+	bool json;        /* the client shows `result`, not `text` */
+	const char *data; /* what the client read for the command, for example a file; NULL: none */
+	size_t data_len;
+	struct ucred peer; /* who asks: for the log */
+	int fd; /* a regular file that the client opened for the command, closed after the
+		 * handler; -1: none */
+	struct ctl_client *client; /* for ctl_progress(); NULL: nobody to tell */
+};
+
+/* The command needs a file: the client opens it and asks again (ctl_proto.h). */
+enum ctl_want { CTL_WANT_NOTHING, CTL_WANT_READ, CTL_WANT_WRITE };
+
+/* Filled by the handler; the server frees it. All pointers may stay NULL. */
+struct ctl_answer {
+	int exit;       /* enum ctl_exit */
+	char *text;     /* malloc'ed, for people */
+	char *error;    /* malloc'ed, for people, goes to standard error */
+	json_t *result; /* a reference */
+	enum ctl_want want;
+	int want_word; /* which of argv names it; -1: standard input or output */
+};
+
+typedef void ctl_handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
+
+struct ctl_server;
+
+/*
+ * Listens at `path` with mode 0660, owned by `group` when it is not NULL. A stale socket file is replaced; one that somebody
+ * answers on, a path that is no socket, or an unknown group is an error: NULL and a sentence.
+ */
+struct ctl_server *ctl_server_new(const char *path, const char *group, ctl_handler *handler,
+				  void *ctx, char error[CTL_ERROR_MAX]);
+
+int ctl_server_fd(const struct ctl_server *server);
+void ctl_server_run(struct ctl_server *server);
+
+/*
+ * For handlers that take long, called now and then: serves what other clients ask for meanwhile, where `may` says so; the
+ * rest waits. What it lets in must not take long itself. Does nothing outside a handler.
+ */
+typedef bool ctl_may(void *ctx, int argc, const char *const *argv);
+void ctl_server_run_aside(struct ctl_server *server, ctl_may *may);
+/* How far the handler that takes long is, by its last ctl_progress(); "" before, and when none runs. */
+const char *ctl_server_progress(const struct ctl_server *server);
+
+/*
+ * Tells the client of the request that is being served how far it is: a line of up to CTL_PROGRESS_MAX - 1 bytes, UTF-8.
+ * Never waits: a client that is behind misses lines. False: it has gone, so nobody waits for the answer; a handler may go
+ * on all the same.
+ */
+bool ctl_progress(const struct ctl_request *request, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Sends what clients take at once, closes, and removes the socket. */
+void ctl_server_free(struct ctl_server *server);

@@ -1,0 +1,304 @@
+#include "control/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/store/store_private.h"
+
+/* ---- life ---- */
+
+/*
+ * One process a store: a lock on a file beside it, which goes with the process however that ends.
+ * Not on the store itself: closing any descriptor of that would drop SQLite's own locks.
+ */
+static int
+take_lock(struct store *store, char error[STORE_ERROR_MAX])
+{
+	const char *path = store->lock_path;
+	char owner[32] = "";
+	ssize_t len;
+
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock_fd < 0) {
+		len = -errno;
+		snprintf(error, STORE_ERROR_MAX,
+			 "%s: cannot open it: %s; check that the folder exists and owner and mode",
+			 path, strerror(errno));
+		return (int)len;
+	}
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		len = pread(store->lock_fd, owner, sizeof owner - 1, 0);
+		owner[len > 0 ? strcspn(owner, "\n") : 0] = 0;
+		snprintf(error, STORE_ERROR_MAX,
+			 "%s: in use by process %s; end that one first, or name another path",
+			 store->path, *owner ? owner : "(unknown)");
+		return -EBUSY;
+	}
+	/* Only for the sentence above: a full disk may leave it empty. */
+	len = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
+	if (ftruncate(store->lock_fd, 0) == 0)
+		(void)!pwrite(store->lock_fd, owner, (size_t)len, 0);
+	return 0;
+}
+
+static int
+read_next_device(struct store *store, char error[STORE_ERROR_MAX])
+{
+	const struct store_file *file = &store->inventory;
+	sqlite3_stmt *stmt =
+		store_file_prepare(file, "SELECT value FROM meta WHERE name = 'next_device'");
+	int code = stmt ? sqlite3_step(stmt) : sqlite3_extended_errcode(file->db);
+
+	if (code == SQLITE_ROW)
+		store->next_device = (uint32_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	if (code == SQLITE_ROW)
+		return 0;
+	return store_file_error(file, code == SQLITE_DONE ? SQLITE_CORRUPT : code, "read it",
+				error);
+}
+
+static int
+open_all(struct store *store, char error[STORE_ERROR_MAX])
+{
+	int code = take_lock(store, error);
+
+	if (code == 0)
+		code = store_file_open(&store->inventory, store->path, &store_inventory_schema,
+				       error);
+	if (code == 0)
+		code = read_next_device(store, error);
+	if (code == 0)
+		code = store_file_open(&store->reports, store->reports_path, &store_reports_schema,
+				       error);
+	if (code == 0)
+		code = store_writer_init(&store->writer, &store->reports, error);
+	if (code < 0)
+		return code;
+	code = store_change_init(&store->change, store, &store->inventory, error);
+	if (code < 0)
+		store_writer_fini(&store->writer);
+	return code;
+}
+
+static void
+release(struct store *store)
+{
+	sqlite3_close(store->reader);
+	store_file_close(&store->inventory);
+	store_file_close(&store->reports);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	id_set_fini(&store->present);
+	free(store->path);
+	free(store->reports_path);
+	free(store->lock_path);
+	free(store);
+}
+
+static char *
+with_suffix(const char *path, const char *suffix)
+{
+	char *name;
+
+	return asprintf(&name, "%s%s", path, suffix) < 0 ? NULL : name;
+}
+
+/* The folder of the store, one level: a first start by hand needs no preparation. */
+static void
+make_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash && slash != path ? strndup(path, (size_t)(slash - path)) : NULL;
+
+	if (folder)
+		mkdir(folder, 0700); /* whatever is wrong shows when the file is opened */
+	free(folder);
+}
+
+struct store *
+store_open(const char *path, char error[STORE_ERROR_MAX])
+{
+	struct store *store = calloc(1, sizeof *store);
+
+	if (!store) {
+		snprintf(error, STORE_ERROR_MAX, "%s: out of memory", path);
+		return NULL;
+	}
+	store->lock_fd = -1;
+	store->path = strdup(path);
+	store->reports_path = with_suffix(path, "-reports");
+	store->lock_path = with_suffix(path, ".lock");
+	if (!store->path || !store->reports_path || !store->lock_path) {
+		snprintf(error, STORE_ERROR_MAX, "%s: out of memory", path);
+		release(store);
+		return NULL;
+	}
+	make_folder(path);
+	if (open_all(store, error) < 0) {
+		release(store);
+		return NULL;
+	}
+	return store;
+}
+
+int
+store_start(struct store *store)
+{
+	int code = store_writer_start(&store->writer);
+
+	id_set_fini(&store->present);
+	store->present_known = false;
+	return code ? code : store_change_start(&store->change);
+}
+
+void
+store_close(struct store *store)
+{
+	if (!store)
+		return;
+	store_change_fini(&store->change);
+	store_writer_fini(&store->writer);
+	release(store);
+}
+
+/* ---- news ---- */
+
+void
+store_put_task(struct store *store, const struct store_task *task)
+{
+	struct news news = { .kind = NEWS_TASK, .task = task->number };
+	struct news_text text = { task->group, strlen(task->group), task->name };
+
+	store_writer_put(&store->writer, &news, &text);
+}
+
+void
+store_put_report(struct store *store, const struct store_report *report)
+{
+	struct news news = {
+		.kind = NEWS_REPORT,
+		.status = report->status,
+		.device = report->device,
+		.task = report->task,
+		.started_ms = report->started_ms,
+		.finished_ms = report->finished_ms,
+	};
+	struct news_text text = { report->summary, strlen(report->summary), report->log };
+
+	store_writer_put(&store->writer, &news, &text);
+}
+
+void
+store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstrap_ms, uint16_t format)
+{
+	struct news news = {
+		.kind = NEWS_VISIT,
+		.device = device,
+		.finished_ms = last_bootstrap_ms,
+		.format = format,
+	};
+
+	store_writer_put(&store->writer, &news, &(struct news_text){ 0 });
+}
+
+void
+store_put_unknown(struct store *store, const struct store_unknown *unknown)
+{
+	struct news news = {
+		.kind = NEWS_UNKNOWN,
+		.started_ms = unknown->first_ms,
+		.finished_ms = unknown->last_ms,
+		.count = unknown->count,
+	};
+	struct news_text text = { unknown->name, unknown->name_len, unknown->address };
+
+	store_writer_put(&store->writer, &news, &text);
+}
+
+void
+store_keep_unknowns(struct store *store, uint64_t newest)
+{
+	struct news news = { .kind = NEWS_KEEP, .count = newest };
+
+	store_writer_put(&store->writer, &news, &(struct news_text){ 0 });
+}
+
+int
+store_flush(struct store *store, unsigned wait_ms, void (*pump)(void *ctx), void *ctx,
+	    char error[STORE_ERROR_MAX])
+{
+	struct store_writer *writer = &store->writer;
+	uint64_t until = store_writer_hurry(writer);
+	uint64_t end = store_now_ms() + wait_ms;
+	int code;
+
+	while (!store_writer_wait(writer, until)) {
+		if (store_now_ms() >= end)
+			break;
+		if (pump)
+			pump(ctx);
+	}
+	pthread_mutex_lock(&writer->lock);
+	code = writer->written + writer->lost >= until ? 0 : -ETIMEDOUT;
+	if (code && writer->failure) {
+		code = writer->failure;
+		snprintf(error, STORE_ERROR_MAX, "%s", writer->error);
+	} else if (code) {
+		snprintf(error, STORE_ERROR_MAX,
+			 "%s: not all written within %u ms; the disk is slow, try again",
+			 store->reports_path, wait_ms);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	return code;
+}
+
+/* ---- what it is like ---- */
+
+static uint64_t
+file_bytes(const char *path)
+{
+	char log[4096];
+	struct stat stats;
+	uint64_t bytes = 0;
+
+	if (stat(path, &stats) == 0)
+		bytes += (uint64_t)stats.st_size;
+	snprintf(log, sizeof log, "%s-wal", path);
+	if (stat(log, &stats) == 0)
+		bytes += (uint64_t)stats.st_size;
+	return bytes;
+}
+
+void
+store_info(struct store *store, struct store_info *info)
+{
+	struct store_writer *writer = &store->writer;
+	struct store_change *change = &store->change;
+
+	*info = (struct store_info){ .path = store->path, .healthy = true };
+	info->bytes = file_bytes(store->path) + file_bytes(store->reports_path);
+	pthread_mutex_lock(&change->lock);
+	if (change->failing) {
+		info->healthy = false;
+		info->failing_since_ms = change->failing_since_ms;
+		snprintf(info->error, sizeof info->error, "%s", change->error);
+	}
+	pthread_mutex_unlock(&change->lock);
+	pthread_mutex_lock(&writer->lock);
+	info->queued = writer->put - writer->written - writer->lost;
+	info->written = writer->written;
+	info->lost = writer->lost;
+	if (writer->failure) {
+		info->healthy = false;
+		info->failing_since_ms = writer->failing_since_ms;
+		snprintf(info->error, sizeof info->error, "%s", writer->error);
+	}
+	pthread_mutex_unlock(&writer->lock);
+}

@@ -1,0 +1,151 @@
+/*
+ * store.h - what must outlive the process: devices, reports, who asked in vain. SQLite.
+ *
+ * Two files: PATH has the inventory, with the keys; PATH-reports has all news. SQLite lets one
+ * transaction write a file at a time, and the import of a million devices must not hold up the
+ * reports of those that bootstrap meanwhile. PATH.lock keeps a second process out, as long as the
+ * first one lives and no longer. All of mode 0600.
+ *
+ * Threads of the store's own are the only writers, so a slow disk or another process's lock never
+ * holds the control thread back. Operators' changes are transactions: store_change_commit() returns
+ * when they are durable, or says why they are not. Reports, visits and strangers are queued without
+ * waiting and written together at least every STORE_FLUSH_MS; what a crash can lose is that much.
+ * When the disk is full or the file is locked, the queue keeps what it can (STORE_QUEUE_MAX; beyond
+ * it the oldest reports, visits and strangers are lost and counted, never tasks), the writer tries
+ * again on its own, and commits fail with the reason.
+ *
+ * Life: store_open() -> store_load_*() -> store_start() -> { ... } -> store_close(), which writes
+ * what is queued. Everything belongs to the control thread. Allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/inventory/device_spec.h"
+
+enum {
+	STORE_ERROR_MAX = 512,
+	STORE_FLUSH_MS = 50,
+	STORE_QUEUE_MAX = 1 << 20,
+	STORE_SUMMARY_MAX = 320, /* TASK_SUMMARY_MAX */
+};
+
+struct store;
+
+/*
+ * Opens or makes the files, migrates an older schema (in one transaction), refuses a newer one, a
+ * file that is no store, and one that another process has open. NULL and a sentence (what, then the
+ * remedy).
+ */
+struct store *store_open(const char *path, char error[STORE_ERROR_MAX]);
+void store_close(struct store *store);
+/* Begins the writer's thread; call it after loading. 0 or -errno. */
+int store_start(struct store *store);
+
+/* A device as it is kept: its number is the inventory's and never used again. */
+struct store_device {
+	uint32_t id;
+	struct device_spec spec;
+	uint64_t last_bootstrap_ms; /* 0: never */
+	uint16_t format;            /* Content-Format used last; 0: none yet */
+};
+
+enum store_report_status { STORE_REPORT_REMOVED = 255 }; /* else enum task_status */
+
+struct store_report {
+	uint32_t device, task; /* numbers of the inventory, of store_task */
+	uint8_t status;
+	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
+	const char *summary;              /* never NULL */
+	const char *log;                  /* lines of the run's <log>, or NULL */
+};
+
+struct store_task {
+	uint32_t number; /* never used again */
+	const char *group, *name;
+};
+
+struct store_unknown {
+	const uint8_t *name; /* endpoint name or identity, maybe cut */
+	size_t name_len;
+	const char *address; /* of the last visit, as text */
+	uint64_t first_ms, last_ms, count;
+};
+
+/*
+ * Before store_start(), devices first. Devices and tasks come in the order of their numbers,
+ * unknowns in that of their last visits, reports in any; each once. Reports of devices that there
+ * are not are left out and removed. 0; -ECANCELED when `each` returned false; else -errno and a
+ * sentence.
+ */
+int store_load_devices(struct store *store, bool (*each)(void *ctx, const struct store_device *),
+		       void *ctx, char error[STORE_ERROR_MAX]);
+int store_load_tasks(struct store *store, bool (*each)(void *ctx, const struct store_task *),
+		     void *ctx, char error[STORE_ERROR_MAX]);
+int store_load_reports(struct store *store, bool (*each)(void *ctx, const struct store_report *),
+		       void *ctx, char error[STORE_ERROR_MAX]);
+int store_load_unknowns(struct store *store, bool (*each)(void *ctx, const struct store_unknown *),
+			void *ctx, char error[STORE_ERROR_MAX]);
+/* The number that the next new device gets: above all that were ever given. */
+uint32_t store_next_device(const struct store *store);
+
+/* ---- operators' changes ---- */
+
+/*
+ * One transaction at a time. Everything put is copied, and is written while more is put, in bounded
+ * memory (4 MB): who puts faster than the disk takes waits in put for room, about a millisecond.
+ * Nobody sees any of it before store_change_commit().
+ */
+struct store_change;
+/* NULL: before store_start(), or a change is open already. */
+struct store_change *store_change_begin(struct store *store);
+/*
+ * The first failure is kept and told by store_change_commit(). A device that is put again keeps its
+ * reports; the later of its last bootstraps counts, put here or by store_put_visit().
+ */
+void store_change_put_device(struct store_change *change, const struct store_device *device);
+/* And its reports, also those that are queued or come later. */
+void store_change_remove_device(struct store_change *change, uint32_t id);
+/* Written as news is, once the change is durable. */
+void store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len);
+void store_change_rollback(struct store_change *change);
+/*
+ * Waits until it is durable, at most `wait_ms`, calling pump(ctx) (or NULL) every millisecond or two
+ * so that the appliance goes on. 0, or -errno and a sentence; then nothing of it is in the file. When
+ * the time is over, the change is undone (-ETIMEDOUT); only where the disk is at its very end
+ * already, that is waited for. pump() must not begin a change.
+ */
+int store_change_commit(struct store_change *change, unsigned wait_ms, void (*pump)(void *ctx),
+			void *ctx, char error[STORE_ERROR_MAX]) __attribute__((warn_unused_result));
+
+/* ---- news, without waiting ---- */
+
+void store_put_task(struct store *store, const struct store_task *task);
+void store_put_report(struct store *store, const struct store_report *report);
+void store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstrap_ms,
+		     uint16_t format);
+void store_put_unknown(struct store *store, const struct store_unknown *unknown);
+/* Drops all unknowns but the `newest` that were there last. */
+void store_keep_unknowns(struct store *store, uint64_t newest);
+
+/* Waits until all news queued before is written. 0, or -errno and a sentence. */
+int store_flush(struct store *store, unsigned wait_ms, void (*pump)(void *ctx), void *ctx,
+		char error[STORE_ERROR_MAX]);
+
+/*
+ * The log of a report, malloc'ed, or NULL: kept in the file alone. Reads what is written: flush
+ * first.
+ */
+char *store_read_log(struct store *store, uint32_t task, uint32_t device);
+
+struct store_info {
+	const char *path;
+	uint64_t bytes;                 /* of the files and their write-ahead logs */
+	uint64_t queued, written, lost; /* news */
+	bool healthy;                   /* the last write went through */
+	char error[STORE_ERROR_MAX];    /* why not */
+	uint64_t failing_since_ms;      /* wall clock */
+};
+void store_info(struct store *store, struct store_info *info);

@@ -1,0 +1,193 @@
+#include "control/store/store_change.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "control/store/store_change_internal.h"
+
+enum { IDLE_MS = 1000 }; /* without a change: then what the last one left is seen to */
+
+/* ---- the thread: its loop, under the lock ---- */
+
+static void
+fail(struct store_change *change, int code)
+{
+	struct timespec ts;
+
+	if (change->result || change->wish == CHANGE_ROLLBACK)
+		return;
+	if (change->cancel) {
+		change->result = -ETIMEDOUT;
+		snprintf(change->error, sizeof change->error,
+			 "%s: the change was not saved in time and is undone; the disk is slow or "
+			 "another process holds the file locked; try again",
+			 change->file->path);
+	} else {
+		change->result =
+			store_file_error(change->file, code, "save the change", change->error);
+	}
+	if (!change->failing) {
+		clock_gettime(CLOCK_REALTIME, &ts);
+		change->failing_since_ms =
+			(uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	}
+	change->failing = true;
+}
+
+/* All that was put is executed: now the end of it, one way or the other. */
+static void
+finish(struct store_change *change)
+{
+	bool save = change->wish == CHANGE_COMMIT && !change->result && !change->cancel;
+	int code = SQLITE_OK;
+
+	if (change->wish == CHANGE_COMMIT && change->cancel)
+		fail(change, SQLITE_INTERRUPT);
+	change->finishing = true;
+	pthread_mutex_unlock(&change->lock);
+	if (save)
+		code = change_sql_commit(change);
+	pthread_mutex_lock(&change->lock);
+	if (code != SQLITE_OK)
+		fail(change, code);
+	else if (save)
+		change->failing = false;
+	change->unscrubbed |= save;
+	pthread_mutex_unlock(&change->lock);
+	change_sql_roll_back(change); /* nothing is left of a change that was committed */
+	pthread_mutex_lock(&change->lock);
+	change->done = true;
+}
+
+/* Whether the disk takes a change again, so that nobody need try one to learn it. */
+static void
+probe(struct store_change *change)
+{
+	int code;
+
+	pthread_mutex_unlock(&change->lock);
+	change->above = 0;
+	change->begun = false;
+	code = change_sql_commit(change);
+	change_sql_roll_back(change);
+	pthread_mutex_lock(&change->lock);
+	if (code == SQLITE_OK)
+		change->failing = false;
+}
+
+/*
+ * Removed and replaced keys stand in the write-ahead log until it is emptied. Another process that
+ * reads may hold that up: then the next time does it.
+ */
+static void
+scrub(struct store_change *change)
+{
+	pthread_mutex_unlock(&change->lock);
+	sqlite3_wal_checkpoint_v2(change->file->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	pthread_mutex_lock(&change->lock);
+	change->unscrubbed = false;
+}
+
+/* Waits for records or a wish. False: it is time to end. */
+static bool
+wait_for_work(struct store_change *change)
+{
+	for (;;) {
+		uint64_t until = store_now_ms() + IDLE_MS;
+		struct timespec ts = { (time_t)(until / 1000), (long)(until % 1000) * 1000000 };
+
+		if (change->open && !change->done &&
+		    (change->queue.chunks > 1 || change->wish != CHANGE_OPEN))
+			return true;
+		if (change->ending)
+			return false;
+		if (change->open || (!change->failing && !change->unscrubbed))
+			pthread_cond_wait(&change->wake, &change->lock);
+		else if (pthread_cond_timedwait(&change->wake, &change->lock, &ts) != ETIMEDOUT)
+			continue;
+		else if (change->failing)
+			probe(change);
+		else
+			scrub(change);
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct store_change *change = arg;
+
+	pthread_mutex_lock(&change->lock);
+	while (wait_for_work(change)) {
+		struct records taken = { 0 };
+		bool skip = change->result || change->cancel || change->wish == CHANGE_ROLLBACK;
+		int code = SQLITE_OK;
+
+		records_move(&taken, &change->queue, SIZE_MAX);
+		pthread_mutex_unlock(&change->lock);
+		if (!skip && taken.count)
+			code = change_sql_execute(change, &taken);
+		records_clear(&taken);
+		pthread_mutex_lock(&change->lock);
+		if (code != SQLITE_OK)
+			fail(change, code);
+		if (change->wish != CHANGE_OPEN && !change->queue.count)
+			finish(change);
+		pthread_cond_broadcast(&change->told);
+	}
+	pthread_mutex_unlock(&change->lock);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+int
+store_change_init(struct store_change *change, struct store *store, struct store_file *file,
+		  char error[STORE_ERROR_MAX])
+{
+	pthread_condattr_t attr;
+	int code;
+
+	*change = (struct store_change){ .store = store, .file = file };
+	pthread_mutex_init(&change->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&change->wake, &attr);
+	pthread_cond_init(&change->told, &attr);
+	pthread_condattr_destroy(&attr);
+	code = change_sql_prepare(change, error);
+	if (code < 0)
+		store_change_fini(change);
+	return code;
+}
+
+int
+store_change_start(struct store_change *change)
+{
+	int code = pthread_create(&change->thread, NULL, run, change);
+
+	change->started = code == 0;
+	return -code;
+}
+
+void
+store_change_fini(struct store_change *change)
+{
+	if (change->open)
+		store_change_rollback(change);
+	if (change->started) {
+		pthread_mutex_lock(&change->lock);
+		change->ending = true;
+		pthread_cond_signal(&change->wake);
+		pthread_mutex_unlock(&change->lock);
+		pthread_join(change->thread, NULL);
+	}
+	for (unsigned i = 0; i < SQL_CHANGE_COUNT; i++)
+		sqlite3_finalize(change->sql[i]);
+	records_clear(&change->queue);
+	records_clear(&change->after);
+	pthread_cond_destroy(&change->wake);
+	pthread_cond_destroy(&change->told);
+	pthread_mutex_destroy(&change->lock);
+}

@@ -1,0 +1,69 @@
+/*
+ * store_change.h - the thread that writes operators' changes while they are put.
+ *
+ * A change is one transaction on the inventory's file. What is put travels in records; the thread
+ * takes them a chunk at a time, so that an import of any length needs CHANGE_CHUNKS_MAX chunks of
+ * memory. Who puts faster than the disk takes waits for room; a disk that takes nothing for
+ * CHANGE_STALL_MS fails the change, so that nobody waits for long.
+ *
+ * Owner: the store. The control thread, but for the thread's own. Allocates.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "control/store/store_file.h"
+#include "control/store/store_records.h"
+
+enum {
+	CHANGE_CHUNKS_MAX = 64, /* 4 MB */
+	CHANGE_STALL_MS = 2000,
+	CHANGE_BUSY_MS = 2000, /* another process's lock on the file */
+};
+
+enum change_wish { CHANGE_OPEN, CHANGE_COMMIT, CHANGE_ROLLBACK };
+
+enum change_sql {
+	SQL_PUT_DEVICE,
+	SQL_REMOVE_DEVICE,
+	SQL_PUT_NEXT,
+	SQL_CHANGE_COUNT,
+};
+
+struct store_change {
+	struct store *store;
+	struct store_file *file;
+	pthread_t thread;
+	bool started;
+
+	/* Guarded by `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake, told;
+	struct records queue;
+	bool open, done, ending;
+	bool cancel;     /* the outcome is to be nothing */
+	bool finishing;  /* SQLite commits or undoes it: only it can tell how that ends, and an interrupt
+			  * would leave it half done */
+	enum change_wish wish;
+	int result; /* 0 or -errno: the first failure */
+	char error[STORE_ERROR_MAX];
+	bool unscrubbed; /* old keys may be in the write-ahead log */
+	bool failing;    /* the last commit failed */
+	uint64_t failing_since_ms;
+
+	/* The control thread's own. */
+	struct records after; /* news for when it is committed: devices gone, unknowns forgotten */
+
+	/* The thread's own. */
+	sqlite3_stmt *sql[SQL_CHANGE_COUNT];
+	bool begun;
+	uint32_t above; /* all devices that this change put */
+};
+
+/* The file is open. 0, or -errno and a sentence. */
+int store_change_init(struct store_change *change, struct store *store, struct store_file *file,
+		      char error[STORE_ERROR_MAX]);
+/* 0 or -errno. */
+int store_change_start(struct store_change *change);
+/* Rolls back what is open. */
+void store_change_fini(struct store_change *change);

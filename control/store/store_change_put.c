@@ -1,0 +1,245 @@
+/* An operator's change as the control thread sees it: begun, put, and durable or undone. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/inventory/setting_values.h"
+#include "control/store/store_change_internal.h"
+
+enum { PUMP_MS = 1 };
+
+/* Waits until the thread tells something, PUMP_MS at most. Under the lock. */
+static void
+wait_told(struct store_change *change)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += PUMP_MS * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&change->told, &change->lock, &ts);
+}
+
+struct store_change *
+store_change_begin(struct store *store)
+{
+	struct store_change *change = &store->change;
+
+	if (!change->started || change->open)
+		return NULL;
+	pthread_mutex_lock(&change->lock);
+	change->open = true;
+	change->done = change->cancel = change->finishing = false;
+	change->wish = CHANGE_OPEN;
+	change->result = 0;
+	pthread_mutex_unlock(&change->lock);
+	return change;
+}
+
+/* A change that takes no more: its end will be nothing. */
+static void
+give_up(struct store_change *change, int result, const char *why)
+{
+	if (change->result)
+		return;
+	change->result = result;
+	snprintf(change->error, sizeof change->error, "%s: cannot save the change: %s",
+		 change->file->path, why);
+}
+
+/* Room for an operation, or NULL: the change has failed. Takes the lock, and keeps it if so. */
+static struct change_op *
+add_op(struct store_change *change, size_t size)
+{
+	uint64_t end = store_now_ms() + CHANGE_STALL_MS;
+	struct change_op *op = NULL;
+
+	pthread_mutex_lock(&change->lock);
+	while (change->queue.chunks >= CHANGE_CHUNKS_MAX && !change->result) {
+		pthread_cond_signal(&change->wake);
+		wait_told(change);
+		if (store_now_ms() >= end && change->queue.chunks >= CHANGE_CHUNKS_MAX)
+			give_up(change, -ETIMEDOUT,
+				"the disk takes too long; look for what keeps it busy and try "
+				"again");
+	}
+	if (!change->result) {
+		op = records_add(&change->queue, size);
+		if (!op)
+			give_up(change, -ENOMEM, "out of memory; change less at once");
+	}
+	if (!op)
+		pthread_mutex_unlock(&change->lock);
+	return op;
+}
+
+static void
+op_added(struct store_change *change)
+{
+	bool full = change->queue.chunks > 1;
+
+	pthread_mutex_unlock(&change->lock);
+	if (full)
+		pthread_cond_signal(&change->wake);
+}
+
+void
+store_change_put_device(struct store_change *change, const struct store_device *device)
+{
+	const struct device_spec *spec = &device->spec;
+	const void *at[TEXT_COUNT] = {
+		spec->endpoint, spec->identity, spec->key_len ? spec->key : NULL,
+		spec->domain,   spec->groups,   spec->values
+	};
+	uint32_t len[TEXT_COUNT];
+	struct change_op *op;
+	struct record record;
+	size_t size = 0, used = 0;
+
+	for (unsigned i = 0; i < TEXT_COUNT; i++) {
+		len[i] = !at[i]               ? NO_TEXT
+			 : i == TEXT_KEY      ? spec->key_len
+			 : i == TEXT_SETTINGS ? (uint32_t)setting_values_size(at[i])
+					      : (uint32_t)strlen(at[i]);
+		size += at[i] ? len[i] : 0;
+	}
+	op = add_op(change, sizeof *op + size);
+	if (!op)
+		return;
+	record = op->record;
+	*op = (struct change_op){
+		.record = record,
+		.kind = OP_PUT,
+		.key_is_hex = spec->key_is_hex,
+		.format = device->format,
+		.id = device->id,
+		.created_ms = spec->created_ms,
+		.last_bootstrap_ms = device->last_bootstrap_ms,
+	};
+	for (unsigned i = 0; i < TEXT_COUNT; i++) {
+		op->len[i] = len[i];
+		if (!at[i])
+			continue;
+		memcpy(op->bytes + used, at[i], len[i]);
+		used += len[i];
+	}
+	op_added(change);
+	if (device->id >= change->store->next_device)
+		change->store->next_device = device->id + 1;
+}
+
+/* News for when the change is through: until then nothing of it may show. */
+static void
+tell_later(struct store_change *change, const struct news *news, const uint8_t *name, size_t len)
+{
+	struct news *copy = records_add(&change->after, sizeof *copy + len);
+	struct record record;
+
+	if (!copy) {
+		pthread_mutex_lock(&change->lock);
+		give_up(change, -ENOMEM, "out of memory; change less at once");
+		pthread_mutex_unlock(&change->lock);
+		return;
+	}
+	record = copy->record;
+	*copy = *news;
+	copy->record = record;
+	copy->name_len = (uint32_t)len;
+	if (len)
+		memcpy(copy->text, name, len);
+}
+
+void
+store_change_remove_device(struct store_change *change, uint32_t id)
+{
+	struct change_op *op = add_op(change, sizeof *op);
+	struct record record;
+
+	if (!op)
+		return;
+	record = op->record;
+	*op = (struct change_op){ .record = record, .kind = OP_REMOVE, .id = id };
+	op_added(change);
+	tell_later(change, &(struct news){ .kind = NEWS_GONE, .device = id }, NULL, 0);
+}
+
+void
+store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len)
+{
+	tell_later(change, &(struct news){ .kind = NEWS_FORGET }, name, len);
+}
+
+static void
+tell_news(struct store_change *change)
+{
+	struct records_at at = { 0 };
+	const struct news *news;
+
+	while ((news = records_next(&change->after, &at))) {
+		struct news_text text = { news->text, news->name_len, NULL };
+
+		store_writer_put(&change->store->writer, news, &text);
+	}
+}
+
+static void
+close_change(struct store_change *change)
+{
+	records_clear(&change->after);
+	change->open = false;
+	pthread_cond_signal(&change->wake); /* the thread may have waited for this to be idle */
+}
+
+void
+store_change_rollback(struct store_change *change)
+{
+	pthread_mutex_lock(&change->lock);
+	change->wish = CHANGE_ROLLBACK;
+	change->cancel = true;
+	pthread_cond_signal(&change->wake);
+	/* Again and again: between two statements it interrupts nothing. */
+	while (!change->done) {
+		if (!change->finishing)
+			sqlite3_interrupt(change->file->db);
+		wait_told(change);
+	}
+	close_change(change);
+	pthread_mutex_unlock(&change->lock);
+}
+
+int
+store_change_commit(struct store_change *change, unsigned wait_ms, void (*pump)(void *ctx),
+		    void *ctx, char error[STORE_ERROR_MAX])
+{
+	uint64_t end = store_now_ms() + wait_ms;
+	int result;
+
+	pthread_mutex_lock(&change->lock);
+	change->wish = CHANGE_COMMIT;
+	pthread_cond_signal(&change->wake);
+	while (!change->done) {
+		wait_told(change);
+		pthread_mutex_unlock(&change->lock);
+		if (pump)
+			pump(ctx);
+		pthread_mutex_lock(&change->lock);
+		if (store_now_ms() < end || change->done || change->finishing)
+			continue;
+		change->cancel = true;
+		sqlite3_interrupt(change->file->db);
+	}
+	result = change->result;
+	if (result)
+		snprintf(error, STORE_ERROR_MAX, "%s", change->error);
+	pthread_mutex_unlock(&change->lock);
+	if (!result)
+		tell_news(change);
+	pthread_mutex_lock(&change->lock);
+	close_change(change);
+	pthread_mutex_unlock(&change->lock);
+	return result;
+}

@@ -1,0 +1,117 @@
+/* News moves from its table to those of reports and visits, in order of devices. */
+#include "control/store/store_writer.h"
+
+/* Rows of a transaction: no clock, so that a busy machine does not fall behind its own news. */
+enum {
+	FOLD_MIN = 2048,
+	FOLD_PACE = 3, /* as many times as rows came: one to move, one to delete, one ahead */
+	FOLD_DROP_STEP = 2048,
+};
+
+int
+store_fold_restore(struct store_writer *writer)
+{
+	sqlite3_stmt *stmt =
+		store_file_prepare(writer->file, "SELECT seq, device, task FROM news ORDER BY seq");
+	int code;
+
+	if (!stmt)
+		return sqlite3_extended_errcode(writer->file->db);
+	while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct recent_entry entry = {
+			.seq = sqlite3_column_int64(stmt, 0),
+			.device = (uint32_t)sqlite3_column_int64(stmt, 1),
+			.task = WRITER_VISIT,
+		};
+
+		if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
+			entry.task = (uint32_t)sqlite3_column_int64(stmt, 2);
+		if (recent_reserve(&writer->recent, 1) < 0) {
+			code = SQLITE_NOMEM;
+			break;
+		}
+		if (!writer->recent.count)
+			writer->dropped = entry.seq - 1;
+		recent_set(&writer->recent, &entry);
+		writer->next_seq = entry.seq + 1;
+	}
+	sqlite3_finalize(stmt);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+bool
+store_fold_wanted(const struct store_writer *writer)
+{
+	return writer->folding.entries || writer->recent.count >= writer->fold_at;
+}
+
+static int
+fold_entry(struct store_writer *writer, const struct recent_entry *entry)
+{
+	sqlite3_stmt *stmt = writer->sql[SQL_FOLD_REPORT];
+	int code;
+
+	if (id_set_has(&writer->gone, entry->device))
+		return SQLITE_OK;
+	if (entry->task == WRITER_VISIT)
+		stmt = writer->sql[SQL_FOLD_VISIT];
+	sqlite3_bind_int64(stmt, 1, entry->seq);
+	code = store_file_run(stmt);
+	if (code != SQLITE_OK || sqlite3_changes(writer->file->db) || entry->task == WRITER_VISIT)
+		return code;
+	stmt = writer->sql[SQL_FOLD_REMOVAL];
+	sqlite3_bind_int64(stmt, 1, (int64_t)entry->device << 31 | entry->task);
+	return store_file_run(stmt);
+}
+
+/* After all entries: the rows that they stood in. */
+static int
+drop_news(struct store_writer *writer, struct fold_progress *progress)
+{
+	sqlite3_stmt *stmt = writer->sql[SQL_DROP_NEWS];
+	int64_t end = progress->dropped + FOLD_DROP_STEP;
+
+	if (end > writer->folding.last_seq)
+		end = writer->folding.last_seq;
+	sqlite3_bind_int64(stmt, 1, end);
+	progress->dropped = end;
+	return store_file_run(stmt);
+}
+
+void
+store_fold_begin(struct store_writer *writer)
+{
+	writer->folding = writer->recent;
+	writer->recent = (struct recent){ 0 };
+	writer->folded = 0;
+	recent_sort(&writer->folding);
+}
+
+int
+store_fold_some(struct store_writer *writer, struct fold_progress *progress)
+{
+	const struct recent *folding = &writer->folding;
+	size_t want = FOLD_MIN + writer->slice.count * FOLD_PACE;
+	int code = SQLITE_OK;
+
+	for (size_t done = 0; done < want && code == SQLITE_OK; done++) {
+		if (progress->folded < folding->count) {
+			code = fold_entry(writer, &folding->entries[progress->folded++]);
+		} else if (progress->dropped < folding->last_seq) {
+			code = drop_news(writer, progress);
+			done += FOLD_DROP_STEP - 1;
+		} else {
+			break;
+		}
+	}
+	return code;
+}
+
+void
+store_fold_accept(struct store_writer *writer, const struct fold_progress *progress)
+{
+	writer->folded = progress->folded;
+	writer->dropped = progress->dropped;
+	if (writer->folded == writer->folding.count && writer->dropped == writer->folding.last_seq)
+		recent_fini(&writer->folding);
+}

@@ -1,0 +1,22 @@
+/*
+ * store_private.h - what the store is made of; for its own files and its tests.
+ */
+#pragma once
+
+#include "control/store/store.h"
+#include "control/store/store_change.h"
+#include "control/store/store_file.h"
+#include "control/store/store_recent.h"
+#include "control/store/store_writer.h"
+
+struct store {
+	char *path, *reports_path, *lock_path;
+	int lock_fd; /* held as long as the store is open */
+	struct store_file inventory, reports;
+	sqlite3 *reader; /* of the reports' file, for store_read_log(); NULL: not needed yet */
+	struct store_writer writer;
+	struct store_change change;
+	struct id_set present; /* while loading: devices that there are */
+	bool present_known;
+	uint32_t next_device;
+};

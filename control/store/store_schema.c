@@ -1,0 +1,88 @@
+/*
+ * The tables, as steps from each version to the next.
+ *
+ * Inventory and reports are two files, because SQLite lets one transaction write a file at a time:
+ * an import of a million devices must not hold up the reports of those that bootstrap meanwhile.
+ * It also keeps keys out of the file that is written most.
+ */
+#include "control/store/store_file.h"
+
+enum {
+	ID_INVENTORY = 0x43724469, /* "CrDi" */
+	ID_REPORTS = 0x43724472,   /* "CrDr" */
+};
+
+static const char *const inventory_steps[] = {
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES ('next_device', 0);"
+	/* last_bootstrap_ms, format: as of the last change; `visit` has what came later. */
+	"CREATE TABLE device ("
+	" id INTEGER PRIMARY KEY,"
+	" endpoint TEXT NOT NULL,"
+	" identity TEXT,"
+	" key BLOB,"
+	" key_is_hex INTEGER NOT NULL,"
+	" domain TEXT,"
+	" groups TEXT,"
+	" settings BLOB," /* setting_values.h */
+	" created_ms INTEGER NOT NULL,"
+	" last_bootstrap_ms INTEGER NOT NULL,"
+	" format INTEGER NOT NULL);",
+};
+
+/* A report's place: device * 2^31 + task. Its summary: a number of `summary`, or a text. */
+static const char *const reports_steps[] = {
+	"CREATE TABLE task (number INTEGER PRIMARY KEY, \"group\" TEXT NOT NULL,"
+	" name TEXT NOT NULL);"
+	"CREATE TABLE summary (id INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+	"CREATE TABLE report ("
+	" place INTEGER PRIMARY KEY,"
+	" status INTEGER NOT NULL,"
+	" started_ms INTEGER NOT NULL,"
+	" finished_ms INTEGER NOT NULL,"
+	" summary NOT NULL);"
+	"CREATE TABLE report_log (place INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+	"CREATE TABLE visit (device INTEGER PRIMARY KEY, last_ms INTEGER NOT NULL,"
+	" format INTEGER NOT NULL);"
+	"CREATE TABLE unknown ("
+	" name BLOB PRIMARY KEY,"
+	" address TEXT NOT NULL,"
+	" first_ms INTEGER NOT NULL,"
+	" last_ms INTEGER NOT NULL,"
+	" count INTEGER NOT NULL) WITHOUT ROWID;"
+	/*
+	 * Reports and visits on their way to their tables (store_recent.h). A visit has no task; its
+	 * format stands in summary.
+	 */
+	"CREATE TABLE news ("
+	" seq INTEGER PRIMARY KEY,"
+	" device INTEGER NOT NULL,"
+	" task INTEGER,"
+	" status INTEGER NOT NULL,"
+	" started_ms INTEGER NOT NULL,"
+	" finished_ms INTEGER NOT NULL,"
+	" summary NOT NULL);",
+};
+
+/* Removed keys are overwritten; what was acknowledged is on the disk, not in its cache. */
+const struct store_schema store_inventory_schema = {
+	.what = "inventory",
+	.application_id = ID_INVENTORY,
+	.pragmas = "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16384;",
+	.steps = inventory_steps,
+	.n_steps = sizeof inventory_steps / sizeof inventory_steps[0],
+};
+
+/*
+ * No secrets in here. A loss of power may take the last seconds of reports (NORMAL does not wait
+ * for the disk at each commit), the end of the process takes nothing that was written.
+ */
+const struct store_schema store_reports_schema = {
+	.what = "reports",
+	.application_id = ID_REPORTS,
+	.pragmas = "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768;"
+		   "PRAGMA wal_autocheckpoint=0;" /* store_checkpoint.h */
+		   "PRAGMA journal_size_limit=67108864;",
+	.steps = reports_steps,
+	.n_steps = sizeof reports_steps / sizeof reports_steps[0],
+};

@@ -1,0 +1,467 @@
+#include "control/store/store_writer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define NEVER UINT64_MAX
+
+static const char *const texts[SQL_COUNT] = {
+	[SQL_PUT_TASK] = "INSERT OR REPLACE INTO task VALUES (?1, ?2, ?3)",
+	[SQL_PUT_SUMMARY] = "INSERT INTO summary VALUES (?1, ?2)",
+	[SQL_ADD_NEWS] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2)",
+	[SQL_DROP_LOG] = "DELETE FROM report_log WHERE place = ?1",
+	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_DROP_UNKNOWN] = "DELETE FROM unknown WHERE name = ?1",
+	[SQL_KEEP_UNKNOWNS] = "DELETE FROM unknown WHERE name NOT IN"
+			      " (SELECT name FROM unknown ORDER BY last_ms DESC LIMIT ?1)",
+	[SQL_DROP_REPORTS] = "DELETE FROM report WHERE place BETWEEN ?1 AND ?2",
+	[SQL_DROP_LOGS] = "DELETE FROM report_log WHERE place BETWEEN ?1 AND ?2",
+	[SQL_DROP_VISIT] = "DELETE FROM visit WHERE device = ?1",
+	[SQL_FOLD_REPORT] = "INSERT OR REPLACE INTO report SELECT (device << 31) | task, status,"
+			    " started_ms, finished_ms, summary FROM news"
+			    " WHERE seq = ?1 AND status <> 255", /* STORE_REPORT_REMOVED */
+	[SQL_FOLD_REMOVAL] = "DELETE FROM report WHERE place = ?1",
+	[SQL_FOLD_VISIT] = "INSERT OR REPLACE INTO visit SELECT device, finished_ms, summary"
+			   " FROM news WHERE seq = ?1",
+	[SQL_DROP_NEWS] = "DELETE FROM news WHERE seq <= ?1",
+};
+
+uint64_t
+store_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static uint64_t
+wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- each kind of news ---- */
+
+static const char *
+more_of(const struct news *news)
+{
+	return news->text + news->name_len + 1;
+}
+
+static int64_t
+place_of(uint32_t device, uint32_t task)
+{
+	return (int64_t)device << 31 | task;
+}
+
+static int
+write_task(struct store_writer *writer, const struct news *news)
+{
+	sqlite3_stmt *stmt = writer->sql[SQL_PUT_TASK];
+
+	sqlite3_bind_int64(stmt, 1, news->task);
+	sqlite3_bind_text(stmt, 2, news->text, (int)news->name_len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 3, more_of(news), (int)news->more_len, SQLITE_STATIC);
+	return store_file_run(stmt);
+}
+
+/* The number of a summary, now kept if there is room; 0: it stands in the report. */
+static int
+intern(struct store_writer *writer, const char *summary, unsigned *id)
+{
+	sqlite3_stmt *stmt = writer->sql[SQL_PUT_SUMMARY];
+
+	*id = summaries_find(&writer->summaries, summary);
+	if (*id)
+		return SQLITE_OK;
+	*id = summaries_add(&writer->summaries, summary);
+	if (!*id)
+		return SQLITE_OK;
+	sqlite3_bind_int64(stmt, 1, *id);
+	sqlite3_bind_text(stmt, 2, summary, -1, SQLITE_STATIC);
+	return store_file_run(stmt);
+}
+
+static int
+write_log(struct store_writer *writer, const struct news *news)
+{
+	sqlite3_stmt *stmt = writer->sql[news->has_more ? SQL_PUT_LOG : SQL_DROP_LOG];
+
+	if (!news->has_more && !writer->any_logs)
+		return SQLITE_OK;
+	sqlite3_bind_int64(stmt, 1, place_of(news->device, news->task));
+	if (news->has_more) {
+		writer->any_logs = true;
+		sqlite3_bind_text(stmt, 2, more_of(news), (int)news->more_len, SQLITE_STATIC);
+	}
+	return store_file_run(stmt);
+}
+
+/* Reports and visits. The row's number stays in the record until the transaction is through. */
+static int
+append_news(struct store_writer *writer, struct news *news)
+{
+	sqlite3_stmt *stmt = writer->sql[SQL_ADD_NEWS];
+	unsigned summary = news->format;
+	int code = SQLITE_OK;
+
+	news->seq = 0;
+	if (id_set_has(&writer->gone, news->device))
+		return SQLITE_OK;
+	if (news->kind == NEWS_REPORT)
+		code = intern(writer, news->text, &summary);
+	if (code == SQLITE_OK && news->kind == NEWS_REPORT)
+		code = write_log(writer, news);
+	if (code != SQLITE_OK)
+		return code;
+	news->seq = writer->next_seq++;
+	sqlite3_bind_int64(stmt, 1, news->seq);
+	sqlite3_bind_int64(stmt, 2, news->device);
+	if (news->kind == NEWS_VISIT)
+		sqlite3_bind_null(stmt, 3);
+	else
+		sqlite3_bind_int64(stmt, 3, news->task);
+	sqlite3_bind_int64(stmt, 4, news->status);
+	sqlite3_bind_int64(stmt, 5, (int64_t)news->started_ms);
+	sqlite3_bind_int64(stmt, 6, (int64_t)news->finished_ms);
+	if (summary || news->kind == NEWS_VISIT)
+		sqlite3_bind_int64(stmt, 7, summary);
+	else
+		sqlite3_bind_text(stmt, 7, news->text, (int)news->name_len, SQLITE_STATIC);
+	return store_file_run(stmt);
+}
+
+static int
+write_unknown(struct store_writer *writer, const struct news *news)
+{
+	sqlite3_stmt *stmt = writer->sql[SQL_PUT_UNKNOWN];
+
+	sqlite3_bind_blob(stmt, 1, news->text, (int)news->name_len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, more_of(news), (int)news->more_len, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, (int64_t)news->started_ms);
+	sqlite3_bind_int64(stmt, 4, (int64_t)news->finished_ms);
+	sqlite3_bind_int64(stmt, 5, (int64_t)news->count);
+	return store_file_run(stmt);
+}
+
+/* What comes of it later is dropped; what is in `news` already is not folded. */
+static int
+drop_device(struct store_writer *writer, const struct news *news)
+{
+	static const enum writer_sql ranges[] = { SQL_DROP_REPORTS, SQL_DROP_LOGS };
+	sqlite3_stmt *stmt = writer->sql[SQL_DROP_VISIT];
+	int code;
+
+	if (id_set_add(&writer->gone, news->device) < 0)
+		return SQLITE_NOMEM;
+	sqlite3_bind_int64(stmt, 1, news->device);
+	code = store_file_run(stmt);
+	for (unsigned i = 0; code == SQLITE_OK && i < 2; i++) {
+		stmt = writer->sql[ranges[i]];
+		sqlite3_bind_int64(stmt, 1, place_of(news->device, 0));
+		sqlite3_bind_int64(stmt, 2, place_of(news->device, INT32_MAX));
+		code = store_file_run(stmt);
+	}
+	return code;
+}
+
+static int
+write_news(struct store_writer *writer, struct news *news)
+{
+	sqlite3_stmt *stmt;
+
+	switch ((enum news_kind)news->kind) {
+	case NEWS_TASK:
+		return write_task(writer, news);
+	case NEWS_REPORT:
+	case NEWS_VISIT:
+		return append_news(writer, news);
+	case NEWS_UNKNOWN:
+		return write_unknown(writer, news);
+	case NEWS_GONE:
+		return drop_device(writer, news);
+	case NEWS_FORGET:
+		stmt = writer->sql[SQL_DROP_UNKNOWN];
+		sqlite3_bind_blob(stmt, 1, news->text, (int)news->name_len, SQLITE_STATIC);
+		return store_file_run(stmt);
+	case NEWS_KEEP:
+		stmt = writer->sql[SQL_KEEP_UNKNOWNS];
+		sqlite3_bind_int64(stmt, 1, (int64_t)news->count);
+		return store_file_run(stmt);
+	}
+	return SQLITE_MISUSE;
+}
+
+/* ---- a transaction ---- */
+
+static int
+write_slice(struct store_writer *writer, struct fold_progress *progress)
+{
+	struct records_at at = { 0 };
+	struct news *news;
+	int code = store_file_exec(writer->file, "BEGIN IMMEDIATE");
+
+	while (code == SQLITE_OK && (news = records_next(&writer->slice, &at)))
+		code = write_news(writer, news);
+	if (code == SQLITE_OK && writer->folding.entries)
+		code = store_fold_some(writer, progress);
+	if (code == SQLITE_OK)
+		code = store_file_exec(writer->file, "COMMIT");
+	return code;
+}
+
+/* SQLite's, after each commit. */
+static int
+note_pages(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	((struct store_writer *)ctx)->log_pages = pages;
+	return SQLITE_OK;
+}
+
+static void
+shorten_log(struct store_writer *writer)
+{
+	if (store_checkpoint_tell(&writer->checkpoint, writer->log_pages))
+		sqlite3_wal_checkpoint_v2(writer->file->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+					  NULL);
+}
+
+/* It is written: the rows of reports and visits are to be folded some day. */
+static void
+remember_slice(struct store_writer *writer)
+{
+	struct records_at at = { 0 };
+	const struct news *news;
+
+	while ((news = records_next(&writer->slice, &at))) {
+		struct recent_entry entry = { news->device, news->task, news->seq };
+
+		if (news->kind != NEWS_REPORT && news->kind != NEWS_VISIT)
+			continue;
+		if (news->kind == NEWS_VISIT)
+			entry.task = WRITER_VISIT;
+		if (entry.seq)
+			recent_set(&writer->recent, &entry);
+	}
+}
+
+/* SQLite's result. The slice is as it was when it fails. */
+static int
+transact(struct store_writer *writer)
+{
+	unsigned summaries = writer->summaries.count;
+	struct fold_progress progress;
+	int code;
+
+	if (!writer->folding.entries && store_fold_wanted(writer))
+		store_fold_begin(writer);
+	if (recent_reserve(&writer->recent, writer->slice.count) < 0)
+		return SQLITE_NOMEM;
+	progress = (struct fold_progress){ writer->folded, writer->dropped };
+	code = write_slice(writer, &progress);
+	if (code != SQLITE_OK) {
+		if (!sqlite3_get_autocommit(writer->file->db))
+			store_file_exec(writer->file, "ROLLBACK");
+		summaries_cut(&writer->summaries, summaries);
+		return code;
+	}
+	remember_slice(writer);
+	if (writer->folding.entries)
+		store_fold_accept(writer, &progress);
+	shorten_log(writer);
+	return SQLITE_OK;
+}
+
+/* ---- the thread ---- */
+
+/* When there is something to write; NEVER: nothing. Under the lock, as all up to run(). */
+static uint64_t
+due_ms(const struct store_writer *writer)
+{
+	size_t queued = writer->kept.count + writer->queue.count;
+
+	if (writer->retry_ms)
+		return writer->retry_ms;
+	if (queued && (writer->urgent || writer->ending || queued >= WRITER_SLICE))
+		return 0;
+	if (queued)
+		return writer->first_ms + WRITER_WAIT_MS;
+	if (!writer->ending && store_fold_wanted(writer))
+		return writer->first_ms + WRITER_WAIT_MS;
+	return NEVER;
+}
+
+static void
+sleep_until(struct store_writer *writer, uint64_t due)
+{
+	struct timespec ts = { (time_t)(due / 1000), (long)(due % 1000) * 1000000 };
+
+	if (due == NEVER)
+		pthread_cond_wait(&writer->wake, &writer->lock);
+	else
+		pthread_cond_timedwait(&writer->wake, &writer->lock, &ts);
+}
+
+/* Takes a slice, unless one is to be tried again. False: it is time to end. */
+static bool
+take_slice(struct store_writer *writer)
+{
+	for (;;) {
+		uint64_t due = due_ms(writer);
+		uint64_t now = store_now_ms();
+
+		if (writer->ending && due == NEVER)
+			return false;
+		if (writer->ending && writer->failure &&
+		    now >= writer->ending_ms + WRITER_LAST_TRIES_MS)
+			return false;
+		if (now >= due)
+			break;
+		sleep_until(writer, due);
+	}
+	if (writer->slice.count)
+		return true;
+	records_move(&writer->slice, &writer->kept, SIZE_MAX);
+	records_move(&writer->slice, &writer->queue, WRITER_SLICE);
+	if (!writer->queue.count)
+		writer->urgent = false;
+	writer->first_ms = store_now_ms();
+	return true;
+}
+
+static void
+settle(struct store_writer *writer, int code)
+{
+	if (code == SQLITE_OK) {
+		writer->written += writer->slice.count;
+		writer->failure = 0;
+		writer->retry_ms = 0;
+		writer->back_off_ms = WRITER_RETRY_MIN_MS;
+		records_clear(&writer->slice);
+	} else {
+		if (!writer->failure)
+			writer->failing_since_ms = wall_ms();
+		writer->failure =
+			store_file_error(writer->file, code, "write the news", writer->error);
+		writer->retry_ms = store_now_ms() + writer->back_off_ms;
+		writer->back_off_ms *= 2;
+		if (writer->back_off_ms > WRITER_RETRY_MAX_MS)
+			writer->back_off_ms = WRITER_RETRY_MAX_MS;
+	}
+	pthread_cond_broadcast(&writer->done);
+}
+
+static void *
+run(void *arg)
+{
+	struct store_writer *writer = arg;
+
+	pthread_mutex_lock(&writer->lock);
+	while (take_slice(writer)) {
+		int code;
+
+		pthread_mutex_unlock(&writer->lock);
+		code = transact(writer);
+		pthread_mutex_lock(&writer->lock);
+		settle(writer, code);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static int
+prepare_all(struct store_writer *writer)
+{
+	sqlite3_stmt *any = store_file_prepare(writer->file, "SELECT 1 FROM report_log LIMIT 1");
+	int code = any ? sqlite3_step(any) : sqlite3_extended_errcode(writer->file->db);
+
+	sqlite3_finalize(any);
+	writer->any_logs = code == SQLITE_ROW;
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		return code;
+	for (unsigned i = 0; i < SQL_COUNT; i++) {
+		writer->sql[i] = store_file_prepare(writer->file, texts[i]);
+		if (!writer->sql[i])
+			return sqlite3_extended_errcode(writer->file->db);
+	}
+	return SQLITE_OK;
+}
+
+int
+store_writer_init(struct store_writer *writer, struct store_file *file, char error[STORE_ERROR_MAX])
+{
+	pthread_condattr_t attr;
+	int code;
+
+	*writer = (struct store_writer){ .file = file,
+					 .queue_max = STORE_QUEUE_MAX,
+					 .back_off_ms = WRITER_RETRY_MIN_MS,
+					 .next_seq = 1,
+					 .fold_at = WRITER_FOLD_AT };
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&writer->wake, &attr);
+	pthread_cond_init(&writer->done, &attr);
+	pthread_condattr_destroy(&attr);
+	code = prepare_all(writer);
+	if (code == SQLITE_OK)
+		code = summaries_load(&writer->summaries, file);
+	if (code == SQLITE_OK)
+		code = store_fold_restore(writer);
+	if (code == SQLITE_OK)
+		return 0;
+	code = store_file_error(file, code, "read it", error);
+	store_writer_fini(writer);
+	return code;
+}
+
+int
+store_writer_start(struct store_writer *writer)
+{
+	int code = store_checkpoint_start(&writer->checkpoint, writer->file);
+
+	if (code < 0)
+		return code;
+	sqlite3_wal_hook(writer->file->db, note_pages, writer);
+	code = pthread_create(&writer->thread, NULL, run, writer);
+	writer->started = code == 0;
+	return -code;
+}
+
+void
+store_writer_fini(struct store_writer *writer)
+{
+	if (writer->started) {
+		pthread_mutex_lock(&writer->lock);
+		writer->ending = true;
+		writer->ending_ms = store_now_ms();
+		writer->back_off_ms = WRITER_RETRY_MIN_MS;
+		if (writer->retry_ms)
+			writer->retry_ms = 1;
+		pthread_cond_signal(&writer->wake);
+		pthread_mutex_unlock(&writer->lock);
+		pthread_join(writer->thread, NULL);
+	}
+	store_checkpoint_fini(&writer->checkpoint);
+	for (unsigned i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(writer->sql[i]);
+	records_clear(&writer->kept);
+	records_clear(&writer->queue);
+	records_clear(&writer->slice);
+	recent_fini(&writer->recent);
+	recent_fini(&writer->folding);
+	summaries_fini(&writer->summaries);
+	id_set_fini(&writer->gone);
+	pthread_cond_destroy(&writer->wake);
+	pthread_cond_destroy(&writer->done);
+	pthread_mutex_destroy(&writer->lock);
+}

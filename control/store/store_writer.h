@@ -1,0 +1,165 @@
+/*
+ * store_writer.h - the thread that writes news: reports, visits, strangers.
+ *
+ * News waits in a queue for at most WRITER_WAIT_MS, then a slice of it becomes one transaction:
+ * reports and visits appended to the table `news`, all else to its own place. When much has
+ * gathered in `news`, it is folded: moved in order of devices to `report` and `visit`, some rows
+ * in each transaction, so that no news waits for it. What ends in the middle begins anew: moving
+ * news twice changes nothing.
+ *
+ * A transaction that fails is tried again, later and later; meanwhile the queue grows to its bound
+ * and then loses its oldest reports, visits and strangers, never what else is in it.
+ *
+ * Owner: the store. Its functions are the control thread's (those of the queue: store_queue.c);
+ * rooms of the writer's, at the end, are its own thread's. Allocates.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "control/store/store_checkpoint.h"
+#include "control/store/store_file.h"
+#include "control/store/store_recent.h"
+#include "control/store/store_records.h"
+
+enum {
+	WRITER_SLICE = 8192,      /* records of a transaction, about: 20 ms */
+	WRITER_WAIT_MS = 30,      /* of STORE_FLUSH_MS; the rest is for writing */
+	WRITER_FOLD_AT = 1 << 18, /* entries; half a page of `report` each at 1,000,000 devices */
+	WRITER_RETRY_MIN_MS = 50,
+	WRITER_RETRY_MAX_MS = 2000,
+	WRITER_LAST_TRIES_MS = 1000, /* of store_close() on a disk that does not take it */
+	WRITER_SUMMARIES_MAX =
+		4096, /* kept once and named by number; others stand in each report */
+};
+
+/* In place of a task's number. */
+#define WRITER_VISIT UINT32_MAX
+
+enum news_kind {
+	NEWS_TASK,   /* name: group, more: name */
+	NEWS_REPORT, /* name: summary, more: log */
+	NEWS_VISIT,
+	NEWS_UNKNOWN, /* name, more: address */
+	NEWS_GONE,    /* a device was removed */
+	NEWS_FORGET,  /* an unknown was removed */
+	NEWS_KEEP,    /* the `count` unknowns seen last, no others */
+};
+
+struct news {
+	struct record record;
+	uint8_t kind, status;
+	uint16_t format;
+	uint32_t device, task;
+	uint32_t name_len, more_len;
+	bool has_more;
+	int64_t seq; /* the writer's: its row; 0: none */
+	uint64_t started_ms, finished_ms, count;
+	char text[]; /* name, NUL, more, NUL */
+};
+
+struct news_text {
+	const void *name;
+	size_t name_len;
+	const char *more; /* NULL: none */
+};
+
+/* Summaries by number and back. The writer's thread; before it begins, the loader. */
+struct summaries {
+	char **texts;    /* by id - 1; NULL: none */
+	uint16_t *index; /* open addressing, id */
+	unsigned count;
+	unsigned room; /* < WRITER_SUMMARIES_MAX in tests */
+};
+
+enum writer_sql {
+	SQL_PUT_TASK,
+	SQL_PUT_SUMMARY,
+	SQL_ADD_NEWS,
+	SQL_PUT_LOG,
+	SQL_DROP_LOG,
+	SQL_PUT_UNKNOWN,
+	SQL_DROP_UNKNOWN,
+	SQL_KEEP_UNKNOWNS,
+	SQL_DROP_REPORTS,
+	SQL_DROP_LOGS,
+	SQL_DROP_VISIT,
+	SQL_FOLD_REPORT,
+	SQL_FOLD_REMOVAL,
+	SQL_FOLD_VISIT,
+	SQL_DROP_NEWS,
+	SQL_COUNT,
+};
+
+struct store_writer {
+	struct store_file *file;
+	pthread_t thread;
+	bool started;
+	size_t queue_max; /* STORE_QUEUE_MAX, less in tests */
+
+	/* Guarded by `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake, done;
+	struct records kept, queue; /* `kept` is older: what the queue may not lose */
+	uint64_t first_ms;          /* since when the queue is not empty; monotonic */
+	uint64_t put, written, lost;
+	bool urgent, ending;
+	uint64_t ending_ms;
+	int failure;               /* -errno, 0: healthy */
+	uint64_t failing_since_ms; /* wall clock */
+	char error[STORE_ERROR_MAX];
+
+	/* The thread's own. */
+	sqlite3_stmt *sql[SQL_COUNT];
+	struct records slice;           /* taken, not yet written */
+	uint64_t retry_ms, back_off_ms; /* 0: the last transaction went through */
+	struct recent recent, folding;
+	size_t folded;   /* entries of `folding` that are in their tables */
+	int64_t dropped; /* news up to this is deleted */
+	int64_t next_seq;
+	size_t fold_at; /* WRITER_FOLD_AT, less in tests */
+	struct summaries summaries;
+	bool any_logs;
+	int log_pages; /* of the write-ahead log */
+	struct store_checkpoint checkpoint;
+	struct id_set gone;
+};
+
+/* The file is open. Restores what was not folded. 0, or -errno and a sentence. */
+int store_writer_init(struct store_writer *writer, struct store_file *file,
+		      char error[STORE_ERROR_MAX]);
+/* 0 or -errno. */
+int store_writer_start(struct store_writer *writer);
+/* Writes what is queued and ends the thread. */
+void store_writer_fini(struct store_writer *writer);
+
+/* Never waits. Without memory the news is lost and counted. */
+void store_writer_put(struct store_writer *writer, const struct news *news,
+		      const struct news_text *text);
+/* Has all that is queued written at once; gives what to wait for. */
+uint64_t store_writer_hurry(struct store_writer *writer);
+/* Waits a millisecond or two; true when it is written or lost. */
+bool store_writer_wait(struct store_writer *writer, uint64_t until);
+
+/* Rooms of the writer's: store_fold.c, store_summaries.c. Return SQLite's results. */
+int store_fold_restore(struct store_writer *writer);
+bool store_fold_wanted(const struct store_writer *writer);
+void store_fold_begin(struct store_writer *writer);
+/* Some rows, in a transaction; accepted when that went through. */
+struct fold_progress {
+	size_t folded;
+	int64_t dropped;
+};
+int store_fold_some(struct store_writer *writer, struct fold_progress *progress);
+void store_fold_accept(struct store_writer *writer, const struct fold_progress *progress);
+
+int summaries_load(struct summaries *summaries, const struct store_file *file);
+/* Its number; 0: not kept. */
+unsigned summaries_find(const struct summaries *summaries, const char *text);
+/* Keeps a new one: its number, or 0 when there is no room. */
+unsigned summaries_add(struct summaries *summaries, const char *text);
+/* Forgets those above `count`: their transaction failed. */
+void summaries_cut(struct summaries *summaries, unsigned count);
+void summaries_fini(struct summaries *summaries);
+
+uint64_t store_now_ms(void); /* monotonic */
