@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "control/commands/commands.h"
-#include "control/runs/events.h"
 #include "control/file_replace.h"
-#include "control/runs/restore.h"
 #include "control/log.h"
+#include "control/runs/events.h"
 #include "control/runs/reload.h"
+#include "control/runs/restore.h"
 #include "control/startup.h"
 
 enum {

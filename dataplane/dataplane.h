@@ -15,10 +15,10 @@
 
 #include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/counters.h"
-#include "dataplane/core/tables/directory.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/slow_lane.h"
 #include "dataplane/core/stack.h"
+#include "dataplane/core/tables/directory.h"
 
 enum {
 	DATAPLANE_PORTS_MAX = 16,

@@ -13,8 +13,8 @@
 
 #include <jansson.h>
 
-#include "control/socket/ctl_socket.h"
 #include "control/daemon.h"
+#include "control/socket/ctl_socket.h"
 #include "control/text.h"
 
 enum {

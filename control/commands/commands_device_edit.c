@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/runs/restore.h"
+#include "control/commands/show.h"
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
-#include "control/commands/show.h"
+#include "control/runs/restore.h"
 
 enum { CHANGES_MAX = 64 };
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/policy/profile.h"
 #include "control/commands/show.h"
+#include "control/policy/profile.h"
 
 /* ---- list ---- */
 

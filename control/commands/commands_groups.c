@@ -4,8 +4,8 @@
 
 #include "control/commands/command_settings.h"
 #include "control/commands/commands.h"
-#include "control/runs/group_devices.h"
 #include "control/commands/policy_edit.h"
+#include "control/runs/group_devices.h"
 
 static const struct setting_option options[] = {
 	{ "--description", "description", SETTING_TEXT },

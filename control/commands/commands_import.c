@@ -6,13 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/commands/show.h"
 #include "control/inventory/export.h"
 #include "control/inventory/import.h"
-#include "control/runs/restore.h"
+#include "control/inventory/setting_values.h"
 #include "control/runs/publish.h"
 #include "control/runs/reload.h"
-#include "control/inventory/setting_values.h"
-#include "control/commands/show.h"
+#include "control/runs/restore.h"
 
 enum {
 	PUMP_ROWS = 500,             /* between two looks at workers: well below a millisecond */

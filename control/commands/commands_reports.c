@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/runs/publish.h"
 #include "control/commands/show.h"
+#include "control/runs/publish.h"
 
 enum { FLUSH_WAIT_MS = 1000 };
 

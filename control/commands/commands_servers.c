@@ -4,8 +4,8 @@
 
 #include "control/commands/command_settings.h"
 #include "control/commands/commands.h"
-#include "control/policy/mask_template.h"
 #include "control/commands/policy_edit.h"
+#include "control/policy/mask_template.h"
 
 static const struct setting_option options[] = {
 	{ "--name", "name", SETTING_TEXT },

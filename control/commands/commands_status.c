@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "control/address.h"
-#include "control/log.h"
 #include "control/commands/show.h"
+#include "control/log.h"
 
 /* What busy turns spent in each step. */
 static json_t *

@@ -1,9 +1,9 @@
 /* The end of an edit: check, write, reload, or put back. */
 #include <string.h>
 
+#include "control/commands/policy_edit_internal.h"
 #include "control/file_replace.h"
 #include "control/log.h"
-#include "control/commands/policy_edit_internal.h"
 #include "control/runs/reload.h"
 
 /* The checks of a reload that concern the folder. */

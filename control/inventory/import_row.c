@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "control/inventory/key_hex.h"
-#include "control/policy/policy.h"
 #include "control/inventory/setting_values.h"
+#include "control/policy/policy.h"
 
 enum { GROUPS_TEXT_MAX = 65535 };
 

@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "control/policy/policy.h"
 #include "control/inventory/setting_values.h"
+#include "control/policy/policy.h"
 #include "control/policy/task_set.h"
 
 struct profile {

@@ -1,9 +1,9 @@
 #include "control/runs/events.h"
 
 #include "control/address.h"
-#include "control/runs/on_demand.h"
-#include "control/runs/inventory_effects.h"
 #include "control/log.h"
+#include "control/runs/inventory_effects.h"
+#include "control/runs/on_demand.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
 

@@ -12,9 +12,9 @@
 #include "control/config/config.h"
 #include "control/inventory/inventory.h"
 #include "control/policy/policy.h"
-#include "control/runs/reports.h"
 #include "control/policy/resources.h"
 #include "control/policy/task_set.h"
+#include "control/runs/reports.h"
 #include "tasks/compile/compile.h"
 
 struct generation {

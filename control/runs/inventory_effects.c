@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "control/daemon.h"
+#include "control/inventory/setting_values.h"
 #include "control/log.h"
 #include "control/runs/publish.h"
-#include "control/inventory/setting_values.h"
 
 enum {
 	KEEP_EVERY_MS = 50,

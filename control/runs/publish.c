@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "control/daemon.h"
-#include "control/runs/events.h"
 #include "control/log.h"
+#include "control/runs/events.h"
 
 enum {
 	SLICE_DEVICES = 1000, /* about a millisecond of compiling between two looks at workers */

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/runs/device_run.h"
 #include "control/inventory/inventory.h"
+#include "control/runs/device_run.h"
 
 struct daemon;
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "control/daemon.h"
-#include "control/runs/failure.h"
 #include "control/log.h"
+#include "control/runs/failure.h"
 
 /* The lines of the log that belong to a task of the plan, malloc'ed, or NULL. */
 static char *

@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "control/runs/device_run.h"
 #include "control/inventory/inventory.h"
+#include "control/runs/device_run.h"
 #include "control/runs/plan.h"
 #include "dataplane/dataplane.h"
 

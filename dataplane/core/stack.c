@@ -8,8 +8,8 @@
 #include "dataplane/core/bootstrap/look_ahead.h"
 #include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/session_events.h"
-#include "dataplane/core/stack_state.h"
 #include "dataplane/core/sessions/trace.h"
+#include "dataplane/core/stack_state.h"
 
 enum {
 	LINE = 64,

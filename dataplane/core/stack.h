@@ -21,10 +21,10 @@
 #include <stdint.h>
 
 #include "dataplane/core/counters.h"
-#include "dataplane/core/tables/directory.h"
-#include "dataplane/core/peer.h"
 #include "dataplane/core/crypto/rng.h"
+#include "dataplane/core/peer.h"
 #include "dataplane/core/slow_lane.h"
+#include "dataplane/core/tables/directory.h"
 
 enum {
 	STACK_BURST = 32,            /* datagrams of one stack_receive() */

@@ -8,14 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/tables/answer_pool.h"
 #include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/counters.h"
+#include "dataplane/core/crypto/siphash.h"
+#include "dataplane/core/sessions/session.h"
+#include "dataplane/core/stack.h"
+#include "dataplane/core/tables/answer_pool.h"
 #include "dataplane/core/tables/directory.h"
 #include "dataplane/core/tables/ratelimit.h"
-#include "dataplane/core/sessions/session.h"
-#include "dataplane/core/crypto/siphash.h"
-#include "dataplane/core/stack.h"
 
 enum { NO_SLOT = UINT32_MAX };
 

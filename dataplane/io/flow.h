@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "dataplane/core/dtls/dtls_record.h"
 #include "dataplane/core/crypto/siphash.h"
+#include "dataplane/core/dtls/dtls_record.h"
 #include "dataplane/core/stack.h"
 
 struct flow {

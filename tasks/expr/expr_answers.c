@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "tasks/content/decode_internal.h"
-#include "tasks/expr/expr_internal.h"
 #include "tasks/content/link_format.h"
+#include "tasks/expr/expr_internal.h"
 #include "tasks/number.h"
 
 enum { OBJECT_SECURITY = 0, INSTANCE_MAX = 65534 };

@@ -18,8 +18,8 @@
 #include "tasks/arena.h"
 #include "tasks/content/encode.h"
 #include "tasks/expr/expr.h"
-#include "tasks/objects/key.h"
 #include "tasks/model/task.h"
+#include "tasks/objects/key.h"
 #include "tasks/xml_tree.h"
 
 enum task_tag {

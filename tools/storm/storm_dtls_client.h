@@ -26,9 +26,9 @@
 #include <stdint.h>
 
 #include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_record.h"
-#include "dataplane/core/crypto/rng.h"
 
 enum {
 	STORM_COOKIE_MAX = 32, /* RFC 6347 4.2.1 allows 255; ours has 16, other servers' 20 or 32 */

@@ -5,8 +5,8 @@
 #include "dataplane/core/bootstrap/bootstrap_request.h"
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/bootstrap/dialogue_actions.h"
-#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
 

@@ -5,11 +5,11 @@
 
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/bootstrap_query.h"
-#include "dataplane/core/coap/coap_exchange.h"
 #include "dataplane/core/bootstrap/dialogue_actions.h"
 #include "dataplane/core/bootstrap/dialogue_judge.h"
-#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/coap/coap_exchange.h"
 #include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 
 static_assert(QUERY_ACCOUNTS_MAX <= sizeof((struct session_event *)0)->name,

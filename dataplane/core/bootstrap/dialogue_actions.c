@@ -4,8 +4,8 @@
 
 #include "dataplane/core/bootstrap/bootstrap_pack.h"
 #include "dataplane/core/coap/coap_exchange.h"
-#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 
 static struct sender

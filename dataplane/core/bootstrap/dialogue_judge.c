@@ -1,8 +1,8 @@
 #include "dataplane/core/bootstrap/dialogue_judge.h"
 
+#include "dataplane/core/bootstrap/dialogue_actions.h"
 #include "dataplane/core/coap/coap_block1.h"
 #include "dataplane/core/coap/coap_block2.h"
-#include "dataplane/core/bootstrap/dialogue_actions.h"
 
 static enum bootstrap_input
 unusable(struct session *session, enum session_cause cause)

@@ -18,9 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/core/tables/answer_pool.h"
 #include "dataplane/core/coap/coap_block.h"
 #include "dataplane/core/coap/coap_msg.h"
+#include "dataplane/core/tables/answer_pool.h"
 #include "tasks/batch.h"
 
 enum block2_verdict {

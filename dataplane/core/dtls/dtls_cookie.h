@@ -33,12 +33,12 @@
 #include <stdint.h>
 
 #include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/crypto/rng.h"
+#include "dataplane/core/crypto/siphash.h"
 #include "dataplane/core/dtls/dtls_hello.h"
 #include "dataplane/core/dtls/dtls_message.h"
 #include "dataplane/core/dtls/dtls_record.h"
 #include "dataplane/core/peer.h"
-#include "dataplane/core/crypto/rng.h"
-#include "dataplane/core/crypto/siphash.h"
 
 enum { DTLS_COOKIE_LIFE_US = 60 * 1000 * 1000 };
 

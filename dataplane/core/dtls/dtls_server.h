@@ -12,11 +12,11 @@
 
 #include "dataplane/core/counters.h"
 #include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/dtls/dtls_cookie.h"
 #include "dataplane/core/dtls/dtls_record.h"
 #include "dataplane/core/dtls/dtls_schedule.h"
 #include "dataplane/core/peer.h"
-#include "dataplane/core/crypto/rng.h"
 
 enum { DTLS_IDENTITY_LEN_MAX = 128 }; /* OMA TS Transport 5.2.8 */
 

@@ -6,8 +6,8 @@
 #include <assert.h>
 
 #include "dataplane/core/dtls/dtls_handshake.h"
-#include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/secured/secured.h"
+#include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/tables/timer_wheel.h"
 
 enum {

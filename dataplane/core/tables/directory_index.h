@@ -36,8 +36,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/tables/directory.h"
 #include "dataplane/core/crypto/siphash.h"
+#include "dataplane/core/tables/directory.h"
 
 struct directory_table;
 

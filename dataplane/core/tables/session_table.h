@@ -32,8 +32,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/peer.h"
 #include "dataplane/core/crypto/siphash.h"
+#include "dataplane/core/peer.h"
 
 enum session_node_state { SESSION_FREE, SESSION_PINNED, SESSION_UNPINNED };
 
