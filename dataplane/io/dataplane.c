@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_cycles.h>
-#include <rte_ethdev.h>
 #include <rte_launch.h>
-#include <rte_malloc.h>
 
 #include "dataplane/io/dataplane_state.h"
 #include "dataplane/io/mailbox.h"
@@ -51,7 +48,7 @@ dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 	return 0;
 }
 
-/* The stack's last words still reach the event ring; its numbers stay readable. */
+/* The stack's last events still reach the event ring; its counters and gauges stay readable. */
 static void
 end_stack(struct dataplane *dp, unsigned index)
 {
@@ -92,94 +89,7 @@ dataplane_free(struct dataplane *dp)
 	free(dp);
 }
 
-/* ---- what was set up ---- */
-
-void
-dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
-{
-	*info = (struct dataplane_info){
-		.workers = dp->n_workers,
-		.ports = dp->n_ports,
-		.listeners = dp->n_listeners,
-		.sessions_per_worker = dp->sessions_per_worker,
-		.session_bytes = stack_session_bytes(),
-		.stack_bytes = dp->stack_bytes,
-		.packet_buffers = dp->buffers,
-		.packet_buffer_bytes = dp->buffer_bytes,
-		.hugepages = dp->hugepages,
-	};
-}
-
-int
-dataplane_port_info(const struct dataplane *dp, unsigned index, struct dataplane_port_info *info)
-{
-	const struct port *port = &dp->ports[index];
-	struct rte_eth_stats stats = { 0 };
-	struct rte_eth_link link = { 0 };
-
-	if (index >= dp->n_ports)
-		return -ENOENT;
-	(void)rte_eth_stats_get(port->id, &stats);
-	(void)rte_eth_link_get_nowait(port->id, &link);
-	*info = (struct dataplane_port_info){
-		.device = port->device,
-		.driver = port->driver,
-		.queues = port->rx_queues,
-		.link_up = link.link_status == RTE_ETH_LINK_UP,
-		.rss = port->rss,
-		.tx_checksum = port->tx_checksum,
-		.rx_checksum = port->rx_checksum,
-		.rx_missed = stats.imissed,
-		.rx_errors = stats.ierrors,
-		.tx_errors = stats.oerrors,
-		.rx_no_buffer = stats.rx_nombuf,
-	};
-	memcpy(info->mac, port->l3.mac, sizeof info->mac);
-	return 0;
-}
-
 /* ---- to workers ---- */
-
-struct directory *
-dataplane_publish_directory(struct dataplane *dp, struct directory *directory)
-{
-	return atomic_exchange_explicit(&dp->directory, directory, memory_order_acq_rel);
-}
-
-static void
-free_limits(void *ctx, void *limits)
-{
-	rte_free(limits);
-}
-
-int
-dataplane_publish_limits(struct dataplane *dp, const struct stack_limits *limits)
-{
-	struct stack_limits *copy = (struct stack_limits *)rte_malloc("limits", sizeof *copy, 0);
-	const struct stack_limits *former;
-
-	if (!copy)
-		return -ENOMEM;
-	*copy = *limits;
-	former = atomic_exchange_explicit(&dp->limits, copy, memory_order_acq_rel);
-	if (former)
-		retire_put(&dp->retire, free_limits, NULL, (void *)(uintptr_t)former);
-	return 0;
-}
-
-int
-dataplane_retire(struct dataplane *dp, void (*release)(void *ctx, void *what), void *ctx,
-		 void *what)
-{
-	retire_put(&dp->retire, release, ctx, what);
-	return 0;
-}
-
-unsigned
-dataplane_reap(struct dataplane *dp)
-{
-	return retire_reap(&dp->retire);
-}
 
 int
 dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_command *command)
@@ -252,70 +162,4 @@ dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *w
 	if (dp->n_workers)
 		dp->next_events = (dp->next_events + 1) % dp->n_workers;
 	return taken;
-}
-
-static void
-add_counters(const struct dataplane *dp, unsigned worker, struct counters *sum)
-{
-	const struct counters *counters = dp->workers[worker]->counters;
-
-	if (dp->life == DATAPLANE_STOPPED)
-		counters = &dp->last_counters[worker];
-	for (unsigned i = 0; i < COUNTERS; i++)
-		sum->value[i] += __atomic_load_n(&counters->value[i], __ATOMIC_RELAXED);
-}
-
-void
-dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
-{
-	memset(out, 0, sizeof *out);
-	for (unsigned i = 0; i < dp->n_workers; i++)
-		if (worker < 0 || (unsigned)worker == i)
-			add_counters(dp, i, out);
-}
-
-int
-dataplane_worker_info(const struct dataplane *dp, unsigned index,
-		      struct dataplane_worker_info *info)
-{
-	const struct worker *worker = index < dp->n_workers ? dp->workers[index] : NULL;
-	const struct worker_stats *stats;
-
-	if (!worker)
-		return -ENOENT;
-	stats = &worker->stats;
-	*info = (struct dataplane_worker_info){
-		.cpu = dp->cpus.worker[index],
-		.gauges = dp->life == DATAPLANE_STOPPED ? dp->last_gauges[index]
-							: stack_gauges(worker->stack),
-		.turns = __atomic_load_n(&stats->turns, __ATOMIC_RELAXED),
-		.busy_turns = __atomic_load_n(&stats->busy_turns, __ATOMIC_RELAXED),
-		.cycles = __atomic_load_n(&stats->cycles, __ATOMIC_RELAXED),
-		.busy_cycles = __atomic_load_n(&stats->busy_cycles, __ATOMIC_RELAXED),
-		.longest_turn_cycles =
-			__atomic_load_n(&stats->longest_turn_cycles, __ATOMIC_RELAXED),
-		.longest_step =
-			worker_step_name(__atomic_load_n(&stats->longest_step, __ATOMIC_RELAXED)),
-		.heartbeat = __atomic_load_n(&stats->turns, __ATOMIC_RELAXED),
-	};
-	_Static_assert((int)WORKER_STEPS < (int)DATAPLANE_STEPS_MAX, "steps end with a name of NULL");
-	for (unsigned i = 0; i < WORKER_STEPS; i++) {
-		info->steps[i].name = worker_step_name((enum worker_step)i);
-		info->steps[i].cycles = __atomic_load_n(&stats->step_cycles[i], __ATOMIC_RELAXED);
-	}
-	return 0;
-}
-
-/* ---- time ---- */
-
-uint64_t
-dataplane_now_us(void)
-{
-	return clock_us(clock_make(rte_get_tsc_hz()), rte_rdtsc());
-}
-
-uint64_t
-dataplane_cycles_per_s(void)
-{
-	return rte_get_tsc_hz();
 }

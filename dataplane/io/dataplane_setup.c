@@ -53,7 +53,7 @@ dataplane_check_crypto(const struct crypto_ops *ops, char error[DATAPLANE_ERROR_
 	if (!failed)
 		return 0;
 	snprintf(error, DATAPLANE_ERROR_MAX,
-		 "crypto (%s): the known-answer test %s fails: do not trust this machine",
+		 "crypto (%s): the known-answer test %s fails: this CPU cannot be trusted with it",
 		 ops->name, failed);
 	return -1;
 }
@@ -162,9 +162,9 @@ fill_addresses(struct dataplane *dp, struct port *port, const struct dataplane_c
 		l3->udp_ports[u] = config->listeners[u].udp_port;
 }
 
-/* What DPDK said about it names the cause better than an error number. */
+/* DPDK's own message names the cause better than an error number. */
 static int
-add_words(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+add_dpdk_message(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 {
 	size_t len = strlen(error);
 
@@ -185,7 +185,7 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 		fill_addresses(dp, port, config, &config->ports[i]);
 		dp->log.first[0] = '\0';
 		if (port_probe(port, &config->ports[i], config->workers, error) < 0)
-			return add_words(dp, error);
+			return add_dpdk_message(dp, error);
 		dp->n_ports++;
 		descriptors += port->rx_queues * (unsigned)port->rx_descriptors +
 			       port->tx_queues * (unsigned)port->tx_descriptors;
@@ -203,7 +203,7 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 	}
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		if (port_setup(&dp->ports[i], dp->pool, config->workers, error) < 0)
-			return add_words(dp, error);
+			return add_dpdk_message(dp, error);
 	return 0;
 }
 
@@ -312,7 +312,7 @@ has_dtls(const struct dataplane *dp)
 
 /* Queue q of port p belongs to worker (p + q) mod workers: ports of few queues are spread too. */
 static int
-give_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_ERROR_MAX])
+assign_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_ERROR_MAX])
 {
 	for (unsigned p = 0; p < dp->n_ports; p++) {
 		struct port *port = &dp->ports[p];
@@ -396,7 +396,7 @@ make_workers(struct dataplane *dp, const struct dataplane_config *config,
 	rng_drbg_source(&dp->rngs[0]).fill(&dp->rngs[0], (uint8_t *)&key, sizeof key);
 	for (unsigned i = 0; i < dp->n_workers; i++) {
 		dp->workers[i]->flow = (struct flow){ .key = key, .workers = dp->n_workers };
-		if (give_queues(dp, dp->workers[i], error) < 0)
+		if (assign_queues(dp, dp->workers[i], error) < 0)
 			return -1;
 	}
 	return connect_workers(dp, error);
@@ -446,7 +446,7 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	return make_workers(dp, config, error);
 }
 
-/* ---- the way back ---- */
+/* ---- teardown ---- */
 
 static void
 free_worker(struct dataplane *dp, unsigned index)

@@ -153,12 +153,13 @@ eal_place(const struct dataplane_config *config, struct eal_cpus *cpus,
 	}
 	for (int i = 0; i < n; i++)
 		if (!CPU_ISSET(candidates[i], &allowed))
-			return refuse(error, "cpus = \"%s\" names a CPU that is not ours to run on",
+			return refuse(error,
+				      "cpus = \"%s\" names a CPU that this process may not run on",
 				      config->cpus);
 	cpus->control = config->control_cpu >= 0 ? config->control_cpu
 						 : pick_control(&allowed, candidates, n);
 	if (cpus->control >= CPU_SETSIZE || !CPU_ISSET(cpus->control, &allowed))
-		return refuse(error, "control_cpu = %d is a CPU that is not ours to run on",
+		return refuse(error, "control_cpu = %d is a CPU that this process may not run on",
 			      cpus->control);
 	if (n == 0)
 		n = allowed_cpus(&allowed, cpus->control, candidates, DATAPLANE_WORKERS_MAX);
@@ -191,8 +192,9 @@ read_count(const char *folder, const char *file)
 	return value;
 }
 
-size_t
-eal_hugepages_free(void)
+/* Of all sizes, in bytes. */
+static size_t
+hugepages_free(void)
 {
 	DIR *folder = opendir(HUGEPAGES_FOLDER);
 	size_t bytes = 0;
@@ -212,7 +214,7 @@ eal_hugepages_free(void)
 static int
 choose_memory(const struct dataplane_config *config, size_t memory, char error[DATAPLANE_ERROR_MAX])
 {
-	size_t available = config->hugepages == DATAPLANE_HUGEPAGES_NO ? 0 : eal_hugepages_free();
+	size_t available = config->hugepages == DATAPLANE_HUGEPAGES_NO ? 0 : hugepages_free();
 
 	if (available >= memory)
 		return 1;

@@ -16,14 +16,14 @@
 enum {
 	EAL_MAIN_LCORE = 0,
 	EAL_FIRST_WORKER_LCORE = 1,
-	EAL_WORDS_MAX = 200,
+	EAL_MESSAGE_MAX = 200,
 };
 
 /* Where DPDK's messages go, and the first one of them since `first` was emptied: of several about
  * one failure, the one nearest to its cause. */
 struct eal_log {
 	int fd;
-	char first[EAL_WORDS_MAX];
+	char first[EAL_MESSAGE_MAX];
 };
 
 /* Which CPU each lcore runs on. */
@@ -40,9 +40,6 @@ struct eal_cpus {
  */
 int eal_place(const struct dataplane_config *config, struct eal_cpus *cpus,
 	      char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
-
-/* Free hugepages of all sizes, in bytes. */
-size_t eal_hugepages_free(void);
 
 /* `memory` bytes will be needed. `log` lives as long as the environment. Returns 1 with hugepages,
  * 0 without; -1 and a sentence in `error`. DPDK's runtime folder of config->file_prefix goes when the

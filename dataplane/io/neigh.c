@@ -163,7 +163,7 @@ static bool
 solicitation_valid(const struct l3_packet *packet, uint8_t target[16])
 {
 	struct reader reader = reader_init(packet->message, packet->message_len);
-	bool from_nobody = is_unspecified(packet->source), has_source;
+	bool unspecified_source = is_unspecified(packet->source), has_source;
 
 	reader_skip(&reader, 8);
 	reader_copy(&reader, target, 16);
@@ -173,8 +173,9 @@ solicitation_valid(const struct l3_packet *packet, uint8_t target[16])
 		return false;
 	/* An address being tried (RFC 4862 5.4.2) is asked for at its group, without an address of
 	 * the asker. */
-	return !from_nobody || (!has_source && packet->destination[0] == 0xff &&
-				packet->destination[1] == 0x02 && packet->destination[11] == 0x01);
+	return !unspecified_source ||
+	       (!has_source && packet->destination[0] == 0xff && packet->destination[1] == 0x02 &&
+		packet->destination[11] == 0x01);
 }
 
 /*
@@ -191,7 +192,7 @@ answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t
 {
 	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 	static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, 0, 0, 0, 1 };
-	bool from_nobody = is_unspecified(packet->source);
+	bool unspecified_source = is_unspecified(packet->source);
 	uint8_t target[16];
 	struct l3_header header = { .link = &packet->link,
 				    .source = target,
@@ -204,16 +205,16 @@ answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t
 		return drop(packet, COUNTER_rx_neigh_malformed);
 	if (l3_is_ipv4(target) || l3_find_address(port, target) < 0)
 		return drop(packet, COUNTER_rx_not_for_us);
-	if (!from_nobody && !l3_source_answerable(port, packet->source))
+	if (!unspecified_source && !l3_source_answerable(port, packet->source))
 		return drop(packet, COUNTER_rx_source);
 	if (room < ND_ADVERTISEMENT_BYTES)
 		return drop(packet, COUNTER_no_buffer);
-	if (from_nobody) {
+	if (unspecified_source) {
 		header.destination = all_nodes;
 		memcpy(packet->link.mac, all_nodes_mac, sizeof all_nodes_mac);
 	}
 	writer_u32(&writer, (uint32_t)ND_ADVERTISEMENT << 24);
-	writer_u32(&writer, ND_FLAG_OVERRIDE | (from_nobody ? 0 : ND_FLAG_SOLICITED));
+	writer_u32(&writer, ND_FLAG_OVERRIDE | (unspecified_source ? 0 : ND_FLAG_SOLICITED));
 	writer_bytes(&writer, target, sizeof target);
 	writer_u8(&writer, ND_OPTION_TARGET);
 	writer_u8(&writer, 1);

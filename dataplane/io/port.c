@@ -221,7 +221,7 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 		return fail(port, error, "does not start", rc);
 	rc = rte_eth_macaddr_get(port->id, &mac);
 	if (rc < 0)
-		return fail(port, error, "tells no MAC address", rc);
+		return fail(port, error, "has no MAC address", rc);
 	memcpy(port->l3.mac, mac.addr_bytes, sizeof port->l3.mac);
 	/* Neighbour solicitations come to groups. Whoever can filter neither way receives all: l3
 	 * looks again. */

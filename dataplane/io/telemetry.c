@@ -88,7 +88,7 @@ static const struct {
 } commands[] = {
 	{ "/cradle/counters", "Cradle's counters. Parameters: int worker, none: of all",
 	  put_counters },
-	{ "/cradle/workers", "Numbers of Cradle's workers. Takes no parameters", put_workers },
+	{ "/cradle/workers", "Cradle's workers, by number. Takes no parameters", put_workers },
 	{ "/cradle/worker", "A worker of Cradle. Parameters: int worker", put_worker },
 };
 
@@ -117,7 +117,7 @@ void
 telemetry_attach(const struct dataplane *dp)
 {
 	point_at(dp);
-	/* Without room for a command it is not there: the control socket tells the same. */
+	/* Without room for a command it is not there: the control socket has the same numbers. */
 	for (size_t i = 0; !telemetry.registered && i < sizeof commands / sizeof commands[0]; i++)
 		(void)rte_telemetry_register_cmd(commands[i].name, answer, commands[i].help);
 	telemetry.registered = true;

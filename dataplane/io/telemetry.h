@@ -7,7 +7,7 @@
  *
  * DPDK answers from a thread of its own: what is read there is what any thread may read at any
  * time (worker.h), and telemetry_detach() waits for an answer that is being made. Numbers only: nothing
- * of a device is told. Owner: one running dataplane. Allocates nothing of ours; nothing fails.
+ * about a device is shown. Owner: one running dataplane. Allocates nothing of ours; nothing fails.
  */
 #pragma once
 

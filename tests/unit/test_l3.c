@@ -43,10 +43,10 @@ static const struct {
 	{ "udp4_from_loopback", COUNTER_rx_source },
 	{ "udp4_from_group", COUNTER_rx_source },
 	{ "udp4_from_broadcast", COUNTER_rx_source },
-	{ "udp4_from_nobody", COUNTER_rx_source },
+	{ "udp4_from_unspecified", COUNTER_rx_source },
 	{ "udp4_from_us", COUNTER_rx_source },
 	{ "udp6_from_group", COUNTER_rx_source },
-	{ "udp6_from_nobody", COUNTER_rx_source },
+	{ "udp6_from_unspecified", COUNTER_rx_source },
 	{ "udp6_from_loopback", COUNTER_rx_source },
 	{ "udp6_from_mapped", COUNTER_rx_source },
 };

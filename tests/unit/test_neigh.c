@@ -47,7 +47,7 @@ static const struct {
 	{ "unreachable4", COUNTER_rx_not_for_us },
 	{ "echo6_bad_checksum", COUNTER_rx_neigh_malformed },
 	{ "echo6_all_nodes", COUNTER_rx_not_for_us }, /* one question must not wake a whole link */
-	{ "echo6_from_nobody", COUNTER_rx_source },
+	{ "echo6_from_unspecified", COUNTER_rx_source },
 };
 
 Test(neigh, keeps_silent)
