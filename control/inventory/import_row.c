@@ -6,7 +6,6 @@
 
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
-#include "control/policy/policy.h"
 
 enum { GROUPS_TEXT_MAX = 65535 };
 

@@ -64,6 +64,16 @@ struct import_row {
 #define IMPORT_LEFT_OUT "left_out"
 
 /*
+ * import_source.c: the bytes, from a descriptor or from memory; 0 or -ENOMEM. import_close() wipes
+ * and frees what import_open() and import_fill() made.
+ */
+int import_open(struct import *import, const struct import_source *source)
+	__attribute__((warn_unused_result));
+void import_close(struct import *import);
+void import_skip_bom(struct import *import);
+/* Tells the caller's progress(). */
+void import_report_progress(const struct import *import);
+/*
  * Makes more input follow the bytes not taken, which may move. False: it has ended, the row would
  * exceed IMPORT_ROW_MAX, or import->failed is set.
  */

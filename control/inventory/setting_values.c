@@ -204,3 +204,15 @@ setting_values_free(uint8_t *values)
 	explicit_bzero(values, block_size(values));
 	free(values);
 }
+
+bool
+policy_name_is_secret(const char *name)
+{
+	static const char *const words[] = { "password", "passwd", "passphrase", "secret",
+					     "psk",      "key",    "token",      "credential" };
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcasestr(name, words[i]))
+			return true;
+	return false;
+}

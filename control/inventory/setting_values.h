@@ -33,6 +33,9 @@ struct setting_value {
 	bool secret; /* masked wherever shown */
 };
 
+/* Whether a value of this name is taken for a secret even if nobody says so. */
+bool policy_name_is_secret(const char *name);
+
 /* Bytes of the block, its head included; 0 for NULL. */
 size_t setting_values_size(const uint8_t *values);
 /* False when these bytes, read from a file, are no block. */

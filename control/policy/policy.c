@@ -1,4 +1,4 @@
-#include "control/policy/policy_internal.h"
+#include "control/policy/policy_reading.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,86 +8,6 @@
 #include <unistd.h>
 
 static const char *const group_members[] = { "name", "description", "priority", "values", "tasks" };
-
-const char *
-policy_keep(struct reading *reading, const char *text)
-{
-	const char *copy = text ? arena_copy(reading->arena, text, strlen(text)) : NULL;
-
-	if (text && !copy) {
-		struct place place = { .file = reading->conf->name };
-
-		diag_error(reading->diags, &place, "out of memory");
-	}
-	return copy;
-}
-
-static const struct policy_source *
-find_changed(const struct reading *reading, const char *name)
-{
-	for (unsigned i = 0; i < reading->n_changed; i++)
-		if (strcmp(reading->changed[i].name, name) == 0)
-			return &reading->changed[i];
-	return NULL;
-}
-
-char *
-policy_read_file(struct reading *reading, const char *name, char path[POLICY_PATH_MAX], size_t *len)
-{
-	const struct policy_source *changed = find_changed(reading, name);
-	struct place place = { .file = path };
-	char *text;
-
-	snprintf(path, POLICY_PATH_MAX, "%s/%s", reading->folder, name);
-	if (!changed)
-		return conf_file_read(path, POLICY_FILE_MAX, len, reading->diags);
-	text = malloc(changed->len + 1);
-	if (!text) {
-		diag_error(reading->diags, &place, "out of memory");
-		return NULL;
-	}
-	if (changed->len)
-		memcpy(text, changed->text, changed->len);
-	text[changed->len] = '\0';
-	*len = changed->len;
-	return text;
-}
-
-bool
-policy_has_file(const struct reading *reading, const char *name)
-{
-	char path[POLICY_PATH_MAX];
-
-	if (find_changed(reading, name))
-		return true;
-	snprintf(path, sizeof path, "%s/%s", reading->folder, name);
-	return access(path, F_OK) == 0 || errno != ENOENT;
-}
-
-int
-policy_word(struct reading *reading, const config_setting_t *group, const char *name,
-	    const struct words *words, int preset)
-{
-	const config_setting_t *member = config_setting_get_member(group, name);
-	const char *said = conf_string(reading->conf, group, name, NULL, reading->diags);
-	struct place place;
-	const char *nearest;
-
-	if (!said)
-		return preset;
-	for (size_t i = 0; i < words->count; i++)
-		if (strcasecmp(said, words->names[i]) == 0)
-			return (int)i;
-	place = conf_place(reading->conf, member);
-	nearest = diag_nearest(said, words->names, words->count);
-	if (nearest)
-		diag_error(reading->diags, &place,
-			   "\"%s\" is none of its words; did you mean \"%s\"?", said, nearest);
-	else
-		diag_error(reading->diags, &place, "\"%s\" is none of its words: %s", said,
-			   words->all);
-	return preset;
-}
 
 /* "root" or "root.a.b": letters, digits, '-', '_' between single dots. */
 static bool

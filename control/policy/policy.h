@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "control/config/conf_text.h"
+#include "control/inventory/setting_values.h"
 #include "control/policy/schedule.h"
 #include "tasks/arena.h"
 #include "tasks/compile/compile.h"
@@ -211,9 +212,6 @@ const char *policy_nearest_task(const struct policy *policy, const char *id);
 const char *policy_nearest_group(const struct policy *policy, const char *name);
 /* True when `group` is `ancestor` or below it. */
 bool policy_group_in(const struct policy_group *group, const struct policy_group *ancestor);
-
-/* Whether a value of this name is taken for a secret even if nobody says so. */
-bool policy_name_is_secret(const char *name);
 
 /* The member `values` of a group or device, with its errors told. `lockable`: locked is allowed. */
 void policy_values_read(const struct conf_text *conf, const config_setting_t *owner, bool lockable,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "control/policy/policy_internal.h"
+#include "control/policy/policy_reading.h"
 
 enum {
 	IDENTITY_MAX = 128, /* OMA TS Transport 5.2.9.1: what every client must take */

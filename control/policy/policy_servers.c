@@ -4,19 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/policy/policy_internal.h"
+#include "control/policy/policy_reading.h"
 #include "control/policy/server_uri.h"
-
-const char *const server_type_names[SERVER_TYPES] = {
-	[SERVER_MANAGEMENT] = "management",
-	[SERVER_BOOTSTRAP] = "bootstrap",
-};
-const char *const server_mode_names[SERVER_MODES] = {
-	[SERVER_PSK] = "psk",
-	[SERVER_RPK] = "rpk",
-	[SERVER_CERTIFICATE] = "certificate",
-	[SERVER_NOSEC] = "nosec",
-};
 
 static const struct words types = { server_type_names, SERVER_TYPES, "management, bootstrap" };
 static const struct words modes = { server_mode_names, SERVER_MODES,
@@ -49,41 +38,11 @@ enum {
 	LIFETIME_PRESET_S = 86400,
 };
 
-void
-server_wrong(struct server_reading *in, const char *setting, const char *format, ...)
-{
-	const config_setting_t *said = config_setting_get_member(in->member, setting);
-	struct place place = conf_place(in->reading->conf, said ? said : in->member);
-	va_list args;
-
-	place.tag = setting;
-	va_start(args, format);
-	diag_add(in->reading->diags, DIAG_ERROR, &place, format, args);
-	va_end(args);
-}
-
-const char *
-server_text(struct server_reading *in, const char *name, const char *preset)
-{
-	const char *text =
-		conf_string(in->reading->conf, in->member, name, preset, in->reading->diags);
-
-	if (text && strlen(text) > SERVER_TEXT_MAX)
-		server_wrong(in, name, "longer than %d bytes", SERVER_TEXT_MAX);
-	return policy_keep(in->reading, text);
-}
-
 static uint32_t
 read_number(struct server_reading *in, const char *name, struct conf_range range)
 {
 	return (uint32_t)conf_number(in->reading->conf, in->member, name, range,
 				     in->reading->diags);
-}
-
-bool
-server_says(const struct server_reading *in, const char *name)
-{
-	return config_setting_get_member(in->member, name) != NULL;
 }
 
 /* --- names --- */

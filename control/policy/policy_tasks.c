@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/policy/policy_internal.h"
+#include "control/policy/policy_reading.h"
 #include "tasks/compile/write.h"
 
 const char *const task_repetition_names[TASK_REPETITIONS] = {
@@ -27,28 +27,6 @@ static const char *const task_members[] = {
 	"bloodline", "min_interval", "log_level", "comment",  "discard_details",
 	"created",
 };
-
-/* A word of a file, never a path out of its folder, and no hidden or temporary file. */
-bool
-policy_file_name_is_good(const char *name)
-{
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < len; i++)
-		if (name[i] == '/' || (unsigned char)name[i] < ' ' || name[i] == 0x7f)
-			return false;
-	return len && *name != '.' && len <= POLICY_FILE_NAME_MAX;
-}
-
-uint64_t
-policy_text_hash(const char *text, size_t len)
-{
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a: tells edits apart, no adversary here */
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3;
-	return hash;
-}
 
 static struct policy_file *
 load_file(struct reading *reading, const char *name)

@@ -1,9 +1,9 @@
 /* Setting values as groups.conf and devices.conf write them. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "control/config/conf_text.h"
+#include "control/inventory/setting_values.h"
 #include "control/policy/policy.h"
 
 enum {
@@ -11,18 +11,6 @@ enum {
 	VALUE_NAME_MAX = 255,
 	VALUE_TEXT_MAX = 65535, /* no batch carries more in one value (BATCH_PAYLOAD_MAX) */
 };
-
-bool
-policy_name_is_secret(const char *name)
-{
-	static const char *const words[] = { "password", "passwd", "passphrase", "secret",
-					     "psk",      "key",    "token",      "credential" };
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcasestr(name, words[i]))
-			return true;
-	return false;
-}
 
 static const struct policy_value *
 find(const struct policy_values *values, const char *name)

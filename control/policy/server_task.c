@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/policy/policy_internal.h"
+#include "control/policy/policy_reading.h"
 #include "control/text.h"
 
 /* The variables of lwm2mBootstrapConfiguration (tasks/compile.h, compile_hooks.server). */

@@ -1,7 +1,8 @@
 /*
- * policy_internal.h - one reading of the policy folder, for the policy*.c files alone.
+ * policy_reading.h - one reading of the policy folder, for the policy*.c files alone.
  *
  *	policy.c              the folder, groups, look-ups
+ *	policy_reading.c      what readers of several files share
  *	policy_values.c       setting values
  *	policy_tasks.c        the tasks of a group and their settings
  *	policy_servers.c      servers.conf: names, addresses, accounts
