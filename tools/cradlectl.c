@@ -13,12 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "control/socket/ctl_proto.h"
+#include "tools/client/ctl_client.h"
 #include "tools/cradlectl_file.h"
 
 struct options {
@@ -265,31 +263,6 @@ make_path_absolute(struct options *options, char path[PATH_MAX])
 		options->argv[1] = path;
 }
 
-/* A connected socket, or -errno. */
-static int
-connect_socket(const struct options *options)
-{
-	const struct timeval patience = { .tv_sec = options->timeout_s };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, error;
-
-	if (strlen(options->socket) >= sizeof address.sun_path)
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, options->socket, strlen(options->socket));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* No time at all means for ever here. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	if (connect(fd, (struct sockaddr *)&address, sizeof address)) {
-		error = errno;
-		close(fd);
-		return -error;
-	}
-	return fd;
-}
-
 /* A command's conversation. */
 struct talk {
 	int socket;
@@ -300,71 +273,29 @@ struct talk {
 	bool to_stdout; /* the file is standard output: nothing else goes there */
 };
 
-static uint8_t *
-encode_request(const struct talk *talk, size_t *len)
-{
-	const struct options *options = talk->options;
-	json_t *argv = json_array();
-	json_t *frame = NULL;
-	uint8_t *bytes = NULL;
-
-	for (int i = 0; argv && i < options->argc; i++)
-		json_array_append_new(argv, json_string(options->argv[i]));
-	/* json_string() is NULL for what is not UTF-8; appending it fails, and the count tells. */
-	if (argv && json_array_size(argv) == (size_t)options->argc)
-		frame = json_pack("{s:i, s:O, s:b, s:b}", "v", CTL_VERSION, "argv", argv, "json",
-				  options->json, "fd", talk->carried.fd >= 0);
-	json_decref(argv);
-	if (frame)
-		bytes = ctl_frame_encode(frame, len);
-	json_decref(frame);
-	return bytes;
-}
-
 /* 0, or the exit code after saying why. */
 static int
 send_request(const struct talk *talk)
 {
-	size_t len, sent = 0;
-	uint8_t *bytes = encode_request(talk, &len);
-	ssize_t n = 0;
+	const struct options *options = talk->options;
+	const struct ctl_client_request request = {
+		.argc = options->argc,
+		.argv = (const char *const *)options->argv,
+		.json = options->json,
+		.with_fd = talk->carried.fd >= 0,
+	};
+	size_t len;
+	uint8_t *bytes = ctl_client_encode(&request, &len);
+	int error;
 
 	if (!bytes)
-		return fail(talk->options, CTL_USAGE, "the arguments are not UTF-8");
-	while (sent < len && n >= 0) {
-		n = ctl_send(talk->socket, bytes + sent, len - sent, sent ? -1 : talk->carried.fd);
-		sent += n > 0 ? (size_t)n : 0;
-	}
+		return fail(options, CTL_USAGE, "the arguments are not UTF-8");
+	error = ctl_client_send(talk->socket, bytes, len, talk->carried.fd);
 	free(bytes);
-	if (sent < len)
-		return fail(talk->options, CTL_REFUSED, "the request could not be sent: %s",
-			    strerror((int)-n));
+	if (error)
+		return fail(options, CTL_REFUSED, "the request could not be sent: %s",
+			    strerror(-error));
 	return 0;
-}
-
-/* One frame; NULL, with *error, when there is none: 0 is the end of the connection. */
-static json_t *
-receive_frame(struct talk *talk, int *error)
-{
-	json_t *frame;
-	char bytes[65536];
-	int got, fd;
-
-	*error = 0;
-	while ((got = ctl_reader_next(&talk->reader, &frame)) == 0) {
-		ssize_t n = ctl_receive(talk->socket, bytes, sizeof bytes, &fd);
-
-		if (fd >= 0)
-			close(fd);
-		if (n <= 0 || ctl_reader_feed(&talk->reader, bytes, (size_t)n)) {
-			*error = n < 0 ? (int)-n : n > 0 ? EBADMSG : 0;
-			return NULL;
-		}
-	}
-	if (got == 1)
-		return frame;
-	*error = EBADMSG;
-	return NULL;
 }
 
 static void
@@ -484,7 +415,7 @@ converse(struct talk *talk)
 	int error, result = send_request(talk);
 	json_t *frame;
 
-	while (!result && (frame = receive_frame(talk, &error))) {
+	while (!result && (frame = ctl_client_receive(talk->socket, &talk->reader, &error))) {
 		bool last = false;
 
 		if (json_object_get(frame, "progress")) {
@@ -518,7 +449,7 @@ main(int argc, char **argv)
 	result = run_offline(&options);
 	if (result >= 0)
 		return result;
-	talk.socket = connect_socket(&options);
+	talk.socket = ctl_client_connect(options.socket, true, options.timeout_s);
 	if (talk.socket < 0)
 		return run_without_daemon(&options, -talk.socket);
 	make_path_absolute(&options, path);
