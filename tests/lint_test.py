@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Checks the checks: what check-includes and check-calls must report, they report."""
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import os
+import pathlib
+import shlex
+import subprocess
+import tempfile
+import unittest
+
+import layers
+
+
+def load(name):
+    path = pathlib.Path(__file__).resolve().parent / name
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+includes, calls = load("check-includes"), load("check-calls")
+
+
+def compiled(sources):
+    """What check-calls makes of these sources: name -> text."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {}
+        for number, (name, text) in enumerate(sources.items()):
+            output = pathlib.Path(folder) / f"{number}.o"
+            subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-x", "c", "-c", "-w", "-o", output, "-"],
+                           input=text, text=True, check=True)
+            found[output] = name
+        return calls.graph(*calls.symbols(found))
+
+
+def reported(graph, allowed=()):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        bad = calls.report(graph, allowed)
+    return bad, out.getvalue()
+
+
+class Table(unittest.TestCase):
+    def test_no_rule_of_the_table_points_at_itself_or_below(self):
+        self.assertEqual(list(layers.table_faults()), [])
+
+    def test_every_source_file_is_of_a_layer(self):
+        self.assertEqual([name for name, _ in layers.sources() if not layers.layer_of(name)], [])
+
+    def test_the_longest_match_wins(self):
+        self.assertEqual(layers.layer_of("tasks/batch.h").name, "tasks/batch.h")
+        self.assertEqual(layers.layer_of("tasks/arena.c").name, "tasks/ground")
+        self.assertEqual(layers.layer_of("dataplane/core/stack.c").name, "dataplane/core/stack")
+
+
+class Includes(unittest.TestCase):
+    def faults(self, name, text):
+        return [reason for _, reason in includes.check_includes(name, text, set())]
+
+    def test_an_include_that_points_up_is_reported(self):
+        found = self.faults("tasks/arena.c", '#include "tasks/compile/compile.h"\n')
+        self.assertEqual(len(found), 1)
+        self.assertIn("tasks/ground may not include tasks/compile", found[0])
+
+    def test_an_include_of_no_layer_is_reported(self):
+        self.assertEqual(len(self.faults("tasks/arena.c", '#include "arena.h"\n')), 1)
+
+    def test_a_file_of_no_layer_is_reported(self):
+        self.assertEqual(len(self.faults("lib/new.c", "")), 1)
+
+    def test_an_include_within_the_rules_is_not(self):
+        self.assertEqual(self.faults("tasks/expr/expr.h", '#include "tasks/arena.h"\n'), [])
+
+    def test_the_daemon_is_named_at_the_top_only(self):
+        text = "int f(struct daemon *d);\n"
+        self.assertEqual(len(list(includes.check_daemon("control/store/store.c", text))), 1)
+        self.assertEqual(list(includes.check_daemon("control/commands/show.c", text)), [])
+        self.assertEqual(list(includes.check_daemon("control/store/store.c", "/* struct daemon owns it */\n")), [])
+
+
+class Calls(unittest.TestCase):
+    CIRCLE = {
+        "tasks/one.c": "int two(void); int one(void) { return two(); }",
+        "tasks/two.c": "int three(void); int two(void) { return three(); }",
+        "tasks/three.c": "int one(void); int three(void) { return one(); }",
+        "tasks/four.c": "int one(void); int four(void) { return one(); }",
+    }
+
+    def test_a_circle_is_reported_with_the_names_that_tie_it(self):
+        bad, text = reported(compiled(self.CIRCLE))
+        self.assertEqual(bad, 1)
+        self.assertIn("3 files call each other in a circle: tasks/one.c tasks/three.c tasks/two.c", text)
+        self.assertIn("tasks/two.c -> tasks/three.c: three", text)
+        self.assertNotIn("four", text)
+
+    def test_an_allowed_circle_is_not(self):
+        bad, _ = reported(compiled(self.CIRCLE), {("tasks/one.c", "tasks/two.c", "tasks/three.c"): "recursion"})
+        self.assertEqual(bad, 0)
+
+    def test_a_circle_with_one_file_more_than_is_allowed_is_reported(self):
+        bad, _ = reported(compiled(self.CIRCLE), {("tasks/one.c", "tasks/two.c"): "recursion"})
+        self.assertEqual(bad, 1)
+
+    def test_a_circle_through_a_table_of_functions_is_reported(self):
+        bad, _ = reported(compiled({
+            "tasks/one.c": "int two(void); int (*const table[])(void) = {two};",
+            "tasks/two.c": "extern int (*const table[])(void); int two(void) { return table[0](); }",
+        }))
+        self.assertEqual(bad, 1)
+
+    def test_a_call_that_points_up_is_reported_though_nothing_is_included(self):
+        bad, text = reported(compiled({
+            "tasks/low.c": "int lint_high(void); int low(void) { return lint_high(); }",
+            "tasks/compile/high.c": "int lint_high(void) { return 1; }",
+        }))
+        self.assertEqual(bad, 1)
+        self.assertIn("tasks/low.c calls lint_high of tasks/compile/high.c", text)
+
+    def test_what_the_facade_includes_may_be_called_through_it(self):
+        call = "int counter_infos(void); int use(void) { return counter_infos(); }"
+        ground = {"dataplane/core/counters.c": "int counter_infos(void) { return 1; }"}
+        self.assertEqual(reported(compiled({"control/commands/show.c": call, **ground}))[0], 0)
+        self.assertEqual(reported(compiled({"tasks/arena.c": call, **ground}))[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
