@@ -49,7 +49,10 @@ feed(struct one *one, const uint8_t *bytes, size_t len)
 {
 	uint8_t *exact = malloc(len ? len : 1); /* sanitizers see the first byte beyond */
 
-	memcpy(exact, bytes, len);
+	if (!exact)
+		abort();
+	if (len) /* an empty datagram lies nowhere */
+		memcpy(exact, bytes, len);
 	one->out.n = 0;
 	fleet_receive(&one->fleet, 0, exact, len, &one->out);
 	free(exact);

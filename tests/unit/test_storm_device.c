@@ -431,3 +431,61 @@ Test(storm_device, what_is_cut_off_counts_as_unfinished)
 	cr_assert_eq(swarm.fleet.n_idle, SWARM);
 	swarm_free(&swarm);
 }
+
+/* ---- a hostile server ---- */
+
+/* A record of a handshake message's fragment, and what happens to lie behind the datagram. */
+struct hostile {
+	uint8_t bytes[DATAGRAM_MAX];
+	size_t len;
+};
+
+static struct hostile
+hostile_fragment(uint8_t type, uint32_t length, const uint8_t *fragment, uint32_t fragment_length)
+{
+	struct hostile hostile;
+	struct writer out = writer_init(hostile.bytes, sizeof hostile.bytes);
+	struct writer_mark mark;
+
+	memset(hostile.bytes, 0x5a, sizeof hostile.bytes);
+	mark = dtls_write_record(&out, DTLS_HANDSHAKE, DTLS_1_2, 0);
+	writer_u8(&out, type);
+	writer_u24(&out, length);
+	writer_u16(&out, 0); /* message_seq */
+	writer_u24(&out, 0); /* fragment_offset */
+	writer_u24(&out, fragment_length);
+	writer_bytes(&out, fragment, fragment_length);
+	writer_close(&out, mark);
+	hostile.len = writer_finish(&out);
+	cr_assert_neq(hostile.len, 0);
+	return hostile;
+}
+
+/* RFC 6347 4.2.3: a fragment says how long its message is; only the fragment is there to be read. */
+Test(storm_device, never_reads_behind_a_fragment_of_a_plain_message)
+{
+	static const uint8_t types[] = { DTLS_HELLO_VERIFY_REQUEST, DTLS_SERVER_HELLO,
+					 DTLS_SERVER_KEY_EXCHANGE, DTLS_SERVER_HELLO_DONE };
+	static const uint8_t body[] = { 0xfe, 0xff, 32, 1, 2, 3 };
+	struct fleet_settings settings = settings_for(true);
+
+	for (unsigned t = 0; t < sizeof types; t++) {
+		for (uint32_t have = 0; have < sizeof body; have++) {
+			struct hostile hostile = hostile_fragment(types[t], 35, body, have);
+			struct swarm swarm;
+			struct device *device;
+			uint32_t index;
+
+			swarm_make(&swarm, &settings, 4);
+			index = (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out);
+			device = &swarm.fleet.devices[index];
+			swarm.out.n = 0;
+			fleet_receive(&swarm.fleet, index, hostile.bytes, hostile.len, &swarm.out);
+			cr_expect_eq(swarm.out.n, 0, "type %u, %u bytes", types[t], have);
+			cr_expect_eq(device->state, DEVICE_SHAKING);
+			cr_expect_eq(device->dtls.step, STORM_DTLS_HELLO);
+			cr_expect_eq(device->dtls.at.hello.cookie_len, 0);
+			swarm_free(&swarm);
+		}
+	}
+}

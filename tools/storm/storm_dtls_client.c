@@ -1,5 +1,6 @@
 #include "tools/storm/storm_dtls_client.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "dataplane/core/dtls/dtls_message.h"
@@ -233,6 +234,7 @@ take_verify_request(struct storm_dtls *dtls, const struct dtls_message *message)
 	struct reader cookie;
 	size_t len;
 
+	assert(dtls_message_is_whole(message));
 	if (dtls->step > STORM_DTLS_COOKIE || hello->server_hello)
 		return STORM_DTLS_NOTHING;
 	reader_skip(&reader, 2);
@@ -296,11 +298,12 @@ take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 {
 	struct storm_dtls_hello *hello = &dtls->at.hello;
 
-	if (dtls->step != STORM_DTLS_COOKIE || !dtls_message_is_whole(message))
+	if (dtls->step != STORM_DTLS_COOKIE)
 		return STORM_DTLS_NOTHING;
 	if (!hello->server_hello ? message->type != DTLS_SERVER_HELLO
 				 : message->sequence != hello->server_message)
 		return STORM_DTLS_NOTHING;
+	assert(dtls_message_is_whole(message));
 	hash_message(env->ops, &hello->transcript, message);
 	hello->server_message = message->sequence + 1;
 	if (message->type == DTLS_SERVER_HELLO)
@@ -316,6 +319,10 @@ take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 	return STORM_DTLS_GREETED;
 }
 
+/*
+ * Fragments are not gathered: the appliance sends none in its plain flights, and what lies behind
+ * one of them is not the rest of its message. What is ignored will be sent again.
+ */
 static enum storm_dtls_event
 take_plain_handshake(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 		     const struct storm_dtls_who *who, const struct dtls_record *record)
@@ -325,10 +332,13 @@ take_plain_handshake(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 	struct dtls_message message;
 
 	while (reader_left(&reader) && event == STORM_DTLS_NOTHING &&
-	       dtls_message_next(&reader, &message))
+	       dtls_message_next(&reader, &message)) {
+		if (!dtls_message_is_whole(&message))
+			continue;
 		event = message.type == DTLS_HELLO_VERIFY_REQUEST
 				? take_verify_request(dtls, &message)
 				: take_flight(dtls, env, who, &message);
+	}
 	return event;
 }
 
