@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "control/config/conf_text.h"
+#include "control/config/config_addresses.h"
 #include "control/text.h"
 #include "dataplane/dataplane.h"
 
@@ -19,11 +20,6 @@
 enum {
 	CONFIG_FILE_MAX = 4 << 20,
 	CONFIG_LISTENERS_MAX = 8,
-};
-
-struct config_addresses {
-	struct dataplane_address items[DATAPLANE_ADDRESSES_MAX];
-	unsigned count;
 };
 
 struct config_port {
@@ -59,7 +55,7 @@ struct config {
 	uint32_t answers, answer_bytes;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *socket_group;
-	uint32_t log_level, log_target;     /* enum severity, enum log_target */
+	uint32_t log_level, log_target; /* enum severity, enum log_target */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */
 };
 

@@ -99,8 +99,8 @@ compare_one(const struct setting *setting, int index, const void *const bases[2]
 	if (index < 0)
 		snprintf(name, sizeof name, "%s", setting->name);
 	else
-		snprintf(name, sizeof name, "%s[%d].%s", section_lists[setting->section], index,
-			 setting->name);
+		snprintf(name, sizeof name, "%s[%d].%s", config_schema.lists[setting->section],
+			 index, setting->name);
 	if (change_add(changes, name, before, after) < 0)
 		return -ENOMEM;
 	changes->items[changes->count - 1].live = setting->live;
@@ -147,11 +147,11 @@ config_compare(const struct config *running, const struct config *new,
 	int result;
 
 	*changes = (struct config_changes){ 0 };
-	for (unsigned i = 0; i < n_settings; i++) {
-		if (settings[i].section == SECTION_ROOT)
-			result = compare_one(&settings[i], -1, roots, changes);
+	for (unsigned i = 0; i < config_schema.n; i++) {
+		if (config_schema.settings[i].section == SECTION_ROOT)
+			result = compare_one(&config_schema.settings[i], -1, roots, changes);
 		else
-			result = compare_lists(&settings[i], running, new, changes);
+			result = compare_lists(&config_schema.settings[i], running, new, changes);
 		if (result < 0)
 			return result;
 	}
@@ -178,63 +178,21 @@ config_changes_free(struct config_changes *changes)
 int
 config_apply_live(struct config *running, const struct config *new)
 {
-	for (unsigned i = 0; i < n_settings; i++)
-		if (settings[i].live && setting_copy(&settings[i], running, new) < 0)
+	for (unsigned i = 0; i < config_schema.n; i++)
+		if (config_schema.settings[i].live &&
+		    setting_copy(&config_schema.settings[i], running, new) < 0)
 			return -ENOMEM;
 	return 0;
-}
-
-static const char *const type_names[] = {
-	[SETTING_BOOL] = "true or false", [SETTING_NUMBER] = "number",
-	[SETTING_INTEGER] = "number",     [SETTING_PERCENT] = "decimal",
-	[SETTING_CHOICE] = "one of",      [SETTING_TEXT] = "text",
-	[SETTING_PATH] = "path",          [SETTING_ADDRESSES] = "list of addresses",
-};
-
-static void
-help_name(const struct setting *setting, char out[128])
-{
-	const char *list = section_lists[setting->section];
-
-	snprintf(out, 128, "%s%s%s", list ? list : "", list ? "[]." : "", setting->name);
-}
-
-static void
-help_setting(const struct setting *setting, struct text *text)
-{
-	char name[128];
-
-	help_name(setting, name);
-	text_printf(text, "%s\n    %s\n    %s", name, setting->help, type_names[setting->type]);
-	for (unsigned i = 0; setting->choices && setting->choices[i]; i++)
-		text_printf(text, " \"%s\"", setting->choices[i]);
-	if (setting->max > 0)
-		text_printf(text, " %.0f to %.0f", setting->min, setting->max);
-	if (setting->required)
-		text_printf(text, ", required");
-	else
-		text_printf(text, ", default %s", setting->preset ? setting->preset : "none");
-	text_printf(text, ", %s\n", setting->live ? "live: applied by reload" : "needs a restart");
 }
 
 void
 config_help(struct text *text)
 {
-	for (unsigned i = 0; i < n_settings; i++)
-		help_setting(&settings[i], text);
+	settings_help(&config_schema, text);
 }
 
 bool
 config_help_one(const char *name, struct text *text)
 {
-	for (unsigned i = 0; i < n_settings; i++) {
-		char full[128];
-
-		help_name(&settings[i], full);
-		if (strcmp(name, full) == 0 || strcmp(name, settings[i].name) == 0) {
-			help_setting(&settings[i], text);
-			return true;
-		}
-	}
-	return false;
+	return settings_help_one(&config_schema, name, text);
 }

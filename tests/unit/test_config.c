@@ -261,11 +261,13 @@ Test(config, sample_names_every_setting)
 	cr_assert_not_null(file);
 	text[fread(text, 1, sizeof text - 1, file)] = '\0';
 	fclose(file);
-	for (unsigned i = 0; i < n_settings; i++) {
-		const char *dot = strrchr(settings[i].name, '.');
+	for (unsigned i = 0; i < config_schema.n; i++) {
+		const char *dot = strrchr(config_schema.settings[i].name, '.');
 
-		snprintf(words, sizeof words, "%s = ", dot ? dot + 1 : settings[i].name);
-		cr_expect_not_null(strstr(text, words), "%s is not there", settings[i].name);
+		snprintf(words, sizeof words,
+			 "%s = ", dot ? dot + 1 : config_schema.settings[i].name);
+		cr_expect_not_null(strstr(text, words), "%s is not there",
+				   config_schema.settings[i].name);
 	}
 }
 
@@ -341,9 +343,10 @@ Test(config, sample_mentions_every_setting)
 	cr_assert_not_null(file);
 	sample[fread(sample, 1, sizeof sample - 1, file)] = '\0';
 	fclose(file);
-	for (unsigned i = 0; i < n_settings; i++) {
-		const char *dot = strrchr(settings[i].name, '.');
+	for (unsigned i = 0; i < config_schema.n; i++) {
+		const char *dot = strrchr(config_schema.settings[i].name, '.');
 
-		cr_expect(strstr(sample, dot ? dot + 1 : settings[i].name), "%s", settings[i].name);
+		cr_expect(strstr(sample, dot ? dot + 1 : config_schema.settings[i].name), "%s",
+			  config_schema.settings[i].name);
 	}
 }
