@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "control/policy/policy_reading.h"
-#include "tasks/compile/write.h"
+#include "tasks/model/write.h"
 
 const char *const task_repetition_names[TASK_REPETITIONS] = {
 	[REPETITION_REPEAT] = "repeat",

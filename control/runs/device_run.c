@@ -8,7 +8,7 @@
 
 #include "control/daemon.h"
 #include "control/runs/device_env.h"
-#include "tasks/compile/write.h"
+#include "tasks/model/write.h"
 
 enum { RANDOM_BLOCK = 32 };
 

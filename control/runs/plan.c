@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/runs/generation.h"
+#include "tasks/content/batch_text.h"
 
 enum { BUCKETS = 4096 };
 

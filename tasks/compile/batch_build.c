@@ -12,11 +12,6 @@
 enum {
 	STEP_ALIGN = 8,
 	STEP_ROOM = sizeof(struct batch_step) + BATCH_OPTIONS_MAX + BATCH_PAYLOAD_MAX + STEP_ALIGN,
-
-	/* Option numbers (RFC 7252 5.10). */
-	OPTION_URI_PATH = 11,
-	OPTION_CONTENT_FORMAT = 12,
-	OPTION_ACCEPT = 17,
 };
 
 /* What stands in front of a batch: the dataplane does not see it. */
@@ -122,7 +117,7 @@ put_id_option(uint8_t *at, uint8_t *last, int32_t id)
 	do
 		digits[--from] = (char)('0' + id % 10);
 	while (id /= 10);
-	return put_option(at, last, OPTION_URI_PATH, digits + from, sizeof digits - from);
+	return put_option(at, last, COAP_OPTION_URI_PATH, digits + from, sizeof digits - from);
 }
 
 static uint8_t *
@@ -142,15 +137,15 @@ put_options(struct batch_step *step, const struct batch_request *request)
 	uint8_t *at = step->bytes;
 
 	step->last_option = 0;
-	if (request->code == REQUEST_POST)
-		at = put_option(at, &step->last_option, OPTION_URI_PATH, "bs", 2);
+	if (request->code == COAP_POST)
+		at = put_option(at, &step->last_option, COAP_OPTION_URI_PATH, "bs", 2);
 	else
 		at = put_path_options(at, &step->last_option, &request->path);
 	if (request->content_format >= 0)
-		at = put_uint_option(at, &step->last_option, OPTION_CONTENT_FORMAT,
+		at = put_uint_option(at, &step->last_option, COAP_OPTION_CONTENT_FORMAT,
 				     (unsigned)request->content_format);
 	if (request->accept >= 0)
-		at = put_uint_option(at, &step->last_option, OPTION_ACCEPT,
+		at = put_uint_option(at, &step->last_option, COAP_OPTION_ACCEPT,
 				     (unsigned)request->accept);
 	assert(at - step->bytes <= BATCH_OPTIONS_MAX);
 	return (uint16_t)(at - step->bytes);

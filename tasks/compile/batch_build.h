@@ -16,17 +16,13 @@
 #include <stdint.h>
 
 #include "tasks/batch.h"
-#include "tasks/content/encode.h"
+#include "tasks/coap_numbers.h"
+#include "tasks/content/records.h"
 
 enum {
 	/* Of one batch: two orders above any account, and a bound for bad loops. */
 	BATCH_BYTES_MAX = 4 << 20,
 };
-
-/* CoAP request codes (RFC 7252 12.1.1). */
-enum { REQUEST_GET = 1, REQUEST_POST = 2, REQUEST_PUT = 3, REQUEST_DELETE = 4 };
-/* 2.05: the step of a pack is an answer. */
-enum { RESPONSE_CONTENT = 69 };
 
 struct batch_request {
 	uint8_t code, expect, task;

@@ -21,12 +21,10 @@
 #include <stdint.h>
 
 #include "tasks/batch.h"
-#include "tasks/content/encode.h"
+#include "tasks/coap_numbers.h"
 #include "tasks/expr/expr.h"
 #include "tasks/model/task.h"
-
-enum task_status { TASK_NOT_STARTED, TASK_IN_PROGRESS, TASK_SUCCESS, TASK_WARNING, TASK_ERROR };
-const char *task_status_name(enum task_status status); /* "NotStarted", "InProgress", ... */
+#include "tasks/model/task_status.h"
 
 enum { TASK_SUMMARY_MAX = 320 };
 
@@ -46,14 +44,6 @@ struct compiler;
 
 struct compiler *compiler_new(const struct objects *objects, uint32_t generation);
 void compiler_free(struct compiler *compiler);
-
-enum task_log_level {
-	TASK_LOG_TRACE,
-	TASK_LOG_DEBUG,
-	TASK_LOG_INFO,
-	TASK_LOG_WARNING,
-	TASK_LOG_ERROR
-};
 
 /* What a device answered to a Discover or a Read. Borrowed until compile_run() returns. */
 struct compile_answer {
@@ -163,7 +153,3 @@ void batch_free(struct batch *batch);
 
 /* What a batch takes of memory, malloc's overhead included, shared steps not; 0 for NULL. */
 size_t batch_memory(const struct batch *batch);
-
-/* A person's view of one step: "PUT /0/2 11542 98 bytes"; returns snprintf's count. Never shows
- * payload. */
-int batch_step_format(const struct batch_step *step, char *out, size_t size);

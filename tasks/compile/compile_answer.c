@@ -94,5 +94,5 @@ run_answer(struct run *run, const struct task_node *node, const struct lwm2m_pat
 	}
 	shared->answers++;
 	shared->sent = batch_builder_mark(&run->compiler->builder);
-	return answer->code == RESPONSE_CONTENT ? bind_answer(run, node, path, answer) : FLOW_NEXT;
+	return answer->code == COAP_CONTENT ? bind_answer(run, node, path, answer) : FLOW_NEXT;
 }

@@ -1,12 +1,15 @@
 /*
  * compile_internal.h - the compiler's inside, for compile*.c alone.
  *
- *	compile.c         compilers, runs, results
+ *	compile.c         compilers, the batch of a run
  *	compile_pack.c    the same for a Bootstrap-Pack
+ *	compile_tasks.c   the tasks of a run, one after the other, and their results
+ *	compile_nodes.c   executes the nodes of a task for one device
  *	compile_answer.c  steps whose answer the steps behind them use
  *	compile_effect.c  what a task changes in the inventory
- *	compile_nodes.c   executes the nodes of a task for one device
  *	compile_write.c   writes to requests, and the steps that devices share
+ *	pack_group.c      the writes of a Bootstrap-Pack while its tasks run
+ *	compile_values.c  what attributes are for one device, and how a task fails
  */
 #pragma once
 
@@ -143,7 +146,7 @@ enum flow run_answer(struct run *run, const struct task_node *node, const struct
 /* compile_effect.c: <store> of other types than var, <removeProperty>, <join>, <leave>. */
 enum flow run_effect(struct run *run, const struct task_node *node);
 
-/* compile.c: the steps of all tasks but the Finish of the run. Returns the index of the last task that asks for
+/* compile_tasks.c: the steps of all tasks but the Finish of the run. Returns the index of the last task that asks for
  * Finish, or -1. */
 int compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks,
 		  struct task_result *results);
@@ -152,7 +155,7 @@ unsigned compile_refuse_surplus(struct task_result *results, unsigned n_tasks);
 /* What was to be sent has failed. */
 void compile_fail_all(struct task_result *results, unsigned n_tasks, const char *reason);
 
-/* compile_pack.c: a delete, discover or read of a pack. */
+/* pack_group.c: a delete, discover or read of a pack. */
 enum flow pack_request(struct run *run, const struct task_node *node,
 		       const struct lwm2m_path *path);
 /* Remembers what the tasks so far have written; and goes back to it. */

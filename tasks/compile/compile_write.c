@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tasks/compile/compile_internal.h"
-#include "tasks/compile/write.h"
+#include "tasks/model/write.h"
 
 static int
 compare_paths(const struct lwm2m_path *a, const struct lwm2m_path *b)
@@ -159,7 +159,7 @@ run_flush(struct run *run)
 	if (!group->n_writes || run->shared->pack)
 		return FLOW_NEXT;
 	request = (struct batch_request){
-		.code = REQUEST_PUT,
+		.code = COAP_PUT,
 		.expect = BATCH_EXPECT_WRITE,
 		.task = run->index,
 		.number = (uint16_t)(run->number + 1),
@@ -187,7 +187,7 @@ enum flow
 run_request(struct run *run, const struct task_node *node, const struct lwm2m_path *path)
 {
 	struct batch_request request = {
-		.code = REQUEST_GET,
+		.code = COAP_GET,
 		.task = run->index,
 		.on_error = run->on_error,
 		.correction = run->correction,
@@ -209,7 +209,7 @@ run_request(struct run *run, const struct task_node *node, const struct lwm2m_pa
 		request.expect = BATCH_EXPECT_READ;
 		request.accept = (int)run->format;
 	} else {
-		request.code = REQUEST_DELETE;
+		request.code = COAP_DELETE;
 		request.expect = BATCH_EXPECT_DELETE;
 	}
 	if (!is_full(run))
@@ -225,7 +225,7 @@ int
 compile_finish_step(struct compiler *compiler, uint8_t task, uint16_t number, bool correction)
 {
 	struct batch_request request = {
-		.code = REQUEST_POST,
+		.code = COAP_POST,
 		.expect = BATCH_EXPECT_FINISH,
 		.task = task,
 		.number = number,

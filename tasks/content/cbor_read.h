@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "tasks/arena.h"
-#include "tasks/content/decode_internal.h"
+#include "tasks/content/decoder.h"
 
 struct cbor_reader {
 	struct decoder *decoder; /* takes errors; its arena takes joined strings */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tasks/content/cbor_read.h"
+#include "tasks/content/decode_internal.h"
 
 enum { LEVELS = 4, TAG_EPOCH_TIME = 1 };
 

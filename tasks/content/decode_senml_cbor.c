@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tasks/content/cbor_read.h"
+#include "tasks/content/decode_internal.h"
 
 /* RFC 8428 table 4. */
 enum senml_label {

@@ -4,15 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tasks/compile/compile.h"
+#include "tasks/coap_numbers.h"
+#include "tasks/content/batch_text.h"
 #include "tasks/content/decode.h"
 #include "tasks/utf8.h"
 
 enum {
 	SHOWN_MAX = 80, /* bytes of one value */
 	SCRATCH_MAX = 1 << 20,
-	OPTION_URI_PATH = 11,
-	OPTION_CONTENT_FORMAT = 12,
 };
 
 /* Text that grows as long as there is room, and counts on. */
@@ -160,7 +159,8 @@ option_number(unsigned number, const uint8_t *at, unsigned len)
 	int32_t value = 0;
 
 	for (unsigned i = 0; i < len; i++)
-		value = number == OPTION_URI_PATH ? 10 * value + (at[i] - '0') : value << 8 | at[i];
+		value = number == COAP_OPTION_URI_PATH ? 10 * value + (at[i] - '0')
+						       : value << 8 | at[i];
 	return value;
 }
 
@@ -178,9 +178,9 @@ read_options(const struct batch_step *step, struct decode_input *input)
 
 		at++;
 		number += delta == 13 ? 13u + *at++ : delta;
-		if (number == OPTION_URI_PATH && n_ids < 4)
+		if (number == COAP_OPTION_URI_PATH && n_ids < 4)
 			*ids[n_ids++] = option_number(number, at, len);
-		if (number == OPTION_CONTENT_FORMAT)
+		if (number == COAP_OPTION_CONTENT_FORMAT)
 			input->format = (enum content_format)option_number(number, at, len);
 		at += len;
 	}

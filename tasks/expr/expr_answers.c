@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "tasks/content/decode_internal.h"
+#include "tasks/content/decoder.h"
 #include "tasks/content/link_format.h"
 #include "tasks/expr/expr_internal.h"
 #include "tasks/number.h"

@@ -237,3 +237,9 @@ expr_evaluate(struct run *run, const struct node *node, struct value *out)
 	}
 	return expr_fail(run, EXPR_LIMIT, node, "was refused when it was loaded");
 }
+
+bool
+expr_evaluate_as(struct run *run, const struct node *node, unsigned wanted, struct value *out)
+{
+	return expr_evaluate(run, node, out) && expr_want(run, node, out, wanted);
+}

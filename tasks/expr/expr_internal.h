@@ -1,12 +1,14 @@
 /*
- * expr_internal.h - what the rooms of the expression language share: tokens, the tree, one evaluation.
+ * expr_internal.h - what the files of the expression language share: tokens, the tree, one evaluation.
  *
+ *	expr_parser.c    where a parser is, and what it reports
  *	expr_lex.c       text to tokens
  *	expr_parse.c     tokens to calls of expr_build_*(): the grammar
  *	expr_roots.c     sv. device. lwm2m. task. res. string.
  *	expr_build.c     nodes: what can never fit is an error here, what is constant is folded
  *	expr_eval.c      a node to a value
  *	expr_operators.c operators, if, fallback
+ *	expr_kinds.c     sets of kinds in words
  *	expr_run.c       failures, limits, the text of values
  *	expr_methods.c   the table of methods, and those of numbers, bytes and lists
  *	expr_strings.c, expr_codecs.c, expr_regex.c, expr_answers.c  methods of strings

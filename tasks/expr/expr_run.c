@@ -112,12 +112,6 @@ expr_want(struct run *run, const struct node *node, const struct value *value, u
 			 value_kind_name(value->kind), kinds_describe(wanted, needs));
 }
 
-bool
-expr_evaluate_as(struct run *run, const struct node *node, unsigned wanted, struct value *out)
-{
-	return expr_evaluate(run, node, out) && expr_want(run, node, out, wanted);
-}
-
 /* ---- text ---- */
 
 static bool

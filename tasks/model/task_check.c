@@ -2,8 +2,8 @@
  * expressions. */
 #include <string.h>
 
-#include "tasks/compile/write.h"
 #include "tasks/model/task_check_internal.h"
+#include "tasks/model/write.h"
 
 static void
 define_by_attribute(struct checker *checker, const struct task_attribute *attribute)

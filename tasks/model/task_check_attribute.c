@@ -2,8 +2,8 @@
  * whether it can be what its tag needs. */
 #include <stdio.h>
 
-#include "tasks/compile/write.h"
 #include "tasks/model/task_check_internal.h"
+#include "tasks/model/write.h"
 
 static void
 check_say(struct checker *checker, enum diag_level level, const struct task_node *node, int index,

@@ -1,8 +1,8 @@
 /* What a lwm2mBootstrap holds: the keys of its tags, and what goes out to them. */
 #include <stdio.h>
 
-#include "tasks/compile/write.h"
 #include "tasks/model/task_check_internal.h"
+#include "tasks/model/write.h"
 
 #define FORMAT_WORDS "tlv, senml-json, senml-cbor, lwm2m-cbor, text, opaque, cbor"
 

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "tasks/compile/compile.h"
+#include "tasks/batch.h"
+#include "tasks/coap_numbers.h"
+#include "tasks/model/task_status.h"
 #include "tasks/model/task_tree.h"
 
 const struct tag_rule tag_rules[TASK_TAGS] = {

@@ -10,8 +10,10 @@
 #include "tasks/objects/objects_internal.h"
 
 /* Columns: id, name, type, flags, range of the value (of the length for strings and opaque). */
-#define RESOURCE(number, text, kind, ...) \
-	{ .id = (number), .name = (text), .type = LWM2M_##kind, __VA_ARGS__ }
+#define RESOURCE(number, text, kind, ...)                                                          \
+	{                                                                                          \
+		.id = (number), .name = (text), .type = LWM2M_##kind, __VA_ARGS__                  \
+	}
 #define MANDATORY       .mandatory = true
 #define MULTIPLE        .multiple = true
 #define RANGE(from, to) .has_range = true, .min = (from), .max = (to)
@@ -36,9 +38,11 @@ static const struct resource_def security[] = {
 	RESOURCE(16, "DTLS/TLS Ciphersuite", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
 	RESOURCE(17, "OSCORE Security Mode", OBJLNK),
 	RESOURCE(18, "Groups To Use by Client", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
-	RESOURCE(19, "Signature Algorithms Supported by Server", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
+	RESOURCE(19, "Signature Algorithms Supported by Server", UNSIGNED, MULTIPLE,
+		 RANGE(0, 65535)),
 	RESOURCE(20, "Signature Algorithms To Use by Client", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
-	RESOURCE(21, "Signature Algorithm Certs Supported by Server", UNSIGNED, MULTIPLE, RANGE(0, 65535)),
+	RESOURCE(21, "Signature Algorithm Certs Supported by Server", UNSIGNED, MULTIPLE,
+		 RANGE(0, 65535)),
 	RESOURCE(22, "TLS 1.3 Features To Use by Client", UNSIGNED, RANGE(0, 65535)),
 	RESOURCE(23, "TLS Extensions Supported by Server", UNSIGNED, RANGE(0, 65535)),
 	RESOURCE(24, "TLS Extensions To Use by Client", UNSIGNED, RANGE(0, 65535)),
@@ -158,14 +162,10 @@ static const struct resource_def location[] = {
 };
 
 static const struct resource_def connectivity_statistics[] = {
-	RESOURCE(0, "SMS Tx Counter", INTEGER),
-	RESOURCE(1, "SMS Rx Counter", INTEGER),
-	RESOURCE(2, "Tx Data", INTEGER),
-	RESOURCE(3, "Rx Data", INTEGER),
-	RESOURCE(4, "Max Message Size", INTEGER),
-	RESOURCE(5, "Average Message Size", INTEGER),
-	RESOURCE(6, "Start", NONE, MANDATORY),
-	RESOURCE(7, "Stop", NONE, MANDATORY),
+	RESOURCE(0, "SMS Tx Counter", INTEGER),    RESOURCE(1, "SMS Rx Counter", INTEGER),
+	RESOURCE(2, "Tx Data", INTEGER),           RESOURCE(3, "Rx Data", INTEGER),
+	RESOURCE(4, "Max Message Size", INTEGER),  RESOURCE(5, "Average Message Size", INTEGER),
+	RESOURCE(6, "Start", NONE, MANDATORY),     RESOURCE(7, "Stop", NONE, MANDATORY),
 	RESOURCE(8, "Collection Period", INTEGER),
 };
 
@@ -198,9 +198,11 @@ static const struct resource_def mqtt_server[] = {
 	RESOURCE(8, "Password", OPAQUE),
 };
 
-#define OBJECT(number, text, version_text, table, ...)                                     \
-	{ .id = (number), .name = (text), .version = (version_text), .resources = (table), \
-	  .n_resources = sizeof(table) / sizeof *(table), __VA_ARGS__ }
+#define OBJECT(number, text, version_text, table, ...)                                             \
+	{                                                                                          \
+		.id = (number), .name = (text), .version = (version_text), .resources = (table),   \
+		.n_resources = sizeof(table) / sizeof *(table), __VA_ARGS__                        \
+	}
 
 const struct object_def objects_builtin[] = {
 	OBJECT(0, "LWM2M Security", "1.2", security, MULTIPLE, MANDATORY),

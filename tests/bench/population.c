@@ -12,7 +12,6 @@ enum {
 	ALIGN = 8,
 	PAYLOAD_SECURITY = 66,
 	PAYLOAD_SERVER = 18,
-	FORMAT_TLV = 11542,
 };
 
 const uint8_t population_key[POPULATION_KEY] = "0123456789abcde";

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include "tasks/content/batch_text.h"
 #include "tasks/compile/compile_internal.h"
 
 /* Settings of the device at hand: NAME, VALUE, ..., NULL. */

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 
+#include "tasks/content/batch_text.h"
 #include "tasks/compile/compile_internal.h"
 #include "tasks/content/describe.h"
 

@@ -1,4 +1,5 @@
 /* What workers tell becomes reports, batches and cancellations. */
+#include "tasks/content/batch_text.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;

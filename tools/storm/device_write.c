@@ -8,7 +8,6 @@
 enum {
 	MESSAGE_BYTES = 256,
 	RECORD_CUT = 5, /* bytes missing from a truncated record */
-	LINK_FORMAT = 40,
 };
 
 /* ---- datagrams ---- */
@@ -225,7 +224,7 @@ write_reply(struct fleet *fleet, struct device *device, struct storm_out *out)
 	memcpy(header.token, reply->token, sizeof header.token);
 	coap_write_header(&writer, &header);
 	if (reply->has_links)
-		coap_write_option_uint(&writer, &last, COAP_OPTION_CONTENT_FORMAT, LINK_FORMAT);
+		coap_write_option_uint(&writer, &last, COAP_OPTION_CONTENT_FORMAT, FORMAT_LINK);
 	if (reply->has_block)
 		coap_write_option_uint(&writer, &last, COAP_OPTION_BLOCK1, reply->block1);
 	if (reply->has_links)

@@ -16,14 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Content-Formats of writes (OMA TS Core 7.5; IANA CoAP Content-Formats). */
-enum bootstrap_format {
-	FORMAT_SENML_JSON = 110,
-	FORMAT_SENML_CBOR = 112,
-	FORMAT_TLV = 11542, /* where a device names none: it speaks LwM2M 1.0, which must know TLV
-			     * */
-	FORMAT_LWM2M_CBOR = 11544,
-};
+#include "tasks/coap_numbers.h"
 
 /* `acc` lists a device's bootstrap accounts as links: two or three of eight bytes. */
 enum {
@@ -38,7 +31,7 @@ struct bootstrap_query {
 	bool bad_endpoint;       /* `ep` is repeated, empty or without '=' */
 	bool bad_format;         /* `pct` is, or no number */
 	bool unsupported;        /* `pct` is a number, but of no format that we write */
-	uint16_t format;         /* FORMAT_TLV unless `pct` says otherwise */
+	uint16_t format;         /* FORMAT_TLV unless `pct` says otherwise: LwM2M 1.0 must know it */
 	bool bad_accounts;       /* `acc` is repeated, empty or longer than QUERY_ACCOUNTS_MAX */
 	const uint8_t *accounts; /* `acc` as it came; NULL: none */
 	uint8_t accounts_len;

@@ -1,4 +1,4 @@
-#include "tasks/compile/write.h"
+#include "tasks/model/write.h"
 
 #include <inttypes.h>
 #include <stdio.h>
