@@ -5,16 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/buffer.h"
+
 void
 text_init(struct text *text)
 {
 	*text = (struct text){ 0 };
 }
 
+/* The text as the buffer that it grows as. */
+static struct buffer
+buffer_of(const struct text *text)
+{
+	return (struct buffer){ .bytes = (uint8_t *)text->at,
+				.len = text->len,
+				.capacity = text->capacity };
+}
+
 void
 text_fini(struct text *text)
 {
-	free(text->at);
+	struct buffer buffer = buffer_of(text);
+
+	buffer_fini(&buffer);
 	*text = (struct text){ 0 };
 }
 
@@ -22,22 +35,16 @@ text_fini(struct text *text)
 static bool
 text_reserve(struct text *text, size_t len)
 {
-	size_t capacity = text->capacity ? text->capacity : 256;
-	char *at;
+	struct buffer buffer = buffer_of(text);
 
-	if (text->failed || len > SIZE_MAX / 4)
+	if (text->failed)
 		return false;
-	while (capacity - text->len <= len)
-		capacity *= 2;
-	if (capacity == text->capacity)
-		return true;
-	at = realloc(text->at, capacity);
-	if (!at) {
+	if (len == SIZE_MAX || buffer_reserve(&buffer, len + 1)) {
 		text->failed = true;
 		return false;
 	}
-	text->at = at;
-	text->capacity = capacity;
+	text->at = (char *)buffer.bytes;
+	text->capacity = buffer.capacity;
 	return true;
 }
 
@@ -104,6 +111,8 @@ table_add(struct table *table, char *cell)
 
 		if (!cells) {
 			table->failed = true;
+			if (cell)
+				explicit_bzero(cell, strlen(cell));
 			free(cell);
 			return;
 		}
@@ -174,8 +183,11 @@ table_finish(struct table *table, struct text *text)
 					    table->cells[i]);
 		}
 	}
-	for (size_t i = 0; i < table->n_cells; i++)
+	for (size_t i = 0; i < table->n_cells; i++) {
+		if (table->cells[i])
+			explicit_bzero(table->cells[i], strlen(table->cells[i]));
 		free(table->cells[i]);
+	}
 	free(table->cells);
 	*table = (struct table){ 0 };
 }

@@ -1,7 +1,8 @@
 /*
  * text.h - text that grows: answers, reports, diagnostics.
  *
- * Owner: whoever calls text_init(). One thread. Allocates; a failed allocation makes the text
+ * What it held is wiped, wherever it grew to: keys pass through it (buffer.h). Owner: whoever calls
+ * text_init(); who takes `at` over frees it. One thread. Allocates; a failed allocation makes the text
  * stay as it is and sets `failed` for good, so that a writer checks once at the end.
  */
 #pragma once

@@ -48,7 +48,7 @@ struct csv {
 	bool dry; /* split() tells what is wrong, and changes nothing */
 };
 
-/* A row in the buffer, from import->at on. */
+/* A row in the buffer, from import_at() on. */
 struct extent {
 	size_t len;     /* without its last line break */
 	size_t whole;   /* with it */
@@ -80,8 +80,8 @@ find_row(struct import *import, struct extent *extent)
 
 	*extent = (struct extent){ 0 };
 	for (;;) {
-		const char *row = import->buffer + import->at;
-		size_t len = import->len - import->at;
+		const char *row = import_at(import);
+		size_t len = import_left(import);
 		const char *end = memchr(row + from, '\n', len - from);
 
 		if (!end) {
@@ -89,12 +89,12 @@ find_row(struct import *import, struct extent *extent)
 				continue;
 			if (import->failed)
 				return FOUND_END;
-			extent->len = extent->whole = import->len - import->at;
+			extent->len = extent->whole = import_left(import);
 			if (!extent->lines)
 				extent->first = extent->whole;
 			if (extent->len > IMPORT_ROW_MAX && quotes % 2 == 0)
 				return FOUND_TOO_LONG;
-			row = import->buffer + import->at;
+			row = import_at(import);
 			quotes += count_quotes(row + from, row + extent->len);
 			if (quotes % 2)
 				return FOUND_UNCLOSED;
@@ -121,10 +121,10 @@ skip_line(struct import *import)
 	const char *end;
 
 	do {
-		const char *line = import->buffer + import->at;
+		const char *line = import_at(import);
 
-		end = memchr(line, '\n', import->len - import->at);
-		import_take(import, end ? (size_t)(end - line) + 1 : import->len - import->at,
+		end = memchr(line, '\n', import_left(import));
+		import_take(import, end ? (size_t)(end - line) + 1 : import_left(import),
 			    end ? 1 : 0);
 	} while (!end && import_fill(import));
 }
@@ -300,7 +300,7 @@ read_header(struct csv *csv)
 		import->failed = import->failed ? import->failed : -EINVAL;
 		return;
 	}
-	row = import->buffer + import->at;
+	row = import_at(import);
 	if (extent.len && row[extent.len - 1] == '\r')
 		extent.len--;
 	wrong = split(csv, row, row + extent.len, IMPORT_COLUMNS_MAX);
@@ -355,7 +355,7 @@ read_row(struct csv *csv, const struct extent *extent)
 {
 	struct import *import = csv->import;
 	struct import_row row = { .line = import->line };
-	char *at = import->buffer + import->at;
+	char *at = import_at(import);
 	size_t len = extent->len;
 	const char *wrong;
 
@@ -386,7 +386,7 @@ read_unclosed(struct csv *csv, const struct extent *extent)
 {
 	struct import *import = csv->import;
 	size_t len = extent->lines ? extent->first - 1 : extent->first;
-	const char *wrong = check_split(csv, import->buffer + import->at, len);
+	const char *wrong = check_split(csv, import_at(import), len);
 
 	import_bad_row(import, import->line, NULL, "%s",
 		       wrong ? wrong : "a quote is opened and never closed");

@@ -192,12 +192,12 @@ find_line(struct import *import, size_t *len)
 	size_t from = 0;
 
 	for (;;) {
-		const char *line = import->buffer + import->at;
-		const char *end = memchr(line + from, '\n', import->len - import->at - from);
+		const char *line = import_at(import);
+		const char *end = memchr(line + from, '\n', import_left(import) - from);
 
-		from = import->len - import->at;
+		from = import_left(import);
 		if (end || !import_fill(import)) {
-			*len = end ? (size_t)(end - line) : import->len - import->at;
+			*len = end ? (size_t)(end - line) : import_left(import);
 			return !import->failed && (end || *len);
 		}
 	}
@@ -218,8 +218,8 @@ import_jsonl(struct import *import)
 	size_t len;
 
 	while (find_line(import, &len)) {
-		const char *line = import->buffer + import->at;
-		bool ended = import->at + len < import->len;
+		const char *line = import_at(import);
+		bool ended = len < import_left(import);
 
 		if (!skipping && len > IMPORT_ROW_MAX)
 			import_bad_row(import, import->line, NULL, "is longer than %d bytes",

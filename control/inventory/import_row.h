@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/buffer.h"
 #include "control/inventory/import.h"
 #include "control/inventory/import_names.h"
 #include "control/text.h"
@@ -31,12 +32,10 @@ struct import {
 	const char *name;
 	int failed; /* -errno that ends it */
 
-	/* Input: bytes [at, len) are not taken yet. */
 	int fd;
-	char *buffer;
-	size_t at, len, capacity;
+	struct buffer input;
 	bool ended;    /* nothing follows */
-	uint32_t line; /* of the byte at `at`, from 1 */
+	uint32_t line; /* of the first byte not taken, from 1 */
 	uint64_t bytes, total;
 
 	struct import_names endpoints, identities;
@@ -73,6 +72,19 @@ void import_close(struct import *import);
 void import_skip_bom(struct import *import);
 /* Tells the caller's progress(). */
 void import_report_progress(const struct import *import);
+/* The bytes that are not taken yet: where, and how many; a NUL has room behind them. */
+static inline char *
+import_at(const struct import *import)
+{
+	return (char *)buffer_front(&import->input);
+}
+
+static inline size_t
+import_left(const struct import *import)
+{
+	return buffer_left(&import->input);
+}
+
 /*
  * Makes more input follow the bytes not taken, which may move. False: it has ended, the row would
  * exceed IMPORT_ROW_MAX, or import->failed is set.

@@ -20,49 +20,20 @@ import_report_progress(const struct import *import)
 		import->calls->progress(import->calls->ctx, &progress);
 }
 
-/* Room for a chunk behind what is not taken, which moves to the front. */
-static bool
-make_room(struct import *import)
-{
-	size_t left = import->len - import->at;
-	size_t capacity = import->capacity ? import->capacity : 2 * IMPORT_CHUNK;
-	char *buffer = import->buffer;
-
-	while (capacity < left + IMPORT_CHUNK + 1)
-		capacity *= 2;
-	/* Not realloc(): what it leaves behind would not be wiped. */
-	if (capacity > import->capacity)
-		buffer = malloc(capacity);
-	if (!buffer) {
-		import->failed = -ENOMEM;
-		return false;
-	}
-	if (left)
-		memmove(buffer, import->buffer + import->at, left);
-	if (buffer == import->buffer) {
-		if (import->at)
-			explicit_bzero(buffer + left, import->len - left);
-	} else if (import->buffer) {
-		explicit_bzero(import->buffer, import->len);
-		free(import->buffer);
-	}
-	import->buffer = buffer;
-	import->capacity = capacity;
-	import->at = 0;
-	import->len = left;
-	return true;
-}
-
 bool
 import_fill(struct import *import)
 {
 	ssize_t n;
 
-	if (import->ended || import->failed || import->len - import->at > IMPORT_ROW_MAX ||
-	    !make_room(import))
+	if (import->ended || import->failed || import_left(import) > IMPORT_ROW_MAX)
 		return false;
+	/* One more: a row is taken apart in place, and the last one ends in a NUL, too. */
+	if (buffer_reserve(&import->input, IMPORT_CHUNK + 1)) {
+		import->failed = -ENOMEM;
+		return false;
+	}
 	do
-		n = read(import->fd, import->buffer + import->len, IMPORT_CHUNK);
+		n = read(import->fd, import->input.bytes + import->input.len, IMPORT_CHUNK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		import_error(import, NULL, NULL, "cannot be read on: %s", strerror(errno));
@@ -70,7 +41,7 @@ import_fill(struct import *import)
 		return false;
 	}
 	import->ended = n == 0;
-	import->len += (size_t)n;
+	import->input.len += (size_t)n;
 	import->bytes += (size_t)n;
 	import_report_progress(import);
 	return n > 0;
@@ -79,8 +50,7 @@ import_fill(struct import *import)
 void
 import_take(struct import *import, size_t len, uint32_t lines)
 {
-	explicit_bzero(import->buffer + import->at, len);
-	import->at += len;
+	buffer_take(&import->input, len);
 	import->line += lines;
 }
 
@@ -97,13 +67,10 @@ import_open(struct import *import, const struct import_source *source)
 		return 0;
 	}
 	/* A copy: rows are taken apart in place. */
-	import->buffer = malloc(source->len + 1);
-	if (!import->buffer)
+	if (buffer_reserve(&import->input, source->len + 1) ||
+	    buffer_put(&import->input, source->text, source->len))
 		return -ENOMEM;
-	if (source->len)
-		memcpy(import->buffer, source->text, source->len);
-	import->capacity = source->len + 1;
-	import->len = import->bytes = import->total = source->len;
+	import->bytes = import->total = source->len;
 	import->ended = true;
 	return 0;
 }
@@ -111,18 +78,14 @@ import_open(struct import *import, const struct import_source *source)
 void
 import_skip_bom(struct import *import)
 {
-	while (import->len - import->at < 3 && import_fill(import))
+	while (import_left(import) < 3 && import_fill(import))
 		;
-	if (import->len - import->at >= 3 &&
-	    memcmp(import->buffer + import->at, "\xef\xbb\xbf", 3) == 0)
+	if (import_left(import) >= 3 && memcmp(import_at(import), "\xef\xbb\xbf", 3) == 0)
 		import_take(import, 3, 0);
 }
 
 void
 import_close(struct import *import)
 {
-	if (import->buffer)
-		explicit_bzero(import->buffer, import->len);
-	free(import->buffer);
-	import->buffer = NULL;
+	buffer_fini(&import->input);
 }

@@ -17,10 +17,7 @@ ctl_reader_init(struct ctl_reader *reader)
 void
 ctl_reader_fini(struct ctl_reader *reader)
 {
-	/* A frame may have carried keys. */
-	if (reader->buffer)
-		explicit_bzero(reader->buffer, reader->capacity);
-	free(reader->buffer);
+	buffer_fini(&reader->buffer); /* a frame may have carried keys */
 	*reader = (struct ctl_reader){ 0 };
 }
 
@@ -31,54 +28,19 @@ get_length(const uint8_t header[CTL_HEADER])
 	       header[3];
 }
 
-/* Room for `more` bytes behind those that are not taken yet, which move to the front. */
-static int
-reserve(struct ctl_reader *reader, size_t more)
-{
-	size_t left = reader->len - reader->taken;
-	size_t capacity = reader->capacity ? reader->capacity : 4096;
-	uint8_t *buffer = reader->buffer;
-
-	if (reader->capacity - reader->len >= more)
-		return 0;
-	while (capacity < left + more)
-		capacity *= 2;
-	/* Not realloc(): what it leaves behind would not be wiped. */
-	if (capacity > reader->capacity)
-		buffer = malloc(capacity);
-	if (!buffer)
-		return -ENOMEM;
-	if (left)
-		memmove(buffer, reader->buffer + reader->taken, left);
-	if (buffer == reader->buffer) {
-		explicit_bzero(buffer + left, reader->len - left);
-	} else if (reader->buffer) {
-		explicit_bzero(reader->buffer, reader->len);
-		free(reader->buffer);
-	}
-	reader->buffer = buffer;
-	reader->capacity = capacity;
-	reader->taken = 0;
-	reader->len = left;
-	return 0;
-}
-
 /* Whether the first frame that is not taken announces more than is allowed. */
 static int
 is_too_large(const struct ctl_reader *reader)
 {
-	return reader->len - reader->taken >= CTL_HEADER &&
-	       get_length(reader->buffer + reader->taken) > reader->frame_max;
+	return buffer_left(&reader->buffer) >= CTL_HEADER &&
+	       get_length(buffer_front(&reader->buffer)) > reader->frame_max;
 }
 
 int
 ctl_reader_feed(struct ctl_reader *reader, const void *bytes, size_t len)
 {
-	if (reserve(reader, len))
+	if (buffer_put(&reader->buffer, bytes, len))
 		return -ENOMEM;
-	if (len)
-		memcpy(reader->buffer + reader->len, bytes, len);
-	reader->len += len;
 	return is_too_large(reader) ? -EMSGSIZE : 0;
 }
 
@@ -98,22 +60,21 @@ decode(const uint8_t *text, size_t len)
 int
 ctl_reader_next(struct ctl_reader *reader, json_t **frame)
 {
-	size_t left = reader->len - reader->taken, whole;
+	size_t left = buffer_left(&reader->buffer), whole;
 	uint8_t *first;
 
 	if (left < CTL_HEADER)
 		return 0;
 	if (is_too_large(reader))
 		return -EBADMSG;
-	first = reader->buffer + reader->taken;
+	first = buffer_front(&reader->buffer);
 	whole = CTL_HEADER + get_length(first);
 	if (left < whole)
 		return 0;
 	*frame = decode(first + CTL_HEADER, whole - CTL_HEADER);
 	if (!*frame)
 		return -EBADMSG;
-	explicit_bzero(first, whole);
-	reader->taken += whole;
+	buffer_take(&reader->buffer, whole);
 	return 1;
 }
 

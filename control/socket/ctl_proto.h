@@ -31,6 +31,8 @@
 
 #include <jansson.h>
 
+#include "control/buffer.h"
+
 enum {
 	CTL_VERSION = 1,
 	CTL_FRAME_MAX = 16 * 1024 * 1024,
@@ -51,9 +53,8 @@ enum ctl_exit {
 
 /* Incremental reader of frames: feed bytes, take frames. */
 struct ctl_reader {
-	uint8_t *buffer;
-	size_t taken, len, capacity; /* bytes of frames already taken, of all, of the buffer */
-	size_t frame_max; /* CTL_FRAME_MAX; may be lowered before the first byte is fed */
+	struct buffer buffer; /* taken: the frames that were */
+	size_t frame_max;     /* CTL_FRAME_MAX; may be lowered before the first byte is fed */
 };
 
 void ctl_reader_init(struct ctl_reader *reader);

@@ -17,7 +17,6 @@
 enum {
 	CTL_EVENTS = 16,
 	CTL_READ = 65536,
-	CTL_BACKLOG_FIRST = 16384,
 	/* Of all clients. The one furthest behind goes when another answer would exceed it. */
 	CTL_BACKLOG_TOTAL = 128 * 1024 * 1024,
 };
@@ -32,14 +31,13 @@ struct ctl_client {
 	uint64_t serial; /* tells an event of a former client of this place */
 	struct ucred peer;
 	struct ctl_reader reader;
-	int passed;   /* the descriptor that came with a request not yet served; -1: none */
-	uint8_t *out; /* answers not yet sent */
-	size_t out_len, out_sent, out_capacity;
-	json_t *held; /* a request that waits for the one that runs; NULL: none */
-	bool serving; /* its request runs */
-	bool ready;   /* the reader may hold a whole request, or one is held */
-	bool ended;   /* it sends no more; what it asked for is still answered */
-	bool gone;    /* found out while a handler ran */
+	int passed;        /* the descriptor that came with a request not yet served; -1: none */
+	struct buffer out; /* answers; taken: sent */
+	json_t *held;      /* a request that waits for the one that runs; NULL: none */
+	bool serving;      /* its request runs */
+	bool ready;        /* the reader may hold a whole request, or one is held */
+	bool ended;        /* it sends no more; what it asked for is still answered */
+	bool gone;         /* found out while a handler ran */
 };
 
 struct ctl_server {
@@ -118,7 +116,7 @@ ctl_server_fd(const struct ctl_server *server)
 static size_t
 backlog(const struct ctl_client *client)
 {
-	return client->out_len - client->out_sent;
+	return buffer_left(&client->out);
 }
 
 static void
@@ -133,11 +131,7 @@ static void
 drop_out(struct ctl_client *client)
 {
 	client->server->backlog -= backlog(client);
-	if (client->out)
-		explicit_bzero(client->out, client->out_len);
-	free(client->out);
-	client->out = NULL;
-	client->out_len = client->out_sent = client->out_capacity = 0;
+	buffer_fini(&client->out);
 }
 
 static void
@@ -216,38 +210,6 @@ furthest_behind(struct ctl_server *server)
 	return worst;
 }
 
-/* Room for `len` bytes behind the backlog, which moves to the front. */
-static int
-reserve(struct ctl_client *client, size_t len)
-{
-	size_t pending = backlog(client);
-	size_t capacity = client->out_capacity ? client->out_capacity : CTL_BACKLOG_FIRST;
-	uint8_t *out = client->out;
-
-	if (client->out_capacity - client->out_len >= len)
-		return 0;
-	while (capacity < pending + len)
-		capacity *= 2;
-	/* Not realloc(): what it leaves behind would not be wiped. */
-	if (capacity > client->out_capacity)
-		out = malloc(capacity);
-	if (!out)
-		return -1;
-	if (pending)
-		memmove(out, client->out + client->out_sent, pending);
-	if (out == client->out) {
-		explicit_bzero(out + pending, client->out_len - pending);
-	} else if (client->out) {
-		explicit_bzero(client->out, client->out_len);
-		free(client->out);
-	}
-	client->out = out;
-	client->out_capacity = capacity;
-	client->out_len = pending;
-	client->out_sent = 0;
-	return 0;
-}
-
 /* Queues bytes behind what is not sent yet; -1 when the client is too far behind. */
 static int
 queue(struct ctl_client *client, const uint8_t *bytes, size_t len)
@@ -263,10 +225,8 @@ queue(struct ctl_client *client, const uint8_t *bytes, size_t len)
 			return -1;
 		drop(worst);
 	}
-	if (reserve(client, len))
+	if (buffer_put(&client->out, bytes, len))
 		return -1;
-	memcpy(client->out + client->out_len, bytes, len);
-	client->out_len += len;
 	server->backlog += len;
 	return 0;
 }
@@ -278,14 +238,13 @@ flush(struct ctl_client *client)
 	uint32_t events = client->ended ? 0 : EPOLLIN;
 
 	while (backlog(client)) {
-		ssize_t n =
-			ctl_send(client->fd, client->out + client->out_sent, backlog(client), -1);
+		ssize_t n = ctl_send(client->fd, buffer_front(&client->out), backlog(client), -1);
 
 		if (n == -EAGAIN)
 			break;
 		if (n < 0)
 			return -1;
-		client->out_sent += (size_t)n;
+		buffer_take(&client->out, (size_t)n);
 		client->server->backlog -= (size_t)n;
 	}
 	if (backlog(client))
