@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,10 +49,28 @@ text_file_read(const char *file, size_t limit, char **text, size_t *len)
 	}
 	close(fd);
 	if (result) {
+		if (*text)
+			explicit_bzero(*text, *len);
 		free(*text);
 		*text = NULL;
 		return result;
 	}
 	(*text)[*len] = '\0';
 	return 0;
+}
+
+const char *
+text_file_error(int error)
+{
+	switch (-error) {
+	case EINVAL:
+	case ENXIO: /* what open() says of a socket */
+		return "this is no regular file, but a pipe, a socket or a device";
+	case EISDIR:
+		return "this is a folder";
+	case EFBIG:
+		return "the file is too long";
+	default:
+		return strerror(-error);
+	}
 }

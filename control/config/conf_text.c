@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/file_replace.h"
+#include "tasks/text_file.h"
 
 /*
  * libconfig 1.5 takes "@include" at the start of a line wherever it is not inside a string or
@@ -144,40 +145,14 @@ char *
 conf_file_read(const char *file, size_t max, size_t *len, struct diag_list *diags)
 {
 	struct place place = { .file = file };
-	FILE *stream = fopen(file, "re");
-	size_t capacity = 65536;
-	char *text = NULL, *grown;
-	int error = 0;
+	char *text;
+	int result = text_file_read(file, max, &text, len);
 
-	if (!stream) {
-		diag_error(diags, &place, "cannot be read: %s%s", strerror(errno),
-			   file_remedy(errno));
-		return NULL;
-	}
-	*len = 0;
-	do {
-		capacity *= 2;
-		grown = realloc(text, capacity + 1);
-		if (!grown) {
-			error = ENOMEM;
-			break;
-		}
-		text = grown;
-		errno = 0;
-		*len += fread(text + *len, 1, capacity - *len, stream);
-		if (ferror(stream))
-			error = errno ? errno : EIO;
-		else if (*len > max)
-			error = EFBIG;
-	} while (!error && *len == capacity);
-	fclose(stream);
-	if (error) {
-		diag_error(diags, &place, "cannot be read: %s%s", strerror(error),
-			   file_remedy(error));
-		free(text);
-		return NULL;
-	}
-	text[*len] = '\0';
+	if (result == -EFBIG)
+		diag_error(diags, &place, "cannot be read: it has more than %zu bytes", max);
+	else if (result < 0)
+		diag_error(diags, &place, "cannot be read: %s%s", text_file_error(result),
+			   file_remedy(-result));
 	return text;
 }
 

@@ -39,8 +39,8 @@ conf_text_root(const struct conf_text *conf)
 }
 
 /*
- * A whole file in memory, NUL-terminated; NULL after adding an error. Wipe what may hold keys
- * before free().
+ * A whole regular file in memory, NUL-terminated; NULL after adding an error. Never waits: a pipe,
+ * device, socket or folder is refused. Wipe what may hold keys before free().
  */
 char *conf_file_read(const char *file, size_t max, size_t *len, struct diag_list *diags);
 

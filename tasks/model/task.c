@@ -328,7 +328,7 @@ task_load_file(const char *file, const struct objects *objects, struct diag_list
 	int error = text_file_read(file, TASK_FILE_MAX, &text, &len);
 
 	if (error) {
-		diag_error(diags, &place, "cannot read the task: %s", strerror(-error));
+		diag_error(diags, &place, "cannot read the task: %s", text_file_error(error));
 		return NULL;
 	}
 	task = task_load(file, text, len, objects, diags);

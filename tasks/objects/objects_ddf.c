@@ -323,7 +323,7 @@ objects_load_file(struct objects *objects, const char *file, struct diag_list *d
 
 	if (result) {
 		diag_error(diags, &place, "cannot read the object definition: %s",
-			   strerror(-result));
+			   text_file_error(result));
 		return -EINVAL;
 	}
 	result = objects_load_text(objects, file, text, len, diags);

@@ -1,5 +1,11 @@
 /* What libconfig's parser must never get to see, and the places of what it does. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
@@ -91,4 +97,43 @@ Test(conf_text, brackets_in_strings_and_comments_are_no_nesting)
 	cr_assert_eq(conf_text_parse(&conf, "x.conf", text, sizeof text - 1, &diags), 0);
 	cr_expect_eq(config_setting_length(conf_text_root(&conf)), 2);
 	conf_text_fini(&conf);
+}
+
+/* Reading must neither wait nor swallow a device: the file is refused, and why. */
+static void
+file_refused(const char *path, size_t max, const char *words)
+{
+	size_t len;
+
+	diag_list_fini(&diags);
+	diag_list_init(&diags);
+	cr_assert_null(conf_file_read(path, max, &len, &diags), "%s", path);
+	cr_assert_eq(diags.errors, 1);
+	cr_expect(strstr(diags.items[0].text, words), "%s: %s", path, diags.items[0].text);
+}
+
+Test(conf_text, pipes_sockets_devices_folders_and_huge_files_are_refused_at_once, .timeout = 10)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char folder[] = "/tmp/cradle-conf-XXXXXX", fifo[64], file[64];
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	cr_assert(mkdtemp(folder));
+	snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+	snprintf(file, sizeof file, "%s/file", folder);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", folder);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	file_refused(fifo, 100, "regular file");
+	file_refused("/dev/zero", 100, "regular file");
+	file_refused(address.sun_path, 100, "regular file");
+	file_refused(folder, 100, "folder");
+	fclose(fopen(file, "w"));
+	cr_assert_eq(truncate(file, 101), 0);
+	file_refused(file, 100, "more than 100 bytes");
+	close(fd);
+	unlink(fifo);
+	unlink(file);
+	unlink(address.sun_path);
+	rmdir(folder);
 }
