@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include <mbedtls/ccm.h>
+#include <mbedtls/gcm.h>
 #include <mbedtls/md.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,18 @@ Test(crypto, selftest_names_what_is_broken)
 	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-CCM-8", 13) == 0);
 	ops.ccm8_open = broken_open;
 	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-CCM-8", 13) == 0);
+	ops = *crypto_select();
+	ops.ccm16_seal = broken_seal;
+	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-CCM,", 12) == 0);
+	ops = *crypto_select();
+	ops.ccm16_open = credulous_open;
+	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-CCM,", 12) == 0);
+	ops = *crypto_select();
+	ops.gcm_seal = broken_seal;
+	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-GCM", 11) == 0);
+	ops = *crypto_select();
+	ops.gcm_open = credulous_open;
+	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-GCM", 11) == 0);
 	ops = *crypto_select();
 	ops.cbc_encrypt = broken_cbc;
 	cr_assert(strncmp(crypto_selftest(&ops), "AES-128-CBC", 11) == 0);
@@ -415,27 +428,76 @@ Test(crypto, prf_of_every_length)
 	}
 }
 
-/* ---- CCM against mbedTLS's ------------------------------------------------------------------- */
+/* ---- AEADs against mbedTLS's ----------------------------------------------------------------- */
+
+typedef void aead_op(struct crypto_ccm *records, unsigned n);
+
+static const struct aead {
+	const char *name;
+	size_t tag_len, seal, open; /* of struct crypto_ops */
+} aeads[] = {
+	{ "CCM-8", 8, offsetof(struct crypto_ops, ccm8_seal),
+	  offsetof(struct crypto_ops, ccm8_open) },
+	{ "CCM", 16, offsetof(struct crypto_ops, ccm16_seal),
+	  offsetof(struct crypto_ops, ccm16_open) },
+	{ "GCM", 16, offsetof(struct crypto_ops, gcm_seal), offsetof(struct crypto_ops, gcm_open) },
+};
+
+static const struct aead *aead; /* the one under test */
+
+#define each_aead() for (aead = aeads; aead < aeads + sizeof aeads / sizeof aeads[0]; aead++)
+
+static aead_op *
+op_at(const struct crypto_ops *ops, size_t offset)
+{
+	aead_op *op;
+
+	memcpy(&op, (const char *)ops + offset, sizeof op);
+	return op;
+}
 
 struct ccm_case {
 	uint8_t key[16], nonce[12], aad[CRYPTO_CCM_AAD_MAX];
-	uint8_t plain[LEN_MAX], sealed[LEN_MAX + 8];
-	uint8_t buffer[LEN_MAX + 8 + GUARD];
+	uint8_t plain[LEN_MAX], sealed[LEN_MAX + CRYPTO_LONG_TAG_LEN];
+	uint8_t buffer[LEN_MAX + CRYPTO_LONG_TAG_LEN + GUARD];
 	struct crypto_ccm record;
 };
 
 static void
-ccm_case_make(struct ccm_case *c, uint64_t *state, size_t len, size_t aad_len)
+oracle_ccm(struct ccm_case *c, size_t len, size_t aad_len)
 {
 	mbedtls_ccm_context ccm;
 
-	fill_random(state, c, offsetof(struct ccm_case, sealed));
 	mbedtls_ccm_init(&ccm);
 	cr_assert_eq(mbedtls_ccm_setkey(&ccm, MBEDTLS_CIPHER_ID_AES, c->key, 128), 0);
 	cr_assert_eq(mbedtls_ccm_encrypt_and_tag(&ccm, len, c->nonce, 12, c->aad, aad_len, c->plain,
-						 c->sealed, c->sealed + len, 8),
+						 c->sealed, c->sealed + len, aead->tag_len),
 		     0);
 	mbedtls_ccm_free(&ccm);
+}
+
+static void
+oracle_gcm(struct ccm_case *c, size_t len, size_t aad_len)
+{
+	mbedtls_gcm_context gcm;
+
+	mbedtls_gcm_init(&gcm);
+	cr_assert_eq(mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, c->key, 128), 0);
+	cr_assert_eq(mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, len, c->nonce, 12, c->aad,
+					       aad_len, c->plain, c->sealed, aead->tag_len,
+					       c->sealed + len),
+		     0);
+	mbedtls_gcm_free(&gcm);
+}
+
+static void
+ccm_case_make(struct ccm_case *c, uint64_t *state, size_t len, size_t aad_len)
+{
+	fill_random(state, c, offsetof(struct ccm_case, sealed));
+	if (strcmp(aead->name, "GCM") == 0)
+		oracle_gcm(c, len, aad_len);
+	else
+		oracle_ccm(c, len, aad_len);
 	c->record = (struct crypto_ccm){
 		.key = c->key,
 		.nonce = c->nonce,
@@ -473,16 +535,16 @@ check_in_place(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n,
 {
 	for (unsigned i = 0; i < n; i++)
 		memcpy(cases[i].buffer, cases[i].plain, cases[i].record.len);
-	run(ops->ccm8_seal, cases, n);
+	run(op_at(ops, aead->seal), cases, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct ccm_case *c = &cases[i];
 
-		cr_assert_arr_eq(c->buffer, c->sealed, c->record.len + 8u,
+		cr_assert_arr_eq(c->buffer, c->sealed, c->record.len + aead->tag_len,
 				 "%s: seed %#x round %u: seal %u of %u, len %u, aad %u", ops->name,
 				 SEED, round, i, n, c->record.len, c->record.aad_len);
-		check_guard(c, c->record.len + 8u, ops->name);
+		check_guard(c, c->record.len + aead->tag_len, ops->name);
 	}
-	run(ops->ccm8_open, cases, n);
+	run(op_at(ops, aead->open), cases, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct ccm_case *c = &cases[i];
 
@@ -490,7 +552,7 @@ check_in_place(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n,
 		cr_assert_arr_eq(c->buffer, c->plain, c->record.len,
 				 "%s: seed %#x round %u: open %u of %u, len %u, aad %u", ops->name,
 				 SEED, round, i, n, c->record.len, c->record.aad_len);
-		check_guard(c, c->record.len + 8u, ops->name);
+		check_guard(c, c->record.len + aead->tag_len, ops->name);
 	}
 }
 
@@ -502,7 +564,7 @@ check_apart(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, un
 		memset(cases[i].buffer, 0xee, sizeof cases[i].buffer);
 		cases[i].record.in = cases[i].sealed;
 	}
-	run(ops->ccm8_open, cases, n);
+	run(op_at(ops, aead->open), cases, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct ccm_case *c = &cases[i];
 
@@ -522,7 +584,7 @@ check_forged(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, u
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct ccm_case *c = &cases[i];
-		size_t sealed = c->record.len + 8u;
+		size_t sealed = c->record.len + aead->tag_len;
 		uint8_t bit = (uint8_t)(1u << next_random(state) % 8);
 
 		memcpy(c->buffer, c->sealed, sealed);
@@ -546,7 +608,7 @@ check_forged(const struct crypto_ops *ops, struct ccm_case *cases, unsigned n, u
 			memcpy(c->buffer, c->sealed, sealed);
 		}
 	}
-	run(ops->ccm8_open, cases, n);
+	run(op_at(ops, aead->open), cases, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct ccm_case *c = &cases[i];
 
@@ -578,43 +640,60 @@ check_rounds(const struct crypto_ops *ops)
 	}
 }
 
-Test(crypto, ccm_of_every_length)
+Test(crypto, aead_of_every_length)
 {
-	each_backend(ops) check_rounds(ops);
+	each_aead()
+	{
+		each_backend(ops) check_rounds(ops);
+	}
 }
 
-Test(crypto, ccm_refuses_every_flipped_bit)
+static void
+check_flipped_bits(void)
 {
 	each_backend(ops)
 	{
 		struct ccm_case c;
 		uint64_t state = SEED;
-		size_t bits = 8 * (21 + 8);
+		size_t bits = 8 * (21 + aead->tag_len);
 
 		ccm_case_make(&c, &state, 21, 13);
 		for (size_t bit = 0; bit <= bits; bit++) {
-			memcpy(c.buffer, c.sealed, 21 + 8);
+			memcpy(c.buffer, c.sealed, 21 + aead->tag_len);
 			if (bit < bits)
 				c.buffer[bit / 8] ^= (uint8_t)(1u << bit % 8);
-			run(ops->ccm8_open, &c, 1);
+			run(op_at(ops, aead->open), &c, 1);
 			cr_assert_eq(c.record.ok, bit == bits, "%s: bit %zu", ops->name, bit);
 		}
 	}
 }
 
-Test(crypto, ccm_burst_of_none)
+Test(crypto, aead_refuses_every_flipped_bit)
+{
+	each_aead() check_flipped_bits();
+}
+
+static void
+check_burst_of_none(void)
 {
 	each_backend(ops)
 	{
-		ops->ccm8_seal(NULL, 0);
-		ops->ccm8_open(NULL, 0);
+		op_at(ops, aead->seal)(NULL, 0);
+		op_at(ops, aead->open)(NULL, 0);
 	}
 }
 
-/* The longest record of TLS, whose counter needs a second byte. */
-Test(crypto, ccm_of_the_longest_record)
+Test(crypto, aead_burst_of_none)
 {
-	static uint8_t in[1 << 14], out[(1 << 14) + 8], expected[(1 << 14) + 8];
+	each_aead() check_burst_of_none();
+}
+
+/* The longest record of TLS, whose counter needs a second byte. */
+static void
+check_longest_record(void)
+{
+	static uint8_t in[1 << 14], out[(1 << 14) + CRYPTO_LONG_TAG_LEN];
+	static uint8_t expected[sizeof out];
 	const struct crypto_ops *reference = &(struct crypto_ops){ 0 };
 	uint8_t key[16] = { 1 }, nonce[12] = { 2 }, aad[13] = { 3 };
 	struct crypto_ccm record = {
@@ -625,15 +704,15 @@ Test(crypto, ccm_of_the_longest_record)
 		reference = crypto_backend(i);
 	record.in = in;
 	record.out = expected;
-	reference->ccm8_seal(&record, 1);
+	op_at(reference, aead->seal)(&record, 1);
 	each_backend(ops)
 	{
 		record.in = in;
 		record.out = out;
-		ops->ccm8_seal(&record, 1);
-		cr_assert_arr_eq(out, expected, sizeof out, "%s", ops->name);
+		op_at(ops, aead->seal)(&record, 1);
+		cr_assert_arr_eq(out, expected, sizeof in + aead->tag_len, "%s", ops->name);
 		record.in = out;
-		ops->ccm8_open(&record, 1);
+		op_at(ops, aead->open)(&record, 1);
 		cr_assert(record.ok, "%s", ops->name);
 		cr_assert_arr_eq(out, in, sizeof in, "%s", ops->name);
 	}
@@ -670,4 +749,9 @@ Test(crypto, cbc_and_ctr_of_every_length)
 			cr_assert_arr_eq(made, expected, 16 * n, "%s: %zu blocks", ops->name, n);
 		}
 	}
+}
+
+Test(crypto, aead_of_the_longest_record)
+{
+	each_aead() check_longest_record();
 }

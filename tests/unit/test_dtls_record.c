@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include <mbedtls/ccm.h>
+#include <mbedtls/gcm.h>
 
 #include "dataplane/core/dtls/dtls_record.h"
 
@@ -244,6 +245,57 @@ Test(dtls_record, a_sealed_record_is_what_the_rfc_says)
 	cr_assert_eq(session.write_sequence, 0x0103);
 }
 
+/* RFC 5288 3: salt and explicit nonce as in RFC 6655, a tag of 16 bytes. */
+Test(dtls_record, a_record_sealed_with_gcm_is_what_the_rfc_says)
+{
+	uint8_t datagram[256], nonce[12] = "salt", plaintext[7];
+	const uint8_t *fragment = datagram + 13;
+	mbedtls_gcm_context gcm;
+
+	session.protection = DTLS_GCM;
+	session.write_sequence = 0x0102;
+	cr_assert_eq(seal(datagram, DTLS_APPLICATION_DATA, "content"), 13 + 8 + 7 + 16);
+	cr_assert_arr_eq(datagram, "\x17\xfe\xfd\0\1\0\0\0\0\1\2\0\x1f\0\1\0\0\0\0\1\2", 21);
+	memcpy(nonce + 4, fragment, 8);
+	mbedtls_gcm_init(&gcm);
+	cr_assert_eq(mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, session.keys.server_key, 128),
+		     0);
+	cr_assert_eq(mbedtls_gcm_auth_decrypt(&gcm, 7, nonce, 12,
+					      (const uint8_t *)"\0\1\0\0\0\0\1\2\x17\xfe\xfd\0\7",
+					      13, fragment + 8 + 7, 16, fragment + 8, plaintext),
+		     0);
+	mbedtls_gcm_free(&gcm);
+	cr_assert_arr_eq(plaintext, "content", 7);
+}
+
+Test(dtls_record, each_protection_opens_its_own_records_alone)
+{
+	static const enum dtls_protection kinds[] = { DTLS_CCM_8, DTLS_CCM, DTLS_GCM };
+
+	for (unsigned sealer = 0; sealer < 3; sealer++) {
+		for (unsigned opener = 0; opener < 3; opener++) {
+			uint8_t datagram[256];
+			size_t len;
+
+			session.protection = kinds[sealer];
+			len = seal(datagram, DTLS_APPLICATION_DATA, "some content of a record");
+			session.protection = kinds[opener];
+			cr_assert_eq(open_one(datagram, len).outcome,
+				     sealer == opener ? COUNTER_dtls_rx_opened
+						      : COUNTER_dtls_rx_bad_tag,
+				     "sealed by %u, opened by %u", sealer, opener);
+		}
+	}
+}
+
+Test(dtls_record, a_record_shorter_than_a_long_tag_is_told_without_the_key)
+{
+	uint8_t datagram[13 + 8 + 15] = "\x17\xfe\xfd\0\1\0\0\0\0\0\1\0\x17";
+
+	session.protection = DTLS_GCM;
+	cr_assert_eq(open_one(datagram, sizeof datagram).outcome, COUNTER_dtls_rx_short);
+}
+
 Test(dtls_record, a_sealed_record_with_connection_id_is_what_the_rfc_says)
 {
 	static const uint8_t aad[] = "\xff\xff\xff\xff\xff\xff\xff\xff\x19\x03\x19\xfe\xfd"
@@ -258,7 +310,8 @@ Test(dtls_record, a_sealed_record_with_connection_id_is_what_the_rfc_says)
 	judge(datagram, 16, aad, sizeof aad - 1, "content\x17", 8);
 }
 
-Test(dtls_record, every_content_length_survives_the_way)
+static void
+check_every_length(void)
 {
 	for (int cid = 0; cid < 2; cid++) {
 		memcpy(session.cid, "OURCIDxx", DTLS_CID);
@@ -280,6 +333,16 @@ Test(dtls_record, every_content_length_survives_the_way)
 			cr_assert_eq(opening.length, len);
 			cr_assert_arr_eq(opening.content, content, len);
 		}
+	}
+}
+
+Test(dtls_record, every_content_length_survives_the_way)
+{
+	static const enum dtls_protection kinds[] = { DTLS_CCM_8, DTLS_CCM, DTLS_GCM };
+
+	for (unsigned i = 0; i < 3; i++) {
+		session.protection = kinds[i];
+		check_every_length();
 	}
 }
 

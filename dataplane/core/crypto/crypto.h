@@ -1,5 +1,5 @@
 /*
- * crypto.h - the primitives of DTLS 1.2 with pre-shared keys, by one of several backends.
+ * crypto.h - the symmetric primitives of DTLS 1.2, by one of several backends.
  *
  * A backend is a table of a few block-level functions (struct crypto_ops); everything above them
  * (padding, HMAC, PRF, CBC records) is written once over that table. crypto_select() picks the best
@@ -26,6 +26,7 @@ enum {
 	CRYPTO_AES_BLOCK = 16,
 	CRYPTO_CCM_NONCE_LEN = 12, /* RFC 6655 3: 4 bytes of salt and 8 explicit ones, so L = 3 */
 	CRYPTO_CCM_TAG_LEN = 8,    /* AES_128_CCM_8 */
+	CRYPTO_LONG_TAG_LEN = 16,  /* AES_128_CCM, AES_128_GCM */
 	CRYPTO_CCM_AAD_MAX = 64,   /* 13 bytes in DTLS, 23 + a connection id in RFC 9146 */
 	CRYPTO_PRF_SEED_MAX = 128, /* label and seed together; DTLS needs 77 */
 };
@@ -48,9 +49,10 @@ struct crypto_hmac_lane {
 };
 
 /*
- * One AES-128-CCM-8 record. `len` counts plaintext in both directions:
- *	seal: in[len]     -> out[len + 8], the tag appended
- *	open: in[len + 8] -> out[len]
+ * One AEAD record: AES-128-CCM-8, AES-128-CCM or AES-128-GCM, by which function gets it. `len`
+ * counts plaintext in both directions:
+ *	seal: in[len]       -> out[len + tag], the tag appended
+ *	open: in[len + tag] -> out[len]
  * `out` may equal `in`; any other overlap is not allowed.
  */
 struct crypto_ccm {
@@ -90,6 +92,12 @@ struct crypto_ops {
 	 * is left anywhere.
 	 */
 	void (*ccm8_open)(struct crypto_ccm *records, unsigned n);
+	/* The same with tags of 16 bytes (RFC 6655 4: the suites without "_8"). */
+	void (*ccm16_seal)(struct crypto_ccm *records, unsigned n);
+	void (*ccm16_open)(struct crypto_ccm *records, unsigned n);
+	/* The same under GCM (NIST SP 800-38D), tags of 16 bytes. */
+	void (*gcm_seal)(struct crypto_ccm *records, unsigned n);
+	void (*gcm_open)(struct crypto_ccm *records, unsigned n);
 
 	/*
 	 * AES-128-CBC over whole blocks, no padding; out may equal in. iv is 16 bytes and is not

@@ -149,6 +149,7 @@ ctr_stream(const uint8_t key[16], const uint8_t counter[16], uint8_t *out, size_
 struct ccm_work {
 	mbedtls_aes_context aes;
 	uint8_t mac[CRYPTO_AES_BLOCK];
+	unsigned tag_len;
 };
 
 /*
@@ -171,7 +172,7 @@ ccm_mac(struct ccm_work *work, size_t at, const uint8_t *bytes, size_t len)
 /*
  * B_0 (SP 800-38C A.2.1) and the associated data (A.2.2).
  *
- *	flags: Adata << 6 | (8 - 2) / 2 << 3 | (3 - 1); nonce (12); length of the message (3)
+ *	flags: Adata << 6 | (tag - 2) / 2 << 3 | (3 - 1); nonce (12); length of the message (3)
  */
 static void
 ccm_start(struct ccm_work *work, const struct crypto_ccm *record)
@@ -179,7 +180,7 @@ ccm_start(struct ccm_work *work, const struct crypto_ccm *record)
 	uint8_t aad_len[2] = { (uint8_t)(record->aad_len >> 8), (uint8_t)record->aad_len };
 
 	aes_start(&work->aes, record->key);
-	work->mac[0] = (uint8_t)((record->aad_len != 0) << 6 | 3 << 3 | 2);
+	work->mac[0] = (uint8_t)((record->aad_len != 0) << 6 | (work->tag_len - 2) / 2 << 3 | 2);
 	memcpy(work->mac + 1, record->nonce, CRYPTO_CCM_NONCE_LEN);
 	work->mac[13] = 0;
 	work->mac[14] = (uint8_t)(record->len >> 8);
@@ -218,13 +219,13 @@ ccm_crypt(struct ccm_work *work, const struct crypto_ccm *record, const uint8_t 
 }
 
 static void
-ccm_tag(struct ccm_work *work, const struct crypto_ccm *record, uint8_t tag[CRYPTO_CCM_TAG_LEN])
+ccm_tag(struct ccm_work *work, const struct crypto_ccm *record, uint8_t *tag)
 {
 	uint8_t block[CRYPTO_AES_BLOCK];
 
 	ccm_counter(block, record);
 	aes_block(&work->aes, block, block);
-	for (int i = 0; i < CRYPTO_CCM_TAG_LEN; i++)
+	for (unsigned i = 0; i < work->tag_len; i++)
 		tag[i] = work->mac[i] ^ block[i];
 	crypto_wipe(block, sizeof block);
 }
@@ -237,11 +238,11 @@ ccm_end(struct ccm_work *work)
 }
 
 static void
-ccm8_seal(struct crypto_ccm *records, unsigned n)
+ccm_seal(struct crypto_ccm *records, unsigned n, unsigned tag_len)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct crypto_ccm *record = &records[i];
-		struct ccm_work work;
+		struct ccm_work work = { .tag_len = tag_len };
 
 		ccm_start(&work, record);
 		ccm_mac(&work, 0, record->in, record->len);
@@ -252,23 +253,47 @@ ccm8_seal(struct crypto_ccm *records, unsigned n)
 }
 
 static void
-ccm8_open(struct crypto_ccm *records, unsigned n)
+ccm_open(struct crypto_ccm *records, unsigned n, unsigned tag_len)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct crypto_ccm *record = &records[i];
-		uint8_t tag[CRYPTO_CCM_TAG_LEN];
-		struct ccm_work work;
+		uint8_t tag[CRYPTO_LONG_TAG_LEN];
+		struct ccm_work work = { .tag_len = tag_len };
 
 		ccm_start(&work, record);
 		ccm_crypt(&work, record, record->in);
 		ccm_mac(&work, 0, record->out, record->len);
 		ccm_tag(&work, record, tag);
-		record->ok = crypto_equal(tag, record->in + record->len, sizeof tag);
+		record->ok = crypto_equal(tag, record->in + record->len, tag_len);
 		if (!record->ok)
 			ccm_crypt(&work, record, record->out); /* the ciphertext again */
 		crypto_wipe(tag, sizeof tag);                  /* a forger's wish */
 		ccm_end(&work);
 	}
+}
+
+static void
+ccm8_seal(struct crypto_ccm *records, unsigned n)
+{
+	ccm_seal(records, n, CRYPTO_CCM_TAG_LEN);
+}
+
+static void
+ccm8_open(struct crypto_ccm *records, unsigned n)
+{
+	ccm_open(records, n, CRYPTO_CCM_TAG_LEN);
+}
+
+static void
+ccm16_seal(struct crypto_ccm *records, unsigned n)
+{
+	ccm_seal(records, n, CRYPTO_LONG_TAG_LEN);
+}
+
+static void
+ccm16_open(struct crypto_ccm *records, unsigned n)
+{
+	ccm_open(records, n, CRYPTO_LONG_TAG_LEN);
 }
 
 const struct crypto_ops crypto_mbedtls = {
@@ -278,6 +303,10 @@ const struct crypto_ops crypto_mbedtls = {
 	.hmac_lanes = hmac_lanes,
 	.ccm8_seal = ccm8_seal,
 	.ccm8_open = ccm8_open,
+	.ccm16_seal = ccm16_seal,
+	.ccm16_open = ccm16_open,
+	.gcm_seal = crypto_mbedtls_gcm_seal,
+	.gcm_open = crypto_mbedtls_gcm_open,
 	.cbc_encrypt = cbc_encrypt,
 	.cbc_decrypt = cbc_decrypt,
 	.ctr_stream = ctr_stream,

@@ -144,11 +144,13 @@ test_prf(const struct crypto_ops *ops)
 	return "TLS 1.2 PRF, P_SHA256";
 }
 
-/* ---- CCM ------------------------------------------------------------------------------------- */
+/* ---- AEADs ----------------------------------------------------------------------------------- */
 
-static const struct {
+struct aead_vector {
 	const char *name, *key, *nonce, *aad, *plain, *sealed;
-} ccm_vectors[] = {
+};
+
+static const struct aead_vector ccm8_vectors[] = {
 	/* The one example of SP 800-38C with a nonce of 12 and a tag of 8. */
 	{ "AES-128-CCM-8, SP 800-38C example 3", "404142434445464748494a4b4c4d4e4f",
 	  "101112131415161718191a1b", "000102030405060708090a0b0c0d0e0f10111213",
@@ -167,6 +169,48 @@ static const struct {
 	  "a1a2a3a40001000000000005", "", "", "2018f0e2f78ca87e" },
 };
 
+/* The same records; OpenSSL 3.0 and mbedTLS 2.28 agree on them. */
+static const struct aead_vector ccm16_vectors[] = {
+	{ "AES-128-CCM, record of epoch 1", "c0c1c2c3c4c5c6c7c8c9cacbcccdcecf",
+	  "a1a2a3a40001000000000005", "000100000000000517fefd0025",
+	  "303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f5051525354",
+	  "e9bcafe1d0247cd07d02b2bcc6b042f76fa2f7849f3e4b42fb72efe8e6cfce7ea72f36b621"
+	  "0e5796935a64a4f29ffbe3d09dea5937" },
+	{ "AES-128-CCM, nothing but a tag", "c0c1c2c3c4c5c6c7c8c9cacbcccdcecf",
+	  "a1a2a3a40001000000000005", "", "", "cb64bf367c343b28a8272fd3b4ea462a" },
+};
+
+/* Of the specification that was submitted to NIST, test cases 1, 2, 3 and 4. */
+static const struct aead_vector gcm_vectors[] = {
+	{ "AES-128-GCM, test case 1", "00000000000000000000000000000000",
+	  "000000000000000000000000", "", "", "58e2fccefa7e3061367f1d57a4e7455a" },
+	{ "AES-128-GCM, test case 2", "00000000000000000000000000000000",
+	  "000000000000000000000000", "", "00000000000000000000000000000000",
+	  "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf" },
+	{ "AES-128-GCM, test case 3", "feffe9928665731c6d6a8f9467308308",
+	  "cafebabefacedbaddecaf888", "",
+	  "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+	  "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255",
+	  "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
+	  "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091473f5985"
+	  "4d5c2af327cd64a62cf35abd2ba6fab4" },
+	{ "AES-128-GCM, test case 4", "feffe9928665731c6d6a8f9467308308",
+	  "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+	  "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+	  "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+	  "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
+	  "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091"
+	  "5bc94fbc3221a5db94fae95ae7121a47" },
+};
+
+typedef void aead_op(struct crypto_ccm *records, unsigned n);
+
+struct aead {
+	aead_op *seal, *open;
+	const struct aead_vector *vectors;
+	size_t n;
+};
+
 /* The same record BURST times, so that every width of a burst is tried. */
 static void
 fill_burst(struct crypto_ccm burst[BURST], const struct crypto_ccm *record, const uint8_t *in,
@@ -180,49 +224,83 @@ fill_burst(struct crypto_ccm burst[BURST], const struct crypto_ccm *record, cons
 }
 
 static bool
-ccm_works(const struct crypto_ops *ops, const struct crypto_ccm *record, const struct bytes *plain,
-	  const struct bytes *sealed)
+seals(aead_op *seal, const struct crypto_ccm *record, const struct bytes *plain,
+      const struct bytes *sealed)
 {
 	uint8_t out[BURST][VECTOR_MAX];
 	struct crypto_ccm burst[BURST];
-	struct bytes forged = *sealed;
 	bool right = true;
 
 	fill_burst(burst, record, plain->data, out);
-	ops->ccm8_seal(burst, BURST);
+	seal(burst, BURST);
 	for (int i = 0; i < BURST; i++)
 		right &= crypto_equal(out[i], sealed->data, sealed->len);
-	fill_burst(burst, record, sealed->data, out);
-	ops->ccm8_open(burst, BURST);
-	for (int i = 0; i < BURST; i++)
-		right &= burst[i].ok && crypto_equal(out[i], plain->data, plain->len);
-	forged.data[0] ^= 1;
-	fill_burst(burst, record, forged.data, out);
-	ops->ccm8_open(burst, BURST);
-	for (int i = 0; i < BURST; i++)
-		right &= !burst[i].ok && crypto_equal(out[i], forged.data, plain->len);
 	return right;
 }
 
-static const char *
-test_ccm(const struct crypto_ops *ops)
+/* A forged one is to be left as it is. */
+static bool
+opens(aead_op *open, const struct crypto_ccm *record, const struct bytes *sealed,
+      const struct bytes *plain, bool genuine)
 {
-	for (size_t i = 0; i < sizeof ccm_vectors / sizeof ccm_vectors[0]; i++) {
-		struct bytes key = unhex(ccm_vectors[i].key), nonce = unhex(ccm_vectors[i].nonce);
-		struct bytes aad = unhex(ccm_vectors[i].aad), plain = unhex(ccm_vectors[i].plain);
-		struct bytes sealed = unhex(ccm_vectors[i].sealed);
-		struct crypto_ccm record = {
-			.key = key.data,
-			.nonce = nonce.data,
-			.aad = aad.data,
-			.aad_len = (uint16_t)aad.len,
-			.len = (uint16_t)plain.len,
-		};
+	uint8_t out[BURST][VECTOR_MAX];
+	struct crypto_ccm burst[BURST];
+	bool right = true;
 
-		if (!ccm_works(ops, &record, &plain, &sealed))
-			return ccm_vectors[i].name;
+	fill_burst(burst, record, sealed->data, out);
+	open(burst, BURST);
+	for (int i = 0; i < BURST; i++)
+		right &= burst[i].ok == genuine && crypto_equal(out[i], plain->data, plain->len);
+	return right;
+}
+
+static bool
+aead_works(const struct aead *aead, const struct aead_vector *vector)
+{
+	struct bytes key = unhex(vector->key), nonce = unhex(vector->nonce);
+	struct bytes aad = unhex(vector->aad), plain = unhex(vector->plain);
+	struct bytes sealed = unhex(vector->sealed), forged = sealed, kept;
+	struct crypto_ccm record = {
+		.key = key.data,
+		.nonce = nonce.data,
+		.aad = aad.data,
+		.aad_len = (uint16_t)aad.len,
+		.len = (uint16_t)plain.len,
+	};
+
+	forged.data[0] ^= 1;
+	kept = forged;
+	kept.len = plain.len;
+	return seals(aead->seal, &record, &plain, &sealed) &&
+	       opens(aead->open, &record, &sealed, &plain, true) &&
+	       opens(aead->open, &record, &forged, &kept, false);
+}
+
+static const char *
+test_aead(const struct aead *aead)
+{
+	for (size_t i = 0; i < aead->n; i++) {
+		if (!aead_works(aead, &aead->vectors[i]))
+			return aead->vectors[i].name;
 	}
 	return NULL;
+}
+
+#define VECTORS(vectors) vectors, sizeof vectors / sizeof vectors[0]
+
+static const char *
+test_aeads(const struct crypto_ops *ops)
+{
+	const struct aead aeads[] = {
+		{ ops->ccm8_seal, ops->ccm8_open, VECTORS(ccm8_vectors) },
+		{ ops->ccm16_seal, ops->ccm16_open, VECTORS(ccm16_vectors) },
+		{ ops->gcm_seal, ops->gcm_open, VECTORS(gcm_vectors) },
+	};
+	const char *failed = NULL;
+
+	for (size_t i = 0; i < sizeof aeads / sizeof aeads[0] && !failed; i++)
+		failed = test_aead(&aeads[i]);
+	return failed;
 }
 
 /* ---- CBC and CTR ----------------------------------------------------------------------------- */
@@ -269,7 +347,7 @@ const char *
 crypto_selftest(const struct crypto_ops *ops)
 {
 	static const char *(*const tests[])(const struct crypto_ops *) = {
-		test_sha256, test_hmac, test_prf, test_ccm, test_cbc, test_ctr,
+		test_sha256, test_hmac, test_prf, test_aeads, test_cbc, test_ctr,
 	};
 
 	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {

@@ -123,7 +123,8 @@ crypto_x86_usable(void)
 		return false;
 	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0)
 		return false;
-	return (ecx & bit_AES) != 0 && (ecx & bit_SSE4_1) != 0 && (ecx & bit_SSSE3) != 0;
+	return (ecx & bit_AES) != 0 && (ecx & bit_PCLMUL) != 0 && (ecx & bit_SSE4_1) != 0 &&
+	       (ecx & bit_SSSE3) != 0;
 }
 
 const struct crypto_ops crypto_x86 = {
@@ -133,6 +134,10 @@ const struct crypto_ops crypto_x86 = {
 	.hmac_lanes = crypto_x86_hmac_lanes,
 	.ccm8_seal = crypto_x86_ccm8_seal,
 	.ccm8_open = crypto_x86_ccm8_open,
+	.ccm16_seal = crypto_x86_ccm16_seal,
+	.ccm16_open = crypto_x86_ccm16_open,
+	.gcm_seal = crypto_x86_gcm_seal,
+	.gcm_open = crypto_x86_gcm_open,
 	.cbc_encrypt = cbc_encrypt,
 	.cbc_decrypt = cbc_decrypt,
 	.ctr_stream = ctr_stream,

@@ -1,5 +1,5 @@
 /*
- * AES-128-CCM-8 with AES-NI (NIST SP 800-38C, RFC 3610, RFC 6655).
+ * AES-128-CCM with AES-NI, tags of 8 and of 16 bytes (NIST SP 800-38C, RFC 3610, RFC 6655).
  *
  * A record alone is bound by the latency of its CBC-MAC: ten dependent aesenc a block. So a step
  * encrypts one MAC block and one counter block side by side, and a burst goes four records in step:
@@ -127,11 +127,11 @@ lane_start(struct lane *lane, const struct crypto_ccm *record)
 			(2u + record->aad_len + CRYPTO_AES_BLOCK - 1) / CRYPTO_AES_BLOCK;
 }
 
-/* B_0: flags Adata << 6 | (8 - 2) / 2 << 3 | L - 1, nonce (12), length of the message (3). */
+/* B_0: flags Adata << 6 | (tag - 2) / 2 << 3 | L - 1, nonce (12), length of the message (3). */
 X86_AES_INLINE __m128i
-first_head_block(const struct lane *lane)
+first_head_block(const struct lane *lane, const unsigned tag)
 {
-	uint64_t low = (uint64_t)(lane->record->aad_len != 0) << 6 | 3 << 3;
+	uint64_t low = (uint64_t)(lane->record->aad_len != 0) << 6 | (tag - 2) / 2 << 3;
 	uint64_t high = (uint64_t)__builtin_bswap16(lane->record->len) << 48;
 
 	return _mm_or_si128(lane->counter, _mm_set_epi64x((long long)high, (long long)low));
@@ -186,14 +186,14 @@ step(const struct lane *lanes, const unsigned n, __m128i *x, __m128i *y)
 
 /* The MAC over the blocks ahead of the message, with S_0 and S_1 made beside the first two. */
 X86_AES_INLINE void
-ccm_head(const struct lane *lanes, const unsigned n, struct chains *chains)
+ccm_head(const struct lane *lanes, const unsigned n, const unsigned tag, struct chains *chains)
 {
 	__m128i x[LANES], y[LANES];
 	unsigned most = 2; /* S_1 is wanted even where there is no associated data */
 
 #pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++) {
-		x[l] = _mm_xor_si128(first_head_block(&lanes[l]), lanes[l].schedule.key[0]);
+		x[l] = _mm_xor_si128(first_head_block(&lanes[l], tag), lanes[l].schedule.key[0]);
 		y[l] = _mm_xor_si128(lanes[l].counter, lanes[l].schedule.key[0]);
 		most = lanes[l].head_blocks > most ? lanes[l].head_blocks : most;
 	}
@@ -294,25 +294,39 @@ ccm_undo(const struct lane *lane)
 	}
 }
 
-/* Appends the tag, or says whether it is right. */
-X86_AES_INLINE void
-ccm_end(const struct lane *lane, struct crypto_ccm *record, __m128i tag, const bool open)
+/* Whether the record carries this tag. One comparison of whole words: no byte decides the time. */
+X86_AES_INLINE bool
+carries(const struct crypto_ccm *record, __m128i tag, const unsigned len)
 {
 	uint64_t carried;
 
-	if (!open) {
-		_mm_storel_epi64((__m128i *)(record->out + record->len), tag);
-		return;
+	if (len == CRYPTO_LONG_TAG_LEN) {
+		__m128i differ = _mm_xor_si128(load(record->in + record->len), tag);
+
+		return _mm_testz_si128(differ, differ) != 0;
 	}
 	memcpy(&carried, record->in + record->len, sizeof carried);
-	/* One comparison of whole words: no byte of the tag decides the time. */
-	record->ok = carried == (uint64_t)_mm_cvtsi128_si64(tag);
-	if (!record->ok)
-		ccm_undo(lane);
+	return carried == (uint64_t)_mm_cvtsi128_si64(tag);
+}
+
+/* Appends the tag, or says whether it is right. */
+X86_AES_INLINE void
+ccm_end(const struct lane *lane, struct crypto_ccm *record, __m128i tag, const unsigned len,
+	const bool open)
+{
+	if (!open && len == CRYPTO_LONG_TAG_LEN) {
+		store(record->out + record->len, tag);
+	} else if (!open) {
+		_mm_storel_epi64((__m128i *)(record->out + record->len), tag);
+	} else {
+		record->ok = carries(record, tag, len);
+		if (!record->ok)
+			ccm_undo(lane);
+	}
 }
 
 X86_AES_INLINE void
-ccm_lanes(struct crypto_ccm *records, const unsigned n, const bool open)
+ccm_lanes(struct crypto_ccm *records, const unsigned n, const unsigned tag, const bool open)
 {
 	struct lane lanes[LANES];
 	struct chains chains;
@@ -326,39 +340,51 @@ ccm_lanes(struct crypto_ccm *records, const unsigned n, const bool open)
 		lane_start(&lanes[l], &records[l]);
 	}
 	expand_lanes(schedules, keys, n);
-	ccm_head(lanes, n, &chains);
+	ccm_head(lanes, n, tag, &chains);
 	ccm_body(lanes, n, &chains, open);
 #pragma GCC unroll 4
 	for (unsigned l = 0; l < n; l++)
-		ccm_end(&lanes[l], &records[l], _mm_xor_si128(chains.mac[l], chains.first[l]),
+		ccm_end(&lanes[l], &records[l], _mm_xor_si128(chains.mac[l], chains.first[l]), tag,
 			open);
 	crypto_wipe(lanes, n * sizeof lanes[0]);
 }
 
 X86_AES_INLINE void
-ccm_burst(struct crypto_ccm *records, unsigned n, const bool open)
+ccm_burst(struct crypto_ccm *records, unsigned n, const unsigned tag, const bool open)
 {
 	for (; n >= LANES; n -= LANES, records += LANES)
-		ccm_lanes(records, LANES, open);
+		ccm_lanes(records, LANES, tag, open);
 	if (n >= 2) {
-		ccm_lanes(records, 2, open);
+		ccm_lanes(records, 2, tag, open);
 		n -= 2;
 		records += 2;
 	}
 	if (n != 0)
-		ccm_lanes(records, 1, open);
+		ccm_lanes(records, 1, tag, open);
 }
 
 X86_AES void
 crypto_x86_ccm8_seal(struct crypto_ccm *records, unsigned n)
 {
-	ccm_burst(records, n, false);
+	ccm_burst(records, n, CRYPTO_CCM_TAG_LEN, false);
 }
 
 X86_AES void
 crypto_x86_ccm8_open(struct crypto_ccm *records, unsigned n)
 {
-	ccm_burst(records, n, true);
+	ccm_burst(records, n, CRYPTO_CCM_TAG_LEN, true);
+}
+
+X86_AES void
+crypto_x86_ccm16_seal(struct crypto_ccm *records, unsigned n)
+{
+	ccm_burst(records, n, CRYPTO_LONG_TAG_LEN, false);
+}
+
+X86_AES void
+crypto_x86_ccm16_open(struct crypto_ccm *records, unsigned n)
+{
+	ccm_burst(records, n, CRYPTO_LONG_TAG_LEN, true);
 }
 
 #endif

@@ -13,9 +13,10 @@
  *	| 25   | version | epoch | sequence   | cid  | length | fragment
  *	+------+---------+-------+------------+------+--------+----------
  *
- * Fragment under AES-128-CCM-8 (RFC 6655 3, RFC 5246 6.2.3.3); explicit nonce = epoch and sequence:
+ * Fragment under an AEAD (RFC 6655 3, RFC 5288 3, RFC 5246 6.2.3.3); explicit nonce = epoch and
+ * sequence; the tag has 8 bytes under AES-128-CCM-8, 16 under AES-128-CCM and AES-128-GCM:
  *
- *	 0                8              length-8
+ *	 0                8              length-tag
  *	+----------------+--------------+---------+
  *	| explicit nonce | ciphertext   | tag     |
  *	+----------------+--------------+---------+
@@ -40,9 +41,9 @@ enum dtls_sizes {
 	DTLS_KEY = 16,
 	DTLS_IMPLICIT_IV = 4,
 	DTLS_EXPLICIT_NONCE = 8,
-	DTLS_TAG = 8,
+	DTLS_TAG = 8, /* of AES-128-CCM-8 */
+	DTLS_LONG_TAG = 16,
 	DTLS_NONCE = DTLS_IMPLICIT_IV + DTLS_EXPLICIT_NONCE,
-	DTLS_SEAL_OVERHEAD = DTLS_EXPLICIT_NONCE + DTLS_TAG,
 	DTLS_ALERT_BODY = 2,
 	DTLS_COOKIE = 16, /* of ours; 16 is what the smallest client keeps room for */
 	DTLS_CID = 8,     /* of ours, see dtls_handshake.h */

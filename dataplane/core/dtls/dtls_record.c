@@ -112,6 +112,20 @@ dtls_record_next(struct dtls_walk *walk, struct dtls_record *record, struct coun
 	return false;
 }
 
+/* ---- AEADs ---- */
+
+HOT size_t
+tag_len(const struct dtls_session *session)
+{
+	return session->protection == DTLS_CCM_8 ? DTLS_TAG : DTLS_LONG_TAG;
+}
+
+size_t
+dtls_seal_overhead(enum dtls_protection protection)
+{
+	return DTLS_EXPLICIT_NONCE + (protection == DTLS_CCM_8 ? DTLS_TAG : DTLS_LONG_TAG);
+}
+
 /* ---- nonce and additional data ---- */
 
 /*
@@ -174,7 +188,7 @@ check_sealed(const struct dtls_session *session, const struct dtls_record *recor
 		return COUNTER_dtls_rx_cid;
 	if (record->cid_len && memcmp(record->header + 11, session->cid, DTLS_CID) != 0)
 		return COUNTER_dtls_rx_cid;
-	if (record->length < DTLS_SEAL_OVERHEAD)
+	if (record->length < DTLS_EXPLICIT_NONCE + tag_len(session))
 		return COUNTER_dtls_rx_short;
 	if (!dtls_window_fresh(&session->window, record->sequence))
 		return COUNTER_dtls_rx_replayed;
@@ -186,7 +200,7 @@ prepare_opening(struct dtls_opening *opening, struct crypto_ccm *ccm)
 {
 	const struct dtls_record *record = &opening->record;
 	const struct dtls_keys *keys = &opening->session->keys;
-	size_t plaintext = record->length - DTLS_SEAL_OVERHEAD;
+	size_t plaintext = record->length - DTLS_EXPLICIT_NONCE - tag_len(opening->session);
 
 	put_nonce(opening->work.nonce, keys->client_iv,
 		  cursor_load(record->fragment, DTLS_EXPLICIT_NONCE));
@@ -234,6 +248,28 @@ finish_opening(struct dtls_opening *opening, bool ok)
 	return COUNTER_dtls_rx_opened;
 }
 
+/* One record of a suite that is not the usual one: not worth a burst. */
+RARE bool
+open_alone(const struct crypto_ops *ops, struct dtls_opening *opening)
+{
+	struct crypto_ccm record;
+
+	if (opening->session->cbc)
+		return dtls_cbc_open(ops, opening);
+	prepare_opening(opening, &record);
+	if (opening->session->protection == DTLS_GCM)
+		ops->gcm_open(&record, 1);
+	else
+		ops->ccm16_open(&record, 1);
+	return record.ok;
+}
+
+HOT bool
+is_usual(const struct dtls_session *session)
+{
+	return !session->cbc && session->protection == DTLS_CCM_8;
+}
+
 void
 dtls_open(const struct crypto_ops *ops, struct dtls_opening *openings, unsigned n)
 {
@@ -246,8 +282,8 @@ dtls_open(const struct crypto_ops *ops, struct dtls_opening *openings, unsigned 
 		openings[i].outcome = check_sealed(openings[i].session, &openings[i].record);
 		if (openings[i].outcome != COUNTER_dtls_rx_opened)
 			continue;
-		if (openings[i].session->cbc) {
-			bool ok = dtls_cbc_open(ops, &openings[i]);
+		if (!is_usual(openings[i].session)) {
+			bool ok = open_alone(ops, &openings[i]);
 
 			openings[i].outcome = finish_opening(&openings[i], ok);
 			continue;
@@ -275,7 +311,7 @@ dtls_seal_suffix(const struct dtls_session *session)
 {
 	if (session->cbc)
 		return DTLS_CBC_SUFFIX_MAX;
-	return DTLS_TAG + (session->peer_cid_len != 0);
+	return tag_len(session) + (session->peer_cid_len != 0);
 }
 
 /* Epoch and sequence of the next record. */
@@ -300,7 +336,7 @@ put_header(const struct dtls_sealing *sealing, uint64_t number, size_t plaintext
 		writer_bytes(&writer, session->peer_cid, session->peer_cid_len);
 	rest = writer_sub(&writer, 2 + DTLS_EXPLICIT_NONCE);
 	assert(writer_ok(&rest));
-	writer_u16(&rest, (uint16_t)(plaintext + DTLS_SEAL_OVERHEAD));
+	writer_u16(&rest, (uint16_t)(DTLS_EXPLICIT_NONCE + plaintext + tag_len(session)));
 	writer_u64(&rest, number); /* the explicit nonce: unique under this key (RFC 6655 3) */
 }
 
@@ -328,7 +364,24 @@ prepare_sealing(struct dtls_sealing *sealing, struct crypto_ccm *ccm)
 		.out = content,
 		.len = (uint16_t)plaintext,
 	};
-	sealing->length = (uint16_t)(prefix + plaintext + DTLS_TAG);
+	sealing->length = (uint16_t)(prefix + plaintext + tag_len(session));
+}
+
+RARE void
+seal_alone(const struct crypto_ops *ops, struct dtls_sealing *sealing)
+{
+	struct dtls_session *session = sealing->session;
+	struct crypto_ccm record;
+
+	if (session->cbc) {
+		dtls_cbc_seal(ops, sealing, next_number(session));
+		return;
+	}
+	prepare_sealing(sealing, &record);
+	if (session->protection == DTLS_GCM)
+		ops->gcm_seal(&record, 1);
+	else
+		ops->ccm16_seal(&record, 1);
 }
 
 void
@@ -343,10 +396,10 @@ dtls_seal(const struct crypto_ops *ops, struct dtls_sealing *sealings, unsigned 
 
 		if (session->write_sequence >> SEQUENCES)
 			sealings[i].length = 0; /* a nonce must not come twice */
-		else if (session->cbc)
-			dtls_cbc_seal(ops, &sealings[i], next_number(session));
-		else
+		else if (is_usual(session))
 			prepare_sealing(&sealings[i], &ccm[m++]);
+		else
+			seal_alone(ops, &sealings[i]);
 	}
 	ops->ccm8_seal(ccm, m);
 }

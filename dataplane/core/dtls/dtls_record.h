@@ -34,7 +34,14 @@ bool dtls_window_fresh(const struct dtls_window *window, uint64_t sequence);
 /* Only for records that were authenticated. */
 void dtls_window_mark(struct dtls_window *window, uint64_t sequence);
 
-/* Of epoch 1. A secret. */
+/* How records of epoch 1 are sealed: what the suite says of it. */
+enum dtls_protection {
+	DTLS_CCM_8, /* 0: the most of them */
+	DTLS_CCM,
+	DTLS_GCM,
+};
+
+/* Of epoch 1, of AEAD suites. A secret. */
 struct dtls_keys {
 	uint8_t client_key[DTLS_KEY], server_key[DTLS_KEY];
 	uint8_t client_iv[DTLS_IMPLICIT_IV], server_iv[DTLS_IMPLICIT_IV];
@@ -43,7 +50,7 @@ struct dtls_keys {
 /*
  * An association: epoch 1 of both directions, and what answers a client that lost our last flight.
  *
- *	keys 40 | cbc 8 | write 8 | window 16 | identity 12 | flight 22 | cids 41 | flags 2
+ *	keys 40 | cbc 8 | write 8 | window 16 | identity 12 | flight 22 | cids 41 | flags 3
  */
 struct dtls_session {
 	struct dtls_keys keys;
@@ -60,6 +67,7 @@ struct dtls_session {
 	uint8_t peer_cid[DTLS_PEER_CID_MAX]; /* the client's, on our records */
 	uint8_t peer_cid_len;                /* 0: our records carry none */
 	uint8_t max_fragment;                /* enum dtls_max_fragment; 0: not negotiated */
+	uint8_t protection;                  /* enum dtls_protection; of no meaning with `cbc` */
 	bool has_cid;
 };
 
@@ -144,6 +152,9 @@ struct dtls_sealing {
 	uint8_t type;
 	struct dtls_ccm_work work;
 };
+
+/* Bytes that an AEAD adds to a fragment: explicit nonce and tag. */
+size_t dtls_seal_overhead(enum dtls_protection protection);
 
 /* Bytes of a record before and after its content, for this peer. */
 size_t dtls_seal_prefix(const struct dtls_session *session);

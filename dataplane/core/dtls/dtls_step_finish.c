@@ -260,7 +260,7 @@ take_protected_message(struct step *step, const struct dtls_opening *opening)
 static bool
 looks_like_finished(const struct dtls_record *record)
 {
-	size_t finished = DTLS_SEAL_OVERHEAD + DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
+	size_t finished = dtls_seal_overhead(DTLS_CCM_8) + DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
 
 	if (record->type == DTLS_TLS12_CID)
 		return record->length > finished; /* RFC 9146 4: a type byte, and padding perhaps */
