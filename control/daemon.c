@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "control/commands/commands.h"
+#include "control/config/diag_text.h"
 #include "control/file_replace.h"
 #include "control/log.h"
 #include "control/runs/events.h"
@@ -28,32 +28,6 @@ enum {
 	REAP_TURNS = 1000,
 };
 
-uint64_t
-daemon_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-uint64_t
-daemon_wall_ms(uint64_t then_us)
-{
-	uint64_t now_us = dataplane_now_us();
-
-	return daemon_now_ms() - (now_us > then_us ? (now_us - then_us) / 1000 : 0);
-}
-
-uint64_t
-daemon_now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /*
  * Share of busy cycles since the last sample: what an operator wants to know is now, not since
  * the start.
@@ -69,7 +43,7 @@ sample_loads(struct daemon *daemon, uint64_t now_us)
 	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++) {
 		struct load_sample *load = &daemon->loads[i];
 
-		if (dataplane_worker_info(daemon->dp, i, &info) < 0)
+		if (dataplane_worker_info(daemon->service.dp, i, &info) < 0)
 			return;
 		if (info.cycles > load->cycles)
 			load->busy = (double)(info.busy_cycles - load->busy_cycles) /
@@ -86,21 +60,24 @@ look_after_workers(struct daemon *daemon)
 	unsigned taken;
 	bool busy;
 
-	outbox_flush(&daemon->outbox, daemon->dp);
-	taken = events_take(daemon);
-	busy = taken > 0 || daemon->outbox.count > 0;
-	busy |= dataplane_reap(daemon->dp) > 0;
+	outbox_flush(&daemon->service.outbox, daemon->service.dp);
+	taken = events_take(&daemon->service);
+	busy = taken > 0 || daemon->service.outbox.count > 0;
+	busy |= dataplane_reap(daemon->service.dp) > 0;
 	/* What still stands in the ring may name a batch's plan (retired.h). */
 	if (taken < EVENTS_A_TURN)
-		retired_sweep(daemon, RETIRED_A_TICK);
-	watchdog_check(&daemon->watchdog, daemon->dp, daemon_now_us());
+		retired_sweep(&daemon->service.retired, &daemon->service.plans, RETIRED_A_TICK);
+	watchdog_check(&daemon->watchdog, daemon->service.dp, clock_now_us());
 	return busy;
 }
 
-void
-daemon_pump(struct daemon *daemon)
+/* The service's pump: workers and those who only look are answered while something takes long. */
+static void
+poll_aside(void *ctx)
 {
-	if (daemon->dp)
+	struct daemon *daemon = ctx;
+
+	if (daemon->service.dp)
 		look_after_workers(daemon);
 	if (daemon->server)
 		ctl_server_run_aside(daemon->server, commands_may_aside);
@@ -110,14 +87,14 @@ static void
 tick(void *ctx, uint32_t events)
 {
 	struct daemon *daemon = ctx;
-	uint64_t now_us = daemon_now_us();
+	uint64_t now_us = clock_now_us();
 
 	if (look_after_workers(daemon))
 		daemon->active_us = now_us;
 	sample_loads(daemon, now_us);
-	unknowns_keep(daemon->unknowns, daemon->store, daemon_now_ms());
-	effects_keep(daemon, daemon_now_ms());
-	traces_look_after(daemon, daemon_now_ms());
+	unknowns_keep(daemon->service.unknowns, daemon->service.store, clock_now_ms());
+	effects_keep(&daemon->service, clock_now_ms());
+	traced_poll(&daemon->service.traced, clock_now_ms());
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
 		  daemon);
@@ -131,7 +108,7 @@ reload_by_signal(struct daemon *daemon)
 
 	text_init(&text);
 	log_notice("reload asked for by signal");
-	reload_run(daemon, NULL, NULL, &text, &result);
+	reload_run(&daemon->service, NULL, NULL, &text, &result);
 	text_fini(&text);
 	json_decref(result);
 }
@@ -211,8 +188,9 @@ open_socket(struct daemon *daemon)
 {
 	char error[CTL_ERROR_MAX];
 
-	daemon->server = ctl_server_new(daemon->config->socket, daemon->config->socket_group,
-					commands_serve, daemon, error);
+	daemon->server =
+		ctl_server_new(daemon->service.config->socket, daemon->service.config->socket_group,
+			       commands_serve, daemon, error);
 	if (!daemon->server) {
 		log_error("%s", error);
 		return -1;
@@ -225,55 +203,14 @@ open_socket(struct daemon *daemon)
 int
 daemon_init(struct daemon *daemon, size_t devices)
 {
-	outbox_init(&daemon->outbox);
-	retired_init(&daemon->retired);
-	daemon->unknowns = calloc(1, sizeof *daemon->unknowns);
-	daemon->turned_away = calloc(1, sizeof *daemon->turned_away);
-	daemon->maker = run_maker_new();
-	if (daemon->unknowns && daemon->turned_away && daemon->maker && plans_init(&daemon->plans) == 0 &&
-	    reports_init(&daemon->reports) == 0 && inventory_init(&daemon->inventory, devices) == 0)
-		return 0;
-	daemon_fini(daemon);
-	return -ENOMEM;
-}
-
-static void
-forget_devices(struct daemon *daemon)
-{
-	struct device *device;
-
-	for (uint32_t id = 0; (device = inventory_next(&daemon->inventory, &id)); id++) {
-		if (device->live) {
-			plan_release(&daemon->plans, device->live->plan);
-			live_remove(&daemon->live, device->live);
-		}
-		/* Relaxed: no worker is left. */
-		run_batch_free(daemon, (struct batch *)(uintptr_t)atomic_load_explicit(
-					       &device->entry->batch, memory_order_relaxed));
-		plan_release(&daemon->plans, device->plan);
-		device->live = NULL;
-	}
+	daemon->service.pump = (struct pump){ .run = poll_aside, .ctx = daemon };
+	return service_init(&daemon->service, devices);
 }
 
 void
 daemon_fini(struct daemon *daemon)
 {
-	forget_devices(daemon);
-	retired_fini(daemon);
-	if (daemon->generation)
-		generation_release(daemon->generation);
-	daemon->generation = NULL;
-	inventory_fini(&daemon->inventory);
-	plans_fini(&daemon->plans);
-	reports_fini(&daemon->reports);
-	run_maker_free(daemon->maker);
-	free(daemon->unknowns);
-	free(daemon->turned_away);
-	free(daemon->unsaved.ids);
-	daemon->unsaved = (struct unsaved_devices){ 0 };
-	daemon->maker = NULL;
-	daemon->unknowns = NULL;
-	daemon->turned_away = NULL;
+	service_fini(&daemon->service);
 }
 
 /* The first generation. */
@@ -286,9 +223,9 @@ load_first(struct daemon *daemon)
 	char *line, *next;
 
 	diag_list_init(&diags);
-	generation = generation_load(daemon->config, 1, &diags);
+	generation = generation_load(daemon->service.config, 1, &diags);
 	text_init(&text);
-	reload_put_diags(&diags, &text);
+	diag_text_put(&diags, &text);
 	for (line = text.at; line && *line; line = next) {
 		next = strchr(line, '\n') + 1;
 		next[-1] = '\0';
@@ -309,21 +246,22 @@ open_dataplane(struct daemon *daemon)
 		log_error("out of memory");
 		return -1;
 	}
-	config_dataplane(daemon->config, config);
+	config_dataplane(daemon->service.config, config);
 	config->log_fd = daemon->log_pipe[1];
-	daemon->dp = dataplane_new(config, error);
+	daemon->service.dp = dataplane_new(config, error);
 	free(config);
-	if (!daemon->dp) {
+	if (!daemon->service.dp) {
 		on_dpdk_log(daemon, 0);
 		log_error("%s", error);
 		return -1;
 	}
-	dataplane_publish_directory(daemon->dp, daemon->inventory.directory);
-	if (dataplane_start(daemon->dp, error) < 0) {
+	dataplane_publish_directory(daemon->service.dp, daemon->service.inventory.directory);
+	if (dataplane_start(daemon->service.dp, error) < 0) {
 		log_error("%s", error);
 		return -1;
 	}
-	daemon->lane = slow_lane_new(daemon->dp, daemon->config->slow_lane_handshakes, lane_error);
+	daemon->lane = slow_lane_new(daemon->service.dp,
+				     daemon->service.config->slow_lane_handshakes, lane_error);
 	if (!daemon->lane) {
 		log_error("%s", lane_error);
 		return -1;
@@ -351,22 +289,22 @@ load(struct daemon *daemon)
 	char error[STORE_ERROR_MAX];
 	struct generation *generation;
 
-	daemon->store = store_open(daemon->config->store, error);
-	if (!daemon->store) {
+	daemon->service.store = store_open(daemon->service.config->store, error);
+	if (!daemon->service.store) {
 		log_error("%s", error);
 		return -1;
 	}
-	sweep_policy(daemon->config);
-	if (daemon_init(daemon, store_next_device(daemon->store)) < 0) {
+	sweep_policy(daemon->service.config);
+	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
 		log_error("out of memory");
 		return -1;
 	}
 	generation = load_first(daemon);
 	if (!generation)
 		return -1;
-	daemon->generation = generation;
-	daemon->last_number = generation->number;
-	return kept_load(daemon);
+	daemon->service.generation = generation;
+	daemon->service.last_number = generation->number;
+	return kept_load(&daemon->service);
 }
 
 static int
@@ -375,12 +313,12 @@ start(struct daemon *daemon)
 	if (open_loop(daemon) < 0 || open_socket(daemon) < 0 || load(daemon) < 0 ||
 	    open_dataplane(daemon) < 0)
 		return -1;
-	watchdog_init(&daemon->watchdog, daemon_now_us());
+	watchdog_init(&daemon->watchdog, clock_now_us());
 	if (loop_tick(daemon->loop, TICK_IDLE_US, tick, daemon) < 0)
 		return -1;
 	startup_log(daemon);
 	notify_ready();
-	log_notice("ready, control socket %s", daemon->config->socket);
+	log_notice("ready, control socket %s", daemon->service.config->socket);
 	return 0;
 }
 
@@ -388,35 +326,31 @@ start(struct daemon *daemon)
 static void
 close_dataplane(struct daemon *daemon)
 {
-	if (!daemon->dp)
+	if (!daemon->service.dp)
 		return;
 	slow_lane_free(daemon->lane);
-	for (unsigned i = 0; i < TRACED_MAX; i++)
-		if (daemon->traced[i].trace)
-			traces_stop(daemon->traces, daemon->traced[i].trace);
-	traces_free(daemon->traces);
-	daemon->traces = NULL;
-	dataplane_stop(daemon->dp);
-	while (events_take(daemon) == EVENTS_A_TURN)
+	traced_fini(&daemon->service.traced);
+	dataplane_stop(daemon->service.dp);
+	while (events_take(&daemon->service) == EVENTS_A_TURN)
 		;
-	outbox_fini(&daemon->outbox);
-	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->dp); i++)
+	outbox_fini(&daemon->service.outbox);
+	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->service.dp); i++)
 		;
-	dataplane_publish_directory(daemon->dp, NULL);
-	dataplane_free(daemon->dp);
-	daemon->dp = NULL;
+	dataplane_publish_directory(daemon->service.dp, NULL);
+	dataplane_free(daemon->service.dp);
+	daemon->service.dp = NULL;
 }
 
 static void
 finish(struct daemon *daemon)
 {
 	close_dataplane(daemon);
-	if (daemon->store) {
-		unknowns_keep(daemon->unknowns, daemon->store, UINT64_MAX);
-		effects_keep(daemon, UINT64_MAX);
+	if (daemon->service.store) {
+		unknowns_keep(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
+		effects_keep(&daemon->service, UINT64_MAX);
 	}
-	store_close(daemon->store);
-	daemon->store = NULL;
+	store_close(daemon->service.store);
+	daemon->service.store = NULL;
 	if (daemon->server_source)
 		loop_remove(daemon->loop, daemon->server_source);
 	ctl_server_free(daemon->server);
@@ -427,7 +361,7 @@ finish(struct daemon *daemon)
 			close(daemon->log_pipe[i]);
 	loop_free(daemon->loop);
 	daemon_fini(daemon);
-	config_free(daemon->config);
+	config_free(daemon->service.config);
 }
 
 int
@@ -440,8 +374,8 @@ daemon_run(struct config *config)
 		config_free(config);
 		return 1;
 	}
-	daemon->config = config;
-	daemon->started_us = daemon_now_us();
+	daemon->service.config = config;
+	daemon->started_us = clock_now_us();
 	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_notice("%s", CRADLE_VERSION_TEXT);

@@ -10,6 +10,7 @@
 
 #include "control/commands/commands.h"
 #include "control/config/config.h"
+#include "control/config/diag_text.h"
 #include "control/daemon.h"
 #include "control/log.h"
 #include "control/runs/reload.h"
@@ -179,12 +180,12 @@ check_task(const struct options *options)
 	objects = objects_of(options->config, &diags);
 	if (objects)
 		task = task_load_file(options->task, objects, &diags);
-	reload_put_diags(&diags, &text);
+	diag_text_put(&diags, &text);
 	good = task && diags.errors == 0;
 	text_printf(&text, "%s: %s, %zu error%s, %zu warning%s\n", options->task,
 		    good ? "good" : "refused", diags.errors, diags.errors == 1 ? "" : "s",
 		    diags.warnings, diags.warnings == 1 ? "" : "s");
-	result = json_pack("{s:b, s:o}", "good", good, "diagnostics", reload_json_diags(&diags));
+	result = json_pack("{s:b, s:o}", "good", good, "diagnostics", diag_text_json(&diags));
 	if (task)
 		task_free(task);
 	if (objects)
@@ -203,7 +204,7 @@ serve(const char *file, bool verbose)
 	diag_list_init(&diags);
 	text_init(&text);
 	config = config_load(file, &diags);
-	reload_put_diags(&diags, &text);
+	diag_text_put(&diags, &text);
 	fputs(text_str(&text), stderr);
 	text_fini(&text);
 	if (diags.errors) {

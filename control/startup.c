@@ -40,28 +40,30 @@ log_port(const struct config *config, unsigned number, const struct dataplane_po
 void
 startup_log(const struct daemon *daemon)
 {
-	const struct policy *policy = daemon->generation->policy;
-	const struct inventory *inventory = &daemon->inventory;
-	const struct config *config = daemon->config;
+	const struct policy *policy = daemon->service.generation->policy;
+	const struct inventory *inventory = &daemon->service.inventory;
+	const struct config *config = daemon->service.config;
 	struct dataplane_info info;
 	struct dataplane_port_info port;
 
-	dataplane_info(daemon->dp, &info);
+	dataplane_info(daemon->service.dp, &info);
 	log_memory(&info);
-	for (unsigned i = 0; i < config->n_ports && dataplane_port_info(daemon->dp, i, &port) == 0;
-	     i++)
+	for (unsigned i = 0;
+	     i < config->n_ports && dataplane_port_info(daemon->service.dp, i, &port) == 0; i++)
 		log_port(config, i, &port);
 	for (unsigned i = 0; i < config->n_listeners; i++)
 		log_notice("listener: UDP %u, %s", config->listeners[i].port,
 			   config->listeners[i].security == LISTENER_PSK
 				   ? "DTLS with pre-shared keys"
 				   : "NoSec: nothing is encrypted, keys included");
-	log_notice("generation %u: %u groups, %u tasks, %u devices, %u of them with nothing to send",
-		   daemon->generation->number, policy->n_groups, policy->n_tasks, inventory->count,
-		   inventory->refused);
+	log_notice(
+		"generation %u: %u groups, %u tasks, %u devices, %u of them with nothing to send",
+		daemon->service.generation->number, policy->n_groups, policy->n_tasks,
+		inventory->count, inventory->refused);
 	if (inventory->count)
-		log_notice("memory a device: %zu bytes in the dataplane, %zu in all",
-			   inventory_dataplane_bytes(inventory) / inventory->count,
-			   (inventory_all_bytes(inventory) + reports_bytes(&daemon->reports)) /
-				   inventory->count);
+		log_notice(
+			"memory a device: %zu bytes in the dataplane, %zu in all",
+			inventory_dataplane_bytes(inventory) / inventory->count,
+			(inventory_all_bytes(inventory) + reports_bytes(&daemon->service.reports)) /
+				inventory->count);
 }

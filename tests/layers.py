@@ -120,8 +120,6 @@ EXCEPTIONS = {
     ("dataplane/core/coap/coap_block1.c", "dataplane/core/bootstrap/"): MOVES,
     ("dataplane/core/sessions/", "dataplane/core/secured/"): MOVES,
     ("dataplane/core/sessions/", "dataplane/core/bootstrap/"): MOVES,
-    ("control/runs/", "control/daemon"): MOVES,
-    ("control/runs/", "struct daemon"): MOVES,
 }
 
 # Files that call each other in a circle -> why that is harmless.
@@ -137,7 +135,6 @@ CIRCLES = {
     ("dataplane/core/dtls/",): MOVES,
     ("dataplane/core/crypto/",): MOVES,
     ("dataplane/core/bootstrap/", "dataplane/core/secured/", "dataplane/core/sessions/"): MOVES,
-    ("control/commands/", "control/daemon.c", "control/runs/"): MOVES,
 }
 
 

@@ -7,57 +7,6 @@
 #include "control/log.h"
 #include "tasks/diag.h"
 
-enum { TELL_US = 100000 };
-
-void
-call_refuse(struct call *call, int exit, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	text_vprintf(&call->error, format, args);
-	va_end(args);
-	call->exit = exit;
-}
-
-void
-call_tell_reload(void *ctx, uint32_t done, uint32_t total)
-{
-	struct call *call = ctx;
-	uint64_t now_us = daemon_now_us();
-
-	if (now_us - call->told_us < TELL_US)
-		return;
-	call->told_us = now_us;
-	ctl_progress(call->request, "making devices live: %u of %u", done, total);
-}
-
-const char *
-call_option(const struct call *call, const char *name)
-{
-	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && call->command->options[i].name; i++)
-		if (strcmp(call->command->options[i].name, name) == 0)
-			return call->options[i];
-	return NULL;
-}
-
-long
-call_number(struct call *call, const char *name, long preset, long max)
-{
-	const char *value = call_option(call, name);
-	char *end;
-	long number;
-
-	if (!value)
-		return preset;
-	number = strtol(value, &end, 10);
-	if (*value >= '0' && *value <= '9' && !*end && number <= max)
-		return number;
-	call_refuse(call, CTL_USAGE, "%s must be a number of 0 to %ld, not \"%s\"", name, max,
-		    value);
-	return -1;
-}
-
 /* How many words of argv the command takes: 0 when it is another one. */
 static int
 words_matched(const char *words, int argc, const char *const *argv)
@@ -306,7 +255,10 @@ log_change(const struct call *call, const struct ctl_request *request)
 void
 commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
-	struct call call = { .daemon = ctx, .request = request, .fd = request->fd };
+	struct daemon *daemon = ctx;
+	struct call call = {
+		.daemon = daemon, .service = &daemon->service, .request = request, .fd = request->fd
+	};
 	bool good = call_parse(&call, request->argc, request->argv);
 
 	if (good && wants_file(&call, answer))

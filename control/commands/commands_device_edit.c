@@ -75,7 +75,7 @@ put(struct call *call, const struct device_spec *spec, const char *what)
 	char error[STORE_ERROR_MAX];
 	bool created;
 
-	if (kept_put_device(call->daemon, spec, &created, error) < 0) {
+	if (kept_put_device(call->service, spec, &created, error) < 0) {
 		call_refuse(call, CTL_REFUSED, "device %s: %s", spec->endpoint, error);
 		return;
 	}
@@ -88,7 +88,7 @@ command_device_add(struct call *call)
 {
 	struct device_spec spec = { .endpoint = call->arguments[0] };
 
-	if (inventory_find(&call->daemon->inventory, spec.endpoint)) {
+	if (inventory_find(&call->service->inventory, spec.endpoint)) {
 		call_refuse(call, CTL_REFUSED,
 			    "device %s is there already: `device edit` changes it", spec.endpoint);
 		return;
@@ -107,7 +107,7 @@ command_device_edit(struct call *call)
 
 	if (!device)
 		return;
-	device_to_spec(&call->daemon->inventory, device, &names, &spec);
+	device_to_spec(&call->service->inventory, device, &names, &spec);
 	/* What is put must not be freed on its way: the values are the device's own. */
 	spec.values = setting_values_copy(device->values);
 	if (take_options(call, &spec))
@@ -124,7 +124,7 @@ command_device_remove(struct call *call)
 
 	if (!device)
 		return;
-	if (kept_remove_device(call->daemon, device, error) < 0) {
+	if (kept_remove_device(call->service, device, error) < 0) {
 		call_refuse(call, CTL_REFUSED, "device %s: %s", call->arguments[0], error);
 		return;
 	}
@@ -143,9 +143,9 @@ command_unknown_adopt(struct call *call)
 {
 	struct device_spec spec = { .endpoint = call->arguments[0] };
 	size_t len = strlen(call->arguments[0]);
-	struct daemon *daemon = call->daemon;
+	struct service *service = call->service;
 
-	if (!unknowns_find(daemon->unknowns, call->arguments[0], len)) {
+	if (!unknowns_find(service->unknowns, call->arguments[0], len)) {
 		call_refuse(call, CTL_REFUSED,
 			    "nobody asked as \"%s\": `unknown list` shows who did",
 			    call->arguments[0]);
@@ -160,8 +160,8 @@ command_unknown_adopt(struct call *call)
 	explicit_bzero(spec.key, sizeof spec.key);
 	if (call->exit != CTL_DONE)
 		return;
-	unknowns_remove(daemon->unknowns, call->arguments[0], len);
-	kept_forget_unknown(daemon, call->arguments[0], len);
+	unknowns_remove(service->unknowns, call->arguments[0], len);
+	kept_forget_unknown(service, call->arguments[0], len);
 }
 
 /* ---- setting values ---- */
@@ -172,7 +172,7 @@ put_with_values(struct call *call, const struct device *device, uint8_t *values,
 	struct device_names names;
 	struct device_spec spec;
 
-	device_to_spec(&call->daemon->inventory, device, &names, &spec);
+	device_to_spec(&call->service->inventory, device, &names, &spec);
 	spec.values = values;
 	put(call, &spec, what);
 	explicit_bzero(spec.key, sizeof spec.key);

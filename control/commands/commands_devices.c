@@ -52,16 +52,16 @@ passes(struct call *call, const struct device *device, const struct filter *filt
 		return false;
 	if (!filter->group)
 		return true;
-	set = generation_task_set(call->daemon->generation, &call->daemon->inventory,
+	set = generation_task_set(call->service->generation, &call->service->inventory,
 				  device->groups);
 	return set && task_set_in(set, filter->group);
 }
 
 static void
-put_device(const struct daemon *daemon, const struct device *device, struct table *table,
+put_device(const struct service *service, const struct device *device, struct table *table,
 	   json_t *list)
 {
-	const struct inventory *inventory = &daemon->inventory;
+	const struct inventory *inventory = &service->inventory;
 	char endpoint[ENDPOINT_NAME_MAX + 1], identity[ENDPOINT_NAME_MAX + 1];
 	char when[SHOW_TIME_MAX];
 
@@ -104,11 +104,11 @@ command_device_list(struct call *call)
 		return;
 	list = json_array();
 	table_init(&table, "endpoint|security|groups|state|last bootstrap");
-	for (uint32_t id = 0; (device = inventory_next(&call->daemon->inventory, &id)); id++) {
+	for (uint32_t id = 0; (device = inventory_next(&call->service->inventory, &id)); id++) {
 		if (!passes(call, device, &filter))
 			continue;
 		if (matched++ >= offset && matched <= offset + limit)
-			put_device(call->daemon, device, &table, list);
+			put_device(call->service, device, &table, list);
 	}
 	table_finish(&table, &call->text);
 	if (matched > offset + limit)
@@ -153,7 +153,7 @@ put_values(struct call *call, const struct device *device)
 {
 	struct profile profile = {
 		.values = device->values,
-		.set = generation_task_set(call->daemon->generation, &call->daemon->inventory,
+		.set = generation_task_set(call->service->generation, &call->service->inventory,
 					   device->groups),
 	};
 	struct showing showing = { .list = json_array() };
@@ -175,13 +175,13 @@ outlook(const struct plan_task *task)
 }
 
 static void
-put_task(const struct daemon *daemon, const struct device *device, const struct plan_task *task,
+put_task(const struct service *service, const struct device *device, const struct plan_task *task,
 	 struct showing *showing)
 {
 	const struct report *last =
-		reports_find(&daemon->reports, task->task->report, device_id(device));
+		reports_find(&service->reports, task->task->report, device_id(device));
 	const char *status = last ? task_status_name(last->status) : "none";
-	const char *told = last ? reports_summary(&daemon->reports, last) : "";
+	const char *told = last ? reports_summary(&service->reports, last) : "";
 	/* Why it would not run counts more than how it ran. */
 	const char *summary = task->state != PLAN_SENT && task->summary ? task->summary : told;
 
@@ -205,7 +205,7 @@ put_tasks(struct call *call, const struct device *device)
 
 	table_init(&showing.table, "  task|name|steps|next|last report|summary");
 	for (unsigned i = 0; device->plan && i < device->plan->n_tasks; i++)
-		put_task(call->daemon, device, &device->plan->tasks[i], &showing);
+		put_task(call->service, device, &device->plan->tasks[i], &showing);
 	table_finish(&showing.table, &call->text);
 	json_object_set_new(call->result, "tasks", showing.list);
 }
@@ -234,7 +234,7 @@ put_security(struct call *call, const struct device *device)
 static void
 put_places(struct call *call, const struct device *device)
 {
-	const struct inventory *inventory = &call->daemon->inventory;
+	const struct inventory *inventory = &call->service->inventory;
 	char created[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
 
 	text_printf(&call->text, "  groups    %s\n", device_groups(inventory, device));
@@ -251,7 +251,7 @@ void
 command_device_show(struct call *call)
 {
 	const struct device *device = call_device(call);
-	const struct inventory *inventory = &call->daemon->inventory;
+	const struct inventory *inventory = &call->service->inventory;
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
 	if (!device)

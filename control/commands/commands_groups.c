@@ -17,16 +17,6 @@ static const char mask[] = "********";
 
 /* --- shown --- */
 
-void
-call_refuse_group(struct call *call, const char *name)
-{
-	const char *nearest = policy_nearest_group(call->daemon->generation->policy, name);
-
-	call_refuse(call, CTL_REFUSED, "there is no group \"%.80s\"%s%s%s", name,
-		    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-		    nearest ? "\"?" : "");
-}
-
 static unsigned
 subgroups(const struct policy *policy, const struct policy_group *group)
 {
@@ -48,7 +38,7 @@ group_json(const struct policy_group *group)
 void
 command_group_list(struct call *call)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	json_t *list = json_array();
 	struct table table;
 
@@ -116,7 +106,7 @@ put_tasks(const struct policy_group *group, struct text *text)
 void
 command_group_show(struct call *call)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	const char *name = call->arguments[0];
 	const struct policy_group *group = policy_group(policy, name, strlen(name));
 	size_t devices;
@@ -125,7 +115,7 @@ command_group_show(struct call *call)
 		call_refuse_group(call, name);
 		return;
 	}
-	devices = group_device_count(call->daemon, group);
+	devices = group_device_count(call->service, group);
 	text_printf(&call->text, "%s: %s\npriority %d, %u subgroups, %zu devices of its own\n\n",
 		    group->name, *group->description ? group->description : "(no description)",
 		    group->priority, subgroups(policy, group), devices);
@@ -192,16 +182,16 @@ struct belongings {
 };
 
 static struct belongings
-count_belongings(const struct daemon *daemon, const struct policy_group *group)
+count_belongings(const struct service *service, const struct policy_group *group)
 {
-	const struct policy *policy = daemon->generation->policy;
+	const struct policy *policy = service->generation->policy;
 	struct belongings belongings = { .subgroups = subgroups(policy, group) };
 
 	for (unsigned i = 0; i < policy->n_groups; i++) {
 		if (!policy_group_in(&policy->groups[i], group))
 			continue;
 		belongings.tasks += policy->groups[i].n_tasks;
-		belongings.devices += group_device_count(daemon, &policy->groups[i]);
+		belongings.devices += group_device_count(service, &policy->groups[i]);
 	}
 	return belongings;
 }
@@ -210,7 +200,7 @@ count_belongings(const struct daemon *daemon, const struct policy_group *group)
 static bool
 may_remove(struct call *call, const char *name)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	const struct policy_group *group = policy_group(policy, name, strlen(name));
 	struct belongings has = { 0 };
 
@@ -219,7 +209,7 @@ may_remove(struct call *call, const char *name)
 		return false;
 	}
 	if (group)
-		has = count_belongings(call->daemon, group);
+		has = count_belongings(call->service, group);
 	if (call_option(call, "--recursive") || !(has.subgroups || has.tasks || has.devices))
 		return true;
 	call_refuse(call, CTL_REFUSED,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control/commands/show.h"
+#include "control/config/diag_text.h"
 #include "control/inventory/export.h"
 #include "control/inventory/import.h"
 #include "control/inventory/setting_values.h"
@@ -47,7 +48,7 @@ format_of(struct call *call, bool reading)
 /* A file on its way into the inventory: everything that can fail is done before it is kept. */
 struct importing {
 	struct call *call;
-	struct daemon *daemon;
+	struct service *service;
 	bool verify_only, skip_bad;
 	struct store_change *change; /* NULL: nothing is to be kept */
 	struct device_draft *drafts;
@@ -66,10 +67,10 @@ same_text(const char *a, const char *b)
 
 /* Whether the inventory has it already, to the byte. */
 static bool
-is_unchanged(const struct daemon *daemon, const struct device_draft *draft,
+is_unchanged(const struct service *service, const struct device_draft *draft,
 	     const struct device_spec *spec)
 {
-	const struct device *present = inventory_at(&daemon->inventory, draft->entry->id);
+	const struct device *present = inventory_at(&service->inventory, draft->entry->id);
 	size_t size = setting_values_size(draft->values);
 	struct device_names names;
 	struct device_spec old;
@@ -77,7 +78,7 @@ is_unchanged(const struct daemon *daemon, const struct device_draft *draft,
 
 	if (!present)
 		return false;
-	device_to_spec(&daemon->inventory, present, &names, &old);
+	device_to_spec(&service->inventory, present, &names, &old);
 	/* lint: allow memcmp - both keys are the operator's own, and nobody can time this */
 	same = same_text(old.identity, draft->entry->identity_len ? spec->identity : NULL) &&
 	       old.key_len == spec->key_len && old.key_is_hex == spec->key_is_hex &&
@@ -110,7 +111,7 @@ take_draft(struct importing *importing, struct device_draft *draft, const struct
 {
 	struct store_device kept;
 
-	if (is_unchanged(importing->daemon, draft, spec)) {
+	if (is_unchanged(importing->service, draft, spec)) {
 		importing->unchanged++;
 		device_draft_fini(draft);
 		return IMPORT_TAKEN;
@@ -122,7 +123,7 @@ take_draft(struct importing *importing, struct device_draft *draft, const struct
 		return IMPORT_TAKEN;
 	}
 	if (importing->change) {
-		kept = kept_device(importing->daemon, draft, spec);
+		kept = kept_device(importing->service, draft, spec);
 		store_change_put_device(importing->change, &kept);
 		explicit_bzero(kept.spec.key, sizeof kept.spec.key);
 	}
@@ -138,7 +139,7 @@ pump_rows(struct importing *importing)
 	if (++importing->rows_since_pump < PUMP_ROWS)
 		return;
 	importing->rows_since_pump = 0;
-	daemon_pump(importing->daemon);
+	pump_run(&importing->service->pump);
 }
 
 static enum import_verdict
@@ -148,7 +149,7 @@ import_device(void *ctx, const struct device_spec *spec, uint32_t line)
 	struct place place = { .file = importing->call->arguments[0], .line = line };
 	char error[STORE_ERROR_MAX];
 	struct device_draft draft;
-	int result = kept_draft_device(importing->daemon, spec, &draft, error);
+	int result = kept_draft_device(importing->service, spec, &draft, error);
 
 	pump_rows(importing);
 	if (result == 0)
@@ -162,7 +163,7 @@ import_progress(void *ctx, const struct import_progress *progress)
 {
 	struct importing *importing = ctx;
 
-	daemon_pump(importing->daemon);
+	pump_run(&importing->service->pump);
 	ctl_progress(importing->call->request, "reading devices: %llu rows, %llu %%",
 		     (unsigned long long)progress->rows,
 		     (unsigned long long)(progress->total ? progress->bytes * 100 / progress->total
@@ -179,7 +180,7 @@ abandon(struct importing *importing)
 	for (size_t i = 0; i < importing->n; i++)
 		device_draft_fini(&importing->drafts[i]);
 	importing->n = 0;
-	importing->daemon->inventory.next_id = importing->first_id;
+	importing->service->inventory.next_id = importing->first_id;
 }
 
 static uint64_t
@@ -188,9 +189,9 @@ make_live(struct importing *importing)
 	uint64_t failed = 0;
 
 	for (size_t i = 0; i < importing->n; i++) {
-		failed += publish_draft(importing->daemon, &importing->drafts[i]) < 0;
+		failed += publish_draft(importing->service, &importing->drafts[i]) < 0;
 		if (i % PUMP_ROWS == 0)
-			daemon_pump(importing->daemon);
+			pump_run(&importing->service->pump);
 		if (i % 65536 == 0)
 			ctl_progress(importing->call->request, "making devices live: %zu of %zu", i,
 				     importing->n);
@@ -210,8 +211,8 @@ commit_import(struct importing *importing)
 
 	if (importing->change) {
 		ctl_progress(call->request, "writing %zu devices", importing->n);
-		result = store_change_commit(importing->change, COMMIT_WAIT_MS, kept_pump,
-					     importing->daemon, error);
+		result = store_change_commit(importing->change, COMMIT_WAIT_MS,
+					     &importing->service->pump, error);
 	}
 	importing->change = NULL;
 	if (result < 0) {
@@ -233,7 +234,7 @@ put_summary(struct importing *importing, const struct import_result *result, boo
 	struct call *call = importing->call;
 	struct text *text = call->exit == CTL_DONE ? &call->text : &call->error;
 
-	reload_put_diags(&importing->diags, text);
+	diag_text_put(&importing->diags, text);
 	text_printf(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s%s",
 		    (unsigned long long)result->rows, (unsigned long long)importing->added,
 		    (unsigned long long)importing->changed,
@@ -246,7 +247,7 @@ put_summary(struct importing *importing, const struct import_result *result, boo
 		"{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "rows", (json_int_t)result->rows, "added",
 		(json_int_t)importing->added, "changed", (json_int_t)importing->changed,
 		"unchanged", (json_int_t)importing->unchanged, "bad", (json_int_t)result->bad,
-		"applied", applied, "diagnostics", reload_json_diags(&importing->diags));
+		"applied", applied, "diagnostics", diag_text_json(&importing->diags));
 }
 
 static void
@@ -276,10 +277,10 @@ command_device_import(struct call *call)
 {
 	struct importing importing = {
 		.call = call,
-		.daemon = call->daemon,
+		.service = call->service,
 		.verify_only = call_option(call, "--verify-only") != NULL,
 		.skip_bad = call_option(call, "--skip-bad") != NULL,
-		.first_id = call->daemon->inventory.next_id,
+		.first_id = call->service->inventory.next_id,
 	};
 	const struct import_calls calls = { &importing, import_device, import_progress };
 	const struct import_source source = { .fd = call->fd, .name = call->arguments[0] };
@@ -289,8 +290,8 @@ command_device_import(struct call *call)
 
 	if (call->exit != CTL_DONE)
 		return;
-	if (!importing.verify_only && call->daemon->store) {
-		importing.change = store_change_begin(call->daemon->store);
+	if (!importing.verify_only && call->service->store) {
+		importing.change = store_change_begin(call->service->store);
 		if (!importing.change) {
 			call_refuse(call, CTL_REFUSED,
 				    "another change is being written: try again");
@@ -316,12 +317,12 @@ struct exporting {
 static bool
 is_exported(const struct exporting *exporting, const struct device *device)
 {
-	struct daemon *daemon = exporting->call->daemon;
+	struct service *service = exporting->call->service;
 	const struct task_set *set;
 
 	if (!exporting->group)
 		return true;
-	set = generation_task_set(daemon->generation, &daemon->inventory, device->groups);
+	set = generation_task_set(service->generation, &service->inventory, device->groups);
 	return set && task_set_in(set, exporting->group);
 }
 
@@ -330,7 +331,7 @@ static int
 export_each(struct exporting *exporting,
 	    int (*each)(struct export *export, const struct device_spec *device))
 {
-	struct inventory *inventory = &exporting->call->daemon->inventory;
+	struct inventory *inventory = &exporting->call->service->inventory;
 	struct device_names names;
 	struct device_spec spec;
 	struct device *device;
@@ -344,7 +345,7 @@ export_each(struct exporting *exporting,
 		result = each(exporting->export, &spec);
 		explicit_bzero(spec.key, sizeof spec.key);
 		if (++n % PUMP_ROWS == 0)
-			daemon_pump(exporting->call->daemon);
+			pump_run(&exporting->call->service->pump);
 	}
 	exporting->written = n;
 	return result;

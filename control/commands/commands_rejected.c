@@ -26,7 +26,7 @@ void
 show_turned_away(struct call *call, const struct device *device)
 {
 	const struct turned_away *item =
-		turned_away_find(call->daemon->turned_away, device_id(device));
+		turned_away_find(call->service->turned_away, device_id(device));
 	char last[SHOW_TIME_MAX];
 	struct text reason;
 
@@ -65,7 +65,7 @@ put_item(const struct turned_away *item, const char *endpoint, struct table *tab
 void
 command_device_turned_away(struct call *call)
 {
-	const struct turned_away_list *all = call->daemon->turned_away;
+	const struct turned_away_list *all = call->service->turned_away;
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 	json_t *list = json_array();
 	struct table table;
@@ -73,7 +73,7 @@ command_device_turned_away(struct call *call)
 	table_init(&table, "endpoint|why|address|first|last|count");
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct device *device =
-			inventory_at(&call->daemon->inventory, all->devices[i]);
+			inventory_at(&call->service->inventory, all->devices[i]);
 
 		if (device)
 			put_item(&all->items[i], device_endpoint(device, endpoint), &table, list);

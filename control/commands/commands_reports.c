@@ -9,13 +9,13 @@
 enum { FLUSH_WAIT_MS = 1000 };
 
 static void
-put_report(const struct daemon *daemon, const struct report *report, struct table *table,
+put_report(const struct service *service, const struct report *report, struct table *table,
 	   json_t *list)
 {
-	const struct report_task *task = &daemon->reports.tasks[report->task];
-	const struct device *device = inventory_at(&daemon->inventory, report->device);
+	const struct report_task *task = &service->reports.tasks[report->task];
+	const struct device *device = inventory_at(&service->inventory, report->device);
 	const char *status = task_status_name(report->status);
-	const char *summary = reports_summary(&daemon->reports, report);
+	const char *summary = reports_summary(&service->reports, report);
 	char endpoint[ENDPOINT_NAME_MAX + 1] = "(removed)", started[SHOW_TIME_MAX];
 	uint32_t took = report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms;
 
@@ -42,9 +42,9 @@ put_report(const struct daemon *daemon, const struct report *report, struct tabl
 /* ---- report list ---- */
 
 static bool
-task_matches(const struct daemon *daemon, const struct report *report, const char *wanted)
+task_matches(const struct service *service, const struct report *report, const char *wanted)
 {
-	const struct report_task *task = &daemon->reports.tasks[report->task];
+	const struct report_task *task = &service->reports.tasks[report->task];
 
 	return !wanted || strcmp(wanted, task->id) == 0 || strcmp(wanted, task->name) == 0;
 }
@@ -62,8 +62,8 @@ by_start(const void *a, const void *b)
 static void
 put_reports_of(struct call *call, const char *endpoint, struct table *table, json_t *list)
 {
-	const struct daemon *daemon = call->daemon;
-	const struct device *device = inventory_find(&daemon->inventory, endpoint);
+	const struct service *service = call->service;
+	const struct device *device = inventory_find(&service->inventory, endpoint);
 	const struct report **found;
 	size_t n = 0;
 
@@ -71,35 +71,35 @@ put_reports_of(struct call *call, const char *endpoint, struct table *table, jso
 		call_refuse(call, CTL_REFUSED, "there is no device \"%s\"", endpoint);
 		return;
 	}
-	found = calloc(daemon->reports.n_tasks, sizeof *found);
-	for (uint32_t i = 0; found && i < daemon->reports.n_tasks; i++) {
-		found[n] = reports_find(&daemon->reports, i, device_id(device));
-		n += found[n] && task_matches(daemon, found[n], call_option(call, "--task"));
+	found = calloc(service->reports.n_tasks, sizeof *found);
+	for (uint32_t i = 0; found && i < service->reports.n_tasks; i++) {
+		found[n] = reports_find(&service->reports, i, device_id(device));
+		n += found[n] && task_matches(service, found[n], call_option(call, "--task"));
 	}
 	if (found)
 		qsort(found, n, sizeof *found, by_start);
 	for (size_t i = 0; i < n; i++)
-		put_report(daemon, found[i], table, list);
+		put_report(service, found[i], table, list);
 	free(found);
 }
 
 static bool
 is_shown(struct call *call, const struct report *report)
 {
-	return report->summary && task_matches(call->daemon, report, call_option(call, "--task"));
+	return report->summary && task_matches(call->service, report, call_option(call, "--task"));
 }
 
 static void
 put_newest(struct call *call, long limit, struct table *table, json_t *list)
 {
-	const struct reports *reports = &call->daemon->reports;
+	const struct reports *reports = &call->service->reports;
 	size_t from = reports->ring_count;
 
 	while (from > 0 && limit > 0)
 		limit -= is_shown(call, reports_at(reports, --from));
 	for (; from < reports->ring_count; from++)
 		if (is_shown(call, reports_at(reports, from)))
-			put_report(call->daemon, reports_at(reports, from), table, list);
+			put_report(call->service, reports_at(reports, from), table, list);
 }
 
 void
@@ -121,29 +121,23 @@ command_report_list(struct call *call)
 
 /* ---- report show ---- */
 
-static void
-pump(void *ctx)
-{
-	daemon_pump(ctx);
-}
-
 /* What was told a moment ago is written first. */
 static char *
-read_log(struct daemon *daemon, uint32_t task, uint32_t device)
+read_log(struct service *service, uint32_t task, uint32_t device)
 {
 	char error[STORE_ERROR_MAX];
 
-	if (!daemon->store)
+	if (!service->store)
 		return NULL;
-	store_flush(daemon->store, FLUSH_WAIT_MS, pump, daemon, error);
-	return store_read_log(daemon->store, task, device);
+	store_flush(service->store, FLUSH_WAIT_MS, &service->pump, error);
+	return store_read_log(service->store, task, device);
 }
 
 void
 command_report_show(struct call *call)
 {
 	const struct policy_task *task = call_task(call);
-	const struct daemon *daemon = call->daemon;
+	const struct service *service = call->service;
 	const struct device *device;
 	const struct report *report;
 	struct table table;
@@ -152,8 +146,8 @@ command_report_show(struct call *call)
 
 	if (!task)
 		return;
-	device = inventory_find(&daemon->inventory, call->arguments[1]);
-	report = device ? reports_find(&daemon->reports, task->report, device_id(device)) : NULL;
+	device = inventory_find(&service->inventory, call->arguments[1]);
+	report = device ? reports_find(&service->reports, task->report, device_id(device)) : NULL;
 	if (!report) {
 		call_refuse(call, CTL_REFUSED, "there is no report of %s on \"%s\"", task->id,
 			    call->arguments[1]);
@@ -161,9 +155,9 @@ command_report_show(struct call *call)
 	}
 	list = json_array();
 	table_init(&table, REPORT_COLUMNS);
-	put_report(daemon, report, &table, list);
+	put_report(service, report, &table, list);
 	table_finish(&table, &call->text);
-	log = read_log(call->daemon, task->report, device_id(device));
+	log = read_log(call->service, task->report, device_id(device));
 	text_printf(&call->text, "%s", log ? log : "no log\n");
 	call->result = json_pack("{s:O, s:s?}", "report", json_array_get(list, 0), "log", log);
 	json_decref(list);
@@ -173,7 +167,7 @@ command_report_show(struct call *call)
 /* ---- task reports ---- */
 
 struct task_reports {
-	const struct daemon *daemon;
+	const struct service *service;
 	uint32_t task;
 	int status; /* -1: any */
 	long offset, limit, matched;
@@ -191,7 +185,7 @@ put_task_report(void *ctx, const struct report *report)
 		return true;
 	if (reports->matched++ >= reports->offset &&
 	    reports->matched <= reports->offset + reports->limit)
-		put_report(reports->daemon, report, &reports->table, reports->list);
+		put_report(reports->service, report, &reports->table, reports->list);
 	return true;
 }
 
@@ -216,7 +210,7 @@ void
 command_task_reports(struct call *call)
 {
 	const struct policy_task *task = call_task(call);
-	struct task_reports reports = { .daemon = call->daemon };
+	struct task_reports reports = { .service = call->service };
 
 	if (!task)
 		return;
@@ -228,7 +222,7 @@ command_task_reports(struct call *call)
 		return;
 	reports.list = json_array();
 	table_init(&reports.table, REPORT_COLUMNS);
-	reports_each(&call->daemon->reports, put_task_report, &reports);
+	reports_each(&call->service->reports, put_task_report, &reports);
 	table_finish(&reports.table, &call->text);
 	if (reports.matched > reports.offset + reports.limit)
 		text_printf(&call->text, "... %ld more: --offset %ld\n",
@@ -274,18 +268,18 @@ collect_rerun(void *ctx, const struct report *report)
 
 /* It is to run again at the device's next request. */
 static void
-reset_report(struct daemon *daemon, uint32_t task, uint32_t id)
+reset_report(struct service *service, uint32_t task, uint32_t id)
 {
-	struct device *device = inventory_at(&daemon->inventory, id);
+	struct device *device = inventory_at(&service->inventory, id);
 	struct report_news news = {
 		.device = id, .task = task, .status = TASK_NOT_STARTED, .summary = "to be run again"
 	};
 
 	if (!device)
 		return;
-	reports_set(&daemon->reports, &news);
-	if (!device->live && publish_device(daemon, device) < 0)
-		daemon->reports.dropped++;
+	reports_set(&service->reports, &news);
+	if (!device->live && publish_device(service, device) < 0)
+		service->reports.dropped++;
 }
 
 static void
@@ -295,9 +289,9 @@ rerun_collected(struct call *call, const struct policy_task *task, struct rerun 
 	enum { PUMP_EVERY = 1000 };
 
 	for (size_t i = 0; i < rerun->n; i++) {
-		reset_report(call->daemon, number, rerun->devices[i]);
+		reset_report(call->service, number, rerun->devices[i]);
 		if (i % PUMP_EVERY == PUMP_EVERY - 1)
-			daemon_pump(call->daemon);
+			pump_run(&call->service->pump);
 	}
 	text_printf(&call->text, "%zu device%s will run it again at the next request\n", rerun->n,
 		    rerun->n == 1 ? "" : "s");
@@ -316,17 +310,17 @@ rerun(struct call *call, bool failed_only)
 		return;
 	rerun.task = task->report;
 	if (endpoint) {
-		device = inventory_find(&call->daemon->inventory, endpoint);
+		device = inventory_find(&call->service->inventory, endpoint);
 		if (!device) {
 			call_refuse(call, CTL_REFUSED, "there is no device \"%s\"", endpoint);
 			return;
 		}
 		const struct report *report =
-			reports_find(&call->daemon->reports, rerun.task, device_id(device));
+			reports_find(&call->service->reports, rerun.task, device_id(device));
 		if (report)
 			collect_rerun(&rerun, report);
 	} else {
-		reports_each(&call->daemon->reports, collect_rerun, &rerun);
+		reports_each(&call->service->reports, collect_rerun, &rerun);
 	}
 	if (rerun.no_memory)
 		call_refuse(call, CTL_REFUSED, "out of memory");

@@ -72,7 +72,7 @@ server_json(const struct policy_server *server)
 void
 command_server_list(struct call *call)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	json_t *list = json_array();
 	struct table table;
 
@@ -123,7 +123,7 @@ names_server(void *ctx, const struct task_server *named)
 static void
 put_tasks(struct call *call, const struct policy_server *server)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	json_t *list = json_array();
 
 	text_printf(&call->text, "tasks that write it:");
@@ -160,7 +160,7 @@ put_number(struct table *table, const char *name, long number)
 void
 command_server_show(struct call *call)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	const char *id = call->arguments[0];
 	const struct policy_server *server = policy_server_find(policy, false, id, strlen(id));
 	static const char *const keys[] = { "identity", "psk", "public_key", "server_public_key",
@@ -205,7 +205,7 @@ find(struct policy_edit *edit, const char *id)
 	int element = policy_edit_find(edit, "id", id);
 
 	if (element < 0)
-		refuse_unknown(edit->call, edit->call->daemon->generation->policy, id);
+		refuse_unknown(edit->call, edit->call->service->generation->policy, id);
 	return element;
 }
 

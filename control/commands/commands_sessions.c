@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "control/address.h"
+#include "control/clock.h"
 #include "control/commands/show.h"
 
 static json_t *
@@ -17,7 +18,7 @@ session_json(const struct live_session *live, const char *endpoint, const char *
 static double
 seconds_of(const struct live_session *live)
 {
-	uint64_t now_ms = daemon_now_ms();
+	uint64_t now_ms = clock_now_ms();
 
 	return now_ms > live->started_ms ? (double)(now_ms - live->started_ms) / 1000 : 0;
 }
@@ -25,7 +26,7 @@ seconds_of(const struct live_session *live)
 void
 command_session_list(struct call *call)
 {
-	const struct daemon *daemon = call->daemon;
+	const struct service *service = call->service;
 	long limit = call_number(call, "--limit", 100, 1000000);
 	char endpoint[ENDPOINT_NAME_MAX + 1], peer[ADDRESS_TEXT_MAX];
 	struct table table;
@@ -35,11 +36,11 @@ command_session_list(struct call *call)
 		return;
 	list = json_array();
 	table_init(&table, "device|peer|worker|generation|format|seconds");
-	for (const struct live_session *live = daemon->live.first; live && limit-- > 0;
+	for (const struct live_session *live = service->live.first; live && limit-- > 0;
 	     live = live->next) {
 		double seconds = seconds_of(live);
 
-		device_endpoint(inventory_at(&daemon->inventory, live->device), endpoint);
+		device_endpoint(inventory_at(&service->inventory, live->device), endpoint);
 		address_format_peer(&live->peer, peer);
 		table_cell(&table, "%s", endpoint);
 		table_cell(&table, "%s", peer);
@@ -50,7 +51,7 @@ command_session_list(struct call *call)
 		json_array_append_new(list, session_json(live, endpoint, peer, seconds));
 	}
 	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o, s:i}", "sessions", list, "count", (int)daemon->live.count);
+	call->result = json_pack("{s:o, s:i}", "sessions", list, "count", (int)service->live.count);
 }
 
 static void

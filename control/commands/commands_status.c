@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/address.h"
+#include "control/clock.h"
 #include "control/commands/show.h"
 #include "control/log.h"
 
@@ -46,7 +47,7 @@ put_workers(const struct daemon *daemon, struct text *text, json_t *result)
 
 	table_init(&table, "worker|cpu|busy|running|lingering|capacity|longest turn");
 	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++) {
-		if (dataplane_worker_info(daemon->dp, i, &info) < 0)
+		if (dataplane_worker_info(daemon->service.dp, i, &info) < 0)
 			break;
 		table_cell(&table, "%u", i);
 		table_cell(&table, "%d", info.cpu);
@@ -83,7 +84,7 @@ put_ports(const struct daemon *daemon, struct text *text, json_t *result)
 	char mac[18];
 
 	table_init(&table, "port|driver|mac|link|queues|missed|errors");
-	for (unsigned i = 0; dataplane_port_info(daemon->dp, i, &port) == 0; i++) {
+	for (unsigned i = 0; dataplane_port_info(daemon->service.dp, i, &port) == 0; i++) {
 		snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", port.mac[0], port.mac[1],
 			 port.mac[2], port.mac[3], port.mac[4], port.mac[5]);
 		table_cell(&table, "%s", port.device);
@@ -147,12 +148,12 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	struct counters counters;
 
-	dataplane_counters(daemon->dp, -1, &counters);
+	dataplane_counters(daemon->service.dp, -1, &counters);
 	text_printf(text,
 		    "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
 		    (unsigned long long)counters.value[COUNTER_bs_started],
 		    (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
-		    daemon->config->slow_lane_handshakes);
+		    daemon->service.config->slow_lane_handshakes);
 	put_origins(&counters, text, result);
 	json_object_set_new(result, "slow_lane_in_use", json_integer(slow_lane_used(daemon)));
 	json_object_set_new(result, "bootstraps_started",
@@ -166,9 +167,9 @@ enum { SHOWN_FROM = 1000 };
 static void
 put_memory(const struct daemon *daemon, struct text *text, json_t *result)
 {
-	const struct inventory *inventory = &daemon->inventory;
+	const struct inventory *inventory = &daemon->service.inventory;
 	size_t dataplane = inventory_dataplane_bytes(inventory);
-	size_t all = inventory_all_bytes(inventory) + reports_bytes(&daemon->reports);
+	size_t all = inventory_all_bytes(inventory) + reports_bytes(&daemon->service.reports);
 	uint32_t devices = inventory->count ? inventory->count : 1;
 
 	/* Tables that begin small would be shared by too few. */
@@ -186,9 +187,9 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	struct store_info info;
 
-	if (!daemon->store)
+	if (!daemon->service.store)
 		return;
-	store_info(daemon->store, &info);
+	store_info(daemon->service.store, &info);
 	text_printf(text, "store %s: %s, %llu MB, %llu reports waiting, %llu lost\n", info.path,
 		    info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
 		    (unsigned long long)info.queued, (unsigned long long)info.lost);
@@ -203,20 +204,22 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 static void
 put_policy(const struct daemon *daemon, struct text *text, json_t *result)
 {
-	const struct policy_health *health = &daemon->policy_health;
+	const struct policy_health *health = &daemon->service.policy_health;
 	bool healthy = !health->failing_since_ms;
 	char since[SHOW_TIME_MAX] = "";
 
 	if (healthy)
-		text_printf(text, "policy %s: fine\n", daemon->config->policy);
+		text_printf(text, "policy %s: fine\n", daemon->service.config->policy);
 	else
 		text_printf(text, "policy %s: trouble since %s, generation %u runs on: %s\n",
-			    daemon->config->policy, show_time(health->failing_since_ms, since),
-			    daemon->generation->number, health->error);
+			    daemon->service.config->policy,
+			    show_time(health->failing_since_ms, since),
+			    daemon->service.generation->number, health->error);
 	json_object_set_new(result, "policy",
-			    json_pack("{s:s, s:b, s:s, s:I}", "path", daemon->config->policy,
-				      "healthy", healthy, "error", health->error,
-				      "failing_since_ms", (json_int_t)health->failing_since_ms));
+			    json_pack("{s:s, s:b, s:s, s:I}", "path",
+				      daemon->service.config->policy, "healthy", healthy, "error",
+				      health->error, "failing_since_ms",
+				      (json_int_t)health->failing_since_ms));
 }
 
 static void
@@ -243,45 +246,47 @@ put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 static void
 put_outsiders(const struct daemon *daemon, struct text *text)
 {
-	if (daemon->turned_away->count)
+	if (daemon->service.turned_away->count)
 		text_printf(text, "turned away: %u device%s; `device turned-away` shows them\n",
-			    daemon->turned_away->count, daemon->turned_away->count == 1 ? "" : "s");
-	if (daemon->unknowns->count)
+			    daemon->service.turned_away->count,
+			    daemon->service.turned_away->count == 1 ? "" : "s");
+	if (daemon->service.unknowns->count)
 		text_printf(text, "strangers: %u; `unknown list` shows them\n",
-			    daemon->unknowns->count);
+			    daemon->service.unknowns->count);
 }
 
 void
 command_status(struct call *call)
 {
 	const struct daemon *daemon = call->daemon;
-	const struct policy *policy = daemon->generation->policy;
-	const struct inventory *inventory = &daemon->inventory;
-	uint64_t uptime_s = (daemon_now_us() - daemon->started_us) / 1000000;
+	const struct policy *policy = daemon->service.generation->policy;
+	const struct inventory *inventory = &daemon->service.inventory;
+	uint64_t uptime_s = (clock_now_us() - daemon->started_us) / 1000000;
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
 		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "version",
 		CRADLE_VERSION, "state", state, "generation",
-		(json_int_t)daemon->generation->number, "uptime_s", (json_int_t)uptime_s, "groups",
-		(json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks, "devices",
-		(json_int_t)inventory->count, "devices_refused", (json_int_t)inventory->refused,
-		"unknown", (int)daemon->unknowns->count, "turned_away",
-		(int)daemon->turned_away->count, "retired_batches", (int)daemon->retired.count);
+		(json_int_t)daemon->service.generation->number, "uptime_s", (json_int_t)uptime_s,
+		"groups", (json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks,
+		"devices", (json_int_t)inventory->count, "devices_refused",
+		(json_int_t)inventory->refused, "unknown", (int)daemon->service.unknowns->count,
+		"turned_away", (int)daemon->service.turned_away->count, "retired_batches",
+		(int)daemon->service.retired.count);
 	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);
 	text_printf(&call->text,
 		    "\ngeneration %u: %u groups, %u tasks, %u devices, %u of them with nothing "
 		    "to send\n",
-		    daemon->generation->number, policy->n_groups, policy->n_tasks, inventory->count,
-		    inventory->refused);
+		    daemon->service.generation->number, policy->n_groups, policy->n_tasks,
+		    inventory->count, inventory->refused);
 	put_progress(daemon, &call->text, call->result);
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
 	put_outsiders(daemon, &call->text);
 	put_sessions(daemon, &call->text, call->result);
-	put_listeners(daemon->config, &call->text, call->result);
+	put_listeners(daemon->service.config, &call->text, call->result);
 	text_printf(&call->text, "\n");
 	put_workers(daemon, &call->text, call->result);
 	text_printf(&call->text, "\n");
@@ -298,13 +303,14 @@ command_stats(struct call *call)
 	json_t *list = json_object();
 	struct table table;
 
-	if (worker >= 0 && dataplane_worker_info(call->daemon->dp, (unsigned)worker, &info) < 0)
+	if (worker >= 0 &&
+	    dataplane_worker_info(call->daemon->service.dp, (unsigned)worker, &info) < 0)
 		call_refuse(call, CTL_REFUSED, "there is no worker %ld", worker);
 	if (call->exit != CTL_DONE) {
 		json_decref(list);
 		return;
 	}
-	dataplane_counters(call->daemon->dp, (int)worker, &counters);
+	dataplane_counters(call->daemon->service.dp, (int)worker, &counters);
 	table_init(&table, "counter|value|what");
 	for (unsigned i = 0; i < COUNTERS; i++) {
 		if (fnmatch(glob, counter_infos[i].name, 0) != 0 ||
@@ -335,9 +341,9 @@ set_drain(struct call *call, bool on)
 	struct daemon *daemon = call->daemon;
 	struct dataplane_info info;
 
-	dataplane_info(daemon->dp, &info);
+	dataplane_info(daemon->service.dp, &info);
 	for (unsigned i = 0; i < info.workers; i++)
-		if (outbox_post(&daemon->outbox, daemon->dp, i, &command) < 0) {
+		if (outbox_post(&daemon->service.outbox, daemon->service.dp, i, &command) < 0) {
 			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory",
 				    i);
 			return;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "control/commands/command_settings.h"
 #include "control/commands/commands.h"
 #include "control/commands/policy_edit.h"
@@ -159,7 +160,7 @@ static void
 put_birth(struct command_settings *settings, const struct policy_edit *edit, int element)
 {
 	char number[NUMBER_MAX], created[STAMP_MAX];
-	time_t now = (time_t)(daemon_now_ms() / 1000);
+	time_t now = (time_t)(clock_now_ms() / 1000);
 	struct tm tm;
 
 	snprintf(number, sizeof number, "%d", highest_number(edit, element) + 1);

@@ -16,20 +16,10 @@ static const char *const status_keys[REPORT_STATUSES] = {
 /* All tasks are written in XML; the column is the original's. */
 static const char task_type[] = "XML";
 
-void
-call_refuse_task(struct call *call, const char *id)
-{
-	const char *nearest = policy_nearest_task(call->daemon->generation->policy, id);
-
-	call_refuse(call, CTL_REFUSED, "there is no task \"%.80s\"%s%s%s; `task list` lists them",
-		    id, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-		    nearest ? "\"?" : "");
-}
-
 static json_t *
-reports_json(const struct daemon *daemon, const struct policy_task *task)
+reports_json(const struct service *service, const struct policy_task *task)
 {
-	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
+	const uint64_t *counts = service->reports.tasks[task->report].counts;
 	json_t *statuses = json_object();
 
 	for (unsigned i = 0; i < REPORT_STATUSES; i++)
@@ -38,13 +28,13 @@ reports_json(const struct daemon *daemon, const struct policy_task *task)
 }
 
 static json_t *
-task_json(const struct daemon *daemon, const struct policy_task *task)
+task_json(const struct service *service, const struct policy_task *task)
 {
 	json_t *json = json_pack("{s:s, s:s, s:b, s:b, s:i, s:s, s:s, s:i, s:o}", "group",
 				 task->group->name, "id", task->id, "active", task->active,
 				 "subgroups", task->subgroups, "priority", task->priority, "name",
 				 task->name, "file", task->file, "devices", (int)task->devices,
-				 "reports", reports_json(daemon, task));
+				 "reports", reports_json(service, task));
 	json_t *settings = json_pack(
 		"{s:s, s:s, s:b, s:s?, s:I, s:s?, s:s?, s:s, s:b, s:s, s:s, s:b}", "type",
 		task_type, "repetition", task_repetition_names[task->repetition],
@@ -61,10 +51,10 @@ task_json(const struct daemon *daemon, const struct policy_task *task)
 }
 
 static void
-put_task(const struct daemon *daemon, const struct policy_task *task, struct table *table,
+put_task(const struct service *service, const struct policy_task *task, struct table *table,
 	 json_t *list)
 {
-	const uint64_t *counts = daemon->reports.tasks[task->report].counts;
+	const uint64_t *counts = service->reports.tasks[task->report].counts;
 
 	/* The id names the group, and each task's type is XML: both are left to --json. */
 	table_cell(table, "%s", task->id);
@@ -77,13 +67,13 @@ put_task(const struct daemon *daemon, const struct policy_task *task, struct tab
 		table_cell(table, "%llu", (unsigned long long)counts[i]);
 	table_cell(table, "%s", task->created);
 	table_cell(table, "%s", task->comment);
-	json_array_append_new(list, task_json(daemon, task));
+	json_array_append_new(list, task_json(service, task));
 }
 
 void
 command_task_list(struct call *call)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	const char *wanted = call_option(call, "--group");
 	json_t *list = json_array();
 	struct table table;
@@ -93,13 +83,13 @@ command_task_list(struct call *call)
 		json_decref(list);
 		return;
 	}
-	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
+	generation_count_devices(call->service->generation, &call->service->inventory);
 	table_init(&table, "task|name|active|repetition|priority|devices|in progress|success|"
 			   "warning|error|created|comment");
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
 			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)
-				put_task(call->daemon, &policy->groups[i].tasks[k], &table, list);
+				put_task(call->service, &policy->groups[i].tasks[k], &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "tasks", list);
 }
@@ -189,7 +179,7 @@ void
 command_task_show(struct call *call)
 {
 	const struct policy_task *task =
-		policy_task_find(call->daemon->generation->policy, call->arguments[0]);
+		policy_task_find(call->service->generation->policy, call->arguments[0]);
 	const uint64_t *counts;
 	struct description description = { .text = &call->text };
 
@@ -197,8 +187,8 @@ command_task_show(struct call *call)
 		call_refuse_task(call, call->arguments[0]);
 		return;
 	}
-	generation_count_devices(call->daemon->generation, &call->daemon->inventory);
-	counts = call->daemon->reports.tasks[task->report].counts;
+	generation_count_devices(call->service->generation, &call->service->inventory);
+	counts = call->service->reports.tasks[task->report].counts;
 	text_printf(&call->text, "%s of group %s: %u devices", task->id, task->group->name,
 		    task->devices);
 	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
@@ -210,6 +200,6 @@ command_task_show(struct call *call)
 		    task->source->session ? ", compiled anew for every session" : "");
 	description.list = json_array();
 	task_describe(task->source->task, put_step, &description);
-	call->result = task_json(call->daemon, task);
+	call->result = task_json(call->service, task);
 	json_object_set_new(call->result, "steps", description.list);
 }

@@ -1,6 +1,7 @@
 /* The end of an edit: check, write, reload, or put back. */
 #include <string.h>
 
+#include "control/clock.h"
 #include "control/commands/policy_edit_internal.h"
 #include "control/file_replace.h"
 #include "control/log.h"
@@ -10,7 +11,7 @@
 static bool
 check(struct policy_edit *edit)
 {
-	const struct objects *objects = edit->call->daemon->generation->objects;
+	const struct objects *objects = edit->call->service->generation->objects;
 	struct policy_source changed[POLICY_EDIT_FILES + 1];
 	struct policy *policy;
 	struct diag_list diags;
@@ -88,7 +89,7 @@ cannot_write(struct call *call, const char *path, int result)
 {
 	call_refuse(call, CTL_REFUSED, "%s cannot be written: %s%s", path, strerror(-result),
 		    file_remedy(-result));
-	policy_health_fail(&call->daemon->policy_health, daemon_now_ms(), text_str(&call->error));
+	policy_health_fail(&call->service->policy_health, clock_now_ms(), text_str(&call->error));
 	text_printf(&call->error, "; nothing was changed\n");
 }
 
@@ -190,19 +191,19 @@ static bool
 make_live(struct policy_edit *edit)
 {
 	struct call *call = edit->call;
-	struct policy_health before = call->daemon->policy_health;
+	struct policy_health before = call->service->policy_health;
 	struct text said;
 	bool good;
 
 	text_init(&said);
 	json_decref(call->result);
 	call->result = NULL;
-	good = reload_run(call->daemon, call_tell_reload, call, &said, &call->result) == 0;
+	good = reload_run(call->service, call_tell_reload, call, &said, &call->result) == 0;
 	if (!good) {
 		call->exit = CTL_REFUSED;
 		text_put(&call->error, text_str(&said), said.len);
 		undo(edit, edit->n_files, true);
-		call->daemon->policy_health = before; /* what was refused is not there any more */
+		call->service->policy_health = before; /* what was refused is not there any more */
 		text_printf(&call->error, "nothing was changed\n");
 	} else {
 		put_reload(edit, &said);

@@ -1,11 +1,12 @@
-#include "control/commands/policy_edit_internal.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "control/clock.h"
+#include "control/commands/policy_edit_internal.h"
+#include "control/config/diag_text.h"
 #include "control/file_replace.h"
 #include "control/runs/reload.h"
 
@@ -34,11 +35,10 @@ void
 policy_edit_refuse(struct call *call, struct diag_list *diags)
 {
 	call->exit = CTL_REFUSED;
-	reload_put_diags(diags, &call->error);
+	diag_text_put(diags, &call->error);
 	text_printf(&call->error, "nothing was changed\n");
 	json_decref(call->result);
-	call->result =
-		json_pack("{s:b, s:o}", "changed", 0, "diagnostics", reload_json_diags(diags));
+	call->result = json_pack("{s:b, s:o}", "changed", 0, "diagnostics", diag_text_json(diags));
 }
 
 /* A file's content; *text NULL where there is none. False after adding an error. */
@@ -135,7 +135,7 @@ node_at(const struct policy_edit *edit, struct edit_place place)
 static bool
 is_lost(const struct policy_edit *edit)
 {
-	const struct policy *policy = edit->call->daemon->generation->policy;
+	const struct policy *policy = edit->call->service->generation->policy;
 
 	if (access(edit->folder, F_OK) < 0)
 		return true;
@@ -188,11 +188,11 @@ policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 	bool good;
 
 	*edit = (struct policy_edit){ .call = call, .list = list };
-	snprintf(edit->folder, sizeof edit->folder, "%s", call->daemon->config->policy);
+	snprintf(edit->folder, sizeof edit->folder, "%s", call->service->config->policy);
 	diag_list_init(&diags);
 	good = open_text(edit, &diags);
 	if (!good) {
-		policy_health_fail_diags(&call->daemon->policy_health, daemon_now_ms(), &diags);
+		policy_health_fail_diags(&call->service->policy_health, clock_now_ms(), &diags);
 		policy_edit_refuse(call, &diags);
 		policy_edit_forget(edit->old, edit->old_len);
 	}

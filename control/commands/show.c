@@ -24,7 +24,7 @@ show_time(uint64_t ms, char out[SHOW_TIME_MAX])
 static void
 refuse_device(struct call *call, const char *name)
 {
-	const struct inventory *inventory = &call->daemon->inventory;
+	const struct inventory *inventory = &call->service->inventory;
 	const char *candidates[NEAREST_AMONG];
 	char(*endpoints)[ENDPOINT_NAME_MAX + 1] = calloc(NEAREST_AMONG, sizeof *endpoints);
 	const struct device *device;
@@ -46,7 +46,7 @@ refuse_device(struct call *call, const char *name)
 struct device *
 call_device(struct call *call)
 {
-	struct device *device = inventory_find(&call->daemon->inventory, call->arguments[0]);
+	struct device *device = inventory_find(&call->service->inventory, call->arguments[0]);
 
 	if (!device)
 		refuse_device(call, call->arguments[0]);
@@ -56,7 +56,7 @@ call_device(struct call *call)
 const struct policy_group *
 call_group(struct call *call, const char *name)
 {
-	const struct policy *policy = call->daemon->generation->policy;
+	const struct policy *policy = call->service->generation->policy;
 	const struct policy_group *group = policy_group(policy, name, strlen(name));
 
 	if (!group)
@@ -68,7 +68,7 @@ const struct policy_task *
 call_task(struct call *call)
 {
 	const struct policy_task *task =
-		policy_task_find(call->daemon->generation->policy, call->arguments[0]);
+		policy_task_find(call->service->generation->policy, call->arguments[0]);
 
 	if (!task)
 		call_refuse_task(call, call->arguments[0]);

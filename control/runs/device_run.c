@@ -1,127 +1,19 @@
 #include "control/runs/device_run.h"
 
 #include <errno.h>
-#include <mbedtls/md.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "control/daemon.h"
+#include "control/clock.h"
 #include "control/runs/device_env.h"
+#include "control/runs/service.h"
 #include "tasks/model/write.h"
-
-enum { RANDOM_BLOCK = 32 };
-
-/* ---- memory of a session ---- */
-
-void
-run_memory_init(struct run_memory *memory)
-{
-	*memory = (struct run_memory){ 0 };
-}
-
-static void
-free_effect(struct run_effect *effect)
-{
-	explicit_bzero(effect->text, strlen(effect->text));
-	free(effect->name);
-	free(effect->text);
-	free(effect);
-}
-
-static void
-free_effects(struct run_memory *memory)
-{
-	while (memory->effects) {
-		struct run_effect *effect = memory->effects;
-
-		memory->effects = effect->next;
-		free_effect(effect);
-	}
-	memory->effects_end = &memory->effects;
-}
-
-void
-run_memory_fini(struct run_memory *memory)
-{
-	free_effects(memory);
-	for (unsigned i = 0; i < memory->n_answers; i++) {
-		explicit_bzero(memory->answers[i].bytes, memory->answers[i].len);
-		free(memory->answers[i].bytes);
-	}
-	free(memory->answers);
-	text_fini(&memory->log);
-	explicit_bzero(memory, sizeof *memory);
-}
-
-int
-run_memory_answer(struct run_memory *memory, const struct run_answer *answer)
-{
-	struct run_answer *answers;
-	uint8_t *bytes;
-
-	if (memory->n_answers == RUN_ANSWERS_MAX)
-		return -E2BIG;
-	answers = realloc(memory->answers, (memory->n_answers + 1) * sizeof *answers);
-	if (!answers)
-		return -ENOMEM;
-	memory->answers = answers;
-	bytes = malloc(answer->len ? answer->len : 1);
-	if (!bytes)
-		return -ENOMEM;
-	if (answer->len)
-		memcpy(bytes, answer->bytes, answer->len);
-	answers[memory->n_answers] = *answer;
-	answers[memory->n_answers++].bytes = bytes;
-	return 0;
-}
-
-/*
- * The same bytes in the same order each time the run is compiled: HMAC-SHA256 of a counter, keyed
- * by the session's seed.
- */
-static int
-session_random(void *ctx, uint8_t *bytes, size_t len)
-{
-	const mbedtls_md_info_t *sha256 = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
-	struct run_memory *memory = ctx;
-	uint8_t block[RANDOM_BLOCK];
-
-	while (len) {
-		size_t part = len < sizeof block ? len : sizeof block;
-
-		if (mbedtls_md_hmac(sha256, memory->seed, sizeof memory->seed,
-				    (const uint8_t *)&memory->drawn, sizeof memory->drawn, block))
-			return -EIO;
-		memory->drawn++;
-		memcpy(bytes, block, part);
-		bytes += part;
-		len -= part;
-	}
-	explicit_bzero(block, sizeof block);
-	return 0;
-}
-
-/* A compilation begins: what an earlier one of the session said is said again. */
-static int
-begin_memory(struct run_memory *memory)
-{
-	if (!memory->seeded) {
-		if (getrandom(memory->seed, sizeof memory->seed, 0) != sizeof memory->seed)
-			return -EIO;
-		memory->seeded = true;
-	}
-	memory->drawn = 0;
-	free_effects(memory);
-	text_fini(&memory->log);
-	return 0;
-}
 
 /* ---- which tasks run ---- */
 
 /* One compilation, and what it needs room for. */
 struct run_maker {
-	struct daemon *daemon;
+	struct service *service;
 	const struct run_request *request;
 	const struct task_set *set;
 	struct device_env env;
@@ -158,7 +50,7 @@ is_done(const struct run_maker *maker, const struct policy_task *task)
 
 	if (task->repetition != REPETITION_ONCE && task->automatic_restart)
 		return false;
-	last = reports_find(&maker->daemon->reports, task->report,
+	last = reports_find(&maker->service->reports, task->report,
 			    device_id(maker->request->device));
 	return last && (last->status == TASK_SUCCESS || last->status == TASK_WARNING);
 }
@@ -170,7 +62,7 @@ is_too_soon(const struct run_maker *maker, const struct policy_task *task)
 
 	if (!task->min_interval_s)
 		return false;
-	last = reports_find(&maker->daemon->reports, task->report,
+	last = reports_find(&maker->service->reports, task->report,
 			    device_id(maker->request->device));
 	return last && last->started_ms &&
 	       (last->status == TASK_SUCCESS || last->status == TASK_WARNING) &&
@@ -355,7 +247,7 @@ drop_effects_of_failed(struct run_maker *maker)
 			continue;
 		}
 		*at = effect->next;
-		free_effect(effect);
+		run_effect_free(effect);
 	}
 	if (memory)
 		memory->effects_end = at;
@@ -374,7 +266,7 @@ on_server(void *ctx, bool by_name, const char *name, size_t len)
 {
 	const struct run_maker *maker = ctx;
 	const struct policy_server *server =
-		policy_server_find(maker->daemon->generation->policy, by_name, name, len);
+		policy_server_find(maker->service->generation->policy, by_name, name, len);
 
 	return server ? server->task : NULL;
 }
@@ -384,7 +276,7 @@ on_upload(void *ctx, const char *id, size_t len)
 {
 	const struct run_maker *maker = ctx;
 
-	return resources_file(maker->daemon->generation->resources, id, len);
+	return resources_file(maker->service->generation->resources, id, len);
 }
 
 static void
@@ -406,7 +298,7 @@ keep_results(struct run_maker *maker)
 static struct batch *
 compile(struct run_maker *maker)
 {
-	struct compiler *compiler = maker->daemon->generation->compiler;
+	struct compiler *compiler = maker->service->generation->compiler;
 	struct batch *batch;
 
 	if (!maker->n_run)
@@ -441,47 +333,47 @@ view_device(struct run_maker *maker)
 {
 	const struct run_request *request = maker->request;
 	struct device_view view = {
-		.policy = maker->daemon->generation->policy,
-		.inventory = &maker->daemon->inventory,
+		.policy = maker->service->generation->policy,
+		.inventory = &maker->service->inventory,
 		.device = request->device,
 		.set = maker->set,
-		.resources = maker->daemon->generation->resources,
+		.resources = maker->service->generation->resources,
 		.format = request->format,
 		.pack = request->pack,
 		.event = request->session || request->preview ? "bootstrap" : NULL,
 	};
 
 	if (request->memory) {
-		view.random = session_random;
+		view.random = run_memory_random;
 		view.random_ctx = request->memory;
 	}
 	device_env_init(&maker->env, &view);
 }
 
 int
-device_run_make(struct daemon *daemon, const struct run_request *request, struct device_run *run)
+device_run_make(struct service *service, const struct run_request *request, struct device_run *run)
 {
-	struct run_maker *maker = daemon->maker;
-	struct generation *generation = daemon->generation;
+	struct run_maker *maker = service->maker;
+	struct generation *generation = service->generation;
 
 	*run = (struct device_run){ 0 };
-	maker->daemon = daemon;
+	maker->service = service;
 	maker->request = request;
 	maker->n = maker->n_run = 0;
 	maker->logs = false;
 	maker->scratch = &generation->scratch;
-	maker->now_ms = request->session ? daemon_now_ms() : 0; /* else no task asks */
-	maker->set = generation_task_set(generation, &daemon->inventory, request->device->groups);
-	if (!maker->set || (request->memory && begin_memory(request->memory) < 0))
+	maker->now_ms = request->session ? clock_now_ms() : 0; /* else no task asks */
+	maker->set = generation_task_set(generation, &service->inventory, request->device->groups);
+	if (!maker->set || (request->memory && run_memory_begin(request->memory) < 0))
 		return -ENOMEM;
 	view_device(maker);
 	choose_tasks(maker);
 	run->batch = compile(maker);
-	run->plan = plan_intern(&daemon->plans, &(struct plan_content){ .generation = generation,
-									.tasks = maker->plan,
-									.n_tasks = maker->n,
-									.logs = maker->logs,
-									.batch = run->batch });
+	run->plan = plan_intern(&service->plans, &(struct plan_content){ .generation = generation,
+									 .tasks = maker->plan,
+									 .n_tasks = maker->n,
+									 .logs = maker->logs,
+									 .batch = run->batch });
 	arena_reset(&generation->scratch);
 	if (!run->plan) {
 		if (run->batch)
@@ -498,21 +390,9 @@ device_run_make(struct daemon *daemon, const struct run_request *request, struct
 }
 
 void
-run_batch_free(struct daemon *daemon, struct batch *batch)
+device_run_free(struct plans *plans, struct device_run *run)
 {
-	struct plan *plan;
-
-	if (!batch)
-		return;
-	plan = plan_at(&daemon->plans, batch->plan);
-	batch_free(batch);
-	plan_release(&daemon->plans, plan);
-}
-
-void
-device_run_free(struct daemon *daemon, struct device_run *run)
-{
-	run_batch_free(daemon, run->batch);
-	plan_release(&daemon->plans, run->plan);
+	plan_free_batch(plans, run->batch);
+	plan_release(plans, run->plan);
 	*run = (struct device_run){ 0 };
 }

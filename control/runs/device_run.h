@@ -15,44 +15,10 @@
 
 #include "control/inventory/inventory.h"
 #include "control/runs/plan.h"
-#include "control/text.h"
+#include "control/runs/run_memory.h"
 #include "tasks/compile/compile.h"
 
-struct daemon;
-
-enum { RUN_ANSWERS_MAX = 64, RUN_LOG_MAX = 16384 };
-
-struct run_answer {
-	uint8_t code; /* CoAP */
-	uint16_t format;
-	uint8_t *bytes;
-	size_t len;
-};
-
-/* What a task asks of the inventory: done when its run has finished. */
-struct run_effect {
-	struct run_effect *next;
-	uint8_t kind; /* enum compile_effect_kind */
-	uint8_t task; /* of the plan */
-	bool secret;
-	char *name, *text;
-};
-
-struct run_memory {
-	uint8_t seed[32];
-	bool seeded;
-	uint64_t drawn; /* blocks of random bytes since the run's start */
-	unsigned n_answers;
-	struct run_answer *answers;
-	struct run_effect *effects, **effects_end; /* of the last compilation */
-	struct text log; /* lines "N level text", N: the task in the plan */
-};
-
-/* Zeroed memory is fine, too. */
-void run_memory_init(struct run_memory *memory);
-void run_memory_fini(struct run_memory *memory); /* wipes */
-/* Copies the answer. 0, -E2BIG, -ENOMEM. */
-int run_memory_answer(struct run_memory *memory, const struct run_answer *answer);
+struct service;
 
 struct run_request {
 	const struct device *device;
@@ -70,16 +36,13 @@ struct device_run {
 	bool per_session;    /* the batch is of this session alone */
 };
 
-/* Scratch memory of compilations: one a daemon. */
+/* Scratch memory of compilations: one a service. */
 struct run_maker;
 struct run_maker *run_maker_new(void);
 void run_maker_free(struct run_maker *maker);
 
 /* 0 or -ENOMEM. The batch carries the plan's number and holds it: see device_run_free(). */
-int device_run_make(struct daemon *daemon, const struct run_request *request,
+int device_run_make(struct service *service, const struct run_request *request,
 		    struct device_run *run);
 /* Of one that was never published. */
-void device_run_free(struct daemon *daemon, struct device_run *run);
-
-/* Frees a batch that nobody holds, and lets go of its plan. */
-void run_batch_free(struct daemon *daemon, struct batch *batch);
+void device_run_free(struct plans *plans, struct device_run *run);

@@ -1,11 +1,13 @@
 #include "control/runs/events.h"
 
 #include "control/address.h"
+#include "control/clock.h"
 #include "control/log.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/on_demand.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
+#include "control/runs/service.h"
 
 enum { EVENTS_AT_ONCE = 64 };
 
@@ -15,30 +17,6 @@ static bool
 same_session(const struct session_ref *a, const struct session_ref *b)
 {
 	return a->slot == b->slot && a->serial == b->serial;
-}
-
-static void
-cancel(struct daemon *daemon, unsigned worker, struct session_ref session)
-{
-	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
-
-	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
-		log_error("an older session could not be cancelled: out of memory");
-}
-
-static void
-end_live(struct daemon *daemon, struct device *device)
-{
-	plan_release(&daemon->plans, device->live->plan);
-	live_remove(&daemon->live, device->live);
-	device->live = NULL;
-}
-
-void
-events_end_live(struct daemon *daemon, struct device *device)
-{
-	cancel(daemon, device->live->worker, device->live->session);
-	end_live(daemon, device);
 }
 
 /* The record of the event's session, or NULL: it is not the device's newest. */
@@ -59,7 +37,7 @@ find_live(const struct device *device, const struct session_event *event, unsign
  * cancelled and told nothing more of; or there is no memory.
  */
 static struct live_session *
-begin_live(struct daemon *daemon, struct device *device, const struct session_event *event,
+begin_live(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
@@ -67,12 +45,12 @@ begin_live(struct daemon *daemon, struct device *device, const struct session_ev
 	if (live)
 		return live;
 	if (device->started_us > event->started_us) {
-		cancel(daemon, worker, event->session);
+		live_cancel_session(service, worker, event->session);
 		return NULL;
 	}
 	if (device->live)
-		events_end_live(daemon, device);
-	live = live_add(&daemon->live);
+		live_cancel(service, device);
+	live = live_add(&service->live);
 	if (!live) {
 		log_error("a session cannot be followed: out of memory");
 		return NULL;
@@ -85,20 +63,20 @@ begin_live(struct daemon *daemon, struct device *device, const struct session_ev
 	live->format = event->format;
 	live->peer = event->peer;
 	live->started_us = event->started_us;
-	live->started_ms = daemon_wall_ms(event->started_us);
+	live->started_ms = clock_wall_ms(event->started_us, dataplane_now_us());
 	return live;
 }
 
 /* Whose batch is asked for. The rest of a run is of the session it began in, and of no other. */
 static struct live_session *
-live_of_ask(struct daemon *daemon, struct device *device, const struct session_event *event,
+live_of_ask(struct service *service, struct device *device, const struct session_event *event,
 	    unsigned worker)
 {
 	struct live_session *live;
 
 	if (event->ask == ASK_REST)
 		return find_live(device, event, worker);
-	live = begin_live(daemon, device, event, worker);
+	live = begin_live(service, device, event, worker);
 	if (live)
 		live->format = event->format;
 	return live;
@@ -107,11 +85,11 @@ live_of_ask(struct daemon *daemon, struct device *device, const struct session_e
 /* ---- what each event leads to ---- */
 
 static struct telling
-telling_of(struct daemon *daemon, struct device *device, const struct session_event *event,
+telling_of(struct service *service, struct device *device, const struct session_event *event,
 	   struct live_session *live)
 {
 	return (struct telling){
-		.daemon = daemon,
+		.service = service,
 		.device = device,
 		.event = event,
 		.plan = live->plan,
@@ -120,51 +98,51 @@ telling_of(struct daemon *daemon, struct device *device, const struct session_ev
 }
 
 static void
-on_started(struct daemon *daemon, struct device *device, const struct session_event *event,
+on_started(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
 {
-	struct live_session *live = begin_live(daemon, device, event, worker);
+	struct live_session *live = begin_live(service, device, event, worker);
 	struct telling telling;
 
-	turned_away_forget(daemon->turned_away, event->device);
+	turned_away_forget(service->turned_away, event->device);
 	if (!live)
 		return;
 	live->format = event->format;
-	live_set_plan(&daemon->plans, live, plan_at(&daemon->plans, event->plan));
+	live_set_plan(&service->plans, live, plan_at(&service->plans, event->plan));
 	device->last_bootstrap_ms = live->started_ms;
-	if (daemon->store)
-		store_put_visit(daemon->store, device_id(device), live->started_ms, event->format);
+	if (service->store)
+		store_put_visit(service->store, device_id(device), live->started_ms, event->format);
 	if (!live->plan)
 		return;
-	telling = telling_of(daemon, device, event, live);
+	telling = telling_of(service, device, event, live);
 	tell_started(&telling);
 }
 
 static void
-on_needs_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
+on_needs_batch(struct service *service, struct device *device, const struct session_event *event,
 	       unsigned worker)
 {
-	if (live_of_ask(daemon, device, event, worker))
-		demand_meet(daemon, device, event, worker);
+	if (live_of_ask(service, device, event, worker))
+		demand_meet(service, device, event, worker);
 	else
-		demand_refuse(daemon, event, worker);
+		demand_refuse(service, event, worker);
 }
 
 /* A task that is done until it is rerun is no part of the next run. */
 static void
-renew_after_run(struct daemon *daemon, struct device *device, const struct plan *plan)
+renew_after_run(struct service *service, struct device *device, const struct plan *plan)
 {
 	bool renew = false;
 
 	for (unsigned i = 0; i < plan->n_tasks; i++)
 		renew |= plan->tasks[i].task->repetition == REPETITION_ONCE ||
 			 !plan->tasks[i].task->automatic_restart;
-	if (renew && publish_device(daemon, device) < 0)
+	if (renew && publish_device(service, device) < 0)
 		log_error("a device keeps a task that it has done: out of memory");
 }
 
 static void
-on_finished(struct daemon *daemon, struct device *device, const struct session_event *event,
+on_finished(struct service *service, struct device *device, const struct session_event *event,
 	    unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
@@ -172,15 +150,15 @@ on_finished(struct daemon *daemon, struct device *device, const struct session_e
 
 	if (!live || !live->plan)
 		return;
-	telling = telling_of(daemon, device, event, live);
+	telling = telling_of(service, device, event, live);
 	tell_finished(&telling);
-	effects_apply(daemon, device, &live->memory);
-	renew_after_run(daemon, device, live->plan);
-	end_live(daemon, device);
+	effects_apply(service, device, &live->memory);
+	renew_after_run(service, device, live->plan);
+	live_end(service, device);
 }
 
 static void
-on_failed(struct daemon *daemon, struct device *device, const struct session_event *event,
+on_failed(struct service *service, struct device *device, const struct session_event *event,
 	  unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
@@ -189,21 +167,21 @@ on_failed(struct daemon *daemon, struct device *device, const struct session_eve
 	if (!live)
 		return;
 	if (!live->plan)
-		live_set_plan(&daemon->plans, live, device->plan);
+		live_set_plan(&service->plans, live, device->plan);
 	if (live->plan) {
-		telling = telling_of(daemon, device, event, live);
+		telling = telling_of(service, device, event, live);
 		tell_failed(&telling);
 	}
-	end_live(daemon, device);
+	live_end(service, device);
 }
 
 /* Nothing was to be sent: the plan says why. */
 static void
-on_refused(struct daemon *daemon, struct device *device, const struct session_event *event,
+on_refused(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
-	struct telling telling = { .daemon = daemon, .device = device, .event = event };
+	struct telling telling = { .service = service, .device = device, .event = event };
 
 	if (live && live->memory.seeded)
 		telling.memory = &live->memory;
@@ -213,16 +191,16 @@ on_refused(struct daemon *daemon, struct device *device, const struct session_ev
 	if (!live)
 		return;
 	/* Tasks that need no operation are over well: what they ask of the inventory is due. */
-	effects_apply(daemon, device, &live->memory);
-	end_live(daemon, device);
+	effects_apply(service, device, &live->memory);
+	live_end(service, device);
 }
 
 static void
-on_unknown(struct daemon *daemon, const struct session_event *event)
+on_unknown(struct service *service, const struct session_event *event)
 {
 	char peer[ADDRESS_TEXT_MAX];
 
-	unknowns_see(daemon->unknowns, event, daemon_wall_ms(event->time_us));
+	unknowns_see(service->unknowns, event, clock_wall_ms(event->time_us, dataplane_now_us()));
 	if (log_level() < SEVERITY_DEBUG)
 		return;
 	address_format_peer(&event->peer, peer);
@@ -232,48 +210,49 @@ on_unknown(struct daemon *daemon, const struct session_event *event)
 /* ---- all of them ---- */
 
 static void
-handle(struct daemon *daemon, const struct session_event *event, unsigned worker)
+handle(struct service *service, const struct session_event *event, unsigned worker)
 {
 	struct device *device;
 
 	if (event->kind == SESSION_UNKNOWN) {
-		on_unknown(daemon, event);
+		on_unknown(service, event);
 		return;
 	}
-	device = inventory_at(&daemon->inventory, event->device);
+	device = inventory_at(&service->inventory, event->device);
 	if (!device) {
 		if (event->kind == SESSION_NEEDS_BATCH)
-			demand_refuse(daemon, event, worker);
+			demand_refuse(service, event, worker);
 		return;
 	}
 	switch (event->kind) {
 	case SESSION_STARTED:
-		on_started(daemon, device, event, worker);
+		on_started(service, device, event, worker);
 		break;
 	case SESSION_NEEDS_BATCH:
-		on_needs_batch(daemon, device, event, worker);
+		on_needs_batch(service, device, event, worker);
 		break;
 	case SESSION_FINISHED:
-		on_finished(daemon, device, event, worker);
+		on_finished(service, device, event, worker);
 		break;
 	case SESSION_FAILED:
-		on_failed(daemon, device, event, worker);
+		on_failed(service, device, event, worker);
 		break;
 	case SESSION_REFUSED:
-		on_refused(daemon, device, event, worker);
+		on_refused(service, device, event, worker);
 		break;
 	case SESSION_TURNED_AWAY:
-		turned_away_see(daemon->turned_away, event, daemon_wall_ms(event->time_us));
+		turned_away_see(service->turned_away, event,
+				clock_wall_ms(event->time_us, dataplane_now_us()));
 		break;
 	}
 }
 
 /* With a million devices each is in main memory: waits for those of all events together. */
 static void
-fetch_devices(const struct daemon *daemon, const struct session_event *events, unsigned n)
+fetch_devices(const struct service *service, const struct session_event *events, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		const struct device *device = inventory_at(&daemon->inventory, events[i].device);
+		const struct device *device = inventory_at(&service->inventory, events[i].device);
 
 		if (device && device->live)
 			__builtin_prefetch(device->live);
@@ -281,17 +260,17 @@ fetch_devices(const struct daemon *daemon, const struct session_event *events, u
 }
 
 unsigned
-events_take(struct daemon *daemon)
+events_take(struct service *service)
 {
 	struct session_event events[EVENTS_AT_ONCE];
 	uint16_t workers[EVENTS_AT_ONCE];
 	unsigned taken = 0, n;
 
 	do {
-		n = dataplane_events(daemon->dp, events, workers, EVENTS_AT_ONCE);
-		fetch_devices(daemon, events, n);
+		n = dataplane_events(service->dp, events, workers, EVENTS_AT_ONCE);
+		fetch_devices(service, events, n);
 		for (unsigned i = 0; i < n; i++)
-			handle(daemon, &events[i], workers[i]);
+			handle(service, &events[i], workers[i]);
 		taken += n;
 	} while (n && taken < EVENTS_A_TURN);
 	return taken;

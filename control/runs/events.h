@@ -5,12 +5,9 @@
  */
 #pragma once
 
-#include "control/daemon.h"
+struct service;
 
 enum { EVENTS_A_TURN = 4096 };
 
 /* Takes what there is, at most EVENTS_A_TURN; returns how many. */
-unsigned events_take(struct daemon *daemon);
-
-/* The device goes: its session is cancelled, and nothing more is told of it. */
-void events_end_live(struct daemon *daemon, struct device *device);
+unsigned events_take(struct service *service);

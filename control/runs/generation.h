@@ -1,7 +1,7 @@
 /*
  * generation.h - one loaded state of the policy, with what it comes to for the devices.
  *
- * generation_load() reads and checks the files, without side effects. One that is made the daemon's
+ * generation_load() reads and checks the files, without side effects. One that is made the service's
  * is held by it and by the plans made from it; it is freed when the last of them is gone, so a
  * session in flight keeps what it began with. Control thread. Allocates.
  */
@@ -19,7 +19,7 @@
 
 struct generation {
 	uint32_t number;
-	uint32_t holders; /* its plans, and one while it is the daemon's or built aside */
+	uint32_t holders; /* its plans, and one while it is the service's or built aside */
 	struct arena arena;
 	struct arena scratch; /* of one compilation */
 	struct objects *objects;

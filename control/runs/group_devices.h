@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-struct daemon;
+struct service;
 struct policy_group;
 
 /* Direct members of the group in the running inventory; subgroups are not counted. */
-size_t group_device_count(const struct daemon *daemon, const struct policy_group *group);
+size_t group_device_count(const struct service *service, const struct policy_group *group);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/daemon.h"
 #include "control/inventory/setting_values.h"
 #include "control/log.h"
 #include "control/runs/publish.h"
+#include "control/runs/service.h"
 
 enum {
 	KEEP_EVERY_MS = 50,
@@ -16,7 +16,7 @@ enum {
 };
 
 static int
-store_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+store_property(struct service *service, struct device *device, const struct run_effect *effect)
 {
 	uint8_t *values = setting_values_copy(device->values);
 	struct setting_value value = {
@@ -38,12 +38,12 @@ store_property(struct daemon *daemon, struct device *device, const struct run_ef
 		setting_values_free(values);
 		return result;
 	}
-	inventory_set_values(&daemon->inventory, device, values);
+	inventory_set_values(&service->inventory, device, values);
 	return 0;
 }
 
 static int
-remove_property(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+remove_property(struct service *service, struct device *device, const struct run_effect *effect)
 {
 	uint8_t *values = setting_values_copy(device->values);
 	int result;
@@ -53,7 +53,7 @@ remove_property(struct daemon *daemon, struct device *device, const struct run_e
 	result = setting_values_unset(&values, effect->name, strlen(effect->name));
 	if (result == -ENOENT)
 		result = 0; /* it is not there: what was wanted */
-	inventory_set_values(&daemon->inventory, device, values);
+	inventory_set_values(&service->inventory, device, values);
 	return result;
 }
 
@@ -82,13 +82,13 @@ list_without(const char *list, const char *group, char out[DEVICE_LIST_MAX])
 }
 
 static int
-change_groups(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+change_groups(struct service *service, struct device *device, const struct run_effect *effect)
 {
-	const char *present = device_groups(&daemon->inventory, device);
+	const char *present = device_groups(&service->inventory, device);
 	char list[DEVICE_LIST_MAX];
 	size_t len;
 
-	if (!policy_group(daemon->generation->policy, effect->name, strlen(effect->name)))
+	if (!policy_group(service->generation->policy, effect->name, strlen(effect->name)))
 		return -ENOENT;
 	list_without(present, effect->name, list);
 	len = strlen(list);
@@ -99,20 +99,20 @@ change_groups(struct daemon *daemon, struct device *device, const struct run_eff
 			list[len++] = ',';
 		memcpy(list + len, effect->name, strlen(effect->name) + 1);
 	}
-	return inventory_set_groups(&daemon->inventory, device, list);
+	return inventory_set_groups(&service->inventory, device, list);
 }
 
 static int
-apply(struct daemon *daemon, struct device *device, const struct run_effect *effect)
+apply(struct service *service, struct device *device, const struct run_effect *effect)
 {
 	switch (effect->kind) {
 	case EFFECT_STORE_PROPERTY:
-		return store_property(daemon, device, effect);
+		return store_property(service, device, effect);
 	case EFFECT_REMOVE_PROPERTY:
-		return remove_property(daemon, device, effect);
+		return remove_property(service, device, effect);
 	case EFFECT_JOIN:
 	case EFFECT_LEAVE:
-		return change_groups(daemon, device, effect);
+		return change_groups(service, device, effect);
 	default:
 		return 0;
 	}
@@ -138,9 +138,9 @@ remember_unsaved(struct unsaved_devices *unsaved, uint32_t id)
 }
 
 static void
-put_unsaved(struct daemon *daemon, struct store_change *change, uint32_t id)
+put_unsaved(struct service *service, struct store_change *change, uint32_t id)
 {
-	const struct device *device = inventory_at(&daemon->inventory, id);
+	const struct device *device = inventory_at(&service->inventory, id);
 	struct store_device kept = { .id = id };
 	struct device_names names;
 
@@ -148,50 +148,44 @@ put_unsaved(struct daemon *daemon, struct store_change *change, uint32_t id)
 		return;
 	kept.last_bootstrap_ms = device->last_bootstrap_ms;
 	kept.format = device->format;
-	device_to_spec(&daemon->inventory, device, &names, &kept.spec);
+	device_to_spec(&service->inventory, device, &names, &kept.spec);
 	store_change_put_device(change, &kept);
 	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
 }
 
-static void
-pump(void *ctx)
-{
-	daemon_pump(ctx);
-}
-
 void
-effects_keep(struct daemon *daemon, uint64_t now_ms)
+effects_keep(struct service *service, uint64_t now_ms)
 {
-	struct unsaved_devices taken = daemon->unsaved;
+	struct unsaved_devices taken = service->unsaved;
 	char error[STORE_ERROR_MAX];
 	struct store_change *change;
 
-	if (!taken.count || !daemon->store || now_ms < taken.next_ms)
+	if (!taken.count || !service->store || now_ms < taken.next_ms)
 		return;
-	change = store_change_begin(daemon->store);
+	change = store_change_begin(service->store);
 	if (!change)
 		return;
-	daemon->unsaved = (struct unsaved_devices){ .next_ms = now_ms + KEEP_EVERY_MS };
+	service->unsaved = (struct unsaved_devices){ .next_ms = now_ms + KEEP_EVERY_MS };
 	for (size_t i = 0; i < taken.count; i++)
-		put_unsaved(daemon, change, taken.ids[i]);
-	if (store_change_commit(change, KEEP_WAIT_MS, pump, daemon, error) < 0) {
+		put_unsaved(service, change, taken.ids[i]);
+	if (store_change_commit(change, KEEP_WAIT_MS, &service->pump, error) < 0) {
 		log_warning("what tasks changed of %zu devices is not kept yet: %s", taken.count,
 			    error);
 		for (size_t i = 0; i < taken.count; i++)
-			remember_unsaved(&daemon->unsaved, taken.ids[i]);
-		daemon->unsaved.next_ms = now_ms + RETRY_MS;
+			remember_unsaved(&service->unsaved, taken.ids[i]);
+		service->unsaved.next_ms = now_ms + RETRY_MS;
 	}
 	free(taken.ids);
 }
 
 void
-effects_apply(struct daemon *daemon, struct device *device, const struct run_memory *memory)
+effects_apply(struct service *service, struct device *device, const struct run_memory *memory)
 {
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 	bool changed = false;
 
 	for (const struct run_effect *effect = memory->effects; effect; effect = effect->next) {
-		int result = apply(daemon, device, effect);
+		int result = apply(service, device, effect);
 
 		if (result < 0)
 			log_warning("device %s: a task's \"%s\" cannot be done: %s",
@@ -202,8 +196,8 @@ effects_apply(struct daemon *daemon, struct device *device, const struct run_mem
 	}
 	if (!changed)
 		return;
-	remember_unsaved(&daemon->unsaved, device_id(device));
-	if (publish_device(daemon, device) < 0)
+	remember_unsaved(&service->unsaved, device_id(device));
+	if (publish_device(service, device) < 0)
 		log_error("device %s keeps its former batch: out of memory",
 			  device_endpoint(device, endpoint));
 }

@@ -8,14 +8,14 @@
 
 #include "control/runs/device_run.h"
 
-struct daemon;
+struct service;
 
 /*
  * Does the effects of the session's last compilation, in their order, and makes the device's batch
  * anew when anything changed. What cannot be done (a group that is not there) is logged, the rest
  * is done all the same.
  */
-void effects_apply(struct daemon *daemon, struct device *device, const struct run_memory *memory);
+void effects_apply(struct service *service, struct device *device, const struct run_memory *memory);
 
 /*
  * Devices that the store has otherwise. No operator waits for them: they are written together, a
@@ -26,4 +26,4 @@ struct unsaved_devices {
 	size_t count;
 	uint64_t next_ms; /* not before */
 };
-void effects_keep(struct daemon *daemon, uint64_t now_ms);
+void effects_keep(struct service *service, uint64_t now_ms);

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include "control/log.h"
+#include "control/runs/service.h"
+
 struct live_session *
 live_add(struct live_sessions *sessions)
 {
@@ -39,4 +42,28 @@ live_remove(struct live_sessions *sessions, struct live_session *session)
 	sessions->count--;
 	run_memory_fini(&session->memory);
 	free(session);
+}
+
+void
+live_cancel_session(struct service *service, unsigned worker, struct session_ref session)
+{
+	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
+
+	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
+		log_error("an older session could not be cancelled: out of memory");
+}
+
+void
+live_end(struct service *service, struct device *device)
+{
+	plan_release(&service->plans, device->live->plan);
+	live_remove(&service->live, device->live);
+	device->live = NULL;
+}
+
+void
+live_cancel(struct service *service, struct device *device)
+{
+	live_cancel_session(service, device->live->worker, device->live->session);
+	live_end(service, device);
 }

@@ -1,16 +1,18 @@
 /*
  * live.h - the devices that bootstrap now: one record a session, found from its device.
  *
- * Also what a run needs between its pieces: answers that came back and the seed of its randomness,
- * so that a run compiled again from the start comes out the same (see device_run.h). Owner: the
- * daemon. Control thread. Allocates when a session begins.
+ * Owner: the service. Control thread. Allocates when a session begins.
  */
 #pragma once
 
 #include <stdint.h>
 
-#include "control/runs/device_run.h"
+#include "control/runs/plan.h"
+#include "control/runs/run_memory.h"
 #include "dataplane/dataplane.h"
+
+struct device;
+struct service;
 
 struct live_session {
 	struct live_session *previous, *next; /* all of them, newest first */
@@ -36,3 +38,10 @@ struct live_session *live_add(struct live_sessions *sessions);
 void live_set_plan(struct plans *plans, struct live_session *session, struct plan *plan);
 /* Wipes it. Its plan must be let go of before. */
 void live_remove(struct live_sessions *sessions, struct live_session *session);
+
+/* The session is over: lets go of its plan and forgets it. The device has one. */
+void live_end(struct service *service, struct device *device);
+/* The same, and its worker ends it: a newer request won, or the device goes. */
+void live_cancel(struct service *service, struct device *device);
+/* Of a session that has no record. */
+void live_cancel_session(struct service *service, unsigned worker, struct session_ref session);

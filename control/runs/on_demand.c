@@ -3,9 +3,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "control/daemon.h"
 #include "control/log.h"
 #include "control/runs/publish.h"
+#include "control/runs/service.h"
 
 /* Nothing is to be sent: what that means for who asks. */
 static uint8_t
@@ -18,7 +18,7 @@ refusal(const struct session_event *event)
 }
 
 static void
-answer_batch(struct daemon *daemon, const struct session_event *event, unsigned worker,
+answer_batch(struct service *service, const struct session_event *event, unsigned worker,
 	     const struct batch *batch, uint16_t from)
 {
 	struct stack_command command = {
@@ -31,14 +31,14 @@ answer_batch(struct daemon *daemon, const struct session_event *event, unsigned 
 
 	if (batch)
 		batch_hold(batch);
-	if (outbox_post(&daemon->outbox, daemon->dp, worker, &command) < 0)
+	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
 		log_error("a batch could not be handed to worker %u: out of memory", worker);
 }
 
 void
-demand_refuse(struct daemon *daemon, const struct session_event *event, unsigned worker)
+demand_refuse(struct service *service, const struct session_event *event, unsigned worker)
 {
-	answer_batch(daemon, event, worker, NULL, 0);
+	answer_batch(service, event, worker, NULL, 0);
 }
 
 /* The published batch, when another session of this device asked for the same just before. */
@@ -59,30 +59,30 @@ steps_sent(const struct session_event *event)
 }
 
 static void
-keep_until_idle(struct daemon *daemon, struct device_run *run)
+keep_until_idle(struct service *service, struct device_run *run)
 {
-	if (retired_add(&daemon->retired, run->batch) < 0)
+	if (retired_add(&service->retired, run->batch) < 0)
 		log_error("a batch cannot be freed: out of memory");
-	plan_release(&daemon->plans, run->plan);
+	plan_release(&service->plans, run->plan);
 }
 
 /* A batch of this session alone is never published: it is free when the session is over. */
 static void
-hand_out(struct daemon *daemon, struct device *device, const struct session_event *event,
+hand_out(struct service *service, struct device *device, const struct session_event *event,
 	 unsigned worker, struct device_run *run)
 {
-	answer_batch(daemon, event, worker, run->batch, steps_sent(event));
+	answer_batch(service, event, worker, run->batch, steps_sent(event));
 	if (run->batch && !run->per_session) {
-		publish_run(daemon, device, run);
+		publish_run(service, device, run);
 		return;
 	}
 	if (run->batch && event->ask == ASK_RUN)
 		device->format = event->format;
-	keep_until_idle(daemon, run);
+	keep_until_idle(service, run);
 }
 
 static void
-make_batch(struct daemon *daemon, struct device *device, const struct session_event *event,
+make_batch(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
 {
 	struct live_session *live = device->live;
@@ -97,14 +97,14 @@ make_batch(struct daemon *daemon, struct device *device, const struct session_ev
 		request.pack = true;
 		request.acc = *acc ? acc : NULL;
 	}
-	if (device_run_make(daemon, &request, &run) < 0) {
+	if (device_run_make(service, &request, &run) < 0) {
 		log_error("out of memory for a device's batch");
-		demand_refuse(daemon, event, worker);
+		demand_refuse(service, event, worker);
 		return;
 	}
 	run.per_session |= event->ask != ASK_RUN;
-	live_set_plan(&daemon->plans, live, run.plan);
-	hand_out(daemon, device, event, worker, &run);
+	live_set_plan(&service->plans, live, run.plan);
+	hand_out(service, device, event, worker, &run);
 }
 
 static void
@@ -142,14 +142,14 @@ finish_step(const struct batch *batch)
 
 /* 0 with a run to its very end, or -errno. */
 static int
-make_to_the_end(struct daemon *daemon, const struct run_request *request, struct device_run *run)
+make_to_the_end(struct service *service, const struct run_request *request, struct device_run *run)
 {
 	const struct run_answer refused = { .code = 0x84, .format = SESSION_NO_FORMAT };
 	int result;
 
-	while ((result = device_run_make(daemon, request, run)) == 0 && run->batch &&
+	while ((result = device_run_make(service, request, run)) == 0 && run->batch &&
 	       run->batch->continues) {
-		device_run_free(daemon, run);
+		device_run_free(&service->plans, run);
 		result = run_memory_answer(request->memory, &refused);
 		if (result < 0)
 			return result;
@@ -158,7 +158,7 @@ make_to_the_end(struct daemon *daemon, const struct run_request *request, struct
 }
 
 static void
-cut_short(struct daemon *daemon, struct device *device, const struct session_event *event,
+cut_short(struct service *service, struct device *device, const struct session_event *event,
 	  unsigned worker)
 {
 	struct live_session *live = device->live;
@@ -167,25 +167,25 @@ cut_short(struct daemon *daemon, struct device *device, const struct session_eve
 	};
 	struct device_run run;
 
-	if (make_to_the_end(daemon, &request, &run) < 0) {
+	if (make_to_the_end(service, &request, &run) < 0) {
 		log_error("the rest of a device's run cannot be made");
-		demand_refuse(daemon, event, worker);
+		demand_refuse(service, event, worker);
 		return;
 	}
-	live_set_plan(&daemon->plans, live, run.plan);
-	answer_batch(daemon, event, worker, run.batch,
+	live_set_plan(&service->plans, live, run.plan);
+	answer_batch(service, event, worker, run.batch,
 		     run.batch ? (uint16_t)finish_step(run.batch) : 0);
-	keep_until_idle(daemon, &run);
+	keep_until_idle(service, &run);
 }
 
 void
-demand_meet(struct daemon *daemon, struct device *device, const struct session_event *event,
+demand_meet(struct service *service, struct device *device, const struct session_event *event,
 	    unsigned worker)
 {
 	const struct batch *ready = NULL;
 
 	if (is_cut_short(device->live, event)) {
-		cut_short(daemon, device, event, worker);
+		cut_short(service, device, event, worker);
 		return;
 	}
 	if (event->ask == ASK_REST)
@@ -193,7 +193,7 @@ demand_meet(struct daemon *daemon, struct device *device, const struct session_e
 	if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION))
 		ready = published_in(device, event->format);
 	if (ready)
-		answer_batch(daemon, event, worker, ready, 0);
+		answer_batch(service, event, worker, ready, 0);
 	else
-		make_batch(daemon, device, event, worker);
+		make_batch(service, device, event, worker);
 }

@@ -10,10 +10,10 @@
 #include "control/inventory/inventory.h"
 #include "dataplane/dataplane.h"
 
-struct daemon;
+struct service;
 
 /* The device has a live session, and the event is of it. Its plan becomes that of the new batch. */
-void demand_meet(struct daemon *daemon, struct device *device, const struct session_event *event,
+void demand_meet(struct service *service, struct device *device, const struct session_event *event,
 		 unsigned worker);
 /* Nothing is to be sent, or there is nobody to send it to. */
-void demand_refuse(struct daemon *daemon, const struct session_event *event, unsigned worker);
+void demand_refuse(struct service *service, const struct session_event *event, unsigned worker);

@@ -299,3 +299,15 @@ plan_release(struct plans *plans, struct plan *plan)
 	plan_free(plan);
 	generation_release(generation);
 }
+
+void
+plan_free_batch(struct plans *plans, struct batch *batch)
+{
+	struct plan *plan;
+
+	if (!batch)
+		return;
+	plan = plan_at(plans, batch->plan);
+	batch_free(batch);
+	plan_release(plans, plan);
+}

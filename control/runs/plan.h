@@ -6,7 +6,7 @@
  * batch carries its plan's number, and workers' events bring it back. A plan holds the generation
  * whose tasks it names, so a session finishes on the generation it began with.
  *
- * Counted: batches, devices and sessions hold plans. Owner: the daemon. Control thread. Allocates.
+ * Counted: batches, devices and sessions hold plans. Owner: the service. Control thread. Allocates.
  */
 #pragma once
 
@@ -83,3 +83,5 @@ struct plan *plan_at(const struct plans *plans, uint32_t number);
 void plan_hold(struct plan *plan);
 /* Of NULL: nothing. The last one lets go of the generation. */
 void plan_release(struct plans *plans, struct plan *plan);
+/* Frees a batch that nobody holds, and lets go of its plan. Of NULL: nothing. */
+void plan_free_batch(struct plans *plans, struct batch *batch);

@@ -4,9 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "control/daemon.h"
 #include "control/log.h"
-#include "control/runs/events.h"
+#include "control/runs/service.h"
 
 enum {
 	SLICE_DEVICES = 1000, /* about a millisecond of compiling between two looks at workers */
@@ -17,7 +16,7 @@ enum {
 
 /* Batches that wait for one grace period together. */
 struct retiring {
-	struct daemon *daemon;
+	struct service *service;
 	unsigned n;
 	struct batch *batches[RETIRE_AT_ONCE];
 };
@@ -26,9 +25,9 @@ struct retiring {
 static void
 batch_unreachable(void *ctx, void *what)
 {
-	struct daemon *daemon = ctx;
+	struct service *service = ctx;
 
-	if (retired_add(&daemon->retired, what) < 0)
+	if (retired_add(&service->retired, what) < 0)
 		log_error("a batch cannot be freed: out of memory");
 }
 
@@ -56,20 +55,20 @@ block_unreachable(void *ctx, void *what)
 
 /* Before the dataplane is there, nobody can read anything. */
 static void
-retire(struct daemon *daemon, void (*release)(void *ctx, void *what), void *what)
+retire(struct service *service, void (*release)(void *ctx, void *what), void *what)
 {
 	if (!what)
 		return;
-	if (!daemon->dp)
-		release(daemon, what);
-	else if (dataplane_retire(daemon->dp, release, daemon, what) < 0)
+	if (!service->dp)
+		release(service, what);
+	else if (dataplane_retire(service->dp, release, service, what) < 0)
 		log_error("something of a device cannot be freed: out of memory");
 }
 
 static void
-retire_batch(struct daemon *daemon, struct batch *batch)
+retire_batch(struct service *service, struct batch *batch)
 {
-	retire(daemon, batch_unreachable, batch);
+	retire(service, batch_unreachable, batch);
 }
 
 /* ---- one device ---- */
@@ -91,13 +90,13 @@ is_refused(const struct device *device)
 
 /* Directory blocks that growth replaced. */
 static int
-enter(struct daemon *daemon, struct device *device)
+enter(struct service *service, struct device *device)
 {
 	struct directory_retired grown;
-	int result = inventory_enter(&daemon->inventory, device, &grown);
+	int result = inventory_enter(&service->inventory, device, &grown);
 
 	for (unsigned i = 0; i < 2; i++)
-		retire(daemon, block_unreachable, grown.blocks[i]);
+		retire(service, block_unreachable, grown.blocks[i]);
 	return result;
 }
 
@@ -106,7 +105,7 @@ enter(struct daemon *daemon, struct device *device)
  * another entry takes its place.
  */
 static int
-replace_entry(struct daemon *daemon, struct device *device, uint8_t flags, struct batch *batch)
+replace_entry(struct service *service, struct device *device, uint8_t flags, struct batch *batch)
 {
 	struct device_entry *old = device->entry, *entry;
 	size_t identity_len;
@@ -121,25 +120,25 @@ replace_entry(struct daemon *daemon, struct device *device, uint8_t flags, struc
 	entry->flags = flags;
 	atomic_init(&entry->batch, batch);
 	device->entry = entry;
-	result = enter(daemon, device);
+	result = enter(service, device);
 	if (result < 0) {
 		device->entry = old;
 		device_entry_free(entry);
 		return result;
 	}
-	retire(daemon, entry_unreachable, old);
+	retire(service, entry_unreachable, old);
 	return 0;
 }
 
 static int
-put_batch(struct daemon *daemon, struct device *device, const struct device_run *run)
+put_batch(struct service *service, struct device *device, const struct device_run *run)
 {
 	uint8_t flags = run->per_session ? DEVICE_PER_SESSION : 0;
 
-	if (!daemon->dp)
+	if (!service->dp)
 		device->entry->flags = flags; /* nobody reads it yet */
 	if (device->entry->flags != flags)
-		return replace_entry(daemon, device, flags, run->batch);
+		return replace_entry(service, device, flags, run->batch);
 	/* Release: a worker that finds the batch finds it whole. */
 	atomic_store_explicit(&device->entry->batch, run->batch, memory_order_release);
 	return 0;
@@ -150,25 +149,25 @@ put_batch(struct daemon *daemon, struct device *device, const struct device_run 
  * every session goes to nobody. On an error the device keeps what it has, and the run is freed.
  */
 static int
-install(struct daemon *daemon, struct device *device, struct device_run *run, struct batch **old)
+install(struct service *service, struct device *device, struct device_run *run, struct batch **old)
 {
-	struct inventory *inventory = &daemon->inventory;
+	struct inventory *inventory = &service->inventory;
 	bool was_refused = is_refused(device);
 	int result;
 
 	if (run->per_session) {
-		run_batch_free(daemon, run->batch);
+		plan_free_batch(&service->plans, run->batch);
 		run->batch = NULL;
 	}
 	*old = published_batch(device);
-	result = put_batch(daemon, device, run);
+	result = put_batch(service, device, run);
 	if (result < 0) {
 		*old = NULL;
-		device_run_free(daemon, run);
+		device_run_free(&service->plans, run);
 		return result;
 	}
 	inventory->bytes.batches += batch_memory(run->batch) - batch_memory(*old);
-	plan_release(&daemon->plans, device->plan);
+	plan_release(&service->plans, device->plan);
 	device->plan = run->plan;
 	inventory->refused += (uint32_t)is_refused(device) - was_refused;
 	*run = (struct device_run){ 0 };
@@ -176,175 +175,175 @@ install(struct daemon *daemon, struct device *device, struct device_run *run, st
 }
 
 void
-publish_run(struct daemon *daemon, struct device *device, struct device_run *run)
+publish_run(struct service *service, struct device *device, struct device_run *run)
 {
 	uint16_t format = run->batch ? run->batch->format : device->format;
 	struct batch *old;
 
-	if (install(daemon, device, run, &old) < 0) {
+	if (install(service, device, run, &old) < 0) {
 		log_error("what was made for a device cannot be kept: out of memory");
 		return;
 	}
 	device->format = format;
-	retire_batch(daemon, old);
+	retire_batch(service, old);
 }
 
 /* Compiles; *old is the batch it had. */
 static int
-renew(struct daemon *daemon, struct device *device, struct batch **old)
+renew(struct service *service, struct device *device, struct batch **old)
 {
 	const struct run_request request = { .device = device, .format = device->format };
 	struct device_run run;
-	int result = device_run_make(daemon, &request, &run);
+	int result = device_run_make(service, &request, &run);
 
 	*old = NULL;
-	return result < 0 ? result : install(daemon, device, &run, old);
+	return result < 0 ? result : install(service, device, &run, old);
 }
 
 int
-publish_device(struct daemon *daemon, struct device *device)
+publish_device(struct service *service, struct device *device)
 {
 	struct batch *old;
-	int result = renew(daemon, device, &old);
+	int result = renew(service, device, &old);
 
-	retire_batch(daemon, old);
+	retire_batch(service, old);
 	return result;
 }
 
 /* ---- devices that come, change and go ---- */
 
 static void
-take_away(struct daemon *daemon, struct device *device)
+take_away(struct service *service, struct device *device)
 {
 	struct batch *batch = published_batch(device);
 
-	daemon->inventory.refused -= is_refused(device);
-	daemon->inventory.bytes.batches -= batch_memory(batch);
+	service->inventory.refused -= is_refused(device);
+	service->inventory.bytes.batches -= batch_memory(batch);
 	if (device->live)
-		events_end_live(daemon, device);
-	plan_release(&daemon->plans, device->plan);
+		live_cancel(service, device);
+	plan_release(&service->plans, device->plan);
 	device->plan = NULL;
-	retire_batch(daemon, batch);
-	turned_away_forget(daemon->turned_away, device_id(device));
-	retire(daemon, entry_unreachable, inventory_remove(&daemon->inventory, device));
+	retire_batch(service, batch);
+	turned_away_forget(service->turned_away, device_id(device));
+	retire(service, entry_unreachable, inventory_remove(&service->inventory, device));
 }
 
 /* Of an entry that nobody reads yet. */
 static int
-first_run(struct daemon *daemon, struct device *device)
+first_run(struct service *service, struct device *device)
 {
 	const struct run_request request = { .device = device, .format = device->format };
 	struct device_run run;
 	struct batch *none;
-	int result = device_run_make(daemon, &request, &run);
+	int result = device_run_make(service, &request, &run);
 
 	if (result < 0)
 		return result;
 	device->entry->flags = run.per_session ? DEVICE_PER_SESSION : 0;
-	return install(daemon, device, &run, &none);
+	return install(service, device, &run, &none);
 }
 
 int
-publish_draft(struct daemon *daemon, struct device_draft *draft)
+publish_draft(struct service *service, struct device_draft *draft)
 {
 	struct device_entry *old_entry;
 	struct batch *old_batch = NULL;
 	struct device *device;
 	int result;
 
-	device = inventory_at(&daemon->inventory, draft->entry->id);
+	device = inventory_at(&service->inventory, draft->entry->id);
 	if (device) {
 		old_batch = published_batch(device);
-		daemon->inventory.refused -= is_refused(device);
-		daemon->inventory.bytes.batches -= batch_memory(old_batch);
+		service->inventory.refused -= is_refused(device);
+		service->inventory.bytes.batches -= batch_memory(old_batch);
 	}
-	device = inventory_take(&daemon->inventory, draft, &old_entry);
-	plan_release(&daemon->plans, device->plan);
+	device = inventory_take(&service->inventory, draft, &old_entry);
+	plan_release(&service->plans, device->plan);
 	device->plan = NULL;
-	result = first_run(daemon, device);
+	result = first_run(service, device);
 	if (result == 0)
-		result = enter(daemon, device);
+		result = enter(service, device);
 	if (result < 0)
-		take_away(daemon, device); /* first: no worker may find what is retired */
-	retire_batch(daemon, old_batch);
-	retire(daemon, entry_unreachable, old_entry);
+		take_away(service, device); /* first: no worker may find what is retired */
+	retire_batch(service, old_batch);
+	retire(service, entry_unreachable, old_entry);
 	return result;
 }
 
 int
-publish_loaded(struct daemon *daemon, struct device_draft *draft)
+publish_loaded(struct service *service, struct device_draft *draft)
 {
 	struct device_entry *none;
-	struct device *device = inventory_take(&daemon->inventory, draft, &none);
-	int result = enter(daemon, device);
+	struct device *device = inventory_take(&service->inventory, draft, &none);
+	int result = enter(service, device);
 
 	if (result < 0)
-		device_entry_free(inventory_remove(&daemon->inventory, device));
+		device_entry_free(inventory_remove(&service->inventory, device));
 	return result;
 }
 
 void
-publish_removal(struct daemon *daemon, struct device *device)
+publish_removal(struct service *service, struct device *device)
 {
 	uint32_t id = device_id(device);
 
-	take_away(daemon, device);
-	reports_forget_device(&daemon->reports, id);
+	take_away(service, device);
+	reports_forget_device(&service->reports, id);
 }
 
 /* ---- many ---- */
 
 static void
-hand_over(struct daemon *daemon, struct retiring **retiring)
+hand_over(struct service *service, struct retiring **retiring)
 {
-	if (*retiring && daemon->dp)
-		retire(daemon, batches_unreachable, *retiring);
+	if (*retiring && service->dp)
+		retire(service, batches_unreachable, *retiring);
 	else if (*retiring)
-		batches_unreachable(daemon, *retiring);
+		batches_unreachable(service, *retiring);
 	*retiring = NULL;
 }
 
 static void
-collect(struct daemon *daemon, struct retiring **retiring, struct batch *batch)
+collect(struct service *service, struct retiring **retiring, struct batch *batch)
 {
 	if (!batch)
 		return;
 	if (!*retiring)
 		*retiring = calloc(1, sizeof **retiring);
 	if (!*retiring) {
-		retire_batch(daemon, batch);
+		retire_batch(service, batch);
 		return;
 	}
-	(*retiring)->daemon = daemon;
+	(*retiring)->service = service;
 	(*retiring)->batches[(*retiring)->n++] = batch;
 	if ((*retiring)->n == RETIRE_AT_ONCE)
-		hand_over(daemon, retiring);
+		hand_over(service, retiring);
 }
 
 uint32_t
-publish_devices(struct daemon *daemon, struct publish_progress *progress)
+publish_devices(struct service *service, struct publish_progress *progress)
 {
 	struct retiring *retiring = NULL;
 	uint32_t failed = 0, slice = 0;
 	struct device *device;
 
 	progress->done = 0;
-	for (uint32_t id = 0; (device = inventory_next(&daemon->inventory, &id)); id++) {
+	for (uint32_t id = 0; (device = inventory_next(&service->inventory, &id)); id++) {
 		struct batch *old;
 
 		if (!progress->marked || progress->marked(progress->ctx, device->groups)) {
-			failed += renew(daemon, device, &old) < 0;
-			collect(daemon, &retiring, old);
+			failed += renew(service, device, &old) < 0;
+			collect(service, &retiring, old);
 			slice++;
 		}
 		progress->done++;
 		if (slice < SLICE_DEVICES)
 			continue;
 		slice = 0;
-		hand_over(daemon, &retiring);
+		hand_over(service, &retiring);
 		if (progress->pump)
-			progress->pump(progress->ctx, progress->done, daemon->inventory.count);
+			progress->pump(progress->ctx, progress->done, service->inventory.count);
 	}
-	hand_over(daemon, &retiring);
+	hand_over(service, &retiring);
 	return failed;
 }

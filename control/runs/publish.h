@@ -13,21 +13,21 @@
 #include "control/inventory/inventory.h"
 #include "control/runs/device_run.h"
 
-struct daemon;
+struct service;
 
 /*
  * The draft becomes the device, with everything compiled, and workers find it. The draft is empty
  * then. 0, or -errno: then there is no device of that name.
  */
-int publish_draft(struct daemon *daemon, struct device_draft *draft);
+int publish_draft(struct service *service, struct device_draft *draft);
 /* The same without a batch yet: publish_devices() follows. */
-int publish_loaded(struct daemon *daemon, struct device_draft *draft);
+int publish_loaded(struct service *service, struct device_draft *draft);
 /* Takes the device away from workers and out of the inventory; its session is cancelled. */
-void publish_removal(struct daemon *daemon, struct device *device);
+void publish_removal(struct service *service, struct device *device);
 /* Compiles the device anew: its values, groups or tasks changed. 0 or -ENOMEM: it keeps what it has. */
-int publish_device(struct daemon *daemon, struct device *device);
+int publish_device(struct service *service, struct device *device);
 /* Puts a run in place of the device's present one, and its format, too. The run is taken over. */
-void publish_run(struct daemon *daemon, struct device *device, struct device_run *run);
+void publish_run(struct service *service, struct device *device, struct device_run *run);
 
 /*
  * Many devices: those of all groups whose number is marked, or all where `marked` is NULL. Calls
@@ -40,4 +40,4 @@ struct publish_progress {
 	void *ctx;
 	uint32_t done;
 };
-uint32_t publish_devices(struct daemon *daemon, struct publish_progress *progress);
+uint32_t publish_devices(struct service *service, struct publish_progress *progress);

@@ -3,7 +3,7 @@
  * identity and another key, or under another's name. Bounded, the longest silent one makes room;
  * one that gets in is forgotten.
  *
- * Owner: the daemon. Control thread. Allocates nothing after it was zeroed; nothing fails. Not kept
+ * Owner: the service. Control thread. Allocates nothing after it was zeroed; nothing fails. Not kept
  * over a restart.
  */
 #pragma once

@@ -4,42 +4,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/clock.h"
+#include "control/config/diag_text.h"
 #include "control/log.h"
+#include "control/notify.h"
 #include "control/runs/publish.h"
+#include "control/runs/service.h"
 
 enum { LINE_MAX_BYTES = 1024 };
-
-void
-reload_put_diags(struct diag_list *diags, struct text *text)
-{
-	char line[LINE_MAX_BYTES];
-
-	diag_list_sort(diags);
-	for (size_t i = 0; i < diags->count; i++) {
-		diag_format(&diags->items[i], line, sizeof line);
-		text_printf(text, "%s\n", line);
-	}
-	if (diags->dropped)
-		text_printf(text, "... and %zu more\n", diags->dropped);
-}
-
-json_t *
-reload_json_diags(const struct diag_list *diags)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < diags->count; i++) {
-		const struct diag *diag = &diags->items[i];
-
-		json_array_append_new(
-			list, json_pack("{s:s, s:s?, s:i, s:i, s:s?, s:s?, s:s}", "level",
-					diag->level == DIAG_ERROR ? "error" : "warning", "file",
-					diag->place.file, "line", (int)diag->place.line, "column",
-					(int)diag->place.column, "tag", diag->place.tag,
-					"attribute", diag->place.attribute, "text", diag->text));
-	}
-	return list;
-}
 
 int
 reload_check(const char *file, struct text *text, json_t **result)
@@ -53,7 +25,7 @@ reload_check(const char *file, struct text *text, json_t **result)
 	config = config_load(file, &diags);
 	if (config)
 		generation = generation_load(config, 0, &diags);
-	reload_put_diags(&diags, text);
+	diag_text_put(&diags, text);
 	good = generation && diags.errors == 0;
 	if (good) {
 		text_printf(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
@@ -64,8 +36,7 @@ reload_check(const char *file, struct text *text, json_t **result)
 			    diags.errors == 1 ? "" : "s");
 	}
 	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors,
-			    "warnings", (int)diags.warnings, "diagnostics",
-			    reload_json_diags(&diags));
+			    "warnings", (int)diags.warnings, "diagnostics", diag_text_json(&diags));
 	if (generation)
 		generation_release(generation);
 	config_free(config);
@@ -77,7 +48,7 @@ reload_check(const char *file, struct text *text, json_t **result)
 
 /* What the publication of many devices looks at. */
 struct publication {
-	struct daemon *daemon;
+	struct service *service;
 	struct generation *old, *new;
 	reload_pump *pump;
 	void *pump_ctx;
@@ -88,7 +59,7 @@ static bool
 has_changed(void *ctx, uint32_t groups)
 {
 	const struct publication *publication = ctx;
-	const struct inventory *inventory = &publication->daemon->inventory;
+	const struct inventory *inventory = &publication->service->inventory;
 	const struct task_set *before = generation_task_set(publication->old, inventory, groups);
 	const struct task_set *now = generation_task_set(publication->new, inventory, groups);
 
@@ -100,24 +71,24 @@ pump_workers(void *ctx, uint32_t done, uint32_t total)
 {
 	const struct publication *publication = ctx;
 
-	daemon_pump(publication->daemon);
+	pump_run(&publication->service->pump);
 	if (publication->pump)
 		publication->pump(publication->pump_ctx, done, total);
 }
 
 uint32_t
-reload_publish(struct daemon *daemon, struct generation *generation, reload_pump *pump, void *ctx)
+reload_publish(struct service *service, struct generation *generation, reload_pump *pump, void *ctx)
 {
-	struct generation *old = daemon->generation;
-	struct publication publication = { daemon, old, generation, pump, ctx };
+	struct generation *old = service->generation;
+	struct publication publication = { service, old, generation, pump, ctx };
 	struct publish_progress progress = { .marked = old ? has_changed : NULL,
 					     .pump = pump_workers,
 					     .ctx = &publication };
 	uint32_t failed;
 
-	daemon->generation = generation;
-	daemon->last_number = generation->number;
-	failed = publish_devices(daemon, &progress);
+	service->generation = generation;
+	service->last_number = generation->number;
+	failed = publish_devices(service, &progress);
 	if (old)
 		generation_release(old);
 	return failed;
@@ -214,21 +185,21 @@ put_settings(const struct config_changes *changes, bool live, struct text *text,
 
 /* What is live from now on. */
 static int
-apply_settings(struct daemon *daemon, const struct config *config)
+apply_settings(struct service *service, const struct config *config)
 {
 	struct stack_limits limits;
 
-	if (config_apply_live(daemon->config, config) < 0)
+	if (config_apply_live(service->config, config) < 0)
 		return -ENOMEM;
-	config_limits(daemon->config, &limits);
-	log_open((enum log_target)daemon->config->log_target,
-		 (enum severity)daemon->config->log_level);
-	return dataplane_publish_limits(daemon->dp, &limits);
+	config_limits(service->config, &limits);
+	log_open((enum log_target)service->config->log_target,
+		 (enum severity)service->config->log_level);
+	return dataplane_publish_limits(service->dp, &limits);
 }
 
 /* One reload in progress. */
 struct transaction {
-	struct daemon *daemon;
+	struct service *service;
 	struct config *config;
 	struct generation *generation;
 	struct config_changes changes;
@@ -252,35 +223,35 @@ cpu_seconds(void)
 static int
 prepare(struct transaction *t)
 {
-	struct daemon *daemon = t->daemon;
-	struct place place = { .file = daemon->config->file };
+	struct service *service = t->service;
+	struct place place = { .file = service->config->file };
 
-	t->config = config_load(daemon->config->file, &t->diags);
+	t->config = config_load(service->config->file, &t->diags);
 	if (!t->config)
 		return -EINVAL;
-	t->generation = generation_load(t->config, daemon->last_number + 1, &t->diags);
+	t->generation = generation_load(t->config, service->last_number + 1, &t->diags);
 	if (!t->generation || t->diags.errors)
 		return -EINVAL;
-	if (config_compare(daemon->config, t->config, &t->changes) < 0) {
+	if (config_compare(service->config, t->config, &t->changes) < 0) {
 		diag_error(&t->diags, &place, "out of memory");
 		return -EINVAL;
 	}
-	if (generation_number_tasks(t->generation, &daemon->reports) < 0)
+	if (generation_number_tasks(t->generation, &service->reports) < 0)
 		diag_error(&t->diags, &place, "out of memory");
-	generation_check_groups(t->generation, &daemon->inventory, &t->diags);
+	generation_check_groups(t->generation, &service->inventory, &t->diags);
 	return t->diags.errors ? -EINVAL : 0;
 }
 
 static int
 refuse(struct transaction *t, struct text *text, json_t **result)
 {
-	uint32_t number = t->daemon->generation->number;
+	uint32_t number = t->service->generation->number;
 
-	reload_put_diags(&t->diags, text);
-	policy_health_fail_diags(&t->daemon->policy_health, daemon_now_ms(), &t->diags);
+	diag_text_put(&t->diags, text);
+	policy_health_fail_diags(&t->service->policy_health, clock_now_ms(), &t->diags);
 	text_printf(text, "still running generation %u\n", number);
 	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
-			    "diagnostics", reload_json_diags(&t->diags));
+			    "diagnostics", diag_text_json(&t->diags));
 	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors,
 		    number);
 	for (size_t i = 0; i < t->diags.count; i++) {
@@ -295,7 +266,7 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 static void
 put_devices(const struct transaction *t, uint32_t failed, struct text *text, json_t *result)
 {
-	const struct inventory *inventory = &t->daemon->inventory;
+	const struct inventory *inventory = &t->service->inventory;
 
 	if (failed)
 		text_printf(text,
@@ -310,45 +281,46 @@ put_devices(const struct transaction *t, uint32_t failed, struct text *text, jso
 static int
 commit(struct transaction *t, struct text *text, json_t **result)
 {
-	struct daemon *daemon = t->daemon;
-	struct generation *old = daemon->generation, *new = t->generation;
+	struct service *service = t->service;
+	struct generation *old = service->generation, *new = t->generation;
 	double seconds, cpu_s;
 	uint32_t failed;
 
 	*result = json_object();
-	reload_put_diags(&t->diags, text);
-	if (apply_settings(daemon, t->config) < 0)
+	diag_text_put(&t->diags, text);
+	if (apply_settings(service, t->config) < 0)
 		text_printf(text, "warning: some settings were not applied: out of memory\n");
 	text_printf(text, "generation %u -> %u\n", old->number, new->number);
 	put_tasks(old, new, text, *result);
 	json_object_set_new(*result, "reloaded", json_true());
 	json_object_set_new(*result, "old_generation", json_integer(old->number));
 	json_object_set_new(*result, "generation", json_integer(new->number));
-	json_object_set_new(*result, "diagnostics", reload_json_diags(&t->diags));
-	t->generation = NULL; /* the daemon's now */
-	policy_health_mend(&daemon->policy_health);
-	failed = reload_publish(daemon, new, t->pump, t->pump_ctx);
+	json_object_set_new(*result, "diagnostics", diag_text_json(&t->diags));
+	t->generation = NULL; /* the service's now */
+	policy_health_mend(&service->policy_health);
+	failed = reload_publish(service, new, t->pump, t->pump_ctx);
 	put_devices(t, failed, text, *result);
 	put_settings(&t->changes, true, text, *result);
 	put_settings(&t->changes, false, text, *result);
-	seconds = (double)(daemon_now_us() - t->begun_us) / 1e6;
+	seconds = (double)(clock_now_us() - t->begun_us) / 1e6;
 	cpu_s = cpu_seconds() - t->begun_cpu_s;
 	text_printf(text,
 		    "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
 		    "nothing to send\n",
-		    seconds, cpu_s, daemon->inventory.count, daemon->inventory.refused);
+		    seconds, cpu_s, service->inventory.count, service->inventory.refused);
 	json_object_set_new(*result, "seconds", json_real(seconds));
 	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
 	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,
-		   new->policy->n_tasks, daemon->inventory.count, seconds);
+		   new->policy->n_tasks, service->inventory.count, seconds);
 	return 0;
 }
 
 int
-reload_run(struct daemon *daemon, reload_pump *pump, void *ctx, struct text *text, json_t **result)
+reload_run(struct service *service, reload_pump *pump, void *ctx, struct text *text,
+	   json_t **result)
 {
-	struct transaction t = { .daemon = daemon,
-				 .begun_us = daemon_now_us(),
+	struct transaction t = { .service = service,
+				 .begun_us = clock_now_us(),
 				 .begun_cpu_s = cpu_seconds(),
 				 .pump = pump,
 				 .pump_ctx = ctx };

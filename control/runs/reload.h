@@ -9,10 +9,14 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include <jansson.h>
 
-#include "control/daemon.h"
 #include "control/text.h"
+
+struct generation;
+struct service;
 
 /* How far it is, between slices of devices. */
 typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
@@ -21,23 +25,19 @@ typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
  * 0 and what changed; or -EINVAL, every diagnostic and "still running generation N". *result: a
  * new reference. `pump` may be NULL.
  */
-int reload_run(struct daemon *daemon, reload_pump *pump, void *ctx, struct text *text,
+int reload_run(struct service *service, reload_pump *pump, void *ctx, struct text *text,
 	       json_t **result);
 
 /*
- * The same checks without publishing, without a daemon. 0 or -EINVAL; every diagnostic either
+ * The same checks without publishing, without a service. 0 or -EINVAL; every diagnostic either
  * way.
  */
 int reload_check(const char *file, struct text *text, json_t **result);
 
-/* One line a diagnostic, and the same for machines (a new reference). */
-void reload_put_diags(struct diag_list *diags, struct text *text);
-json_t *reload_json_diags(const struct diag_list *diags);
-
 /*
- * A loaded generation becomes the daemon's: devices whose tasks or values it changes are compiled
+ * A loaded generation becomes the service's: devices whose tasks or values it changes are compiled
  * anew, slice by slice, while workers' events are answered. A device has what it had, or what the
  * new one says; none is without. Returns how many kept what they had for lack of memory.
  */
-uint32_t reload_publish(struct daemon *daemon, struct generation *generation, reload_pump *pump,
+uint32_t reload_publish(struct service *service, struct generation *generation, reload_pump *pump,
 			void *ctx);

@@ -5,7 +5,7 @@
  * A report is 24 bytes, its summary a number: summaries repeat, devices do not. Counts by status
  * are kept, never scanned for. Tasks are numbered here by their group and name, so that reports
  * survive reloads and restarts. What is set is handed to the store, if there is one. Owner: the
- * daemon. Control thread. Allocates.
+ * service. Control thread. Allocates.
  */
 #pragma once
 

@@ -4,13 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/clock.h"
 #include "control/log.h"
 #include "control/runs/publish.h"
+#include "control/runs/service.h"
 
 /* ---- at the start ---- */
 
 struct loading {
-	struct daemon *daemon;
+	struct service *service;
 	uint32_t devices, refused;
 	int result;
 };
@@ -20,7 +22,7 @@ load_task(void *ctx, const struct store_task *task)
 {
 	struct loading *loading = ctx;
 
-	return reports_load_task(&loading->daemon->reports, task);
+	return reports_load_task(&loading->service->reports, task);
 }
 
 static bool
@@ -28,7 +30,7 @@ load_report(void *ctx, const struct store_report *report)
 {
 	struct loading *loading = ctx;
 
-	return reports_load(&loading->daemon->reports, report);
+	return reports_load(&loading->service->reports, report);
 }
 
 static bool
@@ -36,7 +38,7 @@ load_unknown(void *ctx, const struct store_unknown *unknown)
 {
 	struct loading *loading = ctx;
 
-	unknowns_load(loading->daemon->unknowns, unknown);
+	unknowns_load(loading->service->unknowns, unknown);
 	return true;
 }
 
@@ -44,14 +46,14 @@ static bool
 load_device(void *ctx, const struct store_device *kept)
 {
 	struct loading *loading = ctx;
-	struct daemon *daemon = loading->daemon;
+	struct service *service = loading->service;
 	struct device_draft draft;
-	int result = inventory_draft(&daemon->inventory, &kept->spec, kept->id, &draft);
+	int result = inventory_draft(&service->inventory, &kept->spec, kept->id, &draft);
 
 	if (result == 0) {
 		draft.format = kept->format;
 		draft.last_bootstrap_ms = kept->last_bootstrap_ms;
-		result = publish_loaded(daemon, &draft);
+		result = publish_loaded(service, &draft);
 	}
 	if (result < 0)
 		log_error("device %s cannot be loaded: %s", kept->spec.endpoint,
@@ -65,12 +67,12 @@ load_device(void *ctx, const struct store_device *kept)
 
 /* Devices may be in groups that the files lost meanwhile: they are served without them. */
 static void
-warn_of_missing_groups(struct daemon *daemon)
+warn_of_missing_groups(struct service *service)
 {
 	struct diag_list diags;
 
 	diag_list_init(&diags);
-	generation_check_groups(daemon->generation, &daemon->inventory, &diags);
+	generation_check_groups(service->generation, &service->inventory, &diags);
 	for (size_t i = 0; i < diags.count; i++)
 		log_warning("%s", diags.items[i].text);
 	diag_list_fini(&diags);
@@ -79,15 +81,15 @@ warn_of_missing_groups(struct daemon *daemon)
 static int
 load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 {
-	struct daemon *daemon = loading->daemon;
-	struct store *store = daemon->store;
+	struct service *service = loading->service;
+	struct store *store = service->store;
 	int result = store_load_tasks(store, load_task, loading, error);
 
 	if (result < 0)
 		return result;
-	daemon->reports.store = store;
+	service->reports.store = store;
 	store_put_task(store, &(struct store_task){ REPORT_NO_TASK, "", "(no task)" });
-	if (generation_number_tasks(daemon->generation, &daemon->reports) < 0)
+	if (generation_number_tasks(service->generation, &service->reports) < 0)
 		return -ENOMEM;
 	result = store_load_devices(store, load_device, loading, error);
 	if (result == 0)
@@ -95,42 +97,36 @@ load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 	if (result == 0)
 		result = store_load_unknowns(store, load_unknown, loading, error);
 	/* What a device has done decides what it runs. */
-	if (result == 0 && publish_devices(daemon, &(struct publish_progress){ 0 }))
+	if (result == 0 && publish_devices(service, &(struct publish_progress){ 0 }))
 		result = -ENOMEM;
 	return result;
 }
 
 int
-kept_load(struct daemon *daemon)
+kept_load(struct service *service)
 {
-	struct loading loading = { .daemon = daemon };
-	uint64_t begun_us = daemon_now_us();
+	struct loading loading = { .service = service };
+	uint64_t begun_us = clock_now_us();
 	char error[STORE_ERROR_MAX] = "out of memory";
 	int result;
 
-	daemon->inventory.next_id = store_next_device(daemon->store);
+	service->inventory.next_id = store_next_device(service->store);
 	result = load_all(&loading, error);
 
 	if (result == 0)
-		result = store_start(daemon->store);
+		result = store_start(service->store);
 	if (result < 0) {
 		log_error("%s",
 			  result == -ECANCELED || result == -ENOMEM ? "out of memory" : error);
 		return -1;
 	}
-	warn_of_missing_groups(daemon);
+	warn_of_missing_groups(service);
 	log_notice("store: %u devices and their reports loaded in %.3f s", loading.devices,
-		   (double)(daemon_now_us() - begun_us) / 1e6);
+		   (double)(clock_now_us() - begun_us) / 1e6);
 	return 0;
 }
 
 /* ---- changes ---- */
-
-void
-kept_pump(void *ctx)
-{
-	daemon_pump(ctx);
-}
 
 /* The first name of a list that is no group. */
 struct group_search {
@@ -150,9 +146,9 @@ find_missing(void *ctx, const char *name, size_t len)
 }
 
 static int
-check_groups(const struct daemon *daemon, const char *groups, char error[STORE_ERROR_MAX])
+check_groups(const struct service *service, const char *groups, char error[STORE_ERROR_MAX])
 {
-	struct group_search search = { .policy = daemon->generation->policy };
+	struct group_search search = { .policy = service->generation->policy };
 	char list[DEVICE_LIST_MAX];
 	const char *nearest;
 
@@ -171,7 +167,7 @@ check_groups(const struct daemon *daemon, const char *groups, char error[STORE_E
 }
 
 static void
-draft_error(const struct daemon *daemon, const struct device_spec *spec, int result,
+draft_error(const struct service *service, const struct device_spec *spec, int result,
 	    char error[STORE_ERROR_MAX])
 {
 	const struct device *holder;
@@ -179,7 +175,7 @@ draft_error(const struct daemon *daemon, const struct device_spec *spec, int res
 
 	switch (result) {
 	case -EEXIST:
-		holder = inventory_find_identity(&daemon->inventory,
+		holder = inventory_find_identity(&service->inventory,
 						 spec->identity ? spec->identity : spec->endpoint);
 		snprintf(error, STORE_ERROR_MAX, "its identity belongs to device %s",
 			 holder ? device_endpoint(holder, endpoint) : "(another one)");
@@ -198,25 +194,25 @@ draft_error(const struct daemon *daemon, const struct device_spec *spec, int res
 }
 
 int
-kept_draft_device(struct daemon *daemon, const struct device_spec *spec, struct device_draft *draft,
-		  char error[STORE_ERROR_MAX])
+kept_draft_device(struct service *service, const struct device_spec *spec,
+		  struct device_draft *draft, char error[STORE_ERROR_MAX])
 {
-	int result = check_groups(daemon, spec->groups, error);
+	int result = check_groups(service, spec->groups, error);
 
 	*draft = (struct device_draft){ 0 };
 	if (result < 0)
 		return result;
-	result = inventory_draft(&daemon->inventory, spec, NAMES_NONE, draft);
+	result = inventory_draft(&service->inventory, spec, NAMES_NONE, draft);
 	if (result < 0)
-		draft_error(daemon, spec, result, error);
+		draft_error(service, spec, result, error);
 	return result;
 }
 
 struct store_device
-kept_device(const struct daemon *daemon, const struct device_draft *draft,
+kept_device(const struct service *service, const struct device_draft *draft,
 	    const struct device_spec *spec)
 {
-	const struct device *present = inventory_at(&daemon->inventory, draft->entry->id);
+	const struct device *present = inventory_at(&service->inventory, draft->entry->id);
 	struct store_device kept = {
 		.id = draft->entry->id,
 		.spec = *spec,
@@ -224,20 +220,20 @@ kept_device(const struct daemon *daemon, const struct device_draft *draft,
 		.format = present ? present->format : 0,
 	};
 
-	kept.spec.groups = names_text(&daemon->inventory.groups, draft->groups);
+	kept.spec.groups = names_text(&service->inventory.groups, draft->groups);
 	kept.spec.created_ms = (uint64_t)draft->created_s * 1000;
 	return kept;
 }
 
 static int
-keep(struct daemon *daemon, const struct store_device *kept, uint32_t removed,
+keep(struct service *service, const struct store_device *kept, uint32_t removed,
      char error[STORE_ERROR_MAX])
 {
 	struct store_change *change;
 
-	if (!daemon->store)
+	if (!service->store)
 		return 0;
-	change = store_change_begin(daemon->store);
+	change = store_change_begin(service->store);
 	if (!change) {
 		snprintf(error, STORE_ERROR_MAX,
 			 "another change is being written, or there is no memory: try again");
@@ -247,28 +243,28 @@ keep(struct daemon *daemon, const struct store_device *kept, uint32_t removed,
 		store_change_put_device(change, kept);
 	else
 		store_change_remove_device(change, removed);
-	return store_change_commit(change, KEPT_WAIT_MS, kept_pump, daemon, error);
+	return store_change_commit(change, KEPT_WAIT_MS, &service->pump, error);
 }
 
 int
-kept_put_device(struct daemon *daemon, const struct device_spec *spec, bool *created,
+kept_put_device(struct service *service, const struct device_spec *spec, bool *created,
 		char error[STORE_ERROR_MAX])
 {
 	struct device_draft draft;
 	struct store_device kept;
-	int result = kept_draft_device(daemon, spec, &draft, error);
+	int result = kept_draft_device(service, spec, &draft, error);
 
 	if (result < 0)
 		return result;
 	*created = draft.is_new;
-	kept = kept_device(daemon, &draft, spec);
-	result = keep(daemon, &kept, 0, error);
+	kept = kept_device(service, &draft, spec);
+	result = keep(service, &kept, 0, error);
 	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
 	if (result < 0) {
 		device_draft_fini(&draft);
 		return result;
 	}
-	result = publish_draft(daemon, &draft);
+	result = publish_draft(service, &draft);
 	if (result < 0)
 		snprintf(error, STORE_ERROR_MAX,
 			 "it is kept, but cannot be served before a restart: %s",
@@ -277,29 +273,29 @@ kept_put_device(struct daemon *daemon, const struct device_spec *spec, bool *cre
 }
 
 int
-kept_remove_device(struct daemon *daemon, struct device *device, char error[STORE_ERROR_MAX])
+kept_remove_device(struct service *service, struct device *device, char error[STORE_ERROR_MAX])
 {
 	uint32_t id = device_id(device);
-	int result = keep(daemon, NULL, id, error);
+	int result = keep(service, NULL, id, error);
 
 	if (result < 0)
 		return result;
 	/* Looked up again: workers were looked after meanwhile. */
-	device = inventory_at(&daemon->inventory, id);
+	device = inventory_at(&service->inventory, id);
 	if (device)
-		publish_removal(daemon, device);
+		publish_removal(service, device);
 	return 0;
 }
 
 void
-kept_forget_unknown(struct daemon *daemon, const char *name, size_t len)
+kept_forget_unknown(struct service *service, const char *name, size_t len)
 {
 	char error[STORE_ERROR_MAX];
-	struct store_change *change = daemon->store ? store_change_begin(daemon->store) : NULL;
+	struct store_change *change = service->store ? store_change_begin(service->store) : NULL;
 
 	if (!change)
 		return;
 	store_change_remove_unknown(change, (const uint8_t *)name, len);
-	if (store_change_commit(change, KEPT_WAIT_MS, kept_pump, daemon, error) < 0)
+	if (store_change_commit(change, KEPT_WAIT_MS, &service->pump, error) < 0)
 		log_warning("%s", error);
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "control/daemon.h"
+#include "control/runs/plan.h"
 
 enum { RETIRED_START = 1024, SEEN_IDLE = 1 };
 
@@ -67,10 +67,8 @@ is_held(const struct batch *batch)
 }
 
 void
-retired_sweep(struct daemon *daemon, unsigned budget)
+retired_sweep(struct retired_batches *retired, struct plans *plans, unsigned budget)
 {
-	struct retired_batches *retired = &daemon->retired;
-
 	if (budget > retired->count)
 		budget = (unsigned)retired->count;
 	while (budget--) {
@@ -79,19 +77,17 @@ retired_sweep(struct daemon *daemon, unsigned budget)
 		bool held = is_held(batch);
 
 		if (!held && (item & SEEN_IDLE))
-			run_batch_free(daemon, batch);
+			plan_free_batch(plans, batch);
 		else
 			append(retired, (uintptr_t)batch | (held ? 0 : SEEN_IDLE));
 	}
 }
 
 void
-retired_fini(struct daemon *daemon)
+retired_fini(struct retired_batches *retired, struct plans *plans)
 {
-	struct retired_batches *retired = &daemon->retired;
-
 	while (retired->count)
-		run_batch_free(daemon, (struct batch *)(take(retired) & ~(uintptr_t)SEEN_IDLE));
+		plan_free_batch(plans, (struct batch *)(take(retired) & ~(uintptr_t)SEEN_IDLE));
 	free(retired->ring);
 	retired_init(retired);
 }

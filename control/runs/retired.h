@@ -4,7 +4,7 @@
  * A batch is taken out of the directory, a grace period passes (dataplane_retire()), and its last
  * session ends. Then one thing is left: the event that tells how that session ended may still be on
  * its way and names the batch's plan. So a batch must be found idle twice, and events are taken
- * between two sweeps. Owner: the daemon. Control thread. Allocates as it grows.
+ * between two sweeps. Owner: the service. Control thread. Allocates as it grows.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct batch;
-struct daemon;
+struct plans;
 
 struct retired_batches {
 	uintptr_t *ring;               /* pointers; the lowest bit says that it was seen idle */
@@ -23,6 +23,6 @@ void retired_init(struct retired_batches *retired);
 /* 0; -ENOMEM: it stays the caller's. Of NULL: nothing. */
 int retired_add(struct retired_batches *retired, struct batch *batch);
 /* Looks at up to `budget` of them and frees those whose sessions are over. */
-void retired_sweep(struct daemon *daemon, unsigned budget);
+void retired_sweep(struct retired_batches *retired, struct plans *plans, unsigned budget);
 /* Frees all of them: the dataplane is gone. */
-void retired_fini(struct daemon *daemon);
+void retired_fini(struct retired_batches *retired, struct plans *plans);

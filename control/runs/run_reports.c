@@ -4,9 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/daemon.h"
+#include "control/clock.h"
 #include "control/log.h"
 #include "control/runs/failure.h"
+#include "control/runs/service.h"
+
+static uint64_t
+wall_ms(uint64_t then_us)
+{
+	return clock_wall_ms(then_us, dataplane_now_us());
+}
 
 /* The lines of the log that belong to a task of the plan, malloc'ed, or NULL. */
 static char *
@@ -38,16 +45,15 @@ set_report(const struct telling *telling, unsigned place, enum task_status statu
 		.device = device_id(telling->device),
 		.task = task->report,
 		.status = status,
-		.started_ms =
-			daemon_wall_ms(event->started_us ? event->started_us : event->time_us),
-		.finished_ms = over ? daemon_wall_ms(event->time_us) : 0,
+		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
+		.finished_ms = over ? wall_ms(event->time_us) : 0,
 		.summary = summary,
 		.log = log,
 	};
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
-		reports_set(&telling->daemon->reports, &news);
+		reports_set(&telling->service->reports, &news);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)
 		log_info("device %s: task %s (%s): %s", device_endpoint(telling->device, endpoint),
 			 task->name, task->id, summary);
@@ -62,14 +68,13 @@ report_no_task(const struct telling *telling, const char *summary)
 		.device = device_id(telling->device),
 		.task = REPORT_NO_TASK,
 		.status = TASK_ERROR,
-		.started_ms =
-			daemon_wall_ms(event->started_us ? event->started_us : event->time_us),
-		.finished_ms = daemon_wall_ms(event->time_us),
+		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
+		.finished_ms = wall_ms(event->time_us),
 		.summary = summary,
 	};
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
-	reports_set(&telling->daemon->reports, &news);
+	reports_set(&telling->service->reports, &news);
 	if (log_level() >= SEVERITY_INFO)
 		log_info("device %s: %s", device_endpoint(telling->device, endpoint), summary);
 }
@@ -90,10 +95,10 @@ tell_logged(const struct telling *telling, void (*tell)(const struct telling *te
 
 	run_memory_init(&memory);
 	if (telling->plan->logs && !telling->memory &&
-	    device_run_make(telling->daemon, &request, &run) == 0)
+	    device_run_make(telling->service, &request, &run) == 0)
 		logged.memory = &memory;
 	tell(&logged);
-	device_run_free(telling->daemon, &run);
+	device_run_free(&telling->service->plans, &run);
 	run_memory_fini(&memory);
 }
 
@@ -238,7 +243,7 @@ report_failed(const struct telling *telling)
 	char why[TASK_SUMMARY_MAX], summary[TASK_SUMMARY_MAX];
 	unsigned failing = plan_task_of_step(plan, telling->event->step);
 
-	failure_text(telling->daemon->config, telling->event, plan, why);
+	failure_text(telling->service->config, telling->event, plan, why);
 	if (failing == plan->n_tasks)
 		failing = 0;
 	for (unsigned i = 0; i < plan->n_tasks; i++) {

@@ -12,11 +12,11 @@
 #include "control/runs/plan.h"
 #include "dataplane/dataplane.h"
 
-struct daemon;
+struct service;
 
 /* What is told of one run. */
 struct telling {
-	struct daemon *daemon;
+	struct service *service;
 	struct device *device;
 	const struct session_event *event;
 	const struct plan *plan;

@@ -1,7 +1,7 @@
 /*
  * unknown_devices.h - who asked and is not in the inventory: bounded, the longest silent one makes room.
  *
- * Owner: the daemon. Control thread. Allocates nothing after it was zeroed.
+ * Owner: the service. Control thread. Allocates nothing after it was zeroed.
  */
 #pragma once
 

@@ -231,7 +231,7 @@ store_keep_unknowns(struct store *store, uint64_t newest)
 }
 
 int
-store_flush(struct store *store, unsigned wait_ms, void (*pump)(void *ctx), void *ctx,
+store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
 	    char error[STORE_ERROR_MAX])
 {
 	struct store_writer *writer = &store->writer;
@@ -242,8 +242,7 @@ store_flush(struct store *store, unsigned wait_ms, void (*pump)(void *ctx), void
 	while (!store_writer_wait(writer, until)) {
 		if (store_now_ms() >= end)
 			break;
-		if (pump)
-			pump(ctx);
+		pump_run(pump);
 	}
 	pthread_mutex_lock(&writer->lock);
 	code = writer->written + writer->lost >= until ? 0 : -ETIMEDOUT;

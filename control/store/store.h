@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "control/inventory/device_spec.h"
+#include "control/pump.h"
 
 enum {
 	STORE_ERROR_MAX = 512,
@@ -112,13 +113,13 @@ void store_change_remove_device(struct store_change *change, uint32_t id);
 void store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len);
 void store_change_rollback(struct store_change *change);
 /*
- * Waits until it is durable, at most `wait_ms`, calling pump(ctx) (or NULL) every millisecond or two
+ * Waits until it is durable, at most `wait_ms`, running the pump every millisecond or two
  * so that the appliance goes on. 0, or -errno and a sentence; then nothing of it is in the file. When
  * the time is over, the change is undone (-ETIMEDOUT); only where the disk is at its very end
  * already, that is waited for. pump() must not begin a change.
  */
-int store_change_commit(struct store_change *change, unsigned wait_ms, void (*pump)(void *ctx),
-			void *ctx, char error[STORE_ERROR_MAX]) __attribute__((warn_unused_result));
+int store_change_commit(struct store_change *change, unsigned wait_ms, const struct pump *pump,
+			char error[STORE_ERROR_MAX]) __attribute__((warn_unused_result));
 
 /* ---- news, without waiting ---- */
 
@@ -131,7 +132,7 @@ void store_put_unknown(struct store *store, const struct store_unknown *unknown)
 void store_keep_unknowns(struct store *store, uint64_t newest);
 
 /* Waits until all news queued before is written. 0, or -errno and a sentence. */
-int store_flush(struct store *store, unsigned wait_ms, void (*pump)(void *ctx), void *ctx,
+int store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
 		char error[STORE_ERROR_MAX]);
 
 /*

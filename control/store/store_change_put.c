@@ -212,8 +212,8 @@ store_change_rollback(struct store_change *change)
 }
 
 int
-store_change_commit(struct store_change *change, unsigned wait_ms, void (*pump)(void *ctx),
-		    void *ctx, char error[STORE_ERROR_MAX])
+store_change_commit(struct store_change *change, unsigned wait_ms, const struct pump *pump,
+		    char error[STORE_ERROR_MAX])
 {
 	uint64_t end = store_now_ms() + wait_ms;
 	int result;
@@ -224,8 +224,7 @@ store_change_commit(struct store_change *change, unsigned wait_ms, void (*pump)(
 	while (!change->done) {
 		wait_told(change);
 		pthread_mutex_unlock(&change->lock);
-		if (pump)
-			pump(ctx);
+		pump_run(pump);
 		pthread_mutex_lock(&change->lock);
 		if (store_now_ms() < end || change->done || change->finishing)
 			continue;

@@ -92,7 +92,7 @@ put_devices(struct bench *bench)
 		memcpy(device.spec.key, endpoint + 5, 16);
 		store_change_put_device(change, &device);
 	}
-	check(store_change_commit(change, WAIT_MS, NULL, NULL, error), error);
+	check(store_change_commit(change, WAIT_MS, NULL, error), error);
 	bench->import_s = now_s(CLOCK_MONOTONIC) - start;
 	bench->import_cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }
@@ -159,7 +159,7 @@ put_reports(struct bench *bench)
 		     store_info(bench->store, &info))
 			usleep(1000);
 	}
-	check(store_flush(bench->store, WAIT_MS, NULL, NULL, error), error);
+	check(store_flush(bench->store, WAIT_MS, NULL, error), error);
 	bench->wall_s = now_s(CLOCK_MONOTONIC) - start;
 	bench->cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	bench->enqueue_us = own * 1e6 / bench->reports;

@@ -12,19 +12,21 @@
 
 #include <criterion/criterion.h>
 
+#include "control/clock.h"
 #include "control/commands/commands.h"
 #include "control/daemon.h"
+#include "control/inventory/setting_values.h"
 #include "control/runs/events.h"
-#include "control/runs/restore.h"
 #include "control/runs/publish.h"
 #include "control/runs/reload.h"
-#include "control/inventory/setting_values.h"
+#include "control/runs/restore.h"
 #include "tests/unit/fake_dataplane.h"
 
 struct world {
 	char folder[64];
 	struct dataplane dp;
 	struct daemon daemon;
+	struct service *service; /* the daemon's */
 	struct text text; /* of the last reload */
 	json_t *result;
 };
@@ -103,7 +105,7 @@ world_add(struct world *world, const char *endpoint, const char *key, const char
 		cr_assert_eq(setting_values_set(&block, &value), 0);
 	}
 	spec.values = block;
-	cr_assert_eq(kept_put_device(&world->daemon, &spec, &created, error), 0, "%s: %s", endpoint,
+	cr_assert_eq(kept_put_device(world->service, &spec, &created, error), 0, "%s: %s", endpoint,
 		     error);
 	setting_values_free(block);
 }
@@ -116,7 +118,7 @@ world_start(struct world *world)
 	struct diag_list diags;
 	char path[256];
 
-	*world = (struct world){ 0 };
+	*world = (struct world){ .service = &world->daemon.service };
 	snprintf(world->folder, sizeof world->folder, "/tmp/control-world-XXXXXX");
 	cr_assert_not_null(mkdtemp(world->folder));
 	world_folder(world, "policy");
@@ -129,19 +131,20 @@ world_start(struct world *world)
 	text_init(&world->text);
 	snprintf(path, sizeof path, "%s/cradle.conf", world->folder);
 	diag_list_init(&diags);
-	daemon->config = config_load(path, &diags);
+	world->service->config = config_load(path, &diags);
 	cr_assert_eq(diags.errors, 0);
-	daemon->started_us = daemon_now_us();
+	daemon->started_us = clock_now_us();
 	cr_assert_eq(daemon_init(daemon, 16), 0);
-	daemon->generation = generation_load(daemon->config, 1, &diags);
-	daemon->last_number = 1;
-	cr_assert(daemon->generation && diags.errors == 0);
-	cr_assert_eq(generation_number_tasks(daemon->generation, &daemon->reports), 0);
+	world->service->generation = generation_load(world->service->config, 1, &diags);
+	world->service->last_number = 1;
+	cr_assert(world->service->generation && diags.errors == 0);
+	cr_assert_eq(generation_number_tasks(world->service->generation, &world->service->reports),
+		     0);
 	world_add(world, "dev-1", "k-e-y", "root.a", "id=i1,password=pw");
 	world_add(world, "dev-2", NULL, "root.a", NULL);
 	world_add(world, "dev-3", NULL, NULL, NULL);
-	daemon->dp = &world->dp;
-	dataplane_publish_directory(daemon->dp, daemon->inventory.directory);
+	world->service->dp = &world->dp;
+	dataplane_publish_directory(world->service->dp, world->service->inventory.directory);
 	diag_list_fini(&diags);
 }
 
@@ -151,7 +154,7 @@ world_reload(struct world *world)
 	text_fini(&world->text);
 	json_decref(world->result);
 	world->result = NULL;
-	return reload_run(&world->daemon, NULL, NULL, &world->text, &world->result);
+	return reload_run(world->service, NULL, NULL, &world->text, &world->result);
 }
 
 /* Lets grace periods end and sweeps twice, as two ticks do. */
@@ -160,8 +163,8 @@ world_settle(struct world *world)
 {
 	fake_pass_grace(&world->dp);
 	dataplane_reap(&world->dp);
-	retired_sweep(&world->daemon, 1000);
-	retired_sweep(&world->daemon, 1000);
+	retired_sweep(&world->service->retired, &world->service->plans, 1000);
+	retired_sweep(&world->service->retired, &world->service->plans, 1000);
 }
 
 static inline void
@@ -170,11 +173,11 @@ world_stop(struct world *world)
 	struct daemon *daemon = &world->daemon;
 	char command[128];
 
-	outbox_fini(&daemon->outbox);
+	outbox_fini(&world->service->outbox);
 	fake_pass_grace(&world->dp);
 	dataplane_reap(&world->dp);
 	daemon_fini(daemon);
-	config_free(daemon->config);
+	config_free(world->service->config);
 	text_fini(&world->text);
 	json_decref(world->result);
 	snprintf(command, sizeof command, "rm -r %s", world->folder);
@@ -184,7 +187,7 @@ world_stop(struct world *world)
 static inline struct device *
 world_device(const struct world *world, const char *endpoint)
 {
-	struct device *device = inventory_find(&world->daemon.inventory, endpoint);
+	struct device *device = inventory_find(&world->service->inventory, endpoint);
 
 	cr_assert_not_null(device, "%s", endpoint);
 	return device;
@@ -205,7 +208,7 @@ world_batch(const struct world *world, const char *endpoint)
 static inline const struct report *
 world_report(const struct world *world, const char *endpoint)
 {
-	return reports_find(&world->daemon.reports, 1, device_id(world_device(world, endpoint)));
+	return reports_find(&world->service->reports, 1, device_id(world_device(world, endpoint)));
 }
 
 static inline const char *
@@ -213,5 +216,5 @@ world_summary(const struct world *world, const char *endpoint)
 {
 	const struct report *report = world_report(world, endpoint);
 
-	return report ? reports_summary(&world->daemon.reports, report) : "(no report)";
+	return report ? reports_summary(&world->service->reports, report) : "(no report)";
 }

@@ -148,8 +148,7 @@ world_end(struct world *world)
 static inline void
 world_flush(struct world *world)
 {
-	cr_assert_eq(store_flush(world->store, WAIT_MS, NULL, NULL, world->error), 0, "%s",
-		     world->error);
+	cr_assert_eq(store_flush(world->store, WAIT_MS, NULL, world->error), 0, "%s", world->error);
 }
 
 static inline struct store_device
@@ -174,7 +173,7 @@ world_put_devices(struct world *world, uint32_t first, uint32_t end)
 		device = device_named(id, endpoint);
 		store_change_put_device(change, &device);
 	}
-	return store_change_commit(change, WAIT_MS, NULL, NULL, world->error);
+	return store_change_commit(change, WAIT_MS, NULL, world->error);
 }
 
 static inline void

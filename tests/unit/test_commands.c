@@ -222,7 +222,7 @@ turn_away(const char *endpoint, enum session_cause cause, const char *name)
 				       .device = device_id(world_device(&world, endpoint)) };
 
 	memcpy(event.name, name, strlen(name));
-	turned_away_see(world.daemon.turned_away, &event, 1000);
+	turned_away_see(world.service->turned_away, &event, 1000);
 }
 
 Test(commands, who_was_turned_away_is_told)
@@ -242,7 +242,7 @@ Test(commands, who_was_turned_away_is_told)
 	cr_expect_eq(ask("device show dev-3"), CTL_DONE);
 	cr_expect_not(says("refused"));
 	cr_expect_eq(ask("device remove dev-1"), CTL_DONE);
-	cr_expect_eq(world.daemon.turned_away->count, 1);
+	cr_expect_eq(world.service->turned_away->count, 1);
 }
 
 Test(commands, drain_reaches_every_worker)

@@ -111,7 +111,7 @@ file_says(const char *name, const char *words)
 static const struct policy *
 live(void)
 {
-	return world.daemon.generation->policy;
+	return world.service->generation->policy;
 }
 
 #define SERVER "server|add|m1|--uri|h|--ssid|2|--psk|${sv.psk}"
@@ -165,7 +165,7 @@ Test(commands_policy, refused_and_nothing_is_changed)
 		cr_expect_str_eq(read_file("groups.conf"), WORLD_GROUPS, "%s", cases[i].line);
 		cr_expect_null(read_file("servers.conf"), "%s", cases[i].line);
 	}
-	cr_expect_eq(world.daemon.generation->number, 1);
+	cr_expect_eq(world.service->generation->number, 1);
 }
 
 Test(commands_policy, a_file_that_is_wrong_already_is_told_and_left_alone)

@@ -37,7 +37,7 @@ static void
 tell(const struct session_event *event, unsigned worker)
 {
 	fake_event(&world.dp, worker, event);
-	cr_assert_eq(events_take(&world.daemon), 1);
+	cr_assert_eq(events_take(world.service), 1);
 }
 
 static void
@@ -173,7 +173,7 @@ Test(events, a_device_without_tasks_is_reported_too)
 	const struct report *report;
 
 	tell_kind(SESSION_REFUSED, "dev-3", 7, 0);
-	report = reports_find(&world.daemon.reports, REPORT_NO_TASK,
+	report = reports_find(&world.service->reports, REPORT_NO_TASK,
 			      device_id(world_device(&world, "dev-3")));
 	cr_assert_not_null(report);
 	cr_expect_eq(report->status, TASK_ERROR);
@@ -196,10 +196,10 @@ Test(events, another_format_is_compiled_held_published_and_remembered)
 	cr_expect_eq(world.dp.commands[0].batch->holders, 1);
 	cr_expect_eq(world_batch(&world, "dev-1"), world.dp.commands[0].batch);
 	world_settle(&world);
-	cr_expect_eq(world.daemon.retired.count, 1, "the old one is held");
+	cr_expect_eq(world.service->retired.count, 1, "the old one is held");
 	batch_release(old);
 	world_settle(&world);
-	cr_expect_eq(world.daemon.retired.count, 0);
+	cr_expect_eq(world.service->retired.count, 0);
 	/* The next generation begins with the format the device used. */
 	world_write(&world, "policy/tasks/first.xml", WORLD_TASK " ");
 	cr_assert_eq(world_reload(&world), 0);
@@ -216,7 +216,7 @@ Test(events, no_batch_for_another_format_is_told_and_reported_once)
 	cr_assert_eq(world.dp.n_commands, 1);
 	cr_expect_null(world.dp.commands[0].batch);
 	tell_kind(SESSION_REFUSED, "dev-2", 7, 0);
-	cr_expect_eq(world.daemon.reports.ring_count, 1);
+	cr_expect_eq(world.service->reports.ring_count, 1);
 	expect_report("dev-2", TASK_ERROR, "sv.id");
 }
 
@@ -227,7 +227,7 @@ Test(events, a_device_that_was_removed_gets_no_batch)
 				       .device = device_id(device),
 				       .format = FORMAT_SENML_CBOR };
 
-	publish_removal(&world.daemon, device);
+	publish_removal(world.service, device);
 	tell(&event, 0);
 	cr_assert_eq(world.dp.n_commands, 1);
 	cr_expect_null(world.dp.commands[0].batch);
@@ -242,9 +242,9 @@ Test(events, a_full_mailbox_keeps_commands_in_order)
 	tell(&event, 0);
 	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
 	tell_kind(SESSION_STARTED, "dev-1", 8, 1);
-	cr_expect_eq(world.daemon.outbox.count, 2);
+	cr_expect_eq(world.service->outbox.count, 2);
 	world.dp.mailbox_room = FAKE_QUEUE;
-	outbox_flush(&world.daemon.outbox, &world.dp);
+	outbox_flush(&world.service->outbox, &world.dp);
 	cr_assert_eq(world.dp.n_commands, 2);
 	cr_expect_eq(world.dp.commands[0].kind, STACK_BATCH);
 	cr_expect_eq(world.dp.commands[1].kind, STACK_CANCEL);
@@ -276,7 +276,7 @@ Test(events, what_depends_on_the_session_is_made_for_each)
 	batch_release(world.dp.commands[0].batch);
 	batch_release(world.dp.commands[2].batch);
 	world_settle(&world);
-	cr_expect_eq(world.daemon.retired.count, 0);
+	cr_expect_eq(world.service->retired.count, 0);
 }
 
 Test(events, strangers_are_listed)
@@ -284,7 +284,7 @@ Test(events, strangers_are_listed)
 	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "stranger" };
 
 	tell(&event, 0);
-	cr_expect_eq(world.daemon.unknowns->count, 1);
+	cr_expect_eq(world.service->unknowns->count, 1);
 }
 
 Test(events, a_device_that_was_turned_away_is_listed_until_it_gets_in)
@@ -294,12 +294,12 @@ Test(events, a_device_that_was_turned_away_is_listed_until_it_gets_in)
 	event.cause = CAUSE_KEY;
 	tell(&event, 0);
 	tell(&event, 1);
-	cr_assert_eq(world.daemon.turned_away->count, 1);
-	cr_expect_eq(turned_away_find(world.daemon.turned_away, event.device)->count, 2);
+	cr_assert_eq(world.service->turned_away->count, 1);
+	cr_expect_eq(turned_away_find(world.service->turned_away, event.device)->count, 2);
 	tell_kind(SESSION_STARTED, "dev-2", 1, 0);
-	cr_expect_eq(world.daemon.turned_away->count, 1);
+	cr_expect_eq(world.service->turned_away->count, 1);
 	tell_kind(SESSION_STARTED, "dev-1", 2, 0);
-	cr_expect_eq(world.daemon.turned_away->count, 0);
+	cr_expect_eq(world.service->turned_away->count, 0);
 }
 
 /* ---- answers, resources, policies ---- */
@@ -469,7 +469,7 @@ Test(events, a_task_without_operations_has_its_effects)
 	cr_expect_null(ask(&event));
 	event.kind = SESSION_REFUSED;
 	tell(&event, 0);
-	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-1")),
+	cr_expect_str_eq(device_groups(&world.service->inventory, world_device(&world, "dev-1")),
 			 "root.a,root");
 	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_SUCCESS);
 }
@@ -482,6 +482,6 @@ Test(events, a_task_that_fails_has_none)
 	cr_expect_null(ask(&event));
 	event.kind = SESSION_REFUSED;
 	tell(&event, 0);
-	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-1")),
+	cr_expect_str_eq(device_groups(&world.service->inventory, world_device(&world, "dev-1")),
 			 "root.a");
 }

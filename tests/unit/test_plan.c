@@ -19,18 +19,18 @@ TestSuite(plan, .init = set_up, .fini = tear_down);
 
 Test(plan, numbers_that_nobody_has)
 {
-	cr_expect_null(plan_at(&world.daemon.plans, 0));
-	cr_expect_null(plan_at(&world.daemon.plans, 4711));
+	cr_expect_null(plan_at(&world.service->plans, 0));
+	cr_expect_null(plan_at(&world.service->plans, 4711));
 }
 
 Test(plan, devices_that_differ_in_bytes_alone_have_one)
 {
 	const struct plan *plan = world_device(&world, "dev-1")->plan;
-	uint32_t count = world.daemon.plans.count;
+	uint32_t count = world.service->plans.count;
 
 	world_add(&world, "dev-4", NULL, "root.a", "id=another");
 	cr_expect_eq(world_device(&world, "dev-4")->plan, plan);
-	cr_expect_eq(world.daemon.plans.count, count);
+	cr_expect_eq(world.service->plans.count, count);
 	cr_expect_eq(world_batch(&world, "dev-4")->plan, plan->number);
 	cr_expect_neq(world_device(&world, "dev-2")->plan, plan, "this one failed");
 }
@@ -52,7 +52,7 @@ Test(plan, a_number_is_free_when_the_last_holder_lets_go)
 {
 	uint32_t number = world_device(&world, "dev-2")->plan->number;
 
-	publish_removal(&world.daemon, world_device(&world, "dev-2"));
+	publish_removal(world.service, world_device(&world, "dev-2"));
 	world_settle(&world);
-	cr_expect_null(plan_at(&world.daemon.plans, number));
+	cr_expect_null(plan_at(&world.service->plans, number));
 }

@@ -21,7 +21,7 @@ Test(publish, a_new_device_is_found_with_its_batch)
 {
 	world_add(&world, "dev-4", "key", "root.a", "id=x");
 	cr_expect_not_null(world_batch(&world, "dev-4"));
-	cr_expect_eq(world.daemon.inventory.count, 4);
+	cr_expect_eq(world.service->inventory.count, 4);
 }
 
 Test(publish, a_changed_device_keeps_its_number_and_what_workers_read_until_the_grace_period)
@@ -36,7 +36,7 @@ Test(publish, a_changed_device_keeps_its_number_and_what_workers_read_until_the_
 	cr_expect_neq(world_batch(&world, "dev-1"), batch);
 	cr_expect_eq(old->key_len, 5, "still readable");
 	world_settle(&world);
-	cr_expect_eq(world.daemon.retired.count, 0);
+	cr_expect_eq(world.service->retired.count, 0);
 }
 
 Test(publish, a_removed_device_is_gone_with_its_reports_and_its_session_is_cancelled)
@@ -49,29 +49,29 @@ Test(publish, a_removed_device_is_gone_with_its_reports_and_its_session_is_cance
 	uint32_t id = device_id(device);
 
 	fake_event(&world.dp, 1, &event);
-	events_take(&world.daemon);
-	publish_removal(&world.daemon, device);
+	events_take(world.service);
+	publish_removal(world.service, device);
 	cr_expect_null(directory_find(world.dp.directory, "dev-1", 5));
 	cr_assert_eq(world.dp.n_commands, 1);
 	cr_expect_eq(world.dp.commands[0].kind, STACK_CANCEL);
-	cr_expect_null(reports_find(&world.daemon.reports, 1, id));
-	cr_expect_eq(world.daemon.live.count, 0);
+	cr_expect_null(reports_find(&world.service->reports, 1, id));
+	cr_expect_eq(world.service->live.count, 0);
 	/* What a worker tells of it afterwards is of nobody. */
 	event.kind = SESSION_FINISHED;
 	fake_event(&world.dp, 1, &event);
-	events_take(&world.daemon);
-	cr_expect_null(reports_find(&world.daemon.reports, 1, id));
+	events_take(world.service);
+	cr_expect_null(reports_find(&world.service->reports, 1, id));
 }
 
 Test(publish, refused_devices_are_counted_as_they_change)
 {
-	cr_expect_eq(world.daemon.inventory.refused, 2);
+	cr_expect_eq(world.service->inventory.refused, 2);
 	world_add(&world, "dev-2", NULL, "root.a", "id=now");
-	cr_expect_eq(world.daemon.inventory.refused, 1);
+	cr_expect_eq(world.service->inventory.refused, 1);
 	world_add(&world, "dev-2", NULL, "root.a", NULL);
-	cr_expect_eq(world.daemon.inventory.refused, 2);
-	publish_removal(&world.daemon, world_device(&world, "dev-2"));
-	cr_expect_eq(world.daemon.inventory.refused, 1);
+	cr_expect_eq(world.service->inventory.refused, 2);
+	publish_removal(world.service, world_device(&world, "dev-2"));
+	cr_expect_eq(world.service->inventory.refused, 1);
 }
 
 /* A worker looks at the flag and the batch one after the other. */
@@ -113,7 +113,7 @@ run_once(uint32_t serial, uint8_t end)
 	event.kind = end;
 	event.cause = end == SESSION_FAILED ? CAUSE_TIMEOUT : CAUSE_NONE;
 	fake_event(&world.dp, 0, &event);
-	cr_assert_eq(events_take(&world.daemon), 2);
+	cr_assert_eq(events_take(world.service), 2);
 }
 
 static void
@@ -177,7 +177,7 @@ ask_for_session(uint32_t serial)
 	unsigned before = world.dp.n_commands;
 
 	fake_event(&world.dp, 0, &event);
-	cr_assert_eq(events_take(&world.daemon), 1);
+	cr_assert_eq(events_take(world.service), 1);
 	cr_assert_eq(world.dp.n_commands, before + 1);
 	cr_assert_eq(world.dp.commands[before].kind, STACK_BATCH);
 	return world.dp.commands[before].batch;
@@ -198,7 +198,7 @@ end_session(uint32_t serial, const struct batch *batch, uint8_t kind)
 		fake_event(&world.dp, 0, &event);
 	event.kind = kind;
 	fake_event(&world.dp, 0, &event);
-	events_take(&world.daemon);
+	events_take(world.service);
 	if (batch)
 		batch_release(batch);
 	world_settle(&world);
@@ -216,7 +216,7 @@ Test(publish, a_minimum_interval_leaves_a_task_out_until_it_is_over)
 	cr_expect_null(ask_for_session(2));
 	end_session(2, NULL, SESSION_REFUSED);
 	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_SUCCESS, "it is not run: no news");
-	cr_expect_not_null(reports_find(&world.daemon.reports, REPORT_NO_TASK,
+	cr_expect_not_null(reports_find(&world.service->reports, REPORT_NO_TASK,
 					device_id(world_device(&world, "dev-1"))));
 }
 

@@ -32,7 +32,7 @@ count_of(const char *key)
 Test(reload, refusal_tells_every_error_and_changes_nothing)
 {
 	const struct directory *directory = world.dp.directory;
-	uint32_t retransmit = world.daemon.config->max_retransmit;
+	uint32_t retransmit = world.service->config->max_retransmit;
 
 	world_write(&world, "cradle.conf",
 		    WORLD_CONF "limits = { max_retransmit = 1; ack_timeout_ms = 0; };");
@@ -49,8 +49,8 @@ Test(reload, refusal_tells_every_error_and_changes_nothing)
 	cr_expect(said("first.xml:3:"));
 	cr_expect(said("still running generation 1\n"));
 	cr_expect_eq(world.dp.directory, directory);
-	cr_expect_eq(world.daemon.generation->number, 1);
-	cr_expect_eq(world.daemon.config->max_retransmit, retransmit);
+	cr_expect_eq(world.service->generation->number, 1);
+	cr_expect_eq(world.service->config->max_retransmit, retransmit);
 	cr_expect_eq(world.dp.n_retired, 0);
 }
 
@@ -137,7 +137,7 @@ Test(reload, applies_live_settings_and_names_the_others)
 	cr_expect(said("setting applied: limits.max_retransmit: 4 -> 2"));
 	cr_expect(said("needs a restart: sessions: 65536 -> 128"));
 	cr_expect_eq(world.dp.limits.max_retransmit, 2);
-	cr_expect_eq(world.daemon.config->sessions, 65536);
+	cr_expect_eq(world.service->config->sessions, 65536);
 	/* It stays to be said until the restart. */
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect(said("needs a restart: sessions"));
@@ -159,7 +159,7 @@ Test(reload, what_has_not_changed_keeps_its_batch)
 
 	cr_assert_eq(world_reload(&world), 0);
 	cr_expect_eq(world_batch(&world, "dev-1"), batch);
-	cr_expect_eq(world.daemon.generation->number, 2);
+	cr_expect_eq(world.service->generation->number, 2);
 }
 
 /* A value of a group is a change for its devices alone. */
@@ -193,14 +193,14 @@ Test(reload, a_held_batch_outlives_its_generation)
 	change_task();
 	cr_expect_neq(world_batch(&world, "dev-1"), batch);
 	world_settle(&world);
-	cr_expect_eq(world.daemon.retired.count, 1);
+	cr_expect_eq(world.service->retired.count, 1);
 	cr_expect_eq(batch->generation, 1);
-	cr_assert_not_null(plan_at(&world.daemon.plans, plan));
-	cr_expect_eq(plan_at(&world.daemon.plans, plan)->generation->number, 1);
+	cr_assert_not_null(plan_at(&world.service->plans, plan));
+	cr_expect_eq(plan_at(&world.service->plans, plan)->generation->number, 1);
 	batch_release(batch);
 	world_settle(&world);
-	cr_expect_eq(world.daemon.retired.count, 0);
-	cr_expect_null(plan_at(&world.daemon.plans, plan));
+	cr_expect_eq(world.service->retired.count, 0);
+	cr_expect_null(plan_at(&world.service->plans, plan));
 }
 
 Test(reload, nothing_is_freed_before_the_grace_period)
@@ -208,8 +208,8 @@ Test(reload, nothing_is_freed_before_the_grace_period)
 	const struct batch *batch = world_batch(&world, "dev-1");
 
 	change_task();
-	retired_sweep(&world.daemon, 1000);
-	retired_sweep(&world.daemon, 1000);
+	retired_sweep(&world.service->retired, &world.service->plans, 1000);
+	retired_sweep(&world.service->retired, &world.service->plans, 1000);
 	cr_expect_eq(batch->generation, 1, "still readable");
-	cr_expect_not_null(plan_at(&world.daemon.plans, batch->plan));
+	cr_expect_not_null(plan_at(&world.service->plans, batch->plan));
 }

@@ -10,9 +10,9 @@ open_store(void)
 {
 	char error[STORE_ERROR_MAX];
 
-	world.daemon.store = store_open(path, error);
-	cr_assert_not_null(world.daemon.store, "%s", error);
-	cr_assert_eq(kept_load(&world.daemon), 0);
+	world.service->store = store_open(path, error);
+	cr_assert_not_null(world.service->store, "%s", error);
+	cr_assert_eq(kept_load(world.service), 0);
 }
 
 static void
@@ -26,7 +26,7 @@ set_up(void)
 static void
 tear_down(void)
 {
-	store_close(world.daemon.store);
+	store_close(world.service->store);
 	world_stop(&world);
 }
 
@@ -39,19 +39,19 @@ restart(void)
 	struct daemon *daemon = &world.daemon;
 	struct diag_list diags;
 
-	store_close(daemon->store);
+	store_close(daemon->service.store);
 	fake_pass_grace(&world.dp);
 	dataplane_reap(&world.dp);
-	daemon->dp = NULL;
+	daemon->service.dp = NULL;
 	daemon_fini(daemon);
 	diag_list_init(&diags);
 	cr_assert_eq(daemon_init(daemon, 16), 0);
-	daemon->generation = generation_load(daemon->config, 1, &diags);
-	cr_assert_not_null(daemon->generation);
+	daemon->service.generation = generation_load(daemon->service.config, 1, &diags);
+	cr_assert_not_null(daemon->service.generation);
 	diag_list_fini(&diags);
 	open_store();
-	daemon->dp = &world.dp;
-	dataplane_publish_directory(daemon->dp, daemon->inventory.directory);
+	daemon->service.dp = &world.dp;
+	dataplane_publish_directory(daemon->service.dp, daemon->service.inventory.directory);
 }
 
 Test(kept, wrong_devices_are_refused_and_nothing_is_kept)
@@ -68,10 +68,10 @@ Test(kept, wrong_devices_are_refused_and_nothing_is_kept)
 	bool created;
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-		cr_expect_lt(kept_put_device(&world.daemon, &wrong[i].spec, &created, error), 0);
+		cr_expect_lt(kept_put_device(world.service, &wrong[i].spec, &created, error), 0);
 		cr_expect(strstr(error, wrong[i].words), "%s", error);
 	}
-	cr_expect_null(inventory_find(&world.daemon.inventory, "x"));
+	cr_expect_null(inventory_find(&world.service->inventory, "x"));
 }
 
 Test(kept, devices_come_back_as_they_were)
@@ -93,9 +93,9 @@ Test(kept, a_removed_device_stays_away_and_its_number_is_not_given_again)
 
 	world_add(&world, "dev-9", NULL, NULL, NULL);
 	id = device_id(world_device(&world, "dev-9"));
-	cr_assert_eq(kept_remove_device(&world.daemon, world_device(&world, "dev-9"), error), 0);
+	cr_assert_eq(kept_remove_device(world.service, world_device(&world, "dev-9"), error), 0);
 	restart();
-	cr_expect_null(inventory_find(&world.daemon.inventory, "dev-9"));
+	cr_expect_null(inventory_find(&world.service->inventory, "dev-9"));
 	world_add(&world, "dev-10", NULL, NULL, NULL);
 	cr_expect_gt(device_id(world_device(&world, "dev-10")), id);
 }
@@ -113,7 +113,7 @@ tell(uint8_t kind, uint32_t serial)
 				       .time_us = dataplane_now_us() };
 
 	fake_event(&world.dp, 0, &event);
-	events_take(&world.daemon);
+	events_take(world.service);
 }
 
 Test(kept, reports_come_back_and_one_in_progress_was_interrupted)
@@ -161,9 +161,9 @@ Test(kept, properties_that_a_task_stored_come_back)
 	tell(SESSION_STARTED, 1);
 	tell(SESSION_FINISHED, 1);
 	batch_release(world.dp.commands[0].batch);
-	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-9")),
+	cr_expect_str_eq(device_groups(&world.service->inventory, world_device(&world, "dev-9")),
 			 "root.a,root");
-	effects_keep(&world.daemon, UINT64_MAX);
+	effects_keep(world.service, UINT64_MAX);
 	restart();
 	{
 		struct setting_value value;
@@ -172,7 +172,7 @@ Test(kept, properties_that_a_task_stored_come_back)
 					      &value));
 		cr_expect(value.text_len == 4 && memcmp(value.text, "here", 4) == 0);
 	}
-	cr_expect_str_eq(device_groups(&world.daemon.inventory, world_device(&world, "dev-9")),
+	cr_expect_str_eq(device_groups(&world.service->inventory, world_device(&world, "dev-9")),
 			 "root.a,root");
 }
 
@@ -181,9 +181,9 @@ Test(kept, strangers_come_back)
 	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "stranger" };
 
 	fake_event(&world.dp, 0, &event);
-	events_take(&world.daemon);
-	unknowns_keep(world.daemon.unknowns, world.daemon.store, UINT64_MAX);
+	events_take(world.service);
+	unknowns_keep(world.service->unknowns, world.service->store, UINT64_MAX);
 	restart();
-	cr_assert_eq(world.daemon.unknowns->count, 1);
-	cr_expect_eq(world.daemon.unknowns->items[0].count, 1);
+	cr_assert_eq(world.service->unknowns->count, 1);
+	cr_expect_eq(world.service->unknowns->items[0].count, 1);
 }

@@ -321,7 +321,7 @@ Test(store, a_device_comes_back_with_all_it_has)
 	change = store_change_begin(world.store);
 	store_change_put_device(change, &full);
 	store_change_put_device(change, &bare);
-	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	world_again(&world);
 	cr_expect_eq(store_next_device(world.store), 10);
 	cr_assert_eq(world.n_devices, 2);
@@ -359,7 +359,7 @@ Test(store, a_number_is_not_given_again)
 	cr_assert_eq(world_put_devices(&world, 0, 5), 0);
 	change = store_change_begin(world.store);
 	store_change_remove_device(change, 4);
-	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	world_again(&world);
 	cr_expect_eq(world.n_devices, 4);
 	cr_expect_eq(store_next_device(world.store), 5);
@@ -564,7 +564,7 @@ Test(store, a_removed_device_takes_its_reports_along)
 	}
 	change = store_change_begin(world.store);
 	store_change_remove_device(change, 3);
-	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	world_report(&world, 3, 1, "a session that outlived its device");
 	store_put_visit(world.store, 3, 6, 0);
 	world_flush(&world);
@@ -669,7 +669,7 @@ Test(store, strangers_are_forgotten_when_adopted_or_too_many)
 	store_change_rollback(change);
 	change = store_change_begin(world.store);
 	store_change_remove_unknown(change, (const uint8_t *)"u-8", 3);
-	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	world_again(&world);
 	cr_assert_eq(world.n_unknowns, 3);
 	cr_expect_str_eq(world.unknown_names[0][0], "u-6");
@@ -714,11 +714,11 @@ Test(store, a_removed_key_stays_in_no_file)
 	device.spec.key_len = 32;
 	change = store_change_begin(world.store);
 	store_change_put_device(change, &device);
-	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	cr_expect(any_file_has(&world, device.spec.key, 32));
 	change = store_change_begin(world.store);
 	store_change_remove_device(change, 0);
-	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	while (any_file_has(&world, device.spec.key, 32))
 		usleep(10000);
 	world_end(&world);
@@ -805,8 +805,7 @@ Test(store, a_disk_that_fails_loses_nothing_and_needs_no_restart)
 		cr_expect_not_null(strstr(info.error, cases[i].word), "%s", info.error);
 		cr_expect_eq(info.queued, 2);
 		cr_expect_gt(info.failing_since_ms, 0);
-		cr_expect_eq(store_flush(world.store, 20, NULL, NULL, world.error),
-			     cases[i].result);
+		cr_expect_eq(store_flush(world.store, 20, NULL, world.error), cases[i].result);
 		cr_expect_eq(world_put_devices(&world, 7, 8), cases[i].result);
 		cr_expect_not_null(strstr(world.error, cases[i].word), "%s", world.error);
 		atomic_store(&disk.write_error, 0);
@@ -915,6 +914,7 @@ Test(store, a_locked_inventory_fails_the_change_and_nothing_comes_of_it_later)
 	struct store_change *change;
 	struct world world;
 	unsigned pumped = 0;
+	const struct pump pump = { count_pump, &pumped };
 	sqlite3 *other;
 
 	world_folder(&world, "/tmp");
@@ -922,8 +922,7 @@ Test(store, a_locked_inventory_fails_the_change_and_nothing_comes_of_it_later)
 	other = lock_file(&world, "");
 	change = store_change_begin(world.store);
 	store_change_put_device(change, &device);
-	cr_expect_eq(store_change_commit(change, 100, count_pump, &pumped, world.error),
-		     -ETIMEDOUT);
+	cr_expect_eq(store_change_commit(change, 100, &pump, world.error), -ETIMEDOUT);
 	cr_expect_not_null(strstr(world.error, "is undone"), "%s", world.error);
 	cr_expect_gt(pumped, 3);
 	/* Whoever waits longer learns what it is. */
@@ -989,7 +988,7 @@ Test(store, an_open_change_holds_no_report_up)
 	store_change_put_device(change, &device);
 	world_report(&world, 0, 1, "meanwhile");
 	world_flush(&world);
-	cr_expect_eq(store_change_commit(change, WAIT_MS, NULL, NULL, world.error), 0);
+	cr_expect_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	world_end(&world);
 }
 
@@ -1010,7 +1009,7 @@ Test(store, a_late_commit_says_what_became_of_it)
 	atomic_store(&disk.sync_ms, 200);
 	change = store_change_begin(world.store);
 	store_change_put_device(change, &device);
-	result = store_change_commit(change, 50, NULL, NULL, world.error);
+	result = store_change_commit(change, 50, NULL, world.error);
 	atomic_store(&disk.sync_ms, 0);
 	world_again(&world);
 	cr_expect_eq(world.n_devices, result == 0);

@@ -78,7 +78,7 @@ change_devices(struct child *child)
 	}
 	if (line.removed != UINT32_MAX)
 		store_change_remove_device(change, line.removed);
-	if (store_change_commit(change, WAIT_MS, NULL, NULL, error) < 0)
+	if (store_change_commit(change, WAIT_MS, NULL, error) < 0)
 		_exit(4);
 	line.word = COMMITTED;
 	tell(child, &line);

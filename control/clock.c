@@ -1,0 +1,27 @@
+#include "control/clock.h"
+
+#include <time.h>
+
+uint64_t
+clock_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t
+clock_wall_ms(uint64_t then_us, uint64_t now_us)
+{
+	return clock_now_ms() - (now_us > then_us ? (now_us - then_us) / 1000 : 0);
+}
+
+uint64_t
+clock_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}

@@ -1,0 +1,77 @@
+#include "control/commands/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/clock.h"
+
+enum { TELL_US = 100000 };
+
+void
+call_refuse(struct call *call, int exit, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_vprintf(&call->error, format, args);
+	va_end(args);
+	call->exit = exit;
+}
+
+void
+call_tell_reload(void *ctx, uint32_t done, uint32_t total)
+{
+	struct call *call = ctx;
+	uint64_t now_us = clock_now_us();
+
+	if (now_us - call->told_us < TELL_US)
+		return;
+	call->told_us = now_us;
+	ctl_progress(call->request, "making devices live: %u of %u", done, total);
+}
+
+const char *
+call_option(const struct call *call, const char *name)
+{
+	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && call->command->options[i].name; i++)
+		if (strcmp(call->command->options[i].name, name) == 0)
+			return call->options[i];
+	return NULL;
+}
+
+long
+call_number(struct call *call, const char *name, long preset, long max)
+{
+	const char *value = call_option(call, name);
+	char *end;
+	long number;
+
+	if (!value)
+		return preset;
+	number = strtol(value, &end, 10);
+	if (*value >= '0' && *value <= '9' && !*end && number <= max)
+		return number;
+	call_refuse(call, CTL_USAGE, "%s must be a number of 0 to %ld, not \"%s\"", name, max,
+		    value);
+	return -1;
+}
+
+void
+call_refuse_group(struct call *call, const char *name)
+{
+	const char *nearest = policy_nearest_group(call->service->generation->policy, name);
+
+	call_refuse(call, CTL_REFUSED, "there is no group \"%.80s\"%s%s%s", name,
+		    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		    nearest ? "\"?" : "");
+}
+
+void
+call_refuse_task(struct call *call, const char *id)
+{
+	const char *nearest = policy_nearest_task(call->service->generation->policy, id);
+
+	call_refuse(call, CTL_REFUSED, "there is no task \"%.80s\"%s%s%s; `task list` lists them",
+		    id, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		    nearest ? "\"?" : "");
+}

@@ -1,0 +1,81 @@
+/*
+ * call.h - one request being served, and what its command says of itself.
+ *
+ * A command's function gets its words checked against its declaration and fills text for people and
+ * a result for machines; what it refuses, it refuses through here. Owner: the dispatcher. Control
+ * thread. Allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "control/daemon.h"
+#include "control/socket/ctl_socket.h"
+#include "control/text.h"
+
+enum {
+	COMMAND_OPTIONS_MAX = 20,
+	COMMAND_ARGUMENTS_MAX = 4,
+	COMMANDS_MAX = 128,
+};
+
+struct command_option {
+	const char *name;     /* "--worker" */
+	const char *argument; /* "N"; NULL: a flag */
+	const char *help;
+	bool secret; /* its value is not logged */
+};
+
+struct call;
+
+struct command {
+	const char *words;     /* "task list" */
+	const char *arguments; /* as help shows them: "[GLOB]" */
+	unsigned min, max;     /* how many */
+	struct command_option options[COMMAND_OPTIONS_MAX];
+	bool changes;             /* is logged with who asked */
+	bool aside;               /* looks, and quickly: also while another command takes long */
+	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
+	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
+	 * finds it in call->fd. */
+	enum ctl_want file;
+	void (*run)(struct call *call);
+	const char *help; /* one sentence */
+};
+
+/* One request being served. */
+struct call {
+	struct daemon *daemon;   /* NULL: offline, for what needs none */
+	struct service *service; /* the daemon's */
+	const struct command *command;
+	const char *arguments[COMMAND_ARGUMENTS_MAX]; /* NULL where missing */
+	const char *options
+		[COMMAND_OPTIONS_MAX]; /* as in the command; "" for a flag, NULL where missing */
+	struct text text, error;
+	json_t *result;
+	int exit;                          /* enum ctl_exit */
+	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
+	int fd;                            /* of a command with `file`; closed after its function */
+	uint64_t told_us;                  /* when call_tell_reload() last did */
+};
+
+/* Marks the call as refused, with a sentence. */
+void call_refuse(struct call *call, int exit, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The value of an option by name, or NULL. */
+const char *call_option(const struct call *call, const char *name);
+/*
+ * A number option; preset where missing; refuses and returns -1 where it is no number of this
+ * range.
+ */
+long call_number(struct call *call, const char *name, long preset, long max);
+
+/* A reload_pump that tells the call's client, now and then. */
+void call_tell_reload(void *call, uint32_t done, uint32_t total);
+
+/* Refused: there is no such group, or task; with the nearest. */
+void call_refuse_group(struct call *call, const char *name);
+void call_refuse_task(struct call *call, const char *id);

@@ -1,0 +1,61 @@
+#include "control/runs/service.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+int
+service_init(struct service *service, size_t devices)
+{
+	outbox_init(&service->outbox);
+	retired_init(&service->retired);
+	service->unknowns = calloc(1, sizeof *service->unknowns);
+	service->turned_away = calloc(1, sizeof *service->turned_away);
+	service->maker = run_maker_new();
+	if (service->unknowns && service->turned_away && service->maker &&
+	    plans_init(&service->plans) == 0 && reports_init(&service->reports) == 0 &&
+	    inventory_init(&service->inventory, devices) == 0)
+		return 0;
+	service_fini(service);
+	return -ENOMEM;
+}
+
+static void
+forget_devices(struct service *service)
+{
+	struct device *device;
+
+	for (uint32_t id = 0; (device = inventory_next(&service->inventory, &id)); id++) {
+		if (device->live) {
+			plan_release(&service->plans, device->live->plan);
+			live_remove(&service->live, device->live);
+		}
+		/* Relaxed: no worker is left. */
+		plan_free_batch(&service->plans,
+				(struct batch *)(uintptr_t)atomic_load_explicit(
+					&device->entry->batch, memory_order_relaxed));
+		plan_release(&service->plans, device->plan);
+		device->live = NULL;
+	}
+}
+
+void
+service_fini(struct service *service)
+{
+	forget_devices(service);
+	retired_fini(&service->retired, &service->plans);
+	if (service->generation)
+		generation_release(service->generation);
+	service->generation = NULL;
+	inventory_fini(&service->inventory);
+	plans_fini(&service->plans);
+	reports_fini(&service->reports);
+	run_maker_free(service->maker);
+	free(service->unknowns);
+	free(service->turned_away);
+	free(service->unsaved.ids);
+	service->unsaved = (struct unsaved_devices){ 0 };
+	service->maker = NULL;
+	service->unknowns = NULL;
+	service->turned_away = NULL;
+}

@@ -1,0 +1,57 @@
+/*
+ * service.h - what serves devices, as one struct: the policy that runs, the inventory, what is ready
+ * for each device, the sessions that are live, and the reports.
+ *
+ * It is what the functions of this folder get. How the process lives (loop, socket, signals) is the
+ * daemon's affair: of that, the service knows the pump alone. Owner: the daemon. Control thread.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "control/config/config.h"
+#include "control/inventory/inventory.h"
+#include "control/policy/policy_health.h"
+#include "control/pump.h"
+#include "control/runs/device_run.h"
+#include "control/runs/generation.h"
+#include "control/runs/inventory_effects.h"
+#include "control/runs/live.h"
+#include "control/runs/outbox.h"
+#include "control/runs/plan.h"
+#include "control/runs/rejected_devices.h"
+#include "control/runs/reports.h"
+#include "control/runs/retired.h"
+#include "control/runs/traced.h"
+#include "control/runs/unknown_devices.h"
+#include "control/store/store.h"
+#include "dataplane/dataplane.h"
+
+struct service {
+	struct config *config; /* the settings that run */
+	struct dataplane *dp;  /* NULL: nobody is served yet, or any more */
+	struct generation *generation;
+	uint32_t last_number; /* of a generation, refused ones not counted */
+	struct policy_health policy_health;
+	struct store *store; /* NULL: nothing is kept */
+	struct inventory inventory;
+	struct plans plans;
+	struct run_maker *maker;
+	struct live_sessions live;
+	struct reports reports;
+	struct unknowns *unknowns;
+	struct turned_away_list *turned_away;
+	struct retired_batches retired;
+	struct traced_devices traced;
+	struct unsaved_devices unsaved;
+	struct outbox_queue outbox;
+	struct pump pump;
+};
+
+/*
+ * The parts that need no file and no dataplane; `devices` is how many to expect. What stands in
+ * `config`, `dp`, `store` and `pump` stays. 0 or -ENOMEM.
+ */
+int service_init(struct service *service, size_t devices);
+/* The dataplane is gone, and the store closed. */
+void service_fini(struct service *service);

@@ -1,0 +1,35 @@
+/*
+ * traced.h - the devices whose dialogue is followed (trace.h), and until when.
+ *
+ * A trace that nobody has looked at for ten minutes ends by itself. Owner: the service. Control
+ * thread. Allocates when a trace begins.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "control/runs/trace.h"
+#include "dataplane/dataplane.h"
+
+/* A device whose dialogue is followed. */
+struct traced {
+	uint32_t device;
+	struct trace *trace; /* NULL: the place is free */
+	uint64_t asked_ms;   /* when somebody last looked */
+};
+
+struct traced_devices {
+	struct traces *traces; /* NULL: nobody was traced yet */
+	struct traced items[TRACED_MAX];
+};
+
+/* NULL: the device is not traced. */
+struct traced *traced_find(struct traced_devices *devices, uint32_t device);
+/* Of a device that is not traced. NULL and *error: -ENOSPC, -EAGAIN, -ENOMEM (traces_start()). */
+struct traced *traced_start(struct traced_devices *devices, struct dataplane *dp, uint32_t device,
+			    int *error);
+void traced_end(struct traced_devices *devices, struct traced *traced);
+/* From the loop: takes what workers recorded, ends traces that nobody looks at any more. */
+void traced_poll(struct traced_devices *devices, uint64_t now_ms);
+/* Ends all of them, while the dataplane is still there. */
+void traced_fini(struct traced_devices *devices);
