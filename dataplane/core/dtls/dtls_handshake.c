@@ -5,88 +5,24 @@
 #include "dataplane/core/dtls/dtls_flight.h"
 #include "dataplane/core/dtls/dtls_step.h"
 
-/* ---- ends ---- */
+/* ---- the machine ---- */
 
-void
-step_set_state(struct dtls_handshake *hs, enum dtls_state state)
-{
-	hs->state = (uint8_t)state;
-}
-
-enum dtls_progress
-step_fail(struct step *step, enum dtls_alert alert, enum counter why)
-{
-	struct dtls_handshake *hs = step->hs;
-
-	if (alert != DTLS_NO_ALERT) {
-		dtls_flight_alert(hs->sequence++, alert, step->turn->out);
-		count(step->server->counters, COUNTER_dtls_alert_sent);
-	}
-	count(step->server->counters, why);
-	step_set_state(hs, DTLS_ENDED);
-	return DTLS_FAILED;
-}
-
-enum dtls_progress
-step_ignore(struct step *step, enum counter why)
-{
-	count(step->server->counters, why);
-	return DTLS_WAITING;
-}
-
-enum dtls_progress
-step_outdated(struct step *step)
-{
-	return step_ignore(step, COUNTER_dtls_message_outdated);
-}
-
-enum dtls_progress
-step_ahead(struct step *step)
-{
-	return step_ignore(step, COUNTER_dtls_message_ahead);
-}
-
-enum dtls_progress
-step_unexpected(struct step *step)
-{
-	return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
-}
-
-enum dtls_progress
-step_judge_alert(struct step *step, const uint8_t *body, size_t len)
-{
-	if (len != DTLS_ALERT_BODY)
-		return step_ignore(step, COUNTER_dtls_message_malformed);
-	count(step->server->counters, COUNTER_dtls_alert_received);
-	if (body[0] != DTLS_FATAL && body[1] != DTLS_CLOSE_NOTIFY)
-		return DTLS_WAITING;
-	return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_alert);
-}
+/* What can happen to a handshake. */
+enum dtls_event {
+	EVENT_HELLO,              /* a ClientHello or a fragment of one */
+	EVENT_KEY_EXCHANGE,       /* ClientKeyExchange, in its turn */
+	EVENT_MESSAGE,            /* any other handshake message in plaintext, in its turn */
+	EVENT_CHANGE_CIPHER_SPEC, /* of epoch 0 */
+	EVENT_ALERT,              /* of epoch 0 */
+	EVENT_PROTECTED,          /* a record of epoch 1 */
+	EVENTS,
+};
 
 static enum dtls_progress
 take_alert(struct step *step)
 {
 	return step_judge_alert(step, step->record->fragment, step->record->length);
 }
-
-void
-step_hash_message(struct step *step, const uint8_t *body)
-{
-	const struct crypto_ops *ops = step->server->ops;
-	const struct dtls_message *message = step->message;
-	uint8_t header[DTLS_HANDSHAKE_HEADER];
-
-	if (dtls_message_is_whole(message)) {
-		crypto_sha256_update(ops, &step->hs->run.transcript, message->header,
-				     DTLS_HANDSHAKE_HEADER + message->length);
-		return;
-	}
-	dtls_message_header(header, message->type, message->length, message->sequence);
-	crypto_sha256_update(ops, &step->hs->run.transcript, header, sizeof header);
-	crypto_sha256_update(ops, &step->hs->run.transcript, body, message->length);
-}
-
-/* ---- the machine ---- */
 
 typedef enum dtls_progress action(struct step *step);
 
@@ -129,7 +65,8 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 	},
 };
 
-enum dtls_progress
+/* Runs the action of this event in the present state. */
+static enum dtls_progress
 step_run(struct step *step, enum dtls_event event)
 {
 	if (step->hs->state >= DTLS_STATES)
@@ -212,19 +149,6 @@ dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server,
 	writer_u8(&cid, server->worker);
 	writer_u24(&cid, slot);
 	count(server->counters, COUNTER_dtls_started);
-}
-
-bool
-dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_record *record)
-{
-	struct reader reader = reader_init(record->fragment, record->length);
-	struct dtls_message message;
-	struct dtls_hello hello;
-
-	return dtls_message_next(&reader, &message) && message.offset == 0 &&
-	       dtls_hello_parse_head(message.fragment, message.fragment_length, &hello) &&
-	       message.sequence == hs->hello_message &&
-	       memcmp(hello.random, hs->client_random, DTLS_RANDOM) == 0;
 }
 
 enum dtls_progress

@@ -1,24 +1,13 @@
 /*
- * dtls_step.h - the actions of the handshake's state machine, shared by dtls_handshake.c, which has
- * the table, and the two files that act: dtls_step_hello.c up to ServerHelloDone,
- * dtls_step_finish.c from ClientKeyExchange on.
+ * dtls_step.h - the actions of the handshake's state machine. dtls_handshake.c has the table and
+ * calls the two files that act: dtls_step_hello.c up to ServerHelloDone, dtls_step_finish.c from
+ * ClientKeyExchange on. dtls_step.c is what those share.
  *
  * An action gets one event and returns how the handshake goes on. Neither allocates nor blocks.
  */
 #pragma once
 
 #include "dataplane/core/dtls/dtls_handshake.h"
-
-/* What can happen to a handshake. */
-enum dtls_event {
-	EVENT_HELLO,              /* a ClientHello or a fragment of one */
-	EVENT_KEY_EXCHANGE,       /* ClientKeyExchange, in its turn */
-	EVENT_MESSAGE,            /* any other handshake message in plaintext, in its turn */
-	EVENT_CHANGE_CIPHER_SPEC, /* of epoch 0 */
-	EVENT_ALERT,              /* of epoch 0 */
-	EVENT_PROTECTED,          /* a record of epoch 1 */
-	EVENTS,
-};
 
 /* One event on its way to its action. */
 struct step {
@@ -29,10 +18,8 @@ struct step {
 	struct dtls_turn *turn;
 };
 
-/* ---- dtls_handshake.c ---- */
+/* ---- dtls_step.c ---- */
 
-/* Runs the action of this event in the present state. */
-enum dtls_progress step_run(struct step *step, enum dtls_event event);
 /* The one writer of the state. */
 void step_set_state(struct dtls_handshake *hs, enum dtls_state state);
 /* Ends the handshake, with an alert unless DTLS_NO_ALERT. It is sent once: the peer's next try

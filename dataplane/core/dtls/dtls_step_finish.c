@@ -72,7 +72,7 @@ enter_finished(struct step *step)
 		return DTLS_WAITING;
 	again.record = &record;
 	again.message = NULL;
-	return step_run(&again, EVENT_PROTECTED);
+	return step_take_protected(&again);
 }
 
 static enum dtls_progress

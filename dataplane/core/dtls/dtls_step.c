@@ -1,0 +1,94 @@
+/*
+ * What the actions share: ends, and what a message does to the transcript.
+ */
+#include "dataplane/core/dtls/dtls_step.h"
+
+#include <string.h>
+
+#include "dataplane/core/dtls/dtls_flight.h"
+
+void
+step_set_state(struct dtls_handshake *hs, enum dtls_state state)
+{
+	hs->state = (uint8_t)state;
+}
+
+enum dtls_progress
+step_fail(struct step *step, enum dtls_alert alert, enum counter why)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	if (alert != DTLS_NO_ALERT) {
+		dtls_flight_alert(hs->sequence++, alert, step->turn->out);
+		count(step->server->counters, COUNTER_dtls_alert_sent);
+	}
+	count(step->server->counters, why);
+	step_set_state(hs, DTLS_ENDED);
+	return DTLS_FAILED;
+}
+
+enum dtls_progress
+step_ignore(struct step *step, enum counter why)
+{
+	count(step->server->counters, why);
+	return DTLS_WAITING;
+}
+
+enum dtls_progress
+step_outdated(struct step *step)
+{
+	return step_ignore(step, COUNTER_dtls_message_outdated);
+}
+
+enum dtls_progress
+step_ahead(struct step *step)
+{
+	return step_ignore(step, COUNTER_dtls_message_ahead);
+}
+
+enum dtls_progress
+step_unexpected(struct step *step)
+{
+	return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+}
+
+enum dtls_progress
+step_judge_alert(struct step *step, const uint8_t *body, size_t len)
+{
+	if (len != DTLS_ALERT_BODY)
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	count(step->server->counters, COUNTER_dtls_alert_received);
+	if (body[0] != DTLS_FATAL && body[1] != DTLS_CLOSE_NOTIFY)
+		return DTLS_WAITING;
+	return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_alert);
+}
+
+void
+step_hash_message(struct step *step, const uint8_t *body)
+{
+	const struct crypto_ops *ops = step->server->ops;
+	const struct dtls_message *message = step->message;
+	uint8_t header[DTLS_HANDSHAKE_HEADER];
+
+	if (dtls_message_is_whole(message)) {
+		crypto_sha256_update(ops, &step->hs->run.transcript, message->header,
+				     DTLS_HANDSHAKE_HEADER + message->length);
+		return;
+	}
+	dtls_message_header(header, message->type, message->length, message->sequence);
+	crypto_sha256_update(ops, &step->hs->run.transcript, header, sizeof header);
+	crypto_sha256_update(ops, &step->hs->run.transcript, body, message->length);
+}
+
+bool
+dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_record *record)
+{
+	struct reader reader = reader_init(record->fragment, record->length);
+	struct dtls_message message;
+	struct dtls_hello hello;
+
+	return dtls_message_next(&reader, &message) && message.offset == 0 &&
+	       dtls_hello_parse_head(message.fragment, message.fragment_length, &hello) &&
+	       message.sequence == hs->hello_message &&
+	       memcmp(hello.random, hs->client_random, DTLS_RANDOM) == 0;
+}
