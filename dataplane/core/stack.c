@@ -7,9 +7,11 @@
 #include "dataplane/core/bootstrap/intake.h"
 #include "dataplane/core/bootstrap/look_ahead.h"
 #include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/sessions.h"
+#include "dataplane/core/sessions/stack_state.h"
 #include "dataplane/core/sessions/trace.h"
-#include "dataplane/core/stack_state.h"
 
 enum {
 	LINE = 64,
@@ -177,7 +179,7 @@ hash_peers(struct stack *stack, struct burst *burst)
 static void
 prefetch_run(const struct stack *stack, const struct session *session)
 {
-	secured_prefetch(stack, session);
+	association_prefetch(stack, session);
 	__builtin_prefetch(&session->exchange);
 	__builtin_prefetch(&session->link);
 	if (session->batch)
@@ -257,10 +259,20 @@ stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigne
 	look_ahead(stack, in, burst.session, n);
 	open_records(stack, &burst);
 	take_messages(stack, &burst);
-	secured_seal(stack);
+	seal_all(stack);
 }
 
 /* ---- time and commands ---- */
+
+static void
+tick_session(struct stack *stack, struct session *session)
+{
+	/* Without a run only an association waits there. */
+	if (session->state == BOOTSTRAP_IDLE && !session->untold)
+		secured_idle(stack, session);
+	else
+		dialogue_timer(stack, session);
+}
 
 void
 stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
@@ -274,9 +286,9 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 	events_retry(stack);
 	/* A timer sends one datagram at most. */
 	while (out->used < out->size && timer_wheel_pop(&stack->wheel, now_us, &slot))
-		dialogue_timer(stack, session_at(stack, slot));
+		tick_session(stack, session_at(stack, slot));
 	secured_tick(stack);
-	secured_seal(stack);
+	seal_all(stack);
 }
 
 void
@@ -298,7 +310,7 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 		trace_set(stack, command->device, command->on);
 		break;
 	}
-	secured_seal(stack);
+	seal_all(stack);
 }
 
 void
@@ -307,7 +319,7 @@ stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *it
 {
 	stack_begin(stack, now_us, out);
 	secured_lane(stack, item);
-	secured_seal(stack);
+	seal_all(stack);
 }
 
 /* ---- being watched ---- */

@@ -2,7 +2,8 @@
  * move and end. */
 #include <criterion/criterion.h>
 
-#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
 #include "tests/support/dtls_client.h"
 #include "tests/unit/stack_world.h"
 

@@ -1,7 +1,7 @@
 /* The stack's end of the slow lane: what goes there, what comes back, what comes too late, and that nothing stays behind. */
 #include <criterion/criterion.h>
 
-#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/sessions/association.h"
 #include "tests/support/dtls_client.h"
 #include "tests/unit/stack_world.h"
 
@@ -187,7 +187,7 @@ Test(secured_lane, keys_make_an_association_whose_records_open)
 	item = established();
 	come_back(&item);
 	session = session_at(world->stack, item.slot);
-	dtls = secured_association(world->stack, session);
+	dtls = association_of(world->stack, session);
 	cr_assert_not_null(dtls);
 	cr_assert_not_null(dtls->cbc);
 	cr_assert_eq(free_keys(), world->stack->secured->n_cbc - 1);
@@ -238,7 +238,7 @@ Test(secured_lane, a_device_that_began_anew_has_a_new_attempt_and_late_keys_are_
 	cr_assert_eq(offered[2]->kind, SLOW_LANE_DATAGRAM);
 	cr_assert_neq(offered[2]->serial, late.serial);
 	come_back(&late);
-	cr_assert_null(secured_association(world->stack, session_at(world->stack, late.slot)));
+	cr_assert_null(association_of(world->stack, session_at(world->stack, late.slot)));
 	cr_assert_eq(free_keys(), world->stack->secured->n_cbc);
 	assert_nothing_stays();
 }

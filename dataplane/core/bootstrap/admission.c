@@ -4,8 +4,8 @@
 
 #include "dataplane/core/bootstrap/bootstrap_request.h"
 #include "dataplane/core/bootstrap/dialogue.h"
-#include "dataplane/core/bootstrap/dialogue_actions.h"
-#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/sessions.h"
+#include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
@@ -68,7 +68,7 @@ session_for(struct stack *stack, const struct sender *from)
 	struct session *session = from->session;
 
 	if (!session)
-		return dialogue_open(stack, from);
+		return session_open(stack, from);
 	dialogue_supersede(stack, session);
 	if (session->untold)
 		events_retry(stack);
@@ -88,7 +88,7 @@ begin(struct stack *stack, struct sender *from, const struct dialogue_run *run, 
 		return COAP_EMPTY;
 	}
 	if (!from->session)
-		dialogue_close(stack, session);
+		session_close(stack, session);
 	return busy(stack);
 }
 
@@ -146,7 +146,7 @@ static const struct device_entry *
 admit_device(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
 	     uint8_t *code)
 {
-	const struct dtls_session *association = secured_association(stack, from->session);
+	const struct dtls_session *association = association_of(stack, from->session);
 	const struct device_entry *entry;
 
 	if (stack->draining) {
@@ -192,7 +192,7 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 static bool
 is_anonymous(struct stack *stack, const struct sender *from, const struct bootstrap_query *query)
 {
-	if (query->endpoint || secured_association(stack, from->session))
+	if (query->endpoint || association_of(stack, from->session))
 		return false;
 	count(&stack->counters, COUNTER_bs_refused_query);
 	return true;
@@ -244,7 +244,7 @@ bad_block(struct stack *stack)
 static bool
 is_fetch(const struct stack *stack, const struct sender *from, const struct pack_request *pack)
 {
-	const struct dtls_session *association = secured_association(stack, from->session);
+	const struct dtls_session *association = association_of(stack, from->session);
 
 	return from->session && dialogue_has_pack(from->session, pack) &&
 	       (!association || association->device == from->session->device);

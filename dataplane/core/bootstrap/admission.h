@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* A CON or NON request (COAP_IS_REQUEST); `bytes` is the whole message. */
 void admission_request(struct stack *stack, struct sender *from, const struct coap_msg *msg,

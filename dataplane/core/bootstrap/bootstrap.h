@@ -28,21 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/core/sessions/bootstrap_state.h"
 #include "tasks/batch.h"
-
-enum bootstrap_state {
-	BOOTSTRAP_IDLE,       /* no run */
-	BOOTSTRAP_WAIT_BATCH, /* the request is unanswered: the control side makes its batch */
-	BOOTSTRAP_WAIT_PACK,  /* the same, but a Bootstrap-Pack (OMA TS Core 6.1.7.2) */
-	BOOTSTRAP_STEP,       /* a step is sent, neither acknowledged nor answered */
-	BOOTSTRAP_STEP_ACKED, /* acknowledged by an empty ACK: a separate response is to come (RFC
-			       * 7252 5.2.2) */
-	BOOTSTRAP_WAIT_REST,  /* a step is answered: the control side makes what follows from that */
-	BOOTSTRAP_PACK,       /* the device fetches its pack, block by block */
-	BOOTSTRAP_DONE,       /* every step accepted, or the pack's last block sent */
-	BOOTSTRAP_FAILED,     /* ended otherwise; session.cause tells how */
-	BOOTSTRAP_STATES
-};
 
 enum bootstrap_input {
 	BOOTSTRAP_ON_REQUEST,        /* a new Bootstrap-Request whose batch is at hand */
@@ -114,20 +101,6 @@ struct bootstrap_transition {
 /* What an input does in a state. An illegal pair keeps the state. */
 struct bootstrap_transition bootstrap_transition(enum bootstrap_state state,
 						 enum bootstrap_input input);
-
-/* A run is in progress: it holds a batch or waits for one, and nothing may evict it. */
-static inline bool
-bootstrap_running(enum bootstrap_state state)
-{
-	return state > BOOTSTRAP_IDLE && state < BOOTSTRAP_DONE;
-}
-
-/* A request of ours is out, so that replies can match it. */
-static inline bool
-bootstrap_outstanding(enum bootstrap_state state)
-{
-	return state == BOOTSTRAP_STEP || state == BOOTSTRAP_STEP_ACKED;
-}
 
 /* Whether a step that expects `expect` (enum batch_expect) is accepted by a reply of this CoAP
  * code. */

@@ -8,9 +8,10 @@
 #include "dataplane/core/bootstrap/dialogue_actions.h"
 #include "dataplane/core/bootstrap/dialogue_judge.h"
 #include "dataplane/core/coap/coap_exchange.h"
-#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/sessions.h"
 
 static_assert(QUERY_ACCOUNTS_MAX <= sizeof((struct session_event *)0)->name,
 	      "an event takes the accounts of a Bootstrap-Pack-Request");
@@ -54,7 +55,7 @@ dialogue_closed(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_CLOSE);
-	dialogue_drop_batch(session); /* what was served over it is for nobody else */
+	session_drop_batch(session); /* what was served over it is for nobody else */
 }
 
 static bool
@@ -114,7 +115,7 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 {
 	if (!announce(stack, session, run))
 		return false;
-	dialogue_drop_batch(session);
+	session_drop_batch(session);
 	session_table_pin(stack->table, &session->node);
 	session->serial = ++stack->serial;
 	session->device = run->device;
@@ -132,7 +133,7 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	if (run->batch)
 		batch_hold(run->batch);
 	exchange_restart(&session->exchange);
-	secured_limit_blocks(stack, session);
+	association_limit_blocks(stack, session);
 	if (run->pack)
 		remember_pack(session, run->pack);
 	remember_request(&session->request, run);
@@ -151,7 +152,7 @@ static uint8_t
 pack_size_max(const struct stack *stack, struct session *session)
 {
 	block_init(&session->exchange.block);
-	secured_limit_blocks(stack, session);
+	association_limit_blocks(stack, session);
 	return session->exchange.block.answer_szx;
 }
 
@@ -269,11 +270,7 @@ void
 dialogue_timer(struct stack *stack, struct session *session)
 {
 	if (session->untold && !bootstrap_running(session->state)) {
-		dialogue_arm(stack, session, stack->limits->ack_timeout_us);
-		return;
-	}
-	if (session->state == BOOTSTRAP_IDLE) { /* only an association waits there */
-		secured_idle(stack, session);
+		session_arm(stack, session, stack->limits->ack_timeout_us);
 		return;
 	}
 	session_transition(stack, session,
@@ -433,5 +430,5 @@ dialogue_abandon(struct stack *stack, struct session *session)
 {
 	if (bootstrap_running(session->state))
 		session_transition(stack, session, BOOTSTRAP_ON_CANCEL);
-	dialogue_drop_batch(session);
+	session_drop_batch(session);
 }

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "dataplane/core/bootstrap/bootstrap_pack.h"
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* What a run begins with. */
 struct dialogue_run {
@@ -59,7 +59,7 @@ void dialogue_repeat_answer(struct stack *stack, const struct sender *from,
 void dialogue_reply(struct stack *stack, const struct sender *from, enum coap_parsed parsed,
 		    const struct coap_msg *msg);
 
-/* The session's timer fired. */
+/* The timer of a session fired that has a run, had one, or has an event pending. */
 void dialogue_timer(struct stack *stack, struct session *session);
 
 /* Commands of the control side. The batch's hold passes to the session, or is released. */

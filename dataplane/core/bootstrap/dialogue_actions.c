@@ -4,9 +4,9 @@
 
 #include "dataplane/core/bootstrap/bootstrap_pack.h"
 #include "dataplane/core/coap/coap_exchange.h"
-#include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/sessions.h"
 
 static struct sender
 way_back(struct session *session)
@@ -14,12 +14,6 @@ way_back(struct session *session)
 	return (struct sender){ .peer = &session->node.peer,
 				.link = &session->link,
 				.session = session };
-}
-
-void
-dialogue_arm(struct stack *stack, struct session *session, uint64_t wait_us)
-{
-	timer_wheel_arm(&stack->wheel, session_slot(stack, session), stack->now_us + wait_us);
 }
 
 static struct coap_header
@@ -66,7 +60,7 @@ write_step(struct stack *stack, struct session *session)
 
 	exchange_write(&session->exchange, session_step(session), &outgoing.writer);
 	outgoing_end(stack, &outgoing);
-	dialogue_arm(stack, session, session->exchange.timeout_us);
+	session_arm(stack, session, session->exchange.timeout_us);
 }
 
 static void
@@ -108,7 +102,7 @@ await_peer(struct stack *stack, struct session *session)
 	uint64_t wait = (uint64_t)limits->ack_timeout_us * ((UINT64_C(2) << doublings) - 1);
 
 	session->exchange.retransmits_left = 0;
-	dialogue_arm(stack, session, wait / 100 * limits->ack_random_percent);
+	session_arm(stack, session, wait / 100 * limits->ack_random_percent);
 }
 
 /* For the next block of its pack a device has as long: it retransmits its request meanwhile. */
@@ -125,18 +119,6 @@ send_block(struct stack *stack, struct session *session)
 {
 	count(&stack->counters, COUNTER_bs_blocks);
 	send_step(stack, session);
-}
-
-/* A copy of a request for a pack that is gone is a new request: there is nothing to repeat. */
-void
-dialogue_drop_batch(struct session *session)
-{
-	if (!session->batch)
-		return;
-	if (session->batch->pack)
-		session->request = (struct exchange_request){ 0 };
-	batch_release(session->batch);
-	session->batch = NULL;
 }
 
 void
@@ -187,15 +169,15 @@ end_run(struct stack *stack, struct session *session, const struct ending *endin
 {
 	count(&stack->counters, ending->counter);
 	if (!keeps_pack(session, ending->cause))
-		dialogue_drop_batch(session);
+		session_drop_batch(session);
 	dialogue_drop_answer(stack, session);
 	session->cause = ending->cause;
 	session->ended_us = stack->now_us;
 	session->exchange.retransmits_left = 0;
-	dialogue_arm(stack, session, stack->limits->linger_us);
+	session_arm(stack, session, stack->limits->linger_us);
 	events_tell_outcome(stack, session);
 	if (!session->untold)
-		dialogue_settled(stack, session);
+		session_settled(stack, session);
 }
 
 static void
@@ -225,7 +207,7 @@ await_batch(struct stack *stack, struct session *session, enum counter counter)
 {
 	count(&stack->counters, counter);
 	session->exchange.retransmits_left = 0;
-	dialogue_arm(stack, session, stack->limits->batch_wait_us);
+	session_arm(stack, session, stack->limits->batch_wait_us);
 }
 
 static void
@@ -247,7 +229,7 @@ serve_again(struct stack *stack, struct session *session)
 {
 	count(&stack->counters, COUNTER_bs_pack_again);
 	dialogue_serve(stack, session);
-	dialogue_arm(stack, session, stack->limits->linger_us);
+	session_arm(stack, session, stack->limits->linger_us);
 }
 
 static void
@@ -256,61 +238,6 @@ begin_steps(struct stack *stack, struct session *session)
 	count(&stack->counters, COUNTER_bs_started);
 	answer(stack, session, COAP_CHANGED);
 	send_step(stack, session);
-}
-
-/* ---- begin and end of a session ---- */
-
-void
-dialogue_settled(struct stack *stack, struct session *session)
-{
-	if (!bootstrap_running(session->state))
-		session_table_unpin(stack->table, &session->node);
-}
-
-void
-dialogue_close(struct stack *stack, struct session *session)
-{
-	secured_forget(stack, session);
-	dialogue_drop_batch(session);
-	timer_wheel_cancel(&stack->wheel, session_slot(stack, session));
-	session_table_close(stack->table, &session->node);
-	stack->membership++;
-	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
-			      memory_order_relaxed);
-	count(&stack->counters, COUNTER_sessions_closed);
-}
-
-/* The pool is full: the session that finished longest ago goes, if there is one. */
-static bool
-make_room(struct stack *stack)
-{
-	struct session_node *oldest = session_table_oldest_unpinned(stack->table);
-
-	if (!oldest)
-		return false;
-	dialogue_close(stack, (struct session *)oldest);
-	count(&stack->counters, COUNTER_sessions_evicted);
-	return true;
-}
-
-struct session *
-dialogue_open(struct stack *stack, const struct sender *from)
-{
-	struct session *session;
-	uint8_t mid[2];
-
-	if (session_table_full(stack->table) && !make_room(stack)) {
-		count(&stack->counters, COUNTER_sessions_full);
-		return NULL;
-	}
-	session = (struct session *)session_table_open(stack->table, from->hash, from->peer);
-	rng_fill(&stack->config.rng, mid, sizeof mid);
-	exchange_open(&session->exchange, (uint16_t)(mid[0] << 8 | mid[1]));
-	stack->membership++;
-	atomic_store_explicit(&stack->gauge_sessions, session_table_count(stack->table),
-			      memory_order_relaxed);
-	count(&stack->counters, COUNTER_sessions_opened);
-	return session;
 }
 
 /* ---- all of them ---- */
@@ -373,7 +300,7 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 		end_run(stack, session, &endings[action]);
 		return;
 	case BOOTSTRAP_DO_CLOSE:
-		dialogue_close(stack, session);
+		session_close(stack, session);
 		return;
 	}
 }

@@ -112,14 +112,16 @@ dialogue_judge(struct stack *stack, struct session *session, const struct coap_m
 {
 	const struct batch_step *step = session_step(session);
 	uint8_t code = msg->header.code;
+	bool accepted;
 
 	session->code = code;
 	if (answer_matters(session))
 		return judge_answer(stack, session, msg, seen);
+	accepted = bootstrap_accepts(step->expect, code);
 	/* Nearly all replies: nothing of blocks is in them. */
-	if (!block1_needed(&session->exchange.block, step) && bootstrap_accepts(step->expect, code))
+	if (accepted && !block1_needed(&session->exchange.block, step))
 		return accept(stack, session, code);
-	switch (block1_reply(&session->exchange.block, step, code, seen)) {
+	switch (block1_reply(&session->exchange.block, step, code, accepted, seen)) {
 	case BLOCK1_AGAIN:
 		return BOOTSTRAP_ON_BLOCK;
 	case BLOCK1_REFUSED:
@@ -127,7 +129,5 @@ dialogue_judge(struct stack *stack, struct session *session, const struct coap_m
 	case BLOCK1_FINAL:
 		break;
 	}
-	if (bootstrap_accepts(step->expect, code))
-		return accept(stack, session, code);
-	return refuse(stack, session, code);
+	return accepted ? accept(stack, session, code) : refuse(stack, session, code);
 }

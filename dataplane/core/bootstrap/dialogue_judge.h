@@ -9,7 +9,7 @@
 #pragma once
 
 #include "dataplane/core/bootstrap/bootstrap.h"
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* The input that this reply is. session->code is the reply's where it matters to somebody, and
  * session->cause is set with BOOTSTRAP_ON_UNUSABLE. */

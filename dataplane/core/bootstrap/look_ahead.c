@@ -7,7 +7,7 @@
 #include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_defs.h"
-#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
 
 enum {
 	LINE = 64,
@@ -91,7 +91,7 @@ static bool
 wish_secured(const struct stack *stack, const struct dgram_in *in, const struct session *session,
 	     struct wish *wish)
 {
-	const struct dtls_session *dtls = secured_association(stack, session);
+	const struct dtls_session *dtls = association_of(stack, session);
 
 	if (!session)
 		return false;

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* `sessions[i]` is that of the peer of in[i], or NULL; n is STACK_BURST at most. */
 void look_ahead(const struct stack *stack, const struct dgram_in *in,

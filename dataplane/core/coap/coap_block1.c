@@ -1,7 +1,5 @@
 #include "dataplane/core/coap/coap_block1.h"
 
-#include "dataplane/core/bootstrap/bootstrap.h"
-
 enum { SZX_SMALL_DEVICE = 4 };
 
 struct coap_block
@@ -108,7 +106,7 @@ advance(struct block_place *block, const struct coap_options_seen *seen)
 }
 
 enum block1_verdict
-block1_reply(struct block_place *block, const struct batch_step *step, uint8_t code,
+block1_reply(struct block_place *block, const struct batch_step *step, uint8_t code, bool accepted,
 	     const struct coap_options_seen *seen)
 {
 	bool more = block1_needed(block, step) && block1_due(block, step).more;
@@ -122,7 +120,7 @@ block1_reply(struct block_place *block, const struct batch_step *step, uint8_t c
 	/* A device that acts on each block by itself answers its final code with the option (RFC
 	 * 7959 2.3). */
 	if (code == COAP_CONTINUE ||
-	    (bootstrap_accepts(step->expect, code) && (seen->has & COAP_HAS_BLOCK1)))
+	    (accepted && (seen->has & COAP_HAS_BLOCK1)))
 		return advance(block, seen);
 	return coap_code_class(code) == COAP_CLASS_SUCCESS ? BLOCK1_REFUSED : BLOCK1_FINAL;
 }

@@ -35,6 +35,7 @@ struct coap_block block1_due(const struct block_place *block, const struct batch
 /* Payload bytes of the block that is due; the whole payload where none are needed. */
 uint32_t block1_len(const struct block_place *block, const struct batch_step *step);
 
-/* Takes the reply to the block (or whole step) that is out, and moves on. */
+/* Takes the reply to the block (or whole step) that is out, and moves on. `accepted`: its code is
+ * one that the step accepts in the end. */
 enum block1_verdict block1_reply(struct block_place *block, const struct batch_step *step,
-				 uint8_t code, const struct coap_options_seen *seen);
+				 uint8_t code, bool accepted, const struct coap_options_seen *seen);

@@ -4,8 +4,8 @@
 
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
-#include "dataplane/core/bootstrap/dialogue_actions.h"
-#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/secured/secured_internal.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
 
@@ -22,7 +22,6 @@ enum {
 	HELLOS_PER_S = 1000 * 1000,
 	STARTS_PER_S = 50 * 1000,
 	STARTS_PER_PREFIX_PER_S = 10 * 1000,
-	BLOCK_OVERHEAD = 128, /* what a step's header and options take of a record, generously */
 };
 
 /* ---- life ---- */
@@ -158,8 +157,8 @@ secured_init(struct stack *stack, void *memory)
 	secured->cbc = (struct secured_cbc *)((uint8_t *)secured->handshakes +
 					      lines(secured->n_handshakes *
 						    sizeof(struct secured_handshake)));
-	lane_init(secured);
-	handshakes_init(stack);
+	cbc_pool_init(secured);
+	handshake_pool_init(stack);
 	init_limits(stack);
 	secured->server = (struct dtls_server){
 		.ops = stack->config.crypto ? stack->config.crypto : crypto_select(),
@@ -201,62 +200,14 @@ secured_begin(struct stack *stack)
 	secured->prefixes.rate = rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S);
 }
 
-void
-secured_prefetch(const struct stack *stack, const struct session *session)
-{
-	const struct association *association;
-
-	if (!stack->secured)
-		return;
-	association = association_at(stack, session);
-	__builtin_prefetch(association);
-	__builtin_prefetch((const uint8_t *)association + LINE);
-	__builtin_prefetch((const uint8_t *)association + 2 * LINE);
-}
-
 /* ---- associations ---- */
-
-struct dtls_session *
-secured_association(const struct stack *stack, const struct session *session)
-{
-	struct association *association;
-
-	if (!stack->secured || !session)
-		return NULL;
-	association = association_at(stack, session);
-	return association->established ? &association->dtls : NULL;
-}
-
-void
-secured_limit_blocks(const struct stack *stack, struct session *session)
-{
-	const struct dtls_session *dtls = secured_association(stack, session);
-	struct block_place *place = &session->exchange.block;
-	uint8_t *szx = &place->szx;
-
-	if (!dtls)
-		return;
-	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))
-		(*szx)--;
-	place->answer_szx = *szx; /* the device's records are as small (RFC 6066 4) */
-}
 
 void
 secured_wait_idle(struct stack *stack, struct session *session)
 {
 	uint32_t idle_us = stack->limits->idle_us;
 
-	dialogue_arm(stack, session, idle_us ? idle_us : IDLE_US);
-}
-
-static void
-disassociate(struct stack *stack, struct association *association)
-{
-	/* What was said before goes out under the keys it was meant for. */
-	secured_seal(stack);
-	lane_release_keys(stack->secured, &association->dtls);
-	crypto_wipe(&association->dtls, sizeof association->dtls);
-	association->established = false;
+	session_arm(stack, session, idle_us ? idle_us : IDLE_US);
 }
 
 /* A run belongs to its association, and a copy of a request to the one it came over (RFC 7252
@@ -270,7 +221,7 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	if (association->established) {
 		count(&stack->counters, COUNTER_dtls_replaced);
 		dialogue_closed(stack, session);
-		disassociate(stack, association);
+		association_end(stack, association);
 	}
 	association->dtls = *fresh;
 	association->established = true;
@@ -278,20 +229,6 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	session->link = *link;
 	session->request = (struct exchange_request){ 0 };
 	secured_wait_idle(stack, session);
-}
-
-void
-secured_forget(struct stack *stack, struct session *session)
-{
-	struct association *association;
-
-	if (!stack->secured)
-		return;
-	association = association_at(stack, session);
-	handshakes_release(stack, association);
-	lane_leave(stack, session);
-	if (association->established)
-		disassociate(stack, association);
 }
 
 /* The association is over; its session is too, unless something waits to be told. */
@@ -302,9 +239,22 @@ secured_end_association(struct stack *stack, struct session *session)
 
 	trace_milestone(stack, session, association->dtls.device, TRACE_ASSOCIATION_ENDED);
 	dialogue_closed(stack, session);
-	disassociate(stack, association);
+	association_end(stack, association);
 	if (!association->handshake && !association->lane && !session->untold)
-		dialogue_close(stack, session);
+		session_close(stack, session);
+}
+
+/* A session without association and without a past is there for its handshake alone. */
+void
+secured_abandon(struct stack *stack, struct session *session)
+{
+	if (session->untold || bootstrap_running(session->state) ||
+	    association_at(stack, session)->lane)
+		return;
+	if (session->state != BOOTSTRAP_IDLE)
+		session_table_unpin(stack->table, &session->node);
+	else if (!association_at(stack, session)->established)
+		session_close(stack, session);
 }
 
 void
@@ -315,63 +265,5 @@ secured_idle(struct stack *stack, struct session *session)
 		return;
 	}
 	count(&stack->counters, COUNTER_dtls_idle);
-	dialogue_close(stack, session);
-}
-
-/* ---- datagrams out ---- */
-
-void
-secured_seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
-		   uint16_t content_len)
-{
-	struct secured *secured = stack->secured;
-	struct dtls_sealing *sealing;
-
-	if (secured->n_sealings == DTLS_BURST)
-		secured_seal(stack);
-	secured->sealed[secured->n_sealings] = slot;
-	sealing = &secured->sealings[secured->n_sealings++];
-	sealing->session = association;
-	sealing->record = slot->data;
-	sealing->length = content_len;
-	sealing->type = DTLS_APPLICATION_DATA;
-}
-
-void
-secured_seal(struct stack *stack)
-{
-	struct secured *secured = stack->secured;
-
-	if (!secured || !secured->n_sealings)
-		return;
-	dtls_seal(secured->server.ops, secured->sealings, secured->n_sealings);
-	for (unsigned i = 0; i < secured->n_sealings; i++)
-		secured->sealed[i]->len = secured->sealings[i].length;
-	secured->n_sealings = 0;
-}
-
-struct flight
-flight_begin(struct stack *stack, const struct peer *peer, const struct link *link)
-{
-	struct outbox *out = stack->out;
-	struct flight flight = { .writer = writer_init(NULL, 0) };
-
-	if (!out || out->used == out->size)
-		return flight;
-	flight.slot = &out->slots[out->used];
-	flight.slot->peer = *peer;
-	flight.slot->link = *link;
-	flight.writer = writer_init(flight.slot->data, flight.slot->cap);
-	return flight;
-}
-
-void
-flight_end(struct stack *stack, struct flight *flight)
-{
-	size_t len = writer_finish(&flight->writer);
-
-	if (!len)
-		return;
-	flight->slot->len = (uint16_t)len;
-	stack->out->used++;
+	session_close(stack, session);
 }

@@ -15,7 +15,7 @@
  * the whole worker, and handshakes of the worker and of a prefix. Only addresses that were proven
  * are charged to their prefix. Peers with a session are charged nothing, so they go on.
  *
- * Owner: the stack; secured*.c share secured_state.h. One thread. Nothing allocated.
+ * Owner: the stack; its memory is secured_state.h's. One thread. Nothing allocated.
  */
 #pragma once
 
@@ -23,8 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dataplane/core/dtls/dtls_record.h"
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* Bytes of memory, aligned to 64, that a stack of this configuration needs for DTLS; 0: no listener
  * wants it. */
@@ -40,13 +39,10 @@ void secured_fini(struct stack *stack);
 
 /* Before a burst: secrets and limits that are due to change. */
 void secured_begin(struct stack *stack);
-void secured_prefetch(const struct stack *stack, const struct session *session);
 /* Takes all records of one datagram; protected ones may wait for secured_open(). */
 void secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash);
 /* Opens the records that wait, and processes what they hold. */
 void secured_open(struct stack *stack);
-/* Seals the datagrams that wait: before the outbox leaves the stack. */
-void secured_seal(struct stack *stack);
 
 /* One item of the slow lane, for a session of ours. */
 void secured_lane(struct stack *stack, const struct slow_lane_item *item);
@@ -57,13 +53,3 @@ void secured_tick(struct stack *stack);
 uint64_t secured_due_us(const struct stack *stack);
 /* The timer of a session that has an association, but no run. */
 void secured_idle(struct stack *stack, struct session *session);
-
-/* NULL: this session has none. */
-struct dtls_session *secured_association(const struct stack *stack, const struct session *session);
-/* The content of `slot` stands behind its record's prefix; it is sealed in place later. */
-void secured_seal_later(struct stack *stack, struct dtls_session *association,
-			struct dgram_out *slot, uint16_t content_len);
-/* For a new run: blocks no larger than the peer's records (RFC 6066 4). */
-void secured_limit_blocks(const struct stack *stack, struct session *session);
-/* The session is about to be closed: wipes its association and gives its handshake back. */
-void secured_forget(struct stack *stack, struct session *session);

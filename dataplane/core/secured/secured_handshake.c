@@ -1,66 +1,17 @@
 /*
  * The pool of handshakes, and who gets one.
  */
-#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/secured/secured_internal.h"
 
 #include <string.h>
 
 #include "dataplane/core/bootstrap/bootstrap.h"
-#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/dtls/dtls_flight.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
 
 enum { CID_SLOTS = 0xffffff }; /* of the connection id; sessions beyond share numbers, not ids */
-
-/* ---- the pool ---- */
-
-void
-handshakes_init(struct stack *stack)
-{
-	struct secured *secured = stack->secured;
-
-	for (uint32_t i = 0; i < secured->n_handshakes; i++)
-		secured->handshakes[i].slot = i + 1 < secured->n_handshakes ? i + 2 : 0;
-	secured->free_handshake = 1;
-	timer_wheel_init(&secured->wheel, &secured->handshakes[0].timer,
-			 sizeof secured->handshakes[0], stack->now_us);
-}
-
-static struct secured_handshake *
-handshake_of(const struct secured *secured, const struct association *association)
-{
-	return &secured->handshakes[association->handshake - 1];
-}
-
-static void
-take(struct stack *stack, struct session *session)
-{
-	struct secured *secured = stack->secured;
-	uint32_t index = secured->free_handshake - 1;
-	struct secured_handshake *handshake = &secured->handshakes[index];
-
-	secured->free_handshake = handshake->slot;
-	handshake->slot = session_slot(stack, session);
-	association_at(stack, session)->handshake = index + 1;
-	session_table_pin(stack->table, &session->node);
-}
-
-void
-handshakes_release(struct stack *stack, struct association *association)
-{
-	struct secured *secured = stack->secured;
-	struct secured_handshake *handshake;
-
-	if (!association->handshake)
-		return;
-	handshake = handshake_of(secured, association);
-	timer_wheel_cancel(&secured->wheel, association->handshake - 1);
-	crypto_wipe(&handshake->dtls, sizeof handshake->dtls);
-	handshake->slot = secured->free_handshake;
-	secured->free_handshake = association->handshake;
-	association->handshake = 0;
-}
 
 /* ---- beginning ---- */
 
@@ -109,7 +60,7 @@ session_for(struct stack *stack, struct arrival *arrival)
 	const struct sender from = { .peer = &arrival->in->peer,
 				     .link = &arrival->in->link,
 				     .hash = arrival->hash };
-	struct session *session = secured_session_of(stack, arrival);
+	struct session *session = session_of_arrival(stack, arrival);
 	struct association *association = session ? association_at(stack, session) : NULL;
 
 	if (association && association->handshake) {
@@ -121,25 +72,12 @@ session_for(struct stack *stack, struct arrival *arrival)
 	if (!may_start(stack, arrival, session))
 		return NULL;
 	if (!session)
-		session = dialogue_open(stack, &from);
+		session = session_open(stack, &from);
 	if (!session)
 		return NULL;
-	take(stack, session);
+	handshake_pool_take(stack, session);
 	begin(stack, session);
 	return session;
-}
-
-/* A session without association and without a past is there for its handshake alone. */
-void
-secured_abandon(struct stack *stack, struct session *session)
-{
-	if (session->untold || bootstrap_running(session->state) ||
-	    association_at(stack, session)->lane)
-		return;
-	if (session->state != BOOTSTRAP_IDLE)
-		session_table_unpin(stack->table, &session->node);
-	else if (!association_at(stack, session)->established)
-		dialogue_close(stack, session);
 }
 
 static void
@@ -165,7 +103,7 @@ settle(struct stack *stack, struct session *session, const struct arrival *arriv
 		return;
 	if (progress != DTLS_ESTABLISHED)
 		tell_failure(stack, session, progress);
-	handshakes_release(stack, association_at(stack, session));
+	handshake_pool_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
 		secured_associate(stack, session, &arrival->in->link, fresh);
 	else
@@ -186,7 +124,7 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 	progress = dtls_handshake_receive(
 		&secured->server, &handshake_of(secured, association_at(stack, session))->dtls,
 		&arrival->record, &turn);
-	if (progress == DTLS_SLOW_LANE && lane_takes(stack, &arrival->record))
+	if (progress == DTLS_SLOW_LANE && lane_accepts(stack, &arrival->record))
 		lane_hello(stack, session, arrival);
 	else if (progress == DTLS_SLOW_LANE) /* refused at once, rather than left to time out */
 		dtls_flight_alert(arrival->record.sequence, DTLS_HANDSHAKE_FAILURE, &flight.writer);
@@ -202,27 +140,30 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 static bool
 may_greet(struct stack *stack, const struct arrival *arrival)
 {
-	return secured_session_of(stack, arrival) ||
+	return session_of_arrival(stack, arrival) ||
 	       ratelimit_take(&stack->secured->hellos, stack->now_us) ||
 	       refuse(stack, COUNTER_dtls_hello_limited);
 }
 
-static enum dtls_greeting
-greet(struct stack *stack, const struct arrival *arrival)
+enum dtls_greeting
+handshakes_greet(struct stack *stack, const struct arrival *arrival)
 {
 	const struct dgram_in *in = arrival->in;
-	struct flight flight = flight_begin(stack, &in->peer, &in->link);
-	enum dtls_greeting greeting =
-		dtls_greet(&stack->secured->server, &in->peer, &arrival->record, &flight.writer);
+	struct flight flight;
+	enum dtls_greeting greeting;
 
+	if (!may_greet(stack, arrival))
+		return DTLS_GREETING_DROPPED;
+	flight = flight_begin(stack, &in->peer, &in->link);
+	greeting = dtls_greet(&stack->secured->server, &in->peer, &arrival->record, &flight.writer);
 	flight_end(stack, &flight);
 	return greeting;
 }
 
-static void
-take_fragment(struct stack *stack, struct arrival *arrival)
+void
+handshakes_on_fragment(struct stack *stack, struct arrival *arrival)
 {
-	struct session *session = secured_session_of(stack, arrival);
+	struct session *session = session_of_arrival(stack, arrival);
 
 	if (session && association_at(stack, session)->handshake)
 		handshakes_advance(stack, session, arrival);
@@ -230,37 +171,16 @@ take_fragment(struct stack *stack, struct arrival *arrival)
 		count(&stack->counters, COUNTER_dtls_hello_fragment);
 }
 
-static void
-take_verified(struct stack *stack, struct arrival *arrival)
+void
+handshakes_on_hello(struct stack *stack, struct arrival *arrival)
 {
-	struct session *session;
+	struct session *session = session_for(stack, arrival);
 
-	/* A session may be evicted or replaced from here on: what waits for it comes first. */
-	secured_open(stack);
-	session = session_for(stack, arrival);
 	if (!session)
 		return;
 	if (session->state == BOOTSTRAP_IDLE && !association_at(stack, session)->established)
 		session->link = arrival->in->link;
 	handshakes_advance(stack, session, arrival);
-}
-
-void
-handshakes_hello(struct stack *stack, struct arrival *arrival)
-{
-	if (!may_greet(stack, arrival))
-		return;
-	switch (greet(stack, arrival)) {
-	case DTLS_GREETING_DROPPED:
-	case DTLS_GREETING_ANSWERED:
-		return;
-	case DTLS_GREETING_FRAGMENT:
-		take_fragment(stack, arrival);
-		return;
-	case DTLS_GREETING_VERIFIED:
-		take_verified(stack, arrival);
-		return;
-	}
 }
 
 /* ---- time ---- */

@@ -4,11 +4,11 @@
  * A session waits in the lane with `lane` set, pinned, under the idle timer. Each attempt has a serial of its own, so that
  * what comes back late for an attempt that ended is known and ignored.
  */
-#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/secured/secured_internal.h"
 
 #include <string.h>
 
-#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 
 enum {
@@ -16,75 +16,7 @@ enum {
 	HELLO_RANDOM = DTLS_HANDSHAKE_HEADER + 2, /* behind the version */
 };
 
-/* ---- the pool of keys ----------------------------------------------------------------------------------------- */
-
-void
-lane_init(struct secured *secured)
-{
-	for (uint32_t i = 0; i < secured->n_cbc; i++)
-		secured->cbc[i].next_free = i + 1 < secured->n_cbc ? i + 2 : 0;
-	secured->free_cbc = secured->n_cbc ? 1 : 0;
-}
-
-static struct secured_cbc *
-take_cbc(struct secured *secured)
-{
-	struct secured_cbc *cbc;
-
-	if (!secured->free_cbc)
-		return NULL;
-	cbc = &secured->cbc[secured->free_cbc - 1];
-	secured->free_cbc = cbc->next_free;
-	return cbc;
-}
-
-void
-lane_release_keys(struct secured *secured, struct dtls_session *dtls)
-{
-	struct secured_cbc *cbc = (struct secured_cbc *)dtls->cbc;
-
-	if (!cbc)
-		return;
-	crypto_wipe(cbc, sizeof *cbc);
-	cbc->next_free = secured->free_cbc;
-	secured->free_cbc = (uint32_t)(cbc - secured->cbc) + 1;
-	dtls->cbc = NULL;
-}
-
 /* ---- to the lane ---------------------------------------------------------------------------------------------- */
-
-/* An item for this session's attempt, or NULL: the lane is full. */
-static struct slow_lane_item *
-item_for(struct stack *stack, const struct session *session, uint8_t kind)
-{
-	const struct stack_config *config = &stack->config;
-	struct slow_lane_item *item = config->lane_item(config->lane_ctx);
-
-	if (!item) {
-		count(&stack->counters, COUNTER_dtls_slow_lane_full);
-		return NULL;
-	}
-	item->kind = kind;
-	item->worker = config->worker;
-	item->slot = session_slot(stack, session);
-	item->serial = association_at(stack, session)->lane_serial;
-	item->len = 0;
-	return item;
-}
-
-void
-lane_leave(struct stack *stack, struct session *session)
-{
-	struct association *association = association_at(stack, session);
-	struct slow_lane_item *item;
-
-	if (!association->lane)
-		return;
-	item = item_for(stack, session, SLOW_LANE_END);
-	if (item)
-		stack->config.lane_offer(stack->config.lane_ctx, item);
-	association->lane = false;
-}
 
 void
 lane_record(struct stack *stack, struct session *session, const struct arrival *arrival)
@@ -96,7 +28,7 @@ lane_record(struct stack *stack, struct session *session, const struct arrival *
 	/* mbedTLS knows no connection ids; and a longer record than an item is no handshake's. */
 	if (record->cid_len || len > SLOW_LANE_DATAGRAM_MAX)
 		return;
-	item = item_for(stack, session, SLOW_LANE_DATAGRAM);
+	item = lane_item_for(stack, session, SLOW_LANE_DATAGRAM);
 	if (!item)
 		return;
 	memcpy(item->datagram, record->header, len);
@@ -105,7 +37,7 @@ lane_record(struct stack *stack, struct session *session, const struct arrival *
 }
 
 bool
-lane_takes(const struct stack *stack, const struct dtls_record *hello)
+lane_accepts(const struct stack *stack, const struct dtls_record *hello)
 {
 	struct reader reader = reader_init(hello->fragment, hello->length);
 	uint32_t length;
@@ -135,7 +67,7 @@ lane_hello(struct stack *stack, struct session *session, const struct arrival *a
 		association->lane_serial = ++stack->secured->lane_serial;
 	}
 	if (session->state == BOOTSTRAP_IDLE)
-		dialogue_arm(stack, session, LANE_WAIT_US);
+		session_arm(stack, session, LANE_WAIT_US);
 	lane_record(stack, session, arrival);
 }
 
@@ -167,7 +99,7 @@ static void
 establish(struct stack *stack, struct session *session, const struct slow_lane_item *item)
 {
 	struct secured *secured = stack->secured;
-	struct secured_cbc *cbc = take_cbc(secured);
+	struct secured_cbc *cbc = cbc_pool_take(secured);
 	struct dtls_session fresh;
 
 	association_at(stack, session)->lane = false;

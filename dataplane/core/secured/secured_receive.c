@@ -1,23 +1,16 @@
 /*
  * Records in: whose they are, opening them, and what they hold.
  */
-#include "dataplane/core/sessions/secured_state.h"
+#include "dataplane/core/secured/secured_internal.h"
 
 #include <string.h>
 
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
-#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/bootstrap/intake.h"
 
 /* ---- where a record came from ---- */
-
-struct session *
-secured_session_of(const struct stack *stack, const struct arrival *arrival)
-{
-	return (struct session *)session_table_find(stack->table, arrival->hash,
-						    &arrival->in->peer);
-}
 
 /* The session that gave out the record's connection id, or NULL. */
 static struct session *
@@ -26,7 +19,7 @@ session_of_cid(const struct stack *stack, const struct dtls_record *record)
 	const uint8_t *cid = record->header + 11;
 	uint32_t slot = (uint32_t)(cid[1] << 16 | cid[2] << 8 | cid[3]);
 	struct session *session = slot < stack->config.sessions ? session_at(stack, slot) : NULL;
-	const struct dtls_session *dtls = secured_association(stack, session);
+	const struct dtls_session *dtls = association_of(stack, session);
 
 	if (!dtls || !dtls->has_cid || memcmp(dtls->cid, cid, DTLS_CID) != 0)
 		return NULL;
@@ -37,12 +30,12 @@ session_of_cid(const struct stack *stack, const struct dtls_record *record)
 static bool
 make_way(struct stack *stack, const struct arrival *arrival)
 {
-	struct session *other = secured_session_of(stack, arrival);
+	struct session *other = session_of_arrival(stack, arrival);
 
 	dialogue_closed(stack, other);
 	if (other->untold)
 		return false;
-	dialogue_close(stack, other);
+	session_close(stack, other);
 	return true;
 }
 
@@ -141,7 +134,7 @@ take_outcome(struct stack *stack, const struct dtls_opening *opening,
 	count(&stack->counters, opening->outcome);
 	/* An earlier record of the burst may have ended the session. */
 	if (opening->outcome == COUNTER_dtls_rx_opened && session &&
-	    session->node.serial == pending->serial && secured_association(stack, session))
+	    session->node.serial == pending->serial && association_of(stack, session))
 		take_opened(stack, session, &arrival, opening);
 }
 
@@ -217,7 +210,7 @@ take_protected(struct stack *stack, struct arrival *arrival)
 	if (arrival->record.cid_len)
 		session = session_of_cid(stack, &arrival->record);
 	if (!session)
-		session = secured_session_of(stack, arrival);
+		session = session_of_arrival(stack, arrival);
 	if (!session) {
 		count(&stack->counters, COUNTER_dtls_rx_no_session);
 		return;
@@ -236,7 +229,25 @@ take_protected(struct stack *stack, struct arrival *arrival)
 static void
 take_plaintext(struct stack *stack, struct arrival *arrival)
 {
-	take_for_handshake(stack, secured_session_of(stack, arrival), arrival);
+	take_for_handshake(stack, session_of_arrival(stack, arrival), arrival);
+}
+
+static void
+take_hello(struct stack *stack, struct arrival *arrival)
+{
+	switch (handshakes_greet(stack, arrival)) {
+	case DTLS_GREETING_DROPPED:
+	case DTLS_GREETING_ANSWERED:
+		return;
+	case DTLS_GREETING_FRAGMENT:
+		handshakes_on_fragment(stack, arrival);
+		return;
+	case DTLS_GREETING_VERIFIED:
+		/* A session may be evicted or replaced: what waits for it comes first. */
+		secured_open(stack);
+		handshakes_on_hello(stack, arrival);
+		return;
+	}
 }
 
 static void
@@ -245,7 +256,7 @@ take_record(struct stack *stack, struct arrival *arrival)
 	if (arrival->record.epoch != 0)
 		take_protected(stack, arrival);
 	else if (dtls_is_hello(&arrival->record))
-		handshakes_hello(stack, arrival);
+		take_hello(stack, arrival);
 	else
 		take_plaintext(stack, arrival);
 }

@@ -1,7 +1,7 @@
 #include "dataplane/core/sessions/outgoing.h"
 
 #include "dataplane/core/coap/coap_exchange.h"
-#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/trace.h"
 
 /* The content's place in a record: behind its prefix, and no longer than the peer takes. */
@@ -34,7 +34,7 @@ outgoing_begin(struct stack *stack, const struct sender *to)
 	outgoing.slot = &out->slots[out->used];
 	outgoing.slot->peer = *to->peer;
 	outgoing.slot->link = *to->link;
-	outgoing.association = secured_association(stack, to->session);
+	outgoing.association = association_of(stack, to->session);
 	if (outgoing.association)
 		outgoing.writer = write_inside(outgoing.association, outgoing.slot);
 	else if (is_secured(stack, to->peer)) /* its association has ended: never in plaintext */
@@ -56,7 +56,7 @@ outgoing_end(struct stack *stack, struct outgoing *outgoing)
 	trace_sent(stack, outgoing, len);
 	outgoing->slot->len = (uint16_t)len;
 	if (outgoing->association)
-		secured_seal_later(stack, outgoing->association, outgoing->slot, (uint16_t)len);
+		seal_later(stack, outgoing->association, outgoing->slot, (uint16_t)len);
 	stack->out->used++;
 	count(&stack->counters, COUNTER_coap_tx);
 }
@@ -83,4 +83,32 @@ outgoing_reply(struct stack *stack, const struct sender *to, const struct coap_h
 	if (request->type != COAP_CON)
 		stack->non_mid++;
 	outgoing_end(stack, &outgoing);
+}
+
+/* ---- datagrams without CoAP ---- */
+
+struct flight
+flight_begin(struct stack *stack, const struct peer *peer, const struct link *link)
+{
+	struct outbox *out = stack->out;
+	struct flight flight = { .writer = writer_init(NULL, 0) };
+
+	if (!out || out->used == out->size)
+		return flight;
+	flight.slot = &out->slots[out->used];
+	flight.slot->peer = *peer;
+	flight.slot->link = *link;
+	flight.writer = writer_init(flight.slot->data, flight.slot->cap);
+	return flight;
+}
+
+void
+flight_end(struct stack *stack, struct flight *flight)
+{
+	size_t len = writer_finish(&flight->writer);
+
+	if (!len)
+		return;
+	flight->slot->len = (uint16_t)len;
+	stack->out->used++;
 }

@@ -1,12 +1,13 @@
 /*
- * secured_state.h - the inside of the stack's DTLS, shared by secured*.c alone.
+ * secured_state.h - the memory of the stack's DTLS: pools, and what waits within a burst.
  */
 #pragma once
 
 #include <assert.h>
 
+#include "dataplane/core/datagram.h"
+#include "dataplane/core/dtls/dtls_cbc.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
-#include "dataplane/core/secured/secured.h"
 #include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/tables/timer_wheel.h"
 
@@ -78,72 +79,3 @@ struct secured {
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
 };
-
-/* One record on its way, and the datagram it came in. */
-struct arrival {
-	struct dgram_in *in;
-	uint64_t hash; /* of in->peer */
-	struct dtls_record record;
-};
-
-static inline struct association *
-association_at(const struct stack *stack, const struct session *session)
-{
-	return &stack->secured->associations[session_slot(stack, session)];
-}
-
-/* ---- secured_handshake.c ---- */
-
-/* All handshakes are free. */
-void handshakes_init(struct stack *stack);
-/* A ClientHello or a fragment of one. */
-void handshakes_hello(struct stack *stack, struct arrival *arrival);
-/* Any other record for the handshake that runs for this session. */
-void handshakes_advance(struct stack *stack, struct session *session, struct arrival *arrival);
-/* Gives the session's handshake back, if one runs. */
-void handshakes_release(struct stack *stack, struct association *association);
-
-/* A handshake of this session ended without success: closes the session if that is all it was
- * for. */
-void secured_abandon(struct stack *stack, struct session *session);
-
-/* ---- secured_lane.c ---- */
-
-/* All keys are free. */
-void lane_init(struct secured *secured);
-/* Gives the keys of a session that has some back, wiped. */
-void lane_release_keys(struct secured *secured, struct dtls_session *dtls);
-/* Whether there is a lane that can lead the handshake of this verified hello. */
-bool lane_takes(const struct stack *stack, const struct dtls_record *hello);
-/* Hands a verified hello to the lane. */
-void lane_hello(struct stack *stack, struct session *session, const struct arrival *arrival);
-/* Hands a further record of a session in the lane on. */
-void lane_record(struct stack *stack, struct session *session, const struct arrival *arrival);
-/* The session's attempt, if one waits in the lane, is given up. */
-void lane_leave(struct stack *stack, struct session *session);
-
-/* ---- secured_receive.c ---- */
-
-/* The session of the peer that the datagram came from, or NULL. */
-struct session *secured_session_of(const struct stack *stack, const struct arrival *arrival);
-
-/* ---- secured.c ---- */
-
-/* A handshake has finished: its association replaces what the session had. */
-void secured_associate(struct stack *stack, struct session *session, const struct link *link,
-		       const struct dtls_session *fresh);
-
-/* The device ended its association: its session is over too, unless something waits to be told. */
-void secured_end_association(struct stack *stack, struct session *session);
-/* A session without a run is closed when nothing comes for a while from now. */
-void secured_wait_idle(struct stack *stack, struct session *session);
-
-/* A datagram without CoAP on its way out, like outgoing.h's. */
-struct flight {
-	struct writer writer;
-	struct dgram_out *slot;
-};
-
-struct flight flight_begin(struct stack *stack, const struct peer *peer, const struct link *link);
-/* Sends what was written, if anything was and all of it found room. */
-void flight_end(struct stack *stack, struct flight *flight);

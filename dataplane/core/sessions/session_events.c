@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/core/bootstrap/dialogue_actions.h"
+#include "dataplane/core/sessions/sessions.h"
 
 static_assert(SESSION_NO_FORMAT == (int)COAP_FORMAT_NONE,
 	      "an answer's format is told as it is kept");
@@ -188,6 +188,6 @@ events_retry(struct stack *stack)
 		if (!tell_untold(stack, session))
 			return;
 		stack->untold_head = session->next_untold;
-		dialogue_settled(stack, session);
+		session_settled(stack, session);
 	}
 }

@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* True when the control side took it; else counted. */
 bool events_tell(struct stack *stack, const struct session_event *event)

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "dataplane/core/bootstrap/bootstrap.h"
+#include "dataplane/core/sessions/bootstrap_state.h"
 #include "dataplane/core/crypto/crypto.h"
-#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
 
 static bool
 is_traced(const struct stack *stack, uint32_t device)
@@ -39,7 +39,7 @@ trace_set(struct stack *stack, uint32_t device, bool on)
 static uint32_t
 device_of(const struct stack *stack, const struct session *session)
 {
-	const struct dtls_session *association = secured_association(stack, session);
+	const struct dtls_session *association = association_of(stack, session);
 
 	return association ? association->device : session->device;
 }
@@ -52,7 +52,7 @@ emit(struct stack *stack, const struct session *session, struct trace_record *re
 
 	record->time_us = stack->now_us;
 	record->step = session && bootstrap_running(session->state) ? session->step : TRACE_NO_STEP;
-	record->secured = session && secured_association(stack, session);
+	record->secured = session && association_of(stack, session);
 	if (kept)
 		memcpy(record->bytes, data, kept);
 	if (!stack->config.trace || !stack->config.trace(stack->config.emit_ctx, record))

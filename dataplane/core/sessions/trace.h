@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "dataplane/core/stack_state.h"
+#include "dataplane/core/sessions/stack_state.h"
 
 /* STACK_TRACE: traces the device, or no more. One more than TRACED_MAX is counted and not traced. */
 void trace_set(struct stack *stack, uint32_t device, bool on);

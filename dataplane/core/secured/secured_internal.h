@@ -1,0 +1,57 @@
+/*
+ * secured_internal.h - what the files of secured/ have of each other. Each calls those above it
+ * here only.
+ */
+#pragma once
+
+#include "dataplane/core/secured/secured.h"
+#include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/sessions.h"
+
+/* One record on its way, and the datagram it came in. */
+struct arrival {
+	struct dgram_in *in;
+	uint64_t hash; /* of in->peer */
+	struct dtls_record record;
+};
+
+/* The session of the peer that the datagram came from, or NULL. */
+static inline struct session *
+session_of_arrival(const struct stack *stack, const struct arrival *arrival)
+{
+	return (struct session *)session_table_find(stack->table, arrival->hash,
+						    &arrival->in->peer);
+}
+
+/* ---- secured.c ---- */
+
+/* A handshake has finished: its association replaces what the session had. */
+void secured_associate(struct stack *stack, struct session *session, const struct link *link,
+		       const struct dtls_session *fresh);
+/* The device ended its association: its session is over too, unless an event is pending. */
+void secured_end_association(struct stack *stack, struct session *session);
+/* A session without a run is closed when nothing comes for a while from now. */
+void secured_wait_idle(struct stack *stack, struct session *session);
+/* A handshake of this session ended without success: closes the session if that is all it was
+ * for. */
+void secured_abandon(struct stack *stack, struct session *session);
+
+/* ---- secured_lane.c ---- */
+
+/* Whether there is a lane that can lead the handshake of this verified hello. */
+bool lane_accepts(const struct stack *stack, const struct dtls_record *hello);
+/* Hands a verified hello to the lane. */
+void lane_hello(struct stack *stack, struct session *session, const struct arrival *arrival);
+/* Hands a further record of a session in the lane on. */
+void lane_record(struct stack *stack, struct session *session, const struct arrival *arrival);
+
+/* ---- secured_handshake.c ---- */
+
+/* Judges a ClientHello or a fragment of one, and answers it if it has no cookie. */
+enum dtls_greeting handshakes_greet(struct stack *stack, const struct arrival *arrival);
+/* One that is verified. Trap: sessions may be evicted or replaced; nothing may wait for them. */
+void handshakes_on_hello(struct stack *stack, struct arrival *arrival);
+/* A further fragment. */
+void handshakes_on_fragment(struct stack *stack, struct arrival *arrival);
+/* Any other record for the handshake that runs for this session. */
+void handshakes_advance(struct stack *stack, struct session *session, struct arrival *arrival);

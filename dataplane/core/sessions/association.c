@@ -1,0 +1,206 @@
+#include "dataplane/core/sessions/association.h"
+
+#include <string.h>
+
+enum {
+	LINE = 64,
+	BLOCK_OVERHEAD = 128, /* what a step's header and options take of a record, generously */
+};
+
+/* ---- the pool of handshakes ---- */
+
+void
+handshake_pool_init(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+
+	for (uint32_t i = 0; i < secured->n_handshakes; i++)
+		secured->handshakes[i].slot = i + 1 < secured->n_handshakes ? i + 2 : 0;
+	secured->free_handshake = 1;
+	timer_wheel_init(&secured->wheel, &secured->handshakes[0].timer,
+			 sizeof secured->handshakes[0], stack->now_us);
+}
+
+void
+handshake_pool_take(struct stack *stack, struct session *session)
+{
+	struct secured *secured = stack->secured;
+	uint32_t index = secured->free_handshake - 1;
+	struct secured_handshake *handshake = &secured->handshakes[index];
+
+	secured->free_handshake = handshake->slot;
+	handshake->slot = session_slot(stack, session);
+	association_at(stack, session)->handshake = index + 1;
+	session_table_pin(stack->table, &session->node);
+}
+
+void
+handshake_pool_release(struct stack *stack, struct association *association)
+{
+	struct secured *secured = stack->secured;
+	struct secured_handshake *handshake;
+
+	if (!association->handshake)
+		return;
+	handshake = handshake_of(secured, association);
+	timer_wheel_cancel(&secured->wheel, association->handshake - 1);
+	crypto_wipe(&handshake->dtls, sizeof handshake->dtls);
+	handshake->slot = secured->free_handshake;
+	secured->free_handshake = association->handshake;
+	association->handshake = 0;
+}
+
+/* ---- the pool of CBC keys ---- */
+
+void
+cbc_pool_init(struct secured *secured)
+{
+	for (uint32_t i = 0; i < secured->n_cbc; i++)
+		secured->cbc[i].next_free = i + 1 < secured->n_cbc ? i + 2 : 0;
+	secured->free_cbc = secured->n_cbc ? 1 : 0;
+}
+
+struct secured_cbc *
+cbc_pool_take(struct secured *secured)
+{
+	struct secured_cbc *cbc;
+
+	if (!secured->free_cbc)
+		return NULL;
+	cbc = &secured->cbc[secured->free_cbc - 1];
+	secured->free_cbc = cbc->next_free;
+	return cbc;
+}
+
+void
+cbc_pool_release(struct secured *secured, struct dtls_session *dtls)
+{
+	struct secured_cbc *cbc = (struct secured_cbc *)dtls->cbc;
+
+	if (!cbc)
+		return;
+	crypto_wipe(cbc, sizeof *cbc);
+	cbc->next_free = secured->free_cbc;
+	secured->free_cbc = (uint32_t)(cbc - secured->cbc) + 1;
+	dtls->cbc = NULL;
+}
+
+/* ---- the slow lane ---- */
+
+/* An item for this session's attempt, or NULL: the lane is full. */
+struct slow_lane_item *
+lane_item_for(struct stack *stack, const struct session *session, uint8_t kind)
+{
+	const struct stack_config *config = &stack->config;
+	struct slow_lane_item *item = config->lane_item(config->lane_ctx);
+
+	if (!item) {
+		count(&stack->counters, COUNTER_dtls_slow_lane_full);
+		return NULL;
+	}
+	item->kind = kind;
+	item->worker = config->worker;
+	item->slot = session_slot(stack, session);
+	item->serial = association_at(stack, session)->lane_serial;
+	item->len = 0;
+	return item;
+}
+
+void
+lane_leave(struct stack *stack, struct session *session)
+{
+	struct association *association = association_at(stack, session);
+	struct slow_lane_item *item;
+
+	if (!association->lane)
+		return;
+	item = lane_item_for(stack, session, SLOW_LANE_END);
+	if (item)
+		stack->config.lane_offer(stack->config.lane_ctx, item);
+	association->lane = false;
+}
+
+/* ---- associations ---- */
+
+void
+association_prefetch(const struct stack *stack, const struct session *session)
+{
+	const struct association *association;
+
+	if (!stack->secured)
+		return;
+	association = association_at(stack, session);
+	__builtin_prefetch(association);
+	__builtin_prefetch((const uint8_t *)association + LINE);
+	__builtin_prefetch((const uint8_t *)association + 2 * LINE);
+}
+
+void
+association_limit_blocks(const struct stack *stack, struct session *session)
+{
+	const struct dtls_session *dtls = association_of(stack, session);
+	struct block_place *place = &session->exchange.block;
+	uint8_t *szx = &place->szx;
+
+	if (!dtls)
+		return;
+	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))
+		(*szx)--;
+	place->answer_szx = *szx; /* the device's records are as small (RFC 6066 4) */
+}
+
+/* ---- sealing ---- */
+
+void
+seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
+		   uint16_t content_len)
+{
+	struct secured *secured = stack->secured;
+	struct dtls_sealing *sealing;
+
+	if (secured->n_sealings == DTLS_BURST)
+		seal_all(stack);
+	secured->sealed[secured->n_sealings] = slot;
+	sealing = &secured->sealings[secured->n_sealings++];
+	sealing->session = association;
+	sealing->record = slot->data;
+	sealing->length = content_len;
+	sealing->type = DTLS_APPLICATION_DATA;
+}
+
+void
+seal_all(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+
+	if (!secured || !secured->n_sealings)
+		return;
+	dtls_seal(secured->server.ops, secured->sealings, secured->n_sealings);
+	for (unsigned i = 0; i < secured->n_sealings; i++)
+		secured->sealed[i]->len = secured->sealings[i].length;
+	secured->n_sealings = 0;
+}
+
+void
+association_end(struct stack *stack, struct association *association)
+{
+	/* What was said before goes out under the keys it was meant for. */
+	seal_all(stack);
+	cbc_pool_release(stack->secured, &association->dtls);
+	crypto_wipe(&association->dtls, sizeof association->dtls);
+	association->established = false;
+}
+
+void
+association_forget(struct stack *stack, struct session *session)
+{
+	struct association *association;
+
+	if (!stack->secured)
+		return;
+	association = association_at(stack, session);
+	handshake_pool_release(stack, association);
+	lane_leave(stack, session);
+	if (association->established)
+		association_end(stack, association);
+}

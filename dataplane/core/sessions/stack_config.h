@@ -1,0 +1,66 @@
+/*
+ * stack_config.h - what a stack is made with, and the limits that may change while it runs.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/core/crypto/rng.h"
+#include "dataplane/core/peer.h"
+#include "dataplane/core/session_event.h"
+#include "dataplane/core/slow_lane.h"
+
+struct crypto_ops;
+struct directory;
+
+/* Published, immutable settings that may change while running; read once a burst. */
+struct stack_limits {
+	uint32_t ack_timeout_us;     /* RFC 7252 4.8: 2 s */
+	uint32_t ack_random_percent; /* ACK_RANDOM_FACTOR 1.5 is 150 */
+	uint32_t max_retransmit;     /* 4 */
+	uint32_t linger_us;          /* a finished session remembers its last exchange this long:
+				      * EXCHANGE_LIFETIME 247 s */
+	uint32_t batch_wait_us;      /* the longest a request waits for the control side: below the
+				      * client's ACK_TIMEOUT */
+	uint32_t busy_max_age_s;     /* Max-Age of 5.03 */
+	/* DTLS; 0 stands for the default of secured.c in each. Rates are a worker's. */
+	uint32_t idle_us;            /* an association without a run is closed after so long */
+	uint32_t hellos_per_s;       /* ClientHellos of new peers that are looked at */
+	uint32_t handshakes_per_s;   /* of new peers that proved their address ... */
+	uint32_t handshakes_per_prefix_per_s; /* ... and of one /24 or /56 */
+};
+
+struct stack_config {
+	unsigned sessions;                              /* capacity of the pool */
+	uint8_t listener_security[LISTENERS_MAX];       /* enum listener_security */
+	unsigned n_listeners;
+	uint32_t serial_base;                           /* first serial of a run; lets several
+							 * stacks differ */
+	uint8_t hash_seed[16];
+	uint8_t worker;                                 /* goes into connection ids: they find
+							 * their worker by it */
+	unsigned handshakes;                            /* DTLS handshakes at a time; 0: a
+							 * quarter of the sessions */
+	unsigned answers;                               /* buffers for answers that decide what
+							 * follows; 0: one for eight sessions, 4096
+							 * at most */
+	uint32_t answer_bytes;                          /* of each; 0: 8192 */
+	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
+	struct rng rng;
+	/* The way to the slow lane: a free item, or NULL; and one filled in, which is the lane's from then on. NULL: there
+	 * is no lane, and who needs it is refused. */
+	struct slow_lane_item *(*lane_item)(void *ctx);
+	void (*lane_offer)(void *ctx, struct slow_lane_item *item);
+	void *lane_ctx;
+	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
+	 * next tick. */
+	bool (*emit)(void *ctx, const struct session_event *event);
+	/* Takes one record of a traced device, of the same ctx; false: full, it is lost and counted. NULL: as if full. */
+	bool (*trace)(void *ctx, const struct trace_record *record);
+	void *emit_ctx;
+	const struct stack_limits *_Atomic *limits;     /* where the newest limits are published */
+	struct directory *_Atomic *directory;           /* where the newest directory is published;
+							 * NULL inside: empty */
+};
