@@ -5,9 +5,9 @@
 
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/bootstrap/intake.h"
-#include "dataplane/core/bootstrap/look_ahead.h"
 #include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/look_ahead.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/sessions.h"
 #include "dataplane/core/sessions/stack_state.h"

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 
 /* To see guesses, which have no outcome. */
-#include "dataplane/core/bootstrap/look_ahead.c"
+#include "dataplane/core/sessions/look_ahead.c"
 #include "tests/unit/stack_world.h"
 
 enum { PSK_LISTENER = 1 };

@@ -4,10 +4,10 @@
 
 #include "dataplane/core/bootstrap/bootstrap_request.h"
 #include "dataplane/core/bootstrap/dialogue.h"
-#include "dataplane/core/sessions/sessions.h"
 #include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
+#include "dataplane/core/sessions/sessions.h"
 #include "dataplane/core/sessions/trace.h"
 
 /* What refuses a request, as its code; COAP_EMPTY is none. */

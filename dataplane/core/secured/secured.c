@@ -4,8 +4,8 @@
 
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
-#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/secured/secured_internal.h"
+#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
 

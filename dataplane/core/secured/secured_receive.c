@@ -7,8 +7,8 @@
 
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
-#include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/bootstrap/intake.h"
+#include "dataplane/core/sessions/outgoing.h"
 
 /* ---- where a record came from ---- */
 

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "dataplane/core/sessions/bootstrap_state.h"
 #include "dataplane/core/crypto/crypto.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/bootstrap_state.h"
 
 static bool
 is_traced(const struct stack *stack, uint32_t device)

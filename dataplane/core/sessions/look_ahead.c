@@ -1,13 +1,13 @@
-#include "dataplane/core/bootstrap/look_ahead.h"
+#include "dataplane/core/sessions/look_ahead.h"
 
 #include <string.h>
 
-#include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/coap/coap_defs.h"
 #include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_defs.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/bootstrap_state.h"
 
 enum {
 	LINE = 64,
