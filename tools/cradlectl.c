@@ -38,6 +38,7 @@ usage(FILE *to)
 		"  -t, --timeout S      give up when the appliance says nothing for S seconds\n"
 		"  -p, --progress       show how far a long command is even where standard error "
 		"is no terminal\n"
+		"  -V, --version\n"
 		"  -h, --help           this text; `cradlectl help` lists the commands\n"
 		"A FILE of a command may be \"-\": standard input or output.\n"
 		"Exit code: 0 done, 1 refused, 2 not understood, 3 not running\n");
@@ -123,6 +124,9 @@ take_option(int option, struct options *options)
 			return 0;
 		return fail(options, CTL_USAGE, "--timeout takes 1 to 86400 seconds, not \"%s\"",
 			    optarg);
+	case 'V':
+		printf("cradlectl %s\n", CRADLE_VERSION);
+		exit(CTL_DONE);
 	case 'h':
 		usage(stdout);
 		exit(CTL_DONE);
@@ -142,14 +146,15 @@ parse_options(int argc, char **argv, struct options *options)
 	static const struct option longs[] = {
 		{ "socket", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
 		{ "timeout", required_argument, NULL, 't' }, { "progress", no_argument, NULL, 'p' },
-		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
+		{ "version", no_argument, NULL, 'V' },       { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	const char *socket = getenv("CRADLE_SOCKET");
 	int option, wrong;
 
 	*options = (struct options){ .socket = socket && *socket ? socket : CTL_SOCKET_DEFAULT };
 	/* '+': options behind the command belong to the command. */
-	while ((option = getopt_long(argc, argv, "+s:jt:ph", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+s:jt:pVh", longs, NULL)) != -1) {
 		wrong = take_option(option, options);
 		if (wrong)
 			return wrong;

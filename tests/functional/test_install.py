@@ -55,3 +55,12 @@ def test_the_client_finds_its_daemon_and_the_shell_its_words(installed):
     completion = prefix / "share/bash-completion/completions/cradlectl"
     subprocess.run(["bash", "-c", f". {completion} && complete -p cradlectl"], check=True, capture_output=True)
     assert subprocess.run([prefix / "bin/cradlestorm", "--help"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_every_program_tells_its_version(installed, option):
+    _, prefix = installed
+    for program in ("sbin/cradled", "bin/cradlectl", "bin/cradlestorm"):
+        done = subprocess.run([prefix / program, option], text=True, capture_output=True)
+        name = program.partition("/")[2]
+        assert done.returncode == 0 and re.fullmatch(rf"{name} \d+\.\d+\.\d+\n", done.stdout), done

@@ -385,3 +385,19 @@ def test_usage_and_start(build, tmp_path):
     assert run("--port", "x", "--server", "198.18.0.1", "--source", "2001:2::5").returncode == 2
     text = run("--help").stdout
     assert "hello-flood" in text and "dtls_hello_verify" in text
+
+
+@pytest.mark.parametrize("argv, told", [
+    (("--concurency", "5"), 'unknown option "--concurency"; did you mean "--concurrency"?'),
+    (("--concurency=5",), 'unknown option "--concurency"; did you mean "--concurrency"?'),
+    (("--quite-different-thing",), 'unknown option "--quite-different-thing"'),
+    (("-x",), 'unknown option "-x"'),
+    (("--rate",), "--rate takes a value"),
+    (("--psk=yes",), "--psk takes no value"),
+    (("--misbehave", "helo-flood"), 'did you mean "hello-flood"?'),
+    (("somewhere",), 'unexpected argument "somewhere"'),
+])
+def test_a_mistyped_option_gets_the_nearest_one(build, argv, told):
+    done = subprocess.run([f"{build}/tools/storm/cradlestorm", *argv], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and told in done.stderr and not done.stdout, done.stderr
+    assert done.stderr.count("did you mean") <= 1

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tasks/diag.h"
 #include "tools/storm/options_complete.h"
 #include "tools/storm/options_take.h"
 
@@ -80,7 +81,8 @@ static const struct option_text {
 	  NULL },
 	{ OPTION_LIST_MISBEHAVE, "list-misbehave", NULL,
 	  "modes with the server's counters, tab separated", NULL },
-	{ OPTION_HELP, "help", NULL, "this text", NULL },
+	{ OPTION_VERSION, "version", NULL, "the version, also -V", NULL },
+	{ OPTION_HELP, "help", NULL, "this text, also -h", NULL },
 };
 
 enum { N_OPTIONS = sizeof option_texts / sizeof *option_texts };
@@ -150,6 +152,62 @@ name_of(int id)
 	return "";
 }
 
+/* "--concurency=5": the word without its value, and the option that was meant. */
+static void
+complain_unknown(const char *word)
+{
+	const char *names[N_OPTIONS], *nearest;
+	char name[64];
+
+	if (strncmp(word, "--", 2) != 0) {
+		fprintf(stderr, "cradlestorm: unknown option \"%s\"\n", word);
+		return;
+	}
+	for (int i = 0; i < N_OPTIONS; i++)
+		names[i] = option_texts[i].name;
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	nearest = diag_nearest(name, names, N_OPTIONS);
+	fprintf(stderr, "cradlestorm: unknown option \"--%s\"", name);
+	if (nearest)
+		fprintf(stderr, "; did you mean \"--%s\"?", nearest);
+	fputc('\n', stderr);
+}
+
+/* What getopt_long() refused; `word` is where it stopped. */
+static enum options_verdict
+refuse_option(int id, const char *word)
+{
+	if (id == ':')
+		fprintf(stderr, "cradlestorm: --%s takes a value\n", name_of(optopt));
+	else if (optopt >= OPTION_PORT)
+		fprintf(stderr, "cradlestorm: --%s takes no value\n", name_of(optopt));
+	else
+		complain_unknown(word);
+	fprintf(stderr, "Try: cradlestorm --help\n");
+	return OPTIONS_BAD;
+}
+
+/* What is answered at once; false: a setting of the run. */
+static bool
+answer_option(int id)
+{
+	switch (id) {
+	case OPTION_HELP:
+	case 'h':
+		print_help();
+		return true;
+	case OPTION_VERSION:
+	case 'V':
+		printf("cradlestorm %s\n", CRADLE_VERSION);
+		return true;
+	case OPTION_LIST_MISBEHAVE:
+		list_misbehaviours();
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum options_verdict
 options_parse(struct options *options, int argc, char **argv)
 {
@@ -161,20 +219,19 @@ options_parse(struct options *options, int argc, char **argv)
 					    option_texts[i].value ? required_argument : no_argument,
 					    NULL, (int)option_texts[i].id };
 	options_set_defaults(options);
-	while ((id = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (id == OPTION_HELP || id == 'h') {
-			print_help();
+	while ((id = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+		if (answer_option(id))
 			return OPTIONS_HELP;
-		}
-		if (id == OPTION_LIST_MISBEHAVE) {
-			list_misbehaviours();
-			return OPTIONS_HELP;
-		}
-		if (id == '?' || options_take(options, (enum option_id)id, name_of(id), optarg) < 0)
+		if (id == '?' || id == ':')
+			return refuse_option(id, argv[optind - 1]);
+		if (options_take(options, (enum option_id)id, name_of(id), optarg) < 0)
 			return OPTIONS_BAD;
 	}
-	if (optind < argc && options_complain("options only, no other words") < 0)
+	if (optind < argc) {
+		fprintf(stderr, "cradlestorm: unexpected argument \"%s\": options only\n",
+			argv[optind]);
 		return OPTIONS_BAD;
+	}
 	return options_complete(options) < 0 ? OPTIONS_BAD : OPTIONS_RUN;
 }
 

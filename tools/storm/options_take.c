@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tasks/diag.h"
 #include "tools/storm/plot.h"
 
 enum {
@@ -89,8 +90,20 @@ read_pattern(const char *name, const char *text, struct name_pattern *pattern)
 static int
 read_misbehave(const char *text, struct fleet_settings *fleet)
 {
+	const char *names[MISBEHAVIOURS], *nearest;
+	size_t n = 0;
+	char why[80];
+
 	fleet->misbehave = misbehave_by_name(text);
-	return fleet->misbehave ? 0 : refuse("misbehave", text, "no such mode; --help lists them");
+	if (fleet->misbehave)
+		return 0;
+	for (int i = MISBEHAVE_NOT + 1; i < MISBEHAVIOURS; i++)
+		names[n++] = misbehave_infos[i].name;
+	nearest = diag_nearest(text, names, n);
+	if (!nearest)
+		return refuse("misbehave", text, "no such mode; --help lists them");
+	snprintf(why, sizeof why, "no such mode; did you mean \"%s\"?", nearest);
+	return refuse("misbehave", text, why);
 }
 
 /* ---- options, by what they are about ---- */
