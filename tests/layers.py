@@ -18,7 +18,7 @@ LAYERS = (
     # The task language: from files to bytes.
     Layer("tasks/batch.h", ["tasks/batch.h", "tasks/coap_numbers.h"], [],
           "the finished product of tasks/ and the numbers in it: all of tasks/ that the dataplane sees"),
-    Layer("tasks/utf8", ["tasks/utf8.", "tasks/diag."], [],
+    Layer("tasks/utf8", ["tasks/utf8.", "tasks/show.", "tasks/diag."], [],
           "text is UTF-8, and a mistyped word has a nearest one, in every program: the client and the storm share it"),
     Layer("tasks/ground", ["tasks/"], ["tasks/batch.h", "tasks/utf8"],
           "memory, text, numbers and diagnostics: knows nothing of LwM2M"),
