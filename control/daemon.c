@@ -55,7 +55,7 @@ sample_loads(struct daemon *daemon, uint64_t now_us)
 
 /* True while there is something to look after. */
 static bool
-look_after_workers(struct daemon *daemon)
+poll_workers(struct daemon *daemon)
 {
 	unsigned taken;
 	bool busy;
@@ -73,14 +73,14 @@ look_after_workers(struct daemon *daemon)
 
 /* The service's pump: workers and those who only look are answered while something takes long. */
 static void
-poll_aside(void *ctx)
+poll_while_busy(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
 	if (daemon->service.dp)
-		look_after_workers(daemon);
+		poll_workers(daemon);
 	if (daemon->server)
-		ctl_server_run_aside(daemon->server, commands_may_aside);
+		ctl_server_run_aside(daemon->server, commands_may_run_while_busy);
 }
 
 static void
@@ -89,11 +89,11 @@ tick(void *ctx, uint32_t events)
 	struct daemon *daemon = ctx;
 	uint64_t now_us = clock_now_us();
 
-	if (look_after_workers(daemon))
+	if (poll_workers(daemon))
 		daemon->active_us = now_us;
 	sample_loads(daemon, now_us);
-	unknowns_keep(daemon->service.unknowns, daemon->service.store, clock_now_ms());
-	effects_keep(&daemon->service, clock_now_ms());
+	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
+	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
@@ -203,7 +203,7 @@ open_socket(struct daemon *daemon)
 int
 daemon_init(struct daemon *daemon, size_t devices)
 {
-	daemon->service.pump = (struct pump){ .run = poll_aside, .ctx = daemon };
+	daemon->service.pump = (struct pump){ .run = poll_while_busy, .ctx = daemon };
 	return service_init(&daemon->service, devices);
 }
 
@@ -304,7 +304,7 @@ load(struct daemon *daemon)
 		return -1;
 	daemon->service.generation = generation;
 	daemon->service.last_number = generation->number;
-	return kept_load(&daemon->service);
+	return restore_all(&daemon->service);
 }
 
 static int
@@ -346,8 +346,8 @@ finish(struct daemon *daemon)
 {
 	close_dataplane(daemon);
 	if (daemon->service.store) {
-		unknowns_keep(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
-		effects_keep(&daemon->service, UINT64_MAX);
+		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
+		inventory_effects_save(&daemon->service, UINT64_MAX);
 	}
 	store_close(daemon->service.store);
 	daemon->service.store = NULL;

@@ -37,13 +37,14 @@ struct command {
 	unsigned min, max;     /* how many */
 	struct command_option options[COMMAND_OPTIONS_MAX];
 	bool changes;             /* is logged with who asked */
-	bool aside;               /* looks, and quickly: also while another command takes long */
+	bool while_busy;          /* looks, and quickly: also while another command takes long */
 	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
 	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
 	 * finds it in call->fd. */
 	enum ctl_want file;
 	void (*run)(struct call *call);
-	const char *help; /* one sentence */
+	const char *help;  /* one sentence */
+	const char *alias; /* its former words, understood for a release; NULL: none */
 };
 
 /* One request being served. */

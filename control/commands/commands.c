@@ -30,6 +30,8 @@ find_command(int argc, const char *const *argv, int *taken)
 {
 	for (unsigned i = 0; i < n_commands; i++) {
 		*taken = words_matched(commands[i].words, argc, argv);
+		if (!*taken && commands[i].alias)
+			*taken = words_matched(commands[i].alias, argc, argv);
 		if (*taken)
 			return &commands[i];
 	}
@@ -273,12 +275,12 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 }
 
 bool
-commands_may_aside(void *ctx, int argc, const char *const *argv)
+commands_may_run_while_busy(void *ctx, int argc, const char *const *argv)
 {
 	int taken;
 	const struct command *command = find_command(argc, argv, &taken);
 
-	return !command || command->aside; /* what is no command is told so at once */
+	return !command || command->while_busy; /* what is no command is told so at once */
 }
 
 /* Without a daemon, on standard output and error. */

@@ -15,7 +15,7 @@
 /* A ctl_handler; ctx is the daemon. */
 void commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
 /* A ctl_may: the same. */
-bool commands_may_aside(void *ctx, int argc, const char *const *argv);
+bool commands_may_run_while_busy(void *ctx, int argc, const char *const *argv);
 
 /* Help and completion without a daemon. Prints; returns the exit code. */
 int commands_help_offline(const char *word);
@@ -70,7 +70,7 @@ void command_task_preview(struct call *call);
 void command_trace_start(struct call *call);
 void command_trace_show(struct call *call);
 void command_trace_stop(struct call *call);
-void command_device_turned_away(struct call *call);
+void command_device_rejected(struct call *call);
 void command_unknown_list(struct call *call);
 void command_unknown_adopt(struct call *call);
 void command_session_list(struct call *call);

@@ -6,7 +6,7 @@
 #include "control/commands/show.h"
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
-#include "control/runs/restore.h"
+#include "control/runs/device_change.h"
 
 enum { CHANGES_MAX = 64 };
 
@@ -75,7 +75,7 @@ put(struct call *call, const struct device_spec *spec, const char *what)
 	char error[STORE_ERROR_MAX];
 	bool created;
 
-	if (kept_put_device(call->service, spec, &created, error) < 0) {
+	if (device_change_put(call->service, spec, &created, error) < 0) {
 		call_refuse(call, CTL_REFUSED, "device %s: %s", spec->endpoint, error);
 		return;
 	}
@@ -124,7 +124,7 @@ command_device_remove(struct call *call)
 
 	if (!device)
 		return;
-	if (kept_remove_device(call->service, device, error) < 0) {
+	if (device_change_remove(call->service, device, error) < 0) {
 		call_refuse(call, CTL_REFUSED, "device %s: %s", call->arguments[0], error);
 		return;
 	}
@@ -132,7 +132,7 @@ command_device_remove(struct call *call)
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
 }
 
-/* ---- strangers ---- */
+/* ---- unknown devices ---- */
 
 /*
  * Who asked becomes a device. Its name is what it showed: the endpoint name, or the DTLS identity
@@ -145,7 +145,7 @@ command_unknown_adopt(struct call *call)
 	size_t len = strlen(call->arguments[0]);
 	struct service *service = call->service;
 
-	if (!unknowns_find(service->unknowns, call->arguments[0], len)) {
+	if (!unknown_devices_find(service->unknowns, call->arguments[0], len)) {
 		call_refuse(call, CTL_REFUSED,
 			    "nobody asked as \"%s\": `unknown list` shows who did",
 			    call->arguments[0]);
@@ -160,8 +160,8 @@ command_unknown_adopt(struct call *call)
 	explicit_bzero(spec.key, sizeof spec.key);
 	if (call->exit != CTL_DONE)
 		return;
-	unknowns_remove(service->unknowns, call->arguments[0], len);
-	kept_forget_unknown(service, call->arguments[0], len);
+	unknown_devices_remove(service->unknowns, call->arguments[0], len);
+	device_change_forget_unknown(service, call->arguments[0], len);
 }
 
 /* ---- setting values ---- */

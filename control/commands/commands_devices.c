@@ -267,7 +267,7 @@ command_device_show(struct call *call)
 	text_printf(&call->text, "%s\n", endpoint);
 	put_security(call, device);
 	put_places(call, device);
-	show_turned_away(call, device);
+	show_rejected(call, device);
 	put_values(call, device);
 	put_tasks(call, device);
 }

@@ -11,9 +11,9 @@
 #include "control/inventory/export.h"
 #include "control/inventory/import.h"
 #include "control/inventory/setting_values.h"
+#include "control/runs/device_change.h"
 #include "control/runs/publish.h"
 #include "control/runs/reload.h"
-#include "control/runs/restore.h"
 
 enum {
 	PUMP_ROWS = 500,             /* between two looks at workers: well below a millisecond */
@@ -123,7 +123,7 @@ take_draft(struct importing *importing, struct device_draft *draft, const struct
 		return IMPORT_TAKEN;
 	}
 	if (importing->change) {
-		kept = kept_device(importing->service, draft, spec);
+		kept = device_change_record(importing->service, draft, spec);
 		store_change_put_device(importing->change, &kept);
 		explicit_bzero(kept.spec.key, sizeof kept.spec.key);
 	}
@@ -149,7 +149,7 @@ import_device(void *ctx, const struct device_spec *spec, uint32_t line)
 	struct place place = { .file = importing->call->arguments[0], .line = line };
 	char error[STORE_ERROR_MAX];
 	struct device_draft draft;
-	int result = kept_draft_device(importing->service, spec, &draft, error);
+	int result = device_change_draft(importing->service, spec, &draft, error);
 
 	pump_rows(importing);
 	if (result == 0)

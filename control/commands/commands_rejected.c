@@ -5,9 +5,9 @@
 #include "control/commands/show.h"
 
 static void
-put_reason(const struct turned_away *item, struct text *text)
+put_reason(const struct rejected_device *item, struct text *text)
 {
-	text_printf(text, "%s", turned_away_why(item));
+	text_printf(text, "%s", rejected_why(item));
 	if (item->cause != CAUSE_IDENTITY || !item->name_len)
 		return;
 	text_printf(text, ": ");
@@ -15,7 +15,7 @@ put_reason(const struct turned_away *item, struct text *text)
 }
 
 static json_t *
-item_json(const struct turned_away *item, const char *reason)
+item_json(const struct rejected_device *item, const char *reason)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "reason", reason, "address", item->address,
 			 "first_ms", (json_int_t)item->first_ms, "last_ms",
@@ -23,26 +23,30 @@ item_json(const struct turned_away *item, const char *reason)
 }
 
 void
-show_turned_away(struct call *call, const struct device *device)
+show_rejected(struct call *call, const struct device *device)
 {
-	const struct turned_away *item =
-		turned_away_find(call->service->turned_away, device_id(device));
+	const struct rejected_device *item =
+		rejected_devices_find(call->service->rejected, device_id(device));
 	char last[SHOW_TIME_MAX];
 	struct text reason;
+	json_t *json;
 
 	if (!item)
 		return;
 	text_init(&reason);
 	put_reason(item, &reason);
-	text_printf(&call->text, "  refused   %s; %llu time%s, last %s from %s\n",
+	text_printf(&call->text, "  rejected  %s; %llu time%s, last %s from %s\n",
 		    text_str(&reason), (unsigned long long)item->count, item->count == 1 ? "" : "s",
 		    show_time(item->last_ms, last), item->address);
-	json_object_set_new(call->result, "turned_away", item_json(item, text_str(&reason)));
+	json = item_json(item, text_str(&reason));
+	json_object_set(call->result, "rejected", json);
+	json_object_set_new(call->result, "turned_away", json); /* its former name, for a release */
 	text_fini(&reason);
 }
 
 static void
-put_item(const struct turned_away *item, const char *endpoint, struct table *table, json_t *list)
+put_item(const struct rejected_device *item, const char *endpoint, struct table *table,
+	 json_t *list)
 {
 	char first[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
 	struct text reason;
@@ -63,9 +67,9 @@ put_item(const struct turned_away *item, const char *endpoint, struct table *tab
 }
 
 void
-command_device_turned_away(struct call *call)
+command_device_rejected(struct call *call)
 {
-	const struct turned_away_list *all = call->service->turned_away;
+	const struct rejected_devices *all = call->service->rejected;
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 	json_t *list = json_array();
 	struct table table;
@@ -79,5 +83,5 @@ command_device_turned_away(struct call *call)
 			put_item(&all->items[i], device_endpoint(device, endpoint), &table, list);
 	}
 	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o}", "turned_away", list);
+	call->result = json_pack("{s:O, s:o}", "rejected", list, "turned_away", list);
 }

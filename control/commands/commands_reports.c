@@ -271,13 +271,13 @@ static void
 reset_report(struct service *service, uint32_t task, uint32_t id)
 {
 	struct device *device = inventory_at(&service->inventory, id);
-	struct report_news news = {
+	struct report_change change = {
 		.device = id, .task = task, .status = TASK_NOT_STARTED, .summary = "to be run again"
 	};
 
 	if (!device)
 		return;
-	reports_set(&service->reports, &news);
+	reports_set(&service->reports, &change);
 	if (!device->live && publish_device(service, device) < 0)
 		service->reports.dropped++;
 }

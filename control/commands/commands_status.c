@@ -246,12 +246,12 @@ put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 static void
 put_outsiders(const struct daemon *daemon, struct text *text)
 {
-	if (daemon->service.turned_away->count)
-		text_printf(text, "turned away: %u device%s; `device turned-away` shows them\n",
-			    daemon->service.turned_away->count,
-			    daemon->service.turned_away->count == 1 ? "" : "s");
+	if (daemon->service.rejected->count)
+		text_printf(text, "rejected: %u device%s; `device rejected` shows them\n",
+			    daemon->service.rejected->count,
+			    daemon->service.rejected->count == 1 ? "" : "s");
 	if (daemon->service.unknowns->count)
-		text_printf(text, "strangers: %u; `unknown list` shows them\n",
+		text_printf(text, "unknown devices: %u; `unknown list` shows them\n",
 			    daemon->service.unknowns->count);
 }
 
@@ -265,13 +265,14 @@ command_status(struct call *call)
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "version",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "version",
 		CRADLE_VERSION, "state", state, "generation",
 		(json_int_t)daemon->service.generation->number, "uptime_s", (json_int_t)uptime_s,
 		"groups", (json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks,
 		"devices", (json_int_t)inventory->count, "devices_refused",
 		(json_int_t)inventory->refused, "unknown", (int)daemon->service.unknowns->count,
-		"turned_away", (int)daemon->service.turned_away->count, "retired_batches",
+		"rejected", (int)daemon->service.rejected->count, "turned_away",
+		(int)daemon->service.rejected->count, "retired_batches",
 		(int)daemon->service.retired.count);
 	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);

@@ -28,7 +28,7 @@ put_unknown(const struct unknown *unknown, struct table *table, json_t *list)
 void
 command_unknown_list(struct call *call)
 {
-	const struct unknowns *unknowns = call->service->unknowns;
+	const struct unknown_devices *unknowns = call->service->unknowns;
 	json_t *list = json_array();
 	struct table table;
 

@@ -27,5 +27,5 @@ const struct policy_task *call_task(struct call *call);
 const struct policy_group *call_group(struct call *call, const char *name);
 
 json_t *show_groups_json(const struct inventory *inventory, const struct device *device);
-/* A line and a member "turned_away", where the device was (turned_away.h). */
-void show_turned_away(struct call *call, const struct device *device);
+/* A line and a member "rejected", where the device was (rejected_devices.h). */
+void show_rejected(struct call *call, const struct device *device);

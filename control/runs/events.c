@@ -84,11 +84,11 @@ live_of_ask(struct service *service, struct device *device, const struct session
 
 /* ---- what each event leads to ---- */
 
-static struct telling
-telling_of(struct service *service, struct device *device, const struct session_event *event,
-	   struct live_session *live)
+static struct reported_run
+reported_run_of(struct service *service, struct device *device, const struct session_event *event,
+		struct live_session *live)
 {
-	return (struct telling){
+	return (struct reported_run){
 		.service = service,
 		.device = device,
 		.event = event,
@@ -102,9 +102,9 @@ on_started(struct service *service, struct device *device, const struct session_
 	   unsigned worker)
 {
 	struct live_session *live = begin_live(service, device, event, worker);
-	struct telling telling;
+	struct reported_run reported;
 
-	turned_away_forget(service->turned_away, event->device);
+	rejected_devices_forget(service->rejected, event->device);
 	if (!live)
 		return;
 	live->format = event->format;
@@ -114,8 +114,8 @@ on_started(struct service *service, struct device *device, const struct session_
 		store_put_visit(service->store, device_id(device), live->started_ms, event->format);
 	if (!live->plan)
 		return;
-	telling = telling_of(service, device, event, live);
-	tell_started(&telling);
+	reported = reported_run_of(service, device, event, live);
+	report_started(&reported);
 }
 
 static void
@@ -123,9 +123,9 @@ on_needs_batch(struct service *service, struct device *device, const struct sess
 	       unsigned worker)
 {
 	if (live_of_ask(service, device, event, worker))
-		demand_meet(service, device, event, worker);
+		on_demand_meet(service, device, event, worker);
 	else
-		demand_refuse(service, event, worker);
+		on_demand_refuse(service, event, worker);
 }
 
 /* A task that is done until it is rerun is no part of the next run. */
@@ -146,13 +146,13 @@ on_finished(struct service *service, struct device *device, const struct session
 	    unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
-	struct telling telling;
+	struct reported_run reported;
 
 	if (!live || !live->plan)
 		return;
-	telling = telling_of(service, device, event, live);
-	tell_finished(&telling);
-	effects_apply(service, device, &live->memory);
+	reported = reported_run_of(service, device, event, live);
+	report_finished(&reported);
+	inventory_effects_apply(service, device, &live->memory);
 	renew_after_run(service, device, live->plan);
 	live_end(service, device);
 }
@@ -162,15 +162,15 @@ on_failed(struct service *service, struct device *device, const struct session_e
 	  unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
-	struct telling telling;
+	struct reported_run reported;
 
 	if (!live)
 		return;
 	if (!live->plan)
 		live_set_plan(&service->plans, live, device->plan);
 	if (live->plan) {
-		telling = telling_of(service, device, event, live);
-		tell_failed(&telling);
+		reported = reported_run_of(service, device, event, live);
+		report_failed(&reported);
 	}
 	live_end(service, device);
 }
@@ -181,17 +181,17 @@ on_refused(struct service *service, struct device *device, const struct session_
 	   unsigned worker)
 {
 	struct live_session *live = find_live(device, event, worker);
-	struct telling telling = { .service = service, .device = device, .event = event };
+	struct reported_run reported = { .service = service, .device = device, .event = event };
 
 	if (live && live->memory.seeded)
-		telling.memory = &live->memory;
-	telling.plan = live && live->plan ? live->plan : device->plan;
-	if (telling.plan)
-		tell_compiled(&telling);
+		reported.memory = &live->memory;
+	reported.plan = live && live->plan ? live->plan : device->plan;
+	if (reported.plan)
+		report_compiled(&reported);
 	if (!live)
 		return;
 	/* Tasks that need no operation are over well: what they ask of the inventory is due. */
-	effects_apply(service, device, &live->memory);
+	inventory_effects_apply(service, device, &live->memory);
 	live_end(service, device);
 }
 
@@ -200,7 +200,8 @@ on_unknown(struct service *service, const struct session_event *event)
 {
 	char peer[ADDRESS_TEXT_MAX];
 
-	unknowns_see(service->unknowns, event, clock_wall_ms(event->time_us, dataplane_now_us()));
+	unknown_devices_see(service->unknowns, event,
+			    clock_wall_ms(event->time_us, dataplane_now_us()));
 	if (log_level() < SEVERITY_DEBUG)
 		return;
 	address_format_peer(&event->peer, peer);
@@ -221,7 +222,7 @@ handle(struct service *service, const struct session_event *event, unsigned work
 	device = inventory_at(&service->inventory, event->device);
 	if (!device) {
 		if (event->kind == SESSION_NEEDS_BATCH)
-			demand_refuse(service, event, worker);
+			on_demand_refuse(service, event, worker);
 		return;
 	}
 	switch (event->kind) {
@@ -241,8 +242,8 @@ handle(struct service *service, const struct session_event *event, unsigned work
 		on_refused(service, device, event, worker);
 		break;
 	case SESSION_TURNED_AWAY:
-		turned_away_see(service->turned_away, event,
-				clock_wall_ms(event->time_us, dataplane_now_us()));
+		rejected_devices_see(service->rejected, event,
+				     clock_wall_ms(event->time_us, dataplane_now_us()));
 		break;
 	}
 }

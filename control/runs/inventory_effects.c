@@ -154,7 +154,7 @@ put_unsaved(struct service *service, struct store_change *change, uint32_t id)
 }
 
 void
-effects_keep(struct service *service, uint64_t now_ms)
+inventory_effects_save(struct service *service, uint64_t now_ms)
 {
 	struct unsaved_devices taken = service->unsaved;
 	char error[STORE_ERROR_MAX];
@@ -179,7 +179,8 @@ effects_keep(struct service *service, uint64_t now_ms)
 }
 
 void
-effects_apply(struct service *service, struct device *device, const struct run_memory *memory)
+inventory_effects_apply(struct service *service, struct device *device,
+			const struct run_memory *memory)
 {
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 	bool changed = false;

@@ -15,7 +15,8 @@ struct service;
  * anew when anything changed. What cannot be done (a group that is not there) is logged, the rest
  * is done all the same.
  */
-void effects_apply(struct service *service, struct device *device, const struct run_memory *memory);
+void inventory_effects_apply(struct service *service, struct device *device,
+			     const struct run_memory *memory);
 
 /*
  * Devices that the store has otherwise. No operator waits for them: they are written together, a
@@ -26,4 +27,4 @@ struct unsaved_devices {
 	size_t count;
 	uint64_t next_ms; /* not before */
 };
-void effects_keep(struct service *service, uint64_t now_ms);
+void inventory_effects_save(struct service *service, uint64_t now_ms);

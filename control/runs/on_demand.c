@@ -36,7 +36,7 @@ answer_batch(struct service *service, const struct session_event *event, unsigne
 }
 
 void
-demand_refuse(struct service *service, const struct session_event *event, unsigned worker)
+on_demand_refuse(struct service *service, const struct session_event *event, unsigned worker)
 {
 	answer_batch(service, event, worker, NULL, 0);
 }
@@ -99,7 +99,7 @@ make_batch(struct service *service, struct device *device, const struct session_
 	}
 	if (device_run_make(service, &request, &run) < 0) {
 		log_error("out of memory for a device's batch");
-		demand_refuse(service, event, worker);
+		on_demand_refuse(service, event, worker);
 		return;
 	}
 	run.per_session |= event->ask != ASK_RUN;
@@ -169,7 +169,7 @@ cut_short(struct service *service, struct device *device, const struct session_e
 
 	if (make_to_the_end(service, &request, &run) < 0) {
 		log_error("the rest of a device's run cannot be made");
-		demand_refuse(service, event, worker);
+		on_demand_refuse(service, event, worker);
 		return;
 	}
 	live_set_plan(&service->plans, live, run.plan);
@@ -179,8 +179,8 @@ cut_short(struct service *service, struct device *device, const struct session_e
 }
 
 void
-demand_meet(struct service *service, struct device *device, const struct session_event *event,
-	    unsigned worker)
+on_demand_meet(struct service *service, struct device *device, const struct session_event *event,
+	       unsigned worker)
 {
 	const struct batch *ready = NULL;
 

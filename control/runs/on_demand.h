@@ -13,7 +13,7 @@
 struct service;
 
 /* The device has a live session, and the event is of it. Its plan becomes that of the new batch. */
-void demand_meet(struct service *service, struct device *device, const struct session_event *event,
-		 unsigned worker);
+void on_demand_meet(struct service *service, struct device *device,
+		    const struct session_event *event, unsigned worker);
 /* Nothing is to be sent, or there is nobody to send it to. */
-void demand_refuse(struct service *service, const struct session_event *event, unsigned worker);
+void on_demand_refuse(struct service *service, const struct session_event *event, unsigned worker);

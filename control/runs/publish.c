@@ -224,7 +224,7 @@ take_away(struct service *service, struct device *device)
 	plan_release(&service->plans, device->plan);
 	device->plan = NULL;
 	retire_batch(service, batch);
-	turned_away_forget(service->turned_away, device_id(device));
+	rejected_devices_forget(service->rejected, device_id(device));
 	retire(service, entry_unreachable, inventory_remove(&service->inventory, device));
 }
 

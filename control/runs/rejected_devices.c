@@ -3,18 +3,18 @@
 #include <string.h>
 
 static unsigned
-longest_silent(const struct turned_away_list *list)
+longest_silent(const struct rejected_devices *list)
 {
 	unsigned oldest = 0;
 
-	for (unsigned i = 1; i < TURNED_AWAY_MAX; i++)
+	for (unsigned i = 1; i < REJECTED_DEVICES_MAX; i++)
 		if (list->items[i].last_ms < list->items[oldest].last_ms)
 			oldest = i;
 	return oldest;
 }
 
 static unsigned
-index_of(const struct turned_away_list *list, uint32_t device)
+index_of(const struct rejected_devices *list, uint32_t device)
 {
 	unsigned i = 0;
 
@@ -23,23 +23,24 @@ index_of(const struct turned_away_list *list, uint32_t device)
 	return i;
 }
 
-static struct turned_away *
-find_or_make(struct turned_away_list *list, uint32_t device, uint64_t now_ms)
+static struct rejected_device *
+find_or_make(struct rejected_devices *list, uint32_t device, uint64_t now_ms)
 {
 	unsigned at = index_of(list, device);
 
 	if (at < list->count)
 		return &list->items[at];
-	at = list->count < TURNED_AWAY_MAX ? list->count++ : longest_silent(list);
+	at = list->count < REJECTED_DEVICES_MAX ? list->count++ : longest_silent(list);
 	list->devices[at] = device;
-	list->items[at] = (struct turned_away){ .first_ms = now_ms };
+	list->items[at] = (struct rejected_device){ .first_ms = now_ms };
 	return &list->items[at];
 }
 
 void
-turned_away_see(struct turned_away_list *list, const struct session_event *event, uint64_t now_ms)
+rejected_devices_see(struct rejected_devices *list, const struct session_event *event,
+		     uint64_t now_ms)
 {
-	struct turned_away *item = find_or_make(list, event->device, now_ms);
+	struct rejected_device *item = find_or_make(list, event->device, now_ms);
 	size_t len = event->name_len < sizeof item->name ? event->name_len : sizeof item->name;
 
 	item->cause = event->cause;
@@ -50,8 +51,8 @@ turned_away_see(struct turned_away_list *list, const struct session_event *event
 	item->count++;
 }
 
-const struct turned_away *
-turned_away_find(const struct turned_away_list *list, uint32_t device)
+const struct rejected_device *
+rejected_devices_find(const struct rejected_devices *list, uint32_t device)
 {
 	unsigned at = index_of(list, device);
 
@@ -59,7 +60,7 @@ turned_away_find(const struct turned_away_list *list, uint32_t device)
 }
 
 void
-turned_away_forget(struct turned_away_list *list, uint32_t device)
+rejected_devices_forget(struct rejected_devices *list, uint32_t device)
 {
 	unsigned at = index_of(list, device);
 
@@ -71,7 +72,7 @@ turned_away_forget(struct turned_away_list *list, uint32_t device)
 }
 
 const char *
-turned_away_why(const struct turned_away *item)
+rejected_why(const struct rejected_device *item)
 {
 	return item->cause == CAUSE_KEY ? "wrong key" : "asked as another";
 }

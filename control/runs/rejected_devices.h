@@ -11,9 +11,9 @@
 #include "control/address.h"
 #include "dataplane/dataplane.h"
 
-enum { TURNED_AWAY_MAX = 1024 };
+enum { REJECTED_DEVICES_MAX = 1024 };
 
-struct turned_away {
+struct rejected_device {
 	uint8_t cause;                  /* CAUSE_KEY or CAUSE_IDENTITY, of the last time */
 	uint8_t name_len;               /* of what it asked as, CAUSE_IDENTITY */
 	uint8_t name[64];               /* cut */
@@ -22,17 +22,18 @@ struct turned_away {
 	uint64_t count;
 };
 
-struct turned_away_list {
-	struct turned_away items[TURNED_AWAY_MAX];
-	uint32_t devices[TURNED_AWAY_MAX]; /* whose they are: sixteen in a cache line */
+struct rejected_devices {
+	struct rejected_device items[REJECTED_DEVICES_MAX];
+	uint32_t devices[REJECTED_DEVICES_MAX]; /* whose they are: sixteen in a cache line */
 	unsigned count;
 };
 
 /* Of a SESSION_TURNED_AWAY. */
-void turned_away_see(struct turned_away_list *list, const struct session_event *event,
-		     uint64_t now_ms);
+void rejected_devices_see(struct rejected_devices *list, const struct session_event *event,
+			  uint64_t now_ms);
 /* NULL: not there. */
-const struct turned_away *turned_away_find(const struct turned_away_list *list, uint32_t device);
-void turned_away_forget(struct turned_away_list *list, uint32_t device);
+const struct rejected_device *rejected_devices_find(const struct rejected_devices *list,
+						    uint32_t device);
+void rejected_devices_forget(struct rejected_devices *list, uint32_t device);
 /* "wrong key", "asked as another". */
-const char *turned_away_why(const struct turned_away *item);
+const char *rejected_why(const struct rejected_device *item);

@@ -205,34 +205,35 @@ keep(struct reports *reports, const struct report *report)
 }
 
 static struct report
-report_of(struct reports *reports, const struct report_news *news)
+report_of(struct reports *reports, const struct report_change *change)
 {
-	uint64_t took =
-		news->finished_ms > news->started_ms ? news->finished_ms - news->started_ms : 0;
+	uint64_t took = change->finished_ms > change->started_ms
+				? change->finished_ms - change->started_ms
+				: 0;
 
 	return (struct report){
-		.started_ms = news->started_ms,
-		.device = news->device,
-		.summary = summary_number(reports, news->summary),
-		.took_ms = !news->finished_ms         ? REPORT_UNFINISHED
+		.started_ms = change->started_ms,
+		.device = change->device,
+		.summary = summary_number(reports, change->summary),
+		.took_ms = !change->finished_ms       ? REPORT_UNFINISHED
 			   : took < REPORT_UNFINISHED ? (uint32_t)took
 						      : REPORT_UNFINISHED - 1,
-		.task = (uint16_t)news->task,
-		.status = (uint8_t)news->status,
+		.task = (uint16_t)change->task,
+		.status = (uint8_t)change->status,
 	};
 }
 
 static void
-hand_to_store(struct reports *reports, const struct report_news *news)
+hand_to_store(struct reports *reports, const struct report_change *change)
 {
 	struct store_report report = {
-		.device = news->device,
-		.task = news->task,
-		.status = (uint8_t)news->status,
-		.started_ms = news->started_ms,
-		.finished_ms = news->finished_ms,
-		.summary = news->summary,
-		.log = news->log,
+		.device = change->device,
+		.task = change->task,
+		.status = (uint8_t)change->status,
+		.started_ms = change->started_ms,
+		.finished_ms = change->finished_ms,
+		.summary = change->summary,
+		.log = change->log,
 	};
 
 	if (reports->store)
@@ -240,23 +241,23 @@ hand_to_store(struct reports *reports, const struct report_news *news)
 }
 
 void
-reports_set(struct reports *reports, const struct report_news *news)
+reports_set(struct reports *reports, const struct report_change *change)
 {
-	struct report report = report_of(reports, news);
+	struct report report = report_of(reports, change);
 
-	hand_to_store(reports, news);
+	hand_to_store(reports, change);
 	if (report.summary == NAMES_NONE || !keep(reports, &report)) {
 		reports->dropped++;
 		return;
 	}
-	if (news->finished_ms)
+	if (change->finished_ms)
 		ring_put(reports, &report);
 }
 
 bool
 reports_load(struct reports *reports, const struct store_report *kept)
 {
-	struct report_news news = {
+	struct report_change change = {
 		.device = kept->device,
 		.task = kept->task,
 		.status = (enum task_status)kept->status,
@@ -269,11 +270,11 @@ reports_load(struct reports *reports, const struct store_report *kept)
 	if (kept->task >= reports->n_tasks || kept->status >= REPORT_STATUSES)
 		return true; /* of a task that is not known: nobody could ask for it */
 	if (kept->status == TASK_IN_PROGRESS) {
-		news.status = TASK_ERROR;
-		news.finished_ms = news.started_ms;
-		news.summary = INTERRUPTED;
+		change.status = TASK_ERROR;
+		change.finished_ms = change.started_ms;
+		change.summary = INTERRUPTED;
 	}
-	report = report_of(reports, &news);
+	report = report_of(reports, &change);
 	return report.summary != NAMES_NONE && keep(reports, &report);
 }
 

@@ -75,7 +75,7 @@ bool reports_load(struct reports *reports, const struct store_report *report);
 /* The number of a group's task, given anew where it is not known; NAMES_NONE: out of memory. */
 uint32_t reports_task(struct reports *reports, const char *group, const char *name, const char *id);
 
-struct report_news {
+struct report_change {
 	uint32_t device, task;
 	enum task_status status;
 	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
@@ -83,7 +83,7 @@ struct report_news {
 	const char *log; /* kept in the store alone; NULL: none */
 };
 /* Sets the last report of its task and device; a finished one enters the ring, too. */
-void reports_set(struct reports *reports, const struct report_news *news);
+void reports_set(struct reports *reports, const struct report_change *change);
 /* Forgets the reports of a device that is no more. The store forgets them with the device. */
 void reports_forget_device(struct reports *reports, uint32_t device);
 

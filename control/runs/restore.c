@@ -9,8 +9,6 @@
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 
-/* ---- at the start ---- */
-
 struct loading {
 	struct service *service;
 	uint32_t devices, refused;
@@ -38,7 +36,7 @@ load_unknown(void *ctx, const struct store_unknown *unknown)
 {
 	struct loading *loading = ctx;
 
-	unknowns_load(loading->service->unknowns, unknown);
+	unknown_devices_load(loading->service->unknowns, unknown);
 	return true;
 }
 
@@ -103,7 +101,7 @@ load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 }
 
 int
-kept_load(struct service *service)
+restore_all(struct service *service)
 {
 	struct loading loading = { .service = service };
 	uint64_t begun_us = clock_now_us();
@@ -124,178 +122,4 @@ kept_load(struct service *service)
 	log_notice("store: %u devices and their reports loaded in %.3f s", loading.devices,
 		   (double)(clock_now_us() - begun_us) / 1e6);
 	return 0;
-}
-
-/* ---- changes ---- */
-
-/* The first name of a list that is no group. */
-struct group_search {
-	const struct policy *policy;
-	char missing[ENDPOINT_NAME_MAX + 1];
-};
-
-static bool
-find_missing(void *ctx, const char *name, size_t len)
-{
-	struct group_search *search = ctx;
-
-	if (policy_group(search->policy, name, len))
-		return true;
-	snprintf(search->missing, sizeof search->missing, "%.*s", (int)len, name);
-	return false;
-}
-
-static int
-check_groups(const struct service *service, const char *groups, char error[STORE_ERROR_MAX])
-{
-	struct group_search search = { .policy = service->generation->policy };
-	char list[DEVICE_LIST_MAX];
-	const char *nearest;
-
-	if (group_list_canonical(groups, list) < 0) {
-		snprintf(error, STORE_ERROR_MAX,
-			 "its groups must be 1 to %d names with ',' between", DEVICE_GROUPS_MAX);
-		return -EINVAL;
-	}
-	group_list_each(list, find_missing, &search);
-	if (!*search.missing)
-		return 0;
-	nearest = policy_nearest_group(search.policy, search.missing);
-	snprintf(error, STORE_ERROR_MAX, "there is no group \"%s\"%s%s%s", search.missing,
-		 nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-	return -ENOENT;
-}
-
-static void
-draft_error(const struct service *service, const struct device_spec *spec, int result,
-	    char error[STORE_ERROR_MAX])
-{
-	const struct device *holder;
-	char endpoint[ENDPOINT_NAME_MAX + 1];
-
-	switch (result) {
-	case -EEXIST:
-		holder = inventory_find_identity(&service->inventory,
-						 spec->identity ? spec->identity : spec->endpoint);
-		snprintf(error, STORE_ERROR_MAX, "its identity belongs to device %s",
-			 holder ? device_endpoint(holder, endpoint) : "(another one)");
-		break;
-	case -EINVAL:
-		snprintf(
-			error, STORE_ERROR_MAX,
-			"an endpoint name has 1 to %d bytes (%d where it is the identity, too), an "
-			"identity 1 to %d, a key up to %d",
-			ENDPOINT_NAME_MAX, DTLS_IDENTITY_MAX, DTLS_IDENTITY_MAX, DTLS_KEY_MAX);
-		break;
-	default:
-		snprintf(error, STORE_ERROR_MAX, "out of memory");
-		break;
-	}
-}
-
-int
-kept_draft_device(struct service *service, const struct device_spec *spec,
-		  struct device_draft *draft, char error[STORE_ERROR_MAX])
-{
-	int result = check_groups(service, spec->groups, error);
-
-	*draft = (struct device_draft){ 0 };
-	if (result < 0)
-		return result;
-	result = inventory_draft(&service->inventory, spec, NAMES_NONE, draft);
-	if (result < 0)
-		draft_error(service, spec, result, error);
-	return result;
-}
-
-struct store_device
-kept_device(const struct service *service, const struct device_draft *draft,
-	    const struct device_spec *spec)
-{
-	const struct device *present = inventory_at(&service->inventory, draft->entry->id);
-	struct store_device kept = {
-		.id = draft->entry->id,
-		.spec = *spec,
-		.last_bootstrap_ms = present ? present->last_bootstrap_ms : 0,
-		.format = present ? present->format : 0,
-	};
-
-	kept.spec.groups = names_text(&service->inventory.groups, draft->groups);
-	kept.spec.created_ms = (uint64_t)draft->created_s * 1000;
-	return kept;
-}
-
-static int
-keep(struct service *service, const struct store_device *kept, uint32_t removed,
-     char error[STORE_ERROR_MAX])
-{
-	struct store_change *change;
-
-	if (!service->store)
-		return 0;
-	change = store_change_begin(service->store);
-	if (!change) {
-		snprintf(error, STORE_ERROR_MAX,
-			 "another change is being written, or there is no memory: try again");
-		return -EBUSY;
-	}
-	if (kept)
-		store_change_put_device(change, kept);
-	else
-		store_change_remove_device(change, removed);
-	return store_change_commit(change, KEPT_WAIT_MS, &service->pump, error);
-}
-
-int
-kept_put_device(struct service *service, const struct device_spec *spec, bool *created,
-		char error[STORE_ERROR_MAX])
-{
-	struct device_draft draft;
-	struct store_device kept;
-	int result = kept_draft_device(service, spec, &draft, error);
-
-	if (result < 0)
-		return result;
-	*created = draft.is_new;
-	kept = kept_device(service, &draft, spec);
-	result = keep(service, &kept, 0, error);
-	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
-	if (result < 0) {
-		device_draft_fini(&draft);
-		return result;
-	}
-	result = publish_draft(service, &draft);
-	if (result < 0)
-		snprintf(error, STORE_ERROR_MAX,
-			 "it is kept, but cannot be served before a restart: %s",
-			 strerror(-result));
-	return result;
-}
-
-int
-kept_remove_device(struct service *service, struct device *device, char error[STORE_ERROR_MAX])
-{
-	uint32_t id = device_id(device);
-	int result = keep(service, NULL, id, error);
-
-	if (result < 0)
-		return result;
-	/* Looked up again: workers were looked after meanwhile. */
-	device = inventory_at(&service->inventory, id);
-	if (device)
-		publish_removal(service, device);
-	return 0;
-}
-
-void
-kept_forget_unknown(struct service *service, const char *name, size_t len)
-{
-	char error[STORE_ERROR_MAX];
-	struct store_change *change = service->store ? store_change_begin(service->store) : NULL;
-
-	if (!change)
-		return;
-	store_change_remove_unknown(change, (const uint8_t *)name, len);
-	if (store_change_commit(change, KEPT_WAIT_MS, &service->pump, error) < 0)
-		log_warning("%s", error);
 }

@@ -34,15 +34,15 @@ log_of_task(const struct run_memory *memory, unsigned task)
 }
 
 static void
-set_report(const struct telling *telling, unsigned place, enum task_status status,
+set_report(const struct reported_run *reported, unsigned place, enum task_status status,
 	   const char *summary)
 {
-	const struct session_event *event = telling->event;
-	const struct policy_task *task = telling->plan->tasks[place].task;
+	const struct session_event *event = reported->event;
+	const struct policy_task *task = reported->plan->tasks[place].task;
 	bool over = status != TASK_IN_PROGRESS && status != TASK_NOT_STARTED;
-	char *log = over ? log_of_task(telling->memory, place) : NULL;
-	struct report_news news = {
-		.device = device_id(telling->device),
+	char *log = over ? log_of_task(reported->memory, place) : NULL;
+	struct report_change change = {
+		.device = device_id(reported->device),
 		.task = task->report,
 		.status = status,
 		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
@@ -53,19 +53,19 @@ set_report(const struct telling *telling, unsigned place, enum task_status statu
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
-		reports_set(&telling->service->reports, &news);
+		reports_set(&reported->service->reports, &change);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)
-		log_info("device %s: task %s (%s): %s", device_endpoint(telling->device, endpoint),
+		log_info("device %s: task %s (%s): %s", device_endpoint(reported->device, endpoint),
 			 task->name, task->id, summary);
 	free(log);
 }
 
 static void
-report_no_task(const struct telling *telling, const char *summary)
+report_no_task(const struct reported_run *reported, const char *summary)
 {
-	const struct session_event *event = telling->event;
-	struct report_news news = {
-		.device = device_id(telling->device),
+	const struct session_event *event = reported->event;
+	struct report_change change = {
+		.device = device_id(reported->device),
 		.task = REPORT_NO_TASK,
 		.status = TASK_ERROR,
 		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
@@ -74,59 +74,60 @@ report_no_task(const struct telling *telling, const char *summary)
 	};
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
-	reports_set(&telling->service->reports, &news);
+	reports_set(&reported->service->reports, &change);
 	if (log_level() >= SEVERITY_INFO)
-		log_info("device %s: %s", device_endpoint(telling->device, endpoint), summary);
+		log_info("device %s: %s", device_endpoint(reported->device, endpoint), summary);
 }
 
 /* A log of what was compiled ahead is not kept a million times: it is made again. */
 static void
-tell_logged(const struct telling *telling, void (*tell)(const struct telling *telling))
+report_with_log(const struct reported_run *reported,
+		void (*put)(const struct reported_run *reported))
 {
-	struct telling logged = *telling;
+	struct reported_run logged = *reported;
 	struct run_memory memory;
 	struct device_run run = { 0 };
 	const struct run_request request = {
-		.device = telling->device,
-		.format = telling->event->format,
+		.device = reported->device,
+		.format = reported->event->format,
 		.session = true,
 		.memory = &memory,
 	};
 
 	run_memory_init(&memory);
-	if (telling->plan->logs && !telling->memory &&
-	    device_run_make(telling->service, &request, &run) == 0)
+	if (reported->plan->logs && !reported->memory &&
+	    device_run_make(reported->service, &request, &run) == 0)
 		logged.memory = &memory;
-	tell(&logged);
-	device_run_free(&telling->service->plans, &run);
+	put(&logged);
+	device_run_free(&reported->service->plans, &run);
 	run_memory_fini(&memory);
 }
 
 static void
-report_compiled(const struct telling *telling)
+put_compiled(const struct reported_run *reported)
 {
-	const struct plan *plan = telling->plan;
+	const struct plan *plan = reported->plan;
 	char summary[TASK_SUMMARY_MAX];
-	unsigned told = 0, left_out = plan->n_tasks;
+	unsigned n_reported = 0, left_out = plan->n_tasks;
 
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		const struct plan_task *task = &plan->tasks[i];
 
 		if (task->state == PLAN_LEFT_OUT && left_out == plan->n_tasks)
 			left_out = i;
-		told += task->state != PLAN_LEFT_OUT;
+		n_reported += task->state != PLAN_LEFT_OUT;
 		if (task->state == PLAN_OVER)
-			set_report(telling, i, task->status, task->summary ? task->summary : "");
+			set_report(reported, i, task->status, task->summary ? task->summary : "");
 	}
-	if (told)
+	if (n_reported)
 		return;
 	if (left_out == plan->n_tasks) {
-		report_no_task(telling, "no active task applies to its groups");
+		report_no_task(reported, "no active task applies to its groups");
 		return;
 	}
 	snprintf(summary, sizeof summary, "no task is to run now: %.100s: %.150s",
 		 plan->tasks[left_out].task->name, plan->tasks[left_out].summary);
-	report_no_task(telling, summary);
+	report_no_task(reported, summary);
 }
 
 static bool
@@ -139,28 +140,28 @@ has_task_in(const struct plan *plan, enum plan_task_state state)
 }
 
 void
-tell_compiled(const struct telling *telling)
+report_compiled(const struct reported_run *reported)
 {
-	if (has_task_in(telling->plan, PLAN_OVER))
-		tell_logged(telling, report_compiled);
+	if (has_task_in(reported->plan, PLAN_OVER))
+		report_with_log(reported, put_compiled);
 	else
-		report_compiled(telling);
+		put_compiled(reported);
 }
 
 void
-tell_started(const struct telling *telling)
+report_started(const struct reported_run *reported)
 {
-	tell_compiled(telling);
-	for (unsigned i = 0; i < telling->plan->n_tasks; i++)
-		if (telling->plan->tasks[i].state == PLAN_SENT)
-			set_report(telling, i, TASK_IN_PROGRESS, "in progress");
+	report_compiled(reported);
+	for (unsigned i = 0; i < reported->plan->n_tasks; i++)
+		if (reported->plan->tasks[i].state == PLAN_SENT)
+			set_report(reported, i, TASK_IN_PROGRESS, "in progress");
 }
 
 /* "PUT /0/2 answered 4.00 Bad Request, and 1 more was refused; " where steps were refused on the way */
 static void
-refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
+refused_text(const struct reported_run *reported, char out[TASK_SUMMARY_MAX])
 {
-	const struct session_event *event = telling->event;
+	const struct session_event *event = reported->event;
 	unsigned more = event->refused_steps - 1u;
 	char step[PLAN_STEP_NAME_MAX], rest[48] = "";
 
@@ -172,8 +173,9 @@ refused_text(const struct telling *telling, char out[TASK_SUMMARY_MAX])
 		snprintf(rest, sizeof rest, ", and %u more %s refused", more,
 			 more == 1 ? "was" : "were");
 	snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
-		 plan_step_name(telling->plan, event->refused_step, step), event->refused_code >> 5,
-		 event->refused_code & 31, failure_code_name(event->refused_code), rest);
+		 plan_step_name(reported->plan, event->refused_step, step),
+		 event->refused_code >> 5, event->refused_code & 31,
+		 failure_code_name(event->refused_code), rest);
 }
 
 /* Of a task without a word of its own that went well. Nearly all end so, and printing each was a
@@ -200,36 +202,36 @@ accepted_text(unsigned n_steps, char out[TASK_SUMMARY_MAX])
 }
 
 static void
-report_finished(const struct telling *telling)
+put_finished(const struct reported_run *reported)
 {
 	char summary[TASK_SUMMARY_MAX], refused[TASK_SUMMARY_MAX];
-	unsigned culprit = plan_task_of_step(telling->plan, telling->event->refused_step);
+	unsigned culprit = plan_task_of_step(reported->plan, reported->event->refused_step);
 
-	refused_text(telling, refused);
-	for (unsigned i = 0; i < telling->plan->n_tasks; i++) {
-		const struct plan_task *task = &telling->plan->tasks[i];
+	refused_text(reported, refused);
+	for (unsigned i = 0; i < reported->plan->n_tasks; i++) {
+		const struct plan_task *task = &reported->plan->tasks[i];
 		bool warn = *refused && i == culprit;
 
 		if (task->state != PLAN_SENT)
 			continue;
 		if (!warn && !task->summary) {
-			set_report(telling, i, task->final, accepted_text(task->n_steps, summary));
+			set_report(reported, i, task->final, accepted_text(task->n_steps, summary));
 			continue;
 		}
 		snprintf(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
 			 warn ? refused : "", task->summary ? task->summary : "",
 			 task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
 			 warn ? "sent" : "accepted");
-		set_report(telling, i,
+		set_report(reported, i,
 			   warn && task->final == TASK_SUCCESS ? TASK_WARNING : task->final,
 			   summary);
 	}
 }
 
 void
-tell_finished(const struct telling *telling)
+report_finished(const struct reported_run *reported)
 {
-	tell_logged(telling, report_finished);
+	report_with_log(reported, put_finished);
 }
 
 /*
@@ -237,13 +239,13 @@ tell_finished(const struct telling *telling)
  * tasks failed, too.
  */
 static void
-report_failed(const struct telling *telling)
+put_failed(const struct reported_run *reported)
 {
-	const struct plan *plan = telling->plan;
+	const struct plan *plan = reported->plan;
 	char why[TASK_SUMMARY_MAX], summary[TASK_SUMMARY_MAX];
-	unsigned failing = plan_task_of_step(plan, telling->event->step);
+	unsigned failing = plan_task_of_step(plan, reported->event->step);
 
-	failure_text(telling->service->config, telling->event, plan, why);
+	failure_text(reported->service->config, reported->event, plan, why);
 	if (failing == plan->n_tasks)
 		failing = 0;
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
@@ -254,15 +256,15 @@ report_failed(const struct telling *telling)
 			 : i > failing ? "not run: "
 				       : "",
 			 why);
-		set_report(telling, i, i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary);
+		set_report(reported, i, i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary);
 	}
 }
 
 void
-tell_failed(const struct telling *telling)
+report_failed(const struct reported_run *reported)
 {
-	if (has_task_in(telling->plan, PLAN_SENT))
-		tell_logged(telling, report_failed);
+	if (has_task_in(reported->plan, PLAN_SENT))
+		report_with_log(reported, put_failed);
 	else /* compilation has said all there is to say */
-		tell_compiled(telling);
+		report_compiled(reported);
 }

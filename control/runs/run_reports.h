@@ -15,7 +15,7 @@
 struct service;
 
 /* What is told of one run. */
-struct telling {
+struct reported_run {
 	struct service *service;
 	struct device *device;
 	const struct session_event *event;
@@ -24,10 +24,10 @@ struct telling {
 };
 
 /* What compilation said of the tasks that sent nothing. */
-void tell_compiled(const struct telling *telling);
+void report_compiled(const struct reported_run *reported);
 /* The same, and of the others that they are in progress. */
-void tell_started(const struct telling *telling);
+void report_started(const struct reported_run *reported);
 /* Of a SESSION_FINISHED. */
-void tell_finished(const struct telling *telling);
+void report_finished(const struct reported_run *reported);
 /* Of a SESSION_FAILED. */
-void tell_failed(const struct telling *telling);
+void report_failed(const struct reported_run *reported);

@@ -10,9 +10,9 @@ service_init(struct service *service, size_t devices)
 	outbox_init(&service->outbox);
 	retired_init(&service->retired);
 	service->unknowns = calloc(1, sizeof *service->unknowns);
-	service->turned_away = calloc(1, sizeof *service->turned_away);
+	service->rejected = calloc(1, sizeof *service->rejected);
 	service->maker = run_maker_new();
-	if (service->unknowns && service->turned_away && service->maker &&
+	if (service->unknowns && service->rejected && service->maker &&
 	    plans_init(&service->plans) == 0 && reports_init(&service->reports) == 0 &&
 	    inventory_init(&service->inventory, devices) == 0)
 		return 0;
@@ -52,10 +52,10 @@ service_fini(struct service *service)
 	reports_fini(&service->reports);
 	run_maker_free(service->maker);
 	free(service->unknowns);
-	free(service->turned_away);
+	free(service->rejected);
 	free(service->unsaved.ids);
 	service->unsaved = (struct unsaved_devices){ 0 };
 	service->maker = NULL;
 	service->unknowns = NULL;
-	service->turned_away = NULL;
+	service->rejected = NULL;
 }

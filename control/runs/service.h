@@ -39,8 +39,8 @@ struct service {
 	struct run_maker *maker;
 	struct live_sessions live;
 	struct reports reports;
-	struct unknowns *unknowns;
-	struct turned_away_list *turned_away;
+	struct unknown_devices *unknowns;
+	struct rejected_devices *rejected;
 	struct retired_batches retired;
 	struct traced_devices traced;
 	struct unsaved_devices unsaved;

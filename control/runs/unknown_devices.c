@@ -16,18 +16,18 @@ name_hash(const uint8_t *name, size_t len)
 }
 
 static unsigned
-longest_silent(const struct unknowns *unknowns)
+longest_silent(const struct unknown_devices *unknowns)
 {
 	unsigned oldest = 0;
 
-	for (unsigned i = 1; i < UNKNOWNS_MAX; i++)
+	for (unsigned i = 1; i < UNKNOWN_DEVICES_MAX; i++)
 		if (unknowns->items[i].last_ms < unknowns->items[oldest].last_ms)
 			oldest = i;
 	return oldest;
 }
 
 static unsigned
-index_of(const struct unknowns *unknowns, const void *name, size_t len)
+index_of(const struct unknown_devices *unknowns, const void *name, size_t len)
 {
 	uint32_t hash = name_hash(name, len);
 	unsigned i = 0;
@@ -40,13 +40,13 @@ index_of(const struct unknowns *unknowns, const void *name, size_t len)
 }
 
 static struct unknown *
-find_or_make(struct unknowns *unknowns, const uint8_t *name, size_t len, uint64_t now_ms)
+find_or_make(struct unknown_devices *unknowns, const uint8_t *name, size_t len, uint64_t now_ms)
 {
 	unsigned at = index_of(unknowns, name, len);
 
 	if (at < unknowns->count)
 		return &unknowns->items[at];
-	at = unknowns->count < UNKNOWNS_MAX ? unknowns->count++ : longest_silent(unknowns);
+	at = unknowns->count < UNKNOWN_DEVICES_MAX ? unknowns->count++ : longest_silent(unknowns);
 	unknowns->hashes[at] = name_hash(name, len);
 	unknowns->items[at] = (struct unknown){ .name_len = (uint8_t)len, .first_ms = now_ms };
 	memcpy(unknowns->items[at].name, name, len);
@@ -61,7 +61,8 @@ cut(size_t len)
 }
 
 void
-unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint64_t now_ms)
+unknown_devices_see(struct unknown_devices *unknowns, const struct session_event *event,
+		    uint64_t now_ms)
 {
 	struct unknown *unknown = find_or_make(unknowns, event->name, cut(event->name_len), now_ms);
 
@@ -72,7 +73,7 @@ unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint6
 }
 
 void
-unknowns_load(struct unknowns *unknowns, const struct store_unknown *kept)
+unknown_devices_load(struct unknown_devices *unknowns, const struct store_unknown *kept)
 {
 	struct unknown *unknown =
 		find_or_make(unknowns, kept->name, cut(kept->name_len), kept->first_ms);
@@ -83,7 +84,7 @@ unknowns_load(struct unknowns *unknowns, const struct store_unknown *kept)
 }
 
 const struct unknown *
-unknowns_find(const struct unknowns *unknowns, const void *name, size_t len)
+unknown_devices_find(const struct unknown_devices *unknowns, const void *name, size_t len)
 {
 	unsigned at = index_of(unknowns, name, cut(len));
 
@@ -91,7 +92,7 @@ unknowns_find(const struct unknowns *unknowns, const void *name, size_t len)
 }
 
 void
-unknowns_remove(struct unknowns *unknowns, const void *name, size_t len)
+unknown_devices_remove(struct unknown_devices *unknowns, const void *name, size_t len)
 {
 	unsigned at = index_of(unknowns, name, cut(len));
 
@@ -103,7 +104,7 @@ unknowns_remove(struct unknowns *unknowns, const void *name, size_t len)
 }
 
 void
-unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms)
+unknown_devices_save(struct unknown_devices *unknowns, struct store *store, uint64_t now_ms)
 {
 	bool any = false;
 
@@ -127,5 +128,5 @@ unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms)
 		unknown->unkept = false;
 	}
 	if (any)
-		store_keep_unknowns(store, UNKNOWNS_MAX);
+		store_keep_unknowns(store, UNKNOWN_DEVICES_MAX);
 }

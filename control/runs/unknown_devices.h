@@ -16,7 +16,7 @@ struct store;
 struct store_unknown;
 
 enum {
-	UNKNOWNS_MAX = 1024,
+	UNKNOWN_DEVICES_MAX = 1024,
 	UNKNOWNS_KEEP_MS = 1000, /* how often what was seen is handed to the store */
 };
 
@@ -29,17 +29,20 @@ struct unknown {
 	uint64_t count;
 };
 
-struct unknowns {
-	struct unknown items[UNKNOWNS_MAX];
-	uint32_t hashes[UNKNOWNS_MAX]; /* of the names: one cache line tells 16 strangers apart */
+struct unknown_devices {
+	struct unknown items[UNKNOWN_DEVICES_MAX];
+	uint32_t hashes
+		[UNKNOWN_DEVICES_MAX]; /* of the names: one cache line tells 16 of them apart */
 	unsigned count;
 	uint64_t kept_ms;
 };
 
-void unknowns_see(struct unknowns *unknowns, const struct session_event *event, uint64_t now_ms);
-void unknowns_load(struct unknowns *unknowns, const struct store_unknown *kept);
+void unknown_devices_see(struct unknown_devices *unknowns, const struct session_event *event,
+			 uint64_t now_ms);
+void unknown_devices_load(struct unknown_devices *unknowns, const struct store_unknown *kept);
 /* NULL: not there. */
-const struct unknown *unknowns_find(const struct unknowns *unknowns, const void *name, size_t len);
-void unknowns_remove(struct unknowns *unknowns, const void *name, size_t len);
+const struct unknown *unknown_devices_find(const struct unknown_devices *unknowns, const void *name,
+					   size_t len);
+void unknown_devices_remove(struct unknown_devices *unknowns, const void *name, size_t len);
 /* Hands over what was seen, now and then; `store` may be NULL. */
-void unknowns_keep(struct unknowns *unknowns, struct store *store, uint64_t now_ms);
+void unknown_devices_save(struct unknown_devices *unknowns, struct store *store, uint64_t now_ms);

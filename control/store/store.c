@@ -168,66 +168,66 @@ store_close(struct store *store)
 	release(store);
 }
 
-/* ---- news ---- */
+/* ---- the journal ---- */
 
 void
 store_put_task(struct store *store, const struct store_task *task)
 {
-	struct news news = { .kind = NEWS_TASK, .task = task->number };
-	struct news_text text = { task->group, strlen(task->group), task->name };
+	struct journal_entry entry = { .kind = JOURNAL_TASK, .task = task->number };
+	struct journal_text text = { task->group, strlen(task->group), task->name };
 
-	store_writer_put(&store->writer, &news, &text);
+	store_writer_put(&store->writer, &entry, &text);
 }
 
 void
 store_put_report(struct store *store, const struct store_report *report)
 {
-	struct news news = {
-		.kind = NEWS_REPORT,
+	struct journal_entry entry = {
+		.kind = JOURNAL_REPORT,
 		.status = report->status,
 		.device = report->device,
 		.task = report->task,
 		.started_ms = report->started_ms,
 		.finished_ms = report->finished_ms,
 	};
-	struct news_text text = { report->summary, strlen(report->summary), report->log };
+	struct journal_text text = { report->summary, strlen(report->summary), report->log };
 
-	store_writer_put(&store->writer, &news, &text);
+	store_writer_put(&store->writer, &entry, &text);
 }
 
 void
 store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstrap_ms, uint16_t format)
 {
-	struct news news = {
-		.kind = NEWS_VISIT,
+	struct journal_entry entry = {
+		.kind = JOURNAL_VISIT,
 		.device = device,
 		.finished_ms = last_bootstrap_ms,
 		.format = format,
 	};
 
-	store_writer_put(&store->writer, &news, &(struct news_text){ 0 });
+	store_writer_put(&store->writer, &entry, &(struct journal_text){ 0 });
 }
 
 void
 store_put_unknown(struct store *store, const struct store_unknown *unknown)
 {
-	struct news news = {
-		.kind = NEWS_UNKNOWN,
+	struct journal_entry entry = {
+		.kind = JOURNAL_UNKNOWN,
 		.started_ms = unknown->first_ms,
 		.finished_ms = unknown->last_ms,
 		.count = unknown->count,
 	};
-	struct news_text text = { unknown->name, unknown->name_len, unknown->address };
+	struct journal_text text = { unknown->name, unknown->name_len, unknown->address };
 
-	store_writer_put(&store->writer, &news, &text);
+	store_writer_put(&store->writer, &entry, &text);
 }
 
 void
 store_keep_unknowns(struct store *store, uint64_t newest)
 {
-	struct news news = { .kind = NEWS_KEEP, .count = newest };
+	struct journal_entry entry = { .kind = JOURNAL_KEEP, .count = newest };
 
-	store_writer_put(&store->writer, &news, &(struct news_text){ 0 });
+	store_writer_put(&store->writer, &entry, &(struct journal_text){ 0 });
 }
 
 int

@@ -1,17 +1,17 @@
 /*
  * store.h - what must outlive the process: devices, reports, who asked in vain. SQLite.
  *
- * Two files: PATH has the inventory, with the keys; PATH-reports has all news. SQLite lets one
+ * Two files: PATH has the inventory, with the keys; PATH-reports has the journal and all that comes of it. SQLite lets one
  * transaction write a file at a time, and the import of a million devices must not hold up the
  * reports of those that bootstrap meanwhile. PATH.lock keeps a second process out, as long as the
  * first one lives and no longer. All of mode 0600.
  *
  * Threads of the store's own are the only writers, so a slow disk or another process's lock never
  * holds the control thread back. Operators' changes are transactions: store_change_commit() returns
- * when they are durable, or says why they are not. Reports, visits and strangers are queued without
+ * when they are durable, or says why they are not. Reports, visits and unknown devices are queued without
  * waiting and written together at least every STORE_FLUSH_MS; what a crash can lose is that much.
  * When the disk is full or the file is locked, the queue keeps what it can (STORE_QUEUE_MAX; beyond
- * it the oldest reports, visits and strangers are lost and counted, never tasks), the writer tries
+ * it the oldest reports, visits and unknown devices are lost and counted, never tasks), the writer tries
  * again on its own, and commits fail with the reason.
  *
  * Life: store_open() -> store_load_*() -> store_start() -> { ... } -> store_close(), which writes
@@ -109,7 +109,7 @@ struct store_change *store_change_begin(struct store *store);
 void store_change_put_device(struct store_change *change, const struct store_device *device);
 /* And its reports, also those that are queued or come later. */
 void store_change_remove_device(struct store_change *change, uint32_t id);
-/* Written as news is, once the change is durable. */
+/* Written as the journal is, once the change is durable. */
 void store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len);
 void store_change_rollback(struct store_change *change);
 /*
@@ -121,7 +121,7 @@ void store_change_rollback(struct store_change *change);
 int store_change_commit(struct store_change *change, unsigned wait_ms, const struct pump *pump,
 			char error[STORE_ERROR_MAX]) __attribute__((warn_unused_result));
 
-/* ---- news, without waiting ---- */
+/* ---- the journal, without waiting ---- */
 
 void store_put_task(struct store *store, const struct store_task *task);
 void store_put_report(struct store *store, const struct store_report *report);
@@ -131,7 +131,7 @@ void store_put_unknown(struct store *store, const struct store_unknown *unknown)
 /* Drops all unknowns but the `newest` that were there last. */
 void store_keep_unknowns(struct store *store, uint64_t newest);
 
-/* Waits until all news queued before is written. 0, or -errno and a sentence. */
+/* Waits until all entries queued before are written. 0, or -errno and a sentence. */
 int store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
 		char error[STORE_ERROR_MAX]);
 
@@ -144,7 +144,7 @@ char *store_read_log(struct store *store, uint32_t task, uint32_t device);
 struct store_info {
 	const char *path;
 	uint64_t bytes;                 /* of the files and their write-ahead logs */
-	uint64_t queued, written, lost; /* news */
+	uint64_t queued, written, lost; /* entries of the journal */
 	bool healthy;                   /* the last write went through */
 	char error[STORE_ERROR_MAX];    /* why not */
 	uint64_t failing_since_ms;      /* wall clock */

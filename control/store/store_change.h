@@ -52,7 +52,7 @@ struct store_change {
 	uint64_t failing_since_ms;
 
 	/* The control thread's own. */
-	struct records after; /* news for when it is committed: devices gone, unknowns forgotten */
+	struct records after; /* for the journal once it is committed: devices removed, unknown ones forgotten */
 
 	/* The thread's own. */
 	sqlite3_stmt *sql[SQL_CHANGE_COUNT];

@@ -134,9 +134,10 @@ store_change_put_device(struct store_change *change, const struct store_device *
 
 /* News for when the change is through: until then nothing of it may show. */
 static void
-tell_later(struct store_change *change, const struct news *news, const uint8_t *name, size_t len)
+journal_later(struct store_change *change, const struct journal_entry *entry, const uint8_t *name,
+	      size_t len)
 {
-	struct news *copy = records_add(&change->after, sizeof *copy + len);
+	struct journal_entry *copy = records_add(&change->after, sizeof *copy + len);
 	struct record record;
 
 	if (!copy) {
@@ -146,7 +147,7 @@ tell_later(struct store_change *change, const struct news *news, const uint8_t *
 		return;
 	}
 	record = copy->record;
-	*copy = *news;
+	*copy = *entry;
 	copy->record = record;
 	copy->name_len = (uint32_t)len;
 	if (len)
@@ -164,25 +165,26 @@ store_change_remove_device(struct store_change *change, uint32_t id)
 	record = op->record;
 	*op = (struct change_op){ .record = record, .kind = OP_REMOVE, .id = id };
 	op_added(change);
-	tell_later(change, &(struct news){ .kind = NEWS_GONE, .device = id }, NULL, 0);
+	journal_later(change, &(struct journal_entry){ .kind = JOURNAL_REMOVED, .device = id },
+		      NULL, 0);
 }
 
 void
 store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len)
 {
-	tell_later(change, &(struct news){ .kind = NEWS_FORGET }, name, len);
+	journal_later(change, &(struct journal_entry){ .kind = JOURNAL_FORGET }, name, len);
 }
 
 static void
-tell_news(struct store_change *change)
+journal_after_commit(struct store_change *change)
 {
 	struct records_at at = { 0 };
-	const struct news *news;
+	const struct journal_entry *entry;
 
-	while ((news = records_next(&change->after, &at))) {
-		struct news_text text = { news->text, news->name_len, NULL };
+	while ((entry = records_next(&change->after, &at))) {
+		struct journal_text text = { entry->text, entry->name_len, NULL };
 
-		store_writer_put(&change->store->writer, news, &text);
+		store_writer_put(&change->store->writer, entry, &text);
 	}
 }
 
@@ -236,7 +238,7 @@ store_change_commit(struct store_change *change, unsigned wait_ms, const struct 
 		snprintf(error, STORE_ERROR_MAX, "%s", change->error);
 	pthread_mutex_unlock(&change->lock);
 	if (!result)
-		tell_news(change);
+		journal_after_commit(change);
 	pthread_mutex_lock(&change->lock);
 	close_change(change);
 	pthread_mutex_unlock(&change->lock);

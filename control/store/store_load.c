@@ -55,15 +55,16 @@ end_reading(const struct store_file *file)
 /* Visits in order of devices, beside the devices themselves. */
 struct visits {
 	struct store *store;
-	sqlite3_stmt *folded, *recent;
-	bool any; /* `folded` stands on a row */
+	sqlite3_stmt *merged, *recent;
+	bool any; /* `merged` stands on a row */
 };
 
 static void
-device_gone(struct store *store, uint32_t device)
+device_removed(struct store *store, uint32_t device)
 {
-	store_writer_put(&store->writer, &(struct news){ .kind = NEWS_GONE, .device = device },
-			 &(struct news_text){ 0 });
+	store_writer_put(&store->writer,
+			 &(struct journal_entry){ .kind = JOURNAL_REMOVED, .device = device },
+			 &(struct journal_text){ 0 });
 }
 
 static void
@@ -80,7 +81,7 @@ take_visit(struct store_device *device, sqlite3_stmt *stmt)
 static int
 next_visit(struct visits *visits)
 {
-	int code = sqlite3_step(visits->folded);
+	int code = sqlite3_step(visits->merged);
 
 	visits->any = code == SQLITE_ROW;
 	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
@@ -92,9 +93,9 @@ skip_visits(struct visits *visits, uint32_t device)
 {
 	int code = SQLITE_OK;
 
-	while (visits->any && sqlite3_column_int64(visits->folded, 0) < device &&
+	while (visits->any && sqlite3_column_int64(visits->merged, 0) < device &&
 	       code == SQLITE_OK) {
-		device_gone(visits->store, (uint32_t)sqlite3_column_int64(visits->folded, 0));
+		device_removed(visits->store, (uint32_t)sqlite3_column_int64(visits->merged, 0));
 		code = next_visit(visits);
 	}
 	return code;
@@ -108,8 +109,8 @@ find_visit(struct visits *visits, struct store_device *device)
 
 	if (code != SQLITE_OK)
 		return code;
-	if (visits->any && sqlite3_column_int64(visits->folded, 0) == device->id)
-		take_visit(device, visits->folded);
+	if (visits->any && sqlite3_column_int64(visits->merged, 0) == device->id)
+		take_visit(device, visits->merged);
 	if (!seq)
 		return SQLITE_OK;
 	sqlite3_bind_int64(visits->recent, 1, seq);
@@ -182,14 +183,14 @@ store_load_devices(struct store *store, bool (*each)(void *ctx, const struct sto
 	sqlite3_stmt *stmt = prepare(&store->inventory, "SELECT * FROM device ORDER BY id", error);
 	struct visits visits = {
 		.store = store,
-		.folded = prepare(&store->reports, "SELECT * FROM visit ORDER BY device", error),
+		.merged = prepare(&store->reports, "SELECT * FROM visit ORDER BY device", error),
 		.recent = prepare(&store->reports,
 				  "SELECT device, finished_ms, summary FROM news WHERE seq = ?1",
 				  error),
 	};
 	int code = -EIO, sql;
 
-	if (stmt && visits.folded && visits.recent) {
+	if (stmt && visits.merged && visits.recent) {
 		begin_reading(&store->reports);
 		sql = next_visit(&visits);
 		code = sql == SQLITE_OK ? load_rows(&visits, stmt, each, ctx, error) : 0;
@@ -199,7 +200,7 @@ store_load_devices(struct store *store, bool (*each)(void *ctx, const struct sto
 			code = store_file_error(&store->reports, sql, "read it", error);
 	}
 	sqlite3_finalize(stmt);
-	sqlite3_finalize(visits.folded);
+	sqlite3_finalize(visits.merged);
 	sqlite3_finalize(visits.recent);
 	end_reading(&store->reports);
 	return code;
@@ -263,9 +264,9 @@ tell_report(const struct report_loader *loader, struct store_report *report, sql
 	int64_t id;
 
 	if (!id_set_has(&store->present, report->device)) {
-		if (!id_set_has(&store->writer.gone, report->device))
-			device_gone(store, report->device);
-		id_set_add(&store->writer.gone, report->device);
+		if (!id_set_has(&store->writer.removed, report->device))
+			device_removed(store, report->device);
+		id_set_add(&store->writer.removed, report->device);
 		return 0;
 	}
 	report->status = (uint8_t)sqlite3_column_int(stmt, column);
@@ -287,9 +288,9 @@ tell_report(const struct report_loader *loader, struct store_report *report, sql
 	return loader->each(loader->ctx, report) ? 0 : stopped(&store->reports, loader->error);
 }
 
-/* Those that are in their table, but for what newer news replaces. */
+/* Those that are in their table, but for what newer entries of the journal replace. */
 static int
-load_folded(const struct report_loader *loader, sqlite3_stmt *stmt)
+load_merged(const struct report_loader *loader, sqlite3_stmt *stmt)
 {
 	const struct recent *recent = &loader->store->writer.recent;
 	int code = SQLITE_DONE, result = 0;
@@ -329,20 +330,20 @@ store_load_reports(struct store *store, bool (*each)(void *ctx, const struct sto
 {
 	struct report_loader loader = { store, each, ctx, error };
 	const struct store_file *file = &store->reports;
-	sqlite3_stmt *folded, *recent;
+	sqlite3_stmt *merged, *recent;
 	int code = 0;
 
 	if (!store->present_known)
 		code = store_load_devices(store, skip_row, NULL, error);
 	if (code < 0)
 		return code;
-	folded = prepare(file, "SELECT * FROM report ORDER BY place", error);
+	merged = prepare(file, "SELECT * FROM report ORDER BY place", error);
 	recent = prepare(file, "SELECT * FROM news WHERE task IS NOT NULL ORDER BY seq", error);
 	begin_reading(file);
-	code = folded && recent ? load_folded(&loader, folded) : -EIO;
+	code = merged && recent ? load_merged(&loader, merged) : -EIO;
 	if (code == 0)
 		code = load_recent(&loader, recent);
-	sqlite3_finalize(folded);
+	sqlite3_finalize(merged);
 	sqlite3_finalize(recent);
 	end_reading(file);
 	return code;

@@ -1,7 +1,7 @@
 /* News moves from its table to those of reports and visits, in order of devices. */
 #include "control/store/store_writer.h"
 
-/* Rows of a transaction: no clock, so that a busy machine does not fall behind its own news. */
+/* Rows of a transaction: no clock, so that a busy machine does not fall behind its own journal. */
 enum {
 	FOLD_MIN = 2048,
 	FOLD_PACE = 3, /* as many times as rows came: one to move, one to delete, one ahead */
@@ -9,7 +9,7 @@ enum {
 };
 
 int
-store_fold_restore(struct store_writer *writer)
+store_merge_restore(struct store_writer *writer)
 {
 	sqlite3_stmt *stmt =
 		store_file_prepare(writer->file, "SELECT seq, device, task FROM news ORDER BY seq");
@@ -40,18 +40,18 @@ store_fold_restore(struct store_writer *writer)
 }
 
 bool
-store_fold_wanted(const struct store_writer *writer)
+store_merge_wanted(const struct store_writer *writer)
 {
-	return writer->folding.entries || writer->recent.count >= writer->fold_at;
+	return writer->merging.entries || writer->recent.count >= writer->merge_at;
 }
 
 static int
-fold_entry(struct store_writer *writer, const struct recent_entry *entry)
+merge_entry(struct store_writer *writer, const struct recent_entry *entry)
 {
 	sqlite3_stmt *stmt = writer->sql[SQL_FOLD_REPORT];
 	int code;
 
-	if (id_set_has(&writer->gone, entry->device))
+	if (id_set_has(&writer->removed, entry->device))
 		return SQLITE_OK;
 	if (entry->task == WRITER_VISIT)
 		stmt = writer->sql[SQL_FOLD_VISIT];
@@ -66,39 +66,39 @@ fold_entry(struct store_writer *writer, const struct recent_entry *entry)
 
 /* After all entries: the rows that they stood in. */
 static int
-drop_news(struct store_writer *writer, struct fold_progress *progress)
+drop_entries(struct store_writer *writer, struct merge_progress *progress)
 {
-	sqlite3_stmt *stmt = writer->sql[SQL_DROP_NEWS];
+	sqlite3_stmt *stmt = writer->sql[SQL_DROP_ENTRIES];
 	int64_t end = progress->dropped + FOLD_DROP_STEP;
 
-	if (end > writer->folding.last_seq)
-		end = writer->folding.last_seq;
+	if (end > writer->merging.last_seq)
+		end = writer->merging.last_seq;
 	sqlite3_bind_int64(stmt, 1, end);
 	progress->dropped = end;
 	return store_file_run(stmt);
 }
 
 void
-store_fold_begin(struct store_writer *writer)
+store_merge_begin(struct store_writer *writer)
 {
-	writer->folding = writer->recent;
+	writer->merging = writer->recent;
 	writer->recent = (struct recent){ 0 };
-	writer->folded = 0;
-	recent_sort(&writer->folding);
+	writer->merged = 0;
+	recent_sort(&writer->merging);
 }
 
 int
-store_fold_some(struct store_writer *writer, struct fold_progress *progress)
+store_merge_some(struct store_writer *writer, struct merge_progress *progress)
 {
-	const struct recent *folding = &writer->folding;
+	const struct recent *merging = &writer->merging;
 	size_t want = FOLD_MIN + writer->slice.count * FOLD_PACE;
 	int code = SQLITE_OK;
 
 	for (size_t done = 0; done < want && code == SQLITE_OK; done++) {
-		if (progress->folded < folding->count) {
-			code = fold_entry(writer, &folding->entries[progress->folded++]);
-		} else if (progress->dropped < folding->last_seq) {
-			code = drop_news(writer, progress);
+		if (progress->merged < merging->count) {
+			code = merge_entry(writer, &merging->entries[progress->merged++]);
+		} else if (progress->dropped < merging->last_seq) {
+			code = drop_entries(writer, progress);
 			done += FOLD_DROP_STEP - 1;
 		} else {
 			break;
@@ -108,10 +108,10 @@ store_fold_some(struct store_writer *writer, struct fold_progress *progress)
 }
 
 void
-store_fold_accept(struct store_writer *writer, const struct fold_progress *progress)
+store_merge_accept(struct store_writer *writer, const struct merge_progress *progress)
 {
-	writer->folded = progress->folded;
+	writer->merged = progress->merged;
 	writer->dropped = progress->dropped;
-	if (writer->folded == writer->folding.count && writer->dropped == writer->folding.last_seq)
-		recent_fini(&writer->folding);
+	if (writer->merged == writer->merging.count && writer->dropped == writer->merging.last_seq)
+		recent_fini(&writer->merging);
 }

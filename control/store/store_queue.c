@@ -5,9 +5,10 @@
 #include "control/store/store_writer.h"
 
 static bool
-may_be_lost(const struct news *news)
+may_be_lost(const struct journal_entry *entry)
 {
-	return news->kind == NEWS_REPORT || news->kind == NEWS_VISIT || news->kind == NEWS_UNKNOWN;
+	return entry->kind == JOURNAL_REPORT || entry->kind == JOURNAL_VISIT ||
+	       entry->kind == JOURNAL_UNKNOWN;
 }
 
 /* Makes room by the oldest of the queue; what may not be lost moves to `kept`. */
@@ -16,15 +17,15 @@ lose_oldest(struct store_writer *writer)
 {
 	struct records oldest = { 0 };
 	struct records_at at = { 0 };
-	const struct news *news;
+	const struct journal_entry *entry;
 
 	records_move(&oldest, &writer->queue, 1);
-	while ((news = records_next(&oldest, &at))) {
+	while ((entry = records_next(&oldest, &at))) {
 		void *copy =
-			may_be_lost(news) ? NULL : records_add(&writer->kept, news->record.size);
+			may_be_lost(entry) ? NULL : records_add(&writer->kept, entry->record.size);
 
 		if (copy)
-			memcpy(copy, news, news->record.size);
+			memcpy(copy, entry, entry->record.size);
 		else
 			writer->lost++;
 	}
@@ -32,12 +33,13 @@ lose_oldest(struct store_writer *writer)
 }
 
 void
-store_writer_put(struct store_writer *writer, const struct news *news, const struct news_text *text)
+store_writer_put(struct store_writer *writer, const struct journal_entry *entry,
+		 const struct journal_text *text)
 {
 	size_t more_len = text->more ? strlen(text->more) : 0;
-	size_t size = sizeof *news + text->name_len + 1 + more_len + 1;
+	size_t size = sizeof *entry + text->name_len + 1 + more_len + 1;
 	struct record record;
-	struct news *copy;
+	struct journal_entry *copy;
 	bool first;
 
 	pthread_mutex_lock(&writer->lock);
@@ -52,7 +54,7 @@ store_writer_put(struct store_writer *writer, const struct news *news, const str
 		return;
 	}
 	record = copy->record;
-	*copy = *news;
+	*copy = *entry;
 	copy->record = record;
 	copy->name_len = (uint32_t)text->name_len;
 	copy->more_len = (uint32_t)more_len;

@@ -1,10 +1,10 @@
 /*
- * store_recent.h - where the news of each device and task lies that the big tables do not have yet.
+ * store_recent.h - where the entry of each device and task lies that the big tables do not have yet.
  *
- * News is appended to the table `news`, which costs few pages however the devices are spread;
+ * The journal is the table `news`, which costs few pages however the devices are spread;
  * written straight to its place, each report would dirty a page of its own, and 100,000 a second
- * some 800 MB/s. This remembers, by device and task, the last of that news, and gives it in order
- * of devices, so that a page of the big tables takes all its news at once. 24 bytes an entry.
+ * some 800 MB/s. This remembers, by device and task, its last entry, and gives it in order
+ * of devices, so that a page of the big tables takes all its entries at once. 24 bytes an entry.
  *
  * Owner: the store's writer. One thread. Allocates in recent_reserve() alone.
  */

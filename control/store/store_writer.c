@@ -9,7 +9,7 @@
 static const char *const texts[SQL_COUNT] = {
 	[SQL_PUT_TASK] = "INSERT OR REPLACE INTO task VALUES (?1, ?2, ?3)",
 	[SQL_PUT_SUMMARY] = "INSERT INTO summary VALUES (?1, ?2)",
-	[SQL_ADD_NEWS] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2)",
 	[SQL_DROP_LOG] = "DELETE FROM report_log WHERE place = ?1",
 	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -25,7 +25,7 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_FOLD_REMOVAL] = "DELETE FROM report WHERE place = ?1",
 	[SQL_FOLD_VISIT] = "INSERT OR REPLACE INTO visit SELECT device, finished_ms, summary"
 			   " FROM news WHERE seq = ?1",
-	[SQL_DROP_NEWS] = "DELETE FROM news WHERE seq <= ?1",
+	[SQL_DROP_ENTRIES] = "DELETE FROM news WHERE seq <= ?1",
 };
 
 uint64_t
@@ -46,12 +46,12 @@ wall_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* ---- each kind of news ---- */
+/* ---- each kind of entry ---- */
 
 static const char *
-more_of(const struct news *news)
+more_of(const struct journal_entry *entry)
 {
-	return news->text + news->name_len + 1;
+	return entry->text + entry->name_len + 1;
 }
 
 static int64_t
@@ -61,13 +61,13 @@ place_of(uint32_t device, uint32_t task)
 }
 
 static int
-write_task(struct store_writer *writer, const struct news *news)
+write_task(struct store_writer *writer, const struct journal_entry *entry)
 {
 	sqlite3_stmt *stmt = writer->sql[SQL_PUT_TASK];
 
-	sqlite3_bind_int64(stmt, 1, news->task);
-	sqlite3_bind_text(stmt, 2, news->text, (int)news->name_len, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 3, more_of(news), (int)news->more_len, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 1, entry->task);
+	sqlite3_bind_text(stmt, 2, entry->text, (int)entry->name_len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 3, more_of(entry), (int)entry->more_len, SQLITE_STATIC);
 	return store_file_run(stmt);
 }
 
@@ -89,110 +89,110 @@ intern(struct store_writer *writer, const char *summary, unsigned *id)
 }
 
 static int
-write_log(struct store_writer *writer, const struct news *news)
+write_log(struct store_writer *writer, const struct journal_entry *entry)
 {
-	sqlite3_stmt *stmt = writer->sql[news->has_more ? SQL_PUT_LOG : SQL_DROP_LOG];
+	sqlite3_stmt *stmt = writer->sql[entry->has_more ? SQL_PUT_LOG : SQL_DROP_LOG];
 
-	if (!news->has_more && !writer->any_logs)
+	if (!entry->has_more && !writer->any_logs)
 		return SQLITE_OK;
-	sqlite3_bind_int64(stmt, 1, place_of(news->device, news->task));
-	if (news->has_more) {
+	sqlite3_bind_int64(stmt, 1, place_of(entry->device, entry->task));
+	if (entry->has_more) {
 		writer->any_logs = true;
-		sqlite3_bind_text(stmt, 2, more_of(news), (int)news->more_len, SQLITE_STATIC);
+		sqlite3_bind_text(stmt, 2, more_of(entry), (int)entry->more_len, SQLITE_STATIC);
 	}
 	return store_file_run(stmt);
 }
 
 /* Reports and visits. The row's number stays in the record until the transaction is through. */
 static int
-append_news(struct store_writer *writer, struct news *news)
+append_entry(struct store_writer *writer, struct journal_entry *entry)
 {
-	sqlite3_stmt *stmt = writer->sql[SQL_ADD_NEWS];
-	unsigned summary = news->format;
+	sqlite3_stmt *stmt = writer->sql[SQL_ADD_ENTRY];
+	unsigned summary = entry->format;
 	int code = SQLITE_OK;
 
-	news->seq = 0;
-	if (id_set_has(&writer->gone, news->device))
+	entry->seq = 0;
+	if (id_set_has(&writer->removed, entry->device))
 		return SQLITE_OK;
-	if (news->kind == NEWS_REPORT)
-		code = intern(writer, news->text, &summary);
-	if (code == SQLITE_OK && news->kind == NEWS_REPORT)
-		code = write_log(writer, news);
+	if (entry->kind == JOURNAL_REPORT)
+		code = intern(writer, entry->text, &summary);
+	if (code == SQLITE_OK && entry->kind == JOURNAL_REPORT)
+		code = write_log(writer, entry);
 	if (code != SQLITE_OK)
 		return code;
-	news->seq = writer->next_seq++;
-	sqlite3_bind_int64(stmt, 1, news->seq);
-	sqlite3_bind_int64(stmt, 2, news->device);
-	if (news->kind == NEWS_VISIT)
+	entry->seq = writer->next_seq++;
+	sqlite3_bind_int64(stmt, 1, entry->seq);
+	sqlite3_bind_int64(stmt, 2, entry->device);
+	if (entry->kind == JOURNAL_VISIT)
 		sqlite3_bind_null(stmt, 3);
 	else
-		sqlite3_bind_int64(stmt, 3, news->task);
-	sqlite3_bind_int64(stmt, 4, news->status);
-	sqlite3_bind_int64(stmt, 5, (int64_t)news->started_ms);
-	sqlite3_bind_int64(stmt, 6, (int64_t)news->finished_ms);
-	if (summary || news->kind == NEWS_VISIT)
+		sqlite3_bind_int64(stmt, 3, entry->task);
+	sqlite3_bind_int64(stmt, 4, entry->status);
+	sqlite3_bind_int64(stmt, 5, (int64_t)entry->started_ms);
+	sqlite3_bind_int64(stmt, 6, (int64_t)entry->finished_ms);
+	if (summary || entry->kind == JOURNAL_VISIT)
 		sqlite3_bind_int64(stmt, 7, summary);
 	else
-		sqlite3_bind_text(stmt, 7, news->text, (int)news->name_len, SQLITE_STATIC);
+		sqlite3_bind_text(stmt, 7, entry->text, (int)entry->name_len, SQLITE_STATIC);
 	return store_file_run(stmt);
 }
 
 static int
-write_unknown(struct store_writer *writer, const struct news *news)
+write_unknown(struct store_writer *writer, const struct journal_entry *entry)
 {
 	sqlite3_stmt *stmt = writer->sql[SQL_PUT_UNKNOWN];
 
-	sqlite3_bind_blob(stmt, 1, news->text, (int)news->name_len, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 2, more_of(news), (int)news->more_len, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 3, (int64_t)news->started_ms);
-	sqlite3_bind_int64(stmt, 4, (int64_t)news->finished_ms);
-	sqlite3_bind_int64(stmt, 5, (int64_t)news->count);
+	sqlite3_bind_blob(stmt, 1, entry->text, (int)entry->name_len, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, more_of(entry), (int)entry->more_len, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, (int64_t)entry->started_ms);
+	sqlite3_bind_int64(stmt, 4, (int64_t)entry->finished_ms);
+	sqlite3_bind_int64(stmt, 5, (int64_t)entry->count);
 	return store_file_run(stmt);
 }
 
-/* What comes of it later is dropped; what is in `news` already is not folded. */
+/* What comes of it later is dropped; what is in `news` already is not merged. */
 static int
-drop_device(struct store_writer *writer, const struct news *news)
+drop_device(struct store_writer *writer, const struct journal_entry *entry)
 {
 	static const enum writer_sql ranges[] = { SQL_DROP_REPORTS, SQL_DROP_LOGS };
 	sqlite3_stmt *stmt = writer->sql[SQL_DROP_VISIT];
 	int code;
 
-	if (id_set_add(&writer->gone, news->device) < 0)
+	if (id_set_add(&writer->removed, entry->device) < 0)
 		return SQLITE_NOMEM;
-	sqlite3_bind_int64(stmt, 1, news->device);
+	sqlite3_bind_int64(stmt, 1, entry->device);
 	code = store_file_run(stmt);
 	for (unsigned i = 0; code == SQLITE_OK && i < 2; i++) {
 		stmt = writer->sql[ranges[i]];
-		sqlite3_bind_int64(stmt, 1, place_of(news->device, 0));
-		sqlite3_bind_int64(stmt, 2, place_of(news->device, INT32_MAX));
+		sqlite3_bind_int64(stmt, 1, place_of(entry->device, 0));
+		sqlite3_bind_int64(stmt, 2, place_of(entry->device, INT32_MAX));
 		code = store_file_run(stmt);
 	}
 	return code;
 }
 
 static int
-write_news(struct store_writer *writer, struct news *news)
+write_entry(struct store_writer *writer, struct journal_entry *entry)
 {
 	sqlite3_stmt *stmt;
 
-	switch ((enum news_kind)news->kind) {
-	case NEWS_TASK:
-		return write_task(writer, news);
-	case NEWS_REPORT:
-	case NEWS_VISIT:
-		return append_news(writer, news);
-	case NEWS_UNKNOWN:
-		return write_unknown(writer, news);
-	case NEWS_GONE:
-		return drop_device(writer, news);
-	case NEWS_FORGET:
+	switch ((enum journal_kind)entry->kind) {
+	case JOURNAL_TASK:
+		return write_task(writer, entry);
+	case JOURNAL_REPORT:
+	case JOURNAL_VISIT:
+		return append_entry(writer, entry);
+	case JOURNAL_UNKNOWN:
+		return write_unknown(writer, entry);
+	case JOURNAL_REMOVED:
+		return drop_device(writer, entry);
+	case JOURNAL_FORGET:
 		stmt = writer->sql[SQL_DROP_UNKNOWN];
-		sqlite3_bind_blob(stmt, 1, news->text, (int)news->name_len, SQLITE_STATIC);
+		sqlite3_bind_blob(stmt, 1, entry->text, (int)entry->name_len, SQLITE_STATIC);
 		return store_file_run(stmt);
-	case NEWS_KEEP:
+	case JOURNAL_KEEP:
 		stmt = writer->sql[SQL_KEEP_UNKNOWNS];
-		sqlite3_bind_int64(stmt, 1, (int64_t)news->count);
+		sqlite3_bind_int64(stmt, 1, (int64_t)entry->count);
 		return store_file_run(stmt);
 	}
 	return SQLITE_MISUSE;
@@ -201,16 +201,16 @@ write_news(struct store_writer *writer, struct news *news)
 /* ---- a transaction ---- */
 
 static int
-write_slice(struct store_writer *writer, struct fold_progress *progress)
+write_slice(struct store_writer *writer, struct merge_progress *progress)
 {
 	struct records_at at = { 0 };
-	struct news *news;
+	struct journal_entry *entry;
 	int code = store_file_exec(writer->file, "BEGIN IMMEDIATE");
 
-	while (code == SQLITE_OK && (news = records_next(&writer->slice, &at)))
-		code = write_news(writer, news);
-	if (code == SQLITE_OK && writer->folding.entries)
-		code = store_fold_some(writer, progress);
+	while (code == SQLITE_OK && (entry = records_next(&writer->slice, &at)))
+		code = write_entry(writer, entry);
+	if (code == SQLITE_OK && writer->merging.entries)
+		code = store_merge_some(writer, progress);
 	if (code == SQLITE_OK)
 		code = store_file_exec(writer->file, "COMMIT");
 	return code;
@@ -232,22 +232,22 @@ shorten_log(struct store_writer *writer)
 					  NULL);
 }
 
-/* It is written: the rows of reports and visits are to be folded some day. */
+/* It is written: the rows of reports and visits are to be merged some day. */
 static void
 remember_slice(struct store_writer *writer)
 {
 	struct records_at at = { 0 };
-	const struct news *news;
+	const struct journal_entry *entry;
 
-	while ((news = records_next(&writer->slice, &at))) {
-		struct recent_entry entry = { news->device, news->task, news->seq };
+	while ((entry = records_next(&writer->slice, &at))) {
+		struct recent_entry latest = { entry->device, entry->task, entry->seq };
 
-		if (news->kind != NEWS_REPORT && news->kind != NEWS_VISIT)
+		if (entry->kind != JOURNAL_REPORT && entry->kind != JOURNAL_VISIT)
 			continue;
-		if (news->kind == NEWS_VISIT)
-			entry.task = WRITER_VISIT;
-		if (entry.seq)
-			recent_set(&writer->recent, &entry);
+		if (entry->kind == JOURNAL_VISIT)
+			latest.task = WRITER_VISIT;
+		if (latest.seq)
+			recent_set(&writer->recent, &latest);
 	}
 }
 
@@ -256,14 +256,14 @@ static int
 transact(struct store_writer *writer)
 {
 	unsigned summaries = writer->summaries.count;
-	struct fold_progress progress;
+	struct merge_progress progress;
 	int code;
 
-	if (!writer->folding.entries && store_fold_wanted(writer))
-		store_fold_begin(writer);
+	if (!writer->merging.entries && store_merge_wanted(writer))
+		store_merge_begin(writer);
 	if (recent_reserve(&writer->recent, writer->slice.count) < 0)
 		return SQLITE_NOMEM;
-	progress = (struct fold_progress){ writer->folded, writer->dropped };
+	progress = (struct merge_progress){ writer->merged, writer->dropped };
 	code = write_slice(writer, &progress);
 	if (code != SQLITE_OK) {
 		if (!sqlite3_get_autocommit(writer->file->db))
@@ -272,8 +272,8 @@ transact(struct store_writer *writer)
 		return code;
 	}
 	remember_slice(writer);
-	if (writer->folding.entries)
-		store_fold_accept(writer, &progress);
+	if (writer->merging.entries)
+		store_merge_accept(writer, &progress);
 	shorten_log(writer);
 	return SQLITE_OK;
 }
@@ -292,7 +292,7 @@ due_ms(const struct store_writer *writer)
 		return 0;
 	if (queued)
 		return writer->first_ms + WRITER_WAIT_MS;
-	if (!writer->ending && store_fold_wanted(writer))
+	if (!writer->ending && store_merge_wanted(writer))
 		return writer->first_ms + WRITER_WAIT_MS;
 	return NEVER;
 }
@@ -348,7 +348,7 @@ settle(struct store_writer *writer, int code)
 		if (!writer->failure)
 			writer->failing_since_ms = wall_ms();
 		writer->failure =
-			store_file_error(writer->file, code, "write the news", writer->error);
+			store_file_error(writer->file, code, "write the journal", writer->error);
 		writer->retry_ms = store_now_ms() + writer->back_off_ms;
 		writer->back_off_ms *= 2;
 		if (writer->back_off_ms > WRITER_RETRY_MAX_MS)
@@ -405,7 +405,7 @@ store_writer_init(struct store_writer *writer, struct store_file *file, char err
 					 .queue_max = STORE_QUEUE_MAX,
 					 .back_off_ms = WRITER_RETRY_MIN_MS,
 					 .next_seq = 1,
-					 .fold_at = WRITER_FOLD_AT };
+					 .merge_at = WRITER_MERGE_AT };
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -416,7 +416,7 @@ store_writer_init(struct store_writer *writer, struct store_file *file, char err
 	if (code == SQLITE_OK)
 		code = summaries_load(&writer->summaries, file);
 	if (code == SQLITE_OK)
-		code = store_fold_restore(writer);
+		code = store_merge_restore(writer);
 	if (code == SQLITE_OK)
 		return 0;
 	code = store_file_error(file, code, "read it", error);
@@ -458,9 +458,9 @@ store_writer_fini(struct store_writer *writer)
 	records_clear(&writer->queue);
 	records_clear(&writer->slice);
 	recent_fini(&writer->recent);
-	recent_fini(&writer->folding);
+	recent_fini(&writer->merging);
 	summaries_fini(&writer->summaries);
-	id_set_fini(&writer->gone);
+	id_set_fini(&writer->removed);
 	pthread_cond_destroy(&writer->wake);
 	pthread_cond_destroy(&writer->done);
 	pthread_mutex_destroy(&writer->lock);

@@ -1,14 +1,14 @@
 /*
- * store_writer.h - the thread that writes news: reports, visits, strangers.
+ * store_writer.h - the thread that writes the journal: reports, visits, unknown devices.
  *
  * News waits in a queue for at most WRITER_WAIT_MS, then a slice of it becomes one transaction:
- * reports and visits appended to the table `news`, all else to its own place. When much has
- * gathered in `news`, it is folded: moved in order of devices to `report` and `visit`, some rows
- * in each transaction, so that no news waits for it. What ends in the middle begins anew: moving
- * news twice changes nothing.
+ * reports and visits appended to the table `news` (the file's name for the journal), all else to its own place. When much has
+ * gathered in `news`, it is merged: moved in order of devices to `report` and `visit`, some rows
+ * in each transaction, so that no entry waits for it. What ends in the middle begins anew: moving
+ * an entry twice changes nothing.
  *
  * A transaction that fails is tried again, later and later; meanwhile the queue grows to its bound
- * and then loses its oldest reports, visits and strangers, never what else is in it.
+ * and then loses its oldest reports, visits and unknown devices, never what else is in it.
  *
  * Owner: the store. Its functions are the control thread's (those of the queue: store_queue.c);
  * rooms of the writer's, at the end, are its own thread's. Allocates.
@@ -23,9 +23,9 @@
 #include "control/store/store_records.h"
 
 enum {
-	WRITER_SLICE = 8192,      /* records of a transaction, about: 20 ms */
-	WRITER_WAIT_MS = 30,      /* of STORE_FLUSH_MS; the rest is for writing */
-	WRITER_FOLD_AT = 1 << 18, /* entries; half a page of `report` each at 1,000,000 devices */
+	WRITER_SLICE = 8192,       /* records of a transaction, about: 20 ms */
+	WRITER_WAIT_MS = 30,       /* of STORE_FLUSH_MS; the rest is for writing */
+	WRITER_MERGE_AT = 1 << 18, /* entries; half a page of `report` each at 1,000,000 devices */
 	WRITER_RETRY_MIN_MS = 50,
 	WRITER_RETRY_MAX_MS = 2000,
 	WRITER_LAST_TRIES_MS = 1000, /* of store_close() on a disk that does not take it */
@@ -36,17 +36,17 @@ enum {
 /* In place of a task's number. */
 #define WRITER_VISIT UINT32_MAX
 
-enum news_kind {
-	NEWS_TASK,   /* name: group, more: name */
-	NEWS_REPORT, /* name: summary, more: log */
-	NEWS_VISIT,
-	NEWS_UNKNOWN, /* name, more: address */
-	NEWS_GONE,    /* a device was removed */
-	NEWS_FORGET,  /* an unknown was removed */
-	NEWS_KEEP,    /* the `count` unknowns seen last, no others */
+enum journal_kind {
+	JOURNAL_TASK,   /* name: group, more: name */
+	JOURNAL_REPORT, /* name: summary, more: log */
+	JOURNAL_VISIT,
+	JOURNAL_UNKNOWN, /* name, more: address */
+	JOURNAL_REMOVED, /* a device was removed */
+	JOURNAL_FORGET,  /* an unknown was removed */
+	JOURNAL_KEEP,    /* the `count` unknowns seen last, no others */
 };
 
-struct news {
+struct journal_entry {
 	struct record record;
 	uint8_t kind, status;
 	uint16_t format;
@@ -58,7 +58,7 @@ struct news {
 	char text[]; /* name, NUL, more, NUL */
 };
 
-struct news_text {
+struct journal_text {
 	const void *name;
 	size_t name_len;
 	const char *more; /* NULL: none */
@@ -75,7 +75,7 @@ struct summaries {
 enum writer_sql {
 	SQL_PUT_TASK,
 	SQL_PUT_SUMMARY,
-	SQL_ADD_NEWS,
+	SQL_ADD_ENTRY,
 	SQL_PUT_LOG,
 	SQL_DROP_LOG,
 	SQL_PUT_UNKNOWN,
@@ -87,7 +87,7 @@ enum writer_sql {
 	SQL_FOLD_REPORT,
 	SQL_FOLD_REMOVAL,
 	SQL_FOLD_VISIT,
-	SQL_DROP_NEWS,
+	SQL_DROP_ENTRIES,
 	SQL_COUNT,
 };
 
@@ -113,19 +113,19 @@ struct store_writer {
 	sqlite3_stmt *sql[SQL_COUNT];
 	struct records slice;           /* taken, not yet written */
 	uint64_t retry_ms, back_off_ms; /* 0: the last transaction went through */
-	struct recent recent, folding;
-	size_t folded;   /* entries of `folding` that are in their tables */
-	int64_t dropped; /* news up to this is deleted */
+	struct recent recent, merging;
+	size_t merged;   /* entries of `merging` that are in their tables */
+	int64_t dropped; /* entries up to this are deleted */
 	int64_t next_seq;
-	size_t fold_at; /* WRITER_FOLD_AT, less in tests */
+	size_t merge_at; /* WRITER_MERGE_AT, less in tests */
 	struct summaries summaries;
 	bool any_logs;
 	int log_pages; /* of the write-ahead log */
 	struct store_checkpoint checkpoint;
-	struct id_set gone;
+	struct id_set removed;
 };
 
-/* The file is open. Restores what was not folded. 0, or -errno and a sentence. */
+/* The file is open. Restores what was not merged. 0, or -errno and a sentence. */
 int store_writer_init(struct store_writer *writer, struct store_file *file,
 		      char error[STORE_ERROR_MAX]);
 /* 0 or -errno. */
@@ -133,25 +133,25 @@ int store_writer_start(struct store_writer *writer);
 /* Writes what is queued and ends the thread. */
 void store_writer_fini(struct store_writer *writer);
 
-/* Never waits. Without memory the news is lost and counted. */
-void store_writer_put(struct store_writer *writer, const struct news *news,
-		      const struct news_text *text);
+/* Never waits. Without memory the entry is lost and counted. */
+void store_writer_put(struct store_writer *writer, const struct journal_entry *entry,
+		      const struct journal_text *text);
 /* Has all that is queued written at once; gives what to wait for. */
 uint64_t store_writer_hurry(struct store_writer *writer);
 /* Waits a millisecond or two; true when it is written or lost. */
 bool store_writer_wait(struct store_writer *writer, uint64_t until);
 
-/* Rooms of the writer's: store_fold.c, store_summaries.c. Return SQLite's results. */
-int store_fold_restore(struct store_writer *writer);
-bool store_fold_wanted(const struct store_writer *writer);
-void store_fold_begin(struct store_writer *writer);
+/* Rooms of the writer's: store_merge.c, store_summaries.c. Return SQLite's results. */
+int store_merge_restore(struct store_writer *writer);
+bool store_merge_wanted(const struct store_writer *writer);
+void store_merge_begin(struct store_writer *writer);
 /* Some rows, in a transaction; accepted when that went through. */
-struct fold_progress {
-	size_t folded;
+struct merge_progress {
+	size_t merged;
 	int64_t dropped;
 };
-int store_fold_some(struct store_writer *writer, struct fold_progress *progress);
-void store_fold_accept(struct store_writer *writer, const struct fold_progress *progress);
+int store_merge_some(struct store_writer *writer, struct merge_progress *progress);
+void store_merge_accept(struct store_writer *writer, const struct merge_progress *progress);
 
 int summaries_load(struct summaries *summaries, const struct store_file *file);
 /* Its number; 0: not kept. */

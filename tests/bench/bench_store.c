@@ -4,7 +4,7 @@
  * usage: bench_store [--quick] [--json FILE]
  *
  * Reports come for devices in random order, as storms bring them, from a control thread that does
- * nothing else; the figure is what the writer keeps up with over several folds, so that nothing is
+ * nothing else; the figure is what the writer keeps up with over several merges, so that nothing is
  * left to be paid later. What a core takes is counted in CPU seconds of all threads: what another
  * program on the machine takes is not ours. What is given in seconds of the clock has the disk in
  * it.
@@ -188,8 +188,8 @@ run(struct bench *bench, FILE *json)
 	store_close(bench->store);
 	open_store(bench);
 	load_devices(bench);
-	/* Fewer devices: less often folded, so that a page takes as much of a fold as it would. */
-	bench->store->writer.fold_at = (size_t)(WRITER_FOLD_AT / per_million);
+	/* Fewer devices: less often merged, so that a page takes as much of a merge as it would. */
+	bench->store->writer.merge_at = (size_t)(WRITER_MERGE_AT / per_million);
 	check(store_start(bench->store), "no thread");
 	put_reports(bench);
 	store_close(bench->store);

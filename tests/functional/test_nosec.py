@@ -164,8 +164,8 @@ def test_device_without_setting_value_is_refused_and_reported(daemon):
 
 
 def test_unknown_device_is_listed(daemon, network):
-    ask(network, coap.request(queries=["ep=stranger"]))
-    listed = wait_for(lambda: [u for u in daemon.result("unknown", "list")["unknown"] if u["endpoint"] == "stranger"],
+    ask(network, coap.request(queries=["ep=unknown-1"]))
+    listed = wait_for(lambda: [u for u in daemon.result("unknown", "list")["unknown"] if u["endpoint"] == "unknown-1"],
                       "the unknown device")
     assert listed[0]["address"].startswith(DEVICE4)
 

@@ -103,25 +103,25 @@ def test_cbc_suite_bootstraps(daemon, options):
     assert pipe.close() == 0
 
 
-def turned_away(daemon):
-    return {item["endpoint"]: item["reason"] for item in daemon.result("device", "turned-away")["turned_away"]}
+def rejected(daemon):
+    return {item["endpoint"]: item["reason"] for item in daemon.result("device", "rejected")["rejected"]}
 
 
 def test_who_shows_a_wrong_key_is_listed_until_it_gets_in(daemon, network):
     with pytest.raises(Alert):
         connect(network, IDENTITY, b"wrong").handshake()
-    wait_for(lambda: turned_away(daemon).get(IDENTITY.decode()) == "wrong key", "the device among those turned away")
+    wait_for(lambda: rejected(daemon).get(IDENTITY.decode()) == "wrong key", "the device among the rejected ones")
     assert "wrong key" in daemon.ctl("device", "show", IDENTITY.decode()).stdout
-    assert "turned away: 1 device" in daemon.ctl("status").stdout
+    assert "rejected: 1 device" in daemon.ctl("status").stdout
     assert bootstrap(Pipe(daemon)) == PATHS
-    wait_for(lambda: not turned_away(daemon), "nobody turned away")
+    wait_for(lambda: not rejected(daemon), "nobody rejected")
 
 
 def test_cbc_with_a_wrong_key_is_refused(daemon):
-    assert bootstrap(Pipe(daemon)) == PATHS  # got in: no longer turned away
+    assert bootstrap(Pipe(daemon)) == PATHS  # got in: no longer rejected
     pipe = Pipe(daemon, "-s", "TLS-PSK-WITH-AES-128-CBC-SHA256", key="another-key-of-its")
     assert pipe.suite.startswith("handshake")
-    wait_for(lambda: turned_away(daemon) == {IDENTITY.decode(): "wrong key"}, "the device among those turned away")
+    wait_for(lambda: rejected(daemon) == {IDENTITY.decode(): "wrong key"}, "the device among the rejected ones")
 
 
 @pytest.mark.parametrize("more", [(), ("-mtu", "256"), ("-mtu", "1400"), ("-maxfraglen", "512")])

@@ -16,6 +16,7 @@
 #include "control/commands/commands.h"
 #include "control/daemon.h"
 #include "control/inventory/setting_values.h"
+#include "control/runs/device_change.h"
 #include "control/runs/events.h"
 #include "control/runs/publish.h"
 #include "control/runs/reload.h"
@@ -105,8 +106,8 @@ world_add(struct world *world, const char *endpoint, const char *key, const char
 		cr_assert_eq(setting_values_set(&block, &value), 0);
 	}
 	spec.values = block;
-	cr_assert_eq(kept_put_device(world->service, &spec, &created, error), 0, "%s: %s", endpoint,
-		     error);
+	cr_assert_eq(device_change_put(world->service, &spec, &created, error), 0, "%s: %s",
+		     endpoint, error);
 	setting_values_free(block);
 }
 

@@ -18,12 +18,12 @@
 
 enum { WAIT_MS = 20000, KEPT_MAX = 64 };
 
-struct kept_report {
+struct stored_report {
 	struct store_report report;
 	char summary[STORE_SUMMARY_MAX];
 };
 
-struct kept_device {
+struct device_change_record {
 	struct store_device device;
 	char endpoint[256], identity[256], domain[256], groups[256];
 	uint8_t values[256];
@@ -33,8 +33,8 @@ struct kept_device {
 struct world {
 	char folder[64], path[96], error[STORE_ERROR_MAX];
 	struct store *store;
-	struct kept_device devices[KEPT_MAX];
-	struct kept_report reports[KEPT_MAX];
+	struct device_change_record devices[KEPT_MAX];
+	struct stored_report reports[KEPT_MAX];
 	struct store_task tasks[KEPT_MAX];
 	char task_names[KEPT_MAX][2][64];
 	struct store_unknown unknowns[KEPT_MAX];
@@ -46,7 +46,7 @@ static inline bool
 keep_device(void *ctx, const struct store_device *device)
 {
 	struct world *world = ctx;
-	struct kept_device *kept = &world->devices[world->n_devices++ % KEPT_MAX];
+	struct device_change_record *kept = &world->devices[world->n_devices++ % KEPT_MAX];
 
 	kept->device = *device;
 	snprintf(kept->endpoint, sizeof kept->endpoint, "%s", device->spec.endpoint);
@@ -65,7 +65,7 @@ static inline bool
 keep_report(void *ctx, const struct store_report *report)
 {
 	struct world *world = ctx;
-	struct kept_report *kept = &world->reports[world->n_reports++ % KEPT_MAX];
+	struct stored_report *kept = &world->reports[world->n_reports++ % KEPT_MAX];
 
 	kept->report = *report;
 	snprintf(kept->summary, sizeof kept->summary, "%s", report->summary);

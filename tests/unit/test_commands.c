@@ -214,7 +214,7 @@ Test(commands, status_stats_and_lists_answer)
 }
 
 static void
-turn_away(const char *endpoint, enum session_cause cause, const char *name)
+reject(const char *endpoint, enum session_cause cause, const char *name)
 {
 	struct session_event event = { .kind = SESSION_TURNED_AWAY,
 				       .cause = cause,
@@ -222,27 +222,29 @@ turn_away(const char *endpoint, enum session_cause cause, const char *name)
 				       .device = device_id(world_device(&world, endpoint)) };
 
 	memcpy(event.name, name, strlen(name));
-	turned_away_see(world.service->turned_away, &event, 1000);
+	rejected_devices_see(world.service->rejected, &event, 1000);
 }
 
-Test(commands, who_was_turned_away_is_told)
+Test(commands, rejected_devices_are_listed)
 {
 	cr_expect_eq(ask("status"), CTL_DONE);
-	cr_expect_not(says("turned away"));
-	turn_away("dev-1", CAUSE_KEY, "");
-	turn_away("dev-2", CAUSE_IDENTITY, "dev-\x1b[2J");
+	cr_expect_not(says("rejected"));
+	reject("dev-1", CAUSE_KEY, "");
+	reject("dev-2", CAUSE_IDENTITY, "dev-\x1b[2J");
 	cr_expect_eq(ask("status"), CTL_DONE);
-	cr_expect(says("turned away: 2 devices"));
+	cr_expect(says("rejected: 2 devices"));
 	cr_expect_eq(ask("device turned-away"), CTL_DONE);
 	cr_expect(says("dev-1") && says("wrong key"));
 	cr_expect(says("dev-2") && says("asked as another: dev-\\x1b[2J"), "%s", answer.text);
 	cr_expect_eq(json_array_size(json_object_get(answer.result, "turned_away")), 2);
+	cr_expect_eq(ask("device rejected"), CTL_DONE);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "rejected")), 2);
 	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
-	cr_expect(says("refused   wrong key; 1 time, last 1970-01-01"), "%s", answer.text);
+	cr_expect(says("rejected  wrong key; 1 time, last 1970-01-01"), "%s", answer.text);
 	cr_expect_eq(ask("device show dev-3"), CTL_DONE);
-	cr_expect_not(says("refused"));
+	cr_expect_not(says("rejected"));
 	cr_expect_eq(ask("device remove dev-1"), CTL_DONE);
-	cr_expect_eq(world.service->turned_away->count, 1);
+	cr_expect_eq(world.service->rejected->count, 1);
 }
 
 Test(commands, drain_reaches_every_worker)

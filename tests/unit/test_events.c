@@ -294,12 +294,12 @@ Test(events, a_device_that_was_turned_away_is_listed_until_it_gets_in)
 	event.cause = CAUSE_KEY;
 	tell(&event, 0);
 	tell(&event, 1);
-	cr_assert_eq(world.service->turned_away->count, 1);
-	cr_expect_eq(turned_away_find(world.service->turned_away, event.device)->count, 2);
+	cr_assert_eq(world.service->rejected->count, 1);
+	cr_expect_eq(rejected_devices_find(world.service->rejected, event.device)->count, 2);
 	tell_kind(SESSION_STARTED, "dev-2", 1, 0);
-	cr_expect_eq(world.service->turned_away->count, 1);
+	cr_expect_eq(world.service->rejected->count, 1);
 	tell_kind(SESSION_STARTED, "dev-1", 2, 0);
-	cr_expect_eq(world.service->turned_away->count, 0);
+	cr_expect_eq(world.service->rejected->count, 0);
 }
 
 /* ---- answers, resources, policies ---- */

@@ -6,7 +6,7 @@
 
 #include "control/runs/rejected_devices.h"
 
-static struct turned_away_list *list;
+static struct rejected_devices *list;
 
 static void
 setup(void)
@@ -31,50 +31,50 @@ see(uint32_t device, enum session_cause cause, const char *name, uint64_t now_ms
 				       .name_len = (uint8_t)strlen(name) };
 
 	memcpy(event.name, name, strlen(name));
-	turned_away_see(list, &event, now_ms);
+	rejected_devices_see(list, &event, now_ms);
 }
 
 Test(turned_away, bounded_and_the_longest_silent_first_out)
 {
-	for (unsigned i = 0; i < TURNED_AWAY_MAX; i++)
+	for (unsigned i = 0; i < REJECTED_DEVICES_MAX; i++)
 		see(i, CAUSE_KEY, "", 1000 + i);
 	see(0, CAUSE_KEY, "", 5000); /* again: now it is the newest */
-	see(TURNED_AWAY_MAX, CAUSE_KEY, "", 6000);
-	cr_expect_eq(list->count, TURNED_AWAY_MAX);
-	cr_assert_not_null(turned_away_find(list, 0));
-	cr_expect_eq(turned_away_find(list, 0)->count, 2);
-	cr_expect_eq(turned_away_find(list, 0)->first_ms, 1000);
-	cr_expect_eq(turned_away_find(list, 0)->last_ms, 5000);
-	cr_expect_null(turned_away_find(list, 1));
-	cr_expect_not_null(turned_away_find(list, TURNED_AWAY_MAX));
+	see(REJECTED_DEVICES_MAX, CAUSE_KEY, "", 6000);
+	cr_expect_eq(list->count, REJECTED_DEVICES_MAX);
+	cr_assert_not_null(rejected_devices_find(list, 0));
+	cr_expect_eq(rejected_devices_find(list, 0)->count, 2);
+	cr_expect_eq(rejected_devices_find(list, 0)->first_ms, 1000);
+	cr_expect_eq(rejected_devices_find(list, 0)->last_ms, 5000);
+	cr_expect_null(rejected_devices_find(list, 1));
+	cr_expect_not_null(rejected_devices_find(list, REJECTED_DEVICES_MAX));
 }
 
 Test(turned_away, the_last_reason_counts)
 {
 	see(7, CAUSE_IDENTITY, "other", 1);
-	cr_expect_str_eq(turned_away_why(turned_away_find(list, 7)), "asked as another");
-	cr_expect_eq(turned_away_find(list, 7)->name_len, 5);
+	cr_expect_str_eq(rejected_why(rejected_devices_find(list, 7)), "asked as another");
+	cr_expect_eq(rejected_devices_find(list, 7)->name_len, 5);
 	see(7, CAUSE_KEY, "", 2);
-	cr_expect_str_eq(turned_away_why(turned_away_find(list, 7)), "wrong key");
-	cr_expect_eq(turned_away_find(list, 7)->name_len, 0);
+	cr_expect_str_eq(rejected_why(rejected_devices_find(list, 7)), "wrong key");
+	cr_expect_eq(rejected_devices_find(list, 7)->name_len, 0);
 }
 
 Test(turned_away, forgetting_leaves_the_others)
 {
 	for (uint32_t i = 1; i <= 3; i++)
 		see(i, CAUSE_KEY, "", i);
-	turned_away_forget(list, 1);
-	turned_away_forget(list, 9);
+	rejected_devices_forget(list, 1);
+	rejected_devices_forget(list, 9);
 	cr_expect_eq(list->count, 2);
-	cr_expect_null(turned_away_find(list, 1));
-	cr_expect_eq(turned_away_find(list, 2)->last_ms, 2);
-	cr_expect_eq(turned_away_find(list, 3)->last_ms, 3);
+	cr_expect_null(rejected_devices_find(list, 1));
+	cr_expect_eq(rejected_devices_find(list, 2)->last_ms, 2);
+	cr_expect_eq(rejected_devices_find(list, 3)->last_ms, 3);
 }
 
 Test(turned_away, a_length_beyond_the_field_is_cut)
 {
 	struct session_event event = { .kind = SESSION_TURNED_AWAY, .name_len = 255 };
 
-	turned_away_see(list, &event, 1);
+	rejected_devices_see(list, &event, 1);
 	cr_expect_eq(list->items[0].name_len, sizeof event.name);
 }

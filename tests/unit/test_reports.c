@@ -28,14 +28,14 @@ TestSuite(reports, .init = set_up, .fini = tear_down);
 static void
 set(uint32_t task, uint32_t device, enum task_status status, const char *summary)
 {
-	struct report_news news = { .task = task,
-				    .device = device,
-				    .status = status,
-				    .started_ms = 1,
-				    .finished_ms = status >= TASK_SUCCESS ? 2 : 0,
-				    .summary = summary };
+	struct report_change change = { .task = task,
+					.device = device,
+					.status = status,
+					.started_ms = 1,
+					.finished_ms = status >= TASK_SUCCESS ? 2 : 0,
+					.summary = summary };
 
-	reports_set(&reports, &news);
+	reports_set(&reports, &change);
 }
 
 Test(reports, nothing_is_known_of_who_never_asked)

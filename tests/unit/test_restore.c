@@ -1,4 +1,4 @@
-/* What is kept comes back: devices, reports, strangers, after the end of the program. */
+/* What is kept comes back: devices, reports, unknown devices, after the end of the program. */
 #include "tests/unit/control_world.h"
 
 static struct world world;
@@ -12,7 +12,7 @@ open_store(void)
 
 	world.service->store = store_open(path, error);
 	cr_assert_not_null(world.service->store, "%s", error);
-	cr_assert_eq(kept_load(world.service), 0);
+	cr_assert_eq(restore_all(world.service), 0);
 }
 
 static void
@@ -68,7 +68,7 @@ Test(kept, wrong_devices_are_refused_and_nothing_is_kept)
 	bool created;
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-		cr_expect_lt(kept_put_device(world.service, &wrong[i].spec, &created, error), 0);
+		cr_expect_lt(device_change_put(world.service, &wrong[i].spec, &created, error), 0);
 		cr_expect(strstr(error, wrong[i].words), "%s", error);
 	}
 	cr_expect_null(inventory_find(&world.service->inventory, "x"));
@@ -93,7 +93,7 @@ Test(kept, a_removed_device_stays_away_and_its_number_is_not_given_again)
 
 	world_add(&world, "dev-9", NULL, NULL, NULL);
 	id = device_id(world_device(&world, "dev-9"));
-	cr_assert_eq(kept_remove_device(world.service, world_device(&world, "dev-9"), error), 0);
+	cr_assert_eq(device_change_remove(world.service, world_device(&world, "dev-9"), error), 0);
 	restart();
 	cr_expect_null(inventory_find(&world.service->inventory, "dev-9"));
 	world_add(&world, "dev-10", NULL, NULL, NULL);
@@ -163,7 +163,7 @@ Test(kept, properties_that_a_task_stored_come_back)
 	batch_release(world.dp.commands[0].batch);
 	cr_expect_str_eq(device_groups(&world.service->inventory, world_device(&world, "dev-9")),
 			 "root.a,root");
-	effects_keep(world.service, UINT64_MAX);
+	inventory_effects_save(world.service, UINT64_MAX);
 	restart();
 	{
 		struct setting_value value;
@@ -178,11 +178,13 @@ Test(kept, properties_that_a_task_stored_come_back)
 
 Test(kept, strangers_come_back)
 {
-	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "stranger" };
+	struct session_event event = { .kind = SESSION_UNKNOWN,
+				       .name_len = 8,
+				       .name = "unknown device" };
 
 	fake_event(&world.dp, 0, &event);
 	events_take(world.service);
-	unknowns_keep(world.service->unknowns, world.service->store, UINT64_MAX);
+	unknown_devices_save(world.service->unknowns, world.service->store, UINT64_MAX);
 	restart();
 	cr_assert_eq(world.service->unknowns->count, 1);
 	cr_expect_eq(world.service->unknowns->items[0].count, 1);

@@ -300,7 +300,7 @@ Test(store, a_device_comes_back_with_all_it_has)
 	};
 	struct store_device bare = device_named(7, "b\xc3\xa4r"), full = device_named(9, "full");
 	struct store_change *change;
-	struct kept_device *kept;
+	struct device_change_record *kept;
 	struct world world;
 	uint8_t *values = NULL;
 
@@ -506,8 +506,8 @@ Test(store, of_many_reports_the_last_counts)
 	world_end(&world);
 }
 
-/* Small tables of recent news: what is loaded has gone through the fold, or half of it. */
-Test(store, folding_loses_and_revives_nothing)
+/* Small tables of recent news: what is loaded has gone through the merge, or half of it. */
+Test(store, merging_loses_and_revives_nothing)
 {
 	enum { FEW = 40, ROUNDS = 300 };
 	struct world world;
@@ -515,7 +515,7 @@ Test(store, folding_loses_and_revives_nothing)
 
 	world_folder(&world, "/tmp");
 	world_load(&world);
-	world.store->writer.fold_at = 16;
+	world.store->writer.merge_at = 16;
 	world.store->writer.summaries.room = 3;
 	cr_assert_eq(store_start(world.store), 0);
 	cr_assert_eq(world_put_devices(&world, 0, FEW), 0);
@@ -532,7 +532,7 @@ Test(store, folding_loses_and_revives_nothing)
 	world_again(&world);
 	cr_assert_eq(world.n_reports, FEW - 1);
 	for (unsigned i = 0; i < FEW - 1; i++) {
-		const struct kept_report *kept = &world.reports[i];
+		const struct stored_report *kept = &world.reports[i];
 
 		snprintf(summary, sizeof summary, "299 of %u", kept->report.device % 7);
 		cr_expect_str_eq(kept->summary, summary);
@@ -551,7 +551,7 @@ Test(store, a_removed_device_takes_its_reports_along)
 
 	world_folder(&world, "/tmp");
 	world_load(&world);
-	world.store->writer.fold_at = 4;
+	world.store->writer.merge_at = 4;
 	cr_assert_eq(store_start(world.store), 0);
 	cr_assert_eq(world_put_devices(&world, 0, 10), 0);
 	for (uint32_t device = 0; device < 10; device++) {
@@ -572,7 +572,7 @@ Test(store, a_removed_device_takes_its_reports_along)
 	cr_expect_str_eq(log ? log : "", "a line");
 	free(log);
 	cr_expect_null(store_read_log(world.store, 1, 3));
-	/* Enough news for several folds more. */
+	/* Enough news for several merges more. */
 	for (unsigned round = 0; round < 20; round++) {
 		for (uint32_t device = 4; device < 10; device++)
 			world_report(&world, device, 1, "s");

@@ -109,7 +109,7 @@ live(const struct world *world, uint32_t lowest, uint64_t count, int to_parent)
 	if (!child.store)
 		_exit(2);
 	child.next = store_next_device(child.store);
-	child.store->writer.fold_at = 64;
+	child.store->writer.merge_at = 64;
 	child.store->writer.summaries.room = 8;
 	store_start(child.store);
 	for (unsigned i = 0;; i++) {

@@ -8,27 +8,27 @@
 #include "control/runs/unknown_devices.h"
 
 static void
-see(struct unknowns *unknowns, unsigned number, uint64_t now_ms)
+see(struct unknown_devices *unknowns, unsigned number, uint64_t now_ms)
 {
 	struct session_event event = { .kind = SESSION_UNKNOWN };
 
 	event.name_len =
 		(uint8_t)snprintf((char *)event.name, sizeof event.name, "stranger-%u", number);
-	unknowns_see(unknowns, &event, now_ms);
+	unknown_devices_see(unknowns, &event, now_ms);
 }
 
 Test(unknowns, counted_bounded_and_oldest_first_out)
 {
-	struct unknowns *unknowns = calloc(1, sizeof *unknowns);
+	struct unknown_devices *unknowns = calloc(1, sizeof *unknowns);
 	bool first_is_there = false, second_is_there = false;
 
-	for (unsigned i = 0; i < UNKNOWNS_MAX; i++)
+	for (unsigned i = 0; i < UNKNOWN_DEVICES_MAX; i++)
 		see(unknowns, i, 1000 + i);
 	see(unknowns, 0, 5000); /* again: now it is the newest */
-	cr_assert_eq(unknowns->count, UNKNOWNS_MAX);
-	see(unknowns, UNKNOWNS_MAX, 6000);
-	cr_assert_eq(unknowns->count, UNKNOWNS_MAX);
-	for (unsigned i = 0; i < UNKNOWNS_MAX; i++) {
+	cr_assert_eq(unknowns->count, UNKNOWN_DEVICES_MAX);
+	see(unknowns, UNKNOWN_DEVICES_MAX, 6000);
+	cr_assert_eq(unknowns->count, UNKNOWN_DEVICES_MAX);
+	for (unsigned i = 0; i < UNKNOWN_DEVICES_MAX; i++) {
 		const struct unknown *unknown = &unknowns->items[i];
 
 		if (unknown->name_len == 10 && memcmp(unknown->name, "stranger-0", 10) == 0) {
@@ -47,10 +47,10 @@ Test(unknowns, counted_bounded_and_oldest_first_out)
 
 Test(unknowns, a_length_beyond_the_field_is_cut)
 {
-	struct unknowns *unknowns = calloc(1, sizeof *unknowns);
+	struct unknown_devices *unknowns = calloc(1, sizeof *unknowns);
 	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 255 };
 
-	unknowns_see(unknowns, &event, 1);
+	unknown_devices_see(unknowns, &event, 1);
 	cr_expect_eq(unknowns->items[0].name_len, sizeof event.name);
 	free(unknowns);
 }
