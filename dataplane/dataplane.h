@@ -37,7 +37,7 @@ struct dataplane_address {
 
 struct dataplane_port_config {
 	const char *device; /* PCI address or vdev string: "net_af_packet0,iface=veth0", "0000:03:00.0" */
-	uint16_t queues;    /* 0: one a worker, or what the device offers */
+	uint16_t queues;    /* 0: one a worker, or what the device offers; memif: one. Its peer's number of rings */
 	uint16_t rx_descriptors, tx_descriptors; /* 0: the driver's default */
 	uint16_t mtu;       /* 0: 1500 */
 	uint16_t vlan;      /* the VLAN our addresses live in; LINK_UNTAGGED: any tag is answered in kind */

@@ -9,6 +9,7 @@
 #include "dataplane/io/dataplane_state.h"
 #include "dataplane/io/lane.h"
 #include "dataplane/io/mailbox.h"
+#include "dataplane/io/port_gate.h"
 
 enum {
 	LANE_ITEMS = 256,            /* datagrams on their way to and from the slow lane: 400 KB */
@@ -322,6 +323,7 @@ assign_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_
 		txq->queue = (uint16_t)(worker->index % port->tx_queues);
 		if (port->tx_queues < dp->n_workers || port->peer_chooses_queues)
 			txq->locks = port->tx_locks;
+		worker->gated |= port->gated;
 		worker->hands_over |= dp->n_workers > 1 && (!port->rss || has_dtls(dp));
 		for (unsigned q = 0; q < port->rx_queues; q++) {
 			if ((p + q) % dp->n_workers != worker->index)
@@ -413,6 +415,7 @@ make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX
 	    rte_rcu_qsbr_thread_register(dp->qsbr, workers) != 0)
 		return no_memory(error);
 	dp->retire.qsbr = dp->qsbr;
+	port_gate_attach(dp->qsbr);
 	return 0;
 }
 
@@ -476,6 +479,7 @@ dataplane_teardown(struct dataplane *dp)
 		free_worker(dp, i);
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		port_close(&dp->ports[i]);
+	port_gate_detach();
 	rte_mempool_free(dp->pool);
 	lane_free(dp->lane);
 	rte_free(dp->qsbr);

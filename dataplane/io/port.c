@@ -8,6 +8,8 @@
 #include <rte_errno.h>
 #include <rte_pci.h>
 
+#include "dataplane/io/port_gate.h"
+
 /* What the device may hash to find a queue: the more of the 5-tuple the better, but any part keeps
  * a flow together. */
 #define PORT_RSS                                                                                   \
@@ -130,6 +132,24 @@ choose_descriptors(struct port *port, const struct rte_eth_dev_info *info)
 		port->tx_descriptors = RTE_ETH_DEV_FALLBACK_TX_RINGSIZE;
 }
 
+/*
+ * memif: a queue that the peer did not connect would receive what lies in the first ring, again. So
+ * there is one, which every peer connects, unless the configuration says how many the peer has.
+ */
+static void
+choose_queues(struct port *port, const struct rte_eth_dev_info *info, unsigned configured,
+	      unsigned workers)
+{
+	bool memif = strcmp(info->driver_name, "net_memif") == 0;
+	unsigned by_default = memif ? 1 : workers;
+	unsigned rx = configured ? configured : by_default;
+	unsigned tx = memif ? rx : workers;
+
+	port->rx_queues = (uint16_t)RTE_MIN(rx, (unsigned)info->max_rx_queues);
+	port->tx_queues = (uint16_t)RTE_MIN(tx, (unsigned)info->max_tx_queues);
+	port->peer_chooses_queues = memif && port->tx_queues > 1;
+}
+
 int
 port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
 	   char error[DATAPLANE_ERROR_MAX])
@@ -147,8 +167,7 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 	if (rc < 0)
 		return fail(port, error, "cannot be asked what it offers", rc);
 	port->driver = info.driver_name;
-	port->rx_queues = (uint16_t)RTE_MIN(queues, (unsigned)info.max_rx_queues);
-	port->tx_queues = (uint16_t)RTE_MIN(workers, (unsigned)info.max_tx_queues);
+	choose_queues(port, &info, config->queues, workers);
 	port->rx_descriptors = config->rx_descriptors;
 	port->tx_descriptors = config->tx_descriptors;
 	port->mtu = config->mtu ? config->mtu : RTE_ETHER_MTU;
@@ -157,8 +176,9 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 	if (info.max_mtu && port->mtu > info.max_mtu)
 		return fail(port, error, "the MTU is above what the device offers", ERANGE);
 	port->rss = rss_trusted(&info, port, workers);
-	port->peer_chooses_queues =
-		strcmp(info.driver_name, "net_memif") == 0 && port->tx_queues > 1;
+	port->gated = port_gate_wanted(info.driver_name);
+	if (port->gated && !port_gate_works())
+		return fail(port, error, "needs DPDK's shared libraries", ENOTSUP);
 	choose_descriptors(port, &info);
 	return rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &port->rx_descriptors,
 						&port->tx_descriptors) < 0

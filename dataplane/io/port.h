@@ -32,6 +32,7 @@ struct port {
 	bool rss;         /* the device's hash gives each flow one worker: no hand-over */
 	/* memif: of our transmit queues only the first ones may be connected; queue 0 always is. */
 	bool peer_chooses_queues;
+	bool gated; /* workers touch it while its gate is open (port_gate.h) */
 	/* Read at start. */
 	uint16_t rx_queues, tx_queues;
 	uint16_t rx_descriptors, tx_descriptors;

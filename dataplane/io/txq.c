@@ -50,8 +50,11 @@ send_on(struct txq *txq, uint16_t queue)
 static unsigned
 send_frames(struct txq *txq)
 {
-	unsigned sent = send_on(txq, txq->queue);
+	unsigned sent;
 
+	if (unlikely(txq->closed))
+		return 0;
+	sent = send_on(txq, txq->queue);
 	if (sent == 0 && txq->port->peer_chooses_queues && txq->queue != 0)
 		sent = send_on(txq, 0);
 	return sent;

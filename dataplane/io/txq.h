@@ -36,6 +36,7 @@ struct txq {
 	uint16_t queue;
 	rte_spinlock_t *locks; /* of the port's queues; NULL: this queue is the worker's own */
 	bool stalled; /* the device did not take all: nothing is to be received on its port */
+	bool closed;  /* the port's gate, this turn: nothing is sent or received */
 	uint64_t stalled_since_us; /* or since it took something; 0: not at the last flush */
 	unsigned n;
 	struct rte_mbuf *frames[TXQ_FRAMES];

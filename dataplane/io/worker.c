@@ -9,6 +9,7 @@
 
 #include "dataplane/io/mailbox.h"
 #include "dataplane/io/neigh.h"
+#include "dataplane/io/port_gate.h"
 
 enum {
 	PREFETCH_AHEAD = 4, /* frames: some 300 cycles of parsing cover a miss to memory */
@@ -185,13 +186,32 @@ receive_queue(struct worker *worker, const struct worker_queue *queue)
 	return n;
 }
 
+/* What it finds holds until the next quiescent point. */
+static void
+look_at_gate(struct worker *worker)
+{
+	bool closed;
+
+	if (likely(!worker->gated))
+		return;
+	closed = port_gate_closed();
+	for (unsigned i = 0; i < worker->n_txqs; i++)
+		worker->txqs[i].closed = closed && worker->txqs[i].port->gated;
+}
+
+static bool
+may_receive(const struct txq *txq)
+{
+	return likely(!txq->stalled && !txq->closed);
+}
+
 static unsigned
 receive(struct worker *worker)
 {
 	unsigned work = 0;
 
 	for (unsigned i = 0; i < worker->n_queues; i++)
-		if (likely(!worker->queues[i].txq->stalled))
+		if (may_receive(worker->queues[i].txq))
 			work += receive_queue(worker, &worker->queues[i]);
 	if (!worker->hands_over)
 		return work;
@@ -272,8 +292,13 @@ slow_lane(struct worker *worker)
 void
 worker_drain_mailbox(struct worker *worker)
 {
+	rte_rcu_qsbr_thread_register(worker->qsbr, worker->index);
+	rte_rcu_qsbr_thread_online(worker->qsbr, worker->index);
+	look_at_gate(worker);
 	while (mailbox(worker))
 		transmit(worker);
+	rte_rcu_qsbr_thread_offline(worker->qsbr, worker->index);
+	rte_rcu_qsbr_thread_unregister(worker->qsbr, worker->index);
 	for (unsigned i = 0; i < worker->n_txqs; i++)
 		txq_drop(&worker->txqs[i], worker->counters);
 }
@@ -329,6 +354,7 @@ worker_turn(struct worker *worker)
 	worker->mark = began;
 	memset(worker->step_cycles, 0, sizeof worker->step_cycles);
 	worker->now_us = clock_us(worker->clock, began);
+	look_at_gate(worker);
 	work = receive(worker);
 	step_ended(worker, STEP_RECEIVE);
 	work += timers(worker);
@@ -357,6 +383,7 @@ worker_run(void *ctx)
 	while (!atomic_load_explicit(worker->stop, memory_order_relaxed))
 		if (!worker_turn(worker) && worker->idle_yield)
 			sched_yield();
+	look_at_gate(worker);
 	transmit(worker);
 	rte_rcu_qsbr_thread_offline(worker->qsbr, worker->index);
 	rte_rcu_qsbr_thread_unregister(worker->qsbr, worker->index);

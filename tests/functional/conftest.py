@@ -1,4 +1,5 @@
 """The stage of the functional tests: a private namespace, the real cradled on it, devices, a capture."""
+import contextlib
 import json
 import os
 import pathlib
@@ -50,32 +51,31 @@ class Network:
     def run(self, *argv, **options):
         return subprocess.run(self.command(*argv), text=True, capture_output=True, **options)
 
-    def udp(self, family=socket.AF_INET, port=0):
-        """A UDP socket inside the namespace."""
+    @contextlib.contextmanager
+    def inside(self):
+        """Sockets that are made meanwhile belong to the namespace."""
         host = os.open("/proc/self/ns/net", os.O_RDONLY)
-        inside = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        namespace = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
         try:
-            setns(inside)
-            sock = socket.socket(family, socket.SOCK_DGRAM)
-            sock.bind((DEVICE4 if family == socket.AF_INET else "2001:2::2", port))
+            setns(namespace)
+            yield
         finally:
             setns(host)
             os.close(host)
-            os.close(inside)
+            os.close(namespace)
+
+    def udp(self, family=socket.AF_INET, port=0):
+        """A UDP socket inside the namespace."""
+        with self.inside():
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            sock.bind((DEVICE4 if family == socket.AF_INET else "2001:2::2", port))
         sock.settimeout(5)
         return sock
 
     def frames(self, interface):
         """An AF_PACKET socket on an interface of the namespace."""
-        host = os.open("/proc/self/ns/net", os.O_RDONLY)
-        inside = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
-        try:
-            setns(inside)
+        with self.inside():
             return Frames(interface)
-        finally:
-            setns(host)
-            os.close(host)
-            os.close(inside)
 
     def mac_of(self, address):
         """The MAC that answers ARP for an address."""

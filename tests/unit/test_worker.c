@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 
 #include "dataplane/io/mailbox.h"
+#include "dataplane/io/port_gate.c"
 #include "dataplane/io/worker.h"
 #include "tests/support/echo_stack.h"
 #include "tests/unit/frame_fixture.h"
@@ -122,8 +123,10 @@ setup(void)
 {
 	char lcores[32];
 	const char *arguments[] = {
-		"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "64",
-		"--log-level=error", "--lcores", lcores, "--file-prefix", "cradle-test",
+		"test",        "--no-huge",         "--no-pci",
+		"--no-shconf", "--no-telemetry",    "-m",
+		"64",          "--log-level=error", "--lcores",
+		lcores,        "--file-prefix",     "cradle-test",
 	};
 
 	snprintf(lcores, sizeof lcores, "0@%d", sched_getcpu());
@@ -293,6 +296,62 @@ Test(worker, keeps_frames_while_another_has_the_queue)
 	worker_turn(worker);
 	cr_expect_eq(device.taken[0], 1);
 	cr_expect_eq(counted(COUNTER_tx_full), 0);
+}
+
+Test(worker, keeps_out_of_a_port_while_its_gate_is_closed)
+{
+	port.gated = worker->gated = true;
+	offer("udp4");
+	worker_turn(worker);
+	cr_expect_eq(device.taken[0], 1);
+	gate.closed = true;
+	offer("udp4");
+	worker_turn(worker);
+	cr_expect_eq(device.given, 1, "nothing is received");
+	txq_put(&worker->txqs[0], rte_pktmbuf_alloc(pool), worker->counters);
+	worker_turn(worker);
+	cr_expect_eq(device.taken[0], 1, "nothing is sent");
+	gate.closed = false;
+	worker_turn(worker); /* what waited goes first */
+	worker_turn(worker);
+	cr_expect_eq(device.given, 2);
+	cr_expect_eq(device.taken[0], 3);
+	cr_expect_eq(counted(COUNTER_tx_full), 0);
+}
+
+Test(worker, polls_an_open_port_while_the_gate_is_closed)
+{
+	worker->gated = gate.closed = true;
+	offer("udp4");
+	worker_turn(worker);
+	cr_expect_eq(device.taken[0], 1);
+	gate.closed = false;
+}
+
+static void *
+close_and_say(void *closed)
+{
+	close_gate();
+	atomic_store((_Atomic bool *)closed, true);
+	return NULL;
+}
+
+Test(worker, holds_up_its_gate_until_its_turn_ends)
+{
+	static _Atomic bool closed;
+	pthread_t thread;
+
+	port.gated = worker->gated = true;
+	port_gate_attach(worker->qsbr);
+	cr_assert_eq(pthread_create(&thread, NULL, close_and_say, &closed), 0);
+	while (!port_gate_closed())
+		sched_yield();
+	cr_expect_not(closed, "the worker has not passed its quiescent point");
+	while (!closed)
+		worker_turn(worker);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	port_gate_detach();
+	open_gate();
 }
 
 /* memif: a peer that connected one ring only. */

@@ -159,10 +159,12 @@ open_port(struct swarm *swarm, unsigned p, const struct dataplane_port_config *c
 	  char error[DATAPLANE_ERROR_MAX])
 {
 	unsigned queues = swarm->shares_ports ? swarm->config.n_cores : 1;
+	struct dataplane_port_config asked = *config;
 	struct port *port = &swarm->ports[p];
 
 	swarm->links[p].vlan = swarm->config.vlan;
-	if (port_probe(port, config, queues, error) < 0)
+	asked.queues = (uint16_t)queues;
+	if (port_probe(port, &asked, queues, error) < 0)
 		return -1;
 	if (port->rx_queues < queues || port->tx_queues < queues) {
 		snprintf(error, DATAPLANE_ERROR_MAX,
