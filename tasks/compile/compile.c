@@ -163,11 +163,11 @@ struct batch *
 compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned n_tasks,
 	    const struct expr_env *env, enum content_format format, struct task_result *results)
 {
-	struct run_shared shared = { 0 };
+	struct run_shared shared = { .work = RUN_WORK_MAX };
 	struct run run = {
 		.compiler = compiler,
 		.shared = &shared,
-		.eval = { .env = env, .arena = &compiler->arena },
+		.eval = { .env = env, .arena = &compiler->arena, .work = &shared.work },
 		.format = format,
 		.task_format = -1,
 		.block_format = -1,

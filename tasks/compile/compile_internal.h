@@ -23,7 +23,10 @@ enum {
 	GROUP_RECORDS_MAX = 1024, /* values in one request */
 	RUN_NODES_MAX = 100000,   /* tags executed for one task: a bound for loops */
 	RUN_TURNS_MAX = 10000,    /* of one while */
-	RUN_SERVERS_DEEP = 4,     /* server definitions inside of server definitions */
+	RUN_WORK_MAX =
+		32
+		<< 20, /* bytes that the expressions of one run may handle: some tenths of a second */
+	RUN_SERVERS_DEEP = 4, /* server definitions inside of server definitions */
 	SHARED_BUCKETS = 256,
 	SHARED_MAX = 4096, /* shared steps of one compiler; what comes then is not shared */
 };
@@ -67,6 +70,7 @@ struct run_shared {
 	bool waits;             /* the next answer is not there */
 	bool halted;            /* a task failed half-way: nothing comes behind it */
 	struct pack *pack;      /* NULL: a dialogue */
+	size_t work;            /* left of RUN_WORK_MAX */
 };
 
 /* One task of one device's run. */

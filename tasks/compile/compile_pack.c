@@ -131,11 +131,11 @@ compile_pack(struct compiler *compiler, const struct task *const *tasks, unsigne
 	     struct task_result *results)
 {
 	struct pack pack = { .request = request };
-	struct run_shared shared = { .pack = &pack };
+	struct run_shared shared = { .pack = &pack, .work = RUN_WORK_MAX };
 	struct run run = {
 		.compiler = compiler,
 		.shared = &shared,
-		.eval = { .env = env, .arena = &compiler->arena },
+		.eval = { .env = env, .arena = &compiler->arena, .work = &shared.work },
 		.format = request->format,
 		.task_format = -1,
 		.block_format = -1,

@@ -67,6 +67,7 @@ struct expr_eval {
 	const struct expr_var *vars;
 	/* Setting values that hide the environment's (null: removed), and those that stand in where it has none. */
 	const struct expr_var *settings, *defaults;
+	size_t *work; /* what all evaluations of a run may do, counted in bytes handled; NULL: each has its own bound alone */
 	char error[256]; /* why template_eval() failed, one sentence without final dot */
 };
 

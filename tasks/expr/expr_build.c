@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tasks/expr/pattern.h"
+
 struct node *
 build_node(struct parser *p, enum node_kind kind, uint32_t start, unsigned n_args)
 {
@@ -103,16 +105,26 @@ keep_value(struct parser *p, struct value *value)
 	return true;
 }
 
-/* Evaluates without surroundings. False when it fails; then *run tells why. */
+/*
+ * Evaluates without surroundings. False when it fails, *run tells why, or when there is no work left for it: then
+ * the evaluation for a device will tell.
+ */
 static bool
 evaluate_constant(struct parser *p, const struct node *node, struct run *run,
 		  struct expr_eval *eval, struct value *value)
 {
 	static const struct expr_env nothing;
+	bool fine;
 
 	*eval = (struct expr_eval){ .env = &nothing, .arena = &p->scratch };
 	*run = (struct run){ .eval = eval, .source = p->text, .work = EXPR_WORK_MAX };
-	return expr_evaluate(run, node, value);
+	if (p->work < EXPR_WORK_MAX) {
+		run->failure = EXPR_LIMIT;
+		return false;
+	}
+	fine = expr_evaluate(run, node, value);
+	p->work -= EXPR_WORK_MAX - run->work;
+	return fine;
 }
 
 static bool
@@ -127,12 +139,14 @@ is_foldable(const struct node *node)
 	return true;
 }
 
-static void
+/* False after an error: a pattern that would take too long for every device. */
+static bool
 fold(struct parser *p, struct node *node)
 {
 	struct expr_eval eval;
 	struct value value;
 	struct run run;
+	bool costly;
 
 	if (evaluate_constant(p, node, &run, &eval, &value) && keep_value(p, &value)) {
 		node->kind = NODE_LITERAL;
@@ -141,7 +155,11 @@ fold(struct parser *p, struct node *node)
 		node->n_args = 0;
 		node->depth = 1;
 	}
+	costly = run.failure == EXPR_COSTLY;
+	if (costly)
+		parser_error(p, node->start, "%s", eval.error);
 	arena_reset(&p->scratch);
+	return !costly;
 }
 
 void
@@ -178,11 +196,9 @@ build_finish(struct parser *p, struct node *node)
 			     EXPR_DEPTH_MAX);
 		return NULL;
 	}
-	if (broken) {
+	if (broken || (is_foldable(node) && !fold(p, node))) {
 		node->kind = NODE_BROKEN;
 		node->kinds = KINDS_ANY;
-	} else if (is_foldable(node)) {
-		fold(p, node);
 	}
 	return node;
 }
@@ -482,23 +498,33 @@ check_arguments(struct parser *p, const struct method *method, const struct toke
 	return fits;
 }
 
-/* A pattern that is a literal is tried at once. */
 static bool
-check_pattern(struct parser *p, const struct method *method, const struct node *const *args)
+takes_pattern(const struct method *method)
 {
 	method_call *const with_pattern[] = { string_split, string_matches, string_replace_all,
 					      string_replace_first };
-	const char *refusal = NULL;
 
-	for (unsigned i = 0; i < sizeof with_pattern / sizeof *with_pattern; i++) {
-		if (method->call == with_pattern[i] && args[1]->kind == NODE_LITERAL &&
-		    args[1]->literal.kind == VALUE_STRING)
-			refusal =
-				regex_refusal(args[1]->literal.text.at, args[1]->literal.text.len);
-	}
-	if (refusal)
-		parser_error(p, args[1]->start, "%s", refusal);
-	return !refusal;
+	for (unsigned i = 0; i < sizeof with_pattern / sizeof *with_pattern; i++)
+		if (method->call == with_pattern[i])
+			return true;
+	return false;
+}
+
+/* A pattern that is a literal is compiled at once. False after an error. */
+static bool
+build_pattern(struct parser *p, struct node *node)
+{
+	const struct node *pattern = node->n_args > 1 ? node->args[1] : NULL;
+	char refusal[PATTERN_REFUSAL_MAX];
+
+	if (!takes_pattern(node->method) || pattern->kind != NODE_LITERAL ||
+	    pattern->literal.kind != VALUE_STRING)
+		return true;
+	node->pattern = pattern_compile(p->arena, pattern->literal.text.at,
+					pattern->literal.text.len, refusal);
+	if (!node->pattern)
+		parser_error(p, pattern->start, "%s", refusal);
+	return node->pattern;
 }
 
 const struct node *
@@ -516,8 +542,7 @@ build_method(struct parser *p, const struct token *name, const struct node *cons
 		return build_broken(p, start);
 	}
 	method = fitting_method(p, method, name, args[0]);
-	if (!method || !check_arguments(p, method, name, args, n_args) ||
-	    !check_pattern(p, method, args))
+	if (!method || !check_arguments(p, method, name, args, n_args))
 		return build_broken(p, start);
 	node = build_node(p, NODE_METHOD, start, n_args);
 	if (!node)
@@ -525,5 +550,5 @@ build_method(struct parser *p, const struct token *name, const struct node *cons
 	node->method = method;
 	memcpy(node->args, args, n_args * sizeof *args);
 	node->kinds = method->result;
-	return build_finish(p, node);
+	return build_pattern(p, node) ? build_finish(p, node) : build_broken(p, start);
 }

@@ -140,8 +140,11 @@ bytes_decode_utf8(struct run *run, const struct value *args, unsigned n_args, st
 static bool
 give_digest(struct run *run, const uint8_t *digest, size_t len, struct value *out)
 {
-	char *at = expr_text_new(run, 2 * len);
+	char *at;
 
+	if (!len)
+		return METHOD_FAIL(run, EXPR_LIMIT, "is nothing that the crypto library can do");
+	at = expr_text_new(run, 2 * len);
 	if (!at)
 		return false;
 	put_hex(at, digest, len);

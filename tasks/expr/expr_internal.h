@@ -24,8 +24,10 @@ enum {
 	EXPR_ARGS_MAX = 3,     /* a receiver and two arguments */
 	EXPR_TEXT_MAX = 65535, /* bytes of any one value: more fits no write (BATCH_PAYLOAD_MAX) */
 	EXPR_WORK_MAX = 4 << 20, /* bytes that one evaluation may read and make: bounds its time */
-	EXPR_FOLDED_MAX = 4096,  /* a larger constant is made at evaluation rather than kept */
-	EXPR_LIST_MAX = 4096,    /* items of a list */
+	EXPR_FOLD_WORK =
+		4 * EXPR_WORK_MAX, /* the same for all constants of a template, when it is parsed */
+	EXPR_FOLDED_MAX = 4096,    /* a larger constant is made at evaluation rather than kept */
+	EXPR_LIST_MAX = 4096,      /* items of a list */
 };
 
 /* A set of value kinds. */
@@ -120,6 +122,7 @@ struct text {
 };
 
 struct method;
+struct pattern;
 
 struct node {
 	uint8_t kind; /* enum node_kind */
@@ -138,7 +141,10 @@ struct node {
 		struct {
 			struct text alias, wanted;
 		} resource;
-		const struct method *method; /* the first of that name that may fit */
+		struct {
+			const struct method *method;   /* the first of that name that may fit */
+			const struct pattern *pattern; /* when it is constant */
+		};
 	};
 	const struct node *args[];
 };
@@ -163,6 +169,7 @@ struct parser {
 	bool quiet;                        /* looking for the end after a syntax error */
 	const struct expr_name *variables; /* that were read */
 	struct arena scratch;              /* for folding */
+	size_t work;                       /* left for it, of EXPR_FOLD_WORK */
 };
 
 /* Takes the next token of the expression at p->at. */
@@ -233,6 +240,7 @@ enum expr_failure {
 	EXPR_TYPE,
 	EXPR_ARITHMETIC,
 	EXPR_LIMIT,
+	EXPR_COSTLY, /* a pattern with too many ways to match */
 };
 
 struct run {
@@ -362,5 +370,3 @@ method_call answer_instances, answer_link_attribute, answer_value;
 
 /* expr_regex.c */
 method_call string_split, string_matches, string_replace_all, string_replace_first;
-/* NULL when the pattern can be used, else why not. */
-const char *regex_refusal(const char *pattern, size_t len);

@@ -1,318 +1,74 @@
 /*
- * expr_regex.c - methods of strings with patterns: POSIX extended regular expressions, and \d \D as well.
+ * expr_regex.c - methods of strings with patterns (pattern.h).
  *
- * A pattern is an operator's, the text may be a device's: both are bounded, and back-references, whose
- * matching takes exponential time, are refused. Patterns of the original that POSIX has no words for
- * (look-around, lazy repetition) are refused rather than misread.
+ * A pattern that is constant is compiled when its template is parsed, another one for each evaluation.
  */
-#include <regex.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tasks/expr/expr_internal.h"
+#include "tasks/expr/pattern.h"
 
 enum {
-	PATTERN_MAX = 256,  /* bytes */
-	SUBJECT_MAX = 4096, /* bytes */
-	GROUPS_MAX = 10,    /* $0 to $9 */
-	NESTING_MAX = 16,   /* parentheses: the C library's compiler recurses */
-	COPIES_MAX = 1000,  /* pieces of the automaton: {n,m} copies what it repeats */
-	MATCH_COST = 32,    /* work of one byte searched */
+	SUBJECT_MAX = 4096,     /* bytes */
+	COMPILE_WORK = 1 << 13, /* of a pattern that a device decides: some 20 us */
 };
-
-/* ---- what is refused ---- */
-
-/* How many copies of an automaton's piece the levels of parentheses make. */
-struct level {
-	unsigned long done; /* pieces before the last */
-	unsigned long last; /* of the last piece, which a repetition behind it multiplies */
-};
-
-struct pattern_scan {
-	const char *at;
-	size_t len, i;
-	unsigned nesting;
-	struct level levels[NESTING_MAX + 1];
-};
-
-/* A piece that costs `cost`: a character, a bracket, a group. */
-static const char *
-scan_piece(struct pattern_scan *scan, unsigned long cost)
-{
-	struct level *level = &scan->levels[scan->nesting];
-
-	level->done += level->last;
-	level->last = cost;
-	return level->done + level->last > COPIES_MAX ? "this pattern repeats too often" : NULL;
-}
-
-/* {n,m} at scan->i. */
-static const char *
-scan_repetition(struct pattern_scan *scan)
-{
-	struct level *level = &scan->levels[scan->nesting];
-	unsigned long most = 1, number = 0;
-
-	for (scan->i++; scan->i < scan->len && scan->at[scan->i] != '}'; scan->i++) {
-		char c = scan->at[scan->i];
-
-		number = c >= '0' && c <= '9' ? number * 10 + (unsigned long)(c - '0') : 0;
-		if (number > most)
-			most = number;
-		if (most > COPIES_MAX)
-			break;
-	}
-	level->last *= most;
-	return level->done + level->last > COPIES_MAX ? "this pattern repeats too often" : NULL;
-}
-
-static const char *
-scan_backslash(struct pattern_scan *scan)
-{
-	static const char known[] = "dDwWsSbB.[]{}()*+?|^$\\/-,:;\"#=!&%@~_ ";
-	char c = scan->i + 1 < scan->len ? scan->at[scan->i + 1] : '\0';
-
-	scan->i++;
-	if (c >= '1' && c <= '9')
-		return "this pattern refers back to a group, which may take forever to match";
-	if (!c || !strchr(known, c))
-		return "this pattern has an unknown escape; known are \\d \\D \\w \\W \\s \\S \\b "
-		       "and escaped punctuation";
-	return scan_piece(scan, 1);
-}
-
-/* [...]: "]" first in it is itself. */
-static const char *
-scan_bracket(struct pattern_scan *scan)
-{
-	size_t i = scan->i + 1;
-
-	if (i < scan->len && scan->at[i] == '^')
-		i++;
-	if (i < scan->len && scan->at[i] == ']')
-		i++;
-	while (i < scan->len && scan->at[i] != ']') {
-		if (scan->at[i] == '\\')
-			return "this pattern has a backslash in brackets, where POSIX reads it as "
-			       "itself; write the characters, as [0-9]";
-		if (scan->at[i] == '[' && i + 1 < scan->len && strchr(":.=", scan->at[i + 1])) {
-			char kind = scan->at[i + 1];
-
-			for (i += 2; i + 1 < scan->len; i++) {
-				if (scan->at[i] == kind && scan->at[i + 1] == ']')
-					break;
-			}
-			i++;
-		}
-		i++;
-	}
-	scan->i = i;
-	return scan_piece(scan, 1);
-}
-
-static const char *
-scan_open(struct pattern_scan *scan)
-{
-	if (scan->nesting == NESTING_MAX)
-		return "this pattern nests too deeply";
-	if (scan->i + 1 < scan->len && scan->at[scan->i + 1] == '?')
-		return "this pattern has a (?...) group, which POSIX patterns don't know";
-	scan->levels[++scan->nesting] = (struct level){ 0 };
-	return NULL;
-}
-
-static const char *
-scan_close(struct pattern_scan *scan)
-{
-	const struct level *inner = &scan->levels[scan->nesting];
-
-	if (!scan->nesting)
-		return "this pattern has a parenthesis without partner";
-	scan->nesting--;
-	return scan_piece(scan, inner->done + inner->last + 1);
-}
-
-static const char *
-scan_one(struct pattern_scan *scan)
-{
-	switch (scan->at[scan->i]) {
-	case '\\':
-		return scan_backslash(scan);
-	case '[':
-		return scan_bracket(scan);
-	case '{':
-		return scan_repetition(scan);
-	case '(':
-		return scan_open(scan);
-	case ')':
-		return scan_close(scan);
-	case '\0':
-		return "this pattern has a NUL character";
-	default:
-		return scan_piece(scan, 1);
-	}
-}
-
-static bool
-is_repetition(char c)
-{
-	return c == '*' || c == '+' || c == '?' || c == '}';
-}
-
-/* NULL, or why a pattern is refused before the C library sees it. */
-static const char *
-scan_pattern(const char *pattern, size_t len)
-{
-	struct pattern_scan scan = { .at = pattern, .len = len };
-	const char *refusal;
-	bool repeated = false;
-
-	if (len > PATTERN_MAX)
-		return "this pattern is longer than 256 bytes";
-	for (; scan.i < len; scan.i++) {
-		char c = pattern[scan.i];
-
-		if (repeated && (is_repetition(c) || c == '{'))
-			return "this pattern repeats a repetition, which POSIX patterns don't know";
-		refusal = scan_one(&scan);
-		if (refusal)
-			return refusal;
-		repeated = is_repetition(c) || c == '{';
-	}
-	return NULL;
-}
-
-/* ---- compiling ---- */
-
-/* Puts \d and \D in POSIX words; `whole` anchors it at both ends. */
-static void
-translate(const char *pattern, size_t len, bool whole, char out[PATTERN_MAX * 6 + 8])
-{
-	size_t used = 0;
-
-	if (whole) {
-		memcpy(out, "^(", 2);
-		used = 2;
-	}
-	for (size_t i = 0; i < len; i++) {
-		const char *word = NULL;
-
-		if (pattern[i] == '\\' && i + 1 < len)
-			word = pattern[i + 1] == 'd'   ? "[0-9]"
-			       : pattern[i + 1] == 'D' ? "[^0-9]"
-						       : NULL;
-		if (word) {
-			memcpy(out + used, word, strlen(word));
-			used += strlen(word);
-			i++;
-			continue;
-		}
-		if (pattern[i] == '\\' && i + 1 < len)
-			out[used++] = pattern[i++];
-		out[used++] = pattern[i];
-	}
-	if (whole) {
-		memcpy(out + used, ")$", 2);
-		used += 2;
-	}
-	out[used] = '\0';
-}
-
-static const char *
-compile(const char *pattern, size_t len, bool whole, regex_t *regex)
-{
-	char translated[PATTERN_MAX * 6 + 8];
-	const char *refusal = scan_pattern(pattern, len);
-	int error;
-
-	if (refusal)
-		return refusal;
-	translate(pattern, len, whole, translated);
-	error = regcomp(regex, translated, REG_EXTENDED);
-	switch (error) {
-	case 0:
-		return NULL;
-	case REG_EPAREN:
-		return "this pattern has a parenthesis without partner";
-	case REG_EBRACK:
-		return "this pattern has a bracket without partner";
-	case REG_BADRPT:
-		return "this pattern repeats nothing";
-	case REG_EBRACE:
-	case REG_BADBR:
-		return "this pattern has wrong braces; as a character write \\{";
-	case REG_ERANGE:
-		return "this pattern has a range that ends before it begins";
-	default:
-		return "this is no POSIX extended regular expression";
-	}
-}
-
-const char *
-regex_refusal(const char *pattern, size_t len)
-{
-	const char *refusal;
-	regex_t regex;
-
-	refusal = compile(pattern, len, false, &regex);
-	if (!refusal)
-		regfree(&regex);
-	return refusal;
-}
 
 /* ---- searching ---- */
 
 struct search {
 	struct run *run;
-	regex_t regex;
-	const char *text; /* NUL-terminated copy */
-	size_t len, at;   /* searched up to here */
-	regmatch_t groups[GROUPS_MAX];
+	struct pattern_search *pattern;
+	const char *text;
+	size_t len, at; /* searched up to here */
+	struct pattern_group groups[PATTERN_GROUPS_MAX];
 };
 
-/* Opens a search of args[0] with args[1]; close it with regfree(). */
-static bool
-search_open(struct search *search, struct run *run, const struct value *args, bool whole)
+/* The pattern of args[1]. NULL after a failure. */
+static const struct pattern *
+pattern_of(struct run *run, const struct value *args)
 {
-	const char *refusal;
-	char *text;
+	const struct pattern *pattern = run->node->pattern;
+	char refusal[PATTERN_REFUSAL_MAX];
 
-	*search = (struct search){ .run = run, .len = args[0].text.len };
+	if (pattern)
+		return pattern;
+	if (!expr_work(run, COMPILE_WORK))
+		return NULL;
+	pattern = pattern_compile(run->eval->arena, args[1].text.at, args[1].text.len, refusal);
+	if (!pattern)
+		METHOD_FAIL(run, EXPR_PARSE, "can't be done: %s", refusal);
+	return pattern;
+}
+
+/* Opens a search of args[0] with args[1]; close it with pattern_search_free(). */
+static bool
+search_open(struct search *search, struct run *run, const struct value *args)
+{
+	const struct pattern *pattern;
+
+	*search = (struct search){ .run = run, .text = args[0].text.at, .len = args[0].text.len };
 	if (search->len > SUBJECT_MAX)
 		return METHOD_FAIL(run, EXPR_ARGUMENT, "searches a text longer than %d bytes",
 				   SUBJECT_MAX);
-	if (memchr(args[0].text.at, 0, search->len))
-		return METHOD_FAIL(run, EXPR_ARGUMENT, "searches a text with a NUL character");
-	text = expr_text_new(run, search->len + 1);
-	if (!text)
+	if (!utf8_valid(search->text, search->len))
+		return METHOD_FAIL(run, EXPR_ARGUMENT, "searches bytes that are no UTF-8 text");
+	pattern = pattern_of(run, args);
+	if (!pattern)
 		return false;
-	memcpy(text, args[0].text.at, search->len);
-	text[search->len] = '\0';
-	search->text = text;
-	refusal = compile(args[1].text.at, args[1].text.len, whole, &search->regex);
-	if (refusal)
-		return METHOD_FAIL(run, EXPR_PARSE, "can't be done: %s", refusal);
-	return true;
+	search->pattern = pattern_search_new(pattern, search->text, search->len, &run->work);
+	return search->pattern ? true
+			       : METHOD_FAIL(run, EXPR_LIMIT, "finds no memory for its pattern");
 }
 
-/* 1: groups[] tells where, in bytes of the text; 0: no further match; -1: too much work. */
+/* 1: groups[] tells where; 0: no further match; -1: a failure was told. */
 static int
-search_next(struct search *search)
+search_next(struct search *search, bool whole)
 {
-	size_t seen = search->len - search->at;
-	bool found = regexec(&search->regex, search->text + search->at, GROUPS_MAX, search->groups,
-			     search->at ? REG_NOTBOL : 0) == 0;
+	int found = pattern_next(search->pattern, search->at, whole, search->groups);
 
-	if (found)
-		seen = (size_t)search->groups[0].rm_eo;
-	if (!expr_work(search->run, (seen + 1) * MATCH_COST))
-		return -1;
-	for (unsigned i = 0; found && i < GROUPS_MAX; i++) {
-		if (search->groups[i].rm_so < 0)
-			continue;
-		search->groups[i].rm_so += (regoff_t)search->at;
-		search->groups[i].rm_eo += (regoff_t)search->at;
-	}
+	if (found < 0)
+		METHOD_FAIL(search->run, EXPR_COSTLY,
+			    "takes too long: its pattern has too many ways to match this text");
 	return found;
 }
 
@@ -322,10 +78,10 @@ string_matches(struct run *run, const struct value *args, unsigned n_args, struc
 	struct search search;
 	int found;
 
-	if (!search_open(&search, run, args, true))
+	if (!search_open(&search, run, args))
 		return false;
-	found = search_next(&search);
-	regfree(&search.regex);
+	found = search_next(&search, true);
+	pattern_search_free(search.pattern);
 	return found >= 0 && expr_give_boolean(out, found);
 }
 
@@ -357,11 +113,10 @@ put_replacement(struct output *output, const struct search *search, const struct
 		bool more = i + 1 < by->text.len;
 
 		if (*c == '$' && more && c[1] >= '0' && c[1] <= '9') {
-			const regmatch_t *group = &search->groups[c[1] - '0'];
+			const struct pattern_group *group = &search->groups[c[1] - '0'];
 
-			if (group->rm_so >= 0)
-				put(output, search->text + group->rm_so,
-				    (size_t)(group->rm_eo - group->rm_so));
+			if (group->start != SIZE_MAX)
+				put(output, search->text + group->start, group->end - group->start);
 			i++;
 			continue;
 		}
@@ -373,19 +128,26 @@ put_replacement(struct output *output, const struct search *search, const struct
 	}
 }
 
+/* The byte behind the character at `at`; behind the last one, where no further match is, the text's length and 1. */
+static size_t
+next_character(const struct search *search, size_t at)
+{
+	return at < search->len ? at + utf8_sequence(search->text + at, search->len - at)
+				: search->len + 1;
+}
+
 /* Copies up to the match and its replacement; then one character of the text when the match was empty. */
 static void
 replace_one(struct search *search, struct output *output, const struct value *by)
 {
-	size_t start = (size_t)search->groups[0].rm_so, end = (size_t)search->groups[0].rm_eo;
+	size_t start = search->groups[0].start, end = search->groups[0].end;
+	size_t next = start == end ? next_character(search, end) : end;
 
 	put(output, search->text + search->at, start - search->at);
 	put_replacement(output, search, by);
-	if (start == end && end < search->len)
-		put(output, search->text + end++, 1);
-	else if (start == end)
-		end = search->len + 1; /* behind the end: no further match */
-	search->at = end;
+	if (next <= search->len)
+		put(output, search->text + end, next - end);
+	search->at = next;
 }
 
 static int
@@ -394,7 +156,7 @@ replace_all(struct search *search, struct output *output, const struct value *by
 	int found = 0;
 
 	do {
-		found = search_next(search);
+		found = search_next(search, false);
 		if (found > 0)
 			replace_one(search, output, by);
 	} while (found > 0 && all && search->at <= search->len);
@@ -423,18 +185,14 @@ replace(struct run *run, const struct value *args, bool all, struct value *out)
 	int found;
 
 	output.at = expr_text_new(run, output.size);
-	if (!output.at || !search_open(&search, run, args, false))
+	if (!output.at || !search_open(&search, run, args))
 		return false;
 	found = replace_all(&search, &output, &args[2], all);
-	regfree(&search.regex);
+	pattern_search_free(search.pattern);
 	if (found < 0)
 		return false;
 	if (output.overflow)
 		return METHOD_FAIL(run, EXPR_LIMIT, "makes a text beyond %d bytes", EXPR_TEXT_MAX);
-	/* The C library matches bytes. */
-	if (!utf8_valid(output.at, output.len))
-		return METHOD_FAIL(run, EXPR_ARGUMENT,
-				   "would cut through a character beyond ASCII");
 	return expr_give_text(out, output.at, output.len);
 }
 
@@ -465,15 +223,15 @@ split_all(struct search *search, struct value *items, size_t *count)
 	while (search->at < search->len && *count + 1 < EXPR_LIST_MAX) {
 		size_t start, end;
 
-		found = search_next(search);
+		found = search_next(search, false);
 		if (found <= 0) {
 			if (found < 0)
 				return -1;
 			break;
 		}
-		start = (size_t)search->groups[0].rm_so;
-		end = (size_t)search->groups[0].rm_eo;
-		search->at = end > start ? end : end + 1;
+		start = search->groups[0].start;
+		end = search->groups[0].end;
+		search->at = end > start ? end : next_character(search, end);
 		if (start == end && (start == 0 || start >= search->len))
 			continue;
 		expr_give_text(&items[(*count)++], search->text + part, start - part);
@@ -494,19 +252,14 @@ string_split(struct run *run, const struct value *args, unsigned n_args, struct 
 	if (room > EXPR_LIST_MAX)
 		room = EXPR_LIST_MAX;
 	items = expr_alloc(run, room * sizeof *items);
-	if (!items || !search_open(&search, run, args, false))
+	if (!items || !search_open(&search, run, args))
 		return false;
 	result = split_all(&search, items, &count);
-	regfree(&search.regex);
+	pattern_search_free(search.pattern);
 	if (result < 0)
 		return false;
 	while (count > 1 && !items[count - 1].text.len)
 		count--;
-	for (size_t i = 0; i < count; i++) {
-		if (!utf8_valid(items[i].text.at, items[i].text.len))
-			return METHOD_FAIL(run, EXPR_ARGUMENT,
-					   "would cut through a character beyond ASCII");
-	}
 	*out = (struct value){ .kind = VALUE_LIST, .list = { items, count } };
 	return true;
 }

@@ -70,8 +70,12 @@ expr_work(struct run *run, size_t bytes)
 	}
 	run->work = 0;
 	run->failure = EXPR_LIMIT;
-	snprintf(run->eval->error, sizeof run->eval->error,
-		 "this expression handles more than %d bytes of text", EXPR_WORK_MAX);
+	if (run->eval->work && *run->eval->work < EXPR_WORK_MAX)
+		snprintf(run->eval->error, sizeof run->eval->error,
+			 "the expressions of this run handle too much text");
+	else
+		snprintf(run->eval->error, sizeof run->eval->error,
+			 "this expression handles more than %d bytes of text", EXPR_WORK_MAX);
 	return false;
 }
 

@@ -138,7 +138,9 @@ struct template *
 template_parse(struct arena *arena, const char *text, size_t len, const struct place *place,
 	       struct diag_list *diags)
 {
-	struct parser p = { .arena = arena, .len = len, .place = place, .diags = diags };
+	struct parser p = {
+		.arena = arena, .len = len, .place = place, .diags = diags, .work = EXPR_FOLD_WORK
+	};
 	struct template *template = arena_alloc(arena, sizeof *template);
 	struct part *first = NULL, **tail = &first;
 
@@ -229,20 +231,31 @@ evaluate_mixed(struct run *run, const struct template *template, struct value *o
 	return expr_join(run, texts, used, out);
 }
 
-int
-template_eval(const struct template *template, struct expr_eval *eval, struct value *out)
+static bool
+evaluate(struct run *run, const struct template *template, struct value *out)
 {
-	struct run run = { .eval = eval, .source = template->source, .work = EXPR_WORK_MAX };
 	const struct part *first = template->parts;
 
 	*out = (struct value){ .kind = VALUE_NULL };
-	eval->error[0] = '\0';
 	if (!first)
-		return 0;
+		return true;
 	if (template->n_parts > 1)
-		return evaluate_mixed(&run, template, out) ? 0 : -1;
+		return evaluate_mixed(run, template, out);
 	if (first->node)
-		return expr_evaluate(&run, first->node, out) ? 0 : -1;
-	expr_give_text(out, first->text.at, first->text.len);
-	return 0;
+		return expr_evaluate(run, first->node, out);
+	return expr_give_text(out, first->text.at, first->text.len);
+}
+
+int
+template_eval(const struct template *template, struct expr_eval *eval, struct value *out)
+{
+	size_t work = eval->work && *eval->work < EXPR_WORK_MAX ? *eval->work : EXPR_WORK_MAX;
+	struct run run = { .eval = eval, .source = template->source, .work = work };
+	bool fine;
+
+	eval->error[0] = '\0';
+	fine = evaluate(&run, template, out);
+	if (eval->work)
+		*eval->work -= work - run.work;
+	return fine ? 0 : -1;
 }

@@ -577,3 +577,17 @@ Test(compile, a_batch_is_bounded)
 	cr_assert(strstr(results[0].summary, "more than 1023 requests"), "%s", results[0].summary);
 	cr_assert_eq(compiler->builder.len, 0);
 }
+
+/* Each search is within its own bound; ten thousand of them are not within the run's. */
+Test(compile, no_loop_of_searches_can_hang)
+{
+	struct batch *batch = compile_text(
+		"<config><store target='t' value=\"${sv.n.leftPad(4000, 'a')}\"/>"
+		"<while expr='true'><store target='u' value=\"${#t.replaceAll('[^b]', '')}\"/></while>"
+		"</config>");
+
+	cr_assert_null(batch);
+	cr_assert(strstr(results[0].summary, "the expressions of this run handle too much text") ||
+			  strstr(results[0].summary, "takes too long"),
+		  "%s", results[0].summary);
+}
