@@ -5,6 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { ALL_ABILITIES = DTLS_OWN_CERTIFICATE | DTLS_OWN_RAW_KEY };
+
 /* A cookie that we make for a hello is good for it. */
 static void
 check_cookie(const struct dtls_world *world, const struct dtls_hello *parsed, bool whole)
@@ -36,7 +38,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!dtls_hello_parse(data, size, &hello))
 		return 0;
 	check_cookie(&world, &hello, true);
-	if (dtls_hello_choose(&hello, &offer) == DTLS_NO_ALERT && offer.peer_cid.len > 255)
-		abort();
+	for (unsigned abilities = 0; abilities < 32; abilities++) {
+		if (dtls_hello_choose(&hello, abilities, &offer) != DTLS_NO_ALERT)
+			continue;
+		if (offer.peer_cid.len > 255 || offer.server_name.len > DTLS_SERVER_NAME_MAX)
+			abort();
+		if (dtls_suite_has_certificates(offer.suite) && !(abilities & ALL_ABILITIES))
+			abort();
+	}
 	return 0;
 }

@@ -90,6 +90,8 @@ Test(dtls_hello, the_head_needs_everything_up_to_the_cookie)
 	cr_assert_eq(hello.tail.len, 0);
 }
 
+static unsigned abilities; /* of the server, criterion runs each test in a process of its own */
+
 static enum dtls_alert
 choose(const void *suites, size_t len, const void *compressions, struct dtls_offer *offer)
 {
@@ -99,7 +101,7 @@ choose(const void *suites, size_t len, const void *compressions, struct dtls_off
 		.compressions = { compressions, 1 },
 	};
 
-	return dtls_hello_choose(&hello, offer);
+	return dtls_hello_choose(&hello, abilities, offer);
 }
 
 Test(dtls_hello, suites_decide_the_lane)
@@ -118,4 +120,141 @@ Test(dtls_hello, suites_decide_the_lane)
 	cr_assert_eq(choose("\xa8\xc0", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
 	cr_assert_eq(choose("\xc0\xa8", 2, "\1", &offer), DTLS_ILLEGAL_PARAMETER,
 		     "no null compression");
+}
+
+/* ---- certificates ---- */
+
+enum {
+	ALL = DTLS_OWN_CERTIFICATE | DTLS_OWN_RAW_KEY | DTLS_PEER_CERTIFICATES | DTLS_PEER_RAW_KEYS
+};
+
+#define EXTENSIONS(text) (const uint8_t *)text, sizeof text - 1
+
+static enum dtls_alert
+choose_with(const char *suites, size_t n, const uint8_t *extensions, size_t len,
+	    struct dtls_offer *offer)
+{
+	const struct dtls_hello hello = {
+		.version = DTLS_1_2,
+		.suites = { (const uint8_t *)suites, 2 * n },
+		.compressions = { (const uint8_t *)"\0", 1 },
+		.extensions = { extensions, len },
+	};
+
+	return dtls_hello_choose(&hello, abilities, offer);
+}
+
+Test(dtls_hello, certificates_are_refused_where_lists_lack_what_we_have)
+{
+	static const struct {
+		const uint8_t *extensions;
+		size_t len;
+		const char *what;
+	} cases[] = {
+		{ EXTENSIONS("\0\x0a\0\4\0\2\0\x1d"), "x25519 alone" },
+		{ EXTENSIONS("\0\x0a\0\2\0\0"), "no group" },
+		{ EXTENSIONS("\0\x0a\0\3\0\1\x17"), "half a group" },
+		{ EXTENSIONS("\0\x0a\0\4\0\3\0\x17"), "a list beyond its extension" },
+		{ EXTENSIONS("\0\x0b\0\2\1\1"), "compressed points alone" },
+		{ EXTENSIONS("\0\x0b\0\1\0"), "no point format" },
+		{ EXTENSIONS("\0\x0d\0\4\0\2\4\1"), "RSA alone" },
+		{ EXTENSIONS("\0\x0d\0\4\0\2\2\3"), "SHA-1 alone" },
+		{ EXTENSIONS("\0\x13\0\2\1\1"), "OpenPGP from the client" },
+		{ EXTENSIONS("\0\x14\0\2\1\1"), "OpenPGP from us" },
+		{ EXTENSIONS("\0\x14\0\1\0"), "no type" },
+		{ EXTENSIONS("\0\0\0\0"), "a server name without list" },
+		{ EXTENSIONS("\0\0\0\5\0\3\0\0\0"), "an empty server name" },
+		{ EXTENSIONS("\0\0\0\x0a\0\x08\0\0\1a\0\0\1b"), "two server names" },
+	};
+
+	abilities = ALL;
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct dtls_offer offer;
+
+		cr_assert_eq(choose_with("\xc0\xae", 1, cases[i].extensions, cases[i].len, &offer),
+			     DTLS_HANDSHAKE_FAILURE, "%s", cases[i].what);
+		cr_assert_eq(choose_with("\xc0\xae\xc0\xa8", 2, cases[i].extensions, cases[i].len,
+					 &offer),
+			     DTLS_NO_ALERT, "%s must not cost a pre-shared key", cases[i].what);
+		cr_assert_eq(offer.suite, DTLS_PSK_AES_128_CCM_8);
+	}
+}
+
+Test(dtls_hello, suites_of_certificates_need_the_ability_and_follow_our_order)
+{
+	struct dtls_offer offer;
+
+	cr_assert_eq(choose("\xc0\xae", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
+	abilities = ALL;
+	cr_assert_eq(choose("\xc0\xac\xc0\x2b\xc0\xae", 6, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_eq(offer.suite, DTLS_ECDHE_ECDSA_AES_128_CCM_8);
+	cr_assert_eq(choose("\xc0\xac\xc0\x2b", 4, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_eq(offer.suite, DTLS_ECDHE_ECDSA_AES_128_GCM_SHA256);
+	cr_assert_eq(choose("\xc0\xac", 2, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_eq(offer.suite, DTLS_ECDHE_ECDSA_AES_128_CCM);
+	cr_assert_eq(choose("\xc0\xae\xc0\xa8", 4, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_eq(offer.suite, DTLS_PSK_AES_128_CCM_8, "who has a key needs no curve");
+	cr_assert_eq(choose("\0\xae\xc0\xae", 4, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_not(offer.slow_lane);
+	cr_assert_eq(choose("\xc0\x23", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
+	abilities |= DTLS_CERTIFICATES_CBC;
+	cr_assert_eq(choose("\xc0\x23", 2, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_eq(offer.suite, DTLS_ECDHE_ECDSA_AES_128_CBC_SHA256);
+}
+
+Test(dtls_hello, certificate_types_follow_the_clients_preference)
+{
+	static const struct {
+		unsigned abilities;
+		const char *types;
+		int chosen; /* -1: refused */
+	} cases[] = {
+		{ ALL, "\2\2\0", DTLS_RAW_PUBLIC_KEY },
+		{ ALL, "\2\0\2", DTLS_X509 },
+		{ ALL, "\2\1\2", DTLS_RAW_PUBLIC_KEY },
+		{ DTLS_OWN_CERTIFICATE | DTLS_PEER_CERTIFICATES, "\2\2\0", DTLS_X509 },
+		{ DTLS_OWN_CERTIFICATE | DTLS_PEER_CERTIFICATES, "\2\2\2", -1 },
+		{ DTLS_OWN_RAW_KEY | DTLS_PEER_RAW_KEYS, "\2\0\2", DTLS_RAW_PUBLIC_KEY },
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint8_t extensions[14] = "\0\x13\0\3...\0\x14\0\3...";
+		struct dtls_offer offer;
+
+		memcpy(extensions + 4, cases[i].types, 3);
+		memcpy(extensions + 11, cases[i].types, 3);
+		abilities = cases[i].abilities;
+		cr_assert_eq(choose_with("\xc0\xae", 1, extensions, sizeof extensions, &offer),
+			     cases[i].chosen < 0 ? DTLS_HANDSHAKE_FAILURE : DTLS_NO_ALERT,
+			     "case %u", i);
+		if (cases[i].chosen < 0)
+			continue;
+		cr_assert_eq(offer.own_type, cases[i].chosen);
+		cr_assert_eq(offer.peer_type, cases[i].chosen);
+		cr_assert(offer.answers_own_type && offer.answers_peer_type);
+	}
+}
+
+Test(dtls_hello, a_client_that_names_no_type_means_certificates)
+{
+	struct dtls_offer offer;
+
+	abilities = DTLS_OWN_RAW_KEY | DTLS_PEER_RAW_KEYS;
+	cr_assert_eq(choose("\xc0\xae", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
+	abilities = DTLS_OWN_CERTIFICATE | DTLS_PEER_CERTIFICATES;
+	cr_assert_eq(choose("\xc0\xae", 2, "\0", &offer), DTLS_NO_ALERT);
+	cr_assert_eq(offer.own_type, DTLS_X509);
+	cr_assert_not(offer.answers_own_type || offer.answers_peer_type);
+}
+
+Test(dtls_hello, a_server_name_is_found_among_names_of_other_types)
+{
+	struct dtls_offer offer;
+
+	abilities = ALL;
+	cr_assert_eq(
+		choose_with("\xc0\xae", 1, EXTENSIONS("\0\0\0\x0d\0\x0b\7\0\1x\0\0\4host"), &offer),
+		DTLS_NO_ALERT);
+	cr_assert_eq(offer.server_name.len, 4);
+	cr_assert_arr_eq(offer.server_name.at, "host", 4);
 }

@@ -70,20 +70,49 @@ enum dtls_handshake_type {
 	DTLS_CLIENT_HELLO = 1,
 	DTLS_SERVER_HELLO = 2,
 	DTLS_HELLO_VERIFY_REQUEST = 3,
+	DTLS_CERTIFICATE = 11,
 	DTLS_SERVER_KEY_EXCHANGE = 12,
+	DTLS_CERTIFICATE_REQUEST = 13,
 	DTLS_SERVER_HELLO_DONE = 14,
+	DTLS_CERTIFICATE_VERIFY = 15,
 	DTLS_CLIENT_KEY_EXCHANGE = 16,
 	DTLS_FINISHED = 20,
 };
 
 enum dtls_suite {
 	DTLS_PSK_AES_128_CBC_SHA256 = 0x00ae,
-	DTLS_EMPTY_RENEGOTIATION_INFO_SCSV = 0x00ff, /* RFC 5746 3.3 */
-	DTLS_PSK_AES_128_CCM_8 = 0xc0a8,             /* RFC 6655 4 */
+	DTLS_EMPTY_RENEGOTIATION_INFO_SCSV = 0x00ff,  /* RFC 5746 3.3 */
+	DTLS_ECDHE_ECDSA_AES_128_CBC_SHA256 = 0xc023, /* RFC 5289 3.1 */
+	DTLS_ECDHE_ECDSA_AES_128_GCM_SHA256 = 0xc02b, /* RFC 5289 3.2 */
+	DTLS_PSK_AES_128_CCM_8 = 0xc0a8,              /* RFC 6655 4 */
+	DTLS_ECDHE_ECDSA_AES_128_CCM = 0xc0ac,        /* RFC 7251 2 */
+	DTLS_ECDHE_ECDSA_AES_128_CCM_8 = 0xc0ae,
 };
 
+/* Of elliptic curves: one group, one signature, one form of points (RFC 7925 4.4, RFC 8422). */
+enum dtls_curve {
+	DTLS_NAMED_CURVE = 3,        /* RFC 8422 5.4 */
+	DTLS_SECP256R1 = 23,         /* RFC 8422 5.1.1 */
+	DTLS_UNCOMPRESSED = 0,       /* RFC 8422 5.1.2 */
+	DTLS_ECDSA_SHA256 = 0x0403,  /* RFC 5246 7.4.1.4.1: sha256(4), ecdsa(3) */
+	DTLS_ECDSA_SIGN = 64,        /* RFC 8422 5.5: a certificate type of CertificateRequest */
+	DTLS_POINT = 65,             /* 4, X, Y (SEC 1 2.3.3) */
+	DTLS_POINT_UNCOMPRESSED = 4, /* its first byte */
+	DTLS_SIGNATURE_MIN = 8,      /* of ECDSA over P-256, as DER: SEQUENCE of two INTEGERs */
+	DTLS_SIGNATURE_MAX = 72,
+	DTLS_SERVER_NAME_MAX = 255, /* RFC 1035 2.3.4 */
+};
+
+enum dtls_certificate_type { DTLS_X509 = 0, DTLS_RAW_PUBLIC_KEY = 2 }; /* RFC 7250 6 */
+
 enum dtls_extension {
-	DTLS_EXT_MAX_FRAGMENT_LENGTH = 1,     /* RFC 6066 4 */
+	DTLS_EXT_SERVER_NAME = 0,              /* RFC 6066 3 */
+	DTLS_EXT_MAX_FRAGMENT_LENGTH = 1,      /* RFC 6066 4 */
+	DTLS_EXT_SUPPORTED_GROUPS = 10,        /* RFC 8422 5.1.1 */
+	DTLS_EXT_EC_POINT_FORMATS = 11,        /* RFC 8422 5.1.2 */
+	DTLS_EXT_SIGNATURE_ALGORITHMS = 13,    /* RFC 5246 7.4.1.4.1 */
+	DTLS_EXT_CLIENT_CERTIFICATE_TYPE = 19, /* RFC 7250 3 */
+	DTLS_EXT_SERVER_CERTIFICATE_TYPE = 20,
 	DTLS_EXT_EXTENDED_MASTER_SECRET = 23, /* RFC 7627 5.1 */
 	DTLS_EXT_CONNECTION_ID =
 		54, /* RFC 9146 3; the drafts' 53 and 254 have another MAC and are unknown here */

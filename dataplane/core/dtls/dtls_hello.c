@@ -62,28 +62,27 @@ dtls_hello_parse(const uint8_t *body, size_t len, struct dtls_hello *hello)
 	return reader_done(&reader);
 }
 
-/* ---- choice ---- */
+/* ---- extensions ---- */
+
+/* What extensions say that decides about suites, until one is chosen. */
+struct wishes {
+	struct dtls_offer *offer;
+	bool unusable; /* of certificates: a list came without what we have, or makes no sense */
+	struct dtls_bytes own_types, peer_types; /* as the client prefers them; NULL: not asked */
+};
+
+typedef enum dtls_alert take_extension(struct reader *data, struct wishes *wishes);
 
 static enum dtls_alert
-choose_suite(const struct dtls_hello *hello, struct dtls_offer *offer)
+take_extended_master_secret(struct reader *data, struct wishes *wishes)
 {
-	struct reader suites = reader_init(hello->suites.at, hello->suites.len);
-	bool fast = false, slow = false;
-
-	while (reader_left(&suites)) {
-		uint16_t suite = reader_u16(&suites);
-
-		fast |= suite == DTLS_PSK_AES_128_CCM_8;
-		slow |= suite == DTLS_PSK_AES_128_CBC_SHA256;
-		offer->secure_renegotiation |= suite == DTLS_EMPTY_RENEGOTIATION_INFO_SCSV;
-	}
-	offer->slow_lane = slow && !fast;
-	return fast || slow ? DTLS_NO_ALERT : DTLS_HANDSHAKE_FAILURE;
+	wishes->offer->extended_master_secret = true;
+	return reader_left(data) ? DTLS_DECODE_ERROR : DTLS_NO_ALERT;
 }
 
 /* RFC 5746 3.6: an initial handshake carries an empty renegotiated_connection. */
 static enum dtls_alert
-take_renegotiation_info(struct reader *data, struct dtls_offer *offer)
+take_renegotiation_info(struct reader *data, struct wishes *wishes)
 {
 	struct reader connection = reader_vector_u8(data);
 
@@ -91,12 +90,12 @@ take_renegotiation_info(struct reader *data, struct dtls_offer *offer)
 		return DTLS_DECODE_ERROR;
 	if (reader_left(&connection) != 0)
 		return DTLS_HANDSHAKE_FAILURE;
-	offer->secure_renegotiation = true;
+	wishes->offer->secure_renegotiation = true;
 	return DTLS_NO_ALERT;
 }
 
 static enum dtls_alert
-take_max_fragment(struct reader *data, struct dtls_offer *offer)
+take_max_fragment(struct reader *data, struct wishes *wishes)
 {
 	uint8_t code = reader_u8(data);
 
@@ -104,85 +103,276 @@ take_max_fragment(struct reader *data, struct dtls_offer *offer)
 		return DTLS_DECODE_ERROR;
 	if (code < DTLS_MAX_FRAGMENT_512 || code > DTLS_MAX_FRAGMENT_4096)
 		return DTLS_ILLEGAL_PARAMETER;
-	offer->max_fragment = code;
+	wishes->offer->max_fragment = code;
 	return DTLS_NO_ALERT;
 }
 
 static enum dtls_alert
-take_connection_id(struct reader *data, struct dtls_offer *offer)
+take_connection_id(struct reader *data, struct wishes *wishes)
 {
 	struct reader cid = reader_vector_u8(data);
 
 	if (!reader_done(data))
 		return DTLS_DECODE_ERROR;
-	offer->peer_cid = rest_of(&cid);
-	offer->has_cid = offer->peer_cid.len <= DTLS_PEER_CID_MAX;
+	wishes->offer->peer_cid = rest_of(&cid);
+	wishes->offer->has_cid = wishes->offer->peer_cid.len <= DTLS_PEER_CID_MAX;
+	return DTLS_NO_ALERT;
+}
+
+/*
+ * What certificates alone need does not make sense: they are not possible then. A client that has a
+ * pre-shared key too loses nothing by it.
+ */
+static enum dtls_alert
+unusable(struct wishes *wishes)
+{
+	wishes->unusable = true;
+	return DTLS_NO_ALERT;
+}
+
+/* Whether one of the list's values, each of `width` bytes, is `wanted`. */
+static bool
+list_has(const struct reader *list, uint16_t wanted, size_t width)
+{
+	struct reader values = *list;
+	bool found = false;
+
+	while (reader_left(&values) >= width)
+		found |= reader_uint(&values, width) == wanted;
+	return found;
+}
+
+/* RFC 8422 5.1.1, RFC 5246 7.4.1.4.1: 16-bit values behind a 16-bit length, at least one. */
+static bool
+read_u16_list(struct reader *data, struct reader *list)
+{
+	*list = reader_vector_u16(data);
+	return reader_done(data) && reader_left(list) >= 2 && reader_left(list) % 2 == 0;
+}
+
+static enum dtls_alert
+take_groups(struct reader *data, struct wishes *wishes)
+{
+	struct reader list;
+
+	if (!read_u16_list(data, &list))
+		return unusable(wishes);
+	wishes->unusable |= !list_has(&list, DTLS_SECP256R1, 2);
 	return DTLS_NO_ALERT;
 }
 
 static enum dtls_alert
-take_extension(uint16_t type, struct reader *data, struct dtls_offer *offer)
+take_signatures(struct reader *data, struct wishes *wishes)
 {
-	switch (type) {
-	case DTLS_EXT_EXTENDED_MASTER_SECRET:
-		offer->extended_master_secret = true;
-		return reader_left(data) ? DTLS_DECODE_ERROR : DTLS_NO_ALERT;
-	case DTLS_EXT_RENEGOTIATION_INFO:
-		return take_renegotiation_info(data, offer);
-	case DTLS_EXT_MAX_FRAGMENT_LENGTH:
-		return take_max_fragment(data, offer);
-	case DTLS_EXT_CONNECTION_ID:
-		return take_connection_id(data, offer);
-	default:
-		return DTLS_NO_ALERT;
-	}
+	struct reader list;
+
+	if (!read_u16_list(data, &list))
+		return unusable(wishes);
+	wishes->unusable |= !list_has(&list, DTLS_ECDSA_SHA256, 2);
+	return DTLS_NO_ALERT;
 }
 
-/* A bit for each extension we act upon; 0 for the others, of which copies do no harm. */
-static unsigned
-extension_bit(uint16_t type)
+/* Bytes behind an 8-bit length, at least one. */
+static bool
+read_u8_list(struct reader *data, struct reader *list)
 {
-	switch (type) {
-	case DTLS_EXT_EXTENDED_MASTER_SECRET:
-		return 1;
-	case DTLS_EXT_RENEGOTIATION_INFO:
-		return 2;
-	case DTLS_EXT_MAX_FRAGMENT_LENGTH:
-		return 4;
-	case DTLS_EXT_CONNECTION_ID:
-		return 8;
-	default:
-		return 0;
-	}
+	*list = reader_vector_u8(data);
+	return reader_done(data) && reader_left(list) != 0;
 }
 
 static enum dtls_alert
-take_extensions(const struct dtls_hello *hello, struct dtls_offer *offer)
+take_point_formats(struct reader *data, struct wishes *wishes)
 {
-	struct reader extensions = reader_init(hello->extensions.at, hello->extensions.len);
+	struct reader list;
+
+	if (!read_u8_list(data, &list))
+		return unusable(wishes);
+	wishes->unusable |= !list_has(&list, DTLS_UNCOMPRESSED, 1);
+	wishes->offer->answers_point_formats = true;
+	return DTLS_NO_ALERT;
+}
+
+static enum dtls_alert
+take_own_types(struct reader *data, struct wishes *wishes)
+{
+	struct reader list;
+
+	if (!read_u8_list(data, &list))
+		return unusable(wishes);
+	wishes->own_types = rest_of(&list);
+	return DTLS_NO_ALERT;
+}
+
+static enum dtls_alert
+take_peer_types(struct reader *data, struct wishes *wishes)
+{
+	struct reader list;
+
+	if (!read_u8_list(data, &list))
+		return unusable(wishes);
+	wishes->peer_types = rest_of(&list);
+	return DTLS_NO_ALERT;
+}
+
+/* RFC 6066 3: a list with at most one name a type; host_name is the only type there is. */
+static enum dtls_alert
+take_server_name(struct reader *data, struct wishes *wishes)
+{
+	enum { HOST_NAME = 0 };
+	struct reader list = reader_vector_u16(data);
+
+	if (!reader_done(data) || !reader_left(&list))
+		return unusable(wishes);
+	while (reader_left(&list)) {
+		uint8_t type = reader_u8(&list);
+		struct reader name = reader_vector_u16(&list);
+
+		if (!reader_ok(&list) || !reader_left(&name))
+			return unusable(wishes);
+		if (type != HOST_NAME)
+			continue;
+		if (wishes->offer->server_name.at)
+			return unusable(wishes);
+		if (reader_left(&name) <= DTLS_SERVER_NAME_MAX)
+			wishes->offer->server_name = rest_of(&name);
+	}
+	return DTLS_NO_ALERT;
+}
+
+/* The extensions we act upon; of the others copies do no harm. */
+static const struct {
+	uint16_t type;
+	take_extension *take;
+} extensions[] = {
+	{ DTLS_EXT_EXTENDED_MASTER_SECRET, take_extended_master_secret },
+	{ DTLS_EXT_RENEGOTIATION_INFO, take_renegotiation_info },
+	{ DTLS_EXT_MAX_FRAGMENT_LENGTH, take_max_fragment },
+	{ DTLS_EXT_CONNECTION_ID, take_connection_id },
+	{ DTLS_EXT_SUPPORTED_GROUPS, take_groups },
+	{ DTLS_EXT_SIGNATURE_ALGORITHMS, take_signatures },
+	{ DTLS_EXT_EC_POINT_FORMATS, take_point_formats },
+	{ DTLS_EXT_SERVER_CERTIFICATE_TYPE, take_own_types },
+	{ DTLS_EXT_CLIENT_CERTIFICATE_TYPE, take_peer_types },
+	{ DTLS_EXT_SERVER_NAME, take_server_name },
+};
+
+enum { EXTENSIONS = sizeof extensions / sizeof extensions[0] };
+
+static unsigned
+find_extension(uint16_t type)
+{
+	unsigned i = 0;
+
+	while (i < EXTENSIONS && extensions[i].type != type)
+		i++;
+	return i;
+}
+
+static enum dtls_alert
+take_extensions(const struct dtls_hello *hello, struct wishes *wishes)
+{
+	struct reader all = reader_init(hello->extensions.at, hello->extensions.len);
 	unsigned seen = 0;
 
-	while (reader_left(&extensions)) {
-		uint16_t type = reader_u16(&extensions);
-		struct reader data = reader_vector_u16(&extensions);
-		unsigned bit = extension_bit(type);
+	while (reader_left(&all)) {
+		unsigned which = find_extension(reader_u16(&all));
+		struct reader data = reader_vector_u16(&all);
 		enum dtls_alert alert;
 
-		if (!reader_ok(&extensions))
+		if (!reader_ok(&all))
 			return DTLS_DECODE_ERROR;
-		if (seen & bit) /* RFC 5246 7.4.1.4: at most one of a type */
+		if (which == EXTENSIONS)
+			continue;
+		if (seen & 1u << which) /* RFC 5246 7.4.1.4: at most one of a type */
 			return DTLS_ILLEGAL_PARAMETER;
-		seen |= bit;
-		alert = take_extension(type, &data, offer);
+		seen |= 1u << which;
+		alert = extensions[which].take(&data, wishes);
 		if (alert != DTLS_NO_ALERT)
 			return alert;
 	}
 	return DTLS_NO_ALERT;
 }
 
-enum dtls_alert
-dtls_hello_choose(const struct dtls_hello *hello, struct dtls_offer *offer)
+/* ---- choice ---- */
+
+/* Suites offered, in our order. */
+static const uint16_t suites[] = {
+	DTLS_PSK_AES_128_CCM_8,
+	DTLS_ECDHE_ECDSA_AES_128_CCM_8,
+	DTLS_ECDHE_ECDSA_AES_128_GCM_SHA256,
+	DTLS_ECDHE_ECDSA_AES_128_CCM,
+	DTLS_ECDHE_ECDSA_AES_128_CBC_SHA256,
+	DTLS_PSK_AES_128_CBC_SHA256,
+};
+
+enum { SUITES = sizeof suites / sizeof suites[0] };
+
+/* RFC 7250 4.2: the first of the client's types that we have too; X.509 where it does not ask. */
+static bool
+choose_type(const struct dtls_bytes *wanted, bool x509, bool raw_key, uint8_t *type)
 {
+	struct reader types = reader_init(wanted->at, wanted->len);
+
+	*type = DTLS_X509;
+	if (!wanted->at)
+		return x509;
+	while (reader_left(&types)) {
+		*type = reader_u8(&types);
+		if ((*type == DTLS_X509 && x509) || (*type == DTLS_RAW_PUBLIC_KEY && raw_key))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a handshake with certificates could succeed. */
+static bool
+agree(const struct wishes *wishes, unsigned abilities)
+{
+	struct dtls_offer *offer = wishes->offer;
+
+	if (wishes->unusable)
+		return false;
+	offer->answers_own_type = wishes->own_types.at;
+	offer->answers_peer_type = wishes->peer_types.at;
+	return choose_type(&wishes->own_types, abilities & DTLS_OWN_CERTIFICATE,
+			   abilities & DTLS_OWN_RAW_KEY, &offer->own_type) &&
+	       choose_type(&wishes->peer_types, abilities & DTLS_PEER_CERTIFICATES,
+			   abilities & DTLS_PEER_RAW_KEYS, &offer->peer_type);
+}
+
+static bool
+is_eligible(uint16_t suite, bool certificates, unsigned abilities)
+{
+	if (!dtls_suite_has_certificates(suite))
+		return true;
+	return certificates &&
+	       (suite != DTLS_ECDHE_ECDSA_AES_128_CBC_SHA256 || abilities & DTLS_CERTIFICATES_CBC);
+}
+
+static enum dtls_alert
+choose_suite(const struct dtls_hello *hello, const struct wishes *wishes, unsigned abilities)
+{
+	struct reader offered = reader_init(hello->suites.at, hello->suites.len);
+	bool certificates = agree(wishes, abilities);
+	struct dtls_offer *offer = wishes->offer;
+	unsigned i = 0;
+
+	if (list_has(&offered, DTLS_EMPTY_RENEGOTIATION_INFO_SCSV, 2))
+		offer->secure_renegotiation = true;
+	while (i < SUITES && !(is_eligible(suites[i], certificates, abilities) &&
+			       list_has(&offered, suites[i], 2)))
+		i++;
+	if (i == SUITES)
+		return DTLS_HANDSHAKE_FAILURE;
+	offer->suite = suites[i];
+	offer->slow_lane = suites[i] == DTLS_PSK_AES_128_CBC_SHA256;
+	return DTLS_NO_ALERT;
+}
+
+enum dtls_alert
+dtls_hello_choose(const struct dtls_hello *hello, unsigned abilities, struct dtls_offer *offer)
+{
+	struct wishes wishes = { .offer = offer };
 	enum dtls_alert alert;
 
 	*offer = (struct dtls_offer){ 0 };
@@ -193,6 +383,6 @@ dtls_hello_choose(const struct dtls_hello *hello, struct dtls_offer *offer)
 	/* RFC 5246 7.4.1.2: null compression must be there, and is the one we take. */
 	if (!memchr(hello->compressions.at, 0, hello->compressions.len))
 		return DTLS_ILLEGAL_PARAMETER;
-	alert = choose_suite(hello, offer);
-	return alert == DTLS_NO_ALERT ? take_extensions(hello, offer) : alert;
+	alert = take_extensions(hello, &wishes);
+	return alert == DTLS_NO_ALERT ? choose_suite(hello, &wishes, abilities) : alert;
 }

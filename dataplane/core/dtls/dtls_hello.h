@@ -46,8 +46,23 @@ bool dtls_hello_parse(const uint8_t *body, size_t len, struct dtls_hello *hello)
  */
 bool dtls_hello_parse_head(const uint8_t *fragment, size_t len, struct dtls_hello *hello);
 
+/* What this server can do beside pre-shared keys: bits of a set. */
+enum dtls_ability {
+	DTLS_OWN_CERTIFICATE = 1,   /* it shows a chain */
+	DTLS_OWN_RAW_KEY = 2,       /* ... or its bare public key */
+	DTLS_PEER_CERTIFICATES = 4, /* it takes devices with certificates */
+	DTLS_PEER_RAW_KEYS = 8,     /* ... or bare public keys */
+	DTLS_CERTIFICATES_CBC = 16, /* TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 too */
+};
+
 /* What client and server have in common. */
 struct dtls_offer {
+	uint16_t suite;    /* enum dtls_suite */
+	uint8_t own_type;  /* enum dtls_certificate_type, of the server's and ... */
+	uint8_t peer_type; /* ... of the client's certificate; of certificate suites */
+	bool answers_own_type, answers_peer_type; /* the client asked: to be answered */
+	bool answers_point_formats;
+	struct dtls_bytes server_name; /* RFC 6066 3; NULL: none */
 	bool extended_master_secret;
 	bool secure_renegotiation; /* signalled: to be answered with an empty renegotiation_info */
 	bool slow_lane;            /* no suite for us, but TLS_PSK_WITH_AES_128_CBC_SHA256 */
@@ -56,6 +71,19 @@ struct dtls_offer {
 	struct dtls_bytes peer_cid;
 };
 
-/* DTLS_NO_ALERT and *offer, or the alert that ends this handshake. Suites and extensions unknown
- * to us are skipped. */
-enum dtls_alert dtls_hello_choose(const struct dtls_hello *hello, struct dtls_offer *offer);
+static inline bool
+dtls_suite_has_certificates(uint16_t suite)
+{
+	return suite != DTLS_PSK_AES_128_CCM_8 && suite != DTLS_PSK_AES_128_CBC_SHA256;
+}
+
+/*
+ * DTLS_NO_ALERT and *offer, or the alert that ends this handshake. Suites and extensions unknown
+ * to us are skipped. `abilities`: a set of enum dtls_ability.
+ *
+ * Which suite, best first: PSK with CCM-8, so that whoever can do without elliptic curves does;
+ * then those of certificates, when `abilities`, group, point format, signature and the types of
+ * both certificates agree (RFC 8422 4: else such a suite must not be chosen); then the slow lane's.
+ */
+enum dtls_alert dtls_hello_choose(const struct dtls_hello *hello, unsigned abilities,
+				  struct dtls_offer *offer);

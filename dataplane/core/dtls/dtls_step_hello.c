@@ -73,7 +73,7 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 	enum dtls_alert alert = DTLS_DECODE_ERROR;
 
 	if (dtls_hello_parse(body, len, &hello))
-		alert = dtls_hello_choose(&hello, &offer);
+		alert = dtls_hello_choose(&hello, 0, &offer);
 	if (alert != DTLS_NO_ALERT) {
 		step->hs->sequence = step->record->sequence;
 		return step_fail(step, alert, refusal(alert));
