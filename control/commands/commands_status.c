@@ -294,6 +294,26 @@ command_status(struct call *call)
 	put_ports(daemon, &call->text, call->result);
 }
 
+/* Scripts find a counter by its former name for a release; a table shows it when it is named. */
+static void
+put_former_counters(const struct counters *counters, const char *glob, struct table *table,
+		    json_t *list)
+{
+	for (const struct counter_alias *alias = counter_aliases; alias->name; alias++) {
+		uint64_t value = counters->value[alias->counter];
+
+		if (fnmatch(glob, alias->name, 0) != 0)
+			continue;
+		if (strcmp(glob, alias->name) == 0) {
+			table_cell(table, "%s", alias->name);
+			table_cell(table, "%llu", (unsigned long long)value);
+			table_cell(table, "the former name of %s",
+				   counter_infos[alias->counter].name);
+		}
+		json_object_set_new(list, alias->name, json_integer((json_int_t)value));
+	}
+}
+
 void
 command_stats(struct call *call)
 {
@@ -323,6 +343,7 @@ command_stats(struct call *call)
 		json_object_set_new(list, counter_infos[i].name,
 				    json_integer((json_int_t)counters.value[i]));
 	}
+	put_former_counters(&counters, glob, &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "counters", list);
 }

@@ -241,7 +241,7 @@ handle(struct service *service, const struct session_event *event, unsigned work
 	case SESSION_REFUSED:
 		on_refused(service, device, event, worker);
 		break;
-	case SESSION_TURNED_AWAY:
+	case SESSION_REJECTED:
 		rejected_devices_see(service->rejected, event,
 				     clock_wall_ms(event->time_us, dataplane_now_us()));
 		break;

@@ -28,7 +28,7 @@ struct rejected_devices {
 	unsigned count;
 };
 
-/* Of a SESSION_TURNED_AWAY. */
+/* Of a SESSION_REJECTED. */
 void rejected_devices_see(struct rejected_devices *list, const struct session_event *event,
 			  uint64_t now_ms);
 /* NULL: not there. */

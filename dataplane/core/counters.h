@@ -29,6 +29,14 @@ struct counter_info {
 
 extern const struct counter_info counter_infos[COUNTERS];
 
+/* A former name that is still found, for one release. */
+struct counter_alias {
+	const char *name;
+	enum counter counter;
+};
+
+extern const struct counter_alias counter_aliases[]; /* the last one's name is NULL */
+
 struct counters {
 	uint64_t value[COUNTERS];
 };

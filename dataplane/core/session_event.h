@@ -32,9 +32,9 @@ enum session_event_kind {
 	SESSION_REFUSED,      /* nothing to send to a known device (also after STACK_BATCH without a
 			       * batch, which ends
 			       * that run): the control side reports why */
-	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity: `name` tells. Sent at
+	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity, which is `name`. Sent at
 			       * a bounded rate */
-	SESSION_TURNED_AWAY,  /* someone came as this device and got no further: CAUSE_KEY or
+	SESSION_REJECTED,     /* someone came as this device and was rejected: CAUSE_KEY or
 			       * CAUSE_IDENTITY. Sent at a bounded rate */
 };
 

@@ -18,10 +18,10 @@ enum {
 	HEADS_PER_SESSION = 4, /* session_table.h: between two and four 32-bit heads a session */
 	SESSION_BYTES = (sizeof(struct session) + LINE - 1) / LINE * LINE +
 			HEADS_PER_SESSION * sizeof(uint32_t),
-	/* Operators look for strangers by name; a thousand at once and a hundred a second are more
+	/* Operators look for unknown devices by name; a thousand at once and a hundred a second are more
 	 * than anybody reads, and little beside what a ring takes. */
-	STRANGERS_PER_S = 100,
-	STRANGERS_BURST = 1000,
+	UNKNOWN_PER_S = 100,
+	UNKNOWN_BURST = 1000,
 	/* Most tasks ask nothing, and an answer is kept for a second or so: one session in eight
 	 * is generous, and 32 MiB a worker is what that may cost at most. A Discover of a dozen
 	 * objects with their servers takes 500 bytes. */
@@ -103,8 +103,7 @@ struct stack *
 stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 {
 	const struct session_table_config table = table_config(config);
-	const struct ratelimit_rate strangers = { .per_s = STRANGERS_PER_S,
-						  .burst = STRANGERS_BURST };
+	const struct ratelimit_rate unknown = { .per_s = UNKNOWN_PER_S, .burst = UNKNOWN_BURST };
 	uint32_t answers = count_answers(config);
 	uint8_t *at = (uint8_t *)memory + head_size();
 	struct stack *stack = memory;
@@ -114,14 +113,14 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 	stack->config = *config;
 	stack->now_us = now_us;
 	stack->serial = config->serial_base - 1;
-	stack->untold_head = NO_SLOT;
-	stack->untold_tail = NO_SLOT;
+	stack->pending_head = NO_SLOT;
+	stack->pending_tail = NO_SLOT;
 	stack->table = session_table_init(at, &table);
 	at += session_table_size(&table);
 	first = session_table_elements(stack->table, &stride);
 	timer_wheel_init(&stack->wheel, &first->timer, stride, now_us);
-	ratelimit_init(&stack->strangers, strangers, now_us);
-	ratelimit_init(&stack->turned_away, strangers, now_us);
+	ratelimit_init(&stack->unknown_rate, unknown, now_us);
+	ratelimit_init(&stack->rejected_rate, unknown, now_us);
 	init_secrets(stack);
 	answer_pool_init(&stack->answers, at, answers, answer_bytes(config));
 	at += answer_pool_size(answers, answer_bytes(config));
@@ -268,7 +267,7 @@ static void
 tick_session(struct stack *stack, struct session *session)
 {
 	/* Without a run only an association waits there. */
-	if (session->state == BOOTSTRAP_IDLE && !session->untold)
+	if (session->state == BOOTSTRAP_IDLE && !session->pending)
 		secured_idle(stack, session);
 	else
 		dialogue_timer(stack, session);
@@ -280,7 +279,7 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 	uint32_t slot;
 
 	if (now_us < stack->wheel.next_us && now_us < secured_due_us(stack) &&
-	    stack->untold_head == NO_SLOT)
+	    stack->pending_head == NO_SLOT)
 		return;
 	stack_begin(stack, now_us, out);
 	events_retry(stack);

@@ -45,6 +45,8 @@ put_counters(const struct dataplane *dp, const char *params, struct rte_tel_data
 	rte_tel_data_start_dict(data);
 	for (unsigned i = 0; i < COUNTERS; i++)
 		rte_tel_data_add_dict_u64(data, counter_infos[i].name, counters.value[i]);
+	for (const struct counter_alias *alias = counter_aliases; alias->name; alias++)
+		rte_tel_data_add_dict_u64(data, alias->name, counters.value[alias->counter]);
 	return 0;
 }
 

@@ -495,7 +495,7 @@ Test(admission, strangers_are_told_of_by_name_at_a_bounded_rate)
 			   15);
 		cr_assert_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
 	}
-	told = (unsigned)(5001 - world_count(world, COUNTER_bs_unknown_untold));
+	told = (unsigned)(5001 - world_count(world, COUNTER_bs_unknown_unreported));
 	cr_expect_gt(told, 100);
 	cr_expect_lt(told, 2000);
 	start(world); /* who is known is served */

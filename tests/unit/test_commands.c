@@ -201,6 +201,10 @@ Test(commands, status_stats_and_lists_answer)
 	cr_expect(says("bs_finished") && !says("bs_started"));
 	cr_expect_eq(ask("stats bs_* --all --worker 1"), CTL_DONE);
 	cr_expect(says("bs_started") && !says("coap_rx"));
+	cr_expect_eq(ask("stats bs_unknown_untold"), CTL_DONE);
+	cr_expect(says("the former name of bs_unknown_unreported"));
+	cr_expect_not_null(json_object_get(json_object_get(answer.result, "counters"),
+					   "bs_unknown_untold"));
 	cr_expect_eq(ask("task list"), CTL_DONE);
 	cr_expect(says("g:root.a:1"));
 	cr_expect_eq(ask("device list --group root.a --limit 1"), CTL_DONE);
@@ -216,7 +220,7 @@ Test(commands, status_stats_and_lists_answer)
 static void
 reject(const char *endpoint, enum session_cause cause, const char *name)
 {
-	struct session_event event = { .kind = SESSION_TURNED_AWAY,
+	struct session_event event = { .kind = SESSION_REJECTED,
 				       .cause = cause,
 				       .name_len = (uint8_t)strlen(name),
 				       .device = device_id(world_device(&world, endpoint)) };

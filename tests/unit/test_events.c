@@ -289,7 +289,7 @@ Test(events, strangers_are_listed)
 
 Test(events, a_device_that_was_turned_away_is_listed_until_it_gets_in)
 {
-	struct session_event event = event_of(SESSION_TURNED_AWAY, "dev-1", 0);
+	struct session_event event = event_of(SESSION_REJECTED, "dev-1", 0);
 
 	event.cause = CAUSE_KEY;
 	tell(&event, 0);

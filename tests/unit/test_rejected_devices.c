@@ -25,7 +25,7 @@ TestSuite(turned_away, .init = setup, .fini = teardown);
 static void
 see(uint32_t device, enum session_cause cause, const char *name, uint64_t now_ms)
 {
-	struct session_event event = { .kind = SESSION_TURNED_AWAY,
+	struct session_event event = { .kind = SESSION_REJECTED,
 				       .cause = cause,
 				       .device = device,
 				       .name_len = (uint8_t)strlen(name) };
@@ -73,7 +73,7 @@ Test(turned_away, forgetting_leaves_the_others)
 
 Test(turned_away, a_length_beyond_the_field_is_cut)
 {
-	struct session_event event = { .kind = SESSION_TURNED_AWAY, .name_len = 255 };
+	struct session_event event = { .kind = SESSION_REJECTED, .name_len = 255 };
 
 	rejected_devices_see(list, &event, 1);
 	cr_expect_eq(list->items[0].name_len, sizeof event.name);

@@ -271,7 +271,7 @@ assert_turned_away(enum session_cause cause, const char *name)
 {
 	const struct session_event *event = last_event();
 
-	cr_assert_eq(event->kind, SESSION_TURNED_AWAY);
+	cr_assert_eq(event->kind, SESSION_REJECTED);
 	cr_assert_eq(event->cause, cause);
 	cr_assert_eq(event->device, 1000);
 	cr_assert(peer_equal(&event->peer, &device.peer));
@@ -319,7 +319,7 @@ Test(secured, wrong_keys_are_told_at_a_bounded_rate)
 		device_handshake(&device);
 	}
 	cr_assert_eq(counted(COUNTER_dtls_failed_key), GUESSES);
-	untold = counted(COUNTER_bs_turned_away_untold);
+	untold = counted(COUNTER_bs_rejected_unreported);
 	cr_assert(untold > 0 && untold <= GUESSES - 1000, "%lu", (unsigned long)untold);
 }
 

@@ -217,7 +217,7 @@ Test(secured_lane, a_wrong_key_is_told)
 	come_back(&item);
 	cr_assert_eq(world_count(world, COUNTER_dtls_failed_key), 1);
 	cr_assert_eq(world->n_events, 1);
-	cr_assert_eq(world->events[0].kind, SESSION_TURNED_AWAY);
+	cr_assert_eq(world->events[0].kind, SESSION_REJECTED);
 	cr_assert_eq(world->events[0].cause, CAUSE_KEY);
 	cr_assert_eq(world->events[0].device, 1000);
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);

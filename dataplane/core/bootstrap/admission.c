@@ -20,11 +20,11 @@ busy(struct stack *stack)
 
 /* Over DTLS a device whose identity has another endpoint name. */
 static void
-tell_turned_away(struct stack *stack, const struct sender *from,
-		 const struct bootstrap_query *query, const struct dtls_session *association)
+report_rejected(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
+		const struct dtls_session *association)
 {
-	events_tell_turned_away(stack, from->peer, association->device, CAUSE_IDENTITY,
-				query->endpoint, query->endpoint_len);
+	events_report_rejected(stack, from->peer, association->device, CAUSE_IDENTITY,
+			       query->endpoint, query->endpoint_len);
 }
 
 static uint8_t
@@ -32,10 +32,10 @@ refuse_unknown(struct stack *stack, const struct sender *from, const struct boot
 	       const struct dtls_session *association)
 {
 	count(&stack->counters, COUNTER_bs_refused_unknown);
-	events_tell_stranger(stack, from->peer, query->format, query->endpoint,
-			     query->endpoint_len);
+	events_report_unknown(stack, from->peer, query->format, query->endpoint,
+			      query->endpoint_len);
 	if (association)
-		tell_turned_away(stack, from, query, association);
+		report_rejected(stack, from, query, association);
 	return COAP_BAD_REQUEST;
 }
 
@@ -54,14 +54,14 @@ refuse_no_batch(struct stack *stack, const struct sender *from, const struct dev
 		.started_us = stack->now_us,
 	};
 
-	if (!events_tell(stack, &event))
+	if (!events_report(stack, &event))
 		return busy(stack);
 	count(&stack->counters, COUNTER_bs_refused_no_batch);
 	return COAP_BAD_REQUEST;
 }
 
 /* The session to run on: the peer's own, cleared of a former run, or a new one. NULL: no room, or
- * the outcome of the former run can't be told yet and would be lost. */
+ * the outcome of the former run can't be reported yet and would be lost. */
 static struct session *
 session_for(struct stack *stack, const struct sender *from)
 {
@@ -70,9 +70,9 @@ session_for(struct stack *stack, const struct sender *from)
 	if (!session)
 		return session_open(stack, from);
 	dialogue_supersede(stack, session);
-	if (session->untold)
+	if (session->pending)
 		events_retry(stack);
-	return session->untold ? NULL : session;
+	return session->pending ? NULL : session;
 }
 
 static uint8_t
@@ -137,7 +137,7 @@ refuse_identity(struct stack *stack, const struct sender *from, const struct boo
 		const struct dtls_session *association)
 {
 	count(&stack->counters, COUNTER_bs_refused_identity);
-	tell_turned_away(stack, from, query, association);
+	report_rejected(stack, from, query, association);
 	return COAP_BAD_REQUEST;
 }
 

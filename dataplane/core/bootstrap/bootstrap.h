@@ -72,10 +72,10 @@ enum bootstrap_action {
 	BOOTSTRAP_DO_AWAIT,       /* stop retransmitting, wait for the separate response */
 	BOOTSTRAP_DO_REPEAT,      /* retransmit */
 	BOOTSTRAP_DO_SERVE,       /* send the block of the pack that is asked for */
-	BOOTSTRAP_DO_SERVE_LAST,  /* the same, and success: tell the control side, linger */
-	BOOTSTRAP_DO_SERVE_AGAIN, /* the same after the end: linger on, there is nothing new to tell */
-	BOOTSTRAP_DO_FINISH,      /* success: tell the control side, linger */
-	BOOTSTRAP_DO_FAIL_REPLY,  /* failures, by cause: tell the control side, linger, send no
+	BOOTSTRAP_DO_SERVE_LAST,  /* the same, and success: report it, linger */
+	BOOTSTRAP_DO_SERVE_AGAIN, /* the same after the end: linger on, there is nothing new to report */
+	BOOTSTRAP_DO_FINISH,      /* success: report it, linger */
+	BOOTSTRAP_DO_FAIL_REPLY,  /* failures, by cause: report it, linger, send no
 				    * Finish */
 	BOOTSTRAP_DO_FAIL_UNUSABLE,
 	BOOTSTRAP_DO_FAIL_RESET,
@@ -89,7 +89,7 @@ enum bootstrap_action {
 				    * says */
 	BOOTSTRAP_DO_REFUSE_PACK,  /* the same to a request for a pack */
 	BOOTSTRAP_DO_GIVE_UP,      /* 5.03 to the waiting request: no batch in time */
-	BOOTSTRAP_DO_TURN_AWAY,    /* 5.03 to the waiting request: cancelled */
+	BOOTSTRAP_DO_REFUSE_CANCELLED,    /* 5.03 to the waiting request: cancelled */
 	BOOTSTRAP_DO_CLOSE,        /* the session is over: free its slot */
 };
 

@@ -78,7 +78,7 @@ announce(struct stack *stack, const struct session *session, const struct dialog
 		event.name_len = run->pack->accounts_len;
 		memcpy(event.name, run->pack->accounts, event.name_len);
 	}
-	return events_tell(stack, &event);
+	return events_report(stack, &event);
 }
 
 static void
@@ -265,11 +265,11 @@ dialogue_reply(struct stack *stack, const struct sender *from, enum coap_parsed 
 
 /* ---- inputs: time and the control side ---- */
 
-/* A session whose outcome is untold keeps its slot: it lingers on, a little at a time. */
+/* A session whose outcome is pending keeps its slot: it lingers on, a little at a time. */
 void
 dialogue_timer(struct stack *stack, struct session *session)
 {
-	if (session->untold && !bootstrap_running(session->state)) {
+	if (session->pending && !bootstrap_running(session->state)) {
 		session_arm(stack, session, stack->limits->ack_timeout_us);
 		return;
 	}
@@ -324,7 +324,7 @@ take_run(struct stack *stack, struct session *session, const struct stack_comman
 		return false;
 	}
 	adopt_batch(session, command->batch);
-	events_tell_started(stack, session);
+	events_report_started(stack, session);
 	session_transition(stack, session, BOOTSTRAP_ON_BATCH);
 	return true;
 }
@@ -345,7 +345,7 @@ take_pack(struct stack *stack, struct session *session, const struct stack_comma
 	}
 	adopt_batch(session, batch);
 	count(&stack->counters, COUNTER_bs_started);
-	events_tell_started(stack, session);
+	events_report_started(stack, session);
 	session_transition(stack, session,
 			   pack_at_end(place, batch) ? BOOTSTRAP_ON_FETCH_LAST
 						     : BOOTSTRAP_ON_FETCH);
@@ -396,7 +396,7 @@ take_batch(struct stack *stack, const struct stack_command *command)
 	case BOOTSTRAP_WAIT_PACK:
 		return take_pack(stack, session, command);
 	case BOOTSTRAP_WAIT_REST:
-		if (!(session->untold & UNTOLD_ASK))
+		if (!(session->pending & PENDING_ASK))
 			return take_rest(stack, session, command);
 		return take_stale(stack, command);
 	default:

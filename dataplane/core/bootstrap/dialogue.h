@@ -40,7 +40,7 @@ void dialogue_supersede(struct stack *stack, struct session *session);
 /* Ends the session's run, if one is in progress, because its DTLS association ended. */
 void dialogue_closed(struct stack *stack, struct session *session);
 
-/* Begins a run on a session without one, whose events are all told. False: the control side has no
+/* Begins a run on a session without one, that has no event pending. False: the control side has no
  * room for the event, and nothing changed. */
 bool dialogue_start(struct stack *stack, struct session *session, const struct dialogue_run *run)
 	__attribute__((warn_unused_result));

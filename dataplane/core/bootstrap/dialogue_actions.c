@@ -159,11 +159,11 @@ static const struct ending endings[] = {
 	[BOOTSTRAP_DO_REFUSE_PACK] = { CAUSE_NONE, COUNTER_bs_pack_refused },
 	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch,
 				   COAP_SERVICE_UNAVAILABLE },
-	[BOOTSTRAP_DO_TURN_AWAY] = { CAUSE_CANCELLED, COUNTER_bs_cancelled,
-				     COAP_SERVICE_UNAVAILABLE },
+	[BOOTSTRAP_DO_REFUSE_CANCELLED] = { CAUSE_CANCELLED, COUNTER_bs_cancelled,
+					    COAP_SERVICE_UNAVAILABLE },
 };
 
-/* The run is over, well or not: it is told, and its session lingers for copies of the request. */
+/* The run is over, well or not: it is reported, and its session lingers for copies of the request. */
 static void
 end_run(struct stack *stack, struct session *session, const struct ending *ending)
 {
@@ -175,8 +175,8 @@ end_run(struct stack *stack, struct session *session, const struct ending *endin
 	session->ended_us = stack->now_us;
 	session->exchange.retransmits_left = 0;
 	session_arm(stack, session, stack->limits->linger_us);
-	events_tell_outcome(stack, session);
-	if (!session->untold)
+	events_report_outcome(stack, session);
+	if (!session->pending)
 		session_settled(stack, session);
 }
 
@@ -214,7 +214,7 @@ static void
 ask_rest(struct stack *stack, struct session *session)
 {
 	await_batch(stack, session, COUNTER_bs_answers);
-	events_tell_ask(stack, session);
+	events_report_ask(stack, session);
 }
 
 static void
@@ -285,7 +285,7 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 	case BOOTSTRAP_DO_REFUSE:
 	case BOOTSTRAP_DO_REFUSE_PACK:
 	case BOOTSTRAP_DO_GIVE_UP:
-	case BOOTSTRAP_DO_TURN_AWAY:
+	case BOOTSTRAP_DO_REFUSE_CANCELLED:
 		refuse(stack, session, &endings[action]);
 		return;
 	case BOOTSTRAP_DO_FINISH:

@@ -1,5 +1,5 @@
 /*
- * dialogue_actions.h - what the dialogue's table tells a session to do: send, wait, tell, linger,
+ * dialogue_actions.h - what the dialogue's table tells a session to do: send, wait, report, linger,
  * close.
  *
  * Actions read and write everything of a session but its state, which dialogue.c has set before.

@@ -19,7 +19,7 @@ start_over(struct block_place *place, struct answer *answer)
 	answer->len = 0;
 }
 
-/* The place stays where it is, or goes back to the start; the second mistake is one too many. */
+/* The place stays where it is, or goes back to the start; the second mistake ends it. */
 static enum block2_verdict
 forgive(struct block_place *place, struct answer *answer, bool from_start)
 {
@@ -42,7 +42,7 @@ remember_first(struct answer *answer, const struct coap_options_seen *seen)
 		memcpy(answer->etag, seen->etag.value, answer->etag_len);
 }
 
-/* Devices that tell an ETag with the first block only are taken at their word. */
+/* Devices that send an ETag with the first block only are taken at their word. */
 static bool
 same_representation(const struct answer *answer, const struct coap_options_seen *seen)
 {

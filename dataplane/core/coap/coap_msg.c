@@ -201,7 +201,7 @@ rule_of(uint16_t number)
 	return number < RULES && rules[number].known ? &rules[number] : NULL;
 }
 
-/* Understood: known, of a fitting length, and not one too many (RFC 7252 5.4.1, 5.4.3, 5.4.5). */
+/* Understood: known, of a fitting length, and not repeated where it may not be (RFC 7252 5.4.1, 5.4.3, 5.4.5). */
 static bool
 is_understood(const struct option_rule *rule, const struct coap_option *option, uint16_t previous)
 {

@@ -37,7 +37,7 @@
  *
  * Wrong key and unknown identity look alike: both go through the whole key schedule, fail to open
  * the client's Finished, and are answered decrypt_error (RFC 4279 2 permits it instead of
- * unknown_psk_identity, which clients take as final and which tells who is known). A plaintext
+ * unknown_psk_identity, which clients take as final and which discloses who is known). A plaintext
  * alert can be forged to the client by whoever can forge a record to us, so answering a record that
  * looks like a Finished and does not open gives an attacker nothing new.
  *

@@ -253,7 +253,7 @@ take_protected_message(struct step *step, const struct dtls_opening *opening)
 }
 
 /*
- * A client with another key cannot make a record that opens; its Finished tells itself by its size.
+ * A client with another key cannot make a record that opens; its Finished shows by its size.
  * Anything else that does not open was never meant for these keys, and is dropped (RFC 6347
  * 4.1.2.7).
  */

@@ -105,7 +105,7 @@ find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identi
 						       len);
 	}
 	if (!entry || !entry->key_len) {
-		events_tell_stranger(stack, stack->secured->asking, 0, identity, len);
+		events_report_unknown(stack, stack->secured->asking, 0, identity, len);
 		return false;
 	}
 	found->device = entry->id;
@@ -231,7 +231,7 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	secured_wait_idle(stack, session);
 }
 
-/* The association is over; its session is too, unless something waits to be told. */
+/* The association is over; its session is too, unless an event is pending. */
 void
 secured_end_association(struct stack *stack, struct session *session)
 {
@@ -240,7 +240,7 @@ secured_end_association(struct stack *stack, struct session *session)
 	trace_milestone(stack, session, association->dtls.device, TRACE_ASSOCIATION_ENDED);
 	dialogue_closed(stack, session);
 	association_end(stack, association);
-	if (!association->handshake && !association->lane && !session->untold)
+	if (!association->handshake && !association->lane && !session->pending)
 		session_close(stack, session);
 }
 
@@ -248,7 +248,7 @@ secured_end_association(struct stack *stack, struct session *session)
 void
 secured_abandon(struct stack *stack, struct session *session)
 {
-	if (session->untold || bootstrap_running(session->state) ||
+	if (session->pending || bootstrap_running(session->state) ||
 	    association_at(stack, session)->lane)
 		return;
 	if (session->state != BOOTSTRAP_IDLE)

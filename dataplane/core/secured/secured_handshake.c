@@ -81,7 +81,7 @@ session_for(struct stack *stack, struct arrival *arrival)
 }
 
 static void
-tell_failure(struct stack *stack, const struct session *session, enum dtls_progress progress)
+report_failure(struct stack *stack, const struct session *session, enum dtls_progress progress)
 {
 	const struct association *association = association_at(stack, session);
 	const struct dtls_handshake *dtls =
@@ -91,8 +91,8 @@ tell_failure(struct stack *stack, const struct session *session, enum dtls_progr
 		return;
 	trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
 	if (progress == DTLS_WRONG_KEY)
-		events_tell_turned_away(stack, &session->node.peer, dtls->device, CAUSE_KEY, NULL,
-					0);
+		events_report_rejected(stack, &session->node.peer, dtls->device, CAUSE_KEY, NULL,
+				       0);
 }
 
 static void
@@ -102,7 +102,7 @@ settle(struct stack *stack, struct session *session, const struct arrival *arriv
 	if (progress == DTLS_WAITING)
 		return;
 	if (progress != DTLS_ESTABLISHED)
-		tell_failure(stack, session, progress);
+		report_failure(stack, session, progress);
 	handshake_pool_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
 		secured_associate(stack, session, &arrival->in->link, fresh);

@@ -126,8 +126,8 @@ end(struct stack *stack, struct session *session, const struct slow_lane_item *i
 
 	count(&stack->counters, counters[item->cause]);
 	if (item->cause == SLOW_LANE_WRONG_KEY)
-		events_tell_turned_away(stack, &session->node.peer, item->keys.device, CAUSE_KEY,
-					NULL, 0);
+		events_report_rejected(stack, &session->node.peer, item->keys.device, CAUSE_KEY,
+				       NULL, 0);
 	association_at(stack, session)->lane = false;
 	secured_abandon(stack, session);
 }

@@ -33,7 +33,7 @@ make_way(struct stack *stack, const struct arrival *arrival)
 	struct session *other = session_of_arrival(stack, arrival);
 
 	dialogue_closed(stack, other);
-	if (other->untold)
+	if (other->pending)
 		return false;
 	session_close(stack, other);
 	return true;

@@ -9,7 +9,7 @@
  *	 0       56         88                112        136               168
  *	+-------+----------+-----------------+----------+-----------------+
  *	| node  | exchange | batch and where | request  | times, run,     |
- *	| timer |          | it stands, link |          | untold events,  |
+ *	| timer |          | it stands, link |          | pending events, |
  *	|       |          |                 |          | pack, refusals  |
  *	+-------+----------+-----------------+----------+-----------------+
  *
@@ -28,10 +28,10 @@
 #include "tasks/batch.h"
 
 /* Events that found no room yet. */
-enum session_untold {
-	UNTOLD_STARTED = 1,
-	UNTOLD_OUTCOME = 2,
-	UNTOLD_ASK = 4, /* for what follows an answer; between the two in time */
+enum session_pending {
+	PENDING_STARTED = 1,
+	PENDING_OUTCOME = 2,
+	PENDING_ASK = 4, /* for what follows an answer; between the two in time */
 };
 
 struct session {
@@ -46,7 +46,7 @@ struct session {
 	uint8_t state;             /* enum bootstrap_state */
 	uint8_t cause;             /* enum session_cause, once FAILED */
 	uint8_t code;     /* of the reply that failed, or whose answer decides what follows */
-	uint8_t untold;   /* enum session_untold */
+	uint8_t pending;   /* enum session_pending */
 	uint16_t format;  /* Content-Format wanted or used */
 	struct link link; /* of the last datagram accepted */
 
@@ -58,7 +58,7 @@ struct session {
 	uint32_t generation, plan; /* of its batch */
 	uint64_t
 		pack_digest; /* of what a Bootstrap-Pack-Request asks for, whatever block it names */
-	uint32_t next_untold; /* slot of the next session with untold events */
+	uint32_t next_pending; /* slot of the next session with pending events */
 	uint32_t answer;      /* handle of the buffer that holds the answer, 0 for none */
 	uint16_t refused_steps, refused_step; /* as in struct session_event */
 	uint8_t refused_code;

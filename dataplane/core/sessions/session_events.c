@@ -6,10 +6,10 @@
 #include "dataplane/core/sessions/sessions.h"
 
 static_assert(SESSION_NO_FORMAT == (int)COAP_FORMAT_NONE,
-	      "an answer's format is told as it is kept");
+	      "an answer's format is reported as it is kept");
 
 bool
-events_tell(struct stack *stack, const struct session_event *event)
+events_report(struct stack *stack, const struct session_event *event)
 {
 	if (stack->config.emit(stack->config.emit_ctx, event))
 		return true;
@@ -19,35 +19,37 @@ events_tell(struct stack *stack, const struct session_event *event)
 
 /* Of somebody without a run: what no ring has room for, or its rate none, is counted and forgotten. */
 static void
-tell_of(struct stack *stack, struct session_event *event, const uint8_t *name, size_t len,
-	struct ratelimit *rate, enum counter untold)
+report_without_run(struct stack *stack, struct session_event *event, const uint8_t *name,
+		   size_t len, struct ratelimit *rate, enum counter unreported)
 {
 	event->name_len = (uint8_t)(len < sizeof event->name ? len : sizeof event->name);
 	event->time_us = event->started_us = stack->now_us;
 	if (event->name_len)
 		memcpy(event->name, name, event->name_len);
-	if (!ratelimit_take(rate, stack->now_us) || !events_tell(stack, event))
-		count(&stack->counters, untold);
+	if (!ratelimit_take(rate, stack->now_us) || !events_report(stack, event))
+		count(&stack->counters, unreported);
 }
 
 void
-events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
-		     const uint8_t *name, size_t len)
+events_report_unknown(struct stack *stack, const struct peer *peer, uint16_t format,
+		      const uint8_t *name, size_t len)
 {
 	struct session_event event = { .kind = SESSION_UNKNOWN, .format = format, .peer = *peer };
 
-	tell_of(stack, &event, name, len, &stack->strangers, COUNTER_bs_unknown_untold);
+	report_without_run(stack, &event, name, len, &stack->unknown_rate,
+			   COUNTER_bs_unknown_unreported);
 }
 
 void
-events_tell_turned_away(struct stack *stack, const struct peer *peer, uint32_t device,
-			enum session_cause cause, const uint8_t *name, size_t len)
+events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t device,
+		       enum session_cause cause, const uint8_t *name, size_t len)
 {
 	struct session_event event = {
-		.kind = SESSION_TURNED_AWAY, .cause = cause, .device = device, .peer = *peer
+		.kind = SESSION_REJECTED, .cause = cause, .device = device, .peer = *peer
 	};
 
-	tell_of(stack, &event, name, len, &stack->turned_away, COUNTER_bs_turned_away_untold);
+	report_without_run(stack, &event, name, len, &stack->rejected_rate,
+			   COUNTER_bs_rejected_unreported);
 }
 
 /* A run that ended without a cause of failure, yet not in DONE, had no batch to begin with. */
@@ -86,7 +88,7 @@ describe_ask(const struct stack *stack, const struct session *session, struct se
 }
 
 static bool
-tell_session(struct stack *stack, const struct session *session, enum session_untold what)
+report_session(struct stack *stack, const struct session *session, enum session_pending what)
 {
 	struct session_event event = {
 		.kind = SESSION_STARTED,
@@ -104,19 +106,19 @@ tell_session(struct stack *stack, const struct session *session, enum session_un
 		.started_us = session->started_us,
 	};
 
-	if (what == UNTOLD_OUTCOME) {
+	if (what == PENDING_OUTCOME) {
 		describe_outcome(session, &event);
-	} else if (what == UNTOLD_ASK) {
+	} else if (what == PENDING_ASK) {
 		event.time_us = stack->now_us;
 		describe_ask(stack, session, &event);
 	}
-	return events_tell(stack, &event);
+	return events_report(stack, &event);
 }
 
 static bool
-tell_ask(struct stack *stack, struct session *session)
+report_ask(struct stack *stack, struct session *session)
 {
-	if (!tell_session(stack, session, UNTOLD_ASK))
+	if (!report_session(stack, session, PENDING_ASK))
 		return false;
 	if (session->answer)
 		answer_pool_at(&stack->answers, session->answer)->lent = true;
@@ -124,70 +126,70 @@ tell_ask(struct stack *stack, struct session *session)
 }
 
 static bool
-tell_untold(struct stack *stack, struct session *session)
+report_pending(struct stack *stack, struct session *session)
 {
-	if ((session->untold & UNTOLD_STARTED) && tell_session(stack, session, UNTOLD_STARTED))
-		session->untold &= (uint8_t)~UNTOLD_STARTED;
-	if (session->untold == UNTOLD_ASK && tell_ask(stack, session))
-		session->untold = 0;
-	if (session->untold == UNTOLD_OUTCOME && tell_session(stack, session, UNTOLD_OUTCOME))
-		session->untold = 0;
-	return session->untold == 0;
+	if ((session->pending & PENDING_STARTED) && report_session(stack, session, PENDING_STARTED))
+		session->pending &= (uint8_t)~PENDING_STARTED;
+	if (session->pending == PENDING_ASK && report_ask(stack, session))
+		session->pending = 0;
+	if (session->pending == PENDING_OUTCOME && report_session(stack, session, PENDING_OUTCOME))
+		session->pending = 0;
+	return session->pending == 0;
 }
 
 static void
-append_untold(struct stack *stack, struct session *session)
+append_pending(struct stack *stack, struct session *session)
 {
 	uint32_t slot = session_slot(stack, session);
 
-	session->next_untold = NO_SLOT;
-	if (stack->untold_head == NO_SLOT)
-		stack->untold_head = slot;
+	session->next_pending = NO_SLOT;
+	if (stack->pending_head == NO_SLOT)
+		stack->pending_head = slot;
 	else
-		session_at(stack, stack->untold_tail)->next_untold = slot;
-	stack->untold_tail = slot;
+		session_at(stack, stack->pending_tail)->next_pending = slot;
+	stack->pending_tail = slot;
 }
 
 /* The outcome never overtakes the start of the same run, and makes a question needless. */
 static void
-tell_or_keep(struct stack *stack, struct session *session, enum session_untold what)
+report_or_keep(struct stack *stack, struct session *session, enum session_pending what)
 {
-	bool queued = session->untold != 0;
+	bool queued = session->pending != 0;
 
-	if (what == UNTOLD_OUTCOME)
-		session->untold &= (uint8_t)~UNTOLD_ASK;
-	session->untold |= (uint8_t)what;
-	if (!queued && !tell_untold(stack, session))
-		append_untold(stack, session);
+	if (what == PENDING_OUTCOME)
+		session->pending &= (uint8_t)~PENDING_ASK;
+	session->pending |= (uint8_t)what;
+	if (!queued && !report_pending(stack, session))
+		append_pending(stack, session);
 }
 
 void
-events_tell_started(struct stack *stack, struct session *session)
+events_report_started(struct stack *stack, struct session *session)
 {
-	tell_or_keep(stack, session, UNTOLD_STARTED);
+	report_or_keep(stack, session, PENDING_STARTED);
 }
 
 void
-events_tell_ask(struct stack *stack, struct session *session)
+events_report_ask(struct stack *stack, struct session *session)
 {
-	tell_or_keep(stack, session, UNTOLD_ASK);
+	report_or_keep(stack, session, PENDING_ASK);
 }
 
 void
-events_tell_outcome(struct stack *stack, struct session *session)
+events_report_outcome(struct stack *stack, struct session *session)
 {
-	tell_or_keep(stack, session, UNTOLD_OUTCOME);
+	report_or_keep(stack, session, PENDING_OUTCOME);
 }
 
 void
 events_retry(struct stack *stack)
 {
-	while (stack->untold_head != NO_SLOT) {
-		struct session *session = session_at(stack, stack->untold_head);
+	while (stack->pending_head != NO_SLOT) {
+		struct session *session = session_at(stack, stack->pending_head);
 
-		if (!tell_untold(stack, session))
+		if (!report_pending(stack, session))
 			return;
-		stack->untold_head = session->next_untold;
+		stack->pending_head = session->next_pending;
 		session_settled(stack, session);
 	}
 }

@@ -1,8 +1,8 @@
 /*
- * session_events.h - telling the control side, losing nothing.
+ * session_events.h - reporting to the control side, losing nothing.
  *
- * The ring to the control side may be full. What begins a run is told before the run begins, or the
- * run does not begin; what ends one is remembered in its session, which keeps its slot until the
+ * The ring to the control side may be full. What begins a run is reported before the run begins, or
+ * the run does not begin; what ends one is remembered in its session, which keeps its slot until the
  * event is taken (DESIGN: "it never drops"). So at most three events a session wait, and they need
  * no memory of their own: all follow from the session. What was not asked for when the run ends is
  * not asked for any more.
@@ -16,23 +16,23 @@
 #include "dataplane/core/sessions/stack_state.h"
 
 /* True when the control side took it; else counted. */
-bool events_tell(struct stack *stack, const struct session_event *event)
+bool events_report(struct stack *stack, const struct session_event *event)
 	__attribute__((warn_unused_result));
 
-/* Tells of an endpoint name or identity that nobody knows, at a bounded rate: a flood of names must
- * not fill the ring that sessions need. What is not told is counted. */
-void events_tell_stranger(struct stack *stack, const struct peer *peer, uint16_t format,
-			  const uint8_t *name, size_t len);
-/* Tells that someone came as a known device and got no further: CAUSE_KEY, or CAUSE_IDENTITY with
+/* Reports an unknown endpoint name or identity, at a bounded rate: a flood of names must not fill the
+ * ring that sessions need. What is not reported is counted. */
+void events_report_unknown(struct stack *stack, const struct peer *peer, uint16_t format,
+			   const uint8_t *name, size_t len);
+/* Reports that someone came as a known device and was rejected: CAUSE_KEY, or CAUSE_IDENTITY with
  * the name that was asked for. The same rate, of its own. */
-void events_tell_turned_away(struct stack *stack, const struct peer *peer, uint32_t device,
-			     enum session_cause cause, const uint8_t *name, size_t len);
+void events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t device,
+			    enum session_cause cause, const uint8_t *name, size_t len);
 
-/* Tells that the session's run began, needs what follows an answer, or ended, now or as soon as
+/* Reports that the session's run began, needs what follows an answer, or ended, now or as soon as
  * there is room. */
-void events_tell_started(struct stack *stack, struct session *session);
-void events_tell_ask(struct stack *stack, struct session *session);
-void events_tell_outcome(struct stack *stack, struct session *session);
+void events_report_started(struct stack *stack, struct session *session);
+void events_report_ask(struct stack *stack, struct session *session);
+void events_report_outcome(struct stack *stack, struct session *session);
 
-/* Tells what waits, oldest session first, until there is no room. */
+/* Reports what waits, oldest session first, until there is no room. */
 void events_retry(struct stack *stack);

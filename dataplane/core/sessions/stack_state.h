@@ -45,7 +45,7 @@ struct stack {
 	uint64_t membership; /* grows when a session is opened or closed: pointers looked up before
 			      * may be stale */
 	struct siphash_key digest_key;
-	uint32_t untold_head, untold_tail; /* slots of sessions with untold events, oldest first */
+	uint32_t pending_head, pending_tail; /* slots of sessions with pending events, oldest first */
 	struct answer_pool answers;            /* those that decide what follows in a run */
 	uint32_t serial;                   /* of the newest run */
 	uint16_t non_mid;                  /* message ids of NON replies, all peers together */
@@ -56,8 +56,8 @@ struct stack {
 	_Atomic uint32_t gauge_sessions, gauge_running;
 
 	struct secured *secured; /* DTLS; NULL: no listener wants it */
-	struct ratelimit strangers;   /* events about unknown endpoint names */
-	struct ratelimit turned_away; /* ... and about devices that were turned away */
+	struct ratelimit unknown_rate;  /* events about unknown devices */
+	struct ratelimit rejected_rate; /* ... and about rejected ones */
 	struct stack_config config;
 	struct counters counters;
 };
