@@ -7,12 +7,6 @@ dtls_server_init(struct dtls_server *server, uint64_t now_us)
 	rng_fill(&server->rng, server->decoy, sizeof server->decoy);
 }
 
-void
-dtls_server_fini(struct dtls_server *server)
-{
-	crypto_wipe(server, sizeof *server);
-}
-
 bool
 dtls_is_hello(const struct dtls_record *record)
 {

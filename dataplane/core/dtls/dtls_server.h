@@ -43,9 +43,8 @@ struct dtls_server {
 	uint8_t decoy[DTLS_KEY];
 };
 
-/* The caller has set ops, rng, counters, worker and the look-up. */
+/* The caller has set ops, rng, counters, worker and the look-up. In the end it wipes the struct. */
 void dtls_server_init(struct dtls_server *server, uint64_t now_us);
-void dtls_server_fini(struct dtls_server *server); /* wipes */
 
 enum dtls_greeting {
 	DTLS_GREETING_DROPPED,  /* nothing to do with this record */

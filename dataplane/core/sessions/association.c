@@ -72,7 +72,8 @@ cbc_pool_take(struct secured *secured)
 	return cbc;
 }
 
-void
+/* Gives the keys of a session that has some back, wiped. */
+static void
 cbc_pool_release(struct secured *secured, struct dtls_session *dtls)
 {
 	struct secured_cbc *cbc = (struct secured_cbc *)dtls->cbc;

@@ -56,11 +56,9 @@ handshake_of(const struct secured *secured, const struct association *associatio
 	return &secured->handshakes[association->handshake - 1];
 }
 
-/* The pool of CBC keys; NULL: none is free. */
+/* The pool of CBC keys; NULL: none is free. They go back when their association ends. */
 void cbc_pool_init(struct secured *secured);
 struct secured_cbc *cbc_pool_take(struct secured *secured);
-/* Gives the keys of a session that has some back, wiped. */
-void cbc_pool_release(struct secured *secured, struct dtls_session *dtls);
 
 /* An item for the session's attempt in the slow lane, or NULL, and counted: the lane is full. */
 struct slow_lane_item *lane_item_for(struct stack *stack, const struct session *session, uint8_t kind);

@@ -315,9 +315,3 @@ session_table_unpinned(const struct session_table *table)
 {
 	return table->unpinned;
 }
-
-uint32_t
-session_table_capacity(const struct session_table *table)
-{
-	return table->capacity;
-}

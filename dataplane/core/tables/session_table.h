@@ -114,4 +114,3 @@ struct session_node *session_table_oldest_unpinned(const struct session_table *t
 bool session_table_full(const struct session_table *table);
 uint32_t session_table_count(const struct session_table *table);    /* pinned and unpinned */
 uint32_t session_table_unpinned(const struct session_table *table); /* of these */
-uint32_t session_table_capacity(const struct session_table *table);
