@@ -1,5 +1,6 @@
 #include "control/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ log_open(enum log_target target, enum severity level)
 	state.level = level;
 	state.prefixed = getenv("JOURNAL_STREAM") != NULL;
 	if (target == LOG_TO_SYSLOG)
-		openlog("cradled", LOG_PID, LOG_DAEMON);
+		openlog(program_invocation_short_name, LOG_PID, LOG_DAEMON);
 }
 
 void

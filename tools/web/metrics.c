@@ -1,0 +1,329 @@
+#include "tools/web/metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/web/counter_families.h"
+
+/* A single number of the status, by its path of two names at most. */
+struct simple {
+	struct metric_family family;
+	const char *outer, *inner;
+	double scale; /* 0: 1 */
+};
+
+static const struct simple simples[] = {
+	{ { "cradle_devices", METRIC_GAUGE, NULL, "Devices that may bootstrap." }, "devices" },
+	{ { "cradle_devices_without_batch", METRIC_GAUGE, NULL,
+	    "Devices whose tasks have nothing to send, or could not be compiled." },
+	  "devices_refused" },
+	{ { "cradle_unknown_devices", METRIC_GAUGE, NULL,
+	    "Endpoint names that asked and are no device." },
+	  "unknown" },
+	{ { "cradle_rejected_devices", METRIC_GAUGE, NULL,
+	    "Devices that asked with a wrong key or another's name." },
+	  "rejected" },
+	{ { "cradle_groups", METRIC_GAUGE, NULL, "Device groups." }, "groups" },
+	{ { "cradle_tasks", METRIC_GAUGE, NULL, "Tasks of all groups." }, "tasks" },
+	{ { "cradle_policy_generation", METRIC_GAUGE, NULL,
+	    "Number of the policy's generation that is live." },
+	  "generation" },
+	{ { "cradle_policy_healthy", METRIC_GAUGE, NULL,
+	    "0: the files on disk cannot be made live; the last good generation runs on." },
+	  "policy",
+	  "healthy" },
+	{ { "cradle_slow_lane_handshakes", METRIC_GAUGE, NULL, "Handshakes in the slow lane now." },
+	  "slow_lane_in_use" },
+	{ { "cradle_store_healthy", METRIC_GAUGE, NULL,
+	    "0: what happens now is lost at a restart." },
+	  "store",
+	  "healthy" },
+	{ { "cradle_store_bytes", METRIC_GAUGE, "bytes", "Size of the store's file." },
+	  "store",
+	  "bytes" },
+	{ { "cradle_store_queued_reports", METRIC_GAUGE, NULL, "Reports that wait for the store." },
+	  "store",
+	  "queued" },
+	{ { "cradle_store_written_reports", METRIC_COUNTER, NULL, "Reports written." },
+	  "store",
+	  "written" },
+	{ { "cradle_store_lost_reports", METRIC_COUNTER, NULL,
+	    "Reports lost because the store was in trouble for too long." },
+	  "store",
+	  "lost" },
+	{ { "cradle_uptime_seconds", METRIC_GAUGE, "seconds", "Since the appliance's start." },
+	  "uptime_s" },
+};
+
+/* A number a worker. */
+static const struct simple worker_simples[] = {
+	{ { "cradle_worker_busy_ratio", METRIC_GAUGE, "ratio",
+	    "Share of a worker's time in the last second that was not idle polling." },
+	  "busy_percent",
+	  NULL,
+	  0.01 },
+	{ { "cradle_worker_busy_seconds", METRIC_COUNTER, "seconds",
+	    "Time in which a worker had something to do." },
+	  "busy_us",
+	  NULL,
+	  1e-6 },
+	{ { "cradle_worker_seconds", METRIC_COUNTER, "seconds", "Time of a worker in all." },
+	  "spent_us",
+	  NULL,
+	  1e-6 },
+	{ { "cradle_worker_turns", METRIC_COUNTER, NULL,
+	    "Turns of a worker's loop: its heartbeat." },
+	  "turns" },
+	{ { "cradle_worker_longest_turn_seconds", METRIC_GAUGE, "seconds",
+	    "The longest turn of a worker since its start." },
+	  "longest_turn_us",
+	  NULL,
+	  1e-6 },
+	{ { "cradle_sessions_limit", METRIC_GAUGE, NULL, "Sessions that a worker has room for." },
+	  "capacity" },
+};
+
+static const struct simple port_simples[] = {
+	{ { "cradle_port_up", METRIC_GAUGE, NULL, "Whether a port has link." }, "link_up" },
+	{ { "cradle_port_rx_missed", METRIC_COUNTER, NULL,
+	    "Frames that a port dropped because workers did not fetch them in time." },
+	  "rx_missed" },
+	{ { "cradle_port_rx_errors", METRIC_COUNTER, NULL, "Frames received damaged." },
+	  "rx_errors" },
+	{ { "cradle_port_tx_errors", METRIC_COUNTER, NULL, "Frames that a port could not send." },
+	  "tx_errors" },
+	{ { "cradle_port_rx_no_buffer", METRIC_COUNTER, NULL,
+	    "Frames dropped because no packet buffer was free." },
+	  "rx_no_buffer" },
+};
+
+/* False: the appliance does not say, so there is no sample. */
+static bool
+read_number(const json_t *object, const struct simple *simple, double *value)
+{
+	const json_t *number = json_object_get(object, simple->outer);
+
+	if (simple->inner)
+		number = json_object_get(number, simple->inner);
+	if (!json_is_number(number) && !json_is_boolean(number))
+		return false;
+	*value = json_is_boolean(number) ? json_is_true(number) : json_number_value(number);
+	if (simple->scale != 0)
+		*value *= simple->scale;
+	return true;
+}
+
+static void
+write_gauge(struct exposition *out, const struct metric_family *family, double value)
+{
+	exposition_family(out, family);
+	exposition_sample(out, NULL, 0, value);
+}
+
+static void
+write_simples(struct exposition *out, const json_t *status)
+{
+	double value;
+
+	for (unsigned i = 0; i < sizeof simples / sizeof simples[0]; i++)
+		if (read_number(status, &simples[i], &value))
+			write_gauge(out, &simples[i].family, value);
+}
+
+/* Families of what there are several of: `label` is the item's key of that name. */
+static void
+write_items(struct exposition *out, const json_t *items, const char *label,
+	    const struct simple *families, unsigned n)
+{
+	for (unsigned i = 0; i < n && json_array_size(items); i++) {
+		const json_t *item;
+		size_t at;
+
+		exposition_family(out, &families[i].family);
+		json_array_foreach(items, at, item)
+		{
+			const json_t *key = json_object_get(item, label);
+			char number[32];
+			double value;
+
+			snprintf(number, sizeof number, "%lld", (long long)json_integer_value(key));
+			if (read_number(item, &families[i], &value))
+				exposition_sample(out,
+						  &(struct metric_label){
+							  label, json_is_string(key)
+									 ? json_string_value(key)
+									 : number },
+						  1, value);
+		}
+	}
+}
+
+static void
+write_worker_sessions(struct exposition *out, const json_t *workers)
+{
+	static const struct metric_family family = {
+		"cradle_sessions", METRIC_GAUGE, NULL,
+		"Sessions of a worker: running, or lingering to recognise late duplicates."
+	};
+	static const char *const states[] = { "running", "lingering" };
+	const json_t *worker;
+	size_t at;
+
+	exposition_family(out, &family);
+	json_array_foreach(workers, at, worker)
+	{
+		char number[32];
+
+		snprintf(number, sizeof number, "%lld",
+			 (long long)json_integer_value(json_object_get(worker, "worker")));
+		for (unsigned s = 0; s < 2; s++)
+			exposition_sample(out,
+					  (struct metric_label[]){ { "worker", number },
+								   { "state", states[s] } },
+					  2, json_number_value(json_object_get(worker, states[s])));
+	}
+}
+
+static void
+write_worker_steps(struct exposition *out, const json_t *workers)
+{
+	static const struct metric_family family = {
+		"cradle_worker_step_seconds", METRIC_COUNTER, "seconds",
+		"Time that a worker's busy turns spent in each step of its loop."
+	};
+	json_t *worker, *value;
+	const char *step;
+	size_t at;
+
+	exposition_family(out, &family);
+	json_array_foreach(workers, at, worker)
+	{
+		char number[32];
+
+		snprintf(number, sizeof number, "%lld",
+			 (long long)json_integer_value(json_object_get(worker, "worker")));
+		json_object_foreach(json_object_get(worker, "busy_step_us"), step, value)
+			exposition_sample(
+				out,
+				(struct metric_label[]){ { "worker", number }, { "step", step } },
+				2, json_number_value(value) * 1e-6);
+	}
+}
+
+static void
+write_counters(struct exposition *out, json_t *counters)
+{
+	for (unsigned family = 0; family < n_counter_families; family++) {
+		bool begun = false;
+		const char *name, *label;
+		json_t *value;
+
+		json_object_foreach(counters, name, value)
+		{
+			if (counter_family_of(name, &label) != family)
+				continue;
+			if (!begun)
+				exposition_family(out, &counter_families[family].family);
+			begun = true;
+			exposition_sample(
+				out,
+				&(struct metric_label){ counter_families[family].label, label }, 1,
+				json_number_value(value));
+		}
+	}
+}
+
+static void
+write_build(struct exposition *out, const json_t *status)
+{
+	static const struct metric_family family = { "cradle_build", METRIC_INFO, NULL,
+						     "Version of the appliance and of this "
+						     "program." };
+	const char *version = json_string_value(json_object_get(status, "version"));
+
+	exposition_family(out, &family);
+	exposition_sample(out,
+			  (struct metric_label[]){ { "version", version ? version : "" },
+						   { "web_version", CRADLE_VERSION } },
+			  2, 1);
+}
+
+static void
+write_state(struct exposition *out, const json_t *status)
+{
+	static const struct metric_family family = {
+		"cradle_draining", METRIC_GAUGE, NULL,
+		"1: new devices are answered 5.03, and those that bootstrap are finished."
+	};
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	write_gauge(out, &family, state && strcmp(state, "draining") == 0);
+}
+
+static void
+write_appliance(struct exposition *out, const struct snapshot *snapshot)
+{
+	const json_t *status = snapshot->status;
+	const json_t *workers = json_object_get(status, "workers");
+
+	write_build(out, status);
+	write_state(out, status);
+	write_simples(out, status);
+	write_worker_sessions(out, workers);
+	write_items(out, workers, "worker", worker_simples,
+		    sizeof worker_simples / sizeof worker_simples[0]);
+	write_worker_steps(out, workers);
+	write_items(out, json_object_get(status, "ports"), "device", port_simples,
+		    sizeof port_simples / sizeof port_simples[0]);
+	write_counters(out, json_object_get(snapshot->counters, "counters"));
+}
+
+static void
+write_web(struct exposition *out, const struct snapshot *snapshot, const struct web_stats *stats)
+{
+	static const struct metric_family up = { "cradle_up", METRIC_GAUGE, NULL,
+						 "Whether the appliance answered this scrape." };
+	static const struct metric_family seconds = { "cradle_web_scrape_seconds", METRIC_GAUGE,
+						      "seconds",
+						      "How long the appliance took to answer." };
+	static const struct metric_family connections = { "cradle_web_connections", METRIC_GAUGE,
+							  NULL, "HTTP connections now." };
+	static const struct metric_family requests = { "cradle_web_requests", METRIC_COUNTER, NULL,
+						       "HTTP requests answered, by class of "
+						       "status." };
+	static const struct metric_family cut = {
+		"cradle_web_connections_timed_out", METRIC_COUNTER, NULL,
+		"HTTP connections closed because the client was idle or slow."
+	};
+	static const struct metric_family expiry = {
+		"cradle_web_certificate_expiry_timestamp_seconds", METRIC_GAUGE, "seconds",
+		"When this program's TLS certificate ends, in Unix time."
+	};
+
+	write_gauge(out, &up, snapshot->up);
+	write_gauge(out, &seconds, snapshot->seconds);
+	write_gauge(out, &connections, stats->connections);
+	exposition_family(out, &requests);
+	for (unsigned i = 2; i < 6; i++)
+		exposition_sample(
+			out,
+			&(struct metric_label){ "class", (const char *const[]){ "2xx", "3xx", "4xx",
+										"5xx" }[i - 2] },
+			1, (double)stats->requests[i]);
+	write_gauge(out, &cut, (double)stats->requests[0]);
+	if (stats->certificate_expiry_s)
+		write_gauge(out, &expiry, (double)stats->certificate_expiry_s);
+}
+
+void
+metrics_write(struct text *text, enum exposition_format format, const struct snapshot *snapshot,
+	      const struct web_stats *stats)
+{
+	struct exposition out;
+
+	exposition_begin(&out, text, format);
+	write_web(&out, snapshot, stats);
+	if (snapshot->up)
+		write_appliance(&out, snapshot);
+	exposition_end(&out);
+}

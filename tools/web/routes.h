@@ -1,0 +1,17 @@
+/*
+ * routes.h - what is served: /metrics for collectors, /health for load balancers.
+ */
+#pragma once
+
+#include "tools/web/guard.h"
+#include "tools/web/http_server.h"
+#include "tools/web/snapshot.h"
+
+/* The handlers' context; all borrowed. */
+struct routes {
+	struct snapshots *snapshots;
+	const struct guard *guard; /* of /metrics */
+	const struct http_server *server;
+};
+
+extern const struct http_route routes[];
