@@ -10,6 +10,8 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include "tasks/show.h"
+
 enum {
 	LOG_LINE_MAX = 1024,
 	REPEAT_TELL_S = 30, /* a message that repeats for ever is told again this often */
@@ -118,28 +120,19 @@ log_close(void)
 	state.target = LOG_TO_STDERR;
 }
 
-/* One line, and nothing that could steer a terminal: names of peers end up here. */
-static void
-clean(char *line)
-{
-	for (; *line; line++)
-		if ((unsigned char)*line < 0x20 || *line == 0x7f)
-			*line = '?';
-}
-
 void
 log_write(enum severity severity, const char *format, ...)
 {
-	char line[LOG_LINE_MAX];
+	char said[LOG_LINE_MAX], line[LOG_LINE_MAX];
 	time_t now = time(NULL);
 	va_list args;
 
 	if (severity > state.level)
 		return;
 	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
+	show_into_v(said, sizeof said, format, args); /* names of peers end up here */
 	va_end(args);
-	clean(line);
+	show_into(line, sizeof line, "%s", said); /* one line, whatever the format says */
 	if (severity == state.last_severity && strcmp(line, state.last) == 0) {
 		state.repeats++;
 		if (now - state.last_told < REPEAT_TELL_S)

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "control/buffer.h"
+#include "tasks/show.h"
+#include "tasks/utf8.h"
 
 void
 text_init(struct text *text)
@@ -83,17 +85,75 @@ text_printf(struct text *text, const char *format, ...)
 	va_end(args);
 }
 
+static void
+put_shown(void *ctx, const char *bytes, size_t len)
+{
+	text_put(ctx, bytes, len);
+}
+
 void
 text_put_untrusted(struct text *text, const void *bytes, size_t len)
 {
-	const uint8_t *at = bytes;
+	const struct show_sink sink = { put_shown, text };
 
-	for (size_t i = 0; i < len; i++) {
-		if (at[i] >= 0x20 && at[i] < 0x7f && at[i] != '\\')
-			text_put(text, (const char *)at + i, 1);
-		else
-			text_printf(text, "\\x%02x", at[i]);
+	show_bytes(&sink, bytes, len, true);
+}
+
+void
+text_vshow(struct text *text, const char *format, va_list args)
+{
+	const struct show_sink sink = { put_shown, text };
+
+	show_format(&sink, format, args);
+}
+
+void
+text_show(struct text *text, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_vshow(text, format, args);
+	va_end(args);
+}
+
+/* A line or cell of a text that has been put together, its tabs kept. */
+static void
+put_line(struct text *text, const char *line, size_t len)
+{
+	const struct show_sink sink = { put_shown, text };
+
+	for (;;) {
+		const char *tab = memchr(line, '\t', len);
+		size_t n = tab ? (size_t)(tab - line) : len;
+
+		show_bytes(&sink, line, n, false);
+		if (!tab)
+			return;
+		text_put(text, tab, 1);
+		line += n + 1;
+		len -= n + 1;
 	}
+}
+
+void
+text_clean(struct text *text)
+{
+	struct text clean = { 0 };
+
+	if (!text->at || show_is_plain(text->at, text->len))
+		return;
+	for (const char *line = text->at, *end = text->at + text->len; line < end;) {
+		const char *next = memchr(line, '\n', (size_t)(end - line));
+
+		put_line(&clean, line, (size_t)((next ? next : end) - line));
+		if (next)
+			text_put(&clean, "\n", 1);
+		line = next ? next + 1 : end;
+	}
+	clean.failed |= text->failed;
+	text_fini(text);
+	*text = clean;
 }
 
 const char *
@@ -142,21 +202,30 @@ table_init(struct table *table, const char *heading)
 void
 table_cell(struct table *table, const char *format, ...)
 {
-	char *cell = NULL;
+	struct text cell = { 0 };
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&cell, format, args) < 0)
-		cell = NULL;
+	text_vshow(&cell, format, args);
 	va_end(args);
-	table_add(table, cell);
+	text_put(&cell, "", 0); /* an empty one is there, too */
+	if (cell.failed)
+		text_fini(&cell);
+	table_add(table, cell.at);
+}
+
+/* Columns of a terminal. */
+static int
+cell_width(const char *cell)
+{
+	return (int)utf8_width(cell, strlen(cell));
 }
 
 static void
 table_widths(const struct table *table, int width[TABLE_COLUMNS_MAX])
 {
 	for (size_t i = 0; i < table->n_cells; i++) {
-		int len = (int)strlen(table->cells[i]);
+		int len = cell_width(table->cells[i]);
 		int *column = &width[i % table->columns];
 
 		if (len > *column)
@@ -179,8 +248,8 @@ table_finish(struct table *table, struct text *text)
 			if (last)
 				text_printf(text, "%s\n", table->cells[i]);
 			else
-				text_printf(text, "%-*s  ", width[i % table->columns],
-					    table->cells[i]);
+				text_show(text, "%-*s  ", width[i % table->columns],
+					  table->cells[i]);
 		}
 	}
 	for (size_t i = 0; i < table->n_cells; i++) {

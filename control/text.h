@@ -24,14 +24,29 @@ void text_put(struct text *text, const char *bytes, size_t len);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args);
 /*
- * Bytes of a peer: what is no printable ASCII becomes \xNN, so that no terminal or log is misled.
+ * For people: as text_printf(), but what a %s stands for neither makes a line nor steers a terminal
+ * (tasks/show.h). All that answers a command is written so.
+ */
+void text_show(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_vshow(struct text *text, const char *format, va_list args);
+/*
+ * Names and bytes of a peer: as text_show() shows them, and a backslash as \x5c, so that they can
+ * be told and given back byte by byte (show_undo()).
  */
 void text_put_untrusted(struct text *text, const void *bytes, size_t len);
+/*
+ * The last line of defence, before a text leaves: what is no UTF-8 and every control character but
+ * line breaks and tabs is escaped.
+ */
+void text_clean(struct text *text);
 
 /* The text, never NULL. */
 const char *text_str(const struct text *text);
 
-/* A table: cells are appended row by row; every row has as many cells as the heading has names. */
+/*
+ * A table: cells are appended row by row, shown as by text_show(); every row has as many cells as
+ * the heading has names.
+ */
 enum { TABLE_COLUMNS_MAX = 16 };
 
 struct table {

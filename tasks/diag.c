@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tasks/show.h"
+
 enum {
 	DIAG_TEXT_MAX = 1024,  /* of one sentence: names in it come from input */
 	NEAREST_WORD_MAX = 96, /* a longer word is no typing mistake of a name */
@@ -52,12 +54,17 @@ diag_list_reserve(struct diag_list *list)
 	return true;
 }
 
-/* True when `copy` is a copy of `text`, or both are NULL. */
+/* True when `copy` is `text` as it may be shown, or both are NULL. */
 static bool
 diag_copy(const char *text, const char **copy)
 {
-	*copy = text ? strdup(text) : NULL;
-	return !text || *copy;
+	size_t size = text ? show_into((char[1]){ 0 }, 1, "%s", text) + 1 : 0;
+	char *shown = text ? malloc(size) : NULL;
+
+	if (shown)
+		show_into(shown, size, "%s", text);
+	*copy = shown;
+	return !text || shown;
 }
 
 void
@@ -75,7 +82,7 @@ diag_add(struct diag_list *list, enum diag_level level, const struct place *plac
 		list->errors++;
 	else
 		list->warnings++;
-	vsnprintf(text, sizeof text, format, args);
+	show_into_v(text, sizeof text, format, args);
 	copied = diag_copy(diag.place.file, &diag.place.file);
 	copied = diag_copy(diag.place.tag, &diag.place.tag) && copied;
 	copied = diag_copy(diag.place.attribute, &diag.place.attribute) && copied;
@@ -149,16 +156,16 @@ diag_format(const struct diag *diag, char *out, size_t size)
 	char where[32] = "", what[256] = "";
 
 	if (place->line && place->column)
-		snprintf(where, sizeof where, "%u:%u:", place->line, place->column);
+		show_into(where, sizeof where, "%u:%u:", place->line, place->column);
 	else if (place->line)
-		snprintf(where, sizeof where, "%u:", place->line);
+		show_into(where, sizeof where, "%u:", place->line);
 	if (place->tag && place->attribute)
-		snprintf(what, sizeof what, "<%s %s> ", place->tag, place->attribute);
+		show_into(what, sizeof what, "<%s %s> ", place->tag, place->attribute);
 	else if (place->tag)
-		snprintf(what, sizeof what, "<%s> ", place->tag);
-	return snprintf(out, size, "%s%s%s%s%s: %s%s", place->file ? place->file : "",
-			place->file ? ":" : "", where, place->file || place->line ? " " : "", level,
-			what, diag->text);
+		show_into(what, sizeof what, "<%s> ", place->tag);
+	return (int)show_into(out, size, "%s%s%s%s%s: %s%s", place->file ? place->file : "",
+			      place->file ? ":" : "", where, place->file || place->line ? " " : "",
+			      level, what, diag->text);
 }
 
 static int

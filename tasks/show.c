@@ -255,7 +255,7 @@ show_format(const struct show_sink *sink, const char *format, va_list args)
 
 struct room {
 	char *out;
-	size_t size, len;
+	size_t size, len, whole;
 	bool full;
 };
 
@@ -267,28 +267,32 @@ put_into(void *ctx, const char *bytes, size_t len)
 
 	memcpy(room->out + room->len, bytes, fits);
 	room->len += fits;
+	room->whole += len;
 	room->full |= fits < len; /* nothing shorter may follow what is cut */
 }
 
-void
+size_t
 show_into_v(char *out, size_t size, const char *format, va_list args)
 {
-	struct room room = { out, size - 1, 0, false };
+	struct room room = { out, size - 1, 0, 0, false };
 	const struct show_sink sink = { put_into, &room };
 
 	assert(size);
 	show_format(&sink, format, args);
 	out[room.len] = '\0';
+	return room.whole;
 }
 
-void
+size_t
 show_into(char *out, size_t size, const char *format, ...)
 {
 	va_list args;
+	size_t whole;
 
 	va_start(args, format);
-	show_into_v(out, size, format, args);
+	whole = show_into_v(out, size, format, args);
 	va_end(args);
+	return whole;
 }
 
 bool

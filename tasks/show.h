@@ -31,10 +31,13 @@ void show_bytes(const struct show_sink *sink, const char *bytes, size_t len, boo
  */
 void show_format(const struct show_sink *sink, const char *format, va_list args);
 
-/* The same into `out`, cut at a character where it is too long; always ends in NUL. */
-void show_into(char *out, size_t size, const char *format, ...)
+/*
+ * The same into `out`, cut at a character where it is too long; always ends in NUL. The length that all of it has, as
+ * snprintf() says.
+ */
+size_t show_into(char *out, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void show_into_v(char *out, size_t size, const char *format, va_list args);
+size_t show_into_v(char *out, size_t size, const char *format, va_list args);
 
 /* Whether a finished text, line breaks aside, may be shown as it is. */
 bool show_is_plain(const char *text, size_t len);

@@ -13,7 +13,7 @@ call_refuse(struct call *call, int exit, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	text_vprintf(&call->error, format, args);
+	text_vshow(&call->error, format, args);
 	va_end(args);
 	call->exit = exit;
 }

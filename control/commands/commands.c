@@ -47,8 +47,8 @@ offer_next_words(struct call *call, const char *said)
 
 	for (unsigned i = 0; i < n_commands; i++)
 		if (strncmp(commands[i].words, said, len) == 0 && commands[i].words[len] == ' ') {
-			text_printf(&call->error, "%s%s",
-				    found ? ", " : "say one of: ", commands[i].words);
+			text_show(&call->error, "%s%s",
+				  found ? ", " : "say one of: ", commands[i].words);
 			found = true;
 		}
 	return found;
@@ -74,13 +74,13 @@ unknown_command(struct call *call, int argc, const char *const *argv)
 		nearest = diag_nearest(argv[0], candidates, n);
 	if (!nearest && offer_next_words(call, argv[0]))
 		return;
-	text_printf(&call->error, "unknown command \"");
+	text_show(&call->error, "unknown command \"");
 	text_put_untrusted(&call->error, said, strlen(said));
-	text_printf(&call->error, "\"");
+	text_show(&call->error, "\"");
 	if (nearest)
-		text_printf(&call->error, "; did you mean \"%s\"?", nearest);
+		text_show(&call->error, "; did you mean \"%s\"?", nearest);
 	else
-		text_printf(&call->error, "; `cradlectl help` lists all");
+		text_show(&call->error, "; `cradlectl help` lists all");
 }
 
 static int
@@ -107,7 +107,7 @@ unknown_option(struct call *call, const char *word)
 	nearest = diag_nearest(word, candidates, n);
 	call_refuse(call, CTL_USAGE, "%s has no option \"%.60s\"", call->command->words, word);
 	if (nearest)
-		text_printf(&call->error, "; did you mean %s?", nearest);
+		text_show(&call->error, "; did you mean %s?", nearest);
 }
 
 /* Takes the option at argv[0]; returns how many words it was, 0 when it is wrong. */
@@ -268,6 +268,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	if (good)
 		call_run(&call);
 	log_change(&call, request);
+	text_clean(&call.text);
+	text_clean(&call.error);
 	answer->exit = call.exit;
 	answer->text = call.text.at;
 	answer->error = call.error.at;

@@ -79,7 +79,7 @@ put(struct call *call, const struct device_spec *spec, const char *what)
 		call_refuse(call, CTL_REFUSED, "device %s: %s", spec->endpoint, error);
 		return;
 	}
-	text_printf(&call->text, "device %s %s\n", spec->endpoint, what);
+	text_show(&call->text, "device %s %s\n", spec->endpoint, what);
 	call->result = json_pack("{s:s, s:b}", "endpoint", spec->endpoint, "created", created);
 }
 
@@ -128,7 +128,7 @@ command_device_remove(struct call *call)
 		call_refuse(call, CTL_REFUSED, "device %s: %s", call->arguments[0], error);
 		return;
 	}
-	text_printf(&call->text, "device %s removed, with its reports\n", call->arguments[0]);
+	text_show(&call->text, "device %s removed, with its reports\n", call->arguments[0]);
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
 }
 

@@ -71,14 +71,15 @@ put_device(const struct service *service, const struct device *device, struct ta
 	table_cell(table, "%s", device_groups(inventory, device));
 	table_cell(table, "%s", state_of(device));
 	table_cell(table, "%s", show_time(device->last_bootstrap_ms, when));
-	json_array_append_new(list,
-			      json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:I}", "endpoint", endpoint,
-					"identity", device_identity(device, identity), "has_key",
-					device->entry->key_len != 0, "groups",
-					show_groups_json(inventory, device), "domain",
-					names_text(&inventory->domains, device->domain), "state",
-					state_of(device), "last_bootstrap_ms",
-					(json_int_t)device->last_bootstrap_ms));
+	json_array_append_new(
+		list, json_pack("{s:o, s:o, s:b, s:o, s:s, s:s, s:I}", "endpoint",
+				show_json(endpoint, strlen(endpoint)), "identity",
+				show_json(device_identity(device, identity), strlen(identity)),
+				"has_key", device->entry->key_len != 0, "groups",
+				show_groups_json(inventory, device), "domain",
+				names_text(&inventory->domains, device->domain), "state",
+				state_of(device), "last_bootstrap_ms",
+				(json_int_t)device->last_bootstrap_ms));
 }
 
 void
@@ -112,8 +113,8 @@ command_device_list(struct call *call)
 	}
 	table_finish(&table, &call->text);
 	if (matched > offset + limit)
-		text_printf(&call->text, "... %ld more: --offset %ld\n", matched - offset - limit,
-			    offset + limit);
+		text_show(&call->text, "... %ld more: --offset %ld\n", matched - offset - limit,
+			  offset + limit);
 	call->result = json_pack("{s:o, s:I}", "devices", list, "count", (json_int_t)matched);
 }
 
@@ -141,9 +142,10 @@ show_value(void *ctx, const struct profile_value *found)
 	table_cell(&showing->table, "%s", text_str(&shown));
 	table_cell(&showing->table, "%s%s", origin, found->locked ? " (locked)" : "");
 	json_array_append_new(showing->list,
-			      json_pack("{s:s%, s:s, s:s, s:b, s:b}", "name", found->name,
-					found->name_len, "value", text_str(&shown), "origin",
-					origin, "secret", found->secret, "locked", found->locked));
+			      json_pack("{s:o, s:o, s:s, s:b, s:b}", "name",
+					show_json(found->name, found->name_len), "value",
+					show_json(text_str(&shown), shown.len), "origin", origin,
+					"secret", found->secret, "locked", found->locked));
 	text_fini(&shown);
 	return true;
 }
@@ -192,10 +194,10 @@ put_task(const struct service *service, const struct device *device, const struc
 	table_cell(&showing->table, "%s", status);
 	table_cell(&showing->table, "%s", summary);
 	json_array_append_new(showing->list,
-			      json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "id", task->task->id,
+			      json_pack("{s:s, s:s, s:i, s:s, s:s, s:o}", "id", task->task->id,
 					"name", task->task->name, "steps", (int)task->n_steps,
 					"next", outlook(task), "status", status, "summary",
-					summary));
+					show_json(summary, strlen(summary))));
 }
 
 static void
@@ -219,13 +221,13 @@ put_security(struct call *call, const struct device *device)
 	device_identity(device, identity);
 	for (unsigned i = 0; identity[i]; i++)
 		snprintf(hex + 2 * i, 3, "%02x", (uint8_t)identity[i]);
-	text_printf(&call->text, "  identity  %s (hex %s)\n", identity, hex);
+	text_show(&call->text, "  identity  %s (hex %s)\n", identity, hex);
 	if (key_len)
-		text_printf(&call->text, "  key       set, %u bytes, given as %s\n", key_len,
-			    device->key_is_hex ? "hex" : "text");
+		text_show(&call->text, "  key       set, %u bytes, given as %s\n", key_len,
+			  device->key_is_hex ? "hex" : "text");
 	else
-		text_printf(&call->text, "  key       none: NoSec listeners only\n");
-	json_object_set_new(call->result, "identity", json_string(identity));
+		text_show(&call->text, "  key       none: NoSec listeners only\n");
+	json_object_set_new(call->result, "identity", show_json(identity, strlen(identity)));
 	json_object_set_new(call->result, "identity_hex", json_string(hex));
 	json_object_set_new(call->result, "key_bytes", json_integer(key_len));
 	json_object_set_new(call->result, "key_is_hex", json_boolean(device->key_is_hex));
@@ -237,14 +239,13 @@ put_places(struct call *call, const struct device *device)
 	const struct inventory *inventory = &call->service->inventory;
 	char created[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
 
-	text_printf(&call->text, "  groups    %s\n", device_groups(inventory, device));
+	text_show(&call->text, "  groups    %s\n", device_groups(inventory, device));
 	if (device->domain)
-		text_printf(&call->text, "  domain    %s\n",
-			    names_text(&inventory->domains, device->domain));
-	text_printf(&call->text, "  format    %u\n  created   %s\n  last      %s%s\n",
-		    device->format, show_time((uint64_t)device->created_s * 1000, created),
-		    show_time(device->last_bootstrap_ms, last),
-		    device->live ? ", in progress" : "");
+		text_show(&call->text, "  domain    %s\n",
+			  names_text(&inventory->domains, device->domain));
+	text_show(&call->text, "  format    %u\n  created   %s\n  last      %s%s\n", device->format,
+		  show_time((uint64_t)device->created_s * 1000, created),
+		  show_time(device->last_bootstrap_ms, last), device->live ? ", in progress" : "");
 }
 
 void
@@ -257,14 +258,15 @@ command_device_show(struct call *call)
 	if (!device)
 		return;
 	device_endpoint(device, endpoint);
-	call->result = json_pack("{s:s, s:I, s:o, s:s, s:i, s:b, s:I, s:I}", "endpoint", endpoint,
-				 "id", (json_int_t)device_id(device), "groups",
+	call->result = json_pack("{s:o, s:I, s:o, s:s, s:i, s:b, s:I, s:I}", "endpoint",
+				 show_json(endpoint, strlen(endpoint)), "id",
+				 (json_int_t)device_id(device), "groups",
 				 show_groups_json(inventory, device), "domain",
 				 names_text(&inventory->domains, device->domain), "format",
 				 (int)device->format, "bootstrapping", device->live != NULL,
 				 "created_ms", (json_int_t)device->created_s * 1000,
 				 "last_bootstrap_ms", (json_int_t)device->last_bootstrap_ms);
-	text_printf(&call->text, "%s\n", endpoint);
+	text_show(&call->text, "%s\n", endpoint);
 	put_security(call, device);
 	put_places(call, device);
 	show_rejected(call, device);

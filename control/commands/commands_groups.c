@@ -116,9 +116,9 @@ command_group_show(struct call *call)
 		return;
 	}
 	devices = group_device_count(call->service, group);
-	text_printf(&call->text, "%s: %s\npriority %d, %u subgroups, %zu devices of its own\n\n",
-		    group->name, *group->description ? group->description : "(no description)",
-		    group->priority, subgroups(policy, group), devices);
+	text_show(&call->text, "%s: %s\npriority %d, %u subgroups, %zu devices of its own\n\n",
+		  group->name, *group->description ? group->description : "(no description)",
+		  group->priority, subgroups(policy, group), devices);
 	call->result = group_json(group);
 	json_object_set_new(call->result, "values", put_values(group, &call->text));
 	text_put(&call->text, "\n", 1);

@@ -13,29 +13,29 @@ enum { OPTIONS_IN_USAGE = 4 }; /* more do not fit a line: they stand below it an
 static void
 put_usage(const struct command *command, struct text *text)
 {
-	text_printf(text, "%s", command->words);
+	text_show(text, "%s", command->words);
 	if (command->options[OPTIONS_IN_USAGE].name)
-		text_printf(text, " [OPTION...]");
+		text_show(text, " [OPTION...]");
 	for (unsigned i = 0; i < OPTIONS_IN_USAGE && command->options[i].name &&
 			     !command->options[OPTIONS_IN_USAGE].name;
 	     i++)
-		text_printf(text, " [%s%s%s]", command->options[i].name,
-			    command->options[i].argument ? " " : "",
-			    command->options[i].argument ? command->options[i].argument : "");
+		text_show(text, " [%s%s%s]", command->options[i].name,
+			  command->options[i].argument ? " " : "",
+			  command->options[i].argument ? command->options[i].argument : "");
 	if (*command->arguments)
-		text_printf(text, " %s", command->arguments);
+		text_show(text, " %s", command->arguments);
 }
 
 static void
 put_command(const struct command *command, struct text *text)
 {
 	put_usage(command, text);
-	text_printf(text, "\n    %s\n", command->help);
+	text_show(text, "\n    %s\n", command->help);
 	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
-		text_printf(text, "    %s%s%s: %s\n", command->options[i].name,
-			    command->options[i].argument ? " " : "",
-			    command->options[i].argument ? command->options[i].argument : "",
-			    command->options[i].help);
+		text_show(text, "    %s%s%s: %s\n", command->options[i].name,
+			  command->options[i].argument ? " " : "",
+			  command->options[i].argument ? command->options[i].argument : "",
+			  command->options[i].help);
 }
 
 static void
@@ -56,29 +56,29 @@ put_commands(struct text *text)
 		text_fini(&usage);
 	}
 	table_finish(&table, text);
-	text_printf(text, "\n`help COMMAND` shows options, `help settings` all of cradle.conf, "
-			  "`help counters` "
-			  "what is counted.\n");
+	text_show(text, "\n`help COMMAND` shows options, `help settings` all of cradle.conf, "
+			"`help counters` "
+			"what is counted.\n");
 }
 
 static void
 put_counters(struct text *text)
 {
 	for (unsigned i = 0; i < COUNTERS; i++)
-		text_printf(text, "%s (%s)\n    %s\n", counter_infos[i].name,
-			    severities[counter_infos[i].severity], counter_infos[i].text);
+		text_show(text, "%s (%s)\n    %s\n", counter_infos[i].name,
+			  severities[counter_infos[i].severity], counter_infos[i].text);
 }
 
 static void
 put_manual(struct text *text)
 {
-	text_printf(text, "COMMANDS\n\n");
+	text_show(text, "COMMANDS\n\n");
 	for (unsigned i = 0; i < n_commands; i++)
 		put_command(&commands[i], text);
-	text_printf(text, "\nEXIT CODES\n\n0 done, 1 refused, 2 not understood, 3 not running\n");
-	text_printf(text, "\nSETTINGS OF cradle.conf\n\n");
+	text_show(text, "\nEXIT CODES\n\n0 done, 1 refused, 2 not understood, 3 not running\n");
+	text_show(text, "\nSETTINGS OF cradle.conf\n\n");
 	config_help(text);
-	text_printf(text, "\nCOUNTERS\n\n");
+	text_show(text, "\nCOUNTERS\n\n");
 	put_counters(text);
 }
 
@@ -113,7 +113,7 @@ no_such_help(struct call *call, const char *words)
 	nearest = diag_nearest(words, candidates, n);
 	call_refuse(call, CTL_USAGE, "there is no help on \"%.100s\"", words);
 	if (nearest)
-		text_printf(&call->error, "; did you mean \"%s\"?", nearest);
+		text_show(&call->error, "; did you mean \"%s\"?", nearest);
 }
 
 void
@@ -183,7 +183,7 @@ put_words(const char *like, unsigned n, struct text *text)
 		if (!next || !share_words(commands[i].words, like, n))
 			continue;
 		if (!before || !share_words(before, next, 1))
-			text_printf(text, "%.*s ", (int)strcspn(next, " "), next);
+			text_show(text, "%.*s ", (int)strcspn(next, " "), next);
 		before = next;
 	}
 }
@@ -191,10 +191,10 @@ put_words(const char *like, unsigned n, struct text *text)
 static void
 put_options(const struct command *command, struct text *text)
 {
-	text_printf(text, "\t\"%s\"*) words=\"", command->words);
+	text_show(text, "\t\"%s\"*) words=\"", command->words);
 	for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name; k++)
-		text_printf(text, "%s%s", k ? " " : "", command->options[k].name);
-	text_printf(text, "\" ;;\n");
+		text_show(text, "%s%s", k ? " " : "", command->options[k].name);
+	text_show(text, "\" ;;\n");
 }
 
 static void
@@ -208,9 +208,9 @@ put_cases(struct text *text)
 		for (unsigned n = 1; (next = after_words(words, n)); n++) {
 			if (i && share_words(commands[i - 1].words, words, n))
 				continue;
-			text_printf(text, "\t\"%.*s\") words=\"", (int)(next - words), words);
+			text_show(text, "\t\"%.*s\") words=\"", (int)(next - words), words);
 			put_words(words, n, text);
-			text_printf(text, "\" ;;\n");
+			text_show(text, "\" ;;\n");
 		}
 	}
 }
@@ -218,32 +218,32 @@ put_cases(struct text *text)
 static void
 put_bash(struct text *text)
 {
-	text_printf(text, "# bash completion of cradlectl, made by `cradlectl completion bash`\n"
-			  "_cradlectl() {\n"
-			  "\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i\n"
-			  "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-			  "\t\tcase ${COMP_WORDS[i]} in\n"
-			  "\t\t-s|--socket) ((i++)) ;;\n"
-			  "\t\t-*) ;;\n"
-			  "\t\t*) said+=\"${COMP_WORDS[i]} \" ;;\n"
-			  "\t\tesac\n"
-			  "\tdone\n"
-			  "\tcase $said in\n"
-			  "\t\"\") words=\"--socket --json ");
+	text_show(text, "# bash completion of cradlectl, made by `cradlectl completion bash`\n"
+			"_cradlectl() {\n"
+			"\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i\n"
+			"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+			"\t\tcase ${COMP_WORDS[i]} in\n"
+			"\t\t-s|--socket) ((i++)) ;;\n"
+			"\t\t-*) ;;\n"
+			"\t\t*) said+=\"${COMP_WORDS[i]} \" ;;\n"
+			"\t\tesac\n"
+			"\tdone\n"
+			"\tcase $said in\n"
+			"\t\"\") words=\"--socket --json ");
 	put_words("", 0, text);
-	text_printf(text, "\" ;;\n"
-			  "\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); "
-			  "return ;;\n"
-			  "\t\"log level \") words=\"error warning notice info debug\" ;;\n"
-			  "\t\"completion \") words=\"bash\" ;;\n"
-			  "\t\"help \") words=\"settings counters manual ");
+	text_show(text, "\" ;;\n"
+			"\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); "
+			"return ;;\n"
+			"\t\"log level \") words=\"error warning notice info debug\" ;;\n"
+			"\t\"completion \") words=\"bash\" ;;\n"
+			"\t\"help \") words=\"settings counters manual ");
 	put_words("", 0, text);
-	text_printf(text, "\" ;;\n");
+	text_show(text, "\" ;;\n");
 	put_cases(text);
-	text_printf(text, "\tesac\n"
-			  "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
-			  "}\n"
-			  "complete -o default -F _cradlectl cradlectl\n");
+	text_show(text, "\tesac\n"
+			"\tCOMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+			"}\n"
+			"complete -o default -F _cradlectl cradlectl\n");
 }
 
 void

@@ -235,14 +235,14 @@ put_summary(struct importing *importing, const struct import_result *result, boo
 	struct text *text = call->exit == CTL_DONE ? &call->text : &call->error;
 
 	diag_text_put(&importing->diags, text);
-	text_printf(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s%s",
-		    (unsigned long long)result->rows, (unsigned long long)importing->added,
-		    (unsigned long long)importing->changed,
-		    (unsigned long long)importing->unchanged, (unsigned long long)result->bad,
-		    importing->verify_only ? "only verified"
-		    : applied              ? "imported"
-					   : "nothing was imported",
-		    call->exit == CTL_DONE ? "\n" : "");
+	text_show(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s%s",
+		  (unsigned long long)result->rows, (unsigned long long)importing->added,
+		  (unsigned long long)importing->changed, (unsigned long long)importing->unchanged,
+		  (unsigned long long)result->bad,
+		  importing->verify_only ? "only verified"
+		  : applied              ? "imported"
+					 : "nothing was imported",
+		  call->exit == CTL_DONE ? "\n" : "");
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "rows", (json_int_t)result->rows, "added",
 		(json_int_t)importing->added, "changed", (json_int_t)importing->changed,
@@ -269,7 +269,7 @@ finish_import(struct importing *importing, int status, const struct import_resul
 		call->exit = CTL_REFUSED;
 	put_summary(importing, result, applied);
 	if (!good && result->bad && !importing->verify_only)
-		text_printf(&call->error, ": --skip-bad imports the good ones all the same");
+		text_show(&call->error, ": --skip-bad imports the good ones all the same");
 }
 
 void
@@ -379,10 +379,10 @@ command_device_export(struct call *call)
 	if (result < 0)
 		return;
 	if (call->arguments[0])
-		text_printf(&call->text, "%llu devices written%s\n",
-			    (unsigned long long)exporting.written,
-			    call_option(call, "--secrets")
-				    ? ", keys included"
-				    : ", keys and secrets left out (--secrets)");
+		text_show(&call->text, "%llu devices written%s\n",
+			  (unsigned long long)exporting.written,
+			  call_option(call, "--secrets")
+				  ? ", keys included"
+				  : ", keys and secrets left out (--secrets)");
 	call->result = json_pack("{s:I}", "devices", (json_int_t)exporting.written);
 }

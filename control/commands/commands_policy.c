@@ -43,7 +43,7 @@ command_task_check(struct call *call)
 	task = task_load_file(call->arguments[0], objects, &diags);
 	diag_text_put(&diags, &call->text);
 	if (task)
-		text_printf(&call->text, "%s: good\n", call->arguments[0]);
+		text_show(&call->text, "%s: good\n", call->arguments[0]);
 	call->result = json_pack("{s:b, s:o}", "good", task != NULL, "diagnostics",
 				 diag_text_json(&diags));
 	finish_checked(call, task ? 0 : -1);

@@ -19,6 +19,7 @@ put_plan(struct call *call, const struct plan *plan)
 	table_init(&table, "task|name|state|steps|summary");
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		const struct plan_task *task = &plan->tasks[i];
+		const char *summary = task->summary ? task->summary : "";
 		const char *state = task->state == PLAN_SENT       ? "would be sent"
 				    : task->state == PLAN_LEFT_OUT ? "left out"
 								   : task_status_name(task->status);
@@ -27,12 +28,12 @@ put_plan(struct call *call, const struct plan *plan)
 		table_cell(&table, "%s", task->task->name);
 		table_cell(&table, "%s", state);
 		table_cell(&table, "%u", task->n_steps);
-		table_cell(&table, "%s", task->summary ? task->summary : "");
+		table_cell(&table, "%s", summary);
 		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:i, s:s}", "id", task->task->id,
+				      json_pack("{s:s, s:s, s:s, s:i, s:o}", "id", task->task->id,
 						"name", task->task->name, "state", state, "steps",
 						(int)task->n_steps, "summary",
-						task->summary ? task->summary : ""));
+						show_json(summary, strlen(summary))));
 	}
 	table_finish(&table, &call->text);
 	json_object_set_new(call->result, "tasks", list);
@@ -47,12 +48,13 @@ put_steps(struct call *call, const struct batch *batch)
 	for (unsigned i = 0; text && batch && i < batch->n_steps; i++) {
 		batch_step_describe(batch->steps[i], call->service->generation->objects, text,
 				    STEP_TEXT_MAX);
-		text_printf(&call->text, "%u. %s", i + 1, text);
-		json_array_append_new(list, json_string(text));
+		text_show(&call->text, "%u. ", i + 1);
+		text_put(&call->text, text, strlen(text));
+		json_array_append_new(list, show_json(text, strlen(text)));
 	}
 	if (batch && batch->continues)
-		text_printf(&call->text, "... what follows depends on the answer to step %u\n",
-			    batch->n_steps);
+		text_show(&call->text, "... what follows depends on the answer to step %u\n",
+			  batch->n_steps);
 	free(text);
 	json_object_set_new(call->result, "steps", list);
 }

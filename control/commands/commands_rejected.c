@@ -7,10 +7,10 @@
 static void
 put_reason(const struct rejected_device *item, struct text *text)
 {
-	text_printf(text, "%s", rejected_why(item));
+	text_show(text, "%s", rejected_why(item));
 	if (item->cause != CAUSE_IDENTITY || !item->name_len)
 		return;
-	text_printf(text, ": ");
+	text_show(text, ": ");
 	text_put_untrusted(text, item->name, item->name_len);
 }
 
@@ -35,9 +35,9 @@ show_rejected(struct call *call, const struct device *device)
 		return;
 	text_init(&reason);
 	put_reason(item, &reason);
-	text_printf(&call->text, "  rejected  %s; %llu time%s, last %s from %s\n",
-		    text_str(&reason), (unsigned long long)item->count, item->count == 1 ? "" : "s",
-		    show_time(item->last_ms, last), item->address);
+	text_show(&call->text, "  rejected  %s; %llu time%s, last %s from %s\n", text_str(&reason),
+		  (unsigned long long)item->count, item->count == 1 ? "" : "s",
+		  show_time(item->last_ms, last), item->address);
 	json = item_json(item, text_str(&reason));
 	json_object_set(call->result, "rejected", json);
 	json_object_set_new(call->result, "turned_away", json); /* its former name, for a release */
@@ -61,7 +61,7 @@ put_item(const struct rejected_device *item, const char *endpoint, struct table 
 	table_cell(table, "%s", show_time(item->last_ms, last));
 	table_cell(table, "%llu", (unsigned long long)item->count);
 	json = item_json(item, text_str(&reason));
-	json_object_set_new(json, "endpoint", json_string(endpoint));
+	json_object_set_new(json, "endpoint", show_json(endpoint, strlen(endpoint)));
 	json_array_append_new(list, json);
 	text_fini(&reason);
 }

@@ -28,13 +28,15 @@ put_report(const struct service *service, const struct report *report, struct ta
 	table_cell(table, "%s", status);
 	table_cell(table, "%u ms", took);
 	table_cell(table, "%s", summary);
-	json_array_append_new(list,
-			      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "device",
-					endpoint, "task", task->id, "name", task->name, "group",
-					task->group, "status", status, "summary", summary,
-					"started_ms", (json_int_t)report->started_ms, "finished_ms",
-					(json_int_t)report_finished_ms(report), "duration_ms",
-					(json_int_t)took));
+	json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I}",
+					      "device", show_json(endpoint, strlen(endpoint)),
+					      "task", show_json(task->id, strlen(task->id)), "name",
+					      show_json(task->name, strlen(task->name)), "group",
+					      task->group, "status", status, "summary",
+					      show_json(summary, strlen(summary)), "started_ms",
+					      (json_int_t)report->started_ms, "finished_ms",
+					      (json_int_t)report_finished_ms(report), "duration_ms",
+					      (json_int_t)took));
 }
 
 #define REPORT_COLUMNS "started|device|task|name|status|took|summary"
@@ -158,8 +160,9 @@ command_report_show(struct call *call)
 	put_report(service, report, &table, list);
 	table_finish(&table, &call->text);
 	log = read_log(call->service, task->report, device_id(device));
-	text_printf(&call->text, "%s", log ? log : "no log\n");
-	call->result = json_pack("{s:O, s:s?}", "report", json_array_get(list, 0), "log", log);
+	text_put(&call->text, log ? log : "no log\n", strlen(log ? log : "no log\n"));
+	call->result = json_pack("{s:O, s:o?}", "report", json_array_get(list, 0), "log",
+				 log ? show_json(log, strlen(log)) : NULL);
 	json_decref(list);
 	free(log);
 }
@@ -225,9 +228,9 @@ command_task_reports(struct call *call)
 	reports_each(&call->service->reports, put_task_report, &reports);
 	table_finish(&reports.table, &call->text);
 	if (reports.matched > reports.offset + reports.limit)
-		text_printf(&call->text, "... %ld more: --offset %ld\n",
-			    reports.matched - reports.offset - reports.limit,
-			    reports.offset + reports.limit);
+		text_show(&call->text, "... %ld more: --offset %ld\n",
+			  reports.matched - reports.offset - reports.limit,
+			  reports.offset + reports.limit);
 	call->result = json_pack("{s:o, s:I}", "reports", reports.list, "count",
 				 (json_int_t)reports.matched);
 }
@@ -293,8 +296,8 @@ rerun_collected(struct call *call, const struct policy_task *task, struct rerun 
 		if (i % PUMP_EVERY == PUMP_EVERY - 1)
 			pump_run(&call->service->pump);
 	}
-	text_printf(&call->text, "%zu device%s will run it again at the next request\n", rerun->n,
-		    rerun->n == 1 ? "" : "s");
+	text_show(&call->text, "%zu device%s will run it again at the next request\n", rerun->n,
+		  rerun->n == 1 ? "" : "s");
 	call->result = json_pack("{s:I}", "devices", (json_int_t)rerun->n);
 }
 

@@ -126,7 +126,7 @@ put_tasks(struct call *call, const struct policy_server *server)
 	const struct policy *policy = call->service->generation->policy;
 	json_t *list = json_array();
 
-	text_printf(&call->text, "tasks that write it:");
+	text_show(&call->text, "tasks that write it:");
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
 			const struct policy_task *task = &policy->groups[i].tasks[k];
@@ -135,11 +135,11 @@ put_tasks(struct call *call, const struct policy_server *server)
 			task_each_server(task->source->task, names_server, &search);
 			if (!search.found)
 				continue;
-			text_printf(&call->text, "%s %s (%s)", json_array_size(list) ? "," : "",
-				    task->id, task->name);
+			text_show(&call->text, "%s %s (%s)", json_array_size(list) ? "," : "",
+				  task->id, task->name);
 			json_array_append_new(list, json_string(task->id));
 		}
-	text_printf(&call->text, "%s\n", json_array_size(list) ? "" : " none");
+	text_show(&call->text, "%s\n", json_array_size(list) ? "" : " none");
 	json_object_set_new(call->result, "tasks", list);
 }
 

@@ -91,10 +91,10 @@ command_session_show(struct call *call)
 	}
 	address_format_peer(&live->peer, peer);
 	call->result = session_json(live, call->arguments[0], peer, seconds_of(live));
-	text_printf(&call->text,
-		    "%s from %s\n  worker %u, slot %u, run %u\n  format %u\n  %.1f seconds\n",
-		    call->arguments[0], peer, live->worker, live->session.slot,
-		    live->session.serial, live->format, seconds_of(live));
+	text_show(&call->text,
+		  "%s from %s\n  worker %u, slot %u, run %u\n  format %u\n  %.1f seconds\n",
+		  call->arguments[0], peer, live->worker, live->session.slot, live->session.serial,
+		  live->format, seconds_of(live));
 	if (live->plan)
 		put_plan(call, live->plan);
 }

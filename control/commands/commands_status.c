@@ -105,17 +105,17 @@ put_listeners(const struct config *config, struct text *text, json_t *result)
 {
 	json_t *list = json_array();
 
-	text_printf(text, "listeners  ");
+	text_show(text, "listeners  ");
 	for (unsigned i = 0; i < config->n_listeners; i++) {
 		const char *security =
 			config->listeners[i].security == LISTENER_PSK ? "psk" : "nosec";
 
-		text_printf(text, "%s%u %s", i ? ", " : "", config->listeners[i].port, security);
+		text_show(text, "%s%u %s", i ? ", " : "", config->listeners[i].port, security);
 		json_array_append_new(list, json_pack("{s:i, s:s}", "port",
 						      (int)config->listeners[i].port, "security",
 						      security));
 	}
-	text_printf(text, "\n");
+	text_show(text, "\n");
 	json_object_set_new(result, "listeners", list);
 }
 
@@ -133,11 +133,10 @@ put_origins(const struct counters *counters, struct text *text, json_t *result)
 	unsigned long long session = counters->value[COUNTER_bs_made_per_session];
 	unsigned long long demand = counters->value[COUNTER_bs_made_on_demand];
 
-	text_printf(
-		text,
-		"requests   %llu served from ready batches, %llu made per session, %llu made on "
-		"demand for their format\n",
-		ready, session, demand);
+	text_show(text,
+		  "requests   %llu served from ready batches, %llu made per session, %llu made on "
+		  "demand for their format\n",
+		  ready, session, demand);
 	json_object_set_new(result, "bootstraps_by_batch",
 			    json_pack("{s:I, s:I, s:I}", "ready", (json_int_t)ready, "per_session",
 				      (json_int_t)session, "on_demand", (json_int_t)demand));
@@ -149,11 +148,10 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 	struct counters counters;
 
 	dataplane_counters(daemon->service.dp, -1, &counters);
-	text_printf(text,
-		    "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
-		    (unsigned long long)counters.value[COUNTER_bs_started],
-		    (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
-		    daemon->service.config->slow_lane_handshakes);
+	text_show(text, "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
+		  (unsigned long long)counters.value[COUNTER_bs_started],
+		  (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
+		  daemon->service.config->slow_lane_handshakes);
 	put_origins(&counters, text, result);
 	json_object_set_new(result, "slow_lane_in_use", json_integer(slow_lane_used(daemon)));
 	json_object_set_new(result, "bootstraps_started",
@@ -174,8 +172,8 @@ put_memory(const struct daemon *daemon, struct text *text, json_t *result)
 
 	/* Tables that begin small would be shared by too few. */
 	if (inventory->count >= SHOWN_FROM)
-		text_printf(text, "memory a device: %zu bytes in the dataplane, %zu in all\n",
-			    dataplane / devices, all / devices);
+		text_show(text, "memory a device: %zu bytes in the dataplane, %zu in all\n",
+			  dataplane / devices, all / devices);
 	json_object_set_new(result, "bytes_per_device",
 			    json_integer((json_int_t)(dataplane / devices)));
 	json_object_set_new(result, "bytes_per_device_all",
@@ -190,9 +188,9 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 	if (!daemon->service.store)
 		return;
 	store_info(daemon->service.store, &info);
-	text_printf(text, "store %s: %s, %llu MB, %llu reports waiting, %llu lost\n", info.path,
-		    info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
-		    (unsigned long long)info.queued, (unsigned long long)info.lost);
+	text_show(text, "store %s: %s, %llu MB, %llu reports waiting, %llu lost\n", info.path,
+		  info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
+		  (unsigned long long)info.queued, (unsigned long long)info.lost);
 	json_object_set_new(result, "store",
 			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I}", "path", info.path,
 				      "healthy", info.healthy, "error", info.error, "bytes",
@@ -209,12 +207,12 @@ put_policy(const struct daemon *daemon, struct text *text, json_t *result)
 	char since[SHOW_TIME_MAX] = "";
 
 	if (healthy)
-		text_printf(text, "policy %s: fine\n", daemon->service.config->policy);
+		text_show(text, "policy %s: fine\n", daemon->service.config->policy);
 	else
-		text_printf(text, "policy %s: trouble since %s, generation %u runs on: %s\n",
-			    daemon->service.config->policy,
-			    show_time(health->failing_since_ms, since),
-			    daemon->service.generation->number, health->error);
+		text_show(text, "policy %s: trouble since %s, generation %u runs on: %s\n",
+			  daemon->service.config->policy,
+			  show_time(health->failing_since_ms, since),
+			  daemon->service.generation->number, health->error);
 	json_object_set_new(result, "policy",
 			    json_pack("{s:s, s:b, s:s, s:I}", "path",
 				      daemon->service.config->policy, "healthy", healthy, "error",
@@ -226,9 +224,9 @@ static void
 put_uptime(uint64_t seconds, struct text *text)
 {
 	if (seconds >= 86400)
-		text_printf(text, "%llu d ", (unsigned long long)seconds / 86400);
-	text_printf(text, "%02u:%02u:%02u", (unsigned)(seconds / 3600 % 24),
-		    (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+		text_show(text, "%llu d ", (unsigned long long)seconds / 86400);
+	text_show(text, "%02u:%02u:%02u", (unsigned)(seconds / 3600 % 24),
+		  (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
 }
 
 /* What a command that takes long is at. */
@@ -238,7 +236,7 @@ put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 	const char *progress = daemon->server ? ctl_server_progress(daemon->server) : "";
 
 	if (*progress)
-		text_printf(text, "in progress: %s\n", progress);
+		text_show(text, "in progress: %s\n", progress);
 	json_object_set_new(result, "in_progress", json_string(progress));
 }
 
@@ -247,12 +245,12 @@ static void
 put_outsiders(const struct daemon *daemon, struct text *text)
 {
 	if (daemon->service.rejected->count)
-		text_printf(text, "rejected: %u device%s; `device rejected` shows them\n",
-			    daemon->service.rejected->count,
-			    daemon->service.rejected->count == 1 ? "" : "s");
+		text_show(text, "rejected: %u device%s; `device rejected` shows them\n",
+			  daemon->service.rejected->count,
+			  daemon->service.rejected->count == 1 ? "" : "s");
 	if (daemon->service.unknowns->count)
-		text_printf(text, "unknown devices: %u; `unknown list` shows them\n",
-			    daemon->service.unknowns->count);
+		text_show(text, "unknown devices: %u; `unknown list` shows them\n",
+			  daemon->service.unknowns->count);
 }
 
 void
@@ -274,13 +272,13 @@ command_status(struct call *call)
 		"rejected", (int)daemon->service.rejected->count, "turned_away",
 		(int)daemon->service.rejected->count, "retired_batches",
 		(int)daemon->service.retired.count);
-	text_printf(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
+	text_show(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);
-	text_printf(&call->text,
-		    "\ngeneration %u: %u groups, %u tasks, %u devices, %u of them with nothing "
-		    "to send\n",
-		    daemon->service.generation->number, policy->n_groups, policy->n_tasks,
-		    inventory->count, inventory->refused);
+	text_show(&call->text,
+		  "\ngeneration %u: %u groups, %u tasks, %u devices, %u of them with nothing "
+		  "to send\n",
+		  daemon->service.generation->number, policy->n_groups, policy->n_tasks,
+		  inventory->count, inventory->refused);
 	put_progress(daemon, &call->text, call->result);
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
@@ -288,9 +286,9 @@ command_status(struct call *call)
 	put_outsiders(daemon, &call->text);
 	put_sessions(daemon, &call->text, call->result);
 	put_listeners(daemon->service.config, &call->text, call->result);
-	text_printf(&call->text, "\n");
+	text_show(&call->text, "\n");
 	put_workers(daemon, &call->text, call->result);
-	text_printf(&call->text, "\n");
+	text_show(&call->text, "\n");
 	put_ports(daemon, &call->text, call->result);
 }
 
@@ -352,7 +350,7 @@ void
 command_stop(struct call *call)
 {
 	loop_stop(call->daemon->loop);
-	text_printf(&call->text, "stopping\n");
+	text_show(&call->text, "stopping\n");
 	call->result = json_pack("{s:b}", "stopping", 1);
 }
 
@@ -371,8 +369,8 @@ set_drain(struct call *call, bool on)
 			return;
 		}
 	daemon->draining = on;
-	text_printf(&call->text, "%s\n",
-		    on ? "draining: new devices are answered 5.03" : "new devices are taken again");
+	text_show(&call->text, "%s\n",
+		  on ? "draining: new devices are answered 5.03" : "new devices are taken again");
 	call->result = json_pack("{s:b}", "draining", on);
 }
 
@@ -398,6 +396,6 @@ command_log_level(struct call *call)
 		return;
 	}
 	log_set_level((enum severity)level);
-	text_printf(&call->text, "log level %s, until the next reload\n", call->arguments[0]);
+	text_show(&call->text, "log level %s, until the next reload\n", call->arguments[0]);
 	call->result = json_pack("{s:s}", "level", call->arguments[0]);
 }

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/commands/commands.h"
+#include "control/commands/show.h"
 #include "control/policy/mask_template.h"
 
 static const char *const status_keys[REPORT_STATUSES] = {
@@ -156,16 +156,16 @@ put_step(void *ctx, const struct task_tag_line *line)
 	struct description *description = ctx;
 	json_t *attributes = json_object();
 
-	text_printf(description->text, "%4u  %*s%s", line->line, (int)line->depth * 2, "",
-		    line->name);
+	text_show(description->text, "%4u  %*s%s", line->line, (int)line->depth * 2, "",
+		  line->name);
 	for (unsigned i = 0; i < line->n_attributes; i++) {
 		struct text shown;
 
 		shown_attribute(line, i, &shown);
-		text_printf(description->text, " %s=\"%s\"", line->attributes[i].name,
-			    text_str(&shown));
+		text_show(description->text, " %s=\"%s\"", line->attributes[i].name,
+			  text_str(&shown));
 		json_object_set_new(attributes, line->attributes[i].name,
-				    json_string(text_str(&shown)));
+				    show_json(text_str(&shown), shown.len));
 		text_fini(&shown);
 	}
 	text_put(description->text, "\n", 1);
@@ -189,15 +189,15 @@ command_task_show(struct call *call)
 	}
 	generation_count_devices(call->service->generation, &call->service->inventory);
 	counts = call->service->reports.tasks[task->report].counts;
-	text_printf(&call->text, "%s of group %s: %u devices", task->id, task->group->name,
-		    task->devices);
+	text_show(&call->text, "%s of group %s: %u devices", task->id, task->group->name,
+		  task->devices);
 	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
-		text_printf(&call->text, ", %llu %s", (unsigned long long)counts[i],
-			    task_status_name((enum task_status)i));
-	text_printf(&call->text, "\n\n");
+		text_show(&call->text, ", %llu %s", (unsigned long long)counts[i],
+			  task_status_name((enum task_status)i));
+	text_show(&call->text, "\n\n");
 	put_settings(task, &call->text);
-	text_printf(&call->text, "\ntasks/%s%s\n", task->file,
-		    task->source->session ? ", compiled anew for every session" : "");
+	text_show(&call->text, "\ntasks/%s%s\n", task->file,
+		  task->source->session ? ", compiled anew for every session" : "");
 	description.list = json_array();
 	task_describe(task->source->task, put_step, &description);
 	call->result = task_json(call->service, task);

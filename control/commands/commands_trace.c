@@ -20,7 +20,7 @@ command_trace_start(struct call *call)
 	if (!device)
 		return;
 	if (traced_find(&service->traced, device_id(device))) {
-		text_printf(&call->text, "device %s is traced already\n", call->arguments[0]);
+		text_show(&call->text, "device %s is traced already\n", call->arguments[0]);
 		return;
 	}
 	traced = traced_start(&service->traced, service->dp, device_id(device), &error);
@@ -32,8 +32,8 @@ command_trace_start(struct call *call)
 		return;
 	}
 	traced->asked_ms = clock_now_ms();
-	text_printf(&call->text, "device %s is traced: `trace show` shows its dialogue\n",
-		    call->arguments[0]);
+	text_show(&call->text, "device %s is traced: `trace show` shows its dialogue\n",
+		  call->arguments[0]);
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
 }
 
@@ -89,7 +89,7 @@ command_trace_show(struct call *call)
 		return;
 	}
 	if (trace_format(traced->trace, format_payload, service, &call->text) == 0)
-		text_printf(&call->text, "nothing since it was last shown\n");
+		text_show(&call->text, "nothing since it was last shown\n");
 }
 
 void
@@ -106,6 +106,6 @@ command_trace_stop(struct call *call)
 		return;
 	}
 	traced_end(&call->service->traced, traced);
-	text_printf(&call->text, "device %s is no longer traced\n", call->arguments[0]);
+	text_show(&call->text, "device %s is no longer traced\n", call->arguments[0]);
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
 }

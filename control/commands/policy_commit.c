@@ -78,8 +78,8 @@ undo(const struct policy_edit *edit, unsigned n, bool list)
 			       : put_back(path, edit->old, edit->old_len);
 		if (result == 0)
 			continue;
-		text_printf(&edit->call->error, "%s could not be put back: %s\n", path,
-			    strerror(-result));
+		text_show(&edit->call->error, "%s could not be put back: %s\n", path,
+			  strerror(-result));
 		log_error("%s could not be put back: %s", path, strerror(-result));
 	}
 }
@@ -90,7 +90,7 @@ cannot_write(struct call *call, const char *path, int result)
 	call_refuse(call, CTL_REFUSED, "%s cannot be written: %s%s", path, strerror(-result),
 		    file_remedy(-result));
 	policy_health_fail(&call->service->policy_health, clock_now_ms(), text_str(&call->error));
-	text_printf(&call->error, "; nothing was changed\n");
+	text_show(&call->error, "; nothing was changed\n");
 }
 
 /* What a task's XML says comes before what names it. */
@@ -176,15 +176,15 @@ put_reload(const struct policy_edit *edit, const struct text *said)
 		size_t len = strcspn(at, "\n");
 
 		if (is_edited(edit, json_string_value(json_object_get(diag, "file"))))
-			text_printf(text, "%.*s\n", (int)len, at);
+			text_show(text, "%.*s\n", (int)len, at);
 		else
 			others++;
 		at += len + (at[len] != '\0');
 	}
 	if (others)
-		text_printf(text, "%u warning%s of other files: `check` shows %s\n", others,
-			    others == 1 ? "" : "s", others == 1 ? "it" : "them");
-	text_printf(text, "%s", at);
+		text_show(text, "%u warning%s of other files: `check` shows %s\n", others,
+			  others == 1 ? "" : "s", others == 1 ? "it" : "them");
+	text_put(text, at, strlen(at));
 }
 
 static bool
@@ -204,7 +204,7 @@ make_live(struct policy_edit *edit)
 		text_put(&call->error, text_str(&said), said.len);
 		undo(edit, edit->n_files, true);
 		call->service->policy_health = before; /* what was refused is not there any more */
-		text_printf(&call->error, "nothing was changed\n");
+		text_show(&call->error, "nothing was changed\n");
 	} else {
 		put_reload(edit, &said);
 	}

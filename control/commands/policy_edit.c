@@ -36,7 +36,7 @@ policy_edit_refuse(struct call *call, struct diag_list *diags)
 {
 	call->exit = CTL_REFUSED;
 	diag_text_put(diags, &call->error);
-	text_printf(&call->error, "nothing was changed\n");
+	text_show(&call->error, "nothing was changed\n");
 	json_decref(call->result);
 	call->result = json_pack("{s:b, s:o}", "changed", 0, "diagnostics", diag_text_json(diags));
 }

@@ -75,10 +75,24 @@ call_task(struct call *call)
 	return task;
 }
 
+json_t *
+show_json(const char *text, size_t len)
+{
+	struct text shown = { 0 };
+	json_t *json = json_stringn(text, len);
+
+	if (json)
+		return json;
+	text_put_untrusted(&shown, text, len);
+	json = json_string(text_str(&shown));
+	text_fini(&shown);
+	return json;
+}
+
 static bool
 append_group(void *ctx, const char *name, size_t len)
 {
-	json_array_append_new(ctx, json_stringn(name, len));
+	json_array_append_new(ctx, show_json(name, len));
 	return true;
 }
 

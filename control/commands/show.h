@@ -26,6 +26,11 @@ const struct policy_task *call_task(struct call *call);
 /* The group of an option or argument; NULL after refusing, with the nearest name. */
 const struct policy_group *call_group(struct call *call, const char *name);
 
+/*
+ * Text of a device or task for `result`: as it is; shown (tasks/show.h) where it is no UTF-8, which
+ * JSON cannot hold. Never NULL but for want of memory.
+ */
+json_t *show_json(const char *text, size_t len);
 json_t *show_groups_json(const struct inventory *inventory, const struct device *device);
 /* A line and a member "rejected", where the device was (rejected_devices.h). */
 void show_rejected(struct call *call, const struct device *device);

@@ -10,10 +10,10 @@ diag_text_put(struct diag_list *diags, struct text *text)
 	diag_list_sort(diags);
 	for (size_t i = 0; i < diags->count; i++) {
 		diag_format(&diags->items[i], line, sizeof line);
-		text_printf(text, "%s\n", line);
+		text_show(text, "%s\n", line);
 	}
 	if (diags->dropped)
-		text_printf(text, "... and %zu more\n", diags->dropped);
+		text_show(text, "... and %zu more\n", diags->dropped);
 }
 
 json_t *

@@ -170,10 +170,9 @@ static bool
 list_has(const char *list, size_t used, const char *name, size_t len)
 {
 	for (size_t at = 0; at < used;) {
-		size_t one = strcspn(list + at, ",");
+		const char *comma = memchr(list + at, ',', used - at);
+		size_t one = (comma ? (size_t)(comma - list) : used) - at;
 
-		if (at + one > used)
-			one = used - at;
 		if (one == len && memcmp(list + at, name, len) == 0)
 			return true;
 		at += one + 1;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tasks/diag.h"
+#include "tasks/show.h"
 
 static const char *const day_names[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
 enum { DAYS = 7, WORD_MAX = 16 };
@@ -21,7 +22,7 @@ wrong(struct reader *reader, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(reader->error, SCHEDULE_ERROR_MAX, format, args);
+	show_into_v(reader->error, SCHEDULE_ERROR_MAX, format, args);
 	va_end(args);
 	return false;
 }

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "tasks/diag.h"
+#include "tasks/show.h"
 
 enum { PORT_PLAIN = 5683, PORT_SECURED = 5684 }; /* RFC 7252 section 6, RFC 8323 section 8 */
 
@@ -21,7 +22,7 @@ wrong(char error[SERVER_URI_ERROR_MAX], const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(error, SERVER_URI_ERROR_MAX, format, args);
+	show_into_v(error, SERVER_URI_ERROR_MAX, format, args);
 	va_end(args);
 	return -EINVAL;
 }

@@ -8,6 +8,7 @@
 #include "control/runs/device_env.h"
 #include "control/runs/service.h"
 #include "tasks/model/write.h"
+#include "tasks/show.h"
 
 /* ---- which tasks run ---- */
 
@@ -101,8 +102,8 @@ condition_fails(struct run_maker *maker, const struct policy_task *task)
 	}
 	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
 	if (why)
-		snprintf(why, TASK_SUMMARY_MAX, "execution condition: %s",
-			 eval.error[0] ? eval.error : "it is neither true nor false");
+		show_into(why, TASK_SUMMARY_MAX, "execution condition: %s",
+			  eval.error[0] ? eval.error : "it is neither true nor false");
 	plan_over(maker, task, PLAN_OVER, why ? why : "execution condition: out of memory");
 	return true;
 }

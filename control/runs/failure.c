@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "tasks/show.h"
+
 /* RFC 7252 12.1.2, RFC 7959 2.9 */
 const char *
 failure_code_name(uint8_t code)
@@ -51,41 +53,41 @@ failure_text(const struct config *config, const struct session_event *event,
 	plan_step_name(plan, event->step, step);
 	switch (event->cause) {
 	case CAUSE_REPLY:
-		snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s", step, event->code >> 5,
-			 event->code & 31, failure_code_name(event->code));
+		show_into(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s", step, event->code >> 5,
+			  event->code & 31, failure_code_name(event->code));
 		break;
 	case CAUSE_TIMEOUT:
-		snprintf(out, TASK_SUMMARY_MAX, "no answer after %u transmissions to %s", sent,
-			 step);
+		show_into(out, TASK_SUMMARY_MAX, "no answer after %u transmissions to %s", sent,
+			  step);
 		break;
 	case CAUSE_RESET:
-		snprintf(out, TASK_SUMMARY_MAX, "%s answered with Reset", step);
+		show_into(out, TASK_SUMMARY_MAX, "%s answered with Reset", step);
 		break;
 	case CAUSE_SUPERSEDED:
-		snprintf(out, TASK_SUMMARY_MAX, "the device asked again before it answered %s",
-			 step);
+		show_into(out, TASK_SUMMARY_MAX, "the device asked again before it answered %s",
+			  step);
 		break;
 	case CAUSE_CLOSED:
-		snprintf(out, TASK_SUMMARY_MAX,
-			 "the device ended its DTLS session before it answered %s", step);
+		show_into(out, TASK_SUMMARY_MAX,
+			  "the device ended its DTLS session before it answered %s", step);
 		break;
 	case CAUSE_BLOCKS:
-		snprintf(out, TASK_SUMMARY_MAX,
-			 "%s answered %u.%02u %s, which makes no sense in its block-wise transfer",
-			 step, event->code >> 5, event->code & 31, failure_code_name(event->code));
+		show_into(out, TASK_SUMMARY_MAX,
+			  "%s answered %u.%02u %s, which makes no sense in its block-wise transfer",
+			  step, event->code >> 5, event->code & 31, failure_code_name(event->code));
 		break;
 	case CAUSE_TOO_LONG:
-		snprintf(out, TASK_SUMMARY_MAX, "the answer to %s is too long", step);
+		show_into(out, TASK_SUMMARY_MAX, "the answer to %s is too long", step);
 		break;
 	case CAUSE_NO_ROOM:
-		snprintf(out, TASK_SUMMARY_MAX, "no buffer was free for the answer to %s", step);
+		show_into(out, TASK_SUMMARY_MAX, "no buffer was free for the answer to %s", step);
 		break;
 	case CAUSE_NO_BATCH:
-		snprintf(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
-			 config->batch_wait_ms);
+		show_into(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
+			  config->batch_wait_ms);
 		break;
 	default:
-		snprintf(out, TASK_SUMMARY_MAX, "cancelled before %s was answered", step);
+		show_into(out, TASK_SUMMARY_MAX, "cancelled before %s was answered", step);
 		break;
 	}
 }

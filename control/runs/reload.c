@@ -28,11 +28,11 @@ reload_check(const char *file, struct text *text, json_t **result)
 	diag_text_put(&diags, text);
 	good = generation && diags.errors == 0;
 	if (good) {
-		text_printf(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
+		text_show(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
 			    generation->policy->n_groups, generation->policy->n_tasks,
 			    generation->policy->n_servers);
 	} else {
-		text_printf(text, "%s: %zu error%s\n", file, diags.errors,
+		text_show(text, "%s: %zu error%s\n", file, diags.errors,
 			    diags.errors == 1 ? "" : "s");
 	}
 	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors,
@@ -140,11 +140,11 @@ put_names(struct text *text, const char *what, const json_t *names)
 {
 	if (!json_array_size(names))
 		return;
-	text_printf(text, "tasks %s: %zu", what, json_array_size(names));
+	text_show(text, "tasks %s: %zu", what, json_array_size(names));
 	for (size_t i = 0; i < json_array_size(names); i++)
-		text_printf(text, "%s%s", i ? ", " : " (",
+		text_show(text, "%s%s", i ? ", " : " (",
 			    json_string_value(json_array_get(names, i)));
-	text_printf(text, ")\n");
+	text_show(text, ")\n");
 }
 
 static void
@@ -173,7 +173,7 @@ put_settings(const struct config_changes *changes, bool live, struct text *text,
 
 		if (change->live != live)
 			continue;
-		text_printf(text, "%s %s: %s -> %s\n",
+		text_show(text, "%s %s: %s -> %s\n",
 			    live ? "setting applied:" : "needs a restart:", change->name,
 			    change->before, change->after);
 		json_array_append_new(list,
@@ -249,7 +249,7 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 
 	diag_text_put(&t->diags, text);
 	policy_health_fail_diags(&t->service->policy_health, clock_now_ms(), &t->diags);
-	text_printf(text, "still running generation %u\n", number);
+	text_show(text, "still running generation %u\n", number);
 	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
 			    "diagnostics", diag_text_json(&t->diags));
 	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors,
@@ -269,7 +269,7 @@ put_devices(const struct transaction *t, uint32_t failed, struct text *text, jso
 	const struct inventory *inventory = &t->service->inventory;
 
 	if (failed)
-		text_printf(text,
+		text_show(text,
 			    "warning: %u devices keep what they had: out of memory; reload again "
 			    "when there is more\n",
 			    failed);
@@ -289,8 +289,8 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	*result = json_object();
 	diag_text_put(&t->diags, text);
 	if (apply_settings(service, t->config) < 0)
-		text_printf(text, "warning: some settings were not applied: out of memory\n");
-	text_printf(text, "generation %u -> %u\n", old->number, new->number);
+		text_show(text, "warning: some settings were not applied: out of memory\n");
+	text_show(text, "generation %u -> %u\n", old->number, new->number);
 	put_tasks(old, new, text, *result);
 	json_object_set_new(*result, "reloaded", json_true());
 	json_object_set_new(*result, "old_generation", json_integer(old->number));
@@ -304,7 +304,7 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	put_settings(&t->changes, false, text, *result);
 	seconds = (double)(clock_now_us() - t->begun_us) / 1e6;
 	cpu_s = cpu_seconds() - t->begun_cpu_s;
-	text_printf(text,
+	text_show(text,
 		    "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
 		    "nothing to send\n",
 		    seconds, cpu_s, service->inventory.count, service->inventory.refused);

@@ -8,6 +8,7 @@
 #include "control/log.h"
 #include "control/runs/failure.h"
 #include "control/runs/service.h"
+#include "tasks/show.h"
 
 static uint64_t
 wall_ms(uint64_t then_us)
@@ -125,8 +126,8 @@ put_compiled(const struct reported_run *reported)
 		report_no_task(reported, "no active task applies to its groups");
 		return;
 	}
-	snprintf(summary, sizeof summary, "no task is to run now: %.100s: %.150s",
-		 plan->tasks[left_out].task->name, plan->tasks[left_out].summary);
+	show_into(summary, sizeof summary, "no task is to run now: %.100s: %.150s",
+		  plan->tasks[left_out].task->name, plan->tasks[left_out].summary);
 	report_no_task(reported, summary);
 }
 
@@ -172,10 +173,10 @@ refused_text(const struct reported_run *reported, char out[TASK_SUMMARY_MAX])
 	if (more)
 		snprintf(rest, sizeof rest, ", and %u more %s refused", more,
 			 more == 1 ? "was" : "were");
-	snprintf(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
-		 plan_step_name(reported->plan, event->refused_step, step),
-		 event->refused_code >> 5, event->refused_code & 31,
-		 failure_code_name(event->refused_code), rest);
+	show_into(out, TASK_SUMMARY_MAX, "%s answered %u.%02u %s%s; ",
+		  plan_step_name(reported->plan, event->refused_step, step),
+		  event->refused_code >> 5, event->refused_code & 31,
+		  failure_code_name(event->refused_code), rest);
 }
 
 /* Of a task without a word of its own that went well. Nearly all end so, and printing each was a
@@ -197,7 +198,7 @@ accepted_text(unsigned n_steps, char out[TASK_SUMMARY_MAX])
 
 	if (n_steps < sizeof few / sizeof few[0] && few[n_steps])
 		return few[n_steps];
-	snprintf(out, TASK_SUMMARY_MAX, "%u operations accepted", n_steps);
+	show_into(out, TASK_SUMMARY_MAX, "%u operations accepted", n_steps);
 	return out;
 }
 
@@ -218,10 +219,10 @@ put_finished(const struct reported_run *reported)
 			set_report(reported, i, task->final, accepted_text(task->n_steps, summary));
 			continue;
 		}
-		snprintf(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
-			 warn ? refused : "", task->summary ? task->summary : "",
-			 task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
-			 warn ? "sent" : "accepted");
+		show_into(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
+			  warn ? refused : "", task->summary ? task->summary : "",
+			  task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
+			  warn ? "sent" : "accepted");
 		set_report(reported, i,
 			   warn && task->final == TASK_SUCCESS ? TASK_WARNING : task->final,
 			   summary);
@@ -251,11 +252,11 @@ put_failed(const struct reported_run *reported)
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		if (plan->tasks[i].state != PLAN_SENT)
 			continue;
-		snprintf(summary, sizeof summary, "%s%.250s",
-			 i < failing   ? "sent, but never finished: "
-			 : i > failing ? "not run: "
-				       : "",
-			 why);
+		show_into(summary, sizeof summary, "%s%.250s",
+			  i < failing   ? "sent, but never finished: "
+			  : i > failing ? "not run: "
+					: "",
+			  why);
 		set_report(reported, i, i > failing ? TASK_NOT_STARTED : TASK_ERROR, summary);
 	}
 }

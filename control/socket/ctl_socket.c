@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/socket/ctl_listen.h"
+#include "tasks/show.h"
 
 enum {
 	CTL_EVENTS = 16,
@@ -254,13 +255,16 @@ flush(struct ctl_client *client)
 	return watch(client->server, EPOLL_CTL_MOD, client->fd, events, about(client));
 }
 
-/* Takes the frame. 0; -1 when the client is too far behind; -EMSGSIZE when it is no frame: too large, or no memory. */
+/*
+ * Takes the frame. 0; -1 when the client is too far behind; -EMSGSIZE when it is too large for one; -EILSEQ when it could
+ * not be made, because a text in it is no UTF-8 or there is no memory.
+ */
 static int
 send_frame(struct ctl_client *client, json_t *frame)
 {
 	size_t len;
 	uint8_t *bytes = frame ? ctl_frame_encode(frame, &len) : NULL;
-	int result = bytes ? queue(client, bytes, len) : -EMSGSIZE;
+	int result = bytes ? queue(client, bytes, len) : frame ? -EMSGSIZE : -EILSEQ;
 
 	if (bytes)
 		explicit_bzero(bytes, len);
@@ -274,6 +278,7 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 {
 	static const char too_large[] =
 		"the answer does not fit in a frame of 16 MiB: ask for less";
+	static const char no_text[] = "the answer cannot be encoded: a text in it is no UTF-8";
 	int result;
 
 	if (answer->want != CTL_WANT_NOTHING)
@@ -284,9 +289,10 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION,
 					      "exit", answer->exit, "text", answer->text, "error",
 					      answer->error, "result", answer->result));
-	if (result == -EMSGSIZE)
+	if (result == -EMSGSIZE || result == -EILSEQ)
 		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
-						      CTL_REFUSED, "error", too_large));
+						      CTL_REFUSED, "error",
+						      result == -EMSGSIZE ? too_large : no_text));
 	return result;
 }
 
@@ -300,7 +306,7 @@ ctl_progress(const struct ctl_request *request, const char *format, ...)
 	if (!client)
 		return true;
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	show_into_v(text, sizeof text, format, args);
 	va_end(args);
 	memcpy(client->server->progress, text, sizeof text);
 	if (!client->gone && flush(client) < 0)

@@ -5,6 +5,7 @@
 
 #include "tasks/compile/compile_internal.h"
 #include "tasks/model/write.h"
+#include "tasks/show.h"
 
 /* <store> of a variable, <defaults>: both have target and value in front. */
 static enum flow
@@ -291,9 +292,8 @@ run_finish(struct run *run, const struct task_node *node)
 	    value_text(&message, &run->compiler->arena, &text, &error))
 		return run_fail(run, node, FINISH_MESSAGE, "%s", error);
 	run->final = (enum task_status)status;
-	snprintf(run->result->summary, sizeof run->result->summary, "%.*s",
-		 (int)(text.text.len < TASK_SUMMARY_MAX ? text.text.len : TASK_SUMMARY_MAX - 1),
-		 text.text.at);
+	show_into(run->result->summary, sizeof run->result->summary, "%.*s", (int)text.text.len,
+		  text.text.at);
 	return FLOW_END;
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "tasks/compile/compile_internal.h"
+#include "tasks/show.h"
 
 /* <config format>: the default of every block. */
 static enum flow
@@ -63,8 +64,8 @@ run_conclude(struct run *run, unsigned steps)
 	result->final = run->final;
 	result->status = steps ? TASK_NOT_STARTED : run->final;
 	if (!steps && !*result->summary && !run->finish)
-		snprintf(result->summary, sizeof result->summary,
-			 "nothing is to be sent to this device");
+		show_into(result->summary, sizeof result->summary,
+			  "nothing is to be sent to this device");
 }
 
 /* Compiles one task. True when it asks for Finish. */
@@ -99,7 +100,7 @@ compile_fail_all(struct task_result *results, unsigned n_tasks, const char *reas
 		if (results[i].status != TASK_NOT_STARTED)
 			continue;
 		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
-		snprintf(results[i].summary, sizeof results[i].summary, "%s", reason);
+		show_into(results[i].summary, sizeof results[i].summary, "%s", reason);
 	}
 }
 
@@ -109,8 +110,8 @@ compile_refuse_surplus(struct task_result *results, unsigned n_tasks)
 {
 	for (unsigned i = UINT8_MAX + 1; i < n_tasks; i++) {
 		results[i] = (struct task_result){ .status = TASK_ERROR, .final = TASK_ERROR };
-		snprintf(results[i].summary, sizeof results[i].summary,
-			 "a run has at most %d tasks", UINT8_MAX + 1);
+		show_into(results[i].summary, sizeof results[i].summary,
+			  "a run has at most %d tasks", UINT8_MAX + 1);
 	}
 	return n_tasks > UINT8_MAX + 1 ? UINT8_MAX + 1 : n_tasks;
 }
@@ -121,8 +122,8 @@ set_aside(const struct run_shared *shared, struct task_result *result)
 {
 	result->status = result->final = shared->halted ? TASK_ERROR : TASK_NOT_STARTED;
 	if (shared->halted)
-		snprintf(result->summary, sizeof result->summary,
-			 "not run: the task before it failed when a part of it had been sent");
+		show_into(result->summary, sizeof result->summary,
+			  "not run: the task before it failed when a part of it had been sent");
 }
 
 /* Not all of it: the summary is long, and most have none. */

@@ -4,6 +4,7 @@
 
 #include "tasks/compile/compile_internal.h"
 #include "tasks/model/write.h"
+#include "tasks/show.h"
 
 enum flow
 run_fail(struct run *run, const struct task_node *node, int index, const char *format, ...)
@@ -13,19 +14,19 @@ run_fail(struct run *run, const struct task_node *node, int index, const char *f
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
+	show_into_v(reason, sizeof reason, format, args);
 	va_end(args);
 	/* A server's task stands in no file: what an operator knows of it is the names of its settings. */
 	if (run->task != run->root && node->tag == TAG_STORE) {
-		snprintf(result->summary, sizeof result->summary, "%s: %s: %s", run->task->name,
-			 node->attributes[STORE_TARGET].text, reason);
+		show_into(result->summary, sizeof result->summary, "%s: %s: %s", run->task->name,
+			  node->attributes[STORE_TARGET].text, reason);
 		return FLOW_FAILED;
 	}
-	snprintf(result->summary, sizeof result->summary, "%s%s%s%s%s%s #%u (line %u): %s",
-		 run->task != run->root ? run->task->name : "", run->task != run->root ? ": " : "",
-		 index >= 0 ? "attribute " : "",
-		 index >= 0 ? tag_rules[node->tag].attributes[index].name : "",
-		 index >= 0 ? " of " : "", tag_name(node), node->number, node->line, reason);
+	show_into(result->summary, sizeof result->summary, "%s%s%s%s%s%s #%u (line %u): %s",
+		  run->task != run->root ? run->task->name : "", run->task != run->root ? ": " : "",
+		  index >= 0 ? "attribute " : "",
+		  index >= 0 ? tag_rules[node->tag].attributes[index].name : "",
+		  index >= 0 ? " of " : "", tag_name(node), node->number, node->line, reason);
 	return FLOW_FAILED;
 }
 

@@ -7,6 +7,8 @@
 
 #include "tasks/compile/pack_group.h"
 
+#include "tasks/show.h"
+
 /* Objects that hold a device's bootstrap account, which alone outlives a pack: Security, OSCORE, COSE, MQTT. */
 static const int32_t account_objects[] = { 0, 21, 23, 24 };
 
@@ -18,7 +20,7 @@ refuse(struct run *run, const struct task_node *node, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(pack->refusal, sizeof pack->refusal, format, args);
+	show_into_v(pack->refusal, sizeof pack->refusal, format, args);
 	va_end(args);
 	return run_fail(run, node, -1, "%s", pack->refusal);
 }
@@ -35,7 +37,7 @@ pack_begin_task(struct run *run)
 	pack->mark.records =
 		arena_alloc(&run->compiler->arena, group->n_records * sizeof *group->records);
 	if (!pack->mark.records) {
-		snprintf(run->result->summary, sizeof run->result->summary, "out of memory");
+		show_into(run->result->summary, sizeof run->result->summary, "out of memory");
 		return false;
 	}
 	memcpy(pack->mark.records, group->records, group->n_records * sizeof *group->records);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tasks/show.h"
+
 enum {
 	NUMBER_TEXT_MAX = 64, /* characters of a number; longer text is none */
 	SHOWN_MAX = 40,       /* characters of a literal shown in an error */
@@ -20,7 +22,7 @@ fail(struct convert *convert, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(convert->error, sizeof convert->error, format, args);
+	show_into_v(convert->error, sizeof convert->error, format, args);
 	va_end(args);
 	return -1;
 }

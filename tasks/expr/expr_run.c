@@ -2,11 +2,11 @@
  * expr_run.c - one evaluation: how it fails, what it may spend, the text of values.
  */
 #include "tasks/expr/expr_internal.h"
+#include "tasks/number.h"
+#include "tasks/show.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "tasks/number.h"
 
 /* ---- failures ---- */
 
@@ -40,7 +40,7 @@ expr_fail(struct run *run, enum expr_failure failure, const struct node *node, c
 		return false;
 	used = (size_t)snprintf(error, size, "%s ", node_source(run, node, source));
 	va_start(args, format);
-	vsnprintf(error + used, size - used, format, args);
+	show_into_v(error + used, size - used, format, args);
 	va_end(args);
 	return false;
 }

@@ -3,6 +3,7 @@
  * masked.
  */
 #include "control/commands/commands.h"
+#include "tasks/utf8.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;
@@ -259,4 +260,64 @@ Test(commands, drain_reaches_every_worker)
 	cr_expect(world.dp.commands[1].on);
 	cr_expect_eq(ask("undrain"), CTL_DONE);
 	cr_expect_not(world.dp.commands[3].on);
+}
+
+/* What a device or a task says of itself: escape sequences, line breaks, half a character, no text. */
+static const char odd[] = "\033[2J\nforged row \xc3";
+
+static void
+tell_oddly(void)
+{
+	struct report_change change = { .device = device_id(world_device(&world, "dev-1")),
+					.task = 1,
+					.status = TASK_ERROR,
+					.started_ms = 1000,
+					.finished_ms = 2000,
+					.summary = odd };
+
+	reports_set(&world.service->reports, &change);
+}
+
+Test(commands, nothing_that_a_task_says_breaks_a_list_or_steers_a_terminal)
+{
+	const char *summary;
+
+	tell_oddly();
+	cr_expect_eq(ask("report list"), CTL_DONE);
+	cr_expect(says("\\x1b[2J\\x0aforged row \\xc3"), "%s", answer.text);
+	cr_expect_null(strchr(answer.text, '\033'));
+	cr_expect_null(strstr(answer.text, "\nforged"));
+	cr_assert_eq(json_array_size(json_object_get(answer.result, "reports")), 1);
+	summary = json_string_value(json_object_get(
+		json_array_get(json_object_get(answer.result, "reports"), 0), "summary"));
+	cr_assert_not_null(summary);
+	cr_expect(strstr(summary, "forged row \\xc3"), "%s", summary);
+	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
+	cr_expect(says("\\x0aforged row \\xc3"), "%s", answer.text);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "tasks")), 1);
+}
+
+Test(commands, names_and_values_with_control_characters_make_no_rows)
+{
+	cr_assert_eq(ask("device add two\nrows\033[31m --domain a\nb"), CTL_DONE);
+	cr_assert_eq(ask("device value set dev-1 na\nme te\033xt"), CTL_DONE);
+	cr_expect_eq(ask("device list"), CTL_DONE);
+	cr_expect(says("two\\x0arows\\x1b[31m  "), "%s", answer.text);
+	cr_expect_eq(ask("device show two\nrows\033[31m"), CTL_DONE);
+	cr_expect(says("two\\x0arows\\x1b[31m\n"), "%s", answer.text);
+	cr_expect(says("a\\x0ab\n"), "%s", answer.text);
+	cr_expect_eq(ask("device profile dev-1"), CTL_DONE);
+	cr_expect(says("na\\x0ame") && says("te\\x1bxt"), "%s", answer.text);
+}
+
+Test(commands, a_complaint_is_cut_at_a_character)
+{
+	char line[200] = "status x";
+
+	for (unsigned i = 0; i < 40; i++)
+		strcat(line, "\u00e9");
+	cr_expect_eq(ask(line), CTL_USAGE);
+	cr_assert_not_null(answer.error);
+	cr_expect(utf8_valid(answer.error, strlen(answer.error)), "%s", answer.error);
+	cr_expect(complains("\u00e9\u00e9\""), "%s", answer.error);
 }

@@ -66,6 +66,8 @@ handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 	answer->text = malloc(answer_size + 1);
 	memset(answer->text, 'x', answer_size);
 	answer->text[answer_size] = '\0';
+	if (strcmp(request->argv[0], "no-text") == 0)
+		answer->text[0] = '\xff';
 	answer->result = json_pack("{s:s, s:i}", "first", request->argv[0], "argc", request->argc);
 }
 
@@ -657,4 +659,29 @@ Test(ctl_socket, bad_descriptors_are_refused_and_closed)
 	close(file);
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+/* What a client is told of an answer that could not be sent as it is. */
+static void
+refused_with(const char *request, const char *words)
+{
+	int fd = client();
+	json_t *json;
+
+	send_json(fd, request);
+	json = answer_on(fd);
+	cr_assert_not_null(json);
+	cr_expect_eq(json_integer_value(json_object_get(json, "exit")), CTL_REFUSED);
+	cr_expect(strstr(json_string_value(json_object_get(json, "error")), words), "%s",
+		  json_string_value(json_object_get(json, "error")));
+	json_decref(json);
+	close(fd);
+}
+
+Test(ctl_socket, an_answer_that_is_no_text_and_one_that_is_too_long_are_told_apart)
+{
+	refused_with("{\"v\":1,\"argv\":[\"no-text\"]}", "no UTF-8");
+	answer_size = CTL_FRAME_MAX;
+	refused_with("{\"v\":1,\"argv\":[\"huge\"]}", "does not fit");
+	answer_size = 2;
 }
