@@ -363,10 +363,10 @@ device_run_make(struct service *service, const struct run_request *request, stru
 	maker->n = maker->n_run = 0;
 	maker->logs = false;
 	maker->scratch = &generation->scratch;
-	maker->now_ms = request->session ? clock_now_ms() : 0; /* else no task asks */
 	maker->set = generation_task_set(generation, &service->inventory, request->device->groups);
 	if (!maker->set || (request->memory && run_memory_begin(request->memory) < 0))
 		return -ENOMEM;
+	maker->now_ms = request->memory ? request->memory->now_ms : clock_now_ms();
 	view_device(maker);
 	choose_tasks(maker);
 	run->batch = compile(maker);

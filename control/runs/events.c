@@ -30,6 +30,56 @@ find_live(const struct device *device, const struct session_event *event, unsign
 		       : NULL;
 }
 
+static struct reported_run
+reported_run_of(struct service *service, struct device *device, const struct session_event *event,
+		struct live_session *live)
+{
+	return (struct reported_run){
+		.service = service,
+		.device = device,
+		.event = event,
+		.plan = live->plan,
+		.memory = live->memory.seeded ? &live->memory : NULL,
+	};
+}
+
+/*
+ * However a session ends, nothing of it stays in progress: a task may have become another in the
+ * compilation that an answer led to, or be in none any more after a reload.
+ */
+static void
+report_end(struct service *service, struct device *device, const struct session_event *event)
+{
+	static const char why[] = "the run ended before this task was over";
+	struct live_session *live = device->live;
+	struct reported_run reported = reported_run_of(service, device, event, live);
+
+	if (!live->began)
+		return;
+	if (live->plan)
+		report_unfinished(&reported, why);
+	reported.plan = live->began;
+	report_unfinished(&reported, why);
+}
+
+static void
+end_run(struct service *service, struct device *device, const struct session_event *event)
+{
+	report_end(service, device, event);
+	live_end(service, device);
+}
+
+/* A newer request of the device won. */
+static void
+cancel_run(struct service *service, struct device *device, const struct session_event *newer)
+{
+	const struct session_event end = { .started_us = device->live->started_us,
+					   .time_us = newer->time_us };
+
+	report_end(service, device, &end);
+	live_cancel(service, device);
+}
+
 /*
  * The last request of an endpoint wins, whatever worker it came to. Each worker's events arrive
  * in order, but a slower worker's arrive behind a faster one's: the time of the request decides
@@ -49,7 +99,7 @@ begin_live(struct service *service, struct device *device, const struct session_
 		return NULL;
 	}
 	if (device->live)
-		live_cancel(service, device);
+		cancel_run(service, device, event);
 	live = live_add(&service->live);
 	if (!live) {
 		log_error("a session cannot be followed: out of memory");
@@ -84,19 +134,6 @@ live_of_ask(struct service *service, struct device *device, const struct session
 
 /* ---- what each event leads to ---- */
 
-static struct reported_run
-reported_run_of(struct service *service, struct device *device, const struct session_event *event,
-		struct live_session *live)
-{
-	return (struct reported_run){
-		.service = service,
-		.device = device,
-		.event = event,
-		.plan = live->plan,
-		.memory = live->memory.seeded ? &live->memory : NULL,
-	};
-}
-
 static void
 on_started(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
@@ -114,6 +151,7 @@ on_started(struct service *service, struct device *device, const struct session_
 		store_put_visit(service->store, device_id(device), live->started_ms, event->format);
 	if (!live->plan)
 		return;
+	live_set_began(&service->plans, live);
 	reported = reported_run_of(service, device, event, live);
 	report_started(&reported);
 }
@@ -148,13 +186,16 @@ on_finished(struct service *service, struct device *device, const struct session
 	struct live_session *live = find_live(device, event, worker);
 	struct reported_run reported;
 
-	if (!live || !live->plan)
+	if (!live)
 		return;
-	reported = reported_run_of(service, device, event, live);
-	report_finished(&reported);
-	inventory_effects_apply(service, device, &live->memory);
-	renew_after_run(service, device, live->plan);
-	live_end(service, device);
+	if (live->plan) {
+		reported = reported_run_of(service, device, event, live);
+		report_finished(&reported);
+		report_end(service, device, event);
+		inventory_effects_apply(service, device, &live->memory);
+		renew_after_run(service, device, live->plan);
+	}
+	end_run(service, device, event);
 }
 
 static void
@@ -172,7 +213,7 @@ on_failed(struct service *service, struct device *device, const struct session_e
 		reported = reported_run_of(service, device, event, live);
 		report_failed(&reported);
 	}
-	live_end(service, device);
+	end_run(service, device, event);
 }
 
 /* Nothing was to be sent: the plan says why. */
@@ -192,7 +233,7 @@ on_refused(struct service *service, struct device *device, const struct session_
 		return;
 	/* Tasks that need no operation are over well: what they ask of the inventory is due. */
 	inventory_effects_apply(service, device, &live->memory);
-	live_end(service, device);
+	end_run(service, device, event);
 }
 
 static void

@@ -31,7 +31,15 @@ live_set_plan(struct plans *plans, struct live_session *session, struct plan *pl
 }
 
 void
-live_remove(struct live_sessions *sessions, struct live_session *session)
+live_set_began(struct plans *plans, struct live_session *session)
+{
+	plan_hold(session->plan);
+	plan_release(plans, session->began);
+	session->began = session->plan;
+}
+
+static void
+remove_session(struct live_sessions *sessions, struct live_session *session)
 {
 	if (session->previous)
 		session->previous->next = session->next;
@@ -57,7 +65,8 @@ void
 live_end(struct service *service, struct device *device)
 {
 	plan_release(&service->plans, device->live->plan);
-	live_remove(&service->live, device->live);
+	plan_release(&service->plans, device->live->began);
+	remove_session(&service->live, device->live);
 	device->live = NULL;
 }
 

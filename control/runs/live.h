@@ -20,7 +20,8 @@ struct live_session {
 	uint16_t worker;
 	uint16_t format;
 	struct session_ref session;
-	struct plan *plan; /* held; NULL: its batch is being made, or none came */
+	struct plan *plan;  /* held; NULL: its batch is being made, or none came */
+	struct plan *began; /* held; whose tasks were reported in progress; NULL: none */
 	struct peer peer;
 	uint64_t started_us; /* the workers' clock */
 	uint64_t started_ms; /* wall clock */
@@ -34,10 +35,10 @@ struct live_sessions {
 
 /* NULL: out of memory. */
 struct live_session *live_add(struct live_sessions *sessions);
+/* Its run began on the plan it has. */
+void live_set_began(struct plans *plans, struct live_session *session);
 /* Holds this plan, NULL: none, and lets go of the one before. */
 void live_set_plan(struct plans *plans, struct live_session *session, struct plan *plan);
-/* Wipes it. Its plan must be let go of before. */
-void live_remove(struct live_sessions *sessions, struct live_session *session);
 
 /* The session is over: lets go of its plan and forgets it. The device has one. */
 void live_end(struct service *service, struct device *device);

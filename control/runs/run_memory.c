@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "control/clock.h"
+
 enum { RANDOM_BLOCK = 32 };
 
 void
@@ -99,6 +101,7 @@ run_memory_begin(struct run_memory *memory)
 		if (getrandom(memory->seed, sizeof memory->seed, 0) != sizeof memory->seed)
 			return -EIO;
 		memory->seeded = true;
+		memory->now_ms = clock_now_ms();
 	}
 	memory->drawn = 0;
 	free_effects(memory);

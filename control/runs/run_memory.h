@@ -34,6 +34,7 @@ struct run_effect {
 struct run_memory {
 	uint8_t seed[32];
 	bool seeded;
+	uint64_t now_ms; /* wall clock when the run began: schedules are judged once */
 	uint64_t drawn; /* blocks of random bytes since the run's start */
 	unsigned n_answers;
 	struct run_answer *answers;

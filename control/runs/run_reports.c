@@ -269,3 +269,27 @@ report_failed(const struct reported_run *reported)
 	else /* compilation has said all there is to say */
 		report_compiled(reported);
 }
+
+static bool
+is_in_progress(const struct reported_run *reported, const struct policy_task *task)
+{
+	const struct report *last = reports_find(&reported->service->reports, task->report,
+						 device_id(reported->device));
+
+	return last && last->status == TASK_IN_PROGRESS;
+}
+
+void
+report_unfinished(const struct reported_run *reported, const char *why)
+{
+	for (unsigned i = 0; i < reported->plan->n_tasks; i++) {
+		const struct plan_task *task = &reported->plan->tasks[i];
+
+		if (!is_in_progress(reported, task->task))
+			continue;
+		if (task->state == PLAN_OVER)
+			set_report(reported, i, task->status, task->summary ? task->summary : "");
+		else
+			set_report(reported, i, TASK_ERROR, task->summary ? task->summary : why);
+	}
+}

@@ -31,3 +31,8 @@ void report_started(const struct reported_run *reported);
 void report_finished(const struct reported_run *reported);
 /* Of a SESSION_FAILED. */
 void report_failed(const struct reported_run *reported);
+/*
+ * The session is over, and all that is known of it was reported: what is still in progress of the
+ * plan's tasks ends as its compilation says, or as an error that says why.
+ */
+void report_unfinished(const struct reported_run *reported, const char *why);

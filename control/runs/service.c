@@ -26,16 +26,13 @@ forget_devices(struct service *service)
 	struct device *device;
 
 	for (uint32_t id = 0; (device = inventory_next(&service->inventory, &id)); id++) {
-		if (device->live) {
-			plan_release(&service->plans, device->live->plan);
-			live_remove(&service->live, device->live);
-		}
+		if (device->live)
+			live_end(service, device);
 		/* Relaxed: no worker is left. */
 		plan_free_batch(&service->plans,
 				(struct batch *)(uintptr_t)atomic_load_explicit(
 					&device->entry->batch, memory_order_relaxed));
 		plan_release(&service->plans, device->plan);
-		device->live = NULL;
 	}
 }
 

@@ -485,3 +485,127 @@ Test(events, a_task_that_fails_has_none)
 	cr_expect_str_eq(device_groups(&world.service->inventory, world_device(&world, "dev-1")),
 			 "root.a");
 }
+
+/* ---- every session has an end ---- */
+
+#define READING "<lwm2mBootstrap><read key=\"/1/0\" output=\"v\" /></lwm2mBootstrap>"
+#define QUESTION READING "<log message=\"${#v.value('/1/0/0')}\" />"
+
+/* What can become of a task once its device has answered, and how its session ends then. */
+struct ending {
+	const char *name, *task;
+	uint8_t code;
+	uint16_t format;
+	const char *answer;
+	uint8_t kind, cause; /* of the event that ends it */
+	enum task_status status;
+	const char *words;
+};
+
+#define ANSWER_TEXT       "[{\"bn\":\"/1/0/\",\"n\":\"0\",\"v\":2}]"
+#define FINISH_WITH_ERROR QUESTION "<finish status=\"ERROR\" message=\"not this one\" />"
+#define MISSING_VALUE     QUESTION "<log message=\"${#v.value('/1/0/1')}\" />"
+
+static const struct ending endings[] = {
+	{ "a value that is missing, nothing more to send", MISSING_VALUE, 0x45, 110, ANSWER_TEXT,
+	  SESSION_REFUSED, 0, TASK_ERROR, "/1/0/1" },
+	{ "the same, with a Finish", MISSING_VALUE, 0x45, 110, ANSWER_TEXT, SESSION_FINISHED, 0,
+	  TASK_ERROR, "/1/0/1" },
+	{ "the same, and it fails", MISSING_VALUE, 0x45, 110, ANSWER_TEXT, SESSION_FAILED,
+	  CAUSE_TIMEOUT, TASK_ERROR, "/1/0/1" },
+	{ "an answer in no format that is known", MISSING_VALUE, 0x45, 0, "x", SESSION_FINISHED, 0,
+	  TASK_ERROR, "" },
+	{ "an error of its own after the answer", FINISH_WITH_ERROR, 0x45, 110, ANSWER_TEXT,
+	  SESSION_FINISHED, 0, TASK_ERROR, "not this one" },
+	{ "all is well", QUESTION, 0x45, 110, ANSWER_TEXT, SESSION_FINISHED, 0, TASK_SUCCESS, "" },
+	{ "cancelled", QUESTION, 0x45, 110, ANSWER_TEXT, SESSION_FAILED, CAUSE_CANCELLED,
+	  TASK_ERROR, "cancelled" },
+	{ "no batch", QUESTION, 0x45, 110, ANSWER_TEXT, SESSION_FAILED, CAUSE_NO_BATCH, TASK_ERROR,
+	  "" },
+};
+
+static struct session_event
+begin_with_a_question(uint32_t serial)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", serial);
+	const struct batch *batch;
+
+	event.format = FORMAT_SENML_JSON;
+	event.started_us += serial;
+	batch = ask(&event);
+	cr_assert(batch && batch->continues);
+	event.kind = SESSION_STARTED;
+	event.plan = batch->plan;
+	tell(&event, 0);
+	cr_assert_eq(world_report(&world, "dev-1")->status, TASK_IN_PROGRESS);
+	batch_release(batch);
+	return event;
+}
+
+static void
+answer(struct session_event *event, const struct ending *ending)
+{
+	const struct batch *rest;
+
+	event->kind = SESSION_NEEDS_BATCH;
+	event->ask = ASK_REST;
+	event->code = ending->code;
+	event->format = ending->format;
+	event->answer = (const uint8_t *)ending->answer;
+	event->answer_len = (uint32_t)strlen(ending->answer);
+	rest = ask(event);
+	if (rest)
+		batch_release(rest);
+}
+
+Test(events, no_report_stays_in_progress_once_its_session_is_over)
+{
+	for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+		const struct ending *ending = &endings[i];
+		struct session_event event;
+
+		use_task(ending->task);
+		event = begin_with_a_question(100 + (uint32_t)i);
+		answer(&event, ending);
+		event.kind = ending->kind;
+		event.cause = ending->cause;
+		tell(&event, 0);
+		cr_expect_null(world_device(&world, "dev-1")->live, "%s", ending->name);
+		cr_expect_eq(world_report(&world, "dev-1")->status, ending->status, "%s: %s",
+			     ending->name, world_summary(&world, "dev-1"));
+		cr_expect_not_null(strstr(world_summary(&world, "dev-1"), ending->words), "%s: %s",
+				   ending->name, world_summary(&world, "dev-1"));
+	}
+}
+
+Test(events, a_task_that_a_reload_took_away_does_not_stay_in_progress)
+{
+	struct session_event event;
+
+	use_task(QUESTION);
+	event = begin_with_a_question(7);
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; }, { name = \"root.a\"; } );\n");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	answer(&event, &endings[0]);
+	event.kind = SESSION_REFUSED;
+	tell(&event, 0);
+	expect_report("dev-1", TASK_ERROR, "the run ended before");
+}
+
+Test(events, a_run_that_a_newer_request_replaced_does_not_stay_in_progress)
+{
+	struct session_event event;
+
+	use_task(QUESTION);
+	begin_with_a_question(7);
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; }, { name = \"root.a\"; } );\n");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	event = event_of(SESSION_REFUSED, "dev-1", 8);
+	tell(&event, 1);
+	event.kind = SESSION_NEEDS_BATCH;
+	event.started_us += 1000;
+	tell(&event, 1);
+	expect_report("dev-1", TASK_ERROR, "the run ended before");
+}
