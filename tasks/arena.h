@@ -22,7 +22,8 @@ void arena_init(struct arena *arena, size_t limit);
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, warn_unused_result));
 
 /* A NUL-terminated copy of `len` bytes, or NULL. */
-char *arena_copy(struct arena *arena, const void *bytes, size_t len) __attribute__((warn_unused_result));
+char *arena_copy(struct arena *arena, const void *bytes, size_t len)
+	__attribute__((warn_unused_result));
 
 /* Forgets everything allocated, wipes it (values may be keys) and keeps the first block for reuse. */
 void arena_reset(struct arena *arena);

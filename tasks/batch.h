@@ -46,33 +46,33 @@ enum batch_on_error {
 /* Limits that both sides rely on. */
 enum {
 	BATCH_STEPS_MAX = 1024,
-	BATCH_OPTIONS_MAX = 64,    /* a step's encoded options: path, format, Block1 fit with room */
+	BATCH_OPTIONS_MAX = 64, /* a step's encoded options: path, format, Block1 fit with room */
 	BATCH_PAYLOAD_MAX = 65535, /* above the block size a step goes out block-wise (RFC 7959) */
 };
 
 struct batch_step {
-	uint8_t code;         /* request code, RFC 7252 12.1.1: 1 GET, 2 POST, 3 PUT, 4 DELETE */
-	uint8_t expect;       /* enum batch_expect */
-	uint8_t task;         /* which task of the run this step belongs to, from 0 */
-	uint8_t last_option;  /* number of the last option in bytes[], 0 if none: later options chain on */
-	uint16_t number;      /* step number within its task, from 1: "write #5" in reports */
-	uint8_t options_len;  /* bytes of encoded options */
-	uint8_t on_error : 2; /* enum batch_on_error */
+	uint8_t code;   /* request code, RFC 7252 12.1.1: 1 GET, 2 POST, 3 PUT, 4 DELETE */
+	uint8_t expect; /* enum batch_expect */
+	uint8_t task;   /* which task of the run this step belongs to, from 0 */
+	uint8_t last_option; /* number of the last option in bytes[], 0 if none: later options chain on */
+	uint16_t number;        /* step number within its task, from 1: "write #5" in reports */
+	uint8_t options_len;    /* bytes of encoded options */
+	uint8_t on_error : 2;   /* enum batch_on_error */
 	uint8_t correction : 1; /* sent only when the Finish before it was answered 4.06 */
-	uint32_t payload_len; /* bytes of payload behind them; no payload marker is stored */
+	uint32_t payload_len;   /* bytes of payload behind them; no payload marker is stored */
 	uint8_t bytes[];
 };
 
 struct batch {
 	_Atomic uint32_t holders; /* runs in progress on this batch, all workers together */
 	uint32_t generation;      /* policy generation it was compiled from */
-	uint32_t plan;            /* the control side's number of what it is: events bring it back */
-	uint16_t format;          /* Content-Format its writes are encoded in */
+	uint32_t plan;   /* the control side's number of what it is: events bring it back */
+	uint16_t format; /* Content-Format its writes are encoded in */
 	uint16_t n_steps;
 	bool continues; /* the answer to the last step (Discover, Read) decides what follows: the
 			 * control side makes the rest when it is there */
-	bool pack;      /* steps[0].payload is a Bootstrap-Pack (OMA Core TS 6.1.7.2), nothing is sent */
-	uint32_t size;            /* bytes of this allocation, shared steps not counted */
+	bool pack; /* steps[0].payload is a Bootstrap-Pack (OMA Core TS 6.1.7.2), nothing is sent */
+	uint32_t size; /* bytes of this allocation, shared steps not counted */
 	const struct batch_step *steps[];
 };
 

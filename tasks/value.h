@@ -55,8 +55,8 @@ enum lwm2m_type {
 	LWM2M_NONE, /* executable: has no value */
 };
 
-const char *lwm2m_type_name(enum lwm2m_type type);            /* "string", "integer", ... */
-int lwm2m_type_by_name(const char *name, size_t len);         /* enum lwm2m_type, or -1 */
+const char *lwm2m_type_name(enum lwm2m_type type);    /* "string", "integer", ... */
+int lwm2m_type_by_name(const char *name, size_t len); /* enum lwm2m_type, or -1 */
 
 struct lwm2m_value {
 	enum lwm2m_type type;
@@ -64,7 +64,7 @@ struct lwm2m_value {
 		struct {
 			const uint8_t *at;
 			size_t len;
-		} bytes; /* STRING, CORELNK, OPAQUE */
+		} bytes;         /* STRING, CORELNK, OPAQUE */
 		int64_t integer; /* INTEGER, TIME */
 		uint64_t number; /* UNSIGNED */
 		double real;

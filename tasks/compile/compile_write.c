@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tasks/compile/compile_internal.h"
+#include "tasks/hash.h"
 #include "tasks/model/write.h"
 
 static int
@@ -20,19 +21,19 @@ compare_paths(const struct lwm2m_path *a, const struct lwm2m_path *b)
 	return 0;
 }
 
-/* FNV-1a over what a shared step is made from: 32-bit pieces of pointers and ids. */
+/* Over what a shared step is made from: 32-bit pieces of pointers and ids. */
 static unsigned
 shared_bucket(const struct lwm2m_path *target, int format, const struct task_node *const *writes,
 	      unsigned n_writes)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint64_t hash = HASH64_EMPTY;
 
-	hash = (hash ^ (uint32_t)target->object) * 0x100000001b3;
-	hash = (hash ^ (uint32_t)target->instance) * 0x100000001b3;
-	hash = (hash ^ (uint32_t)target->resource) * 0x100000001b3;
-	hash = (hash ^ (uint32_t)format) * 0x100000001b3;
+	hash = hash64_word(hash, (uint32_t)target->object);
+	hash = hash64_word(hash, (uint32_t)target->instance);
+	hash = hash64_word(hash, (uint32_t)target->resource);
+	hash = hash64_word(hash, (uint32_t)format);
 	for (unsigned i = 0; i < n_writes; i++)
-		hash = (hash ^ (uintptr_t)writes[i]) * 0x100000001b3;
+		hash = hash64_word(hash, (uintptr_t)writes[i]);
 	return (unsigned)(hash >> 32 ^ hash) % SHARED_BUCKETS;
 }
 

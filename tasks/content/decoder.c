@@ -65,6 +65,34 @@ decoder_add(struct decoder *decoder, const struct lwm2m_path *path, const struct
 	return true;
 }
 
+/* ---- texts ---- */
+
+/* Digits of an id up to 65535, without leading zeros; false when there are none. */
+static bool
+read_id(const char **at, const char *end, int32_t *id)
+{
+	const char *start = *at;
+
+	for (*id = 0; *at < end && **at >= '0' && **at <= '9' && *id <= UINT16_MAX; (*at)++)
+		*id = 10 * *id + (**at - '0');
+	return *at > start && *id <= UINT16_MAX && (*start != '0' || *at - start == 1);
+}
+
+/* "65535:65535" to a link; false when it is none. */
+static bool
+decode_link(const uint8_t *bytes, size_t len, struct lwm2m_value *value)
+{
+	const char *at = (const char *)bytes, *end = at + len;
+	int32_t object, instance;
+
+	if (!read_id(&at, end, &object) || at == end || *at++ != ':' ||
+	    !read_id(&at, end, &instance) || at != end)
+		return false;
+	value->link.object = (uint16_t)object;
+	value->link.instance = (uint16_t)instance;
+	return true;
+}
+
 /* ---- kinds to types ---- */
 
 static bool
@@ -161,33 +189,6 @@ decoder_add_wire(struct decoder *decoder, const struct lwm2m_path *path,
 	if (!to_type(wire, &value))
 		return decoder_fail(decoder, -EBADMSG);
 	return decoder_add(decoder, path, &value);
-}
-
-/* ---- texts ---- */
-
-/* Digits of an id up to 65535, without leading zeros; false when there are none. */
-static bool
-read_id(const char **at, const char *end, int32_t *id)
-{
-	const char *start = *at;
-
-	for (*id = 0; *at < end && **at >= '0' && **at <= '9' && *id <= UINT16_MAX; (*at)++)
-		*id = 10 * *id + (**at - '0');
-	return *at > start && *id <= UINT16_MAX && (*start != '0' || *at - start == 1);
-}
-
-bool
-decode_link(const uint8_t *bytes, size_t len, struct lwm2m_value *value)
-{
-	const char *at = (const char *)bytes, *end = at + len;
-	int32_t object, instance;
-
-	if (!read_id(&at, end, &object) || at == end || *at++ != ':' ||
-	    !read_id(&at, end, &instance) || at != end)
-		return false;
-	value->link.object = (uint16_t)object;
-	value->link.instance = (uint16_t)instance;
-	return true;
 }
 
 bool

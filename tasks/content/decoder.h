@@ -53,8 +53,6 @@ bool decoder_add(struct decoder *decoder, const struct lwm2m_path *path,
 bool decoder_add_wire(struct decoder *decoder, const struct lwm2m_path *path,
 		      const struct wire_value *wire);
 
-/* "65535:65535" to a link; false when it is none. */
-bool decode_link(const uint8_t *at, size_t len, struct lwm2m_value *value);
 /* Ids between slashes, "/3/0/6/1" or without the first one; false when there is anything else. */
 bool decode_path(const char *at, size_t len, struct lwm2m_path *path);
 /* A number as JSON writes it (RFC 8259 6), all of the text. */

@@ -33,7 +33,8 @@ static void __attribute__((format(printf, 2, 3))) put(struct page *page, const c
 	page->len += len > 0 ? (size_t)len : 0;
 }
 
-bool
+/* A resource that holds key material (OMA TS Core appendix E, OSCORE and MQTT object definitions). */
+static bool
 masked_value(const struct lwm2m_path *path)
 {
 	static const struct {

@@ -1,8 +1,7 @@
 /*
  * describe.h - what a step says, for people: previews of a task and traces of a dialogue.
  *
- * Pure but for the scratch memory of one call. Keys never appear (masked_value() tells which resources are keys);
- * the identity of a key does.
+ * Pure but for the scratch memory of one call. Keys never appear; the identity of a key does.
  */
 #pragma once
 
@@ -29,6 +28,3 @@ size_t batch_step_describe(const struct batch_step *step, const struct objects *
 /* The same lines of a payload alone; 0: it is not what its content format allows, or holds nothing. */
 struct decode_input;
 size_t payload_describe(const struct decode_input *input, char *out, size_t size);
-
-/* True for a resource that holds key material (OMA TS Core appendix E, OSCORE and MQTT object definitions). */
-bool masked_value(const struct lwm2m_path *path);

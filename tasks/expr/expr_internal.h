@@ -188,9 +188,7 @@ void *parser_out_of_memory(struct parser *p);
 const struct node *parse_expression(struct parser *p);
 /* "(" was taken: the arguments and ")". Returns their number or -1; more than `max` are an error. */
 int parse_arguments(struct parser *p, const struct node **args, int max);
-/* Takes a token of this kind and returns true, or leaves it. */
-bool parser_accept(struct parser *p, enum token_kind kind);
-/* The same, but its absence is a syntax error that says what stands there. */
+/* Takes a token of this kind; its absence is a syntax error that says what stands there. */
 bool parser_expect(struct parser *p, enum token_kind kind, const char *what);
 /* After a root or a dot: takes ".name"; the name, quoted or not. */
 bool parser_expect_member(struct parser *p, const char *of, struct text *name);
@@ -267,8 +265,6 @@ bool expr_evaluate_fallback(struct run *run, const struct node *node, struct val
 /* Always false. The message is a sentence without its subject: "is no integer"; no values. */
 bool expr_fail(struct run *run, enum expr_failure failure, const struct node *node,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* A null where a value is needed: "sv.password is not set". */
-bool expr_fail_null(struct run *run, const struct node *node);
 /* The same for the method that runs. */
 #define METHOD_FAIL(run, failure, ...) expr_fail(run, failure, (run)->node, __VA_ARGS__)
 

@@ -26,8 +26,9 @@ take(struct parser *p)
 	lexer_next(p);
 }
 
-bool
-parser_accept(struct parser *p, enum token_kind kind)
+/* Takes a token of this kind and returns true, or leaves it. */
+static bool
+accept(struct parser *p, enum token_kind kind)
 {
 	if (p->token.kind != kind)
 		return false;
@@ -49,7 +50,7 @@ syntax_error(struct parser *p, const char *expected)
 bool
 parser_expect(struct parser *p, enum token_kind kind, const char *what)
 {
-	if (parser_accept(p, kind))
+	if (accept(p, kind))
 		return true;
 	syntax_error(p, what);
 	return false;
@@ -188,7 +189,7 @@ parse_arguments(struct parser *p, const struct node **args, int max)
 {
 	int n = 0;
 
-	if (parser_accept(p, TOKEN_CLOSE_PAREN))
+	if (accept(p, TOKEN_CLOSE_PAREN))
 		return 0;
 	do {
 		const struct node *arg = parse_expression(p);
@@ -198,7 +199,7 @@ parse_arguments(struct parser *p, const struct node **args, int max)
 		if (n < max)
 			args[n] = arg;
 		n++;
-	} while (parser_accept(p, TOKEN_COMMA));
+	} while (accept(p, TOKEN_COMMA));
 	return parser_expect(p, TOKEN_CLOSE_PAREN, "',', an operator or ')'") ? n : -1;
 }
 
@@ -214,7 +215,7 @@ parse_method(struct parser *p, const struct node *receiver)
 	if (name.kind != TOKEN_NAME)
 		return syntax_error(p, "the name of a method");
 	take(p);
-	if (parser_accept(p, TOKEN_OPEN_PAREN))
+	if (accept(p, TOKEN_OPEN_PAREN))
 		n = parse_arguments(p, args + 1, EXPR_ARGS_MAX - 1);
 	return n < 0 ? NULL : build_method(p, &name, args, (unsigned)n + 1);
 }
@@ -300,7 +301,7 @@ parse_fallback(struct parser *p)
 {
 	const struct node *left = parse_unary(p), *right;
 
-	while (left && parser_accept(p, TOKEN_QUESTION)) {
+	while (left && accept(p, TOKEN_QUESTION)) {
 		right = parse_unary(p);
 		left = right ? build_fallback(p, left, right) : NULL;
 	}

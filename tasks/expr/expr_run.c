@@ -45,8 +45,9 @@ expr_fail(struct run *run, enum expr_failure failure, const struct node *node, c
 	return false;
 }
 
-bool
-expr_fail_null(struct run *run, const struct node *node)
+/* A null where a value is needed: "sv.password is not set". */
+static bool
+fail_null(struct run *run, const struct node *node)
 {
 	switch (node->kind) {
 	case NODE_SETTING:
@@ -111,7 +112,7 @@ expr_want(struct run *run, const struct node *node, const struct value *value, u
 	if (expr_is(value, wanted))
 		return true;
 	if (value->kind == VALUE_NULL)
-		return expr_fail_null(run, node);
+		return fail_null(run, node);
 	return expr_fail(run, EXPR_TYPE, node, "is of kind %s, and %s is needed",
 			 value_kind_name(value->kind), kinds_describe(wanted, needs));
 }
@@ -182,7 +183,7 @@ expr_text_of(struct run *run, const struct node *node, const struct value *value
 	case VALUE_LIST:
 		return text_of_list(run, node, value, out);
 	case VALUE_NULL:
-		return expr_fail_null(run, node);
+		return fail_null(run, node);
 	case VALUE_BYTES:
 		break;
 	}

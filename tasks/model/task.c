@@ -182,7 +182,6 @@ read_node(struct task_reader *reader, const struct xml_element *element,
 	}
 	*node = (struct task_node){ .tag = tag, .line = element->line, .column = element->column };
 	node->number = ++reader->numbers[tag];
-	reader->task->steps++;
 	check_place(reader, element, tag, around);
 	if (tag == TAG_UNKNOWN)
 		return node;
@@ -346,50 +345,8 @@ task_free(struct task *task)
 	free(task);
 }
 
-const char *
-task_name(const struct task *task)
-{
-	return task->name;
-}
-
-unsigned
-task_steps(const struct task *task)
-{
-	return task->steps;
-}
-
 bool
 task_depends_on_session(const struct task *task)
 {
 	return task->session;
-}
-
-bool
-task_uses_answers(const struct task *task)
-{
-	return task->answers;
-}
-
-bool
-task_has_effects(const struct task *task)
-{
-	return task->effects;
-}
-
-bool
-task_uses_servers(const struct task *task)
-{
-	return task->servers;
-}
-
-bool
-task_uses_files(const struct task *task)
-{
-	return task->files;
-}
-
-bool
-task_logs(const struct task *task)
-{
-	return task->logs;
 }

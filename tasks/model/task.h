@@ -30,9 +30,6 @@ struct task *task_load_file(const char *file, const struct objects *objects,
 			    struct diag_list *diags);
 void task_free(struct task *task);
 
-const char *task_name(const struct task *task);
-unsigned task_steps(const struct task *task); /* tags in it */
-
 /*
  * What it needs of the control side; the definitions of servers it refers to have facts of their own.
  * One that depends on the session is compiled while the device waits: it makes random values, asks for the
@@ -50,11 +47,6 @@ struct task_server {
 typedef bool task_server_visitor(void *ctx, const struct task_server *server);
 /* Calls `visit` for each of them, in document order, until it returns false. */
 void task_each_server(const struct task *task, task_server_visitor *visit, void *ctx);
-bool task_uses_answers(const struct task *task); /* compile_hooks.answer */
-bool task_has_effects(const struct task *task);  /* compile_hooks.effect */
-bool task_uses_servers(const struct task *task); /* compile_hooks.server */
-bool task_uses_files(const struct task *task);   /* compile_hooks.upload */
-bool task_logs(const struct task *task);         /* compile_hooks.log */
 
 /* A tag and its attributes as they were written. */
 struct task_tag_line {

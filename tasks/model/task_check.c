@@ -189,7 +189,6 @@ check_configuration(struct checker *checker, struct task_node *node)
 	if (node->attributes[SERVER_ID].given == node->attributes[SERVER_NAME].given)
 		check_error(checker, node, -1,
 			    "give the server by serverId or by serverName, one of both");
-	checker->task->servers = true;
 	check_word(checker, node, SERVER_ON_ERROR, on_error_by_name, ON_ERROR_WORDS);
 	check_instance_id(checker, node, SERVER_SECURITY);
 	check_instance_id(checker, node, SERVER_SERVER);
@@ -221,7 +220,6 @@ check_flow(struct checker *checker, struct task_node *node)
 				    "foreach needs a list: use .split");
 		break;
 	case TAG_LOG:
-		checker->task->logs = true;
 		check_word(checker, node, LOG_LEVEL, log_level_by_name,
 			   "TRACE, DEBUG, INFO, WARNING, ERROR");
 		break;

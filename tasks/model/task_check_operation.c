@@ -95,7 +95,6 @@ check_upload(struct checker *checker, struct task_node *node)
 {
 	const struct task_write *write = &node->write;
 
-	checker->task->files = true;
 	check_write_key(checker, node);
 	if (write->key_known && write->key.resource && !write_takes_file(write->key.resource->type))
 		check_error(checker, node, UPLOAD_KEY,

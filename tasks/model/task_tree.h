@@ -130,8 +130,8 @@ struct task {
 	const char *name;
 	const struct objects *objects;
 	struct task_node *root;
-	unsigned steps;
-	bool session, answers, effects, servers, files, logs;
+	bool session, answers,
+		effects; /* answers and effects of its own make it depend on the session */
 };
 
 /* One attribute of a tag, as the language defines it. */

@@ -128,19 +128,6 @@ object_resource(const struct object_def *object, uint16_t id)
 }
 
 const struct object_def *
-objects_at(const struct objects *objects, unsigned index)
-{
-	for (unsigned i = 0; i < objects->n_versions; i++) {
-		bool newest = i + 1 == objects->n_versions ||
-			      objects->versions[i]->id != objects->versions[i + 1]->id;
-
-		if (newest && !index--)
-			return objects->versions[i];
-	}
-	return NULL;
-}
-
-const struct object_def *
 objects_version_at(const struct objects *objects, unsigned index)
 {
 	return index < objects->n_versions ? objects->versions[index] : NULL;

@@ -41,17 +41,13 @@ void objects_free(struct objects *objects);
  * its place and is left out; the others are loaded. Returns how many were loaded, or -errno when
  * the folder can't be read. */
 int objects_load_folder(struct objects *objects, const char *folder, struct diag_list *diags);
-int objects_load_file(struct objects *objects, const char *file, struct diag_list *diags);
-/* The same from memory; `name` is used in diagnostics. Returns 0 or -EINVAL. */
+/* One of them from memory; `name` is used in diagnostics. Returns 0 or -EINVAL. */
 int objects_load_text(struct objects *objects, const char *name, const char *text, size_t len,
 		      struct diag_list *diags);
 
 /* The newest version of an object, or NULL. */
 const struct object_def *objects_find(const struct objects *objects, uint16_t id);
 const struct resource_def *object_resource(const struct object_def *object, uint16_t id);
-
-/* Iteration by id, newest version each: index from 0; NULL ends. */
-const struct object_def *objects_at(const struct objects *objects, unsigned index);
 
 /* Iteration over every registered version, by id, then oldest first: every name of every version
  * resolves. */

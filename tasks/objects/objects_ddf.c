@@ -313,8 +313,8 @@ objects_load_text(struct objects *objects, const char *name, const char *text, s
 	return result;
 }
 
-int
-objects_load_file(struct objects *objects, const char *file, struct diag_list *diags)
+static int
+load_file(struct objects *objects, const char *file, struct diag_list *diags)
 {
 	struct place place = { .file = file };
 	size_t len;
@@ -353,7 +353,7 @@ objects_load_folder(struct objects *objects, const char *folder, struct diag_lis
 		char *file;
 
 		if (asprintf(&file, "%s/%s", folder, entries[i]->d_name) >= 0) {
-			loaded += !objects_load_file(objects, file, diags);
+			loaded += !load_file(objects, file, diags);
 			free(file);
 		}
 		free(entries[i]);

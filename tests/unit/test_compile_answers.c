@@ -277,7 +277,7 @@ Test(compile_answers, what_nothing_uses_is_not_waited_for)
 	struct batch *batch;
 
 	add(CONFIG(BLOCK("<discover key='/0' output='links'/><discover key='/1'/>")));
-	cr_assert_not(task_uses_answers(tasks[0]));
+	cr_assert_not(tasks[0]->answers);
 	batch = compile();
 	cr_assert_str_eq(steps(batch), "GET /0\nGET /1\nPOST /bs\n");
 	cr_assert_not(batch->continues);
@@ -369,7 +369,7 @@ Test(compile_answers, effects_are_told_and_stored_values_are_not_stale_in_the_re
 	add(CONFIG("<log message=\"${sv.key} ${sv.managementId ? 'gone'}\"/>"
 		   "<store type='devProp' target='key' value='x'/><log message='${sv.none}'/>"));
 	add(CONFIG("<log message='${sv.key}'/>"));
-	cr_assert(task_has_effects(tasks[0]) && task_depends_on_session(tasks[0]));
+	cr_assert(tasks[0]->effects && task_depends_on_session(tasks[0]));
 	batch = compile();
 	cr_assert_null(batch);
 	cr_assert_str_eq(told,
