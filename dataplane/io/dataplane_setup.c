@@ -394,6 +394,7 @@ make_workers(struct dataplane *dp, const struct dataplane_config *config,
 		if (!answers_init(&dp->workers[i]->answers, dp->pool, payload_max(dp)))
 			return fail(error, "no packet buffers for the workers",
 				    "raise packet_buffers");
+		dp->workers[i]->answers.outbox.flush = worker_flush;
 	}
 	rng_drbg_source(&dp->rngs[0]).fill(&dp->rngs[0], (uint8_t *)&key, sizeof key);
 	for (unsigned i = 0; i < dp->n_workers; i++) {

@@ -118,8 +118,11 @@ txq_put(struct txq *txq, struct rte_mbuf *frame, struct counters *counters)
 static bool
 refill(struct answers *answers)
 {
+	/* A slot without a buffer must not be used. */
+	answers->outbox.size = 0;
 	if (rte_pktmbuf_alloc_bulk(answers->pool, answers->mbufs, answers->empty) != 0)
 		return false;
+	answers->outbox.size = STACK_TX_MAX;
 	for (unsigned i = 0; i < answers->empty; i++) {
 		answers->slots[i].data = rte_pktmbuf_mtod(answers->mbufs[i], uint8_t *);
 		answers->slots[i].cap = answers->cap;
@@ -131,7 +134,7 @@ refill(struct answers *answers)
 bool
 answers_init(struct answers *answers, struct rte_mempool *pool, uint16_t cap)
 {
-	answers->outbox = (struct outbox){ .slots = answers->slots, .size = STACK_TX_MAX };
+	answers->outbox = (struct outbox){ .slots = answers->slots };
 	answers->pool = pool;
 	answers->cap = cap;
 	answers->empty = STACK_TX_MAX;

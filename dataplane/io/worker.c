@@ -143,6 +143,14 @@ take_frame(struct worker *worker, const struct worker_queue *queue, struct rte_m
 		answer_neighbour(worker, queue, mbuf, kind, &packet);
 }
 
+void
+worker_flush(struct outbox *outbox)
+{
+	struct worker *worker = container_of(outbox, struct worker, answers.outbox);
+
+	answers_send(&worker->answers, worker->txq_of, worker->counters);
+}
+
 /* What lies in `in` goes through the stack; its buffers are free after that. */
 static void
 run_stack(struct worker *worker)

@@ -100,6 +100,8 @@ unsigned worker_turn(struct worker *worker);
 bool worker_emit(void *worker, const struct session_event *event);
 /* The stack's way to the trace ring: the same. */
 bool worker_trace(void *worker, const struct trace_record *record);
+/* The stack's way to go on with an outbox that is full: the worker's answers' own. */
+void worker_flush(struct outbox *outbox);
 /* The stack's way to the slow lane: the same. */
 struct slow_lane_item *worker_lane_item(void *worker);
 void worker_lane_offer(void *worker, struct slow_lane_item *item);

@@ -453,6 +453,66 @@ Test(secured, a_burst_of_records_of_many_peers_is_served)
 	}
 }
 
+enum { PINGING = 4, PINGS = 8, DATAGRAMS = 40 };
+static struct device pinging[PINGING];
+static unsigned flushes;
+
+/* What the outbox holds goes to the devices, which open it, and it is empty. */
+static void
+deliver(struct outbox *out)
+{
+	for (unsigned i = 0; i < out->used; i++)
+		for (unsigned d = 0; d < PINGING; d++)
+			if (peer_equal(&out->slots[i].peer, &pinging[d].peer)) {
+				pinging[d].client.data_len = 0;
+				client_take(&pinging[d].client, out->slots[i].data,
+					    out->slots[i].len);
+				pinging[d].n += pinging[d].client.data_len == 4;
+			}
+	out->used = 0;
+	flushes++;
+}
+
+/* 8 pings a datagram are 8 answers, and a burst has 32 datagrams: more than the outbox's 64 slots. */
+Test(secured, every_answer_of_a_burst_leaves_though_they_do_not_fit_the_outbox)
+{
+	static const uint8_t ping[] = { 0x40, 0, 0, 1 };
+	static uint8_t bytes[STACK_BURST][DTLS_WORLD_DATAGRAM];
+	struct dgram_in in[STACK_BURST];
+	unsigned answered = 0;
+
+	for (unsigned d = 0; d < PINGING; d++) {
+		device_init(&pinging[d], d & 1, (uint16_t)(5000 + d));
+		device_handshake(&pinging[d]);
+		pinging[d].n = 0;
+	}
+	world->out.flush = deliver;
+	for (unsigned sent = 0; sent < DATAGRAMS;) {
+		unsigned n = 0;
+
+		for (; n < STACK_BURST && sent < DATAGRAMS; n++, sent++) {
+			struct device *it = &pinging[sent % PINGING];
+			size_t len = 0;
+
+			for (unsigned i = 0; i < PINGS; i++)
+				len += client_seal(&it->client, DTLS_APPLICATION_DATA, ping,
+						   sizeof ping, bytes[n] + len);
+			in[n] = (struct dgram_in){ .peer = it->peer,
+						   .link = world_link(),
+						   .data = bytes[n],
+						   .len = (uint16_t)len };
+		}
+		world_clear(world);
+		stack_receive(world->stack, world->now, in, n, &world->out);
+		deliver(&world->out);
+	}
+	for (unsigned d = 0; d < PINGING; d++)
+		answered += pinging[d].n;
+	cr_expect_eq(answered, DATAGRAMS * PINGS);
+	cr_expect_gt(flushes, 2);
+	cr_expect_eq(counted(COUNTER_coap_tx_no_room), 0);
+}
+
 /* ---- a second handshake ---- */
 
 Test(secured, an_association_serves_until_the_next_handshake_has_finished)

@@ -21,17 +21,30 @@ is_secured(const struct stack *stack, const struct peer *peer)
 	return stack->config.listener_security[peer->listener] != LISTENER_NOSEC;
 }
 
+/* The next slot of the outbox, or NULL. What lies in it by now may leave. */
+static struct dgram_out *
+next_slot(struct stack *stack)
+{
+	struct outbox *out = stack->out;
+
+	if (!out)
+		return NULL;
+	if (out->used == out->size && out->flush) {
+		seal_all(stack);
+		out->flush(out);
+	}
+	return out->used < out->size ? &out->slots[out->used] : NULL;
+}
+
 struct outgoing
 outgoing_begin(struct stack *stack, const struct sender *to)
 {
-	struct outbox *out = stack->out;
-	struct outgoing outgoing = { .slot = NULL, .session = to->session };
+	struct outgoing outgoing = { .slot = next_slot(stack), .session = to->session };
 
-	if (!out || out->used == out->size) {
+	if (!outgoing.slot) {
 		outgoing.writer = writer_init(NULL, 0);
 		return outgoing;
 	}
-	outgoing.slot = &out->slots[out->used];
 	outgoing.slot->peer = *to->peer;
 	outgoing.slot->link = *to->link;
 	outgoing.association = association_of(stack, to->session);
@@ -90,12 +103,10 @@ outgoing_reply(struct stack *stack, const struct sender *to, const struct coap_h
 struct flight
 flight_begin(struct stack *stack, const struct peer *peer, const struct link *link)
 {
-	struct outbox *out = stack->out;
-	struct flight flight = { .writer = writer_init(NULL, 0) };
+	struct flight flight = { .slot = next_slot(stack), .writer = writer_init(NULL, 0) };
 
-	if (!out || out->used == out->size)
+	if (!flight.slot)
 		return flight;
-	flight.slot = &out->slots[out->used];
 	flight.slot->peer = *peer;
 	flight.slot->link = *link;
 	flight.writer = writer_init(flight.slot->data, flight.slot->cap);
