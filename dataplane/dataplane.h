@@ -28,8 +28,8 @@ enum {
 	DATAPLANE_STEPS_MAX = 8,
 };
 
-/* An address of ours: v4-mapped or IPv6, with the prefix that is on-link (informative: replies return to the MAC they
- * came from). */
+/* An address of ours: v4-mapped or IPv6, with the prefix that is on-link, of 32 or 128 bits: its broadcast address is no
+ * source. Replies return to the MAC they came from. */
 struct dataplane_address {
 	uint8_t addr[16];
 	uint8_t prefix;

@@ -155,6 +155,7 @@ fill_addresses(struct dataplane *dp, struct port *port, const struct dataplane_c
 	l3->n_udp_ports = (uint8_t)config->n_listeners;
 	for (unsigned a = 0; a < from->n_addresses; a++) {
 		memcpy(l3->addresses[a], from->addresses[a].addr, sizeof l3->addresses[a]);
+		l3->prefixes[a] = from->addresses[a].prefix;
 		for (unsigned u = 0; u < config->n_listeners; u++) {
 			dp->port_of[dp->n_listeners++] = port;
 		}

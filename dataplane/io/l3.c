@@ -12,6 +12,7 @@ enum {
 	IPV4_VERSION_IHL_TOS = 0x4500,
 	IPV4_FLAG_DF = 0x4000,
 	IPV4_MORE_OR_OFFSET = 0x3fff,
+	IPV6_OFFSET_OR_MORE = 0xfff9, /* without the two reserved bits */
 	VLAN_ID_MASK = 0x0fff,
 };
 
@@ -40,6 +41,32 @@ ipv4_unicast(const uint8_t address[4])
 	       memcmp(address, "\xff\xff\xff\xff", 4) != 0;
 }
 
+static uint32_t
+ipv4_of(const uint8_t address[16])
+{
+	struct reader reader = reader_init(address + 12, 4);
+
+	return reader_u32(&reader);
+}
+
+/* RFC 1122 3.2.1.3: { our network, -1 }. Networks of /31 and /32 have none (RFC 3021 2.1). */
+static bool
+is_our_broadcast(const struct l3_port *port, const uint8_t address[16])
+{
+	uint32_t source = ipv4_of(address);
+
+	for (int i = 0; i < port->n_addresses; i++) {
+		uint32_t host = port->prefixes[i] && port->prefixes[i] < 31
+					? UINT32_MAX >> port->prefixes[i]
+					: 0;
+
+		if (host && l3_is_ipv4(port->addresses[i]) &&
+		    source == (ipv4_of(port->addresses[i]) | host))
+			return true;
+	}
+	return false;
+}
+
 bool
 l3_source_answerable(const struct l3_port *port, const uint8_t address[16])
 {
@@ -48,7 +75,7 @@ l3_source_answerable(const struct l3_port *port, const uint8_t address[16])
 	if (l3_find_address(port, address) >= 0)
 		return false;
 	if (l3_is_ipv4(address))
-		return ipv4_unicast(address + 12);
+		return ipv4_unicast(address + 12) && !is_our_broadcast(port, address);
 	/* RFC 4291 2.5.2, 2.5.3, 2.7: not ::, not ::1, no group. */
 	return address[0] != 0xff && (memcmp(address, zero, sizeof zero) != 0 || address[15] > 1);
 }
@@ -204,6 +231,19 @@ extension_skippable(uint8_t kind, struct reader *body)
 	return reader_u8(body) == 0;
 }
 
+/* A fragment that is the whole packet (RFC 8200 4.5, RFC 6946 4): its header is skipped. */
+static bool
+fragment_is_whole(struct reader *reader, uint8_t *protocol)
+{
+	uint16_t offset_more;
+
+	*protocol = reader_u8(reader);
+	reader_skip(reader, 1);
+	offset_more = reader_u16(reader);
+	reader_skip(reader, 4);
+	return reader_ok(reader) && !(offset_more & IPV6_OFFSET_OR_MORE);
+}
+
 /* Walks to the upper layer's header; its protocol is stored. false: packet->drop is set. */
 static bool
 skip_extensions(struct reader *reader, uint8_t *protocol, struct l3_packet *packet)
@@ -214,14 +254,17 @@ skip_extensions(struct reader *reader, uint8_t *protocol, struct l3_packet *pack
 			kind == PROTOCOL_DESTINATION || (kind == PROTOCOL_HOP_BY_HOP && n == 0);
 		struct reader body;
 
-		packet->drop = COUNTER_rx_ip_fragment;
-		if (kind == PROTOCOL_FRAGMENT)
-			return false;
 		packet->drop = COUNTER_rx_ip_malformed;
-		if (!options && kind != PROTOCOL_ROUTING)
+		if (!options && kind != PROTOCOL_ROUTING && kind != PROTOCOL_FRAGMENT)
 			return kind != PROTOCOL_HOP_BY_HOP;
 		if (n == L3_EXTENSIONS_MAX)
 			return false;
+		if (kind == PROTOCOL_FRAGMENT) {
+			packet->drop = COUNTER_rx_ip_fragment;
+			if (!fragment_is_whole(reader, protocol))
+				return false;
+			continue;
+		}
 		*protocol = reader_u8(reader);
 		body = reader_sub(reader, 6 + 8 * (size_t)reader_u8(reader));
 		if (!reader_ok(&body) || !extension_skippable(kind, &body))
@@ -463,8 +506,8 @@ l3_prepend_udp(const struct l3_port *port, const struct dgram_out *datagram, boo
 	uint16_t len = (uint16_t)(UDP_BYTES + datagram->len);
 	struct writer writer = writer_init(datagram->data - UDP_BYTES, UDP_BYTES);
 	uint64_t sum = l3_pseudo_sum(source, datagram->peer.addr, PROTOCOL_UDP, len);
-	uint16_t checksum = offload ? checksum_fold(sum)
-				    : udp_checksum(sum, datagram, source_port, len);
+	uint16_t checksum =
+		offload ? checksum_fold(sum) : udp_checksum(sum, datagram, source_port, len);
 
 	writer_u16(&writer, source_port);
 	writer_u16(&writer, datagram->peer.port);

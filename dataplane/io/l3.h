@@ -25,7 +25,7 @@ enum {
 	L3_UDP_PORTS_MAX = 8,
 	L3_VLAN_ID_MAX = 4094, /* IEEE 802.1Q: 0 is a priority tag, 4095 reserved */
 	L3_EXTENSIONS_MAX = 4, /* IPv6 extension headers that are skipped; more are malformed */
-	L3_HOP_LIMIT = 64, /* of what we send */
+	L3_HOP_LIMIT = 64,     /* of what we send */
 	/* Ethernet 14, one tag 4, IPv6 40, UDP 8: what the l3_prepend_*() functions write at
 	 * most. */
 	L3_HEADERS_MAX = 14 + 4 + 40 + 8,
@@ -58,6 +58,8 @@ struct l3_port {
 	uint8_t n_udp_ports;
 	uint16_t udp_ports[L3_UDP_PORTS_MAX];
 	uint8_t addresses[L3_ADDRESSES_MAX][16]; /* v4-mapped or IPv6 */
+	/* Bits of each one's network, of 32 or 128. */
+	uint8_t prefixes[L3_ADDRESSES_MAX];
 };
 
 enum l3_kind {
@@ -97,8 +99,8 @@ enum l3_kind l3_parse(const struct l3_port *port, uint8_t *frame, size_t len, un
 
 /* Index in port->addresses, or -1. */
 int l3_find_address(const struct l3_port *port, const uint8_t address[16]);
-/* A source that can be answered: unicast, not ours, not loopback; for IPv6, not v4-mapped, which is
- * how we write IPv4. */
+/* A source that can be answered: unicast, not ours, not loopback, not the broadcast address of a
+ * network of ours; for IPv6, not v4-mapped, which is how we write IPv4. */
 bool l3_source_answerable(const struct l3_port *port, const uint8_t address[16]);
 
 static inline bool

@@ -198,6 +198,65 @@ Test(l3, refuses_malformed_headers)
 	}
 }
 
+/* RFC 8200 4.5, RFC 6946 4: offset 0 and no more to come is the whole packet. */
+Test(l3, takes_an_atomic_fragment_as_a_whole_packet)
+{
+	struct l3_packet packet;
+
+	cr_assert_eq(parse_on(&port_any_vlan, "udp6_atomic_fragment", &packet), L3_DATAGRAM);
+	cr_expect_eq(packet.datagram.peer.port, 40000);
+	cr_expect_eq(packet.datagram.peer.addr[15], 0xc9);
+	cr_expect_eq(packet.datagram.len, 4);
+}
+
+Test(l3, drops_every_other_fragment)
+{
+	size_t len;
+	uint8_t *frame = frame_new("udp6_atomic_fragment", &len);
+	struct l3_packet packet;
+
+	for (unsigned bit = 0; bit < 16; bit++) {
+		bool reserved = bit == 1 || bit == 2;
+
+		frame[56 + (bit < 8)] ^= (uint8_t)(1 << bit % 8);
+		cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet),
+			     reserved ? L3_DATAGRAM : L3_DROP, "bit %u", bit);
+		if (!reserved)
+			cr_expect_eq(packet.drop, COUNTER_rx_ip_fragment, "bit %u", bit);
+		frame[56 + (bit < 8)] ^= (uint8_t)(1 << bit % 8);
+	}
+	free(frame);
+}
+
+/* RFC 1122 3.2.1.3: a network's broadcast address is no source. */
+Test(l3, refuses_the_broadcast_address_of_its_own_network)
+{
+	static const uint8_t networks[] = { 24, 25, 30 }, others[] = { 16, 31, 32, 0 };
+	struct l3_port port = port_any_vlan;
+	struct l3_packet packet;
+
+	for (unsigned i = 0; i < sizeof networks; i++) {
+		port.prefixes[0] = networks[i];
+		port.addresses[0][15] = networks[i] == 24 ? 1 : 254;
+		if (networks[i] == 24)
+			assert_dropped(&port, "udp4_from_our_broadcast", COUNTER_rx_source);
+		cr_expect_not(
+			l3_source_answerable(
+				&port, (uint8_t[16]){ [10] = 0xff, [11] = 0xff, 198, 18, 0, 255 }),
+			"/%u", networks[i]);
+		cr_expect(
+			l3_source_answerable(
+				&port, (uint8_t[16]){ [10] = 0xff, [11] = 0xff, 198, 18, 0, 253 }),
+			"/%u", networks[i]);
+	}
+	for (unsigned i = 0; i < sizeof others; i++) {
+		port = port_any_vlan;
+		port.prefixes[0] = others[i];
+		cr_expect_eq(parse_on(&port, "udp4_from_our_broadcast", &packet), L3_DATAGRAM,
+			     "/%u", others[i]);
+	}
+}
+
 Test(l3, bounds_extension_headers)
 {
 	for (unsigned n = 0; n <= L3_EXTENSIONS_MAX + 1u; n++) {
