@@ -95,6 +95,8 @@ tick(void *ctx, uint32_t events)
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
+	if (daemon->server)
+		ctl_server_tick(daemon->server, clock_now_ms());
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
 		  daemon);

@@ -40,18 +40,25 @@ clear_path(const char *path, const struct sockaddr_un *address, char error[CTL_E
 		snprintf(error, CTL_ERROR_MAX, "cannot make a socket: %s", strerror(errno));
 		return -1;
 	}
-	result = connect(fd, (const struct sockaddr *)address, sizeof *address);
+	result = connect(fd, (const struct sockaddr *)address, sizeof *address) ? errno : 0;
 	close(fd);
-	/* EAGAIN: alive, with a full backlog. */
-	if (result == 0 || errno == EAGAIN) {
+	/* What a dead server leaves refuses; anything else (EAGAIN: a full backlog) may be alive. */
+	if (result == ECONNREFUSED || result == ENOENT) {
+		unlink(path);
+		return 0;
+	}
+	if (result == 0 || result == EAGAIN)
 		snprintf(
 			error, CTL_ERROR_MAX,
 			"%s: another cradled answers there; stop it, or set another control.socket",
 			path);
-		return -1;
-	}
-	unlink(path);
-	return 0;
+	else
+		snprintf(
+			error, CTL_ERROR_MAX,
+			"%s: something listens there that is no cradled (%s); move it away, or set "
+			"another control.socket",
+			path, strerror(result));
+	return -1;
 }
 
 static int

@@ -18,6 +18,8 @@
 enum {
 	CTL_EVENTS = 16,
 	CTL_READ = 65536,
+	CTL_PARTIAL_MS = 10000, /* the rest of a request follows within this, or its client goes */
+	CTL_TICK_MS = 1000,     /* counted between two ticks at most */
 	/* Of all clients. The one furthest behind goes when another answer would exceed it. */
 	CTL_BACKLOG_TOTAL = 128 * 1024 * 1024,
 };
@@ -32,13 +34,15 @@ struct ctl_client {
 	uint64_t serial; /* tells an event of a former client of this place */
 	struct ucred peer;
 	struct ctl_reader reader;
-	int passed;        /* the descriptor that came with a request not yet served; -1: none */
-	struct buffer out; /* answers; taken: sent */
-	json_t *held;      /* a request that waits for the one that runs; NULL: none */
-	bool serving;      /* its request runs */
-	bool ready;        /* the reader may hold a whole request, or one is held */
-	bool ended;        /* it sends no more; what it asked for is still answered */
-	bool gone;         /* found out while a handler ran */
+	int passed;          /* the descriptor that came with a request not yet served; -1: none */
+	struct buffer out;   /* answers; taken: sent */
+	json_t *held;        /* a request that waits for the one that runs; NULL: none */
+	bool serving;        /* its request runs */
+	bool ready;          /* the reader may hold a whole request, or one is held */
+	bool ended;          /* it sends no more; what it asked for is still answered */
+	bool gone;           /* found out while a handler ran */
+	uint64_t heard;      /* when it last sent something, or came: by the server's count */
+	uint32_t partial_ms; /* for how long a part of a request waits for its rest */
 };
 
 struct ctl_server {
@@ -49,8 +53,9 @@ struct ctl_server {
 	bool running;                    /* ctl_server_run() does not nest */
 	bool aside;                      /* nor does ctl_server_run_aside() */
 	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
-	uint64_t serial;
-	size_t backlog; /* bytes in all clients' `out` */
+	uint64_t serial, heard;
+	uint64_t tick_ms; /* of the last ctl_server_tick(); 0: there was none */
+	size_t backlog;   /* bytes in all clients' `out` */
 	struct ctl_client clients[CTL_CLIENTS_MAX];
 };
 
@@ -154,13 +159,52 @@ drop(struct ctl_client *client)
 	drop_out(client);
 }
 
+static unsigned
+clients_of(const struct ctl_server *server, uid_t uid)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		n += server->clients[i].fd >= 0 && server->clients[i].peer.uid == uid;
+	return n;
+}
+
+/*
+ * Who makes way when all places are taken: of the user with the most connections the one that has been silent longest.
+ * One whose request waits, runs, or is being answered does not. So nobody who connects and stays keeps others out.
+ */
+static struct ctl_client *
+find_idle(struct ctl_server *server)
+{
+	struct ctl_client *idle = NULL;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+		unsigned n = clients_of(server, client->peer.uid);
+
+		if (client->serving || client->ready || client->held || backlog(client))
+			continue;
+		if (n > most || (n == most && client->heard < idle->heard)) {
+			idle = client;
+			most = n;
+		}
+	}
+	return idle;
+}
+
 static struct ctl_client *
 free_place(struct ctl_server *server)
 {
+	struct ctl_client *idle;
+
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
 		if (server->clients[i].fd < 0)
 			return &server->clients[i];
-	return NULL;
+	idle = find_idle(server);
+	if (idle)
+		drop(idle);
+	return idle;
 }
 
 static uint64_t
@@ -179,9 +223,11 @@ accept_clients(struct ctl_server *server)
 		socklen_t len = sizeof client->peer;
 
 		if (client)
-			*client = (struct ctl_client){
-				.server = server, .fd = fd, .serial = ++server->serial, .passed = -1
-			};
+			*client = (struct ctl_client){ .server = server,
+						       .fd = fd,
+						       .serial = ++server->serial,
+						       .passed = -1,
+						       .heard = ++server->heard };
 		if (!client || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &client->peer, &len) ||
 		    watch(server, EPOLL_CTL_ADD, fd, EPOLLIN, about(client))) {
 			close(fd);
@@ -444,6 +490,7 @@ read_client(struct ctl_client *client)
 	if (n < 0)
 		return n == -EAGAIN ? 0 : -1;
 	client->ready = true;
+	client->heard = ++client->server->heard;
 	client->ended = n == 0;
 	result = ctl_reader_feed(&client->reader, bytes, (size_t)n);
 	explicit_bzero(bytes, (size_t)n);
@@ -504,6 +551,34 @@ ctl_server_run(struct ctl_server *server)
 	if (more)
 		(void)!write(server->wake, &one, sizeof one);
 	server->running = false;
+}
+
+/* Whether part of a request, or a descriptor without its request, is all that there is of it. */
+static bool
+is_partial(const struct ctl_client *client)
+{
+	return client->fd >= 0 && !client->serving && !client->ready &&
+	       (buffer_left(&client->reader.buffer) || client->passed >= 0);
+}
+
+void
+ctl_server_tick(struct ctl_server *server, uint64_t now_ms)
+{
+	/* A handler that took long is not the client's fault. */
+	uint64_t passed = server->tick_ms ? now_ms - server->tick_ms : 0;
+
+	server->tick_ms = now_ms;
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+
+		if (!is_partial(client)) {
+			client->partial_ms = 0;
+			continue;
+		}
+		client->partial_ms += (uint32_t)(passed < CTL_TICK_MS ? passed : CTL_TICK_MS);
+		if (client->partial_ms >= CTL_PARTIAL_MS)
+			drop(client);
+	}
 }
 
 /* Whether the held request may be served beside the one that runs. */

@@ -60,6 +60,11 @@ struct ctl_server *ctl_server_new(const char *path, const char *group, ctl_handl
 
 int ctl_server_fd(const struct ctl_server *server);
 void ctl_server_run(struct ctl_server *server);
+/*
+ * Now and then, at least once a second: drops clients that sent part of a request and for ten seconds not the rest.
+ * `now_ms` never goes back. Also when all places are taken, an idle client makes way for the next.
+ */
+void ctl_server_tick(struct ctl_server *server, uint64_t now_ms);
 
 /*
  * For handlers that take long, called now and then: serves what other clients ask for meanwhile, where `may` says so; the

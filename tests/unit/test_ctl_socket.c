@@ -220,26 +220,108 @@ Test(ctl_socket, a_request_without_argv_is_told_so)
 	}
 }
 
+/* Sends `n` requests in one write. */
+static void
+send_many(int fd, unsigned n)
+{
+	static const char frame[] = "\0\0\0\x17{\"v\":1,\"argv\":[\"many\"]}";
+	char bytes[100 * (sizeof frame - 1)];
+
+	cr_assert_leq(n, 100);
+	for (unsigned i = 0; i < n; i++)
+		memcpy(bytes + i * (sizeof frame - 1), frame, sizeof frame - 1);
+	cr_assert_eq(send(fd, bytes, n * (sizeof frame - 1), 0), (ssize_t)(n * (sizeof frame - 1)));
+}
+
+static bool
+is_connected(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK) != 0;
+}
+
 Test(ctl_socket, idle_clients_and_more_than_fit)
 {
 	int fds[CTL_CLIENTS_MAX];
-	char byte;
-	int late;
 
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		fds[i] = client();
 		run();
 	}
-	late = client();
-	run();
-	cr_assert_eq(recv(late, &byte, 1, 0), 0);
-	close(late);
+	cr_assert(is_served(), "the idle ones keep others out");
+	cr_assert(!is_connected(fds[0]), "the one that was silent longest makes way");
+	for (unsigned i = 1; i < CTL_CLIENTS_MAX; i++) {
+		cr_assert(is_connected(fds[i]), "client %u", i);
+		close(fds[i]);
+	}
 	close(fds[0]);
 	run();
-	cr_assert(is_served());
+}
+
+Test(ctl_socket, half_requests_keep_nobody_out_and_a_request_under_way_stays)
+{
+	int fds[CTL_CLIENTS_MAX], busy = client();
+	json_t *json;
+
+	send_many(busy, 3);
+	ctl_server_run(server); /* one of them served: two wait */
+	for (unsigned i = 1; i < CTL_CLIENTS_MAX; i++) {
+		fds[i] = client();
+		cr_assert_eq(send(fds[i], "\0\0\0", 3, 0), 3);
+		ctl_server_run(server);
+	}
+	for (unsigned i = 0; i < 2 * CTL_CLIENTS_MAX; i++)
+		cr_assert(is_served());
+	json = answer_on(busy);
+	cr_assert_not_null(json);
+	json_decref(json);
 	for (unsigned i = 1; i < CTL_CLIENTS_MAX; i++)
 		close(fds[i]);
+	close(busy);
 	run();
+}
+
+Test(ctl_socket, the_rest_of_a_request_must_follow_in_time)
+{
+	int half = client(), idle = client(), whole = client();
+	uint64_t now = 1000;
+
+	cr_assert_eq(send(half, "\0\0\0\x17{", 5, 0), 5);
+	run();
+	ctl_server_tick(server, now);
+	ctl_server_tick(server, now += 3600 * 1000); /* we were busy: not its fault */
+	cr_assert(is_connected(half));
+	for (unsigned i = 0; i < 8; i++)
+		ctl_server_tick(server, now += 1000);
+	cr_assert(is_connected(half));
+	send_json(whole, "{\"v\":1,\"argv\":[\"status\"]}");
+	run();
+	for (unsigned i = 0; i < 2; i++)
+		ctl_server_tick(server, now += 1000);
+	cr_assert(!is_connected(half));
+	cr_assert(is_connected(idle), "who says nothing may stay");
+	cr_assert(is_connected(whole));
+	close(half);
+	close(idle);
+	close(whole);
+	run();
+}
+
+Test(ctl_socket, what_listens_and_is_no_stream_is_left_alone)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int other = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char alive[96];
+
+	snprintf(alive, sizeof alive, "%s/other", folder);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", alive);
+	cr_assert_eq(bind(other, (struct sockaddr *)&address, sizeof address), 0);
+	cr_assert_null(ctl_server_new(alive, NULL, handler, NULL, complaint));
+	cr_assert(strstr(complaint, alive), "%s", complaint);
+	cr_assert_eq(access(alive, F_OK), 0, "it was taken away from who listens there");
+	close(other);
+	unlink(alive);
 }
 
 Test(ctl_socket, a_client_that_never_reads_is_dropped_at_the_limit)
@@ -319,19 +401,6 @@ Test(ctl_socket, a_request_byte_by_byte)
 	json_decref(answer);
 	cr_assert_eq(n_served, 1);
 	close(fd);
-}
-
-/* Sends `n` requests in one write. */
-static void
-send_many(int fd, unsigned n)
-{
-	static const char frame[] = "\0\0\0\x17{\"v\":1,\"argv\":[\"many\"]}";
-	char bytes[100 * (sizeof frame - 1)];
-
-	cr_assert_leq(n, 100);
-	for (unsigned i = 0; i < n; i++)
-		memcpy(bytes + i * (sizeof frame - 1), frame, sizeof frame - 1);
-	cr_assert_eq(send(fd, bytes, n * (sizeof frame - 1), 0), (ssize_t)(n * (sizeof frame - 1)));
 }
 
 /* The epoll descriptor tells that there is work, or that there is none. */
