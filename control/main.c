@@ -136,12 +136,12 @@ static int
 check(const char *file, bool json)
 {
 	struct text text;
-	json_t *result = NULL;
+	struct check_outcome outcome = { .text = &text };
 	int status;
 
 	text_init(&text);
-	status = reload_check(file, &text, &result);
-	return tell(&text, result, status, json);
+	status = reload_check(file, &outcome);
+	return tell(&text, outcome.result, status, json);
 }
 
 /*

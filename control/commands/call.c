@@ -1,7 +1,9 @@
 #include "control/commands/call.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/clock.h"
 
@@ -74,4 +76,31 @@ call_refuse_task(struct call *call, const char *id)
 	call_refuse(call, CTL_REFUSED, "there is no task \"%.80s\"%s%s%s; `task list` lists them",
 		    id, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
 		    nearest ? "\"?" : "");
+}
+
+char *
+call_read_file(struct call *call, size_t max, size_t *len)
+{
+	char *text = malloc(max + 1);
+	ssize_t n = 1;
+
+	*len = 0;
+	if (!text) {
+		call_refuse(call, CTL_REFUSED, "out of memory");
+		return NULL;
+	}
+	while (n > 0 && *len <= max) {
+		n = pread(call->fd, text + *len, max + 1 - *len, (off_t)*len);
+		*len += n > 0 ? (size_t)n : 0;
+	}
+	if (n == 0 && *len <= max)
+		return text;
+	if (n < 0)
+		call_refuse(call, CTL_REFUSED, "%s: %s", call->arguments[0], strerror(errno));
+	else
+		call_refuse(call, CTL_REFUSED, "%s: longer than %zu bytes", call->arguments[0],
+			    max);
+	explicit_bzero(text, *len);
+	free(text);
+	return NULL;
 }

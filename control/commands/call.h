@@ -42,6 +42,7 @@ struct command {
 	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
 	 * finds it in call->fd. */
 	enum ctl_want file;
+	bool file_optional; /* without the argument there is no file */
 	void (*run)(struct call *call);
 	const char *help;  /* one sentence */
 	const char *alias; /* its former words, understood for a release; NULL: none */
@@ -80,3 +81,9 @@ void call_tell_reload(void *call, uint32_t done, uint32_t total);
 /* Refused: there is no such group, or task; with the nearest. */
 void call_refuse_group(struct call *call, const char *name);
 void call_refuse_task(struct call *call, const char *id);
+
+/*
+ * The whole file that came with the request, malloc'ed; NULL, and the call refused, where it has
+ * more than `max` bytes or cannot be read. To be wiped and freed.
+ */
+char *call_read_file(struct call *call, size_t max, size_t *len);

@@ -11,7 +11,8 @@ const struct command commands[] = {
 	  .while_busy = true,
 	  .run = command_stats,
 	  .help = "counters whose names match; they never reset" },
-	{ "check", "[FILE]", 0, 1, .run = command_check,
+	{ "check", "[FILE]", 0, 1, .file = CTL_WANT_READ, .file_optional = true,
+	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "
 		  "--offline [-c FILE] needs no daemon" },
 	{ "reload", "", 0, 0, .changes = true, .run = command_reload,
@@ -123,7 +124,7 @@ const struct command commands[] = {
 	  { { "--group", "NAME", "of one group" } },
 	  .run = command_task_list,
 	  .help = "the tasks of the groups, with their devices and reports by status" },
-	{ "task check", "FILE", 1, 1, .run = command_task_check,
+	{ "task check", "FILE", 1, 1, .file = CTL_WANT_READ, .run = command_task_check,
 	  .help = "check one task file; needs no daemon" },
 	{ "task show", "ID", 1, 1, .run = command_task_show,
 	  .help = "one task: its settings, reports by status, and what its file does" },

@@ -180,7 +180,8 @@ wants_file(const struct call *call, struct ctl_answer *answer)
 {
 	const struct ctl_request *request = call->request;
 
-	if (call->command->file == CTL_WANT_NOTHING || request->fd >= 0)
+	if (call->command->file == CTL_WANT_NOTHING || request->fd >= 0 ||
+	    (call->command->file_optional && !call->arguments[0]))
 		return false;
 	answer->want = call->command->file;
 	answer->want_word = -1;

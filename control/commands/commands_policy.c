@@ -1,5 +1,5 @@
 /* Files and what is made of them: check, reload, task check. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/commands/commands.h"
@@ -17,12 +17,30 @@ finish_checked(struct call *call, int status)
 	text_fini(&call->text);
 }
 
+static void
+check_sent(struct call *call, struct check_outcome *outcome)
+{
+	struct check_source source = { .file = call->arguments[0] };
+	char *text = call_read_file(call, CONFIG_FILE_MAX, &source.len);
+
+	if (!text)
+		return;
+	source.text = text;
+	finish_checked(call, reload_check_text(call->service, &source, outcome));
+	explicit_bzero(text, source.len);
+	free(text);
+}
+
 void
 command_check(struct call *call)
 {
-	const char *file = call->arguments[0] ? call->arguments[0] : call->service->config->file;
+	struct check_outcome outcome = { .text = &call->text };
 
-	finish_checked(call, reload_check(file, &call->text, &call->result));
+	if (call->arguments[0])
+		check_sent(call, &outcome);
+	else
+		finish_checked(call, reload_check(call->service->config->file, &outcome));
+	call->result = outcome.result;
 }
 
 void
@@ -36,18 +54,25 @@ void
 command_task_check(struct call *call)
 {
 	const struct objects *objects = call->service->generation->objects;
+	const char *name = call->arguments[0];
 	struct diag_list diags;
 	struct task *task;
+	size_t len;
+	char *text = call_read_file(call, 4 * TASK_TEXT_MAX + 4, &len);
 
+	if (!text)
+		return;
 	diag_list_init(&diags);
-	task = task_load_file(call->arguments[0], objects, &diags);
+	task = task_load(name, text, len, objects, &diags);
 	diag_text_put(&diags, &call->text);
 	if (task)
-		text_show(&call->text, "%s: good\n", call->arguments[0]);
+		text_show(&call->text, "%s: good\n", name);
 	call->result = json_pack("{s:b, s:o}", "good", task != NULL, "diagnostics",
 				 diag_text_json(&diags));
 	finish_checked(call, task ? 0 : -1);
 	if (task)
 		task_free(task);
 	diag_list_fini(&diags);
+	explicit_bzero(text, len);
+	free(text);
 }

@@ -1,10 +1,8 @@
 /* Changes of group tasks: task add, edit, copy, pause, resume, remove. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "control/clock.h"
 #include "control/commands/command_settings.h"
@@ -171,31 +169,6 @@ put_birth(struct command_settings *settings, const struct policy_edit *edit, int
 
 /* --- the file --- */
 
-/* What the client sends, malloc'ed; NULL, and the call refused. */
-static char *
-read_sent(struct call *call, size_t *len)
-{
-	char *text = malloc(XML_MAX + 1);
-	ssize_t n = 1;
-
-	*len = 0;
-	if (!text) {
-		call_refuse(call, CTL_REFUSED, "out of memory");
-		return NULL;
-	}
-	while (n > 0 && *len <= XML_MAX) {
-		n = pread(call->fd, text + *len, XML_MAX + 1 - *len, (off_t)*len);
-		*len += n > 0 ? (size_t)n : 0;
-	}
-	if (n == 0 && *len <= XML_MAX)
-		return text;
-	call_refuse(call, CTL_REFUSED, "%s: %s", call->arguments[0],
-		    n < 0 ? strerror(errno) : "a task has at most 100000 characters");
-	explicit_bzero(text, *len);
-	free(text);
-	return NULL;
-}
-
 /* What the file is called in tasks/; NULL, and the call refused. */
 static const char *
 name_file(struct call *call)
@@ -274,8 +247,9 @@ command_task_add(struct call *call)
 	}
 	command_settings_init(&settings);
 	command_settings_text(&settings, "file", name);
-	text = command_settings_take(&settings, call, options, OPTIONS) ? read_sent(call, &len)
-									: NULL;
+	text = command_settings_take(&settings, call, options, OPTIONS)
+		       ? call_read_file(call, XML_MAX, &len)
+		       : NULL;
 	if (text && !policy_edit_begin(&edit, call, "groups")) {
 		explicit_bzero(text, len);
 		free(text);

@@ -41,7 +41,7 @@ check(struct policy_edit *edit)
 
 /* Somebody edits by hand while the command runs: theirs must not be lost. */
 static bool
-is_as_read(const struct policy_edit *edit, const char *path)
+is_still(const char *path, const char *text, size_t text_len)
 {
 	struct diag_list diags;
 	size_t len;
@@ -49,39 +49,71 @@ is_as_read(const struct policy_edit *edit, const char *path)
 	bool same;
 
 	diag_list_init(&diags);
-	same = policy_edit_read(path, &now, &len, &diags) && !now == !edit->old &&
-	       (!now || (len == edit->old_len && memcmp(now, edit->old, len) == 0));
+	same = policy_edit_read(path, &now, &len, &diags) && !now == !text &&
+	       (!now || (len == text_len && memcmp(now, text, len) == 0));
 	policy_edit_forget(now, now ? len : 0);
 	diag_list_fini(&diags);
 	return same;
 }
 
-static int
-put_back(const char *path, const char *old, size_t len)
+/* False, and the call refused, where a file is not what it was when the edit began. */
+static bool
+is_as_read(const struct policy_edit *edit)
 {
-	return old ? file_replace(path, old, len) : file_remove(path);
+	char name[LIST_FILE_BYTES], path[PATH_BYTES];
+	bool same;
+
+	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
+	same = is_still(path, edit->old, edit->old_len);
+	for (unsigned i = 0; same && i < edit->n_files; i++) {
+		policy_edit_path(edit, edit->files[i].name, path);
+		same = is_still(path, edit->files[i].old, edit->files[i].old_len);
+	}
+	if (!same)
+		call_refuse(edit->call, CTL_REFUSED,
+			    "%s was changed by somebody else meanwhile: look at it, and try again",
+			    path);
+	return same;
 }
 
-/* The `n` files of the edit, and the list's file where `list` says so. */
+/* What was written becomes what it was; what somebody changed since then stays. */
+static void
+put_back(const struct policy_edit *edit, const char *name, const struct edited_file *file)
+{
+	char path[PATH_BYTES];
+	int result;
+
+	policy_edit_path(edit, name, path);
+	if (!file->text)
+		return; /* it goes once all is well: it is still there */
+	if (!is_still(path, file->text, file->len)) {
+		text_show(&edit->call->error,
+			  "%s was changed by somebody else meanwhile, and stays so\n", path);
+		return;
+	}
+	result = file->old ? file_replace(path, file->old, file->old_len) : file_remove(path);
+	if (result == 0)
+		return;
+	text_show(&edit->call->error, "%s could not be put back: %s\n", path, strerror(-result));
+	log_error("%s could not be put back: %s", path, strerror(-result));
+}
+
+/* The first `n` files of the edit, and the list's file where `list` says so. */
 static void
 undo(const struct policy_edit *edit, unsigned n, bool list)
 {
-	char name[32], path[PATH_BYTES];
-	int result;
+	const struct edited_file all = { .text = edit->text.text,
+					 .len = edit->text.len,
+					 .old = edit->old,
+					 .old_len = edit->old_len };
+	char name[LIST_FILE_BYTES];
 
-	for (unsigned i = 0; i <= n; i++) {
-		if (i == n && !list)
-			return;
-		policy_edit_list_file(edit, name);
-		policy_edit_path(edit, i < n ? edit->files[i].name : name, path);
-		result = i < n ? put_back(path, edit->files[i].old, edit->files[i].old_len)
-			       : put_back(path, edit->old, edit->old_len);
-		if (result == 0)
-			continue;
-		text_show(&edit->call->error, "%s could not be put back: %s\n", path,
-			  strerror(-result));
-		log_error("%s could not be put back: %s", path, strerror(-result));
-	}
+	for (unsigned i = 0; i < n; i++)
+		put_back(edit, edit->files[i].name, &edit->files[i]);
+	policy_edit_list_file(edit, name);
+	if (list)
+		put_back(edit, name, &all);
 }
 
 static void
@@ -101,14 +133,9 @@ write_files(struct policy_edit *edit)
 	unsigned n = 0;
 	int result = 0;
 
-	policy_edit_list_file(edit, name);
-	policy_edit_path(edit, name, path);
-	if (!is_as_read(edit, path)) {
-		call_refuse(edit->call, CTL_REFUSED,
-			    "%s was changed by somebody else meanwhile: look at it, and try again",
-			    path);
+	if (!is_as_read(edit))
 		return false;
-	}
+	policy_edit_list_file(edit, name);
 	for (; n < edit->n_files; n++) {
 		const struct edited_file *file = &edit->files[n];
 
@@ -141,8 +168,8 @@ remove_files(struct policy_edit *edit)
 		policy_edit_path(edit, edit->files[i].name, path);
 		result = file_remove(path);
 		if (result < 0)
-			text_printf(&edit->call->text, "warning: %s cannot be removed: %s\n", path,
-				    strerror(-result));
+			text_show(&edit->call->text, "warning: %s cannot be removed: %s\n", path,
+				  strerror(-result));
 	}
 }
 
@@ -225,7 +252,7 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	if (!check(edit) || !write_files(edit))
 		return;
 	va_start(args, format);
-	text_vprintf(&call->text, format, args);
+	text_vshow(&call->text, format, args);
 	va_end(args);
 	edit->done = json_string(text_str(&call->text));
 	text_put(&call->text, "\n", 1);

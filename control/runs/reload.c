@@ -13,35 +13,79 @@
 
 enum { LINE_MAX_BYTES = 1024 };
 
-int
-reload_check(const char *file, struct text *text, json_t **result)
+/* What a check says of a configuration, which it frees with the diagnostics. */
+static int
+finish_check(const char *file, struct config *config, struct generation *generation,
+	     struct diag_list *diags, struct check_outcome *outcome)
 {
-	struct diag_list diags;
+	bool good = config && diags->errors == 0;
+	struct text *text = outcome->text;
+
+	diag_text_put(diags, text);
+	if (good && generation)
+		text_show(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
+			  generation->policy->n_groups, generation->policy->n_tasks,
+			  generation->policy->n_servers);
+	else if (good)
+		text_show(text, "%s: good\n", file);
+	else
+		text_show(text, "%s: %zu error%s\n", file, diags->errors,
+			  diags->errors == 1 ? "" : "s");
+	outcome->result =
+		json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags->errors,
+			  "warnings", (int)diags->warnings, "diagnostics", diag_text_json(diags));
+	if (generation)
+		generation_release(generation);
+	config_free(config);
+	diag_list_fini(diags);
+	return good ? 0 : -EINVAL;
+}
+
+int
+reload_check(const char *file, struct check_outcome *outcome)
+{
 	struct generation *generation = NULL;
+	struct diag_list diags;
 	struct config *config;
-	bool good;
 
 	diag_list_init(&diags);
 	config = config_load(file, &diags);
 	if (config)
 		generation = generation_load(config, 0, &diags);
-	diag_text_put(&diags, text);
-	good = generation && diags.errors == 0;
-	if (good) {
-		text_show(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
-			    generation->policy->n_groups, generation->policy->n_tasks,
-			    generation->policy->n_servers);
-	} else {
-		text_show(text, "%s: %zu error%s\n", file, diags.errors,
-			    diags.errors == 1 ? "" : "s");
-	}
-	*result = json_pack("{s:b, s:i, s:i, s:o}", "good", good, "errors", (int)diags.errors,
-			    "warnings", (int)diags.warnings, "diagnostics", diag_text_json(&diags));
-	if (generation)
-		generation_release(generation);
-	config_free(config);
-	diag_list_fini(&diags);
-	return good ? 0 : -EINVAL;
+	return finish_check(file, config, generation, &diags, outcome);
+}
+
+/* A folder of a client's configuration is read only where it is one that runs anyway. */
+static bool
+is_ours(const char *setting, const char *folder, const char *running, struct diag_list *diags)
+{
+	struct place place = { .tag = setting };
+
+	if (strcmp(folder, running) == 0)
+		return true;
+	diag_warning(
+		diags, &place,
+		"%s is not the folder that runs, and is not read for a client: `cradlectl check "
+		"--offline -c FILE` checks it with your own permissions",
+		folder);
+	return false;
+}
+
+int
+reload_check_text(const struct service *service, const struct check_source *source,
+		  struct check_outcome *outcome)
+{
+	const struct config *running = service->config;
+	struct generation *generation = NULL;
+	struct diag_list diags;
+	struct config *config;
+
+	diag_list_init(&diags);
+	config = config_parse(source->file, source->text, source->len, &diags);
+	if (config && is_ours("policy", config->policy, running->policy, &diags) &&
+	    is_ours("objects", config->objects, running->objects, &diags))
+		generation = generation_load(config, 0, &diags);
+	return finish_check(source->file, config, generation, &diags, outcome);
 }
 
 /* ---- making it live ---- */
@@ -143,7 +187,7 @@ put_names(struct text *text, const char *what, const json_t *names)
 	text_show(text, "tasks %s: %zu", what, json_array_size(names));
 	for (size_t i = 0; i < json_array_size(names); i++)
 		text_show(text, "%s%s", i ? ", " : " (",
-			    json_string_value(json_array_get(names, i)));
+			  json_string_value(json_array_get(names, i)));
 	text_show(text, ")\n");
 }
 
@@ -174,8 +218,8 @@ put_settings(const struct config_changes *changes, bool live, struct text *text,
 		if (change->live != live)
 			continue;
 		text_show(text, "%s %s: %s -> %s\n",
-			    live ? "setting applied:" : "needs a restart:", change->name,
-			    change->before, change->after);
+			  live ? "setting applied:" : "needs a restart:", change->name,
+			  change->before, change->after);
 		json_array_append_new(list,
 				      json_pack("{s:s, s:s, s:s}", "name", change->name, "before",
 						change->before, "after", change->after));
@@ -270,9 +314,9 @@ put_devices(const struct transaction *t, uint32_t failed, struct text *text, jso
 
 	if (failed)
 		text_show(text,
-			    "warning: %u devices keep what they had: out of memory; reload again "
-			    "when there is more\n",
-			    failed);
+			  "warning: %u devices keep what they had: out of memory; reload again "
+			  "when there is more\n",
+			  failed);
 	json_object_set_new(result, "devices", json_integer(inventory->count));
 	json_object_set_new(result, "devices_refused", json_integer(inventory->refused));
 	json_object_set_new(result, "devices_failed", json_integer(failed));
@@ -305,9 +349,9 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	seconds = (double)(clock_now_us() - t->begun_us) / 1e6;
 	cpu_s = cpu_seconds() - t->begun_cpu_s;
 	text_show(text,
-		    "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
-		    "nothing to send\n",
-		    seconds, cpu_s, service->inventory.count, service->inventory.refused);
+		  "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
+		  "nothing to send\n",
+		  seconds, cpu_s, service->inventory.count, service->inventory.refused);
 	json_object_set_new(*result, "seconds", json_real(seconds));
 	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
 	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,

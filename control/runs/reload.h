@@ -28,11 +28,27 @@ typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
 int reload_run(struct service *service, reload_pump *pump, void *ctx, struct text *text,
 	       json_t **result);
 
+/* What a check says: `text` is appended to, `result` a new reference. */
+struct check_outcome {
+	struct text *text;
+	json_t *result;
+};
 /*
  * The same checks without publishing, without a service. 0 or -EINVAL; every diagnostic either
  * way.
  */
-int reload_check(const char *file, struct text *text, json_t **result);
+int reload_check(const char *file, struct check_outcome *outcome);
+/*
+ * The same for a configuration that a client read with its own permissions; `file` is its path. Of
+ * what it names nothing is read but what runs anyway: the control socket's users may be allowed
+ * less than we are.
+ */
+struct check_source {
+	const char *file, *text;
+	size_t len;
+};
+int reload_check_text(const struct service *service, const struct check_source *source,
+		      struct check_outcome *outcome);
 
 /*
  * A loaded generation becomes the service's: devices whose tasks or values it changes are compiled

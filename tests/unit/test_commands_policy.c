@@ -3,6 +3,7 @@
  * right ones are written and live.
  */
 #include "control/commands/commands.h"
+#include "control/commands/policy_edit.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;
@@ -372,4 +373,65 @@ Test(commands_policy, numbers_that_the_file_leaves_open_are_written_down_before_
 			 "  { name = \"c\"; file = \"first.xml\"; number = 2; } # three\n"
 			 "); } );\n");
 	cr_expect_str_eq(policy_group(live(), "root.a", 6)->tasks[1].id, "g:root.a:2");
+}
+
+/* An edit of one task's file, and somebody's editor between its beginning and its end. */
+Test(commands_policy, a_task_file_changed_by_hand_meanwhile_is_not_lost)
+{
+	const struct ctl_request request = { .fd = -1 };
+	struct call call = { .daemon = &world.daemon,
+			     .service = world.service,
+			     .request = &request };
+	char *text = strdup(WORLD_TASK " ");
+	struct policy_edit edit;
+
+	cr_assert(policy_edit_begin(&edit, &call, "groups"));
+	cr_assert(policy_edit_file(&edit, "tasks/first.xml", text, strlen(text)));
+	world_write(&world, "policy/tasks/first.xml", WORLD_TASK "<!-- by hand -->");
+	policy_edit_commit(&edit, "task replaced");
+	policy_edit_end(&edit);
+	cr_expect_eq(call.exit, CTL_REFUSED);
+	cr_expect(strstr(text_str(&call.error), "tasks/first.xml was changed by somebody else"),
+		  "%s", text_str(&call.error));
+	cr_expect(file_says("tasks/first.xml", "by hand"));
+	text_fini(&call.text);
+	text_fini(&call.error);
+	json_decref(call.result);
+}
+
+Test(commands_policy, a_file_to_check_is_opened_by_the_client_and_names_nothing_that_we_open)
+{
+	char conf[512];
+
+	cr_expect_eq(ask("check|/etc/shadow"), CTL_DONE);
+	cr_expect_eq(answer.want, CTL_WANT_READ);
+	cr_expect_eq(answer.want_word, 1);
+	cr_expect_eq(ask("task check|/etc/shadow"), CTL_USAGE, "a word of argv is one word");
+	cr_expect_eq(ask("task|check|/etc/shadow"), CTL_DONE);
+	cr_expect_eq(answer.want, CTL_WANT_READ);
+	cr_expect_eq(answer.want_word, 2);
+
+	world_folder(&world, "theirs");
+	world_write(&world, "theirs/groups.conf", "secret-word = 1;\n");
+	snprintf(conf, sizeof conf, "%s policy = \"%s/theirs\";\n", WORLD_CONF, world.folder);
+	carry(conf);
+	cr_expect_eq(ask("check|/home/someone/cradle.conf"), CTL_DONE);
+	cr_expect(says("is not the folder that runs") && says("/home/someone/cradle.conf: good\n"),
+		  "%s", answer.text);
+	cr_expect(!says("secret-word") && !says("groups.conf"), "%s", answer.text);
+
+	snprintf(conf, sizeof conf, "%s policy = \"%s/policy\"; objects = \"%s/objects\";\n",
+		 WORLD_CONF, world.folder, world.folder);
+	carry(conf);
+	cr_expect_eq(ask("check|/home/someone/cradle.conf"), CTL_DONE);
+	cr_expect(says("good: 2 groups, 1 tasks"), "%s%s", answer.text, answer.error);
+	carry("workers = many;\n");
+	cr_expect_eq(ask("check|/home/someone/cradle.conf"), CTL_REFUSED);
+	cr_expect(complains("/home/someone/cradle.conf:1"), "%s", answer.error);
+	carry(WORLD_TASK);
+	cr_expect_eq(ask("task|check|mine.xml"), CTL_DONE);
+	cr_expect(says("mine.xml: good"), "%s", answer.error);
+	carry("<config><wirte/></config>");
+	cr_expect_eq(ask("task|check|mine.xml"), CTL_REFUSED);
+	cr_expect(complains("mine.xml:1:"), "%s", answer.error);
 }
