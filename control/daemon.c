@@ -305,6 +305,7 @@ load(struct daemon *daemon)
 	if (!generation)
 		return -1;
 	daemon->service.generation = generation;
+	generation->live_since_ms = clock_now_ms();
 	daemon->service.last_number = generation->number;
 	return restore_all(&daemon->service);
 }
@@ -378,6 +379,7 @@ daemon_run(struct config *config)
 	}
 	daemon->service.config = config;
 	daemon->started_us = clock_now_us();
+	daemon->started_ms = clock_now_ms();
 	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_notice("%s", CRADLE_VERSION_TEXT);

@@ -33,6 +33,7 @@ struct daemon {
 	uint64_t sampled_us;
 	uint64_t active_us; /* when something last happened: until then the tick is short */
 	uint64_t started_us;
+	uint64_t started_ms; /* the same on the wall clock */
 	bool draining;
 	int log_pipe[2]; /* DPDK's words; -1: none */
 	struct loop_source *log_source;

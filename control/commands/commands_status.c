@@ -192,11 +192,11 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 		  info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
 		  (unsigned long long)info.queued, (unsigned long long)info.lost);
 	json_object_set_new(result, "store",
-			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I}", "path", info.path,
+			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I}", "path", info.path,
 				      "healthy", info.healthy, "error", info.error, "bytes",
 				      (json_int_t)info.bytes, "queued", (json_int_t)info.queued,
 				      "written", (json_int_t)info.written, "lost",
-				      (json_int_t)info.lost));
+				      (json_int_t)info.lost, "lag_ms", (json_int_t)info.lag_ms));
 }
 
 static void
@@ -263,13 +263,15 @@ command_status(struct call *call)
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "version",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "version",
 		CRADLE_VERSION, "state", state, "generation",
-		(json_int_t)daemon->service.generation->number, "uptime_s", (json_int_t)uptime_s,
-		"groups", (json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks,
-		"devices", (json_int_t)inventory->count, "devices_refused",
-		(json_int_t)inventory->refused, "unknown", (int)daemon->service.unknowns->count,
-		"rejected", (int)daemon->service.rejected->count, "turned_away",
+		(json_int_t)daemon->service.generation->number, "live_since_ms",
+		(json_int_t)daemon->service.generation->live_since_ms, "started_ms",
+		(json_int_t)daemon->started_ms, "uptime_s", (json_int_t)uptime_s, "groups",
+		(json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks, "devices",
+		(json_int_t)inventory->count, "devices_refused", (json_int_t)inventory->refused,
+		"unknown", (int)daemon->service.unknowns->count, "rejected",
+		(int)daemon->service.rejected->count, "turned_away",
 		(int)daemon->service.rejected->count, "retired_batches",
 		(int)daemon->service.retired.count);
 	text_show(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
@@ -295,7 +297,7 @@ command_status(struct call *call)
 /* Scripts find a counter by its former name for a release; a table shows it when it is named. */
 static void
 put_former_counters(const struct counters *counters, const char *glob, struct table *table,
-		    json_t *list)
+		    json_t *list, json_t *former)
 {
 	for (const struct counter_alias *alias = counter_aliases; alias->name; alias++) {
 		uint64_t value = counters->value[alias->counter];
@@ -309,6 +311,8 @@ put_former_counters(const struct counters *counters, const char *glob, struct ta
 				   counter_infos[alias->counter].name);
 		}
 		json_object_set_new(list, alias->name, json_integer((json_int_t)value));
+		json_object_set_new(former, alias->name,
+				    json_string(counter_infos[alias->counter].name));
 	}
 }
 
@@ -319,16 +323,16 @@ command_stats(struct call *call)
 	long worker = call_number(call, "--worker", -1, DATAPLANE_WORKERS_MAX - 1);
 	struct dataplane_worker_info info;
 	struct counters counters;
-	json_t *list = json_object();
+	json_t *list, *former;
 	struct table table;
 
 	if (worker >= 0 &&
 	    dataplane_worker_info(call->daemon->service.dp, (unsigned)worker, &info) < 0)
 		call_refuse(call, CTL_REFUSED, "there is no worker %ld", worker);
-	if (call->exit != CTL_DONE) {
-		json_decref(list);
+	if (call->exit != CTL_DONE)
 		return;
-	}
+	list = json_object();
+	former = json_object();
 	dataplane_counters(call->daemon->service.dp, (int)worker, &counters);
 	table_init(&table, "counter|value|what");
 	for (unsigned i = 0; i < COUNTERS; i++) {
@@ -341,9 +345,9 @@ command_stats(struct call *call)
 		json_object_set_new(list, counter_infos[i].name,
 				    json_integer((json_int_t)counters.value[i]));
 	}
-	put_former_counters(&counters, glob, &table, list);
+	put_former_counters(&counters, glob, &table, list, former);
 	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o}", "counters", list);
+	call->result = json_pack("{s:o, s:o}", "counters", list, "former_names", former);
 }
 
 void

@@ -23,7 +23,8 @@ struct generation {
 	struct arena arena;
 	struct arena scratch; /* of one compilation */
 	struct objects *objects;
-	uint64_t objects_hash; /* of the folder's files */
+	uint64_t objects_hash;  /* of the folder's files */
+	uint64_t live_since_ms; /* wall clock; 0: it never was the service's */
 	struct policy *policy;
 	struct resources *resources;
 	struct compiler *compiler;

@@ -131,6 +131,7 @@ reload_publish(struct service *service, struct generation *generation, reload_pu
 	uint32_t failed;
 
 	service->generation = generation;
+	generation->live_since_ms = clock_now_ms();
 	service->last_number = generation->number;
 	failed = publish_devices(service, &progress);
 	if (old)

@@ -294,6 +294,9 @@ store_info(struct store *store, struct store_info *info)
 	info->queued = writer->put - writer->written - writer->lost;
 	info->written = writer->written;
 	info->lost = writer->lost;
+	if (info->queued)
+		info->lag_ms = store_now_ms() -
+			       (writer->slice.count ? writer->slice_ms : writer->first_ms);
 	if (writer->failure) {
 		info->healthy = false;
 		info->failing_since_ms = writer->failing_since_ms;

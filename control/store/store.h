@@ -145,6 +145,7 @@ struct store_info {
 	const char *path;
 	uint64_t bytes;                 /* of the files and their write-ahead logs */
 	uint64_t queued, written, lost; /* entries of the journal */
+	uint64_t lag_ms;                /* how long the oldest entry has been queued; 0: none is */
 	bool healthy;                   /* the last write went through */
 	char error[STORE_ERROR_MAX];    /* why not */
 	uint64_t failing_since_ms;      /* wall clock */

@@ -331,6 +331,7 @@ take_slice(struct store_writer *writer)
 	records_move(&writer->slice, &writer->queue, WRITER_SLICE);
 	if (!writer->queue.count)
 		writer->urgent = false;
+	writer->slice_ms = writer->first_ms;
 	writer->first_ms = store_now_ms();
 	return true;
 }

@@ -112,6 +112,7 @@ struct store_writer {
 	/* The thread's own. */
 	sqlite3_stmt *sql[SQL_COUNT];
 	struct records slice;           /* taken, not yet written */
+	uint64_t slice_ms;              /* since when its oldest was queued; monotonic */
 	uint64_t retry_ms, back_off_ms; /* 0: the last transaction went through */
 	struct recent recent, merging;
 	size_t merged;   /* entries of `merging` that are in their tables */

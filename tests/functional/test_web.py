@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
@@ -12,8 +13,10 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import pytest
+import yaml
 from conftest import ROOT, wait_for
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -429,3 +432,81 @@ def test_real_metrics_of_a_bootstrap(web, daemon):
     check = subprocess.run(["promtool", "check", "metrics"], input=one.get("/metrics").text, text=True, capture_output=True)
     assert check.returncode == 0, check.stdout + check.stderr
     assert not any(name.startswith("cradle_events") for name, _ in one.metrics())
+
+
+# --- what is shipped for collectors ---
+
+METRICS = ROOT / "conf/metrics"
+
+
+def test_the_shipped_rules_hold_for_prometheus():
+    for words in (["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]):
+        done = subprocess.run(["promtool", *words], cwd=METRICS, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_case_that_fires_and_one_that_does_not():
+    groups = yaml.safe_load((METRICS / "alerts.yml").read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    cases = [case for test in yaml.safe_load((METRICS / "alerts_test.yml").read_text())["tests"]
+             for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == alerts
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == alerts
+
+
+def exported(text):
+    return {sample.name for family in parse_text(text) for sample in family.samples}
+
+
+def test_rules_and_dashboard_name_only_what_is_exported(web, daemon, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
+                    "-subj", "/CN=x", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"], check=True,
+                   capture_output=True)
+    one = web('tls = { certificate = "cert.pem"; key = "key.pem"; };\n', control=daemon.socket)
+    with ssl._create_unverified_context().wrap_socket(one.connect()) as client:
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        names = exported(b"".join(iter(lambda: client.recv(65536), b"")).decode().split("\r\n\r\n", 1)[1])
+    assert "cradle_web_certificate_expiry_timestamp_seconds" in names
+    dashboard = json.loads((METRICS / "grafana-dashboard.json").read_text())
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    expressions += [rule["expr"] for group in yaml.safe_load((METRICS / "alerts.yml").read_text())["groups"]
+                    for rule in group["rules"]]
+    assert len(expressions) > 30
+    for expression in expressions:
+        used = set(re.findall(r"\bcradle_[a-z0-9_]+", expression))
+        assert used <= names, used - names
+
+
+def test_prometheus_scrapes_it(web, daemon, tmp_path):
+    one = web(control=daemon.socket)
+    config = yaml.safe_load((METRICS / "prometheus.yml").read_text())
+    config["global"]["scrape_interval"] = config["global"]["evaluation_interval"] = "1s"
+    config["scrape_configs"][0]["static_configs"] = [{"targets": [f"127.0.0.1:{one.port}"]}]
+    config["rule_files"] = [str(METRICS / "alerts.yml")]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = open(tmp_path / "prometheus.log", "w")
+    process = subprocess.Popen(["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/tsdb",
+                                f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+
+    def query(expression):
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+            return json.loads(connection.getresponse().read()).get("data", {}).get("result")
+    try:
+        found = wait_for(lambda: query('cradle_devices{job="cradle"}'), "a scrape", 60)
+        assert int(found[0]["value"][1]) >= 1
+        assert query("up")[0]["value"][1] == "1"
+        # It asked for, and understood, OpenMetrics: the type of an info is known to it.
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/api/v1/targets/metadata?metric=cradle_build")
+        assert json.loads(connection.getresponse().read())["data"][0]["type"] == "info"
+        assert wait_for(lambda: query("cradle:failed:ratio_5m") is not None, "the rules to be evaluated")
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()

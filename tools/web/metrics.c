@@ -51,8 +51,26 @@ static const struct simple simples[] = {
 	    "Reports lost because the store was in trouble for too long." },
 	  "store",
 	  "lost" },
-	{ { "cradle_uptime_seconds", METRIC_GAUGE, "seconds", "Since the appliance's start." },
-	  "uptime_s" },
+	{ { "cradle_store_lag_seconds", METRIC_GAUGE, "seconds",
+	    "How long the oldest report has waited for the store." },
+	  "store",
+	  "lag_ms",
+	  1e-3 },
+	{ { "cradle_start_timestamp_seconds", METRIC_GAUGE, "seconds",
+	    "When the appliance was started, in Unix time." },
+	  "started_ms",
+	  NULL,
+	  1e-3 },
+	{ { "cradle_reload_timestamp_seconds", METRIC_GAUGE, "seconds",
+	    "When the policy's generation became live, in Unix time." },
+	  "live_since_ms",
+	  NULL,
+	  1e-3 },
+	{ { "cradle_policy_failing_timestamp_seconds", METRIC_GAUGE, "seconds",
+	    "Since when the files on disk cannot be made live, in Unix time; 0: they can." },
+	  "policy",
+	  "failing_since_ms",
+	  1e-3 },
 };
 
 /* A number a worker. */
@@ -210,8 +228,9 @@ write_worker_steps(struct exposition *out, const json_t *workers)
 	}
 }
 
+/* Former names, which the appliance still tells to scripts, would count the same again. */
 static void
-write_counters(struct exposition *out, json_t *counters)
+write_counters(struct exposition *out, json_t *counters, const json_t *former)
 {
 	for (unsigned family = 0; family < n_counter_families; family++) {
 		bool begun = false;
@@ -220,7 +239,8 @@ write_counters(struct exposition *out, json_t *counters)
 
 		json_object_foreach(counters, name, value)
 		{
-			if (counter_family_of(name, &label) != family)
+			if (json_object_get(former, name) ||
+			    counter_family_of(name, &label) != family)
 				continue;
 			if (!begun)
 				exposition_family(out, &counter_families[family].family);
@@ -275,7 +295,8 @@ write_appliance(struct exposition *out, const struct snapshot *snapshot)
 	write_worker_steps(out, workers);
 	write_items(out, json_object_get(status, "ports"), "device", port_simples,
 		    sizeof port_simples / sizeof port_simples[0]);
-	write_counters(out, json_object_get(snapshot->counters, "counters"));
+	write_counters(out, json_object_get(snapshot->counters, "counters"),
+		       json_object_get(snapshot->counters, "former_names"));
 }
 
 static void
