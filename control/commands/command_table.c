@@ -224,9 +224,13 @@ const struct command commands[] = {
 	  "ENDPOINT",
 	  1,
 	  1,
-	  { { "--format", "N", "content format; the one the device used last without it" } },
+	  { { "--format", "N", "content format; the one the device used last without it" },
+	    { "--regardless", NULL,
+	      "as if schedules, intervals and earlier runs allowed every task" } },
 	  .run = command_task_preview,
-	  .help = "what a device would be sent now, decoded; secrets are masked" },
+	  .help = "what a device would be sent now, decoded, and which tasks would not run and "
+		  "why; "
+		  "secrets are masked" },
 	{ "report list",
 	  "",
 	  0,

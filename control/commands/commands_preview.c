@@ -10,33 +10,62 @@
 
 enum { STEP_TEXT_MAX = 1 << 16 };
 
-static void
-put_plan(struct call *call, const struct plan *plan)
-{
-	json_t *list = json_array();
+/* What becomes of the device's tasks, as rows and as JSON. */
+struct preview {
 	struct table table;
+	json_t *list;
+};
 
-	table_init(&table, "task|name|state|steps|summary");
+static void
+put_task(struct preview *preview, const struct policy_task *task, const char *state,
+	 unsigned n_steps, const char *summary)
+{
+	table_cell(&preview->table, "%s", task->id);
+	table_cell(&preview->table, "%s", task->name);
+	table_cell(&preview->table, "%s", state);
+	table_cell(&preview->table, "%u", n_steps);
+	table_cell(&preview->table, "%s", summary);
+	json_array_append_new(preview->list,
+			      json_pack("{s:s, s:s, s:s, s:i, s:o}", "id", task->id, "name",
+					task->name, "state", state, "steps", (int)n_steps,
+					"summary", show_json(summary, strlen(summary))));
+}
+
+/* Tasks that would apply, did an operator not hold them back. */
+static void
+put_paused(struct preview *preview, const struct task_set *set)
+{
+	for (unsigned i = 0; i < set->n_groups; i++)
+		for (const struct policy_group *group = set->groups[i]; group;
+		     group = group->parent)
+			for (unsigned k = 0; k < group->n_tasks; k++) {
+				const struct policy_task *task = &group->tasks[k];
+
+				if (!task->active && (group == set->groups[i] || task->subgroups))
+					put_task(preview, task, "paused", 0,
+						 "`task resume` lets it run");
+			}
+}
+
+static void
+put_plan(struct call *call, const struct plan *plan, const struct task_set *set)
+{
+	struct preview preview = { .list = json_array() };
+
+	table_init(&preview.table, "task|name|state|steps|summary");
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		const struct plan_task *task = &plan->tasks[i];
-		const char *summary = task->summary ? task->summary : "";
 		const char *state = task->state == PLAN_SENT       ? "would be sent"
-				    : task->state == PLAN_LEFT_OUT ? "left out"
+				    : task->state == PLAN_LEFT_OUT ? "not now"
 								   : task_status_name(task->status);
 
-		table_cell(&table, "%s", task->task->id);
-		table_cell(&table, "%s", task->task->name);
-		table_cell(&table, "%s", state);
-		table_cell(&table, "%u", task->n_steps);
-		table_cell(&table, "%s", summary);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:i, s:o}", "id", task->task->id,
-						"name", task->task->name, "state", state, "steps",
-						(int)task->n_steps, "summary",
-						show_json(summary, strlen(summary))));
+		put_task(&preview, task->task, state, task->n_steps,
+			 task->summary ? task->summary : "");
 	}
-	table_finish(&table, &call->text);
-	json_object_set_new(call->result, "tasks", list);
+	if (set)
+		put_paused(&preview, set);
+	table_finish(&preview.table, &call->text);
+	json_object_set_new(call->result, "tasks", preview.list);
 }
 
 static void
@@ -81,6 +110,7 @@ command_task_preview(struct call *call)
 		return;
 	}
 	request.format = (uint16_t)format;
+	request.regardless = call_option(call, "--regardless") != NULL;
 	run_memory_init(&memory);
 	if (device_run_make(call->service, &request, &run) < 0) {
 		call_refuse(call, CTL_REFUSED, "out of memory");
@@ -88,7 +118,11 @@ command_task_preview(struct call *call)
 		call->result =
 			json_pack("{s:s, s:i, s:b}", "endpoint", call->arguments[0], "format",
 				  (int)format, "continues", run.batch && run.batch->continues);
-		put_plan(call, run.plan);
+		put_plan(call, run.plan,
+			 generation_task_set(call->service->generation, &call->service->inventory,
+					     device->groups));
+		if (!run.batch)
+			text_printf(&call->text, "nothing would be sent: a request is refused\n");
 		put_steps(call, run.batch);
 		device_run_free(&call->service->plans, &run);
 	}

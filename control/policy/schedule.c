@@ -175,19 +175,48 @@ schedule_parse(struct arena *arena, const char *text, char error[SCHEDULE_ERROR_
 	return read_spans(&reader, schedule) ? schedule : NULL;
 }
 
-bool
-schedule_allows(const struct schedule *schedule, time_t now)
+/* The minute of the week that a clock on the wall shows. */
+static unsigned
+minute_of(const struct schedule *schedule, time_t now)
 {
 	struct tm tm = { 0 };
-	unsigned minute;
 
-	if (!schedule)
-		return true;
 	if (schedule->utc)
 		gmtime_r(&now, &tm);
 	else
 		localtime_r(&now, &tm);
-	minute = (unsigned)((tm.tm_wday + DAYS - 1) % DAYS * SCHEDULE_DAY_MINUTES +
-			    tm.tm_hour * 60 + tm.tm_min);
+	return (unsigned)((tm.tm_wday + DAYS - 1) % DAYS * SCHEDULE_DAY_MINUTES + tm.tm_hour * 60 +
+			  tm.tm_min);
+}
+
+static bool
+allows_minute(const struct schedule *schedule, unsigned minute)
+{
 	return schedule->minutes[minute / 8] >> minute % 8 & 1;
+}
+
+bool
+schedule_allows(const struct schedule *schedule, time_t now)
+{
+	return !schedule || allows_minute(schedule, minute_of(schedule, now));
+}
+
+const char *
+schedule_next(const struct schedule *schedule, time_t now, char out[SCHEDULE_NEXT_MAX])
+{
+	static const char days[DAYS][4] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
+	unsigned begin = minute_of(schedule, now);
+
+	snprintf(out, SCHEDULE_NEXT_MAX, "never");
+	for (unsigned i = 0; i < SCHEDULE_MINUTES; i++) {
+		unsigned minute = (begin + i) % SCHEDULE_MINUTES;
+
+		if (!allows_minute(schedule, minute))
+			continue;
+		snprintf(out, SCHEDULE_NEXT_MAX, "%s %02u:%02u%s",
+			 days[minute / SCHEDULE_DAY_MINUTES], minute % SCHEDULE_DAY_MINUTES / 60,
+			 minute % 60, schedule->utc ? " UTC" : "");
+		break;
+	}
+	return out;
 }

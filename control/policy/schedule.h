@@ -40,3 +40,7 @@ const struct schedule *schedule_parse(struct arena *arena, const char *text,
 
 /* True when the schedule is NULL, too: always. */
 bool schedule_allows(const struct schedule *schedule, time_t now);
+
+enum { SCHEDULE_NEXT_MAX = 24 };
+/* When it allows next, from now on: "Mon 02:00", "Mon 02:00 UTC"; "never". Returns out. */
+const char *schedule_next(const struct schedule *schedule, time_t now, char out[SCHEDULE_NEXT_MAX]);

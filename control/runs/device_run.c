@@ -56,18 +56,22 @@ is_done(const struct run_maker *maker, const struct policy_task *task)
 	return last && (last->status == TASK_SUCCESS || last->status == TASK_WARNING);
 }
 
-static bool
-is_too_soon(const struct run_maker *maker, const struct policy_task *task)
+/* When the task may run again, in milliseconds; 0: its minimum interval is over, or it has none. */
+static uint64_t
+too_soon_until(const struct run_maker *maker, const struct policy_task *task)
 {
 	const struct report *last;
+	uint64_t until_ms;
 
 	if (!task->min_interval_s)
-		return false;
+		return 0;
 	last = reports_find(&maker->service->reports, task->report,
 			    device_id(maker->request->device));
-	return last && last->started_ms &&
-	       (last->status == TASK_SUCCESS || last->status == TASK_WARNING) &&
-	       maker->now_ms < last->started_ms + UINT64_C(1000) * task->min_interval_s;
+	if (!last || !last->started_ms ||
+	    (last->status != TASK_SUCCESS && last->status != TASK_WARNING))
+		return 0;
+	until_ms = last->started_ms + UINT64_C(1000) * task->min_interval_s;
+	return maker->now_ms < until_ms ? until_ms : 0;
 }
 
 static void
@@ -109,19 +113,59 @@ condition_fails(struct run_maker *maker, const struct policy_task *task)
 }
 
 static const char *
+not_by_schedule(const struct run_maker *maker, const struct schedule *schedule)
+{
+	time_t now = (time_t)(maker->now_ms / 1000);
+	char *why, next[SCHEDULE_NEXT_MAX];
+
+	if (schedule_allows(schedule, now))
+		return NULL;
+	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
+	if (!why)
+		return "its schedule does not allow it now";
+	snprintf(why, TASK_SUMMARY_MAX, "its schedule does not allow it now, next %s",
+		 schedule_next(schedule, now, next));
+	return why;
+}
+
+/* The moment is for who asks about one device: a million reports with moments of their own would not
+ * share their sentences any more. */
+static const char *
+not_by_interval(const struct run_maker *maker, const struct policy_task *task)
+{
+	static const char reason[] = "its minimum interval since the last run is not over";
+	uint64_t until_ms = too_soon_until(maker, task);
+	time_t until = (time_t)(until_ms / 1000) + 1;
+	char *why;
+	struct tm tm;
+
+	if (!until_ms)
+		return NULL;
+	why = maker->request->preview ? arena_alloc(maker->scratch, TASK_SUMMARY_MAX) : NULL;
+	if (!why || !gmtime_r(&until, &tm))
+		return reason;
+	snprintf(why, TASK_SUMMARY_MAX, "%s, next %04d-%02d-%02dT%02d:%02d:%02dZ", reason,
+		 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return why;
+}
+
+static const char *
 why_not_now(const struct run_maker *maker, const struct policy_task *task)
 {
+	const struct run_request *request = maker->request;
+	const char *why = NULL;
+
+	if (request->regardless)
+		return NULL;
 	if (is_done(maker, task))
 		return task->repetition == REPETITION_ONCE
 			       ? "it has run once; `task rerun` runs it again"
 			       : "it restarts only by `task rerun`";
-	if (!maker->request->session)
+	if (!request->session && !request->preview)
 		return NULL;
-	if (task->schedule && !schedule_allows(task->schedule, (time_t)(maker->now_ms / 1000)))
-		return "its schedule does not allow it now";
-	if (is_too_soon(maker, task))
-		return "its minimum interval since the last run is not over";
-	return NULL;
+	if (task->schedule)
+		why = not_by_schedule(maker, task->schedule);
+	return why ? why : not_by_interval(maker, task);
 }
 
 static void

@@ -24,7 +24,8 @@ struct run_request {
 	const struct device *device;
 	uint16_t format;
 	bool session;              /* it is for a session now: schedules and intervals are judged */
-	bool preview;              /* as for a session, whatever they say */
+	bool preview;    /* it is for an operator who asks what a session would get now ... */
+	bool regardless; /* ... or would get if schedules and intervals allowed it */
 	struct run_memory *memory; /* NULL: ahead of any session */
 	bool pack;                 /* a Bootstrap-Pack ... */
 	const char *acc; /* ... that keeps clear of these instances; NULL: the device named none */

@@ -321,3 +321,51 @@ Test(commands, a_complaint_is_cut_at_a_character)
 	cr_expect(utf8_valid(answer.error, strlen(answer.error)), "%s", answer.error);
 	cr_expect(complains("\u00e9\u00e9\""), "%s", answer.error);
 }
+
+/* ---- preview ---- */
+
+static void
+use_groups(const char *first, const char *second)
+{
+	char text[1024];
+
+	snprintf(text, sizeof text,
+		 "groups = ( { name = \"root\"; }, { name = \"root.a\"; tasks = (\n"
+		 "  { name = \"first\"; file = \"first.xml\"; %s },\n"
+		 "  { name = \"second\"; file = \"first.xml\"; %s } ); } );\n",
+		 first, second);
+	world_write(&world, "policy/groups.conf", text);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+}
+
+Test(commands, a_preview_decides_as_a_run_would)
+{
+	char schedule[96], next[32];
+	time_t later = time(NULL) + 2 * 24 * 60 * 60;
+	struct report_change change = { .task = 1,
+					.status = TASK_SUCCESS,
+					.started_ms = clock_now_ms(),
+					.finished_ms = clock_now_ms(),
+					.summary = "" };
+	struct tm tm;
+
+	gmtime_r(&later, &tm);
+	strftime(schedule, sizeof schedule, "schedule = \"%a 02:00-03:00 UTC\";", &tm);
+	strftime(next, sizeof next, "next %a 02:00 UTC", &tm);
+	use_groups(schedule, "active = false;");
+	cr_expect_eq(ask("task preview dev-1"), CTL_DONE);
+	cr_expect(says("not now") && says(next), "%s", answer.text);
+	cr_expect(says("paused") && says("nothing would be sent"), "%s", answer.text);
+	cr_expect_not(says("would be sent "), "%s", answer.text);
+	cr_expect_eq(ask("task preview dev-1 --regardless"), CTL_DONE);
+	cr_expect(says("would be sent") && says("PUT /0/2"), "%s", answer.text);
+
+	use_groups("min_interval = 3600;", "active = false;");
+	cr_expect_eq(ask("task preview dev-1"), CTL_DONE);
+	cr_expect(says("PUT /0/2"), "%s", answer.text);
+	change.device = device_id(world_device(&world, "dev-1"));
+	reports_set(&world.service->reports, &change);
+	cr_expect_eq(ask("task preview dev-1"), CTL_DONE);
+	cr_expect(says("minimum interval") && says("next 20"), "%s", answer.text);
+	cr_expect_not(says("PUT /0/2"), "%s", answer.text);
+}

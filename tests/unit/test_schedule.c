@@ -114,3 +114,29 @@ Test(schedule, local_time_is_the_appliances)
 	cr_expect_not(schedule_allows(schedule, at(0, 2, 0)));
 	cr_expect(schedule_allows(schedule, at(-1, 23, 0)), "Monday comes early there");
 }
+
+Test(schedule, next_is_the_first_minute_that_it_allows)
+{
+	static const struct {
+		const char *text;
+		int day, hour, minute;
+		const char *next;
+	} cases[] = {
+		{ "Mon 02:00-05:00 UTC", 0, 0, 0, "Mon 02:00 UTC" },
+		{ "Mon 02:00-05:00 UTC", 0, 3, 30, "Mon 03:30 UTC" },
+		{ "Mon 02:00-05:00 UTC", 0, 5, 0, "Mon 02:00 UTC" },
+		{ "Mon, Wed 10:00-11:00 UTC", 1, 12, 0, "Wed 10:00 UTC" },
+		{ "Sun 23:59-00:00 UTC", 0, 0, 0, "Sun 23:59 UTC" },
+	};
+	char error[SCHEDULE_ERROR_MAX], next[SCHEDULE_NEXT_MAX];
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct schedule *schedule = schedule_parse(&arena, cases[i].text, error);
+
+		cr_assert_not_null(schedule, "%s: %s", cases[i].text, error);
+		cr_expect_str_eq(schedule_next(schedule,
+					       at(cases[i].day, cases[i].hour, cases[i].minute),
+					       next),
+				 cases[i].next);
+	}
+}
