@@ -65,7 +65,7 @@ text_file_error(int error)
 	switch (-error) {
 	case EINVAL:
 	case ENXIO: /* what open() says of a socket */
-		return "this is no regular file, but a pipe, a socket or a device";
+		return "not a regular file, but a pipe, a socket or a device";
 	case EISDIR:
 		return "this is a folder";
 	case EFBIG:

@@ -2,7 +2,7 @@
  * utf8.h - characters of UTF-8 text (RFC 3629): checked, counted, cut, and the columns they take.
  *
  * The only place that knows how UTF-8 is made. Texts are given with their length and need no NUL. Pure; allocates
- * nothing; any bytes may be passed, but where "text" is said, what is not well-formed is told in the comment.
+ * nothing; any bytes may be passed, but where "text" is said, the comment says what becomes of the rest.
  */
 #pragma once
 

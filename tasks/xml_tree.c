@@ -367,7 +367,7 @@ xml_tree_parse(struct arena *arena, const char *name, const char *text, size_t l
 	reader_parse(&reader, text, len);
 	xmlFreeParserCtxt(reader.ctxt);
 	if (!reader.errors && !reader.root) {
-		diag_error(diags, &place, "there is no XML element");
+		diag_error(diags, &place, "no XML element found");
 		return NULL;
 	}
 	return reader.errors ? NULL : reader.root;

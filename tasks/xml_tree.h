@@ -40,7 +40,7 @@ struct xml_element {
 
 /*
  * Parses a whole text; `name` stands in diagnostics. Returns the root, or NULL after adding at
- * least one error: an ill-formed text gives as many as the parser's recovery can tell.
+ * least one error: an ill-formed text gives as many as the parser's recovery finds.
  */
 struct xml_element *xml_tree_parse(struct arena *arena, const char *name, const char *text,
 				   size_t len, struct diag_list *diags);

@@ -11,7 +11,7 @@
  * same tasks, env and format and with one answer more (compile_hooks.answer). That replay begins at the first
  * task: the batch it makes holds all steps from the start, and the steps of the batches before are its first
  * ones, byte by byte, as long as env answers alike; env.random is called in the same order with the same
- * lengths, so a generator that is seeded once a session gives the same values. Logs and effects are told
+ * lengths, so a generator that is seeded once a session gives the same values. Logs and effects are reported
  * again from the start, too: those of the newest replay are the ones that count.
  */
 #pragma once
@@ -111,7 +111,7 @@ struct compile_hooks {
 void compiler_set_hooks(struct compiler *compiler, const struct compile_hooks *hooks);
 
 /*
- * Compiles the run of one device: `tasks` in the order they run. results[i] tells about tasks[i]. A
+ * Compiles the run of one device: `tasks` in the order they run. results[i] is of tasks[i]. A
  * task whose expression fails contributes no step. Only the last Finish asked for by a task that
  * compiled is kept, as the last step of the batch; it counts to the last task with steps, so that
  * the steps of a task stand together. Behind it stand only corrections, each with its own Finish.

@@ -1,4 +1,4 @@
-/* Steps whose answer the steps behind them use (compile.h tells how a run waits for it). */
+/* Steps whose answer the steps behind them use (compile.h says how a run waits for it). */
 #include <string.h>
 
 #include "tasks/compile/compile_internal.h"
@@ -14,17 +14,17 @@ discovered(struct run *run, const struct task_node *node, const struct compile_a
 
 	if (answer->format >= 0 && answer->format != FORMAT_LINK)
 		return run_fail(run, node, TARGET_OUTPUT,
-				"the answer has content format %d and is no link-format",
+				"the answer has content format %d and is not valid link-format",
 				answer->format);
 	if (!utf8_valid(payload, answer->len) || link_format_check(payload, answer->len))
-		return run_fail(run, node, TARGET_OUTPUT, "the answer is no link-format");
+		return run_fail(run, node, TARGET_OUTPUT, "the answer is not valid link-format");
 	*text = (struct value){ VALUE_STRING, .text = { payload, answer->len } };
 	return FLOW_NEXT;
 }
 
 /*
  * The answer to a Read, whatever its format, becomes SenML JSON: text that methods of strings read. What has
- * no resource type in the registry is as the format tells it.
+ * no resource type in the registry has the type that the format shows.
  */
 static enum flow
 has_read(struct run *run, const struct task_node *node, const struct lwm2m_path *path,

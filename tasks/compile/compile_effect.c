@@ -1,4 +1,4 @@
-/* What a task changes in the inventory: told to the control side, which does it once the task has succeeded. */
+/* What a task changes in the inventory: reported to the control side, which applies it once the task has succeeded. */
 #include <string.h>
 
 #include "tasks/compile/compile_internal.h"

@@ -96,7 +96,7 @@ run_target(struct run *run, const struct task_node *node)
 	}
 	if (run_request(run, node, path))
 		return FLOW_FAILED;
-	/* A pack has bound what it can tell already. */
+	/* A pack has set the output already, if it can. */
 	if (node->tag == TAG_DELETE || !node->target.answers || run->shared->pack)
 		return FLOW_NEXT;
 	return run_answer(run, node, path);
@@ -133,10 +133,10 @@ pass_instance_id(struct run *run, struct run *inner, const struct task_node *nod
 	if (run_text(run, node, index, &text))
 		return FLOW_FAILED;
 	if (!text.text.len || text.text.len > 5)
-		return run_fail(run, node, index, "this is no instance id");
+		return run_fail(run, node, index, "not a valid instance id");
 	for (size_t i = 0; i < text.text.len; i++)
 		if (text.text.at[i] < '0' || text.text.at[i] > '9')
-			return run_fail(run, node, index, "this is no instance id");
+			return run_fail(run, node, index, "not a valid instance id");
 	return run_set_var(inner, &inner->eval.vars, &name, &text)
 		       ? FLOW_NEXT
 		       : run_fail(run, node, -1, "out of memory");

@@ -37,7 +37,7 @@ holds_account(const struct write_group *group, const struct pack_request *reques
 	return false;
 }
 
-/* What can be told when all tasks have run. False: pack->refusal says why. */
+/* What can be checked when all tasks have run. False: pack->refusal says why. */
 static bool
 check_pack(struct run *run, struct pack *pack, bool finish)
 {
@@ -147,7 +147,8 @@ compile_pack(struct compiler *compiler, const struct task *const *tasks, unsigne
 	for (unsigned i = 0; i < n_tasks; i++)
 		results[i] = (struct task_result){ 0 };
 	if (request->acc && link_format_check(request->acc, request->acc_len))
-		snprintf(pack.refusal, sizeof pack.refusal, "the device's acc is no link-format");
+		snprintf(pack.refusal, sizeof pack.refusal,
+			 "the device's acc is not valid link-format");
 	else
 		batch = make_pack(&run, &pack, compile_tasks(&run, tasks, n_tasks, results));
 	if (!batch)

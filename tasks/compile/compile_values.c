@@ -93,7 +93,7 @@ run_word(struct run *run, const struct task_node *node, int index,
 	if (value.kind == VALUE_STRING)
 		*out = by_name(value.text.at, value.text.len);
 	if (*out < 0)
-		return run_fail(run, node, index, "the value is none of the words that %s takes",
+		return run_fail(run, node, index, "the value is not valid for %s",
 				tag_rules[node->tag].attributes[index].name);
 	return FLOW_NEXT;
 }
@@ -135,7 +135,7 @@ run_boolean(struct run *run, const struct task_node *node, int index, bool *out)
 	if (run_needed(run, node, index, &value))
 		return FLOW_FAILED;
 	if (value_boolean(&value, out))
-		return run_fail(run, node, index, "the value is %s and neither true nor false",
+		return run_fail(run, node, index, "the value is %s, neither true nor false",
 				value_kind_name(value.kind));
 	return FLOW_NEXT;
 }

@@ -386,16 +386,16 @@ file_value(struct run *run, const struct task_node *node, enum lwm2m_type type,
 	if (hooks->upload)
 		file = hooks->upload(hooks->ctx, id.text.at, id.text.len);
 	if (!file && node->attributes[UPLOAD_FILE].constant)
-		return run_fail(run, node, UPLOAD_FILE, "there is no file \"%.*s\" to upload",
+		return run_fail(run, node, UPLOAD_FILE, "unknown file \"%.*s\" to upload",
 				(int)(id.text.len > 80 ? 80 : id.text.len), id.text.at);
 	if (!file)
-		return run_fail(run, node, UPLOAD_FILE, "there is no file of the computed name");
+		return run_fail(run, node, UPLOAD_FILE, "unknown file: the computed name");
 	if (file->len > BATCH_PAYLOAD_MAX)
 		return run_fail(run, node, UPLOAD_FILE, "the file has more than %d bytes",
 				BATCH_PAYLOAD_MAX);
 	if (type != LWM2M_OPAQUE && !utf8_valid((const char *)file->bytes, file->len))
 		return run_fail(run, node, UPLOAD_FILE,
-				"the file is no UTF-8 text, but the resource is %s",
+				"the file is not valid UTF-8, but the resource is %s",
 				lwm2m_type_name(type));
 	*value = (struct lwm2m_value){ .type = type, .bytes = { file->bytes, file->len } };
 	return FLOW_NEXT;

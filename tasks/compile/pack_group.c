@@ -82,7 +82,7 @@ pack_delete(struct run *run, const struct task_node *node, const struct lwm2m_pa
 	return FLOW_NEXT;
 }
 
-/* What a device has behind a pack is its own account, and that is what acc tells. */
+/* What a device has behind a pack is its own account, and that is what acc lists. */
 static enum flow
 pack_discover(struct run *run, const struct task_node *node, const struct lwm2m_path *path)
 {

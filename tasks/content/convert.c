@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "tasks/show.h"
+#include "tasks/utf8.h"
 
 enum {
 	NUMBER_TEXT_MAX = 64, /* characters of a number; longer text is none */
@@ -46,12 +47,11 @@ fail_text(struct convert *convert, const struct value *value)
 	const char *type = lwm2m_type_name(convert->type);
 
 	if (convert->literal)
-		return fail(convert, "\"%.*s\" is no %s, but %s is %s %s",
-			    (int)(value->text.len > SHOWN_MAX ? SHOWN_MAX : value->text.len),
-			    value->text.at, type, resource_name(convert), article(convert->type),
-			    type);
-	return fail(convert, "a text of %zu bytes is no %s, but %s is %s %s", value->text.len, type,
-		    resource_name(convert), article(convert->type), type);
+		return fail(convert, "\"%.*s\" is not %s %s, as %s must be",
+			    (int)utf8_cut(value->text.at, value->text.len, SHOWN_MAX),
+			    value->text.at, article(convert->type), type, resource_name(convert));
+	return fail(convert, "a text of %zu bytes is not %s %s, as %s must be", value->text.len,
+		    article(convert->type), type, resource_name(convert));
 }
 
 static int
@@ -251,10 +251,11 @@ to_opaque(struct convert *convert, const struct value *value, struct lwm2m_value
 		int high = hex_digit(value->text.at[i]), low = hex_digit(value->text.at[i + 1]);
 
 		if (high < 0 || low < 0)
-			return fail(convert,
-				    "%s is opaque and takes hex text, but character %zu is no hex "
-				    "digit: use .encodeHex",
-				    resource_name(convert), high < 0 ? i + 1 : i + 2);
+			return fail(
+				convert,
+				"%s is opaque and takes hex text, but character %zu is not a hex "
+				"digit: use .encodeHex",
+				resource_name(convert), high < 0 ? i + 1 : i + 2);
 		bytes[i / 2] = (uint8_t)(high << 4 | low);
 	}
 	out->bytes.at = bytes;

@@ -28,7 +28,7 @@ struct decode_input {
 	size_t len;
 	/*
 	 * Tells the types of resources; may be NULL. A value of an unknown resource has the type that the format
-	 * tells: TLV and opaque tell bytes, text tells a string, the others tell numbers from text.
+	 * tells: bytes for TLV and opaque, a string for text; the others distinguish numbers from text.
 	 */
 	const struct objects *objects;
 };

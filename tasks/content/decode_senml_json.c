@@ -2,7 +2,7 @@
  * decode_senml_json.c - application/senml+json (RFC 8428 5, OMA TS Core 7.4.4) on strict JSON (RFC 8259).
  *
  * A record is a flat object, so the reader knows arrays of objects of scalars and nothing deeper. What is read
- * over and what is refused is told in decode_senml_cbor.c.
+ * over and what is refused is listed in decode_senml_cbor.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -99,7 +99,7 @@ read_escape(struct json_reader *reader, char *out)
 	return 1;
 }
 
-/* The closing quote of the string that begins at reader->at, or NULL; *escapes tells whether there are any. */
+/* The closing quote of the string that begins at reader->at, or NULL; *escapes: whether there are any. */
 static const char *
 find_close(const struct json_reader *reader, bool *escapes)
 {

@@ -87,7 +87,7 @@ get_real(const struct tlv *tlv, double *real)
 	return tlv->len == 4;
 }
 
-/* A value of the type that the registry tells; bytes when it tells none. */
+/* A value of the type that the registry gives; bytes when it gives none. */
 static bool
 get_value(const struct tlv *tlv, struct lwm2m_value *value)
 {

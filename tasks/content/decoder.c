@@ -221,7 +221,7 @@ digits(const char *at, const char *end)
 	return (size_t)(at - start);
 }
 
-/* The grammar of RFC 8259 6; *whole tells integers. False when it is no number. */
+/* The grammar of RFC 8259 6; *whole: it is an integer. False when it is not a number. */
 static bool
 check_number(const char *at, const char *end, bool *whole)
 {

@@ -15,7 +15,7 @@ struct decoder {
 	int error;
 };
 
-/* A value as a format that tells kinds apart says it. */
+/* A value in a format that distinguishes kinds. */
 enum wire_kind {
 	WIRE_UNSIGNED,
 	WIRE_NEGATIVE, /* below zero: `integer` */
@@ -43,13 +43,13 @@ struct wire_value {
 /* Keeps an error, the first of them; always false. */
 bool decoder_fail(struct decoder *decoder, int error);
 
-/* The type that the registry tells, or -1. */
+/* The type that the registry gives, or -1. */
 int decoder_type(const struct decoder *decoder, const struct lwm2m_path *path);
 
 /* Adds a value below the target. */
 bool decoder_add(struct decoder *decoder, const struct lwm2m_path *path,
 		 const struct lwm2m_value *value);
-/* The same for a value whose kind the format told: it becomes the resource's type or is an error. */
+/* The same for a value whose kind the format gave: it becomes the resource's type or is an error. */
 bool decoder_add_wire(struct decoder *decoder, const struct lwm2m_path *path,
 		      const struct wire_value *wire);
 

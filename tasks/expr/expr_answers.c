@@ -17,7 +17,7 @@ enum { OBJECT_SECURITY = 0, INSTANCE_MAX = 65534 };
 static bool
 fail_link(struct run *run)
 {
-	return METHOD_FAIL(run, EXPR_PARSE, "is no link-format");
+	return METHOD_FAIL(run, EXPR_PARSE, "is not valid link-format");
 }
 
 /* An id of at most 65535: an integer, or its digits with or without a slash. */
@@ -42,7 +42,7 @@ id_of(struct run *run, const struct value *value, int64_t *id)
 	return true;
 }
 
-/* The next instance (not its resources) of an object: 1, 0 at the end, -1 for what is no link-format. */
+/* The next instance (not its resources) of an object: 1, 0 at the end, -1 for what is not valid link-format. */
 static int
 next_instance(struct link_reader *reader, int64_t object, struct link *link)
 {
@@ -75,7 +75,7 @@ read_records(struct run *run, const struct value *answer, struct arena *scratch,
 
 	arena_init(scratch, 0);
 	if (content_decode(&input, scratch, records))
-		return METHOD_FAIL(run, EXPR_PARSE, "is no answer to a read");
+		return METHOD_FAIL(run, EXPR_PARSE, "is not the answer to a read");
 	return true;
 }
 
@@ -118,7 +118,7 @@ add_read_instances(struct run *run, const struct value *answer, int64_t object,
 	return fine;
 }
 
-/* The instances of an object that an answer tells of. */
+/* The instances of an object in an answer. */
 static bool
 find_instances(struct run *run, const struct value *answer, int64_t object, struct instances *set)
 {

@@ -106,8 +106,8 @@ keep_value(struct parser *p, struct value *value)
 }
 
 /*
- * Evaluates without surroundings. False when it fails, *run tells why, or when there is no work left for it: then
- * the evaluation for a device will tell.
+ * Evaluates without surroundings. False when it fails, *run says why, or when there is no work left for it: then
+ * the evaluation for a device decides.
  */
 static bool
 evaluate_constant(struct parser *p, const struct node *node, struct run *run,

@@ -63,7 +63,7 @@ string_decode_hex(struct run *run, const struct value *args, unsigned n_args, st
 		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
 
 		if (high < 0 || low < 0)
-			return METHOD_FAIL(run, EXPR_ARGUMENT, "reads a text that is no hex");
+			return METHOD_FAIL(run, EXPR_ARGUMENT, "reads a text that is not hex");
 		at[i / 2] = (char)(high << 4 | low);
 	}
 	return expr_give_bytes(out, at, len / 2);
@@ -73,7 +73,7 @@ static bool
 give_utf8(struct run *run, const struct value *bytes, struct value *out)
 {
 	if (!utf8_valid(bytes->text.at, bytes->text.len))
-		return METHOD_FAIL(run, EXPR_ARGUMENT, "reads bytes that are no UTF-8 text");
+		return METHOD_FAIL(run, EXPR_ARGUMENT, "reads bytes that are not valid UTF-8");
 	return expr_give_text(out, bytes->text.at, bytes->text.len);
 }
 
@@ -110,7 +110,7 @@ string_decode_base64(struct run *run, const struct value *args, unsigned n_args,
 		return false;
 	len = base64_decode(args[0].text.at, args[0].text.len, (uint8_t *)at);
 	if (len < 0)
-		return METHOD_FAIL(run, EXPR_ARGUMENT, "reads a text that is no base64");
+		return METHOD_FAIL(run, EXPR_ARGUMENT, "reads a text that is not base64");
 	return expr_give_bytes(out, at, (size_t)len);
 }
 
@@ -233,7 +233,7 @@ string_to_long(struct run *run, const struct value *args, unsigned n_args, struc
 
 	if (!read_integer(&args[0], 10, &value))
 		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT,
-				   "reads a text that is no integer of 64 bits");
+				   "reads a text that is not a 64-bit integer");
 	return expr_give_integer(out, value);
 }
 
@@ -244,7 +244,7 @@ string_to_int(struct run *run, const struct value *args, unsigned n_args, struct
 
 	if (!read_integer(&args[0], 10, &value) || value != (int32_t)value)
 		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT,
-				   "reads a text that is no integer of 32 bits");
+				   "reads a text that is not a 32-bit integer");
 	return expr_give_integer(out, value);
 }
 
@@ -255,7 +255,7 @@ string_parse_hex(struct run *run, const struct value *args, unsigned n_args, str
 
 	if (!read_integer(&args[0], 16, &value))
 		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT,
-				   "reads a text that is no hexadecimal number of 64 bits");
+				   "reads a text that is not a 64-bit hexadecimal number");
 	return expr_give_integer(out, value);
 }
 
@@ -298,12 +298,12 @@ string_to_double(struct run *run, const struct value *args, unsigned n_args, str
 	double value;
 
 	if (args[0].text.len >= sizeof text || memchr(args[0].text.at, 0, args[0].text.len))
-		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT, "reads a text that is no number");
+		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT, "reads a text that is not a number");
 	memcpy(text, args[0].text.at, args[0].text.len);
 	text[args[0].text.len] = '\0';
 	value = is_decimal(text) ? strtod(text, NULL) : NAN;
 	if (!isfinite(value))
-		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT, "reads a text that is no number");
+		return METHOD_FAIL(run, EXPR_NUMBER_FORMAT, "reads a text that is not a number");
 	return expr_give_double(out, value);
 }
 

@@ -406,9 +406,9 @@ lex_unknown(struct parser *p)
 	if (c == '=')
 		broken(p, p->at, "'=' compares as '=='; expressions assign nothing");
 	else if (c == '&')
-		broken(p, p->at, "'&' alone is no operator; write && or and");
+		broken(p, p->at, "'&' alone is not an operator; write && or and");
 	else if (c == '|')
-		broken(p, p->at, "'|' alone is no operator; write || or or");
+		broken(p, p->at, "'|' alone is not an operator; write || or or");
 	else if (c == '{')
 		broken(p, p->at, "'{' has no meaning inside an expression");
 	else if (c > ' ' && c < 0x7f) {

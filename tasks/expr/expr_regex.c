@@ -51,7 +51,7 @@ search_open(struct search *search, struct run *run, const struct value *args)
 		return METHOD_FAIL(run, EXPR_ARGUMENT, "searches a text longer than %d bytes",
 				   SUBJECT_MAX);
 	if (!utf8_valid(search->text, search->len))
-		return METHOD_FAIL(run, EXPR_ARGUMENT, "searches bytes that are no UTF-8 text");
+		return METHOD_FAIL(run, EXPR_ARGUMENT, "searches bytes that are not valid UTF-8");
 	pattern = pattern_of(run, args);
 	if (!pattern)
 		return false;
@@ -60,7 +60,7 @@ search_open(struct search *search, struct run *run, const struct value *args)
 			       : METHOD_FAIL(run, EXPR_LIMIT, "finds no memory for its pattern");
 }
 
-/* 1: groups[] tells where; 0: no further match; -1: a failure was told. */
+/* 1: groups[] are set; 0: no further match; -1: a failure was recorded. */
 static int
 search_next(struct search *search, bool whole)
 {

@@ -187,7 +187,7 @@ expr_text_of(struct run *run, const struct node *node, const struct value *value
 	case VALUE_BYTES:
 		break;
 	}
-	return expr_fail(run, EXPR_TYPE, node, "is bytes, which are no text; use .hex or .base64");
+	return expr_fail(run, EXPR_TYPE, node, "is bytes, not text; use .hex or .base64");
 }
 
 bool

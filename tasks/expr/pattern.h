@@ -40,7 +40,7 @@ void pattern_search_free(struct pattern_search *search);
 
 /*
  * The first match that begins at byte `from` or behind it; what stands before `from` is seen by \b, ^ and look-behind.
- * `whole`: only one from `from` to the end of the text. 1: groups[] tells where; 0: there is none; -1: *work, which is 0
+ * `whole`: only one from `from` to the end of the text. 1: groups[] are set; 0: there is none; -1: *work, which is 0
  * then, or the memory for it is used up.
  */
 int pattern_next(struct pattern_search *search, size_t from, bool whole,

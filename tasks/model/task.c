@@ -159,13 +159,13 @@ read_tag(struct task_reader *reader, const struct xml_element *element)
 	if (tag_is_foreign(element->name))
 		reader_error(reader, element, NULL,
 			     "<%s> is known: it manages devices after their registration, "
-			     "which is no part of a bootstrap appliance",
+			     "which a bootstrap appliance does not do",
 			     element->name);
 	else if (nearest)
-		reader_error(reader, element, NULL, "there is no tag <%s>: did you mean <%s>?",
+		reader_error(reader, element, NULL, "unknown tag <%s>: did you mean <%s>?",
 			     element->name, nearest);
 	else
-		reader_error(reader, element, NULL, "there is no tag <%s>", element->name);
+		reader_error(reader, element, NULL, "unknown tag <%s>", element->name);
 	return tag;
 }
 

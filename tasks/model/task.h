@@ -2,7 +2,7 @@
  * task.h - a parsed and checked task: what an operator wrote, ready to be compiled per device.
  *
  * Immutable after task_load(); may be read by several threads. The structs behind it are in
- * task_tree.h, for the rooms of tasks/ alone.
+ * task_tree.h, for tasks/ alone.
  */
 #pragma once
 

@@ -15,7 +15,7 @@ define_by_attribute(struct checker *checker, const struct task_attribute *attrib
 		checker->vars.any_name = true;
 }
 
-/* What a <store> makes, or -1: it cannot be told, which the second walk refuses. */
+/* What a <store> makes, or -1: it is not known yet, which the second walk refuses. */
 static int
 known_store_type(const struct task_node *node)
 {
@@ -84,8 +84,8 @@ check_store_type(struct checker *checker, struct task_node *node)
 			    "what is stored must be known when the task is loaded: var, devProp or "
 			    "history, or an expression that is the same for every device");
 	else if (type->template && known_store_type(node) < 0)
-		check_error(checker, node, STORE_TYPE, "\"%.40s\" is none of var, devProp, history",
-			    type->text);
+		check_error(checker, node, STORE_TYPE,
+			    "\"%.40s\" is not a valid value: var, devProp or history", type->text);
 	check_boolean(checker, node, STORE_SECRET);
 	if (node->attributes[STORE_SECRET].given && node->store != STORE_PROPERTY)
 		check_error(checker, node, STORE_SECRET,
@@ -200,12 +200,13 @@ check_defaults(struct checker *checker, const struct task_node *node)
 	const struct task_attribute *value = &node->attributes[DEFAULTS_VALUE];
 
 	if (value->given && !value->len)
-		check_error(checker, node, DEFAULTS_VALUE,
-			    "an empty attribute is null, which is no default: write ${''} for an "
-			    "empty text");
+		check_error(
+			checker, node, DEFAULTS_VALUE,
+			"an empty attribute is null, which is not a default: write ${''} for an "
+			"empty text");
 }
 
-/* What decides what is done, and tells of it. */
+/* Conditions, loops, logs and <finish>. */
 static void
 check_flow(struct checker *checker, struct task_node *node)
 {

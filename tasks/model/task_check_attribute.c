@@ -85,7 +85,7 @@ check_parse_attribute(struct checker *checker, struct task_node *node, int index
 	checker->task->session |= template_depends(attribute->template) == EXPR_SESSION;
 }
 
-/* Constant expressions are evaluated among surroundings that tell when they are asked. */
+/* Constant expressions are evaluated in surroundings that note when they are asked. */
 static struct value
 ask_setting(void *ctx, const char *name, size_t len)
 {
@@ -206,6 +206,6 @@ check_word(struct checker *checker, const struct task_node *node, int index,
 		return;
 	text = check_constant_text(attribute, &len);
 	if (text && by_name(text, len) < 0)
-		check_error(checker, node, index, "\"%.*s\" is none of %s",
+		check_error(checker, node, index, "\"%.*s\" is not a valid value: %s",
 			    (int)(len > 40 ? 40 : len), text, words);
 }

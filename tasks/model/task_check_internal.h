@@ -38,7 +38,7 @@ void check_fold(struct checker *checker, struct task_attribute *attribute);
 /* Text that stands for itself in the source or is a constant string; NULL when it is computed
  * per device. */
 const char *check_constant_text(const struct task_attribute *attribute, size_t *len);
-/* False (told) when no value that the template can yield is of a wanted kind; false, too, where
+/* False, with an error added, when no value that the template can yield is of a wanted kind; false, too, where
  * there is no template: nothing is left to check. */
 bool check_kinds(struct checker *checker, const struct task_node *node, int index, unsigned wanted,
 		 const char *need);

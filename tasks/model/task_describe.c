@@ -3,7 +3,7 @@
 
 enum { SECURITY_OBJECT = 0, SECRET_KEY = 5 }; /* OMA TS Core E.1 */
 
-/* What a write puts in its value may be a key: /0/x/5, or a place that only a device tells. */
+/* What a write puts in its value may be a key: /0/x/5, or a place that only a device decides. */
 static bool
 writes_key(const struct task_node *node)
 {

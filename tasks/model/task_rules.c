@@ -53,7 +53,7 @@ struct rules {
 	struct diag_list *diags;
 	struct account accounts[ACCOUNTS_MAX];
 	unsigned n_accounts;
-	bool open;           /* more is written than we can tell: nothing is called missing */
+	bool open;           /* more is written than is known here: nothing is called missing */
 	bool access_control; /* object 2 is written, too */
 };
 
@@ -187,7 +187,7 @@ warn_psk(struct rules *rules, const struct account *account)
 		     PSK_IDENTITY_MAX);
 	if (identity && !utf8_valid((const char *)identity->bytes.at, identity->bytes.len))
 		warn(rules, account->writes[SECURITY_IDENTITY], WRITE_VALUE,
-		     "the PSK identity is no UTF-8 text: clients compare it as text");
+		     "the PSK identity is not valid UTF-8: clients compare it as text");
 	if (secret && secret->bytes.len > PSK_MAX)
 		warn(rules, account->writes[SECURITY_SECRET], WRITE_VALUE,
 		     "the PSK has %zu bytes: clients take up to %d", secret->bytes.len, PSK_MAX);
@@ -363,7 +363,7 @@ warn_same_ids(struct rules *rules, const struct account *account, const struct a
 		     (int)a);
 }
 
-/* Who may do what must be told as soon as there are two servers (OMA TS Core 8.1). */
+/* Who may do what must be written as soon as there are two servers (OMA TS Core 8.1). */
 static void
 warn_access(struct rules *rules)
 {

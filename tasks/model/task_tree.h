@@ -1,5 +1,5 @@
 /*
- * task_tree.h - a task as plain structs, for the rooms of tasks/ alone.
+ * task_tree.h - a task as plain structs, for tasks/ alone.
  *
  *	task.c         XML to nodes: which tags and attributes there are, and where
  *	task_check*.c  keys, types, literal values, expressions of every node

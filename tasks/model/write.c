@@ -33,7 +33,7 @@ unknown_type(const char *given, size_t len, char error[static WRITE_ERROR_MAX])
 	snprintf(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : sizeof word - 1),
 		 given);
 	nearest = diag_nearest(word, type_words, sizeof type_words / sizeof *type_words);
-	snprintf(error, WRITE_ERROR_MAX, "there is no type \"%s\"%s%s%s", word,
+	snprintf(error, WRITE_ERROR_MAX, "unknown type \"%s\"%s%s%s", word,
 		 nearest ? ": did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 	return -1;
 }
@@ -46,7 +46,7 @@ write_type(const struct key *key, const char *given, size_t len, enum lwm2m_type
 
 	if (!given && !key->resource) {
 		snprintf(error, WRITE_ERROR_MAX,
-			 "no definition tells the type of /%d/%d/%d: give the attribute type",
+			 "no definition has the type of /%d/%d/%d: give the attribute type",
 			 key->path.object, key->path.instance, key->path.resource);
 		return -1;
 	}

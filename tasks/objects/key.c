@@ -133,10 +133,11 @@ parse_raw(struct key_parser *parser, const char *text)
 		if (*at == '/')
 			at = take_id(at + 1, i & 1 ? INSTANCE_MAX : UINT16_MAX, ids[i]);
 		if (!at || (*at && *at != '/')) {
-			key_error(parser,
-				  "\"%.*s\" is no path: write up to four numbers up to 65534, as "
-				  "in /0/2/0",
-				  KEY_QUOTE_MAX, text);
+			key_error(
+				parser,
+				"\"%.*s\" is not a path: write up to four numbers up to 65534, as "
+				"in /0/2/0",
+				KEY_QUOTE_MAX, text);
 			return -EINVAL;
 		}
 	}
@@ -259,11 +260,11 @@ error_unknown_object(struct key_parser *parser, const char *text)
 		key_error(parser, "\"%.*s\" lacks the instance number behind the object's name",
 			  KEY_QUOTE_MAX, text);
 	else if (nearest)
-		key_error(parser, "there is no object \"%.*s\": did you mean \"%s\"?",
-			  KEY_QUOTE_MAX, name, nearest);
+		key_error(parser, "unknown object \"%.*s\": did you mean \"%s\"?", KEY_QUOTE_MAX,
+			  name, nearest);
 	else
 		key_error(parser,
-			  "there is no object \"%.*s\": add its definition to the objects folder",
+			  "unknown object \"%.*s\": add its definition to the objects folder",
 			  KEY_QUOTE_MAX, name);
 	return -EINVAL;
 }
@@ -302,7 +303,7 @@ match_alias(int32_t object, const char *name, size_t len)
 	return -1;
 }
 
-/* 1 found, 0 not, -EINVAL ambiguous (told). */
+/* 1 found, 0 not, -EINVAL ambiguous: an error was added. */
 static int
 match_resource(struct key_parser *parser, const char *name, size_t len)
 {
@@ -412,7 +413,7 @@ key_parse(const struct objects *objects, const char *text, size_t len, const str
 
 	*key = (struct key){ .path = { -1, -1, -1, -1 } };
 	if (len >= KEY_MAX || memchr(text, '\0', len)) {
-		key_error(&parser, "this is no key: it has more than %d bytes", KEY_MAX - 1);
+		key_error(&parser, "the key has more than %d bytes", KEY_MAX - 1);
 		return -EINVAL;
 	}
 	name_normalize(text, len, normal, sizeof normal);

@@ -176,7 +176,7 @@ objects_parse_range(const char *text, enum lwm2m_type type, double *min, double 
 	at = skip_blanks(at);
 	if (!numbers || (numbers == 1 && strncasecmp(at, "byte", 4)))
 		return false;
-	/* Only a unit may follow; a list of numbers for a string tells its values, not its
+	/* Only a unit may follow; a list of numbers for a string is of its values, not its
 	 * length. */
 	if (!strncasecmp(at, "byte", 4))
 		return length;
@@ -240,7 +240,7 @@ ddf_read_items(struct ddf *ddf, const struct xml_element *items, struct object_d
 	qsort(resources, n, sizeof *resources, compare_resources);
 	for (unsigned i = 1; i < n; i++) {
 		if (resources[i].id == resources[i - 1].id) {
-			ddf_error(ddf, items, "item %u is there twice", resources[i].id);
+			ddf_error(ddf, items, "item %u is duplicated", resources[i].id);
 			return false;
 		}
 	}
@@ -288,7 +288,7 @@ ddf_read_root(struct ddf *ddf, const struct xml_element *root)
 	if (!strcmp(root->name, "LWM2M"))
 		object = ddf_child(root, "Object");
 	if (!object) {
-		ddf_error(ddf, root, "this is no object definition: it has no Object in LWM2M");
+		ddf_error(ddf, root, "not an object definition: no Object in LWM2M");
 		return -EINVAL;
 	}
 	for (; object; object = object->next)

@@ -33,4 +33,4 @@ def test_a_pipe_in_place_of_a_file_is_refused_and_never_waited_for(offline, name
                      'security = "rpk"; public_key = "file:x.der"; server_public_key = "file:x.der"; '
                      'secret_key = "file:x.der";')
     code, text = offline.check()
-    assert code == 1 and str(path) in text and "no regular file" in text
+    assert code == 1 and str(path) in text and "not a regular file" in text

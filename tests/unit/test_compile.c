@@ -5,8 +5,8 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/content/batch_text.h"
 #include "tasks/compile/compile_internal.h"
+#include "tasks/content/batch_text.h"
 
 /* Settings of the device at hand: NAME, VALUE, ..., NULL. */
 static const char *const *settings;
@@ -168,8 +168,7 @@ Test(compile, failures_name_tag_attribute_and_reason_and_no_values)
 		{ "<config><lwm2mBootstrap><write key='/1/0/1' value='60'/>\n"
 		  "<write key='/0/2/5' value='${sv.password}'/></lwm2mBootstrap></config>",
 		  "attribute value of write #2 (line 2): Secret Key is opaque and takes hex text, "
-		  "but character 1 is no "
-		  "hex digit" },
+		  "but character 1 is not a hex digit" },
 		{ "<config><lwm2mBootstrap><write key='/1/0/0' "
 		  "value='${sv.n.length}'/></lwm2mBootstrap></config>",
 		  "" },
@@ -187,7 +186,7 @@ Test(compile, failures_name_tag_attribute_and_reason_and_no_values)
 		{ "<config><lwm2mBootstrap><delete key='${sv.none}'/></lwm2mBootstrap></config>",
 		  "attribute key of delete #1 (line 1): sv.none is not set" },
 		{ "<config><if expr='${sv.n}'/></config>",
-		  "attribute expr of if #1 (line 1): the value is string and neither true nor "
+		  "attribute expr of if #1 (line 1): the value is string, neither true nor "
 		  "false" },
 		{ "<config><if expr='${sv.none}'/></config>",
 		  "attribute expr of if #1 (line 1): sv.none is not set" },
@@ -567,11 +566,10 @@ Test(compile, a_batch_is_bounded)
 	"${'1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,"  \
 	"32,33,34'"                                                                                \
 	".split(',')}"
-	struct batch *batch =
-		compile_text("<config><lwm2mBootstrap><foreach list=\"" THIRTY_FOUR
-			     "\" iterator='a'><foreach list=\"" THIRTY_FOUR
-			     "\" iterator='b'><delete "
-			     "key='/9${#a}/${#b}'/></foreach></foreach></lwm2mBootstrap></config>");
+	struct batch *batch = compile_text(
+		"<config><lwm2mBootstrap><foreach list=\"" THIRTY_FOUR
+		"\" iterator='a'><foreach list=\"" THIRTY_FOUR "\" iterator='b'><delete "
+		"key='/9${#a}/${#b}'/></foreach></foreach></lwm2mBootstrap></config>");
 
 	cr_assert_null(batch);
 	cr_assert(strstr(results[0].summary, "more than 1023 requests"), "%s", results[0].summary);
@@ -581,10 +579,11 @@ Test(compile, a_batch_is_bounded)
 /* Each search is within its own bound; ten thousand of them are not within the run's. */
 Test(compile, no_loop_of_searches_can_hang)
 {
-	struct batch *batch = compile_text(
-		"<config><store target='t' value=\"${sv.n.leftPad(4000, 'a')}\"/>"
-		"<while expr='true'><store target='u' value=\"${#t.replaceAll('[^b]', '')}\"/></while>"
-		"</config>");
+	struct batch *batch =
+		compile_text("<config><store target='t' value=\"${sv.n.leftPad(4000, 'a')}\"/>"
+			     "<while expr='true'><store target='u' value=\"${#t.replaceAll('[^b]', "
+			     "'')}\"/></while>"
+			     "</config>");
 
 	cr_assert_null(batch);
 	cr_assert(strstr(results[0].summary, "the expressions of this run handle too much text") ||

@@ -249,9 +249,9 @@ Test(compile_answers, an_answer_of_another_kind_fails_the_task)
 		int format;
 		const char *text, *summary;
 	} cases[] = {
-		{ 69, 0, "</0/0>", "the answer has content format 0 and is no link-format" },
-		{ 69, -1, "</0/0", "the answer is no link-format" },
-		{ 69, 40, "\xff", "the answer is no link-format" },
+		{ 69, 0, "</0/0>", "the answer has content format 0 and is not valid link-format" },
+		{ 69, -1, "</0/0", "the answer is not valid link-format" },
+		{ 69, 40, "\xff", "the answer is not valid link-format" },
 		{ 132, -1, "", "#links is not defined" },
 	};
 
@@ -471,14 +471,14 @@ Test(compile_answers, upload_writes_a_file)
 	task_free(tasks[0]);
 	add(CONFIG(OPEN("<upload key='/0/2/3' resourceId='pem'/>")));
 	cr_assert_null(compile());
-	cr_assert(strstr(results[0].summary, "there is no file \"pem\" to upload"), "%s",
+	cr_assert(strstr(results[0].summary, "unknown file \"pem\" to upload"), "%s",
 		  results[0].summary);
 	task_free(tasks[0]);
 	n_tasks = 0;
 	add(CONFIG(OPEN("<upload key='/0/2/0' resourceId='der'/>")));
 	cr_assert_null(compile());
 	cr_assert(strstr(results[0].summary,
-			 "the file is no UTF-8 text, but the resource is string"));
+			 "the file is not valid UTF-8, but the resource is string"));
 }
 
 static struct batch *
@@ -558,7 +558,7 @@ Test(compile_answers, what_a_pack_cannot_say_is_refused_with_a_reason)
 		  "</0/0>", "a pack discovers nothing but" },
 		{ CONFIG(BLOCK("<write key='/0/1/1' value='false'/>" LIFETIME("0"))), "</0/1>",
 		  "/0/1 is written, which is the device's own bootstrap account" },
-		{ CONFIG(BLOCK(LIFETIME("0"))), "</0/1", "acc is no link-format" },
+		{ CONFIG(BLOCK(LIFETIME("0"))), "</0/1", "acc is not valid link-format" },
 		{ CONFIG("<log message='${sv.none}'/>" BLOCK(LIFETIME("0"))), NULL,
 		  "sv.none is not set" },
 	};

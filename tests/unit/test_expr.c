@@ -23,8 +23,8 @@ static const struct row load_errors[] = {
 	{ "${1abc}", "3:12 a name can't begin with a digit; put it in back-ticks" },
 	{ "${1.5x}", "3:12 a name can't begin with a digit; put it in back-ticks" },
 	{ "${sv.a = 'x'}", "3:17 '=' compares as '=='; expressions assign nothing" },
-	{ "${true & true}", "3:17 '&' alone is no operator; write && or and" },
-	{ "${true | true}", "3:17 '|' alone is no operator; write || or or" },
+	{ "${true & true}", "3:17 '&' alone is not an operator; write && or and" },
+	{ "${true | true}", "3:17 '|' alone is not an operator; write || or or" },
 	{ "${{}", "3:12 '{' has no meaning inside an expression" },
 	{ "${@}", "3:12 '@' has no meaning here" },
 	{ "${\xc3\xa9}", "3:12 a character beyond ASCII stands in strings and back-ticks only" },
@@ -104,7 +104,7 @@ static const struct row load_errors[] = {
 	{ "x${null}", "3:13 null can't be part of a text; the empty text is ''" },
 
 	/* What reads nothing and always fails. */
-	{ "${'abc'.toInt}", "3:12 'abc'.toInt reads a text that is no integer of 32 bits" },
+	{ "${'abc'.toInt}", "3:12 'abc'.toInt reads a text that is not a 32-bit integer" },
 	{ "${1 / 0}", "3:12 1 / 0 divides by zero" },
 	{ "${null.length}", "3:12 null is null, and a value is needed" },
 	{ "${'abc'[3]}", "3:12 'abc'[3] is outside the text, which has 3 characters" },
@@ -185,8 +185,8 @@ static const struct row failures[] = {
 	{ "${res.plan.by('ep').get('nobody').apn.length}",
 	  "error: res.plan.by('ep').get('nobody').apn finds no such row and column" },
 	{ "${sv.password.toInt}",
-	  "error: sv.password.toInt reads a text that is no integer of 32 bits" },
-	{ "${sv.password.decodeHex}", "error: sv.password.decodeHex reads a text that is no hex" },
+	  "error: sv.password.toInt reads a text that is not a 32-bit integer" },
+	{ "${sv.password.decodeHex}", "error: sv.password.decodeHex reads a text that is not hex" },
 	{ "${(sv.password + '0').decodeHex}",
 	  "error: (sv.password + '0').decodeHex reads hex of an odd number of digits" },
 	{ "${sv.password[9]}",
@@ -218,7 +218,7 @@ static const struct row failures[] = {
 	  "error: sv.password.matches(sv.password + '[') can't be done: this pattern is wrong: missing "
 	  "terminating ] for character class" },
 	{ "${sv.hex.decodeHex.decodeUTF8}",
-	  "error: sv.hex.decodeHex.decodeUTF8 reads bytes that are no UTF-8 text" },
+	  "error: sv.hex.decodeHex.decodeUTF8 reads bytes that are not valid UTF-8" },
 	{ "${lwm2m.bootstrapEvent + 1 - 1}", "error: lwm2m.bootstrapEvent + 1 is of kind string, "
 					     "and an integer or a double is needed" },
 	/* A long source is cut in messages. */
@@ -226,7 +226,7 @@ static const struct row failures[] = {
 	  "error: sv.a23456789012345678901234567890123456789012345678901234567... is not set" },
 	/* Both sides of `?` fail: the right one's reason is the news. */
 	{ "${sv.missing ? sv.password.toInt}",
-	  "error: sv.password.toInt reads a text that is no integer of 32 bits" },
+	  "error: sv.password.toInt reads a text that is not a 32-bit integer" },
 };
 
 Test(expr, says_why_an_evaluation_failed)

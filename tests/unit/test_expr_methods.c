@@ -335,7 +335,7 @@ Test(expr_methods, has_the_methods_of_lists_and_numbers)
 	"3\",\"vd\":\"_w\"}]'"
 
 static const struct row methods_of_answers[] = {
-	{ "${'</0/0'.instances(0)}", "3:12 '</0/0'.instances(0) is no link-format" },
+	{ "${'</0/0'.instances(0)}", "3:12 '</0/0'.instances(0) is not valid link-format" },
 	{ "${('</0/0' + sv.empty).bootstrapAccount ? 'broken'}", "'broken'" },
 	{ "${'[]x'.value('/1/0/0') ? 'broken'}", "'broken'" },
 	{ "${'[]'.value('/1/0')}",

@@ -47,8 +47,8 @@ Test(objects, refuses_what_is_no_definition)
 		{ "", "empty" },
 		{ "hello", "not well-formed" },
 		{ "<LWM2M>", "not well-formed" },
-		{ "<config/>", "no object definition" },
-		{ "<LWM2M/>", "no object definition" },
+		{ "<config/>", "not an object definition" },
+		{ "<LWM2M/>", "not an object definition" },
 		{ "<LWM2M><Object><ObjectID>9</ObjectID></Object></LWM2M>", "no Name" },
 		{ "<LWM2M><Object><Name>x</Name></Object></LWM2M>", "no Name, or no ObjectID" },
 		{ "<LWM2M><Object><Name>x</Name><ObjectID>65536</ObjectID></Object></LWM2M>",
@@ -67,7 +67,7 @@ Test(objects, refuses_what_is_no_definition)
 		{ "<LWM2M><Object><Name>x</Name><ObjectID>9</ObjectID><Resources><Item ID='1'>"
 		  "<Name>y</Name></Item><Item "
 		  "ID='1'><Name>z</Name></Item></Resources></Object></LWM2M>",
-		  "item 1 is there twice" },
+		  "item 1 is duplicated" },
 		{ "<!DOCTYPE LWM2M [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b "
 		  "\"&a;&a;&a;&a;&a;&a;&a;&a;\">]>"
 		  "<LWM2M><Object><Name>&b;</Name></Object></LWM2M>",

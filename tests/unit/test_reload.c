@@ -113,7 +113,7 @@ Test(reload, object_definitions_are_of_the_generation)
 		    "<config><lwm2mBootstrap><write key='Meter.0.Tariff' value='7'/>"
 		    "</lwm2mBootstrap></config>");
 	cr_assert_lt(world_reload(&world), 0);
-	cr_expect(strstr(text_str(&world.text), "there is no object \"Meter\": add"), "%s",
+	cr_expect(strstr(text_str(&world.text), "unknown object \"Meter\": add"), "%s",
 		  text_str(&world.text));
 	world_write(&world, "objects/30000.xml", OBJECT("Tariff"));
 	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
