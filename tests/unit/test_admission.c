@@ -105,7 +105,7 @@ Test(admission, an_outcome_without_room_is_kept_and_told_later)
 	world_free(world);
 }
 
-Test(admission, a_new_request_waits_for_the_untold_outcome_of_the_last)
+Test(admission, a_new_request_waits_for_the_pending_outcome_of_the_last)
 {
 	struct world *world = world_ready(2);
 	uint8_t bytes[sizeof request_bytes];
@@ -128,7 +128,7 @@ Test(admission, a_new_request_waits_for_the_untold_outcome_of_the_last)
 }
 
 /* Room for one event only: the outcome of the last run goes first, and the new run must wait. */
-Test(admission, an_untold_outcome_is_told_before_the_next_run_begins)
+Test(admission, a_pending_outcome_is_reported_before_the_next_run_begins)
 {
 	struct world *world = world_ready(2);
 	struct coap_header request = start_at(world, 2);
@@ -155,7 +155,7 @@ Test(admission, an_untold_outcome_is_told_before_the_next_run_begins)
 }
 
 /* The control side may make room between the two: still the outcome is not overwritten. */
-Test(admission, a_run_does_not_begin_over_an_untold_outcome)
+Test(admission, a_run_does_not_begin_over_a_pending_outcome)
 {
 	struct world *world = world_ready(2);
 	struct coap_header request = start_at(world, 2);
@@ -192,7 +192,7 @@ Test(admission, a_session_that_runs_again_is_not_evicted)
 	world_free(world);
 }
 
-Test(admission, many_untold_outcomes_are_told_in_their_order)
+Test(admission, many_pending_outcomes_are_reported_in_their_order)
 {
 	struct world *world = world_ready(8);
 

@@ -311,7 +311,7 @@ Test(secured, a_handshake_that_falls_silent_is_no_wrong_key)
 Test(secured, wrong_keys_are_told_at_a_bounded_rate)
 {
 	enum { GUESSES = 1100 };
-	uint64_t untold;
+	uint64_t unreported;
 
 	device.client.who.key = "0123456789abcdeF";
 	for (unsigned i = 0; i < GUESSES; i++) {
@@ -319,8 +319,8 @@ Test(secured, wrong_keys_are_told_at_a_bounded_rate)
 		device_handshake(&device);
 	}
 	cr_assert_eq(counted(COUNTER_dtls_failed_key), GUESSES);
-	untold = counted(COUNTER_bs_rejected_unreported);
-	cr_assert(untold > 0 && untold <= GUESSES - 1000, "%lu", (unsigned long)untold);
+	unreported = counted(COUNTER_bs_rejected_unreported);
+	cr_assert(unreported > 0 && unreported <= GUESSES - 1000, "%lu", (unsigned long)unreported);
 }
 
 Test(secured, an_endpoint_name_of_another_identity_is_refused)
