@@ -274,16 +274,19 @@ Test(dtls_record, each_protection_opens_its_own_records_alone)
 
 	for (unsigned sealer = 0; sealer < 3; sealer++) {
 		for (unsigned opener = 0; opener < 3; opener++) {
-			uint8_t datagram[256];
+			uint8_t datagram[256], copy[256];
 			size_t len;
 
 			session.protection = kinds[sealer];
 			len = seal(datagram, DTLS_APPLICATION_DATA, "some content of a record");
+			memcpy(copy, datagram, len);
 			session.protection = kinds[opener];
 			cr_assert_eq(open_one(datagram, len).outcome,
 				     sealer == opener ? COUNTER_dtls_rx_opened
 						      : COUNTER_dtls_rx_bad_tag,
 				     "sealed by %u, opened by %u", sealer, opener);
+			if (sealer != opener)
+				cr_assert_arr_eq(datagram, copy, len, "left as it came");
 		}
 	}
 }

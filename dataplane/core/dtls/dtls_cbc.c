@@ -9,6 +9,7 @@
 enum {
 	CBC_MAC_HEADER = 13,
 	CBC_CONTENT_MAX = 2048, /* more than a datagram of ours ever holds */
+	CBC_RECORD_MAX = 2048,  /* and more than one that we receive does */
 	/* Epoch 0 had ServerHello, ServerHelloDone and ChangeCipherSpec, each perhaps repeated by
 	 * the library's timer: a number well above them keeps a repeated ChangeCipherSpec fresh for
 	 * the client. */
@@ -61,7 +62,7 @@ bool
 dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening)
 {
 	const struct dtls_record *record = &opening->record;
-	uint8_t header[CRYPTO_CCM_AAD_MAX];
+	uint8_t header[CRYPTO_CCM_AAD_MAX], came[CBC_RECORD_MAX];
 	const struct crypto_cbc cbc = {
 		.keys = &opening->session->cbc->client,
 		.header = header,
@@ -73,10 +74,16 @@ dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening)
 	const uint8_t *content;
 	int length;
 
-	put_mac_header(header, (uint64_t)record->epoch << 48 | record->sequence, record->type);
-	length = crypto_cbc_open(ops, &cbc, &content);
-	if (length < 0)
+	if (record->length > sizeof came)
 		return false;
+	put_mac_header(header, (uint64_t)record->epoch << 48 | record->sequence, record->type);
+	/* The cipher wipes what it cannot verify; another handshake of the peer may have to try. */
+	memcpy(came, record->fragment, record->length);
+	length = crypto_cbc_open(ops, &cbc, &content);
+	if (length < 0) {
+		memcpy(record->fragment, came, record->length);
+		return false;
+	}
 	opening->content = record->fragment + (content - record->fragment);
 	opening->length = (uint16_t)length;
 	opening->type = record->type;

@@ -242,6 +242,7 @@ finish_opening(struct dtls_opening *opening, bool ok)
 		return COUNTER_dtls_rx_bad_tag;
 	if (!dtls_window_fresh(window, opening->record.sequence))
 		return COUNTER_dtls_rx_replayed; /* its copy was earlier in this burst */
+	opening->newest = opening->record.sequence >= window->top;
 	dtls_window_mark(window, opening->record.sequence);
 	if (opening->record.cid_len && !unwrap_inner(opening))
 		return COUNTER_dtls_rx_type;

@@ -128,6 +128,8 @@ struct dtls_opening {
 	struct dtls_record record;
 	/* Out: COUNTER_dtls_rx_opened, or why the record was dropped: count it. */
 	enum counter outcome;
+	bool newest;      /* when opened: no record before it, of this array neither, had its number
+			   * or a higher one */
 	uint8_t type;     /* the content's: of the inner plaintext where there is a connection id */
 	uint16_t length;  /* of the content */
 	uint8_t *content; /* in the record's place */

@@ -11,7 +11,8 @@
 /* One record on its way, and the datagram it came in. */
 struct arrival {
 	struct dgram_in *in;
-	uint64_t hash; /* of in->peer */
+	uint64_t hash;   /* of in->peer */
+	bool is_greeted; /* a ClientHello of it was answered */
 	struct dtls_record record;
 };
 

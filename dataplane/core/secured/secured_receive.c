@@ -26,15 +26,22 @@ session_of_cid(const struct stack *stack, const struct dtls_record *record)
 	return session;
 }
 
-/* Another session has the address that this one moves to: the device behind it has gone. */
+/*
+ * Another session has the address that this one moves to. Nothing proves that the mover is there
+ * (RFC 9146 6): a device could write any source into its records, so none ends what another has of
+ * DTLS. What only lingers there makes way.
+ */
 static bool
 make_way(struct stack *stack, const struct arrival *arrival)
 {
 	struct session *other = session_of_arrival(stack, arrival);
+	const struct association *association = association_at(stack, other);
 
-	dialogue_closed(stack, other);
-	if (other->pending)
+	if (association->established || association->handshake || association->lane ||
+	    other->pending || bootstrap_running(other->state)) {
+		count(&stack->counters, COUNTER_dtls_move_refused);
 		return false;
+	}
 	session_close(stack, other);
 	return true;
 }
@@ -58,12 +65,11 @@ follow(struct stack *stack, struct session *session, const struct arrival *arriv
 
 /* Where answers to an authentic record go. */
 static struct sender
-sender_of(struct stack *stack, struct session *session, const struct arrival *arrival)
+sender_of(struct stack *stack, struct session *session, const struct arrival *arrival, bool newest)
 {
 	struct sender from = { .peer = &session->node.peer,
 			       .link = &arrival->in->link,
 			       .session = session };
-	bool newest = arrival->record.sequence == association_at(stack, session)->dtls.window.top;
 
 	if (!peer_equal(from.peer, &arrival->in->peer) &&
 	    (!newest || !follow(stack, session, arrival)))
@@ -101,7 +107,7 @@ static void
 take_opened(struct stack *stack, struct session *session, const struct arrival *arrival,
 	    const struct dtls_opening *opening)
 {
-	struct sender from = sender_of(stack, session, arrival);
+	struct sender from = sender_of(stack, session, arrival, opening->newest);
 
 	if (session->state == BOOTSTRAP_IDLE)
 		secured_wait_idle(stack, session);
@@ -235,9 +241,16 @@ take_plaintext(struct stack *stack, struct arrival *arrival)
 static void
 take_hello(struct stack *stack, struct arrival *arrival)
 {
+	/* Copies that share a datagram would fill the outbox with answers to nobody. */
+	if (arrival->is_greeted) {
+		count(&stack->counters, COUNTER_dtls_rx_crowded);
+		return;
+	}
 	switch (handshakes_greet(stack, arrival)) {
 	case DTLS_GREETING_DROPPED:
+		return;
 	case DTLS_GREETING_ANSWERED:
+		arrival->is_greeted = true;
 		return;
 	case DTLS_GREETING_FRAGMENT:
 		handshakes_on_fragment(stack, arrival);
@@ -266,13 +279,8 @@ secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash)
 {
 	struct dtls_walk walk = { in->data, in->data + in->len };
 	struct arrival arrival = { .in = in, .hash = hash };
-	unsigned records = 0;
 
-	while (dtls_record_next(&walk, &arrival.record, &stack->counters)) {
-		if (++records > SECURED_RECORDS_PER_DATAGRAM) {
-			count(&stack->counters, COUNTER_dtls_rx_crowded);
-			return;
-		}
+	/* All of them (RFC 6347 4.1.1): the datagram's length is their bound. */
+	while (dtls_record_next(&walk, &arrival.record, &stack->counters))
 		take_record(stack, &arrival);
-	}
 }

@@ -15,9 +15,6 @@ enum {
 	SECURED_PREFIXES =
 		4096, /* buckets: 64 KB, and with 40 prefixes over their rate an innocent one meets
 				  * one of them with a probability of 1 % */
-	/* A full flight of fragments has fewer; more is a waste of other peers' room in the
-	 * outbox. */
-	SECURED_RECORDS_PER_DATAGRAM = 8,
 };
 
 /* By slot of the session table. */
