@@ -100,6 +100,24 @@ put_ports(const struct daemon *daemon, struct text *text, json_t *result)
 	json_object_set_new(result, "ports", list);
 }
 
+/* Nothing else tells why devices behind such a sender get no answer. */
+static void
+put_partial_checksums(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct counters counters;
+	uint64_t partial;
+
+	dataplane_counters(daemon->service.dp, -1, &counters);
+	partial = counters.value[COUNTER_rx_udp_partial];
+	if (partial)
+		text_show(text,
+			  "%llu datagrams dropped: their sender leaves the UDP checksum to a "
+			  "device that "
+			  "does not make it; there, \"ethtool -K IFACE tx off\"\n",
+			  (unsigned long long)partial);
+	json_object_set_new(result, "rx_udp_partial", json_integer((json_int_t)partial));
+}
+
 static void
 put_listeners(const struct config *config, struct text *text, json_t *result)
 {
@@ -292,6 +310,7 @@ command_status(struct call *call)
 	put_workers(daemon, &call->text, call->result);
 	text_show(&call->text, "\n");
 	put_ports(daemon, &call->text, call->result);
+	put_partial_checksums(daemon, &call->text, call->result);
 }
 
 /* Scripts find a counter by its former name for a release; a table shows it when it is named. */

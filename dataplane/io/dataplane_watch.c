@@ -33,17 +33,15 @@ dataplane_port_info(const struct dataplane *dp, unsigned index, struct dataplane
 {
 	const struct port *port = &dp->ports[index];
 	struct rte_eth_stats stats = { 0 };
-	struct rte_eth_link link = { 0 };
 
 	if (index >= dp->n_ports)
 		return -ENOENT;
 	(void)rte_eth_stats_get(port->id, &stats);
-	(void)rte_eth_link_get_nowait(port->id, &link);
 	*info = (struct dataplane_port_info){
 		.device = port->device,
 		.driver = port->driver,
 		.queues = port->rx_queues,
-		.link_up = link.link_status == RTE_ETH_LINK_UP,
+		.link_up = port_link_up(port),
 		.rss = port->rss,
 		.tx_checksum = port->tx_checksum,
 		.rx_checksum = port->rx_checksum,

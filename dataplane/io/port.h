@@ -59,5 +59,9 @@ int port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
 void port_close(struct port *port);
 
+/* Whether the link is up, by the driver or, where it does not know, by the kernel's interface. (control thread, any time;
+ * a system call) */
+bool port_link_up(const struct port *port);
+
 /* Bytes of a packet buffer's data area for this MTU, headroom included. */
 uint16_t port_data_room(unsigned mtu);

@@ -39,6 +39,36 @@ def test_workers_allocate_nothing_after_start(cradled, build, network, tmp_path)
     assert worker_counts() == before
 
 
+def test_partial_checksums_are_told_with_their_remedy(cradled, network):
+    """What the kernel leaves to a veth device to complete, which never does."""
+    daemon = cradled()
+    network.run("ethtool", "-K", "dev0", "tx", "on")
+    try:
+        device = RawDevice(network)
+        device.send(coap.request(queries=["ep=demo-0001"]))
+        wait_for(lambda: daemon.result("status")["rx_udp_partial"], "the datagram to be counted")
+        assert 'ethtool -K IFACE tx off' in daemon.ctl("status").stdout
+    finally:
+        network.run("ethtool", "-K", "dev0", "tx", "off")
+
+
+def test_a_link_that_is_down_or_gone_is_told(cradled, network):
+    network.run("ip", "link", "add", "cradle1", "type", "veth", "peer", "name", "dev1")
+    network.run("ip", "link", "set", "cradle1", "up")
+    daemon = cradled({r"^ports = \(": 'ports = ( { device = "net_af_packet1,iface=cradle1"; '
+                                      'addresses = [ "198.18.9.1/24" ]; },'})
+
+    def links():
+        return [port["link_up"] for port in daemon.result("status")["ports"]]
+    assert links() == [False, True], "its peer is down"
+    network.run("ip", "link", "set", "dev1", "up")
+    wait_for(lambda: links() == [True, True], "the link to come up")
+    network.run("ip", "link", "set", "cradle1", "down")
+    assert links() == [False, True]
+    network.run("ip", "link", "del", "cradle1")
+    assert links() == [False, True]
+
+
 def test_memory_is_said_at_start(cradled):
     log = cradled().log()
     line = next(l for l in log.splitlines() if "bytes" in l and "session" in l)

@@ -141,6 +141,36 @@ Test(l3, names_the_checksum_that_is_wrong)
 	free(frame);
 }
 
+/* Veth: the sum of the pseudo header alone, which a device was to complete. */
+Test(l3, tells_a_partial_checksum_from_a_wrong_one)
+{
+	static const struct {
+		const char *name;
+		size_t ip_source, address_len;
+	} vectors[] = { { "udp4", 26, 4 }, { "udp6", 22, 16 } };
+
+	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+		size_t len;
+		uint8_t *frame = frame_new(vectors[i].name, &len);
+		size_t udp = vectors[i].ip_source + 2 * vectors[i].address_len;
+		uint32_t sum = PROTOCOL_UDP + (uint32_t)(len - udp);
+		struct l3_packet packet;
+
+		for (size_t at = vectors[i].ip_source; at < udp; at += 2)
+			sum += (uint32_t)frame[at] << 8 | frame[at + 1];
+		while (sum >> 16)
+			sum = (sum & 0xffff) + (sum >> 16);
+		frame[udp + 6] = (uint8_t)(sum >> 8);
+		frame[udp + 7] = (uint8_t)sum;
+		cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DROP);
+		cr_expect_eq(packet.drop, COUNTER_rx_udp_partial, "%s", vectors[i].name);
+		frame[udp + 7] ^= 1;
+		cr_expect_eq(l3_parse(&port_any_vlan, frame, len, 0, &packet), L3_DROP);
+		cr_expect_eq(packet.drop, COUNTER_rx_udp_checksum, "%s", vectors[i].name);
+		free(frame);
+	}
+}
+
 static const struct {
 	const char *name;
 	size_t at; /* of the byte that is changed */
