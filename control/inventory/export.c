@@ -289,17 +289,21 @@ put_csv_key(struct export *export, const struct device_spec *device)
 		put_text(export, device->key_len ? ",yes" : ",");
 }
 
-/* Names with ';' between. */
+/* One cell: names with ';' between. */
 static void
 put_csv_groups(struct export *export, const char *groups)
 {
-	const char *comma;
+	bool quotes = strpbrk(groups, "\"\r\n") != NULL;
 
-	for (; (comma = strchr(groups, ',')); groups = comma + 1) {
-		put(export, groups, (size_t)(comma - groups));
-		put_char(export, ';');
+	if (quotes)
+		put_char(export, '"');
+	for (; *groups; groups++) {
+		if (*groups == '"')
+			put_char(export, '"');
+		put_char(export, *groups == ',' ? ';' : *groups);
 	}
-	put_text(export, groups);
+	if (quotes)
+		put_char(export, '"');
 }
 
 static void

@@ -7,7 +7,7 @@
 
 #include "control/inventory/import_row.h"
 
-enum { IMPORT_CHUNK = 1 << 20 };
+enum { IMPORT_CHUNK = 1 << 20, IMPORT_CHUNK_LEAST = 4096 };
 
 void
 import_report_progress(const struct import *import)
@@ -20,20 +20,32 @@ import_report_progress(const struct import *import)
 		import->calls->progress(import->calls->ctx, &progress);
 }
 
+/* What is left of a file that is known, and a byte that tells its end: the buffer is wiped, so a small file has a small one. */
+static size_t
+chunk_size(const struct import *import)
+{
+	uint64_t left = import->total > import->bytes ? import->total - import->bytes + 1 : 0;
+
+	if (!import->total || left > IMPORT_CHUNK)
+		return IMPORT_CHUNK;
+	return left < IMPORT_CHUNK_LEAST ? IMPORT_CHUNK_LEAST : (size_t)left;
+}
+
 bool
 import_fill(struct import *import)
 {
+	size_t chunk = chunk_size(import);
 	ssize_t n;
 
 	if (import->ended || import->failed || import_left(import) > IMPORT_ROW_MAX)
 		return false;
 	/* One more: a row is taken apart in place, and the last one ends in a NUL, too. */
-	if (buffer_reserve(&import->input, IMPORT_CHUNK + 1)) {
+	if (buffer_reserve(&import->input, chunk + 1)) {
 		import->failed = -ENOMEM;
 		return false;
 	}
 	do
-		n = read(import->fd, import->input.bytes + import->input.len, IMPORT_CHUNK);
+		n = read(import->fd, import->input.bytes + import->input.len, chunk);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		import_error(import, NULL, NULL, "cannot be read on: %s", strerror(errno));

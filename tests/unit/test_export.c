@@ -61,7 +61,10 @@ make_devices(void)
 					   .key_is_hex = true,
 					   .values = values(two, 2) };
 	/* A key of text that no text can hold is written in hex. */
-	devices[3] = (struct device_spec){ .endpoint = "bytes", .key = { 7 }, .key_len = 1 };
+	devices[3] = (struct device_spec){ .endpoint = "bytes",
+					   .key = { 7 },
+					   .key_len = 1,
+					   .groups = "\"a\",root.\"b\"" };
 	devices[4] = (struct device_spec){ .endpoint = "\"quoted\"", .groups = "" };
 }
 
@@ -123,6 +126,18 @@ expect_round_trip(enum import_format format)
 Test(export, csv_comes_back_as_it_went_out)
 {
 	expect_round_trip(IMPORT_CSV);
+}
+
+/* A cell of several names is one cell: quotes in a name are doubled (RFC 4180 2.7). */
+Test(export, csv_quotes_a_cell_of_groups_as_any_other)
+{
+	size_t len;
+	char *text;
+
+	make_devices();
+	text = export_text(IMPORT_CSV, true, &len);
+	cr_assert(strstr(text, "\"\"\"a\"\";root.\"\"b\"\"\""), "%s", text);
+	free(text);
 }
 
 Test(export, json_lines_come_back_as_they_went_out)
