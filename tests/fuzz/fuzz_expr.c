@@ -39,6 +39,22 @@ env_attribute(void *ctx, const char *root, const char *name, size_t len)
 	return env_setting(ctx, name, len);
 }
 
+static bool
+env_in_group(void *ctx, const char *group, size_t len)
+{
+	return len > 4;
+}
+
+/* Found where the key is: the cell is the template itself. */
+static struct value
+env_resource(void *ctx, const char *alias, size_t alias_len, const char *column, size_t column_len,
+	     const char *key, size_t key_len, const char *wanted, size_t wanted_len)
+{
+	if (key_len % 2 || !wanted_len)
+		return (struct value){ .kind = VALUE_NULL };
+	return env_setting(ctx, wanted, wanted_len);
+}
+
 static int
 env_random(void *ctx, uint8_t *bytes, size_t len)
 {
@@ -52,17 +68,23 @@ evaluate(const struct template *template, struct input *input)
 	struct expr_env env = { .ctx = input,
 				.setting = env_setting,
 				.attribute = env_attribute,
+				.in_group = env_in_group,
+				.resource = env_resource,
 				.random = env_random };
 	struct expr_var var = {
 		"id", 2, { VALUE_STRING, .text = { input->text, input->len } }, NULL
 	};
 	struct arena arena;
-	struct expr_eval eval = { .env = &env, .arena = &arena, .vars = &var };
+	struct expr_var hidden = { "n", 1, { VALUE_NULL }, NULL };
+	struct expr_eval eval = {
+		.env = &env, .arena = &arena, .vars = &var, .settings = &hidden, .defaults = &var
+	};
 	struct value first, again;
 	int result;
 
 	arena_init(&arena, 16 << 20);
 	result = template_eval(template, &eval, &first);
+	assert(result || template_kinds(template) >> first.kind & 1);
 	assert(result == (eval.error[0] ? -1 : 0));
 	assert(template_eval(template, &eval, &again) == result);
 	if (!result) {
@@ -72,6 +94,20 @@ evaluate(const struct template *template, struct input *input)
 			       !memcmp(first.text.at, again.text.at, first.text.len));
 	}
 	arena_fini(&arena);
+}
+
+/* What is said of a template without evaluating it agrees with itself. */
+static void
+look(const struct template *template, const struct input *input)
+{
+	const char *name, *text = NULL;
+	const void *cursor = NULL;
+	size_t len = 0;
+
+	while (template_next_var(template, &cursor, &name, &len))
+		assert(len && memmem(input->text, input->len, name, len));
+	if (template_is_literal(template, &text, &len))
+		assert(!template_depends(template));
 }
 
 int
@@ -87,6 +123,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	diag_list_init(&diags);
 	template = template_parse(&arena, input.text, size, &place, &diags);
 	assert((template == NULL) == (diags.errors > 0));
+	if (template)
+		look(template, &input);
 	if (template)
 		evaluate(template, &input);
 	diag_list_fini(&diags);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,12 +169,16 @@ world_settle(struct world *world)
 	retired_sweep(&world->service->retired, &world->service->plans, 1000);
 }
 
+static inline int
+world_remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
 static inline void
 world_stop(struct world *world)
 {
 	struct daemon *daemon = &world->daemon;
-	char command[128];
-
 	outbox_fini(&world->service->outbox);
 	fake_pass_grace(&world->dp);
 	dataplane_reap(&world->dp);
@@ -181,8 +186,7 @@ world_stop(struct world *world)
 	config_free(world->service->config);
 	text_fini(&world->text);
 	json_decref(world->result);
-	snprintf(command, sizeof command, "rm -r %s", world->folder);
-	cr_assert_eq(system(command), 0);
+	cr_assert_eq(nftw(world->folder, world_remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static inline struct device *

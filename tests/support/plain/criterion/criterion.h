@@ -90,6 +90,7 @@ plain_check(bool ok, bool fatal, const char *place, const char *what)
 		exit(1);
 }
 
+#ifndef PLAIN_NO_MAIN /* for who has one: fuzz targets use the asserts alone */
 int
 main(void)
 {
@@ -106,6 +107,7 @@ main(void)
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed || !passed;
 }
+#endif
 
 #define PLAIN_REGISTER(id, ...)                                     \
 	__attribute__((constructor)) static void id##_register(void) \

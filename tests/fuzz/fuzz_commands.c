@@ -1,0 +1,123 @@
+/*
+ * What an operator may ask: lines of words against a daemon on a fake dataplane. Whatever is asked, the answer is one that
+ * can be sent: valid UTF-8, with a reason where it is refused, as JSON, too.
+ *
+ * Words are apart by blanks; a word `<` is no word: the rest of the input is then what the client read for the command. The
+ * daemon is made anew for every input.
+ */
+#define PLAIN_NO_MAIN
+#include "tests/unit/control_world.h"
+
+#include <sys/mman.h>
+
+#include "control/log.h"
+#include "control/runs/traced.h"
+#include "tasks/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { WORDS_MAX = CTL_ARGUMENTS_MAX, LINES_MAX = 8 };
+
+static struct world world;
+
+static void
+require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void
+check_text(const char *text)
+{
+	require(!text || utf8_valid(text, strlen(text)));
+}
+
+static void
+check_answer(struct ctl_answer *answer)
+{
+	char *json;
+
+	require(answer->exit == CTL_DONE || answer->exit == CTL_REFUSED || answer->exit == CTL_USAGE);
+	require(answer->exit == CTL_DONE || answer->want || answer->error || answer->text ||
+		answer->result);
+	check_text(answer->text);
+	check_text(answer->error);
+	if (answer->result) {
+		json = json_dumps(answer->result, JSON_COMPACT);
+		require(json != NULL);
+		free(json);
+	}
+	free(answer->text);
+	free(answer->error);
+	json_decref(answer->result);
+}
+
+/* The file that a client opens for the command. */
+static int
+file_of(const char *data, size_t len)
+{
+	int fd = memfd_create("fuzz", 0);
+
+	require(fd >= 0 && write(fd, data, len) == (ssize_t)len && lseek(fd, 0, SEEK_SET) == 0);
+	return fd;
+}
+
+/* Asks; where the command wants a file, the client asks once more with it. */
+static void
+ask(int argc, const char *const *argv, const char *data, size_t len)
+{
+	struct ctl_request request = { .argc = argc, .argv = argv, .fd = -1, .data = data, .data_len = len };
+	struct ctl_answer answer = { 0 };
+	enum ctl_want want;
+
+	commands_serve(&world.daemon, &request, &answer);
+	want = answer.want;
+	check_answer(&answer);
+	if (want == CTL_WANT_NOTHING)
+		return;
+	answer = (struct ctl_answer){ 0 };
+	request.fd = file_of(data ? data : "", len);
+	request.data = NULL;
+	request.data_len = 0;
+	commands_serve(&world.daemon, &request, &answer);
+	close(request.fd);
+	check_answer(&answer);
+}
+
+static void
+ask_line(char *line, const char *rest, size_t rest_len)
+{
+	const char *argv[WORDS_MAX];
+	const char *data = NULL;
+	int argc = 0;
+	char *word;
+
+	if (!utf8_valid(line, strlen(line)))
+		return; /* no frame of the protocol holds it */
+	while (argc < WORDS_MAX && (word = strsep(&line, " ")))
+		if (strcmp(word, "<") == 0)
+			data = rest;
+		else
+			argv[argc++] = word;
+	if (argc && strcmp(argv[0], "stop") != 0)
+		ask(argc, argv, data, data ? rest_len : 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *copy = strndup((const char *)data, size), *at = copy, *line;
+	size_t len;
+
+	require(copy != NULL);
+	len = strlen(copy);
+	log_set_level(SEVERITY_ERROR);
+	world_start(&world);
+	for (unsigned i = 0; i < LINES_MAX && (line = strsep(&at, "\n")); i++)
+		ask_line(line, at ? at : "", at ? len - (size_t)(at - copy) : 0);
+	traced_fini(&world.service->traced);
+	world_stop(&world);
+	free(copy);
+	return 0;
+}
