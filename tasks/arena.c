@@ -1,5 +1,6 @@
 #include "tasks/arena.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ arena_grow(struct arena *arena, size_t size)
 	arena->used = 0;
 	arena->capacity = capacity;
 	arena->total += capacity;
+	assert(!arena->limit || arena->total <= arena->limit);
 	return block;
 }
 
@@ -57,6 +59,7 @@ arena_alloc(struct arena *arena, size_t size)
 		return NULL;
 	at = (char *)arena->blocks->bytes + arena->used;
 	arena->used += size;
+	assert(arena->used <= arena->capacity);
 	return at;
 }
 
@@ -89,6 +92,7 @@ arena_reset(struct arena *arena)
 	if (arena->blocks)
 		explicit_bzero(arena->blocks->bytes, arena->used);
 	arena->used = 0;
+	assert(arena->total == (arena->blocks ? arena->blocks->capacity : 0));
 }
 
 void

@@ -1,5 +1,6 @@
 #include "tasks/base64.h"
 
+#include <assert.h>
 #include <errno.h>
 
 static const char *const alphabets[] = {
@@ -77,6 +78,7 @@ base64_decode(const char *text, size_t len, uint8_t *out)
 			held -= 8;
 			out[n++] = (uint8_t)(bits >> held);
 		}
+		assert(held < 8);
 		bits &= 0xff;
 	}
 	return bits & ((1u << held) - 1) ? -EINVAL : n;

@@ -1,5 +1,6 @@
 #include "tasks/digest.h"
 
+#include <assert.h>
 #include <mbedtls/md.h>
 
 /* NULL where the library was built without it, as some policies want of MD5. */
@@ -15,6 +16,7 @@ digest_bytes(enum digest_algorithm algorithm, struct digest_span message, uint8_
 {
 	const mbedtls_md_info_t *info = digest_info(algorithm);
 
+	assert(!info || mbedtls_md_get_size(info) <= DIGEST_MAX);
 	return info && mbedtls_md(info, message.at, message.len, out) == 0
 		       ? mbedtls_md_get_size(info)
 		       : 0;

@@ -1,5 +1,6 @@
 #include "tasks/number.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ put_digits(uint64_t value, char *out)
 	while (n)
 		out[len++] = digits[--n];
 	out[len] = '\0';
+	assert(len && len < NUMBER_TEXT_MAX);
 	return len;
 }
 
@@ -50,5 +52,6 @@ number_format_real(double value, char out[NUMBER_TEXT_MAX])
 	/* A locale's decimal comma would be no number to any reader. */
 	for (char *comma = strchr(out, ','); comma; comma = NULL)
 		*comma = '.';
+	assert(len > 0 && len < NUMBER_TEXT_MAX);
 	return (size_t)len;
 }

@@ -1,5 +1,6 @@
 #include "tasks/utf8.h"
 
+#include <assert.h>
 #include <stdint.h>
 
 size_t
@@ -68,6 +69,7 @@ read_character(const char *at, size_t len, uint32_t *code)
 			return 0;
 		*code = *code << 6 | ((unsigned char)at[i] & 0x3f);
 	}
+	assert(n <= 4);
 	return *code < least || *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff) ? 0 : n;
 }
 
@@ -165,6 +167,7 @@ utf8_width(const char *at, size_t len)
 size_t
 utf8_put(char *out, unsigned long code)
 {
+	assert(code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));
 	if (code < 0x80) {
 		out[0] = (char)code;
 		return 1;

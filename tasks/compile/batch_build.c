@@ -40,6 +40,7 @@ batch_builder_fini(struct batch_builder *builder)
 void
 batch_builder_rewind(struct batch_builder *builder, struct batch_mark mark)
 {
+	assert(mark.len <= builder->len && mark.n_steps <= builder->n_steps);
 	if (builder->len > mark.len)
 		explicit_bzero(builder->bytes + mark.len, builder->len - mark.len);
 	builder->len = mark.len;
@@ -104,6 +105,7 @@ put_uint_option(uint8_t *at, uint8_t *last, unsigned number, unsigned value)
 	uint8_t bytes[2] = { (uint8_t)(value >> 8), (uint8_t)value };
 	size_t len = value > 255 ? 2 : value > 0;
 
+	assert(value <= UINT16_MAX);
 	return put_option(at, last, number, bytes + 2 - len, len);
 }
 
@@ -114,6 +116,7 @@ put_id_option(uint8_t *at, uint8_t *last, int32_t id)
 	char digits[5];
 	size_t from = sizeof digits;
 
+	assert(id >= 0 && id <= UINT16_MAX);
 	do
 		digits[--from] = (char)('0' + id % 10);
 	while (id /= 10);
@@ -179,13 +182,15 @@ batch_builder_commit(struct batch_builder *builder, const struct bytes_out *payl
 	struct batch_step *step = (struct batch_step *)(builder->bytes + builder->len);
 	size_t size, aligned;
 
-	assert(!payload->overflow);
+	assert(!payload->overflow && payload->len <= BATCH_PAYLOAD_MAX);
+	assert(builder->n_steps < BATCH_STEPS_MAX); /* batch_builder_begin() was asked */
 	step->payload_len = (uint32_t)payload->len;
 	size = batch_step_size(step);
 	aligned = (size + STEP_ALIGN - 1) / STEP_ALIGN * STEP_ALIGN;
 	memset(builder->bytes + builder->len + size, 0, aligned - size);
 	builder->steps[builder->n_steps++] = (struct builder_step){ .offset = builder->len };
 	builder->len += aligned;
+	assert(builder->len <= builder->capacity);
 }
 
 struct batch_step *
@@ -231,8 +236,10 @@ batch_builder_arrange(struct batch_builder *builder, const uint16_t *order, unsi
 	struct builder_step arranged[BATCH_STEPS_MAX];
 
 	assert(n_steps <= builder->n_steps);
-	for (unsigned i = 0; i < n_steps; i++)
+	for (unsigned i = 0; i < n_steps; i++) {
+		assert(order[i] < builder->n_steps);
 		arranged[i] = builder->steps[order[i]];
+	}
 	memcpy(builder->steps, arranged, n_steps * sizeof *arranged);
 	builder->n_steps = n_steps;
 }

@@ -1,5 +1,6 @@
 #include "tasks/compile/compile.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ shared_free(struct shared_step *shared)
 static void
 compiler_release(struct compiler *compiler)
 {
+	assert(compiler->holders);
 	if (--compiler->holders)
 		return;
 	for (unsigned i = 0; i < SHARED_BUCKETS; i++)
@@ -68,6 +70,7 @@ batch_free(struct batch *batch)
 
 	if (!batch)
 		return;
+	assert(!atomic_load_explicit(&batch->holders, memory_order_relaxed));
 	compiler = batch_owner(batch);
 	batch_destroy(batch);
 	compiler_release(compiler);
@@ -97,6 +100,7 @@ add_finish(struct compiler *compiler, struct task_result *results, unsigned n_ta
 
 	while (owner && (!results[owner - 1].n_steps || results[owner - 1].status == TASK_ERROR))
 		owner--;
+	assert(asker < n_tasks);
 	owner = owner ? owner - 1 : asker;
 	if (compile_finish_step(compiler, (uint8_t)owner, next_number(compiler, owner), false))
 		return false;

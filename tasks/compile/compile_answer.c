@@ -1,4 +1,5 @@
 /* Steps whose answer the steps behind them use (compile.h says how a run waits for it). */
+#include <assert.h>
 #include <string.h>
 
 #include "tasks/compile/compile_internal.h"
@@ -86,6 +87,7 @@ run_answer(struct run *run, const struct task_node *node, const struct lwm2m_pat
 	struct run_shared *shared = run->shared;
 	const struct compile_answer *answer = NULL;
 
+	assert(!shared->waits && (node->tag == TAG_DISCOVER || node->tag == TAG_READ));
 	if (hooks->answer)
 		answer = hooks->answer(hooks->ctx, shared->answers);
 	if (!answer) {

@@ -1,5 +1,6 @@
 /* Executes the nodes of a task for one device: control flow, variables, and the requests that
  * come of it. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -156,6 +157,7 @@ run_server(struct run *run, const struct task_node *node, const struct task *ser
 		return FLOW_FAILED;
 	inner.task = server;
 	inner.servers++;
+	assert(inner.servers <= RUN_SERVERS_DEEP);
 	flow = run_nodes(&inner, server->root->children);
 	if (flow != FLOW_FAILED && flow != FLOW_WAIT && run_flush(&inner))
 		flow = FLOW_FAILED;

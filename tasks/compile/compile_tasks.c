@@ -1,4 +1,5 @@
 /* compile_tasks.c - the tasks of a run, one after the other, and what becomes of each. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "tasks/compile/compile_internal.h"
@@ -47,6 +48,7 @@ run_undo(struct run *run, struct batch_mark mark)
 		return;
 	}
 	compiler->group.n_writes = compiler->group.n_records = 0;
+	assert(mark.n_steps <= compiler->builder.n_steps);
 	if (shared->sent.n_steps > mark.n_steps) {
 		shared->halted = has_changed(compiler, mark.n_steps, shared->sent.n_steps);
 		run->result->n_steps = (uint16_t)(shared->sent.n_steps - mark.n_steps);
@@ -143,6 +145,7 @@ compile_tasks(struct run *run, const struct task *const *tasks, unsigned n_tasks
 	struct run fresh = *run;
 	int asker = -1;
 
+	assert(n_tasks <= UINT8_MAX + 1); /* compile_refuse_surplus() */
 	for (unsigned i = 0; i < n_tasks; i++) {
 		begin_result(&results[i], run->compiler);
 		if (run->shared->waits || run->shared->halted) {

@@ -1,4 +1,5 @@
 /* compile_values.c - what the attributes of a tag are for one device, and how a task fails. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ run_value(struct run *run, const struct task_node *node, int index, struct value
 {
 	const struct task_attribute *attribute = &node->attributes[index];
 
+	assert(index >= 0 && index < TASK_ATTRIBUTES);
 	if (attribute->constant) {
 		*value = attribute->value;
 		return FLOW_NEXT;

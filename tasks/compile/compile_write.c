@@ -1,4 +1,5 @@
 /* Writes to requests, and the steps that devices share. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,7 @@ run_flush(struct run *run)
 
 	if (!group->n_writes || run->shared->pack)
 		return FLOW_NEXT;
+	assert(group->n_records && group->n_writes <= GROUP_RECORDS_MAX);
 	request = (struct batch_request){
 		.code = COAP_PUT,
 		.expect = BATCH_EXPECT_WRITE,
@@ -279,6 +281,7 @@ add_record(struct write_group *group, const struct lwm2m_path *path,
 			(group->n_records - at) * sizeof *group->records);
 	group->records[at] = (struct lwm2m_record){ *path, *value };
 	group->n_records++;
+	assert(group->n_records <= GROUP_RECORDS_MAX);
 	return true;
 }
 

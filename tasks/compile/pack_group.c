@@ -2,6 +2,7 @@
  * pack_group.c - the writes of a Bootstrap-Pack, while its tasks run: one group takes all of them, and deletes are
  * remembered, since what a pack holds replaces what the device has.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ pack_undo_task(struct run *run)
 	if (pack->mark.n_records && pack->mark.records)
 		memcpy(group->records, pack->mark.records,
 		       pack->mark.n_records * sizeof *group->records);
+	assert(pack->mark.n_writes <= group->n_writes && pack->mark.n_deletes <= pack->n_deletes);
 	group->n_records = pack->mark.n_records;
 	group->n_writes = pack->mark.n_writes;
 	pack->n_deletes = pack->mark.n_deletes;

@@ -1,5 +1,6 @@
 #include "tasks/content/cbor.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@ put_be(struct bytes_out *out, uint8_t first, uint64_t value, size_t len)
 {
 	uint8_t bytes[9] = { first };
 
+	assert(len < sizeof bytes);
 	for (size_t i = 0; i < len; i++)
 		bytes[1 + i] = (uint8_t)(value >> (8 * (len - 1 - i)));
 	bytes_out_put(out, bytes, 1 + len);
@@ -52,6 +54,7 @@ cbor_integer(struct bytes_out *out, int64_t value)
 void
 cbor_string(struct bytes_out *out, enum cbor_major major, const void *bytes, size_t len)
 {
+	assert(major == CBOR_TEXT || major == CBOR_BYTES);
 	cbor_head(out, major, len);
 	bytes_out_put(out, bytes, len);
 }
@@ -120,5 +123,6 @@ cbor_link(struct bytes_out *out, uint16_t object, uint16_t instance)
 	char text[sizeof "65535:65535"];
 	int len = snprintf(text, sizeof text, "%u:%u", object, instance);
 
+	assert(len > 0 && (size_t)len < sizeof text);
 	cbor_string(out, CBOR_TEXT, text, (size_t)len);
 }

@@ -1,5 +1,6 @@
 #include "tasks/content/decode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -53,6 +54,7 @@ content_decode(const struct decode_input *input, struct arena *arena, struct lwm
 	*records = (struct lwm2m_records){ 0 };
 	if (!decode_format(&decoder))
 		return decoder.error ? decoder.error : -EBADMSG;
+	assert(!decoder.error && decoder.count <= DECODE_RECORDS_MAX);
 	if (!decoder.count)
 		return 0;
 	qsort(decoder.records, decoder.count, sizeof *decoder.records, compare_records);

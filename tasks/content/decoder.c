@@ -1,6 +1,7 @@
 /* decoder.c - what the decoders share: records that grow, kinds to types, texts of ids and numbers. */
 #include "tasks/content/decoder.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ decoder_add(struct decoder *decoder, const struct lwm2m_path *path, const struct
 
 	if (!reserve(decoder))
 		return false;
+	assert(decoder->count < decoder->capacity);
 	record = &decoder->records[decoder->count];
 	*record = (struct lwm2m_record){ *path, *value };
 	/* The encoders' own rule: a value's path, below the target. */
@@ -138,6 +140,7 @@ natural_type(const struct wire_value *wire)
 
 	if (wire->kind == WIRE_UNSIGNED && wire->number > INT64_MAX)
 		return LWM2M_UNSIGNED;
+	assert(wire->kind < sizeof types / sizeof *types);
 	return types[wire->kind];
 }
 

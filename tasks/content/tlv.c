@@ -12,6 +12,7 @@
  */
 #include "tasks/content/encode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -78,6 +79,7 @@ put_be(struct bytes_out *out, uint64_t value, size_t len)
 {
 	uint8_t bytes[8];
 
+	assert(len <= sizeof bytes);
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
 	bytes_out_put(out, bytes, len);
@@ -89,6 +91,7 @@ put_header(struct bytes_out *out, enum tlv_type type, int32_t id, size_t len)
 	bool wide_id = id > UINT8_MAX;
 	size_t length_field = header_len(id, len) - 1 - (wide_id ? 2 : 1);
 
+	assert(id >= 0 && id <= UINT16_MAX); /* lwm2m_records_valid() has seen it */
 	if (len > TLV_VALUE_MAX) {
 		out->overflow = true;
 		return;

@@ -6,6 +6,7 @@
  */
 #include "tasks/expr/expr_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ build_node(struct parser *p, enum node_kind kind, uint32_t start, unsigned n_arg
 {
 	struct node *node = arena_alloc(p->arena, sizeof *node + n_args * sizeof *node->args);
 
+	assert(n_args <= EXPR_ARGS_MAX && start <= p->taken_end);
 	if (!node)
 		return parser_out_of_memory(p);
 	memset(node, 0, sizeof *node);
@@ -122,6 +124,7 @@ evaluate_constant(struct parser *p, const struct node *node, struct run *run,
 		run->failure = EXPR_LIMIT;
 		return false;
 	}
+	assert(node->depends == EXPR_CONSTANT);
 	fine = expr_evaluate(run, node, value);
 	p->work -= EXPR_WORK_MAX - run->work;
 	return fine;

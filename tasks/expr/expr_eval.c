@@ -3,6 +3,7 @@
  */
 #include "tasks/expr/expr_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- surroundings ---- */
@@ -142,6 +143,7 @@ evaluate_random(struct run *run, const struct node *node, struct value *out)
 		return false;
 	if (!env->random || !fill_random(env, at, (size_t)length.integer))
 		return expr_fail(run, EXPR_LIMIT, node, "finds no random numbers here");
+	assert(length.integer <= RANDOM_MAX);
 	return expr_give_text(out, at, (size_t)length.integer);
 }
 
@@ -178,6 +180,7 @@ evaluate_method(struct run *run, const struct node *node, struct value *out)
 	struct value args[EXPR_ARGS_MAX];
 	const struct method *method;
 
+	assert(node->n_args && node->n_args <= EXPR_ARGS_MAX);
 	if (!expr_evaluate(run, node->args[0], &args[0]))
 		return false;
 	method = method_for(node->method, args[0].kind);

@@ -1,6 +1,7 @@
 /* expr_kinds.c - sets of kinds of values, in words. */
 #include "tasks/expr/expr_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,5 +22,6 @@ kinds_describe(unsigned kinds, char out[96])
 								  : "a ",
 					 name);
 	}
+	assert(used < 96); /* all names and articles together */
 	return out;
 }

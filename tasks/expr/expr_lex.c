@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -446,6 +447,7 @@ lexer_next(struct parser *p)
 	p->token = (struct token){ .kind = TOKEN_END, .start = (uint32_t)p->at };
 	if (p->at < p->len)
 		lex_at(p);
+	assert(p->at <= p->len);
 	p->token.end = (uint32_t)p->at;
 }
 

@@ -1,6 +1,8 @@
 /* expr_parser.c - what a parser reports. */
 #include "tasks/expr/expr_internal.h"
 
+#include <assert.h>
+
 /* The place of an offset of the text: it may have several lines. */
 static struct place
 place_at(const struct parser *p, uint32_t offset)
@@ -9,6 +11,7 @@ place_at(const struct parser *p, uint32_t offset)
 	uint32_t line_start = 0;
 	bool first_line = true;
 
+	assert(!p->len || offset <= p->len);
 	for (uint32_t i = 0; i < offset && i < p->len; i++) {
 		if (p->text[i] != '\n')
 			continue;

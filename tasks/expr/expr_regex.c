@@ -3,6 +3,7 @@
  *
  * A pattern that is constant is compiled when its template is parsed, another one for each evaluation.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "tasks/expr/expr_internal.h"
@@ -143,6 +144,7 @@ replace_one(struct search *search, struct output *output, const struct value *by
 	size_t start = search->groups[0].start, end = search->groups[0].end;
 	size_t next = start == end ? next_character(search, end) : end;
 
+	assert(search->at <= start && start <= end && end <= search->len);
 	put(output, search->text + search->at, start - search->at);
 	put_replacement(output, search, by);
 	if (next <= search->len)
@@ -256,6 +258,7 @@ string_split(struct run *run, const struct value *args, unsigned n_args, struct 
 		return false;
 	result = split_all(&search, items, &count);
 	pattern_search_free(search.pattern);
+	assert(count <= room);
 	if (result < 0)
 		return false;
 	while (count > 1 && !items[count - 1].text.len)

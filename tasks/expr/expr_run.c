@@ -5,6 +5,7 @@
 #include "tasks/number.h"
 #include "tasks/show.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ fail_null(struct run *run, const struct node *node)
 bool
 expr_work(struct run *run, size_t bytes)
 {
+	assert(run->work <= EXPR_WORK_MAX);
 	if (bytes <= run->work) {
 		run->work -= bytes;
 		return true;
@@ -206,5 +208,6 @@ expr_join(struct run *run, const struct text *parts, size_t count, struct value 
 			memcpy(at + used, parts[i].at, parts[i].len);
 		used += parts[i].len;
 	}
+	assert(used == len);
 	return expr_give_text(out, at, len);
 }

@@ -4,6 +4,7 @@
  * Positions and lengths count characters (code points), not bytes. Letters change case within ASCII: what
  * an é becomes would depend on the locale.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "tasks/expr/expr_internal.h"
@@ -29,6 +30,7 @@ ends_with(const struct value *text, const struct value *suffix)
 static bool
 give_part(const struct value *text, size_t from, size_t to, struct value *out)
 {
+	assert(from <= to && to <= text->text.len);
 	return expr_give_text(out, text->text.at + from, to - from);
 }
 
@@ -344,6 +346,7 @@ make_padding(struct run *run, const struct value *padding, uint64_t characters, 
 		return false;
 	for (size_t i = 0; i < whole; i++)
 		memcpy(at + i * padding->text.len, padding->text.at, padding->text.len);
+	assert(rest <= padding->text.len);
 	memcpy(at + len - rest, padding->text.at, rest);
 	return expr_give_text(out, at, len);
 }
@@ -427,6 +430,7 @@ string_replace(struct run *run, const struct value *args, unsigned n_args, struc
 		used += by->text.len;
 		from = found + needle->text.len;
 	}
+	assert(used + (size_t)(end - from) == len);
 	memcpy(at + used, from, (size_t)(end - from));
 	return expr_give_text(out, at, len);
 }

@@ -1,6 +1,7 @@
 /*
  * expr_template.c - literal text with ${ } parts.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "tasks/expr/expr_internal.h"
@@ -228,6 +229,7 @@ evaluate_mixed(struct run *run, const struct template *template, struct value *o
 			 !expr_text_of(run, part->node, &value, &texts[used]))
 			return false;
 	}
+	assert(used == template->n_parts);
 	return expr_join(run, texts, used, out);
 }
 
@@ -255,6 +257,7 @@ template_eval(const struct template *template, struct expr_eval *eval, struct va
 
 	eval->error[0] = '\0';
 	fine = evaluate(&run, template, out);
+	assert(run.work <= work);
 	if (eval->work)
 		*eval->work -= work - run.work;
 	return fine ? 0 : -1;

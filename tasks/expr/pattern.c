@@ -1,5 +1,6 @@
 #include "tasks/expr/pattern.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,7 @@ pattern_next(struct pattern_search *search, size_t from, bool whole,
 	size_t scan = STEP_WORK + (search->len - from) / SCAN_SHARE;
 	int found;
 
+	assert(from <= search->len);
 	/* To find the first character of a match takes no callout. */
 	if (scan > *search->work) {
 		*search->work = 0;

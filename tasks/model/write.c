@@ -1,5 +1,6 @@
 #include "tasks/model/write.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,7 @@ write_values(struct convert *convert, const struct key *key, const struct value 
 	for (size_t i = 0; i < count; i++)
 		if (value_convert(convert, &items[i], &(*values)[i]))
 			return -1;
+	assert(count <= WRITE_VALUES_MAX);
 	*n_values = (unsigned)count;
 	return 0;
 }
