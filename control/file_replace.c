@@ -115,7 +115,7 @@ file_remedy(int error)
 		return "; mount its file system for writing";
 	case ENOENT:
 	case ENOTDIR:
-		return "; put it back, or name the right path in cradle.conf";
+		return "; put it back, or correct the path that names it";
 	case EIO:
 		return "; look into the kernel's log and check the disk";
 	default:

@@ -7,6 +7,50 @@
 #include "control/log.h"
 #include "control/runs/reload.h"
 
+static uint32_t
+count_lines(const char *text, size_t len)
+{
+	uint32_t lines = 1;
+
+	for (size_t i = 0; i < len; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+/*
+ * What is checked is the text as it would be, and nobody sees its lines: one that is on disk, too,
+ * is told by its number there; of one that is not the setting's name says enough.
+ */
+static void
+tell_lines_on_disk(const struct policy_edit *edit, const char *path, struct diag_list *diags)
+{
+	const char *old = edit->old ? edit->old : "", *new = edit->text.text;
+	size_t least = edit->old_len < edit->text.len ? edit->old_len : edit->text.len;
+	uint32_t now = count_lines(new, edit->text.len), before = count_lines(old, edit->old_len);
+	size_t head = 0, tail = 0;
+	uint32_t head_lines, tail_lines;
+
+	while (head < least && old[head] == new[head])
+		head++;
+	while (tail < least - head &&
+	       old[edit->old_len - 1 - tail] == new[edit->text.len - 1 - tail])
+		tail++;
+	/* Whole lines of both. */
+	head_lines = count_lines(new, head) - 1;
+	tail_lines = count_lines(new + edit->text.len - tail, tail) - 1;
+	for (size_t i = 0; i < diags->count; i++) {
+		struct place *place = &diags->items[i].place;
+
+		if (!place->line || !place->file || strcmp(place->file, path) != 0 ||
+		    place->line <= head_lines)
+			continue;
+		if (place->line > now - tail_lines)
+			place->line -= now - before;
+		else
+			place->line = place->column = 0;
+	}
+}
+
 /* The checks of a reload that concern the folder. */
 static bool
 check(struct policy_edit *edit)
@@ -16,11 +60,12 @@ check(struct policy_edit *edit)
 	struct policy *policy;
 	struct diag_list diags;
 	struct arena arena;
-	char name[32];
+	char name[LIST_FILE_BYTES], path[PATH_BYTES];
 	unsigned n = 0;
 	bool good;
 
 	policy_edit_list_file(edit, name);
+	policy_edit_path(edit, name, path);
 	changed[n++] = (struct policy_source){ name, edit->text.text, edit->text.len };
 	for (unsigned i = 0; i < edit->n_files; i++)
 		if (edit->files[i].text)
@@ -31,6 +76,7 @@ check(struct policy_edit *edit)
 	arena_init(&arena, 0);
 	policy = policy_load_changed(edit->folder, changed, n, objects, &arena, &diags);
 	good = policy && diags.errors == 0;
+	tell_lines_on_disk(edit, path, &diags);
 	if (!good)
 		policy_edit_refuse(edit->call, &diags);
 	policy_free(policy);

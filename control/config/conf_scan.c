@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/config/conf_edit_internal.h"
+#include "control/config/conf_precheck.h"
 
 struct scanner {
 	struct conf_edit *edit;
@@ -206,7 +207,8 @@ scan_value(struct scanner *scanner)
 int
 conf_scan(struct conf_edit *edit)
 {
-	struct scanner scanner = { .edit = edit, .at = edit->text };
+	struct scanner scanner = { .edit = edit,
+				   .at = edit->text + conf_bom(edit->text, edit->len) };
 
 	arena_reset(&edit->arena);
 	edit->root = new_node(&scanner, CONF_GROUP);

@@ -5,113 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/config/conf_precheck.h"
 #include "control/file_replace.h"
 #include "tasks/text_file.h"
-
-/*
- * libconfig 1.5 takes "@include" at the start of a line wherever it is not inside a string or
- * comment. A line that looks like one is refused even there: cheaper than being wrong about what
- * a string is.
- */
-static bool
-line_includes(const char *line)
-{
-	line += strspn(line, " \t\r\v\f");
-	return strncmp(line, "@include", 8) == 0;
-}
-
-/* Behind the comment that starts here, or `at` when none does. */
-static const char *
-skip_comment(const char *at)
-{
-	if (*at == '#' || (at[0] == '/' && at[1] == '/'))
-		return at + strcspn(at, "\n");
-	if (at[0] == '/' && at[1] == '*') {
-		const char *end = strstr(at + 2, "*/");
-
-		return end ? end + 2 : at + strlen(at);
-	}
-	return at;
-}
-
-/* Behind the string that starts here, or NULL when it is never closed. */
-static const char *
-skip_string(const char *at)
-{
-	for (at++; *at && *at != '"'; at++)
-		if (*at == '\\' && at[1])
-			at++;
-	return *at ? at + 1 : NULL;
-}
-
-/*
- * The parser and config_destroy() recurse by nesting; and of a string that never ends the parser
- * would tell the file's last line. Returns what is wrong, with the line where it begins, or NULL.
- */
-static const char *
-find_structure_fault(const char *text, uint32_t *line)
-{
-	unsigned depth = 0;
-	const char *at = text, *next;
-
-	for (*line = 1; *at;) {
-		next = *at == '"' ? skip_string(at) : skip_comment(at);
-		if (!next)
-			return "this text in quotes is never closed";
-		if (next == at) {
-			if (strchr("({[", *at) && ++depth > CONF_DEPTH_MAX)
-				return "nested too deeply";
-			if (strchr(")}]", *at) && depth)
-				depth--;
-			next = at + 1;
-		}
-		for (; at < next; at++)
-			*line += *at == '\n';
-	}
-	return NULL;
-}
-
-static int
-precheck(const char *name, const char *text, size_t len, struct diag_list *diags)
-{
-	struct place place = { .file = name, .line = 1 };
-	const char *nul = memchr(text, '\0', len), *line = text, *fault;
-
-	if (nul) {
-		for (; text < nul; text++)
-			place.line += *text == '\n';
-		diag_error(diags, &place, "a NUL byte in the text: this is no configuration file");
-		return -EINVAL;
-	}
-	for (; line; place.line++) {
-		if (line_includes(line)) {
-			diag_error(diags, &place,
-				   "@include is not supported: put everything into one file");
-			return -EINVAL;
-		}
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
-	}
-	fault = find_structure_fault(text, &place.line);
-	if (!fault)
-		return 0;
-	diag_error(diags, &place, "%s", fault);
-	return -EINVAL;
-}
 
 static int
 parse(struct conf_text *conf, const char *text, size_t len, struct diag_list *diags)
 {
-	struct place place = { .file = conf->name };
-	const char *error;
-
-	if (precheck(conf->name, text, len, diags) < 0)
+	if (conf_precheck(conf->name, text, len, diags) < 0)
 		return -EINVAL;
 	if (config_read_string(&conf->config, text) == CONFIG_TRUE)
 		return 0;
-	place.line = (uint32_t)config_error_line(&conf->config);
-	error = config_error_text(&conf->config);
-	diag_error(diags, &place, "%s", error ? error : "cannot be parsed");
+	conf_explain(conf->name, text, (uint32_t)config_error_line(&conf->config),
+		     config_error_text(&conf->config), diags);
 	return -EINVAL;
 }
 
@@ -120,9 +26,12 @@ conf_text_parse(struct conf_text *conf, const char *name, const char *text, size
 		struct diag_list *diags)
 {
 	struct place place = { .file = name };
+	size_t bom = conf_bom(text, len);
 	int result;
 	char *copy;
 
+	text += bom;
+	len -= bom;
 	copy = malloc(len + 1);
 	conf->name = strdup(name);
 	config_init(&conf->config);

@@ -435,3 +435,19 @@ Test(commands_policy, a_file_to_check_is_opened_by_the_client_and_names_nothing_
 	cr_expect_eq(ask("task|check|mine.xml"), CTL_REFUSED);
 	cr_expect(complains("mine.xml:1:"), "%s", answer.error);
 }
+
+Test(commands_policy, a_line_that_stands_in_no_file_has_no_number)
+{
+	cr_assert_eq(ask(SERVER), CTL_DONE);
+	cr_expect_eq(ask("server|add|m2|--uri|h|--ssid|2|--psk|${sv.psk}|--binding|X"),
+		     CTL_REFUSED);
+	cr_expect(complains("servers.conf: error: <binding>"), "%s", answer.error);
+	/* What is wrong further on is told where it is on disk. */
+	world_write(&world, "policy/groups.conf",
+		    "groups = (\n { name = \"root\"; },\n { name = \"root.a\"; },\n"
+		    " { name = \"root.b\"; nonsense = 1; }\n);\n");
+	cr_expect_eq(ask("group|edit|root.a|--description|x|--priority|1"), CTL_REFUSED);
+	cr_expect(complains("groups.conf:4: error: <nonsense>"), "%s", answer.error);
+	cr_expect_eq(ask("group|edit|root.b|--priority|2000000"), CTL_REFUSED);
+	cr_expect(complains("groups.conf: error: <priority>"), "%s", answer.error);
+}

@@ -74,9 +74,78 @@ Test(conf_text, syntax)
 
 Test(conf_text, twice_the_same_name)
 {
-	static const char text[] = "a = 1;\na = 2;\n";
+	static const char text[] = "a = 1;\nabc = 3; a = 2;\n";
 
-	refused(text, sizeof text - 1, 2, "duplicate");
+	refused(text, sizeof text - 1, 2, "duplicate setting: \"a\"");
+}
+
+Test(conf_text, a_byte_order_mark_is_no_part_of_it)
+{
+	static const char text[] = "\xef\xbb\xbf"
+				   "a = 1;\n";
+	static const char wide[] = "\xff\xfe"
+				   "a\0=\0001\0;\0";
+	struct conf_text conf;
+
+	cr_assert_eq(conf_text_parse(&conf, "x.conf", text, sizeof text - 1, &diags), 0);
+	cr_expect_eq(config_setting_length(conf_text_root(&conf)), 1);
+	conf_text_fini(&conf);
+	refused(wide, sizeof wide - 1, 1, "save it as UTF-8");
+}
+
+Test(conf_text, a_number_that_does_not_fit_is_never_another_one)
+{
+	static const struct {
+		const char *text;
+		uint32_t line; /* 0: good */
+	} cases[] = {
+		{ "a = 2147483647; b = -2147483647; c = 0x7fffffff; d = 3000000000L;", 0 },
+		{ "a = 1.5; b = 1e9; c = 12345678901.5; d9999999999 = 1; # 99999999999\n", 0 },
+		{ "a = \"99999999999\"; b9-99999999999 = 1;", 0 },
+		{ "a = 1;\nb = 2147483648;", 2 },
+		{ "a = 1;\n\nb = 4294967297;", 3 },
+		{ "a = 99999999999999999999999;", 1 },
+		{ "a = 99999999999999999999999L;", 1 },
+		{ "a = 0x1ffffffff;", 1 },
+		{ "a = [ 1, 99999999999 ];", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *text = cases[i].text;
+		struct conf_text conf;
+
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+		if (cases[i].line) {
+			refused(text, strlen(text), cases[i].line, "too large");
+			continue;
+		}
+		cr_assert_eq(conf_text_parse(&conf, "x", text, strlen(text), &diags), 0, "%s",
+			     diags.count ? diags.items[0].text : text);
+		conf_text_fini(&conf);
+	}
+}
+
+Test(conf_text, what_is_wrong_is_told_where_it_is)
+{
+	static const struct {
+		const char *text;
+		uint32_t line;
+		const char *words;
+	} cases[] = {
+		{ "a = (\n 1, 2;\nb = 3;\n", 1, "this '(' is never closed" },
+		{ "a = ( { b = 1; );\n", 1, "this ')' cannot close the '{' of line 1" },
+		{ "a = 1;\n}\n", 2, "this '}' closes nothing" },
+		{ "a = 1;\nlevel = info;\n", 2, "text stands in quotes: \"info\"" },
+		{ "a = ( { b = 1; }\n\n # and\n { b = 2; } );\n", 4, "from line 1" },
+		{ "a = 1;\nb 2;\n", 2, "NAME = VALUE" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+		refused(cases[i].text, strlen(cases[i].text), cases[i].line, cases[i].words);
+	}
 }
 
 Test(conf_text, no_such_file)
