@@ -94,6 +94,36 @@ address_is_private(const uint8_t addr[16])
 	return false;
 }
 
+/* Whether all bits behind the prefix are zeros, or all ones. */
+static bool
+rest_is(const uint8_t addr[16], unsigned prefix, bool ones)
+{
+	for (unsigned bit = prefix; bit < 128; bit++)
+		if ((addr[bit / 8] >> (7 - bit % 8) & 1) != ones)
+			return false;
+	return true;
+}
+
+const char *
+address_unfit(const struct dataplane_address *address)
+{
+	bool v4 = is_v4(address->addr);
+	unsigned prefix = address->prefix + (v4 ? 96 : 0);
+
+	if (rest_is(address->addr, v4 ? 96 : 0, false))
+		return "the unspecified address"; /* RFC 1122 3.2.1.3, RFC 4291 2.5.2 */
+	if (v4 ? address->addr[12] >= 240 : false)
+		return "reserved"; /* RFC 1112 4, and the limited broadcast */
+	if (v4 ? address->addr[12] >= 224 : address->addr[0] == 0xff)
+		return "a group's address"; /* RFC 5771, RFC 4291 2.7 */
+	if (prefix >= 127)
+		return NULL; /* RFC 3021, RFC 6164: both are hosts */
+	if (rest_is(address->addr, prefix, false))
+		return v4 ? "the network's" : "the anycast address of routers"; /* RFC 4291 2.6.1 */
+	return v4 && rest_is(address->addr, prefix, true) ? "the network's broadcast address"
+							  : NULL;
+}
+
 void
 address_format(const uint8_t addr[16], char out[ADDRESS_TEXT_MAX])
 {

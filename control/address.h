@@ -21,6 +21,12 @@ int address_parse(const char *text, struct dataplane_address *address);
  */
 bool address_is_private(const uint8_t addr[16]);
 
+/*
+ * What an address is that no interface can have for its own: "a group's address" and the like; NULL
+ * for one that it can.
+ */
+const char *address_unfit(const struct dataplane_address *address);
+
 enum { ADDRESS_TEXT_MAX = 64 };
 
 /* "198.18.0.1", "2001:2::1" */

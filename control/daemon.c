@@ -290,12 +290,18 @@ load(struct daemon *daemon)
 {
 	char error[STORE_ERROR_MAX];
 	struct generation *generation;
+	bool new = access(daemon->service.config->store, F_OK) < 0;
 
 	daemon->service.store = store_open(daemon->service.config->store, error);
 	if (!daemon->service.store) {
 		log_error("%s", error);
 		return -1;
 	}
+	if (new)
+		log_warning(
+			"the store %s is new: no device is known; if there should be some, look at "
+			"`store` in %s",
+			daemon->service.config->store, daemon->service.config->file);
 	sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
 		log_error("out of memory");

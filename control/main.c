@@ -10,6 +10,7 @@
 
 #include "control/commands/commands.h"
 #include "control/config/config.h"
+#include "control/config/config_host.h"
 #include "control/config/diag_text.h"
 #include "control/daemon.h"
 #include "control/log.h"
@@ -19,33 +20,37 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct options {
 	const char *config, *task, *shell;
-	bool check, help_commands, verbose, json;
+	bool check, host, help_commands, verbose, json;
 	const char *word;
 };
 
 static void
 usage(FILE *to)
 {
-	fprintf(to, "usage: cradled [-v] [-c FILE]\n"
-		    "       cradled --check [-c FILE] | --check-task FILE [-c FILE]\n"
-		    "  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
-		    "      --check           check the configuration and the policy, and end\n"
-		    "      --check-task FILE check one task file, and end\n"
-		    "      --json            the outcome of a check for machines\n"
-		    "      --command-table [WORD]  what cradlectl can ask for, and end\n"
-		    "      --completion SHELL      completion of cradlectl for a shell, and end\n"
-		    "  -v, --verbose         log level debug\n"
-		    "  -V, --version\n"
-		    "  -h, --help\n"
-		    "Signals: SIGTERM and SIGINT stop, SIGHUP reloads.\n"
-		    "Exit code: 0 done, 1 refused or failed, 2 not understood\n");
+	fprintf(to,
+		"usage: cradled [-v] [-c FILE]\n"
+		"       cradled --check [--host] [-c FILE] | --check-task FILE [-c FILE]\n"
+		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
+		"      --check           check the configuration and the policy, and end\n"
+		"      --host            with --check: also against this machine (CPUs, memory,\n"
+		"                        interfaces, groups), as a start would find it\n"
+		"      --check-task FILE check one task file, and end\n"
+		"      --json            the outcome of a check for machines\n"
+		"      --command-table [WORD]  what cradlectl can ask for, and end\n"
+		"      --completion SHELL      completion of cradlectl for a shell, and end\n"
+		"  -v, --verbose         log level debug\n"
+		"  -V, --version\n"
+		"  -h, --help\n"
+		"Signals: SIGTERM and SIGINT stop, SIGHUP reloads.\n"
+		"Exit code: 0 done, 1 refused or failed, 2 not understood\n");
 }
 
-enum { OPTION_CHECK = 256, OPTION_TASK, OPTION_TABLE, OPTION_COMPLETION, OPTION_JSON };
+enum { OPTION_CHECK = 256, OPTION_TASK, OPTION_TABLE, OPTION_COMPLETION, OPTION_JSON, OPTION_HOST };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "check", no_argument, NULL, OPTION_CHECK },
+	{ "host", no_argument, NULL, OPTION_HOST },
 	{ "check-task", required_argument, NULL, OPTION_TASK },
 	{ "command-table", no_argument, NULL, OPTION_TABLE },
 	{ "completion", required_argument, NULL, OPTION_COMPLETION },
@@ -66,6 +71,9 @@ take_option(int option, struct options *options, int *exit_code)
 		return 0;
 	case OPTION_CHECK:
 		options->check = true;
+		return 0;
+	case OPTION_HOST:
+		options->host = true;
 		return 0;
 	case OPTION_TASK:
 		options->task = optarg;
@@ -133,15 +141,15 @@ tell(struct text *text, json_t *result, int status, bool json)
 }
 
 static int
-check(const char *file, bool json)
+check(const struct options *options)
 {
 	struct text text;
-	struct check_outcome outcome = { .text = &text };
+	struct check_outcome outcome = { .text = &text, .host = options->host };
 	int status;
 
 	text_init(&text);
-	status = reload_check(file, &outcome);
-	return tell(&text, outcome.result, status, json);
+	status = reload_check(options->config, &outcome);
+	return tell(&text, outcome.result, status, options->json);
 }
 
 /*
@@ -197,6 +205,7 @@ check_task(const struct options *options)
 static int
 serve(const char *file, bool verbose)
 {
+	struct config_host host;
 	struct diag_list diags;
 	struct config *config;
 	struct text text;
@@ -204,6 +213,10 @@ serve(const char *file, bool verbose)
 	diag_list_init(&diags);
 	text_init(&text);
 	config = config_load(file, &diags);
+	if (config) {
+		config_host_read(&host);
+		config_check_host(config, &host, &diags);
+	}
 	diag_text_put(&diags, &text);
 	fputs(text_str(&text), stderr);
 	text_fini(&text);
@@ -236,6 +249,6 @@ main(int argc, char **argv)
 	if (!options.config)
 		options.config = CONFIG_FILE_DEFAULT;
 	if (options.check)
-		return check(options.config, options.json);
+		return check(&options);
 	return serve(options.config, options.verbose);
 }

@@ -74,7 +74,7 @@ LAYERS = (
     Layer("control/socket", ["control/socket/"], ["control/buffer", "control/ground", "control/socket/ctl_proto", "tasks/utf8"],
           "carries commands without knowing any"),
     Layer("control/settings",
-          ["control/config/conf_text.", "control/config/config_addresses.h", "control/config/setting.",
+          ["control/config/conf_text.", "control/config/conf_precheck.", "control/config/config_addresses.h", "control/config/setting.",
            "control/config/settings_read."],
           ["control/ground", "dataplane/dataplane.h", "tasks/ground", "tasks/utf8"],
           "files of settings by a schema, whichever program's"),

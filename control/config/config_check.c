@@ -1,9 +1,10 @@
 /* What single settings cannot tell: ports, listeners and CPUs against each other. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "control/address.h"
 #include "control/config/config.h"
+#include "control/config/config_cpus.h"
+#include "control/config/config_device.h"
 #include "control/config/config_schema.h"
 
 static void
@@ -51,6 +52,23 @@ check_listeners(const struct config *config, struct diag_list *diags)
 }
 
 static void
+check_addresses(const struct config *config, const struct config_port *port,
+		struct diag_list *diags)
+{
+	const struct place place = { .file = config->file, .line = port->line, .tag = "addresses" };
+	char text[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < port->addresses.count; i++) {
+		const char *why = address_unfit(&port->addresses.items[i]);
+
+		if (!why)
+			continue;
+		address_format_prefix(&port->addresses.items[i], text);
+		diag_error(diags, &place, "%s cannot be our own address: it is %s", text, why);
+	}
+}
+
+static void
 check_ports(const struct config *config, struct diag_list *diags)
 {
 	unsigned pairs = 0;
@@ -64,6 +82,10 @@ check_ports(const struct config *config, struct diag_list *diags)
 			    strcmp(config->ports[j].device, port->device) == 0)
 				diag_error(diags, &place, "device \"%s\" is listed twice",
 					   port->device);
+		place.tag = "device";
+		if (port->device)
+			config_check_device(port->device, &place, diags);
+		check_addresses(config, port, diags);
 		pairs += port->addresses.count * config->n_listeners;
 	}
 	if (pairs > LISTENERS_MAX) {
@@ -72,35 +94,6 @@ check_ports(const struct config *config, struct diag_list *diags)
 		diag_error(diags, &place,
 			   "%u pairs of address and listener are more than the %d that fit", pairs,
 			   LISTENERS_MAX);
-	}
-}
-
-/* "1-3,5": how many CPUs, or -1. */
-static int
-count_cpus(const char *text)
-{
-	int count = 0;
-
-	for (;;) {
-		char *end;
-		unsigned long first, last;
-
-		if (*text < '0' || *text > '9')
-			return -1;
-		first = last = strtoul(text, &end, 10);
-		if (*end == '-') {
-			if (end[1] < '0' || end[1] > '9')
-				return -1;
-			last = strtoul(end + 1, &end, 10);
-		}
-		if (last < first || last > 1023)
-			return -1;
-		count += (int)(last - first + 1);
-		if (!*end)
-			return count;
-		if (*end != ',' || count > 1024)
-			return -1;
-		text = end + 1;
 	}
 }
 
@@ -115,12 +108,25 @@ check_cpus(const struct config *config, const struct conf_text *conf, struct dia
 	if (!member || !config->cpus)
 		return;
 	place = conf_place(conf, member);
-	count = count_cpus(config->cpus);
+	count = config_cpus(config->cpus, NULL);
 	if (count < 0)
 		diag_error(diags, &place, "\"%s\" is no list of CPUs such as \"1-3,5\"",
 			   config->cpus);
 	else if (count < (int)config->workers)
 		diag_error(diags, &place, "names %d CPUs for %u workers", count, config->workers);
+}
+
+static void
+check_eal_args(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
+{
+	const config_setting_t *member =
+		config_setting_get_member(conf_text_root(conf), "eal_args");
+	struct place place;
+
+	if (!member || !config->eal_args)
+		return;
+	place = conf_place(conf, member);
+	config_check_eal_args(config->eal_args, &place, diags);
 }
 
 /*
@@ -155,5 +161,6 @@ config_check(const struct config *config, const struct conf_text *conf, struct d
 	check_ports(config, diags);
 	check_listeners(config, diags);
 	check_cpus(config, conf, diags);
+	check_eal_args(config, conf, diags);
 	check_times(config, conf, diags);
 }

@@ -84,7 +84,8 @@ static const struct setting settings[] = {
 	{ "addresses", SETTING_ADDRESSES, PORT(addresses), .required = true,
 	  .help = "our IPv4 and IPv6 addresses on this port, each with its prefix" },
 	{ "queues", SETTING_NUMBER, PORT(queues), 0, 1024, "0",
-	  .help = "queues; 0: one a worker, or what the device offers; memif: one (the peer's rings)" },
+	  .help = "queues; 0: one a worker, or what the device offers; memif: one (the peer's "
+		  "rings)" },
 	{ "rx_descriptors", SETTING_NUMBER, PORT(rx_descriptors), 0, 32768, "0",
 	  .help = "receive descriptors a queue; 0: the driver's default" },
 	{ "tx_descriptors", SETTING_NUMBER, PORT(tx_descriptors), 0, 32768, "0",

@@ -1,5 +1,6 @@
 #include "control/policy/server_uri.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -12,6 +13,8 @@
 #include "tasks/show.h"
 
 enum { PORT_PLAIN = 5683, PORT_SECURED = 5684 }; /* RFC 7252 section 6, RFC 8323 section 8 */
+
+enum { HOST_MAX = 254, LABEL_MAX = 63 }; /* RFC 1035 2.3.4, with a final dot */
 
 static const char *const schemes[] = { "coap", "coaps", "coap+tcp", "coaps+tcp" };
 enum { SCHEMES = sizeof schemes / sizeof schemes[0] };
@@ -52,16 +55,70 @@ take_scheme(const char *said, const char **rest, struct server_uri *uri, char *e
 		     nearest ? "?" : "");
 }
 
+/* "[2001:db8::1]": its length with the brackets, or -1. */
+static int
+address6_length(const char *rest)
+{
+	size_t len = strcspn(rest, "]");
+	char text[INET6_ADDRSTRLEN];
+	uint8_t ignored[16];
+
+	if (!rest[len] || len > sizeof text)
+		return -1;
+	memcpy(text, rest + 1, len - 1);
+	text[len - 1] = '\0';
+	return inet_pton(AF_INET6, text, ignored) == 1 ? (int)len + 1 : -1;
+}
+
+/*
+ * A name of labels of letters, digits, '-' and '_' (RFC 1123 2.1, RFC 952), or an IPv4 address:
+ * what ends in a number is one (RFC 3986 3.2.2, RFC 3696 2).
+ */
+static bool
+host_is_good(const char *host, size_t len)
+{
+	size_t label = 0, last = 0;
+	char text[HOST_MAX + 1];
+	uint8_t ignored[4];
+
+	if (len > HOST_MAX || *host == '.')
+		return false;
+	memcpy(text, host, len);
+	text[len] = '\0';
+	if (len > 1 && text[len - 1] == '.')
+		text[--len] = '\0'; /* the root's: a name that is whole */
+	for (size_t i = 0; i <= len; i++) {
+		if (i < len && text[i] != '.')
+			continue;
+		last = label;
+		if (i == label || i - label > LABEL_MAX || text[label] == '-' || text[i - 1] == '-')
+			return false;
+		label = i + 1;
+	}
+	return text[last + strspn(text + last, "0123456789")] != '\0' ||
+	       inet_pton(AF_INET, text, ignored) == 1;
+}
+
+static bool
+is_scheme(const char *text, size_t len)
+{
+	for (int i = 0; i < SCHEMES; i++)
+		if (strlen(schemes[i]) == len && strncasecmp(schemes[i], text, len) == 0)
+			return true;
+	return false;
+}
+
 /* The length of the host at the start of `rest`; 0 and an error when there is none. */
 static size_t
 host_length(const char *rest, char *error)
 {
 	size_t len;
+	int whole;
 
 	if (*rest == '[') {
-		len = 1 + strspn(rest + 1, "0123456789abcdefABCDEF:.");
-		if (rest[len] == ']' && len > 2)
-			return len + 1;
+		whole = address6_length(rest);
+		if (whole > 0)
+			return (size_t)whole;
 		wrong(error, "an IPv6 address is written like [2001:db8::1]");
 		return 0;
 	}
@@ -69,7 +126,16 @@ host_length(const char *rest, char *error)
 		len++;
 	if (!len)
 		wrong(error, "a host name or address is missing");
-	return len;
+	else if (is_scheme(rest, len) && rest[len] == '/' && rest[len + 1] == '/')
+		wrong(error, "a ':' is missing behind \"%.*s\"", (int)len, rest);
+	else if (rest[len] == ':' && strchr(rest + len + 1, ':'))
+		wrong(error, "an IPv6 address is written like [2001:db8::1]");
+	else if (host_is_good(rest, len))
+		return len;
+	else
+		wrong(error, "\"%.*s\" is neither a host name nor an address",
+		      (int)(len < 60 ? len : 60), rest);
+	return 0;
 }
 
 /* What follows the host: nothing, ":PORT", a path; *path is where the path begins. */

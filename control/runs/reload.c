@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "control/clock.h"
+#include "control/config/config_host.h"
 #include "control/config/diag_text.h"
 #include "control/log.h"
 #include "control/notify.h"
@@ -44,12 +45,17 @@ finish_check(const char *file, struct config *config, struct generation *generat
 int
 reload_check(const char *file, struct check_outcome *outcome)
 {
+	struct config_host host;
 	struct generation *generation = NULL;
 	struct diag_list diags;
 	struct config *config;
 
 	diag_list_init(&diags);
 	config = config_load(file, &diags);
+	if (config && outcome->host) {
+		config_host_read(&host);
+		config_check_host(config, &host, &diags);
+	}
 	if (config)
 		generation = generation_load(config, 0, &diags);
 	return finish_check(file, config, generation, &diags, outcome);

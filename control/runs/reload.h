@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -32,6 +33,7 @@ int reload_run(struct service *service, reload_pump *pump, void *ctx, struct tex
 struct check_outcome {
 	struct text *text;
 	json_t *result;
+	bool host; /* asked for: also against this machine (config_host.h) */
 };
 /*
  * The same checks without publishing, without a service. 0 or -EINVAL; every diagnostic either

@@ -1,4 +1,6 @@
 /* Addresses in and out, and which of them the Internet can reach. */
+#include <string.h>
+
 #include <criterion/criterion.h>
 
 #include "control/address.h"
@@ -94,4 +96,40 @@ Test(address, peers)
 	memcpy(peer.addr, address.addr, sizeof peer.addr);
 	address_format_peer(&peer, text);
 	cr_expect_str_eq(text, "[2001:2::7]:5683");
+}
+
+Test(address, which_no_interface_can_have_for_its_own)
+{
+	static const struct {
+		const char *text, *why; /* NULL: it can */
+	} cases[] = {
+		{ "198.18.0.0/24", "network's" },
+		{ "198.18.0.255/24", "broadcast" },
+		{ "0.0.0.0", "unspecified" },
+		{ "224.0.0.1/24", "group" },
+		{ "255.255.255.255/0", "reserved" },
+		{ "240.0.0.1/8", "reserved" },
+		{ "2001:2::/64", "anycast" },
+		{ "::/64", "unspecified" },
+		{ "ff02::1/64", "group" },
+		{ "198.18.0.1/24", NULL },
+		{ "198.18.0.0/31", NULL },
+		{ "198.18.0.1/31", NULL },
+		{ "198.18.0.255/16", NULL },
+		{ "10.0.0.0", NULL },
+		{ "2001:2::/127", NULL },
+		{ "2001:2::1", NULL },
+		{ "2001:2::ffff:ffff:ffff:ffff/64", NULL },
+	};
+	struct dataplane_address address;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *why;
+
+		cr_assert_eq(address_parse(cases[i].text, &address), 0);
+		why = address_unfit(&address);
+		cr_expect_eq(!why, !cases[i].why, "%s: %s", cases[i].text, why ? why : "fit");
+		if (why && cases[i].why)
+			cr_expect(strstr(why, cases[i].why), "%s: %s", cases[i].text, why);
+	}
 }

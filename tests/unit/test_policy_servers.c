@@ -179,7 +179,8 @@ Test(policy_servers, uris_are_made_whole)
 			     0, "%s: %s", cases[i].said, error);
 		cr_expect_str_eq(uri.text, cases[i].whole);
 	}
-	memset(endless, 'a', sizeof endless - 1);
+	memset(endless, '/', sizeof endless - 1);
+	endless[0] = 'a';
 	endless[sizeof endless - 1] = '\0';
 	cr_expect_lt(server_uri_complete(endless, true, false, &uri, error), 0);
 	cr_expect(strstr(error, "at most 255"));
@@ -275,4 +276,46 @@ Test(policy_servers, an_account_on_the_wire)
 	expect_payload(batch->steps[1], server, sizeof server - 1);
 	batch_free(batch);
 	compiler_free(compiler);
+}
+
+Test(policy_servers, what_is_no_uri_is_told_so_and_what_is_one_is_taken)
+{
+	static const char *const bad[] = { "coaps//x",
+					   "coap//10.0.0.1",
+					   "999.999.999.999",
+					   "coaps://1.2.3",
+					   "coaps://10.0.0.256:5684",
+					   "coaps://-..",
+					   "a..b",
+					   ".a",
+					   "a-.b",
+					   "-a",
+					   "coaps://[1:2]",
+					   "coaps://[:::]",
+					   "coaps://[::1",
+					   "coaps://",
+					   "coaps://a b" };
+	static const char *const good[] = { "h",
+					    "coap",
+					    "a-b.example.org.",
+					    "my_host",
+					    "10.0.0.1",
+					    "coaps://[::1]:1",
+					    "coaps://[2001:db8::1]",
+					    "coaps://[::ffff:10.0.0.1]",
+					    "3com.com",
+					    "coaps://h/path//x?a=1&b=2" };
+	char error[SERVER_URI_ERROR_MAX], label[100];
+	struct server_uri uri;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		cr_expect_lt(server_uri_complete(bad[i], true, false, &uri, error), 0, "%s",
+			     bad[i]);
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		cr_expect_eq(server_uri_complete(good[i], true, false, &uri, error), 0, "%s: %s",
+			     good[i], error);
+	memset(label, 'a', 64);
+	memcpy(label + 64, ".org", 5);
+	cr_expect_lt(server_uri_complete(label, true, false, &uri, error), 0);
+	cr_expect_eq(server_uri_complete(label + 1, true, false, &uri, error), 0);
 }
