@@ -1,13 +1,14 @@
 /*
- * The task that writes a configured LwM2M server: XML, as an operator would write it, so that one
- * reader checks it and one compiler runs it.
+ * The task that writes a configured LwM2M server: a tree of tags, as an operator would write it, so that one
+ * checker checks it and one compiler runs it. The values never are XML text.
  */
+#include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control/policy/policy_reading.h"
-#include "control/text.h"
+#include "tasks/hash.h"
+#include "tasks/model/task_builder.h"
 
 /* The variables of lwm2mBootstrapConfiguration (tasks/compile.h, compile_hooks.server). */
 #define VAR_SECURITY_INSTANCE "securityInstanceId"
@@ -15,8 +16,6 @@
 
 enum {
 	LINES_MAX = 32,
-	XML_BYTES = 4096, /* of tags and keys */
-	ESCAPED = 6,      /* bytes of the longest escape: &quot; */
 
 	SECURITY_URI = 0, /* OMA TS Core E.1 */
 	SECURITY_BOOTSTRAP = 1,
@@ -31,67 +30,75 @@ enum {
 	SERVER_BINDING = 7,
 };
 
-/* The XML, and which setting each of its lines comes from. */
+/* The task so far, and which setting each of its tags comes from. */
 struct writer {
-	struct text text;
-	const char *settings[LINES_MAX]; /* by line, from 1 */
-	unsigned line;
+	struct arena arena;
+	struct task_builder builder;
+	uint64_t hash;                   /* of all of it */
+	const char *settings[LINES_MAX]; /* by number of the tag, from 1 */
+	uint32_t line;
 	/* Where writes go. */
 	unsigned object, instance;
 	const char *variable;
 };
 
-/* Ends a line that comes from a setting; NULL: from the server as such. */
+/* Opens a tag that comes from a setting; NULL: from the server as such. */
 static void
-end_line(struct writer *writer, const char *setting)
+open_tag(struct writer *writer, const char *name, const char *setting)
 {
-	text_put(&writer->text, "\n", 1);
+	assert(writer->line + 1 < LINES_MAX);
 	writer->settings[++writer->line] = setting;
+	writer->hash = hash64_bytes(writer->hash, name, strlen(name) + 1);
+	task_builder_open(&writer->builder, name, writer->line);
 }
 
 static void
-put_escaped(struct text *text, const char *value)
+put_attribute(struct writer *writer, const char *name, const char *value)
 {
-	for (; *value; value++) {
-		switch (*value) {
-		case '&':
-			text_printf(text, "&amp;");
-			break;
-		case '<':
-			text_printf(text, "&lt;");
-			break;
-		case '"':
-			text_printf(text, "&quot;");
-			break;
-		case '\t':
-		case '\n':
-		case '\r':
-			/* An XML reader makes a blank of these as they are. */
-			text_printf(text, "&#%d;", *value);
-			break;
-		default:
-			text_put(text, value, 1);
-		}
-	}
+	writer->hash = hash64_bytes(writer->hash, name, strlen(name) + 1);
+	writer->hash = hash64_bytes(writer->hash, value, strlen(value) + 1);
+	task_builder_attribute(&writer->builder, name, value);
+}
+
+/* The number tells a tag inside from one behind. */
+static void
+close_tag(struct writer *writer)
+{
+	writer->hash = hash64_word(writer->hash, UINT64_MAX);
+	task_builder_close(&writer->builder);
+}
+
+/* A copy that lives as long as the writer; without memory the task is refused. */
+static const char *
+keep(struct writer *writer, const char *text)
+{
+	const char *kept = arena_copy(&writer->arena, text, strlen(text));
+
+	writer->builder.failed |= !kept;
+	return kept ? kept : "";
 }
 
 static void
 put_store(struct writer *writer, const char *name, const char *value)
 {
-	text_printf(&writer->text, "<store target=\"%s\" value=\"", name);
-	put_escaped(&writer->text, value);
-	text_printf(&writer->text, "\"/>");
-	end_line(writer, name);
+	open_tag(writer, "store", name);
+	put_attribute(writer, "target", name);
+	put_attribute(writer, "value", value);
+	close_tag(writer);
 }
 
 static void
 put_write(struct writer *writer, unsigned resource, const char *value, const char *setting)
 {
-	text_printf(&writer->text, "<write key=\"/%u/${#%s ? '%u'}/%u\" value=\"", writer->object,
-		    writer->variable, writer->instance, resource);
-	put_escaped(&writer->text, value);
-	text_printf(&writer->text, "\"/>");
-	end_line(writer, setting);
+	char text[80];
+	int len = snprintf(text, sizeof text, "/%u/${#%s ? '%u'}/%u", writer->object,
+			   writer->variable, writer->instance, resource);
+
+	assert(len > 0 && (size_t)len < sizeof text);
+	open_tag(writer, "write", setting);
+	put_attribute(writer, "key", keep(writer, text));
+	put_attribute(writer, "value", value);
+	close_tag(writer);
 }
 
 static void
@@ -100,7 +107,7 @@ put_number(struct writer *writer, unsigned resource, uint32_t number, const char
 	char text[16];
 
 	snprintf(text, sizeof text, "%u", number);
-	put_write(writer, resource, text, setting);
+	put_write(writer, resource, keep(writer, text), setting);
 }
 
 /* Resources 3, 4 and 5: what the mode has none of is written empty, as LwM2M 1.0 wants it. */
@@ -156,40 +163,18 @@ put_server(struct writer *writer, const struct policy_server *server)
 static void
 put_task(struct writer *writer, const struct policy_server *server, const struct server_keys *keys)
 {
-	text_printf(&writer->text, "<config>");
-	end_line(writer, NULL);
+	open_tag(writer, "config", NULL);
 	if (server->mode == SERVER_PSK) {
 		put_store(writer, "identity", server->identity);
 		put_store(writer, "psk", server->psk);
 	}
-	text_printf(&writer->text, "<lwm2mBootstrap performBootstrapFinish=\"false\">");
-	end_line(writer, NULL);
+	open_tag(writer, "lwm2mBootstrap", NULL);
+	put_attribute(writer, "performBootstrapFinish", "false");
 	put_security(writer, server, keys);
 	if (server->type == SERVER_MANAGEMENT)
 		put_server(writer, server);
-	text_printf(&writer->text, "</lwm2mBootstrap>");
-	end_line(writer, NULL);
-	text_printf(&writer->text, "</config>");
-	end_line(writer, NULL);
-}
-
-static size_t
-length(const char *text)
-{
-	return text ? strlen(text) : 0;
-}
-
-/* All at once: what holds keys is not copied about as it grows. */
-static bool
-reserve(struct writer *writer, const struct policy_server *server, const struct server_keys *keys)
-{
-	size_t values = strlen(server->uri) + length(server->identity) + length(server->psk) +
-			length(keys->public_key) + length(keys->server_public_key) +
-			length(keys->secret_key);
-
-	writer->text.capacity = XML_BYTES + ESCAPED * values;
-	writer->text.at = malloc(writer->text.capacity);
-	return writer->text.at != NULL;
+	close_tag(writer);
+	close_tag(writer);
 }
 
 /*
@@ -197,8 +182,8 @@ reserve(struct writer *writer, const struct policy_server *server, const struct 
  * warnings are about tasks that an operator writes by hand; for a server the rules are errors.
  */
 static void
-tell(struct reading *reading, const struct writer *writer, const config_setting_t *member,
-     const struct diag_list *diags)
+report(struct reading *reading, const struct writer *writer, const config_setting_t *member,
+       const struct diag_list *diags)
 {
 	for (size_t i = 0; i < diags->count; i++) {
 		const struct diag *diag = &diags->items[i];
@@ -218,22 +203,18 @@ void
 policy_make_server_task(struct reading *reading, const config_setting_t *member,
 			struct policy_server *server, const struct server_keys *keys)
 {
-	struct place place = conf_place(reading->conf, member);
-	struct writer writer = { 0 };
+	struct writer writer = { .hash = HASH64_EMPTY };
 	struct diag_list diags;
 	char name[128];
 
-	if (!reserve(&writer, server, keys)) {
-		diag_error(reading->diags, &place, "out of memory");
-		return;
-	}
+	arena_init(&writer.arena, 0);
+	task_builder_init(&writer.builder, &writer.arena);
 	put_task(&writer, server, keys);
 	diag_list_init(&diags);
 	snprintf(name, sizeof name, "server %s", server->id);
-	server->hash = policy_text_hash(writer.text.at, writer.text.len);
-	server->task = task_load(name, writer.text.at, writer.text.len, reading->objects, &diags);
-	tell(reading, &writer, member, &diags);
+	server->hash = writer.hash;
+	server->task = task_builder_load(&writer.builder, name, reading->objects, &diags);
+	report(reading, &writer, member, &diags);
 	diag_list_fini(&diags);
-	explicit_bzero(writer.text.at, writer.text.len);
-	text_fini(&writer.text);
+	arena_fini(&writer.arena);
 }

@@ -5,6 +5,7 @@
 
 #include "tasks/model/task_tree.h"
 #include "tasks/text_file.h"
+#include "tasks/utf8.h"
 
 enum {
 	TASK_ARENA_MAX = 64 << 20, /* 20,000 of the shortest tags fit */
@@ -260,16 +261,6 @@ task_read(struct task *task, const struct xml_element *root, struct diag_list *d
 	forget_xml(task->root);
 }
 
-static size_t
-count_characters(const char *text, size_t len)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < len; i++)
-		count += (text[i] & 0xc0) != 0x80;
-	return count;
-}
-
 static struct task *
 task_new(const char *name, const struct objects *objects)
 {
@@ -286,35 +277,77 @@ task_new(const char *name, const struct objects *objects)
 	return NULL;
 }
 
+void
+task_free(struct task *task)
+{
+	if (!task)
+		return;
+	arena_fini(&task->arena);
+	free(task);
+}
+
+/* Attributes from an XML text are UTF-8; others are what somebody put there. */
+static bool
+check_texts(const char *name, const struct xml_element *element, struct diag_list *diags)
+{
+	bool fine = true;
+
+	for (; element; element = element->next) {
+		for (const struct xml_attribute *a = element->attributes; a; a = a->next) {
+			struct place place = { name, a->value_line, 0, element->name, a->name };
+
+			if (utf8_valid(a->value, a->len))
+				continue;
+			diag_error(diags, &place, "the value is not valid UTF-8");
+			fine = false;
+		}
+		fine &= check_texts(name, element->children, diags);
+	}
+	return fine;
+}
+
 struct task *
-task_load(const char *name, const char *text, size_t len, const struct objects *objects,
-	  struct diag_list *diags)
+task_load_tree(const char *name, const struct xml_element *root, const struct objects *objects,
+	       struct diag_list *diags)
 {
 	struct place place = { .file = name };
 	size_t errors = diags->errors;
-	struct xml_element *root;
-	struct arena xml;
-	struct task *task;
+	struct task *task = NULL;
 
-	if (len > TASK_FILE_MAX || count_characters(text, len) > TASK_TEXT_MAX) {
-		diag_error(diags, &place, "a task has at most %d characters", TASK_TEXT_MAX);
+	if (!check_texts(name, root, diags))
 		return NULL;
-	}
 	task = task_new(name, objects);
 	if (!task) {
 		diag_error(diags, &place, "out of memory");
 		return NULL;
 	}
-	arena_init(&xml, TASK_ARENA_MAX);
-	root = xml_tree_parse(&xml, name, text, len, diags);
-	if (root)
-		task_read(task, root, diags);
-	arena_fini(&xml);
-	diag_list_sort(diags);
+	task_read(task, root, diags);
 	if (diags->errors == errors)
 		return task;
 	task_free(task);
 	return NULL;
+}
+
+struct task *
+task_load(const char *name, const char *text, size_t len, const struct objects *objects,
+	  struct diag_list *diags)
+{
+	struct place place = { .file = name };
+	struct task *task = NULL;
+	struct xml_element *root;
+	struct arena xml;
+
+	if (len > TASK_FILE_MAX || utf8_length(text, len) > TASK_TEXT_MAX) {
+		diag_error(diags, &place, "a task has at most %d characters", TASK_TEXT_MAX);
+		return NULL;
+	}
+	arena_init(&xml, TASK_ARENA_MAX);
+	root = xml_tree_parse(&xml, name, text, len, diags);
+	if (root)
+		task = task_load_tree(name, root, objects, diags);
+	arena_fini(&xml);
+	diag_list_sort(diags);
+	return task;
 }
 
 struct task *
@@ -334,15 +367,6 @@ task_load_file(const char *file, const struct objects *objects, struct diag_list
 	explicit_bzero(text, len); /* people do write keys into tasks */
 	free(text);
 	return task;
-}
-
-void
-task_free(struct task *task)
-{
-	if (!task)
-		return;
-	arena_fini(&task->arena);
-	free(task);
 }
 
 bool

@@ -180,6 +180,10 @@ int when_by_name(const char *name, size_t len);          /* 0, always; 1, finish
 int finish_status_by_name(const char *name, size_t len); /* enum task_status */
 int format_by_name(const char *name, size_t len); /* enum content_format, by name or number */
 
+/* A task from its tree of tags; as task_load(). The tree is not needed any more when it returns. */
+struct task *task_load_tree(const char *name, const struct xml_element *root,
+			    const struct objects *objects, struct diag_list *diags);
+
 /* Checks every node below the root and fills in what is known ahead. */
 void task_check(struct task *task, struct diag_list *diags);
 /* Warns about accounts that clients refuse or cannot use. */

@@ -590,3 +590,19 @@ Test(compile, no_loop_of_searches_can_hang)
 			  strstr(results[0].summary, "takes too long"),
 		  "%s", results[0].summary);
 }
+
+/* What an attribute says reaches the device as it is meant, and an operator of an expression is read as one. */
+Test(compile, references_reach_the_device_as_characters)
+{
+	struct batch *batch =
+		compile_text("<config><lwm2mBootstrap><if expr='${true &amp;&amp; true}'>"
+			     "<write key='LwM2M Security.2.LwM2M Server URI' "
+			     "value='coaps://h:5684/?a=1&amp;b=&lt;&#38;&quot;'/>"
+			     "</if></lwm2mBootstrap></config>");
+	static const char uri[] = "coaps://h:5684/?a=1&b=<&\"";
+
+	cr_assert_not_null(batch, "%s", results[0].summary);
+	cr_assert_not_null(memmem(batch_step_payload(batch->steps[0]), batch->steps[0]->payload_len,
+				  uri, sizeof uri - 1));
+	batch_free(batch);
+}

@@ -237,3 +237,17 @@ Test(objects, a_folder_loads_what_is_good_and_tells_what_is_not)
 	rmdir(folder);
 	cr_assert_lt(objects_load_folder(objects, folder, &diags), 0);
 }
+
+Test(objects, a_reference_in_a_name_is_its_character)
+{
+	static const char text[] =
+		"<LWM2M><Object ObjectType='MODefinition'><Name>AT&amp;T &lt;x&gt; &#233;</Name>"
+		"<ObjectID>901</ObjectID><Resources><Item ID='1'><Name>R&#38;D</Name>"
+		"<Operations>RW</Operations><Type>String</Type></Item></Resources>"
+		"</Object></LWM2M>";
+
+	cr_assert_eq(objects_load_text(objects, "x", text, sizeof text - 1, &diags), 0, "%s",
+		     diags.count ? diags.items[0].text : "");
+	cr_expect_str_eq(objects_find(objects, 901)->name, "AT&T <x> \xc3\xa9");
+	cr_expect_str_eq(objects_find(objects, 901)->resources[0].name, "R&D");
+}

@@ -319,3 +319,50 @@ Test(policy_servers, what_is_no_uri_is_told_so_and_what_is_one_is_taken)
 	cr_expect_lt(server_uri_complete(label, true, false, &uri, error), 0);
 	cr_expect_eq(server_uri_complete(label + 1, true, false, &uri, error), 0);
 }
+
+/* A value is no text of a language on its way: what XML would escape, fold or refuse arrives byte by byte. */
+Test(policy_servers, values_reach_the_device_byte_by_byte)
+{
+	static const char *const keys[] = { "p&w\\\"<>'", "&amp;&#38;", "a\\tb\\nc\\rd",
+					    " x  y ",     "]]>",        "\xc3\xa9\xe2\x82\xac" };
+	static const char *const bytes[] = { "p&w\"<>'", "&amp;&#38;", "a\tb\nc\rd",
+					     " x  y ",   "]]>",        "\xc3\xa9\xe2\x82\xac" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		struct compiler *compiler = compiler_new(objects, 1);
+		struct expr_env env = { .setting = setting };
+		struct task_result result;
+		const struct task *task;
+		struct batch *batch;
+		char text[300];
+
+		snprintf(
+			text, sizeof text,
+			"servers = ( { id = \"a\"; uri = \"h\"; ssid = 7; psk = \"%s\"; identity = "
+			"\"i&d<%s\"; } );",
+			keys[i], keys[i]);
+		load(text, "groups = ();");
+		cr_assert(policy && !diags.errors, "%s: %s", text,
+			  diags.count ? diags.items[0].text : "");
+		task = policy->servers[0].task;
+		batch = compile_run(compiler, &task, 1, &env, FORMAT_TLV, &result);
+		cr_assert_not_null(batch, "%s", result.summary);
+		snprintf(text, sizeof text, "i&d<%s", bytes[i]);
+		cr_expect_not_null(memmem(batch_step_payload(batch->steps[0]),
+					  batch->steps[0]->payload_len, text, strlen(text)),
+				   "identity %s", keys[i]);
+		cr_expect_not_null(memmem(batch_step_payload(batch->steps[0]) + 30,
+					  batch->steps[0]->payload_len - 30, bytes[i],
+					  strlen(bytes[i])),
+				   "psk %s", keys[i]);
+		batch_free(batch);
+		compiler_free(compiler);
+	}
+}
+
+Test(policy_servers, a_value_that_is_no_text_is_refused_at_its_setting)
+{
+	load("servers = (\n{ id = \"a\"; uri = \"h\"; ssid = 7;\npsk = \"\xff\xfe\"; } );",
+	     "groups = ();");
+	cr_expect(told(3, "not valid UTF-8"), "%s", diags.count ? diags.items[0].text : "nothing");
+}

@@ -1,4 +1,5 @@
 /* xml_tree: exact places, and nothing that a text can do to us. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,4 +161,57 @@ Test(xml_tree, text_in_many_pieces_is_joined)
 	cr_assert_eq(root->text_len, PIECES);
 	cr_assert_eq(strspn(root->text, "&"), PIECES);
 	free(text);
+}
+
+/* XML 1.0 3.3.3 and 4.6: in an attribute and in text, a reference is the character that it names, whatever it names. */
+Test(xml_tree, a_reference_is_its_character)
+{
+	static const struct {
+		const char *reference, *character;
+	} rows[] = {
+		{ "&amp;", "&" },
+		{ "&lt;", "<" },
+		{ "&gt;", ">" },
+		{ "&quot;", "\"" },
+		{ "&apos;", "'" },
+		{ "&#38;", "&" },
+		{ "&#x26;", "&" },
+		{ "&#60;", "<" },
+		{ "&#x3C;", "<" },
+		{ "&#62;", ">" },
+		{ "&#34;", "\"" },
+		{ "&#39;", "'" },
+		{ "&#9;", "\t" },
+		{ "&#10;", "\n" },
+		{ "&#13;", "\r" },
+		{ "&#32;", " " },
+		{ "&#233;", "\xc3\xa9" },
+		{ "&#x20ac;", "\xe2\x82\xac" },
+		{ "&#119070;", "\xf0\x9d\x84\x9e" },
+		{ "&amp;#38;", "&#38;" },
+		{ "&#38;amp;", "&amp;" },
+		{ "&amp;amp;", "&amp;" },
+		{ "a&amp;&amp;b", "a&&b" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[120], value[40];
+		struct xml_element *root;
+		uint32_t line, column;
+
+		snprintf(text, sizeof text, "<a x='y%sz'>y%sz</a>", rows[i].reference,
+			 rows[i].reference);
+		snprintf(value, sizeof value, "y%sz", rows[i].character);
+		root = parse(text);
+		cr_assert_not_null(root, "%s", text);
+		cr_expect_str_eq(root->attributes->value, value, "%s", text);
+		cr_expect_eq(root->attributes->len, strlen(value));
+		cr_expect_str_eq(root->text, value, "%s", text);
+		/* And diagnostics find what stands behind it. */
+		xml_locate(root->attributes, strlen(value) - 1, &line, &column);
+		cr_expect_eq(column, 8 + strlen(rows[i].reference), "%s: %u", text, column);
+	}
+	cr_expect_null(parse("<a x='&other;'/>"));
+	cr_expect_null(parse("<a x='&#0;'/>"));
+	cr_expect_null(parse("<a x='&#xd800;'/>"));
 }
