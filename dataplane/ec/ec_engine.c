@@ -32,7 +32,7 @@ struct cached {
 struct ec_engine {
 	EC_GROUP *group;
 	BN_CTX *numbers;
-	EC_KEY *blank; /* with the group, for what needs no key */
+	EC_KEY *blank; /* any key: nonces depend on the group, and yet a private number is asked for */
 	struct ahead ahead[AHEAD];
 	unsigned n_ahead;
 	struct ec_stats stats;
@@ -54,7 +54,8 @@ ec_engine_new(void)
 	engine->group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	engine->numbers = BN_CTX_secure_new();
 	engine->blank = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
-	if (engine->group && engine->numbers && engine->blank)
+	if (engine->group && engine->numbers && engine->blank &&
+	    EC_KEY_generate_key(engine->blank) == 1)
 		return engine;
 	ec_engine_free(engine);
 	return NULL;

@@ -38,6 +38,9 @@ struct net {
 	size_t held_len;
 	/* NULL, or datagrams to the server are written there, each after its 2-byte length. */
 	FILE *record;
+	/* NULL, or what the helper threads do, in between. */
+	void (*help)(void *ctx, struct net *net);
+	void *help_ctx;
 };
 
 static inline void
@@ -125,6 +128,14 @@ net_send(struct net *net, enum net_direction direction, const uint8_t *data, siz
 	}
 }
 
+/* Sends what the server wrote, and what more there is of its flight. */
+static inline void
+net_reply(struct net *net, uint8_t reply[DTLS_WORLD_DATAGRAM], size_t len)
+{
+	for (; len; len = dtls_world_more(&net->world, reply))
+		net_send(net, NET_TO_CLIENT, reply, len);
+}
+
 /* Hands all datagrams that are on their way to the server to it. */
 static inline void
 net_serve(struct net *net)
@@ -138,8 +149,9 @@ net_serve(struct net *net)
 		memcpy(exact, datagram, len);
 		len = dtls_world_receive(&net->world, exact, len, reply);
 		free(exact);
-		if (len)
-			net_send(net, NET_TO_CLIENT, reply, len);
+		net_reply(net, reply, len);
+		if (net->help)
+			net->help(net->help_ctx, net);
 	}
 }
 
@@ -152,6 +164,5 @@ net_advance(struct net *net, uint64_t us)
 
 	net->world.now_us += us;
 	len = dtls_world_tick(&net->world, reply);
-	if (len)
-		net_send(net, NET_TO_CLIENT, reply, len);
+	net_reply(net, reply, len);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "dataplane/core/dtls/dtls_flight.h"
+#include "dataplane/core/ec_job.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
 
 enum { DTLS_WORLD_DATAGRAM = 1500 };
@@ -97,6 +98,7 @@ dtls_world_init(struct dtls_world *world, const struct crypto_ops *ops,
 static inline void
 dtls_world_end_handshake(struct dtls_world *world)
 {
+	dtls_handshake_leave(&world->server, &world->handshake);
 	crypto_wipe(&world->handshake, sizeof world->handshake);
 	world->has_handshake = false;
 }
@@ -150,6 +152,8 @@ dtls_world_hello_record(struct dtls_world *world, const struct dtls_record *reco
 	case DTLS_GREETING_VERIFIED:
 		if (world->has_handshake && dtls_handshake_is_of(&world->handshake, record))
 			break;
+		if (world->has_handshake)
+			dtls_handshake_leave(&world->server, &world->handshake);
 		dtls_handshake_init(&world->handshake, &world->server, 0x010203, world->now_us);
 		world->has_handshake = true;
 		break;
@@ -217,6 +221,35 @@ dtls_world_receive(struct dtls_world *world, uint8_t *datagram, size_t len,
 		else
 			dtls_world_handshake_record(world, &record, &out);
 	}
+	return writer_len(&out);
+}
+
+/* The next datagram of a flight that needs several; 0: there is none. */
+static inline size_t
+dtls_world_more(struct dtls_world *world, uint8_t reply[DTLS_WORLD_DATAGRAM])
+{
+	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
+
+	if (!world->has_handshake || !dtls_handshake_is_sending(&world->handshake))
+		return 0;
+	dtls_handshake_send(&world->server, &world->handshake, &out);
+	return writer_len(&out);
+}
+
+/* A helper's answer to the handshake's job. */
+static inline size_t
+dtls_world_answered(struct dtls_world *world, const struct ec_job *job,
+		    uint8_t reply[DTLS_WORLD_DATAGRAM])
+{
+	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
+	struct dtls_session fresh;
+	struct dtls_turn turn = { world->now_us, &out, &fresh };
+
+	if (!world->has_handshake)
+		return 0;
+	dtls_world_take_progress(
+		world, dtls_handshake_answered(&world->server, &world->handshake, job, &turn),
+		&fresh);
 	return writer_len(&out);
 }
 

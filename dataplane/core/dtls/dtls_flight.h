@@ -18,6 +18,14 @@
 void dtls_flight_hello(const struct crypto_ops *ops, struct dtls_handshake *hs,
 		       struct crypto_sha256 *transcript, struct writer *out);
 
+/*
+ * The five messages of a server with certificates, whole and one behind the other, into hs->ec,
+ * where they stay until the client answers. False: they have no room there.
+ */
+bool dtls_flight_certificates(struct dtls_handshake *hs, const struct ec_job *job);
+/* What the writer takes of them, in records of fragments, from where it stopped the last time. */
+void dtls_flight_send(struct dtls_handshake *hs, struct writer *out);
+
 /* ChangeCipherSpec and Finished of session->flight_*. */
 void dtls_flight_finished(const struct crypto_ops *ops, struct dtls_session *session,
 			  struct writer *out);

@@ -11,6 +11,8 @@
 enum dtls_event {
 	EVENT_HELLO,              /* a ClientHello or a fragment of one */
 	EVENT_KEY_EXCHANGE,       /* ClientKeyExchange, in its turn */
+	EVENT_CERTIFICATE,        /* Certificate, in its turn */
+	EVENT_VERIFY,             /* CertificateVerify, in its turn */
 	EVENT_MESSAGE,            /* any other handshake message in plaintext, in its turn */
 	EVENT_CHANGE_CIPHER_SPEC, /* of epoch 0 */
 	EVENT_ALERT,              /* of epoch 0 */
@@ -34,6 +36,8 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 	[DTLS_EXPECTING_HELLO] = {
 		[EVENT_HELLO] = step_gather_hello,
 		[EVENT_KEY_EXCHANGE] = step_ahead,
+		[EVENT_CERTIFICATE] = step_ahead,
+		[EVENT_VERIFY] = step_ahead,
 		[EVENT_MESSAGE] = step_ahead,
 		[EVENT_CHANGE_CIPHER_SPEC] = step_ahead,
 		[EVENT_ALERT] = take_alert,
@@ -42,6 +46,8 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 	[DTLS_EXPECTING_KEY_EXCHANGE] = {
 		[EVENT_HELLO] = step_repeat_flight,
 		[EVENT_KEY_EXCHANGE] = step_gather_exchange,
+		[EVENT_CERTIFICATE] = step_unexpected,
+		[EVENT_VERIFY] = step_unexpected,
 		[EVENT_MESSAGE] = step_unexpected,
 		[EVENT_CHANGE_CIPHER_SPEC] = step_note_change_cipher_spec,
 		[EVENT_ALERT] = take_alert,
@@ -50,6 +56,8 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 	[DTLS_EXPECTING_CHANGE_CIPHER_SPEC] = {
 		[EVENT_HELLO] = step_repeat_flight,
 		[EVENT_KEY_EXCHANGE] = step_unexpected, /* a second one, by its number */
+		[EVENT_CERTIFICATE] = step_unexpected,
+		[EVENT_VERIFY] = step_unexpected,
 		[EVENT_MESSAGE] = step_unexpected,      /* Finished in plaintext among them */
 		[EVENT_CHANGE_CIPHER_SPEC] = step_take_change_cipher_spec,
 		[EVENT_ALERT] = take_alert,
@@ -58,10 +66,62 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 	[DTLS_EXPECTING_FINISHED] = {
 		[EVENT_HELLO] = step_repeat_flight,
 		[EVENT_KEY_EXCHANGE] = step_unexpected,
+		[EVENT_CERTIFICATE] = step_unexpected,
+		[EVENT_VERIFY] = step_unexpected,
 		[EVENT_MESSAGE] = step_unexpected,
 		[EVENT_CHANGE_CIPHER_SPEC] = step_outdated,
 		[EVENT_ALERT] = take_alert,
 		[EVENT_PROTECTED] = step_take_protected,
+	},
+	[DTLS_AWAITING_OWN] = {
+		[EVENT_HELLO] = step_outdated,
+		[EVENT_KEY_EXCHANGE] = step_ahead,
+		[EVENT_CERTIFICATE] = step_ahead,
+		[EVENT_VERIFY] = step_ahead,
+		[EVENT_MESSAGE] = step_ahead,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_ahead,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_ahead,
+	},
+	[DTLS_EXPECTING_CERTIFICATE] = {
+		[EVENT_HELLO] = step_repeat_flight,
+		[EVENT_KEY_EXCHANGE] = step_unexpected,
+		[EVENT_CERTIFICATE] = step_gather_certificate,
+		[EVENT_VERIFY] = step_unexpected,
+		[EVENT_MESSAGE] = step_unexpected,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_note_change_cipher_spec,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_keep_early,
+	},
+	[DTLS_EXPECTING_KEY_SHARE] = {
+		[EVENT_HELLO] = step_outdated,
+		[EVENT_KEY_EXCHANGE] = step_gather_key_share,
+		[EVENT_CERTIFICATE] = step_unexpected,
+		[EVENT_VERIFY] = step_unexpected,
+		[EVENT_MESSAGE] = step_unexpected,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_note_change_cipher_spec,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_keep_early,
+	},
+	[DTLS_EXPECTING_CERTIFICATE_VERIFY] = {
+		[EVENT_HELLO] = step_outdated,
+		[EVENT_KEY_EXCHANGE] = step_unexpected,
+		[EVENT_CERTIFICATE] = step_unexpected,
+		[EVENT_VERIFY] = step_gather_certificate_verify,
+		[EVENT_MESSAGE] = step_unexpected,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_note_change_cipher_spec,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_keep_early,
+	},
+	[DTLS_AWAITING_VERDICT] = {
+		[EVENT_HELLO] = step_outdated,
+		[EVENT_KEY_EXCHANGE] = step_unexpected,
+		[EVENT_CERTIFICATE] = step_unexpected,
+		[EVENT_VERIFY] = step_unexpected,
+		[EVENT_MESSAGE] = step_unexpected,
+		[EVENT_CHANGE_CIPHER_SPEC] = step_note_change_cipher_spec,
+		[EVENT_ALERT] = take_alert,
+		[EVENT_PROTECTED] = step_keep_early,
 	},
 };
 
@@ -72,6 +132,21 @@ step_run(struct step *step, enum dtls_event event)
 	if (step->hs->state >= DTLS_STATES)
 		return step_outdated(step);
 	return actions[step->hs->state][event](step);
+}
+
+static enum dtls_event
+event_of(uint8_t type)
+{
+	switch (type) {
+	case DTLS_CLIENT_KEY_EXCHANGE:
+		return EVENT_KEY_EXCHANGE;
+	case DTLS_CERTIFICATE:
+		return EVENT_CERTIFICATE;
+	case DTLS_CERTIFICATE_VERIFY:
+		return EVENT_VERIFY;
+	default:
+		return EVENT_MESSAGE;
+	}
 }
 
 static enum dtls_progress
@@ -86,8 +161,7 @@ dispatch_message(struct step *step)
 		return step_ahead(step);
 	if (message->sequence < hs->next_message)
 		return step_outdated(step);
-	return step_run(step, message->type == DTLS_CLIENT_KEY_EXCHANGE ? EVENT_KEY_EXCHANGE
-									: EVENT_MESSAGE);
+	return step_run(step, event_of(message->type));
 }
 
 /* RFC 6347 4.2.3: several messages may share a record. */
@@ -135,6 +209,36 @@ dtls_handshake_receive(const struct dtls_server *server, struct dtls_handshake *
 	return step_ignore(&step, COUNTER_dtls_rx_epoch);
 }
 
+enum dtls_progress
+dtls_handshake_answered(const struct dtls_server *server, struct dtls_handshake *hs,
+			const struct ec_job *job, struct dtls_turn *turn)
+{
+	struct step step = { .server = server, .hs = hs, .turn = turn };
+
+	switch (hs->state) {
+	case DTLS_AWAITING_OWN:
+		return step_take_own(&step, job);
+	case DTLS_AWAITING_VERDICT:
+		return step_take_verdict(&step, job);
+	default:
+		return step_outdated(&step);
+	}
+}
+
+bool
+dtls_handshake_is_sending(const struct dtls_handshake *hs)
+{
+	return hs->ec && hs->state == DTLS_EXPECTING_CERTIFICATE &&
+	       hs->ec->sent_message < hs->ec->flight_len;
+}
+
+void
+dtls_handshake_send(const struct dtls_server *server, struct dtls_handshake *hs, struct writer *out)
+{
+	if (dtls_handshake_is_sending(hs))
+		dtls_flight_send(hs, out);
+}
+
 /* ---- life ---- */
 
 void
@@ -167,11 +271,9 @@ dtls_handshake_tick(const struct dtls_server *server, struct dtls_handshake *hs,
 	if (hs->due_us > end_us)
 		hs->due_us = end_us;
 	/* Later the client has our flight, and the next move is its own. */
-	if (hs->state != DTLS_EXPECTING_KEY_EXCHANGE)
+	if (hs->state != DTLS_EXPECTING_KEY_EXCHANGE && hs->state != DTLS_EXPECTING_CERTIFICATE)
 		return DTLS_WAITING;
-	dtls_flight_hello(server->ops, hs, NULL, turn->out);
-	return step_ignore(&step,
-			   writer_ok(turn->out) ? COUNTER_dtls_flight_again : COUNTER_dtls_tx_room);
+	return step_send_flight_again(&step);
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * dtls_handshake.h - the server's DTLS 1.2 handshake for TLS_PSK_WITH_AES_128_CCM_8, as a state
- * machine.
+ * dtls_handshake.h - the server's DTLS 1.2 handshake, as a state machine: with a pre-shared key
+ * (TLS_PSK_WITH_AES_128_CCM_8), or with certificates or raw public keys (ECDHE_ECDSA).
  *
  *	client                              server
  *	ClientHello              ------->              dtls_greet(): no state
@@ -10,6 +10,18 @@
  *	ClientKeyExchange,
  *	ChangeCipherSpec,
  *	Finished                 ------->              DTLS_ESTABLISHED: a struct dtls_session
+ *	                         <-------   ChangeCipherSpec, Finished
+ *
+ * With certificates the middle is longer, and twice a helper thread works on it (ec_job.h):
+ *
+ *	ClientHello with cookie  ------->       DTLS_AWAITING_OWN, dtls_handshake_answered()
+ *	                         <-------   ServerHello, Certificate, ServerKeyExchange,
+ *	                                    CertificateRequest, ServerHelloDone
+ *	Certificate,
+ *	ClientKeyExchange,
+ *	CertificateVerify,
+ *	ChangeCipherSpec,
+ *	Finished                 ------->       DTLS_AWAITING_VERDICT, dtls_handshake_answered()
  *	                         <-------   ChangeCipherSpec, Finished
  *
  * What RFC 6347 4.2 demands, and where it is met:
@@ -63,9 +75,9 @@
 #include "dataplane/core/dtls/dtls_server.h"
 
 enum {
-	DTLS_HELLO_MAX = 352, /* a fragmented ClientHello put together; a whole one may be larger */
+	DTLS_HELLO_MAX = 344, /* a fragmented ClientHello put together; a whole one may be larger */
 	DTLS_EXCHANGE_MAX = 2 + DTLS_IDENTITY_LEN_MAX,
-	DTLS_EARLY_MAX = 64, /* a Finished under CCM is 53 bytes, 62 with our connection id */
+	DTLS_EARLY_MAX = 70, /* a Finished under GCM with our connection id; 53 under CCM-8 */
 	/* RFC 7925 11; the client's own timer mostly comes first. */
 	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,
 	/* From the verified hello: three flights of such a client. */
@@ -77,6 +89,12 @@ enum dtls_state {
 	DTLS_EXPECTING_KEY_EXCHANGE,
 	DTLS_EXPECTING_CHANGE_CIPHER_SPEC,
 	DTLS_EXPECTING_FINISHED,
+	/* With certificates, between the hello and ChangeCipherSpec. */
+	DTLS_AWAITING_OWN, /* a helper signs our key share */
+	DTLS_EXPECTING_CERTIFICATE,
+	DTLS_EXPECTING_KEY_SHARE,
+	DTLS_EXPECTING_CERTIFICATE_VERIFY,
+	DTLS_AWAITING_VERDICT, /* a helper judges the client's */
 	DTLS_ENDED,
 	DTLS_STATES = DTLS_ENDED,
 };
@@ -88,14 +106,17 @@ struct dtls_handshake {
 	bool changed_cipher_spec; /* it came ahead of the key exchange */
 	bool is_known;            /* of the identity: for the counters alone */
 	uint8_t max_fragment, peer_cid_len, retransmissions;
+	uint8_t protection;     /* enum dtls_protection */
 	uint16_t hello_message; /* message_seq of the ClientHello, and of our ServerHello */
 	uint16_t next_message;  /* message_seq expected from the client */
 	struct dtls_assembly assembly;
+	uint8_t flight_messages; /* of our flight up to ServerHelloDone */
 	uint32_t device;
 	uint64_t identity_hash;
 	uint64_t sequence; /* of our next record of epoch 0 */
 	uint64_t started_us;
-	uint64_t due_us; /* call dtls_handshake_tick() then */
+	uint64_t due_us;    /* call dtls_handshake_tick() then */
+	struct dtls_ec *ec; /* of one with certificates, until the verdict; else NULL */
 	uint8_t client_random[DTLS_RANDOM];
 	uint8_t cid[DTLS_CID];
 	union {
@@ -133,10 +154,11 @@ _Static_assert(sizeof(struct dtls_handshake) <= 496, "a handshake must stay smal
 enum dtls_progress {
 	DTLS_WAITING, /* for the client, or until due_us */
 	/* Of these the caller wipes and frees the handshake. */
-	DTLS_ESTABLISHED, /* *session is ready, the last flight is written */
-	DTLS_FAILED,      /* over, perhaps with an alert */
-	DTLS_WRONG_KEY,   /* the same, as the client has another key than its identity */
-	DTLS_SLOW_LANE,   /* this client needs another suite: nothing was sent, hand the hello on */
+	DTLS_ESTABLISHED,       /* *session is ready, the last flight is written */
+	DTLS_FAILED,            /* over, perhaps with an alert */
+	DTLS_WRONG_KEY,         /* the same, as the client has another key than its identity */
+	DTLS_WRONG_CERTIFICATE, /* the same: the job that was answered says why */
+	DTLS_SLOW_LANE, /* this client needs another suite: nothing was sent, hand the hello on */
 };
 
 /* What a call brings and what it fills. */
@@ -164,6 +186,25 @@ bool dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_rec
 enum dtls_progress dtls_handshake_receive(const struct dtls_server *server,
 					  struct dtls_handshake *hs,
 					  const struct dtls_record *record, struct dtls_turn *turn);
+
+/*
+ * A helper's answer to this handshake's job: the caller knows by place and serial that it is. It
+ * goes on as if a record had come.
+ */
+enum dtls_progress dtls_handshake_answered(const struct dtls_server *server,
+					   struct dtls_handshake *hs, const struct ec_job *job,
+					   struct dtls_turn *turn);
+
+/*
+ * A flight with certificates is longer than a datagram: as long as one is pending, after any of
+ * these functions, the caller asks for further datagrams.
+ */
+bool dtls_handshake_is_sending(const struct dtls_handshake *hs);
+void dtls_handshake_send(const struct dtls_server *server, struct dtls_handshake *hs,
+			 struct writer *out);
+
+/* Before a handshake is wiped or begun anew: gives back what it has of certificates. */
+void dtls_handshake_leave(const struct dtls_server *server, struct dtls_handshake *hs);
 
 /* Call it at due_us: sends our flight again, or gives up. */
 enum dtls_progress dtls_handshake_tick(const struct dtls_server *server, struct dtls_handshake *hs,

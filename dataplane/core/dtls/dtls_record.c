@@ -42,10 +42,16 @@ dtls_window_mark(struct dtls_window *window, uint64_t sequence)
 }
 
 size_t
-dtls_session_plaintext_max(const struct dtls_session *session)
+dtls_fragment_max(uint8_t max_fragment)
 {
 	/* RFC 6066 4: 1 is 2^9, each more the next power; without it RFC 5246 6.2.1's 2^14. */
-	return session->max_fragment ? (size_t)1 << (8 + session->max_fragment) : 16384;
+	return max_fragment ? (size_t)1 << (8 + max_fragment) : 16384;
+}
+
+size_t
+dtls_session_plaintext_max(const struct dtls_session *session)
+{
+	return dtls_fragment_max(session->max_fragment);
 }
 
 /* ---- walking ---- */

@@ -73,7 +73,9 @@ struct dtls_session {
 
 _Static_assert(sizeof(struct dtls_session) <= 160, "a session must stay small");
 
-/* Most plaintext bytes of a record that this peer takes (RFC 6066 4). */
+/* Most plaintext bytes of a record, by what was negotiated (RFC 6066 4). */
+size_t dtls_fragment_max(uint8_t max_fragment);
+/* Most plaintext bytes of a record that this peer takes. */
 size_t dtls_session_plaintext_max(const struct dtls_session *session);
 
 /* One record as it lies in its datagram. */

@@ -24,7 +24,21 @@ dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *ps
 		     const char *label, const struct crypto_piece seed[2],
 		     struct crypto_hmac_key *master)
 {
-	uint8_t premaster[4 + 2 * DTLS_PSK_MAX], secret[DTLS_MASTER_SECRET];
+	uint8_t premaster[4 + 2 * DTLS_PSK_MAX];
+	struct crypto_piece piece = { premaster, 0 };
+
+	assert(psk->len <= DTLS_PSK_MAX);
+	piece.len = put_premaster(premaster, psk);
+	dtls_schedule_master_of(ops, &piece, label, seed, master);
+	crypto_wipe(premaster, sizeof premaster);
+}
+
+void
+dtls_schedule_master_of(const struct crypto_ops *ops, const struct crypto_piece *premaster,
+			const char *label, const struct crypto_piece seed[2],
+			struct crypto_hmac_key *master)
+{
+	uint8_t secret[DTLS_MASTER_SECRET];
 	struct crypto_hmac_key key;
 	struct crypto_prf job = {
 		.secret = &key,
@@ -34,11 +48,9 @@ dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *ps
 		.len = sizeof secret,
 	};
 
-	assert(psk->len <= DTLS_PSK_MAX);
-	crypto_hmac_key_init(ops, &key, premaster, put_premaster(premaster, psk));
+	crypto_hmac_key_init(ops, &key, premaster->data, premaster->len);
 	crypto_prf(ops, &job, 1);
 	crypto_hmac_key_init(ops, master, secret, sizeof secret);
-	crypto_wipe(premaster, sizeof premaster);
 	crypto_wipe(secret, sizeof secret);
 	crypto_wipe(&key, sizeof key);
 }

@@ -25,6 +25,11 @@ void dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piec
 			  const char *label, const struct crypto_piece seed[2],
 			  struct crypto_hmac_key *master);
 
+/* The same of any premaster secret, such as the one that ECDHE agreed on. */
+void dtls_schedule_master_of(const struct crypto_ops *ops, const struct crypto_piece *premaster,
+			     const char *label, const struct crypto_piece seed[2],
+			     struct crypto_hmac_key *master);
+
 /* key_block, and the verify_data that the client must send: independent, so that a backend may
  * interleave them. */
 void dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client_finished,

@@ -20,12 +20,37 @@
 
 enum { DTLS_IDENTITY_LEN_MAX = 128 }; /* OMA TS Transport 5.2.8 */
 
+struct dtls_handshake;
+
 /* An identity that a look-up found. */
 struct dtls_identity {
 	uint64_t hash;   /* of the look-up's choice, handed on to dtls_session */
 	uint32_t device; /* handed on too */
 	uint8_t key_len; /* 1 to DTLS_PSK_MAX */
 	uint8_t key[DTLS_PSK_MAX];
+};
+
+struct dtls_ec;
+struct ec_job;
+
+/*
+ * The way to the helper threads and to what handshakes with certificates take beside their own
+ * memory (dtls_ec.h). What is NULL or empty is a counted outcome: the client repeats.
+ */
+struct dtls_ec_way {
+	struct dtls_ec *(*take)(void *ctx, const struct dtls_handshake *hs); /* zeroed */
+	void (*release)(void *ctx, struct dtls_ec *ec);                      /* wipes */
+	/* A free job, addressed to this handshake; and one filled in, which is theirs from then
+	 * on. */
+	struct ec_job *(*job)(void *ctx, const struct dtls_ec *ec);
+	void (*offer)(void *ctx, struct ec_job *job);
+	/* The device that inventory has this raw public key (SHA-256 of its
+	 * SubjectPublicKeyInfo) or pinned certificate (SHA-256 of its DER) of. */
+	bool (*find_pinned)(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
+			    struct dtls_identity *found);
+	/* The device of this endpoint name, which a certificate was issued for. */
+	bool (*find_endpoint)(void *ctx, const uint8_t *name, size_t len,
+			      struct dtls_identity *found);
 };
 
 struct dtls_server {
@@ -39,6 +64,9 @@ struct dtls_server {
 	bool (*find_identity)(void *ctx, const uint8_t *identity, size_t len,
 			      struct dtls_identity *found);
 	void *find_ctx;
+	unsigned abilities; /* enum dtls_ability; 0 where `ec` is not set */
+	struct dtls_ec_way ec;
+	void *ec_ctx;
 	/* Stands for the key of who is unknown; a secret, so it never matches. */
 	uint8_t decoy[DTLS_KEY];
 };

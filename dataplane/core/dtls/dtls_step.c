@@ -92,3 +92,11 @@ dtls_handshake_is_of(const struct dtls_handshake *hs, const struct dtls_record *
 	       message.sequence == hs->hello_message &&
 	       memcmp(hello.random, hs->client_random, DTLS_RANDOM) == 0;
 }
+
+void
+dtls_handshake_leave(const struct dtls_server *server, struct dtls_handshake *hs)
+{
+	if (hs->ec)
+		server->ec.release(server->ec_ctx, hs->ec);
+	hs->ec = NULL;
+}

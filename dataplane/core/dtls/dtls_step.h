@@ -1,12 +1,14 @@
 /*
  * dtls_step.h - the actions of the handshake's state machine. dtls_handshake.c has the table and
  * calls the two files that act: dtls_step_hello.c up to ServerHelloDone, dtls_step_finish.c from
- * ClientKeyExchange on. dtls_step.c is what those share.
+ * ClientKeyExchange on; dtls_step_certificate.c is the way between them with certificates.
+ * dtls_step.c is what those share.
  *
  * An action gets one event and returns how the handshake goes on. Neither allocates nor blocks.
  */
 #pragma once
 
+#include "dataplane/core/dtls/dtls_ec.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
 
 /* One event on its way to its action. */
@@ -41,12 +43,23 @@ enum dtls_progress step_judge_alert(struct step *step, const uint8_t *body, size
  */
 void step_hash_message(struct step *step, const uint8_t *body);
 
+/* ---- dtls_step_certificate.c ---- */
+
+/* A suite with certificates was chosen: asks for our key share and its signature. */
+enum dtls_progress step_ask_own(struct step *step, const struct dtls_offer *offer);
+enum dtls_progress step_take_own(struct step *step, const struct ec_job *job);
+enum dtls_progress step_gather_certificate(struct step *step);
+enum dtls_progress step_gather_key_share(struct step *step);
+enum dtls_progress step_gather_certificate_verify(struct step *step);
+enum dtls_progress step_take_verdict(struct step *step, const struct ec_job *job);
+
 /* ---- dtls_step_hello.c ---- */
 
 enum dtls_progress step_gather_hello(struct step *step);
 /* The hello came again, so the client may not have our flight. Of a fragmented one the first
  * fragment tells. */
 enum dtls_progress step_repeat_flight(struct step *step);
+enum dtls_progress step_send_flight_again(struct step *step);
 
 /* ---- dtls_step_finish.c ---- */
 
@@ -58,3 +71,8 @@ enum dtls_progress step_take_change_cipher_spec(struct step *step);
 /* A protected record before its keys are known: kept when it may be Finished. */
 enum dtls_progress step_keep_early(struct step *step);
 enum dtls_progress step_take_protected(struct step *step);
+/* The verdict was good: keys of the premaster secret that was agreed on; `hash`: the session hash
+ * (RFC 7627 3). */
+enum dtls_progress step_derive_certificate_keys(struct step *step,
+						const struct crypto_piece *premaster,
+						const uint8_t hash[DTLS_HASH]);

@@ -27,26 +27,35 @@ find_key(struct step *step, const struct reader *identity, struct dtls_identity 
 	memcpy(found->key, server->decoy, sizeof server->decoy);
 }
 
+/* What the master secret is made of. */
+struct secret {
+	void (*schedule)(const struct crypto_ops *ops, const struct crypto_piece *bytes,
+			 const char *label, const struct crypto_piece seed[2],
+			 struct crypto_hmac_key *master);
+	struct crypto_piece bytes; /* pre-shared key or premaster secret */
+	/* NULL: that of the transcript so far, as the session hash and what Finished covers end at
+	 * the same message. */
+	const uint8_t *session_hash;
+};
+
 static void
-derive(struct step *step, const struct dtls_identity *identity)
+derive(struct step *step, const struct secret *secret)
 {
 	static const char *const labels[2] = { "master secret", "extended master secret" };
 	const struct crypto_ops *ops = step->server->ops;
 	struct dtls_handshake *hs = step->hs;
 	bool extended = hs->extended_master_secret;
 	uint8_t hash[DTLS_HASH];
-	const struct crypto_piece psk = { identity->key, identity->key_len };
 	const struct crypto_piece seeds[2][2] = {
 		{ { hs->client_random, DTLS_RANDOM }, { hs->run.server_random, DTLS_RANDOM } },
-		{ { hash, sizeof hash } },
+		{ { secret->session_hash ? secret->session_hash : hash, sizeof hash } },
 	};
 	struct crypto_prf finished;
 
-	/* One hash serves twice: the session hash and what Finished covers end at the same
-	 * message. */
 	crypto_sha256_final(ops, &hs->run.transcript, hash);
 	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
-	dtls_schedule_master(ops, &psk, labels[extended], seeds[extended], &hs->run.keyed.master);
+	secret->schedule(ops, &secret->bytes, labels[extended], seeds[extended],
+			 &hs->run.keyed.master);
 	finished = dtls_schedule_verify(&hs->run.keyed.master, "client finished", hash,
 					hs->run.keyed.client_verify);
 	dtls_schedule_keys(ops, &finished, hs->run.server_random, hs->client_random,
@@ -76,25 +85,43 @@ enter_finished(struct step *step)
 }
 
 static enum dtls_progress
+expect_change_cipher_spec(struct step *step)
+{
+	if (step->hs->changed_cipher_spec)
+		return enter_finished(step);
+	step_set_state(step->hs, DTLS_EXPECTING_CHANGE_CIPHER_SPEC);
+	return DTLS_WAITING;
+}
+
+static enum dtls_progress
 accept_exchange(struct step *step, const uint8_t *body, size_t len)
 {
 	struct dtls_handshake *hs = step->hs;
 	struct reader reader = reader_init(body, len);
 	struct reader identity = reader_vector_u16(&reader);
 	struct dtls_identity found;
+	struct secret secret = { .schedule = dtls_schedule_master };
 
 	if (!reader_done(&reader))
 		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
 	find_key(step, &identity, &found);
 	step_hash_message(step, body);
-	derive(step, &found); /* from here on `body` may be gone: it may be in the same memory */
+	secret.bytes = (struct crypto_piece){ found.key, found.key_len };
+	derive(step, &secret); /* from here on `body` may be gone: it may be in the same memory */
 	crypto_wipe(&found, sizeof found);
 	hs->assembly = (struct dtls_assembly){ 0 };
 	hs->next_message++;
-	if (hs->changed_cipher_spec)
-		return enter_finished(step);
-	step_set_state(hs, DTLS_EXPECTING_CHANGE_CIPHER_SPEC);
-	return DTLS_WAITING;
+	return expect_change_cipher_spec(step);
+}
+
+enum dtls_progress
+step_derive_certificate_keys(struct step *step, const struct crypto_piece *premaster,
+			     const uint8_t hash[DTLS_HASH])
+{
+	const struct secret secret = { dtls_schedule_master_of, *premaster, hash };
+
+	derive(step, &secret);
+	return expect_change_cipher_spec(step);
 }
 
 enum dtls_progress
@@ -168,12 +195,13 @@ make_session(const struct dtls_handshake *hs, struct dtls_session *session)
 	session->window = hs->run.keyed.window;
 	session->identity_hash = hs->identity_hash;
 	session->device = hs->device;
-	session->flight_message = (uint16_t)(hs->hello_message + 2);
+	session->flight_message = (uint16_t)(hs->hello_message + hs->flight_messages);
 	session->flight_sequence = hs->sequence;
 	memcpy(session->cid, hs->cid, DTLS_CID);
 	memcpy(session->peer_cid, hs->run.peer_cid, hs->peer_cid_len);
 	session->peer_cid_len = hs->peer_cid_len;
 	session->max_fragment = hs->max_fragment;
+	session->protection = hs->protection;
 	session->has_cid = hs->has_cid;
 }
 
@@ -258,9 +286,10 @@ take_protected_message(struct step *step, const struct dtls_opening *opening)
  * 4.1.2.7).
  */
 static bool
-looks_like_finished(const struct dtls_record *record)
+looks_like_finished(const struct dtls_handshake *hs, const struct dtls_record *record)
 {
-	size_t finished = dtls_seal_overhead(DTLS_CCM_8) + DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
+	size_t finished =
+		dtls_seal_overhead(hs->protection) + DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
 
 	if (record->type == DTLS_TLS12_CID)
 		return record->length > finished; /* RFC 9146 4: a type byte, and padding perhaps */
@@ -278,7 +307,7 @@ step_take_protected(struct step *step)
 	dtls_open(step->server->ops, &opening, 1);
 	hs->run.keyed.window = pending.window;
 	crypto_wipe(&pending, sizeof pending);
-	if (opening.outcome == COUNTER_dtls_rx_bad_tag && looks_like_finished(step->record))
+	if (opening.outcome == COUNTER_dtls_rx_bad_tag && looks_like_finished(hs, step->record))
 		return refuse_key(step);
 	count(step->server->counters, opening.outcome);
 	if (opening.outcome != COUNTER_dtls_rx_opened)

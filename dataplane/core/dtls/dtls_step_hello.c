@@ -45,6 +45,7 @@ begin_flight(struct step *step)
 
 	hs->sequence = step->record->sequence; /* RFC 6347 4.2.1 */
 	hs->next_message = (uint16_t)(hs->hello_message + 1);
+	hs->flight_messages = 2;
 	dtls_flight_hello(step->server->ops, hs, &hs->run.transcript, step->turn->out);
 	if (!writer_ok(step->turn->out))
 		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_tx_room);
@@ -73,7 +74,7 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 	enum dtls_alert alert = DTLS_DECODE_ERROR;
 
 	if (dtls_hello_parse(body, len, &hello))
-		alert = dtls_hello_choose(&hello, 0, &offer);
+		alert = dtls_hello_choose(&hello, step->server->abilities, &offer);
 	if (alert != DTLS_NO_ALERT) {
 		step->hs->sequence = step->record->sequence;
 		return step_fail(step, alert, refusal(alert));
@@ -84,6 +85,8 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 		return DTLS_SLOW_LANE;
 	}
 	start_transcript(step, &offer, body, len);
+	if (dtls_suite_has_certificates(offer.suite))
+		return step_ask_own(step, &offer);
 	return begin_flight(step);
 }
 
@@ -134,6 +137,24 @@ step_repeat_flight(struct step *step)
 	struct dtls_handshake *hs = step->hs;
 
 	if (step->message->offset != 0 || !dtls_handshake_is_of(hs, step->record))
+		return step_outdated(step);
+	return step_send_flight_again(step);
+}
+
+enum dtls_progress
+step_send_flight_again(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	if (hs->state == DTLS_EXPECTING_CERTIFICATE) {
+		if (!hs->ec->flight_len)
+			return step_outdated(step); /* the client has begun to answer it */
+		hs->ec->sent_message = 0;
+		hs->ec->sent_bytes = 0;
+		dtls_flight_send(hs, step->turn->out);
+		return step_ignore(step, COUNTER_dtls_flight_again);
+	}
+	if (hs->flight_messages != 2)
 		return step_outdated(step);
 	dtls_flight_hello(step->server->ops, hs, NULL, step->turn->out);
 	return step_ignore(step, writer_ok(step->turn->out) ? COUNTER_dtls_flight_again

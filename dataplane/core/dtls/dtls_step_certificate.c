@@ -1,0 +1,326 @@
+/*
+ * Handshakes with certificates or raw public keys: from the chosen suite to the verdict. What comes
+ * after it, ChangeCipherSpec and Finished, is the same for all (dtls_step_finish.c).
+ *
+ * Every refusal of a certificate is answered handshake_failure or decrypt_error. Clients take the
+ * alerts of certificates (42 to 46, 48, 49) as final (OMA TS Core E.2), so one of them for an
+ * authority that an operator forgot would end a fleet; the true reason is for counters and events.
+ */
+#include "dataplane/core/dtls/dtls_step.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dataplane/core/dtls/dtls_certificate.h"
+#include "dataplane/core/dtls/dtls_ec.h"
+#include "dataplane/core/dtls/dtls_flight.h"
+
+/* ---- the first job ---- */
+
+static void
+take_wishes(struct dtls_handshake *hs, const struct dtls_offer *offer)
+{
+	struct dtls_ec *ec = hs->ec;
+
+	ec->suite = offer->suite;
+	ec->own_type = offer->own_type;
+	ec->peer_type = offer->peer_type;
+	ec->answers_own_type = offer->answers_own_type;
+	ec->answers_peer_type = offer->answers_peer_type;
+	ec->answers_name = offer->server_name.at;
+	ec->answers_point_formats = offer->answers_point_formats;
+	if (offer->suite == DTLS_ECDHE_ECDSA_AES_128_GCM_SHA256)
+		hs->protection = DTLS_GCM;
+	else if (offer->suite == DTLS_ECDHE_ECDSA_AES_128_CCM)
+		hs->protection = DTLS_CCM;
+}
+
+enum dtls_progress
+step_ask_own(struct step *step, const struct dtls_offer *offer)
+{
+	const struct dtls_server *server = step->server;
+	struct dtls_handshake *hs = step->hs;
+	struct ec_job *job;
+
+	if (!hs->ec)
+		hs->ec = server->ec.take(server->ec_ctx, hs);
+	if (!hs->ec)
+		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_certificates_full);
+	job = server->ec.job(server->ec_ctx, hs->ec);
+	if (!job)
+		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_ec_full);
+	take_wishes(hs, offer);
+	job->kind = EC_BEGIN;
+	job->type = offer->own_type;
+	memcpy(job->begin.client_random, hs->client_random, DTLS_RANDOM);
+	memcpy(job->begin.server_random, hs->run.server_random, DTLS_RANDOM);
+	job->begin.server_name_len = (uint8_t)offer->server_name.len;
+	if (offer->server_name.len)
+		memcpy(job->begin.server_name, offer->server_name.at, offer->server_name.len);
+	server->ec.offer(server->ec_ctx, job);
+	hs->sequence = step->record->sequence; /* RFC 6347 4.2.1 */
+	hs->next_message = (uint16_t)(hs->hello_message + 1);
+	step_set_state(hs, DTLS_AWAITING_OWN);
+	return DTLS_WAITING;
+}
+
+enum dtls_progress
+step_take_own(struct step *step, const struct ec_job *job)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	if (job->kind != EC_BEGIN)
+		return step_outdated(step);
+	if (job->verdict != EC_GOOD)
+		return step_fail(step, DTLS_HANDSHAKE_FAILURE,
+				 COUNTER_dtls_certificate_none_of_ours);
+	if (!dtls_flight_certificates(hs, job))
+		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_tx_room);
+	memcpy(hs->ec->secret, job->begin.secret, sizeof hs->ec->secret);
+	/* The messages lie there as the transcript has them: not in fragments (RFC 6347 4.2.6). */
+	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->ec->flight,
+			     hs->ec->flight_len);
+	hs->flight_messages = 5;
+	hs->due_us = step->turn->now_us + DTLS_RETRANSMIT_US;
+	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE);
+	dtls_flight_send(hs, step->turn->out);
+	return DTLS_WAITING;
+}
+
+/* ---- Certificate ---- */
+
+/* Inventory may know the key or certificate itself. */
+static bool
+find_pinned(struct step *step, const struct dtls_bytes *first)
+{
+	const struct dtls_server *server = step->server;
+	struct dtls_handshake *hs = step->hs;
+	uint8_t fingerprint[DTLS_HASH];
+	struct dtls_identity found;
+
+	crypto_sha256(server->ops, first->at, first->len, fingerprint);
+	hs->is_known =
+		server->ec.find_pinned(server->ec_ctx, hs->ec->peer_type, fingerprint, &found);
+	hs->device = hs->is_known ? found.device : 0;
+	hs->identity_hash = hs->is_known ? found.hash : 0;
+	return hs->is_known;
+}
+
+static enum dtls_progress
+accept_certificate(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_ec *ec = hs->ec;
+	struct dtls_chain chain;
+
+	if (!dtls_certificate_parse(ec->chain.body, ec->chain_len, ec->peer_type, &chain))
+		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_certificate_malformed);
+	if (chain.n == 0)
+		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_missing);
+	ec->is_pinned = find_pinned(step, &chain.certificates[0]);
+	if (!ec->is_pinned && ec->peer_type == DTLS_RAW_PUBLIC_KEY)
+		return step_fail(step, DTLS_HANDSHAKE_FAILURE,
+				 COUNTER_dtls_certificate_unknown_key);
+	step_hash_message(step, ec->chain.body);
+	hs->assembly = (struct dtls_assembly){ 0 };
+	hs->next_message++;
+	step_set_state(hs, DTLS_EXPECTING_KEY_SHARE);
+	return DTLS_WAITING;
+}
+
+/* The flight's place becomes that of the chain. */
+static void
+begin_chain(struct dtls_ec *ec)
+{
+	ec->flight_len = 0;
+	ec->sent_message = 0;
+	memset(ec->chain.seen, 0, sizeof ec->chain.seen);
+}
+
+enum dtls_progress
+step_gather_certificate(struct step *step)
+{
+	const struct dtls_message *message = step->message;
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_ec *ec = hs->ec;
+
+	if (message->length > sizeof ec->chain.body)
+		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_size);
+	if (hs->assembly.have == 0)
+		begin_chain(ec);
+	if (dtls_message_is_whole(message)) {
+		memcpy(ec->chain.body, message->fragment, message->length);
+		ec->chain_len = (uint16_t)message->length;
+		return accept_certificate(step);
+	}
+	switch (dtls_assembly_add(&hs->assembly, message, ec->chain.body, ec->chain.seen,
+				  sizeof ec->chain.body)) {
+	case DTLS_GATHER_MORE:
+		return DTLS_WAITING;
+	case DTLS_GATHER_REFUSED:
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	case DTLS_GATHER_WHOLE:
+		break;
+	}
+	ec->chain_len = hs->assembly.length;
+	return accept_certificate(step);
+}
+
+/* ---- ClientKeyExchange and CertificateVerify ---- */
+
+/* The body of a short message, whole or put together; NULL: more is to come, or it was ignored. */
+static const uint8_t *
+gather_short(struct step *step)
+{
+	const struct dtls_message *message = step->message;
+	struct dtls_handshake *hs = step->hs;
+
+	if (dtls_message_is_whole(message))
+		return message->fragment;
+	if (hs->assembly.have == 0)
+		memset(hs->run.exchange.seen, 0, sizeof hs->run.exchange.seen);
+	switch (dtls_assembly_add(&hs->assembly, message, hs->run.exchange.body,
+				  hs->run.exchange.seen, sizeof hs->run.exchange.body)) {
+	case DTLS_GATHER_MORE:
+		return NULL;
+	case DTLS_GATHER_REFUSED:
+		(void)step_ignore(step, COUNTER_dtls_message_malformed);
+		return NULL;
+	case DTLS_GATHER_WHOLE:
+		break;
+	}
+	return hs->run.exchange.body;
+}
+
+enum dtls_progress
+step_gather_key_share(struct step *step)
+{
+	const uint8_t *body = gather_short(step), *point;
+	struct dtls_handshake *hs = step->hs;
+
+	if (!body)
+		return DTLS_WAITING;
+	point = dtls_client_key_exchange_parse(body, step->message->length);
+	if (!point)
+		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
+	memcpy(hs->ec->point, point, sizeof hs->ec->point);
+	step_hash_message(step, body);
+	crypto_sha256_final(step->server->ops, &hs->run.transcript, hs->ec->hash);
+	hs->assembly = (struct dtls_assembly){ 0 };
+	hs->next_message++;
+	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE_VERIFY);
+	return DTLS_WAITING;
+}
+
+static bool
+ask_verdict(struct step *step, const struct dtls_bytes *signature)
+{
+	const struct dtls_server *server = step->server;
+	const struct dtls_ec *ec = step->hs->ec;
+	struct ec_job *job = server->ec.job(server->ec_ctx, ec);
+
+	if (!job)
+		return false;
+	job->kind = EC_FINISH;
+	job->type = ec->peer_type;
+	memcpy(job->finish.secret, ec->secret, sizeof job->finish.secret);
+	memcpy(job->finish.point, ec->point, sizeof job->finish.point);
+	memcpy(job->finish.hash, ec->hash, sizeof job->finish.hash);
+	job->finish.signature_len = (uint8_t)signature->len;
+	memcpy(job->finish.signature, signature->at, signature->len);
+	job->finish.is_pinned = ec->is_pinned;
+	job->len = ec->chain_len;
+	memcpy(job->bytes, ec->chain.body, ec->chain_len);
+	server->ec.offer(server->ec_ctx, job);
+	return true;
+}
+
+enum dtls_progress
+step_gather_certificate_verify(struct step *step)
+{
+	const uint8_t *body = gather_short(step);
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_bytes signature;
+
+	if (!body)
+		return DTLS_WAITING;
+	if (!dtls_certificate_verify_parse(body, step->message->length, &signature))
+		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
+	hs->assembly = (struct dtls_assembly){ 0 };
+	if (!ask_verdict(step, &signature)) /* as if lost: the client repeats its flight */
+		return step_ignore(step, COUNTER_dtls_ec_full);
+	step_hash_message(step, body);
+	hs->next_message++;
+	step_set_state(hs, DTLS_AWAITING_VERDICT);
+	return DTLS_WAITING;
+}
+
+/* ---- the verdict ---- */
+
+static enum counter
+counter_of(uint8_t verdict)
+{
+	static const enum counter counters[EC_VERDICTS] = {
+		[EC_NO_CREDENTIAL] = COUNTER_dtls_certificate_none_of_ours,
+		[EC_MALFORMED] = COUNTER_dtls_certificate_malformed,
+		[EC_UNKNOWN_ISSUER] = COUNTER_dtls_certificate_issuer,
+		[EC_EXPIRED] = COUNTER_dtls_certificate_expired,
+		[EC_NOT_YET_VALID] = COUNTER_dtls_certificate_not_yet,
+		[EC_PURPOSE] = COUNTER_dtls_certificate_purpose,
+		[EC_REVOKED] = COUNTER_dtls_certificate_revoked,
+		[EC_DENIED] = COUNTER_dtls_certificate_denied,
+		[EC_CHAIN] = COUNTER_dtls_certificate_chain,
+		[EC_NO_NAME] = COUNTER_dtls_certificate_no_name,
+		[EC_BAD_SIGNATURE] = COUNTER_dtls_certificate_signature,
+		[EC_BAD_POINT] = COUNTER_dtls_certificate_point,
+		[EC_FAILED] = COUNTER_dtls_ec_failed,
+	};
+
+	assert(verdict != EC_GOOD && verdict < EC_VERDICTS);
+	return counters[verdict];
+}
+
+static enum dtls_progress
+refuse(struct step *step, uint8_t verdict)
+{
+	bool forged = verdict == EC_BAD_SIGNATURE || verdict == EC_BAD_POINT;
+
+	(void)step_fail(step, forged ? DTLS_DECRYPT_ERROR : DTLS_HANDSHAKE_FAILURE,
+			counter_of(verdict));
+	return DTLS_WRONG_CERTIFICATE;
+}
+
+/* A certificate that an authority vouches for is of the device of its name. */
+static bool
+find_named(struct step *step, const struct ec_job *job)
+{
+	const struct dtls_server *server = step->server;
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_identity found;
+
+	if (hs->ec->is_pinned)
+		return true;
+	hs->is_known = server->ec.find_endpoint(server->ec_ctx, job->finish.name,
+						job->finish.name_len, &found);
+	hs->device = hs->is_known ? found.device : 0;
+	hs->identity_hash = hs->is_known ? found.hash : 0;
+	return hs->is_known;
+}
+
+enum dtls_progress
+step_take_verdict(struct step *step, const struct ec_job *job)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct crypto_piece premaster = { job->finish.premaster, sizeof job->finish.premaster };
+	uint8_t hash[DTLS_HASH];
+
+	if (job->kind != EC_FINISH)
+		return step_outdated(step);
+	if (job->verdict != EC_GOOD)
+		return refuse(step, job->verdict);
+	if (!find_named(step, job))
+		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_unknown);
+	memcpy(hash, hs->ec->hash, sizeof hash);
+	dtls_handshake_leave(step->server, hs);
+	return step_derive_certificate_keys(step, &premaster, hash);
+}
