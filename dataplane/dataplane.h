@@ -158,6 +158,13 @@ bool dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size
 /* Sums over workers, or one worker's (worker >= 0). Never resets. */
 void dataplane_counters(const struct dataplane *dp, int worker, struct counters *out);
 
+/* How long things took, summed over workers or of one (worker >= 0). Never resets. */
+struct dataplane_delays {
+	struct delays phases[RUN_PHASES];      /* by enum run_phase, in microseconds */
+	struct delays busy_turn_cycles; /* of turns with something to do, in cycles of the time stamp counter */
+};
+void dataplane_delays(const struct dataplane *dp, int worker, struct dataplane_delays *out);
+
 struct dataplane_worker_info {
 	int cpu;
 	struct stack_gauges gauges;

@@ -323,6 +323,12 @@ stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *it
 
 /* ---- being watched ---- */
 
+const struct delays *
+stack_delays(const struct stack *stack)
+{
+	return stack->delays;
+}
+
 const struct counters *
 stack_counters(const struct stack *stack)
 {

@@ -22,6 +22,7 @@
 
 #include "dataplane/core/counters.h"
 #include "dataplane/core/datagram.h"
+#include "dataplane/core/delays.h"
 #include "dataplane/core/session_event.h"
 #include "dataplane/core/sessions/stack_config.h"
 #include "dataplane/core/slow_lane.h"
@@ -60,6 +61,10 @@ void stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_ite
 const struct counters *stack_counters(const struct stack *stack);
 struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread
 							        * */
+
+/* How long bootstraps and their phases took, by enum run_phase, in microseconds: RUN_PHASES of them. Readable from any thread, as
+ * counters are. */
+const struct delays *stack_delays(const struct stack *stack);
 
 /* Gauges: sessions in use (running, lingering), of capacity. Readable from any thread, approximate.
  * */

@@ -74,6 +74,28 @@ dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
 			add_counters(dp, i, out);
 }
 
+static void
+add_delays(struct delays *sum, const struct delays *delays)
+{
+	for (unsigned i = 0; i < DELAY_BUCKETS; i++)
+		sum->counts[i] += __atomic_load_n(&delays->counts[i], __ATOMIC_RELAXED);
+	sum->sum += __atomic_load_n(&delays->sum, __ATOMIC_RELAXED);
+}
+
+void
+dataplane_delays(const struct dataplane *dp, int worker, struct dataplane_delays *out)
+{
+	memset(out, 0, sizeof *out);
+	for (unsigned i = 0; i < dp->n_workers; i++) {
+		if (worker >= 0 && (unsigned)worker != i)
+			continue;
+		/* Stacks are gone once the workers have ended; nobody asks for them then. */
+		for (unsigned p = 0; p < RUN_PHASES && dp->life != DATAPLANE_STOPPED; p++)
+			add_delays(&out->phases[p], &stack_delays(dp->workers[i]->stack)[p]);
+		add_delays(&out->busy_turn_cycles, &dp->workers[i]->stats.busy_turn_cycles);
+	}
+}
+
 int
 dataplane_worker_info(const struct dataplane *dp, unsigned index,
 		      struct dataplane_worker_info *info)

@@ -343,6 +343,7 @@ turn_ended(struct worker *worker, uint64_t began, unsigned work)
 	if (work) {
 		store(&stats->busy_turns, stats->busy_turns + 1);
 		store(&stats->busy_cycles, stats->busy_cycles + spent);
+		delays_add(&stats->busy_turn_cycles, spent);
 		for (unsigned i = 0; i < WORKER_STEPS; i++)
 			store(&stats->step_cycles[i],
 			      stats->step_cycles[i] + worker->step_cycles[i]);

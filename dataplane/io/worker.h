@@ -55,6 +55,7 @@ struct worker_stats {
 	uint64_t step_cycles[WORKER_STEPS]; /* of busy turns */
 	uint64_t longest_turn_cycles;
 	uint64_t longest_step; /* enum worker_step */
+	struct delays busy_turn_cycles;
 };
 
 struct worker {

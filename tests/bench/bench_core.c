@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "dataplane/core/coap/coap_msg.h"
+#include "dataplane/core/delays.h"
 #include "dataplane/core/tables/directory.h"
 #include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/tables/session_table.h"
@@ -52,6 +53,7 @@ struct bench {
 	struct timed *timed;
 	uint64_t now_us;
 	struct ratelimit_prefixes prefixes;
+	struct delays delays;
 };
 
 static uint64_t
@@ -430,6 +432,21 @@ bench_ratelimit(struct bench *bench)
 	measure(bench, "ratelimit_prefix_take", pick_peers, prefixes_take);
 }
 
+/* ---- histograms ---- */
+
+/* Values as they come: of all sizes, so that no bucket is foretold. */
+static void
+delays_take(struct bench *bench)
+{
+	uint64_t value = bench->random;
+
+	for (unsigned i = 0; i < OPS; i++) {
+		value = value * 6364136223846793005u + 1442695040888963407u;
+		delays_add(&bench->delays, value >> (40 + (value & 15)));
+	}
+	bench->sink += bench->delays.sum;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -447,6 +464,7 @@ main(int argc, char **argv)
 		}
 	}
 	measure(bench, "coap_request_to_answer", NULL, coap_answer);
+	measure(bench, "histogram", NULL, delays_take);
 	bench_timers(bench);
 	bench_ratelimit(bench);
 	bench_sessions(bench, 10000, "10k");

@@ -33,7 +33,9 @@ class Appliance:
     def __init__(self, path):
         self.path, self.asked, self.connections = str(path), [], []
         self.answers = {"status": {"exit": 0, "result": STATUS},
-                        "stats": {"exit": 0, "result": {"counters": {"bs_finished": 5, "dtls_rx_bad_tag": 2}}}}
+                        "stats": {"exit": 0, "result": {"counters": {"bs_finished": 5, "dtls_rx_bad_tag": 2}}},
+                        "phases": {"exit": 0, "result": {"total": {"count": 3, "sum_us": 2001000,
+                                                                   "buckets": [[1024, 1], [1048576, 2]]}}}}
         self.delay = threading.Event()
         self.delay.set()
         self.listener = socket.socket(socket.AF_UNIX)
@@ -151,6 +153,11 @@ def test_openmetrics_are_read_by_a_strict_parser(web, appliance):
     assert families["cradle_build"].samples[0].labels["version"] == "9"
     assert families["cradle_up"].samples[0].value == 1
     assert families["cradle_worker_busy_ratio"].samples[0].value == 0.25
+    buckets = {(s.labels.get("phase"), s.labels.get("le")): s.value
+               for s in families["cradle_bootstrap_duration_seconds"].samples}
+    assert buckets[("total", "0.001024")] == 1 and buckets[("total", "0.524288")] == 1
+    assert buckets[("total", "1.048576")] == buckets[("total", "268.435456")] == buckets[("total", "+Inf")] == 3
+    assert buckets[("handshake", "+Inf")] == 0
     port = families["cradle_port_up"].samples[0]
     assert port.labels == {"device": 'net_tap0,iface="x\\y"'} and port.value == 1
     assert answer.text.endswith("# EOF\n")
@@ -424,11 +431,18 @@ def test_the_unit_gives_it_no_privileges(build, tmp_path):
 def test_real_metrics_of_a_bootstrap(web, daemon):
     one = web(control=daemon.socket)
     before = one.metrics()
-    code, events = daemon.device("ep=urn:dev:os:0001")
-    after = one.metrics()
-    assert after[("cradle_up", ())] == 1 and after[("cradle_devices", ())] >= 1
-    assert wait_for(lambda: sum(v for k, v in one.metrics().items() if k[0] == "cradle_bootstrap_events_total") >
-                    sum(v for k, v in before.items() if k[0] == "cradle_bootstrap_events_total"), "the request to be counted")
+    assert before[("cradle_up", ())] == 1 and before[("cradle_devices", ())] >= 1
+    code, _ = daemon.device("ep=demo-0001")
+    assert code == 0
+
+    def grown(name, **labels):
+        key = (name, tuple(sorted(labels.items())))
+        return one.metrics()[key] - before[key]
+    wait_for(lambda: grown("cradle_bootstraps_total", outcome="finished") == 1, "the bootstrap to be counted")
+    for phase in ("request", "writes", "finish", "total"):
+        assert grown("cradle_bootstrap_duration_seconds_count", phase=phase) == 1
+    assert grown("cradle_bootstrap_duration_seconds_sum", phase="total") < 60
+    assert grown("cradle_worker_busy_turn_seconds_count") > 0
     check = subprocess.run(["promtool", "check", "metrics"], input=one.get("/metrics").text, text=True, capture_output=True)
     assert check.returncode == 0, check.stdout + check.stderr
     assert not any(name.startswith("cradle_events") for name, _ in one.metrics())

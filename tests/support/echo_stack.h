@@ -85,6 +85,14 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 	count(&stack->counters, COUNTER_bs_cancelled);
 }
 
+const struct delays *
+stack_delays(const struct stack *stack)
+{
+	static const struct delays none[RUN_PHASES];
+
+	return none;
+}
+
 const struct counters *
 stack_counters(const struct stack *stack)
 {

@@ -162,6 +162,14 @@ dataplane_counters(const struct dataplane *dp, int worker, struct counters *out)
 	out->value[COUNTER_bs_finished] = 3;
 }
 
+void
+dataplane_delays(const struct dataplane *dp, int worker, struct dataplane_delays *out)
+{
+	*out = (struct dataplane_delays){ 0 };
+	for (unsigned i = 0; i < 100; i++)
+		delays_add(&out->phases[RUN_PHASE_TOTAL], i < 90 ? 1000 : 2000000);
+}
+
 int
 dataplane_worker_info(const struct dataplane *dp, unsigned worker,
 		      struct dataplane_worker_info *info)

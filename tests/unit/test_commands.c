@@ -198,6 +198,8 @@ Test(commands, status_stats_and_lists_answer)
 	cr_expect_eq(ask("status"), CTL_DONE);
 	cr_expect(says("generation 1: 2 groups, 1 tasks, 3 devices"));
 	cr_expect_eq(json_array_size(json_object_get(answer.result, "workers")), 2);
+	cr_expect_eq(ask("phases"), CTL_DONE);
+	cr_expect(says("total      100    1.0 ms  1.0 ms  2.10 s"));
 	cr_expect_eq(ask("stats bs_*"), CTL_DONE);
 	cr_expect(says("bs_finished") && !says("bs_started"));
 	cr_expect_eq(ask("stats bs_* --all --worker 1"), CTL_DONE);

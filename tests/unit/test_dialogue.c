@@ -711,3 +711,57 @@ Test(dialogue, a_new_run_begins_with_the_largest_blocks)
 	cr_expect_eq(sent(world, 1).payload_len, 22);
 	world_free(world);
 }
+
+/* ---- how long it took ---- */
+
+static void
+expect_delay(struct world *world, enum run_phase phase, uint64_t us)
+{
+	const struct delays *delays = &stack_delays(world->stack)[phase];
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < DELAY_BUCKETS; i++)
+		n += delays->counts[i];
+	cr_expect_eq(n, 1, "phase %d: %llu", phase, (unsigned long long)n);
+	cr_expect_eq(delays->counts[delay_bucket(us)], 1, "phase %d", phase);
+	cr_expect_eq(delays->sum, us, "phase %d: %llu", phase, (unsigned long long)delays->sum);
+}
+
+Test(dialogue, phases_are_as_long_as_the_device_took)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request;
+
+	feed_request(world, PORT);
+	request = asked(world);
+	world->now += 40000;
+	accept_step(world, &request);
+	request = asked(world);
+	world->now += 2000;
+	accept_step(world, &request);
+	request = asked(world);
+	world->now += 700000;
+	accept_step(world, &request);
+	expect_ended(world, SESSION_FINISHED, CAUSE_NONE);
+	expect_delay(world, RUN_PHASE_REQUEST, 0);
+	expect_delay(world, RUN_PHASE_WRITES, 42000);
+	expect_delay(world, RUN_PHASE_FINISH, 700000);
+	expect_delay(world, RUN_PHASE_TOTAL, 742000);
+	world_free(world);
+}
+
+Test(dialogue, a_run_that_fails_is_no_delay_of_those_that_end_well)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 2);
+
+	(void)request;
+	for (int i = 0; i < 100; i++)
+		world_tick(world, 2000000);
+	expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+	for (unsigned i = 0; i < DELAY_BUCKETS; i++) {
+		cr_assert_eq(stack_delays(world->stack)[RUN_PHASE_FINISH].counts[i], 0);
+		cr_assert_eq(stack_delays(world->stack)[RUN_PHASE_TOTAL].counts[i], 0);
+	}
+	world_free(world);
+}

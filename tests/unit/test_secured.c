@@ -348,6 +348,21 @@ Test(secured, a_device_bootstraps)
 	assert_nothing_leaks();
 }
 
+/* From the hello that proved its address to the end: what the client took for its last flight. */
+Test(secured, a_handshake_is_as_long_as_its_client_took)
+{
+	const struct delays *delays = &stack_delays(world->stack)[RUN_PHASE_HANDSHAKE];
+
+	device_hello(&device);
+	device_hello(&device);
+	cr_assert_eq(delays->sum, 0);
+	world->now += 300000;
+	device_send(&device, buffer, client_last_flight(&device.client, buffer));
+	cr_assert_eq(counted(COUNTER_dtls_finished), 1);
+	cr_expect_eq(delays->sum, 300000);
+	cr_expect_eq(delays->counts[delay_bucket(300000)], 1);
+}
+
 Test(secured, a_missing_endpoint_name_is_the_identitys)
 {
 	device_handshake(&other);

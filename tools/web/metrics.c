@@ -253,6 +253,69 @@ write_counters(struct exposition *out, json_t *counters, const json_t *former)
 	}
 }
 
+/* Powers of two, as the appliance's buckets are, so that nothing is guessed: 1 ms to 268 s for what devices and networks
+ * take, from 8 us for what the appliance alone does. In seconds. */
+enum { BOUNDS_MAX = 20 };
+
+static unsigned
+double_up(double from, double to, double bounds[BOUNDS_MAX])
+{
+	unsigned n = 0;
+
+	for (double bound = from; bound < to && n < BOUNDS_MAX; bound *= 2)
+		bounds[n++] = bound;
+	return n;
+}
+
+static void
+write_histogram(struct exposition *out, const struct metric_label *label, const json_t *delays,
+		double from, double to)
+{
+	double bounds[BOUNDS_MAX];
+	uint64_t counts[BOUNDS_MAX + 1] = { 0 };
+	struct exposition_histogram histogram = { bounds, counts, double_up(from, to, bounds),
+						  1e-6 * json_number_value(json_object_get(
+								 delays, "sum_us")) };
+	const json_t *bucket;
+	size_t at;
+
+	json_array_foreach(json_object_get(delays, "buckets"), at, bucket)
+	{
+		double end = 1e-6 * json_number_value(json_array_get(bucket, 0));
+		unsigned i = 0;
+
+		while (i < histogram.n_bounds && bounds[i] * (1 + 1e-9) < end)
+			i++;
+		counts[i] += (uint64_t)json_integer_value(json_array_get(bucket, 1));
+	}
+	exposition_histogram(out, label, label ? 1 : 0, &histogram);
+}
+
+static void
+write_phases(struct exposition *out, const json_t *phases)
+{
+	static const struct metric_family duration = {
+		"cradle_bootstrap_duration_seconds", METRIC_HISTOGRAM, "seconds",
+		"How long bootstraps took that ended well, by phase: the DTLS handshake, from the "
+		"request to "
+		"its answer, the writes, the Finish; total is all from the request on."
+	};
+	static const struct metric_family turns = {
+		"cradle_worker_busy_turn_seconds", METRIC_HISTOGRAM, "seconds",
+		"How long turns of workers took that had something to do: the appliance's own part "
+		"of a "
+		"device's waiting."
+	};
+	static const char *const names[] = { "handshake", "request", "writes", "finish", "total" };
+
+	exposition_family(out, &duration);
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+		write_histogram(out, &(struct metric_label){ "phase", names[i] },
+				json_object_get(phases, names[i]), 0.001024, 300);
+	exposition_family(out, &turns);
+	write_histogram(out, NULL, json_object_get(phases, "busy turn"), 8e-6, 0.02);
+}
+
 static void
 write_build(struct exposition *out, const json_t *status)
 {
@@ -297,6 +360,7 @@ write_appliance(struct exposition *out, const struct snapshot *snapshot)
 		    sizeof port_simples / sizeof port_simples[0]);
 	write_counters(out, json_object_get(snapshot->counters, "counters"),
 		       json_object_get(snapshot->counters, "former_names"));
+	write_phases(out, snapshot->phases);
 }
 
 static void

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/clock.h"
+#include "control/socket/ctl_proto.h"
 
 enum { WHY_MAX = 256 };
 
@@ -39,6 +40,7 @@ clear(struct snapshot *snapshot)
 {
 	json_decref(snapshot->status);
 	json_decref(snapshot->counters);
+	json_decref(snapshot->phases);
 	*snapshot = (struct snapshot){ .up = true };
 }
 
@@ -81,16 +83,17 @@ snapshots_free(struct snapshots *snapshots)
 	free(snapshots);
 }
 
-/* One answer: its result into *result. */
+/* One answer: its result into *result. What an older appliance does not know yet may be missing. */
 static void
 take_answer(struct snapshots *snapshots, json_t **result, const json_t *answer, const char *why)
 {
 	const json_t *error = json_object_get(answer, "error");
+	json_int_t exit_code = json_integer_value(json_object_get(answer, "exit"));
 
 	snapshots->outstanding--;
 	if (!answer)
 		fail(snapshots, why);
-	else if (json_integer_value(json_object_get(answer, "exit")))
+	else if (exit_code && (exit_code != CTL_USAGE || result == &snapshots->last.status))
 		fail(snapshots, json_is_string(error) ? json_string_value(error)
 						      : "the appliance refuses to tell");
 	else if (snapshots->last.up)
@@ -116,6 +119,14 @@ take_stats(void *ctx, const json_t *answer, const char *why)
 }
 
 static void
+take_phases(void *ctx, const json_t *answer, const char *why)
+{
+	struct snapshots *snapshots = ctx;
+
+	take_answer(snapshots, &snapshots->last.phases, answer, why);
+}
+
+static void
 ask_one(struct snapshots *snapshots, const char *const *argv, int argc, appliance_done *done)
 {
 	int error = appliance_ask(snapshots->appliance, argv, argc, done, snapshots);
@@ -134,12 +145,15 @@ ask(struct snapshots *snapshots)
 {
 	static const char *const status[] = { "status" };
 	static const char *const stats[] = { "stats", "--all" };
+	static const char *const phases[] = { "phases" };
 
 	clear(&snapshots->last);
 	snapshots->asked_ms = clock_now_us() / 1000;
 	ask_one(snapshots, status, 1, take_status);
 	if (snapshots->last.up)
 		ask_one(snapshots, stats, 2, take_stats);
+	if (snapshots->last.up)
+		ask_one(snapshots, phases, 1, take_phases);
 	if (!snapshots->outstanding)
 		finish(snapshots);
 }

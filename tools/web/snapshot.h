@@ -19,8 +19,9 @@ enum { SNAPSHOT_GOOD_MS = 1000 };
 struct snapshot {
 	bool up;
 	const char *why;  /* not up: a sentence */
-	json_t *status;   /* results of `status` and `stats --all`; NULL when not up */
-	json_t *counters; /* of `stats`: names and values */
+	json_t *status;   /* results of the commands `status` ... ; NULL when not up */
+	json_t *counters; /* ... `stats --all`: names and values ... */
+	json_t *phases;   /* ... and `phases`: histograms by name */
 	double seconds;   /* from question to answers */
 };
 

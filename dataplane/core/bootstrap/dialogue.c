@@ -123,6 +123,8 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	session->generation = run->batch ? run->batch->generation : 0;
 	session->plan = run->batch ? run->batch->plan : 0;
 	session->started_us = stack->now_us;
+	session->phase = RUN_PHASE_REQUEST;
+	session->since_us = stack->now_us;
 	session->step = 0;
 	session->cause = CAUSE_NONE;
 	session->code = COAP_EMPTY;

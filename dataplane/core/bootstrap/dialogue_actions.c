@@ -52,6 +52,15 @@ dialogue_serve(struct stack *stack, struct session *session)
 	count(&stack->counters, COUNTER_bs_pack_blocks);
 }
 
+/* The present phase ends, and was as long as it was; another begins. */
+static void
+enter_phase(struct stack *stack, struct session *session, enum run_phase next)
+{
+	delays_add(&stack->delays[session->phase], stack->now_us - session->since_us);
+	session->phase = (uint8_t)next;
+	session->since_us = stack->now_us;
+}
+
 static void
 write_step(struct stack *stack, struct session *session)
 {
@@ -81,6 +90,10 @@ static void
 next_step(struct stack *stack, struct session *session)
 {
 	block_rewind(&session->exchange.block);
+	/* A Finish that is corrected and sent again is the same one to who waits for it. */
+	if (session_step(session)->expect == BATCH_EXPECT_FINISH &&
+	    session->phase == RUN_PHASE_WRITES)
+		enter_phase(stack, session, RUN_PHASE_FINISH);
 	send_step(stack, session);
 }
 
@@ -168,11 +181,16 @@ static void
 end_run(struct stack *stack, struct session *session, const struct ending *ending)
 {
 	count(&stack->counters, ending->counter);
+	if (ending->counter == COUNTER_bs_finished) {
+		if (session->phase == RUN_PHASE_FINISH)
+			enter_phase(stack, session, RUN_PHASE_TOTAL);
+		delays_add(&stack->delays[RUN_PHASE_TOTAL], stack->now_us - session->started_us);
+	}
 	if (!keeps_pack(session, ending->cause))
 		session_drop_batch(session);
 	dialogue_drop_answer(stack, session);
 	session->cause = ending->cause;
-	session->ended_us = stack->now_us;
+	session->since_us = stack->now_us;
 	session->exchange.retransmits_left = 0;
 	session_arm(stack, session, stack->limits->linger_us);
 	events_report_outcome(stack, session);
@@ -235,8 +253,11 @@ serve_again(struct stack *stack, struct session *session)
 static void
 begin_steps(struct stack *stack, struct session *session)
 {
+	bool finishes = session_step(session)->expect == BATCH_EXPECT_FINISH;
+
 	count(&stack->counters, COUNTER_bs_started);
 	answer(stack, session, COAP_CHANGED);
+	enter_phase(stack, session, finishes ? RUN_PHASE_FINISH : RUN_PHASE_WRITES);
 	send_step(stack, session);
 }
 

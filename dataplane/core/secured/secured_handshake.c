@@ -103,6 +103,11 @@ settle(struct stack *stack, struct session *session, const struct arrival *arriv
 		return;
 	if (progress != DTLS_ESTABLISHED)
 		report_failure(stack, session, progress);
+	else
+		delays_add(&stack->delays[RUN_PHASE_HANDSHAKE],
+			   stack->now_us -
+				   handshake_of(stack->secured, association_at(stack, session))
+					   ->dtls.started_us);
 	handshake_pool_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
 		secured_associate(stack, session, &arrival->in->link, fresh);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "dataplane/core/coap/coap_exchange.h"
+#include "dataplane/core/delays.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/tables/session_table.h"
 #include "dataplane/core/tables/timer_wheel.h"
@@ -52,7 +53,8 @@ struct session {
 
 	struct exchange_request request;
 
-	uint64_t started_us, ended_us;
+	uint64_t started_us;
+	uint64_t since_us;         /* when the present phase of the run began; once it is over: when it ended */
 	uint32_t serial;           /* of the run */
 	uint32_t device;           /* device_entry.id */
 	uint32_t generation, plan; /* of its batch */
@@ -62,6 +64,7 @@ struct session {
 	uint32_t answer;      /* handle of the buffer that holds the answer, 0 for none */
 	uint16_t refused_steps, refused_step; /* as in struct session_event */
 	uint8_t refused_code;
+	uint8_t phase; /* enum run_phase, of a run */
 };
 
 static_assert(offsetof(struct session, node) == 0, "the table hands out nodes");

@@ -67,7 +67,7 @@ describe_outcome(const struct session *session, struct session_event *event)
 	event->kind = outcome_kind(session);
 	event->cause = session->cause;
 	event->code = session->code;
-	event->time_us = session->ended_us;
+	event->time_us = session->since_us;
 }
 
 /* The answer is the control side's to read from here on, unless the event is not taken. */

@@ -12,6 +12,7 @@
 #include "dataplane/core/counters.h"
 #include "dataplane/core/crypto/siphash.h"
 #include "dataplane/core/datagram.h"
+#include "dataplane/core/delays.h"
 #include "dataplane/core/sessions/session.h"
 #include "dataplane/core/sessions/stack_config.h"
 #include "dataplane/core/tables/answer_pool.h"
@@ -60,6 +61,7 @@ struct stack {
 	struct ratelimit rejected_rate; /* ... and about rejected ones */
 	struct stack_config config;
 	struct counters counters;
+	struct delays delays[RUN_PHASES]; /* in microseconds */
 };
 
 /* Who a datagram is from, and where an answer goes. */
