@@ -8,7 +8,7 @@ enum { ID_MAX = UINT16_MAX };
 void
 link_reader_init(struct link_reader *reader, const char *text, size_t len)
 {
-	*reader = (struct link_reader){ text, text + len };
+	*reader = (struct link_reader){ text, text, text + len };
 }
 
 static bool
@@ -136,6 +136,9 @@ read_reference(struct link_reader *reader, struct link *link)
 	if (!close)
 		return false;
 	link->reference = (struct link_text){ start, (size_t)(close - start) };
+	/* What a device links to is its own, from its root on: "<html>" is none of it. */
+	if (link->reference.len && *start != '/')
+		return false;
 	link->is_path = read_path(link->reference, &link->path);
 	reader->at = close + 1;
 	return true;
@@ -144,14 +147,16 @@ read_reference(struct link_reader *reader, struct link *link)
 int
 link_reader_next(struct link_reader *reader, struct link *link)
 {
-	bool bare;
+	struct link_text version;
+	bool bare, first = reader->at == reader->start;
 
 	*link = (struct link){ .path = { -1, -1, -1, -1 } };
 	skip_blanks(reader);
 	if (reader->at == reader->end)
 		return 0;
 	bare = *reader->at != '<';
-	if ((!bare && !read_reference(reader, link)) || !read_attributes(reader, link, bare)) {
+	if ((!bare && !read_reference(reader, link)) || !read_attributes(reader, link, bare) ||
+	    (bare && (!first || !link_attribute(link, "lwm2m", &version)))) {
 		reader->at = reader->end;
 		return -EBADMSG;
 	}
@@ -176,8 +181,8 @@ link_format_check(const char *text, size_t len)
 bool
 link_attribute(const struct link *link, const char *name, struct link_text *value)
 {
-	struct link_reader reader = { link->attributes.at,
-				      link->attributes.at + link->attributes.len };
+	const char *at = link->attributes.at;
+	struct link_reader reader = { at, at, at + link->attributes.len };
 	struct link_text found;
 
 	for (skip_blanks(&reader); reader.at < reader.end; skip_blanks(&reader)) {

@@ -5,7 +5,8 @@
  * Pure; allocates nothing; text stays borrowed. Read leniently where devices differ: a first element without a
  * reference (lwm2m="1.0",</0/0>: 1.0 devices), versions quoted or not, blanks behind commas, a slash at the
  * end of a reference, a list that ends in a comma. What has no meaning is an error: an open bracket or quote,
- * an attribute without a name.
+ * an attribute without a name, a reference that does not begin at the root ("<html>"), any other text
+ * without a reference ("nonsense").
  */
 #pragma once
 
@@ -28,7 +29,7 @@ struct link {
 };
 
 struct link_reader {
-	const char *at, *end;
+	const char *start, *at, *end;
 };
 
 void link_reader_init(struct link_reader *reader, const char *text, size_t len);

@@ -42,6 +42,13 @@ id_of(struct run *run, const struct value *value, int64_t *id)
 	return true;
 }
 
+/* Whether a text is link-format to its end: what would be found before that means nothing when it is not. */
+static bool
+check_links(struct run *run, const struct value *text)
+{
+	return !link_format_check(text->text.at, text->text.len) || fail_link(run);
+}
+
 /* The next instance (not its resources) of an object: 1, 0 at the end, -1 for what is not valid link-format. */
 static int
 next_instance(struct link_reader *reader, int64_t object, struct link *link)
@@ -251,14 +258,15 @@ find_server(struct run *run, const struct value *links, int64_t object, int32_t 
 {
 	struct link_reader reader;
 	struct link link;
-	int more;
 
 	*out = (struct value){ VALUE_NULL };
+	if (!check_links(run, links))
+		return false;
 	link_reader_init(&reader, links->text.at, links->text.len);
-	while ((more = next_instance(&reader, object, &link)) > 0)
+	while (next_instance(&reader, object, &link) > 0)
 		if (link_server_id(&link) == wanted)
 			return expr_give_integer(out, link.path.instance);
-	return more == 0 || fail_link(run);
+	return true;
 }
 
 /* OMA Core TS 6.1.7.3: the Security instance without a Short Server ID. */
@@ -287,15 +295,16 @@ answer_link_attribute(struct run *run, const struct value *args, unsigned n_args
 	struct link_reader reader;
 	struct link_text text;
 	struct link link;
-	int more;
 
 	*out = (struct value){ VALUE_NULL };
+	if (!check_links(run, &args[0]))
+		return false;
 	if (args[2].text.len >= sizeof name)
 		return true;
 	memcpy(name, args[2].text.at, args[2].text.len);
 	name[args[2].text.len] = '\0';
 	link_reader_init(&reader, args[0].text.at, args[0].text.len);
-	while ((more = link_reader_next(&reader, &link)) > 0) {
+	while (link_reader_next(&reader, &link) > 0) {
 		/* A 1.0 device says what it is without a reference: that is "/". */
 		size_t len = link.reference.at ? link.reference.len : 1;
 		const char *at = link.reference.at ? link.reference.at : "/";
@@ -306,5 +315,5 @@ answer_link_attribute(struct run *run, const struct value *args, unsigned n_args
 		    link_attribute(&link, name, &text))
 			return expr_give_text(out, text.at, text.len);
 	}
-	return more == 0 || fail_link(run);
+	return true;
 }

@@ -252,6 +252,8 @@ Test(compile_answers, an_answer_of_another_kind_fails_the_task)
 		{ 69, 0, "</0/0>", "the answer has content format 0 and is not valid link-format" },
 		{ 69, -1, "</0/0", "the answer is not valid link-format" },
 		{ 69, 40, "\xff", "the answer is not valid link-format" },
+		{ 69, 40, "nonsense", "the answer is not valid link-format" },
+		{ 69, 40, "<html>", "the answer is not valid link-format" },
 		{ 132, -1, "", "#links is not defined" },
 	};
 

@@ -421,3 +421,21 @@ Test(expr_methods, has_a_sorted_table_of_methods)
 		cr_expect_leq(methods[i].max_args, EXPR_ARGS_MAX - 1);
 	}
 }
+
+/* `?` takes the right side where any of the answer does not decode, be what is asked for in front of that or not. */
+static const struct row answers_that_do_not_decode[] = {
+	{ "${'nonsense'.freeInstance(0) ? 7}", "7" },
+	{ "${'<html>'.freeInstance(0) ? 7}", "7" },
+	{ "${'</0/0>,<'.bootstrapAccount ? 7}", "7" },
+	{ "${'</0/0>;ssid=3,nonsense'.instanceOfServer(0, 3) ? 7}", "7" },
+	{ "${'</0/0>,<html>'.instances(0).length ? 7}", "7" },
+	{ "${'</0/0>;uri=\"a\",<html>'.linkAttribute('/0/0', 'uri') ? 'b'}", "'b'" },
+	{ "${'[{\"n\":\"/1/0/1\",\"v\":1},'.value('/1/0/1') ? 'b'}", "'b'" },
+	{ "${'</0/0>'.bootstrapAccount ? 7}", "0" },
+	{ "${''.freeInstance(0) ? 7}", "0" },
+};
+
+Test(expr_methods, an_answer_that_does_not_decode_has_no_parts)
+{
+	EXPECT_ROWS(answers_that_do_not_decode);
+}

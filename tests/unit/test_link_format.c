@@ -58,6 +58,17 @@ Test(link_format, refuses_what_is_none)
 		"a;",
 		"\"",
 		"</0/0>;<",
+		/* What is no answer to a Discover at all. */
+		"nonsense",
+		"ok",
+		"<html>",
+		"<html><body>It works</body></html>",
+		"<!DOCTYPE html>",
+		"<coap://h/0/0>",
+		"</0/0>,nonsense",
+		"</0/0>,lwm2m=\"1.0\"",
+		"ver=1.0,</0/0>",
+		"</0/0>,<html>",
 	};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
