@@ -23,6 +23,24 @@ discovered(struct run *run, const struct task_node *node, const struct compile_a
 	return FLOW_NEXT;
 }
 
+/* Instances that a device was found to have, with resources that no write of this run made. */
+static bool
+remember_read(struct run *run, const struct lwm2m_records *records)
+{
+	for (size_t i = 0; i < records->count; i++) {
+		struct lwm2m_path path = records->at[i].path;
+
+		if (i && path.object == records->at[i - 1].path.object &&
+		    path.instance == records->at[i - 1].path.instance)
+			continue;
+		path.resource = path.resource_instance = -1;
+		if (!written_note(&run->shared->written, &run->compiler->arena, WRITTEN_BEFORE,
+				  &path, false))
+			return false;
+	}
+	return true;
+}
+
 /*
  * The answer to a Read, whatever its format, becomes SenML JSON: text that methods of strings read. What has
  * no resource type in the registry has the type that the format shows.
@@ -49,6 +67,8 @@ has_read(struct run *run, const struct task_node *node, const struct lwm2m_path 
 		return run_fail(run, node, TARGET_OUTPUT,
 				"the answer is not what content format %d allows",
 				(int)input.format);
+	if (!remember_read(run, &records))
+		return run_fail(run, node, -1, "out of memory");
 	bytes_out_init(&out, room, BATCH_PAYLOAD_MAX);
 	if (!records.count)
 		bytes_out_put(&out, "[]", 2);

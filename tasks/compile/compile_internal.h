@@ -8,6 +8,7 @@
  *	compile_answer.c  steps whose answer the steps behind them use
  *	compile_effect.c  what a task changes in the inventory
  *	compile_write.c   writes to requests, and the steps that devices share
+ *	written.c         what the steps so far have done to each instance
  *	pack_group.c      the writes of a Bootstrap-Pack while its tasks run
  *	compile_values.c  what attributes are for one device, and how a task fails
  */
@@ -16,6 +17,7 @@
 #include "tasks/arena.h"
 #include "tasks/compile/batch_build.h"
 #include "tasks/compile/compile.h"
+#include "tasks/compile/written.h"
 #include "tasks/model/task_tree.h"
 #include "tasks/utf8.h"
 
@@ -71,6 +73,7 @@ struct run_shared {
 	bool halted;            /* a task failed half-way: nothing comes behind it */
 	struct pack *pack;      /* NULL: a dialogue */
 	size_t work;            /* left of RUN_WORK_MAX */
+	const struct written *written;
 };
 
 /* One task of one device's run. */
@@ -85,6 +88,7 @@ struct run {
 	int task_format;            /* of <config>, or -1 */
 	int block_format;           /* of the lwm2mBootstrap, or -1 */
 	enum granularity granularity;
+	bool whole_instances;         /* the lwm2mBootstrap asks for its granularity by name */
 	enum batch_on_error on_error; /* of the tag that is executed */
 	bool correction;              /* in a block for a refused Finish */
 	uint8_t index;                /* of the task in the run */

@@ -68,6 +68,7 @@ run_bootstrap(struct run *run, const struct task_node *node)
 	    run_word(run, node, BOOTSTRAP_GRANULARITY, granularity_by_name, &granularity) ||
 	    run_word(run, node, BOOTSTRAP_FORMAT, format_by_name, &format))
 		return FLOW_FAILED;
+	run->whole_instances = granularity == GRANULARITY_INSTANCE;
 	run->granularity = granularity < 0 ? GRANULARITY_INSTANCE : (enum granularity)granularity;
 	run->block_format = format < 0 ? run->task_format : format;
 	run->correction = node->correction;

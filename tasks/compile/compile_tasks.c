@@ -36,7 +36,7 @@ has_changed(const struct compiler *compiler, unsigned from, unsigned end)
 
 /* Forgets what a failed task did, as far as it was not sent. */
 static void
-run_undo(struct run *run, struct batch_mark mark)
+run_undo(struct run *run, struct batch_mark mark, const struct written *written)
 {
 	struct compiler *compiler = run->compiler;
 	struct run_shared *shared = run->shared;
@@ -48,6 +48,7 @@ run_undo(struct run *run, struct batch_mark mark)
 		return;
 	}
 	compiler->group.n_writes = compiler->group.n_records = 0;
+	shared->written = written;
 	assert(mark.n_steps <= compiler->builder.n_steps);
 	if (shared->sent.n_steps > mark.n_steps) {
 		shared->halted = has_changed(compiler, mark.n_steps, shared->sent.n_steps);
@@ -76,6 +77,7 @@ compile_task(struct run *run)
 {
 	struct compiler *compiler = run->compiler;
 	struct batch_mark mark = batch_builder_mark(&compiler->builder);
+	const struct written *written = run->shared->written;
 	unsigned writes = compiler->group.n_writes;
 	enum flow flow = FLOW_FAILED;
 
@@ -87,7 +89,7 @@ compile_task(struct run *run)
 	/* A task that ends with ERROR of its own will is like one that failed: nothing of it is
 	 * sent. */
 	if (flow == FLOW_FAILED || run->final == TASK_ERROR)
-		run_undo(run, mark);
+		run_undo(run, mark, written);
 	else if (run->shared->pack)
 		run_conclude(run, compiler->group.n_writes > writes);
 	else

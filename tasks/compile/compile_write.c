@@ -81,12 +81,19 @@ shared_add(struct compiler *compiler, const struct batch_request *request,
 	compiler->n_shared++;
 }
 
+/* The values of one request: all of the group's, or those of one of its resources. */
+struct records_view {
+	const struct lwm2m_record *at;
+	size_t count;
+};
+
 /*
- * Adds the step of a request whose bytes depend on no device: the group's writes when it has a
+ * Adds the step of a request whose bytes depend on no device: values of the group when it has a
  * content format, else nothing. Returns 0 or -errno.
  */
 static int
-add_shared(struct compiler *compiler, const struct batch_request *request)
+add_shared(struct compiler *compiler, const struct batch_request *request,
+	   const struct records_view *records)
 {
 	struct write_group *group = &compiler->group;
 	unsigned n_writes = request->content_format >= 0 ? group->n_writes : 0;
@@ -101,8 +108,8 @@ add_shared(struct compiler *compiler, const struct batch_request *request)
 			return batch_builder_share(&compiler->builder, shared->step);
 	error = batch_builder_begin(&compiler->builder, request, &payload);
 	if (!error && n_writes)
-		error = content_encode(group->format, &group->target, group->records,
-				       group->n_records, &payload);
+		error = content_encode(group->format, &request->path, records->at, records->count,
+				       &payload);
 	if (error)
 		return error;
 	batch_builder_commit(&compiler->builder, &payload);
@@ -111,15 +118,15 @@ add_shared(struct compiler *compiler, const struct batch_request *request)
 }
 
 static int
-add_own(struct compiler *compiler, const struct batch_request *request)
+add_own(struct compiler *compiler, const struct batch_request *request,
+	const struct records_view *records)
 {
-	struct write_group *group = &compiler->group;
 	struct bytes_out payload;
 	int error = batch_builder_begin(&compiler->builder, request, &payload);
 
 	if (!error)
-		error = content_encode(group->format, &group->target, group->records,
-				       group->n_records, &payload);
+		error = content_encode((enum content_format)request->content_format, &request->path,
+				       records->at, records->count, &payload);
 	if (!error)
 		batch_builder_commit(&compiler->builder, &payload);
 	return error;
@@ -151,37 +158,121 @@ is_full(const struct run *run)
 	return run->compiler->builder.n_steps >= BATCH_STEPS_MAX - 1;
 }
 
-enum flow
-run_flush(struct run *run)
+/* One request of the group. Returns 0 or -errno. */
+static int
+send_records(struct run *run, const struct lwm2m_path *target, const struct records_view *records)
 {
-	struct write_group *group = &run->compiler->group;
-	struct batch_request request;
-	int error;
-
-	if (!group->n_writes || run->shared->pack)
-		return FLOW_NEXT;
-	assert(group->n_records && group->n_writes <= GROUP_RECORDS_MAX);
-	request = (struct batch_request){
+	const struct write_group *group = &run->compiler->group;
+	struct batch_request request = {
 		.code = COAP_PUT,
 		.expect = BATCH_EXPECT_WRITE,
 		.task = run->index,
 		.number = (uint16_t)(run->number + 1),
 		.on_error = run->on_error,
 		.correction = run->correction,
-		.path = group->target,
+		.path = *target,
 		.content_format = group->format,
 		.accept = -1,
 	};
+	int error = -E2BIG;
+
 	if (is_full(run))
-		error = -E2BIG;
-	else if (group->constant)
-		error = add_shared(run->compiler, &request);
+		return error;
+	if (group->constant)
+		error = add_shared(run->compiler, &request, records);
 	else
-		error = add_own(run->compiler, &request);
+		error = add_own(run->compiler, &request, records);
 	if (error)
-		return fail_step(run, group->writes[0], error);
+		return error;
 	run->number++;
 	run->corrections += run->correction;
+	return 0;
+}
+
+/* How many of the records have the first one's instance; and resource, too, when `resource`. */
+static size_t
+alike(const struct records_view *records, bool resource)
+{
+	const struct lwm2m_path *first = &records->at->path;
+	size_t n = 1;
+
+	while (n < records->count && records->at[n].path.object == first->object &&
+	       records->at[n].path.instance == first->instance &&
+	       (!resource || records->at[n].path.resource == first->resource))
+		n++;
+	return n;
+}
+
+static struct records_view
+take(struct records_view *records, size_t n)
+{
+	struct records_view taken = { records->at, n };
+
+	records->at += n;
+	records->count -= n;
+	return taken;
+}
+
+/* A request for each resource. Returns 0 or -errno. */
+static int
+send_resources(struct run *run, struct records_view records)
+{
+	int error = 0;
+
+	while (records.count && !error) {
+		struct records_view resource = take(&records, alike(&records, true));
+		struct lwm2m_path target = resource.at->path;
+
+		target.resource_instance = -1;
+		error = send_records(run, &target, &resource);
+	}
+	return error;
+}
+
+/* Keeps in mind what was written. False: no memory. */
+static bool
+remember(struct run *run, struct records_view records)
+{
+	bool fine = true;
+
+	while (records.count && fine) {
+		struct records_view instance = take(&records, alike(&records, false));
+
+		fine = written_add(&run->shared->written, &run->compiler->arena, instance.at,
+				   instance.count, run->correction);
+	}
+	return fine;
+}
+
+/* Whether the group as one request would remove what the run has written or read before. */
+static bool
+would_remove(const struct run *run, const struct records_view *records)
+{
+	const struct lwm2m_path *target = &run->compiler->group.target;
+
+	return !run->whole_instances && target->instance >= 0 && target->resource < 0 &&
+	       written_would_remove(run->shared->written, records->at, records->count,
+				    run->correction);
+}
+
+enum flow
+run_flush(struct run *run)
+{
+	struct write_group *group = &run->compiler->group;
+	struct records_view records = { group->records, group->n_records };
+	int error;
+
+	if (!group->n_writes || run->shared->pack)
+		return FLOW_NEXT;
+	assert(group->n_records && group->n_writes <= GROUP_RECORDS_MAX);
+	if (would_remove(run, &records))
+		error = send_resources(run, records);
+	else
+		error = send_records(run, &group->target, &records);
+	if (!error && !remember(run, records))
+		error = -ENOMEM;
+	if (error)
+		return fail_step(run, group->writes[0], error);
 	group->n_writes = group->n_records = 0;
 	return FLOW_NEXT;
 }
@@ -216,7 +307,11 @@ run_request(struct run *run, const struct task_node *node, const struct lwm2m_pa
 		request.expect = BATCH_EXPECT_DELETE;
 	}
 	if (!is_full(run))
-		error = add_shared(run->compiler, &request);
+		error = add_shared(run->compiler, &request, NULL);
+	if (!error && node->tag != TAG_DISCOVER && node->tag != TAG_READ &&
+	    !written_note(&run->shared->written, &run->compiler->arena, WRITTEN_DELETED, path,
+			  run->correction))
+		error = -ENOMEM;
 	if (error)
 		return fail_step(run, node, error);
 	run->number++;
@@ -238,7 +333,7 @@ compile_finish_step(struct compiler *compiler, uint8_t task, uint16_t number, bo
 		.accept = -1,
 	};
 
-	return add_shared(compiler, &request);
+	return add_shared(compiler, &request, NULL);
 }
 
 /* What a request with this value addresses. */

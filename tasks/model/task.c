@@ -258,6 +258,7 @@ task_read(struct task *task, const struct xml_element *root, struct diag_list *d
 	}
 	task_check(task, diags);
 	task_warn(task, diags);
+	task_warn_overwrites(task, diags);
 	forget_xml(task->root);
 }
 

@@ -331,7 +331,7 @@ Test(compile, writes_become_requests_in_document_order)
 		  "PUT /1/0 11542 6 bytes\nPOST /bs\n" },
 		{ "<lwm2mBootstrap><write key='/1/0/1' value='1'/><write key='/1/1/1' value='1'/>"
 		  "<write key='/1/0/7' value='U'/></lwm2mBootstrap>",
-		  "PUT /1/0 11542 3 bytes\nPUT /1/1 11542 3 bytes\nPUT /1/0 11542 3 bytes\nPOST "
+		  "PUT /1/0 11542 3 bytes\nPUT /1/1 11542 3 bytes\nPUT /1/0/7 11542 3 bytes\nPOST "
 		  "/bs\n" },
 		{ "<lwm2mBootstrap granularity='resource'><write key='/1/0/1' value='1'/><write "
 		  "key='/1/0/7' value='U'/>"
@@ -344,12 +344,12 @@ Test(compile, writes_become_requests_in_document_order)
 		{ "<lwm2mBootstrap><write key='/1/0/1' value='1'/><write key='/1/0/7' value='U' "
 		  "format='text'/>"
 		  "<write key='/1/0/6' value='true'/></lwm2mBootstrap>",
-		  "PUT /1/0 11542 3 bytes\nPUT /1/0/7 0 1 bytes\nPUT /1/0 11542 3 bytes\nPOST "
+		  "PUT /1/0 11542 3 bytes\nPUT /1/0/7 0 1 bytes\nPUT /1/0/6 11542 3 bytes\nPOST "
 		  "/bs\n" },
 		{ "<lwm2mBootstrap><write key='/1/0/1' value='1'/><delete key='/1/1'/><write "
 		  "key='/1/0/6' value='true'/>"
 		  "</lwm2mBootstrap>",
-		  "PUT /1/0 11542 3 bytes\nDELETE /1/1\nPUT /1/0 11542 3 bytes\nPOST /bs\n" },
+		  "PUT /1/0 11542 3 bytes\nDELETE /1/1\nPUT /1/0/6 11542 3 bytes\nPOST /bs\n" },
 		{ "<lwm2mBootstrap><delete key=''/><delete key='LwM2M "
 		  "Security'/><discover/><discover key='/1'/>"
 		  "<read key='LwM2M Server.0'/></lwm2mBootstrap>",
@@ -604,5 +604,75 @@ Test(compile, references_reach_the_device_as_characters)
 	cr_assert_not_null(batch, "%s", results[0].summary);
 	cr_assert_not_null(memmem(batch_step_payload(batch->steps[0]), batch->steps[0]->payload_len,
 				  uri, sizeof uri - 1));
+	batch_free(batch);
+}
+
+/* A PUT of an instance replaces it: what the run has put there stays (OMA Core TS 6.1.7.4). */
+Test(compile, a_later_write_does_not_undo_an_earlier_one)
+{
+#define BLOCK(tags)   "<lwm2mBootstrap performBootstrapFinish='false'>" tags "</lwm2mBootstrap>"
+#define WRITE(key)    "<write key='" key "' value='1'/>"
+#define ACCOUNT       WRITE("/0/2/2") WRITE("/0/2/10") WRITE("/1/0/0") WRITE("/1/0/1")
+#define ACCOUNT_STEPS "PUT /0/2 11542 6 bytes\nPUT /1/0 11542 6 bytes\n"
+	static const struct {
+		const char *text, *steps;
+	} rows[] = {
+		{ BLOCK(ACCOUNT) BLOCK(WRITE("/1/0/1")),
+		  ACCOUNT_STEPS "PUT /1/0/1 11542 3 bytes\n" },
+		{ BLOCK(ACCOUNT WRITE("/0/2/2")), ACCOUNT_STEPS "PUT /0/2/2 11542 3 bytes\n" },
+		/* Several: each by itself. */
+		{ BLOCK(ACCOUNT) BLOCK(WRITE("/1/0/1") WRITE("/1/0/2")),
+		  ACCOUNT_STEPS "PUT /1/0/1 11542 3 bytes\nPUT /1/0/2 11542 3 bytes\n" },
+		/* All of it again, and more, loses nothing. */
+		{ BLOCK(ACCOUNT) BLOCK(WRITE("/1/0/0") WRITE("/1/0/1") WRITE("/1/0/2")),
+		  ACCOUNT_STEPS "PUT /1/0 11542 9 bytes\n" },
+		/* Another instance, or one that was deleted meanwhile, is new. */
+		{ BLOCK(ACCOUNT) BLOCK(WRITE("/1/1/1")), ACCOUNT_STEPS "PUT /1/1 11542 3 bytes\n" },
+		{ BLOCK(ACCOUNT) BLOCK("<delete key='/1/0'/>" WRITE("/1/0/1")),
+		  ACCOUNT_STEPS "DELETE /1/0\nPUT /1/0 11542 3 bytes\n" },
+		{ BLOCK(ACCOUNT) "<lwm2mBootstrapCleanse/>" BLOCK(WRITE("/1/0/1")),
+		  ACCOUNT_STEPS "DELETE /0\nDELETE /1\nPUT /1/0 11542 3 bytes\n" },
+		{ BLOCK(ACCOUNT) BLOCK("<delete key='/0'/>" WRITE("/1/0/1")),
+		  ACCOUNT_STEPS "DELETE /0\nPUT /1/0/1 11542 3 bytes\n" },
+		/* What is asked for by name is done. */
+		{ BLOCK(ACCOUNT) "<lwm2mBootstrap performBootstrapFinish='false' "
+				 "granularity='instance'>" WRITE("/1/0/1") "</lwm2mBootstrap>",
+		  ACCOUNT_STEPS "PUT /1/0 11542 3 bytes\n" },
+		/* What is sent only when Finish is refused: it adds to what was written, and counts for nobody else. */
+		{ "<lwm2mBootstrap>" ACCOUNT
+		  "</lwm2mBootstrap><lwm2mBootstrap when='finishRefused'>" WRITE(
+			  "/1/0/2") "</lwm2mBootstrap>" BLOCK(WRITE("/3/0/14")),
+		  ACCOUNT_STEPS
+		  "PUT /3/0 11542 3 bytes\nPOST /bs\nPUT /1/0/2 11542 3 bytes\nPOST /bs\n" },
+		{ "<lwm2mBootstrap when='finishRefused'>" WRITE("/1/0/2") "</lwm2mBootstrap>" BLOCK(
+			  WRITE("/1/0/1")) "<lwm2mBootstrap/>",
+		  "PUT /1/0 11542 3 bytes\nPOST /bs\nPUT /1/0 11542 3 bytes\nPOST /bs\n" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[1000];
+		struct batch *batch;
+
+		snprintf(text, sizeof text, "<config>%s</config>", rows[i].text);
+		batch = compile_text(text);
+		cr_assert_not_null(batch, "%s: %s", text, results[0].summary);
+		cr_expect_str_eq(steps(batch), rows[i].steps, "%s: %s", text, steps(batch));
+		batch_free(batch);
+	}
+}
+
+/* Nor does one of a later task; and what a failed task would have written was not. */
+Test(compile, a_later_task_does_not_undo_an_earlier_one)
+{
+	struct batch *batch;
+
+	tasks[0] = load("<config>" BLOCK(ACCOUNT) "</config>");
+	tasks[1] = load("<config>" BLOCK(WRITE("/3/0/14")) "<finish status='ERROR'/></config>");
+	tasks[2] = load("<config>" BLOCK(WRITE("/1/0/1") WRITE("/3/0/15")) "</config>");
+	batch = compile(3);
+	cr_assert_not_null(batch);
+	cr_expect_str_eq(steps(batch),
+			 ACCOUNT_STEPS "PUT /1/0/1 11542 3 bytes\nPUT /3/0 11542 3 bytes\n", "%s",
+			 steps(batch));
 	batch_free(batch);
 }

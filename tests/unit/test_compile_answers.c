@@ -8,8 +8,8 @@
 
 #include <criterion/criterion.h>
 
-#include "tasks/content/batch_text.h"
 #include "tasks/compile/compile_internal.h"
+#include "tasks/content/batch_text.h"
 #include "tasks/content/describe.h"
 
 enum { LOADED_MAX = 64, TEXT_MAX = 4000 };
@@ -713,4 +713,62 @@ Test(compile_answers, a_description_is_cut_to_its_room)
 	cr_assert_eq(strncmp(part, whole, sizeof part - 1), 0);
 	cr_assert_eq(strlen(part), sizeof part - 1);
 	batch_free(batch);
+}
+
+/* What the device has there was read to be kept. */
+Test(compile_answers, a_write_behind_a_read_leaves_the_rest_of_the_instance)
+{
+	struct batch *first, *rest;
+
+	add(CONFIG(OPEN("<read key='/1' output='server'/>")
+			   OPEN("<write key='/1/0/1' value='${#server.length}'/>" LIFETIME("5"))));
+	first = compile();
+	answer(69, 110, "[{\"bn\":\"/1/0/\",\"n\":\"0\",\"v\":7},{\"n\":\"1\",\"v\":300}]");
+	rest = compile();
+	cr_assert_not_null(rest, "%s", results[0].summary);
+	cr_expect_str_eq(steps(rest), "GET /1\nPUT /1/0/1 11542 3 bytes\nPUT /1/5 11542 3 bytes\n",
+			 "%s", steps(rest));
+	batch_free(first);
+	batch_free(rest);
+}
+
+Test(compile_answers, a_task_that_fails_behind_an_answer_is_an_error_with_its_reason)
+{
+	static const struct {
+		const char *tags, *payload, *reason;
+		int format;
+	} rows[] = {
+		{ OPEN("<read key='/1/0' output='v'/>") "<log message=\"${#v.value('/1/0/1')}\"/>",
+		  "[{\"n\":\"/1/0/0\",\"v\":7}]", "attribute message of log #1", 110 },
+		{ OPEN("<discover key='/1' output='v'/>") "<log message='${#v}'/>", "</1/0>",
+		  "content format 0", 0 },
+		{ OPEN("<read key='/1/0' output='v'/>") "<log message='${#v}'/><finish "
+							"status='error' message='no'/>",
+		  "[{\"n\":\"/1/0/0\",\"v\":7}]", "no", 110 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[400];
+		struct batch *first, *rest;
+
+		n_tasks = n_answers = 0;
+		task_free(tasks[0]);
+		tasks[0] = NULL;
+		snprintf(text, sizeof text, CONFIG("%s"), rows[i].tags);
+		add(text);
+		first = compile();
+		cr_assert(first && first->continues);
+		answer(69, rows[i].format, rows[i].payload);
+		rest = compile();
+		/* What was sent stays; nothing is left to wait for. */
+		cr_assert_not_null(rest);
+		cr_expect_eq(rest->n_steps, 1);
+		cr_expect_not(rest->continues);
+		cr_expect_eq(results[0].status, TASK_ERROR);
+		cr_expect_eq(results[0].final, TASK_ERROR);
+		cr_expect_not_null(strstr(results[0].summary, rows[i].reason), "%s",
+				   results[0].summary);
+		batch_free(first);
+		batch_free(rest);
+	}
 }

@@ -478,3 +478,51 @@ Test(task, constants_are_known_ahead)
 	cr_assert_not(write->next->write.fixed);
 	task_free(task);
 }
+
+Test(task, says_where_a_write_goes_to_its_resource_alone)
+{
+#define FIRST                                                                                      \
+	"<lwm2mBootstrap><write key='/3/0/14' value='+01'/><write key='/3/0/15' "                  \
+	"value='a'/></lwm2mBootstrap>\n"
+	static const struct {
+		const char *tags, *warning;
+	} cases[] = {
+		{ FIRST "<lwm2mBootstrap><write key='/3/0/14' value='+02'/></lwm2mBootstrap>",
+		  "t.xml:2:24: warning: <write key> /3/0 was written before (line 1), so this goes "
+		  "to its resource "
+		  "alone" },
+		{ FIRST "<lwm2mBootstrap><write key='/5/0/1' value='coap://h'/><write "
+			"key='/3/0/15' value='b'/>"
+			"</lwm2mBootstrap>",
+		  "/3/0 was written before (line 1)" },
+		{ FIRST "<lwm2mBootstrap><write key='/3/0/14' value='+02'/><write key='/3/0/15' "
+			"value='b'/>"
+			"</lwm2mBootstrap>",
+		  NULL },
+		{ FIRST "<lwm2mBootstrap granularity='instance'><write key='/3/0/14' "
+			"value='+02'/></lwm2mBootstrap>",
+		  NULL },
+		{ FIRST "<lwm2mBootstrap><delete key='/3/0'/><write key='/3/0/14' "
+			"value='+02'/></lwm2mBootstrap>",
+		  NULL },
+		{ FIRST
+		  "<if expr='${sv.a == null}'><lwm2mBootstrap><write key='/3/0/14' value='+02'/>"
+		  "</lwm2mBootstrap></if>",
+		  NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[500];
+		struct task *task;
+
+		snprintf(text, sizeof text, "<config>%s</config>", cases[i].tags);
+		task = load(text);
+		cr_assert_not_null(task, "%s: %s", text, diags.count ? diags.items[0].text : "");
+		if (cases[i].warning)
+			assert_only(text, cases[i].warning);
+		else
+			cr_expect_eq(diags.count, 0, "%s: %s", text,
+				     diags.count ? diags.items[0].text : "");
+		task_free(task);
+	}
+}
