@@ -22,7 +22,7 @@ def load(name):
     return module
 
 
-includes, calls = load("check-includes"), load("check-calls")
+includes, calls, draw = load("check-includes"), load("check-calls"), load("draw-layers")
 
 
 def compiled(sources):
@@ -125,6 +125,19 @@ class Calls(unittest.TestCase):
         ground = {"dataplane/core/counters.c": "int counter_infos(void) { return 1; }"}
         self.assertEqual(reported(compiled({"control/commands/show.c": call, **ground}))[0], 0)
         self.assertEqual(reported(compiled({"tasks/arena.c": call, **ground}))[0], 1)
+
+
+class Drawing(unittest.TestCase):
+    def test_an_arrow_that_follows_from_others_is_left_out(self):
+        found = dict.fromkeys((layer.name for layer in layers.LAYERS), set())
+        found["tasks/objects"] = {"tasks/ground", "tasks/utf8"}
+        found["tasks/ground"] = {"tasks/utf8"}
+        reduced = draw.reduced(found)
+        self.assertEqual(reduced["tasks/objects"], {"tasks/ground"})
+        self.assertEqual(reduced["tasks/ground"], {"tasks/utf8"})
+
+    def test_a_drawing_of_other_sources_is_refused(self):
+        self.assertIsNotNone(draw.check(draw.drawing() + "// one include more"))
 
 
 if __name__ == "__main__":
