@@ -55,6 +55,19 @@ assert_failed(int alert, enum counter counter)
 	cr_assert_not(world.has_session);
 }
 
+/* What only the client's silence makes certain: the verdict comes when the handshake's life is over. */
+static void
+assert_judged(int alert, enum counter counter)
+{
+	uint8_t reply[DTLS_WORLD_DATAGRAM];
+
+	cr_assert(world.has_handshake, "one datagram ended it");
+	cr_assert_eq(client.alert, -1);
+	world.now_us = world.handshake.end_us;
+	client_take(&client, reply, dtls_world_tick(&world, reply));
+	assert_failed(alert, counter);
+}
+
 /* ---- refused hellos ---- */
 
 Test(dtls_handshake, spoofed_hello_gets_nothing_kept_and_no_alert)
@@ -446,7 +459,8 @@ Test(dtls_handshake, finished_in_plaintext_is_unexpected)
 	client_ask(&client, &world, datagram,
 		   client_fragment(&client, DTLS_FINISHED, body, sizeof body, 0, sizeof body,
 				   datagram));
-	assert_failed(DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+	cr_assert_eq(counted(COUNTER_dtls_message_unexpected), 1);
+	assert_judged(DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
 }
 
 Test(dtls_handshake, a_certificate_is_unexpected)
@@ -454,7 +468,7 @@ Test(dtls_handshake, a_certificate_is_unexpected)
 	client_greet(&client, &world);
 	client_ask(&client, &world, datagram,
 		   client_fragment(&client, 11, (const uint8_t *)"\0\0\0", 3, 0, 3, datagram));
-	assert_failed(DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+	assert_judged(DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
 }
 
 Test(dtls_handshake, messages_ahead_of_their_turn_wait_for_the_client_to_repeat_them)
@@ -469,7 +483,7 @@ Test(dtls_handshake, messages_ahead_of_their_turn_wait_for_the_client_to_repeat_
 	assert_established();
 }
 
-Test(dtls_handshake, malformed_key_exchanges_are_decode_errors)
+Test(dtls_handshake, malformed_key_exchanges_are_dropped)
 {
 	static const struct {
 		const char *body;
@@ -483,15 +497,26 @@ Test(dtls_handshake, malformed_key_exchanges_are_decode_errors)
 			   client_fragment(&client, DTLS_CLIENT_KEY_EXCHANGE,
 					   (const uint8_t *)cases[i].body, cases[i].len, 0,
 					   cases[i].len, datagram));
-		assert_failed(DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
+		cr_assert_eq(counted(COUNTER_dtls_message_malformed), 1);
+		client_ask(&client, &world, datagram, client_last_flight(&client, datagram));
+		assert_established();
 	}
+}
+
+Test(dtls_handshake, a_malformed_key_exchange_alone_is_the_verdict)
+{
+	client_greet(&client, &world);
+	client_ask(&client, &world, datagram,
+		   client_fragment(&client, DTLS_CLIENT_KEY_EXCHANGE, (const uint8_t *)"\0", 1, 0,
+				   1, datagram));
+	assert_judged(DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
 }
 
 Test(dtls_handshake, an_empty_identity_is_unknown)
 {
 	client.who.identity_len = 0;
 	client_handshake(&client, &world);
-	assert_failed(DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+	assert_judged(DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
 }
 
 Test(dtls_handshake, a_wrong_verify_data_is_decrypt_error)
@@ -523,9 +548,158 @@ Test(dtls_handshake, the_clients_fatal_alert_ends_it_and_a_warning_does_not)
 
 	client_greet(&client, &world);
 	client_ask(&client, &world, warning, sizeof warning);
-	cr_assert(world.has_handshake);
+	cr_assert_eq(world.handshake.doubt, DTLS_NO_DOUBT);
 	client_ask(&client, &world, fatal, sizeof fatal);
-	assert_failed(-1, COUNTER_dtls_failed_alert);
+	assert_judged(-1, COUNTER_dtls_failed_alert);
+}
+
+/* ---- datagrams that anybody can send (RFC 6347 4.1.2.7) ---- */
+
+static const uint8_t forged_alert[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 91, 0, 2, 2, 40 };
+
+/* As long as a real one. */
+static size_t
+forge_finished(uint8_t *record)
+{
+	static const uint8_t header[] = { 22, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 40 };
+
+	memcpy(record, header, sizeof header);
+	memset(record + sizeof header, 0x5a, 40);
+	return sizeof header + 40;
+}
+
+/* A key exchange for another identity, under the number of the client's own. */
+static size_t
+forge_exchange(uint16_t message, size_t from, size_t to, uint8_t *record)
+{
+	static const uint8_t body[] = "\0\7forgery";
+	struct test_client forger = client;
+
+	forger.message = message;
+	return client_fragment(&forger, DTLS_CLIENT_KEY_EXCHANGE, body, 9, from, to, record);
+}
+
+Test(dtls_handshake, a_forged_alert_ends_no_handshake)
+{
+	client_greet(&client, &world);
+	client_ask(&client, &world, forged_alert, sizeof forged_alert);
+	client_ask(&client, &world, datagram, client_exchange(&client, datagram));
+	client_ask(&client, &world, forged_alert, sizeof forged_alert);
+	client_ask(&client, &world, datagram, client_change_cipher_spec(&client, datagram));
+	client_ask(&client, &world, forged_alert, sizeof forged_alert);
+	client_ask(&client, &world, datagram, client_finished(&client, datagram));
+	assert_established();
+	cr_assert_eq(counted(COUNTER_dtls_alert_received), 3);
+}
+
+Test(dtls_handshake, a_forged_finished_ends_no_handshake)
+{
+	uint8_t forged[64];
+
+	client_greet(&client, &world);
+	client_ask(&client, &world, datagram, client_exchange(&client, datagram));
+	client_ask(&client, &world, forged, forge_finished(forged));
+	client_ask(&client, &world, datagram, client_change_cipher_spec(&client, datagram));
+	client_ask(&client, &world, forged, forge_finished(forged));
+	client_ask(&client, &world, datagram, client_finished(&client, datagram));
+	assert_established();
+	cr_assert_eq(counted(COUNTER_dtls_rx_bad_tag), 2);
+	cr_assert_eq(counted(COUNTER_dtls_failed_key), 0);
+}
+
+/* One, before, between and after what is the client's own; whole, in part, and of another length. */
+Test(dtls_handshake, a_forged_key_exchange_ends_no_handshake)
+{
+	static const size_t parts[][2] = { { 0, 9 }, { 0, 3 }, { 4, 9 } };
+
+	for (unsigned part = 0; part < 3; part++) {
+		for (int place = 0; place < 3; place++) {
+			const size_t from = parts[part][0], to = parts[part][1];
+			uint16_t message;
+			uint8_t forged[64];
+
+			setup();
+			client_greet(&client, &world);
+			message = client.message;
+			if (place == 0)
+				client_ask(&client, &world, forged,
+					   forge_exchange(message, from, to, forged));
+			client_ask(&client, &world, datagram, client_exchange(&client, datagram));
+			if (place == 1)
+				client_ask(&client, &world, forged,
+					   forge_exchange(message, from, to, forged));
+			client_ask(&client, &world, datagram,
+				   client_change_cipher_spec(&client, datagram));
+			if (place == 2)
+				client_ask(&client, &world, forged,
+					   forge_exchange(message, from, to, forged));
+			client_ask(&client, &world, datagram, client_finished(&client, datagram));
+			cr_assert(world.has_session, "part %u, place %d", part, place);
+			assert_established();
+			cr_assert_eq(world.session.device, 100);
+		}
+	}
+}
+
+/* However many: a repeated flight is the newest rival. */
+Test(dtls_handshake, a_client_among_forgeries_comes_through_by_repetition)
+{
+	uint8_t forged[64];
+	uint16_t message;
+
+	client_greet(&client, &world);
+	message = client.message;
+	for (int i = 0; i < 3; i++) {
+		client_ask(&client, &world, forged, forge_exchange(message, 0, 9, forged));
+		client_ask(&client, &world, forged, forge_finished(forged));
+	}
+	client_ask(&client, &world, datagram, client_last_flight(&client, datagram));
+	assert_established();
+}
+
+/* Derivations cost time: their number is bounded, and grows with the life of the handshake. */
+Test(dtls_handshake, rivals_are_tried_a_bounded_number_of_times)
+{
+	uint8_t forged[64];
+	uint16_t message;
+
+	client_greet(&client, &world);
+	message = client.message;
+	client_ask(&client, &world, datagram, client_exchange(&client, datagram));
+	for (unsigned i = 0; i < 100; i++) {
+		uint8_t copy[DTLS_WORLD_DATAGRAM];
+		size_t len = forge_exchange(message, 0, 9, copy);
+
+		copy[len - 1] = (uint8_t)i;
+		client_ask(&client, &world, copy, len);
+		client_ask(&client, &world, forged, forge_finished(forged));
+	}
+	cr_assert_eq(world.handshake.rivals, DTLS_RIVALS);
+	world.now_us += 1000000;
+	client_ask(&client, &world, datagram, forge_exchange(message, 0, 9, datagram));
+	client_ask(&client, &world, forged, forge_finished(forged));
+	cr_assert_eq(world.handshake.rivals, DTLS_RIVALS + 1);
+}
+
+Test(dtls_handshake, a_wrong_key_is_judged_when_its_client_had_time_to_repeat)
+{
+	client.who.key = "0123456789abcdeF";
+	client_handshake(&client, &world);
+	cr_assert(world.has_handshake);
+	cr_assert_eq(world.handshake.end_us, world.now_us + DTLS_JUDGE_US);
+	cr_assert_leq(world.handshake.due_us, world.handshake.end_us);
+	assert_judged(DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
+}
+
+Test(dtls_handshake, an_identity_too_long_to_be_known_is_judged_like_an_unknown_one)
+{
+	static const char long_one[129] = "a";
+
+	client.who.identity = long_one;
+	client.who.identity_len = sizeof long_one;
+	client_handshake(&client, &world);
+	cr_assert_eq(counted(COUNTER_dtls_identity_long), 1);
+	assert_judged(DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
 }
 
 /* ---- an association under attack ---- */
@@ -655,6 +829,6 @@ Test(dtls_handshake, due_times_never_pass_the_end)
 
 Test(dtls_handshake, sizes_are_as_promised)
 {
-	cr_assert_leq(sizeof(struct dtls_handshake), 512);
+	cr_assert_leq(sizeof(struct dtls_handshake), 704);
 	cr_assert_leq(sizeof(struct dtls_session), 160);
 }

@@ -20,17 +20,25 @@ enum dtls_event {
 	EVENTS,
 };
 
+/* Anybody can send one: it ends nothing (RFC 6347 4.1.2.7). */
 static enum dtls_progress
 take_alert(struct step *step)
 {
-	return step_judge_alert(step, step->record->fragment, step->record->length);
+	const struct dtls_record *record = step->record;
+
+	if (record->length != DTLS_ALERT_BODY)
+		return step_ignore(step, COUNTER_dtls_message_malformed);
+	if (record->fragment[0] != DTLS_FATAL && record->fragment[1] != DTLS_CLOSE_NOTIFY)
+		return step_ignore(step, COUNTER_dtls_alert_received);
+	return step_doubt(step, DTLS_DOUBT_ALERT, COUNTER_dtls_alert_received);
 }
 
 typedef enum dtls_progress action(struct step *step);
 
 /*
- * step_unexpected(): RFC 5246 7.4, fatal. step_ahead(): the right message in the wrong order, which
- * its sender repeats. step_outdated(): a copy of what was taken already.
+ * step_unexpected(): no message of this place, perhaps not the client's. step_ahead(): the right
+ * message in the wrong order, which its sender repeats. step_outdated(): a copy of what was taken
+ * already.
  */
 static action *const actions[DTLS_STATES][EVENTS] = {
 	[DTLS_EXPECTING_HELLO] = {
@@ -55,17 +63,17 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 	},
 	[DTLS_EXPECTING_CHANGE_CIPHER_SPEC] = {
 		[EVENT_HELLO] = step_repeat_flight,
-		[EVENT_KEY_EXCHANGE] = step_unexpected, /* a second one, by its number */
+		[EVENT_KEY_EXCHANGE] = step_gather_exchange, /* a second one */
 		[EVENT_CERTIFICATE] = step_unexpected,
 		[EVENT_VERIFY] = step_unexpected,
-		[EVENT_MESSAGE] = step_unexpected,      /* Finished in plaintext among them */
+		[EVENT_MESSAGE] = step_unexpected, /* Finished in plaintext among them */
 		[EVENT_CHANGE_CIPHER_SPEC] = step_take_change_cipher_spec,
 		[EVENT_ALERT] = take_alert,
-		[EVENT_PROTECTED] = step_keep_early,
+		[EVENT_PROTECTED] = step_take_protected, /* it overtook ChangeCipherSpec */
 	},
 	[DTLS_EXPECTING_FINISHED] = {
 		[EVENT_HELLO] = step_repeat_flight,
-		[EVENT_KEY_EXCHANGE] = step_unexpected,
+		[EVENT_KEY_EXCHANGE] = step_gather_exchange,
 		[EVENT_CERTIFICATE] = step_unexpected,
 		[EVENT_VERIFY] = step_unexpected,
 		[EVENT_MESSAGE] = step_unexpected,
@@ -159,6 +167,10 @@ dispatch_message(struct step *step)
 		return step_run(step, EVENT_HELLO);
 	if (hs->state == DTLS_EXPECTING_HELLO || message->sequence > hs->next_message)
 		return step_ahead(step);
+	/* The key exchange comes again until a Finished opens. */
+	if (message->sequence + 1 == hs->next_message &&
+	    message->type == DTLS_CLIENT_KEY_EXCHANGE)
+		return step_run(step, EVENT_KEY_EXCHANGE);
 	if (message->sequence < hs->next_message)
 		return step_outdated(step);
 	return step_run(step, event_of(message->type));
@@ -250,6 +262,7 @@ dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server,
 	memset(hs, 0, sizeof *hs);
 	hs->started_us = now_us;
 	hs->due_us = now_us + DTLS_RETRANSMIT_US;
+	hs->end_us = now_us + DTLS_HANDSHAKE_LIFE_US;
 	writer_u8(&cid, server->worker);
 	writer_u24(&cid, slot);
 	count(server->counters, COUNTER_dtls_started);
@@ -260,16 +273,15 @@ dtls_handshake_tick(const struct dtls_server *server, struct dtls_handshake *hs,
 		    struct dtls_turn *turn)
 {
 	struct step step = { .server = server, .hs = hs, .turn = turn };
-	uint64_t end_us = hs->started_us + DTLS_HANDSHAKE_LIFE_US;
 
-	if (turn->now_us >= end_us)
-		return step_fail(&step, DTLS_NO_ALERT, COUNTER_dtls_failed_timeout);
+	if (turn->now_us >= hs->end_us)
+		return step_judge(&step);
 	if (turn->now_us < hs->due_us)
 		return DTLS_WAITING;
 	hs->retransmissions++;
 	hs->due_us = turn->now_us + ((uint64_t)DTLS_RETRANSMIT_US << hs->retransmissions);
-	if (hs->due_us > end_us)
-		hs->due_us = end_us;
+	if (hs->due_us > hs->end_us)
+		hs->due_us = hs->end_us;
 	/* Later the client has our flight, and the next move is its own. */
 	if (hs->state != DTLS_EXPECTING_KEY_EXCHANGE && hs->state != DTLS_EXPECTING_CERTIFICATE)
 		return DTLS_WAITING;

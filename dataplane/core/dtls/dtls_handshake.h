@@ -47,11 +47,16 @@
  * drop the others); from then on the handshake's own memory puts the message together, up to
  * DTLS_HELLO_MAX bytes.
  *
+ * Nothing that anybody could have sent ends a handshake (RFC 6347 4.1.2.7): a plaintext alert, a
+ * message out of its turn, a record that looks like a Finished and does not open are counted and
+ * dropped, and leave a doubt. A second ClientKeyExchange that differs waits as the first one's
+ * rival, until a Finished opens under the keys of one of them. Only what opens decides at once. Of a
+ * client whose Finished never opens the doubt becomes the verdict, DTLS_JUDGE_US later, or at the
+ * end of the handshake's life.
+ *
  * Wrong key and unknown identity look alike: both go through the whole key schedule, fail to open
- * the client's Finished, and are answered decrypt_error (RFC 4279 2 permits it instead of
- * unknown_psk_identity, which clients take as final and which discloses who is known). A plaintext
- * alert can be forged to the client by whoever can forge a record to us, so answering a record that
- * looks like a Finished and does not open gives an attacker nothing new.
+ * the client's Finished, and are answered decrypt_error with the verdict (RFC 4279 2 permits it
+ * instead of unknown_psk_identity, which clients take as final and which discloses who is known).
  *
  * Connection ids (RFC 9146) of ours: worker (1) | slot (3) | random (4). The first byte lets a
  * datagram of an unknown address find its worker; the random part tells the runs of a slot apart
@@ -82,6 +87,11 @@ enum {
 	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,
 	/* From the verified hello: three flights of such a client. */
 	DTLS_HANDSHAKE_LIFE_US = 60 * 1000 * 1000,
+	/* From a Finished that did not open: a client by RFC 6347 4.2.4.1 has repeated a lost one
+	 * twice by then, and who waits for the verdict does not wait long. */
+	DTLS_JUDGE_US = 4 * 1000 * 1000,
+	/* Rivals that keys are derived for: at once, and one more a second. */
+	DTLS_RIVALS = 8,
 };
 
 enum dtls_state {
@@ -99,12 +109,30 @@ enum dtls_state {
 	DTLS_STATES = DTLS_ENDED,
 };
 
+/* What would be wrong with the client, if what came is its own; the highest one stays. */
+enum dtls_doubt {
+	DTLS_NO_DOUBT,
+	DTLS_DOUBT_ALERT,    /* it gave up */
+	DTLS_DOUBT_MESSAGE,  /* an unexpected or malformed message */
+	DTLS_DOUBT_IDENTITY, /* one longer than any that can be known */
+	DTLS_DOUBT_KEY,      /* a Finished that does not open */
+};
+
+/* A protected record that came too early. */
+struct dtls_early {
+	uint8_t bytes[DTLS_EARLY_MAX];
+	uint8_t len;
+};
+
 /* A handshake that runs. Everything but the first group is of the state it stands under. */
 struct dtls_handshake {
 	uint8_t state; /* enum dtls_state; step_set_state() alone writes it */
 	bool extended_master_secret, secure_renegotiation, has_cid;
 	bool changed_cipher_spec; /* it came ahead of the key exchange */
 	bool is_known;            /* of the identity: for the counters alone */
+	bool has_rival;           /* run.exchange is whole and not the one that the keys are of */
+	uint8_t doubt;            /* enum dtls_doubt */
+	uint8_t rivals;           /* that keys were derived for */
 	uint8_t max_fragment, peer_cid_len, retransmissions;
 	uint8_t protection;     /* enum dtls_protection */
 	uint16_t hello_message; /* message_seq of the ClientHello, and of our ServerHello */
@@ -116,6 +144,7 @@ struct dtls_handshake {
 	uint64_t sequence; /* of our next record of epoch 0 */
 	uint64_t started_us;
 	uint64_t due_us;    /* call dtls_handshake_tick() then */
+	uint64_t end_us;    /* of its life, or when the verdict is due */
 	struct dtls_ec *ec; /* of one with certificates, until the verdict; else NULL */
 	uint8_t client_random[DTLS_RANDOM];
 	uint8_t cid[DTLS_CID];
@@ -128,14 +157,15 @@ struct dtls_handshake {
 			struct crypto_sha256 transcript;
 			uint8_t server_random[DTLS_RANDOM];
 			uint8_t peer_cid[DTLS_PEER_CID_MAX];
-			uint8_t early[DTLS_EARLY_MAX]; /* a protected record that came too early */
-			uint8_t early_len;
+			struct { /* the newest ClientKeyExchange, or what there is of it */
+				struct dtls_assembly assembly;
+				uint8_t body[DTLS_EXCHANGE_MAX];
+				uint8_t seen[(DTLS_EXCHANGE_MAX + 7) / 8];
+			} exchange;
+			struct crypto_sha256 before; /* the transcript up to it, once there are keys */
 			union {
-				struct { /* DTLS_EXPECTING_KEY_EXCHANGE */
-					uint8_t body[DTLS_EXCHANGE_MAX];
-					uint8_t seen[(DTLS_EXCHANGE_MAX + 7) / 8];
-				} exchange;
-				struct { /* then */
+				struct dtls_early early; /* before there are keys */
+				struct {                 /* then */
 					struct crypto_hmac_key master;
 					struct dtls_keys keys;
 					struct dtls_window window;
@@ -149,7 +179,7 @@ struct dtls_handshake {
 	};
 };
 
-_Static_assert(sizeof(struct dtls_handshake) <= 496, "a handshake must stay small");
+_Static_assert(sizeof(struct dtls_handshake) <= 704, "a handshake must stay small");
 
 enum dtls_progress {
 	DTLS_WAITING, /* for the client, or until due_us */

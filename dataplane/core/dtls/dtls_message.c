@@ -1,6 +1,7 @@
 #include "dataplane/core/dtls/dtls_message.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum { U24 = 0xffffff };
 
@@ -48,16 +49,34 @@ mark_seen(uint8_t *seen, size_t i)
 	return fresh;
 }
 
+/* Other bytes than those that came, or of another length: not both are the sender's. */
+static bool
+clashes(const struct dtls_assembly *assembly, const struct dtls_message *message,
+	const uint8_t *body, const uint8_t *seen)
+{
+	if (assembly->have && assembly->length != message->length)
+		return true;
+	for (size_t i = 0; assembly->have && i < message->fragment_length; i++) {
+		size_t at = message->offset + i;
+
+		if ((seen[at / 8] >> (at % 8) & 1) && body[at] != message->fragment[i])
+			return true;
+	}
+	return false;
+}
+
 enum dtls_gather
 dtls_assembly_add(struct dtls_assembly *assembly, const struct dtls_message *message, uint8_t *body,
 		  uint8_t *seen, size_t capacity)
 {
 	if (message->length > capacity)
 		return DTLS_GATHER_REFUSED;
+	if (clashes(assembly, message, body, seen)) {
+		memset(seen, 0, (capacity + 7) / 8);
+		assembly->have = 0;
+	}
 	if (assembly->have == 0)
 		assembly->length = (uint16_t)message->length;
-	if (assembly->length != message->length)
-		return DTLS_GATHER_REFUSED;
 	for (size_t i = 0; i < message->fragment_length; i++) {
 		size_t at = message->offset + i;
 

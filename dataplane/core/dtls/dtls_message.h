@@ -41,8 +41,8 @@ void dtls_message_header(uint8_t header[DTLS_HANDSHAKE_HEADER], uint8_t type, ui
 
 /*
  * Reassembly of one message into borrowed memory. Fragments may come in any order, overlap and
- * repeat; where they overlap the first bytes stay (the Finished message tells if somebody played
- * with that). All zero: nothing yet.
+ * repeat. One that clashes with those before it begins anew: whoever forged one of them, its sender
+ * repeats all of his. All zero: nothing yet.
  */
 struct dtls_assembly {
 	uint16_t length; /* of the body, set by the first fragment */
@@ -52,7 +52,7 @@ struct dtls_assembly {
 enum dtls_gather {
 	DTLS_GATHER_MORE,    /* fragments are missing */
 	DTLS_GATHER_WHOLE,   /* the body is complete */
-	DTLS_GATHER_REFUSED, /* it does not fit the memory, or its length changed */
+	DTLS_GATHER_REFUSED, /* it does not fit the memory */
 };
 
 /* `body` has `capacity` bytes, `seen` one bit for each of them; both zeroed by the caller before

@@ -47,9 +47,46 @@ step_ahead(struct step *step)
 }
 
 enum dtls_progress
+step_doubt(struct step *step, enum dtls_doubt doubt, enum counter why)
+{
+	struct dtls_handshake *hs = step->hs;
+	uint64_t judge_us = step->turn->now_us + DTLS_JUDGE_US;
+
+	if (hs->doubt < doubt)
+		hs->doubt = (uint8_t)doubt;
+	/* Later ones never put it off. */
+	if (doubt >= DTLS_DOUBT_IDENTITY && judge_us < hs->end_us)
+		hs->end_us = judge_us;
+	if (hs->due_us > hs->end_us)
+		hs->due_us = hs->end_us;
+	return step_ignore(step, why);
+}
+
+enum dtls_progress
 step_unexpected(struct step *step)
 {
-	return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+	return step_doubt(step, DTLS_DOUBT_MESSAGE, COUNTER_dtls_message_unexpected);
+}
+
+enum dtls_progress
+step_judge(struct step *step)
+{
+	switch ((enum dtls_doubt)step->hs->doubt) {
+	case DTLS_NO_DOUBT:
+		break;
+	case DTLS_DOUBT_ALERT:
+		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_alert);
+	case DTLS_DOUBT_MESSAGE:
+		return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+	case DTLS_DOUBT_IDENTITY:
+		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+	case DTLS_DOUBT_KEY:
+		if (!step->hs->is_known)
+			return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+		(void)step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
+		return DTLS_WRONG_KEY;
+	}
+	return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_timeout);
 }
 
 enum dtls_progress

@@ -33,10 +33,14 @@ enum dtls_progress step_ignore(struct step *step, enum counter why);
 enum dtls_progress step_outdated(struct step *step);
 /* The same for a message whose turn has not come: its sender repeats it. */
 enum dtls_progress step_ahead(struct step *step);
-/* Ends it: RFC 5246 7.4. */
+/* Goes on as well, but what came is the verdict if the client never shows its key. */
+enum dtls_progress step_doubt(struct step *step, enum dtls_doubt doubt, enum counter why);
+/* The same for a message in plaintext that has no place here (RFC 5246 7.4). */
 enum dtls_progress step_unexpected(struct step *step);
-/* RFC 5246 7.2: a fatal alert or a closure ends it; warnings change nothing. */
+/* RFC 5246 7.2: an authentic fatal alert or closure ends it; warnings change nothing. */
 enum dtls_progress step_judge_alert(struct step *step, const uint8_t *body, size_t len);
+/* The life of the handshake is over: fails with the doubt that there is, or the silence. */
+enum dtls_progress step_judge(struct step *step);
 /*
  * Takes the step's message into the transcript, as if it had not been fragmented (RFC 6347 4.2.6):
  * one that was not is hashed as it lies in its record, of another `body` is what was put together.
@@ -63,6 +67,7 @@ enum dtls_progress step_send_flight_again(struct step *step);
 
 /* ---- dtls_step_finish.c ---- */
 
+/* Also a second one, when there are keys: the first one's rival. */
 enum dtls_progress step_gather_exchange(struct step *step);
 /* ChangeCipherSpec overtook the key exchange. Noted, no more: keys come from the key exchange
  * alone. */

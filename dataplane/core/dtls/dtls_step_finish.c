@@ -62,56 +62,66 @@ derive(struct step *step, const struct secret *secret)
 			   &hs->run.keyed.keys);
 }
 
-/* A Finished that came before its keys has waited as a record. */
-static enum dtls_progress
-enter_finished(struct step *step)
+/* The keys that follow from the key exchange at hand; false: it is malformed, and nothing changed. */
+static bool
+take_keys(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
-	uint8_t early[DTLS_EARLY_MAX];
-	struct dtls_walk walk = { early, early + hs->run.early_len };
+	const struct dtls_assembly *assembly = &hs->run.exchange.assembly;
+	struct reader reader = reader_init(hs->run.exchange.body, assembly->length);
+	struct reader identity = reader_vector_u16(&reader);
+	uint8_t header[DTLS_HANDSHAKE_HEADER];
+	struct dtls_identity found;
+	struct secret secret = { .schedule = dtls_schedule_master };
+
+	if (!reader_done(&reader))
+		return false;
+	find_key(step, &identity, &found);
+	dtls_message_header(header, DTLS_CLIENT_KEY_EXCHANGE, assembly->length,
+			    (uint16_t)(hs->next_message - 1));
+	hs->run.transcript = hs->run.before;
+	crypto_sha256_update(step->server->ops, &hs->run.transcript, header, sizeof header);
+	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->run.exchange.body,
+			     assembly->length);
+	secret.bytes = (struct crypto_piece){ found.key, found.key_len };
+	derive(step, &secret);
+	crypto_wipe(&found, sizeof found);
+	return true;
+}
+
+/* There are keys: a Finished that came before them has waited as a record. */
+static enum dtls_progress
+enter_keyed(struct step *step, struct dtls_early *early)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_walk walk = { early->bytes, early->bytes + early->len };
 	struct dtls_record record;
 	struct step again = *step;
 
-	step_set_state(hs, DTLS_EXPECTING_FINISHED);
-	if (hs->run.early_len == 0)
-		return DTLS_WAITING;
-	memcpy(early, hs->run.early, hs->run.early_len);
-	hs->run.early_len = 0;
-	if (!dtls_record_next(&walk, &record, step->server->counters))
+	hs->assembly = (struct dtls_assembly){ 0 };
+	step_set_state(hs, hs->changed_cipher_spec ? DTLS_EXPECTING_FINISHED
+						   : DTLS_EXPECTING_CHANGE_CIPHER_SPEC);
+	if (early->len == 0 || !dtls_record_next(&walk, &record, step->server->counters))
 		return DTLS_WAITING;
 	again.record = &record;
 	again.message = NULL;
 	return step_take_protected(&again);
 }
 
+/* The first whole key exchange. */
 static enum dtls_progress
-expect_change_cipher_spec(struct step *step)
-{
-	if (step->hs->changed_cipher_spec)
-		return enter_finished(step);
-	step_set_state(step->hs, DTLS_EXPECTING_CHANGE_CIPHER_SPEC);
-	return DTLS_WAITING;
-}
-
-static enum dtls_progress
-accept_exchange(struct step *step, const uint8_t *body, size_t len)
+accept_exchange(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
-	struct reader reader = reader_init(body, len);
-	struct reader identity = reader_vector_u16(&reader);
-	struct dtls_identity found;
-	struct secret secret = { .schedule = dtls_schedule_master };
+	struct dtls_early early = hs->run.early; /* its place is that of the keys */
 
-	if (!reader_done(&reader))
-		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
-	find_key(step, &identity, &found);
-	step_hash_message(step, body);
-	secret.bytes = (struct crypto_piece){ found.key, found.key_len };
-	derive(step, &secret); /* from here on `body` may be gone: it may be in the same memory */
-	crypto_wipe(&found, sizeof found);
-	hs->assembly = (struct dtls_assembly){ 0 };
+	hs->run.before = hs->run.transcript;
 	hs->next_message++;
-	return expect_change_cipher_spec(step);
+	if (!take_keys(step)) {
+		hs->next_message--;
+		return step_doubt(step, DTLS_DOUBT_MESSAGE, COUNTER_dtls_message_malformed);
+	}
+	return enter_keyed(step, &early);
 }
 
 enum dtls_progress
@@ -119,9 +129,32 @@ step_derive_certificate_keys(struct step *step, const struct crypto_piece *prema
 			     const uint8_t hash[DTLS_HASH])
 {
 	const struct secret secret = { dtls_schedule_master_of, *premaster, hash };
+	struct dtls_early early = step->hs->run.early;
 
 	derive(step, &secret);
-	return expect_change_cipher_spec(step);
+	return enter_keyed(step, &early);
+}
+
+static bool
+has_keys(const struct dtls_handshake *hs)
+{
+	return hs->state != DTLS_EXPECTING_KEY_EXCHANGE;
+}
+
+static bool
+is_whole(const struct dtls_assembly *assembly)
+{
+	return assembly->have != 0 && assembly->have == assembly->length;
+}
+
+/* Of the key exchange at hand, whole or a part of it. */
+static bool
+is_copy(const struct dtls_handshake *hs, const struct dtls_message *message)
+{
+	return is_whole(&hs->run.exchange.assembly) &&
+	       message->length == hs->run.exchange.assembly.length &&
+	       memcmp(hs->run.exchange.body + message->offset, message->fragment,
+		      message->fragment_length) == 0;
 }
 
 enum dtls_progress
@@ -130,21 +163,21 @@ step_gather_exchange(struct step *step)
 	struct dtls_handshake *hs = step->hs;
 	const struct dtls_message *message = step->message;
 
-	/* Longer than any identity that can be known: the answer of an unknown one, at once. */
+	/* Longer than any identity that can be known. */
 	if (message->length > DTLS_EXCHANGE_MAX)
-		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
-	if (dtls_message_is_whole(message))
-		return accept_exchange(step, message->fragment, message->length);
-	switch (dtls_assembly_add(&hs->assembly, message, hs->run.exchange.body,
-				  hs->run.exchange.seen, sizeof hs->run.exchange.body)) {
-	case DTLS_GATHER_MORE:
+		return step_doubt(step, DTLS_DOUBT_IDENTITY, COUNTER_dtls_identity_long);
+	/* With certificates there was none of these. */
+	if (is_copy(hs, message) || (has_keys(hs) && hs->run.exchange.assembly.have == 0))
+		return step_outdated(step);
+	hs->has_rival = false;
+	if (dtls_assembly_add(&hs->run.exchange.assembly, message, hs->run.exchange.body,
+			      hs->run.exchange.seen,
+			      sizeof hs->run.exchange.body) != DTLS_GATHER_WHOLE)
 		return DTLS_WAITING;
-	case DTLS_GATHER_REFUSED:
-		return step_ignore(step, COUNTER_dtls_message_malformed);
-	case DTLS_GATHER_WHOLE:
-		break;
-	}
-	return accept_exchange(step, hs->run.exchange.body, hs->assembly.length);
+	if (!has_keys(hs))
+		return accept_exchange(step);
+	hs->has_rival = true;
+	return step_ignore(step, COUNTER_dtls_exchange_rival);
 }
 
 /* ---- ChangeCipherSpec and Finished ---- */
@@ -169,7 +202,8 @@ step_take_change_cipher_spec(struct step *step)
 {
 	if (!is_change_cipher_spec(step->record))
 		return step_ignore(step, COUNTER_dtls_message_malformed);
-	return enter_finished(step);
+	step_set_state(step->hs, DTLS_EXPECTING_FINISHED);
+	return DTLS_WAITING;
 }
 
 enum dtls_progress
@@ -181,8 +215,8 @@ step_keep_early(struct step *step)
 
 	if (!can_be_finished || len > DTLS_EARLY_MAX)
 		return step_ahead(step);
-	memcpy(step->hs->run.early, record->header, len);
-	step->hs->run.early_len = (uint8_t)len;
+	memcpy(step->hs->run.early.bytes, record->header, len);
+	step->hs->run.early.len = (uint8_t)len;
 	return step_ignore(step, COUNTER_dtls_message_kept);
 }
 
@@ -228,23 +262,16 @@ establish(struct step *step, const uint8_t *verify_data)
 	return DTLS_ESTABLISHED;
 }
 
-/* The client cannot show the key of who it says it is. */
-static enum dtls_progress
-refuse_key(struct step *step)
-{
-	if (!step->hs->is_known)
-		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
-	(void)step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
-	return DTLS_WRONG_KEY;
-}
-
 static enum dtls_progress
 accept_finished(struct step *step, const uint8_t *verify_data)
 {
 	struct dtls_handshake *hs = step->hs;
 
-	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
-		return refuse_key(step);
+	/* Authentic, so the verdict needs no waiting. */
+	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA)) {
+		hs->doubt = DTLS_DOUBT_KEY;
+		return step_judge(step);
+	}
 	return establish(step, verify_data);
 }
 
@@ -255,7 +282,7 @@ gather_finished(struct step *step)
 	const struct dtls_message *message = step->message;
 
 	if (message->type != DTLS_FINISHED || message->length != DTLS_VERIFY_DATA)
-		return step_unexpected(step);
+		return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
 	if (dtls_message_is_whole(message))
 		return accept_finished(step, message->fragment);
 	if (dtls_assembly_add(&hs->assembly, message, hs->run.keyed.body, hs->run.keyed.seen,
@@ -282,8 +309,7 @@ take_protected_message(struct step *step, const struct dtls_opening *opening)
 
 /*
  * A client with another key cannot make a record that opens; its Finished shows by its size.
- * Anything else that does not open was never meant for these keys, and is dropped (RFC 6347
- * 4.1.2.7).
+ * Anything else that does not open was never meant for these keys.
  */
 static bool
 looks_like_finished(const struct dtls_handshake *hs, const struct dtls_record *record)
@@ -296,19 +322,51 @@ looks_like_finished(const struct dtls_handshake *hs, const struct dtls_record *r
 	return record->type == DTLS_HANDSHAKE && record->length == finished;
 }
 
-enum dtls_progress
-step_take_protected(struct step *step)
+static void
+open_record(struct step *step, struct dtls_opening *opening)
 {
 	struct dtls_handshake *hs = step->hs;
 	struct dtls_session pending;
-	struct dtls_opening opening = { .session = &pending, .record = *step->record };
 
 	make_session(hs, &pending);
-	dtls_open(step->server->ops, &opening, 1);
+	*opening = (struct dtls_opening){ .session = &pending, .record = *step->record };
+	dtls_open(step->server->ops, opening, 1);
+	opening->session = NULL;
 	hs->run.keyed.window = pending.window;
 	crypto_wipe(&pending, sizeof pending);
-	if (opening.outcome == COUNTER_dtls_rx_bad_tag && looks_like_finished(hs, step->record))
-		return refuse_key(step);
+}
+
+/* Derivations are bounded, so that forged key exchanges cost no more than others do. */
+static bool
+try_rival(struct step *step)
+{
+	struct dtls_handshake *hs = step->hs;
+	uint64_t seconds = (step->turn->now_us - hs->started_us) / 1000000;
+
+	if (!hs->has_rival || hs->rivals >= DTLS_RIVALS + seconds)
+		return false;
+	hs->has_rival = false;
+	hs->rivals++;
+	return take_keys(step);
+}
+
+static bool
+is_refused(const struct dtls_handshake *hs, const struct dtls_opening *opening)
+{
+	return opening->outcome == COUNTER_dtls_rx_bad_tag &&
+	       looks_like_finished(hs, &opening->record);
+}
+
+enum dtls_progress
+step_take_protected(struct step *step)
+{
+	struct dtls_opening opening;
+
+	open_record(step, &opening);
+	if (is_refused(step->hs, &opening) && try_rival(step))
+		open_record(step, &opening);
+	if (is_refused(step->hs, &opening))
+		return step_doubt(step, DTLS_DOUBT_KEY, COUNTER_dtls_rx_bad_tag);
 	count(step->server->counters, opening.outcome);
 	if (opening.outcome != COUNTER_dtls_rx_opened)
 		return DTLS_WAITING;

@@ -28,7 +28,8 @@ start_transcript(struct step *step, const struct dtls_offer *offer, const uint8_
 	struct dtls_handshake *hs = step->hs;
 
 	hs->assembly = (struct dtls_assembly){ 0 };
-	hs->run.early_len = 0;
+	hs->run.early.len = 0;
+	hs->run.exchange.assembly = (struct dtls_assembly){ 0 };
 	memset(hs->run.exchange.seen, 0, sizeof hs->run.exchange.seen);
 	take_offer(hs, offer);
 	rng_fill(&step->server->rng, hs->run.server_random, DTLS_RANDOM);

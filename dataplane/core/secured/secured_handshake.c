@@ -123,12 +123,15 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 	struct flight flight = flight_begin(stack, &in->peer, &in->link);
 	struct dtls_session fresh;
 	struct dtls_turn turn = { stack->now_us, &flight.writer, &fresh };
+	struct association *association = association_at(stack, session);
+	struct dtls_handshake *dtls = &handshake_of(secured, association)->dtls;
+	uint64_t due_us = dtls->due_us;
 	enum dtls_progress progress;
 
 	secured->asking = &in->peer;
-	progress = dtls_handshake_receive(
-		&secured->server, &handshake_of(secured, association_at(stack, session))->dtls,
-		&arrival->record, &turn);
+	progress = dtls_handshake_receive(&secured->server, dtls, &arrival->record, &turn);
+	if (progress == DTLS_WAITING && dtls->due_us != due_us)
+		timer_wheel_arm(&secured->wheel, association->handshake - 1, dtls->due_us);
 	if (progress == DTLS_SLOW_LANE && lane_accepts(stack, &arrival->record))
 		lane_hello(stack, session, arrival);
 	else if (progress == DTLS_SLOW_LANE) /* refused at once, rather than left to time out */

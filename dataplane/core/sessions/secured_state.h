@@ -35,7 +35,7 @@ struct secured_handshake {
 	struct dtls_handshake dtls;
 };
 
-static_assert(sizeof(struct secured_handshake) <= 512, "a handshake, with all that belongs to it");
+static_assert(sizeof(struct secured_handshake) <= 720, "a handshake, with all that belongs to it");
 
 /* Keys of a session that the slow lane led; a free one holds the index + 1 of the next free one. */
 struct secured_cbc {
