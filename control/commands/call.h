@@ -27,6 +27,7 @@ struct command_option {
 	const char *argument; /* "N"; NULL: a flag */
 	const char *help;
 	bool secret; /* its value is not logged */
+	bool file;   /* its value names a file that the client opens for reading: call->fd */
 };
 
 struct call;

@@ -128,6 +128,11 @@ take_option(struct call *call, int argc, const char *const *argv)
 			    call->command->options[index].name);
 		return 0;
 	}
+	if (equals && call->command->options[index].file) {
+		call_refuse(call, CTL_USAGE, "%s stands in a word of its own before its file",
+			    call->command->options[index].name);
+		return 0;
+	}
 	if (flag || equals) {
 		call->options[index] = flag ? "" : equals + 1;
 		return 1;
@@ -174,19 +179,34 @@ take_words(struct call *call, int argc, const char *const *argv)
 	return false;
 }
 
+/* The word of the command line that names a file which the client is to open; NULL: there is none. */
+static const char *
+find_file(const struct call *call, enum ctl_want *want)
+{
+	const struct command *command = call->command;
+
+	*want = CTL_WANT_READ;
+	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+		if (command->options[i].file && call->options[i])
+			return call->options[i];
+	*want = command->file;
+	return call->arguments[0];
+}
+
 /* The command's file has not come yet: the client is told which word of argv names it. */
 static bool
 wants_file(const struct call *call, struct ctl_answer *answer)
 {
 	const struct ctl_request *request = call->request;
+	enum ctl_want want;
+	const char *file = find_file(call, &want);
 
-	if (call->command->file == CTL_WANT_NOTHING || request->fd >= 0 ||
-	    (call->command->file_optional && !call->arguments[0]))
+	if (want == CTL_WANT_NOTHING || request->fd >= 0 || (call->command->file_optional && !file))
 		return false;
-	answer->want = call->command->file;
+	answer->want = want;
 	answer->want_word = -1;
 	for (int i = 0; i < request->argc; i++)
-		if (call->arguments[0] == request->argv[i])
+		if (file == request->argv[i])
 			answer->want_word = i;
 	return true;
 }

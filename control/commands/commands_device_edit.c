@@ -7,6 +7,7 @@
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
 #include "control/runs/device_change.h"
+#include "tasks/show.h"
 
 enum { CHANGES_MAX = 64 };
 
@@ -25,46 +26,177 @@ take_hex(struct call *call, const char *hex, struct device_spec *spec)
 	return wrong == 0;
 }
 
-/* --key, --key-hex or --no-key; false after refusing. */
+static bool
+take_text(struct call *call, const char *option, const char *text, struct device_spec *spec)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > sizeof spec->key) {
+		call_refuse(call, CTL_USAGE, "%s must have 1 to %zu bytes", option,
+			    sizeof spec->key);
+		return false;
+	}
+	spec->key_len = (uint8_t)len;
+	spec->key_is_hex = false;
+	memcpy(spec->key, text, len);
+	return true;
+}
+
+/* The key in the file that came with the request, which argv and a list of processes do not show. */
+static bool
+take_key_file(struct call *call, bool hex, struct device_spec *spec)
+{
+	enum { KEY_FILE_MAX = 1024 };
+	size_t len;
+	char *text = call_read_file(call, KEY_FILE_MAX, &len);
+	bool good;
+
+	if (!text)
+		return false;
+	while (len && strchr("\r\n", text[len - 1]))
+		len--;
+	text[len] = '\0';
+	if (strlen(text) < len) {
+		call_refuse(call, CTL_REFUSED,
+			    "a key in a file has no NUL byte: use --key-hex-file");
+		good = false;
+	} else {
+		good = hex ? take_hex(call, text, spec)
+			   : take_text(call, "the key in --key-file", text, spec);
+	}
+	explicit_bzero(text, len);
+	free(text);
+	return good;
+}
+
+/* --key, --key-hex, their files, or --no-key; false after refusing. */
 static bool
 take_key(struct call *call, struct device_spec *spec)
 {
-	const char *text = call_option(call, "--key"), *hex = call_option(call, "--key-hex");
+	static const char *const names[] = { "--key", "--key-hex", "--key-file", "--key-hex-file",
+					     "--no-key" };
+	const char *given[5];
+	unsigned n = 0;
 
-	if (!!text + !!hex + !!call_option(call, "--no-key") > 1) {
-		call_refuse(call, CTL_USAGE, "--key, --key-hex and --no-key exclude each other");
+	for (unsigned i = 0; i < 5; i++) {
+		given[i] = call_option(call, names[i]);
+		n += given[i] != NULL;
+	}
+	if (n > 1) {
+		call_refuse(
+			call, CTL_USAGE,
+			"--key, --key-hex, --key-file, --key-hex-file and --no-key exclude each "
+			"other");
 		return false;
 	}
-	if (call_option(call, "--no-key"))
+	if (given[4])
 		spec->key_len = 0;
-	if (hex)
-		return take_hex(call, hex, spec);
-	if (!text)
-		return true;
-	if (!*text || strlen(text) > sizeof spec->key) {
-		call_refuse(call, CTL_USAGE, "--key must have 1 to %zu bytes", sizeof spec->key);
+	if (given[2] || given[3])
+		return take_key_file(call, given[3] != NULL, spec);
+	if (given[1])
+		return take_hex(call, given[1], spec);
+	return !given[0] || take_text(call, "--key", given[0], spec);
+}
+
+/* ---- what else it is ---- */
+
+/* Bytes of names that were given as they are shown, or in hex. They last as long as the spec. */
+struct given_names {
+	char endpoint[4 * ENDPOINT_NAME_MAX + 1], identity[4 * ENDPOINT_NAME_MAX + 1];
+};
+
+/* A name as commands show it: \xNN is a byte. False after refusing. */
+static bool
+take_shown(struct call *call, const char *text, char out[4 * ENDPOINT_NAME_MAX + 1], size_t *len)
+{
+	*len = strlen(text);
+	if (*len > 4 * ENDPOINT_NAME_MAX) {
+		call_refuse(call, CTL_USAGE, "a name has at most %d bytes", ENDPOINT_NAME_MAX);
 		return false;
 	}
-	spec->key_len = (uint8_t)strlen(text);
-	spec->key_is_hex = false;
-	memcpy(spec->key, text, spec->key_len);
+	memcpy(out, text, *len + 1);
+	*len = show_undo(out, *len);
+	out[*len] = '\0';
 	return true;
 }
 
 static bool
-take_options(struct call *call, struct device_spec *spec)
+take_endpoint(struct call *call, const char *text, struct given_names *names,
+	      struct device_spec *spec)
 {
-	const char *identity = call_option(call, "--identity");
+	size_t len;
+
+	if (!take_shown(call, text, names->endpoint, &len))
+		return false;
+	spec->endpoint = names->endpoint;
+	if (strlen(names->endpoint) == len)
+		return true;
+	call_refuse(call, CTL_REFUSED, "an endpoint name has no NUL byte");
+	return false;
+}
+
+static bool
+take_identity(struct call *call, struct given_names *names, struct device_spec *spec)
+{
+	const char *shown = call_option(call, "--identity"),
+		   *hex = call_option(call, "--identity-hex");
+	size_t len;
+	int wrong;
+
+	if (shown && hex) {
+		call_refuse(call, CTL_USAGE, "--identity and --identity-hex exclude each other");
+		return false;
+	}
+	if (!shown && !hex)
+		return true;
+	if (hex) {
+		wrong = bytes_from_hex(hex, strlen(hex), (uint8_t *)names->identity,
+				       DTLS_IDENTITY_MAX, &len);
+		if (wrong) {
+			call_refuse(call, CTL_USAGE,
+				    "--identity-hex needs 2 to %d hex digits in pairs",
+				    2 * DTLS_IDENTITY_MAX);
+			return false;
+		}
+	} else if (!take_shown(call, shown, names->identity, &len)) {
+		return false;
+	}
+	if (len > DTLS_IDENTITY_MAX) {
+		call_refuse(call, CTL_USAGE, "an identity has at most %d bytes", DTLS_IDENTITY_MAX);
+		return false;
+	}
+	spec->identity = len ? names->identity : NULL;
+	spec->identity_len = (uint8_t)len;
+	return true;
+}
+
+/* Names of groups as operators write them: ',' or ';' between, as in CSV. */
+static const char *
+take_groups(const char *given, char out[DEVICE_LIST_MAX])
+{
+	snprintf(out, DEVICE_LIST_MAX, "%s", given);
+	for (char *at = out; (at = strchr(at, ';'));)
+		*at = ',';
+	return strlen(given) < DEVICE_LIST_MAX ? out : given; /* too long: told by who takes it */
+}
+
+/* Until the spec is put. */
+struct taken {
+	struct given_names names;
+	char groups[DEVICE_LIST_MAX];
+};
+
+static bool
+take_options(struct call *call, struct taken *taken, struct device_spec *spec)
+{
 	const char *groups = call_option(call, "--groups");
 	const char *domain = call_option(call, "--domain");
 
-	if (identity)
-		spec->identity = *identity ? identity : NULL;
 	if (groups)
-		spec->groups = groups;
+		spec->groups = take_groups(groups, taken->groups);
 	if (domain)
 		spec->domain = *domain ? domain : NULL;
-	return take_key(call, spec);
+	return take_identity(call, &taken->names, spec) && take_key(call, spec);
 }
 
 /* ---- add, edit, remove ---- */
@@ -86,14 +218,17 @@ put(struct call *call, const struct device_spec *spec, const char *what)
 void
 command_device_add(struct call *call)
 {
-	struct device_spec spec = { .endpoint = call->arguments[0] };
+	struct device_spec spec = { 0 };
+	struct taken taken;
 
+	if (!take_endpoint(call, call->arguments[0], &taken.names, &spec))
+		return;
 	if (inventory_find(&call->service->inventory, spec.endpoint)) {
 		call_refuse(call, CTL_REFUSED,
 			    "device %s is there already: `device edit` changes it", spec.endpoint);
 		return;
 	}
-	if (take_options(call, &spec))
+	if (take_options(call, &taken, &spec))
 		put(call, &spec, "added");
 	explicit_bzero(spec.key, sizeof spec.key);
 }
@@ -104,13 +239,14 @@ command_device_edit(struct call *call)
 	const struct device *device = call_device(call);
 	struct device_names names;
 	struct device_spec spec;
+	struct taken taken;
 
 	if (!device)
 		return;
 	device_to_spec(&call->service->inventory, device, &names, &spec);
 	/* What is put must not be freed on its way: the values are the device's own. */
 	spec.values = setting_values_copy(device->values);
-	if (take_options(call, &spec))
+	if (take_options(call, &taken, &spec))
 		put(call, &spec, "changed");
 	setting_values_free((uint8_t *)(uintptr_t)spec.values);
 	explicit_bzero(spec.key, sizeof spec.key);
@@ -141,27 +277,47 @@ command_device_remove(struct call *call)
 void
 command_unknown_adopt(struct call *call)
 {
-	struct device_spec spec = { .endpoint = call->arguments[0] };
-	size_t len = strlen(call->arguments[0]);
+	const char *endpoint = call_option(call, "--endpoint");
 	struct service *service = call->service;
+	char name[4 * ENDPOINT_NAME_MAX + 1];
+	struct device_spec spec = { 0 };
+	struct taken taken;
+	size_t len;
 
-	if (!unknown_devices_find(service->unknowns, call->arguments[0], len)) {
+	if (!take_shown(call, call->arguments[0], name, &len))
+		return;
+	if (!unknown_devices_find(service->unknowns, name, len)) {
 		call_refuse(call, CTL_REFUSED,
 			    "nobody asked as \"%s\": `unknown list` shows who did",
 			    call->arguments[0]);
 		return;
 	}
-	if (call_option(call, "--endpoint")) {
-		spec.identity = spec.endpoint;
-		spec.endpoint = call_option(call, "--endpoint");
+	if (len == sizeof((struct unknown *)NULL)->name) {
+		call_refuse(
+			call, CTL_REFUSED,
+			"\"%s\" is as much as is kept of a name, which may be longer: `device add` "
+			"it with its whole name",
+			call->arguments[0]);
+		return;
 	}
-	if (take_options(call, &spec))
+	if (!endpoint && strlen(name) < len) {
+		call_refuse(call, CTL_REFUSED,
+			    "\"%s\" has a NUL byte: it is an identity, so say --endpoint NAME",
+			    call->arguments[0]);
+		return;
+	}
+	if (endpoint) {
+		spec.identity = name;
+		spec.identity_len = (uint8_t)len;
+	}
+	if (take_endpoint(call, endpoint ? endpoint : call->arguments[0], &taken.names, &spec) &&
+	    take_options(call, &taken, &spec))
 		put(call, &spec, "adopted");
 	explicit_bzero(spec.key, sizeof spec.key);
 	if (call->exit != CTL_DONE)
 		return;
-	unknown_devices_remove(service->unknowns, call->arguments[0], len);
-	device_change_forget_unknown(service, call->arguments[0], len);
+	unknown_devices_remove(service->unknowns, name, len);
+	device_change_forget_unknown(service, name, len);
 }
 
 /* ---- setting values ---- */

@@ -64,6 +64,7 @@ put_device(const struct service *service, const struct device *device, struct ta
 	const struct inventory *inventory = &service->inventory;
 	char endpoint[ENDPOINT_NAME_MAX + 1], identity[ENDPOINT_NAME_MAX + 1];
 	char when[SHOW_TIME_MAX];
+	size_t identity_len = device_identity(device, identity);
 
 	device_endpoint(device, endpoint);
 	table_cell(table, "%s", endpoint);
@@ -71,15 +72,14 @@ put_device(const struct service *service, const struct device *device, struct ta
 	table_cell(table, "%s", device_groups(inventory, device));
 	table_cell(table, "%s", state_of(device));
 	table_cell(table, "%s", show_time(device->last_bootstrap_ms, when));
-	json_array_append_new(
-		list, json_pack("{s:o, s:o, s:b, s:o, s:s, s:s, s:I}", "endpoint",
-				show_json(endpoint, strlen(endpoint)), "identity",
-				show_json(device_identity(device, identity), strlen(identity)),
-				"has_key", device->entry->key_len != 0, "groups",
-				show_groups_json(inventory, device), "domain",
-				names_text(&inventory->domains, device->domain), "state",
-				state_of(device), "last_bootstrap_ms",
-				(json_int_t)device->last_bootstrap_ms));
+	json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:s, s:s, s:I}", "endpoint",
+					      show_json(endpoint, strlen(endpoint)), "identity",
+					      show_json(identity, identity_len), "has_key",
+					      device->entry->key_len != 0, "groups",
+					      show_groups_json(inventory, device), "domain",
+					      names_text(&inventory->domains, device->domain),
+					      "state", state_of(device), "last_bootstrap_ms",
+					      (json_int_t)device->last_bootstrap_ms));
 }
 
 void
@@ -215,19 +215,21 @@ put_tasks(struct call *call, const struct device *device)
 static void
 put_security(struct call *call, const struct device *device)
 {
-	char identity[ENDPOINT_NAME_MAX + 1], hex[2 * ENDPOINT_NAME_MAX + 1];
+	char identity[ENDPOINT_NAME_MAX + 1], hex[2 * ENDPOINT_NAME_MAX + 1] = "";
 	unsigned key_len = device->entry->key_len;
+	size_t len = device_identity(device, identity);
 
-	device_identity(device, identity);
-	for (unsigned i = 0; identity[i]; i++)
+	for (size_t i = 0; i < len; i++)
 		snprintf(hex + 2 * i, 3, "%02x", (uint8_t)identity[i]);
-	text_show(&call->text, "  identity  %s (hex %s)\n", identity, hex);
+	text_show(&call->text, "  identity  ");
+	text_put_untrusted(&call->text, identity, len);
+	text_show(&call->text, " (hex %s)\n", hex);
 	if (key_len)
 		text_show(&call->text, "  key       set, %u bytes, given as %s\n", key_len,
 			  device->key_is_hex ? "hex" : "text");
 	else
 		text_show(&call->text, "  key       none: NoSec listeners only\n");
-	json_object_set_new(call->result, "identity", show_json(identity, strlen(identity)));
+	json_object_set_new(call->result, "identity", show_json(identity, len));
 	json_object_set_new(call->result, "identity_hex", json_string(hex));
 	json_object_set_new(call->result, "key_bytes", json_integer(key_len));
 	json_object_set_new(call->result, "key_is_hex", json_boolean(device->key_is_hex));

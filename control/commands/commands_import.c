@@ -59,19 +59,12 @@ struct importing {
 	unsigned rows_since_pump;
 };
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 /* Whether the inventory has it already, to the byte. */
 static bool
 is_unchanged(const struct service *service, const struct device_draft *draft,
 	     const struct device_spec *spec)
 {
 	const struct device *present = inventory_at(&service->inventory, draft->entry->id);
-	size_t size = setting_values_size(draft->values);
 	struct device_names names;
 	struct device_spec old;
 	bool same;
@@ -79,13 +72,7 @@ is_unchanged(const struct service *service, const struct device_draft *draft,
 	if (!present)
 		return false;
 	device_to_spec(&service->inventory, present, &names, &old);
-	/* lint: allow memcmp - both keys are the operator's own, and nobody can time this */
-	same = same_text(old.identity, draft->entry->identity_len ? spec->identity : NULL) &&
-	       old.key_len == spec->key_len && old.key_is_hex == spec->key_is_hex &&
-	       memcmp(old.key, spec->key, spec->key_len) == 0 &&
-	       same_text(old.domain, spec->domain) && present->groups == draft->groups &&
-	       setting_values_size(present->values) == size &&
-	       (!size || memcmp(present->values, draft->values, size) == 0);
+	same = present->groups == draft->groups && device_spec_same(&old, spec);
 	explicit_bzero(old.key, sizeof old.key);
 	return same;
 }

@@ -65,7 +65,7 @@ static void
 put_reports_of(struct call *call, const char *endpoint, struct table *table, json_t *list)
 {
 	const struct service *service = call->service;
-	const struct device *device = inventory_find(&service->inventory, endpoint);
+	const struct device *device = show_find_device(service, endpoint);
 	const struct report **found;
 	size_t n = 0;
 
@@ -148,7 +148,7 @@ command_report_show(struct call *call)
 
 	if (!task)
 		return;
-	device = inventory_find(&service->inventory, call->arguments[1]);
+	device = show_find_device(service, call->arguments[1]);
 	report = device ? reports_find(&service->reports, task->report, device_id(device)) : NULL;
 	if (!report) {
 		call_refuse(call, CTL_REFUSED, "there is no report of %s on \"%s\"", task->id,
@@ -313,7 +313,7 @@ rerun(struct call *call, bool failed_only)
 		return;
 	rerun.task = task->report;
 	if (endpoint) {
-		device = inventory_find(&call->service->inventory, endpoint);
+		device = show_find_device(call->service, endpoint);
 		if (!device) {
 			call_refuse(call, CTL_REFUSED, "there is no device \"%s\"", endpoint);
 			return;

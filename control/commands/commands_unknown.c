@@ -8,8 +8,11 @@ static void
 put_unknown(const struct unknown *unknown, struct table *table, json_t *list)
 {
 	char first[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
+	char hex[2 * sizeof unknown->name + 1] = "";
 	struct text name;
 
+	for (unsigned i = 0; i < unknown->name_len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", unknown->name[i]);
 	text_init(&name);
 	text_put_untrusted(&name, unknown->name, unknown->name_len);
 	table_cell(table, "%s", text_str(&name));
@@ -17,11 +20,11 @@ put_unknown(const struct unknown *unknown, struct table *table, json_t *list)
 	table_cell(table, "%s", show_time(unknown->first_ms, first));
 	table_cell(table, "%s", show_time(unknown->last_ms, last));
 	table_cell(table, "%llu", (unsigned long long)unknown->count);
-	json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "endpoint",
-					      text_str(&name), "address", unknown->address,
-					      "first_ms", (json_int_t)unknown->first_ms, "last_ms",
-					      (json_int_t)unknown->last_ms, "count",
-					      (json_int_t)unknown->count));
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "endpoint", text_str(&name),
+				"hex", hex, "address", unknown->address, "first_ms",
+				(json_int_t)unknown->first_ms, "last_ms",
+				(json_int_t)unknown->last_ms, "count", (json_int_t)unknown->count));
 	text_fini(&name);
 }
 

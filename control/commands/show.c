@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "tasks/diag.h"
+#include "tasks/show.h"
 
 enum { NEAREST_AMONG = 1000 }; /* devices that are looked at for the nearest name */
 
@@ -44,9 +45,24 @@ refuse_device(struct call *call, const char *name)
 }
 
 struct device *
+show_find_device(const struct service *service, const char *name)
+{
+	struct device *device = inventory_find(&service->inventory, name);
+	char bytes[4 * ENDPOINT_NAME_MAX + 1];
+	size_t len;
+
+	if (device || strlen(name) >= sizeof bytes)
+		return device;
+	memcpy(bytes, name, strlen(name) + 1);
+	len = show_undo(bytes, strlen(name));
+	bytes[len] = '\0';
+	return strlen(bytes) == len ? inventory_find(&service->inventory, bytes) : NULL;
+}
+
+struct device *
 call_device(struct call *call)
 {
-	struct device *device = inventory_find(&call->service->inventory, call->arguments[0]);
+	struct device *device = show_find_device(call->service, call->arguments[0]);
 
 	if (!device)
 		refuse_device(call, call->arguments[0]);

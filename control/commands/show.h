@@ -18,6 +18,8 @@ enum { SHOW_TIME_MAX = 32 };
 /* "2026-01-31 12:00:00", UTC; "-" for never. Returns out. */
 const char *show_time(uint64_t ms, char out[SHOW_TIME_MAX]);
 
+/* A device by its endpoint name, as it is or as it is shown (\xNN); NULL: there is none. */
+struct device *show_find_device(const struct service *service, const char *name);
 /* The device that the call's first argument names; NULL after refusing, with the nearest name. */
 struct device *call_device(struct call *call);
 /* The task that the call's first argument names by id, or by name where that is clear; NULL after

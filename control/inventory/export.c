@@ -10,7 +10,7 @@
 
 enum {
 	EXPORT_BUFFER = 1 << 16,
-	FIXED_COLUMNS = 6,
+	FIXED_COLUMNS = 8,
 };
 
 /* A column of a setting value. Names sort it. */
@@ -27,7 +27,7 @@ struct export
 	bool secrets, begun;
 
 	/* CSV: what the devices have. */
-	bool identity, key, key_hex, domain, groups, hidden;
+	bool identity, identity_hex, key, key_hex, domain, groups, hidden;
 	struct value_column *columns;
 	unsigned n_columns, capacity;
 
@@ -104,32 +104,22 @@ put_char(struct export *export, char c)
 }
 
 static void
-put_hex(struct export *export, const struct device_spec *device)
+put_hex(struct export *export, const void *bytes, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
+	const uint8_t *at = bytes;
 
-	for (unsigned i = 0; i < device->key_len; i++) {
-		put_char(export, digits[device->key[i] >> 4]);
-		put_char(export, digits[device->key[i] & 15]);
+	for (size_t i = 0; i < len; i++) {
+		put_char(export, digits[at[i] >> 4]);
+		put_char(export, digits[at[i] & 15]);
 	}
 }
 
-/* A key that was given as text may still hold what no text file does. */
+/* An identity of its own that text can hold, or not. */
 static bool
-is_hex_key(const struct device_spec *device)
+has_identity(const struct device_spec *device, bool text)
 {
-	if (device->key_is_hex)
-		return true;
-	for (unsigned i = 0; i < device->key_len; i++)
-		if (device->key[i] < 0x20 || device->key[i] >= 0x7f)
-			return true;
-	return false;
-}
-
-static bool
-has_identity(const struct device_spec *device)
-{
-	return device->identity && strcmp(device->identity, device->endpoint) != 0;
+	return device_spec_has_identity(device) && device_spec_identity_is_text(device) == text;
 }
 
 static bool
@@ -146,7 +136,9 @@ compare(const struct value_column *column, const struct setting_value *value)
 	size_t len = column->len < value->name_len ? column->len : value->name_len;
 	int order = memcmp(column->name, value->name, len);
 
-	return order ? order : (int)column->len - (int)value->name_len;
+	if (!order)
+		order = (int)column->len - (int)value->name_len;
+	return order ? order : (int)column->secret - (int)value->secret;
 }
 
 /* Where the column of this value is, or where it belongs. */
@@ -166,17 +158,15 @@ find_column(const struct export *export, const struct setting_value *value)
 	return low;
 }
 
-/* A value that is secret on one device has a secret column on all. */
+/* A name that is secret on some devices alone has two columns. */
 static int
 see_value(struct export *export, const struct setting_value *value)
 {
 	unsigned at = find_column(export, value);
 	struct value_column *column;
 
-	if (at < export->n_columns && compare(&export->columns[at], value) == 0) {
-		export->columns[at].secret |= value->secret;
+	if (at < export->n_columns && compare(&export->columns[at], value) == 0)
 		return 0;
-	}
 	if (export->n_columns >= IMPORT_COLUMNS_MAX - FIXED_COLUMNS)
 		return -E2BIG;
 	if (export->n_columns == export->capacity) {
@@ -203,9 +193,10 @@ export_see(struct export *export, const struct device_spec *device)
 
 	if (export->format != IMPORT_CSV)
 		return 0;
-	export->identity |= has_identity(device);
-	export->key |= device->key_len && !is_hex_key(device);
-	export->key_hex |= device->key_len && is_hex_key(device);
+	export->identity |= has_identity(device, true);
+	export->identity_hex |= has_identity(device, false);
+	export->key |= device->key_len && !device_spec_key_is_hex(device);
+	export->key_hex |= device->key_len && device_spec_key_is_hex(device);
 	export->domain |= has_text(device->domain);
 	export->groups |= has_text(device->groups);
 	while (!failed && setting_values_next(device->values, &value)) {
@@ -247,6 +238,8 @@ put_header(struct export *export)
 	put_text(export, "endpoint");
 	if (export->identity)
 		put_text(export, ",identity");
+	if (export->identity_hex)
+		put_text(export, ",identity_hex");
 	if (export->secrets && export->key)
 		put_text(export, ",key");
 	if (export->secrets && export->key_hex)
@@ -273,7 +266,7 @@ put_header(struct export *export)
 static void
 put_csv_key(struct export *export, const struct device_spec *device)
 {
-	bool hex = is_hex_key(device);
+	bool hex = device_spec_key_is_hex(device);
 
 	if (export->secrets && export->key) {
 		put_char(export, ',');
@@ -283,7 +276,7 @@ put_csv_key(struct export *export, const struct device_spec *device)
 	if (export->secrets && export->key_hex) {
 		put_char(export, ',');
 		if (hex)
-			put_hex(export, device);
+			put_hex(export, device->key, device->key_len);
 	}
 	if (export->hidden)
 		put_text(export, device->key_len ? ",yes" : ",");
@@ -314,8 +307,13 @@ put_csv(struct export *export, const struct device_spec *device)
 	put_cell(export, device->endpoint, strlen(device->endpoint));
 	if (export->identity) {
 		put_char(export, ',');
-		if (has_identity(device))
-			put_cell(export, device->identity, strlen(device->identity));
+		if (has_identity(device, true))
+			put_cell(export, device->identity, device_spec_identity_len(device));
+	}
+	if (export->identity_hex) {
+		put_char(export, ',');
+		if (has_identity(device, false))
+			put_hex(export, device->identity, device_spec_identity_len(device));
 	}
 	put_csv_key(export, device);
 	if (export->domain) {
@@ -332,7 +330,8 @@ put_csv(struct export *export, const struct device_spec *device)
 		const struct value_column *column = &export->columns[i];
 
 		put_char(export, ',');
-		if (!setting_values_find(device->values, column->name, column->len, &value))
+		if (!setting_values_find(device->values, column->name, column->len, &value) ||
+		    value.secret != column->secret)
 			continue;
 		if (column->secret && !export->secrets)
 			put_text(export, "***");
@@ -380,9 +379,9 @@ put_json_key(struct export *export, const struct device_spec *device)
 		return;
 	if (!export->secrets) {
 		put_text(export, ",\"key_left_out\":true");
-	} else if (is_hex_key(device)) {
+	} else if (device_spec_key_is_hex(device)) {
 		put_text(export, ",\"key_hex\":\"");
-		put_hex(export, device);
+		put_hex(export, device->key, device->key_len);
 		put_char(export, '"');
 	} else {
 		put_member(export, ",\"key\":", (const char *)device->key, device->key_len);
@@ -428,8 +427,14 @@ static void
 put_json(struct export *export, const struct device_spec *device)
 {
 	put_member(export, "{\"endpoint\":", device->endpoint, strlen(device->endpoint));
-	if (has_identity(device))
-		put_member(export, ",\"identity\":", device->identity, strlen(device->identity));
+	if (has_identity(device, true))
+		put_member(export, ",\"identity\":", device->identity,
+			   device_spec_identity_len(device));
+	if (has_identity(device, false)) {
+		put_text(export, ",\"identity_hex\":\"");
+		put_hex(export, device->identity, device_spec_identity_len(device));
+		put_char(export, '"');
+	}
 	put_json_key(export, device);
 	if (has_text(device->domain))
 		put_member(export, ",\"domain\":", device->domain, strlen(device->domain));

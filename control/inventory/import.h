@@ -7,15 +7,21 @@
  *
  *	endpoint        the endpoint name; the only column that must be there
  *	identity        the DTLS identity; empty: the endpoint name
+ *	identity_hex    the same in hex, where it is no text; one of both
  *	key, key_hex    the pre-shared key as text or in hex, one of them; empty: none
  *	domain          empty: none
  *	groups          names with ';' between (',' in a cell with quotes); empty: "root"
  *	value.NAME      the setting value NAME; an empty cell sets none, "" in quotes sets empty text
- *	secret.NAME     the same, masked wherever shown
+ *	secret.NAME     the same, masked wherever shown; of both columns of a NAME a row fills one
+ *
+ * Spreadsheets differ: what separates may be ';' or a tab (the first line tells), rows may end in CR
+ * alone, a "sep=;" may stand first, columns without a name are taken where nothing stands in them.
+ * Files that are no text are named: UTF-16, spreadsheets, compressed ones.
  *
  * JSON lines: one object a line, members of the same names:
  *
- *	{"endpoint":"urn:dev:1","identity":"id-1","key":"text" or "key_hex":"00ff","domain":"d",
+ *	{"endpoint":"urn:dev:1","identity":"id-1" or "identity_hex":"fffe",
+ *	 "key":"text" or "key_hex":"00ff","domain":"d",
  *	 "groups":["root.a","root.b"],"values":{"name":"text","pw":{"value":"x","secret":true}}}
  *
  * A value whose name looks like a secret (policy_name_is_secret()) is one in both. Whether groups

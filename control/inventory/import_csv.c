@@ -1,5 +1,5 @@
 /*
- * CSV (RFC 4180). A row is found first, by counting quotes up to a line break, then split in place.
+ * CSV (csv_row.h). A row is found first, by counting quotes up to a line break, then split in place.
  * A row that can't be split costs its first line alone: reading goes on with the next line, so that
  * one stray quote does not swallow what follows.
  */
@@ -8,25 +8,31 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "control/inventory/csv_row.h"
 #include "control/inventory/setting_values.h"
+#include "tasks/utf8.h"
 
 enum { COLUMN_NAME_MAX = SETTING_NAME_MAX + 8 };
 
 enum column_kind {
 	COLUMN_ENDPOINT,
 	COLUMN_IDENTITY,
+	COLUMN_IDENTITY_HEX,
 	COLUMN_KEY,
 	COLUMN_KEY_HEX,
 	COLUMN_DOMAIN,
 	COLUMN_GROUPS,
 	COLUMN_VALUE,
 	COLUMN_SECRET,
-	COLUMN_KINDS
+	COLUMN_KINDS,
+	COLUMN_NONE = COLUMN_KINDS, /* without a name */
 };
 
-static const char *const column_names[] = { "endpoint", "identity", "key",    "key_hex",
-					    "domain",   "groups",   "value.", "secret." };
+static const char *const column_names[] = { "endpoint", "identity", "identity_hex",
+					    "key",      "key_hex",  "domain",
+					    "groups",   "value.",   "secret." };
 
 struct column {
 	enum column_kind kind;
@@ -34,178 +40,71 @@ struct column {
 	const char *value; /* the setting value's name, in `name` */
 };
 
-struct cell {
-	char *text;
-	size_t len;
-	bool quoted;
-};
-
 struct csv {
 	struct import *import;
+	struct csv_form form;
 	struct column *columns;
-	struct cell *cells;
-	unsigned n_columns, n_cells;
-	bool dry; /* split() tells what is wrong, and changes nothing */
-};
-
-/* A row in the buffer, from import_at() on. */
-struct extent {
-	size_t len;     /* without its last line break */
-	size_t whole;   /* with it */
-	size_t first;   /* of its first line, the line break included */
-	uint32_t lines; /* line breaks in `whole` */
+	unsigned n_columns;
+	struct csv_row row;
 };
 
 /* --- finding a row --- */
 
 enum found { FOUND, FOUND_END, FOUND_UNCLOSED, FOUND_TOO_LONG };
 
-static size_t
-count_quotes(const char *at, const char *end)
-{
-	size_t n = 0;
-
-	while ((at = memchr(at, '"', (size_t)(end - at)))) {
-		n++;
-		at++;
-	}
-	return n;
-}
-
-/* The first line break from `from` on outside quotes, of which `quotes` are known so far; fills the buffer as needed. */
+/* The next row, in the buffer from import_at() on; fills the buffer as needed. */
 static enum found
-find_row(struct import *import, struct extent *extent)
+find_row(struct csv *csv, struct csv_scan *scan)
 {
-	size_t from = 0, quotes = 0;
+	struct import *import = csv->import;
 
-	*extent = (struct extent){ 0 };
-	for (;;) {
-		const char *row = import_at(import);
-		size_t len = import_left(import);
-		const char *end = memchr(row + from, '\n', len - from);
+	*scan = (struct csv_scan){ 0 };
+	while (!csv_row_find(&csv->form, import_at(import), import_left(import), scan)) {
+		bool too_long;
 
-		if (!end) {
-			if (import_fill(import))
-				continue;
-			if (import->failed)
-				return FOUND_END;
-			extent->len = extent->whole = import_left(import);
-			if (!extent->lines)
-				extent->first = extent->whole;
-			if (extent->len > IMPORT_ROW_MAX && quotes % 2 == 0)
-				return FOUND_TOO_LONG;
-			row = import_at(import);
-			quotes += count_quotes(row + from, row + extent->len);
-			if (quotes % 2)
-				return FOUND_UNCLOSED;
-			return extent->len ? FOUND : FOUND_END;
-		}
-		quotes += count_quotes(row + from, end);
-		from = (size_t)(end - row) + 1;
-		if (!extent->lines++)
-			extent->first = from;
-		if (quotes % 2 == 0) {
-			extent->len = from - 1;
-			extent->whole = from;
-			return FOUND;
-		}
-		if (from > IMPORT_ROW_MAX)
+		if (scan->from > IMPORT_ROW_MAX)
 			return FOUND_UNCLOSED;
+		if (import_fill(import))
+			continue;
+		if (import->failed)
+			return FOUND_END;
+		too_long = import_left(import) > IMPORT_ROW_MAX;
+		if (!csv_row_last(&csv->form, import_at(import), import_left(import), scan))
+			return FOUND_UNCLOSED;
+		if (too_long)
+			return FOUND_TOO_LONG;
+		return scan->whole ? FOUND : FOUND_END;
 	}
+	return FOUND;
 }
 
 /* A line of which not even the end is in sight. */
 static void
-skip_line(struct import *import)
+skip_line(struct csv *csv)
 {
+	struct import *import = csv->import;
 	const char *end;
 
 	do {
 		const char *line = import_at(import);
 
-		end = memchr(line, '\n', import_left(import));
+		end = memchr(line, csv->form.newline, import_left(import));
 		import_take(import, end ? (size_t)(end - line) + 1 : import_left(import),
 			    end ? 1 : 0);
 	} while (!end && import_fill(import));
 }
 
-/* --- splitting it --- */
-
-/* The cell in quotes at `*at`, undone in place; *at is behind the closing quote. False: none closes it. */
-static bool
-take_quoted(const struct csv *csv, char **at, const char *end, struct cell *cell)
-{
-	char *from = *at + 1, *to = from;
-
-	*cell = (struct cell){ .text = from, .quoted = true };
-	for (; from < end; from++) {
-		if (*from == '"') {
-			if (from + 1 == end || from[1] != '"')
-				break;
-			from++;
-		}
-		if (!csv->dry)
-			*to = *from;
-		to++;
-	}
-	if (from >= end)
-		return false;
-	*at = from + 1;
-	cell->len = (size_t)(to - cell->text);
-	if (!csv->dry)
-		*to = '\0';
-	return true;
-}
-
-/* NULL, or what is wrong with the row [at, end), where a NUL may be put at `end`. */
-static const char *
-split(struct csv *csv, char *at, char *end, unsigned max)
-{
-	csv->n_cells = 0;
-	for (;;) {
-		struct cell *cell = &csv->cells[csv->n_cells];
-		char *comma;
-
-		if (csv->n_cells++ == max)
-			return "has more cells than the header has columns";
-		if (at < end && *at == '"') {
-			if (!take_quoted(csv, &at, end, cell))
-				return "a quote is opened and never closed";
-			if (at < end && *at != ',')
-				return "text stands behind a closing quote; a quote within a cell "
-				       "is written twice";
-			comma = at < end ? at : NULL;
-		} else {
-			comma = memchr(at, ',', (size_t)(end - at));
-			*cell = (struct cell){ .text = at,
-					       .len = (size_t)((comma ? comma : end) - at) };
-			if (cell->len && memchr(at, '"', cell->len))
-				return "a quote stands within a cell that does not begin with one; "
-				       "put the cell in quotes and write the quote twice";
-			if (!csv->dry)
-				at[cell->len] = '\0';
-		}
-		if (!comma)
-			return NULL;
-		at = comma + 1;
-	}
-}
-
 /* --- the header --- */
 
 static void
-unknown_column(struct csv *csv, const char *name, const struct cell *cell)
+unknown_column(struct csv *csv, const char *name, const struct csv_cell *cell)
 {
 	const char *nearest = diag_nearest(name, column_names, COLUMN_KINDS);
 	struct text text;
 
 	text_init(&text);
-	text_put_untrusted(&text, cell->text, cell->len < 100 ? cell->len : 100);
-	if (csv->n_cells == 1 && strpbrk(name, ";\t"))
-		import_error(csv->import, NULL, NULL,
-			     "the columns are separated by %s: save the file with commas",
-			     strchr(name, ';') ? "semicolons" : "tabs");
-	else if (strcmp(name, "key." IMPORT_LEFT_OUT) == 0)
+	text_put_untrusted(&text, cell->text, utf8_cut(cell->text, cell->len, 100));
+	if (strcmp(name, "key." IMPORT_LEFT_OUT) == 0)
 		import_error(csv->import, NULL, NULL,
 			     "this file was exported without its secrets; export it with them");
 	else
@@ -219,7 +118,7 @@ unknown_column(struct csv *csv, const char *name, const struct cell *cell)
 }
 
 static void
-trim(struct cell *cell)
+trim(struct csv_cell *cell)
 {
 	while (cell->len && cell->text[0] == ' ') {
 		cell->text++;
@@ -230,11 +129,16 @@ trim(struct cell *cell)
 }
 
 static void
-read_column(struct csv *csv, struct cell *cell)
+read_column(struct csv *csv, struct csv_cell *cell)
 {
 	struct column *column = &csv->columns[csv->n_columns];
 
 	trim(cell);
+	if (!cell->len) { /* a spreadsheet's: nothing may stand in it */
+		*column = (struct column){ .kind = COLUMN_NONE };
+		csv->n_columns++;
+		return;
+	}
 	for (unsigned i = 0; i < COLUMN_KINDS; i++) {
 		size_t len = strlen(column_names[i]);
 		bool value = i >= COLUMN_VALUE;
@@ -252,13 +156,12 @@ read_column(struct csv *csv, struct cell *cell)
 	unknown_column(csv, cell->text, cell);
 }
 
-/* Two columns of one meaning: value.x and secret.x, too. */
+/* Two columns of one meaning. A value may be secret on some devices: value.x beside secret.x is not. */
 static bool
 is_same(const struct column *a, const struct column *b)
 {
-	bool values = a->kind >= COLUMN_VALUE && b->kind >= COLUMN_VALUE;
-
-	return values ? strcmp(a->value, b->value) == 0 : a->kind == b->kind;
+	return a->kind == b->kind && a->kind != COLUMN_NONE &&
+	       (a->kind < COLUMN_VALUE || strcmp(a->value, b->value) == 0);
 }
 
 static void
@@ -286,33 +189,73 @@ check_columns(struct csv *csv)
 	csv->import->failed = -EINVAL;
 }
 
+/* The line [at, at + len) says "sep=;", as spreadsheets write it for each other. */
+static bool
+says_separator(const char *at, size_t len)
+{
+	return (len == 5 || (len == 6 && at[5] == '\r')) && strncasecmp(at, "sep=", 4) == 0;
+}
+
+/*
+ * What the first line says of the others. Where no '\n' ends it but a '\r' does, that ends all;
+ * what stands most often between its names separates: ',', or ';' or a tab of a spreadsheet.
+ */
+static void
+learn_form(struct csv *csv)
+{
+	struct import *import = csv->import;
+	const char *at, *end;
+	size_t len, n[2] = { 0 };
+
+	while (!memchr(import_at(import), '\n', import_left(import)) && import_fill(import))
+		;
+	at = import_at(import);
+	end = memchr(at, '\n', import_left(import));
+	if (!end && (end = memchr(at, '\r', import_left(import))) &&
+	    end + 1 < at + import_left(import))
+		csv->form.newline = '\r';
+	len = end ? (size_t)(end - at) : import_left(import);
+	if (says_separator(at, len)) {
+		csv->form.separator = at[4];
+	} else if (!memchr(at, ',', len)) {
+		for (size_t i = 0; i < len; i++) {
+			n[0] += at[i] == ';';
+			n[1] += at[i] == '\t';
+		}
+		csv->form.separator = n[0] ? ';' : n[1] ? '\t' : ',';
+	}
+	csv->row.separator = csv->form.separator;
+	if (end && says_separator(at, len))
+		import_take(import, len + 1, 1);
+}
+
 static void
 read_header(struct csv *csv)
 {
 	struct import *import = csv->import;
-	struct extent extent;
+	struct csv_scan extent;
 	const char *wrong;
 	char *row;
 
-	if (find_row(import, &extent) != FOUND || extent.len == 0) {
+	learn_form(csv);
+	if (find_row(csv, &extent) != FOUND || extent.len == 0) {
 		import_error(import, NULL, NULL,
 			     "the first line must name the columns: endpoint and others");
 		import->failed = import->failed ? import->failed : -EINVAL;
 		return;
 	}
 	row = import_at(import);
-	if (extent.len && row[extent.len - 1] == '\r')
-		extent.len--;
-	wrong = split(csv, row, row + extent.len, IMPORT_COLUMNS_MAX);
+	csv->row.max = IMPORT_COLUMNS_MAX;
+	wrong = csv_row_split(&csv->row, row, row + extent.len);
 	if (wrong) {
 		import_error(import, NULL, NULL, "%s",
-			     csv->n_cells > IMPORT_COLUMNS_MAX ? "has more than 1100 columns"
-							       : wrong);
+			     csv->row.n > IMPORT_COLUMNS_MAX ? "has more than 1100 columns"
+							     : wrong);
 		import->failed = -EINVAL;
 		return;
 	}
-	for (unsigned i = 0; i < csv->n_cells; i++)
-		read_column(csv, &csv->cells[i]);
+	for (unsigned i = 0; i < csv->row.n; i++)
+		read_column(csv, &csv->row.cells[i]);
 	check_columns(csv);
 	import_take(import, extent.whole, extent.lines);
 }
@@ -323,11 +266,20 @@ static void
 put_cell(struct csv *csv, struct import_row *row, unsigned index)
 {
 	const struct column *column = &csv->columns[index];
-	const struct cell *cell = &csv->cells[index];
+	const struct csv_cell *cell = &csv->row.cells[index];
 	const struct import_cell found = { cell->text, cell->len };
-	struct import_cell *const places[] = { &row->endpoint, &row->identity, &row->key,
-					       &row->key_hex,  &row->domain,   &row->groups };
+	struct import_cell *const places[] = { &row->endpoint, &row->identity, &row->identity_hex,
+					       &row->key,      &row->key_hex,  &row->domain,
+					       &row->groups };
 
+	if (column->kind == COLUMN_NONE) {
+		if (cell->len)
+			import_error(
+				csv->import, row, NULL,
+				"cell %u says something, and its column has no name in the header",
+				index + 1);
+		return;
+	}
 	if (cell->len == 0 && !(cell->quoted && column->kind >= COLUMN_VALUE))
 		return;
 	if (column->kind >= COLUMN_VALUE)
@@ -343,15 +295,15 @@ check_split(struct csv *csv, char *at, size_t len)
 {
 	const char *wrong;
 
-	csv->dry = true;
-	wrong = split(csv, at, at + len, csv->n_columns);
-	csv->dry = false;
+	csv->row.dry = true;
+	wrong = csv_row_split(&csv->row, at, at + len);
+	csv->row.dry = false;
 	return wrong;
 }
 
 /* Takes the row; of one that can't be split, its first line alone. */
 static void
-read_row(struct csv *csv, const struct extent *extent)
+read_row(struct csv *csv, const struct csv_scan *extent)
 {
 	struct import *import = csv->import;
 	struct import_row row = { .line = import->line };
@@ -359,20 +311,18 @@ read_row(struct csv *csv, const struct extent *extent)
 	size_t len = extent->len;
 	const char *wrong;
 
-	if (len && at[len - 1] == '\r')
-		len--;
 	wrong = extent->lines > 1 ? check_split(csv, at, len) : NULL;
 	if (wrong) {
 		import_bad_row(import, row.line, NULL, "%s", wrong);
 		import_take(import, extent->first, 1);
 		return;
 	}
-	wrong = len ? split(csv, at, at + len, csv->n_columns) : NULL;
+	wrong = len ? csv_row_split(&csv->row, at, at + len) : NULL;
 	if (wrong) {
 		import_bad_row(import, row.line, NULL, "%s", wrong);
-	} else if (len && csv->n_cells < csv->n_columns) {
+	} else if (len && csv->row.n < csv->n_columns) {
 		import_bad_row(import, row.line, NULL, "has %u cells, and the header %u columns",
-			       csv->n_cells, csv->n_columns);
+			       csv->row.n, csv->n_columns);
 	} else if (len) {
 		for (unsigned i = 0; i < csv->n_columns; i++)
 			put_cell(csv, &row, i);
@@ -382,7 +332,7 @@ read_row(struct csv *csv, const struct extent *extent)
 }
 
 static void
-read_unclosed(struct csv *csv, const struct extent *extent)
+read_unclosed(struct csv *csv, const struct csv_scan *extent)
 {
 	struct import *import = csv->import;
 	size_t len = extent->lines ? extent->first - 1 : extent->first;
@@ -397,10 +347,10 @@ static void
 read_rows(struct csv *csv)
 {
 	struct import *import = csv->import;
-	struct extent extent;
+	struct csv_scan extent;
 
 	while (!import->failed) {
-		switch (find_row(import, &extent)) {
+		switch (find_row(csv, &extent)) {
 		case FOUND_END:
 			return;
 		case FOUND:
@@ -412,7 +362,7 @@ read_rows(struct csv *csv)
 		case FOUND_TOO_LONG:
 			import_bad_row(import, import->line, NULL, "is longer than %d bytes",
 				       IMPORT_ROW_MAX);
-			skip_line(import);
+			skip_line(csv);
 			break;
 		}
 	}
@@ -421,16 +371,17 @@ read_rows(struct csv *csv)
 void
 import_csv(struct import *import)
 {
-	struct csv csv = { .import = import };
+	struct csv csv = { .import = import, .form = { ',', '\n' } };
 
 	csv.columns = calloc(IMPORT_COLUMNS_MAX, sizeof *csv.columns);
-	csv.cells = calloc(IMPORT_COLUMNS_MAX + 1, sizeof *csv.cells);
-	if (csv.columns && csv.cells) {
+	csv.row.cells = calloc(IMPORT_COLUMNS_MAX + 1, sizeof *csv.row.cells);
+	if (csv.columns && csv.row.cells) {
 		read_header(&csv);
+		csv.row.max = csv.n_columns;
 		read_rows(&csv);
 	} else {
 		import->failed = -ENOMEM;
 	}
 	free(csv.columns);
-	free(csv.cells);
+	free(csv.row.cells);
 }

@@ -8,9 +8,9 @@
 
 #include <jansson.h>
 
-static const char *const members[] = { "endpoint", "identity", "key",   "key_hex",
-				       "domain",   "groups",   "values" };
-enum { MEMBERS = sizeof members / sizeof members[0], TEXT_MEMBERS = 5 };
+static const char *const members[] = { "endpoint", "identity", "identity_hex", "key",
+				       "key_hex",  "domain",   "groups",       "values" };
+enum { MEMBERS = sizeof members / sizeof members[0], TEXT_MEMBERS = 6 };
 
 static const char *
 type_name(const json_t *json)
@@ -133,8 +133,8 @@ unknown_member(struct import *import, struct import_row *row, const char *name)
 static void
 read_member(struct import *import, struct import_row *row, const char *name, json_t *value)
 {
-	struct import_cell *const places[] = { &row->endpoint, &row->identity, &row->key,
-					       &row->key_hex, &row->domain };
+	struct import_cell *const places[] = { &row->endpoint, &row->identity, &row->identity_hex,
+					       &row->key,      &row->key_hex,  &row->domain };
 	unsigned i = 0;
 
 	while (i < MEMBERS && strcmp(members[i], name) != 0)
@@ -171,9 +171,9 @@ read_line(struct import *import, const char *text, size_t len)
 	object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	if (!json_is_object(object)) {
 		if (object || *text == '[')
-			import_bad_row(
-				import, row.line, NULL,
-				"must be one object, a line of its own: {\"endpoint\": ...}");
+			import_bad_row(import, row.line, NULL,
+				       "must be one object, a line of its own: {\"endpoint\": "
+				       "...}; an array becomes lines by `jq -c '.[]'`");
 		else
 			import_bad_row(import, row.line, NULL, "column %d: %.*s", error.column,
 				       complaint_len(error.text), error.text);

@@ -6,23 +6,25 @@
 
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
+#include "tasks/utf8.h"
 
 enum { GROUPS_TEXT_MAX = 65535 };
 
 /* --- errors --- */
 
 static void
-add_error(struct import *import, uint32_t line, const char *column, const char *format,
-	  va_list args)
+add_diag(struct import *import, enum diag_level level, const struct place *at, const char *format,
+	 va_list args)
 {
-	struct place place = { .file = import->name, .line = line };
+	const char *column = at->tag;
+	struct place place = { .file = import->name, .line = at->line };
 	struct text tag; /* columns are named by the file */
 
 	text_init(&tag);
 	if (column)
 		text_put_untrusted(&tag, column, strnlen(column, SETTING_NAME_MAX));
 	place.tag = column ? text_str(&tag) : NULL;
-	diag_add(import->diags, DIAG_ERROR, &place, format, args);
+	diag_add(import->diags, level, &place, format, args);
 	text_fini(&tag);
 }
 
@@ -30,22 +32,38 @@ void
 import_error(struct import *import, struct import_row *row, const char *column, const char *format,
 	     ...)
 {
+	const struct place place = { .line = row ? row->line : import->line, .tag = column };
 	va_list args;
 
 	va_start(args, format);
-	add_error(import, row ? row->line : import->line, column, format, args);
+	add_diag(import, DIAG_ERROR, &place, format, args);
 	va_end(args);
 	if (row)
 		row->bad = true;
 }
 
 void
+import_warning(struct import *import, const struct import_row *row, const char *column,
+	       const char *format, ...)
+{
+	const struct place place = { .line = row->line, .tag = column };
+	va_list args;
+
+	if (import->warned++ >= IMPORT_WARNINGS)
+		return;
+	va_start(args, format);
+	add_diag(import, DIAG_WARNING, &place, format, args);
+	va_end(args);
+}
+
+void
 import_bad_row(struct import *import, uint32_t line, const char *column, const char *format, ...)
 {
+	const struct place place = { .line = line, .tag = column };
 	va_list args;
 
 	va_start(args, format);
-	add_error(import, line, column, format, args);
+	add_diag(import, DIAG_ERROR, &place, format, args);
 	va_end(args);
 	import->result->rows++;
 	import->result->bad++;
@@ -53,54 +71,14 @@ import_bad_row(struct import *import, uint32_t line, const char *column, const c
 
 /* --- what a cell may hold --- */
 
-/* The length of the well-formed UTF-8 sequence at `at` (RFC 3629 4), or 0. */
-static size_t
-sequence(const uint8_t *at, size_t len)
-{
-	size_t n = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-	uint32_t code = n == 2 ? at[0] & 0x1fU : n == 3 ? at[0] & 0xfU : at[0] & 7U;
-
-	if (n < 2)
-		return n;
-	if (n > len || at[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (at[i] & 0x3fU);
-	}
-	if ((n == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
-	    (n == 4 && (code < 0x10000 || code > 0x10ffff)))
-		return 0;
-	return n;
-}
-
 /* Where the text stops being UTF-8 without NUL: its length when it does not. */
 static size_t
 good_until(const char *text, size_t len)
 {
-	const uint8_t *at = (const uint8_t *)text;
-	size_t i = 0;
+	size_t good = utf8_valid_len(text, len);
+	const char *nul = memchr(text, '\0', good);
 
-	while (i < len) {
-		uint64_t word;
-		size_t n;
-
-		if (len - i >= sizeof word) {
-			/* Eight bytes at once while none is above 0x7f or NUL. */
-			memcpy(&word, at + i, sizeof word);
-			if (!((word | (word - UINT64_C(0x0101010101010101))) &
-			      UINT64_C(0x8080808080808080))) {
-				i += sizeof word;
-				continue;
-			}
-		}
-		n = at[i] ? sequence(at + i, len - i) : 0;
-		if (!n)
-			return i;
-		i += n;
-	}
-	return len;
+	return nul ? (size_t)(nul - text) : good;
 }
 
 /* Whether the cell is there and good; tells what is wrong with one that is not. */
@@ -148,27 +126,102 @@ is_twice(struct import *import, struct import_row *row, const char *column,
 		import->failed = got;
 	if (got <= 0)
 		return false;
-	import_error(import, row, column, "\"%s\" is there twice, first in line %u",
+	import_error(import, row, column, "\"%s\" is duplicated, first in line %u",
 		     shown(&text, cell), first);
 	text_fini(&text);
 	return true;
 }
 
+/* "3.53E+14": what a spreadsheet makes of a long number. */
+static bool
+is_shortened(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *at = text + digits;
+
+	if (!digits)
+		return false;
+	if (*at == '.' || *at == ',')
+		at += 1 + strspn(at + 1, "0123456789");
+	return (*at | 0x20) == 'e' && at[1] == '+' && at[2] &&
+	       !at[2 + strspn(at + 2, "0123456789")];
+}
+
+static bool
+is_all_hex(const struct import_cell *cell)
+{
+	return cell->len % 2 == 0 && strspn(cell->text, "0123456789abcdefABCDEF") == cell->len;
+}
+
+/* What is allowed and hardly meant. */
+static void
+warn_of_cell(struct import *import, const struct import_row *row, const char *column,
+	     const struct import_cell *cell)
+{
+	enum { LOOKS_HEX = 16 }; /* digits; a word of so many is hardly a key */
+
+	if (!cell->text || !cell->len)
+		return;
+	if (cell->text[0] == ' ' || cell->text[cell->len - 1] == ' ')
+		import_warning(import, row, column, "begins or ends with a blank, which counts");
+	else if (strstr(cell->text, "\u00a0"))
+		import_warning(import, row, column,
+			       "holds a blank that does not break (U+00A0), which is no blank");
+	else if (cell == &row->key && cell->len >= LOOKS_HEX && is_all_hex(cell))
+		import_warning(import, row, column,
+			       "looks like hex, and is taken as text: hex belongs into key_hex");
+	else if (cell == &row->endpoint && is_shortened(cell->text))
+		import_warning(import, row, column,
+			       "looks like a number that a spreadsheet has shortened: format the "
+			       "column as text there");
+}
+
+/* An identity in hex: any bytes (RFC 4279 5.1). */
+static void
+read_identity_hex(struct import *import, struct import_row *row)
+{
+	const struct import_cell *cell = &row->identity_hex;
+	size_t n;
+	int wrong;
+
+	if (!cell->text)
+		return;
+	if (row->identity.text) {
+		import_error(import, row, "identity", "stands beside identity_hex: leave one out");
+		return;
+	}
+	wrong = bytes_from_hex(cell->text, cell->len, row->identity_bytes,
+			       sizeof row->identity_bytes, &n);
+	if (wrong < 0)
+		import_error(import, row, "identity_hex",
+			     "must have 2 to %d hex digits in pairs, not %zu",
+			     2 * DTLS_IDENTITY_MAX, cell->len);
+	else if (wrong)
+		import_error(import, row, "identity_hex", "byte %d is no hex digit", wrong);
+	else
+		row->identity = (struct import_cell){ (char *)row->identity_bytes, n };
+}
+
 static void
 check_names(struct import *import, struct import_row *row)
 {
-	const struct import_cell *identity = row->identity.text ? &row->identity : &row->endpoint;
+	const struct import_cell *identity;
 	bool good;
 
+	read_identity_hex(import, row);
+	identity = row->identity.text ? &row->identity : &row->endpoint;
 	if (!row->endpoint.text) {
 		import_error(import, row, "endpoint", "is missing");
 		return;
 	}
 	good = check_cell(import, row, "endpoint", &row->endpoint, ENDPOINT_NAME_MAX);
-	if (row->identity.text)
+	if (row->identity.text && !row->identity_hex.text)
 		good &= check_cell(import, row, "identity", &row->identity, DTLS_IDENTITY_MAX);
-	if (!good)
+	if (!good || row->bad)
 		return;
+	warn_of_cell(import, row, "endpoint", &row->endpoint);
+	if (!row->identity_hex.text)
+		warn_of_cell(import, row, "identity", &row->identity);
 	if (!import->identities_differ && identity == &row->identity &&
 	    (row->identity.len != row->endpoint.len ||
 	     memcmp(row->identity.text, row->endpoint.text, row->endpoint.len) != 0)) {
@@ -208,6 +261,7 @@ read_key(struct import *import, struct import_row *row, struct device_spec *devi
 	if (row->key_hex.text) {
 		read_hex(import, row, device);
 	} else if (check_cell(import, row, "key", &row->key, DTLS_KEY_MAX)) {
+		warn_of_cell(import, row, "key", &row->key);
 		memcpy(device->key, row->key.text, row->key.len);
 		device->key_len = (uint8_t)row->key.len;
 	}
@@ -270,12 +324,18 @@ import_row_value(struct import *import, struct import_row *row, const char *colu
 		 const char *name, struct import_cell text, bool secret)
 {
 	size_t name_len = strlen(name), good;
-	struct setting_value value = { .name = name, .text = text.text };
+	struct setting_value value = { .name = name, .text = text.text }, other;
 	int failed;
 
 	if (name_len == 0 || name_len > SETTING_NAME_MAX) {
 		import_error(import, row, column, "a setting value needs a name of 1 to %d bytes",
 			     SETTING_NAME_MAX);
+		return;
+	}
+	if (setting_values_find(row->values, name, name_len, &other)) {
+		import_error(import, row, column,
+			     "value.%s and secret.%s both say something: leave one empty", name,
+			     name);
 		return;
 	}
 	good = good_until(text.text, text.len);
@@ -319,11 +379,12 @@ void
 import_row_finish(struct import *import, struct import_row *row)
 {
 	struct device_spec device = { .endpoint = row->endpoint.text,
-				      .identity = row->identity.text,
 				      .domain = row->domain.text,
 				      .values = row->values };
 
 	check_names(import, row);
+	device.identity = row->identity.text;
+	device.identity_len = (uint8_t)row->identity.len;
 	read_key(import, row, &device);
 	check_cell(import, row, "domain", &row->domain, DOMAIN_MAX);
 	if (check_cell(import, row, "groups", &row->groups, GROUPS_TEXT_MAX))

@@ -23,7 +23,7 @@ struct import_known_name {
 	bool secret;
 };
 
-enum { IMPORT_KNOWN_NAMES = 64 };
+enum { IMPORT_KNOWN_NAMES = 64, IMPORT_WARNINGS = 20 };
 
 struct import {
 	const struct import_calls *calls;
@@ -38,6 +38,7 @@ struct import {
 	uint32_t line; /* of the first byte not taken, from 1 */
 	uint64_t bytes, total;
 
+	unsigned warned; /* warnings so far; beyond IMPORT_WARNINGS they are counted alone */
 	struct import_names endpoints, identities;
 	bool identities_differ; /* until then, `endpoints` stands for both */
 	struct text groups;     /* of the present row */
@@ -53,9 +54,11 @@ struct import_cell {
 struct import_row {
 	uint32_t line;
 	bool bad;
-	struct import_cell endpoint, identity, key, key_hex, domain;
-	struct import_cell groups; /* CSV: names with ';' or ',' between */
-	bool groups_ready;         /* or import->groups holds them */
+	struct import_cell endpoint, identity, identity_hex, key, key_hex, domain;
+	uint8_t identity_bytes
+		[DTLS_IDENTITY_MAX]; /* what identity_hex says; `identity` is that then */
+	struct import_cell groups;   /* CSV: names with ';' or ',' between */
+	bool groups_ready;           /* or import->groups holds them */
 	uint8_t *values;
 };
 
@@ -96,6 +99,9 @@ void import_take(struct import *import, size_t len, uint32_t lines);
 /* Adds an error; marks the row bad unless it is NULL. `column` may be NULL. */
 void import_error(struct import *import, struct import_row *row, const char *column,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Adds a warning, or counts it: a file of a million rows may have as many. */
+void import_warning(struct import *import, const struct import_row *row, const char *column,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A row that can't be read at all. */
 void import_bad_row(struct import *import, uint32_t line, const char *column, const char *format,
 		    ...) __attribute__((format(printf, 4, 5)));

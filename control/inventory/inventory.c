@@ -83,12 +83,21 @@ inventory_find(const struct inventory *inventory, const char *endpoint)
 }
 
 struct device *
-inventory_find_identity(const struct inventory *inventory, const char *identity)
+inventory_find_identity(const struct inventory *inventory, const char *identity, size_t len)
 {
 	const struct device_entry *entry =
-		directory_find_identity(inventory->directory, identity, strlen(identity));
+		directory_find_identity(inventory->directory, identity, len);
 
 	return entry ? inventory_at(inventory, entry->id) : NULL;
+}
+
+struct device *
+inventory_find_holder(const struct inventory *inventory, const struct device_spec *spec)
+{
+	return spec->identity
+		       ? inventory_find_identity(inventory, spec->identity,
+						 device_spec_identity_len(spec))
+		       : inventory_find_identity(inventory, spec->endpoint, strlen(spec->endpoint));
 }
 
 struct device *
@@ -116,7 +125,7 @@ device_endpoint(const struct device *device, char out[ENDPOINT_NAME_MAX + 1])
 	return out;
 }
 
-const char *
+size_t
 device_identity(const struct device *device, char out[ENDPOINT_NAME_MAX + 1])
 {
 	size_t len;
@@ -124,7 +133,7 @@ device_identity(const struct device *device, char out[ENDPOINT_NAME_MAX + 1])
 
 	memcpy(out, identity, len);
 	out[len] = '\0';
-	return out;
+	return len;
 }
 
 const char *
@@ -141,7 +150,6 @@ device_to_spec(const struct inventory *inventory, const struct device *device,
 
 	*spec = (struct device_spec){
 		.endpoint = device_endpoint(device, names->endpoint),
-		.identity = entry->identity_len ? device_identity(device, names->identity) : NULL,
 		.key_len = entry->key_len,
 		.key_is_hex = device->key_is_hex,
 		.domain = device->domain ? names_text(&inventory->domains, device->domain) : NULL,
@@ -149,6 +157,10 @@ device_to_spec(const struct inventory *inventory, const struct device *device,
 		.values = device->values,
 		.created_ms = (uint64_t)device->created_s * 1000,
 	};
+	if (entry->identity_len) {
+		spec->identity_len = (uint8_t)device_identity(device, names->identity);
+		spec->identity = names->identity;
+	}
 	memcpy(spec->key, device_entry_key(entry), entry->key_len);
 }
 
@@ -266,8 +278,8 @@ lengths_are_good(const struct device_spec *spec)
 	size_t endpoint = strlen(spec->endpoint);
 
 	return endpoint && endpoint <= ENDPOINT_NAME_MAX && spec->key_len <= DTLS_KEY_MAX &&
-	       (!spec->identity ||
-		(*spec->identity && strlen(spec->identity) <= DTLS_IDENTITY_MAX)) &&
+	       (!spec->identity || (device_spec_identity_len(spec) &&
+				    device_spec_identity_len(spec) <= DTLS_IDENTITY_MAX)) &&
 	       /* Without an identity of its own the endpoint name is it. */
 	       (spec->identity || !spec->key_len || endpoint <= DTLS_IDENTITY_MAX);
 }
@@ -276,8 +288,7 @@ static int
 check_identity(const struct inventory *inventory, const struct device_spec *spec,
 	       const struct device *present)
 {
-	const struct device *holder = inventory_find_identity(
-		inventory, spec->identity ? spec->identity : spec->endpoint);
+	const struct device *holder = inventory_find_holder(inventory, spec);
 
 	if (!spec->identity && !spec->key_len)
 		return 0; /* it is found by name alone */
@@ -312,7 +323,7 @@ inventory_draft(struct inventory *inventory, const struct device_spec *spec, uin
 					: id == NAMES_NONE ? inventory->next_id
 							   : id,
 					spec->endpoint, strlen(spec->endpoint), identity,
-					strlen(identity), spec->key, spec->key_len);
+					device_spec_identity_len(spec), spec->key, spec->key_len);
 	if (draft->entry && draft->domain != NAMES_NONE && (draft->values || !spec->values) &&
 	    make_room(inventory, draft->entry->id) == 0) {
 		if (draft->entry->id >= inventory->next_id)

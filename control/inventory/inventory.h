@@ -75,7 +75,11 @@ void inventory_fini(struct inventory *inventory);
 /* NULL where there is none. */
 struct device *inventory_at(const struct inventory *inventory, uint32_t id);
 struct device *inventory_find(const struct inventory *inventory, const char *endpoint);
-struct device *inventory_find_identity(const struct inventory *inventory, const char *identity);
+struct device *inventory_find_identity(const struct inventory *inventory, const char *identity,
+				       size_t len);
+/* The device that has the identity, its own or the endpoint name, which the spec asks for. */
+struct device *inventory_find_holder(const struct inventory *inventory,
+				     const struct device_spec *spec);
 /* The first device with a number of `id` or above, whose number *id becomes; NULL: none. */
 struct device *inventory_next(const struct inventory *inventory, uint32_t *id);
 
@@ -87,7 +91,8 @@ device_id(const struct device *device)
 
 /* Its names, as text: out[] has room for any. Returns out. */
 const char *device_endpoint(const struct device *device, char out[ENDPOINT_NAME_MAX + 1]);
-const char *device_identity(const struct device *device, char out[ENDPOINT_NAME_MAX + 1]);
+/* Its length: any bytes may be in it; a NUL is put behind them. */
+size_t device_identity(const struct device *device, char out[ENDPOINT_NAME_MAX + 1]);
 /* Its groups' names with ',' between. */
 const char *device_groups(const struct inventory *inventory, const struct device *device);
 /* All of it, borrowed from the device and `names`; the key is copied: wipe it after use. */

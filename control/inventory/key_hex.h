@@ -1,5 +1,5 @@
 /*
- * key_hex.h - a pre-shared key as operators write it in hex. Pure.
+ * key_hex.h - keys and identities as operators write them in hex. Pure.
  */
 #pragma once
 
@@ -9,8 +9,12 @@
 #include "control/inventory/device_spec.h"
 
 /*
- * Into the spec's key; either case. 0; -EINVAL when there are no digits, not in pairs, or more than
- * DTLS_KEY_MAX bytes; else the number of the first character that is no digit, from 1.
+ * Bytes in hex, either case; "0x" before it and one ':', '-' or blank between two bytes are taken, as
+ * other programs write them. 0 and *n; -EINVAL when there are no digits, not in pairs, or more than
+ * `max` bytes; else the number of the first character that is no digit, from 1.
  */
+int bytes_from_hex(const char *hex, size_t len, uint8_t *bytes, size_t max, size_t *n)
+	__attribute__((warn_unused_result));
+/* The same into the spec's key. */
 int key_from_hex(const char *hex, size_t len, struct device_spec *spec)
 	__attribute__((warn_unused_result));

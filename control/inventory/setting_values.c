@@ -216,3 +216,21 @@ policy_name_is_secret(const char *name)
 			return true;
 	return false;
 }
+
+bool
+setting_values_same(const uint8_t *a, const uint8_t *b)
+{
+	struct setting_value value = { 0 }, other;
+
+	/* As many bytes, and each of one in the other: none is there twice, so that is all. */
+	if (setting_values_size(a) != setting_values_size(b))
+		return false;
+	if (!a || memcmp(a, b, setting_values_size(a)) == 0)
+		return true;
+	while (setting_values_next(a, &value))
+		if (!setting_values_find(b, value.name, value.name_len, &other) ||
+		    other.secret != value.secret || other.text_len != value.text_len ||
+		    memcmp(other.text, value.text, value.text_len) != 0)
+			return false;
+	return true;
+}

@@ -46,6 +46,9 @@ bool setting_values_next(const uint8_t *values, struct setting_value *value);
 bool setting_values_find(const uint8_t *values, const char *name, size_t len,
 			 struct setting_value *value);
 
+/* Whether both hold the same values, in whatever order. */
+bool setting_values_same(const uint8_t *a, const uint8_t *b);
+
 /*
  * *values with one value set (in place of the old one of that name) or taken out. 0; -ENOENT when
  * there is none to take out; -EINVAL when a name or text has no good length; -E2BIG beyond

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "control/inventory/csv_row.h"
+
 struct csv_index {
 	uint32_t *slots; /* record + 1; 0 is free */
 	uint32_t mask;
@@ -58,73 +60,28 @@ add_cell(struct reader *reader, char *cell)
 	return true;
 }
 
-/* The cell in quotes at `at`, unquoted; its end is a NUL. NULL after an error. */
-static char *
-take_quoted(struct reader *reader)
-{
-	char *cell = ++reader->at, *to = cell;
-	uint32_t line = reader->line;
-
-	while (reader->at < reader->end) {
-		if (*reader->at == '"' && ++reader->at < reader->end && *reader->at != '"') {
-			*to = '\0';
-			return cell;
-		}
-		if (reader->at == reader->end) {
-			*to = '\0'; /* the quote was the last byte: `to` is at it, or before */
-			return cell;
-		}
-		reader->line += *reader->at == '\n';
-		*to++ = *reader->at++;
-	}
-	wrong(reader, line, "a quote is not closed");
-	return NULL;
-}
-
+/* One record of `len` bytes. False when the reading is over. */
 static bool
-ends_cell(char c)
+take_record(struct reader *reader, size_t len)
 {
-	return c == ',' || c == '\n' || c == '\r';
-}
+	struct csv_cell cells[CSV_TABLE_COLUMNS_MAX + 1];
+	struct csv_row row = { .cells = cells, .separator = ',' };
+	const char *complaint;
 
-static char *
-take_plain(struct reader *reader)
-{
-	char *cell = reader->at;
-
-	while (reader->at < reader->end && !ends_cell(*reader->at))
-		reader->at++;
-	return cell;
-}
-
-/* One record. False when the reading is over. */
-static bool
-take_record(struct reader *reader)
-{
-	size_t before = reader->n_cells;
-	uint32_t line = reader->line;
-	char separator = ',';
-
-	while (separator == ',') {
-		char *cell = *reader->at == '"' ? take_quoted(reader) : take_plain(reader);
-
-		if (!cell || !add_cell(reader, cell))
-			return false;
-		separator = reader->at < reader->end ? *reader->at : '\n';
-		if (!ends_cell(separator)) {
-			wrong(reader, line, "text behind a closing quote");
-			return false;
-		}
-		*reader->at = '\0'; /* the copy has room for one behind the end */
-		reader->at += reader->at < reader->end;
+	row.max = reader->table->columns ? (unsigned)reader->table->columns : CSV_TABLE_COLUMNS_MAX;
+	complaint = csv_row_split(&row, reader->at, reader->at + len);
+	if (!complaint && reader->table->columns && row.n < reader->table->columns)
+		complaint = "has fewer cells than the first line has columns";
+	if (complaint && !reader->table->columns && row.n > row.max)
+		complaint = "too many columns";
+	if (complaint) {
+		wrong(reader, reader->line, complaint);
+		return false;
 	}
-	if (separator == '\r' && reader->at < reader->end && *reader->at == '\n')
-		reader->at++;
-	reader->line++;
-	if (!reader->table->columns)
-		reader->table->columns = reader->n_cells - before;
-	else if (reader->n_cells - before != reader->table->columns)
-		wrong(reader, line, "another number of cells than the first line has");
+	reader->table->columns = row.n;
+	for (unsigned i = 0; i < row.n; i++)
+		if (!add_cell(reader, cells[i].text))
+			return false;
 	return true;
 }
 
@@ -133,9 +90,7 @@ check_header(struct reader *reader)
 {
 	struct csv_table *table = reader->table;
 
-	if (table->columns > CSV_TABLE_COLUMNS_MAX)
-		wrong(reader, 1, "too many columns");
-	for (size_t i = 0; i < table->columns && i < CSV_TABLE_COLUMNS_MAX; i++)
+	for (size_t i = 0; i < table->columns; i++)
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(table->cells[i], table->cells[k]) == 0)
 				wrong(reader, 1, "two columns have one name");
@@ -144,16 +99,28 @@ check_header(struct reader *reader)
 static void
 read_all(struct reader *reader)
 {
+	struct csv_form form = { ',', '\n' };
+
 	if (reader->end - reader->at >= 3 && memcmp(reader->at, "\xef\xbb\xbf", 3) == 0)
 		reader->at += 3;
+	if (!memchr(reader->at, '\n', (size_t)(reader->end - reader->at)))
+		form.newline = '\r';
 	while (reader->at < reader->end) {
-		if (*reader->at == '\n' || *reader->at == '\r') { /* an empty line */
-			reader->line += *reader->at++ == '\n';
-			continue;
-		}
-		if (!take_record(reader))
+		size_t left = (size_t)(reader->end - reader->at);
+		struct csv_scan scan = { 0 };
+
+		if (!csv_row_find(&form, reader->at, left, &scan) &&
+		    !csv_row_last(&form, reader->at, left, &scan)) {
+			wrong(reader, reader->line, "a quote is not closed");
 			return;
-		reader->table->rows++;
+		}
+		if (scan.len) { /* an empty line is none */
+			if (!take_record(reader, scan.len))
+				return;
+			reader->table->rows++;
+		}
+		reader->at += scan.whole;
+		reader->line += scan.lines;
 	}
 	if (!reader->table->rows)
 		wrong(reader, 1, "the first line must name the columns");

@@ -55,8 +55,7 @@ draft_error(const struct service *service, const struct device_spec *spec, int r
 
 	switch (result) {
 	case -EEXIST:
-		holder = inventory_find_identity(&service->inventory,
-						 spec->identity ? spec->identity : spec->endpoint);
+		holder = inventory_find_holder(&service->inventory, spec);
 		snprintf(error, STORE_ERROR_MAX, "its identity belongs to device %s",
 			 holder ? device_endpoint(holder, endpoint) : "(another one)");
 		break;

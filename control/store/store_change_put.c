@@ -103,6 +103,7 @@ store_change_put_device(struct store_change *change, const struct store_device *
 	for (unsigned i = 0; i < TEXT_COUNT; i++) {
 		len[i] = !at[i]               ? NO_TEXT
 			 : i == TEXT_KEY      ? spec->key_len
+			 : i == TEXT_IDENTITY ? (uint32_t)device_spec_identity_len(spec)
 			 : i == TEXT_SETTINGS ? (uint32_t)setting_values_size(at[i])
 					      : (uint32_t)strlen(at[i]);
 		size += at[i] ? len[i] : 0;

@@ -133,7 +133,9 @@ read_device(sqlite3_stmt *stmt, struct store_device *device)
 	*device = (struct store_device){ .id = (uint32_t)sqlite3_column_int64(stmt, 0) };
 	spec->endpoint = text_of(stmt, 1);
 	spec->identity = text_of(stmt, 2);
-	if (!spec->endpoint || key_len > DTLS_KEY_MAX)
+	spec->identity_len = (uint8_t)sqlite3_column_bytes(stmt, 2);
+	if (!spec->endpoint || key_len > DTLS_KEY_MAX ||
+	    sqlite3_column_bytes(stmt, 2) > DTLS_IDENTITY_MAX)
 		return false;
 	if (key_len)
 		memcpy(spec->key, key, (size_t)key_len);

@@ -52,6 +52,9 @@ keep_device(void *ctx, const struct store_device *device)
 	snprintf(kept->endpoint, sizeof kept->endpoint, "%s", device->spec.endpoint);
 	snprintf(kept->identity, sizeof kept->identity, "%s",
 		 device->spec.identity ? device->spec.identity : "(none)");
+	/* Any bytes: the text above ends at the first NUL. */
+	if (device->spec.identity)
+		memcpy(kept->identity, device->spec.identity, device->spec.identity_len + 1u);
 	snprintf(kept->domain, sizeof kept->domain, "%s",
 		 device->spec.domain ? device->spec.domain : "(none)");
 	snprintf(kept->groups, sizeof kept->groups, "%s",

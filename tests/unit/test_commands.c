@@ -206,8 +206,8 @@ Test(commands, status_stats_and_lists_answer)
 	cr_expect(says("bs_started") && !says("coap_rx"));
 	cr_expect_eq(ask("stats bs_unknown_untold"), CTL_DONE);
 	cr_expect(says("the former name of bs_unknown_unreported"));
-	cr_expect_not_null(json_object_get(json_object_get(answer.result, "counters"),
-					   "bs_unknown_untold"));
+	cr_expect_not_null(
+		json_object_get(json_object_get(answer.result, "counters"), "bs_unknown_untold"));
 	cr_expect_eq(ask("task list"), CTL_DONE);
 	cr_expect(says("g:root.a:1"));
 	cr_expect_eq(ask("device list --group root.a --limit 1"), CTL_DONE);
@@ -370,4 +370,72 @@ Test(commands, a_preview_decides_as_a_run_would)
 	cr_expect_eq(ask("task preview dev-1"), CTL_DONE);
 	cr_expect(says("minimum interval") && says("next 20"), "%s", answer.text);
 	cr_expect_not(says("PUT /0/2"), "%s", answer.text);
+}
+
+/* The key of a client's file. */
+static int
+ask_with_file(const char *line, const char *text)
+{
+	static char copy[256];
+	const char *argv[16];
+	struct ctl_request request = { .argv = argv };
+	char path[] = "/tmp/carried-XXXXXX";
+
+	request.fd = mkstemp(path);
+	cr_assert_geq(request.fd, 0);
+	unlink(path);
+	cr_assert_eq(write(request.fd, text, strlen(text)), (ssize_t)strlen(text));
+	forget();
+	snprintf(copy, sizeof copy, "%s", line);
+	for (char *at = copy, *word; (word = strsep(&at, " "));)
+		argv[request.argc++] = word;
+	commands_serve(&world.daemon, &request, &answer);
+	close(request.fd);
+	return answer.exit;
+}
+
+Test(commands, identities_of_any_bytes_are_taken_as_they_are_shown)
+{
+	const struct session_event event = { .name = { 0xff, 0xfe, 0, 1 }, .name_len = 4 };
+	const struct device *device;
+
+	unknown_devices_see(world.service->unknowns, &event, 1000);
+	cr_expect_eq(ask("unknown list"), CTL_DONE);
+	cr_expect(says("\\xff\\xfe\\x00\\x01"), "%s", answer.text);
+	cr_expect_eq(ask("unknown adopt \\xff\\xfe\\x00\\x01 --key k"), CTL_REFUSED);
+	cr_expect(complains("--endpoint NAME"), "%s", answer.error);
+	cr_expect_eq(ask("unknown adopt \\xff\\xfe\\x00\\x01 --key k --endpoint e1"), CTL_DONE,
+		     "%s", answer.error);
+	device = inventory_find_identity(&world.service->inventory, "\xff\xfe\0\1", 4);
+	cr_assert_eq(device, world_device(&world, "e1"));
+	cr_expect_eq(world.service->unknowns->count, 0);
+	cr_expect_eq(ask("device show e1"), CTL_DONE);
+	cr_expect(says("identity  \\xff\\xfe\\x00\\x01 (hex fffe0001)"), "%s", answer.text);
+	cr_expect_str_eq(json_string_value(json_object_get(answer.result, "identity_hex")),
+			 "fffe0001");
+	cr_expect_eq(ask("device edit e1 --identity-hex 00:ff"), CTL_DONE, "%s", answer.error);
+	cr_expect_not_null(inventory_find_identity(&world.service->inventory, "\0\xff", 2));
+	cr_expect_eq(ask("device edit e1 --identity \\x00\\xfe"), CTL_DONE);
+	cr_expect_not_null(inventory_find_identity(&world.service->inventory, "\0\xfe", 2));
+	cr_expect_eq(ask("device add e2 --key k --identity-hex 00fe"), CTL_REFUSED);
+	cr_expect(complains("belongs to device e1"), "%s", answer.error);
+	cr_expect_eq(ask("device add e\\x1b --groups root.a;root"), CTL_DONE, "%s", answer.error);
+	cr_expect_eq(ask("device show e\\x1b"), CTL_DONE, "%s", answer.error);
+	cr_expect(says("groups    root.a,root\n"), "%s", answer.text);
+}
+
+Test(commands, a_key_may_come_in_a_file_that_argv_does_not_show)
+{
+	cr_expect_eq(ask("device add f1 --key-file -"), CTL_DONE);
+	cr_expect_eq(answer.want, CTL_WANT_READ);
+	cr_expect_eq(answer.want_word, 4);
+	cr_expect_eq(ask("device add f1 --key-file=-"), CTL_USAGE);
+	cr_expect_eq(ask_with_file("device add f1 --key-file -", "s e c\n"), CTL_DONE, "%s",
+		     answer.error);
+	cr_expect_eq(world_device(&world, "f1")->entry->key_len, 5);
+	cr_expect_eq(ask_with_file("device edit f1 --key-hex-file k", "00:11\r\n"), CTL_DONE, "%s",
+		     answer.error);
+	cr_expect_eq(world_device(&world, "f1")->entry->key_len, 2);
+	cr_expect_eq(ask_with_file("device edit f1 --key-file k", ""), CTL_USAGE);
+	cr_expect_eq(ask_with_file("device edit f1 --key-file k --key x", "y"), CTL_USAGE);
 }

@@ -47,11 +47,11 @@ Test(csv_table, what_is_no_table)
 	} wrong[] = {
 		{ "", "must name the columns", 1 },
 		{ "\n\r\n", "must name the columns", 1 },
-		{ "a,b\n1\n", "another number of cells", 2 },
-		{ "a,b\n1,2\n\n1,2,3", "another number of cells", 4 },
+		{ "a,b\n1\n", "fewer cells", 2 },
+		{ "a,b\n1,2\n\n1,2,3", "more cells", 4 },
 		{ "a,a\n", "two columns have one name", 1 },
 		{ "a,b\n\"1,2\n", "a quote is not closed", 2 },
-		{ "a,b\n\"1\"x,2\n", "text behind a closing quote", 2 },
+		{ "a,b\n\"1\"x,2\n", "text stands behind a closing quote", 2 },
 	};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

@@ -62,9 +62,13 @@ Test(import, csv_headers_that_are_refused)
 		{ "endpoint,identty\n", "did you mean \"identity\"" },
 		{ "endpoint,value.\n", "unknown column \"value.\"" },
 		{ "endpoint,endpoint\n", "say the same" },
-		{ "endpoint,value.a,secret.a\n", "say the same" },
-		{ "endpoint;identity\nx;y\n", "separated by semicolons" },
-		{ "endpoint\tidentity\n", "separated by tabs" },
+		{ "endpoint,value.a,value.a\n", "say the same" },
+		{ "endpoint;identty\nx;y\n", "did you mean \"identity\"" },
+		{ "\xff\xfe"
+		  "e\0n\0",
+		  "UTF-16" },
+		{ "PK\x03\x04 and so on", "spreadsheet" },
+		{ "\x1f\x8b\x08 and so on", "gunzip" },
 		{ "endpoint,\"identity\n", "the first line must name" },
 		{ "endpoint,\"ident\"ity\n", "behind a closing quote" },
 		{ "endpoint,key.left_out\nx,yes\n", "exported without its secrets" },
@@ -97,9 +101,9 @@ Test(import, csv_rows_that_are_refused_with_line_and_reason)
 		{ "a\"b,,,,,,\n", "a quote stands within a cell" },
 		{ "\"a\"b,,,,,,\n", "behind a closing quote" },
 		{ "a,,,,,,\"x\n", "a quote is opened and never closed" },
-		{ "first,,,,,,\n", "\"first\" is there twice, first in line 2" },
-		{ "a,id-first,,,,,\n", "<identity> \"id-first\" is there twice, first in line 3" },
-		{ "a,first,,,,,\n", "<identity> \"first\" is there twice, first in line 2" },
+		{ "first,,,,,,\n", "\"first\" is duplicated, first in line 2" },
+		{ "a,id-first,,,,,\n", "<identity> \"id-first\" is duplicated, first in line 3" },
+		{ "a,first,,,,,\n", "<identity> \"first\" is duplicated, first in line 2" },
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -164,6 +168,85 @@ Test(import, nul_bytes)
 	cr_assert_str_eq(text_str(&world.devices), "");
 }
 
+Test(import, csv_as_spreadsheets_of_all_lands_write_it)
+{
+	static const char wanted[] = "2 endpoint=one groups=root.a,root.b value.x=1,5\n"
+				     "3 endpoint=two value.x=a b\n";
+	static const char *const texts[] = {
+		"endpoint;groups;value.x\r\none;root.a,root.b;1,5\r\ntwo;;a b\r\n",
+		"endpoint;groups;value.x\none;\"root.a;root.b\";1,5\ntwo;;a b\n",
+		"endpoint\tgroups\tvalue.x\none\troot.a,root.b\t1,5\ntwo\t\ta b\n",
+		"endpoint,groups,value.x\rone,root.a;root.b,\"1,5\"\rtwo,,a b\r",
+		"endpoint,groups,value.x,,\none,root.a;root.b,\"1,5\",,\ntwo,,a b,,\n",
+	};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		cr_assert_eq(csv(texts[i]), 0, "%zu: %s", i, text_str(&world.errors));
+		cr_expect_str_eq(text_str(&world.errors), "");
+		cr_expect_str_eq(text_str(&world.devices), wanted, "%zu", i);
+	}
+	cr_assert_eq(csv("sep=;\nendpoint;domain\na;d\n"), 0);
+	cr_expect_str_eq(text_str(&world.devices), "3 endpoint=a domain=d\n");
+	cr_assert_eq(csv("endpoint,\na,oh\n"), 0);
+	expect_error("f:2: error", "cell 2 says something", "");
+	cr_assert_eq(csv("endpoint,value.a,secret.a\na,x,\nb,,y\nc,x,y\n"), 0);
+	cr_expect_str_eq(text_str(&world.devices),
+			 "2 endpoint=a value.a=x\n3 endpoint=b secret.a=y\n");
+	expect_error("f:4: error", "both say something", "");
+}
+
+Test(import, keys_in_hex_as_other_programs_write_them)
+{
+	static const char *const forms[] = { "0x00112233", "00:11:22:33", "00-11-22-33",
+					     "00 11 22 33", "0X0011:2233" };
+	char text[100];
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		snprintf(text, sizeof text, "endpoint,key_hex\na,%s\n", forms[i]);
+		cr_assert_eq(csv(text), 0);
+		cr_expect_str_eq(text_str(&world.devices), "2 endpoint=a key_hex=00112233\n",
+				 "%s: %s", forms[i], text_str(&world.errors));
+	}
+	cr_assert_eq(csv("endpoint,key_hex\na,00::11\nb,00:1\nc,:00\nd,0x\n"), 0);
+	cr_expect_eq(world.result.bad, 4);
+}
+
+Test(import, what_is_allowed_and_hardly_meant_is_warned_of)
+{
+	static const struct {
+		const char *row, *words;
+	} odd[] = {
+		{ "a,,key \n", "<key> begins or ends with a blank" },
+		{ "a,,k\u00a0y\n", "U+00A0" },
+		{ "a,,00112233445566778899aabbccddeeff\n", "looks like hex" },
+		{ "3.53E+14,,\n", "<endpoint> looks like a number" },
+		{ "a,id ,\n", "<identity> begins or ends with a blank" },
+	};
+	char text[200];
+
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+		snprintf(text, sizeof text, "endpoint,identity,key\n%s", odd[i].row);
+		cr_assert_eq(csv(text), 0);
+		expect_error("f:2: warning", odd[i].words, odd[i].row);
+		cr_expect_eq(world.result.bad, 0);
+		cr_expect_eq(world.result.rows, 1);
+	}
+	cr_assert_eq(csv("endpoint,key\nabcdef,abcdef\n1e5x,k k\n"), 0);
+	cr_expect_str_eq(text_str(&world.errors), "");
+}
+
+Test(import, identities_of_any_bytes)
+{
+	cr_assert_eq(
+		csv("endpoint,identity,identity_hex\na,,fffe0001\nb,i,00\nc,,fffe0001\nd,,6\n"), 0);
+	cr_expect_eq(world.result.bad, 3);
+	expect_error("f:3: error", "stands beside identity_hex", "");
+	expect_error("f:4: error", "is duplicated, first in line 2", "");
+	expect_error("f:5: error", "<identity_hex> must have 2 to 256", "");
+	cr_assert_eq(jsonl("{\"endpoint\":\"a\",\"identity_hex\":\"ff:00\"}\n"), 0);
+	cr_expect_eq(world.result.bad, 0, "%s", text_str(&world.errors));
+}
+
 Test(import, csv_as_rfc_4180_and_spreadsheets_write_it)
 {
 	cr_assert_eq(csv("\xef\xbb\xbfvalue.site, endpoint ,key,groups,secret.pw\r\n"
@@ -195,7 +278,7 @@ Test(import, names_that_look_secret_are_secret)
 Test(import, an_identity_that_equals_the_endpoint_is_none_of_its_own)
 {
 	cr_assert_eq(csv("endpoint,identity\na,a\nb,c\nc,\nd,d\n"), 0);
-	expect_error("f:4: error", "\"c\" is there twice, first in line 3", "");
+	expect_error("f:4: error", "\"c\" is duplicated, first in line 3", "");
 	cr_assert_eq(world.result.bad, 1);
 }
 

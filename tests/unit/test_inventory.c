@@ -94,7 +94,7 @@ Test(inventory, found_by_number_name_and_identity)
 	struct device_spec back;
 
 	cr_expect_eq(inventory_find(&inventory, "dev-1"), device);
-	cr_expect_eq(inventory_find_identity(&inventory, "id-1"), device);
+	cr_expect_eq(inventory_find_identity(&inventory, "id-1", 4), device);
 	cr_expect_eq(inventory_at(&inventory, device_id(device)), device);
 	cr_expect_null(inventory_find(&inventory, "id-1"));
 	device_to_spec(&inventory, device, &names, &back);

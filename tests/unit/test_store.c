@@ -293,6 +293,26 @@ Test(store, the_files_are_private)
 	world_end(&world);
 }
 
+Test(store, an_identity_of_any_bytes_comes_back)
+{
+	struct store_device device = device_named(3, "odd");
+	struct store_change *change;
+	struct world world;
+
+	device.spec.identity = "\xff\xfe\0\1";
+	device.spec.identity_len = 4;
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	change = store_change_begin(world.store);
+	store_change_put_device(change, &device);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
+	world_again(&world);
+	cr_assert_eq(world.n_devices, 1);
+	cr_expect_eq(world.devices[0].device.spec.identity_len, 4);
+	cr_expect_eq(memcmp(world.devices[0].identity, "\xff\xfe\0\1", 4), 0);
+	world_end(&world);
+}
+
 Test(store, a_device_comes_back_with_all_it_has)
 {
 	struct setting_value value = {
