@@ -90,7 +90,7 @@ lane_send(void *ctx, const unsigned char *bytes, size_t len)
 	if (!item)
 		return (int)len; /* lost, like any datagram: the retransmission brings it */
 	*item = (struct slow_lane_item){ .kind = SLOW_LANE_DATAGRAM,
-					 .worker = context->worker,
+					 .head = { context->worker },
 					 .slot = context->slot,
 					 .serial = context->serial,
 					 .len = (uint16_t)len };
@@ -213,7 +213,7 @@ tell_end(struct slow_lane *lane, struct slow_lane_item *item, const struct lane_
 	if (!item)
 		return;
 	if (context)
-		*item = (struct slow_lane_item){ .worker = context->worker,
+		*item = (struct slow_lane_item){ .head = { context->worker },
 						 .slot = context->slot,
 						 .serial = context->serial };
 	item->kind = SLOW_LANE_END;
@@ -230,7 +230,7 @@ find_context(struct slow_lane *lane, const struct slow_lane_item *item)
 	for (unsigned i = 0; i < lane->n_contexts; i++) {
 		struct lane_context *context = &lane->contexts[i];
 
-		if (context->used && context->worker == item->worker &&
+		if (context->used && context->worker == item->head.worker &&
 		    context->slot == item->slot && context->serial == item->serial)
 			return context;
 	}
@@ -249,7 +249,7 @@ begin_context(struct slow_lane *lane, const struct slow_lane_item *item)
 		return NULL;
 	*context = (struct lane_context){ .lane = lane,
 					  .used = true,
-					  .worker = item->worker,
+					  .worker = item->head.worker,
 					  .slot = item->slot,
 					  .serial = item->serial,
 					  .started_ms = now_ms() };
@@ -294,7 +294,7 @@ establish(struct slow_lane *lane, struct lane_context *context)
 	keys->flight_message = 3;
 	memcpy(keys->flight_verify, ssl->own_verify_data, sizeof keys->flight_verify);
 	*item = (struct slow_lane_item){ .kind = SLOW_LANE_ESTABLISHED,
-					 .worker = context->worker,
+					 .head = { context->worker },
 					 .slot = context->slot,
 					 .serial = context->serial };
 	item->keys = *keys;

@@ -15,6 +15,7 @@
 
 #include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/counters.h"
+#include "dataplane/core/ec_job.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/slow_lane.h"
 #include "dataplane/core/stack.h"
@@ -25,7 +26,7 @@ enum {
 	DATAPLANE_WORKERS_MAX = 64,
 	DATAPLANE_ADDRESSES_MAX = 32,
 	DATAPLANE_ERROR_MAX = 512,
-	DATAPLANE_STEPS_MAX = 8,
+	DATAPLANE_STEPS_MAX = 10,
 };
 
 /* An address of ours: v4-mapped or IPv6, with the prefix that is on-link, of 32 or 128 bits: its broadcast address is no
@@ -67,6 +68,8 @@ struct dataplane_config {
 	unsigned sessions;       /* of all workers together */
 	unsigned answers; /* of devices, that wait at once, a worker; 0: one for eight sessions */
 	unsigned answer_bytes;   /* of each; 0: 8192 */
+	unsigned ec_threads;     /* that compute with elliptic curves; 0: no certificates */
+	unsigned certificates;   /* handshakes with certificates at a time, a worker; 0: one for sixteen sessions */
 	unsigned packet_buffers; /* 0: computed from queues and bursts */
 	unsigned memory_mb;      /* 0: computed; what --no-huge may take, or hugepages to use */
 	uint8_t hugepages;       /* enum dataplane_hugepages; true and false read as YES and NO */
@@ -151,6 +154,15 @@ void dataplane_lane_return(struct dataplane *dp, struct slow_lane_item **items, 
 void dataplane_lane_wait(struct dataplane *dp, int timeout_ms);
 /* From any thread: ends a dataplane_lane_wait(). */
 void dataplane_lane_wake(struct dataplane *dp);
+/*
+ * The way to the threads that compute with elliptic curves (ec_job.h), where dataplane_config.ec_threads is not 0. These
+ * belong to them: take jobs, give each back to its worker, wait for more.
+ */
+unsigned dataplane_ec_take(struct dataplane *dp, struct ec_job **jobs, unsigned n);
+void dataplane_ec_give(struct dataplane *dp, struct ec_job *job);
+void dataplane_ec_wait(struct dataplane *dp, int timeout_ms);
+/* From any thread: ends one dataplane_ec_wait(). */
+void dataplane_ec_wake(struct dataplane *dp);
 /* The pre-shared key of an identity: false when unknown or without one. Wipe *found after use. */
 bool dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size_t len,
 			     struct slow_lane_identity *found);

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/core/lane_head.h"
+
 enum {
 	EC_SCALAR_LEN = 32,
 	EC_POINT_LEN = 65, /* uncompressed (SEC 1 2.3.3) */
@@ -49,6 +51,8 @@ enum ec_verdict {
 	EC_NO_NAME,       /* no endpoint name follows from it */
 	EC_BAD_SIGNATURE, /* CertificateVerify: the client has not the key of its certificate */
 	EC_BAD_POINT,     /* the client's key share is not on the curve */
+	EC_NOT_PINNED,    /* the device has another key or certificate in the inventory (never a
+			      * helper's verdict) */
 	EC_FAILED,        /* libcrypto: out of memory or randomness */
 	EC_VERDICTS,
 };
@@ -82,11 +86,11 @@ struct ec_finish {
 };
 
 struct ec_job {
+	struct lane_head head;
 	uint8_t kind;    /* enum ec_job_kind */
 	uint8_t verdict; /* enum ec_verdict: out */
 	uint8_t type; /* enum dtls_certificate_type: of ours in EC_BEGIN, of theirs in EC_FINISH */
-	uint16_t worker;
-	uint16_t len;          /* of `bytes` */
+	uint16_t len; /* of `bytes` */
 	uint32_t slot, serial; /* of the handshake's place */
 	union {
 		struct ec_begin begin;

@@ -66,13 +66,15 @@ enum session_cause {
 	CAUSE_NO_ROOM,    /* no buffer was free for the answer to step `step` */
 	CAUSE_KEY,        /* the identity without its key: the DTLS handshake failed */
 	CAUSE_IDENTITY,   /* over DTLS it asked as `name`, which is another's or nobody's */
+	CAUSE_CERTIFICATE, /* its certificate was refused: `code` is an enum ec_verdict */
 };
 
 /* One event to the control side; fits a cache line but for a name. */
 struct session_event {
 	uint8_t kind;  /* enum session_event_kind */
 	uint8_t cause; /* enum session_cause */
-	uint8_t code;  /* CoAP code of the reply that failed, or of the answer */
+	uint8_t code;  /* CoAP code of the reply that failed, or of the answer; CAUSE_CERTIFICATE:
+			* enum ec_verdict */
 	uint8_t name_len;
 	uint8_t ask; /* enum session_ask */
 	uint8_t refused_code; /* of the first step that was refused on the way, see `refused_steps` */
@@ -90,7 +92,8 @@ struct session_event {
 	uint64_t started_us;  /* of the dialogue */
 	const uint8_t *answer; /* ASK_REST: the payload, `answer_len` bytes */
 	uint32_t answer_len;
-	uint8_t name[64];     /* SESSION_UNKNOWN, CAUSE_IDENTITY: endpoint name or identity, cut */
+	uint8_t name[64];     /* SESSION_UNKNOWN, CAUSE_IDENTITY, CAUSE_CERTIFICATE: endpoint name
+			       * or identity, cut */
 };
 
 /* Traces of a device's dialogue: what was sent, received or happened, as it was (trace.h). */

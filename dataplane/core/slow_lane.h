@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/core/lane_head.h"
+
 enum {
 	SLOW_LANE_DATAGRAM_MAX = 1500,
 	SLOW_LANE_MAC_KEY = 32,
@@ -63,9 +65,9 @@ struct slow_lane_identity {
 };
 
 struct slow_lane_item {
+	struct lane_head head;
 	uint8_t kind;    /* enum slow_lane_kind */
 	uint8_t cause;   /* enum slow_lane_cause, of END */
-	uint16_t worker;
 	uint16_t len;    /* of `datagram` */
 	uint32_t slot, serial; /* the session: struct session_ref of stack.h */
 	union {

@@ -321,6 +321,14 @@ stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *it
 	seal_all(stack);
 }
 
+void
+stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out)
+{
+	stack_begin(stack, now_us, out);
+	secured_ec(stack, job);
+	seal_all(stack);
+}
+
 /* ---- being watched ---- */
 
 const struct delays *

@@ -58,6 +58,10 @@ void stack_command(struct stack *stack, uint64_t now_us, const struct stack_comm
 void stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item,
 		struct outbox *out);
 
+/* One job that came back from the threads that compute with elliptic curves; may append several
+ * datagrams. The job stays the caller's. */
+void stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out);
+
 const struct counters *stack_counters(const struct stack *stack);
 struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread
 							        * */

@@ -1,6 +1,6 @@
 /*
  * dataplane_lane.c - the facade's side of the slow lane: its thread takes and gives items here, and reads the directory
- * as one more reader beside the workers.
+ * as one more reader beside the workers. And that of the threads that compute with elliptic curves.
  */
 #include "dataplane/dataplane.h"
 
@@ -12,7 +12,7 @@
 unsigned
 dataplane_lane_take(struct dataplane *dp, struct slow_lane_item **items, unsigned n)
 {
-	return lane_take(dp->lane, items, n);
+	return lane_take(dp->lane, (void **)items, n);
 }
 
 struct slow_lane_item *
@@ -30,7 +30,7 @@ dataplane_lane_give(struct dataplane *dp, struct slow_lane_item *item)
 void
 dataplane_lane_return(struct dataplane *dp, struct slow_lane_item **items, unsigned n)
 {
-	lane_return(dp->lane, items, n);
+	lane_return(dp->lane, (void **)items, n);
 }
 
 void
@@ -72,4 +72,30 @@ dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size_t le
 				      directory_hash(directory, identity, len), found);
 	rte_rcu_qsbr_thread_offline(dp->qsbr, dp->n_workers);
 	return known;
+}
+
+/* ---- elliptic curves ---- */
+
+unsigned
+dataplane_ec_take(struct dataplane *dp, struct ec_job **jobs, unsigned n)
+{
+	return dp->ec ? lane_take(dp->ec, (void **)jobs, n) : 0;
+}
+
+void
+dataplane_ec_give(struct dataplane *dp, struct ec_job *job)
+{
+	lane_give(dp->ec, job);
+}
+
+void
+dataplane_ec_wait(struct dataplane *dp, int timeout_ms)
+{
+	lane_wait(dp->ec, timeout_ms);
+}
+
+void
+dataplane_ec_wake(struct dataplane *dp)
+{
+	lane_wake(dp->ec);
 }

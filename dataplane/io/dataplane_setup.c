@@ -13,6 +13,7 @@
 
 enum {
 	LANE_ITEMS = 256,            /* datagrams on their way to and from the slow lane: 400 KB */
+	EC_JOBS = 512,               /* what a helper thread does in a tenth of a second: 3.5 MB */
 	POOL_CACHE = 256,            /* buffers that a worker keeps for itself */
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
@@ -269,6 +270,9 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.trace = worker_trace,
 		.lane_item = worker_lane_item,
 		.lane_offer = worker_lane_offer,
+		.ec_job = config->ec_threads ? worker_ec_job : NULL,
+		.ec_offer = worker_ec_offer,
+		.certificates = config->certificates,
 		.limits = &dp->limits,
 		.directory = &dp->directory,
 	};
@@ -291,7 +295,9 @@ make_stack(struct dataplane *dp, const struct dataplane_config *config, struct w
 	stack.emit_ctx = worker;
 	stack.worker = (uint8_t)worker->index;
 	stack.lane_ctx = worker;
+	stack.ec_ctx = worker;
 	worker->lane = dp->lane;
+	worker->ec = dp->ec;
 	rng_fill(&stack.rng, stack.hash_seed, sizeof stack.hash_seed);
 	rng_fill(&stack.rng, (uint8_t *)&stack.serial_base, sizeof stack.serial_base);
 	memory = rte_zmalloc_socket("stack", stack_size(&stack), RTE_CACHE_LINE_SIZE, socket);
@@ -421,6 +427,28 @@ make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX
 	return 0;
 }
 
+/* To the slow lane, and to the helper threads of elliptic curves. */
+static void
+plan_lanes(const struct dataplane_config *config, struct lane_config *lane, struct lane_config *ec)
+{
+	*lane = (struct lane_config){ "lane", config->workers, 1, LANE_ITEMS,
+				      sizeof(struct slow_lane_item) };
+	*ec = (struct lane_config){ "ec", config->workers, config->ec_threads, EC_JOBS,
+				    sizeof(struct ec_job) };
+}
+
+static int
+make_lanes(struct dataplane *dp, const struct dataplane_config *config)
+{
+	struct lane_config lane, ec;
+
+	plan_lanes(config, &lane, &ec);
+	dp->lane = lane_new(&lane);
+	if (config->ec_threads)
+		dp->ec = lane_new(&ec);
+	return dp->lane && (dp->ec || !config->ec_threads) ? 0 : -1;
+}
+
 int
 dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 		char error[DATAPLANE_ERROR_MAX])
@@ -443,8 +471,7 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	dp->hugepages = rc;
 	if (dataplane_publish_limits(dp, &config->limits) < 0)
 		return no_memory(error);
-	dp->lane = lane_new(config->workers, LANE_ITEMS);
-	if (!dp->lane)
+	if (make_lanes(dp, config) < 0)
 		return no_memory(error);
 	if (make_qsbr(dp, config->workers, error) < 0 || open_ports(dp, config, error) < 0)
 		return -1;
@@ -483,6 +510,7 @@ dataplane_teardown(struct dataplane *dp)
 		port_close(&dp->ports[i]);
 	port_gate_detach();
 	rte_mempool_free(dp->pool);
+	lane_free(dp->ec);
 	lane_free(dp->lane);
 	rte_free(dp->qsbr);
 	rte_free((void *)(uintptr_t)atomic_load_explicit(&dp->limits, memory_order_relaxed));

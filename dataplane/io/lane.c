@@ -12,36 +12,43 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
+#include "dataplane/core/crypto/crypto.h"
+#include "dataplane/core/lane_head.h"
+
 struct lane {
-	struct slow_lane_item *items;
+	char *items;
+	size_t item_size;
 	unsigned n_items, n_workers;
-	struct rte_ring *free, *to_lane; /* several workers at the workers' end */
+	struct rte_ring *free, *to_lane;
 	struct rte_ring **to_worker;
-	int wake;
-	_Atomic bool
-		asleep; /* set by the thread before it looks a last time; taken by who wakes it */
+	int wake;                  /* one count a thread that is to be woken */
+	_Atomic unsigned sleeping; /* threads that look a last time, or wait; one less by who wakes
+				    * one */
 };
 
 static struct rte_ring *
-make_ring(const char *name, unsigned number, unsigned size, unsigned flags)
+make_ring(const char *name, const char *part, unsigned number, unsigned size, unsigned flags)
 {
 	char full[RTE_RING_NAMESIZE];
 
-	snprintf(full, sizeof full, "lane_%s_%u", name, number);
+	snprintf(full, sizeof full, "%s_%s_%u", name, part, number);
 	return rte_ring_create(full, size, (int)rte_socket_id(), flags | RING_F_EXACT_SZ);
 }
 
 static bool
-make_rings(struct lane *lane)
+make_rings(struct lane *lane, const struct lane_config *config)
 {
+	bool alone = config->threads == 1;
+	unsigned n = lane->n_items;
+
 	/* Every ring holds every item: an enqueue never fails. */
-	lane->free = make_ring("free", 0, lane->n_items, 0);
-	lane->to_lane = make_ring("in", 0, lane->n_items, RING_F_SC_DEQ);
+	lane->free = make_ring(config->name, "free", 0, n, 0);
+	lane->to_lane = make_ring(config->name, "in", 0, n, alone ? RING_F_SC_DEQ : 0);
 	if (!lane->free || !lane->to_lane)
 		return false;
 	for (unsigned i = 0; i < lane->n_workers; i++) {
-		lane->to_worker[i] =
-			make_ring("out", i, lane->n_items, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		lane->to_worker[i] = make_ring(config->name, "out", i, n,
+					       RING_F_SC_DEQ | (alone ? RING_F_SP_ENQ : 0));
 		if (!lane->to_worker[i])
 			return false;
 	}
@@ -49,25 +56,35 @@ make_rings(struct lane *lane)
 }
 
 struct lane *
-lane_new(unsigned workers, unsigned items)
+lane_new(const struct lane_config *config)
 {
 	struct lane *lane = rte_zmalloc("lane", sizeof *lane, RTE_CACHE_LINE_SIZE);
 
 	if (!lane)
 		return NULL;
-	lane->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	lane->n_workers = workers;
-	lane->n_items = rte_align32pow2(items);
+	lane->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+	lane->n_workers = config->workers;
+	lane->n_items = rte_align32pow2(config->items);
+	lane->item_size = RTE_ALIGN(config->item_size, RTE_CACHE_LINE_SIZE);
 	lane->items =
-		rte_zmalloc("lane_items", lane->n_items * sizeof *lane->items, RTE_CACHE_LINE_SIZE);
-	lane->to_worker = rte_zmalloc("lane_rings", workers * sizeof *lane->to_worker, 0);
-	if (lane->wake < 0 || !lane->items || !lane->to_worker || !make_rings(lane)) {
+		rte_zmalloc("lane_items", lane->n_items * lane->item_size, RTE_CACHE_LINE_SIZE);
+	lane->to_worker = rte_zmalloc("lane_rings", config->workers * sizeof *lane->to_worker, 0);
+	if (lane->wake < 0 || !lane->items || !lane->to_worker || !make_rings(lane, config)) {
 		lane_free(lane);
 		return NULL;
 	}
 	for (unsigned i = 0; i < lane->n_items; i++)
-		rte_ring_enqueue(lane->free, &lane->items[i]);
+		rte_ring_enqueue(lane->free, lane->items + i * lane->item_size);
 	return lane;
+}
+
+size_t
+lane_size(const struct lane_config *config)
+{
+	size_t items = rte_align32pow2(config->items);
+
+	return items * (RTE_ALIGN(config->item_size, RTE_CACHE_LINE_SIZE) +
+			(config->workers + 2) * sizeof(void *));
 }
 
 void
@@ -80,7 +97,7 @@ lane_free(struct lane *lane)
 	rte_ring_free(lane->to_lane);
 	rte_ring_free(lane->free);
 	if (lane->items)
-		explicit_bzero(lane->items, lane->n_items * sizeof *lane->items);
+		explicit_bzero(lane->items, lane->n_items * lane->item_size);
 	rte_free(lane->items);
 	rte_free(lane->to_worker);
 	if (lane->wake >= 0)
@@ -88,7 +105,7 @@ lane_free(struct lane *lane)
 	rte_free(lane);
 }
 
-struct slow_lane_item *
+void *
 lane_item(struct lane *lane)
 {
 	void *item;
@@ -96,8 +113,8 @@ lane_item(struct lane *lane)
 	return rte_ring_dequeue(lane->free, &item) ? NULL : item;
 }
 
-void
-lane_wake(struct lane *lane)
+static void
+write_wake(struct lane *lane)
 {
 	const uint64_t one = 1;
 
@@ -106,42 +123,61 @@ lane_wake(struct lane *lane)
 		return;
 }
 
+/* Takes one of the sleeping threads off their count; false: none sleeps. */
+static bool
+take_sleeper(struct lane *lane)
+{
+	unsigned n = atomic_load_explicit(&lane->sleeping, memory_order_relaxed);
+
+	while (n != 0)
+		if (atomic_compare_exchange_weak(&lane->sleeping, &n, n - 1))
+			return true;
+	return false;
+}
+
 void
-lane_offer(struct lane *lane, struct slow_lane_item *item)
+lane_offer(struct lane *lane, void *item)
 {
 	rte_ring_enqueue(lane->to_lane, item);
 	/* Sequentially consistent with lane_wait(): either we see it asleep, or it sees the item. */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&lane->asleep, memory_order_relaxed) &&
-	    atomic_exchange(&lane->asleep, false))
-		lane_wake(lane);
-}
-
-unsigned
-lane_collect(struct lane *lane, unsigned worker, struct slow_lane_item **items, unsigned n)
-{
-	return rte_ring_dequeue_burst(lane->to_worker[worker], (void **)items, n, NULL);
+	if (take_sleeper(lane))
+		write_wake(lane);
 }
 
 void
-lane_return(struct lane *lane, struct slow_lane_item **items, unsigned n)
+lane_wake(struct lane *lane)
+{
+	(void)take_sleeper(lane);
+	write_wake(lane);
+}
+
+unsigned
+lane_collect(struct lane *lane, unsigned worker, void **items, unsigned n)
+{
+	return rte_ring_dequeue_burst(lane->to_worker[worker], items, n, NULL);
+}
+
+void
+lane_return(struct lane *lane, void **items, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (items[i]->kind == SLOW_LANE_ESTABLISHED)
-			explicit_bzero(&items[i]->keys, sizeof items[i]->keys);
-	rte_ring_enqueue_bulk(lane->free, (void *const *)items, n, NULL);
+		crypto_wipe(items[i], lane->item_size);
+	rte_ring_enqueue_bulk(lane->free, items, n, NULL);
 }
 
 unsigned
-lane_take(struct lane *lane, struct slow_lane_item **items, unsigned n)
+lane_take(struct lane *lane, void **items, unsigned n)
 {
-	return rte_ring_dequeue_burst(lane->to_lane, (void **)items, n, NULL);
+	return rte_ring_dequeue_burst(lane->to_lane, items, n, NULL);
 }
 
 void
-lane_give(struct lane *lane, struct slow_lane_item *item)
+lane_give(struct lane *lane, void *item)
 {
-	rte_ring_enqueue(lane->to_worker[item->worker], item);
+	const struct lane_head *head = item;
+
+	rte_ring_enqueue(lane->to_worker[head->worker], item);
 }
 
 void
@@ -150,11 +186,13 @@ lane_wait(struct lane *lane, int timeout_ms)
 	struct pollfd fd = { .fd = lane->wake, .events = POLLIN };
 	uint64_t count;
 
-	atomic_store(&lane->asleep, true);
+	if (read(lane->wake, &count, sizeof count) == sizeof count)
+		return; /* woken while it was awake */
+	atomic_fetch_add(&lane->sleeping, 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (rte_ring_empty(lane->to_lane))
 		poll(&fd, 1, timeout_ms);
-	atomic_store(&lane->asleep, false);
+	/* Who was woken was taken off the count by who did it. */
 	if (read(lane->wake, &count, sizeof count) != sizeof count)
-		return;
+		(void)take_sleeper(lane);
 }

@@ -14,6 +14,7 @@
 enum {
 	PREFETCH_AHEAD = 4, /* frames: some 300 cycles of parsing cover a miss to memory */
 	LANE_BUDGET = 8,    /* items of the slow lane a turn */
+	EC_BUDGET = 8,      /* jobs of elliptic curves a turn */
 };
 
 const char *
@@ -21,7 +22,7 @@ worker_step_name(enum worker_step step)
 {
 	static const char *const names[WORKER_STEPS] = { "receive",  "stack",   "timers",
 							 "transmit", "mailbox", "slow lane",
-							 "quiesce" };
+							 "curves",   "quiesce" };
 
 	return names[step];
 }
@@ -287,12 +288,43 @@ slow_lane(struct worker *worker)
 
 	if (!worker->lane || unlikely(!answers_ready(&worker->answers)))
 		return 0;
-	n = lane_collect(worker->lane, worker->index, items, LANE_BUDGET);
+	n = lane_collect(worker->lane, worker->index, (void **)items, LANE_BUDGET);
 	if (likely(!n))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		stack_lane(worker->stack, worker->now_us, items[i], &worker->answers.outbox);
-	lane_return(worker->lane, items, n);
+	lane_return(worker->lane, (void **)items, n);
+	answers_send(&worker->answers, worker->txq_of, worker->counters);
+	return n;
+}
+
+struct ec_job *
+worker_ec_job(void *ctx)
+{
+	return lane_item(((struct worker *)ctx)->ec);
+}
+
+void
+worker_ec_offer(void *ctx, struct ec_job *job)
+{
+	lane_offer(((struct worker *)ctx)->ec, job);
+}
+
+/* What comes back from the threads of elliptic curves. */
+static unsigned
+curves(struct worker *worker)
+{
+	struct ec_job *jobs[EC_BUDGET];
+	unsigned n;
+
+	if (!worker->ec || unlikely(!answers_ready(&worker->answers)))
+		return 0;
+	n = lane_collect(worker->ec, worker->index, (void **)jobs, EC_BUDGET);
+	if (likely(!n))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		stack_ec(worker->stack, worker->now_us, jobs[i], &worker->answers.outbox);
+	lane_return(worker->ec, (void **)jobs, n);
 	answers_send(&worker->answers, worker->txq_of, worker->counters);
 	return n;
 }
@@ -374,6 +406,8 @@ worker_turn(struct worker *worker)
 	step_ended(worker, STEP_MAILBOX);
 	work += slow_lane(worker);
 	step_ended(worker, STEP_LANE);
+	work += curves(worker);
+	step_ended(worker, STEP_EC);
 	rte_rcu_qsbr_quiescent(worker->qsbr, worker->index);
 	step_ended(worker, STEP_QUIESCE);
 	turn_ended(worker, began, work);

@@ -13,6 +13,7 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "dataplane/core/ec_job.h"
 #include "dataplane/core/stack.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/io/clock.h"
@@ -35,6 +36,7 @@ enum worker_step {
 	STEP_TRANSMIT,
 	STEP_MAILBOX,
 	STEP_LANE,
+	STEP_EC,
 	STEP_QUIESCE,
 	WORKER_STEPS
 };
@@ -75,6 +77,7 @@ struct worker {
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */
 	struct rte_ring *commands, *events, *traces;
 	struct lane *lane; /* the way to the slow lane; NULL: there is none */
+	struct lane *ec;   /* ... to the threads of elliptic curves; the same */
 
 	/* The turn. */
 	uint64_t now_us;
@@ -106,6 +109,9 @@ void worker_flush(struct outbox *outbox);
 /* The stack's way to the slow lane: the same. */
 struct slow_lane_item *worker_lane_item(void *worker);
 void worker_lane_offer(void *worker, struct slow_lane_item *item);
+/* The stack's way to elliptic curves: the same. */
+struct ec_job *worker_ec_job(void *worker);
+void worker_ec_offer(void *worker, struct ec_job *job);
 /* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing
  * held is lost; frames that the devices do not take are dropped. */
 void worker_drain_mailbox(struct worker *worker);

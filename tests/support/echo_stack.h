@@ -77,6 +77,12 @@ stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *it
 {
 }
 
+/* And no certificates. */
+void
+stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out)
+{
+}
+
 void
 stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
 	      struct outbox *out)

@@ -228,3 +228,24 @@ dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size_t le
 {
 	return false;
 }
+
+unsigned
+dataplane_ec_take(struct dataplane *dp, struct ec_job **jobs, unsigned n)
+{
+	return 0;
+}
+
+void
+dataplane_ec_give(struct dataplane *dp, struct ec_job *job)
+{
+}
+
+void
+dataplane_ec_wait(struct dataplane *dp, int timeout_ms)
+{
+}
+
+void
+dataplane_ec_wake(struct dataplane *dp)
+{
+}

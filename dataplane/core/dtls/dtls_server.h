@@ -38,8 +38,9 @@ struct ec_job;
  * memory (dtls_ec.h). What is NULL or empty is a counted outcome: the client repeats.
  */
 struct dtls_ec_way {
-	struct dtls_ec *(*take)(void *ctx, const struct dtls_handshake *hs); /* zeroed */
-	void (*release)(void *ctx, struct dtls_ec *ec);                      /* wipes */
+	/* Zeroed; NULL: none, and counted why. */
+	struct dtls_ec *(*take)(void *ctx, const struct dtls_handshake *hs);
+	void (*release)(void *ctx, struct dtls_ec *ec); /* wipes */
 	/* A free job, addressed to this handshake; and one filled in, which is theirs from then
 	 * on. */
 	struct ec_job *(*job)(void *ctx, const struct dtls_ec *ec);

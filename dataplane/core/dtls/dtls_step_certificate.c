@@ -44,8 +44,10 @@ step_ask_own(struct step *step, const struct dtls_offer *offer)
 
 	if (!hs->ec)
 		hs->ec = server->ec.take(server->ec_ctx, hs);
-	if (!hs->ec)
-		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_certificates_full);
+	if (!hs->ec) { /* which was counted there */
+		step_set_state(hs, DTLS_ENDED);
+		return DTLS_FAILED;
+	}
 	job = server->ec.job(server->ec_ctx, hs->ec);
 	if (!job)
 		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_ec_full);
@@ -273,6 +275,7 @@ counter_of(uint8_t verdict)
 		[EC_NO_NAME] = COUNTER_dtls_certificate_no_name,
 		[EC_BAD_SIGNATURE] = COUNTER_dtls_certificate_signature,
 		[EC_BAD_POINT] = COUNTER_dtls_certificate_point,
+		[EC_NOT_PINNED] = COUNTER_dtls_certificate_unknown,
 		[EC_FAILED] = COUNTER_dtls_ec_failed,
 	};
 

@@ -22,6 +22,10 @@ enum {
 	HELLOS_PER_S = 1000 * 1000,
 	STARTS_PER_S = 50 * 1000,
 	STARTS_PER_PREFIX_PER_S = 10 * 1000,
+	CERTIFICATES_PER_S = 10 * 1000, /* more than one helper thread can do */
+	SESSIONS_PER_CERTIFICATE = 16,
+	CERTIFICATES_MIN = 64,
+	CERTIFICATES_MAX = 4096, /* 29 MB */
 };
 
 /* ---- life ---- */
@@ -58,6 +62,20 @@ count_cbc(const struct stack_config *config)
 	return n < CBC_MIN ? CBC_MIN : n;
 }
 
+static uint32_t
+count_ecs(const struct stack_config *config)
+{
+	uint32_t n = config->sessions / SESSIONS_PER_CERTIFICATE;
+
+	if (!config->ec_job)
+		return 0;
+	if (config->certificates)
+		return config->certificates;
+	if (n > CERTIFICATES_MAX)
+		return CERTIFICATES_MAX;
+	return n < CERTIFICATES_MIN ? CERTIFICATES_MIN : n;
+}
+
 static size_t
 lines(size_t bytes)
 {
@@ -77,7 +95,8 @@ secured_size(const struct stack_config *config)
 		return 0;
 	return lines(sizeof(struct secured)) + associations_size(config) +
 	       lines(count_handshakes(config) * sizeof(struct secured_handshake)) +
-	       count_cbc(config) * sizeof(struct secured_cbc);
+	       lines(count_cbc(config) * sizeof(struct secured_cbc)) +
+	       count_ecs(config) * sizeof(struct secured_ec);
 }
 
 size_t
@@ -134,6 +153,8 @@ init_limits(struct stack *stack)
 	ratelimit_init(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S), stack->now_us);
 	ratelimit_init(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S),
 		       stack->now_us);
+	ratelimit_init(&secured->certificates, rate(limits->certificates_per_s, CERTIFICATES_PER_S),
+		       stack->now_us);
 	ratelimit_prefixes_init(&secured->prefixes,
 				rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S),
 				seed, secured->buckets, SECURED_PREFIXES);
@@ -157,6 +178,9 @@ secured_init(struct stack *stack, void *memory)
 	secured->cbc = (struct secured_cbc *)((uint8_t *)secured->handshakes +
 					      lines(secured->n_handshakes *
 						    sizeof(struct secured_handshake)));
+	secured->n_ecs = count_ecs(&stack->config);
+	secured->ecs = (struct secured_ec *)((uint8_t *)secured->cbc +
+					     lines(secured->n_cbc * sizeof(struct secured_cbc)));
 	cbc_pool_init(secured);
 	handshake_pool_init(stack);
 	init_limits(stack);
@@ -168,6 +192,7 @@ secured_init(struct stack *stack, void *memory)
 		.find_identity = find_identity,
 		.find_ctx = stack,
 	};
+	ec_init(stack);
 	dtls_server_init(&secured->server, stack->now_us);
 }
 
@@ -197,6 +222,8 @@ secured_begin(struct stack *stack)
 			    stack->now_us);
 	follow_rate(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S));
 	follow_rate(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S));
+	follow_rate(&secured->certificates, rate(limits->certificates_per_s, CERTIFICATES_PER_S));
+	secured->server.abilities = secured->n_ecs ? limits->abilities : 0;
 	secured->prefixes.rate = rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S);
 }
 

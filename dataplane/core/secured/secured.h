@@ -47,6 +47,9 @@ void secured_open(struct stack *stack);
 /* One item of the slow lane, for a session of ours. */
 void secured_lane(struct stack *stack, const struct slow_lane_item *item);
 
+/* One job that came back from the helper threads, for a handshake of ours or one that ended. */
+void secured_ec(struct stack *stack, const struct ec_job *job);
+
 /* Handshakes' timers. */
 void secured_tick(struct stack *stack);
 /* When the next of them is due. */

@@ -48,6 +48,7 @@ begin(struct stack *stack, struct session *session)
 	struct association *association = association_at(stack, session);
 	struct dtls_handshake *dtls = &handshake_of(secured, association)->dtls;
 
+	dtls_handshake_leave(&secured->server, dtls);
 	dtls_handshake_init(dtls, &secured->server, session_slot(stack, session) & CID_SLOTS,
 			    stack->now_us);
 	timer_wheel_arm(&secured->wheel, association->handshake - 1, dtls->due_us);
@@ -96,7 +97,7 @@ report_failure(struct stack *stack, const struct session *session, enum dtls_pro
 }
 
 static void
-settle(struct stack *stack, struct session *session, const struct arrival *arrival,
+settle(struct stack *stack, struct session *session, const struct link *link,
        enum dtls_progress progress, const struct dtls_session *fresh)
 {
 	if (progress == DTLS_WAITING)
@@ -110,9 +111,30 @@ settle(struct stack *stack, struct session *session, const struct arrival *arriv
 					   ->dtls.started_us);
 	handshake_pool_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
-		secured_associate(stack, session, &arrival->in->link, fresh);
+		secured_associate(stack, session, link, fresh);
 	else
 		secured_abandon(stack, session);
+}
+
+/* The further datagrams of a flight that needs several; those that find no room go at the next
+ * tick. */
+static void
+send_rest(struct stack *stack, const struct session *session, const struct link *link)
+{
+	struct secured *secured = stack->secured;
+	const struct association *association = association_at(stack, session);
+	struct dtls_handshake *dtls = &handshake_of(secured, association)->dtls;
+
+	while (dtls_handshake_is_sending(dtls)) {
+		struct flight flight = flight_begin(stack, &session->node.peer, link);
+
+		if (!flight.slot) {
+			timer_wheel_arm(&secured->wheel, association->handshake - 1, stack->now_us);
+			return;
+		}
+		dtls_handshake_send(&secured->server, dtls, &flight.writer);
+		flight_end(stack, &flight);
+	}
 }
 
 void
@@ -137,7 +159,8 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 	else if (progress == DTLS_SLOW_LANE) /* refused at once, rather than left to time out */
 		dtls_flight_alert(arrival->record.sequence, DTLS_HANDSHAKE_FAILURE, &flight.writer);
 	flight_end(stack, &flight);
-	settle(stack, session, arrival, progress, &fresh);
+	send_rest(stack, session, &in->link);
+	settle(stack, session, &in->link, progress, &fresh);
 	if (progress == DTLS_ESTABLISHED)
 		crypto_wipe(&fresh, sizeof fresh);
 }
@@ -211,10 +234,11 @@ tick_one(struct stack *stack, uint32_t index)
 		dtls_handshake_tick(&secured->server, &handshake->dtls, &turn);
 
 	flight_end(stack, &flight);
-	if (progress == DTLS_WAITING)
+	send_rest(stack, session, &session->link);
+	if (progress == DTLS_WAITING && !dtls_handshake_is_sending(&handshake->dtls))
 		timer_wheel_arm(&secured->wheel, index, handshake->dtls.due_us);
-	else
-		settle(stack, session, NULL, progress, NULL);
+	else if (progress != DTLS_WAITING)
+		settle(stack, session, &session->link, progress, NULL);
 }
 
 void
@@ -227,4 +251,59 @@ secured_tick(struct stack *stack)
 	while (stack->out->used < stack->out->size &&
 	       timer_wheel_pop(&stack->secured->wheel, stack->now_us, &index))
 		tick_one(stack, index);
+}
+
+/* ---- helpers' answers ---- */
+
+/* What the certificate of a refused device says of it is the operator's clue. */
+static void
+report_refusal(struct stack *stack, const struct session *session, const struct ec_job *job)
+{
+	const struct secured *secured = stack->secured;
+	const struct dtls_handshake *dtls =
+		&handshake_of(secured, association_at(stack, session))->dtls;
+	const struct device_entry *entry = NULL;
+	uint32_t device = dtls->device;
+
+	if (!dtls->is_known && stack->directory && job->finish.name_len)
+		entry = directory_find(stack->directory, job->finish.name, job->finish.name_len);
+	if (entry)
+		device = entry->id;
+	if (dtls->is_known || entry)
+		events_report_certificate(stack, &session->node.peer, device, job->verdict,
+					  job->finish.name, job->finish.name_len);
+	else if (job->finish.name_len)
+		events_report_unknown(stack, &session->node.peer, 0, job->finish.name,
+				      job->finish.name_len);
+}
+
+void
+secured_ec(struct stack *stack, const struct ec_job *job)
+{
+	struct secured *secured = stack->secured;
+	const struct secured_ec *ec = ec_of_job(stack, job);
+	struct secured_handshake *handshake;
+	struct session *session;
+	struct dtls_session fresh;
+	struct flight flight;
+	struct dtls_turn turn;
+	enum dtls_progress progress;
+
+	if (!ec) {
+		count(&stack->counters, COUNTER_dtls_ec_late);
+		return;
+	}
+	handshake = &secured->handshakes[ec->handshake - 1];
+	session = session_at(stack, handshake->slot);
+	flight = flight_begin(stack, &session->node.peer, &session->link);
+	turn = (struct dtls_turn){ stack->now_us, &flight.writer, &fresh };
+	secured->asking = &session->node.peer;
+	progress = dtls_handshake_answered(&secured->server, &handshake->dtls, job, &turn);
+	flight_end(stack, &flight);
+	send_rest(stack, session, &session->link);
+	if (progress == DTLS_WRONG_CERTIFICATE)
+		report_refusal(stack, session, job);
+	settle(stack, session, &session->link, progress, &fresh);
+	if (progress == DTLS_ESTABLISHED)
+		crypto_wipe(&fresh, sizeof fresh);
 }

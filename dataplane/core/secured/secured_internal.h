@@ -37,6 +37,13 @@ void secured_wait_idle(struct stack *stack, struct session *session);
  * for. */
 void secured_abandon(struct stack *stack, struct session *session);
 
+/* ---- secured_ec.c ---- */
+
+/* The way of handshakes to certificates, and its pool, all free. */
+void ec_init(struct stack *stack);
+/* The place of a job's handshake, or NULL: that one has ended. */
+struct secured_ec *ec_of_job(const struct stack *stack, const struct ec_job *job);
+
 /* ---- secured_lane.c ---- */
 
 /* Whether there is a lane that can lead the handshake of this verified hello. */

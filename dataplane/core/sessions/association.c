@@ -43,6 +43,7 @@ handshake_pool_release(struct stack *stack, struct association *association)
 	if (!association->handshake)
 		return;
 	handshake = handshake_of(secured, association);
+	dtls_handshake_leave(&secured->server, &handshake->dtls);
 	timer_wheel_cancel(&secured->wheel, association->handshake - 1);
 	crypto_wipe(&handshake->dtls, sizeof handshake->dtls);
 	handshake->slot = secured->free_handshake;
@@ -100,7 +101,7 @@ lane_item_for(struct stack *stack, const struct session *session, uint8_t kind)
 		return NULL;
 	}
 	item->kind = kind;
-	item->worker = config->worker;
+	item->head.worker = config->worker;
 	item->slot = session_slot(stack, session);
 	item->serial = association_at(stack, session)->lane_serial;
 	item->len = 0;

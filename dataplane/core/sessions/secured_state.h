@@ -7,6 +7,7 @@
 
 #include "dataplane/core/datagram.h"
 #include "dataplane/core/dtls/dtls_cbc.h"
+#include "dataplane/core/dtls/dtls_ec.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
 #include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/tables/timer_wheel.h"
@@ -46,6 +47,16 @@ struct secured_cbc {
 static_assert(offsetof(struct secured_cbc, keys) == 0,
 	      "a session's keys are its place in the pool");
 
+/* What a handshake with certificates has beside: a pool of its own. */
+struct secured_ec {
+	struct dtls_ec dtls; /* first: handshakes point at it */
+	uint32_t serial;     /* of the handshake that has it: never twice here */
+	uint32_t handshake;  /* index + 1 of that one; of a free one: of the next free one; 0: none */
+	bool taken;
+};
+
+static_assert(sizeof(struct secured_ec) <= 8192, "a handshake with certificates stays bounded");
+
 /* What a record that waits to be opened belongs to. */
 struct secured_pending {
 	const struct dgram_in *in;
@@ -62,10 +73,12 @@ struct secured {
 	struct timer_wheel wheel;              /* of handshakes */
 	struct secured_cbc *cbc;
 	uint32_t n_cbc, free_cbc;  /* the latter as index + 1 */
+	struct secured_ec *ecs;
+	uint32_t n_ecs, free_ec;   /* the latter as index + 1 */
 	uint32_t lane_serial;      /* of the newest attempt in the slow lane */
 	const struct peer *asking; /* whose identity is being looked up */
 
-	struct ratelimit hellos, starts;
+	struct ratelimit hellos, starts, certificates;
 	struct ratelimit_prefixes prefixes;
 
 	unsigned n_openings, n_sealings;

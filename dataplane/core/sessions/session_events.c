@@ -52,6 +52,22 @@ events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t de
 			   COUNTER_bs_rejected_unreported);
 }
 
+void
+events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t device,
+			  uint8_t verdict, const uint8_t *name, size_t len)
+{
+	struct session_event event = {
+		.kind = SESSION_REJECTED,
+		.cause = CAUSE_CERTIFICATE,
+		.code = verdict,
+		.device = device,
+		.peer = *peer,
+	};
+
+	report_without_run(stack, &event, name, len, &stack->rejected_rate,
+			   COUNTER_bs_rejected_unreported);
+}
+
 /* A run that ended without a cause of failure, yet not in DONE, had no batch to begin with. */
 static enum session_event_kind
 outcome_kind(const struct session *session)

@@ -14,6 +14,7 @@
 
 struct crypto_ops;
 struct directory;
+struct ec_job;
 
 /* Published, immutable settings that may change while running; read once a burst. */
 struct stack_limits {
@@ -30,6 +31,8 @@ struct stack_limits {
 	uint32_t hellos_per_s;       /* ClientHellos of new peers that are looked at */
 	uint32_t handshakes_per_s;   /* of new peers that proved their address ... */
 	uint32_t handshakes_per_prefix_per_s; /* ... and of one /24 or /56 */
+	uint32_t certificates_per_s; /* ... and of those the ones with certificates */
+	uint32_t abilities;          /* enum dtls_ability: what certificates and keys there are */
 };
 
 struct stack_config {
@@ -54,6 +57,13 @@ struct stack_config {
 	struct slow_lane_item *(*lane_item)(void *ctx);
 	void (*lane_offer)(void *ctx, struct slow_lane_item *item);
 	void *lane_ctx;
+	/* The way to the threads that compute with elliptic curves: a free job, or NULL; and one
+	 * filled in, which is theirs from then on. NULL: there are none, and no certificates. */
+	struct ec_job *(*ec_job)(void *ctx);
+	void (*ec_offer)(void *ctx, struct ec_job *job);
+	void *ec_ctx;
+	unsigned certificates; /* handshakes with certificates at a time; 0: one for sixteen
+				* sessions, 4096 at most */
 	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
 	 * next tick. */
 	bool (*emit)(void *ctx, const struct session_event *event);

@@ -145,7 +145,9 @@ directory_find_identity_hashed(const struct directory *directory, uint64_t hash,
 struct device_entry *
 directory_find_owner(const struct directory *directory, uint64_t hash, uint32_t id)
 {
-	return directory_index_find_id(&directory->by_identity, hash, id);
+	struct device_entry *entry = directory_index_find_id(&directory->by_identity, hash, id);
+
+	return entry ? entry : directory_index_find_id(&directory->by_endpoint, hash, id);
 }
 
 struct device_entry *

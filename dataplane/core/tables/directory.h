@@ -41,6 +41,10 @@ struct device_entry {
 
 enum {
 	DEVICE_PER_SESSION = 1, /* its batch is made per session on the control side */
+	/* Its identity is the SHA-256 of its raw public key, or of its certificate; it has no
+	 * pre-shared key. */
+	DEVICE_RAW_KEY = 2,
+	DEVICE_PINNED = 4,
 };
 
 static inline const uint8_t *
@@ -126,8 +130,8 @@ struct device_entry *directory_find_identity_hashed(const struct directory *dire
 
 /*
  * (reader) The device `id` by the hash of its identity, for whoever keeps these 12 bytes instead of
- * an identity of up to 128. NULL: it is gone, or the hash was another directory's (its seed
- * differs).
+ * an identity of up to 128; a device that came with a certificate of its name has the hash of its
+ * endpoint name. NULL: it is gone, or the hash was another directory's (its seed differs).
  */
 struct device_entry *directory_find_owner(const struct directory *directory, uint64_t hash,
 					  uint32_t id);

@@ -1,0 +1,180 @@
+/*
+ * The stack's side of certificates: the pool of what their handshakes take, the jobs that leave
+ * for the helper threads, and whose a key, a certificate or a name is.
+ */
+#include <string.h>
+
+#include "dataplane/core/ec_job.h"
+#include "dataplane/core/secured/secured_internal.h"
+#include "dataplane/core/sessions/session_events.h"
+
+/* ---- the pool ---- */
+
+static struct dtls_ec *
+take(void *ctx, const struct dtls_handshake *hs)
+{
+	struct stack *stack = ctx;
+	struct secured *secured = stack->secured;
+	const struct secured_handshake *handshake =
+		(const struct secured_handshake *)((const char *)hs -
+						   offsetof(struct secured_handshake, dtls));
+	struct secured_ec *ec;
+
+	if (!secured->free_ec) {
+		count(&stack->counters, COUNTER_dtls_certificates_full);
+		return NULL;
+	}
+	if (!ratelimit_take(&secured->certificates, stack->now_us)) {
+		count(&stack->counters, COUNTER_dtls_certificates_limited);
+		return NULL;
+	}
+	ec = &secured->ecs[secured->free_ec - 1];
+	secured->free_ec = ec->handshake;
+	ec->handshake = (uint32_t)(handshake - secured->handshakes) + 1;
+	ec->serial++;
+	ec->taken = true;
+	return &ec->dtls;
+}
+
+static void
+release(void *ctx, struct dtls_ec *dtls)
+{
+	struct secured *secured = ((struct stack *)ctx)->secured;
+	struct secured_ec *ec = (struct secured_ec *)dtls;
+
+	crypto_wipe(dtls, sizeof *dtls);
+	ec->taken = false;
+	ec->handshake = secured->free_ec;
+	secured->free_ec = (uint32_t)(ec - secured->ecs) + 1;
+}
+
+/* ---- jobs ---- */
+
+static struct ec_job *
+job_for(void *ctx, const struct dtls_ec *dtls)
+{
+	struct stack *stack = ctx;
+	const struct secured_ec *ec = (const struct secured_ec *)dtls;
+	struct ec_job *job = stack->config.ec_job(stack->config.ec_ctx);
+
+	if (!job)
+		return NULL;
+	job->head.worker = stack->config.worker;
+	job->slot = (uint32_t)(ec - stack->secured->ecs);
+	job->serial = ec->serial;
+	return job;
+}
+
+static void
+offer(void *ctx, struct ec_job *job)
+{
+	const struct stack_config *config = &((struct stack *)ctx)->config;
+
+	config->ec_offer(config->ec_ctx, job);
+}
+
+struct secured_ec *
+ec_of_job(const struct stack *stack, const struct ec_job *job)
+{
+	const struct secured *secured = stack->secured;
+	struct secured_ec *ec;
+
+	if (!secured || job->slot >= secured->n_ecs)
+		return NULL;
+	ec = &secured->ecs[job->slot];
+	return ec->taken && ec->serial == job->serial ? ec : NULL;
+}
+
+/* ---- whose it is ---- */
+
+static bool
+found_in(const struct directory *directory, const struct device_entry *entry, uint64_t hash,
+	 struct dtls_identity *found)
+{
+	if (!entry)
+		return false;
+	found->device = entry->id;
+	found->hash = hash;
+	return true;
+}
+
+/* A raw key that nobody has is listed as its fingerprint: what an operator would import. */
+static void
+report_unknown_key(struct stack *stack, const uint8_t fingerprint[DTLS_HASH])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t hex[2 * DTLS_HASH];
+
+	for (unsigned i = 0; i < DTLS_HASH; i++) {
+		hex[2 * i] = (uint8_t)digits[fingerprint[i] >> 4];
+		hex[2 * i + 1] = (uint8_t)digits[fingerprint[i] & 15];
+	}
+	events_report_unknown(stack, stack->secured->asking, 0, hex, sizeof hex);
+}
+
+static bool
+find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
+	    struct dtls_identity *found)
+{
+	struct stack *stack = ctx;
+	const struct directory *directory = stack->directory;
+	uint8_t wanted = type == DTLS_RAW_PUBLIC_KEY ? DEVICE_RAW_KEY : DEVICE_PINNED;
+	const struct device_entry *entry = NULL;
+	uint64_t hash = 0;
+
+	if (directory) {
+		hash = directory_hash(directory, fingerprint, DTLS_HASH);
+		entry = directory_find_identity_hashed(directory, hash, fingerprint, DTLS_HASH);
+	}
+	if (entry && !(entry->flags & wanted))
+		entry = NULL;
+	if (!entry && type == DTLS_RAW_PUBLIC_KEY)
+		report_unknown_key(stack, fingerprint);
+	return found_in(directory, entry, hash, found);
+}
+
+/* A device that inventory has a key or a certificate of comes with that one alone. */
+static bool
+find_endpoint(void *ctx, const uint8_t *name, size_t len, struct dtls_identity *found)
+{
+	struct stack *stack = ctx;
+	const struct directory *directory = stack->directory;
+	const struct device_entry *entry = NULL;
+	uint64_t hash = 0;
+
+	if (directory) {
+		hash = directory_hash(directory, name, len);
+		entry = directory_find_hashed(directory, hash, name, len);
+	}
+	if (!entry) {
+		events_report_unknown(stack, stack->secured->asking, 0, name, len);
+		return false;
+	}
+	if (entry->flags & (DEVICE_RAW_KEY | DEVICE_PINNED)) {
+		events_report_certificate(stack, stack->secured->asking, entry->id, EC_NOT_PINNED,
+					  name, len);
+		return false;
+	}
+	return found_in(directory, entry, hash, found);
+}
+
+/* ---- life ---- */
+
+void
+ec_init(struct stack *stack)
+{
+	struct secured *secured = stack->secured;
+
+	for (uint32_t i = 0; i < secured->n_ecs; i++)
+		secured->ecs[i].handshake = i + 1 < secured->n_ecs ? i + 2 : 0;
+	secured->free_ec = secured->n_ecs ? 1 : 0;
+	secured->server.ec_ctx = stack;
+	secured->server.ec = (struct dtls_ec_way){
+		.take = take,
+		.release = release,
+		.job = job_for,
+		.offer = offer,
+		.find_pinned = find_pinned,
+		.find_endpoint = find_endpoint,
+	};
+}

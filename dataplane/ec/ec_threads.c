@@ -1,0 +1,218 @@
+#include "dataplane/ec/ec_threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "dataplane/ec/ec_engine.h"
+
+enum {
+	BURST = 4,      /* jobs taken at once: another thread may want the next ones */
+	WAIT_MS = 1000, /* of an idle thread: a job wakes it */
+};
+
+struct ec_thread {
+	struct ec_threads *all;
+	struct ec_engine *engine;
+	struct ec_trust *trust; /* held */
+	uint64_t seen;          /* publication that `trust` is of */
+	pthread_t thread;
+	/* Written by the thread alone, read by anyone: whole values, ordered with nothing. */
+	_Atomic uint64_t jobs, busy_ns, made_ahead, made_waiting, chains_cached, chains_verified;
+};
+
+struct ec_threads {
+	struct ec_way way;
+	_Atomic bool ending;
+	/* Which publication is the newest: a thread looks at it before each job, and takes the lock
+	 * when it changed. */
+	_Atomic uint64_t publication;
+	pthread_mutex_t lock; /* of `trust` */
+	struct ec_trust *trust;
+	unsigned n;
+	struct ec_thread threads[];
+};
+
+/* ---- a thread ---- */
+
+static void
+store(_Atomic uint64_t *value, uint64_t to)
+{
+	atomic_store_explicit(value, to, memory_order_relaxed);
+}
+
+static void
+follow_trust(struct ec_thread *thread)
+{
+	struct ec_threads *all = thread->all;
+
+	if (atomic_load_explicit(&all->publication, memory_order_acquire) == thread->seen)
+		return;
+	ec_trust_release(thread->trust);
+	pthread_mutex_lock(&all->lock);
+	thread->seen = atomic_load_explicit(&all->publication, memory_order_relaxed);
+	thread->trust = all->trust;
+	if (thread->trust)
+		ec_trust_hold(thread->trust);
+	pthread_mutex_unlock(&all->lock);
+}
+
+static void
+note_totals(struct ec_thread *thread, unsigned jobs)
+{
+	const struct ec_stats *stats = ec_engine_stats(thread->engine);
+	struct timespec cpu;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	store(&thread->busy_ns, (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec);
+	store(&thread->jobs, thread->jobs + jobs);
+	store(&thread->made_ahead, stats->made_ahead);
+	store(&thread->made_waiting, stats->made_waiting);
+	store(&thread->chains_cached, stats->chains_cached);
+	store(&thread->chains_verified, stats->chains_verified);
+}
+
+/* Jobs first; what is made ahead is made while there are none. */
+static void
+turn(struct ec_thread *thread)
+{
+	const struct ec_way *way = &thread->all->way;
+	struct ec_job *jobs[BURST];
+	unsigned n = way->take(way->ctx, jobs, BURST);
+
+	follow_trust(thread);
+	for (unsigned i = 0; i < n; i++) {
+		ec_engine_work(thread->engine, thread->trust, jobs[i], (int64_t)time(NULL));
+		way->give(way->ctx, jobs[i]);
+	}
+	if (n) {
+		note_totals(thread, n);
+		return;
+	}
+	if (thread->trust && ec_engine_prepare(thread->engine))
+		return;
+	note_totals(thread, 0);
+	way->wait(way->ctx, WAIT_MS);
+}
+
+static void *
+run(void *ctx)
+{
+	struct ec_thread *thread = ctx;
+
+	pthread_setname_np(pthread_self(), "curves");
+	while (!atomic_load_explicit(&thread->all->ending, memory_order_acquire))
+		turn(thread);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static void
+pin(pthread_t thread, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	/* One that is not allowed leaves the thread where it is: slower, and still right. */
+	(void)pthread_setaffinity_np(thread, sizeof set, &set);
+}
+
+static bool
+start(struct ec_threads *threads, const int *cpus, unsigned n_cpus)
+{
+	struct ec_thread *thread = &threads->threads[threads->n];
+
+	thread->all = threads;
+	thread->engine = ec_engine_new();
+	if (!thread->engine)
+		return false;
+	if (pthread_create(&thread->thread, NULL, run, thread) != 0) {
+		ec_engine_free(thread->engine);
+		return false;
+	}
+	if (n_cpus)
+		pin(thread->thread, cpus[threads->n % n_cpus]);
+	threads->n++;
+	return true;
+}
+
+struct ec_threads *
+ec_threads_new(const struct ec_way *way, unsigned n, const int *cpus, unsigned n_cpus,
+	       char error[EC_ERROR_MAX])
+{
+	struct ec_threads *threads = calloc(1, sizeof *threads + n * sizeof threads->threads[0]);
+
+	if (!threads) {
+		snprintf(error, EC_ERROR_MAX, "elliptic curves: out of memory");
+		return NULL;
+	}
+	threads->way = *way;
+	pthread_mutex_init(&threads->lock, NULL);
+	while (threads->n < n) {
+		if (start(threads, cpus, n_cpus))
+			continue;
+		snprintf(error, EC_ERROR_MAX, "elliptic curves: cannot start thread %u of %u",
+			 threads->n + 1, n);
+		ec_threads_free(threads);
+		return NULL;
+	}
+	return threads;
+}
+
+void
+ec_threads_free(struct ec_threads *threads)
+{
+	if (!threads)
+		return;
+	atomic_store_explicit(&threads->ending, true, memory_order_release);
+	for (unsigned i = 0; i < threads->n; i++)
+		threads->way.wake(threads->way.ctx);
+	for (unsigned i = 0; i < threads->n; i++) {
+		pthread_join(threads->threads[i].thread, NULL);
+		ec_engine_free(threads->threads[i].engine);
+		ec_trust_release(threads->threads[i].trust);
+	}
+	ec_trust_release(threads->trust);
+	pthread_mutex_destroy(&threads->lock);
+	free(threads);
+}
+
+void
+ec_threads_publish(struct ec_threads *threads, struct ec_trust *trust)
+{
+	struct ec_trust *old;
+
+	if (trust)
+		ec_trust_hold(trust);
+	pthread_mutex_lock(&threads->lock);
+	old = threads->trust;
+	threads->trust = trust;
+	atomic_fetch_add_explicit(&threads->publication, 1, memory_order_release);
+	pthread_mutex_unlock(&threads->lock);
+	ec_trust_release(old);
+	/* They make key pairs ahead from now on. */
+	for (unsigned i = 0; i < threads->n; i++)
+		threads->way.wake(threads->way.ctx);
+}
+
+void
+ec_threads_totals(const struct ec_threads *threads, struct ec_totals *totals)
+{
+	*totals = (struct ec_totals){ 0 };
+	for (unsigned i = 0; i < threads->n; i++) {
+		const struct ec_thread *thread = &threads->threads[i];
+
+		totals->jobs += thread->jobs;
+		totals->busy_ns += thread->busy_ns;
+		totals->made_ahead += thread->made_ahead;
+		totals->made_waiting += thread->made_waiting;
+		totals->chains_cached += thread->chains_cached;
+		totals->chains_verified += thread->chains_verified;
+	}
+}

@@ -1,0 +1,46 @@
+/*
+ * ec_threads.h - the threads that compute with elliptic curves: each with an engine of its own, all
+ * at the other end of the workers' jobs.
+ *
+ * Life: ec_threads_new() (they wait) -> ec_threads_publish() whenever trust changes -> ...
+ * -> ec_threads_free(), while the rings still live: ends them, and wipes.
+ * Threads: these functions are for one thread, the control side's. What a worker sees of them are
+ * jobs alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/core/ec_job.h"
+#include "dataplane/ec/ec_trust.h"
+
+enum { EC_THREADS_MAX = 64 };
+
+/* The other end of the workers' rings. All may be called by every thread at a time. */
+struct ec_way {
+	unsigned (*take)(void *ctx, struct ec_job **jobs, unsigned n);
+	void (*give)(void *ctx, struct ec_job *job); /* back to its worker */
+	void (*wait)(void *ctx, int timeout_ms);     /* for a job, or wake() */
+	void (*wake)(void *ctx);                     /* one that waits */
+	void *ctx;
+};
+
+struct ec_threads;
+
+/* `cpus`: as taskset(1) has them, one thread each in turn; NULL: wherever the system puts them.
+ * NULL: out of memory, or a thread cannot be started; *error says which. */
+struct ec_threads *ec_threads_new(const struct ec_way *way, unsigned n, const int *cpus,
+				  unsigned n_cpus, char error[EC_ERROR_MAX]);
+void ec_threads_free(struct ec_threads *threads);
+
+/* From the next job on; holds it. NULL: no certificates any more. */
+void ec_threads_publish(struct ec_threads *threads, struct ec_trust *trust);
+
+/* Sums over the threads, never reset. */
+struct ec_totals {
+	uint64_t jobs,
+		busy_ns; /* `busy_ns`: CPU time of the threads, what is made ahead included */
+	uint64_t made_ahead, made_waiting, chains_cached, chains_verified;
+};
+void ec_threads_totals(const struct ec_threads *threads, struct ec_totals *totals);
