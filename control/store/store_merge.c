@@ -39,10 +39,16 @@ store_merge_restore(struct store_writer *writer)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+/*
+ * Rows count, not the places that they are of: a few devices that come again and again would leave a
+ * journal without end.
+ */
 bool
 store_merge_wanted(const struct store_writer *writer)
 {
-	return writer->merging.entries || writer->recent.count >= writer->merge_at;
+	size_t rows = (size_t)(writer->next_seq - 1 - writer->dropped);
+
+	return writer->merging.entries || (writer->recent.count && rows >= writer->merge_at);
 }
 
 static int

@@ -563,6 +563,31 @@ Test(store, merging_loses_and_revives_nothing)
 	world_end(&world);
 }
 
+/* The journal's rows count, not how many devices they are of: a few that come again and again must not fill the disk. */
+Test(store, a_few_devices_that_come_often_leave_a_short_journal)
+{
+	enum { FEW = 10, ROUNDS = 200, MERGE_AT = 64 };
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_load(&world);
+	world.store->writer.merge_at = MERGE_AT;
+	cr_assert_eq(store_start(world.store), 0);
+	cr_assert_eq(world_put_devices(&world, 0, FEW), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (uint32_t device = 0; device < FEW; device++)
+			world_report(&world, device, 2, "again");
+		world_flush(&world);
+	}
+	store_close(world.store);
+	world.store = store_open(world.path, world.error);
+	cr_expect_lt(number_of(&world.store->reports, "SELECT count(*) FROM news"), 2 * MERGE_AT);
+	cr_expect_eq(number_of(&world.store->reports, "SELECT count(*) FROM report"), FEW);
+	world_again(&world);
+	cr_expect_eq(world.n_reports, FEW);
+	world_end(&world);
+}
+
 Test(store, a_removed_device_takes_its_reports_along)
 {
 	struct store_change *change;
