@@ -11,10 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct table_view;
+
 struct text {
 	char *at; /* NUL-terminated once anything was put; NULL before */
 	size_t len, capacity;
 	bool failed;
+	const struct table_view *view; /* how tables in it are to look (table.h); NULL: as they are */
 };
 
 void text_init(struct text *text);
@@ -42,22 +45,3 @@ void text_clean(struct text *text);
 
 /* The text, never NULL. */
 const char *text_str(const struct text *text);
-
-/*
- * A table: cells are appended row by row, shown as by text_show(); every row has as many cells as
- * the heading has names.
- */
-enum { TABLE_COLUMNS_MAX = 16 };
-
-struct table {
-	unsigned columns, used;
-	size_t n_cells, capacity;
-	char **cells;
-	bool failed;
-};
-
-/* `heading` holds the columns' names, separated by '|'. */
-void table_init(struct table *table, const char *heading);
-void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Appends the whole table, each column as wide as its widest cell, and frees it. */
-void table_finish(struct table *table, struct text *text);

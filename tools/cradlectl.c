@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "control/socket/ctl_proto.h"
@@ -21,8 +22,9 @@
 
 struct options {
 	const char *socket;
-	bool json, progress;
-	int timeout_s; /* for connecting and for every wait; 0: as long as it takes */
+	bool json, progress, wide;
+	const char *columns, *sort; /* of tables; NULL: as they come */
+	int timeout_s;              /* for connecting and for every wait; 0: as long as it takes */
 	int argc;
 	char **argv;
 };
@@ -38,6 +40,9 @@ usage(FILE *to)
 		"  -t, --timeout S      give up when the appliance says nothing for S seconds\n"
 		"  -p, --progress       show how far a long command is even where standard error "
 		"is no terminal\n"
+		"      --wide           whole tables, however narrow the terminal is\n"
+		"      --columns A,B    these columns of tables, in this order\n"
+		"      --sort COLUMN    rows of tables by a column; -COLUMN: downwards\n"
 		"  -V, --version\n"
 		"  -h, --help           this text; `cradlectl help` lists the commands\n"
 		"A FILE of a command may be \"-\": standard input or output.\n"
@@ -75,25 +80,73 @@ fail(const struct options *options, int exit_code, const char *format, ...)
 	return exit_code;
 }
 
-/* `--json` and `--progress` behind the command are taken for ours, up to "--": no command has an option of that name. */
+/* The value of `--NAME VALUE` or `--NAME=VALUE` at argv[0] into *value; how many words it was, 0: it is another word. */
+static int
+take_value(int argc, char **argv, const char *name, const char **value)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(argv[0], name, len) != 0 || (argv[0][len] && argv[0][len] != '='))
+		return 0;
+	if (argv[0][len] == '=') {
+		*value = argv[0] + len + 1;
+		return 1;
+	}
+	if (argc < 2)
+		return 0;
+	*value = argv[1];
+	return 2;
+}
+
+/* Ours behind the command: how many words it was, 0: it is the command's. */
+static int
+take_late_option(struct options *options, int argc, char **argv)
+{
+	int n = take_value(argc, argv, "--columns", &options->columns);
+
+	if (!n)
+		n = take_value(argc, argv, "--sort", &options->sort);
+	if (n)
+		return n;
+	if (strcmp(argv[0], "--json") == 0)
+		options->json = true;
+	else if (strcmp(argv[0], "--progress") == 0)
+		options->progress = true;
+	else if (strcmp(argv[0], "--wide") == 0)
+		options->wide = true;
+	else
+		return 0;
+	return 1;
+}
+
+/* Options behind the command are taken for ours up to "--", where they are: no command has one of these names. */
 static void
 take_late_options(struct options *options)
 {
-	int kept = 0;
+	int kept = 0, i = 0, taken;
 
-	for (int i = 0; i < options->argc; i++) {
-		if (strcmp(options->argv[i], "--") == 0) {
-			while (i < options->argc)
-				options->argv[kept++] = options->argv[i++];
-		} else if (strcmp(options->argv[i], "--json") == 0) {
-			options->json = true;
-		} else if (strcmp(options->argv[i], "--progress") == 0) {
-			options->progress = true;
-		} else {
+	while (i < options->argc && strcmp(options->argv[i], "--") != 0) {
+		taken = take_late_option(options, options->argc - i, options->argv + i);
+		if (!taken) {
 			options->argv[kept++] = options->argv[i];
+			taken = 1;
 		}
+		i += taken;
 	}
+	while (i < options->argc)
+		options->argv[kept++] = options->argv[i++];
 	options->argc = kept;
+}
+
+/* Columns of the terminal that the answer is shown on; 0: it goes elsewhere, or the user wants all. */
+static unsigned
+terminal_width(const struct options *options)
+{
+	struct winsize size;
+
+	if (options->wide || !isatty(STDOUT_FILENO))
+		return 0;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
 }
 
 static bool
@@ -118,6 +171,15 @@ take_option(int option, struct options *options)
 		return 0;
 	case 'p':
 		options->progress = true;
+		return 0;
+	case 'w':
+		options->wide = true;
+		return 0;
+	case 'c':
+		options->columns = optarg;
+		return 0;
+	case 'o':
+		options->sort = optarg;
 		return 0;
 	case 't':
 		if (take_timeout(optarg, &options->timeout_s))
@@ -144,9 +206,15 @@ static int
 parse_options(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
-		{ "timeout", required_argument, NULL, 't' }, { "progress", no_argument, NULL, 'p' },
-		{ "version", no_argument, NULL, 'V' },       { "help", no_argument, NULL, 'h' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "progress", no_argument, NULL, 'p' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "wide", no_argument, NULL, 'w' },
+		{ "columns", required_argument, NULL, 'c' },
+		{ "sort", required_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *socket = getenv("CRADLE_SOCKET");
@@ -287,6 +355,9 @@ send_request(const struct talk *talk)
 		.argc = options->argc,
 		.argv = (const char *const *)options->argv,
 		.json = options->json,
+		.width = terminal_width(options),
+		.columns = options->columns,
+		.sort = options->sort,
 		.with_fd = talk->carried.fd >= 0,
 	};
 	size_t len;

@@ -14,6 +14,7 @@
 
 #include "control/daemon.h"
 #include "control/socket/ctl_socket.h"
+#include "control/table.h"
 #include "control/text.h"
 
 enum {

@@ -282,7 +282,12 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	struct call call = {
 		.daemon = daemon, .service = &daemon->service, .request = request, .fd = request->fd
 	};
+	const struct table_view view = { .width = request->width,
+					 .columns = request->columns,
+					 .sort = request->sort };
 	bool good = call_parse(&call, request->argc, request->argv);
+
+	call.text.view = &view;
 
 	if (good && wants_file(&call, answer))
 		return;

@@ -104,7 +104,7 @@ command_device_list(struct call *call)
 	if (call->exit != CTL_DONE)
 		return;
 	list = json_array();
-	table_init(&table, "endpoint|security|groups|state|last bootstrap");
+	table_init(&table, "endpoint|security:3|~groups:2|state|last bootstrap:1");
 	for (uint32_t id = 0; (device = inventory_next(&call->service->inventory, &id)); id++) {
 		if (!passes(call, device, &filter))
 			continue;
@@ -160,7 +160,7 @@ put_values(struct call *call, const struct device *device)
 	};
 	struct showing showing = { .list = json_array() };
 
-	table_init(&showing.table, "  value|is|origin");
+	table_init(&showing.table, "  value|~is|origin:1");
 	if (profile.set)
 		profile_each(&profile, show_value, &showing);
 	table_finish(&showing.table, &call->text);
@@ -205,7 +205,7 @@ put_tasks(struct call *call, const struct device *device)
 {
 	struct showing showing = { .list = json_array() };
 
-	table_init(&showing.table, "  task|name|steps|next|last report|summary");
+	table_init(&showing.table, "  task|~name:2|steps:4|next:3|last report|~summary:1");
 	for (unsigned i = 0; device->plan && i < device->plan->n_tasks; i++)
 		put_task(call->service, device, &device->plan->tasks[i], &showing);
 	table_finish(&showing.table, &call->text);

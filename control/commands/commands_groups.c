@@ -42,7 +42,7 @@ command_group_list(struct call *call)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "name|priority|values|tasks|description");
+	table_init(&table, "name|priority:3|values:2|tasks:1|~description:4");
 	for (unsigned i = 0; i < policy->n_groups; i++) {
 		const struct policy_group *group = policy->by_name[i];
 
@@ -63,7 +63,7 @@ put_values(const struct policy_group *group, struct text *text)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "value|is|marks");
+	table_init(&table, "value|~is|marks:1");
 	for (unsigned i = 0; i < group->values.count; i++) {
 		const struct policy_value *value = &group->values.items[i];
 		const char *shown = value->secret ? mask : value->text;
@@ -87,7 +87,7 @@ put_tasks(const struct policy_group *group, struct text *text)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "task|name|active|subgroups|priority|file");
+	table_init(&table, "task|~name|active|subgroups:2|priority:3|~file:1");
 	for (unsigned i = 0; i < group->n_tasks; i++) {
 		const struct policy_task *task = &group->tasks[i];
 

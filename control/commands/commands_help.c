@@ -43,7 +43,7 @@ put_commands(struct text *text)
 {
 	struct table table;
 
-	table_init(&table, "command|what it does");
+	table_init(&table, "command|~what it does");
 	for (unsigned i = 0; i < n_commands; i++) {
 		struct text usage;
 

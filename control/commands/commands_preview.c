@@ -52,7 +52,7 @@ put_plan(struct call *call, const struct plan *plan, const struct task_set *set)
 {
 	struct preview preview = { .list = json_array() };
 
-	table_init(&preview.table, "task|name|state|steps|summary");
+	table_init(&preview.table, "task|~name:2|state|steps:1|~summary");
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		const struct plan_task *task = &plan->tasks[i];
 		const char *state = task->state == PLAN_SENT       ? "would be sent"

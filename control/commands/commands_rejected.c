@@ -74,7 +74,7 @@ command_device_rejected(struct call *call)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "endpoint|why|address|first|last|count");
+	table_init(&table, "endpoint|~why|address:1|first:3|last:2|count:4");
 	for (unsigned i = 0; i < all->count; i++) {
 		const struct device *device =
 			inventory_at(&call->service->inventory, all->devices[i]);

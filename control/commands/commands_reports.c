@@ -39,7 +39,7 @@ put_report(const struct service *service, const struct report *report, struct ta
 					      (json_int_t)took));
 }
 
-#define REPORT_COLUMNS "started|device|task|name|status|took|summary"
+#define REPORT_COLUMNS "started:2|device|task:3|~name:4|status|took:5|~summary:1"
 
 /* ---- report list ---- */
 

@@ -76,7 +76,7 @@ command_server_list(struct call *call)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "id|name|type|uri|security|ssid|per session");
+	table_init(&table, "id|~name:1|type:3|uri|security|ssid:2|per session:4");
 	for (unsigned i = 0; i < policy->n_servers; i++) {
 		const struct policy_server *server = &policy->servers[i];
 
@@ -172,7 +172,7 @@ command_server_show(struct call *call)
 		return;
 	}
 	call->result = server_json(server);
-	table_init(&table, "setting|value");
+	table_init(&table, "setting|~value");
 	put_row(&table, "id", server->id);
 	put_row(&table, "name", server->name);
 	put_row(&table, "type", server_type_names[server->type]);

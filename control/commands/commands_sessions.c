@@ -35,7 +35,7 @@ command_session_list(struct call *call)
 	if (limit < 0)
 		return;
 	list = json_array();
-	table_init(&table, "device|peer|worker|generation|format|seconds");
+	table_init(&table, "device|peer:1|worker:4|generation:3|format:2|seconds");
 	for (const struct live_session *live = service->live.first; live && limit-- > 0;
 	     live = live->next) {
 		double seconds = seconds_of(live);

@@ -45,7 +45,7 @@ put_workers(const struct daemon *daemon, struct text *text, json_t *result)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "worker|cpu|busy|running|lingering|capacity|longest turn");
+	table_init(&table, "worker|cpu:4|busy|running|lingering:2|capacity:3|longest turn:1");
 	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++) {
 		if (dataplane_worker_info(daemon->service.dp, i, &info) < 0)
 			break;
@@ -83,7 +83,7 @@ put_ports(const struct daemon *daemon, struct text *text, json_t *result)
 	struct table table;
 	char mac[18];
 
-	table_init(&table, "port|driver|mac|link|queues|missed|errors");
+	table_init(&table, "~port|driver:3|mac:2|link|queues:4|missed|errors");
 	for (unsigned i = 0; dataplane_port_info(daemon->service.dp, i, &port) == 0; i++) {
 		snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", port.mac[0], port.mac[1],
 			 port.mac[2], port.mac[3], port.mac[4], port.mac[5]);
@@ -152,8 +152,7 @@ put_origins(const struct counters *counters, struct text *text, json_t *result)
 	unsigned long long demand = counters->value[COUNTER_bs_made_on_demand];
 
 	text_show(text,
-		  "requests   %llu served from ready batches, %llu made per session, %llu made on "
-		  "demand for their format\n",
+		  "requests   %llu from ready batches, %llu made per session, %llu on demand\n",
 		  ready, session, demand);
 	json_object_set_new(result, "bootstraps_by_batch",
 			    json_pack("{s:I, s:I, s:I}", "ready", (json_int_t)ready, "per_session",
@@ -353,7 +352,7 @@ command_stats(struct call *call)
 	list = json_object();
 	former = json_object();
 	dataplane_counters(call->daemon->service.dp, (int)worker, &counters);
-	table_init(&table, "counter|value|what");
+	table_init(&table, "counter|value|~what:1");
 	for (unsigned i = 0; i < COUNTERS; i++) {
 		if (fnmatch(glob, counter_infos[i].name, 0) != 0 ||
 		    (!counters.value[i] && !call_option(call, "--all")))

@@ -84,8 +84,8 @@ command_task_list(struct call *call)
 		return;
 	}
 	generation_count_devices(call->service->generation, &call->service->inventory);
-	table_init(&table, "task|name|active|repetition|priority|devices|in progress|success|"
-			   "warning|error|created|comment");
+	table_init(&table, "task|~name|active|repetition:5|priority:6|devices|in progress:4|success:2|"
+			   "warning:3|error:1|created:8|~comment:7");
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
 			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)
@@ -108,7 +108,7 @@ put_settings(const struct policy_task *task, struct text *text)
 {
 	struct table table;
 
-	table_init(&table, "setting|value");
+	table_init(&table, "setting|~value");
 	put_row(&table, "name", task->name);
 	put_row(&table, "file", task->file);
 	put_row(&table, "active", task->active ? "yes" : "no");

@@ -35,7 +35,7 @@ command_unknown_list(struct call *call)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, "name|address|first|last|count");
+	table_init(&table, "name|address|first:2|last|count:1");
 	for (unsigned i = 0; i < unknowns->count; i++)
 		put_unknown(&unknowns->items[i], &table, list);
 	table_finish(&table, &call->text);

@@ -8,7 +8,8 @@
  *	| length  | JSON object, UTF-8  |      length: 32 bits, big-endian, of the JSON alone
  *	+---------+---------------------+
  *
- * Request:  {"v":1,"argv":["task","list"],"json":false,"data":"..."}      one at a time; `data` is optional
+ * Request:  {"v":1,"argv":["task","list"],"json":false,"data":"..."}      one at a time; `data` is optional, and so are
+ *           "width":80, "columns":"task,name", "sort":"-name": how tables in `text` are to look
  * Want:     {"v":1,"want":"read","word":2}                               instead of an answer: see below
  * Progress: {"v":1,"progress":"reading devices: 40 %"}                   any number, before the answer
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines

@@ -407,6 +407,9 @@ read_request(struct ctl_client *client, const json_t *frame, struct ctl_request 
 	request->argc = (int)json_array_size(words);
 	request->argv = argv;
 	request->json = json_is_true(json_object_get(frame, "json"));
+	request->width = (unsigned)json_integer_value(json_object_get(frame, "width")) % 65536;
+	request->columns = json_string_value(json_object_get(frame, "columns"));
+	request->sort = json_string_value(json_object_get(frame, "sort"));
 	request->data = json_string_value(data);
 	request->data_len = json_string_length(data);
 	return json_is_true(json_object_get(frame, "fd")) ? take_file(client, request, complaint)

@@ -31,6 +31,8 @@ struct ctl_request {
 	struct ucred peer; /* who asks: for the log */
 	int fd; /* a regular file that the client opened for the command, closed after the
 		 * handler; -1: none */
+	unsigned width; /* of the client's terminal; 0: no limit */
+	const char *columns, *sort; /* of tables, as the client's user wants them; NULL: as they are */
 	struct ctl_client *client; /* for ctl_progress(); NULL: nobody to tell */
 };
 

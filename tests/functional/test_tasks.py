@@ -273,7 +273,7 @@ def test_bootstraps_from_ready_batches_and_per_session_are_told_apart(bench):
     assert [after - old for after, old in zip(counts(), before)] == [2, 1, 0]
     assert bench.device("ep=account", "pct=112")[0] == 0
     assert [after - old for after, old in zip(counts(), before)] == [2, 1, 1]
-    assert "served from ready batches" in bench.ctl("status").stdout
+    assert "from ready batches" in bench.ctl("status").stdout
 
 
 def test_what_tasks_changed_survives_a_restart(bench):

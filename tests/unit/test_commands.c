@@ -168,6 +168,19 @@ Test(commands, completion_offers_every_word)
 }
 
 /* conf/bash-completion is this text: made by `cradlectl completion bash`. */
+/* cradlectl takes these for its own, wherever they stand. */
+Test(commands, no_command_has_an_option_of_the_clients)
+{
+	static const char *const own[] = { "--json", "--progress", "--wide", "--columns",
+					   "--sort" };
+
+	for (unsigned i = 0; i < n_commands; i++)
+		for (unsigned o = 0; o < COMMAND_OPTIONS_MAX && commands[i].options[o].name; o++)
+			for (unsigned k = 0; k < sizeof own / sizeof *own; k++)
+				cr_expect_str_neq(commands[i].options[o].name, own[k], "%s",
+						  commands[i].words);
+}
+
 Test(commands, shipped_completion_is_up_to_date)
 {
 	static char shipped[65536];

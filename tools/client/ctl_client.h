@@ -23,6 +23,8 @@ struct ctl_client_request {
 	int argc;
 	const char *const *argv;
 	bool json;    /* `result` is shown, not `text` */
+	unsigned width;             /* of tables; 0: no limit */
+	const char *columns, *sort; /* of tables; NULL: as they are */
 	bool with_fd; /* a descriptor goes with its first byte (ctl_proto.h) */
 };
 
