@@ -167,7 +167,7 @@ is_gated(rte_intr_callback_fn call)
 /* DPDK's own; an address of a function fits a pointer (POSIX). */
 #define DPDKS(name) ((__typeof__(&(name)))(uintptr_t)dlsym(RTLD_NEXT, #name))
 
-int
+__attribute__((visibility("default"))) int
 rte_intr_callback_register(const struct rte_intr_handle *handle, rte_intr_callback_fn call,
 			   void *arg)
 {
@@ -185,7 +185,7 @@ rte_intr_callback_register(const struct rte_intr_handle *handle, rte_intr_callba
 	return rc;
 }
 
-int
+__attribute__((visibility("default"))) int
 rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_callback_fn call,
 			     void *arg)
 {
@@ -200,7 +200,7 @@ rte_intr_callback_unregister(const struct rte_intr_handle *handle, rte_intr_call
 	return rc;
 }
 
-int
+__attribute__((visibility("default"))) int
 rte_intr_callback_unregister_pending(const struct rte_intr_handle *handle,
 				     rte_intr_callback_fn call, void *arg,
 				     rte_intr_unregister_callback_fn unregistered)

@@ -295,6 +295,8 @@ def test_b2_dialogue_survives(bench, network, name):
 def test_b2_reset_ends_the_run(bench, network):
     device = Scripted(network, "ep=b2-instance")
     device.send(coap.message(coap.RST, 0, device.begin().mid))
+    # The first one may come from a device that has no answer to its request yet.
+    device.send(coap.message(coap.RST, 0, device.receive().mid))
     assert device.quiet()
     error_report(bench, "b2-instance", "Reset")
 

@@ -304,6 +304,9 @@ def test_a_reset_ends_the_run(daemon, network):
     device = RawDevice(network)
     first = device.begin()
     device.send(coap.message(coap.RST, 0, first.mid))
+    again = device.receive()
+    assert (again.path, again.mid) == (first.path, first.mid + 1 & 0xffff)
+    device.send(coap.message(coap.RST, 0, again.mid))
     assert collect(device.sock) == []
     wait_for(lambda: "Reset" in (report_of(daemon, "demo-0001") or {}).get("summary", ""), "the report")
 

@@ -459,6 +459,8 @@ Test(admission, a_late_start_is_told_before_its_outcome)
 	command(world, STACK_BATCH, ref, made);
 	cr_assert_eq(world->out.used, 2);
 	request = asked(world);
+	accept_step(world, &request);
+	request = asked(world);
 	reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
 	cr_expect_eq(world->n_events, 1);
 	world->event_room = 1;

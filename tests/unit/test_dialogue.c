@@ -369,7 +369,7 @@ Test(dialogue, a_wrong_separate_reply_is_acknowledged_and_ends_the_run)
 	world_free(world);
 }
 
-/* A crash elsewhere: a device that answers Reset. */
+/* A crash elsewhere: a device that answers Reset. The first step is sent once more. */
 Test(dialogue, reset_ends_the_run_at_every_step)
 {
 	for (unsigned step = 0; step < STEPS; step++)
@@ -379,6 +379,12 @@ Test(dialogue, reset_ends_the_run_at_every_step)
 
 			if (acked)
 				reply_as(world, &request, COAP_ACK, COAP_EMPTY, 0);
+			if (step == 0 && !acked) {
+				reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
+				cr_expect_eq(world->n_events, 1);
+				world_tick(world, 3000000 + WORLD_TICKS_US);
+				request = asked(world);
+			}
 			reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
 			cr_expect_eq(world->out.used, 0);
 			expect_ended(world, SESSION_FAILED, CAUSE_RESET);
@@ -388,6 +394,129 @@ Test(dialogue, reset_ends_the_run_at_every_step)
 			cr_expect_eq(world_count(world, COUNTER_bs_illegal), 0);
 			world_free(world);
 		}
+}
+
+/* ---- devices that cannot take a step yet ---- */
+
+static void
+answer_busy(struct world *world, const struct coap_header *request, int max_age_s)
+{
+	struct coap_header header = *request;
+	uint8_t bytes[64];
+	struct writer writer = writer_init(bytes, sizeof bytes);
+	uint16_t last = 0;
+
+	header.type = COAP_ACK;
+	header.code = COAP_SERVICE_UNAVAILABLE;
+	coap_write_header(&writer, &header);
+	if (max_age_s >= 0)
+		coap_write_option_uint(&writer, &last, COAP_OPTION_MAX_AGE, (uint32_t)max_age_s);
+	world_feed(world, PORT, bytes, writer_finish(&writer));
+}
+
+/* RFC 7252 5.9.3.4: again after Max-Age, as a new message. */
+Test(dialogue, a_step_answered_5_03_is_sent_again_after_max_age)
+{
+	static const int ages[] = { -1, 0, 1, 20, 93 };
+	static const uint32_t waits_us[] = { 3000000, 1000000, 1000000, 20000000, 93000000 };
+
+	for (unsigned step = 0; step < STEPS; step++)
+		for (unsigned i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+			struct world *world = world_ready(2);
+			struct coap_header request = start_at(world, step), again;
+
+			answer_busy(world, &request, ages[i]);
+			cr_expect_eq(world->out.used, 0);
+			cr_expect_eq(stack_gauges(world->stack).running, 1);
+			world_tick(world, waits_us[i] - 2 * WORLD_TICKS_US);
+			cr_expect_eq(world->out.used, 0, "Max-Age %d", ages[i]);
+			world_tick(world, 3 * WORLD_TICKS_US);
+			again = asked(world);
+			cr_expect_eq(again.mid, (uint16_t)(request.mid + 1));
+			cr_expect_neq(memcmp(again.token, request.token, 8), 0);
+			cr_expect_eq(world_count(world, COUNTER_bs_held), 1);
+			finish_from(world, again, step);
+			world_free(world);
+		}
+}
+
+Test(dialogue, a_device_that_stays_busy_ends_the_run)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 1);
+
+	for (unsigned i = 0; i < 3; i++) {
+		answer_busy(world, &request, 5);
+		world_tick(world, 5000000 + WORLD_TICKS_US);
+		request = asked(world);
+	}
+	answer_busy(world, &request, 5);
+	expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+	cr_expect_eq(last_event(world)->code, COAP_SERVICE_UNAVAILABLE);
+	world_free(world);
+	world = world_ready(2);
+	request = start(world);
+	answer_busy(world, &request, 94); /* longer than the device waits for us */
+	expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+	world_free(world);
+}
+
+/* Our 2.04 was lost: the device answers the first step 5.03 or Reset, and repeats its request. */
+Test(dialogue, a_device_without_our_answer_gets_it_and_the_first_step_again)
+{
+	for (unsigned reset = 0; reset < 2; reset++) {
+		struct world *world = world_ready(2);
+		struct coap_header request = start(world), again;
+
+		if (reset)
+			reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
+		else
+			answer_busy(world, &request, 60);
+		cr_expect_eq(world->out.used, 0);
+		world_tick(world, 2000000);
+		feed_request(world, PORT);
+		cr_assert_eq(world->out.used, 2);
+		cr_expect_eq(sent(world, 0).header.code, COAP_CHANGED);
+		again = asked(world);
+		cr_expect_eq(again.mid, (uint16_t)(request.mid + 1));
+		cr_expect_eq(world_count(world, COUNTER_bs_begun_again), 1);
+		cr_expect_eq(world_count(world, COUNTER_bs_started), 1);
+		finish_from(world, again, 0);
+		cr_expect_eq(world->n_events, 2);
+		world_free(world);
+	}
+}
+
+/* It has its answer: a copy that comes late proves nothing. */
+Test(dialogue, a_late_copy_of_the_request_does_not_hurry_a_held_step)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 1);
+
+	answer_busy(world, &request, 20);
+	feed_request(world, PORT);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.code, COAP_CHANGED);
+	world_tick(world, 20000000 + WORLD_TICKS_US);
+	finish_from(world, asked(world), 1);
+	world_free(world);
+}
+
+/* Off the path, over NoSec: an attacker knows addresses and ports, and must guess the message id. */
+Test(dialogue, spoofed_resets_of_every_message_id_end_no_run)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start_at(world, 1), spoofed = { .type = COAP_RST };
+
+	for (uint32_t i = 0; i <= UINT16_MAX; i++) {
+		spoofed.mid = (uint16_t)(request.mid + 100 + i);
+		feed_message(world, PORT, &spoofed);
+		cr_assert_eq(world->out.used, 0);
+	}
+	cr_expect_eq(world_count(world, COUNTER_coap_rx_reset_ignored), 1);
+	cr_expect_eq(world->n_events, 1);
+	finish_from(world, request, 1);
+	world_free(world);
 }
 
 /* RFC 7252 4.2: 2 s to 3 s, doubling, four retransmissions, then as long again: 31 times the first

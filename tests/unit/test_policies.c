@@ -226,7 +226,7 @@ Test(policies, silence_and_reset_are_no_answers)
 	uint8_t bytes[sizeof request_bytes];
 
 	world_device(world, "dev-0001", world_batch_of(world, 11542, "w?wf"), 0);
-	request = start(world);
+	request = start_at(world, 1);
 	reply_as(world, &request, COAP_RST, COAP_EMPTY, 0);
 	expect_ended(world, SESSION_FAILED, CAUSE_RESET);
 	memcpy(bytes, request_bytes, sizeof bytes);

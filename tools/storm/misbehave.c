@@ -23,7 +23,7 @@ const struct misbehave_info misbehave_infos[MISBEHAVIOURS] = {
 				 "answers each operation --slow-ack-ms late" },
 	[MISBEHAVE_ERROR_REPLY] = { "error-reply", "bs_failed_reply", "bs_failed_reply", false,
 				    "answers the first operation 4.00" },
-	[MISBEHAVE_RESET] = { "reset", "bs_failed_reset", "bs_failed_reset", false,
+	[MISBEHAVE_RESET] = { "reset", "bs_held", "bs_held", false,
 			      "answers the first operation with Reset" },
 	[MISBEHAVE_REBOOT] = { "reboot", "bs_superseded", "dtls_replaced", true,
 			       "begins anew at the first operation: same port, same message ids" },

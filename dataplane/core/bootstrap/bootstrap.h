@@ -14,6 +14,8 @@
  *	 |             \   batch \ v                      v
  *	 |              \     +-- WAIT_REST ----------> FAILED --timer--> IDLE
  *	 |               +------- no batch --------------^
+ *	 |  a step that the device cannot take yet (5.03) goes
+ *	 |  over STEP_HELD back to STEP                  |
  *	 |  pack to be made                     no pack  |     its blocks, in any order
  *	 +----------------> WAIT_PACK -------------------+   +--+
  *	                        \ first block                v  |
@@ -50,7 +52,10 @@ enum bootstrap_input {
 	BOOTSTRAP_ON_UNUSABLE,       /* a reply that cannot be taken; session.cause says why */
 	BOOTSTRAP_ON_ACK,            /* empty ACK */
 	BOOTSTRAP_ON_RESET,
-	BOOTSTRAP_ON_TIMER,      /* the timer fired and retransmissions are left */
+	BOOTSTRAP_ON_BUSY,  /* the device cannot take the step yet: session.exchange.timeout_us is
+				  * the wait */
+	BOOTSTRAP_ON_COPY,  /* a copy of the request, while the first step is held */
+	BOOTSTRAP_ON_TIMER, /* the timer fired and retransmissions are left */
 	BOOTSTRAP_ON_TIMER_LAST, /* the timer fired and none is left, or the state knows none
 				       * */
 	BOOTSTRAP_ON_CANCEL,     /* the control side ends the run, or the program ends */
@@ -71,11 +76,13 @@ enum bootstrap_action {
 				   * start */
 	BOOTSTRAP_DO_AWAIT,       /* stop retransmitting, wait for the separate response */
 	BOOTSTRAP_DO_REPEAT,      /* retransmit */
+	BOOTSTRAP_DO_HOLD,        /* wait before the step is sent again */
+	BOOTSTRAP_DO_BEGIN_AGAIN, /* 2.04 again, and the first step as a new message */
 	BOOTSTRAP_DO_SERVE,       /* send the block of the pack that is asked for */
 	BOOTSTRAP_DO_SERVE_LAST,  /* the same, and success: report it, linger */
 	BOOTSTRAP_DO_SERVE_AGAIN, /* the same after the end: linger on, there is nothing new to report */
 	BOOTSTRAP_DO_FINISH,      /* success: report it, linger */
-	BOOTSTRAP_DO_FAIL_REPLY,  /* failures, by cause: report it, linger, send no
+	BOOTSTRAP_DO_FAIL_REPLY, /* failures, by cause: report it, linger, send no
 				    * Finish */
 	BOOTSTRAP_DO_FAIL_UNUSABLE,
 	BOOTSTRAP_DO_FAIL_RESET,
@@ -85,12 +92,12 @@ enum bootstrap_action {
 	BOOTSTRAP_DO_FAIL_CLOSED,
 	BOOTSTRAP_DO_FAIL_NO_REST, /* the control side made nothing in time */
 	BOOTSTRAP_DO_STOP,         /* the control side could not make what follows, and says why */
-	BOOTSTRAP_DO_REFUSE,       /* an error to the waiting request: 4.00, or what the control side
+	BOOTSTRAP_DO_REFUSE,      /* an error to the waiting request: 4.00, or what the control side
 				    * says */
-	BOOTSTRAP_DO_REFUSE_PACK,  /* the same to a request for a pack */
-	BOOTSTRAP_DO_GIVE_UP,      /* 5.03 to the waiting request: no batch in time */
-	BOOTSTRAP_DO_REFUSE_CANCELLED,    /* 5.03 to the waiting request: cancelled */
-	BOOTSTRAP_DO_CLOSE,        /* the session is over: free its slot */
+	BOOTSTRAP_DO_REFUSE_PACK, /* the same to a request for a pack */
+	BOOTSTRAP_DO_GIVE_UP,     /* 5.03 to the waiting request: no batch in time */
+	BOOTSTRAP_DO_REFUSE_CANCELLED, /* 5.03 to the waiting request: cancelled */
+	BOOTSTRAP_DO_CLOSE,            /* the session is over: free its slot */
 };
 
 struct bootstrap_transition {

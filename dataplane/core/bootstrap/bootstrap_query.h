@@ -28,11 +28,11 @@ struct bootstrap_query {
 	const uint8_t *endpoint; /* NULL: no `ep` */
 	uint8_t endpoint_len;
 	bool seen_format;
-	bool bad_endpoint;       /* `ep` is repeated, empty or without '=' */
-	bool bad_format;         /* `pct` is, or no number */
-	bool unsupported;        /* `pct` is a number, but of no format that we write */
-	uint16_t format;         /* FORMAT_TLV unless `pct` says otherwise: LwM2M 1.0 must know it */
-	bool bad_accounts;       /* `acc` is repeated, empty or longer than QUERY_ACCOUNTS_MAX */
+	bool bad_endpoint; /* `ep` is repeated, empty or without '=' */
+	bool bad_format;   /* `pct` is, or no number */
+	bool unsupported;  /* `pct` is a number, but of no format that we write */
+	uint16_t format;   /* FORMAT_TLV unless `pct` says otherwise: LwM2M 1.0 must know it */
+	bool bad_accounts; /* `acc` is repeated, empty or longer than QUERY_ACCOUNTS_MAX */
 	const uint8_t *accounts; /* `acc` as it came; NULL: none */
 	uint8_t accounts_len;
 };

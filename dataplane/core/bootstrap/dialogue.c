@@ -16,6 +16,9 @@
 static_assert(QUERY_ACCOUNTS_MAX <= sizeof((struct session_event *)0)->name,
 	      "an event takes the accounts of a Bootstrap-Pack-Request");
 
+/* Resets without a message of ours that are an accident: an answer of before, a rebooted device. */
+enum { STRAY_RESETS_MAX = 4 };
+
 static void
 gauge_running(struct stack *stack, bool was, bool is)
 {
@@ -131,6 +134,9 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	session->refused_steps = 0;
 	session->refused_step = 0;
 	session->refused_code = COAP_EMPTY;
+	session->holds = 0;
+	session->stray_resets = 0;
+	session->progressed = false;
 	session->batch = run->batch;
 	if (run->batch)
 		batch_hold(run->batch);
@@ -179,11 +185,18 @@ void
 dialogue_repeat_answer(struct stack *stack, const struct sender *from,
 		       const struct coap_header *header)
 {
-	uint8_t code = from->session->request.reply_code;
+	struct session *session = from->session;
+	uint8_t code = session->request.reply_code;
 
 	count(&stack->counters, COUNTER_coap_rx_duplicate);
+	/* It could not take the first step, as it has no answer to its request yet. */
+	if (session->state == BOOTSTRAP_STEP_HELD && !session->progressed) {
+		session->link = *from->link;
+		session_transition(stack, session, BOOTSTRAP_ON_COPY);
+		return;
+	}
 	if (code == COAP_CONTENT)
-		dialogue_serve(stack, from->session);
+		dialogue_serve(stack, session);
 	else if (code != COAP_EMPTY)
 		outgoing_reply(stack, from, header, code);
 }
@@ -210,6 +223,34 @@ acknowledge(struct stack *stack, const struct sender *from, const struct coap_he
 	outgoing_empty(stack, from, COAP_ACK, header->mid);
 }
 
+/*
+ * Without DTLS anybody may send a Reset in the device's name, and one of 65,536 fits. Who had to guess sent others
+ * before.
+ */
+static bool
+resets_are_believed(const struct stack *stack, const struct session *session)
+{
+	return session->stray_resets < STRAY_RESETS_MAX || association_of(stack, session);
+}
+
+static void
+take_reset(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_coap_rx_reset);
+	if (!resets_are_believed(stack, session)) {
+		count(&stack->counters, COUNTER_coap_rx_reset_ignored);
+		return;
+	}
+	session_transition(stack, session, dialogue_judge_reset(stack, session));
+}
+
+static void
+note_stray_reset(struct session *session)
+{
+	if (session->stray_resets < STRAY_RESETS_MAX)
+		session->stray_resets++;
+}
+
 static void
 take_match(struct stack *stack, const struct sender *from, const struct coap_msg *msg,
 	   const struct coap_options_seen *seen, enum exchange_match match)
@@ -218,10 +259,13 @@ take_match(struct stack *stack, const struct sender *from, const struct coap_msg
 	struct session *session = from->session;
 
 	if (match == EXCHANGE_NONE) {
+		if (header->type == COAP_RST)
+			note_stray_reset(session);
 		reject(stack, from, header, COUNTER_coap_rx_unmatched);
 		return;
 	}
-	session->link = *from->link;
+	if (match != EXCHANGE_RESET)
+		session->link = *from->link;
 	switch (match) {
 	case EXCHANGE_NONE:
 		return;
@@ -233,8 +277,7 @@ take_match(struct stack *stack, const struct sender *from, const struct coap_msg
 		session_transition(stack, session, BOOTSTRAP_ON_ACK);
 		return;
 	case EXCHANGE_RESET:
-		count(&stack->counters, COUNTER_coap_rx_reset);
-		session_transition(stack, session, BOOTSTRAP_ON_RESET);
+		take_reset(stack, session);
 		return;
 	case EXCHANGE_REPLY:
 		acknowledge(stack, from, header);

@@ -111,11 +111,11 @@ static void
 await_peer(struct stack *stack, struct session *session)
 {
 	const struct stack_limits *limits = stack->limits;
-	uint32_t doublings = limits->max_retransmit < 31 ? limits->max_retransmit : 31;
-	uint64_t wait = (uint64_t)limits->ack_timeout_us * ((UINT64_C(2) << doublings) - 1);
 
 	session->exchange.retransmits_left = 0;
-	session_arm(stack, session, wait / 100 * limits->ack_random_percent);
+	session_arm(stack, session,
+		    exchange_transmit_wait_us(limits->ack_timeout_us, limits->ack_random_percent,
+					      limits->max_retransmit));
 }
 
 /* For the next block of its pack a device has as long: it retransmits its request meanwhile. */
@@ -261,6 +261,25 @@ begin_steps(struct stack *stack, struct session *session)
 	send_step(stack, session);
 }
 
+/* The device could not take the first step, and asks again: our answer was lost, or comes late. */
+static void
+begin_again(struct stack *stack, struct session *session)
+{
+	answer(stack, session, COAP_CHANGED);
+	count(&stack->counters, COUNTER_bs_begun_again);
+	next_step(stack, session);
+}
+
+static void
+hold(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_held);
+	dialogue_drop_answer(stack, session); /* its first blocks, if any came */
+	session->holds++;
+	session->exchange.retransmits_left = 0;
+	session_arm(stack, session, session->exchange.timeout_us);
+}
+
 /* ---- all of them ---- */
 
 void
@@ -290,6 +309,12 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 		return;
 	case BOOTSTRAP_DO_REPEAT:
 		repeat_step(stack, session);
+		return;
+	case BOOTSTRAP_DO_HOLD:
+		hold(stack, session);
+		return;
+	case BOOTSTRAP_DO_BEGIN_AGAIN:
+		begin_again(stack, session);
 		return;
 	case BOOTSTRAP_DO_SERVE:
 		serve_on(stack, session);

@@ -4,11 +4,58 @@
 #include "dataplane/core/coap/coap_block1.h"
 #include "dataplane/core/coap/coap_block2.h"
 
+enum { HOLDS_MAX = 3 }; /* of a run: who cannot take a step after that will not */
+
 static enum bootstrap_input
 unusable(struct session *session, enum session_cause cause)
 {
 	session->cause = (uint8_t)cause;
 	return BOOTSTRAP_ON_UNUSABLE;
+}
+
+/*
+ * The step will be sent again after so long: false when that is too long for the device's patience with a bootstrap,
+ * which is that of its own requests (MAX_TRANSMIT_WAIT, RFC 7252 4.8.2).
+ */
+static bool
+hold(struct session *session, uint64_t wait_us, const struct stack_limits *limits)
+{
+	if (session->holds == HOLDS_MAX ||
+	    wait_us > exchange_transmit_wait_us(limits->ack_timeout_us, limits->ack_random_percent,
+						limits->max_retransmit))
+		return false;
+	session->exchange.timeout_us = (uint32_t)wait_us;
+	return true;
+}
+
+/* As long as it takes the device to repeat its request, and longer each time. */
+static uint64_t
+hold_by_default_us(const struct session *session, const struct stack_limits *limits)
+{
+	return ((uint64_t)limits->ack_timeout_us * limits->ack_random_percent / 100)
+	       << session->holds;
+}
+
+/* 5.03: Max-Age says when to try again (RFC 7252 5.9.3.4). */
+static bool
+is_busy(struct stack *stack, struct session *session, const struct coap_options_seen *seen)
+{
+	const struct stack_limits *limits = stack->limits;
+	uint64_t wait_us = hold_by_default_us(session, limits);
+
+	if (seen->has & COAP_HAS_MAX_AGE)
+		wait_us = seen->max_age ? (uint64_t)seen->max_age * 1000000 : 1000000;
+	return hold(session, wait_us, limits);
+}
+
+/* A device that has no answer to its request yet may know nothing better to say to the first step. */
+enum bootstrap_input
+dialogue_judge_reset(struct stack *stack, struct session *session)
+{
+	if (session->progressed || session->state != BOOTSTRAP_STEP || session->holds > 0 ||
+	    !hold(session, hold_by_default_us(session, stack->limits), stack->limits))
+		return BOOTSTRAP_ON_RESET;
+	return BOOTSTRAP_ON_BUSY;
 }
 
 /* The step is over, and the run goes on: to the next step, to what the control side makes of the
@@ -19,6 +66,7 @@ step_on(struct session *session, uint8_t code)
 	const struct batch *batch = session->batch;
 	unsigned next = bootstrap_next(batch, session->step, code);
 
+	session->progressed = true;
 	if (next == batch->n_steps && batch->continues)
 		return BOOTSTRAP_ON_ANSWERED;
 	session->code = COAP_EMPTY;
@@ -115,6 +163,8 @@ dialogue_judge(struct stack *stack, struct session *session, const struct coap_m
 	bool accepted;
 
 	session->code = code;
+	if (code == COAP_SERVICE_UNAVAILABLE && is_busy(stack, session, seen))
+		return BOOTSTRAP_ON_BUSY;
 	if (answer_matters(session))
 		return judge_answer(stack, session, msg, seen);
 	accepted = bootstrap_accepts(step->expect, code);

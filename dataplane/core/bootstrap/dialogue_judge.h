@@ -16,3 +16,6 @@
 enum bootstrap_input dialogue_judge(struct stack *stack, struct session *session,
 				    const struct coap_msg *msg,
 				    const struct coap_options_seen *seen);
+
+/* The same of a Reset. */
+enum bootstrap_input dialogue_judge_reset(struct stack *stack, struct session *session);

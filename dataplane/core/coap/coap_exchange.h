@@ -69,6 +69,17 @@ enum exchange_match {
 			 * 7252 4.2) */
 };
 
+/* MAX_TRANSMIT_WAIT (RFC 7252 4.8.2): from the first transmission until nothing is expected any more. */
+static inline uint64_t
+exchange_transmit_wait_us(uint32_t ack_timeout_us, uint32_t ack_random_percent,
+			  uint32_t max_retransmit)
+{
+	uint32_t doublings = max_retransmit < 31 ? max_retransmit : 31;
+
+	return (uint64_t)ack_timeout_us * ((UINT64_C(2) << doublings) - 1) / 100 *
+	       ack_random_percent;
+}
+
 /* Forgets everything; message ids begin at `mid`, a random number. */
 void exchange_open(struct exchange *exchange, uint16_t mid);
 /* For a run of a device that may have rebooted: forgets what the peer's message ids meant, keeps

@@ -13,6 +13,7 @@ enum bootstrap_state {
 	BOOTSTRAP_STEP,       /* a step is sent, neither acknowledged nor answered */
 	BOOTSTRAP_STEP_ACKED, /* acknowledged by an empty ACK: a separate response is to come (RFC
 			       * 7252 5.2.2) */
+	BOOTSTRAP_STEP_HELD,  /* the device cannot take the step yet: it is sent again after a while */
 	BOOTSTRAP_WAIT_REST,  /* a step is answered: the control side makes what follows from that */
 	BOOTSTRAP_PACK,       /* the device fetches its pack, block by block */
 	BOOTSTRAP_DONE,       /* every step accepted, or the pack's last block sent */

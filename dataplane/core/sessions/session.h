@@ -47,7 +47,7 @@ struct session {
 	uint8_t state;             /* enum bootstrap_state */
 	uint8_t cause;             /* enum session_cause, once FAILED */
 	uint8_t code;     /* of the reply that failed, or whose answer decides what follows */
-	uint8_t pending;   /* enum session_pending */
+	uint8_t pending;  /* enum session_pending */
 	uint16_t format;  /* Content-Format wanted or used */
 	struct link link; /* of the last datagram accepted */
 
@@ -61,10 +61,14 @@ struct session {
 	uint64_t
 		pack_digest; /* of what a Bootstrap-Pack-Request asks for, whatever block it names */
 	uint32_t next_pending; /* slot of the next session with pending events */
-	uint32_t answer;      /* handle of the buffer that holds the answer, 0 for none */
+	uint32_t answer;       /* handle of the buffer that holds the answer, 0 for none */
 	uint16_t refused_steps, refused_step; /* as in struct session_event */
 	uint8_t refused_code;
 	uint8_t phase; /* enum run_phase, of a run */
+	/* Of the run: */
+	uint8_t holds : 2;        /* steps that the device could not take yet */
+	uint8_t stray_resets : 3; /* that fit no message of ours */
+	uint8_t progressed : 1;   /* a step was answered */
 };
 
 static_assert(offsetof(struct session, node) == 0, "the table hands out nodes");
