@@ -222,14 +222,15 @@ put_summary(struct importing *importing, const struct import_result *result, boo
 	struct text *text = call->exit == CTL_DONE ? &call->text : &call->error;
 
 	diag_text_put(&importing->diags, text);
-	text_show(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s%s",
+	text_show(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s",
 		  (unsigned long long)result->rows, (unsigned long long)importing->added,
 		  (unsigned long long)importing->changed, (unsigned long long)importing->unchanged,
 		  (unsigned long long)result->bad,
 		  importing->verify_only ? "only verified"
 		  : applied              ? "imported"
-					 : "nothing was imported",
-		  call->exit == CTL_DONE ? "\n" : "");
+					 : "nothing was imported");
+	if (call->exit == CTL_DONE)
+		text_put(text, "\n", 1);
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "rows", (json_int_t)result->rows, "added",
 		(json_int_t)importing->added, "changed", (json_int_t)importing->changed,

@@ -227,3 +227,11 @@ def test_wrong_usage_and_nobody_there(build, tmp_path):
     assert absent.returncode == 3 and b"Is cradled running?" in absent.stderr and absent.stdout == b""
     absent = run("--json", "status")
     assert absent.returncode == 3 and json.loads(absent.stdout)["exit"] == 3 and absent.stderr == b""
+
+
+@pytest.mark.parametrize("argv", [["import", "--verify-only"], ["import"]], ids=["verified", "imported"])
+def test_the_line_break_of_a_summary_is_one(daemon, tmp_path, argv):
+    table = tmp_path / "none.csv"
+    table.write_text("endpoint,key\n")
+    done = daemon.ctl("device", *argv, table)
+    assert done.returncode == 0 and "\\x0a" not in done.stdout and done.stdout.endswith("\n"), done.stdout

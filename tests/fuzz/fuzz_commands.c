@@ -1,6 +1,6 @@
 /*
  * What an operator may ask: lines of words against a daemon on a fake dataplane. Whatever is asked, the answer is one that
- * can be sent: valid UTF-8, with a reason where it is refused, as JSON, too.
+ * can be sent and shown: UTF-8 that misleads no terminal, with a reason where it is refused, as JSON, too.
  *
  * Words are apart by blanks; a word `<` is no word: the rest of the input is then what the client read for the command. The
  * daemon is made anew for every input.
@@ -12,6 +12,7 @@
 
 #include "control/log.h"
 #include "control/runs/traced.h"
+#include "tasks/show.h"
 #include "tasks/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,7 +31,7 @@ require(bool holds)
 static void
 check_text(const char *text)
 {
-	require(!text || utf8_valid(text, strlen(text)));
+	require(!text || show_is_plain(text, strlen(text)));
 }
 
 static void
