@@ -25,6 +25,7 @@ enum value_kind {
 
 struct value {
 	enum value_kind kind;
+	bool secret; /* what an environment gives, and nobody may see (expr.h, expr_eval.secrets) */
 	union {
 		struct {
 			const char *at;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tasks/secret_name.h"
+
 enum {
 	BLOCK_HEAD = 4, /* its size */
 	VALUE_HEAD = 4,
@@ -208,13 +210,7 @@ setting_values_free(uint8_t *values)
 bool
 policy_name_is_secret(const char *name)
 {
-	static const char *const words[] = { "password", "passwd", "passphrase", "secret",
-					     "psk",      "key",    "token",      "credential" };
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcasestr(name, words[i]))
-			return true;
-	return false;
+	return secret_name(name, strlen(name));
 }
 
 bool

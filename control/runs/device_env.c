@@ -11,6 +11,12 @@ text_value(const char *text, size_t len)
 }
 
 static struct value
+secret_value(const char *text, size_t len, bool secret)
+{
+	return (struct value){ .kind = VALUE_STRING, .secret = secret, .text = { text, len } };
+}
+
+static struct value
 setting(void *ctx, const char *name, size_t len)
 {
 	const struct device_env *env = ctx;
@@ -18,7 +24,7 @@ setting(void *ctx, const char *name, size_t len)
 
 	if (!profile_find(&env->profile, name, len, &found))
 		return (struct value){ .kind = VALUE_NULL };
-	return text_value(found.text, found.text_len);
+	return secret_value(found.text, found.text_len, found.secret);
 }
 
 static bool
@@ -101,7 +107,7 @@ property(const struct device_env *env, const char *name, size_t len)
 
 	if (!setting_values_find(env->view.device->values, name, len, &value))
 		return (struct value){ .kind = VALUE_NULL };
-	return text_value(value.text, value.text_len);
+	return secret_value(value.text, value.text_len, value.secret);
 }
 
 static struct value

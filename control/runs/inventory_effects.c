@@ -8,6 +8,7 @@
 #include "control/log.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
+#include "tasks/compile/secrets.h"
 
 enum {
 	KEEP_EVERY_MS = 50,
@@ -178,6 +179,15 @@ inventory_effects_save(struct service *service, uint64_t now_ms)
 	free(taken.ids);
 }
 
+/* A group's name that holds a secret of the device is not shown; a property's name is no value. */
+static const char *
+shown_name(const struct run_effect *effect)
+{
+	bool group = effect->kind == EFFECT_JOIN || effect->kind == EFFECT_LEAVE;
+
+	return group && effect->secret ? SECRET_MASK : effect->name;
+}
+
 void
 inventory_effects_apply(struct service *service, struct device *device,
 			const struct run_memory *memory)
@@ -190,7 +200,7 @@ inventory_effects_apply(struct service *service, struct device *device,
 
 		if (result < 0)
 			log_warning("device %s: a task's \"%s\" cannot be done: %s",
-				    device_endpoint(device, endpoint), effect->name,
+				    device_endpoint(device, endpoint), shown_name(effect),
 				    result == -ENOENT ? "there is no such group"
 						      : strerror(-result));
 		changed |= result == 0 && effect->kind != EFFECT_HISTORY;

@@ -171,7 +171,10 @@ compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned
 	struct run run = {
 		.compiler = compiler,
 		.shared = &shared,
-		.eval = { .env = env, .arena = &compiler->arena, .work = &shared.work },
+		.eval = { .env = env,
+			  .arena = &compiler->arena,
+			  .work = &shared.work,
+			  .secrets = &shared.secrets.values },
 		.format = format,
 		.task_format = -1,
 		.block_format = -1,

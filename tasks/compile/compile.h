@@ -68,7 +68,7 @@ struct compile_effect {
 	unsigned task;
 	const char *name, *text;
 	size_t name_len, text_len;
-	bool secret; /* masked wherever it is shown */
+	bool secret; /* its text is masked wherever it is shown; of a group, its name */
 };
 
 /* A file's content. */
@@ -83,7 +83,7 @@ struct compile_hooks {
 	/* Task number `task` of the run begins: the attributes of root "task" are asked for it
 	 * from now on. */
 	void (*begin)(void *ctx, unsigned task);
-	/* The message of a <log>. */
+	/* The message of a <log>, with what is secret masked. */
 	void (*log)(void *ctx, unsigned task, enum task_log_level level, const char *text,
 		    size_t len);
 	/*

@@ -20,15 +20,37 @@ effect_kind(const struct task_node *node)
 
 /* What the rest of the run reads as sv.NAME. Always a new one: a task that fails takes its own back. */
 static bool
-hide_setting(struct run *run, const struct value *name, const struct value *value)
+hide_setting(struct run *run, const struct value *name, struct value value, bool secret)
 {
 	struct expr_var *setting = arena_alloc(&run->compiler->arena, sizeof *setting);
 
 	if (!setting)
 		return false;
-	*setting = (struct expr_var){ name->text.at, name->text.len, *value, run->eval.settings };
+	value.secret = secret;
+	*setting = (struct expr_var){ name->text.at, name->text.len, value, run->eval.settings };
 	run->eval.settings = setting;
 	return true;
+}
+
+/*
+ * A value that holds a secret is one, and so is the name of a group that does: it is needed as it is, and marked. An
+ * entry of the history is for people alone.
+ */
+static enum flow
+hide_secrets(struct run *run, const struct task_node *node, struct compile_effect *effect,
+	     const struct value *name, struct value *text)
+{
+	bool in_name = false, in_text = false;
+	struct value shown = *name, value = *text;
+
+	if (run_mask(run, node, &shown, &in_name) ||
+	    (value.kind == VALUE_STRING && run_mask(run, node, &value, &in_text)))
+		return FLOW_FAILED;
+	if (effect->kind == EFFECT_HISTORY)
+		*text = value;
+	else
+		effect->secret |= in_name || in_text;
+	return FLOW_NEXT;
 }
 
 enum flow
@@ -43,8 +65,10 @@ run_effect(struct run *run, const struct task_node *node)
 	    (node->tag == TAG_STORE && (run_text(run, node, STORE_VALUE, &text) ||
 					run_boolean(run, node, STORE_SECRET, &effect.secret))))
 		return FLOW_FAILED;
+	if (hide_secrets(run, node, &effect, &name, &text))
+		return FLOW_FAILED;
 	if ((effect.kind == EFFECT_STORE_PROPERTY || effect.kind == EFFECT_REMOVE_PROPERTY) &&
-	    !hide_setting(run, &name, &text))
+	    !hide_setting(run, &name, text, effect.secret))
 		return run_fail(run, node, -1, "out of memory");
 	effect.name = name.text.at;
 	effect.name_len = name.text.len;

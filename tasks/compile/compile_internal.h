@@ -17,6 +17,7 @@
 #include "tasks/arena.h"
 #include "tasks/compile/batch_build.h"
 #include "tasks/compile/compile.h"
+#include "tasks/compile/secrets.h"
 #include "tasks/compile/written.h"
 #include "tasks/model/task_tree.h"
 #include "tasks/utf8.h"
@@ -74,6 +75,7 @@ struct run_shared {
 	struct pack *pack;      /* NULL: a dialogue */
 	size_t work;            /* left of RUN_WORK_MAX */
 	const struct written *written;
+	struct secrets secrets;
 };
 
 /* One task of one device's run. */
@@ -132,6 +134,9 @@ bool run_set_var(struct run *run, const struct expr_var **vars, const struct val
 		 const struct value *value);
 /* onError of a tag; without it, that of the tag around it stays. */
 enum flow run_on_error(struct run *run, const struct task_node *node, int index);
+
+/* Masks what is secret in a text for people; *found: whether anything was. */
+enum flow run_mask(struct run *run, const struct task_node *node, struct value *text, bool *found);
 
 /* Executes a node and the ones behind it. */
 enum flow run_nodes(struct run *run, const struct task_node *node);

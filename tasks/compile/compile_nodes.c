@@ -272,7 +272,8 @@ run_log(struct run *run, const struct task_node *node)
 	int level;
 
 	if (run_text(run, node, LOG_MESSAGE, &text) ||
-	    run_word(run, node, LOG_LEVEL, log_level_by_name, &level))
+	    run_word(run, node, LOG_LEVEL, log_level_by_name, &level) ||
+	    run_mask(run, node, &text, NULL))
 		return FLOW_FAILED;
 	if (hooks->log)
 		hooks->log(hooks->ctx, run->index,
@@ -294,6 +295,8 @@ run_finish(struct run *run, const struct task_node *node)
 	if (message.kind != VALUE_NULL &&
 	    value_text(&message, &run->compiler->arena, &text, &error))
 		return run_fail(run, node, FINISH_MESSAGE, "%s", error);
+	if (run_mask(run, node, &text, NULL))
+		return FLOW_FAILED;
 	run->final = (enum task_status)status;
 	show_into(run->result->summary, sizeof run->result->summary, "%.*s", (int)text.text.len,
 		  text.text.at);

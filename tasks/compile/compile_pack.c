@@ -135,7 +135,10 @@ compile_pack(struct compiler *compiler, const struct task *const *tasks, unsigne
 	struct run run = {
 		.compiler = compiler,
 		.shared = &shared,
-		.eval = { .env = env, .arena = &compiler->arena, .work = &shared.work },
+		.eval = { .env = env,
+			  .arena = &compiler->arena,
+			  .work = &shared.work,
+			  .secrets = &shared.secrets.values },
 		.format = request->format,
 		.task_format = -1,
 		.block_format = -1,

@@ -198,3 +198,11 @@ run_on_error(struct run *run, const struct task_node *node, int index)
 		run->on_error = (enum batch_on_error)policy;
 	return FLOW_NEXT;
 }
+
+enum flow
+run_mask(struct run *run, const struct task_node *node, struct value *text, bool *found)
+{
+	if (secrets_mask(&run->shared->secrets, &run->compiler->arena, text, found))
+		return FLOW_NEXT;
+	return run_fail(run, node, -1, "out of memory");
+}

@@ -380,6 +380,22 @@ add_record(struct write_group *group, const struct lwm2m_path *path,
 	return true;
 }
 
+/* What goes to a resource for keys is secret, whoever made it. */
+static bool
+note_keys(struct run *run, const struct task_write *write)
+{
+	bool fine = true;
+
+	if (!key_path_is_secret(&write->key.path))
+		return true;
+	for (unsigned i = 0; fine && i < write->n_values; i++)
+		if (write->values[i].type == LWM2M_OPAQUE || write->values[i].type == LWM2M_STRING)
+			fine = secrets_add(&run->shared->secrets, &run->compiler->arena,
+					   (const char *)write->values[i].bytes.at,
+					   write->values[i].bytes.len);
+	return fine;
+}
+
 /* A write with everything known. */
 static enum flow
 group_write(struct run *run, const struct task_node *node, const struct task_write *write)
@@ -403,6 +419,8 @@ group_write(struct run *run, const struct task_node *node, const struct task_wri
 		group->format = format;
 		group->constant = true;
 	}
+	if (!note_keys(run, write))
+		return run_fail(run, node, -1, "out of memory");
 	group->constant &= write == &node->write;
 	if (group->n_writes == GROUP_RECORDS_MAX)
 		return run_fail(run, node, -1, "one request takes at most %d writes",

@@ -7,6 +7,7 @@
 #include "tasks/coap_numbers.h"
 #include "tasks/content/batch_text.h"
 #include "tasks/content/decode.h"
+#include "tasks/objects/key.h"
 #include "tasks/utf8.h"
 
 enum {
@@ -31,27 +32,6 @@ static void __attribute__((format(printf, 2, 3))) put(struct page *page, const c
 			format, args);
 	va_end(args);
 	page->len += len > 0 ? (size_t)len : 0;
-}
-
-/* A resource that holds key material (OMA TS Core appendix E, OSCORE and MQTT object definitions). */
-static bool
-masked_value(const struct lwm2m_path *path)
-{
-	static const struct {
-		int32_t object, resource;
-	} keys[] = {
-		{ 0, 5 },  /* Security: Secret Key */
-		{ 0, 8 },  /* SMS Binding Secret Key(s) */
-		{ 21, 0 }, /* OSCORE: Master Secret */
-		{ 21, 5 }, /* Master Salt */
-		{ 23, 2 }, /* COSE: Key */
-		{ 24, 8 }, /* MQTT Server: Password */
-	};
-
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		if (path->object == keys[i].object && path->resource == keys[i].resource)
-			return true;
-	return false;
 }
 
 /* Without control characters: what a device or an operator wrote goes to a terminal. */
@@ -113,7 +93,7 @@ put_value(struct page *page, const struct lwm2m_record *record)
 	uint8_t text[64];
 	struct bytes_out out;
 
-	if (masked_value(&record->path)) {
+	if (key_path_is_secret(&record->path)) {
 		put(page, "(%zu bytes)", value_size(value));
 		return;
 	}

@@ -26,7 +26,8 @@ enum expr_depends {
  * arena is reset. Any callback may be NULL: then its names read as null. */
 struct expr_env {
 	void *ctx;
-	/* A computed setting value (device, then groups), or VALUE_NULL where it is not set. */
+	/* A computed setting value (device, then groups), or VALUE_NULL where it is not set. One that nobody may
+	 * see is marked as `secret`; so may be what the next ones give. */
 	struct value (*setting)(void *ctx, const char *name, size_t len);
 	/*
 	 * Attributes of a root; VALUE_NULL where the device has none:
@@ -61,6 +62,17 @@ struct expr_var {
 	const struct expr_var *next;
 };
 
+/* A secret value that an evaluation has read or made. */
+struct expr_secret {
+	const char *at;
+	size_t len;
+	const struct expr_secret *next;
+};
+
+/* Adds a value that the list does not have; false: no memory. */
+bool expr_secret_add(const struct expr_secret **list, struct arena *arena, const char *at,
+		     size_t len);
+
 struct expr_eval {
 	const struct expr_env *env;
 	struct arena *arena; /* temporaries of this evaluation */
@@ -68,6 +80,9 @@ struct expr_eval {
 	/* Setting values that hide the environment's (null: removed), and those that stand in where it has none. */
 	const struct expr_var *settings, *defaults;
 	size_t *work; /* what all evaluations of a run may do, counted in bytes handled; NULL: each has its own bound alone */
+	/* NULL, or the list that secret values go to: marked ones that are read, and those of
+	 * string.secureRandom(). */
+	const struct expr_secret **secrets;
 	char error[256]; /* why template_eval() failed, one sentence without final dot */
 };
 
@@ -91,6 +106,9 @@ bool template_is_literal(const struct template *template, const char **text, siz
  * *cursor begins as NULL. False at the end. */
 bool template_next_var(const struct template *template, const void **cursor, const char **name,
 		       size_t *len);
+/* The same for the settings whose names stand in it: sv.NAME, sv.get('NAME'). */
+bool template_next_setting(const struct template *template, const void **cursor, const char **name,
+			   size_t *len);
 
 /* Kinds of value that evaluation can yield, as a bit set of (1u << enum value_kind): static checking. */
 unsigned template_kinds(const struct template *template);

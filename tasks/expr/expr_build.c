@@ -50,16 +50,25 @@ build_literal(struct parser *p, uint32_t start, struct value value)
 	return build_finish(p, node);
 }
 
+bool
+build_name(struct parser *p, const struct expr_name **names, struct text name)
+{
+	struct expr_name *added = arena_alloc(p->arena, sizeof *added);
+
+	if (!added)
+		return parser_out_of_memory(p);
+	*added = (struct expr_name){ .name = name, .next = *names };
+	*names = added;
+	return true;
+}
+
 const struct node *
 build_variable(struct parser *p, uint32_t start, struct text name)
 {
 	struct node *node = build_node(p, NODE_VARIABLE, start, 0);
-	struct expr_name *variable = arena_alloc(p->arena, sizeof *variable);
 
-	if (!node || !variable)
-		return parser_out_of_memory(p);
-	*variable = (struct expr_name){ .name = name, .next = p->variables };
-	p->variables = variable;
+	if (!node || !build_name(p, &p->variables, name))
+		return NULL;
 	node->name = name;
 	node->kinds = KIND(STRING);
 	return build_finish(p, node);

@@ -6,16 +6,53 @@
 #include <assert.h>
 #include <string.h>
 
+#include "tasks/show.h"
+
 /* ---- surroundings ---- */
+
+bool
+expr_secret_add(const struct expr_secret **list, struct arena *arena, const char *at, size_t len)
+{
+	const struct expr_secret *known = *list;
+	struct expr_secret *secret;
+
+	while (known && (known->len != len || memcmp(known->at, at, len) != 0))
+		known = known->next;
+	if (known || !len)
+		return true;
+	secret = arena_alloc(arena, sizeof *secret);
+	if (!secret)
+		return false;
+	*secret = (struct expr_secret){ at, len, *list };
+	*list = secret;
+	return true;
+}
+
+/* Remembers a value that nobody may see. */
+static bool
+keep_secret(struct run *run, const struct value *value)
+{
+	struct expr_eval *eval = run->eval;
+
+	if (!eval->secrets || !expr_is(value, KIND(STRING) | KIND(BYTES)) ||
+	    expr_secret_add(eval->secrets, eval->arena, value->text.at, value->text.len))
+		return true;
+	run->failure = EXPR_LIMIT;
+	show_into(eval->error, sizeof eval->error, "out of memory for this device's values");
+	return false;
+}
 
 /* Null as text of no bytes is what an environment may give; string functions want an address. */
 static bool
-give_outside(struct value *out, struct value value)
+give_outside(struct run *run, struct value *out, struct value value)
 {
+	bool secret = value.secret;
+
 	if (expr_is(&value, KIND(STRING) | KIND(BYTES)) && !value.text.at)
 		value.text.at = "";
+	value.secret = false;
 	*out = value;
-	return true;
+	return !secret || keep_secret(run, out);
 }
 
 static const struct expr_var *
@@ -32,7 +69,7 @@ evaluate_variable(struct run *run, const struct node *node, struct value *out)
 	const struct expr_var *var = find_var(run->eval->vars, node->name);
 
 	if (var)
-		return give_outside(out, var->value);
+		return give_outside(run, out, var->value);
 	return expr_fail(run, EXPR_MISSING, node,
 			 "is not defined: nothing before it gives it a value");
 }
@@ -44,12 +81,13 @@ read_setting(struct run *run, struct text name, struct value *out)
 	const struct expr_env *env = run->eval->env;
 
 	*out = (struct value){ .kind = VALUE_NULL };
-	if (var)
-		give_outside(out, var->value);
-	else if (env->setting)
-		give_outside(out, env->setting(env->ctx, name.at, name.len));
+	if (var && !give_outside(run, out, var->value))
+		return false;
+	if (!var && env->setting &&
+	    !give_outside(run, out, env->setting(env->ctx, name.at, name.len)))
+		return false;
 	var = out->kind == VALUE_NULL ? find_var(run->eval->defaults, name) : NULL;
-	return !var || give_outside(out, var->value);
+	return !var || give_outside(run, out, var->value);
 }
 
 static bool
@@ -67,8 +105,9 @@ evaluate_attribute(struct run *run, const struct node *node, struct value *out)
 	const struct expr_env *env = run->eval->env;
 
 	*out = (struct value){ .kind = VALUE_NULL };
-	return !env->attribute || give_outside(out, env->attribute(env->ctx, node->root,
-								   node->name.at, node->name.len));
+	return !env->attribute ||
+	       give_outside(run, out,
+			    env->attribute(env->ctx, node->root, node->name.at, node->name.len));
 }
 
 static bool
@@ -99,10 +138,11 @@ evaluate_resource(struct run *run, const struct node *node, struct value *out)
 	*out = (struct value){ .kind = VALUE_NULL };
 	if (!env->resource)
 		return true;
-	return give_outside(
-		out, env->resource(env->ctx, node->resource.alias.at, node->resource.alias.len,
-				   column.text.at, column.text.len, text.at, text.len,
-				   node->resource.wanted.at, node->resource.wanted.len));
+	return give_outside(run, out,
+			    env->resource(env->ctx, node->resource.alias.at,
+					  node->resource.alias.len, column.text.at, column.text.len,
+					  text.at, text.len, node->resource.wanted.at,
+					  node->resource.wanted.len));
 }
 
 /* Letters and digits. 248 is the largest multiple of 62 in a byte: what is above would favour the first ones. */
@@ -144,7 +184,8 @@ evaluate_random(struct run *run, const struct node *node, struct value *out)
 	if (!env->random || !fill_random(env, at, (size_t)length.integer))
 		return expr_fail(run, EXPR_LIMIT, node, "finds no random numbers here");
 	assert(length.integer <= RANDOM_MAX);
-	return expr_give_text(out, at, (size_t)length.integer);
+	expr_give_text(out, at, (size_t)length.integer);
+	return node->kind == NODE_RANDOM || keep_secret(run, out);
 }
 
 /* ---- methods and indexes ---- */
@@ -220,6 +261,7 @@ expr_evaluate(struct run *run, const struct node *node, struct value *out)
 	case NODE_RESOURCE:
 		return evaluate_resource(run, node, out);
 	case NODE_RANDOM:
+	case NODE_SECRET_RANDOM:
 		return evaluate_random(run, node, out);
 	case NODE_METHOD:
 		return evaluate_method(run, node, out);

@@ -107,6 +107,7 @@ enum node_kind {
 	NODE_IN_GROUP, /* args[0] */
 	NODE_RESOURCE, /* by args[0], key args[1] */
 	NODE_RANDOM,   /* args[0] characters */
+	NODE_SECRET_RANDOM,
 	NODE_METHOD,   /* args[0] is the receiver */
 	NODE_INDEX,    /* args[0] [ args[1] ] */
 	NODE_IF,       /* args: condition, then, else */
@@ -168,6 +169,7 @@ struct parser {
 	bool failed;                       /* an error was reported */
 	bool quiet;                        /* looking for the end after a syntax error */
 	const struct expr_name *variables; /* that were read */
+	const struct expr_name *settings;  /* the same, by name */
 	struct arena scratch;              /* for folding */
 	size_t work;                       /* left for it, of EXPR_FOLD_WORK */
 };
@@ -199,6 +201,8 @@ const struct node *parse_root(struct parser *p, const struct token *name);
 struct node *build_node(struct parser *p, enum node_kind kind, uint32_t start, unsigned n_args);
 const struct node *build_broken(struct parser *p, uint32_t start);
 const struct node *build_literal(struct parser *p, uint32_t start, struct value value);
+/* Adds a name to those that a template reads; false: no memory, which was reported. */
+bool build_name(struct parser *p, const struct expr_name **names, struct text name);
 const struct node *build_variable(struct parser *p, uint32_t start, struct text name);
 /* Counts the parentheses around a node to its source. */
 const struct node *build_parenthesized(struct parser *p, uint32_t start, const struct node *inner);

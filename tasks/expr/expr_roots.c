@@ -97,11 +97,24 @@ build_call(struct parser *p, enum node_kind kind, uint32_t start, const struct n
 	node->depends = EXPR_DEVICE;
 	if (kind == NODE_IN_GROUP)
 		node->kinds = KIND(BOOLEAN) | KIND(NULL);
-	if (kind == NODE_RANDOM) {
+	if (kind == NODE_RANDOM || kind == NODE_SECRET_RANDOM) {
 		node->kinds = KIND(STRING);
 		node->depends = EXPR_SESSION;
 	}
 	return build_finish(p, node);
+}
+
+/* sv.get('x') */
+static const struct node *
+parse_setting_by(struct parser *p, uint32_t start)
+{
+	const struct node *name = parse_one_argument(p, "sv.get", KIND(STRING));
+
+	if (name && name->kind == NODE_LITERAL && name->literal.kind == VALUE_STRING &&
+	    !build_name(p, &p->settings,
+			(struct text){ name->literal.text.at, name->literal.text.len }))
+		return NULL;
+	return build_call(p, NODE_SETTING_BY, start, name);
 }
 
 /* sv.NAME, sv.`odd name`, sv.get('x') */
@@ -114,10 +127,9 @@ parse_settings(struct parser *p, uint32_t start)
 	if (!parser_expect_member(p, "sv", &name))
 		return NULL;
 	if (text_is(name, "get") && p->token.kind == TOKEN_OPEN_PAREN)
-		return build_call(p, NODE_SETTING_BY, start,
-				  parse_one_argument(p, "sv.get", KIND(STRING)));
+		return parse_setting_by(p, start);
 	node = build_node(p, NODE_SETTING, start, 0);
-	if (!node)
+	if (!node || !build_name(p, &p->settings, name))
 		return NULL;
 	node->name = name;
 	node->kinds = KIND(STRING) | KIND(NULL);
@@ -220,7 +232,7 @@ parse_resource(struct parser *p, uint32_t start)
 	return build_finish(p, node);
 }
 
-/* string.random(n) and string.secureRandom(n): both are cryptographically strong here. */
+/* string.random(n) and string.secureRandom(n): both are cryptographically strong here, the second is a secret. */
 static const struct node *
 parse_random(struct parser *p, uint32_t start)
 {
@@ -230,8 +242,11 @@ parse_random(struct parser *p, uint32_t start)
 
 	if (!parser_expect_member(p, "string", &name))
 		return NULL;
-	if (text_is(name, known[0]) || text_is(name, known[1]))
+	if (text_is(name, known[0]))
 		return build_call(p, NODE_RANDOM, start,
+				  parse_one_argument(p, "string.random", KIND(INTEGER)));
+	if (text_is(name, known[1]))
+		return build_call(p, NODE_SECRET_RANDOM, start,
 				  parse_one_argument(p, "string.secureRandom", KIND(INTEGER)));
 	unknown_name(p, offset, "function of string", name, known);
 	return build_broken(p, start);

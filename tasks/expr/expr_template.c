@@ -23,7 +23,7 @@ struct template
 	const struct part *parts;
 	size_t n_parts;
 	enum expr_depends depends;
-	const struct expr_name *variables;
+	const struct expr_name *variables, *settings;
 };
 
 /* ---- parsing ---- */
@@ -161,6 +161,7 @@ template_parse(struct arena *arena, const char *text, size_t len, const struct p
 		parse_next(&p, template, &tail);
 	template->parts = first;
 	template->variables = p.variables;
+	template->settings = p.settings;
 	check_mixed(&p, template);
 	arena_fini(&p.scratch);
 	return p.failed ? NULL : template;
@@ -186,19 +187,31 @@ template_is_literal(const struct template *template, const char **text, size_t *
 	return true;
 }
 
+static bool
+next_name(const struct expr_name *first, const void **cursor, const char **name, size_t *len)
+{
+	const struct expr_name *next = *cursor ? ((const struct expr_name *)*cursor)->next : first;
+
+	if (!next)
+		return false;
+	*cursor = next;
+	*name = next->name.at;
+	*len = next->name.len;
+	return true;
+}
+
 bool
 template_next_var(const struct template *template, const void **cursor, const char **name,
 		  size_t *len)
 {
-	const struct expr_name *var =
-		*cursor ? ((const struct expr_name *)*cursor)->next : template->variables;
+	return next_name(template->variables, cursor, name, len);
+}
 
-	if (!var)
-		return false;
-	*cursor = var;
-	*name = var->name.at;
-	*len = var->name.len;
-	return true;
+bool
+template_next_setting(const struct template *template, const void **cursor, const char **name,
+		      size_t *len)
+{
+	return next_name(template->settings, cursor, name, len);
 }
 
 unsigned

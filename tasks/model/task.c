@@ -259,6 +259,7 @@ task_read(struct task *task, const struct xml_element *root, struct diag_list *d
 	task_check(task, diags);
 	task_warn(task, diags);
 	task_warn_overwrites(task, diags);
+	task_warn_secrets(task, diags);
 	forget_xml(task->root);
 }
 

@@ -1,18 +1,12 @@
 /* A task's tags, for a person who wants to know what it does. */
 #include "tasks/model/task_tree.h"
 
-enum { SECURITY_OBJECT = 0, SECRET_KEY = 5 }; /* OMA TS Core E.1 */
-
-/* What a write puts in its value may be a key: /0/x/5, or a place that only a device decides. */
+/* What a write puts in its value may be a key: of a resource that holds keys, or of one that only a device decides. */
 static bool
 writes_key(const struct task_node *node)
 {
-	const struct lwm2m_path *path = &node->write.key.path;
-
-	if (node->tag != TAG_WRITE)
-		return false;
-	return !node->write.key_known ||
-	       (path->object == SECURITY_OBJECT && path->resource == SECRET_KEY);
+	return node->tag == TAG_WRITE &&
+	       (!node->write.key_known || key_path_is_secret(&node->write.key.path));
 }
 
 static void

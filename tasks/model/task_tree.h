@@ -5,6 +5,7 @@
  *	task_check*.c  keys, types, literal values, expressions of every node
  *	task_vars.c    the variables it sets and reads
  *	task_overwrites.c  warnings about writes to what was written before
+ *	task_secrets.c     warnings about secrets in messages
  *	task_rules.c   warnings about what the writes of a task add up to
  *	compile*.c     nodes and a device's values to steps
  *
@@ -189,5 +190,7 @@ struct task *task_load_tree(const char *name, const struct xml_element *root,
 void task_check(struct task *task, struct diag_list *diags);
 /* Warns about accounts that clients refuse or cannot use. */
 void task_warn(const struct task *task, struct diag_list *diags);
+/* Warns of messages that hold a secret. */
+void task_warn_secrets(const struct task *task, struct diag_list *diags);
 /* Warns where a write goes to its resource alone. */
 void task_warn_overwrites(const struct task *task, struct diag_list *diags);

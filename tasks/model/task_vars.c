@@ -3,15 +3,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* FNV-1a. */
+#include "tasks/hash.h"
+
 static unsigned
 bucket_of(const char *name, size_t len)
 {
-	uint32_t hash = 0x811c9dc5;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char)name[i]) * 0x01000193;
-	return hash % VAR_BUCKETS;
+	return hash32_bytes(HASH32_EMPTY, name, len) % VAR_BUCKETS;
 }
 
 struct known_var *

@@ -120,9 +120,8 @@ static int
 number_text(const char *number, int len, struct arena *arena, struct value *text,
 	    const char **error)
 {
-	text->kind = VALUE_STRING;
-	text->text.at = arena_copy(arena, number, (size_t)len);
-	text->text.len = (size_t)len;
+	*text = (struct value){ VALUE_STRING,
+				.text = { arena_copy(arena, number, (size_t)len), (size_t)len } };
 	*error = "out of memory";
 	return text->text.at ? 0 : -1;
 }

@@ -437,3 +437,23 @@ key_path_format(const struct lwm2m_path *path, char *out, size_t size)
 	return snprintf(out, size, "/%d/%d/%d/%d", path->object, path->instance, path->resource,
 			path->resource_instance);
 }
+
+bool
+key_path_is_secret(const struct lwm2m_path *path)
+{
+	static const struct {
+		int32_t object, resource;
+	} keys[] = {
+		{ 0, 5 },  /* Security: Secret Key */
+		{ 0, 8 },  /* SMS Binding Secret Key(s) */
+		{ 21, 0 }, /* OSCORE: Master Secret */
+		{ 21, 5 }, /* Master Salt */
+		{ 23, 2 }, /* COSE: Key */
+		{ 24, 8 }, /* MQTT Server: Password */
+	};
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (path->object == keys[i].object && path->resource == keys[i].resource)
+			return true;
+	return false;
+}

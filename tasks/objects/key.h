@@ -25,3 +25,6 @@ int key_parse(const struct objects *objects, const char *text, size_t len,
 
 /* "/0/2/0"; returns snprintf's count. */
 int key_path_format(const struct lwm2m_path *path, char *out, size_t size);
+
+/* True for a resource that holds key material (OMA TS Core appendix E, OSCORE and MQTT object definitions). */
+bool key_path_is_secret(const struct lwm2m_path *path);

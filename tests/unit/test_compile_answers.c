@@ -33,6 +33,9 @@ setting(void *ctx, const char *name, size_t len)
 		return (struct value){ VALUE_STRING, .text = { "mgmt-0001", 9 } };
 	if (len == 8 && !memcmp(name, "password", 8))
 		return (struct value){ VALUE_STRING, .text = { "pw", 2 } };
+	if (len == 5 && !memcmp(name, "apple", 5))
+		return (struct value){ VALUE_STRING, .secret = true,
+				       .text = { "p&ss w\xc3\xb6rd", 10 } };
 	return (struct value){ VALUE_NULL };
 }
 
@@ -367,17 +370,17 @@ Test(compile_answers, effects_are_told_and_stored_values_are_not_stale_in_the_re
 		   "<store type='history' target='made' value='${sv.key}'/>"
 		   "<removeProperty target='managementId'/><join group='root.a'/><leave "
 		   "group='root.${1 + 1}'/>"
-		   "<log message=\"${sv.key} ${sv.managementId ? 'gone'}\"/>"));
-	add(CONFIG("<log message=\"${sv.key} ${sv.managementId ? 'gone'}\"/>"
+		   "<log message=\"${sv.key.take(2)} ${sv.managementId ? 'gone'}\"/>"));
+	add(CONFIG("<log message=\"${sv.key.take(2)} ${sv.managementId ? 'gone'}\"/>"
 		   "<store type='devProp' target='key' value='x'/><log message='${sv.none}'/>"));
-	add(CONFIG("<log message='${sv.key}'/>"));
+	add(CONFIG("<log message='${sv.key.take(2)}'/>"));
 	cr_assert(tasks[0]->effects && task_depends_on_session(tasks[0]));
 	batch = compile();
 	cr_assert_null(batch);
-	cr_assert_str_eq(told,
-			 "store 0 key=0123 secret\nhistory 0 made=0123\nremove 0 managementId=\n"
-			 "join 0 root.a=\nleave 0 root.2=\nlog 0 0123 gone\nlog 1 0123 gone\n"
-			 "store 1 key=x\nlog 2 0123\n");
+	cr_assert_str_eq(
+		told, "store 0 key=0123 secret\nhistory 0 made=********\nremove 0 managementId=\n"
+		      "join 0 root.a=\nleave 0 root.2=\nlog 0 01 gone\nlog 1 01 gone\n"
+		      "store 1 key=x\nlog 2 01\n");
 	cr_assert_eq(results[1].status, TASK_ERROR);
 	cr_assert_eq(results[2].status, TASK_SUCCESS);
 }
@@ -771,4 +774,60 @@ Test(compile_answers, a_task_that_fails_behind_an_answer_is_an_error_with_its_re
 		batch_free(first);
 		batch_free(rest);
 	}
+}
+
+/* As it is, and in the forms that it has on its way into a resource; wherever people read it. */
+Test(compile_answers, a_secret_value_is_masked_in_all_that_people_read)
+{
+	static const char *const tags[] = {
+		"<log message='it is ${sv.apple}!'/>",
+		"<log message='${sv.apple.encodeHex} ${sv.apple.encodeHex.toUpperCase}'/>",
+		"<log message='${sv.apple.encodeBase64}'/>",
+		"<log message='${sv.apple}${sv.apple}'/>",
+		"<store target='v' value='${sv.apple}'/><log message='x${#v}y'/>",
+		"<store type='history' target='h' value='${sv.apple}'/>",
+		"<store target='k' value='${string.secureRandom(12)}'/><log message='${#k}'/>",
+		BLOCK("<write key='/0/2/5' value='${lwm2m.version.encodeHex}'/>") "<log "
+										  "message='it is "
+										  "dev'/>",
+		"<finish status='SUCCESS' message='as ${sv.apple}'/>",
+	};
+
+	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+		static const char *const secrets[] = { "p&ss", "70267373", "cCZzcyB3", "dev",
+						       "0123" };
+		char text[300];
+
+		task_free(tasks[0]);
+		n_tasks = 0;
+		snprintf(text, sizeof text, CONFIG("%s"), tags[i]);
+		add(text);
+		batch_free(compile());
+		for (size_t k = 0; k < sizeof secrets / sizeof *secrets; k++)
+			cr_expect(!strstr(told, secrets[k]) && !strstr(results[0].summary, "p&ss"),
+				  "%s: %s%s", tags[i], told, results[0].summary);
+		cr_expect(strstr(told, "********") || strstr(results[0].summary, "********"),
+			  "%s: %s%s", tags[i], told, results[0].summary);
+	}
+}
+
+/* What a task needs of a secret it gets: what is stored or joined is as it is, and marked. */
+Test(compile_answers, an_effect_that_holds_a_secret_is_marked)
+{
+	add(CONFIG("<store type='devProp' target='copy' value='${sv.apple}'/><join "
+		   "group='root.${sv.apple}'/>"
+		   "<join group='root.a'/><log message='${sv.copy}'/>"));
+	batch_free(compile());
+	cr_expect_str_eq(
+		told,
+		"store 0 copy=p&ss w\xc3\xb6rd secret\njoin 0 root.p&ss w\xc3\xb6rd= secret\n"
+		"join 0 root.a=\nlog 0 ********\n",
+		"%s", told);
+}
+
+Test(compile_answers, what_is_no_secret_is_shown)
+{
+	add(CONFIG("<log message='${sv.managementId} ${string.random(4)} ${sv.password}'/>"));
+	batch_free(compile());
+	cr_expect_str_eq(told, "log 0 mgmt-0001 0123 pw\n", "%s", told);
 }

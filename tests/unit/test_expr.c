@@ -99,7 +99,7 @@ static const struct row load_errors[] = {
 	{ "${device.groups['a']}", "3:26 an index needs an integer, and this is a string" },
 	{ "${1[0]}", "3:12 an index needs a string or a list, and this is an integer" },
 	{ "${string.random('a')}",
-	  "3:26 string.secureRandom needs an integer, and this is a string" },
+	  "3:26 string.random needs an integer, and this is a string" },
 	{ "x${'ff'.decodeHex}", "3:13 bytes can't be part of a text; use .hex or .base64" },
 	{ "x${null}", "3:13 null can't be part of a text; the empty text is ''" },
 

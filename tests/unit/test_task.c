@@ -526,3 +526,53 @@ Test(task, says_where_a_write_goes_to_its_resource_alone)
 		task_free(task);
 	}
 }
+
+Test(task, warns_of_secrets_in_messages)
+{
+	static const struct {
+		const char *tags, *warning;
+	} cases[] = {
+		{ "<log message='it is ${sv.password}'/>",
+		  "<log message> sv.password is a secret" },
+		{ "<log message=\"${sv.get('apiKey')}\"/>", "sv.apiKey is a secret" },
+		{ "<finish status='SUCCESS' message='${sv.`the psk`}'/>",
+		  "sv.the psk is a secret" },
+		{ "<join group='root.${sv.password}'/>", "<join group> sv.password is a secret" },
+		{ "<store type='history' target='h' value='${sv.password}'/>",
+		  "sv.password is a secret" },
+		{ "<store target='a' value='${sv.password}'/><store target='b' value='${#a}'/><log "
+		  "message='${#b}'/>",
+		  "#b is a secret" },
+		/* What goes to a resource for keys is one, whatever its name. */
+		{ "<log message='${sv.apple}'/><lwm2mBootstrap><write key='/0/2/5' "
+		  "value='${sv.apple.encodeHex}'/>"
+		  "</lwm2mBootstrap>",
+		  "sv.apple is a secret" },
+		{ "<store target='k' value='${sv.apple}'/><lwm2mBootstrap><write key='/21/0/0' "
+		  "value='${#k.encodeHex}'/>"
+		  "</lwm2mBootstrap><if expr='true'><log message='${sv.apple}'/></if>",
+		  "sv.apple is a secret" },
+		{ "<log message='${sv.zone} ${device.endpointName}'/>", NULL },
+		{ "<store target='password' value='${sv.zone}'/><log message='${#password}'/>",
+		  NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[500];
+		struct task *task;
+		bool warned = false;
+
+		snprintf(text, sizeof text, "<config>%s</config>", cases[i].tags);
+		task = load(text);
+		cr_assert_not_null(task, "%s: %s", text, diags.count ? diags.items[0].text : "");
+		for (size_t k = 0; k < diags.count; k++) {
+			char line[300];
+
+			diag_format(&diags.items[k], line, sizeof line);
+			warned |= strstr(line, cases[i].warning ? cases[i].warning
+								: "is a secret") != NULL;
+		}
+		cr_expect_eq(warned, cases[i].warning != NULL, "%s", text);
+		task_free(task);
+	}
+}
