@@ -344,6 +344,8 @@ struct talk {
 	struct carried carried;
 	bool progress_shown;
 	bool to_stdout; /* the file is standard output: nothing else goes there */
+	json_t *page;   /* the "next" of the last answer: the list goes on; NULL: its first page */
+	json_t *whole;  /* for machines: results of the pages so far; NULL: none */
 };
 
 /* 0, or the exit code after saying why. */
@@ -358,6 +360,7 @@ send_request(const struct talk *talk)
 		.width = terminal_width(options),
 		.columns = options->columns,
 		.sort = options->sort,
+		.page = talk->page ? json_string_value(talk->page) : "",
 		.with_fd = talk->carried.fd >= 0,
 	};
 	size_t len;
@@ -430,6 +433,41 @@ erase_progress(struct talk *talk)
 	talk->progress_shown = false;
 }
 
+/* Pages of a list make one result: arrays are put together, of all else the last page's counts. */
+static void
+add_page(struct talk *talk, json_t *answer)
+{
+	json_t *result = json_object_get(answer, "result"), *more, *so_far;
+	const char *key;
+
+	if (!json_is_object(result))
+		return;
+	if (talk->whole) {
+		json_object_foreach(result, key, more)
+		{
+			so_far = json_object_get(talk->whole, key);
+			if (json_is_array(so_far) && json_is_array(more))
+				json_array_extend(so_far, more);
+			else
+				json_object_set(talk->whole, key, more);
+		}
+		json_object_set(answer, "result", talk->whole);
+	} else {
+		talk->whole = json_incref(result);
+	}
+}
+
+/* A list goes on: 0 once the next page is asked for, else the exit code. */
+static int
+next_page(struct talk *talk, const json_t *answer)
+{
+	json_decref(talk->page);
+	talk->page = json_incref(json_object_get(answer, "next"));
+	if (!talk->options->json)
+		put_text(stdout, json_object_get(answer, "text"));
+	return send_request(talk);
+}
+
 static int
 show(struct talk *talk, const json_t *answer)
 {
@@ -500,8 +538,12 @@ converse(struct talk *talk)
 			result = bring_file(talk, frame);
 		} else {
 			erase_progress(talk);
-			result = show(talk, frame);
-			last = true;
+			if (talk->options->json)
+				add_page(talk, frame);
+			last = !json_is_string(json_object_get(frame, "next"));
+			if (last && talk->page && talk->options->sort)
+				fputs("cradlectl: a long list is sorted page by page\n", stderr);
+			result = last ? show(talk, frame) : next_page(talk, frame);
 		}
 		json_decref(frame);
 		if (last)
@@ -533,6 +575,8 @@ main(int argc, char **argv)
 	result = converse(&talk);
 	(void)carried_close(&talk.carried, false, error, sizeof error);
 	ctl_reader_fini(&talk.reader);
+	json_decref(talk.page);
+	json_decref(talk.whole);
 	close(talk.socket);
 	return result;
 }

@@ -279,15 +279,16 @@ void
 commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
 	struct daemon *daemon = ctx;
-	struct call call = {
-		.daemon = daemon, .service = &daemon->service, .request = request, .fd = request->fd
-	};
-	const struct table_view view = { .width = request->width,
-					 .columns = request->columns,
-					 .sort = request->sort };
+	struct call call = { .daemon = daemon,
+			     .service = &daemon->service,
+			     .request = request,
+			     .fd = request->fd,
+			     .view = { .width = request->width,
+				       .columns = request->columns,
+				       .sort = request->sort } };
 	bool good = call_parse(&call, request->argc, request->argv);
 
-	call.text.view = &view;
+	call.text.view = &call.view;
 
 	if (good && wants_file(&call, answer))
 		return;
@@ -300,6 +301,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->text = call.text.at;
 	answer->error = call.error.at;
 	answer->result = call.result;
+	if (call.next[0])
+		answer->next = strdup(call.next);
 }
 
 bool

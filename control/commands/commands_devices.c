@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/commands/page.h"
 #include "control/commands/show.h"
 #include "control/policy/profile.h"
 
@@ -92,7 +93,8 @@ command_device_list(struct call *call)
 	long offset = call_number(call, "--offset", 0, 1000000000);
 	const struct device *device;
 	struct table table;
-	long matched = 0;
+	struct page page;
+	uint32_t id;
 	json_t *list;
 
 	if (wanted)
@@ -101,21 +103,20 @@ command_device_list(struct call *call)
 		call_refuse(call, CTL_USAGE,
 			    "a state is ready, nothing or bootstrapping, not \"%.60s\"",
 			    filter.state);
-	if (call->exit != CTL_DONE)
+	if (call->exit != CTL_DONE || !page_begin(&page, call))
 		return;
 	list = json_array();
 	table_init(&table, "endpoint|security:3|~groups:2|state|last bootstrap:1");
-	for (uint32_t id = 0; (device = inventory_next(&call->service->inventory, &id)); id++) {
-		if (!passes(call, device, &filter))
-			continue;
-		if (matched++ >= offset && matched <= offset + limit)
+	for (id = (uint32_t)page.from;
+	     (device = inventory_next(&call->service->inventory, &id)) && !page_full(&page); id++)
+		if (passes(call, device, &filter) && page_shows(&page, offset, limit))
 			put_device(call->service, device, &table, list);
-	}
 	table_finish(&table, &call->text);
-	if (matched > offset + limit)
-		text_show(&call->text, "... %ld more: --offset %ld\n", matched - offset - limit,
-			  offset + limit);
-	call->result = json_pack("{s:o, s:I}", "devices", list, "count", (json_int_t)matched);
+	if (device)
+		page_end(&page, call, id);
+	else
+		page_tell_rest(&page, call, offset, limit);
+	call->result = json_pack("{s:o, s:I}", "devices", list, "count", (json_int_t)page.matched);
 }
 
 /* ---- one device ---- */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/page.h"
 #include "control/commands/show.h"
 #include "control/runs/publish.h"
 
@@ -169,29 +170,6 @@ command_report_show(struct call *call)
 
 /* ---- task reports ---- */
 
-struct task_reports {
-	const struct service *service;
-	uint32_t task;
-	int status; /* -1: any */
-	long offset, limit, matched;
-	struct table table;
-	json_t *list;
-};
-
-static bool
-put_task_report(void *ctx, const struct report *report)
-{
-	struct task_reports *reports = ctx;
-
-	if (report->task != reports->task ||
-	    (reports->status >= 0 && report->status != reports->status))
-		return true;
-	if (reports->matched++ >= reports->offset &&
-	    reports->matched <= reports->offset + reports->limit)
-		put_report(reports->service, report, &reports->table, reports->list);
-	return true;
-}
-
 /* -1: no --status; -2 after refusing. */
 static int
 status_option(struct call *call)
@@ -213,26 +191,32 @@ void
 command_task_reports(struct call *call)
 {
 	const struct policy_task *task = call_task(call);
-	struct task_reports reports = { .service = call->service };
+	const struct reports *reports = &call->service->reports;
+	long limit = call_number(call, "--limit", 100, 10000000);
+	long offset = call_number(call, "--offset", 0, 1000000000);
+	int status = status_option(call);
+	struct table table;
+	struct page page;
+	uint64_t slot;
+	json_t *list;
 
-	if (!task)
+	if (!task || call->exit != CTL_DONE || !page_begin(&page, call))
 		return;
-	reports.task = task->report;
-	reports.status = status_option(call);
-	reports.limit = call_number(call, "--limit", 100, 10000000);
-	reports.offset = call_number(call, "--offset", 0, 1000000000);
-	if (call->exit != CTL_DONE)
-		return;
-	reports.list = json_array();
-	table_init(&reports.table, REPORT_COLUMNS);
-	reports_each(&call->service->reports, put_task_report, &reports);
-	table_finish(&reports.table, &call->text);
-	if (reports.matched > reports.offset + reports.limit)
-		text_show(&call->text, "... %ld more: --offset %ld\n",
-			  reports.matched - reports.offset - reports.limit,
-			  reports.offset + reports.limit);
-	call->result = json_pack("{s:o, s:I}", "reports", reports.list, "count",
-				 (json_int_t)reports.matched);
+	list = json_array();
+	table_init(&table, REPORT_COLUMNS);
+	for (slot = page.from; slot < reports_slots(reports) && !page_full(&page); slot++) {
+		const struct report *report = reports_slot(reports, slot);
+
+		if (report && report->task == task->report &&
+		    (status < 0 || report->status == status) && page_shows(&page, offset, limit))
+			put_report(call->service, report, &table, list);
+	}
+	table_finish(&table, &call->text);
+	if (slot < reports_slots(reports))
+		page_end(&page, call, slot);
+	else
+		page_tell_rest(&page, call, offset, limit);
+	call->result = json_pack("{s:o, s:I}", "reports", list, "count", (json_int_t)page.matched);
 }
 
 /* ---- rerun ---- */

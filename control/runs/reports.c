@@ -348,6 +348,19 @@ reports_at(const struct reports *reports, size_t index)
 	return index < reports->ring_count ? &reports->ring[(first + index) % REPORTS_RING] : NULL;
 }
 
+uint64_t
+reports_slots(const struct reports *reports)
+{
+	return reports->capacity;
+}
+
+const struct report *
+reports_slot(const struct reports *reports, uint64_t slot)
+{
+	return slot < reports->capacity && reports->table[slot].summary ? &reports->table[slot]
+									: NULL;
+}
+
 void
 reports_each(const struct reports *reports, bool (*each)(void *ctx, const struct report *report),
 	     void *ctx)

@@ -94,6 +94,12 @@ const char *reports_summary(const struct reports *reports, const struct report *
 uint64_t report_finished_ms(const struct report *report);
 /* The ring, oldest first; NULL at its end. */
 const struct report *reports_at(const struct reports *reports, size_t index);
+/*
+ * The same a part at a time, by slots of the table: NULL where one is empty. When the table grows in between, some are met
+ * twice or not at all.
+ */
+uint64_t reports_slots(const struct reports *reports);
+const struct report *reports_slot(const struct reports *reports, uint64_t slot);
 /* Calls `each` for the last report of every pair, in no order, until it returns false. */
 void reports_each(const struct reports *reports,
 		  bool (*each)(void *ctx, const struct report *report), void *ctx);

@@ -332,9 +332,10 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
 					    answer->want == CTL_WANT_READ ? "read" : "write",
 					    "word", answer->want_word));
-	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?}", "v", CTL_VERSION,
-					      "exit", answer->exit, "text", answer->text, "error",
-					      answer->error, "result", answer->result));
+	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*}", "v",
+					      CTL_VERSION, "exit", answer->exit, "text",
+					      answer->text, "error", answer->error, "result",
+					      answer->result, "next", answer->next));
 	if (result == -EMSGSIZE || result == -EILSEQ)
 		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
 						      CTL_REFUSED, "error",
@@ -408,6 +409,7 @@ read_request(struct ctl_client *client, const json_t *frame, struct ctl_request 
 	request->argv = argv;
 	request->json = json_is_true(json_object_get(frame, "json"));
 	request->width = (unsigned)json_integer_value(json_object_get(frame, "width")) % 65536;
+	request->page = json_string_value(json_object_get(frame, "page"));
 	request->columns = json_string_value(json_object_get(frame, "columns"));
 	request->sort = json_string_value(json_object_get(frame, "sort"));
 	request->data = json_string_value(data);
@@ -447,6 +449,7 @@ serve_frame(struct ctl_client *client, const json_t *frame)
 	result = client->gone ? -1 : send_answer(client, &answer);
 	free(answer.text);
 	free(answer.error);
+	free(answer.next);
 	json_decref(answer.result);
 	return result;
 }

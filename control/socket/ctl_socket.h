@@ -32,6 +32,7 @@ struct ctl_request {
 	int fd; /* a regular file that the client opened for the command, closed after the
 		 * handler; -1: none */
 	unsigned width; /* of the client's terminal; 0: no limit */
+	const char *page;           /* where a list goes on, "" at its beginning; NULL: no pages are taken */
 	const char *columns, *sort; /* of tables, as the client's user wants them; NULL: as they are */
 	struct ctl_client *client; /* for ctl_progress(); NULL: nobody to tell */
 };
@@ -45,6 +46,7 @@ struct ctl_answer {
 	char *text;     /* malloc'ed, for people */
 	char *error;    /* malloc'ed, for people, goes to standard error */
 	json_t *result; /* a reference */
+	char *next;     /* malloc'ed: there is more of the list, to be had by asking again with it */
 	enum ctl_want want;
 	int want_word; /* which of argv names it; -1: standard input or output */
 };

@@ -1,7 +1,9 @@
 """What people see: tables in terminals of 80, 100 and 200 columns, with names of every kind."""
 import fcntl
+import json
 import os
 import pty
+import socket
 import struct
 import subprocess
 import termios
@@ -84,3 +86,90 @@ def test_rows_are_sorted_and_columns_named(populated):
     rows = done.stdout.splitlines()[1:]
     assert rows == sorted(rows, key=str.encode, reverse=True)
     assert "columns of this table: endpoint" in populated.ctl("device", "list", "--columns", "x").stdout
+
+
+# --- long lists ---
+
+class Control:
+    """A connection to the control socket."""
+
+    def __init__(self, path):
+        self.sock, self.data = socket.socket(socket.AF_UNIX), b""
+        self.sock.settimeout(60)
+        self.sock.connect(path)
+
+    def send(self, *argv, **fields):
+        body = json.dumps(dict(v=1, argv=argv, json=True, **fields)).encode()
+        self.sock.sendall(struct.pack(">I", len(body)) + body)
+
+    def receive(self):
+        while len(self.data) < 4 or len(self.data) < 4 + struct.unpack(">I", self.data[:4])[0]:
+            more = self.sock.recv(1 << 20)
+            assert more
+            self.data += more
+        size = struct.unpack(">I", self.data[:4])[0]
+        body, self.data = self.data[4:4 + size], self.data[4 + size:]
+        return json.loads(body)
+
+    def ask(self, *argv, **fields):
+        self.send(*argv, **fields)
+        return self.receive()
+
+
+LONG = 20000
+
+
+@pytest.fixture(scope="module")
+def long_list(stage, tmp_path_factory):
+    daemon = stage.start()
+    file = tmp_path_factory.mktemp("long") / "many.csv"
+    file.write_text("endpoint,groups,domain\n" + "".join(f"many-{i:06},root.demo,x\n" for i in range(LONG)))
+    done = daemon.ctl("device", "import", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield daemon
+    stage.clear()
+
+
+def test_a_long_list_comes_in_pages_and_others_are_served_between(long_list):
+    lister, other = Control(long_list.socket), Control(long_list.socket)
+    page, names, pages = "", [], 0
+    while page is not None:
+        lister.send("device", "list", "--limit", "1000000", page=page)
+        other.send("status")
+        answer = lister.receive()
+        assert answer["exit"] == 0 and len(answer["result"]["devices"]) <= 500
+        names += [device["endpoint"] for device in answer["result"]["devices"]]
+        assert other.receive()["exit"] == 0
+        page, pages = answer.get("next"), pages + 1
+    assert pages >= LONG // 500
+    assert len(names) == len(set(names)) == answer["result"]["count"]
+    assert sum(name.startswith("many-") for name in names) == LONG
+
+
+def test_the_client_puts_pages_together(long_list):
+    result = long_list.result("device", "list", "--limit", "1000000")
+    assert len(result["devices"]) == result["count"] >= LONG
+    lines = long_list.ctl("device", "list", "--limit", "1000000", "--columns", "endpoint").stdout.splitlines()
+    assert lines.count("endpoint") == 1 and len(lines) == result["count"] + 1
+    lines = long_list.ctl("device", "list", "--limit", "700", "--match", "many-*").stdout.splitlines()
+    assert len(lines) == 702 and lines[-1] == f"... {LONG - 700} more: --offset 700"
+    lines = long_list.ctl("device", "list", "--limit", "10", "--offset", "15000", "--match", "many-*", "--columns",
+                          "endpoint").stdout.splitlines()
+    assert lines[1:11] == [f"many-{i:06}" for i in range(15000, 15010)]
+
+
+def test_devices_removed_between_pages_spoil_no_others(long_list):
+    control, names, page = Control(long_list.socket), [], ""
+    while page is not None:
+        answer = control.ask("device", "list", "--limit", "1000000", "--match", "many-*", page=page)
+        names += [device["endpoint"] for device in answer["result"]["devices"]]
+        if page == "":
+            assert long_list.ctl("device", "remove", "many-000001").returncode == 0  # was listed
+            assert long_list.ctl("device", "remove", "many-019999").returncode == 0  # is yet to be
+        page = answer.get("next")
+    assert names == [f"many-{i:06}" for i in range(LONG - 1)]
+
+
+def test_who_takes_no_pages_gets_everything_at_once(long_list):
+    answer = Control(long_list.socket).ask("device", "list", "--limit", "1000000")
+    assert "next" not in answer and len(answer["result"]["devices"]) == answer["result"]["count"]

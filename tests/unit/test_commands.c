@@ -20,6 +20,7 @@ forget(void)
 {
 	free(answer.text);
 	free(answer.error);
+	free(answer.next);
 	json_decref(answer.result);
 	answer = (struct ctl_answer){ 0 };
 }
@@ -168,6 +169,34 @@ Test(commands, completion_offers_every_word)
 }
 
 /* conf/bash-completion is this text: made by `cradlectl completion bash`. */
+/* A list for a client that takes pages. */
+static int
+ask_page(const char *page)
+{
+	const char *argv[] = { "device", "list" };
+	const struct ctl_request request = { .argc = 2, .argv = argv, .fd = -1, .page = page };
+
+	forget();
+	commands_serve(&world.daemon, &request, &answer);
+	return answer.exit;
+}
+
+Test(commands, a_place_to_go_on_from_is_checked)
+{
+	static const char *const bad[] = { "x", "1", "1:", ":1", "1:x", "1:1x", "1;1", "-:-" };
+
+	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_expect_eq(ask_page(bad[i]), CTL_USAGE, "%s", bad[i]);
+	/* Beyond the end is the end, whoever says so. */
+	cr_expect_eq(ask_page("4000000000:7"), CTL_DONE);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "devices")), 0);
+	cr_expect_eq(json_integer_value(json_object_get(answer.result, "count")), 7);
+	cr_expect_null(answer.next);
+	cr_expect_eq(ask_page(""), CTL_DONE);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "devices")), 3);
+	cr_expect(says("endpoint") && !answer.next);
+}
+
 /* cradlectl takes these for its own, wherever they stand. */
 Test(commands, no_command_has_an_option_of_the_clients)
 {

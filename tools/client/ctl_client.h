@@ -25,6 +25,7 @@ struct ctl_client_request {
 	bool json;    /* `result` is shown, not `text` */
 	unsigned width;             /* of tables; 0: no limit */
 	const char *columns, *sort; /* of tables; NULL: as they are */
+	const char *page;           /* of a list: "" or the "next" of the answer before; NULL: no pages */
 	bool with_fd; /* a descriptor goes with its first byte (ctl_proto.h) */
 };
 
