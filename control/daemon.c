@@ -356,7 +356,7 @@ finish(struct daemon *daemon)
 	close_dataplane(daemon);
 	if (daemon->service.store) {
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
-		inventory_effects_save(&daemon->service, UINT64_MAX);
+		inventory_effects_save_all(&daemon->service);
 	}
 	store_close(daemon->service.store);
 	daemon->service.store = NULL;

@@ -256,7 +256,7 @@ const struct command commands[] = {
 	  0,
 	  { { "--group", "NAME", "of one group and those below" },
 	    { "--match", "GLOB", "whose endpoint name matches" },
-	    { "--state", "STATE", "ready, nothing, or bootstrapping" },
+	    { "--state", "STATE", "ready, nothing, bootstrapping, or returning" },
 	    { "--limit", "N", "at most N; 100 without it" },
 	    { "--offset", "N", "leave out the first N" } },
 	  .run = command_device_list,

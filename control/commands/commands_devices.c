@@ -22,6 +22,8 @@ state_of(const struct device *device)
 {
 	if (device->live)
 		return "bootstrapping";
+	if (device->returns == DEVICE_RETURNS_MANY)
+		return "returning";
 	if (device->entry->flags & DEVICE_PER_SESSION)
 		return "ready, made per session";
 	return atomic_load_explicit(&device->entry->batch, memory_order_relaxed)
@@ -33,7 +35,8 @@ state_of(const struct device *device)
 static bool
 is_state(const char *wanted)
 {
-	static const char *const states[] = { "ready", "nothing to send", "bootstrapping" };
+	static const char *const states[] = { "ready", "nothing to send", "bootstrapping",
+					      "returning" };
 
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
 		if (*wanted && strncmp(states[i], wanted, strlen(wanted)) == 0)
@@ -101,7 +104,7 @@ command_device_list(struct call *call)
 		filter.group = call_group(call, wanted);
 	if (filter.state && !is_state(filter.state))
 		call_refuse(call, CTL_USAGE,
-			    "a state is ready, nothing or bootstrapping, not \"%.60s\"",
+			    "a state is ready, nothing, bootstrapping or returning, not \"%.60s\"",
 			    filter.state);
 	if (call->exit != CTL_DONE || !page_begin(&page, call))
 		return;
@@ -249,6 +252,13 @@ put_places(struct call *call, const struct device *device)
 	text_show(&call->text, "  format    %u\n  created   %s\n  last      %s%s\n", device->format,
 		  show_time((uint64_t)device->created_s * 1000, created),
 		  show_time(device->last_bootstrap_ms, last), device->live ? ", in progress" : "");
+	if (device->returns == DEVICE_RETURNS_MANY)
+		text_show(&call->text,
+			  "  returns   its last %d runs went well, each within a minute of the one "
+			  "before: it does not seem to take what it is given\n",
+			  DEVICE_RETURNS_MANY);
+	json_object_set_new(call->result, "returning",
+			    json_boolean(device->returns == DEVICE_RETURNS_MANY));
 }
 
 void

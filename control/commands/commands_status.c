@@ -257,7 +257,7 @@ put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 	json_object_set_new(result, "in_progress", json_string(progress));
 }
 
-/* Who did not get in, where there is anybody. */
+/* Who did not get in, or comes again and again, where there is anybody. */
 static void
 put_outsiders(const struct daemon *daemon, struct text *text)
 {
@@ -265,6 +265,11 @@ put_outsiders(const struct daemon *daemon, struct text *text)
 		text_show(text, "rejected: %u device%s; `device rejected` shows them\n",
 			  daemon->service.rejected->count,
 			  daemon->service.rejected->count == 1 ? "" : "s");
+	if (daemon->service.inventory.returning)
+		text_show(text,
+			  "returning: %u device%s; `device list --state returning` shows them\n",
+			  daemon->service.inventory.returning,
+			  daemon->service.inventory.returning == 1 ? "" : "s");
 	if (daemon->service.unknowns->count)
 		text_show(text, "unknown devices: %u; `unknown list` shows them\n",
 			  daemon->service.unknowns->count);
@@ -280,16 +285,16 @@ command_status(struct call *call)
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "version",
-		CRADLE_VERSION, "state", state, "generation",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i}",
+		"version", CRADLE_VERSION, "state", state, "generation",
 		(json_int_t)daemon->service.generation->number, "live_since_ms",
 		(json_int_t)daemon->service.generation->live_since_ms, "started_ms",
 		(json_int_t)daemon->started_ms, "uptime_s", (json_int_t)uptime_s, "groups",
 		(json_int_t)policy->n_groups, "tasks", (json_int_t)policy->n_tasks, "devices",
 		(json_int_t)inventory->count, "devices_refused", (json_int_t)inventory->refused,
-		"unknown", (int)daemon->service.unknowns->count, "rejected",
-		(int)daemon->service.rejected->count, "turned_away",
-		(int)daemon->service.rejected->count, "retired_batches",
+		"unknown", (int)daemon->service.unknowns->count, "returning",
+		(int)inventory->returning, "rejected", (int)daemon->service.rejected->count,
+		"turned_away", (int)daemon->service.rejected->count, "retired_batches",
 		(int)daemon->service.retired.count);
 	text_show(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);

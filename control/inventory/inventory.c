@@ -91,6 +91,18 @@ inventory_find_identity(const struct inventory *inventory, const char *identity,
 	return entry ? inventory_at(inventory, entry->id) : NULL;
 }
 
+void
+inventory_note_return(struct inventory *inventory, struct device *device, bool soon)
+{
+	bool before = device->returns == DEVICE_RETURNS_MANY;
+
+	if (!soon)
+		device->returns = 0;
+	else if (!before)
+		device->returns++;
+	inventory->returning += (uint32_t)(device->returns == DEVICE_RETURNS_MANY) - before;
+}
+
 struct device *
 inventory_find_holder(const struct inventory *inventory, const struct device_spec *spec)
 {
@@ -416,6 +428,7 @@ inventory_remove(struct inventory *inventory, struct device *device)
 	inventory_set_values(inventory, device, NULL);
 	inventory->group_devices[device->groups]--;
 	inventory->count--;
+	inventory->returning -= device->returns == DEVICE_RETURNS_MANY;
 	*device = (struct device){ 0 };
 	return entry;
 }

@@ -47,8 +47,13 @@ struct device {
 	uint32_t domain;            /* in inventory.domains; 0 is "" */
 	uint32_t created_s;         /* wall clock */
 	uint16_t format;            /* Content-Format its batches are made in */
-	bool key_is_hex;
+	bool key_is_hex : 1;
+	bool unsaved : 1; /* the store has it otherwise, and its number waits to be written */
+	uint8_t returns; /* runs that went well, each soon after the one before; DEVICE_RETURNS_MANY at most */
 };
+
+/* From so many on a device is said to return: it does not seem to take what it was given. */
+enum { DEVICE_RETURNS_MANY = 5 };
 
 static_assert(sizeof(struct device) == 64, "a device is a cache line");
 
@@ -59,7 +64,8 @@ struct inventory_bytes {
 struct inventory {
 	struct device **chunks;
 	uint32_t n_chunks, next_id, count;
-	uint32_t refused; /* devices with nothing to send */
+	uint32_t refused;   /* devices with nothing to send */
+	uint32_t returning; /* devices with DEVICE_RETURNS_MANY */
 	struct names groups, domains;
 	uint32_t *group_devices; /* by number in `groups`: how many devices */
 	uint32_t n_group_devices;
@@ -80,6 +86,8 @@ struct device *inventory_find_identity(const struct inventory *inventory, const 
 /* The device that has the identity, its own or the endpoint name, which the spec asks for. */
 struct device *inventory_find_holder(const struct inventory *inventory,
 				     const struct device_spec *spec);
+/* A run of the device went well, `soon` after the last one or not. */
+void inventory_note_return(struct inventory *inventory, struct device *device, bool soon);
 /* The first device with a number of `id` or above, whose number *id becomes; NULL: none. */
 struct device *inventory_next(const struct inventory *inventory, uint32_t *id);
 

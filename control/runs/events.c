@@ -1,5 +1,7 @@
 #include "control/runs/events.h"
 
+#include <string.h>
+
 #include "control/address.h"
 #include "control/clock.h"
 #include "control/log.h"
@@ -9,7 +11,13 @@
 #include "control/runs/run_reports.h"
 #include "control/runs/service.h"
 
-enum { EVENTS_AT_ONCE = 64 };
+enum {
+	EVENTS_AT_ONCE = 64,
+	RETURN_SOON_MS = 60000, /* a device that is content stays away for longer */
+};
+
+_Static_assert(sizeof((struct diagnostic *)0)->text == sizeof((struct session_event *)0)->name,
+	       "what a worker tells fits");
 
 /* ---- the newest session of each device ---- */
 
@@ -40,6 +48,7 @@ reported_run_of(struct service *service, struct device *device, const struct ses
 		.event = event,
 		.plan = live->plan,
 		.memory = live->memory.seeded ? &live->memory : NULL,
+		.live = live,
 	};
 }
 
@@ -146,6 +155,7 @@ on_started(struct service *service, struct device *device, const struct session_
 		return;
 	live->format = event->format;
 	live_set_plan(&service->plans, live, plan_at(&service->plans, event->plan));
+	live->soon = live->started_ms - device->last_bootstrap_ms < RETURN_SOON_MS;
 	device->last_bootstrap_ms = live->started_ms;
 	if (service->store)
 		store_put_visit(service->store, device_id(device), live->started_ms, event->format);
@@ -194,6 +204,7 @@ on_finished(struct service *service, struct device *device, const struct session
 		report_end(service, device, event);
 		inventory_effects_apply(service, device, &live->memory);
 		renew_after_run(service, device, live->plan);
+		inventory_note_return(&service->inventory, device, live->soon);
 	}
 	end_run(service, device, event);
 }
@@ -234,6 +245,22 @@ on_refused(struct service *service, struct device *device, const struct session_
 	/* Tasks that need no operation are over well: what they ask of the inventory is due. */
 	inventory_effects_apply(service, device, &live->memory);
 	end_run(service, device, event);
+}
+
+/* The first one stays: it is what a run that went on is asked about. */
+static void
+on_diagnostic(struct device *device, const struct session_event *event, unsigned worker)
+{
+	struct live_session *live = find_live(device, event, worker);
+	struct diagnostic *said;
+
+	if (!live)
+		return;
+	said = &live->diagnostics[live->diagnostics[0].code ? 1 : 0];
+	*said = (struct diagnostic){ .code = event->code,
+				     .len = event->name_len,
+				     .step = event->step };
+	memcpy(said->text, event->name, event->name_len);
 }
 
 static void
@@ -281,6 +308,9 @@ handle(struct service *service, const struct session_event *event, unsigned work
 		break;
 	case SESSION_REFUSED:
 		on_refused(service, device, event, worker);
+		break;
+	case SESSION_DIAGNOSTIC:
+		on_diagnostic(device, event, worker);
 		break;
 	case SESSION_REJECTED:
 		rejected_devices_see(service->rejected, event,

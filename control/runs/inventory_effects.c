@@ -1,5 +1,6 @@
 #include "control/runs/inventory_effects.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@ enum {
 	KEEP_EVERY_MS = 50,
 	KEEP_WAIT_MS = 5000,
 	RETRY_MS = 1000,
+	UNSAVED_START = 256,
+	SAVE_AT_ONCE = 1000,
 };
 
 static int
@@ -121,62 +124,114 @@ apply(struct service *service, struct device *device, const struct run_effect *e
 
 /* ---- keeping ---- */
 
-static void
-remember_unsaved(struct unsaved_devices *unsaved, uint32_t id)
+static int
+grow(struct unsaved_devices *unsaved)
 {
-	uint32_t *ids;
+	size_t capacity = unsaved->capacity ? 2 * unsaved->capacity : UNSAVED_START;
+	uint32_t *ring = malloc(capacity * sizeof *ring);
 
+	if (!ring)
+		return -ENOMEM;
 	for (size_t i = 0; i < unsaved->count; i++)
-		if (unsaved->ids[i] == id)
-			return;
-	ids = realloc(unsaved->ids, (unsaved->count + 1) * sizeof *ids);
-	if (!ids) {
-		log_error("what a task changed of a device is not kept: out of memory");
-		return;
-	}
-	unsaved->ids = ids;
-	ids[unsaved->count++] = id;
+		ring[i] = unsaved->ring[(unsaved->first + i) & (unsaved->capacity - 1)];
+	free(unsaved->ring);
+	unsaved->ring = ring;
+	unsaved->first = 0;
+	unsaved->capacity = capacity;
+	return 0;
 }
 
 static void
+remember_unsaved(struct unsaved_devices *unsaved, struct device *device)
+{
+	if (device->unsaved)
+		return;
+	if (unsaved->count == unsaved->capacity && grow(unsaved) < 0) {
+		log_error("what a task changed of a device is not kept: out of memory");
+		return;
+	}
+	unsaved->ring[(unsaved->first + unsaved->count++) & (unsaved->capacity - 1)] =
+		device_id(device);
+	device->unsaved = true;
+}
+
+static uint32_t
+take_unsaved(struct unsaved_devices *unsaved)
+{
+	uint32_t id = unsaved->ring[unsaved->first];
+
+	assert(unsaved->count);
+	unsaved->first = (unsaved->first + 1) & (unsaved->capacity - 1);
+	unsaved->count--;
+	return id;
+}
+
+/* False: there is no such device any more. */
+static bool
 put_unsaved(struct service *service, struct store_change *change, uint32_t id)
 {
-	const struct device *device = inventory_at(&service->inventory, id);
-	struct store_device kept = { .id = id };
+	struct device *device = inventory_at(&service->inventory, id);
+	struct store_device record = { .id = id };
 	struct device_names names;
 
 	if (!device)
-		return;
-	kept.last_bootstrap_ms = device->last_bootstrap_ms;
-	kept.format = device->format;
-	device_to_spec(&service->inventory, device, &names, &kept.spec);
-	store_change_put_device(change, &kept);
-	explicit_bzero(kept.spec.key, sizeof kept.spec.key);
+		return false;
+	device->unsaved = false; /* what changes while this is written is to be written, too */
+	record.last_bootstrap_ms = device->last_bootstrap_ms;
+	record.format = device->format;
+	device_to_spec(&service->inventory, device, &names, &record.spec);
+	store_change_put_device(change, &record);
+	explicit_bzero(record.spec.key, sizeof record.spec.key);
+	return true;
+}
+
+static void
+put_back(struct service *service, const uint32_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct device *device = inventory_at(&service->inventory, ids[i]);
+
+		if (device)
+			remember_unsaved(&service->unsaved, device);
+	}
 }
 
 void
 inventory_effects_save(struct service *service, uint64_t now_ms)
 {
-	struct unsaved_devices taken = service->unsaved;
+	struct unsaved_devices *unsaved = &service->unsaved;
+	uint32_t ids[SAVE_AT_ONCE];
 	char error[STORE_ERROR_MAX];
 	struct store_change *change;
+	size_t n = 0;
 
-	if (!taken.count || !service->store || now_ms < taken.next_ms)
+	if (!unsaved->count || !service->store || now_ms < unsaved->next_ms)
 		return;
 	change = store_change_begin(service->store);
 	if (!change)
 		return;
-	service->unsaved = (struct unsaved_devices){ .next_ms = now_ms + KEEP_EVERY_MS };
-	for (size_t i = 0; i < taken.count; i++)
-		put_unsaved(service, change, taken.ids[i]);
-	if (store_change_commit(change, KEEP_WAIT_MS, &service->pump, error) < 0) {
-		log_warning("what tasks changed of %zu devices is not kept yet: %s", taken.count,
-			    error);
-		for (size_t i = 0; i < taken.count; i++)
-			remember_unsaved(&service->unsaved, taken.ids[i]);
-		service->unsaved.next_ms = now_ms + RETRY_MS;
+	unsaved->next_ms = now_ms + KEEP_EVERY_MS;
+	while (unsaved->count && n < SAVE_AT_ONCE) {
+		ids[n] = take_unsaved(unsaved);
+		n += put_unsaved(service, change, ids[n]);
 	}
-	free(taken.ids);
+	if (store_change_commit(change, KEEP_WAIT_MS, &service->pump, error) == 0)
+		return;
+	put_back(service, ids, n);
+	log_warning("what tasks changed of %zu devices is not kept yet: %s", unsaved->count, error);
+	unsaved->next_ms = now_ms + RETRY_MS;
+}
+
+void
+inventory_effects_save_all(struct service *service)
+{
+	size_t before;
+
+	do {
+		before = service->unsaved.count;
+		service->unsaved.next_ms = 0;
+		inventory_effects_save(service, 0);
+	} while (service->unsaved.count && service->unsaved.count < before);
 }
 
 /* A group's name that holds a secret of the device is not shown; a property's name is no value. */
@@ -207,7 +262,7 @@ inventory_effects_apply(struct service *service, struct device *device,
 	}
 	if (!changed)
 		return;
-	remember_unsaved(&service->unsaved, device_id(device));
+	remember_unsaved(&service->unsaved, device);
 	if (publish_device(service, device) < 0)
 		log_error("device %s keeps its former batch: out of memory",
 			  device_endpoint(device, endpoint));

@@ -19,12 +19,15 @@ void inventory_effects_apply(struct service *service, struct device *device,
 			     const struct run_memory *memory);
 
 /*
- * Devices that the store has otherwise. No operator waits for them: they are written together, a
- * moment later, and again when the disk did not take them.
+ * Devices that the store has otherwise (device.unsaved), each once, in the order of their changes. No
+ * operator waits for them: they are written together, a moment later, and again when the disk did
+ * not take them.
  */
 struct unsaved_devices {
-	uint32_t *ids;
-	size_t count;
-	uint64_t next_ms; /* not before */
+	uint32_t *ring;                /* numbers; NULL: none yet */
+	size_t first, count, capacity; /* a power of two */
+	uint64_t next_ms;              /* not before */
 };
 void inventory_effects_save(struct service *service, uint64_t now_ms);
+/* At the end of the program: as long as the disk takes them. */
+void inventory_effects_save_all(struct service *service);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "control/runs/plan.h"
@@ -13,6 +14,16 @@
 
 struct device;
 struct service;
+
+/* What the device said of a step that it refused. */
+struct diagnostic {
+	uint8_t code; /* CoAP; 0: it said nothing */
+	uint8_t len;
+	uint16_t step;
+	char text[64]; /* as it came, cut */
+};
+
+enum { LIVE_DIAGNOSTICS_MAX = 2 }; /* the first and the last of a run */
 
 struct live_session {
 	struct live_session *previous, *next; /* all of them, newest first */
@@ -25,6 +36,8 @@ struct live_session {
 	struct peer peer;
 	uint64_t started_us; /* the workers' clock */
 	uint64_t started_ms; /* wall clock */
+	bool soon;           /* it began soon after the device's last one */
+	struct diagnostic diagnostics[LIVE_DIAGNOSTICS_MAX];
 	struct run_memory memory;
 };
 

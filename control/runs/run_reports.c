@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/address.h"
 #include "control/clock.h"
 #include "control/log.h"
 #include "control/runs/failure.h"
@@ -16,21 +17,57 @@ wall_ms(uint64_t then_us)
 	return clock_wall_ms(then_us, dataplane_now_us());
 }
 
-/* The lines of the log that belong to a task of the plan, malloc'ed, or NULL. */
-static char *
-log_of_task(const struct run_memory *memory, unsigned task)
+/* The lines of the log that belong to a task of the plan. */
+static void
+put_log_of_task(const struct run_memory *memory, unsigned task, struct text *lines)
 {
 	const char *at = memory && memory->log.at ? memory->log.at : "";
-	struct text lines;
 
-	text_init(&lines);
 	while (*at) {
 		const char *end = strchrnul(at, '\n'), *text = strchr(at, ' ');
 
 		if (text && text < end && strtoul(at, NULL, 10) == task)
-			text_printf(&lines, "%.*s\n", (int)(end - text - 1), text + 1);
+			text_printf(lines, "%.*s\n", (int)(end - text - 1), text + 1);
 		at = *end ? end + 1 : end;
 	}
+}
+
+/*
+ * Who it was, how far it came, and what the device said of it (RFC 7252 5.5.2). In the log and not in
+ * the summary, for summaries are shared: what devices say must not fill their table.
+ */
+static void
+put_run(const struct reported_run *reported, struct text *lines)
+{
+	const struct session_event *event = reported->event;
+	const struct live_session *live = reported->live;
+	char peer[ADDRESS_TEXT_MAX], step[PLAN_STEP_NAME_MAX];
+
+	address_format_peer(&live->peer, peer);
+	text_show(lines, "run from %s, format %u, step %u of %u: %s\n", peer, live->format,
+		  event->step + 1u, reported->plan->n_steps,
+		  plan_step_name(reported->plan, event->step, step));
+	for (unsigned i = 0; i < LIVE_DIAGNOSTICS_MAX; i++) {
+		const struct diagnostic *said = &live->diagnostics[i];
+
+		if (said->code)
+			text_show(lines, "device answered %u.%02u to %s: \"%.*s\"\n",
+				  said->code >> 5, said->code & 31,
+				  plan_step_name(reported->plan, said->step, step), (int)said->len,
+				  said->text);
+	}
+}
+
+/* malloc'ed, or NULL. Of a run that went well, what its tasks logged is all. */
+static char *
+log_of_report(const struct reported_run *reported, unsigned place, enum task_status status)
+{
+	struct text lines;
+
+	text_init(&lines);
+	if (status != TASK_SUCCESS && reported->live && reported->live->began)
+		put_run(reported, &lines);
+	put_log_of_task(reported->memory, place, &lines);
 	return lines.at;
 }
 
@@ -41,7 +78,7 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 	const struct session_event *event = reported->event;
 	const struct policy_task *task = reported->plan->tasks[place].task;
 	bool over = status != TASK_IN_PROGRESS && status != TASK_NOT_STARTED;
-	char *log = over ? log_of_task(reported->memory, place) : NULL;
+	char *log = over ? log_of_report(reported, place, status) : NULL;
 	struct report_change change = {
 		.device = device_id(reported->device),
 		.task = task->report,

@@ -21,6 +21,7 @@ struct reported_run {
 	const struct session_event *event;
 	const struct plan *plan;
 	struct run_memory *memory; /* whose log goes with the reports; may be NULL */
+	const struct live_session *live; /* NULL: the run had no session to speak of */
 };
 
 /* What compilation said of the tasks that sent nothing. */

@@ -50,7 +50,7 @@ service_fini(struct service *service)
 	run_maker_free(service->maker);
 	free(service->unknowns);
 	free(service->rejected);
-	free(service->unsaved.ids);
+	free(service->unsaved.ring);
 	service->unsaved = (struct unsaved_devices){ 0 };
 	service->maker = NULL;
 	service->unknowns = NULL;

@@ -20,22 +20,24 @@ struct session_ref {
 };
 
 enum session_event_kind {
-	SESSION_STARTED,      /* a dialogue began; the control side cancels an older one of this
+	SESSION_STARTED,     /* a dialogue began; the control side cancels an older one of this
 			       * device elsewhere */
-	SESSION_NEEDS_BATCH,  /* a batch in `format` must be made: answer with STACK_BATCH. STARTED
+	SESSION_NEEDS_BATCH, /* a batch in `format` must be made: answer with STACK_BATCH. STARTED
 			       * follows then, or
 			       * REFUSED, or FAILED */
-	SESSION_FINISHED,     /* every step accepted, but for `refused_steps`; of a Bootstrap-Pack: its
+	SESSION_FINISHED, /* every step accepted, but for `refused_steps`; of a Bootstrap-Pack: its
 			       * last block was sent. Nobody acknowledges that one, so whether it
 			       * arrived and was taken shows at the device's next server only */
-	SESSION_FAILED,       /* see `cause`, `step`, `code` */
-	SESSION_REFUSED,      /* nothing to send to a known device (also after STACK_BATCH without a
+	SESSION_FAILED,   /* see `cause`, `step`, `code` */
+	SESSION_REFUSED,  /* nothing to send to a known device (also after STACK_BATCH without a
 			       * batch, which ends
 			       * that run): the control side reports why */
-	SESSION_UNKNOWN,      /* nobody knows this endpoint name or identity, which is `name`. Sent at
+	SESSION_UNKNOWN,  /* nobody knows this endpoint name or identity, which is `name`. Sent at
 			       * a bounded rate */
-	SESSION_REJECTED,     /* someone came as this device and was rejected: CAUSE_KEY or
+	SESSION_REJECTED, /* someone came as this device and was rejected: CAUSE_KEY or
 			       * CAUSE_IDENTITY. Sent at a bounded rate */
+	SESSION_DIAGNOSTIC, /* in words, `name`, why the device answered `code` to step `step` (RFC
+			       * 7252 5.5.2). Comes before what that leads to, or not at all */
 };
 
 /* What SESSION_NEEDS_BATCH asks for. */
@@ -93,7 +95,7 @@ struct session_event {
 	const uint8_t *answer; /* ASK_REST: the payload, `answer_len` bytes */
 	uint32_t answer_len;
 	uint8_t name[64];     /* SESSION_UNKNOWN, CAUSE_IDENTITY, CAUSE_CERTIFICATE: endpoint name
-			       * or identity, cut */
+			       * or identity, cut; SESSION_DIAGNOSTIC: what the device said, cut */
 };
 
 /* Traces of a device's dialogue: what was sent, received or happened, as it was (trace.h). */

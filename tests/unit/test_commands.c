@@ -75,7 +75,7 @@ Test(commands, not_understood)
 		const char *line, *words;
 	} cases[] = {
 		{ "device list --state redy",
-		  "a state is ready, nothing or bootstrapping, not \"redy\"" },
+		  "a state is ready, nothing, bootstrapping or returning, not \"redy\"" },
 		{ "statu", "did you mean \"status\"" },
 		{ "task lst", "did you mean \"task list\"" },
 		{ "tsak list", "did you mean \"task list\"" },

@@ -894,3 +894,39 @@ Test(dialogue, a_run_that_fails_is_no_delay_of_those_that_end_well)
 	}
 	world_free(world);
 }
+
+/* RFC 7252 5.5.2: an error may say in words what is wrong. With a format, a payload is for machines. */
+Test(dialogue, why_a_device_refuses_is_reported_in_its_words)
+{
+	static const char words[] =
+		"object 0 instance 2 is \xff taken, and this goes on beyond what is kept of it";
+	uint8_t bytes[160];
+
+	for (int with_format = 0; with_format < 2; with_format++) {
+		struct world *world = world_ready(2);
+		struct coap_header header = start_at(world, 1);
+		struct writer writer = writer_init(bytes, sizeof bytes);
+		const struct session_event *said;
+		uint16_t last = 0;
+
+		header.type = COAP_ACK;
+		header.code = COAP_BAD_REQUEST;
+		coap_write_header(&writer, &header);
+		if (with_format)
+			coap_write_option_uint(&writer, &last, 12, 0);
+		coap_write_payload(&writer, words, sizeof words - 1);
+		world_feed(world, PORT, bytes, writer_finish(&writer));
+		expect_ended(world, SESSION_FAILED, CAUSE_REPLY);
+		cr_assert_eq(world->n_events, with_format ? 2 : 3);
+		if (!with_format) {
+			said = &world->events[1];
+			cr_expect_eq(said->kind, SESSION_DIAGNOSTIC);
+			cr_expect_eq(said->step, 1);
+			cr_expect_eq(said->code, COAP_BAD_REQUEST);
+			cr_expect_eq(said->session.serial, last_event(world)->session.serial);
+			cr_expect_eq(said->name_len, sizeof said->name);
+			cr_expect(memcmp(said->name, words, sizeof said->name) == 0);
+		}
+		world_free(world);
+	}
+}

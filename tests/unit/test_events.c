@@ -609,3 +609,54 @@ Test(events, a_run_that_a_newer_request_replaced_does_not_stay_in_progress)
 	tell(&event, 1);
 	expect_report("dev-1", TASK_ERROR, "the run ended before");
 }
+
+/* A device that takes nothing of what it is given comes again at once, and each run goes well. */
+Test(events, a_device_that_comes_back_at_once_again_and_again_is_flagged)
+{
+	const struct inventory *inventory = &world.service->inventory;
+	struct device *device = world_device(&world, "dev-1");
+	uint64_t start_us = 1000000;
+
+	for (uint32_t run = 0; run < DEVICE_RETURNS_MANY + 2; run++) {
+		struct session_event event = event_of(SESSION_STARTED, "dev-1", run);
+
+		cr_expect_eq(inventory->returning, run > DEVICE_RETURNS_MANY, "run %u", run);
+		event.started_us = event.time_us = start_us + run;
+		tell(&event, 0);
+		event.kind = SESSION_FINISHED;
+		tell(&event, 0);
+	}
+	cr_expect_eq(inventory->returning, 1);
+	/* A long absence, and it is as any other. */
+	device->last_bootstrap_ms -= 3600000;
+	for (uint8_t kind = SESSION_STARTED; kind <= SESSION_FINISHED; kind++) {
+		struct session_event event = event_of(kind, "dev-1", 900);
+
+		if (kind == SESSION_NEEDS_BATCH)
+			continue;
+		event.started_us = event.time_us = start_us + 900;
+		tell(&event, 0);
+	}
+	cr_expect_eq(inventory->returning, 0);
+	publish_removal(world.service, device);
+	cr_expect_eq(inventory->returning, 0);
+}
+
+Test(events, a_device_whose_changes_wait_for_the_store_is_listed_once)
+{
+	struct unsaved_devices *unsaved = &world.service->unsaved;
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+
+	use_task("<store type=\"devProp\" target=\"made\" value=\"here\" />");
+	for (uint32_t run = 0; run < 3; run++) {
+		event.kind = SESSION_NEEDS_BATCH;
+		event.session.serial = 7 + run;
+		event.started_us++;
+		cr_expect_null(ask(&event));
+		event.kind = SESSION_REFUSED;
+		tell(&event, 0);
+	}
+	cr_expect_eq(unsaved->count, 1);
+	cr_expect(world_device(&world, "dev-1")->unsaved);
+	cr_expect_eq(unsaved->ring[unsaved->first], device_id(world_device(&world, "dev-1")));
+}

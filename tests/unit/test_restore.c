@@ -176,6 +176,46 @@ Test(kept, properties_that_a_task_stored_come_back)
 			 "root.a,root");
 }
 
+static char *
+log_of(const char *endpoint)
+{
+	char error[STORE_ERROR_MAX];
+
+	cr_assert_eq(store_flush(world.service->store, 5000, NULL, error), 0, "%s", error);
+	return store_read_log(world.service->store, 1, device_id(world_device(&world, endpoint)));
+}
+
+Test(kept, a_failed_run_says_who_it_was_how_far_it_came_and_what_the_device_said)
+{
+	struct session_event event = { .kind = SESSION_STARTED,
+				       .format = FORMAT_TLV,
+				       .session = { 1, 1 },
+				       .time_us = 900000,
+				       .started_us = 800000 };
+	char *log;
+
+	world_add(&world, "dev-9", NULL, "root.a", "id=nine");
+	event.device = device_id(world_device(&world, "dev-9"));
+	event.plan = world_device(&world, "dev-9")->plan->number;
+	fake_event(&world.dp, 0, &event);
+	event.kind = SESSION_DIAGNOSTIC;
+	event.code = 0x80;
+	event.step = 1;
+	event.name_len = 12;
+	memcpy(event.name, "no\x1b[2J such\n", 12);
+	fake_event(&world.dp, 0, &event);
+	event.kind = SESSION_FAILED;
+	event.cause = CAUSE_REPLY;
+	fake_event(&world.dp, 0, &event);
+	cr_assert_eq(events_take(world.service), 3);
+	log = log_of("dev-9");
+	cr_assert_not_null(log);
+	cr_expect(strstr(log, "format 11542, step 2 of 3: PUT /1/0"), "%s", log);
+	cr_expect(strstr(log, "device answered 4.00 to PUT /1/0: \"no\\x1b[2J such\\x0a\""), "%s",
+		  log);
+	free(log);
+}
+
 Test(kept, strangers_come_back)
 {
 	struct session_event event = { .kind = SESSION_UNKNOWN,

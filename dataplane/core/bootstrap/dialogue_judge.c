@@ -3,6 +3,7 @@
 #include "dataplane/core/bootstrap/dialogue_actions.h"
 #include "dataplane/core/coap/coap_block1.h"
 #include "dataplane/core/coap/coap_block2.h"
+#include "dataplane/core/sessions/session_events.h"
 
 enum { HOLDS_MAX = 3 }; /* of a run: who cannot take a step after that will not */
 
@@ -154,6 +155,14 @@ judge_answer(struct stack *stack, struct session *session, const struct coap_msg
 
 /* ---- all replies ---- */
 
+/* RFC 7252 5.5.2: the payload of an error without a Content-Format is for people to read. */
+static bool
+has_diagnostic(const struct coap_msg *msg, const struct coap_options_seen *seen)
+{
+	return coap_code_class(msg->header.code) >= 4 && msg->payload_len &&
+	       !(seen->has & COAP_HAS_CONTENT_FORMAT);
+}
+
 enum bootstrap_input
 dialogue_judge(struct stack *stack, struct session *session, const struct coap_msg *msg,
 	       const struct coap_options_seen *seen)
@@ -165,6 +174,8 @@ dialogue_judge(struct stack *stack, struct session *session, const struct coap_m
 	session->code = code;
 	if (code == COAP_SERVICE_UNAVAILABLE && is_busy(stack, session, seen))
 		return BOOTSTRAP_ON_BUSY;
+	if (has_diagnostic(msg, seen))
+		events_report_diagnostic(stack, session, msg->payload, msg->payload_len);
 	if (answer_matters(session))
 		return judge_answer(stack, session, msg, seen);
 	accepted = bootstrap_accepts(step->expect, code);

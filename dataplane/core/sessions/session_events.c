@@ -198,6 +198,28 @@ events_report_outcome(struct stack *stack, struct session *session)
 }
 
 void
+events_report_diagnostic(struct stack *stack, const struct session *session, const uint8_t *text,
+			 size_t len)
+{
+	struct session_event event = {
+		.kind = SESSION_DIAGNOSTIC,
+		.code = session->code,
+		.step = session->step,
+		.device = session->device,
+		.plan = session->plan,
+		.session = { .slot = session_slot(stack, session), .serial = session->serial },
+		.peer = session->node.peer,
+		.time_us = stack->now_us,
+		.started_us = session->started_us,
+	};
+
+	event.name_len = (uint8_t)(len < sizeof event.name ? len : sizeof event.name);
+	memcpy(event.name, text, event.name_len);
+	if (!events_report(stack, &event))
+		return; /* counted; the outcome alone must not be lost */
+}
+
+void
 events_retry(struct stack *stack)
 {
 	while (stack->pending_head != NO_SLOT) {

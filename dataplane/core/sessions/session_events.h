@@ -37,5 +37,12 @@ void events_report_started(struct stack *stack, struct session *session);
 void events_report_ask(struct stack *stack, struct session *session);
 void events_report_outcome(struct stack *stack, struct session *session);
 
+/*
+ * Reports why the device answered `code` to the session's step, in its own words. Nothing waits for
+ * it: without room it is forgotten (events_full).
+ */
+void events_report_diagnostic(struct stack *stack, const struct session *session,
+			      const uint8_t *text, size_t len);
+
 /* Reports what waits, oldest session first, until there is no room. */
 void events_retry(struct stack *stack);
