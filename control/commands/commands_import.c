@@ -139,6 +139,8 @@ import_device(void *ctx, const struct device_spec *spec, uint32_t line)
 	int result = device_change_draft(importing->service, spec, &draft, error);
 
 	pump_rows(importing);
+	if (importing->change)
+		store_change_make_room(importing->change, &importing->service->pump);
 	if (result == 0)
 		return take_draft(importing, &draft, spec);
 	diag_error(&importing->diags, &place, "device %s: %s", spec->endpoint, error);

@@ -96,7 +96,7 @@ uint32_t store_next_device(const struct store *store);
 
 /*
  * One transaction at a time. Everything put is copied, and is written while more is put, in bounded
- * memory (4 MB): who puts faster than the disk takes waits in put for room, about a millisecond.
+ * memory (4 MB) where who puts many asks for room between them (store_change_make_room()).
  * Nobody sees any of it before store_change_commit().
  */
 struct store_change;
@@ -111,6 +111,11 @@ void store_change_put_device(struct store_change *change, const struct store_dev
 void store_change_remove_device(struct store_change *change, uint32_t id);
 /* Written as the journal is, once the change is durable. */
 void store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len);
+/*
+ * Between two of many: waits while the disk is far behind, running the pump every millisecond or
+ * two. A disk that takes nothing meanwhile fails the change.
+ */
+void store_change_make_room(struct store_change *change, const struct pump *pump);
 void store_change_rollback(struct store_change *change);
 /*
  * Waits until it is durable, at most `wait_ms`, running the pump every millisecond or two

@@ -3,8 +3,8 @@
  *
  * A change is one transaction on the inventory's file. What is put travels in records; the thread
  * takes them a chunk at a time, so that an import of any length needs CHANGE_CHUNKS_MAX chunks of
- * memory. Who puts faster than the disk takes waits for room; a disk that takes nothing for
- * CHANGE_STALL_MS fails the change, so that nobody waits for long.
+ * memory, if who puts them asks for room between them (store_change_make_room()); a disk that takes
+ * nothing for CHANGE_STALL_MS fails the change, so that nobody waits for long.
  *
  * Owner: the store. The control thread, but for the thread's own. Allocates.
  */

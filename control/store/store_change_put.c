@@ -51,22 +51,33 @@ give_up(struct store_change *change, int result, const char *why)
 		 change->file->path, why);
 }
 
-/* Room for an operation, or NULL: the change has failed. Takes the lock, and keeps it if so. */
-static struct change_op *
-add_op(struct store_change *change, size_t size)
+void
+store_change_make_room(struct store_change *change, const struct pump *pump)
 {
 	uint64_t end = store_now_ms() + CHANGE_STALL_MS;
-	struct change_op *op = NULL;
 
 	pthread_mutex_lock(&change->lock);
 	while (change->queue.chunks >= CHANGE_CHUNKS_MAX && !change->result) {
 		pthread_cond_signal(&change->wake);
 		wait_told(change);
+		pthread_mutex_unlock(&change->lock);
+		pump_run(pump);
+		pthread_mutex_lock(&change->lock);
 		if (store_now_ms() >= end && change->queue.chunks >= CHANGE_CHUNKS_MAX)
 			give_up(change, -ETIMEDOUT,
 				"the disk takes too long; look for what keeps it busy and try "
 				"again");
 	}
+	pthread_mutex_unlock(&change->lock);
+}
+
+/* Place for an operation, or NULL: the change has failed. Takes the lock, and keeps it if so. */
+static struct change_op *
+add_op(struct store_change *change, size_t size)
+{
+	struct change_op *op = NULL;
+
+	pthread_mutex_lock(&change->lock);
 	if (!change->result) {
 		op = records_add(&change->queue, size);
 		if (!op)

@@ -174,6 +174,7 @@ world_put_devices(struct world *world, uint32_t first, uint32_t end)
 
 		snprintf(endpoint, sizeof endpoint, "dev-%u", id);
 		device = device_named(id, endpoint);
+		store_change_make_room(change, NULL);
 		store_change_put_device(change, &device);
 	}
 	return store_change_commit(change, WAIT_MS, NULL, world->error);

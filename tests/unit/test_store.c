@@ -1018,6 +1018,31 @@ Test(store, an_import_into_a_locked_inventory_ends)
 	world_end(&world);
 }
 
+/* An import far ahead of a disk that stalls: devices that bootstrap meanwhile are answered. */
+Test(store, who_waits_for_a_stalled_disk_runs_the_pump)
+{
+	struct store_change *change;
+	struct world world;
+	unsigned pumped = 0;
+	const struct pump pump = { count_pump, &pumped };
+	sqlite3 *other;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	other = lock_file(&world, "");
+	change = store_change_begin(world.store);
+	for (uint32_t id = 0; id < 100000 && !pumped; id++) {
+		struct store_device device = device_named(id, "dev-ahead");
+
+		store_change_make_room(change, &pump);
+		store_change_put_device(change, &device);
+	}
+	cr_expect_gt(pumped, 0);
+	store_change_rollback(change);
+	sqlite3_close(other);
+	world_end(&world);
+}
+
 /* ---- time ---- */
 
 Test(store, an_open_change_holds_no_report_up)
