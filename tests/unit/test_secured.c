@@ -935,31 +935,168 @@ Test(secured, handshakes_are_limited_by_worker_and_by_prefix)
 	cr_assert_eq(stack_gauges(world->stack).sessions, 2);
 }
 
-Test(secured, a_full_pool_of_handshakes_is_counted_and_recovers)
+enum { POOL = 64 }; /* the least there is */
+
+/* Both hellos and nothing more, from `prefix`.x. */
+static void
+leave_half_open(uint8_t prefix, uint16_t port)
 {
-	enum { POOL = 64 }; /* the least there is */
+	struct device half;
+
+	device_init(&half, 0, port);
+	half.peer.addr[13] = prefix;
+	device_hello(&half);
+	device_hello(&half);
+}
+
+Test(secured, in_a_full_pool_the_oldest_handshake_makes_way)
+{
 	struct device late;
 
 	teardown();
 	begin(100, 40);
-	for (unsigned i = 0; i < POOL; i++) {
-		struct device half;
+	device_hello(&device); /* the oldest */
+	device_hello(&device);
+	for (unsigned i = 1; i < POOL; i++)
+		leave_half_open(1, (uint16_t)(6000 + i));
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 0);
+	device_init(&late, 1, 7000);
+	device_handshake(&late);
+	device_bootstrap(&late, "name");
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 1);
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_full), 0);
+	device_send(&device, buffer, client_last_flight(&device.client, buffer));
+	cr_assert_eq(device.client.finished, 1, "its prefix has one only");
+	assert_nothing_leaks();
+}
 
-		device_init(&half, 0, (uint16_t)(6000 + i));
-		device_hello(&half);
-		device_hello(&half);
-		cr_assert_eq(half.client.hellos_done, 1);
-	}
+/* As after an outage: who is refused repeats its hello, who is displaced would not. */
+Test(secured, devices_of_a_prefix_that_come_at_once_do_not_displace_each_other)
+{
+	struct device late;
+
+	teardown();
+	begin(100, 40);
+	device_hello(&device);
+	device_hello(&device);
+	for (unsigned i = 1; i < POOL; i++)
+		leave_half_open(device.peer.addr[13], (uint16_t)(6000 + i));
 	device_init(&late, 1, 7000);
 	device_hello(&late);
 	device_hello(&late);
 	cr_assert_eq(late.client.server_hellos, 0);
 	cr_assert_eq(counted(COUNTER_dtls_handshakes_full), 1);
-	for (int i = 0; i < 62; i++)
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 0);
+	device_send(&device, buffer, client_last_flight(&device.client, buffer));
+	cr_assert_eq(device.client.finished, 1);
+	for (int i = 0; i < 5; i++)
 		world_tick(world, SECOND);
-	device_init(&late, 1, 7000);
+	leave_half_open(device.peer.addr[13], 8000);
+	device_init(&late, 1, 7000); /* they had their time, so the oldest makes way */
 	device_handshake(&late);
 	device_bootstrap(&late, "name");
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 1);
+	assert_nothing_leaks();
+}
+
+Test(secured, one_prefix_displaces_its_own_handshakes_alone)
+{
+	teardown();
+	begin(100, 40);
+	device_hello(&device);
+	device_hello(&device);
+	for (unsigned i = 0; i < 20 * POOL; i++) {
+		leave_half_open(1, (uint16_t)(6000 + i));
+		world_tick(world, SECOND / 20);
+	}
+	cr_assert_gt(counted(COUNTER_dtls_handshakes_displaced), 4 * POOL);
+	device_send(&device, buffer, client_last_flight(&device.client, buffer));
+	cr_assert_eq(device.client.finished, 0, "a minute is long enough");
+	device_hello(&other);
+	device_hello(&other);
+	for (unsigned i = 0; i < 3 * POOL; i++)
+		leave_half_open(1, (uint16_t)(6000 + i));
+	device_send(&other, buffer, client_last_flight(&other.client, buffer));
+	device_bootstrap(&other, "name");
+	assert_nothing_leaks();
+}
+
+/* 10,000 a second of 100 prefixes, a pool of a fifth of that, and devices a quarter of a second away. */
+Test(secured, devices_finish_beside_a_flood_of_half_open_handshakes)
+{
+	enum { PREFIXES = 100, A_TURN = 10, TURNS = 1000, EVERY = 50, DELAY = 250 };
+	static struct device devices[TURNS / EVERY];
+	unsigned n = 0, finished = 0;
+
+	teardown();
+	begin(8000, 40);
+	for (unsigned turn = 0; turn < TURNS + DELAY; turn++) {
+		if (turn < TURNS && turn % EVERY == 0) {
+			device_init(&devices[n], n & 1, (uint16_t)(4000 + n));
+			devices[n].peer.addr[13] = (uint8_t)(150 + n);
+			device_hello(&devices[n]);
+			device_hello(&devices[n++]);
+		}
+		for (unsigned i = 0; i < A_TURN; i++)
+			leave_half_open((uint8_t)((turn * A_TURN + i) % PREFIXES),
+					(uint16_t)(turn * A_TURN + i));
+		if (turn >= DELAY && (turn - DELAY) % EVERY == 0) {
+			struct device *it = &devices[(turn - DELAY) / EVERY];
+
+			device_send(it, buffer, client_last_flight(&it->client, buffer));
+			finished += it->client.finished;
+		}
+		world_tick(world, 1000);
+	}
+	cr_assert_gt(counted(COUNTER_dtls_handshakes_displaced), 0);
+	cr_assert_eq(finished, n);
+}
+
+Test(secured, the_fuller_the_pool_the_shorter_handshakes_live)
+{
+	teardown();
+	begin(100, 40);
+	for (unsigned i = 0; i < POOL; i++)
+		leave_half_open(1, (uint16_t)(6000 + i));
+	for (int i = 0; i < 20; i++)
+		world_tick(world, SECOND);
+	cr_assert_gt(counted(COUNTER_dtls_failed_timeout), POOL / 8);
+	cr_assert_lt(counted(COUNTER_dtls_failed_timeout), POOL / 2, "the first ones live on");
+	assert_nothing_leaks();
+	cr_assert_eq(counted(COUNTER_dtls_failed_timeout), POOL);
+}
+
+Test(secured, half_open_handshakes_make_way_in_a_full_table_too)
+{
+	for (unsigned i = 0; i < 8; i++)
+		leave_half_open(1, (uint16_t)(6000 + i));
+	cr_assert_eq(stack_gauges(world->stack).sessions, 8);
+	device_handshake(&other);
+	device_bootstrap(&other, "name");
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 1);
+	cr_assert_eq(counted(COUNTER_sessions_full), 0);
+	assert_nothing_leaks();
+}
+
+/* The association of who shakes hands anew stays, whoever displaces the handshake. */
+Test(secured, a_displaced_handshake_leaves_its_association_alone)
+{
+	struct device again;
+
+	teardown();
+	begin(100, 40);
+	device_handshake(&device);
+	device_init(&again, 0, 4000);
+	again.client.random[0] ^= 0x55;
+	device_hello(&again);
+	device_hello(&again);
+	cr_assert_eq(again.client.hellos_done, 1);
+	for (int i = 0; i < 5; i++)
+		world_tick(world, SECOND);
+	for (unsigned i = 0; i < POOL; i++)
+		leave_half_open((uint8_t)i, 6000);
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 1);
+	device_bootstrap(&device, "dev");
 	assert_nothing_leaks();
 }
 
@@ -1110,7 +1247,7 @@ Test(secured, a_pack_is_served_to_the_association_that_asked_alone)
 
 Test(secured, sizes_are_as_promised)
 {
-	cr_assert_leq(stack_handshake_bytes(), 720);
+	cr_assert_leq(stack_handshake_bytes(), 736);
 	cr_assert_leq(stack_session_bytes(), 512);
 	cr_assert_leq(secured_association_bytes(), 256);
 }

@@ -11,7 +11,18 @@
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
 
-enum { CID_SLOTS = 0xffffff }; /* of the connection id; sessions beyond share numbers, not ids */
+enum {
+	CID_SLOTS = 0xffffff, /* of the connection id; sessions beyond share numbers, not ids */
+	/* Of the oldest handshakes of a full pool: so many are looked at for who makes way. */
+	CANDIDATES = 16,
+	GRACE_US = 4 * 1000 * 1000, /* a round trip of a slow network, or a repeated flight */
+	MANY_TIMES = 2,
+	MANY = 8,
+	LIFE_MIN_US = 10 * 1000 * 1000,
+};
+
+static void report_failure(struct stack *stack, const struct session *session,
+			   enum dtls_progress progress);
 
 /* ---- beginning ---- */
 
@@ -22,22 +33,105 @@ refuse(struct stack *stack, enum counter why)
 	return false;
 }
 
+/* It is there for its handshake alone. */
+static bool
+ends_with_handshake(const struct stack *stack, const struct session *session)
+{
+	return session->state == BOOTSTRAP_IDLE && !session->pending &&
+	       !association_at(stack, session)->established;
+}
+
+/*
+ * Who makes way for a client of this prefix, as index + 1; 0: nobody. Every handshake is of a client
+ * that has not shown its key. One that had time for that is given up for any other; one that began
+ * just now only if its prefix has many times as many as the newcomer's: so a flood displaces itself,
+ * and devices that all come back at once do not displace each other before any of them finishes.
+ * Of the oldest few it is one of the prefix that has the most.
+ */
+static uint32_t
+choose_victim(const struct stack *stack, uint32_t prefix, bool for_session)
+{
+	const struct secured *secured = stack->secured;
+	uint32_t victim = 0, most = 0, at = secured->oldest_handshake;
+	uint32_t many = MANY_TIMES * secured->in_use_of[prefix] + MANY;
+
+	for (unsigned i = 0; at && i < CANDIDATES; i++) {
+		const struct secured_handshake *handshake = &secured->handshakes[at - 1];
+		uint32_t in_use = secured->in_use_of[handshake->prefix];
+		bool had_time = stack->now_us - handshake->dtls.started_us >= GRACE_US;
+
+		if (in_use > most && (had_time || in_use >= many) &&
+		    (!for_session ||
+		     ends_with_handshake(stack, session_at(stack, handshake->slot)))) {
+			victim = at;
+			most = in_use;
+		}
+		at = handshake->newer;
+	}
+	return victim;
+}
+
+static bool
+displace(struct stack *stack, const struct peer *newcomer, bool for_session)
+{
+	struct secured *secured = stack->secured;
+	uint32_t prefix = ratelimit_prefixes_index(&secured->prefixes, newcomer->addr);
+	uint32_t victim = choose_victim(stack, prefix, for_session);
+	struct secured_handshake *handshake;
+	struct session *session;
+
+	if (!victim)
+		return false;
+	handshake = &secured->handshakes[victim - 1];
+	session = session_at(stack, handshake->slot);
+	count(&stack->counters, COUNTER_dtls_handshakes_displaced);
+	if (handshake->dtls.doubt == DTLS_DOUBT_KEY)
+		report_failure(stack, session, DTLS_WRONG_KEY);
+	handshake_pool_release(stack, association_at(stack, session));
+	secured_abandon(stack, session);
+	return true;
+}
+
+/* Room for a handshake, and for its session where there is none. */
+static bool
+make_room(struct stack *stack, const struct peer *peer, const struct session *session)
+{
+	struct session_table *table = stack->table;
+
+	if (!stack->secured->free_handshake && !displace(stack, peer, false))
+		return refuse(stack, COUNTER_dtls_handshakes_full);
+	/* Where there is nobody to displace either, opening the session fails and is counted. */
+	if (!session && session_table_full(table) && !session_table_oldest_unpinned(table))
+		(void)displace(stack, peer, true);
+	return true;
+}
+
 /* A peer that proved its address may have a handshake. One with a session is no new peer. */
 static bool
 may_start(struct stack *stack, const struct arrival *arrival, const struct session *session)
 {
 	struct secured *secured = stack->secured;
 
-	if (!secured->free_handshake)
-		return refuse(stack, COUNTER_dtls_handshakes_full);
 	if (session)
-		return true;
+		return make_room(stack, &arrival->in->peer, session);
 	if (stack->draining)
 		return refuse(stack, COUNTER_dtls_start_draining);
 	if (!ratelimit_prefixes_take(&secured->prefixes, arrival->in->peer.addr, stack->now_us) ||
 	    !ratelimit_take(&secured->starts, stack->now_us))
 		return refuse(stack, COUNTER_dtls_start_limited);
-	return true;
+	return make_room(stack, &arrival->in->peer, NULL);
+}
+
+/* Whole as long as half of the pool is free; then in proportion to what is left. */
+static uint64_t
+life_us(const struct secured *secured)
+{
+	uint64_t left = secured->n_handshakes - secured->n_in_use;
+	uint64_t life = DTLS_HANDSHAKE_LIFE_US * 2 * left / secured->n_handshakes;
+
+	if (life > DTLS_HANDSHAKE_LIFE_US)
+		return DTLS_HANDSHAKE_LIFE_US;
+	return life < LIFE_MIN_US ? LIFE_MIN_US : life;
 }
 
 /* (Re)starts the session's handshake for a verified hello. */
@@ -51,6 +145,7 @@ begin(struct stack *stack, struct session *session)
 	dtls_handshake_leave(&secured->server, dtls);
 	dtls_handshake_init(dtls, &secured->server, session_slot(stack, session) & CID_SLOTS,
 			    stack->now_us);
+	dtls->end_us = stack->now_us + life_us(secured);
 	timer_wheel_arm(&secured->wheel, association->handshake - 1, dtls->due_us);
 }
 

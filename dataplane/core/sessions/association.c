@@ -21,6 +21,33 @@ handshake_pool_init(struct stack *stack)
 			 sizeof secured->handshakes[0], stack->now_us);
 }
 
+static void
+append_handshake(struct secured *secured, uint32_t index)
+{
+	struct secured_handshake *handshake = &secured->handshakes[index];
+
+	handshake->older = secured->newest_handshake;
+	handshake->newer = 0;
+	if (handshake->older)
+		secured->handshakes[handshake->older - 1].newer = index + 1;
+	else
+		secured->oldest_handshake = index + 1;
+	secured->newest_handshake = index + 1;
+}
+
+static void
+unlink_handshake(struct secured *secured, const struct secured_handshake *handshake)
+{
+	if (handshake->older)
+		secured->handshakes[handshake->older - 1].newer = handshake->newer;
+	else
+		secured->oldest_handshake = handshake->newer;
+	if (handshake->newer)
+		secured->handshakes[handshake->newer - 1].older = handshake->older;
+	else
+		secured->newest_handshake = handshake->older;
+}
+
 void
 handshake_pool_take(struct stack *stack, struct session *session)
 {
@@ -30,6 +57,10 @@ handshake_pool_take(struct stack *stack, struct session *session)
 
 	secured->free_handshake = handshake->slot;
 	handshake->slot = session_slot(stack, session);
+	append_handshake(secured, index);
+	handshake->prefix = ratelimit_prefixes_index(&secured->prefixes, session->node.peer.addr);
+	secured->in_use_of[handshake->prefix]++;
+	secured->n_in_use++;
 	association_at(stack, session)->handshake = index + 1;
 	session_table_pin(stack->table, &session->node);
 }
@@ -46,6 +77,9 @@ handshake_pool_release(struct stack *stack, struct association *association)
 	dtls_handshake_leave(&secured->server, &handshake->dtls);
 	timer_wheel_cancel(&secured->wheel, association->handshake - 1);
 	crypto_wipe(&handshake->dtls, sizeof handshake->dtls);
+	unlink_handshake(secured, handshake);
+	secured->in_use_of[handshake->prefix]--;
+	secured->n_in_use--;
 	handshake->slot = secured->free_handshake;
 	secured->free_handshake = association->handshake;
 	association->handshake = 0;
@@ -155,7 +189,7 @@ association_limit_blocks(const struct stack *stack, struct session *session)
 
 void
 seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
-		   uint16_t content_len)
+	   uint16_t content_len)
 {
 	struct secured *secured = stack->secured;
 	struct dtls_sealing *sealing;

@@ -33,10 +33,12 @@ static_assert(sizeof(struct association) == 192, "three cache lines");
 struct secured_handshake {
 	struct timer_node timer;
 	uint32_t slot; /* of the session it is for; of a free one: index + 1 of the next free one */
+	uint32_t older, newer; /* index + 1 of its neighbours in the order of taking; 0: none */
+	uint32_t prefix;       /* of its peer: index into secured.in_use_of */
 	struct dtls_handshake dtls;
 };
 
-static_assert(sizeof(struct secured_handshake) <= 720, "a handshake, with all that belongs to it");
+static_assert(sizeof(struct secured_handshake) <= 736, "a handshake, with all that belongs to it");
 
 /* Keys of a session that the slow lane led; a free one holds the index + 1 of the next free one. */
 struct secured_cbc {
@@ -69,7 +71,9 @@ struct secured {
 	struct dtls_server server;
 	struct association *associations;
 	struct secured_handshake *handshakes;
-	uint32_t n_handshakes, free_handshake; /* the latter as index + 1 */
+	uint32_t n_handshakes, free_handshake;     /* the latter as index + 1 */
+	uint32_t oldest_handshake, newest_handshake; /* of those in use, as index + 1 */
+	uint32_t n_in_use;
 	struct timer_wheel wheel;              /* of handshakes */
 	struct secured_cbc *cbc;
 	uint32_t n_cbc, free_cbc;  /* the latter as index + 1 */
@@ -88,4 +92,5 @@ struct secured {
 	struct dgram_out *sealed[DTLS_BURST];
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
+	uint32_t in_use_of[SECURED_PREFIXES]; /* handshakes of a prefix, by its bucket */
 };
