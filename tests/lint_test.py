@@ -6,6 +6,7 @@ import importlib.util
 import io
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import tempfile
@@ -138,6 +139,36 @@ class Drawing(unittest.TestCase):
 
     def test_a_drawing_of_other_sources_is_refused(self):
         self.assertIsNotNone(draw.check(draw.drawing() + "// one include more"))
+
+
+class Contributing(unittest.TestCase):
+    TEXT = (layers.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    def walks(self):
+        """title -> the files of a walk, in order."""
+        part = self.TEXT.partition("## Four walks")[2].partition("\n## ")[0]
+        titles = re.split(r"^\*\*(.+)\*\*$", part, flags=re.M)[1:]
+        return {title: re.findall(r"^\d+\. `([^`]+)`", text, flags=re.M) for title, text in zip(titles[::2], titles[1::2])}
+
+    def test_every_file_and_folder_that_it_names_is_there(self):
+        named = re.findall(r"`((?:tasks|dataplane|control|tools|tests|conf|docs)/[^`*{ ]*)`", self.TEXT)
+        self.assertGreater(len(named), 60)
+        self.assertEqual([name for name in named if "NAME" not in name and not (layers.ROOT / name).exists()], [])
+
+    def test_no_line_is_longer_than_120_characters(self):
+        self.assertEqual([line for line in self.TEXT.splitlines() if len(line) > 120], [])
+
+    def test_every_folder_of_sources_is_on_the_map(self):
+        folders = {name.rpartition("/")[0] + "/" for name, _ in layers.sources()} - {"dataplane/"}
+        self.assertEqual([folder for folder in sorted(folders) if f"| `{folder}` |" not in self.TEXT], [])
+
+    def test_there_are_four_walks_and_none_is_long(self):
+        walks = self.walks()
+        self.assertEqual(len(walks), 4)
+        for title, files in walks.items():
+            self.assertLessEqual(len(files), 22, title)
+            self.assertGreaterEqual(len(files), 8, title)
+            self.assertEqual(len(files), len(set(files)), title)
 
 
 if __name__ == "__main__":
