@@ -275,6 +275,19 @@ log_change(const struct call *call, const struct ctl_request *request)
 	text_fini(&words);
 }
 
+/* Of a page of a list only the form that the client shows is encoded: that is half of the work. */
+static void
+leave_one_form(const struct ctl_request *request, struct ctl_answer *answer)
+{
+	if (request->json) {
+		free(answer->text);
+		answer->text = NULL;
+	} else {
+		json_decref(answer->result);
+		answer->result = NULL;
+	}
+}
+
 void
 commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
@@ -303,6 +316,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->result = call.result;
 	if (call.next[0])
 		answer->next = strdup(call.next);
+	if (call.next[0] || (request->page && *request->page))
+		leave_one_form(request, answer);
 }
 
 bool

@@ -12,7 +12,7 @@
 
 #include "control/commands/call.h"
 
-enum { PAGE_ROWS = 500, PAGE_US = 2000 };
+enum { PAGE_ROWS = 200, PAGE_US = 2000 };
 
 struct page {
 	bool on;

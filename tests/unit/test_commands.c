@@ -174,7 +174,9 @@ static int
 ask_page(const char *page)
 {
 	const char *argv[] = { "device", "list" };
-	const struct ctl_request request = { .argc = 2, .argv = argv, .fd = -1, .page = page };
+	const struct ctl_request request = {
+		.argc = 2, .argv = argv, .json = true, .fd = -1, .page = page
+	};
 
 	forget();
 	commands_serve(&world.daemon, &request, &answer);
