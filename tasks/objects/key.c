@@ -303,19 +303,32 @@ match_alias(int32_t object, const char *name, size_t len)
 	return -1;
 }
 
-/* 1 found, 0 not, -EINVAL ambiguous: an error was added. */
+static void
+find_name(const struct object_def *def, const char *name, size_t len, struct candidates *candidates)
+{
+	for (unsigned i = 0; i < def->n_resources; i++)
+		if (name_equals(def->resources[i].name, name, len))
+			candidates_add(candidates, def->resources[i].id);
+}
+
+/*
+ * 1 found, 0 not, -EINVAL ambiguous: an error was added. The newest version decides; names of others count where
+ * it has none: a definition that is loaded beside it makes no name ambiguous.
+ */
 static int
 match_resource(struct key_parser *parser, const char *name, size_t len)
 {
 	struct lwm2m_path *path = &parser->key->path;
+	const struct object_def *newest = objects_find(parser->objects, (uint16_t)path->object),
+				*def;
 	struct candidates candidates = { 0 };
-	const struct object_def *def;
 
-	for (unsigned i = 0; (def = objects_version_at(parser->objects, i)); i++) {
-		for (unsigned j = 0; def->id == path->object && j < def->n_resources; j++)
-			if (name_equals(def->resources[j].name, name, len))
-				candidates_add(&candidates, def->resources[j].id);
-	}
+	if (newest)
+		find_name(newest, name, len, &candidates);
+	for (unsigned i = 0; !candidates.count && (def = objects_version_at(parser->objects, i));
+	     i++)
+		if (def->id == path->object && def != newest)
+			find_name(def, name, len, &candidates);
 	if (candidates.count > 1) {
 		error_ambiguous(parser, "resource", name, len, &candidates);
 		return -EINVAL;

@@ -37,11 +37,15 @@ struct objects;
 struct objects *objects_new(void);
 void objects_free(struct objects *objects);
 
-/* Adds every *.xml of a folder (by name). A file that is no object definition is an error with
- * its place and is left out; the others are loaded. Returns how many were loaded, or -errno when
+enum { OBJECTS_SKIPPED = 1 };
+
+/* Adds every *.xml of a folder (by name). A file that is no good object definition is an error with
+ * its place and is left out; XML of another kind is a warning; the others are loaded. An object that is built in and
+ * defined otherwise is a warning. Returns how many were loaded, or -errno when
  * the folder can't be read. */
 int objects_load_folder(struct objects *objects, const char *folder, struct diag_list *diags);
-/* One of them from memory; `name` is used in diagnostics. Returns 0 or -EINVAL. */
+/* One of them from memory; `name` is used in diagnostics. Returns 0, OBJECTS_SKIPPED with a warning for another kind of
+ * XML, or -EINVAL. */
 int objects_load_text(struct objects *objects, const char *name, const char *text, size_t len,
 		      struct diag_list *diags);
 

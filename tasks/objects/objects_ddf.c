@@ -36,6 +36,17 @@ ddf_error(struct ddf *ddf, const struct xml_element *at, const char *format, ...
 	va_end(args);
 }
 
+static void __attribute__((format(printf, 3, 4)))
+ddf_warn(struct ddf *ddf, const struct xml_element *at, const char *format, ...)
+{
+	struct place place = { ddf->name, at->line, at->column, at->name, NULL };
+	va_list args;
+
+	va_start(args, format);
+	diag_add(ddf->diags, DIAG_WARNING, &place, format, args);
+	va_end(args);
+}
+
 static const struct xml_element *
 ddf_child(const struct xml_element *parent, const char *name)
 {
@@ -249,6 +260,41 @@ ddf_read_items(struct ddf *ddf, const struct xml_element *items, struct object_d
 	return n == count;
 }
 
+static bool
+is_same(const struct object_def *a, const struct object_def *b)
+{
+	bool same = a->n_resources == b->n_resources;
+
+	for (unsigned i = 0; same && i < a->n_resources; i++) {
+		const struct resource_def *x = &a->resources[i], *y = &b->resources[i];
+
+		same = x->id == y->id && x->type == y->type && x->multiple == y->multiple &&
+		       !strcmp(x->name, y->name);
+	}
+	return same;
+}
+
+/* An object that is built in, and otherwise: whoever put the file there should know what it does. */
+static void
+warn_redefined(struct ddf *ddf, const struct xml_element *from, const struct object_def *object)
+{
+	const struct object_def *known = NULL, *newest;
+	bool newer;
+
+	for (unsigned i = 0; i < objects_n_builtin; i++)
+		if (objects_builtin[i].id == object->id)
+			known = &objects_builtin[i];
+	newest = objects_find(ddf->objects, object->id);
+	newer = newest == object;
+	if (!known || (newer && is_same(known, object)))
+		return;
+	ddf_warn(ddf, from,
+		 "this defines %s (object %u) as of version %s, which is built in as of %s: %s",
+		 known->name, object->id, object->version, known->version,
+		 newer ? "tasks use this one from now on"
+		       : "the newer one stays in use, this one adds names alone");
+}
+
 static int
 ddf_read_object(struct ddf *ddf, const struct xml_element *from)
 {
@@ -273,8 +319,10 @@ ddf_read_object(struct ddf *ddf, const struct xml_element *from)
 	}
 	if (items && !ddf_read_items(ddf, items, object))
 		return -EINVAL;
-	if (!objects_add(ddf->objects, object))
+	if (!objects_add(ddf->objects, object)) {
+		warn_redefined(ddf, from, object);
 		return 0;
+	}
 	ddf_error(ddf, from, "out of memory");
 	return -EINVAL;
 }
@@ -287,6 +335,12 @@ ddf_read_root(struct ddf *ddf, const struct xml_element *root)
 
 	if (!strcmp(root->name, "LWM2M"))
 		object = ddf_child(root, "Object");
+	/* The registry has lists of units and the like beside its objects. */
+	if (!object && (strcmp(root->name, "LWM2M") || root->children)) {
+		ddf_warn(ddf, root, "this is <%s> and not an object definition: skipped",
+			 root->name);
+		return OBJECTS_SKIPPED;
+	}
 	if (!object) {
 		ddf_error(ddf, root, "not an object definition: no Object in LWM2M");
 		return -EINVAL;

@@ -1,4 +1,5 @@
 /* key: names as people write them (PROTOCOL facts 3.3: dots, slashes, blanks, ambiguity). */
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -162,4 +163,29 @@ Test(key, gives_the_definitions)
 	cr_assert_eq(key_parse(objects, "/0/0/77", 7, NULL, &diags, &key), 0);
 	cr_assert_not_null(key.object);
 	cr_assert_null(key.resource);
+}
+
+/* Another version that is loaded beside calls another resource so: the newest decides. */
+Test(key, a_loaded_version_makes_no_resource_name_ambiguous)
+{
+	static const char *const versions[] = { "1.0", "2.0" };
+	struct key key;
+
+	for (int i = 0; i < 2; i++) {
+		char text[300];
+		int len = snprintf(
+			text, sizeof text,
+			"<LWM2M><Object><Name>Pump</Name><ObjectID>901</ObjectID><ObjectVersion>%s"
+			"</ObjectVersion><Resources><Item ID='%d'><Name>Rate</Name></Item>"
+			"<Item ID='%d'><Name>Old %d</Name></Item></Resources></Object></LWM2M>",
+			versions[i], 5 + i, 7 + i, i);
+
+		cr_assert_eq(objects_load_text(objects, "v", text, (size_t)len, &diags), 0);
+	}
+	cr_assert_eq(key_parse(objects, "Pump.0.Rate", 11, NULL, &diags, &key), 0, "%s",
+		     diags.count ? diags.items[0].text : "");
+	cr_expect_eq(key.path.resource, 6);
+	/* A name that the newest has not is found all the same. */
+	cr_assert_eq(key_parse(objects, "Pump.0.Old 0", 12, NULL, &diags, &key), 0);
+	cr_expect_eq(key.path.resource, 7);
 }

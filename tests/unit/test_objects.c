@@ -47,7 +47,6 @@ Test(objects, refuses_what_is_no_definition)
 		{ "", "empty" },
 		{ "hello", "not well-formed" },
 		{ "<LWM2M>", "not well-formed" },
-		{ "<config/>", "not an object definition" },
 		{ "<LWM2M/>", "not an object definition" },
 		{ "<LWM2M><Object><ObjectID>9</ObjectID></Object></LWM2M>", "no Name" },
 		{ "<LWM2M><Object><Name>x</Name></Object></LWM2M>", "no Name, or no ObjectID" },
@@ -214,10 +213,13 @@ Test(objects, a_folder_loads_what_is_good_and_tells_what_is_not)
 		{ "bad.xml", "<LWM2M>\n<Object>" },
 		{ "DDF.xml", "not read" },
 		{ "notes.txt", "not read" },
+		/* Lists that the registry has beside its objects. */
+		{ "units.xml", "<units><unit name='m'/></units>" },
+		{ "version.xml", "<LWM2M><Version>1</Version></LWM2M>" },
 	};
 
 	cr_assert_not_null(mkdtemp(folder));
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		FILE *out;
 
 		snprintf(file, sizeof file, "%s/%s", folder, files[i].name);
@@ -230,7 +232,12 @@ Test(objects, a_folder_loads_what_is_good_and_tells_what_is_not)
 	cr_assert(strstr(diags.items[0].place.file, "/bad.xml"));
 	cr_assert_eq(diags.items[0].place.line, 2);
 	cr_assert_str_eq(objects_find(objects, 900)->name, "Good");
-	for (size_t i = 0; i < 4; i++) {
+	cr_expect_eq(diags.warnings, 2);
+	for (size_t i = 0; i < diags.count; i++)
+		if (diags.items[i].level == DIAG_WARNING)
+			cr_expect_not_null(
+				strstr(diags.items[i].text, "not an object definition: skipped"));
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		snprintf(file, sizeof file, "%s/%s", folder, files[i].name);
 		unlink(file);
 	}
@@ -250,4 +257,36 @@ Test(objects, a_reference_in_a_name_is_its_character)
 		     diags.count ? diags.items[0].text : "");
 	cr_expect_str_eq(objects_find(objects, 901)->name, "AT&T <x> \xc3\xa9");
 	cr_expect_str_eq(objects_find(objects, 901)->resources[0].name, "R&D");
+}
+
+#define SECURITY(version, resource)                                                                \
+	"<LWM2M><Object><Name>Own</Name><ObjectID>0</ObjectID><ObjectVersion>" version             \
+	"</ObjectVersion>"                                                                         \
+	"<MultipleInstances>Multiple</MultipleInstances><Resources><Item ID='" resource            \
+	"'><Name>Own "                                                                             \
+	"Thing</Name><Operations>RW</Operations><Type>String</Type></Item></Resources></Object>"   \
+	"</LWM2M>"
+
+Test(objects, a_file_that_redefines_a_built_in_object_is_named)
+{
+	static const struct {
+		const char *text, *warning;
+	} cases[] = {
+		{ SECURITY("1.0", "0"), "the newer one stays in use" },
+		{ SECURITY("1.2", "0"), "tasks use this one from now on" },
+		{ SECURITY("9.0", "0"), "tasks use this one from now on" },
+		{ "<LWM2M><Object><Name>x</Name><ObjectID>900</ObjectID></Object></LWM2M>", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		diag_list_fini(&diags);
+		cr_assert_eq(objects_load_text(objects, "x.xml", cases[i].text,
+					       strlen(cases[i].text), &diags),
+			     0);
+		cr_expect_eq(diags.count, cases[i].warning != NULL, "%zu", i);
+		if (cases[i].warning && diags.count)
+			cr_expect(strstr(diags.items[0].text, "LWM2M Security (object 0)") &&
+					  strstr(diags.items[0].text, cases[i].warning),
+				  "%s", diags.items[0].text);
+	}
 }
