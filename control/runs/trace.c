@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "control/clock.h"
 #include "control/runs/trace_text.h"
 
 enum { POLL_RECORDS = 32 };
@@ -11,6 +13,7 @@ enum { POLL_RECORDS = 32 };
 struct trace {
 	uint32_t device;
 	uint64_t first_us;    /* of the first record; 0: none yet */
+	bool dated; /* its first moment was shown */
 	unsigned first, used; /* a ring */
 	uint64_t lost;
 	struct trace *next;
@@ -166,11 +169,28 @@ forget(struct trace *trace)
 	trace->used--;
 }
 
+/* When the first record was made, by the clock on the wall: to find it in other logs. */
+static void
+put_date(struct trace *trace, struct text *out)
+{
+	uint64_t ms = clock_wall_ms(trace->first_us, dataplane_now_us());
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+
+	trace->dated = true;
+	if (gmtime_r(&seconds, &tm))
+		text_printf(out, "+0.000000 s is %04d-%02d-%02dT%02d:%02d:%02d.%03uZ\n",
+			    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+			    tm.tm_sec, (unsigned)(ms % 1000));
+}
+
 unsigned
 trace_format(struct trace *trace, trace_payload_formatter *formatter, void *ctx, struct text *out)
 {
 	unsigned n = trace->used;
 
+	if (n && !trace->dated)
+		put_date(trace, out);
 	while (trace->used) {
 		const struct trace_record *record = &trace->records[trace->first];
 		uint64_t us = since_first(trace, record);
@@ -199,7 +219,7 @@ trace_json(struct trace *trace, trace_payload_formatter *formatter, void *ctx)
 
 		text_init(&line);
 		trace_text_put(record, formatter, ctx, &line);
-		json_array_append_new(array, json_pack("{s:I, s:s}", "t_us",
+		json_array_append_new(array, json_pack("{s:I, s:I, s:s}", "wall_ms", (json_int_t)clock_wall_ms(record->time_us, dataplane_now_us()), "t_us",
 						       (json_int_t)since_first(trace, record),
 						       "line", text_str(&line)));
 		text_fini(&line);

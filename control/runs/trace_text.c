@@ -5,6 +5,8 @@
 #include "control/address.h"
 #include "tasks/content/encode.h"
 
+enum { HEX_MAX = 64 }; /* bytes */
+
 struct name {
 	unsigned number;
 	const char *name;
@@ -97,6 +99,13 @@ put_block(const char *name, uint32_t value, struct text *out)
 }
 
 static void
+put_hex(const uint8_t *bytes, size_t len, struct text *out)
+{
+	for (size_t i = 0; i < len; i++)
+		text_printf(out, "%02x", bytes[i]);
+}
+
+static void
 put_option(struct decoded *decoded, const struct coap_option *option)
 {
 	uint32_t number = coap_option_uint(option);
@@ -128,6 +137,10 @@ put_option(struct decoded *decoded, const struct coap_option *option)
 		text_printf(&decoded->others, ", size%u %u",
 			    option->number == COAP_OPTION_SIZE1 ? 1U : 2U, number);
 		break;
+	case COAP_OPTION_ETAG:
+		text_printf(&decoded->others, ", etag ");
+		put_hex(option->value, option->len, &decoded->others);
+		break;
 	case COAP_OPTION_MAX_AGE:
 		text_printf(&decoded->others, ", max-age %u s", number);
 		break;
@@ -154,6 +167,17 @@ decode(const struct coap_msg *msg, struct decoded *decoded)
 		text_put(&decoded->path, "/", 1);
 }
 
+/*
+ * What is made for people to read, or holds paths alone, is shown as it is: the links of a Discover,
+ * and why a device refuses (RFC 7252 5.5.2).
+ */
+static bool
+is_text(const struct trace_payload *payload)
+{
+	return payload->format == FORMAT_LINK ||
+	       (payload->format < 0 && coap_code_class(payload->code) >= 4);
+}
+
 static void
 put_payload(const struct trace_record *record, const struct coap_msg *msg,
 	    const struct decoded *decoded, trace_payload_formatter *formatter, void *ctx,
@@ -174,10 +198,14 @@ put_payload(const struct trace_record *record, const struct coap_msg *msg,
 	if (!msg->payload)
 		return;
 	text_printf(out, ", ");
-	if (formatter)
+	if (is_text(&payload)) {
+		text_printf(out, "payload %zu bytes: ", payload.whole);
+		text_put_untrusted(out, payload.bytes, payload.len);
+	} else if (formatter) {
 		formatter(ctx, &payload, out);
-	else
+	} else {
 		text_printf(out, "payload %zu bytes", payload.whole);
+	}
 }
 
 static void
@@ -220,6 +248,11 @@ put_message(const struct trace_record *record, trace_payload_formatter *formatte
 	if (parsed > COAP_IS_PING) {
 		text_printf(out, " %u bytes that are no CoAP message%s", record->len,
 			    record->len > TRACE_BYTES ? ", as far as they are kept" : "");
+		if (len)
+			text_printf(out, ": ");
+		put_hex(record->bytes, len < HEX_MAX ? len : HEX_MAX, out);
+		if (len > HEX_MAX)
+			text_printf(out, "...");
 		return;
 	}
 	decode(&msg, &decoded);

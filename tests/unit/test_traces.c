@@ -117,11 +117,19 @@ Test(traces, messages_as_lines)
 		CASE(TRACE_RECEIVED, TRACE_NO_STEP, "\x40\x02\x00\x03\xb3\x1b[m",
 		     "10.0.0.1:5000 -> CON POST /\\x1b[m, mid 0x0003\n"),
 		CASE(TRACE_RECEIVED, TRACE_NO_STEP, "\x40\x02\x00\x03\xff",
-		     "10.0.0.1:5000 -> 5 bytes that are no CoAP message\n"),
+		     "10.0.0.1:5000 -> 5 bytes that are no CoAP message: 40020003ff\n"),
 		CASE(TRACE_RECEIVED, TRACE_NO_STEP, "",
 		     "10.0.0.1:5000 -> 0 bytes that are no CoAP message\n"),
 		CASE(TRACE_ASSOCIATED, TRACE_NO_STEP, "",
 		     "10.0.0.1:5000 -- DTLS handshake finished\n"),
+		CASE(TRACE_SENT, 0, "\x61\x45\x00\x04\x01\x44\x0a\x0b\x0c\x0d",
+		     "10.0.0.1:5000 <- ACK 2.05 Content, mid 0x0004, token 01, etag 0a0b0c0d\n"),
+		CASE(TRACE_RECEIVED, 0, "\x61\x45\x00\x05\x01\xc1\x28\xff</0/1>;ssid=2",
+		     "10.0.0.1:5000 -> ACK 2.05 Content, mid 0x0005, token 01, format 40 "
+		     "(link-format), step 1, payload 13 bytes: </0/1>;ssid=2\n"),
+		CASE(TRACE_RECEIVED, 0, "\x61\x80\x00\x06\x01\xffno \x1b[2J",
+		     "10.0.0.1:5000 -> ACK 4.00 Bad Request, mid 0x0006, token 01, step 1, payload "
+		     "7 bytes: no \\x1b[2J\n"),
 #undef CASE
 	};
 
@@ -158,7 +166,8 @@ Test(traces, times_count_from_the_first_record)
 	dp.traces[1].time_us += 12000000;
 	traces_poll(traces);
 	trace_format(trace, NULL, NULL, &text);
-	cr_assert(strncmp(text_str(&text), "+0.000000 s  10.0.0.1", 21) == 0);
+	cr_assert(strncmp(text_str(&text), "+0.000000 s is 20", 17) == 0, "%s", text_str(&text));
+	cr_assert(strstr(text_str(&text), "Z\n+0.000000 s  10.0.0.1"), "%s", text_str(&text));
 	cr_assert(strstr(text_str(&text), "\n+12.000013 s  "), "%s", text_str(&text));
 	cr_assert_eq(trace_format(trace, NULL, NULL, &text), 0, "shown twice");
 }
