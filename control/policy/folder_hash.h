@@ -5,5 +5,8 @@
 
 #include <stdint.h>
 
-/* Of names, sizes and times of its regular files, in any order; 0 where there is no folder. */
+/*
+ * Of names and bytes of its regular files, in any order; 0 where there is no folder. Times are no part
+ * of it: files that were written again as they were change nothing.
+ */
 uint64_t folder_hash(const char *folder);

@@ -188,6 +188,37 @@ mix_server(uint64_t hash, const struct policy_server *server)
 	return mix_number(hash, (uint64_t)server->lifetime_s << 1 | server->store_notifications);
 }
 
+/* The servers that a task can name: all of them where a name is computed for each device. */
+struct mixing {
+	const struct policy *policy;
+	uint64_t hash;
+};
+
+static bool
+mix_named_server(void *ctx, const struct task_server *named)
+{
+	struct mixing *mixing = ctx;
+	const struct policy_server *server;
+
+	if (!named->name) {
+		for (unsigned i = 0; i < mixing->policy->n_servers; i++)
+			mixing->hash = mix_server(mixing->hash, &mixing->policy->servers[i]);
+		return false;
+	}
+	server = policy_server_find(mixing->policy, named->by_name, named->name, named->len);
+	mixing->hash = server ? mix_server(mixing->hash, server) : mixing->hash * 31;
+	return true;
+}
+
+static uint64_t
+mix_servers(uint64_t hash, const struct policy *policy, const struct policy_task *task)
+{
+	struct mixing mixing = { policy, hash };
+
+	task_each_server(task->source->task, mix_named_server, &mixing);
+	return mixing.hash;
+}
+
 static uint64_t
 fingerprint(const struct task_set *set, const struct policy *policy)
 {
@@ -198,9 +229,7 @@ fingerprint(const struct task_set *set, const struct policy *policy)
 		     group = group->parent)
 			hash = mix_group(hash, group);
 	for (unsigned i = 0; i < set->n_tasks; i++)
-		hash = mix_task(hash, set->tasks[i]);
-	for (unsigned i = 0; i < policy->n_servers; i++)
-		hash = mix_server(hash, &policy->servers[i]);
+		hash = mix_servers(mix_task(hash, set->tasks[i]), policy, set->tasks[i]);
 	return hash;
 }
 

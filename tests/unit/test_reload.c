@@ -213,3 +213,53 @@ Test(reload, nothing_is_freed_before_the_grace_period)
 	cr_expect_eq(batch->generation, 1, "still readable");
 	cr_expect_not_null(plan_at(&world.service->plans, batch->plan));
 }
+
+/* ---- only what changed is compiled anew ---- */
+
+#define SERVER(id, uri)                                                                            \
+	"{ id = \"" id "\"; name = \"" id "\"; ssid = 7; uri = \"" uri "\"; mode = \"nosec\"; }"
+
+static void
+use_servers(const char *list)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "servers = ( %s );\n", list);
+	world_write(&world, "policy/servers.conf", text);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+}
+
+Test(reload, a_server_that_no_task_of_a_device_names_leaves_its_batch_alone)
+{
+	const struct batch *batch;
+
+	use_servers(SERVER("a", "coap://h:1"));
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrapConfiguration serverId=\"a\"/></config>");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	batch = world_batch(&world, "dev-1");
+	cr_assert_not_null(batch);
+	use_servers(SERVER("a", "coap://h:1") ", " SERVER("b", "coap://h:2"));
+	cr_expect_eq(world_batch(&world, "dev-1"), batch, "another server was added");
+	use_servers(SERVER("a", "coap://h:3") ", " SERVER("b", "coap://h:2"));
+	cr_expect_neq(world_batch(&world, "dev-1"), batch, "its own server was changed");
+}
+
+Test(reload, files_that_are_written_again_as_they_were_change_nothing)
+{
+	const struct batch *batch;
+
+	world_folder(&world, "policy/resources");
+	world_write(&world, "policy/resources/sites.csv", "id,uri\n1,coap://one\n");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	batch = world_batch(&world, "dev-1");
+	cr_assert_not_null(batch);
+	world_write(&world, "policy/resources/sites.csv", "id,uri\n1,coap://one\n");
+	world_write(&world, "policy/tasks/first.xml", WORLD_TASK);
+	world_write(&world, "policy/groups.conf", WORLD_GROUPS);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_eq(world_batch(&world, "dev-1"), batch);
+	world_write(&world, "policy/resources/sites.csv", "id,uri\n1,coap://two\n");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_neq(world_batch(&world, "dev-1"), batch);
+}
