@@ -75,10 +75,14 @@ poll_workers(struct daemon *daemon)
 static void
 poll_while_busy(void *ctx)
 {
+	static const int ending[] = { SIGTERM, SIGINT };
 	struct daemon *daemon = ctx;
 
-	if (daemon->service.dp)
-		poll_workers(daemon);
+	if (daemon->loop && loop_is_ending(daemon->loop, ending, 2))
+		daemon->service.stopping = true;
+	if (!daemon->service.dp)
+		return; /* it starts: there is nothing yet to look at */
+	poll_workers(daemon);
 	if (daemon->server)
 		ctl_server_run_aside(daemon->server, commands_may_run_while_busy);
 }
@@ -391,6 +395,8 @@ daemon_run(struct config *config)
 	log_notice("%s", CRADLE_VERSION_TEXT);
 	if (start(daemon) == 0)
 		status = loop_run(daemon->loop);
+	else if (daemon->service.stopping)
+		status = 0; /* told to, before it was ready */
 	notify_stopping();
 	finish(daemon);
 	free(daemon);

@@ -212,3 +212,18 @@ loop_stop(struct loop *loop)
 {
 	loop->stopped = true;
 }
+
+bool
+loop_is_ending(const struct loop *loop, const int *signals, unsigned n)
+{
+	sigset_t pending;
+
+	if (loop->stopped)
+		return true;
+	if (sigpending(&pending) < 0)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (sigismember(&pending, signals[i]) == 1)
+			return true;
+	return false;
+}

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -37,3 +38,6 @@ int loop_signals(struct loop *loop, const int *signals, unsigned n, loop_handler
 /* Until loop_stop(). 0, or -errno when the loop itself fails. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+/* For what takes long: whether the loop was stopped, or one of these signals (loop_signals()) waits to
+ * be delivered. */
+bool loop_is_ending(const struct loop *loop, const int *signals, unsigned n);

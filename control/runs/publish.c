@@ -341,8 +341,11 @@ publish_devices(struct service *service, struct publish_progress *progress)
 			continue;
 		slice = 0;
 		hand_over(service, &retiring);
-		if (progress->pump)
-			progress->pump(progress->ctx, progress->done, service->inventory.count);
+		pump_run(&service->pump);
+		if (service->stopping)
+			break;
+		if (progress->tell)
+			progress->tell(progress->ctx, progress->done, service->inventory.count);
 	}
 	hand_over(service, &retiring);
 	return failed;

@@ -30,13 +30,14 @@ int publish_device(struct service *service, struct device *device);
 void publish_run(struct service *service, struct device *device, struct device_run *run);
 
 /*
- * Many devices: those of all groups whose number is marked, or all where `marked` is NULL. Calls
- * `pump` between slices, so that workers' events are answered meanwhile; `pump` may change devices.
- * Returns how many could not be for lack of memory.
+ * Many devices: those of all groups whose number is marked, or all where `marked` is NULL. Runs
+ * the service's pump between slices, so that workers' events are answered meanwhile, which may change
+ * devices; then `tell`. When the program is to stop, the rest keeps what it has. Returns how many
+ * could not be for lack of memory.
  */
 struct publish_progress {
 	bool (*marked)(void *ctx, uint32_t groups);
-	void (*pump)(void *ctx, uint32_t done, uint32_t total);
+	void (*tell)(void *ctx, uint32_t done, uint32_t total);
 	void *ctx;
 	uint32_t done;
 };

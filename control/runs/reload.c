@@ -117,11 +117,10 @@ has_changed(void *ctx, uint32_t groups)
 }
 
 static void
-pump_workers(void *ctx, uint32_t done, uint32_t total)
+tell_progress(void *ctx, uint32_t done, uint32_t total)
 {
 	const struct publication *publication = ctx;
 
-	pump_run(&publication->service->pump);
 	if (publication->pump)
 		publication->pump(publication->pump_ctx, done, total);
 }
@@ -132,7 +131,7 @@ reload_publish(struct service *service, struct generation *generation, reload_pu
 	struct generation *old = service->generation;
 	struct publication publication = { service, old, generation, pump, ctx };
 	struct publish_progress progress = { .marked = old ? has_changed : NULL,
-					     .pump = pump_workers,
+					     .tell = tell_progress,
 					     .ctx = &publication };
 	uint32_t failed;
 

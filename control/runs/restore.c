@@ -9,6 +9,8 @@
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 
+enum { PUMP_EVERY = 1000 }; /* devices */
+
 struct loading {
 	struct service *service;
 	uint32_t devices, refused;
@@ -58,9 +60,11 @@ load_device(void *ctx, const struct store_device *kept)
 			  result == -EEXIST ? "its identity belongs to another device"
 					    : strerror(-result));
 	loading->devices += result == 0;
+	if (loading->devices % PUMP_EVERY == 0)
+		pump_run(&service->pump);
 	loading->refused += result < 0;
 	loading->result = result == -ENOMEM ? result : 0;
-	return result != -ENOMEM;
+	return result != -ENOMEM && !service->stopping;
 }
 
 /* Devices may be in groups that the files lost meanwhile: they are served without them. */
@@ -111,6 +115,8 @@ restore_all(struct service *service)
 	service->inventory.next_id = store_next_device(service->store);
 	result = load_all(&loading, error);
 
+	if (service->stopping)
+		return -1;
 	if (result == 0)
 		result = store_start(service->store);
 	if (result < 0) {

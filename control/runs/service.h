@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "control/config/config.h"
@@ -46,6 +47,7 @@ struct service {
 	struct unsaved_devices unsaved;
 	struct outbox_queue outbox;
 	struct pump pump;
+	bool stopping; /* the program ends: what takes long is abandoned at its next slice */
 };
 
 /*

@@ -263,3 +263,34 @@ Test(reload, files_that_are_written_again_as_they_were_change_nothing)
 	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
 	cr_expect_neq(world_batch(&world, "dev-1"), batch);
 }
+
+static void
+stop_service(void *ctx)
+{
+	struct service *service = ctx;
+
+	service->stopping = true;
+}
+
+/* A million devices take seconds, and the supervisor's patience ends before. */
+Test(reload, a_long_publication_is_abandoned_when_the_program_stops)
+{
+	enum { MANY = 2500 };
+	uint32_t renewed = 0, total = 0;
+	struct device *device;
+	char endpoint[32];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(endpoint, sizeof endpoint, "many-%u", i);
+		world_add(&world, endpoint, NULL, "root.a", "id=x");
+	}
+	world.service->pump = (struct pump){ stop_service, world.service };
+	change_task();
+	for (uint32_t id = 0; (device = inventory_next(&world.service->inventory, &id)); id++) {
+		total++;
+		renewed += device->plan->generation->number == 2;
+	}
+	cr_expect_gt(total, MANY);
+	cr_expect_lt(renewed, MANY);
+	cr_expect_gt(renewed, 0);
+}
