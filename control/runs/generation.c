@@ -76,6 +76,18 @@ generation_number_tasks(struct generation *generation, struct reports *reports)
 }
 
 void
+generation_forget_other_tasks(const struct generation *generation, struct reports *reports)
+{
+	const struct policy *policy = generation->policy;
+
+	reports_begin_tasks(reports);
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			reports_want_task(reports, policy->groups[i].tasks[k].report);
+	reports_forget_others(reports);
+}
+
+void
 generation_hold(struct generation *generation)
 {
 	generation->holders++;

@@ -37,6 +37,8 @@ struct generation *generation_load(const struct config *config, uint32_t number,
 				   struct diag_list *diags);
 /* Gives every task its number in reports. 0 or -ENOMEM. */
 int generation_number_tasks(struct generation *generation, struct reports *reports);
+/* It is the service's now: reports of tasks that it has not go. */
+void generation_forget_other_tasks(const struct generation *generation, struct reports *reports);
 
 void generation_hold(struct generation *generation);
 void generation_release(struct generation *generation);

@@ -347,6 +347,8 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	json_object_set_new(*result, "generation", json_integer(new->number));
 	json_object_set_new(*result, "diagnostics", diag_text_json(&t->diags));
 	t->generation = NULL; /* the service's now */
+	/* They were numbered when the files were read; a refused reload forgets nothing. */
+	generation_forget_other_tasks(new, &service->reports);
 	policy_health_mend(&service->policy_health);
 	failed = reload_publish(service, new, t->pump, t->pump_ctx);
 	put_devices(t, failed, text, *result);

@@ -91,16 +91,27 @@ reports_load_task(struct reports *reports, const struct store_task *task)
 	       name_task(reports, task->number, task->group, task->name) == 0;
 }
 
+/* One that no task of the store had, else the next. */
+static uint32_t
+free_number(const struct reports *reports)
+{
+	for (uint32_t i = 0; i < reports->n_tasks; i++)
+		if (!reports->tasks[i].name)
+			return i;
+	return reports->n_tasks;
+}
+
 uint32_t
 reports_task(struct reports *reports, const char *group, const char *name, const char *id)
 {
 	uint32_t number = find_task(reports, group, name);
+	struct report_task *task;
 	char *copy = strdup(id);
 
 	if (!copy)
 		return NAMES_NONE;
 	if (number == NAMES_NONE) {
-		number = reports->n_tasks;
+		number = free_number(reports);
 		if (reserve_tasks(reports, number + 1) < 0 ||
 		    name_task(reports, number, group, name) < 0) {
 			free(copy);
@@ -109,8 +120,12 @@ reports_task(struct reports *reports, const char *group, const char *name, const
 		if (reports->store)
 			store_put_task(reports->store, &(struct store_task){ number, group, name });
 	}
-	free(reports->tasks[number].id);
-	reports->tasks[number].id = copy;
+	task = &reports->tasks[number];
+	if (task->forgotten && reports->store)
+		store_put_task(reports->store, &(struct store_task){ number, group, name });
+	task->forgotten = false;
+	free(task->id);
+	task->id = copy;
 	return number;
 }
 
@@ -243,8 +258,11 @@ hand_to_store(struct reports *reports, const struct report_change *change)
 void
 reports_set(struct reports *reports, const struct report_change *change)
 {
-	struct report report = report_of(reports, change);
+	struct report report;
 
+	if (reports->tasks[change->task].forgotten)
+		return; /* of a session that began before */
+	report = report_of(reports, change);
 	hand_to_store(reports, change);
 	if (report.summary == NAMES_NONE || !keep(reports, &report)) {
 		reports->dropped++;
@@ -267,7 +285,8 @@ reports_load(struct reports *reports, const struct store_report *kept)
 	};
 	struct report report;
 
-	if (kept->task >= reports->n_tasks || kept->status >= REPORT_STATUSES)
+	if (kept->task >= reports->n_tasks || kept->status >= REPORT_STATUSES ||
+	    !reports->tasks[kept->task].name || reports->tasks[kept->task].forgotten)
 		return true; /* of a task that is not known: nobody could ask for it */
 	if (kept->status == TASK_IN_PROGRESS) {
 		change.status = TASK_ERROR;
@@ -318,6 +337,54 @@ reports_forget_device(struct reports *reports, uint32_t device)
 	for (size_t i = 0; i < reports->ring_count; i++)
 		if (reports->ring[i].device == device)
 			reports->ring[i].summary = 0;
+}
+
+void
+reports_begin_tasks(struct reports *reports)
+{
+	for (uint32_t i = 0; i < reports->n_tasks; i++)
+		reports->tasks[i].wanted = i == REPORT_NO_TASK;
+}
+
+void
+reports_want_task(struct reports *reports, uint32_t task)
+{
+	reports->tasks[task].wanted = true;
+}
+
+static void
+drop_forgotten(struct reports *reports)
+{
+	for (size_t i = 0; i < reports->capacity;) {
+		const struct report *report = &reports->table[i];
+
+		if (report->summary && reports->tasks[report->task].forgotten)
+			take_out(reports, i); /* what moved here is looked at next */
+		else
+			i++;
+	}
+	for (size_t i = 0; i < reports->ring_count; i++)
+		if (reports->tasks[reports->ring[i].task].forgotten)
+			reports->ring[i].summary = 0;
+}
+
+void
+reports_forget_others(struct reports *reports)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < reports->n_tasks; i++) {
+		struct report_task *task = &reports->tasks[i];
+
+		if (task->wanted || task->forgotten || !task->name)
+			continue;
+		any = task->forgotten = true;
+		memset(task->counts, 0, sizeof task->counts);
+		if (reports->store)
+			store_forget_task(reports->store, i);
+	}
+	if (any)
+		drop_forgotten(reports);
 }
 
 const struct report *

@@ -45,6 +45,8 @@ struct report_task {
 	char *group, *name;
 	char *id; /* of the newest generation that had it; "" when none has since the start */
 	uint64_t counts[REPORT_STATUSES];
+	bool forgotten; /* no policy has it: what is still told of it is not kept */
+	bool wanted;    /* while reports_forget_others() is asked for */
 };
 
 struct reports {
@@ -74,6 +76,11 @@ bool reports_load(struct reports *reports, const struct store_report *report);
 
 /* The number of a group's task, given anew where it is not known; NAMES_NONE: out of memory. */
 uint32_t reports_task(struct reports *reports, const char *group, const char *name, const char *id);
+
+/* Forgets the reports of all tasks but those that are wanted between: no policy has the others. */
+void reports_begin_tasks(struct reports *reports);
+void reports_want_task(struct reports *reports, uint32_t task);
+void reports_forget_others(struct reports *reports);
 
 struct report_change {
 	uint32_t device, task;

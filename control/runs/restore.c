@@ -93,6 +93,7 @@ load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 	store_put_task(store, &(struct store_task){ REPORT_NO_TASK, "", "(no task)" });
 	if (generation_number_tasks(service->generation, &service->reports) < 0)
 		return -ENOMEM;
+	generation_forget_other_tasks(service->generation, &service->reports);
 	result = store_load_devices(store, load_device, loading, error);
 	if (result == 0)
 		result = store_load_reports(store, load_report, loading, error);

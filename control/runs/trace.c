@@ -13,7 +13,7 @@ enum { POLL_RECORDS = 32 };
 struct trace {
 	uint32_t device;
 	uint64_t first_us;    /* of the first record; 0: none yet */
-	bool dated; /* its first moment was shown */
+	bool dated;           /* its first moment was shown */
 	unsigned first, used; /* a ring */
 	uint64_t lost;
 	struct trace *next;
@@ -219,9 +219,12 @@ trace_json(struct trace *trace, trace_payload_formatter *formatter, void *ctx)
 
 		text_init(&line);
 		trace_text_put(record, formatter, ctx, &line);
-		json_array_append_new(array, json_pack("{s:I, s:I, s:s}", "wall_ms", (json_int_t)clock_wall_ms(record->time_us, dataplane_now_us()), "t_us",
-						       (json_int_t)since_first(trace, record),
-						       "line", text_str(&line)));
+		json_array_append_new(
+			array,
+			json_pack("{s:I, s:I, s:s}", "wall_ms",
+				  (json_int_t)clock_wall_ms(record->time_us, dataplane_now_us()),
+				  "t_us", (json_int_t)since_first(trace, record), "line",
+				  text_str(&line)));
 		text_fini(&line);
 		forget(trace);
 	}

@@ -180,6 +180,14 @@ store_put_task(struct store *store, const struct store_task *task)
 }
 
 void
+store_forget_task(struct store *store, uint32_t number)
+{
+	struct journal_entry entry = { .kind = JOURNAL_FORGET_TASK, .task = number };
+
+	store_writer_put(&store->writer, &entry, &(struct journal_text){ 0 });
+}
+
+void
 store_put_report(struct store *store, const struct store_report *report)
 {
 	struct journal_entry entry = {

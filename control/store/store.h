@@ -129,6 +129,8 @@ int store_change_commit(struct store_change *change, unsigned wait_ms, const str
 /* ---- the journal, without waiting ---- */
 
 void store_put_task(struct store *store, const struct store_task *task);
+/* The task was removed: its reports go, and its number is free from the next start on. */
+void store_forget_task(struct store *store, uint32_t number);
 void store_put_report(struct store *store, const struct store_report *report);
 void store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstrap_ms,
 		     uint16_t format);

@@ -16,6 +16,11 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_DROP_UNKNOWN] = "DELETE FROM unknown WHERE name = ?1",
 	[SQL_KEEP_UNKNOWNS] = "DELETE FROM unknown WHERE name NOT IN"
 			      " (SELECT name FROM unknown ORDER BY last_ms DESC LIMIT ?1)",
+	[SQL_FORGET_TASK] = "DELETE FROM task WHERE number = ?1",
+	/* Places hold the task in their lower 31 bits. All rows are read: tasks go rarely. */
+	[SQL_FORGET_TASK_REPORTS] = "DELETE FROM report WHERE place & 2147483647 = ?1",
+	[SQL_FORGET_TASK_LOGS] = "DELETE FROM report_log WHERE place & 2147483647 = ?1",
+	[SQL_FORGET_TASK_ENTRIES] = "DELETE FROM news WHERE task = ?1",
 	[SQL_DROP_REPORTS] = "DELETE FROM report WHERE place BETWEEN ?1 AND ?2",
 	[SQL_DROP_LOGS] = "DELETE FROM report_log WHERE place BETWEEN ?1 AND ?2",
 	[SQL_DROP_VISIT] = "DELETE FROM visit WHERE device = ?1",
@@ -171,6 +176,19 @@ drop_device(struct store_writer *writer, const struct journal_entry *entry)
 	return code;
 }
 
+/* What waits for its merge, too: a merge of rows that are not there does nothing. */
+static int
+forget_task(struct store_writer *writer, const struct journal_entry *entry)
+{
+	int code = SQLITE_OK;
+
+	for (int i = SQL_FORGET_TASK; code == SQLITE_OK && i <= SQL_FORGET_TASK_ENTRIES; i++) {
+		sqlite3_bind_int64(writer->sql[i], 1, entry->task);
+		code = store_file_run(writer->sql[i]);
+	}
+	return code;
+}
+
 static int
 write_entry(struct store_writer *writer, struct journal_entry *entry)
 {
@@ -186,6 +204,8 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 		return write_unknown(writer, entry);
 	case JOURNAL_REMOVED:
 		return drop_device(writer, entry);
+	case JOURNAL_FORGET_TASK:
+		return forget_task(writer, entry);
 	case JOURNAL_FORGET:
 		stmt = writer->sql[SQL_DROP_UNKNOWN];
 		sqlite3_bind_blob(stmt, 1, entry->text, (int)entry->name_len, SQLITE_STATIC);

@@ -40,10 +40,11 @@ enum journal_kind {
 	JOURNAL_TASK,   /* name: group, more: name */
 	JOURNAL_REPORT, /* name: summary, more: log */
 	JOURNAL_VISIT,
-	JOURNAL_UNKNOWN, /* name, more: address */
-	JOURNAL_REMOVED, /* a device was removed */
-	JOURNAL_FORGET,  /* an unknown was removed */
-	JOURNAL_KEEP,    /* the `count` unknowns seen last, no others */
+	JOURNAL_UNKNOWN,     /* name, more: address */
+	JOURNAL_REMOVED,     /* a device was removed */
+	JOURNAL_FORGET_TASK, /* a task was removed */
+	JOURNAL_FORGET,      /* an unknown was removed */
+	JOURNAL_KEEP,        /* the `count` unknowns seen last, no others */
 };
 
 struct journal_entry {
@@ -81,6 +82,10 @@ enum writer_sql {
 	SQL_PUT_UNKNOWN,
 	SQL_DROP_UNKNOWN,
 	SQL_KEEP_UNKNOWNS,
+	SQL_FORGET_TASK,
+	SQL_FORGET_TASK_REPORTS,
+	SQL_FORGET_TASK_LOGS,
+	SQL_FORGET_TASK_ENTRIES,
 	SQL_DROP_REPORTS,
 	SQL_DROP_LOGS,
 	SQL_DROP_VISIT,

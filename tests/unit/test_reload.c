@@ -216,8 +216,9 @@ Test(reload, nothing_is_freed_before_the_grace_period)
 
 /* ---- only what changed is compiled anew ---- */
 
-#define SERVER(id, uri)                                                                            \
-	"{ id = \"" id "\"; name = \"" id "\"; ssid = 7; uri = \"" uri "\"; mode = \"nosec\"; }"
+#define SERVER(id, ssid, uri)                                                                      \
+	"{ id = \"" id "\"; name = \"" id "\"; ssid = " ssid "; uri = \"" uri                      \
+	"\"; security = \"nosec\"; }"
 
 static void
 use_servers(const char *list)
@@ -233,15 +234,15 @@ Test(reload, a_server_that_no_task_of_a_device_names_leaves_its_batch_alone)
 {
 	const struct batch *batch;
 
-	use_servers(SERVER("a", "coap://h:1"));
+	use_servers(SERVER("a", "7", "coap://h:1"));
 	world_write(&world, "policy/tasks/first.xml",
 		    "<config><lwm2mBootstrapConfiguration serverId=\"a\"/></config>");
 	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
 	batch = world_batch(&world, "dev-1");
 	cr_assert_not_null(batch);
-	use_servers(SERVER("a", "coap://h:1") ", " SERVER("b", "coap://h:2"));
+	use_servers(SERVER("a", "7", "coap://h:1") ", " SERVER("b", "8", "coap://h:2"));
 	cr_expect_eq(world_batch(&world, "dev-1"), batch, "another server was added");
-	use_servers(SERVER("a", "coap://h:3") ", " SERVER("b", "coap://h:2"));
+	use_servers(SERVER("a", "7", "coap://h:3") ", " SERVER("b", "8", "coap://h:2"));
 	cr_expect_neq(world_batch(&world, "dev-1"), batch, "its own server was changed");
 }
 

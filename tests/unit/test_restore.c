@@ -176,6 +176,32 @@ Test(kept, properties_that_a_task_stored_come_back)
 			 "root.a,root");
 }
 
+/* Tasks come and go for years: what they left is not kept for ever. */
+Test(kept, reports_of_a_task_go_with_it)
+{
+	char error[STORE_ERROR_MAX];
+	uint32_t number;
+
+	world_add(&world, "dev-9", NULL, "root.a", "id=nine");
+	tell(SESSION_STARTED, 1);
+	tell(SESSION_FINISHED, 1);
+	number = world.service->generation->policy->groups[1].tasks[0].report;
+	cr_assert_not_null(world_report(&world, "dev-9"));
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; }, { name = \"root.a\"; tasks = (\n"
+		    "  { name = \"other\"; file = \"first.xml\"; } ); } );\n");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_null(world_report(&world, "dev-9"));
+	cr_expect_eq(world.service->reports.tasks[number].counts[TASK_SUCCESS], 0);
+	world_write(&world, "policy/groups.conf", WORLD_GROUPS);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_null(world_report(&world, "dev-9"), "it is another task of the same name");
+	cr_assert_eq(store_flush(world.service->store, 5000, NULL, error), 0, "%s", error);
+	restart();
+	cr_expect_null(world_report(&world, "dev-9"));
+	cr_expect_eq(world.service->reports.count, 0);
+}
+
 static char *
 log_of(const char *endpoint)
 {
