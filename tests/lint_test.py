@@ -156,7 +156,8 @@ class Contributing(unittest.TestCase):
         self.assertEqual([name for name in named if "NAME" not in name and not (layers.ROOT / name).exists()], [])
 
     def test_no_line_is_longer_than_120_characters(self):
-        self.assertEqual([line for line in self.TEXT.splitlines() if len(line) > 120], [])
+        text = self.TEXT + (layers.ROOT / "README.md").read_text(encoding="utf-8")
+        self.assertEqual([line for line in text.splitlines() if len(line) > 120], [])
 
     def test_every_folder_of_sources_is_on_the_map(self):
         folders = {name.rpartition("/")[0] + "/" for name, _ in layers.sources()} - {"dataplane/"}

@@ -31,7 +31,7 @@ class Operator:
         self.folder, self.build, self.network = folder, build, network
         self.appliance = Cradled(build, network, folder / "conf")
         os.remove(folder / "conf/devices.csv")
-        path = [os.path.abspath(f"{build}/{part}") for part in ("control", "tools")]
+        path = [os.path.abspath(f"{build}/{part}") for part in ("control", "tools", "tools/storm")]
         self.env = dict(os.environ, PATH=":".join([*path, os.environ["PATH"]]),
                         CRADLE_SOCKET=self.appliance.socket)
         self.steps = procedure()
@@ -67,7 +67,7 @@ class Operator:
                 name = re.search(rf"`([\w-]+\.{language})`", prose).group(1)
                 (self.folder / name).write_text(text)
                 continue
-            for command in text.splitlines():
+            for command in text.replace("\\\n", " ").splitlines():
                 said[command] = self.start(command) if command.endswith("&") else self.shell(command)
         return said
 
@@ -142,6 +142,7 @@ def test_the_procedure_of_the_readme(build, network, stage, tmp_path):
         assert bootstrap(operator, "meter-0004") is None
         wait_for(lambda: ctl("unknown", "list")["unknown"], "the unknown device to be listed")
         said = operator.step(8)
+        assert "done" in output(said, "cradlestorm")
         assert "meter-0004" in output(said, "cradlectl unknown list")
         assert ctl("unknown", "list")["unknown"] == []
         check_account(bootstrap(operator, "meter-0004"), b"m-0004", b"until a device has its own")
