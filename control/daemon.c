@@ -11,13 +11,16 @@
 
 #include "control/clock.h"
 #include "control/commands/commands.h"
+#include "control/config/config_cpus.h"
 #include "control/config/diag_text.h"
 #include "control/file_replace.h"
 #include "control/log.h"
 #include "control/runs/events.h"
 #include "control/runs/reload.h"
 #include "control/runs/restore.h"
+#include "control/runs/trust_publish.h"
 #include "control/startup.h"
+#include "dataplane/ec/ec_threads.h"
 
 enum {
 	TICK_BUSY_US = 2000,  /* events wait this long at most while devices bootstrap */
@@ -242,6 +245,53 @@ load_first(struct daemon *daemon)
 	return generation;
 }
 
+static unsigned
+curves_take(void *dp, struct ec_job **jobs, unsigned n)
+{
+	return dataplane_ec_take(dp, jobs, n);
+}
+
+static void
+curves_give(void *dp, struct ec_job *job)
+{
+	dataplane_ec_give(dp, job);
+}
+
+static void
+curves_wait(void *dp, int timeout_ms)
+{
+	dataplane_ec_wait(dp, timeout_ms);
+}
+
+static void
+curves_wake(void *dp)
+{
+	dataplane_ec_wake(dp);
+}
+
+/* The threads that compute with elliptic curves; what they trust comes with the generation. */
+static int
+open_curves(struct daemon *daemon)
+{
+	const struct config *config = daemon->service.config;
+	const struct ec_way way = { curves_take, curves_give, curves_wait, curves_wake,
+				    daemon->service.dp };
+	char error[EC_ERROR_MAX];
+	cpu_set_t cpus;
+
+	if (!config->curve_threads)
+		return 0;
+	if (config->curve_cpus)
+		(void)config_cpus(config->curve_cpus, &cpus);
+	daemon->service.curves = ec_threads_new(&way, config->curve_threads,
+						config->curve_cpus ? &cpus : NULL, error);
+	if (!daemon->service.curves) {
+		log_error("%s", error);
+		return -1;
+	}
+	return trust_publish(&daemon->service) < 0 ? -1 : 0;
+}
+
 static int
 open_dataplane(struct daemon *daemon)
 {
@@ -266,6 +316,8 @@ open_dataplane(struct daemon *daemon)
 		log_error("%s", error);
 		return -1;
 	}
+	if (open_curves(daemon) < 0)
+		return -1;
 	daemon->lane = slow_lane_new(daemon->service.dp,
 				     daemon->service.config->slow_lane_handshakes, lane_error);
 	if (!daemon->lane) {
@@ -342,6 +394,8 @@ close_dataplane(struct daemon *daemon)
 	if (!daemon->service.dp)
 		return;
 	slow_lane_free(daemon->lane);
+	ec_threads_free(daemon->service.curves);
+	daemon->service.curves = NULL;
 	traced_fini(&daemon->service.traced);
 	dataplane_stop(daemon->service.dp);
 	while (events_take(&daemon->service) == EVENTS_A_TURN)

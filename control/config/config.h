@@ -53,6 +53,8 @@ struct config {
 	uint32_t ack_timeout_ms, ack_random_percent, max_retransmit;
 	uint32_t linger_s, batch_wait_ms, busy_max_age_s, slow_lane_handshakes;
 	uint32_t answers, answer_bytes;
+	uint32_t curve_threads, certificate_handshakes, certificates_per_s;
+	char *curve_cpus;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *socket_group;
 	uint32_t log_level, log_target; /* enum severity, enum log_target */

@@ -97,22 +97,31 @@ check_ports(const struct config *config, struct diag_list *diags)
 	}
 }
 
+/* How many CPUs a setting names; 0: it is not there, or told to be wrong. */
+static int
+check_cpu_list(const char *cpus, const char *name, const struct conf_text *conf,
+	       struct place *place, struct diag_list *diags)
+{
+	const config_setting_t *member = config_setting_get_member(conf_text_root(conf), name);
+	int count;
+
+	if (!member || !cpus)
+		return 0;
+	*place = conf_place(conf, member);
+	count = config_cpus(cpus, NULL);
+	if (count < 0)
+		diag_error(diags, place, "\"%s\" is no list of CPUs such as \"1-3,5\"", cpus);
+	return count < 0 ? 0 : count;
+}
+
 static void
 check_cpus(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
 {
-	const config_setting_t *root = conf_text_root(conf);
-	const config_setting_t *member = config_setting_get_member(root, "cpus");
 	struct place place;
-	int count;
+	int count = check_cpu_list(config->cpus, "cpus", conf, &place, diags);
 
-	if (!member || !config->cpus)
-		return;
-	place = conf_place(conf, member);
-	count = config_cpus(config->cpus, NULL);
-	if (count < 0)
-		diag_error(diags, &place, "\"%s\" is no list of CPUs such as \"1-3,5\"",
-			   config->cpus);
-	else if (count < (int)config->workers)
+	(void)check_cpu_list(config->curve_cpus, "curve_cpus", conf, &(struct place){ 0 }, diags);
+	if (count && count < (int)config->workers)
 		diag_error(diags, &place, "names %d CPUs for %u workers", count, config->workers);
 }
 

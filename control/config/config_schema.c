@@ -21,6 +21,12 @@ static const struct setting settings[] = {
 	{ "cpus", SETTING_TEXT, ROOT(cpus),
 	  .help = "CPUs of the workers, in order, such as \"1-3,5\"; "
 		  "default: picked from the allowed ones" },
+	{ "curve_threads", SETTING_NUMBER, ROOT(curve_threads), 0, 64, "1",
+	  .help = "threads that compute with elliptic curves, for devices with certificates or raw "
+		  "public keys: some 5000 handshakes a second each; 0: no certificates" },
+	{ "curve_cpus", SETTING_TEXT, ROOT(curve_cpus),
+	  .help = "CPUs of these threads, in order, such as \"4-5\"; default: wherever the "
+		  "system puts them" },
 	{ "control_cpu", SETTING_INTEGER, ROOT(control_cpu), -1, 1023, "-1",
 	  .help = "CPU of the control thread; -1: the first allowed one" },
 	{ "idle_yield", SETTING_BOOL, ROOT(idle_yield), .preset = "false",
@@ -63,6 +69,13 @@ static const struct setting settings[] = {
 	  .live = true, .help = "handshakes of peers that proved their address, a worker" },
 	{ "limits.handshakes_per_prefix_per_s", SETTING_NUMBER, ROOT(handshakes_per_prefix_per_s),
 	  1, 10000000, "10000", .live = true, .help = "the same of one /24 or /56" },
+	{ "limits.certificates_per_s", SETTING_NUMBER, ROOT(certificates_per_s), 1, 10000000,
+	  "10000", .live = true,
+	  .help = "those of them with certificates or raw public keys, a worker" },
+	{ "limits.certificate_handshakes", SETTING_NUMBER, ROOT(certificate_handshakes), 0, 65536,
+	  "0",
+	  .help = "handshakes with certificates or raw public keys at once, a worker, 7 kB each; "
+		  "0: one for sixteen of its sessions, 4096 at most" },
 	{ "limits.slow_lane_handshakes", SETTING_NUMBER, ROOT(slow_lane_handshakes), 1, 4096, "64",
 	  .help = "handshakes of suites that only mbedTLS speaks, at once; about 40 kB each" },
 	{ "control.socket", SETTING_PATH, ROOT(socket), .preset = CTL_SOCKET_DEFAULT,

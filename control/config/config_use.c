@@ -23,6 +23,7 @@ config_limits(const struct config *config, struct stack_limits *limits)
 		.hellos_per_s = config->hellos_per_s,
 		.handshakes_per_s = config->handshakes_per_s,
 		.handshakes_per_prefix_per_s = config->handshakes_per_prefix_per_s,
+		.certificates_per_s = config->certificates_per_s,
 	};
 }
 
@@ -53,6 +54,8 @@ config_dataplane(const struct config *config, struct dataplane_config *out)
 		.sessions = config->sessions,
 		.answers = config->answers,
 		.answer_bytes = config->answer_bytes,
+		.ec_threads = config->curve_threads,
+		.certificates = config->certificate_handshakes,
 		.packet_buffers = config->packet_buffers,
 		.memory_mb = config->memory_mb,
 		.hugepages = (uint8_t)config->hugepages,

@@ -1,4 +1,5 @@
 #include "control/policy/policy_reading.h"
+#include "control/policy/policy_trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -281,7 +282,7 @@ policy_load_changed(const char *folder, const struct policy_source *changed, uns
 				   .arena = arena,
 				   .diags = diags };
 	struct place place = { .file = folder };
-	int servers, groups;
+	int servers, groups, trust;
 	size_t errors;
 	bool complete;
 
@@ -290,13 +291,14 @@ policy_load_changed(const char *folder, const struct policy_source *changed, uns
 		diag_error(diags, &place, "out of memory");
 		return NULL;
 	}
-	/* Both in any case: who mends one wants to know of the other. */
+	/* All in any case: who mends one wants to know of the other. */
 	errors = diags->errors;
 	servers = policy_read_servers(&reading);
 	complete = diags->errors == errors;
 	groups = read_groups_file(&reading);
+	trust = policy_read_trust(&reading);
 	link_servers(&reading, complete);
-	if (servers == 0 && groups == 0)
+	if (servers == 0 && groups == 0 && trust == 0)
 		return reading.policy;
 	policy_free(reading.policy);
 	return NULL;
@@ -326,6 +328,7 @@ policy_free(struct policy *policy)
 	for (struct policy_file *file = policy->files; file; file = file->next)
 		if (file->task)
 			task_free(file->task);
+	policy_trust_free(policy->trust);
 	for (unsigned i = 0; i < policy->n_servers; i++)
 		task_free(policy->servers[i].task);
 	free(policy);

@@ -1,6 +1,6 @@
 /*
- * policy.h - LwM2M servers, groups, their setting values and their tasks: servers.conf, groups.conf,
- * tasks/ and keys/ of the policy folder.
+ * policy.h - LwM2M servers, groups, their setting values and their tasks, and certificates:
+ * servers.conf, groups.conf, trust.conf, tasks/, keys/ and certs/ of the policy folder.
  *
  * Owner: a generation; strings live in its arena. Immutable once loaded. Control thread.
  * Allocates while loading.
@@ -158,6 +158,8 @@ struct policy_server {
 	uint32_t line;
 };
 
+struct policy_trust;
+
 struct policy {
 	struct policy_group
 		*groups; /* as in the file; "root" is there even where the file does not say so */
@@ -165,6 +167,7 @@ struct policy {
 	struct policy_group **by_name;
 	struct policy_server *servers; /* as in the file */
 	unsigned n_servers;
+	struct policy_trust *trust; /* policy_trust.h; NULL: there is no trust.conf */
 	struct policy_file *files;
 	unsigned n_tasks;
 	bool incomplete; /* a group could not be read: what refers to it is not to blame */

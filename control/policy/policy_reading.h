@@ -7,6 +7,7 @@
  *	policy_tasks.c        the tasks of a group and their settings
  *	policy_servers.c      servers.conf: names, addresses, accounts
  *	policy_server_keys.c  servers.conf: identities and keys
+ *	policy_trust.c        trust.conf: certificates, ours and those we take
  *	server_task.c         the task that writes a server
  */
 #pragma once
@@ -54,6 +55,9 @@ void policy_read_tasks(struct reading *reading, struct policy_group *group,
 
 /* servers.conf; 0, or -EINVAL after adding an error when it can't be parsed at all. */
 int policy_read_servers(struct reading *reading) __attribute__((warn_unused_result));
+
+/* trust.conf, where there is one; the same. */
+int policy_read_trust(struct reading *reading) __attribute__((warn_unused_result));
 
 /* Resources 3, 4 and 5 of a server with raw public keys or certificates: hex, or templates of it. */
 struct server_keys {

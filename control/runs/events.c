@@ -5,6 +5,7 @@
 #include "control/address.h"
 #include "control/clock.h"
 #include "control/log.h"
+#include "control/policy/policy_trust.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/on_demand.h"
 #include "control/runs/publish.h"
@@ -263,11 +264,25 @@ on_diagnostic(struct device *device, const struct session_event *event, unsigned
 	memcpy(said->text, event->name, event->name_len);
 }
 
+/* Whether the authority that vouches for the name wants it listed. */
+static bool
+is_listed(const struct service *service, const struct session_event *event)
+{
+	const struct policy_trust *trust =
+		service->generation ? service->generation->policy->trust : NULL;
+
+	if (!event->anchor || !trust || event->anchor > trust->n_anchors)
+		return true;
+	return trust->anchors[event->anchor - 1].unknown == POLICY_UNKNOWN_LIST;
+}
+
 static void
 on_unknown(struct service *service, const struct session_event *event)
 {
 	char peer[ADDRESS_TEXT_MAX];
 
+	if (!is_listed(service, event))
+		return;
 	unknown_devices_see(service->unknowns, event,
 			    clock_wall_ms(event->time_us, dataplane_now_us()));
 	if (log_level() < SEVERITY_DEBUG)

@@ -44,6 +44,7 @@ rejected_devices_see(struct rejected_devices *list, const struct session_event *
 	size_t len = event->name_len < sizeof item->name ? event->name_len : sizeof item->name;
 
 	item->cause = event->cause;
+	item->verdict = event->code;
 	item->name_len = (uint8_t)len;
 	memcpy(item->name, event->name, len);
 	address_format_peer(&event->peer, item->address);
@@ -74,5 +75,25 @@ rejected_devices_forget(struct rejected_devices *list, uint32_t device)
 const char *
 rejected_why(const struct rejected_device *item)
 {
+	/* What to do about each stands in README, by these words. */
+	static const char *const verdicts[EC_VERDICTS] = {
+		[EC_MALFORMED] = "its certificate cannot be read, or its key is not P-256",
+		[EC_UNKNOWN_ISSUER] = "no trusted authority issued its certificate, or an "
+				      "intermediate is missing",
+		[EC_EXPIRED] = "its certificate expired",
+		[EC_NOT_YET_VALID] = "its certificate is not valid yet",
+		[EC_PURPOSE] = "its certificate is not for clients",
+		[EC_REVOKED] = "its certificate is revoked",
+		[EC_DENIED] = "its certificate is on the deny list",
+		[EC_CHAIN] = "the chain of its certificate does not hold",
+		[EC_NO_NAME] = "its certificate names no endpoint",
+		[EC_BAD_SIGNATURE] = "it has not the key of its certificate",
+		[EC_BAD_POINT] = "its key share is no point of the curve",
+		[EC_NOT_PINNED] = "the inventory has another key or certificate of it",
+	};
+	const char *why = item->verdict < EC_VERDICTS ? verdicts[item->verdict] : NULL;
+
+	if (item->cause == CAUSE_CERTIFICATE)
+		return why ? why : "certificate refused";
 	return item->cause == CAUSE_KEY ? "wrong key" : "asked as another";
 }

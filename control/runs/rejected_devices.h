@@ -14,9 +14,11 @@
 enum { REJECTED_DEVICES_MAX = 1024 };
 
 struct rejected_device {
-	uint8_t cause;                  /* CAUSE_KEY or CAUSE_IDENTITY, of the last time */
+	uint8_t cause;                  /* CAUSE_KEY, CAUSE_IDENTITY or CAUSE_CERTIFICATE, of the
+					 * last time */
+	uint8_t verdict;                /* enum ec_verdict, CAUSE_CERTIFICATE */
 	uint8_t name_len;               /* of what it asked as, CAUSE_IDENTITY */
-	uint8_t name[64];               /* cut */
+	uint8_t name[96];               /* cut */
 	char address[ADDRESS_TEXT_MAX]; /* of the last time */
 	uint64_t first_ms, last_ms;     /* wall clock */
 	uint64_t count;
@@ -35,5 +37,5 @@ void rejected_devices_see(struct rejected_devices *list, const struct session_ev
 const struct rejected_device *rejected_devices_find(const struct rejected_devices *list,
 						    uint32_t device);
 void rejected_devices_forget(struct rejected_devices *list, uint32_t device);
-/* "wrong key", "asked as another". */
+/* "wrong key", "asked as another", "its certificate expired". */
 const char *rejected_why(const struct rejected_device *item);

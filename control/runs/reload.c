@@ -11,6 +11,7 @@
 #include "control/notify.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
+#include "control/runs/trust_publish.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -138,6 +139,8 @@ reload_publish(struct service *service, struct generation *generation, reload_pu
 	service->generation = generation;
 	generation->live_since_ms = clock_now_ms();
 	service->last_number = generation->number;
+	if (trust_publish(service) < 0)
+		log_warning("out of memory: certificates are taken as before; reload again");
 	failed = publish_devices(service, &progress);
 	if (old)
 		generation_release(old);
@@ -237,14 +240,11 @@ put_settings(const struct config_changes *changes, bool live, struct text *text,
 static int
 apply_settings(struct service *service, const struct config *config)
 {
-	struct stack_limits limits;
-
 	if (config_apply_live(service->config, config) < 0)
 		return -ENOMEM;
-	config_limits(service->config, &limits);
 	log_open((enum log_target)service->config->log_target,
 		 (enum severity)service->config->log_level);
-	return dataplane_publish_limits(service->dp, &limits);
+	return trust_publish_limits(service);
 }
 
 /* One reload in progress. */

@@ -28,9 +28,12 @@
 #include "control/store/store.h"
 #include "dataplane/dataplane.h"
 
+struct ec_threads;
+
 struct service {
 	struct config *config; /* the settings that run */
 	struct dataplane *dp;  /* NULL: nobody is served yet, or any more */
+	struct ec_threads *curves; /* NULL: no certificates */
 	struct generation *generation;
 	uint32_t last_number; /* of a generation, refused ones not counted */
 	struct policy_health policy_health;

@@ -21,7 +21,7 @@ enum {
 };
 
 struct unknown {
-	uint8_t name[64]; /* endpoint name or identity, cut */
+	uint8_t name[96]; /* endpoint name or identity, cut */
 	uint8_t name_len;
 	bool unkept;                    /* the store does not know of the last visit yet */
 	char address[ADDRESS_TEXT_MAX]; /* of the last visit */

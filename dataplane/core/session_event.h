@@ -79,6 +79,7 @@ struct session_event {
 			* enum ec_verdict */
 	uint8_t name_len;
 	uint8_t ask; /* enum session_ask */
+	uint8_t anchor; /* SESSION_UNKNOWN: number of the authority that vouches for it; 0: none */
 	uint8_t refused_code; /* of the first step that was refused on the way, see `refused_steps` */
 	uint16_t step;   /* index into the batch's steps */
 	uint16_t format; /* Content-Format wanted or used; of the answer in ASK_REST */
@@ -94,7 +95,7 @@ struct session_event {
 	uint64_t started_us;  /* of the dialogue */
 	const uint8_t *answer; /* ASK_REST: the payload, `answer_len` bytes */
 	uint32_t answer_len;
-	uint8_t name[64];     /* SESSION_UNKNOWN, CAUSE_IDENTITY, CAUSE_CERTIFICATE: endpoint name
+	uint8_t name[96];     /* SESSION_UNKNOWN, CAUSE_IDENTITY, CAUSE_CERTIFICATE: endpoint name
 			       * or identity, cut; SESSION_DIAGNOSTIC: what the device said, cut */
 };
 

@@ -112,19 +112,8 @@ run(void *ctx)
 
 /* ---- life ---- */
 
-static void
-pin(pthread_t thread, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	/* One that is not allowed leaves the thread where it is: slower, and still right. */
-	(void)pthread_setaffinity_np(thread, sizeof set, &set);
-}
-
 static bool
-start(struct ec_threads *threads, const int *cpus, unsigned n_cpus)
+start(struct ec_threads *threads, const cpu_set_t *cpus)
 {
 	struct ec_thread *thread = &threads->threads[threads->n];
 
@@ -136,14 +125,15 @@ start(struct ec_threads *threads, const int *cpus, unsigned n_cpus)
 		ec_engine_free(thread->engine);
 		return false;
 	}
-	if (n_cpus)
-		pin(thread->thread, cpus[threads->n % n_cpus]);
+	/* CPUs that are not allowed leave the thread where it is: slower, and still right. */
+	if (cpus)
+		(void)pthread_setaffinity_np(thread->thread, sizeof *cpus, cpus);
 	threads->n++;
 	return true;
 }
 
 struct ec_threads *
-ec_threads_new(const struct ec_way *way, unsigned n, const int *cpus, unsigned n_cpus,
+ec_threads_new(const struct ec_way *way, unsigned n, const cpu_set_t *cpus,
 	       char error[EC_ERROR_MAX])
 {
 	struct ec_threads *threads = calloc(1, sizeof *threads + n * sizeof threads->threads[0]);
@@ -155,7 +145,7 @@ ec_threads_new(const struct ec_way *way, unsigned n, const int *cpus, unsigned n
 	threads->way = *way;
 	pthread_mutex_init(&threads->lock, NULL);
 	while (threads->n < n) {
-		if (start(threads, cpus, n_cpus))
+		if (start(threads, cpus))
 			continue;
 		snprintf(error, EC_ERROR_MAX, "elliptic curves: cannot start thread %u of %u",
 			 threads->n + 1, n);

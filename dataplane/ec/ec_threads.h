@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,10 +29,10 @@ struct ec_way {
 
 struct ec_threads;
 
-/* `cpus`: as taskset(1) has them, one thread each in turn; NULL: wherever the system puts them.
- * NULL: out of memory, or a thread cannot be started; *error says which. */
-struct ec_threads *ec_threads_new(const struct ec_way *way, unsigned n, const int *cpus,
-				  unsigned n_cpus, char error[EC_ERROR_MAX]);
+/* `cpus`: where they may run; NULL: wherever the system puts them. NULL: out of memory, or a thread
+ * cannot be started; *error says which. */
+struct ec_threads *ec_threads_new(const struct ec_way *way, unsigned n, const cpu_set_t *cpus,
+				  char error[EC_ERROR_MAX]);
 void ec_threads_free(struct ec_threads *threads);
 
 /* From the next job on; holds it. NULL: no certificates any more. */

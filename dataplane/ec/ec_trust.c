@@ -81,6 +81,8 @@ ec_trust_release(struct ec_trust *trust)
 		trust->own = next;
 	}
 	X509_STORE_free(trust->store);
+	if (trust->naming_release)
+		trust->naming_release(trust->naming_ctx);
 	free(trust->anchors);
 	free(trust->denied);
 	free(trust);
@@ -500,8 +502,10 @@ trust_own(const struct ec_trust *trust, const uint8_t *name, size_t len, bool ra
 /* ---- the rest ---- */
 
 void
-ec_trust_set_naming(struct ec_trust *trust, ec_naming *naming, void *ctx)
+ec_trust_set_naming(struct ec_trust *trust, ec_naming *naming, void *ctx,
+		    void (*release)(void *ctx))
 {
+	trust->naming_release = release;
 	trust->naming = naming;
 	trust->naming_ctx = ctx;
 }
@@ -518,6 +522,13 @@ ec_trust_abilities(const struct ec_trust *trust)
 	unsigned abilities = trust->n_anchors ? DTLS_PEER_CERTIFICATES : 0;
 
 	for (const struct own *own = trust->own; own; own = own->next)
-		abilities |= DTLS_OWN_RAW_KEY | (own->chain ? DTLS_OWN_CERTIFICATE : 0);
+		abilities |= DTLS_OWN_RAW_KEY | DTLS_PEER_RAW_KEYS |
+			     (own->chain ? DTLS_OWN_CERTIFICATE : 0);
 	return abilities;
+}
+
+bool
+ec_trust_has_own(const struct ec_trust *trust)
+{
+	return trust->own;
 }

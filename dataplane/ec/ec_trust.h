@@ -71,12 +71,16 @@ struct ec_subject {
  */
 typedef size_t ec_naming(void *ctx, uint8_t tag, const struct ec_subject *subject, char *name,
 			 size_t size);
-void ec_trust_set_naming(struct ec_trust *trust, ec_naming *naming, void *ctx);
+/* `release`: frees ctx with the trust; NULL: nothing is to be freed. */
+void ec_trust_set_naming(struct ec_trust *trust, ec_naming *naming, void *ctx,
+			 void (*release)(void *ctx));
 
 /* How long a device's certificate is taken after it expired: devices lie in warehouses. */
 void ec_trust_set_grace(struct ec_trust *trust, int64_t seconds);
 
-/* enum dtls_ability of what was added, but for DTLS_PEER_RAW_KEYS, which inventory decides. */
+bool ec_trust_has_own(const struct ec_trust *trust);
+/* enum dtls_ability of what was added. Raw public keys need nothing but a key of ours: whose they
+ * are says the inventory. */
 unsigned ec_trust_abilities(const struct ec_trust *trust);
 
 enum ec_dated { EC_DATED_OWN, EC_DATED_ANCHOR, EC_DATED_CRL };

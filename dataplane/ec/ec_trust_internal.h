@@ -46,6 +46,7 @@ struct ec_trust {
 	struct own *own; /* in the order they were added */
 	ec_naming *naming;
 	void *naming_ctx;
+	void (*naming_release)(void *ctx);
 	int64_t grace_s;
 	struct dated dated[3]; /* by enum ec_dated */
 };

@@ -79,13 +79,14 @@ ec_world_find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HAS
 }
 
 static inline bool
-ec_world_find_endpoint(void *ctx, const uint8_t *name, size_t len, struct dtls_identity *found)
+ec_world_find_endpoint(void *ctx, const struct ec_finish *finish, struct dtls_identity *found)
 {
 	struct ec_world *world = ctx;
 
 	found->device = 7;
 	found->hash = 77;
-	return world->known && strlen(world->known) == len && memcmp(world->known, name, len) == 0;
+	return world->known && strlen(world->known) == finish->name_len &&
+	       memcmp(world->known, finish->name, finish->name_len) == 0;
 }
 
 /* The helper: does the job that waits, unless its handshake has ended meanwhile. */

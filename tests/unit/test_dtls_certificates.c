@@ -27,7 +27,7 @@ trust_root_and_server(void)
 					 1, error),
 		     0, "%s", error);
 	cr_assert_eq(ec_trust_add_own(helper.trust, &own, error), 0, "%s", error);
-	net.world.server.abilities = ec_trust_abilities(helper.trust) | DTLS_PEER_RAW_KEYS;
+	net.world.server.abilities = ec_trust_abilities(helper.trust);
 }
 
 static void

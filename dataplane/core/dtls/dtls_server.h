@@ -32,6 +32,7 @@ struct dtls_identity {
 
 struct dtls_ec;
 struct ec_job;
+struct ec_finish;
 
 /*
  * The way to the helper threads and to what handshakes with certificates take beside their own
@@ -49,8 +50,8 @@ struct dtls_ec_way {
 	 * SubjectPublicKeyInfo) or pinned certificate (SHA-256 of its DER) of. */
 	bool (*find_pinned)(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
 			    struct dtls_identity *found);
-	/* The device of this endpoint name, which a certificate was issued for. */
-	bool (*find_endpoint)(void *ctx, const uint8_t *name, size_t len,
+	/* The device of the endpoint name that a certificate was issued for. */
+	bool (*find_endpoint)(void *ctx, const struct ec_finish *finish,
 			      struct dtls_identity *found);
 };
 

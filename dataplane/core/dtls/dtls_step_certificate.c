@@ -303,8 +303,7 @@ find_named(struct step *step, const struct ec_job *job)
 
 	if (hs->ec->is_pinned)
 		return true;
-	hs->is_known = server->ec.find_endpoint(server->ec_ctx, job->finish.name,
-						job->finish.name_len, &found);
+	hs->is_known = server->ec.find_endpoint(server->ec_ctx, &job->finish, &found);
 	hs->device = hs->is_known ? found.device : 0;
 	hs->identity_hash = hs->is_known ? found.hash : 0;
 	return hs->is_known;

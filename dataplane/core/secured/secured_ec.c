@@ -98,44 +98,55 @@ found_in(const struct directory *directory, const struct device_entry *entry, ui
 	return true;
 }
 
-/* A raw key that nobody has is listed as its fingerprint: what an operator would import. */
+/* How inventory names a key or certificate: directory.h. */
 static void
-report_unknown_key(struct stack *stack, const uint8_t fingerprint[DTLS_HASH])
+put_identity(char identity[IDENTITY_HASH_LEN], uint8_t type, const uint8_t fingerprint[DTLS_HASH])
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8_t hex[2 * DTLS_HASH];
+	char *at = identity + IDENTITY_HASH_PREFIX;
 
+	memcpy(identity, type == DTLS_RAW_PUBLIC_KEY ? IDENTITY_RAW_KEY : IDENTITY_CERTIFICATE,
+	       IDENTITY_HASH_PREFIX);
 	for (unsigned i = 0; i < DTLS_HASH; i++) {
-		hex[2 * i] = (uint8_t)digits[fingerprint[i] >> 4];
-		hex[2 * i + 1] = (uint8_t)digits[fingerprint[i] & 15];
+		*at++ = digits[fingerprint[i] >> 4];
+		*at++ = digits[fingerprint[i] & 15];
 	}
-	events_report_unknown(stack, stack->secured->asking, 0, hex, sizeof hex);
 }
 
+/* A raw key that nobody has is listed as its identity would be: what an operator imports. */
 static bool
 find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
 	    struct dtls_identity *found)
 {
 	struct stack *stack = ctx;
 	const struct directory *directory = stack->directory;
-	uint8_t wanted = type == DTLS_RAW_PUBLIC_KEY ? DEVICE_RAW_KEY : DEVICE_PINNED;
 	const struct device_entry *entry = NULL;
+	char identity[IDENTITY_HASH_LEN];
 	uint64_t hash = 0;
 
+	put_identity(identity, type, fingerprint);
 	if (directory) {
-		hash = directory_hash(directory, fingerprint, DTLS_HASH);
-		entry = directory_find_identity_hashed(directory, hash, fingerprint, DTLS_HASH);
+		hash = directory_hash(directory, identity, sizeof identity);
+		entry = directory_find_identity_hashed(directory, hash, identity, sizeof identity);
 	}
-	if (entry && !(entry->flags & wanted))
-		entry = NULL;
 	if (!entry && type == DTLS_RAW_PUBLIC_KEY)
-		report_unknown_key(stack, fingerprint);
+		events_report_unknown(stack, stack->secured->asking, 0, (const uint8_t *)identity,
+				      sizeof identity);
 	return found_in(directory, entry, hash, found);
 }
 
-/* A device that inventory has a key or a certificate of comes with that one alone. */
+/* Whether inventory has a key or a certificate of the device: it comes with that one alone. */
 static bool
-find_endpoint(void *ctx, const uint8_t *name, size_t len, struct dtls_identity *found)
+is_pinned(const struct device_entry *entry)
+{
+	size_t len;
+	const uint8_t *identity = device_entry_identity(entry, &len);
+
+	return identity_is_hash(identity, len);
+}
+
+static bool
+find_endpoint(void *ctx, const struct ec_finish *finish, struct dtls_identity *found)
 {
 	struct stack *stack = ctx;
 	const struct directory *directory = stack->directory;
@@ -143,16 +154,17 @@ find_endpoint(void *ctx, const uint8_t *name, size_t len, struct dtls_identity *
 	uint64_t hash = 0;
 
 	if (directory) {
-		hash = directory_hash(directory, name, len);
-		entry = directory_find_hashed(directory, hash, name, len);
+		hash = directory_hash(directory, finish->name, finish->name_len);
+		entry = directory_find_hashed(directory, hash, finish->name, finish->name_len);
 	}
 	if (!entry) {
-		events_report_unknown(stack, stack->secured->asking, 0, name, len);
+		events_report_vouched(stack, stack->secured->asking, finish->anchor, finish->name,
+				      finish->name_len);
 		return false;
 	}
-	if (entry->flags & (DEVICE_RAW_KEY | DEVICE_PINNED)) {
+	if (is_pinned(entry)) {
 		events_report_certificate(stack, stack->secured->asking, entry->id, EC_NOT_PINNED,
-					  name, len);
+					  finish->name, finish->name_len);
 		return false;
 	}
 	return found_in(directory, entry, hash, found);

@@ -53,6 +53,16 @@ events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t de
 }
 
 void
+events_report_vouched(struct stack *stack, const struct peer *peer, uint8_t anchor,
+		      const uint8_t *name, size_t len)
+{
+	struct session_event event = { .kind = SESSION_UNKNOWN, .anchor = anchor, .peer = *peer };
+
+	report_without_run(stack, &event, name, len, &stack->unknown_rate,
+			   COUNTER_bs_unknown_unreported);
+}
+
+void
 events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t device,
 			  uint8_t verdict, const uint8_t *name, size_t len)
 {

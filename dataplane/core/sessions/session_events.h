@@ -27,6 +27,9 @@ void events_report_unknown(struct stack *stack, const struct peer *peer, uint16_
  * the name that was asked for. The same rate, of its own. */
 void events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t device,
 			    enum session_cause cause, const uint8_t *name, size_t len);
+/* Reports an endpoint name that nobody has, which the authority `anchor` vouches for. */
+void events_report_vouched(struct stack *stack, const struct peer *peer, uint8_t anchor,
+			   const uint8_t *name, size_t len);
 /* The same of a certificate, with why (enum ec_verdict) and the endpoint it is of, as far as known. */
 void events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t device,
 			       uint8_t verdict, const uint8_t *name, size_t len);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "tasks/batch.h"
 
@@ -41,11 +42,27 @@ struct device_entry {
 
 enum {
 	DEVICE_PER_SESSION = 1, /* its batch is made per session on the control side */
-	/* Its identity is the SHA-256 of its raw public key, or of its certificate; it has no
-	 * pre-shared key. */
-	DEVICE_RAW_KEY = 2,
-	DEVICE_PINNED = 4,
 };
+
+/*
+ * The identity of a device that comes with a raw public key or with a certificate of its own: one
+ * of these and the SHA-256 of the key's SubjectPublicKeyInfo, or of the certificate, in lower-case
+ * hexadecimal. As text, so that it is shown, imported, exported and kept as any identity.
+ */
+#define IDENTITY_RAW_KEY     "spki-sha256:"
+#define IDENTITY_CERTIFICATE "cert-sha256:"
+enum {
+	IDENTITY_HASH_PREFIX = sizeof IDENTITY_RAW_KEY - 1, /* of both */
+	IDENTITY_HASH_LEN = IDENTITY_HASH_PREFIX + 2 * 32,
+};
+
+static inline bool
+identity_is_hash(const void *identity, size_t len)
+{
+	return len == IDENTITY_HASH_LEN &&
+	       (memcmp(identity, IDENTITY_RAW_KEY, IDENTITY_HASH_PREFIX) == 0 ||
+		memcmp(identity, IDENTITY_CERTIFICATE, IDENTITY_HASH_PREFIX) == 0);
+}
 
 static inline const uint8_t *
 device_entry_endpoint(const struct device_entry *entry)

@@ -1,0 +1,399 @@
+/* trust.conf: our certificates and keys, and whose certificates we take. Its files are in certs/. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "control/policy/cert_name.h"
+#include "control/policy/policy_reading.h"
+#include "control/policy/policy_trust.h"
+#include "tasks/text_file.h"
+
+enum {
+	CERT_FILE_MAX = 4 << 20, /* a revocation list of 100,000 devices */
+	GRACE_DAYS_MAX = 100 * 366,
+	DAY_S = 86400,
+};
+
+static const char *const unknown_names[] = { "refuse", "list" };
+static const struct words unknown_words = { unknown_names, 2, "refuse, list" };
+
+static const char *const trust_members[] = { "own", "anchors", "crls", "deny", "grace_days" };
+static const char *const own_members[] = { "key", "chain", "names" };
+static const char *const anchor_members[] = { "file", "endpoint", "unknown" };
+
+/* ---- files of certs/ ---- */
+
+/* A file's bytes, be they PEM or DER; NULL after adding an error at the setting. Wipe and free it. */
+static char *
+read_bytes(struct reading *reading, const config_setting_t *at, const char *name, size_t *len)
+{
+	struct place place = conf_place(reading->conf, at);
+	char path[POLICY_PATH_MAX], *bytes;
+	int result;
+
+	if (!*name || strchr(name, '/') || name[0] == '.') {
+		diag_error(reading->diags, &place,
+			   "\"%.80s\" is no file of certs/: write its name alone", name);
+		return NULL;
+	}
+	snprintf(path, sizeof path, "%s/certs/%s", reading->folder, name);
+	result = text_file_read(path, CERT_FILE_MAX, &bytes, len);
+	if (result == 0)
+		return bytes;
+	diag_error(reading->diags, &place, "%s cannot be read: %s", path,
+		   result == -EFBIG ? "it is too large" : text_file_error(result));
+	return NULL;
+}
+
+static void
+wipe(char *bytes, size_t len)
+{
+	if (bytes)
+		explicit_bzero(bytes, len);
+	free(bytes);
+}
+
+/* A private key that others can read is one no more. */
+static void
+check_mode(struct reading *reading, const config_setting_t *at, const char *name)
+{
+	struct place place = conf_place(reading->conf, at);
+	char path[POLICY_PATH_MAX];
+	struct stat stat_;
+
+	snprintf(path, sizeof path, "%s/certs/%s", reading->folder, name);
+	if (stat(path, &stat_) == 0 && stat_.st_mode & 077)
+		diag_error(reading->diags, &place,
+			   "%s can be read by others (mode %03o): chmod 600, and if it was so for "
+			   "long, make a new key",
+			   path, stat_.st_mode & 0777);
+}
+
+/* ---- ours ---- */
+
+static void
+take_names(struct reading *reading, const config_setting_t *group, struct ec_own *own)
+{
+	const config_setting_t *list = conf_list(reading->conf, group, "names", reading->diags);
+	int n = list ? config_setting_length(list) : 0;
+	struct place place;
+
+	if (n > EC_OWN_NAMES) {
+		place = conf_place(reading->conf, list);
+		diag_error(reading->diags, &place, "more than %d names", EC_OWN_NAMES);
+		n = EC_OWN_NAMES;
+	}
+	for (int i = 0; i < n; i++) {
+		const char *name = config_setting_get_string_elem(list, i);
+
+		place = conf_place(reading->conf, list);
+		if (name && *name && strlen(name) <= 255)
+			own->names[own->n_names++] = name;
+		else
+			diag_error(reading->diags, &place,
+				   "name %d is none: text of 1 to 255 bytes, such as "
+				   "\"bs.example.com\" or \"*.example.com\"",
+				   i + 1);
+	}
+}
+
+static void
+read_own(struct reading *reading, const config_setting_t *group)
+{
+	struct place place = conf_place(reading->conf, group);
+	const char *key, *chain;
+	char *key_bytes, *chain_bytes = NULL, error[EC_ERROR_MAX];
+	struct ec_own own = { 0 };
+
+	place.tag = "own";
+	if (!config_setting_is_group(group)) {
+		diag_error(reading->diags, &place, "a certificate of ours must be a group { }");
+		return;
+	}
+	conf_check_members(reading->conf, group, own_members, COUNT(own_members), reading->diags);
+	key = conf_string(reading->conf, group, "key", NULL, reading->diags);
+	chain = conf_string(reading->conf, group, "chain", NULL, reading->diags);
+	if (!key) {
+		if (!config_setting_get_member(group, "key"))
+			diag_error(reading->diags, &place, "\"key\" is missing here");
+		return;
+	}
+	check_mode(reading, config_setting_get_member(group, "key"), key);
+	take_names(reading, group, &own);
+	key_bytes = read_bytes(reading, config_setting_get_member(group, "key"), key, &own.key.len);
+	if (chain)
+		chain_bytes = read_bytes(reading, config_setting_get_member(group, "chain"), chain,
+					 &own.chain.len);
+	own.key.at = key_bytes;
+	own.chain.at = chain_bytes;
+	if (key_bytes && (chain_bytes || !chain) &&
+	    ec_trust_add_own(reading->policy->trust->ec, &own, error) < 0)
+		diag_error(reading->diags, &place, "certs/%s%s%s: %s", key,
+			   chain ? " and certs/" : "", chain ? chain : "", error);
+	wipe(key_bytes, own.key.len);
+	wipe(chain_bytes, own.chain.len);
+}
+
+/* ---- whom we trust ---- */
+
+static void
+take_endpoint(struct reading *reading, const config_setting_t *group, struct policy_anchor *anchor)
+{
+	const char *text =
+		conf_string(reading->conf, group, "endpoint", CERT_NAME_DEFAULT, reading->diags);
+	const config_setting_t *member = config_setting_get_member(group, "endpoint");
+	struct place place = conf_place(reading->conf, member ? member : group);
+	const char *wrong = cert_name_check(text);
+
+	if (wrong)
+		diag_error(reading->diags, &place, "\"%.120s\" %s", text, wrong);
+	anchor->endpoint = policy_keep(reading, wrong ? CERT_NAME_DEFAULT : text);
+}
+
+static void
+read_anchor(struct reading *reading, const config_setting_t *group)
+{
+	struct policy_trust *trust = reading->policy->trust;
+	struct policy_anchor *anchor = &trust->anchors[trust->n_anchors];
+	struct place place = conf_place(reading->conf, group);
+	char *bytes, error[EC_ERROR_MAX];
+	struct ec_bytes file;
+	const char *name;
+
+	place.tag = "anchors";
+	if (!config_setting_is_group(group)) {
+		diag_error(reading->diags, &place, "an anchor must be a group { }");
+		return;
+	}
+	conf_check_members(reading->conf, group, anchor_members, COUNT(anchor_members),
+			   reading->diags);
+	name = conf_string(reading->conf, group, "file", NULL, reading->diags);
+	anchor->unknown = (enum policy_unknown)policy_word(reading, group, "unknown",
+							   &unknown_words, POLICY_UNKNOWN_LIST);
+	take_endpoint(reading, group, anchor);
+	if (!name) {
+		if (!config_setting_get_member(group, "file"))
+			diag_error(reading->diags, &place, "\"file\" is missing here");
+		return;
+	}
+	bytes = read_bytes(reading, config_setting_get_member(group, "file"), name, &file.len);
+	file.at = bytes;
+	trust->n_anchors++;
+	if (bytes && ec_trust_add_anchor(trust->ec, file, (uint8_t)trust->n_anchors, error) < 0)
+		diag_error(reading->diags, &place, "certs/%s: %s", name, error);
+	wipe(bytes, file.len);
+}
+
+static void
+read_crl(struct reading *reading, const config_setting_t *list, unsigned i)
+{
+	const char *name = config_setting_get_string_elem(list, (int)i);
+	struct place place = conf_place(reading->conf, list);
+	char *bytes, error[EC_ERROR_MAX];
+	struct ec_bytes file;
+
+	if (!name) {
+		diag_error(reading->diags, &place, "revocation list %u is no file name", i + 1);
+		return;
+	}
+	bytes = read_bytes(reading, list, name, &file.len);
+	file.at = bytes;
+	if (bytes && ec_trust_add_crl(reading->policy->trust->ec, file, error) < 0)
+		diag_error(reading->diags, &place, "certs/%s: %s", name, error);
+	wipe(bytes, file.len);
+}
+
+/* "aa:bb:.." as openssl prints it, or plain hexadecimal. */
+static bool
+read_fingerprint(const char *text, uint8_t fingerprint[32])
+{
+	unsigned n = 0;
+
+	for (; *text; text++) {
+		const char *digits = "0123456789abcdef", *digit;
+
+		if (*text == ':' && n % 2 == 0)
+			continue;
+		digit = strchr(digits, *text | 0x20);
+		if (!digit || n == 64)
+			return false;
+		fingerprint[n / 2] = (uint8_t)(n % 2 ? fingerprint[n / 2] << 4 : 0);
+		fingerprint[n / 2] |= (uint8_t)(digit - digits);
+		n++;
+	}
+	return n == 64;
+}
+
+static void
+read_denied(struct reading *reading, const config_setting_t *list, unsigned i)
+{
+	const char *text = config_setting_get_string_elem(list, (int)i);
+	struct place place = conf_place(reading->conf, list);
+	uint8_t fingerprint[32];
+
+	if (!text || !read_fingerprint(text, fingerprint))
+		diag_error(reading->diags, &place,
+			   "entry %u is no SHA-256: 64 hexadecimal digits of a certificate or of "
+			   "its public key",
+			   i + 1);
+	else if (ec_trust_deny(reading->policy->trust->ec, fingerprint) < 0)
+		diag_error(reading->diags, &place, "out of memory");
+}
+
+static void
+each(struct reading *reading, const char *name, int most,
+     void (*read)(struct reading *reading, const config_setting_t *list, unsigned i))
+{
+	const config_setting_t *root = conf_text_root(reading->conf);
+	const config_setting_t *list = conf_list(reading->conf, root, name, reading->diags);
+	int n = list ? config_setting_length(list) : 0;
+	struct place place;
+
+	if (n > most) {
+		place = conf_place(reading->conf, list);
+		diag_error(reading->diags, &place, "more than %d", most);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		read(reading, list, (unsigned)i);
+}
+
+static void
+read_own_of(struct reading *reading, const config_setting_t *list, unsigned i)
+{
+	read_own(reading, config_setting_get_elem(list, i));
+}
+
+static void
+read_anchor_of(struct reading *reading, const config_setting_t *list, unsigned i)
+{
+	read_anchor(reading, config_setting_get_elem(list, i));
+}
+
+/* ---- the file ---- */
+
+/* The templates of anchors by their tags: helper threads may hold the trust longer than the policy
+ * lives, so these go with it. */
+struct names {
+	char *endpoints[POLICY_ANCHORS_MAX];
+	unsigned n;
+};
+
+static void
+free_names(void *ctx)
+{
+	struct names *names = ctx;
+
+	for (unsigned i = 0; i < names->n; i++)
+		free(names->endpoints[i]);
+	free(names);
+}
+
+/* ec_naming: runs on helper threads, on what the anchors say, which never changes. */
+static size_t
+name_endpoint(void *ctx, uint8_t tag, const struct ec_subject *subject, char *name, size_t size)
+{
+	const struct names *names = ctx;
+	const char *text = tag && tag <= names->n ? names->endpoints[tag - 1] : CERT_NAME_DEFAULT;
+
+	return cert_name_make(text, subject, name, size);
+}
+
+static void
+give_names(struct reading *reading)
+{
+	const struct policy_trust *trust = reading->policy->trust;
+	struct place place = { .file = reading->conf->name };
+	struct names *names = calloc(1, sizeof *names);
+	bool full = false; /* memory */
+
+	for (unsigned i = 0; names && i < trust->n_anchors; i++) {
+		const char *endpoint = trust->anchors[i].endpoint;
+
+		names->endpoints[names->n++] = strdup(endpoint ? endpoint : "");
+		full |= !endpoint || !names->endpoints[i];
+	}
+	if (!names || full) {
+		if (names)
+			free_names(names);
+		diag_error(reading->diags, &place, "out of memory");
+		return;
+	}
+	ec_trust_set_naming(trust->ec, name_endpoint, names, free_names);
+}
+
+static void
+read_trust(struct reading *reading)
+{
+	const config_setting_t *root = conf_text_root(reading->conf);
+	const struct conf_range days = { 0, GRACE_DAYS_MAX, 0 };
+	struct place place = { .file = reading->conf->name };
+	struct policy_trust *trust = reading->policy->trust;
+
+	conf_check_members(reading->conf, root, trust_members, COUNT(trust_members),
+			   reading->diags);
+	ec_trust_set_grace(trust->ec, DAY_S * conf_number(reading->conf, root, "grace_days", days,
+							  reading->diags));
+	each(reading, "own", 1000, read_own_of);
+	each(reading, "anchors", POLICY_ANCHORS_MAX, read_anchor_of);
+	each(reading, "crls", 1000, read_crl);
+	each(reading, "deny", 100000, read_denied);
+	give_names(reading);
+	if (!ec_trust_has_own(trust->ec))
+		diag_error(
+			reading->diags, &place,
+			"\"own\" is missing here: without a key of ours no device can verify us");
+}
+
+int
+policy_read_trust(struct reading *reading)
+{
+	char path[POLICY_PATH_MAX];
+	struct conf_text conf;
+	size_t len;
+	char *text;
+	int result;
+
+	if (!policy_has_file(reading, "trust.conf"))
+		return 0;
+	text = policy_read_file(reading, "trust.conf", path, &len);
+	if (!text)
+		return -EINVAL;
+	result = conf_text_parse(&conf, path, text, len, reading->diags);
+	free(text);
+	if (result < 0)
+		return result;
+	reading->conf = &conf;
+	reading->policy->trust = policy_trust_new();
+	if (reading->policy->trust)
+		read_trust(reading);
+	else
+		diag_error(reading->diags, &(struct place){ .file = path }, "out of memory");
+	conf_text_fini(&conf);
+	reading->conf = NULL;
+	return 0;
+}
+
+struct policy_trust *
+policy_trust_new(void)
+{
+	struct policy_trust *trust = calloc(1, sizeof *trust);
+
+	if (trust)
+		trust->ec = ec_trust_new();
+	if (trust && trust->ec)
+		return trust;
+	free(trust);
+	return NULL;
+}
+
+void
+policy_trust_free(struct policy_trust *trust)
+{
+	if (!trust)
+		return;
+	ec_trust_release(trust->ec);
+	free(trust);
+}

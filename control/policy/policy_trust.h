@@ -1,0 +1,32 @@
+/*
+ * policy_trust.h - trust.conf as read: what helper threads get, and what the control side knows of
+ * its anchors.
+ *
+ * Owner: the policy; helper threads hold `ec` on their own. Immutable once read. Control thread.
+ */
+#pragma once
+
+#include "dataplane/ec/ec_trust.h"
+
+enum { POLICY_ANCHORS_MAX = EC_ANCHOR_TAGS - 1 };
+
+/* What becomes of an endpoint that an anchor vouches for and nobody knows. */
+enum policy_unknown {
+	POLICY_UNKNOWN_REFUSE, /* counted, no more */
+	POLICY_UNKNOWN_LIST,   /* among the unknown devices, for an operator to adopt */
+};
+
+struct policy_anchor {
+	const char *endpoint; /* cert_name.h */
+	enum policy_unknown unknown;
+};
+
+struct policy_trust {
+	struct ec_trust *ec;
+	struct policy_anchor anchors[POLICY_ANCHORS_MAX]; /* by tag - 1 */
+	unsigned n_anchors;
+};
+
+/* NULL: out of memory. */
+struct policy_trust *policy_trust_new(void);
+void policy_trust_free(struct policy_trust *trust);

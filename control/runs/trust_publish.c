@@ -1,0 +1,38 @@
+#include "control/runs/trust_publish.h"
+
+#include <stddef.h>
+
+#include "control/config/config.h"
+#include "control/policy/policy_trust.h"
+#include "control/runs/service.h"
+#include "dataplane/ec/ec_threads.h"
+
+static struct ec_trust *
+trust_of(const struct service *service)
+{
+	const struct generation *generation = service->generation;
+
+	if (!service->curves || !generation || !generation->policy->trust)
+		return NULL;
+	return generation->policy->trust->ec;
+}
+
+int
+trust_publish_limits(struct service *service)
+{
+	const struct ec_trust *trust = trust_of(service);
+	struct stack_limits limits;
+
+	config_limits(service->config, &limits);
+	limits.abilities = trust ? ec_trust_abilities(trust) : 0;
+	return dataplane_publish_limits(service->dp, &limits);
+}
+
+int
+trust_publish(struct service *service)
+{
+	/* The threads first: who is offered a suite finds them ready. */
+	if (service->curves)
+		ec_threads_publish(service->curves, trust_of(service));
+	return service->dp ? trust_publish_limits(service) : 0;
+}
