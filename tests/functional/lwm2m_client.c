@@ -39,6 +39,7 @@ struct content_rule {
 struct client {
 	const char *host, *port, *source_port;
 	const char *identity, *key;
+	const char *certificate, *private_key, *authority, *server_name;
 	const char *path, *method;
 	const char *queries[QUERIES_MAX];
 	size_t n_queries;
@@ -279,6 +280,29 @@ resolve(const char *host, const char *port, coap_address_t *address)
 	return true;
 }
 
+/* With a certificate. */
+static coap_session_t *
+open_certificate_session(coap_context_t *context, const coap_address_t *local,
+			 const coap_address_t *server)
+{
+	coap_dtls_pki_t pki = {
+		.version = COAP_DTLS_PKI_SETUP_VERSION,
+		.verify_peer_cert = client.authority != NULL,
+		.check_common_ca = client.authority != NULL,
+		.client_sni = (char *)(uintptr_t)client.server_name,
+		.pki_key = {
+			.key_type = COAP_PKI_KEY_PEM,
+			.key.pem = {
+				.ca_file = client.authority,
+				.public_cert = client.certificate,
+				.private_key = client.private_key,
+			},
+		},
+	};
+
+	return coap_new_client_session_pki(context, local, server, COAP_PROTO_DTLS, &pki);
+}
+
 static coap_session_t *
 open_session(coap_context_t *context)
 {
@@ -293,6 +317,8 @@ open_session(coap_context_t *context)
 			return NULL;
 		bind_to = &local;
 	}
+	if (client.private_key)
+		return open_certificate_session(context, bind_to, &server);
 	if (!client.identity)
 		return coap_new_client_session(context, bind_to, &server, COAP_PROTO_UDP);
 
@@ -385,21 +411,26 @@ run(coap_context_t *context)
 static void
 usage(FILE *to)
 {
-	fprintf(to, "usage: lwm2m_client [options] HOST PORT [QUERY...]\n"
-		    "  QUERY            a Uri-Query option, for example ep=demo-0001 or pct=112\n"
-		    "  -i IDENTITY      DTLS pre-shared key identity (with -k)\n"
-		    "  -k KEY           pre-shared key, text\n"
-		    "  -m METHOD        POST (default) or GET\n"
-		    "  -u PATH          request path, default bs\n"
-		    "  -a FORMAT        Accept option\n"
-		    "  -r STEP=CODE     answer step STEP (0: all) with CODE, for example 2=4.00\n"
-		    "  -p STEP=FORMAT:TEXT  content of the answer to step STEP\n"
-		    "  -s SECONDS       stay so long after an error answer of ours\n"
-		    "  -d STEP          never answer step STEP, and leave\n"
-		    "  -b PORT          local port\n"
-		    "  -t SECONDS       give up after (default 30)\n"
-		    "  -H               text for people instead of JSON\n"
-		    "  -v               libcoap's own log\n");
+	fprintf(to,
+		"usage: lwm2m_client [options] HOST PORT [QUERY...]\n"
+		"  QUERY            a Uri-Query option, for example ep=demo-0001 or pct=112\n"
+		"  -i IDENTITY      DTLS pre-shared key identity (with -k)\n"
+		"  -k KEY           pre-shared key, text\n"
+		"  -C FILE          certificate chain, PEM (with -K)\n"
+		"  -K FILE          its private key, PEM\n"
+		"  -A FILE          authority of the server's certificate; default: not verified\n"
+		"  -N NAME          server name to ask for\n"
+		"  -m METHOD        POST (default) or GET\n"
+		"  -u PATH          request path, default bs\n"
+		"  -a FORMAT        Accept option\n"
+		"  -r STEP=CODE     answer step STEP (0: all) with CODE, for example 2=4.00\n"
+		"  -p STEP=FORMAT:TEXT  content of the answer to step STEP\n"
+		"  -s SECONDS       stay so long after an error answer of ours\n"
+		"  -d STEP          never answer step STEP, and leave\n"
+		"  -b PORT          local port\n"
+		"  -t SECONDS       give up after (default 30)\n"
+		"  -H               text for people instead of JSON\n"
+		"  -v               libcoap's own log\n");
 }
 
 static bool
@@ -434,13 +465,25 @@ parse_arguments(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "i:k:m:u:a:r:p:d:b:t:s:Hvh")) != -1) {
+	while ((option = getopt(argc, argv, "i:k:C:K:A:N:m:u:a:r:p:d:b:t:s:Hvh")) != -1) {
 		switch (option) {
 		case 'i':
 			client.identity = optarg;
 			break;
 		case 'k':
 			client.key = optarg;
+			break;
+		case 'C':
+			client.certificate = optarg;
+			break;
+		case 'K':
+			client.private_key = optarg;
+			break;
+		case 'A':
+			client.authority = optarg;
+			break;
+		case 'N':
+			client.server_name = optarg;
 			break;
 		case 'm':
 			client.method = optarg;
@@ -485,7 +528,8 @@ parse_arguments(int argc, char **argv)
 			return false;
 		}
 	}
-	if (argc - optind < 2 || argc - optind - 2 > QUERIES_MAX || !client.identity != !client.key)
+	if (argc - optind < 2 || argc - optind - 2 > QUERIES_MAX ||
+	    !client.identity != !client.key || !client.certificate != !client.private_key)
 		return false;
 	client.host = argv[optind++];
 	client.port = argv[optind++];

@@ -1,0 +1,249 @@
+"""Bootstrap over DTLS with certificates and raw public keys: libcoap's clients on OpenSSL and GnuTLS, openssl's own, and
+operators who mend what refused a device."""
+import re
+import subprocess
+
+import pytest
+
+from conftest import SERVER4, wait_for
+from test_nosec import operations
+
+NAME = "bs.example.com"
+
+
+class Authority:
+    """A small authority as README makes one, with openssl alone."""
+
+    def __init__(self, folder, name="Factory"):
+        self.folder, self.name = folder, name
+        folder.mkdir(parents=True, exist_ok=True)
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650",
+                     "-subj", f"/CN={name}", "-keyout", self.path("ca.key"), "-out", self.path("ca.pem"))
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def openssl(self, *argv, **options):
+        done = subprocess.run(["openssl", *map(str, argv)], capture_output=True, text=True, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def issue(self, file, cn, usage="clientAuth", days="365", extra=()):
+        """FILE.key and FILE.pem."""
+        key, pem, request = self.path(file + ".key"), self.path(file + ".pem"), self.path(file + ".csr")
+        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={cn}",
+                     "-keyout", key, "-out", request)
+        extensions = self.folder / (file + ".ext")
+        extensions.write_text("\n".join(["keyUsage=critical,digitalSignature", f"extendedKeyUsage={usage}", *extra]))
+        self.openssl("x509", "-req", "-in", request, "-CA", self.path("ca.pem"), "-CAkey", self.path("ca.key"),
+                     "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", pem)
+        return pem, key
+
+
+def spki_hash(key):
+    der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "der"], capture_output=True, check=True)
+    digest = subprocess.run(["openssl", "dgst", "-sha256", "-r"], input=der.stdout, capture_output=True, check=True)
+    return digest.stdout.split()[0].decode()
+
+
+def cert_hash(pem):
+    der = subprocess.run(["openssl", "x509", "-in", pem, "-outform", "der"], capture_output=True, check=True)
+    digest = subprocess.run(["openssl", "dgst", "-sha256", "-r"], input=der.stdout, capture_output=True, check=True)
+    return digest.stdout.split()[0].decode()
+
+
+TRUST = """
+own = ( { key = "bs.key"; chain = "bs.pem"; names = [ "bs.example.com" ]; } );
+anchors = ( { file = "ca.pem"; %s } );
+%s
+"""
+
+
+class Site:
+    """An appliance that trusts an authority, and devices of it."""
+
+    def __init__(self, cradled, tmp_path, anchor="", rest=""):
+        self.authority = Authority(tmp_path / "ca")
+        self.certs = None
+
+        def prepare(appliance):
+            self.certs = appliance.folder / "policy" / "certs"
+            self.certs.mkdir()
+            pem, key = self.authority.issue("bs", NAME, "serverAuth", extra=[f"subjectAltName=DNS:{NAME}"])
+            for file in (pem, key, self.authority.path("ca.pem")):
+                subprocess.run(["cp", file, self.certs], check=True)
+            (self.certs / "bs.key").chmod(0o600)
+            appliance.write("policy/trust.conf", TRUST % (anchor, rest))
+        self.daemon = cradled(prepare=prepare)
+
+    def device(self, pem, key, endpoint="demo-0001", tls="openssl", verify=True):
+        options = ["-K", key, "-t", 15]
+        if pem:
+            options += ["-C", pem]
+        if verify:
+            options += ["-A", self.authority.path("ca.pem"), "-N", NAME]
+        return self.daemon.device(*options, f"ep={endpoint}", tls=tls, port=5684)
+
+    def refused(self, counter, *argv, **options):
+        before = self.daemon.counters()[counter]
+        code, events = self.device(*argv, **options)
+        assert code == 1, events
+        assert not operations(events)
+        wait_for(lambda: self.daemon.counters()[counter] > before, f"{counter} to grow: {self.daemon.counters()}")
+
+    def trust(self, anchor="", rest=""):
+        self.daemon.write("policy/trust.conf", TRUST % (anchor, rest))
+        return self.daemon.ctl("reload")
+
+
+@pytest.fixture
+def site(cradled, tmp_path):
+    return lambda **options: Site(cradled, tmp_path, **options)
+
+
+@pytest.mark.parametrize("tls", ["openssl", "gnutls"])
+def test_a_device_with_a_certificate_bootstraps(site, tls):
+    here = site()
+    code, events = here.device(*here.authority.issue("dev", "demo-0001"), tls=tls)
+    assert code == 0, (events, here.daemon.log())
+    assert [s["path"] for s in operations(events)] == ["/0/2", "/1/0", "/bs"]
+    counters = here.daemon.counters()
+    assert counters["dtls_finished"] == 1 and counters["bs_finished"] == 1
+
+
+def raw_key_handshake(here, network, key):
+    """Whether GnuTLS shakes hands: raw public keys both ways (RFC 7250)."""
+    public = key + ".pub"
+    here.authority.openssl("pkey", "-in", key, "-pubout", "-out", public)
+    done = network.run(
+        "gnutls-cli", "--udp", "--insecure", "-p", "5684", SERVER4, "--rawpkkeyfile", key, "--rawpkfile", public,
+        "--priority", "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-CIPHER-ALL:+AES-128-CCM-8:-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK",
+        input="", timeout=30)
+    return "Handshake was completed" in done.stdout
+
+
+def test_a_device_with_a_raw_public_key_is_known_by_it(site, network):
+    here = site()
+    _, key = here.authority.issue("dev", "whatever")
+    identity = "spki-sha256:" + spki_hash(key)
+    assert not raw_key_handshake(here, network, key)
+    wait_for(lambda: here.daemon.counters()["dtls_certificate_unknown_key"] == 1, "a counter")
+    assert identity in here.daemon.ctl("unknown", "list").stdout
+    changed = here.daemon.ctl("device", "edit", "demo-0001", "--identity", identity, "--no-key")
+    assert changed.returncode == 0, changed.stdout + changed.stderr
+    assert raw_key_handshake(here, network, key), here.daemon.log()
+    assert here.daemon.counters()["dtls_finished"] == 1
+    assert identity in here.daemon.ctl("device", "export").stdout
+
+
+def test_a_pinned_certificate_needs_no_authority(site):
+    here = site()
+    other = Authority(here.authority.folder / "other", "Somebody")
+    pem, key = other.issue("dev", "demo-0001")
+    here.refused("dtls_certificate_issuer", pem, key)
+    changed = here.daemon.ctl("device", "edit", "demo-0001", "--identity", "cert-sha256:" + cert_hash(pem), "--no-key")
+    assert changed.returncode == 0, changed.stdout + changed.stderr
+    code, events = here.device(pem, key)
+    assert code == 0, events
+    # From now on the device is the pinned one alone, whatever an authority says.
+    here.refused("dtls_certificate_unknown", *here.authority.issue("twin", "demo-0001"))
+    assert "another key or certificate" in here.daemon.ctl("device", "rejected").stdout
+
+
+def test_a_refused_device_is_told_of_and_mended(site):
+    """The alert says nothing final; the operator learns why, mends it, and the device gets in."""
+    here = site()
+    other = Authority(here.authority.folder / "other", "Second factory")
+    pem, key = other.issue("dev", "demo-0001")
+    here.refused("dtls_certificate_issuer", pem, key)
+    assert "no trusted authority issued its certificate" in here.daemon.ctl("device", "rejected").stdout
+    subprocess.run(["cp", other.path("ca.pem"), here.certs / "second.pem"], check=True)
+    done = here.trust(rest="").returncode
+    assert done == 0
+    here.daemon.write("policy/trust.conf", (TRUST % ("", "")).replace(
+        'anchors = (', 'anchors = ( { file = "second.pem"; },'))
+    assert here.daemon.ctl("reload").returncode == 0
+    code, events = here.device(pem, key)
+    assert code == 0, events
+    assert "demo-0001" not in here.daemon.ctl("device", "rejected").stdout
+
+
+def test_a_revoked_device_is_refused_after_a_reload(site):
+    here = site()
+    ca = here.authority
+    pem, key = ca.issue("dev", "demo-0001")
+    assert here.device(pem, key)[0] == 0
+    (ca.folder / "index.txt").write_text("")
+    (ca.folder / "crlnumber").write_text("01\n")
+    (ca.folder / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca=a\n[a]\ndatabase={ca.path('index.txt')}\ncrlnumber={ca.path('crlnumber')}\n"
+        f"default_md=sha256\ndefault_crl_days=30\ncertificate={ca.path('ca.pem')}\nprivate_key={ca.path('ca.key')}\n")
+    ca.openssl("ca", "-config", ca.path("ca.cnf"), "-revoke", pem)
+    ca.openssl("ca", "-config", ca.path("ca.cnf"), "-gencrl", "-out", here.certs / "factory.crl")
+    assert here.trust(rest='crls = [ "factory.crl" ];').returncode == 0
+    here.refused("dtls_certificate_revoked", pem, key)
+    assert here.device(*ca.issue("dev2", "demo-0001"))[0] == 0
+
+
+def test_the_endpoints_name_follows_from_the_certificate(site):
+    here = site(anchor='endpoint = "demo-{dns}";')
+    pem, key = here.authority.issue("dev", "anything", extra=["subjectAltName=DNS:0001"])
+    assert here.device(pem, key)[0] == 0
+    here.refused("dtls_certificate_no_name", *here.authority.issue("plain", "demo-0001"))
+
+
+def test_an_endpoint_that_nobody_has_is_listed_or_not(site):
+    here = site()
+    pem, key = here.authority.issue("dev", "new-device")
+    here.refused("dtls_certificate_unknown", pem, key, endpoint="new-device")
+    assert "new-device" in here.daemon.ctl("unknown", "list").stdout
+    assert here.trust(anchor='unknown = "refuse";').returncode == 0
+    pem, key = here.authority.issue("dev2", "other-device")
+    here.refused("dtls_certificate_unknown", pem, key, endpoint="other-device")
+    assert "other-device" not in here.daemon.ctl("unknown", "list").stdout
+
+
+def test_an_endpoint_of_another_certificate_is_refused(site):
+    here = site()
+    pem, key = here.authority.issue("dev", "demo-0001")
+    code, events = here.device(pem, key, endpoint="demo-0002")
+    assert code == 1 and events[0]["code"] == "4.00", events
+
+
+@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-CCM"])
+def test_openssl_agrees_on_every_suite(site, network, suite):
+    here = site()
+    pem, key = here.authority.issue("dev", "demo-0001")
+    done = network.run("openssl", "s_client", "-dtls1_2", "-connect", f"{SERVER4}:5684", "-cipher", f"{suite}:@SECLEVEL=0",
+                       "-cert", pem, "-key", key, "-CAfile", here.authority.path("ca.pem"), "-verify_return_error",
+                       "-servername", NAME, "-verify_hostname", NAME, input="", timeout=30)
+    assert f"Cipher is {suite}" in done.stdout, done.stdout + done.stderr
+    assert "Verify return code: 0 (ok)" in done.stdout
+    assert "Extended master secret: yes" in done.stdout
+    assert here.daemon.counters()["dtls_finished"] == 1
+
+
+def test_a_policy_with_a_key_that_others_can_read_is_refused(site):
+    here = site()
+    (here.certs / "bs.key").chmod(0o644)
+    done = here.daemon.ctl("reload")
+    assert done.returncode == 1
+    assert re.search(r"trust\.conf:2: error.*bs\.key can be read by others", done.stdout + done.stderr), done.stdout
+    assert here.device(*here.authority.issue("dev", "demo-0001"))[0] == 0, "the running trust stays"
+
+
+@pytest.mark.parametrize("anchor, rest, message", [
+    ('endpoint = "{name}";', "", "asks for what no certificate has"),
+    ('endpoint = "fixed";', "", "gives every device the same name"),
+    ('unknown = "lst";', "", 'did you mean "list"'),
+    ("", 'crls = [ "missing.crl" ];', "missing.crl cannot be read"),
+    ("", 'crls = [ "ca.pem" ];', "no revocation list in PEM or DER"),
+    ("", 'deny = [ "abc" ];', "is no SHA-256"),
+    ("", "grace_day = 3;", "grace_days"),
+])
+def test_check_says_where_trust_is_wrong(site, anchor, rest, message):
+    here = site()
+    done = here.trust(anchor=anchor, rest=rest)
+    assert done.returncode == 1
+    assert message in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "trust.conf:" in done.stdout + done.stderr
