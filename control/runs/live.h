@@ -20,7 +20,7 @@ struct diagnostic {
 	uint8_t code; /* CoAP; 0: it said nothing */
 	uint8_t len;
 	uint16_t step;
-	char text[64]; /* as it came, cut */
+	char text[96]; /* as it came, cut */
 };
 
 enum { LIVE_DIAGNOSTICS_MAX = 2 }; /* the first and the last of a run */

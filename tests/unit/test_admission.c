@@ -508,13 +508,13 @@ Test(admission, a_long_name_is_cut)
 {
 	struct world *world = world_ready(2);
 	uint8_t bytes[128] = "\x40\x02\x12\x34\xb2"
-			     "bs\x4d\x43"
-			     "ep="; /* 80 bytes in all */
+			     "bs\x4d\x61"
+			     "ep="; /* 110 bytes in all */
 
-	memset(bytes + 12, 'n', 77);
-	world_feed(world, PORT, bytes, 12 + 77);
+	memset(bytes + 12, 'n', 107);
+	world_feed(world, PORT, bytes, 12 + 107);
 	cr_assert_eq(last_event(world)->kind, SESSION_UNKNOWN);
-	cr_expect_eq(last_event(world)->name_len, 64);
+	cr_expect_eq(last_event(world)->name_len, 96);
 	world_free(world);
 }
 

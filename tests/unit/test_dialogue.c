@@ -899,7 +899,8 @@ Test(dialogue, a_run_that_fails_is_no_delay_of_those_that_end_well)
 Test(dialogue, why_a_device_refuses_is_reported_in_its_words)
 {
 	static const char words[] =
-		"object 0 instance 2 is \xff taken, and this goes on beyond what is kept of it";
+		"object 0 instance 2 is \xff taken, and this goes on and on, "
+		"sentence by sentence, beyond what is kept of it";
 	uint8_t bytes[160];
 
 	for (int with_format = 0; with_format < 2; with_format++) {
