@@ -328,6 +328,9 @@ check_both(struct parser *p, enum expr_op op, const struct node *const args[2], 
 	char who[8];
 	bool fits;
 
+	/* What is wrong with one may be why the other does not fit. */
+	if (args[0]->kind == NODE_BROKEN || args[1]->kind == NODE_BROKEN)
+		return true;
 	snprintf(who, sizeof who, "'%s'", operator_name(op));
 	fits = build_check(p, args[0], wanted, who);
 	return build_check(p, args[1], wanted, who) && fits;

@@ -252,6 +252,53 @@ parse_random(struct parser *p, uint32_t start)
 	return build_broken(p, start);
 }
 
+static bool
+is_word_part(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '_' || c == '-';
+}
+
+/*
+ * sv.my-key is sv.my minus key: the whole name, when an unknown name stands behind "sv.NAME-" or "#NAME-" without a
+ * blank. False: it does not.
+ */
+static bool
+hyphenated(const struct parser *p, const struct token *name, struct text *whole, bool *setting)
+{
+	size_t start = name->start, end = name->end;
+
+	if (!start || p->text[start - 1] != '-')
+		return false;
+	while (start && is_word_part(p->text[start - 1]))
+		start--;
+	while (end < p->len && is_word_part(p->text[end]))
+		end++;
+	*setting = start >= 3 && memcmp(p->text + start - 3, "sv.", 3) == 0;
+	*whole = (struct text){ p->text + start, end - start };
+	return *setting || (start && p->text[start - 1] == '#');
+}
+
+static void
+unknown_root(struct parser *p, const struct token *name, const char *const known[])
+{
+	struct text whole;
+	bool setting;
+
+	if (!hyphenated(p, name, &whole, &setting))
+		unknown_name(p, name->start, "name", (struct text){ name->text.at, name->text.len },
+			     known);
+	else if (setting)
+		parser_error(
+			p, name->start,
+			"'-' subtracts here; a setting with such a name is read by sv.get('%.*s')",
+			(int)(whole.len < 60 ? whole.len : 60), whole.at);
+	else
+		parser_error(p, name->start,
+			     "'-' subtracts here; a variable with such a name is written #`%.*s`",
+			     (int)(whole.len < 60 ? whole.len : 60), whole.at);
+}
+
 const struct node *
 parse_root(struct parser *p, const struct token *name)
 {
@@ -271,6 +318,6 @@ parse_root(struct parser *p, const struct token *name)
 		return parse_resource(p, name->start);
 	if (text_is(text, "string"))
 		return parse_random(p, name->start);
-	unknown_name(p, name->start, "name", text, known);
+	unknown_root(p, name, known);
 	return build_broken(p, name->start);
 }

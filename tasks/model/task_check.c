@@ -206,14 +206,46 @@ check_defaults(struct checker *checker, const struct task_node *node)
 			"empty text");
 }
 
+static bool
+may_finish(const struct task_node *node)
+{
+	for (; node; node = node->next)
+		if (node->tag == TAG_FINISH || may_finish(node->children) ||
+		    (node->otherwise && may_finish(node->otherwise->children)))
+			return true;
+	return false;
+}
+
+/* A condition that is the same in every turn. */
+static void
+check_while(struct checker *checker, struct task_node *node)
+{
+	const struct task_attribute *condition = &node->attributes[IF_EXPR];
+	bool holds = false;
+
+	check_boolean(checker, node, IF_EXPR);
+	if (!condition->constant || value_boolean(&condition->value, &holds))
+		return;
+	if (holds && !may_finish(node->children))
+		check_warning(checker, node, IF_EXPR,
+			      "this condition always holds and no <finish> stands inside: the loop "
+			      "ends by its "
+			      "limit, as an error");
+	else if (!holds)
+		check_warning(checker, node, IF_EXPR,
+			      "this condition never holds: nothing inside is done");
+}
+
 /* Conditions, loops, logs and <finish>. */
 static void
 check_flow(struct checker *checker, struct task_node *node)
 {
 	switch (node->tag) {
 	case TAG_IF:
-	case TAG_WHILE:
 		check_boolean(checker, node, IF_EXPR);
+		break;
+	case TAG_WHILE:
+		check_while(checker, node);
 		break;
 	case TAG_FOREACH:
 		if (node->attributes[FOREACH_LIST].template)
@@ -295,6 +327,42 @@ check_nodes(struct checker *checker, struct task_node *node, bool unconditional)
 	}
 }
 
+/* The variable that no tag sets, or NULL; said once. */
+static const struct known_var *
+unset_var(struct checker *checker, const struct template *template)
+{
+	const void *cursor = NULL;
+	const char *name;
+	size_t len;
+
+	while (template && template_next_var(template, &cursor, &name, &len)) {
+		struct known_var *var = task_vars_find(&checker->vars, name, len);
+
+		if (var && !var->definitions) {
+			var->definitions++;
+			return var;
+		}
+	}
+	return NULL;
+}
+
+/* What reads a variable that is never set: null for every device. A computed name may set any. */
+static void
+check_unset(struct checker *checker, const struct task_node *node)
+{
+	const struct known_var *var;
+
+	for (; node && !checker->vars.any_name; node = node->next) {
+		for (int i = 0; i < TASK_ATTRIBUTES; i++)
+			while ((var = unset_var(checker, node->attributes[i].template)))
+				check_warning(checker, node, i, "#%.*s is never set in this task",
+					      (int)(var->len < 60 ? var->len : 60), var->name);
+		if (node->otherwise)
+			check_unset(checker, node->otherwise);
+		check_unset(checker, node->children);
+	}
+}
+
 void
 task_check(struct task *task, struct diag_list *diags)
 {
@@ -307,5 +375,6 @@ task_check(struct task *task, struct diag_list *diags)
 	task_vars_define(&checker.vars, VAR_SERVER_INSTANCE, strlen(VAR_SERVER_INSTANCE));
 	parse_nodes(&checker, task->root);
 	check_nodes(&checker, task->root, true);
+	check_unset(&checker, task->root);
 	task->session |= task->answers || task->effects;
 }

@@ -98,8 +98,7 @@ static const struct row load_errors[] = {
 	{ "${if (sv.a) 1 else 2}", "3:16 if needs a boolean, and this is a string" },
 	{ "${device.groups['a']}", "3:26 an index needs an integer, and this is a string" },
 	{ "${1[0]}", "3:12 an index needs a string or a list, and this is an integer" },
-	{ "${string.random('a')}",
-	  "3:26 string.random needs an integer, and this is a string" },
+	{ "${string.random('a')}", "3:26 string.random needs an integer, and this is a string" },
 	{ "x${'ff'.decodeHex}", "3:13 bytes can't be part of a text; use .hex or .base64" },
 	{ "x${null}", "3:13 null can't be part of a text; the empty text is ''" },
 
@@ -113,6 +112,17 @@ static const struct row load_errors[] = {
 	  "3:23 this pattern is wrong: unrecognized character after (? or (?-" },
 	{ "${sv.a.split('(a)\\\\2')}",
 	  "3:23 this pattern is wrong: reference to non-existent subpattern" },
+
+	{ "${sv.my-key}",
+	  "3:18 '-' subtracts here; a setting with such a name is read by sv.get('my-key')" },
+	{ "${sv.a-b-c.trim}",
+	  "3:17 '-' subtracts here; a setting with such a name is read by sv.get('a-b-c')\n"
+	  "3:19 '-' subtracts here; a setting with such a name is read by sv.get('a-b-c')" },
+	{ "${#my-var}",
+	  "3:16 '-' subtracts here; a variable with such a name is written #`my-var`" },
+	{ "${1 - key}", "3:16 unknown name 'key'; known are sv, device, lwm2m, task, res, string, "
+			"true, false, null, "
+			"if" },
 
 	/* All of them at once. */
 	{ "${sv.a.takke(1)} ${#id.dropp(2)} ${'x'.take()}",
@@ -215,7 +225,8 @@ static const struct row failures[] = {
 	{ "${sv.password.replace('', 'x')}",
 	  "error: sv.password.replace('', 'x') replaces an empty text" },
 	{ "${sv.password.matches(sv.password + '[')}",
-	  "error: sv.password.matches(sv.password + '[') can't be done: this pattern is wrong: missing "
+	  "error: sv.password.matches(sv.password + '[') can't be done: this pattern is wrong: "
+	  "missing "
 	  "terminating ] for character class" },
 	{ "${sv.hex.decodeHex.decodeUTF8}",
 	  "error: sv.hex.decodeHex.decodeUTF8 reads bytes that are not valid UTF-8" },

@@ -576,3 +576,42 @@ Test(task, warns_of_secrets_in_messages)
 		task_free(task);
 	}
 }
+
+Test(task, warns_of_what_can_be_decided_ahead)
+{
+	static const struct {
+		const char *tags, *warning;
+	} cases[] = {
+		{ "<log message='${#nope}'/>", "<log message> #nope is never set in this task" },
+		{ "<if expr='${#nope ? true}'><log message='${#nope}'/></if>",
+		  "<if expr> #nope is never set" },
+		{ "<store target='a' value='x'/><log message='${#a}'/>", NULL },
+		{ "<foreach list=\"${'a,b'.split(',')}\"><log message='${#i}'/></foreach>", NULL },
+		{ "<store target='${sv.name}' value='x'/><log message='${#a}'/>", NULL },
+		{ "<log message=\"${#securityInstanceId ? '1'}\"/>", NULL },
+		{ "<while expr='true'><log message='a'/></while>",
+		  "<while expr> this condition always holds" },
+		{ "<while expr='${1 lt 2}'><log message='a'/></while>",
+		  "this condition always holds" },
+		{ "<while expr='true'><if expr='${sv.a == null}'><finish "
+		  "status='SUCCESS'/></if></while>",
+		  NULL },
+		{ "<while expr='false'><log message='a'/></while>", "this condition never holds" },
+		{ "<while expr='${sv.a == null}'><log message='a'/></while>", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[400];
+		struct task *task;
+
+		snprintf(text, sizeof text, "<config>%s</config>", cases[i].tags);
+		task = load(text);
+		cr_assert_not_null(task, "%s: %s", text, diags.count ? diags.items[0].text : "");
+		if (cases[i].warning)
+			assert_only(text, cases[i].warning);
+		else
+			cr_expect_eq(diags.count, 0, "%s: %s", text,
+				     diags.count ? diags.items[0].text : "");
+		task_free(task);
+	}
+}
