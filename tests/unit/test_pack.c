@@ -364,7 +364,35 @@ Test(pack, copies_are_served_and_nothing_is_told_twice)
 
 /* ---- after the end ---- */
 
-Test(pack, the_same_representation_can_be_fetched_again_while_the_session_lingers)
+/* RFC 7252 4.5, RFC 7959 2.4: with a message id of its own it is no copy, and asks for the pack of now. */
+Test(pack, a_request_after_the_last_block_was_fetched_is_a_new_run)
+{
+	for (unsigned named = 0; named < 2; named++) {
+		struct world *world = pack_world();
+		struct batch *pack = world_pack(world, 112, PACK_BYTES);
+		struct batch *next = world_pack(world, 112, PACK_BYTES + 7);
+		struct get get = { .accept = 112, .block = -1, .mid = 7 };
+		struct fetched first = { 0 }, second = { 0 };
+
+		give(world, ask_for_pack(world, &get), pack, 0);
+		take_block(world, &get, &first);
+		fetch_rest(world, &get, &first);
+		expect_whole(&first, pack);
+		get.mid++;
+		get.token++;
+		get.block = named ? block(0, 6) : -1;
+		give(world, ask_for_pack(world, &get), next, 0);
+		take_block(world, &get, &second);
+		fetch_rest(world, &get, &second);
+		expect_whole(&second, next);
+		cr_expect_neq(memcmp(first.etag, second.etag, first.etag_len), 0);
+		cr_expect_eq(world_count(world, COUNTER_bs_pack_requests), 2);
+		cr_expect_eq(atomic_load(&pack->holders), 0);
+		world_free(world);
+	}
+}
+
+Test(pack, later_blocks_can_be_fetched_again_while_the_session_lingers)
 {
 	struct world *world = pack_world();
 	struct batch *pack = world_pack(world, 112, PACK_BYTES);
@@ -379,7 +407,8 @@ Test(pack, the_same_representation_can_be_fetched_again_while_the_session_linger
 		world_tick(world, 240000000);
 		get.mid++;
 		get.token++;
-		get.block = again ? block(0, 5) : -1;
+		get.block = block(1, 6);
+		fetched.len = 1024;
 		feed_get(world, &get);
 		take_block(world, &get, &fetched);
 		fetch_rest(world, &get, &fetched);

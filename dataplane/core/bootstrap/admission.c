@@ -240,14 +240,19 @@ bad_block(struct stack *stack)
 	return COAP_BAD_REQUEST;
 }
 
-/* A further block of the pack that this session serves, or its first one again. */
+/*
+ * A further block of the pack that this session serves, or its first one again. Once the last was fetched, the first
+ * one is asked for by a new request (RFC 7959 2.4; its copy was told by its message id), which is a new run.
+ */
 static bool
 is_fetch(const struct stack *stack, const struct sender *from, const struct pack_request *pack)
 {
 	const struct dtls_session *association = association_of(stack, from->session);
+	const struct session *session = from->session;
 
-	return from->session && dialogue_has_pack(from->session, pack) &&
-	       (!association || association->device == from->session->device);
+	return session && dialogue_has_pack(session, pack) &&
+	       (session->state != BOOTSTRAP_DONE || pack->block.num != 0) &&
+	       (!association || association->device == session->device);
 }
 
 /* A pack that was never begun, or is forgotten, has no blocks in its middle. */

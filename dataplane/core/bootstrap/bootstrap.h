@@ -22,7 +22,8 @@
  *	                         +------------------------> PACK ---last block--> DONE
  *
  * DONE and FAILED linger: the session remembers its request, so that a copy of it gets the same
- * answer and starts no second dialogue (RFC 7252 4.5). A pack can be fetched again meanwhile.
+ * answer and starts no second dialogue (RFC 7252 4.5). The later blocks of a
+ * pack can be fetched again meanwhile; its first one begins a new run.
  * Pure data, nothing allocated, any thread.
  */
 #pragma once

@@ -143,7 +143,7 @@ dialogue_drop_answer(struct stack *stack, struct session *session)
 	session->answer = 0;
 }
 
-/* A pack that was served can be fetched again while the session lingers. */
+/* Blocks of a pack that was served can be fetched again while the session lingers. */
 static bool
 keeps_pack(const struct session *session, uint8_t cause)
 {
