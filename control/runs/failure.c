@@ -60,6 +60,19 @@ failure_text(const struct config *config, const struct session_event *event,
 		show_into(out, TASK_SUMMARY_MAX, "no answer after %u transmissions to %s", sent,
 			  step);
 		break;
+	case CAUSE_SILENT:
+		show_into(out, TASK_SUMMARY_MAX, "%s was acknowledged and not answered", step);
+		break;
+	case CAUSE_UNCONFIRMED:
+		show_into(
+			out, TASK_SUMMARY_MAX,
+			"no answer after %u transmissions to %s; all before was accepted, and the "
+			"device may have finished",
+			sent, step);
+		break;
+	case CAUSE_PACK_LEFT:
+		show_into(out, TASK_SUMMARY_MAX, "the device did not ask for the rest of its pack");
+		break;
 	case CAUSE_RESET:
 		show_into(out, TASK_SUMMARY_MAX, "%s answered with Reset", step);
 		break;
@@ -83,7 +96,7 @@ failure_text(const struct config *config, const struct session_event *event,
 		show_into(out, TASK_SUMMARY_MAX, "no buffer was free for the answer to %s", step);
 		break;
 	case CAUSE_NO_BATCH:
-		show_into(out, TASK_SUMMARY_MAX, "no batch was made within %u ms",
+		show_into(out, TASK_SUMMARY_MAX, "what to send was not ready within %u ms",
 			  config->batch_wait_ms);
 		break;
 	default:

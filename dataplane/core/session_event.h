@@ -69,6 +69,10 @@ enum session_cause {
 	CAUSE_KEY,        /* the identity without its key: the DTLS handshake failed */
 	CAUSE_IDENTITY,   /* over DTLS it asked as `name`, which is another's or nobody's */
 	CAUSE_CERTIFICATE, /* its certificate was refused: `code` is an enum ec_verdict */
+	CAUSE_SILENT,     /* the device acknowledged step `step`, and did not answer it */
+	CAUSE_UNCONFIRMED, /* CAUSE_TIMEOUT of a Finish: everything before was accepted, and the
+			    * device may have finished */
+	CAUSE_PACK_LEFT,  /* the device did not ask for the next block of its pack */
 };
 
 /* One event to the control side; fits a cache line but for a name. */

@@ -538,7 +538,9 @@ Test(dialogue, retransmissions_come_at_their_times)
 		cr_expect_eq(last_event(world)->kind, SESSION_STARTED, "ended early");
 		world_tick(world, 1 + WORLD_TICKS_US);
 		cr_expect_eq(world->out.used, 0);
-		expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+		/* Where it is the Finish, its answer alone may be lost. */
+		expect_ended(world, SESSION_FAILED,
+			     step + 1 < STEPS ? CAUSE_TIMEOUT : CAUSE_UNCONFIRMED);
 		cr_expect_eq(last_event(world)->step, step);
 		cr_expect_eq(world_count(world, COUNTER_coap_tx_retransmit), 4);
 		world_free(world);
@@ -577,7 +579,7 @@ Test(dialogue, the_wait_for_a_separate_response_ends_after_93_seconds)
 	cr_expect_eq(stack_gauges(world->stack).running, 1);
 	world_tick(world, 1 + WORLD_TICKS_US);
 	cr_expect_eq(world->out.used, 0);
-	expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+	expect_ended(world, SESSION_FAILED, CAUSE_SILENT);
 	cr_expect_eq(last_event(world)->step, 1);
 	/* The answer comes all the same: nobody waits for it. */
 	reply_as(world, &request, COAP_CON, COAP_CHANGED, 9);
@@ -887,7 +889,7 @@ Test(dialogue, a_run_that_fails_is_no_delay_of_those_that_end_well)
 	(void)request;
 	for (int i = 0; i < 100; i++)
 		world_tick(world, 2000000);
-	expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+	expect_ended(world, SESSION_FAILED, CAUSE_UNCONFIRMED);
 	for (unsigned i = 0; i < DELAY_BUCKETS; i++) {
 		cr_assert_eq(stack_delays(world->stack)[RUN_PHASE_FINISH].counts[i], 0);
 		cr_assert_eq(stack_delays(world->stack)[RUN_PHASE_TOTAL].counts[i], 0);

@@ -107,6 +107,19 @@ Test(events, silence_names_step_and_transmissions)
 	expect_report("dev-1", TASK_ERROR, "no answer after 5 transmissions to PUT /1/0");
 }
 
+Test(events, an_end_says_what_happened)
+{
+	fail(CAUSE_SILENT, 0, 1);
+	expect_report("dev-1", TASK_ERROR, "PUT /1/0 was acknowledged and not answered");
+	fail(CAUSE_UNCONFIRMED, 0, 2);
+	expect_report(
+		"dev-1", TASK_ERROR,
+		"no answer after 5 transmissions to POST /bs; all before was accepted, and the "
+		"device may have finished");
+	fail(CAUSE_PACK_LEFT, 0, 0);
+	expect_report("dev-1", TASK_ERROR, "the device did not ask for the rest of its pack");
+}
+
 Test(events, reset_and_not_acceptable_finish)
 {
 	fail(CAUSE_RESET, 0, 0);
@@ -326,7 +339,7 @@ ask(const struct session_event *event)
 }
 
 #define ASKING                                                                                     \
-	"<lwm2mBootstrap onError=\"finish\"><discover key=\"0\" output=\"links\" />"                 \
+	"<lwm2mBootstrap onError=\"finish\"><discover key=\"0\" output=\"links\" />"               \
 	"<write key=\"/0/${#links.freeInstance(0)}/0\" value=\"coap://h:1\" />"                    \
 	"<write key=\"/1/0/0\" value=\"2\" /></lwm2mBootstrap>"
 
@@ -443,7 +456,8 @@ Test(events, tables_and_files_of_the_policy_folder)
 	const struct batch *batch;
 
 	world_folder(&world, "policy/resources");
-	world_write(&world, "policy/resources/sites.csv", "id,uri\ni0,coap://none\ni1,coap://one\n");
+	world_write(&world, "policy/resources/sites.csv",
+		    "id,uri\ni0,coap://none\ni1,coap://one\n");
 	world_write(&world, "policy/resources/key.der", "0123456789");
 	use_task("<lwm2mBootstrap><write key=\"/0/2/0\" "
 		 "value=\"${res.sites.by('id').get(sv.id).uri}\" />"
@@ -488,7 +502,7 @@ Test(events, a_task_that_fails_has_none)
 
 /* ---- every session has an end ---- */
 
-#define READING "<lwm2mBootstrap><read key=\"/1/0\" output=\"v\" /></lwm2mBootstrap>"
+#define READING  "<lwm2mBootstrap><read key=\"/1/0\" output=\"v\" /></lwm2mBootstrap>"
 #define QUESTION READING "<log message=\"${#v.value('/1/0/0')}\" />"
 
 /* What can become of a task once its device has answered, and how its session ends then. */

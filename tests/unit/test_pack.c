@@ -571,7 +571,7 @@ Test(pack, a_transfer_that_stops_ends_the_run_after_93_seconds)
 	world_tick(world, 93000000 - 1);
 	cr_expect_eq(stack_gauges(world->stack).running, 1);
 	world_tick(world, 1 + WORLD_TICKS_US);
-	expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+	expect_ended(world, SESSION_FAILED, CAUSE_PACK_LEFT);
 	cr_expect_eq(atomic_load(&pack->holders), 0);
 	feed_get(world, &get); /* a copy of what cannot be served any more: a new request */
 	cr_expect_eq(last_event(world)->ask, ASK_PACK);

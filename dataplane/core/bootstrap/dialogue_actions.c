@@ -163,6 +163,8 @@ static const struct ending endings[] = {
 	[BOOTSTRAP_DO_FAIL_REPLY] = { CAUSE_REPLY, COUNTER_bs_failed_reply },
 	[BOOTSTRAP_DO_FAIL_RESET] = { CAUSE_RESET, COUNTER_bs_failed_reset },
 	[BOOTSTRAP_DO_FAIL_TIMEOUT] = { CAUSE_TIMEOUT, COUNTER_bs_failed_timeout },
+	[BOOTSTRAP_DO_FAIL_SILENT] = { CAUSE_SILENT, COUNTER_bs_failed_silent },
+	[BOOTSTRAP_DO_FAIL_PACK_LEFT] = { CAUSE_PACK_LEFT, COUNTER_bs_failed_pack },
 	[BOOTSTRAP_DO_FAIL_SUPERSEDED] = { CAUSE_SUPERSEDED, COUNTER_bs_superseded },
 	[BOOTSTRAP_DO_FAIL_CANCELLED] = { CAUSE_CANCELLED, COUNTER_bs_cancelled },
 	[BOOTSTRAP_DO_FAIL_CLOSED] = { CAUSE_CLOSED, COUNTER_bs_failed_closed },
@@ -209,6 +211,18 @@ fail_unusable(struct stack *stack, struct session *session)
 	const struct ending ending = { .cause = session->cause,
 				       .counter = counters[session->cause] };
 
+	end_run(stack, session, &ending);
+}
+
+/* Of a Finish it may be the answer alone that was lost. */
+static void
+fail_timeout(struct stack *stack, struct session *session)
+{
+	struct ending ending = endings[BOOTSTRAP_DO_FAIL_TIMEOUT];
+
+	if (session_step(session)->expect == BATCH_EXPECT_FINISH)
+		ending = (struct ending){ .cause = CAUSE_UNCONFIRMED,
+					  .counter = COUNTER_bs_failed_unconfirmed };
 	end_run(stack, session, &ending);
 }
 
@@ -325,6 +339,9 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 	case BOOTSTRAP_DO_SERVE_AGAIN:
 		serve_again(stack, session);
 		return;
+	case BOOTSTRAP_DO_FAIL_TIMEOUT:
+		fail_timeout(stack, session);
+		return;
 	case BOOTSTRAP_DO_FAIL_UNUSABLE:
 		fail_unusable(stack, session);
 		return;
@@ -337,7 +354,8 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 	case BOOTSTRAP_DO_FINISH:
 	case BOOTSTRAP_DO_FAIL_REPLY:
 	case BOOTSTRAP_DO_FAIL_RESET:
-	case BOOTSTRAP_DO_FAIL_TIMEOUT:
+	case BOOTSTRAP_DO_FAIL_SILENT:
+	case BOOTSTRAP_DO_FAIL_PACK_LEFT:
 	case BOOTSTRAP_DO_FAIL_SUPERSEDED:
 	case BOOTSTRAP_DO_FAIL_CANCELLED:
 	case BOOTSTRAP_DO_FAIL_CLOSED:
