@@ -7,6 +7,7 @@
 #include "dataplane/core/bootstrap/intake.h"
 #include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/look_ahead.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/sessions.h"
@@ -161,6 +162,22 @@ stack_fini(struct stack *stack)
 	answer_pool_fini(&stack->answers);
 	session_table_fini(stack->table);
 	explicit_bzero(stack, sizeof *stack);
+}
+
+bool
+stack_farewell(struct stack *stack, uint64_t now_us, struct outbox *out)
+{
+	stack_begin(stack, now_us, out);
+	for (; stack->farewell < stack->config.sessions; stack->farewell++) {
+		struct session *session = session_at(stack, stack->farewell);
+
+		if (!session || !association_of(stack, session))
+			continue;
+		if (out->used == out->size)
+			return true;
+		association_close(stack, session);
+	}
+	return false;
 }
 
 /* ---- receiving, stage by stage ---- */

@@ -41,6 +41,10 @@ size_t stack_handshake_bytes(void);
 struct stack *stack_init(void *memory, const struct stack_config *config, uint64_t now_us);
 void stack_fini(struct stack *stack);
 
+/* Before stack_fini(): tells devices by close_notify that their associations end, as many as `out`
+ * takes. True: there are more, call it again. */
+bool stack_farewell(struct stack *stack, uint64_t now_us, struct outbox *out);
+
 /* Takes up to STACK_BURST datagrams. Outcomes are counters; answers are appended to `out`. */
 void stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigned n,
 		   struct outbox *out);

@@ -329,6 +329,19 @@ curves(struct worker *worker)
 	return n;
 }
 
+/* Devices hear that their associations end: one pass over the sessions, whatever the queues take. */
+static bool
+farewell(struct worker *worker)
+{
+	bool more;
+
+	if (unlikely(!answers_ready(&worker->answers)))
+		return false;
+	more = stack_farewell(worker->stack, worker->now_us, &worker->answers.outbox);
+	answers_send(&worker->answers, worker->txq_of, worker->counters);
+	return more;
+}
+
 void
 worker_drain_mailbox(struct worker *worker)
 {
@@ -337,6 +350,9 @@ worker_drain_mailbox(struct worker *worker)
 	look_at_gate(worker);
 	while (mailbox(worker))
 		transmit(worker);
+	while (farewell(worker))
+		transmit(worker);
+	transmit(worker);
 	rte_rcu_qsbr_thread_offline(worker->qsbr, worker->index);
 	rte_rcu_qsbr_thread_unregister(worker->qsbr, worker->index);
 	for (unsigned i = 0; i < worker->n_txqs; i++)

@@ -39,6 +39,12 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 	return stack;
 }
 
+bool
+stack_farewell(struct stack *stack, uint64_t now_us, struct outbox *out)
+{
+	return false;
+}
+
 void
 stack_fini(struct stack *stack)
 {

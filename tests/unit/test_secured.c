@@ -659,7 +659,119 @@ Test(secured, close_notify_frees_the_session_at_once)
 	device_bootstrap(&device, "dev");
 	device_close(&device);
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(world->out.used, 1);
+	cr_assert_eq(device.client.alert, DTLS_CLOSE_NOTIFY, "answered (RFC 5246 7.2.1)");
+}
+
+Test(secured, a_fatal_alert_ends_the_association_without_an_answer)
+{
+	device_handshake(&device);
+	device_send(&device, buffer,
+		    client_seal(&device.client, DTLS_ALERT_RECORD, "\2\x28", 2, buffer));
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
 	cr_assert_eq(world->out.used, 0);
+}
+
+/* Neither in plaintext, nor under other keys, nor a copy of one that was taken. */
+Test(secured, a_forged_close_notify_gets_no_answer_and_ends_nothing)
+{
+	static const uint8_t plain[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0 };
+	uint8_t forged[DTLS_WORLD_DATAGRAM];
+	size_t len;
+
+	device_handshake(&device);
+	device_send(&device, plain, sizeof plain);
+	cr_assert_eq(world->out.used, 0);
+	len = client_seal(&device.client, DTLS_ALERT_RECORD, "\1\0", 2, forged);
+	forged[len - 1] ^= 1;
+	device_send(&device, forged, len);
+	cr_assert_eq(world->out.used, 0);
+	cr_assert_eq(counted(COUNTER_dtls_rx_bad_tag), 1);
+	device_bootstrap(&device, "dev");
+	cr_assert_eq(counted(COUNTER_dtls_close_sent), 0);
+}
+
+Test(secured, an_association_that_idles_out_is_told_so)
+{
+	device_handshake(&device);
+	for (int i = 0; i < 61 && device.client.alert < 0; i++) {
+		world_tick(world, SECOND);
+		device_take(&device);
+	}
+	cr_assert_eq(device.client.alert, DTLS_CLOSE_NOTIFY);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(counted(COUNTER_dtls_close_sent), 1);
+}
+
+Test(secured, an_evicted_association_is_told_so_and_the_newcomer_served)
+{
+	teardown();
+	begin(1, 40);
+	device_handshake(&device);
+	device_bootstrap(&device, "dev");
+	device_hello(&other);
+	world_feed_at(world, other.peer, buffer, client_hello(&other.client, buffer));
+	cr_assert_eq(world->out.used, 2);
+	device.client.data_len = 0;
+	client_take(&device.client, world->slots[0].data, world->slots[0].len);
+	cr_assert_eq(device.client.alert, DTLS_CLOSE_NOTIFY);
+	client_take(&other.client, world->slots[1].data, world->slots[1].len);
+	device_send(&other, buffer, client_last_flight(&other.client, buffer));
+	device_bootstrap(&other, "name");
+}
+
+/* As many a call as the outbox takes; what a full one does not take is not lost, but said in the next. */
+Test(secured, a_stack_that_ends_tells_all_its_associations)
+{
+	device_handshake(&device);
+	device_handshake(&other);
+	device_ask(&other, 1, "name");
+	world_clear(world);
+	world->out.size = 1;
+	cr_assert(stack_farewell(world->stack, world->now, &world->out));
+	device_take(&device);
+	cr_assert_eq(device.client.alert, DTLS_CLOSE_NOTIFY);
+	world_clear(world);
+	cr_assert_not(stack_farewell(world->stack, world->now, &world->out));
+	device_take(&other);
+	cr_assert_eq(other.client.alert, DTLS_CLOSE_NOTIFY);
+	world->out.size = STACK_TX_MAX;
+}
+
+/* ---- told to come back ---- */
+
+/* Max-Age is 60 s, clients add up to half of it, and repeat their request for 45 s. */
+Test(secured, a_device_that_was_told_to_come_back_finds_its_association)
+{
+	struct stack_command drain = { .kind = STACK_DRAIN, .on = true };
+
+	device_handshake(&device);
+	stack_command(world->stack, world->now, &drain, &world->out);
+	device_ask(&device, 1, "dev");
+	assert_answer(&device, 0xa3);
+	for (int i = 0; i < 60; i++)
+		world_tick(world, SECOND);
+	device_say(&device, "\x40\0\0\1", 4); /* a ping in between does not shorten it */
+	for (int i = 60; i < 134; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 1);
+	drain.on = false;
+	stack_command(world->stack, world->now, &drain, &world->out);
+	device_bootstrap(&device, "dev");
+	assert_nothing_leaks();
+}
+
+Test(secured, a_device_that_never_comes_back_is_let_go)
+{
+	struct stack_command drain = { .kind = STACK_DRAIN, .on = true };
+
+	device_handshake(&device);
+	stack_command(world->stack, world->now, &drain, &world->out);
+	device_ask(&device, 1, "dev");
+	for (int i = 0; i < 137; i++)
+		world_tick(world, SECOND);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	cr_assert_eq(counted(COUNTER_dtls_idle), 1);
 }
 
 Test(secured, close_notify_ends_a_run)

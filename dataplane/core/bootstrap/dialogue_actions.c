@@ -4,6 +4,7 @@
 
 #include "dataplane/core/bootstrap/bootstrap_pack.h"
 #include "dataplane/core/coap/coap_exchange.h"
+#include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/sessions.h"
@@ -194,7 +195,7 @@ end_run(struct stack *stack, struct session *session, const struct ending *endin
 	session->cause = ending->cause;
 	session->since_us = stack->now_us;
 	session->exchange.retransmits_left = 0;
-	session_arm(stack, session, stack->limits->linger_us);
+	session_arm(stack, session, association_wait_us(stack, session, stack->limits->linger_us));
 	events_report_outcome(stack, session);
 	if (!session->pending)
 		session_settled(stack, session);

@@ -234,7 +234,8 @@ secured_wait_idle(struct stack *stack, struct session *session)
 {
 	uint32_t idle_us = stack->limits->idle_us;
 
-	session_arm(stack, session, idle_us ? idle_us : IDLE_US);
+	session_arm(stack, session,
+		    association_wait_us(stack, session, idle_us ? idle_us : IDLE_US));
 }
 
 /* A run belongs to its association, and a copy of a request to the one it came over (RFC 7252
@@ -252,6 +253,7 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	}
 	association->dtls = *fresh;
 	association->established = true;
+	association->keep_us = 0;
 	trace_milestone(stack, session, fresh->device, TRACE_ASSOCIATED);
 	session->link = *link;
 	session->request = (struct exchange_request){ 0 };
@@ -260,13 +262,16 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 
 /* The association is over; its session is too, unless an event is pending. */
 void
-secured_end_association(struct stack *stack, struct session *session)
+secured_end_association(struct stack *stack, struct session *session, bool answer)
 {
 	struct association *association = association_at(stack, session);
 
 	trace_milestone(stack, session, association->dtls.device, TRACE_ASSOCIATION_ENDED);
 	dialogue_closed(stack, session);
-	association_end(stack, association);
+	if (answer)
+		association_close(stack, session);
+	else
+		association_end(stack, association);
 	if (!association->handshake && !association->lane && !session->pending)
 		session_close(stack, session);
 }

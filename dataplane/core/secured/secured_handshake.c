@@ -7,7 +7,7 @@
 
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/dtls/dtls_flight.h"
-#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
 

@@ -29,8 +29,9 @@ session_of_arrival(const struct stack *stack, const struct arrival *arrival)
 /* A handshake has finished: its association replaces what the session had. */
 void secured_associate(struct stack *stack, struct session *session, const struct link *link,
 		       const struct dtls_session *fresh);
-/* The device ended its association: its session is over too, unless an event is pending. */
-void secured_end_association(struct stack *stack, struct session *session);
+/* The device ended its association: its session is over too, unless an event is pending. `answer`: by
+ * a close_notify, which gets one (RFC 5246 7.2.1). */
+void secured_end_association(struct stack *stack, struct session *session, bool answer);
 /* A session without a run is closed when nothing comes for a while from now. */
 void secured_wait_idle(struct stack *stack, struct session *session);
 /* A handshake of this session ended without success: closes the session if that is all it was

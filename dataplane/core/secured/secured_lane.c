@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/session_events.h"
 
 enum {

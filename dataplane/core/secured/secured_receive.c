@@ -8,7 +8,7 @@
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/bootstrap/intake.h"
-#include "dataplane/core/sessions/outgoing.h"
+#include "dataplane/core/sessions/flight.h"
 
 /* ---- where a record came from ---- */
 
@@ -89,7 +89,7 @@ take_alert(struct stack *stack, struct session *session, const struct dtls_openi
 	}
 	count(&stack->counters, COUNTER_dtls_alert_received);
 	if (opening->content[0] == DTLS_FATAL || opening->content[1] == DTLS_CLOSE_NOTIFY)
-		secured_end_association(stack, session);
+		secured_end_association(stack, session, opening->content[1] == DTLS_CLOSE_NOTIFY);
 }
 
 static void

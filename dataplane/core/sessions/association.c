@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "dataplane/core/sessions/flight.h"
+#include "dataplane/core/sessions/sessions.h"
+
 enum {
 	LINE = 64,
 	BLOCK_OVERHEAD = 128, /* what a step's header and options take of a record, generously */
@@ -185,38 +188,6 @@ association_limit_blocks(const struct stack *stack, struct session *session)
 	place->answer_szx = *szx; /* the device's records are as small (RFC 6066 4) */
 }
 
-/* ---- sealing ---- */
-
-void
-seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
-	   uint16_t content_len)
-{
-	struct secured *secured = stack->secured;
-	struct dtls_sealing *sealing;
-
-	if (secured->n_sealings == DTLS_BURST)
-		seal_all(stack);
-	secured->sealed[secured->n_sealings] = slot;
-	sealing = &secured->sealings[secured->n_sealings++];
-	sealing->session = association;
-	sealing->record = slot->data;
-	sealing->length = content_len;
-	sealing->type = DTLS_APPLICATION_DATA;
-}
-
-void
-seal_all(struct stack *stack)
-{
-	struct secured *secured = stack->secured;
-
-	if (!secured || !secured->n_sealings)
-		return;
-	dtls_seal(secured->server.ops, secured->sealings, secured->n_sealings);
-	for (unsigned i = 0; i < secured->n_sealings; i++)
-		secured->sealed[i]->len = secured->sealings[i].length;
-	secured->n_sealings = 0;
-}
-
 void
 association_end(struct stack *stack, struct association *association)
 {
@@ -238,5 +209,54 @@ association_forget(struct stack *stack, struct session *session)
 	handshake_pool_release(stack, association);
 	lane_leave(stack, session);
 	if (association->established)
-		association_end(stack, association);
+		association_close(stack, session);
+	association->keep_us = 0;
+}
+
+void
+association_close(struct stack *stack, struct session *session)
+{
+	static const uint8_t close_notify[DTLS_ALERT_BODY] = { DTLS_WARNING, DTLS_CLOSE_NOTIFY };
+	struct association *association = association_at(stack, session);
+	struct flight flight;
+
+	seal_all(stack); /* what was said before has lower numbers */
+	flight = flight_begin(stack, &session->node.peer, &session->link);
+	dtls_write_sealed(stack->secured->server.ops, &association->dtls, DTLS_ALERT_RECORD,
+			  close_notify, sizeof close_notify, &flight.writer);
+	if (writer_ok(&flight.writer))
+		count(&stack->counters, COUNTER_dtls_close_sent);
+	flight_end(stack, &flight);
+	association_end(stack, association);
+}
+
+/*
+ * Max-Age, by half of it later at most as clients add a jitter to it, and the span in which they
+ * repeat their request (RFC 7252 4.8.2).
+ */
+void
+association_keep(struct stack *stack, struct session *session)
+{
+	const struct stack_limits *limits = stack->limits;
+	uint32_t doublings = limits->max_retransmit < 31 ? limits->max_retransmit : 31;
+	uint64_t span_us = (uint64_t)limits->ack_timeout_us * ((UINT64_C(1) << doublings) - 1) /
+			   100 * limits->ack_random_percent;
+	uint64_t wait_us = (uint64_t)limits->busy_max_age_s * 1500000 + span_us;
+
+	if (!association_of(stack, session))
+		return;
+	association_at(stack, session)->keep_us = stack->now_us + wait_us;
+	if (session->state == BOOTSTRAP_IDLE)
+		session_arm(stack, session, association_wait_us(stack, session, 0));
+}
+
+uint64_t
+association_wait_us(const struct stack *stack, const struct session *session, uint64_t least_us)
+{
+	uint64_t keep_us;
+
+	if (!association_of(stack, session))
+		return least_us;
+	keep_us = association_at(stack, session)->keep_us;
+	return keep_us > stack->now_us + least_us ? keep_us - stack->now_us : least_us;
 }

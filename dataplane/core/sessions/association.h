@@ -1,9 +1,8 @@
 /*
  * association.h - where the DTLS of a session is stored: its association, the handshake or the
- * attempt in the slow lane that runs for it, and the datagrams that wait to be sealed.
+ * attempt in the slow lane that runs for it.
  *
- * What a record does to them is secured/'s. Here is what sessions/ and bootstrap/ need of it, too:
- * to seal what they send, and to give everything back when a session ends.
+ * What a record does to them is secured/'s. Here is what sessions/ and bootstrap/ need of it, too.
  *
  * Owner: the stack. One thread. Nothing allocated.
  */
@@ -35,14 +34,15 @@ void association_prefetch(const struct stack *stack, const struct session *sessi
 void association_limit_blocks(const struct stack *stack, struct session *session);
 /* The association is over: seals what was said over it, and wipes it. */
 void association_end(struct stack *stack, struct association *association);
+/* The same, told to the device by a close_notify (RFC 5246 7.2.1), where the outbox has room. */
+void association_close(struct stack *stack, struct session *session);
+/* The device was answered 5.03: its association stays until it has come back. */
+void association_keep(struct stack *stack, struct session *session);
+/* How long the session may wait from now, `least_us` or until its device has come back. */
+uint64_t association_wait_us(const struct stack *stack, const struct session *session,
+			     uint64_t least_us);
 /* The session is about to be closed: gives back all that it has of DTLS, wiped. */
 void association_forget(struct stack *stack, struct session *session);
-
-/* The content of `slot` stands behind its record's prefix; it is sealed in place later. */
-void seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
-		uint16_t content_len);
-/* Seals the datagrams that wait: before the outbox leaves the stack. */
-void seal_all(struct stack *stack);
 
 /* The pool of handshakes: all are free; one for a session, which there must be, pinned; back. */
 void handshake_pool_init(struct stack *stack);

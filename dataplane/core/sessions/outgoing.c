@@ -2,6 +2,7 @@
 
 #include "dataplane/core/coap/coap_exchange.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/trace.h"
 
 /* The content's place in a record: behind its prefix, and no longer than the peer takes. */
@@ -21,25 +22,10 @@ is_secured(const struct stack *stack, const struct peer *peer)
 	return stack->config.listener_security[peer->listener] != LISTENER_NOSEC;
 }
 
-/* The next slot of the outbox, or NULL. What lies in it by now may leave. */
-static struct dgram_out *
-next_slot(struct stack *stack)
-{
-	struct outbox *out = stack->out;
-
-	if (!out)
-		return NULL;
-	if (out->used == out->size && out->flush) {
-		seal_all(stack);
-		out->flush(out);
-	}
-	return out->used < out->size ? &out->slots[out->used] : NULL;
-}
-
 struct outgoing
 outgoing_begin(struct stack *stack, const struct sender *to)
 {
-	struct outgoing outgoing = { .slot = next_slot(stack), .session = to->session };
+	struct outgoing outgoing = { .slot = outbox_slot(stack), .session = to->session };
 
 	if (!outgoing.slot) {
 		outgoing.writer = writer_init(NULL, 0);
@@ -96,30 +82,6 @@ outgoing_reply(struct stack *stack, const struct sender *to, const struct coap_h
 	if (request->type != COAP_CON)
 		stack->non_mid++;
 	outgoing_end(stack, &outgoing);
-}
-
-/* ---- datagrams without CoAP ---- */
-
-struct flight
-flight_begin(struct stack *stack, const struct peer *peer, const struct link *link)
-{
-	struct flight flight = { .slot = next_slot(stack), .writer = writer_init(NULL, 0) };
-
-	if (!flight.slot)
-		return flight;
-	flight.slot->peer = *peer;
-	flight.slot->link = *link;
-	flight.writer = writer_init(flight.slot->data, flight.slot->cap);
-	return flight;
-}
-
-void
-flight_end(struct stack *stack, struct flight *flight)
-{
-	size_t len = writer_finish(&flight->writer);
-
-	if (!len)
-		return;
-	flight->slot->len = (uint16_t)len;
-	stack->out->used++;
+	if (code == COAP_SERVICE_UNAVAILABLE)
+		association_keep(stack, to->session);
 }

@@ -1,5 +1,5 @@
 /*
- * outgoing.h - the one door through which CoAP messages leave, and all else beside them.
+ * outgoing.h - the one door through which CoAP messages leave.
  *
  * outgoing_begin() -> write the message through outgoing.writer -> outgoing_end(). Over NoSec the
  * message is written straight into the outbox slot; a record layer leaves its header's room in
@@ -21,13 +21,3 @@ void outgoing_empty(struct stack *stack, const struct sender *to, enum coap_type
 /* A reply without content to a request. */
 void outgoing_reply(struct stack *stack, const struct sender *to, const struct coap_header *request,
 		    uint8_t code);
-
-/* A datagram without CoAP on its way out: handshakes and alerts. */
-struct flight {
-	struct writer writer;
-	struct dgram_out *slot;
-};
-
-struct flight flight_begin(struct stack *stack, const struct peer *peer, const struct link *link);
-/* Sends what was written, if anything was and all of it found room. */
-void flight_end(struct stack *stack, struct flight *flight);

@@ -26,6 +26,7 @@ struct association {
 	bool lane;            /* an attempt waits in the slow lane ... */
 	uint32_t lane_serial; /* ... this one ... */
 	uint32_t lane_random; /* ... for the hello that begins so */
+	uint64_t keep_us;     /* its device was told to come back: not idle before */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct association) == 192, "three cache lines");

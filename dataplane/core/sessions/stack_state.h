@@ -51,6 +51,7 @@ struct stack {
 	uint32_t serial;                   /* of the newest run */
 	uint16_t non_mid;                  /* message ids of NON replies, all peers together */
 	bool draining;
+	uint32_t farewell;                 /* the next slot of stack_farewell() */
 	struct stack_trace trace;
 
 	/* Read by other threads, relaxed: each is right by itself, not against the others. */
