@@ -6,7 +6,10 @@
 
 #include "control/store/store_change_internal.h"
 
-enum { IDLE_MS = 1000 }; /* without a change: then what the last one left is seen to */
+enum {
+	IDLE_MS = 1000,   /* without a change: then what the last one left is seen to */
+	SCRUB_MS = 10000, /* ... or after so long between two of many changes */
+};
 
 /* ---- the thread: its loop, under the lock ---- */
 
@@ -53,6 +56,8 @@ finish(struct store_change *change)
 		fail(change, code);
 	else if (save)
 		change->failing = false;
+	if (save && !change->unscrubbed)
+		change->unscrubbed_ms = store_now_ms();
 	change->unscrubbed |= save;
 	pthread_mutex_unlock(&change->lock);
 	change_sql_roll_back(change); /* nothing is left of a change that was committed */
@@ -83,10 +88,15 @@ probe(struct store_change *change)
 static void
 scrub(struct store_change *change)
 {
+	int code;
+
 	pthread_mutex_unlock(&change->lock);
-	sqlite3_wal_checkpoint_v2(change->file->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	code = sqlite3_wal_checkpoint_v2(change->file->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					 NULL);
 	pthread_mutex_lock(&change->lock);
-	change->unscrubbed = false;
+	change->scrubs++;
+	change->unscrubbed = code != SQLITE_OK; /* SQLITE_BUSY: somebody still reads the log */
+	change->unscrubbed_ms = store_now_ms();
 }
 
 /* Waits for records or a wish. False: it is time to end. */
@@ -102,6 +112,9 @@ wait_for_work(struct store_change *change)
 			return true;
 		if (change->ending)
 			return false;
+		if (!change->open && change->unscrubbed &&
+		    store_now_ms() - change->unscrubbed_ms >= SCRUB_MS)
+			scrub(change);
 		if (change->open || (!change->failing && !change->unscrubbed))
 			pthread_cond_wait(&change->wake, &change->lock);
 		else if (pthread_cond_timedwait(&change->wake, &change->lock, &ts) != ETIMEDOUT)

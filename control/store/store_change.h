@@ -47,7 +47,9 @@ struct store_change {
 	enum change_wish wish;
 	int result; /* 0 or -errno: the first failure */
 	char error[STORE_ERROR_MAX];
-	bool unscrubbed; /* old keys may be in the write-ahead log */
+	bool unscrubbed; /* old keys may be in the write-ahead log ... */
+	uint64_t unscrubbed_ms; /* ... since then, by store_now_ms() */
+	unsigned scrubs; /* so often was it tried */
 	bool failing;    /* the last commit failed */
 	uint64_t failing_since_ms;
 

@@ -769,6 +769,37 @@ Test(store, a_removed_key_stays_in_no_file)
 	world_end(&world);
 }
 
+/* A copy that is made meanwhile reads the log: what could not be emptied then is emptied later. */
+Test(store, a_removed_key_that_somebody_reads_goes_once_they_end)
+{
+	struct store_device device = device_named(0, "dev-0");
+	struct store_change *change;
+	struct world world;
+	sqlite3 *reader;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	memset(device.spec.key, 0x5b, 32);
+	device.spec.key_len = 32;
+	change = store_change_begin(world.store);
+	store_change_put_device(change, &device);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
+	cr_assert_eq(sqlite3_open(world.path, &reader), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(reader, "BEGIN; SELECT * FROM device", NULL, NULL, NULL), SQLITE_OK);
+	change = store_change_begin(world.store);
+	store_change_remove_device(change, 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
+	for (unsigned scrubs = 0; !scrubs; usleep(10000)) {
+		pthread_mutex_lock(&world.store->change.lock);
+		scrubs = world.store->change.scrubs;
+		pthread_mutex_unlock(&world.store->change.lock);
+	}
+	sqlite3_close(reader);
+	while (any_file_has(&world, device.spec.key, 32))
+		usleep(10000);
+	world_end(&world);
+}
+
 static bool
 stop_at_second(void *ctx, const struct store_device *device)
 {
