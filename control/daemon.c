@@ -358,6 +358,8 @@ load(struct daemon *daemon)
 			"the store %s is new: no device is known; if there should be some, look at "
 			"`store` in %s",
 			daemon->service.config->store, daemon->service.config->file);
+	if (*store_warning(daemon->service.store))
+		log_warning("%s", store_warning(daemon->service.store));
 	sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
 		log_error("out of memory");

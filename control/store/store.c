@@ -64,6 +64,45 @@ read_next_device(struct store *store, char error[STORE_ERROR_MAX])
 				error);
 }
 
+/*
+ * Each change has a number that both files get, the reports later: where they have a higher one, the
+ * inventory has lost changes, or is an older copy.
+ */
+static int
+compare_serials(struct store *store, char error[STORE_ERROR_MAX])
+{
+	uint64_t inventory, reports;
+	int code = store_file_meta(&store->inventory, "serial", &inventory);
+
+	if (code != SQLITE_OK)
+		return store_file_error(&store->inventory, code, "read it", error);
+	code = store_file_meta(&store->reports, "serial", &reports);
+	if (code != SQLITE_OK)
+		return store_file_error(&store->reports, code, "read it", error);
+	if (reports > inventory && inventory == 0) {
+		snprintf(error, STORE_ERROR_MAX,
+			 "%s: it is empty, but %s is of an inventory that was changed %llu times; "
+			 "put "
+			 "back a copy, or move the reports away to begin anew",
+			 store->path, store->reports_path, (unsigned long long)reports);
+		return -EBADMSG;
+	}
+	if (reports > inventory)
+		snprintf(store->warning, sizeof store->warning,
+			 "%s: its last %llu changes are missing: its log was cut or damaged, or it "
+			 "is an "
+			 "older copy; compare `device export` with what you have",
+			 store->path, (unsigned long long)(reports - inventory));
+	store->change.serial = reports > inventory ? reports : inventory;
+	return 0;
+}
+
+const char *
+store_warning(const struct store *store)
+{
+	return store->warning;
+}
+
 static int
 open_all(struct store *store, char error[STORE_ERROR_MAX])
 {
@@ -82,8 +121,15 @@ open_all(struct store *store, char error[STORE_ERROR_MAX])
 	if (code < 0)
 		return code;
 	code = store_change_init(&store->change, store, &store->inventory, error);
-	if (code < 0)
+	if (code < 0) {
 		store_writer_fini(&store->writer);
+		return code;
+	}
+	code = compare_serials(store, error);
+	if (code < 0) {
+		store_change_fini(&store->change);
+		store_writer_fini(&store->writer);
+	}
 	return code;
 }
 

@@ -42,6 +42,8 @@ struct store;
  */
 struct store *store_open(const char *path, char error[STORE_ERROR_MAX]);
 void store_close(struct store *store);
+/* What is wrong with the files, though they can be used: a sentence for the log; "": nothing. */
+const char *store_warning(const struct store *store);
 /* Begins the writer's thread; call it after loading. 0 or -errno. */
 int store_start(struct store *store);
 

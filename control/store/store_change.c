@@ -38,6 +38,22 @@ fail(struct store_change *change, int code)
 	change->failing = true;
 }
 
+/* What is written to a file that was removed goes with it. */
+static bool
+is_there(struct store_change *change)
+{
+	if (store_file_is_there(change->file))
+		return true;
+	if (!change->result) {
+		change->result = -ENOENT;
+		snprintf(change->error, sizeof change->error,
+			 "%s: cannot save the change: the file was removed or replaced while this "
+			 "program runs; put it back and start again",
+			 change->file->path);
+	}
+	return false;
+}
+
 /* All that was put is executed: now the end of it, one way or the other. */
 static void
 finish(struct store_change *change)
@@ -47,6 +63,7 @@ finish(struct store_change *change)
 
 	if (change->wish == CHANGE_COMMIT && change->cancel)
 		fail(change, SQLITE_INTERRUPT);
+	save = save && is_there(change);
 	change->finishing = true;
 	pthread_mutex_unlock(&change->lock);
 	if (save)
@@ -56,6 +73,7 @@ finish(struct store_change *change)
 		fail(change, code);
 	else if (save)
 		change->failing = false;
+	change->serial += save && code == SQLITE_OK;
 	if (save && !change->unscrubbed)
 		change->unscrubbed_ms = store_now_ms();
 	change->unscrubbed |= save;

@@ -27,6 +27,7 @@ enum change_sql {
 	SQL_PUT_DEVICE,
 	SQL_REMOVE_DEVICE,
 	SQL_PUT_NEXT,
+	SQL_PUT_SERIAL,
 	SQL_CHANGE_COUNT,
 };
 
@@ -47,10 +48,11 @@ struct store_change {
 	enum change_wish wish;
 	int result; /* 0 or -errno: the first failure */
 	char error[STORE_ERROR_MAX];
-	bool unscrubbed; /* old keys may be in the write-ahead log ... */
+	bool unscrubbed;        /* old keys may be in the write-ahead log ... */
 	uint64_t unscrubbed_ms; /* ... since then, by store_now_ms() */
-	unsigned scrubs; /* so often was it tried */
+	unsigned scrubs;        /* so often was it tried */
 	bool failing;    /* the last commit failed */
+	uint64_t serial; /* of the last change; the reports have it, too, so that a loss shows */
 	uint64_t failing_since_ms;
 
 	/* The control thread's own. */

@@ -190,9 +190,11 @@ store_change_remove_unknown(struct store_change *change, const uint8_t *name, si
 static void
 journal_after_commit(struct store_change *change)
 {
+	const struct journal_entry serial = { .kind = JOURNAL_SERIAL, .count = change->serial };
 	struct records_at at = { 0 };
 	const struct journal_entry *entry;
 
+	store_writer_put(&change->store->writer, &serial, &(struct journal_text){ 0 });
 	while ((entry = records_next(&change->after, &at))) {
 		struct journal_text text = { entry->text, entry->name_len, NULL };
 

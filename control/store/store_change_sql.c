@@ -6,6 +6,7 @@ static const char *const texts[SQL_CHANGE_COUNT] = {
 			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[SQL_REMOVE_DEVICE] = "DELETE FROM device WHERE id = ?1",
 	[SQL_PUT_NEXT] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'next_device'",
+	[SQL_PUT_SERIAL] = "INSERT OR REPLACE INTO meta VALUES ('serial', ?1)",
 };
 
 int
@@ -109,6 +110,9 @@ change_sql_commit(struct store_change *change)
 	sqlite3_bind_int64(change->sql[SQL_PUT_NEXT], 1, change->above);
 	if (code == SQLITE_OK)
 		code = store_file_run(change->sql[SQL_PUT_NEXT]);
+	sqlite3_bind_int64(change->sql[SQL_PUT_SERIAL], 1, (int64_t)change->serial + 1);
+	if (code == SQLITE_OK)
+		code = store_file_run(change->sql[SQL_PUT_SERIAL]);
 	if (code == SQLITE_OK)
 		code = store_file_exec(change->file, "COMMIT");
 	return code;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -111,12 +112,49 @@ query_int(const struct store_file *file, const char *sql, int *value)
 	return code;
 }
 
+int
+store_file_meta(const struct store_file *file, const char *name, uint64_t *value)
+{
+	sqlite3_stmt *stmt = store_file_prepare(file, "SELECT value FROM meta WHERE name = ?1");
+	int code = stmt ? SQLITE_OK : sqlite3_extended_errcode(file->db);
+
+	*value = 0;
+	if (code == SQLITE_OK) {
+		sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+		code = sqlite3_step(stmt);
+	}
+	if (code == SQLITE_ROW)
+		*value = (uint64_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/*
+ * An empty file whose log is not empty was cut: SQLite would begin anew with it, and the log would be
+ * gone.
+ */
+static int
+check_cut(const char *path, const struct stat *stat_of_path, char error[STORE_ERROR_MAX])
+{
+	char log[PATH_MAX];
+	struct stat stat_of_log;
+
+	snprintf(log, sizeof log, "%s-wal", path);
+	if (stat_of_path->st_size || stat(log, &stat_of_log) < 0 || !stat_of_log.st_size)
+		return 0;
+	snprintf(error, STORE_ERROR_MAX,
+		 "%s: it is empty, but its log beside it, -wal, is not: it was cut; put back a copy of "
+		 "both, or move the log away to begin anew",
+		 path);
+	return -EBADMSG;
+}
+
 /* SQLite would make it readable for all that the umask lets, and its log like it. */
 static int
 make_private(const char *path, char error[STORE_ERROR_MAX])
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	struct stat stat;
+	struct stat found;
 	int code = 0;
 
 	if (fd < 0) {
@@ -126,12 +164,12 @@ make_private(const char *path, char error[STORE_ERROR_MAX])
 			 path, strerror(errno));
 		return code;
 	}
-	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode)) {
+	if (fstat(fd, &found) < 0 || !S_ISREG(found.st_mode)) {
 		snprintf(error, STORE_ERROR_MAX, "%s: not a regular file; name another path", path);
 		code = -EINVAL;
 	}
 	close(fd);
-	return code;
+	return code ? code : check_cut(path, &found, error);
 }
 
 /* Whose file it is, before anything is written to it. */
@@ -220,6 +258,26 @@ prepare_file(struct store_file *file, char error[STORE_ERROR_MAX])
 	return migrate(file, version, error);
 }
 
+static void
+note_identity(struct store_file *file)
+{
+	struct stat found;
+
+	if (stat(file->path, &found) < 0)
+		return;
+	file->device = found.st_dev;
+	file->inode = found.st_ino;
+}
+
+bool
+store_file_is_there(const struct store_file *file)
+{
+	struct stat found;
+
+	return stat(file->path, &found) == 0 && found.st_dev == file->device &&
+	       found.st_ino == file->inode;
+}
+
 int
 store_file_open(struct store_file *file, const char *path, const struct store_schema *schema,
 		char error[STORE_ERROR_MAX])
@@ -236,6 +294,7 @@ store_file_open(struct store_file *file, const char *path, const struct store_sc
 	} else {
 		sqlite3_busy_timeout(file->db, BUSY_MS);
 		code = prepare_file(file, error);
+		note_identity(file);
 	}
 	if (code < 0)
 		store_file_close(file);

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include "control/store/store.h"
 
@@ -26,6 +28,8 @@ struct store_file {
 	const char *path;
 	const struct store_schema *schema;
 	sqlite3 *db;
+	dev_t device; /* which file it is, so that one that goes is missed */
+	ino_t inode;
 };
 
 /*
@@ -36,6 +40,10 @@ struct store_file {
 int store_file_open(struct store_file *file, const char *path, const struct store_schema *schema,
 		    char error[STORE_ERROR_MAX]);
 void store_file_close(struct store_file *file);
+/* Whether its path still names the file that was opened: what is written to one that was removed is lost. */
+bool store_file_is_there(const struct store_file *file);
+/* The number that `meta` has by this name; 0: none. SQLite's result. */
+int store_file_meta(const struct store_file *file, const char *name, uint64_t *value);
 
 /*
  * What SQLite's result `code` means: a sentence with the remedy, and its -errno. `doing` is what

@@ -10,6 +10,7 @@
 #include "control/store/store_writer.h"
 
 struct store {
+	char warning[STORE_ERROR_MAX]; /* of store_open() */
 	char *path, *reports_path, *lock_path;
 	int lock_fd; /* held as long as the store is open */
 	struct store_file inventory, reports;

@@ -62,6 +62,8 @@ static const char *const reports_steps[] = {
 	" started_ms INTEGER NOT NULL,"
 	" finished_ms INTEGER NOT NULL,"
 	" summary NOT NULL);",
+	/* serial: of the inventory's last change that was told here (store_change.h). */
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;",
 };
 
 /* Removed keys are overwritten; what was acknowledged is on the disk, not in its cache. */

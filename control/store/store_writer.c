@@ -16,6 +16,7 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_DROP_UNKNOWN] = "DELETE FROM unknown WHERE name = ?1",
 	[SQL_KEEP_UNKNOWNS] = "DELETE FROM unknown WHERE name NOT IN"
 			      " (SELECT name FROM unknown ORDER BY last_ms DESC LIMIT ?1)",
+	[SQL_TELL_SERIAL] = "INSERT OR REPLACE INTO meta VALUES ('serial', ?1)",
 	[SQL_FORGET_TASK] = "DELETE FROM task WHERE number = ?1",
 	/* Places hold the task in their lower 31 bits. All rows are read: tasks go rarely. */
 	[SQL_FORGET_TASK_REPORTS] = "DELETE FROM report WHERE place & 2147483647 = ?1",
@@ -204,6 +205,10 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 		return write_unknown(writer, entry);
 	case JOURNAL_REMOVED:
 		return drop_device(writer, entry);
+	case JOURNAL_SERIAL:
+		stmt = writer->sql[SQL_TELL_SERIAL];
+		sqlite3_bind_int64(stmt, 1, (int64_t)entry->count);
+		return store_file_run(stmt);
 	case JOURNAL_FORGET_TASK:
 		return forget_task(writer, entry);
 	case JOURNAL_FORGET:

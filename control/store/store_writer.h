@@ -43,6 +43,7 @@ enum journal_kind {
 	JOURNAL_UNKNOWN,     /* name, more: address */
 	JOURNAL_REMOVED,     /* a device was removed */
 	JOURNAL_FORGET_TASK, /* a task was removed */
+	JOURNAL_SERIAL,      /* count: of the inventory's last change */
 	JOURNAL_FORGET,      /* an unknown was removed */
 	JOURNAL_KEEP,        /* the `count` unknowns seen last, no others */
 };
@@ -82,6 +83,7 @@ enum writer_sql {
 	SQL_PUT_UNKNOWN,
 	SQL_DROP_UNKNOWN,
 	SQL_KEEP_UNKNOWNS,
+	SQL_TELL_SERIAL,
 	SQL_FORGET_TASK,
 	SQL_FORGET_TASK_REPORTS,
 	SQL_FORGET_TASK_LOGS,

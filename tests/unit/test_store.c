@@ -516,7 +516,7 @@ Test(store, of_many_reports_the_last_counts)
 		}
 	world_flush(&world);
 	store_info(world.store, &info);
-	cr_expect_eq(info.written, 5000);
+	cr_expect_eq(info.written, 5000 + 1, "and the serial of the change");
 	cr_expect_eq(info.queued, 0);
 	cr_expect_eq(world.store->writer.recent.count, 10);
 	world_again(&world);
@@ -785,7 +785,8 @@ Test(store, a_removed_key_that_somebody_reads_goes_once_they_end)
 	store_change_put_device(change, &device);
 	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
 	cr_assert_eq(sqlite3_open(world.path, &reader), SQLITE_OK);
-	cr_assert_eq(sqlite3_exec(reader, "BEGIN; SELECT * FROM device", NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(reader, "BEGIN; SELECT * FROM device", NULL, NULL, NULL),
+		     SQLITE_OK);
 	change = store_change_begin(world.store);
 	store_change_remove_device(change, 0);
 	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
@@ -873,6 +874,7 @@ Test(store, a_disk_that_fails_loses_nothing_and_needs_no_restart)
 		world_folder(&world, "/tmp");
 		world_open(&world);
 		cr_assert_eq(world_put_devices(&world, 0, 5), 0);
+		world_flush(&world); /* the serial of the change */
 		atomic_store(&disk.write_error, cases[i].write_error);
 		world_report(&world, 1, 2, "waits for the disk");
 		wait_until_failing(&world);
@@ -961,6 +963,96 @@ Test(store, a_full_queue_loses_the_oldest_reports_and_no_task)
 	cr_expect_eq(world.n_tasks, 1);
 	cr_assert_eq(world.n_reports, 2);
 	cr_expect_str_eq(world.reports[1].summary, "the newest");
+	world_end(&world);
+}
+
+/* ---- files that lost something ---- */
+
+static void
+open_again(struct world *world)
+{
+	world->store = store_open(world->path, world->error);
+}
+
+/* Every change was told done: a start that lacks some must not look like any other. */
+Test(store, an_inventory_that_is_empty_beside_its_reports_is_refused)
+{
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 3), 0, "%s", world.error);
+	world_flush(&world);
+	store_close(world.store);
+	cr_assert_eq(truncate(world.path, 0), 0);
+	open_again(&world);
+	cr_expect_null(world.store);
+	cr_expect_not_null(strstr(world.error, "was changed 1 times"), "%s", world.error);
+	unlink(world.path);
+	open_again(&world);
+	cr_expect_null(world.store);
+	{
+		char path[128];
+
+		snprintf(path, sizeof path, "%s-reports", world.path);
+		cr_assert_eq(unlink(path), 0);
+	}
+	open_again(&world);
+	cr_expect_not_null(world.store, "%s", world.error);
+	world_end(&world);
+}
+
+Test(store, an_empty_file_beside_its_log_is_refused_and_the_log_stays)
+{
+	struct world world;
+	char path[128];
+	FILE *file;
+
+	world_folder(&world, "/tmp");
+	snprintf(path, sizeof path, "%s-wal", world.path);
+	file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs("a log", file);
+	fclose(file);
+	open_again(&world);
+	cr_expect_null(world.store);
+	cr_expect_not_null(strstr(world.error, "it was cut"), "%s", world.error);
+	cr_expect_eq(access(path, F_OK), 0);
+	unlink(path);
+	open_again(&world);
+	world_end(&world);
+}
+
+Test(store, changes_that_the_log_lost_are_told)
+{
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 1), 0, "%s", world.error);
+	cr_assert_eq(world_put_devices(&world, 1, 2), 0, "%s", world.error);
+	world_flush(&world);
+	cr_expect_str_eq(store_warning(world.store), "");
+	store_close(world.store);
+	cr_assert_eq(world_sql(&world, "", "UPDATE meta SET value = 1 WHERE name = 'serial'"),
+		     SQLITE_OK);
+	open_again(&world);
+	cr_assert_not_null(world.store, "%s", world.error);
+	cr_expect_not_null(strstr(store_warning(world.store), "last 1 changes are missing"), "%s",
+			   store_warning(world.store));
+	world_end(&world);
+}
+
+Test(store, nothing_is_saved_to_a_file_that_was_removed)
+{
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 1), 0, "%s", world.error);
+	unlink(world.path);
+	cr_expect_eq(world_put_devices(&world, 1, 2), -ENOENT);
+	cr_expect_not_null(strstr(world.error, "removed or replaced"), "%s", world.error);
 	world_end(&world);
 }
 
