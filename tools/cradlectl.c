@@ -19,6 +19,7 @@
 #include "control/socket/ctl_proto.h"
 #include "tools/client/ctl_client.h"
 #include "tools/cradlectl_file.h"
+#include "tools/cradlectl_top.h"
 
 struct options {
 	const char *socket;
@@ -45,6 +46,9 @@ usage(FILE *to)
 		"      --sort COLUMN    rows of tables by a column; -COLUMN: downwards\n"
 		"  -V, --version\n"
 		"  -h, --help           this text; `cradlectl help` lists the commands\n"
+		"`cradlectl top [--interval S] [--count N]` shows rates and workers, again and "
+		"again; "
+		"\"q\" ends it.\n"
 		"A FILE of a command may be \"-\": standard input or output.\n"
 		"Exit code: 0 done, 1 refused, 2 not understood, 3 not running\n");
 }
@@ -553,6 +557,36 @@ converse(struct talk *talk)
 	return result ? result : no_answer(talk, error);
 }
 
+/* `top [--interval S] [--count N]`: the exit code. */
+static int
+run_top(const struct options *options, int socket)
+{
+	struct top_options top = { .socket = socket, .interval_s = 1 };
+	const char *value;
+	int number;
+
+	if (options->json)
+		return fail(options, CTL_USAGE,
+			    "top is a picture for people; machines ask `stats`");
+	for (int i = 1, taken; i < options->argc; i += taken) {
+		taken = take_value(options->argc - i, options->argv + i, "--interval", &value);
+		if (taken && take_timeout(value, &number)) {
+			top.interval_s = (unsigned)number;
+			continue;
+		}
+		taken = taken ? 0
+			      : take_value(options->argc - i, options->argv + i, "--count", &value);
+		if (!taken || !take_timeout(value, &number))
+			return fail(options, CTL_USAGE,
+				    "usage: cradlectl top [--interval S] [--count N]");
+		top.pictures = (unsigned)number;
+	}
+	number = top_run(&top);
+	if (number == CTL_NOT_RUNNING)
+		return fail(options, number, "the appliance has gone, or does not answer");
+	return number;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -570,6 +604,11 @@ main(int argc, char **argv)
 	talk.socket = ctl_client_connect(options.socket, true, options.timeout_s);
 	if (talk.socket < 0)
 		return run_without_daemon(&options, -talk.socket);
+	if (is_command(&options, "top", NULL)) {
+		result = run_top(&options, talk.socket);
+		close(talk.socket);
+		return result;
+	}
 	make_path_absolute(&options, path);
 	ctl_reader_init(&talk.reader);
 	result = converse(&talk);

@@ -88,6 +88,58 @@ def test_rows_are_sorted_and_columns_named(populated):
     assert "columns of this table: endpoint" in populated.ctl("device", "list", "--columns", "x").stdout
 
 
+def top_in_terminal(build, daemon, width, height, keys):
+    """Runs top in a terminal, presses keys once a picture is there; all that it wrote, and its exit code."""
+    primary, secondary = pty.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    before = termios.tcgetattr(secondary)
+    process = subprocess.Popen([f"{build}/tools/cradlectl", "-s", daemon.socket, "top"], stdin=secondary, stdout=secondary,
+                               stderr=secondary)
+    data = b""
+    while b"capacity" not in data or b"\x1b[J" not in data:
+        data += os.read(primary, 65536)
+    os.write(primary, keys)
+    code = process.wait(30)
+    after = termios.tcgetattr(secondary)
+    os.close(secondary)
+    try:
+        while more := os.read(primary, 65536):
+            data += more
+    except OSError:
+        pass
+    os.close(primary)
+    assert after == before  # the terminal is as it was
+    return data.decode(), code
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_top_fits_the_terminal_and_gives_it_back(populated, build, width):
+    data, code = top_in_terminal(build, populated, width, 12, b"q")
+    assert code == 0 and data.startswith("\x1b[?1049h") and data.endswith("\x1b[?1049l")
+    picture = data.split("\x1b[H", 1)[1].split("\x1b[J")[0].replace("\x1b[K", "").replace("\r", "")
+    lines = picture.split("\n")
+    assert len(lines) <= 12 and all(columns(line) <= width for line in lines)
+    assert "bootstraps a second" in picture
+
+
+def test_top_without_a_terminal_follows_itself(populated):
+    done = populated.ctl("top", "--interval", "1", "--count", "2")
+    assert done.returncode == 0 and done.stdout.count("bootstraps a second") == 2 and "\x1b" not in done.stdout
+    for words in (["top", "--interval", "0"], ["top", "x"], ["top", "--count"], ["--json", "top"]):
+        assert populated.ctl(*words).returncode == 2
+
+
+def test_top_says_when_the_appliance_goes(stage):
+    daemon = stage.start()
+    top = subprocess.Popen([f"{daemon.build}/tools/cradlectl", "-s", daemon.socket, "top", "--interval", "1"], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert "running" in top.stdout.readline()
+    daemon.stop()
+    _, error = top.communicate(timeout=30)
+    assert top.returncode == 3 and "has gone" in error
+    stage.clear()
+
+
 # --- long lists ---
 
 class Control:
