@@ -106,7 +106,7 @@ def test_one_hundred_clients_at_once(daemon):
         assert list(answers) == [[0, 0, 0]] * 100
 
 
-def test_more_clients_than_there_are_places_are_turned_away_until_one_leaves(daemon):
+def test_more_clients_than_there_are_places_are_refused_until_one_leaves(daemon):
     socks = [connect(daemon) for _ in range(CLIENTS_MAX)]
     for sock in socks:
         sock.sendall(request("status"))

@@ -115,7 +115,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	datagram[place % n] ^= bits;
 	opened = open_record(&ends, datagram, n, input);
 	require(opened == (!bits && !(flags & MADE_UP)));
-	/* A copy is no news (RFC 6347 4.1.2.6). */
+	/* A copy is dropped (RFC 6347 4.1.2.6). */
 	require(!open_record(&ends, datagram, n, input));
 	return 0;
 }

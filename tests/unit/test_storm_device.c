@@ -482,7 +482,7 @@ Test(storm_device, never_reads_behind_a_fragment_of_a_plain_message)
 			swarm.out.n = 0;
 			fleet_receive(&swarm.fleet, index, hostile.bytes, hostile.len, &swarm.out);
 			cr_expect_eq(swarm.out.n, 0, "type %u, %u bytes", types[t], have);
-			cr_expect_eq(device->state, DEVICE_SHAKING);
+			cr_expect_eq(device->state, DEVICE_HANDSHAKING);
 			cr_expect_eq(device->dtls.step, STORM_DTLS_HELLO);
 			cr_expect_eq(device->dtls.at.hello.cookie_len, 0);
 			swarm_free(&swarm);

@@ -113,7 +113,7 @@ Test(storm_plan, closed_loop_holds_its_number)
 	uint64_t intended;
 
 	arrivals_init(&arrivals, &plan, 1);
-	cr_assert(!arrivals_take(&arrivals, 7, 3, &intended), "three are at it");
+	cr_assert(!arrivals_take(&arrivals, 7, 3, &intended), "three are running");
 	for (int i = 0; i < 5; i++) {
 		cr_assert(arrivals_take(&arrivals, 7, 2, &intended));
 		cr_assert_eq(intended, 7, "a closed loop means now");

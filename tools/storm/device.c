@@ -143,7 +143,7 @@ device_end(struct fleet *fleet, struct device *device, enum outcome outcome)
 static void
 begin_handshake(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
-	device->state = DEVICE_SHAKING;
+	device->state = DEVICE_HANDSHAKING;
 	storm_dtls_start(&device->dtls, &fleet->rng, fleet->settings.offer_cid);
 	device_send(fleet, device, MESSAGE_HELLO, out);
 }

@@ -36,7 +36,7 @@ enum outcome {
 	OUTCOME_ALERT,       /* a fatal DTLS alert */
 	OUTCOME_FORGED,      /* the server's handshake is wrong */
 	OUTCOME_SILENT,      /* no answer after the last retransmission, or no further operation */
-	OUTCOME_UNFINISHED,  /* still at it when the run ended */
+	OUTCOME_UNFINISHED,  /* still running when the time was over */
 	OUTCOMES
 };
 
@@ -66,7 +66,7 @@ struct tally {
 
 enum device_state {
 	DEVICE_IDLE,    /* never started, or ended: the last exchange is still answered */
-	DEVICE_SHAKING, /* in the handshake: storm_dtls tells where */
+	DEVICE_HANDSHAKING, /* in the handshake: storm_dtls tells where */
 	DEVICE_ASKING,  /* the Bootstrap-Request is out */
 	DEVICE_ASKED,   /* its empty ACK came: the response will come on its own */
 	DEVICE_SERVED,  /* waits for operations */
@@ -186,7 +186,7 @@ fleet_set_time(struct fleet *fleet, uint64_t now_us)
 	fleet->now_us = now_us;
 }
 
-/* Starts the device that was idle longest; its number, or -1 when all are at it. */
+/* Starts the device that was idle longest; its number, or -1 when all are running. */
 int64_t fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out);
 /* A datagram for device `index`; opened in place. */
 void fleet_receive(struct fleet *fleet, uint32_t index, uint8_t *data, size_t len,

@@ -272,7 +272,7 @@ take_operation(struct fleet *fleet, struct device *device, const struct coap_msg
 	struct operation operation;
 
 	if (!code && (device->state == DEVICE_IDLE || device->state == DEVICE_ENDING ||
-		      device->state == DEVICE_SHAKING)) {
+		      device->state == DEVICE_HANDSHAKING)) {
 		fleet->tally.ignored++;
 		return;
 	}

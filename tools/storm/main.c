@@ -1,4 +1,4 @@
-/* cradlestorm - a swarm of devices that bootstrap, and honest numbers about it. */
+/* cradlestorm - a swarm of devices that bootstrap, and the figures of that. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

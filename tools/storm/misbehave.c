@@ -16,7 +16,7 @@ const struct misbehave_info misbehave_infos[MISBEHAVIOURS] = {
 				       "sends each record with a wrong tag, then right" },
 	[MISBEHAVE_WRONG_KEY] = { "wrong-key", NULL, "dtls_failed_key", false, "has another key" },
 	[MISBEHAVE_UNKNOWN_IDENTITY] = { "unknown-identity", NULL, "dtls_failed_identity", false,
-					 "has an identity that nobody knows" },
+					 "has an unknown identity" },
 	[MISBEHAVE_NEVER_ACK] = { "never-ack", "bs_failed_timeout", "bs_failed_timeout", false,
 				  "never answers the first operation" },
 	[MISBEHAVE_SLOW_ACK] = { "slow-ack", "coap_tx_retransmit", "coap_tx_retransmit", true,

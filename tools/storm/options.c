@@ -57,7 +57,7 @@ static const struct option_text {
 	  "devices' answers go out so late, plus or minus the spread", "Conditions" },
 	{ OPTION_LOSS, "loss", "PERCENT", "of datagrams, in each direction", NULL },
 	{ OPTION_DUPLICATE, "duplicate", "PERCENT", "sent twice", NULL },
-	{ OPTION_REORDER, "reorder", "PERCENT", "10 ms late; handshake flights come in pieces",
+	{ OPTION_REORDER, "reorder", "PERCENT", "10 ms late; handshake flights arrive in parts",
 	  NULL },
 	{ OPTION_CORRUPT, "corrupt", "PERCENT", "with a wrong bit, which their UDP checksum tells",
 	  NULL },

@@ -19,7 +19,7 @@ struct options {
 enum options_verdict {
 	OPTIONS_RUN,
 	OPTIONS_HELP, /* printed already: exit 0 */
-	OPTIONS_BAD,  /* told on standard error: exit 2 */
+	OPTIONS_BAD,  /* reported on standard error: exit 2 */
 };
 
 /* Strings of argv are borrowed. options_free() in any case. */

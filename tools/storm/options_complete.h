@@ -10,7 +10,7 @@
 
 /* Before the first option is taken. */
 void options_set_defaults(struct options *options);
-/* After the last. -1: told on standard error. */
+/* After the last. -1: reported on standard error. */
 int options_complete(struct options *options) __attribute__((warn_unused_result));
 
 /* Tells what is wrong with the command line as a whole. -1. */

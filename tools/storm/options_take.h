@@ -60,6 +60,6 @@ enum option_id {
 };
 
 /* `name` as in "--name", for complaints; `value` NULL: of an option that takes none, else borrowed.
- * -1: told on standard error. */
+ * -1: reported on standard error. */
 int options_take(struct options *options, enum option_id id, const char *name, const char *value)
 	__attribute__((warn_unused_result));

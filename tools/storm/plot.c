@@ -116,7 +116,7 @@ write_panels(const struct report *report, FILE *script)
 				"$run using 1:7 with linespoints pt 7 ps 0.3 lw 2 lc rgb '#e08214' "
 				"title 'p99'\n"
 				"unset logscale y\nset format y '%%.0f'\n");
-	fprintf(script, "set ylabel 'devices at it'\nset yrange [0:*]\nset xlabel 'seconds'\n"
+	fprintf(script, "set ylabel 'devices running'\nset yrange [0:*]\nset xlabel 'seconds'\n"
 			"plot $run using 1:5 with lines lw 2 lc rgb '#542788' notitle\n");
 }
 

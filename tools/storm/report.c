@@ -81,8 +81,9 @@ print_plan(const struct report *report, FILE *stream)
 			plan->duration_s, plan->ramp_s);
 		break;
 	}
-	fprintf(stream, ", %" PRIu32 " devices, %s, seed %" PRIu64 "%s%s\n",
-		report->config->devices, report->config->fleet.psk ? "PSK" : "NoSec",
+	fprintf(stream, ", %" PRIu32 " device%s, %s, seed %" PRIu64 "%s%s\n",
+		report->config->devices, report->config->devices == 1 ? "" : "s",
+		report->config->fleet.psk ? "PSK" : "NoSec",
 		report->config->seed, report->config->fleet.misbehave ? ", misbehaving: " : "",
 		misbehave_infos[report->config->fleet.misbehave].name);
 }
@@ -143,7 +144,7 @@ print_wire(const struct report *report, FILE *stream)
 		(double)result->counts.tx_bytes * 8e-6 / seconds, result->counts.rx_frames,
 		(double)result->counts.rx_frames / seconds, (double)result->counts.rx_bytes * 8e-6 / seconds);
 	fprintf(stream,
-		"           retransmitted %" PRIu64 ", copies answered %" PRIu64
+		"           retransmitted %" PRIu64 ", duplicates answered %" PRIu64
 		", bad tags %" PRIu64 ", replays %" PRIu64 ", ignored %" PRIu64 ", 5.03 %" PRIu64
 		"\n",
 		tally->retransmitted, tally->duplicates,

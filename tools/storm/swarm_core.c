@@ -99,7 +99,7 @@ static void
 print_progress(const struct record *record)
 {
 	fprintf(stderr,
-		"\r%5.0f s  %llu started  %llu done (%.0f/s)  %llu failed  %u at it  p50 %.1f ms  "
+		"\r%5.0f s  %llu started  %llu done (%.0f/s)  %llu failed  %u running  p50 %.1f ms  "
 		"p99 %.1f ms \033[K",
 		record->second, (unsigned long long)record->all_started,
 		(unsigned long long)record->all_done, record->done,
