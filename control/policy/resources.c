@@ -161,3 +161,70 @@ resources_hash(const struct resources *resources)
 {
 	return resources->hash;
 }
+
+/* --- what tasks name --- */
+
+struct check {
+	struct resources *resources;
+	struct diag_list *diags;
+};
+
+static void
+check_column(const struct check *check, const struct task_resource *used,
+	     const struct csv_table *table, struct task_text column)
+{
+	const char *const *names;
+	size_t n = csv_table_columns(table, &names);
+	const char *nearest;
+	char name[80];
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(names[i]) == column.len && memcmp(names[i], column.at, column.len) == 0)
+			return;
+	snprintf(name, sizeof name, "%.*s", (int)(column.len < 79 ? column.len : 79), column.at);
+	nearest = diag_nearest(name, names, n);
+	diag_warning(check->diags, &used->place, "resources/%.*s.csv has no column \"%s\"%s%s%s",
+		     (int)(used->name.len < 80 ? used->name.len : 80), used->name.at, name,
+		     nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		     nearest ? "\"?" : "");
+}
+
+static void
+check_table(const struct check *check, const struct task_resource *used)
+{
+	const struct resource_table *table = check->resources->tables;
+
+	while (table && (strlen(table->alias) != used->name.len ||
+			 memcmp(table->alias, used->name.at, used->name.len) != 0))
+		table = table->next;
+	if (!table) {
+		diag_warning(check->diags, &used->place, "there is no table resources/%.*s.csv",
+			     (int)(used->name.len < 80 ? used->name.len : 80), used->name.at);
+		return;
+	}
+	if (used->by.at)
+		check_column(check, used, table->table, used->by);
+	check_column(check, used, table->table, used->wanted);
+}
+
+static void
+check_resource(void *ctx, const struct task_resource *used)
+{
+	const struct check *check = ctx;
+
+	if (used->is_table)
+		check_table(check, used);
+	else if (!resources_file(check->resources, used->name.at, used->name.len))
+		diag_warning(check->diags, &used->place,
+			     "there is no file resources/%.*s, or it has more than %d bytes",
+			     (int)(used->name.len < 80 ? used->name.len : 80), used->name.at,
+			     BATCH_PAYLOAD_MAX);
+}
+
+void
+resources_check(struct resources *resources, const struct task *task, struct diag_list *diags)
+{
+	struct check check = { resources, diags };
+
+	task_each_resource(task, check_resource, &check);
+}

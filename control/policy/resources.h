@@ -28,5 +28,7 @@ const char *resources_find(struct resources *resources, const char *alias, size_
 /* A file's content, or NULL: no such file, no file name, or longer than a batch can carry. */
 const struct compile_file *resources_file(struct resources *resources, const char *name,
 					  size_t len);
+/* Warns of files and tables that a task names and that are not there, and of columns that a table has not. */
+void resources_check(struct resources *resources, const struct task *task, struct diag_list *diags);
 /* Tells one state of the tables and files from another. */
 uint64_t resources_hash(const struct resources *resources);

@@ -28,6 +28,16 @@ load_objects(struct generation *generation, const char *folder, struct diag_list
 		diag_error(diags, &place, "the folder of object definitions cannot be read");
 }
 
+static void
+check_resources(struct generation *generation, struct diag_list *diags)
+{
+	if (!generation->policy || !generation->resources)
+		return;
+	for (const struct policy_file *file = generation->policy->files; file; file = file->next)
+		if (file->task)
+			resources_check(generation->resources, file->task, diags);
+}
+
 struct generation *
 generation_load(const struct config *config, uint32_t number, struct diag_list *diags)
 {
@@ -51,6 +61,7 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 		generation->resources = resources_load(config->policy, &generation->arena, diags);
 		if (!generation->compiler || !generation->resources)
 			diag_error(diags, &place, "out of memory");
+		check_resources(generation, diags);
 	}
 	if (diags->errors == errors)
 		return generation;

@@ -106,6 +106,15 @@ bool template_is_literal(const struct template *template, const char **text, siz
  * *cursor begins as NULL. False at the end. */
 bool template_next_var(const struct template *template, const void **cursor, const char **name,
 		       size_t *len);
+/* A look-up in a table: res.ALIAS.by('BY').get(...).WANTED; `by` is NULL where it is computed. Not terminated. */
+struct expr_table_use {
+	const char *alias, *by, *wanted;
+	size_t alias_len, by_len, wanted_len;
+	const struct expr_table_use *next;
+};
+/* The next of the template's look-ups, the first for NULL; NULL at the end. */
+const struct expr_table_use *template_next_table(const struct template *template,
+						 const struct expr_table_use *after);
 /* The same for the settings whose names stand in it: sv.NAME, sv.get('NAME'). */
 bool template_next_setting(const struct template *template, const void **cursor, const char **name,
 			   size_t *len);

@@ -170,8 +170,9 @@ struct parser {
 	bool quiet;                        /* looking for the end after a syntax error */
 	const struct expr_name *variables; /* that were read */
 	const struct expr_name *settings;  /* the same, by name */
-	struct arena scratch;              /* for folding */
-	size_t work;                       /* left for it, of EXPR_FOLD_WORK */
+	const struct expr_table_use *tables;
+	struct arena scratch; /* for folding */
+	size_t work;          /* left for it, of EXPR_FOLD_WORK */
 };
 
 /* Takes the next token of the expression at p->at. */

@@ -206,6 +206,30 @@ parse_resource_call(struct parser *p, const char *call, unsigned wanted)
 	return parse_one_argument(p, call, wanted);
 }
 
+/* Adds a look-up to those of the template; false: no memory, which was reported. */
+static bool
+add_table_use(struct parser *p, const struct node *node)
+{
+	struct expr_table_use *use = arena_alloc(p->arena, sizeof *use);
+	const struct node *by = node->args[0];
+
+	if (!use)
+		return parser_out_of_memory(p);
+	*use = (struct expr_table_use){
+		.alias = node->resource.alias.at,
+		.alias_len = node->resource.alias.len,
+		.wanted = node->resource.wanted.at,
+		.wanted_len = node->resource.wanted.len,
+		.next = p->tables,
+	};
+	if (by->kind == NODE_LITERAL && by->literal.kind == VALUE_STRING) {
+		use->by = by->literal.text.at;
+		use->by_len = by->literal.text.len;
+	}
+	p->tables = use;
+	return true;
+}
+
 /* res.ALIAS.by('col').get(key).col2 */
 static const struct node *
 parse_resource(struct parser *p, uint32_t start)
@@ -229,7 +253,7 @@ parse_resource(struct parser *p, uint32_t start)
 	node->args[1] = key;
 	node->kinds = KIND(STRING) | KIND(NULL);
 	node->depends = EXPR_DEVICE;
-	return build_finish(p, node);
+	return add_table_use(p, node) ? build_finish(p, node) : NULL;
 }
 
 /* string.random(n) and string.secureRandom(n): both are cryptographically strong here, the second is a secret. */

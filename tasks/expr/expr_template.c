@@ -24,6 +24,7 @@ struct template
 	size_t n_parts;
 	enum expr_depends depends;
 	const struct expr_name *variables, *settings;
+	const struct expr_table_use *tables;
 };
 
 /* ---- parsing ---- */
@@ -162,6 +163,7 @@ template_parse(struct arena *arena, const char *text, size_t len, const struct p
 	template->parts = first;
 	template->variables = p.variables;
 	template->settings = p.settings;
+	template->tables = p.tables;
 	check_mixed(&p, template);
 	arena_fini(&p.scratch);
 	return p.failed ? NULL : template;
@@ -212,6 +214,12 @@ template_next_setting(const struct template *template, const void **cursor, cons
 		      size_t *len)
 {
 	return next_name(template->settings, cursor, name, len);
+}
+
+const struct expr_table_use *
+template_next_table(const struct template *template, const struct expr_table_use *after)
+{
+	return after ? after->next : template->tables;
 }
 
 unsigned

@@ -48,6 +48,23 @@ typedef bool task_server_visitor(void *ctx, const struct task_server *server);
 /* Calls `visit` for each of them, in document order, until it returns false. */
 void task_each_server(const struct task *task, task_server_visitor *visit, void *ctx);
 
+/* A text that is not terminated; at NULL: not known before the device is. */
+struct task_text {
+	const char *at;
+	size_t len;
+};
+
+/* A file that an <upload> names, or a table and columns of it that an expression names. */
+struct task_resource {
+	bool is_table;
+	struct task_text name;       /* of the file; the alias of the table */
+	struct task_text by, wanted; /* columns */
+	struct place place;          /* of the attribute */
+};
+typedef void task_resource_visitor(void *ctx, const struct task_resource *resource);
+/* Calls `visit` for each that is the same for every device, in document order. */
+void task_each_resource(const struct task *task, task_resource_visitor *visit, void *ctx);
+
 /* A tag and its attributes as they were written. */
 struct task_tag_line {
 	unsigned depth;

@@ -36,8 +36,9 @@ Test(reload, refusal_tells_every_error_and_changes_nothing)
 
 	world_write(&world, "cradle.conf",
 		    WORLD_CONF "limits = { max_retransmit = 1; ack_timeout_ms = 0; };");
-	world_write(&world, "policy/groups.conf",
-		    "groups = ( { name = \"root.b\"; tasks = ( { file = \"first.xml\"; } ); } );\n");
+	world_write(
+		&world, "policy/groups.conf",
+		"groups = ( { name = \"root.b\"; tasks = ( { file = \"first.xml\"; } ); } );\n");
 	world_write(&world, "policy/tasks/first.xml",
 		    "<config>\n <lwm2mBootstrap>\n  <write key=\"/0/2/O\" value=\"x\" />\n "
 		    "</lwm2mBootstrap>\n</config>\n");
@@ -148,8 +149,8 @@ Test(reload, a_group_that_devices_are_in_cannot_go)
 {
 	world_write(&world, "policy/groups.conf", "groups = ( { name = \"root\"; } );\n");
 	cr_assert_lt(world_reload(&world), 0);
-	cr_expect(said("there is no group \"root.a\", but 2 devices are in it, such as dev-1"), "%s",
-		  text_str(&world.text));
+	cr_expect(said("there is no group \"root.a\", but 2 devices are in it, such as dev-1"),
+		  "%s", text_str(&world.text));
 	cr_expect(said("still running generation 1\n"));
 }
 
@@ -294,4 +295,31 @@ Test(reload, a_long_publication_is_abandoned_when_the_program_stops)
 	cr_expect_gt(total, MANY);
 	cr_expect_lt(renewed, MANY);
 	cr_expect_gt(renewed, 0);
+}
+
+/* What a task names in resources/ is looked for when it is loaded. */
+Test(reload, warns_of_files_tables_and_columns_that_are_not_there)
+{
+	world_folder(&world, "policy/resources");
+	world_write(&world, "policy/resources/sites.csv", "id,uri\ni0,coap://one\n");
+	world_write(&world, "policy/resources/key.der", "0123456789");
+	world_write(
+		&world, "policy/tasks/first.xml",
+		"<config><lwm2mBootstrap>\n<write key=\"/0/2/0\" "
+		"value=\"${res.sites.by('id').get(sv.id).uri}\"/>\n"
+		"<write key=\"/3/0/14\" value=\"${res.sites.by('idd').get(sv.id).url ? 'x'}\"/>\n"
+		"<write key=\"/3/0/15\" value=\"${res.places.by('id').get(sv.id).uri ? 'x'}\"/>\n"
+		"<upload key=\"/0/2/5\" resourceId=\"key.der\"/>\n<upload key=\"/0/2/4\" "
+		"resourceId=\"none.der\"/></lwm2mBootstrap></config>");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect(said("first.xml:3:22: warning: <write value> resources/sites.csv has no column "
+		       "\"idd\"; did you "
+		       "mean \"id\"?"),
+		  "%s", text_str(&world.text));
+	cr_expect(said("resources/sites.csv has no column \"url\"; did you mean \"uri\"?"));
+	cr_expect(said(
+		"first.xml:4:22: warning: <write value> there is no table resources/places.csv"));
+	cr_expect(said("first.xml:6:22: warning: <upload resourceId> there is no file "
+		       "resources/none.der"));
+	cr_expect_not(said("first.xml:2:22") || said("key.der"));
 }
