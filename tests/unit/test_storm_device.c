@@ -1,4 +1,6 @@
 /* Devices against the appliance's own stack, in memory, through a network that the test bends. */
+#include <limits.h>
+
 #include <criterion/criterion.h>
 
 #include "tests/unit/stack_world.h"
@@ -31,22 +33,40 @@ struct swarm {
 	unsigned n_wire;
 	double loss, duplicate;
 	bool reverse; /* what is under way arrives in the wrong order */
+	/* The one datagram that is disturbed, by its number in time. */
+	enum disturbance { UNDISTURBED, LOST, DOUBLED, DELAYED } disturbance;
+	unsigned disturbed, n_sent;
+	unsigned delay; /* turns until `delayed` arrives; 0: there is none */
+	struct flying delayed;
 	uint64_t random;
 };
+
+enum { DELAY_TURNS = 125 }; /* 2.5 s: behind the first retransmissions of either side */
+
+/* How often it arrives with the others. */
+static unsigned
+disturb(struct swarm *swarm, const struct flying *flying)
+{
+	if (swarm->disturbance == UNDISTURBED || swarm->n_sent++ != swarm->disturbed)
+		return 1;
+	if (swarm->disturbance == DELAYED) {
+		swarm->delayed = *flying;
+		swarm->delay = DELAY_TURNS;
+	}
+	return swarm->disturbance == DOUBLED ? 2 : 0;
+}
 
 static void
 put_on_wire(struct swarm *swarm, bool to_server, uint16_t port, const void *bytes, size_t len)
 {
 	unsigned copies = random_percent(&swarm->random, swarm->loss) ? 0 : 1;
+	struct flying sent = { .to_server = to_server, .port = port, .len = (uint16_t)len };
 
+	memcpy(sent.bytes, bytes, len);
 	copies += copies && random_percent(&swarm->random, swarm->duplicate);
+	copies *= disturb(swarm, &sent);
 	for (; copies && swarm->n_wire < WIRE; copies--) {
-		struct flying *flying = &swarm->wire[swarm->n_wire++];
-
-		*flying = (struct flying){ .to_server = to_server,
-					   .port = port,
-					   .len = (uint16_t)len };
-		memcpy(flying->bytes, bytes, len);
+		swarm->wire[swarm->n_wire++] = sent;
 	}
 }
 
@@ -135,12 +155,14 @@ expect_line(struct swarm *swarm, const char *line)
 static void
 turn(struct swarm *swarm)
 {
-	static struct flying arriving[WIRE];
+	static struct flying arriving[WIRE + 1];
 	unsigned n = swarm->n_wire;
 	uint32_t index;
 
 	memcpy(arriving, swarm->wire, n * sizeof *arriving);
 	swarm->n_wire = 0;
+	if (swarm->delay && --swarm->delay == 0)
+		arriving[n++] = swarm->delayed;
 	for (unsigned i = 0; i < n; i++) {
 		struct flying *flying = &arriving[swarm->reverse ? n - 1 - i : i];
 		struct peer peer = world_peer(flying->port);
@@ -291,6 +313,59 @@ Test(storm_device, survives_a_bad_network)
 		cr_assert(swarm.fleet.tally.retransmitted > 0 && swarm.fleet.tally.duplicates > 0);
 		swarm_free(&swarm);
 	}
+}
+
+/* ---- the reference dialogue, each datagram of it disturbed by itself ---- */
+
+/* One device, with one disturbance. Returns how many datagrams were sent. */
+static unsigned
+bootstrap_disturbed(const struct fleet_settings *settings, size_t payload,
+		    enum disturbance disturbance, unsigned disturbed)
+{
+	static const char *const securities[] = { "NoSec", "PSK", "PSK with CID" };
+	static const char *const names[] = { "undisturbed", "lost", "doubled", "delayed" };
+	static const char *const early[] = { "taken", "busy", "reset" };
+	struct swarm swarm;
+	unsigned n;
+
+	swarm_make(&swarm, settings, payload);
+	expect_line(&swarm, "/0/2=*");
+	expect_line(&swarm, "/1/0=*");
+	swarm.disturbance = disturbance == UNDISTURBED ? LOST : disturbance;
+	swarm.disturbed = disturbance == UNDISTURBED ? UINT_MAX : disturbed;
+	take_from_device(&swarm,
+			 (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+	for (unsigned i = 0; i < 30000 && (swarm.fleet.running || swarm.n_wire); i++)
+		turn(&swarm);
+	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 1,
+		     "%s, early operations %s, %zu bytes: datagram %u %s",
+		     securities[settings->psk + settings->offer_cid], early[settings->early],
+		     payload, disturbed, names[disturbance]);
+	n = swarm.n_sent;
+	swarm_free(&swarm);
+	return n;
+}
+
+Test(storm_device, the_reference_dialogue_survives_the_loss_doubling_and_delay_of_every_datagram)
+{
+	static const size_t payloads[] = { 4, 2000 };
+
+	for (unsigned security = 0; security < 3; security++)
+		for (unsigned early = EARLY_TAKEN; early <= EARLY_RESET; early++)
+			for (unsigned p = 0; p < 2; p++) {
+				struct fleet_settings settings = settings_for(security > 0);
+				unsigned n;
+
+				settings.offer_cid = security > 1;
+				settings.early = (enum early_operation)early;
+				settings.give_up_us = 247000000;
+				n = bootstrap_disturbed(&settings, payloads[p], UNDISTURBED, 0);
+				cr_assert_geq(n, 8);
+				for (unsigned at = 0; at < n; at++)
+					for (unsigned how = LOST; how <= DELAYED; how++)
+						bootstrap_disturbed(&settings, payloads[p],
+								    (enum disturbance)how, at);
+			}
 }
 
 Test(storm_device, answers_late_on_a_slow_link)

@@ -126,8 +126,16 @@ _Static_assert(sizeof(struct device) <= 512, "hundreds of thousands of devices m
 
 /* ---- the fleet ---- */
 
+/* What an operation is answered that comes before the reply to the device's request. */
+enum early_operation {
+	EARLY_TAKEN, /* it is carried out: it proves that the request arrived */
+	EARLY_BUSY,  /* 5.03 */
+	EARLY_RESET,
+};
+
 struct fleet_settings {
 	bool psk, offer_cid;
+	enum early_operation early;
 	bool in_order;      /* devices start by their numbers, else at random */
 	bool split_flights; /* each record of a flight in its own datagram, out of order */
 	int32_t format;     /* pct, or -1 */
@@ -157,7 +165,8 @@ struct storm_out {
 struct fleet {
 	struct fleet_settings settings;
 	struct device *devices;
-	uint32_t first, stride; /* device i is number first + i * stride of the names; stride 0: 1 */
+	uint32_t first,
+		stride; /* device i is number first + i * stride of the names; stride 0: 1 */
 	uint32_t n, running;
 	uint32_t *idle; /* ring of n: the longest idle one starts next */
 	uint32_t idle_head, n_idle;

@@ -264,6 +264,21 @@ read_operation(const struct coap_msg *msg, struct operation *operation)
 	       coap_block_decode(operation->seen.block1, &operation->block) == 0;
 }
 
+/* A device that waits for the reply to its request and knows nothing of operations until then. */
+static bool
+refuse_early(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	if (fleet->settings.early == EARLY_TAKEN ||
+	    (device->state != DEVICE_ASKING && device->state != DEVICE_ASKED))
+		return false;
+	if (fleet->settings.early == EARLY_BUSY)
+		device->reply.code = COAP_SERVICE_UNAVAILABLE;
+	else
+		device->reply.type = COAP_RST;
+	device_send(fleet, device, MESSAGE_REPLY, out);
+	return true;
+}
+
 static void
 take_operation(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
 	       struct storm_out *out)
@@ -282,6 +297,8 @@ take_operation(struct fleet *fleet, struct device *device, const struct coap_msg
 	}
 	fleet->tally.duplicates += code != 0;
 	prepare_reply(device, &operation);
+	if (!code && refuse_early(fleet, device, out))
+		return;
 	if (!code) {
 		/* It may overtake the reply to the request, and proves that the request arrived. */
 		device->state = DEVICE_SERVED;
