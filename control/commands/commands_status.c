@@ -6,6 +6,7 @@
 #include "control/address.h"
 #include "control/clock.h"
 #include "control/commands/show.h"
+#include "control/commands/status_trust.h"
 #include "control/log.h"
 
 /* What busy turns spent in each step. */
@@ -307,6 +308,8 @@ command_status(struct call *call)
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
+	put_certificates(&daemon->service, (int64_t)(clock_now_ms() / 1000), &call->text,
+			 call->result);
 	put_outsiders(daemon, &call->text);
 	put_sessions(daemon, &call->text, call->result);
 	put_listeners(daemon->service.config, &call->text, call->result);

@@ -62,14 +62,20 @@ follow_trust(struct ec_thread *thread)
 }
 
 static void
-note_totals(struct ec_thread *thread, unsigned jobs)
+note_cpu(struct ec_thread *thread)
 {
-	const struct ec_stats *stats = ec_engine_stats(thread->engine);
 	struct timespec cpu;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
 	store(&thread->busy_ns, (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec);
-	store(&thread->jobs, thread->jobs + jobs);
+}
+
+static void
+note_job(struct ec_thread *thread)
+{
+	const struct ec_stats *stats = ec_engine_stats(thread->engine);
+
+	store(&thread->jobs, thread->jobs + 1);
 	store(&thread->made_ahead, stats->made_ahead);
 	store(&thread->made_waiting, stats->made_waiting);
 	store(&thread->chains_cached, stats->chains_cached);
@@ -87,15 +93,16 @@ turn(struct ec_thread *thread)
 	follow_trust(thread);
 	for (unsigned i = 0; i < n; i++) {
 		ec_engine_work(thread->engine, thread->trust, jobs[i], (int64_t)time(NULL));
+		note_job(thread);
 		way->give(way->ctx, jobs[i]);
 	}
 	if (n) {
-		note_totals(thread, n);
+		note_cpu(thread);
 		return;
 	}
 	if (thread->trust && ec_engine_prepare(thread->engine))
 		return;
-	note_totals(thread, 0);
+	note_cpu(thread);
 	way->wait(way->ctx, WAIT_MS);
 }
 

@@ -247,3 +247,15 @@ def test_check_says_where_trust_is_wrong(site, anchor, rest, message):
     assert done.returncode == 1
     assert message in done.stdout + done.stderr, done.stdout + done.stderr
     assert "trust.conf:" in done.stdout + done.stderr
+
+
+def test_status_warns_ahead_of_the_end(site):
+    here = site()
+    assert "warning" not in here.daemon.ctl("status").stdout
+    certificates = here.daemon.result("status")["certificates"]
+    assert "Factory" in certificates["anchor"]["subject"] and NAME in certificates["own"]["subject"]
+    pem, key = here.authority.issue("bs", NAME, "serverAuth", days="20")
+    for file in (pem, key):
+        subprocess.run(["cp", file, here.certs], check=True)
+    assert here.daemon.ctl("reload").returncode == 0
+    assert re.search(r"warning: our certificate .*ends in (19|20) days", here.daemon.ctl("status").stdout)

@@ -1,0 +1,188 @@
+/*
+ * The threads of elliptic curves: rings by a lock here, several threads, trust that changes under
+ * way, and an end with jobs left. For the thread sanitizer as much as for what it asserts.
+ */
+#include <criterion/criterion.h>
+
+#include <pthread.h>
+
+#include "dataplane/core/dtls/dtls_defs.h"
+#include "dataplane/ec/ec_threads.h"
+#include "tests/support/ec_certs.h"
+
+enum { JOBS = 64 };
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t todo_changed, done_changed;
+	struct ec_job *todo[JOBS];
+	unsigned n_todo, n_done, woken;
+	struct ec_job jobs[JOBS];
+} ring = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .todo_changed = PTHREAD_COND_INITIALIZER,
+	   .done_changed = PTHREAD_COND_INITIALIZER };
+
+static unsigned
+take(void *ctx, struct ec_job **jobs, unsigned n)
+{
+	unsigned taken = 0;
+
+	pthread_mutex_lock(&ring.lock);
+	while (taken < n && ring.n_todo)
+		jobs[taken++] = ring.todo[--ring.n_todo];
+	pthread_mutex_unlock(&ring.lock);
+	return taken;
+}
+
+static void
+give(void *ctx, struct ec_job *job)
+{
+	pthread_mutex_lock(&ring.lock);
+	ring.n_done++;
+	pthread_cond_signal(&ring.done_changed);
+	pthread_mutex_unlock(&ring.lock);
+}
+
+static void
+wait_for_job(void *ctx, int timeout_ms)
+{
+	pthread_mutex_lock(&ring.lock);
+	while (!ring.n_todo && !ring.woken)
+		pthread_cond_wait(&ring.todo_changed, &ring.lock);
+	if (!ring.n_todo)
+		ring.woken--;
+	pthread_mutex_unlock(&ring.lock);
+}
+
+static void
+wake(void *ctx)
+{
+	pthread_mutex_lock(&ring.lock);
+	ring.woken++;
+	pthread_cond_broadcast(&ring.todo_changed);
+	pthread_mutex_unlock(&ring.lock);
+}
+
+static const struct ec_way way = { take, give, wait_for_job, wake, NULL };
+
+static void
+offer_all(void)
+{
+	pthread_mutex_lock(&ring.lock);
+	ring.n_done = 0;
+	for (unsigned i = 0; i < JOBS; i++) {
+		ring.jobs[i] = (struct ec_job){ .kind = EC_BEGIN, .type = DTLS_RAW_PUBLIC_KEY };
+		ring.todo[ring.n_todo++] = &ring.jobs[i];
+	}
+	pthread_cond_broadcast(&ring.todo_changed);
+	pthread_mutex_unlock(&ring.lock);
+}
+
+static void
+await_all(void)
+{
+	pthread_mutex_lock(&ring.lock);
+	while (ring.n_done < JOBS)
+		pthread_cond_wait(&ring.done_changed, &ring.lock);
+	pthread_mutex_unlock(&ring.lock);
+}
+
+static struct ec_trust *
+make_trust(void)
+{
+	struct ec_trust *trust = ec_trust_new();
+	char error[EC_ERROR_MAX];
+	struct ec_own own = { 0 };
+	struct cert cert;
+
+	cert_make(&cert, &(struct cert_spec){ .cn = "us" });
+	own.key = (struct ec_bytes){ cert.key_der, cert.key_der_len };
+	cr_assert_eq(ec_trust_add_own(trust, &own, error), 0, "%s", error);
+	cert_free(&cert);
+	return trust;
+}
+
+static bool
+same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	return memcmp(a, b, len) == 0;
+}
+
+Test(ec_threads, without_trust_every_job_is_refused)
+{
+	char error[EC_ERROR_MAX];
+	struct ec_threads *threads = ec_threads_new(&way, 2, NULL, error);
+
+	cr_assert_not_null(threads, "%s", error);
+	offer_all();
+	await_all();
+	for (unsigned i = 0; i < JOBS; i++)
+		cr_assert_eq(ring.jobs[i].verdict, EC_NO_CREDENTIAL);
+	ec_threads_free(threads);
+}
+
+Test(ec_threads, no_key_pair_and_no_nonce_comes_twice)
+{
+	char error[EC_ERROR_MAX];
+	struct ec_threads *threads = ec_threads_new(&way, 3, NULL, error);
+	struct ec_trust *trust = make_trust();
+	struct ec_totals totals;
+
+	cr_assert_not_null(threads, "%s", error);
+	ec_threads_publish(threads, trust);
+	for (unsigned round = 0; round < 4; round++) {
+		offer_all();
+		await_all();
+		for (unsigned i = 0; i < JOBS; i++) {
+			const struct ec_begin *a = &ring.jobs[i].begin;
+
+			cr_assert_eq(ring.jobs[i].verdict, EC_GOOD);
+			for (unsigned j = 0; j < i; j++) {
+				const struct ec_begin *b = &ring.jobs[j].begin;
+
+				cr_assert(!same(a->secret, b->secret, sizeof a->secret));
+				/* The signature begins with r, which is the nonce's. */
+				cr_assert(!same(a->signature, b->signature, 34));
+			}
+		}
+	}
+	ec_threads_totals(threads, &totals);
+	cr_assert_eq(totals.made_ahead + totals.made_waiting, 4 * JOBS);
+	ec_threads_free(threads);
+	ec_trust_release(trust);
+}
+
+Test(ec_threads, trust_may_change_while_jobs_run)
+{
+	char error[EC_ERROR_MAX];
+	struct ec_threads *threads = ec_threads_new(&way, 3, NULL, error);
+
+	cr_assert_not_null(threads, "%s", error);
+	for (unsigned round = 0; round < 8; round++) {
+		struct ec_trust *trust = make_trust();
+
+		offer_all();
+		ec_threads_publish(threads, trust);
+		ec_trust_release(trust); /* they hold it */
+		await_all();
+	}
+	offer_all();
+	await_all();
+	for (unsigned i = 0; i < JOBS; i++)
+		cr_assert_eq(ring.jobs[i].verdict, EC_GOOD);
+	ec_threads_free(threads);
+}
+
+Test(ec_threads, an_end_does_not_wait_for_jobs)
+{
+	char error[EC_ERROR_MAX];
+	struct ec_threads *threads = ec_threads_new(&way, 2, NULL, error);
+	struct ec_trust *trust = make_trust();
+
+	cr_assert_not_null(threads, "%s", error);
+	ec_threads_publish(threads, trust);
+	offer_all();
+	ec_threads_free(threads);
+	ec_trust_release(trust);
+	cr_assert_leq(ring.n_done, JOBS);
+}
