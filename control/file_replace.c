@@ -55,9 +55,12 @@ write_all(int fd, const char *bytes, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/* As the file before, or the mode of a new one. An owner that we may not give is no failure. */
+/*
+ * As the file before, or the mode of a new one, of which `mask` is left. An owner that we may not
+ * give is no failure.
+ */
 static int
-take_owner(int fd, const char *path)
+take_owner(int fd, const char *path, mode_t mask)
 {
 	struct stat st;
 
@@ -65,13 +68,13 @@ take_owner(int fd, const char *path)
 		return fchmod(fd, 0640) < 0 ? -errno : 0;
 	if (fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)
 		return -errno;
-	return fchmod(fd, st.st_mode & 07777) < 0 ? -errno : 0;
+	return fchmod(fd, st.st_mode & mask) < 0 ? -errno : 0;
 }
 
 #define TEMPORARY "/.cradle-XXXXXX"
 
-int
-file_replace(const char *path, const void *bytes, size_t len)
+static int
+replace(const char *path, const void *bytes, size_t len, mode_t mask)
 {
 	char real[PATH_MAX], temporary[PATH_MAX], folder[PATH_MAX];
 	int result = resolve(path, real), fd;
@@ -84,7 +87,7 @@ file_replace(const char *path, const void *bytes, size_t len)
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	result = take_owner(fd, real);
+	result = take_owner(fd, real, mask);
 	if (result == 0)
 		result = write_all(fd, bytes, len);
 	if (close(fd) < 0 && result == 0)
@@ -99,6 +102,18 @@ file_replace(const char *path, const void *bytes, size_t len)
 	 * that says that nothing has changed. */
 	(void)sync_folder(real);
 	return 0;
+}
+
+int
+file_replace(const char *path, const void *bytes, size_t len)
+{
+	return replace(path, bytes, len, 07777);
+}
+
+int
+file_replace_private(const char *path, const void *bytes, size_t len)
+{
+	return replace(path, bytes, len, 07770);
 }
 
 const char *

@@ -13,6 +13,9 @@
 /* 0 or -errno; then nothing has changed. */
 int file_replace(const char *path, const void *bytes, size_t len)
 	__attribute__((warn_unused_result));
+/* The same, and nobody but owner and group may read or write it from then on: it holds secrets. */
+int file_replace_private(const char *path, const void *bytes, size_t len)
+	__attribute__((warn_unused_result));
 /* What an operator can do when a file cannot be read or written: "; free some space ...", or "". */
 const char *file_remedy(int error);
 /*

@@ -76,6 +76,7 @@ check(struct policy_edit *edit)
 	arena_init(&arena, 0);
 	policy = policy_load_changed(edit->folder, changed, n, objects, &arena, &diags);
 	good = policy && diags.errors == 0;
+	edit->holds_secret = policy && policy_holds_secret(policy, edit->list);
 	tell_lines_on_disk(edit, path, &diags);
 	if (!good)
 		policy_edit_refuse(edit->call, &diags);
@@ -192,7 +193,9 @@ write_files(struct policy_edit *edit)
 	}
 	if (result == 0) {
 		policy_edit_path(edit, name, path);
-		result = file_replace(path, edit->text.text, edit->text.len);
+		result = edit->holds_secret
+				 ? file_replace_private(path, edit->text.text, edit->text.len)
+				 : file_replace(path, edit->text.text, edit->text.len);
 	}
 	if (result == 0)
 		return true;

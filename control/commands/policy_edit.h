@@ -36,7 +36,8 @@ struct policy_edit {
 	struct conf_text conf; /* the same text as libconfig reads it */
 	struct edited_file files[POLICY_EDIT_FILES];
 	unsigned n_files;
-	json_t *done; /* while it is committed: what was done */
+	bool holds_secret; /* the changed text does: its file is kept from others */
+	json_t *done;      /* while it is committed: what was done */
 };
 
 /* False, and the call refused, when the file cannot be read or edited; then there is nothing to end. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const group_members[] = { "name", "description", "priority", "values", "tasks" };
@@ -271,6 +271,45 @@ read_groups_file(struct reading *reading)
 	return reading->policy->by_name ? 0 : -EINVAL;
 }
 
+static bool
+is_in_clear(const char *key)
+{
+	return key && *key && !strstr(key, "${") && strncmp(key, "file:", 5) != 0;
+}
+
+bool
+policy_holds_secret(const struct policy *policy, const char *list)
+{
+	if (strcmp(list, "groups") == 0) {
+		for (unsigned i = 0; i < policy->n_groups; i++)
+			for (unsigned k = 0; k < policy->groups[i].values.count; k++)
+				if (policy->groups[i].values.items[k].secret)
+					return true;
+		return false;
+	}
+	for (unsigned i = 0; i < policy->n_servers; i++)
+		if (is_in_clear(policy->servers[i].psk) ||
+		    is_in_clear(policy->servers[i].secret_key))
+			return true;
+	return false;
+}
+
+static void
+check_mode(const struct reading *reading, const char *list)
+{
+	char path[POLICY_PATH_MAX];
+	struct place place = { .file = path };
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s.conf", reading->folder, list);
+	if (policy_holds_secret(reading->policy, list) && stat(path, &st) == 0 &&
+	    (st.st_mode & 0007))
+		diag_warning(
+			reading->diags, &place,
+			"holds secrets, and its mode %04o lets everybody at them: `chmod o= %s`",
+			(unsigned)st.st_mode & 07777, path);
+}
+
 struct policy *
 policy_load_changed(const char *folder, const struct policy_source *changed, unsigned n_changed,
 		    const struct objects *objects, struct arena *arena, struct diag_list *diags)
@@ -298,6 +337,10 @@ policy_load_changed(const char *folder, const struct policy_source *changed, uns
 	groups = read_groups_file(&reading);
 	trust = policy_read_trust(&reading);
 	link_servers(&reading, complete);
+	if (!n_changed) { /* what is changed gets its mode when it is written */
+		check_mode(&reading, "groups");
+		check_mode(&reading, "servers");
+	}
 	if (servers == 0 && groups == 0 && trust == 0)
 		return reading.policy;
 	policy_free(reading.policy);

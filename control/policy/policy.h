@@ -197,6 +197,12 @@ struct policy *policy_parse(const char *folder, const char *text, size_t len,
 			    struct diag_list *diags);
 void policy_free(struct policy *policy);
 
+/*
+ * Whether a list's file ("groups", "servers") holds a secret in the clear: a secret value of a
+ * group, a key that is no template. Then nobody but its owner and group should read it.
+ */
+bool policy_holds_secret(const struct policy *policy, const char *list);
+
 /* By id, or by name; NULL where there is none. The task of a compile_hooks.server is its `task`. */
 const struct policy_server *policy_server_find(const struct policy *policy, bool by_name,
 					       const char *name, size_t len);

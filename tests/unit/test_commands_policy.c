@@ -451,3 +451,31 @@ Test(commands_policy, a_line_that_stands_in_no_file_has_no_number)
 	cr_expect_eq(ask("group|edit|root.b|--priority|2000000"), CTL_REFUSED);
 	cr_expect(complains("groups.conf: error: <priority>"), "%s", answer.error);
 }
+
+static unsigned
+mode_of(const char *name)
+{
+	struct stat st;
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/policy/%s", world.folder, name);
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_mode & 0777;
+}
+
+Test(commands_policy, a_file_that_gets_a_secret_is_kept_from_others)
+{
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/policy/groups.conf", world.folder);
+	cr_assert_eq(chmod(path, 0644), 0);
+	cr_expect_eq(ask("group|value|set|root.a|site|north"), CTL_DONE);
+	cr_expect_eq(mode_of("groups.conf"), 0644);
+	cr_expect_eq(ask("group|value|set|root.a|pin|1234|--secret"), CTL_DONE, "%s", answer.error);
+	cr_expect_eq(mode_of("groups.conf"), 0640);
+	cr_assert_eq(chmod(path, 0644), 0);
+	cr_expect_eq(ask("check"), CTL_DONE);
+	cr_expect(says("groups.conf: warning: holds secrets") && says("0644"), "%s", answer.text);
+	cr_expect_eq(ask("server|add|m1|--uri|h|--ssid|2|--psk|in the clear"), CTL_DONE);
+	cr_expect_eq(mode_of("servers.conf"), 0640);
+}
