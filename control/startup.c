@@ -8,12 +8,12 @@
 static void
 log_memory(const struct dataplane_info *info)
 {
-	log_notice(
-		"memory: %zu bytes per session, %zu per handshake; %u workers of %u sessions each, %zu kB a worker; "
-		"%u packet buffers of %zu bytes; %s",
-		info->session_bytes, stack_handshake_bytes(), info->workers, info->sessions_per_worker,
-		info->stack_bytes / 1024, info->packet_buffers, info->packet_buffer_bytes,
-		info->hugepages ? "hugepages" : "no hugepages");
+	log_notice("memory: %zu bytes per session, %zu per handshake; %u workers of %u sessions "
+		   "each, %zu kB a worker; "
+		   "%u packet buffers of %zu bytes; %s",
+		   info->session_bytes, stack_handshake_bytes(), info->workers,
+		   info->sessions_per_worker, info->stack_bytes / 1024, info->packet_buffers,
+		   info->packet_buffer_bytes, info->hugepages ? "hugepages" : "no hugepages");
 }
 
 static void
@@ -56,10 +56,11 @@ startup_log(const struct daemon *daemon)
 			   config->listeners[i].security == LISTENER_PSK
 				   ? "DTLS with pre-shared keys"
 				   : "NoSec: nothing is encrypted, keys included");
-	log_notice(
-		"generation %u: %u groups, %u tasks, %u devices, %u of them with nothing to send",
-		daemon->service.generation->number, policy->n_groups, policy->n_tasks,
-		inventory->count, inventory->refused);
+	log_notice("generation %u: %u group%s, %u task%s, %u device%s, %u of them with nothing to "
+		   "send",
+		   daemon->service.generation->number, policy->n_groups, PLURAL(policy->n_groups),
+		   policy->n_tasks, PLURAL(policy->n_tasks), inventory->count,
+		   PLURAL(inventory->count), inventory->refused);
 	if (inventory->count)
 		log_notice(
 			"memory a device: %zu bytes in the dataplane, %zu in all",

@@ -43,5 +43,8 @@ void text_put_untrusted(struct text *text, const void *bytes, size_t len);
  */
 void text_clean(struct text *text);
 
+/* Behind a number of things: "1 task", "2 tasks". */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 /* The text, never NULL. */
 const char *text_str(const struct text *text);

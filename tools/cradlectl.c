@@ -373,6 +373,13 @@ send_request(const struct talk *talk)
 
 	if (!bytes)
 		return fail(options, CTL_USAGE, "the arguments are not UTF-8");
+	if (len > CTL_REQUEST_MAX) {
+		free(bytes);
+		return fail(options, CTL_USAGE,
+			    "the arguments are longer than the %d kB that a request may have: put what is "
+			    "long into a file",
+			    CTL_REQUEST_MAX / 1024);
+	}
 	error = ctl_client_send(talk->socket, bytes, len, talk->carried.fd);
 	free(bytes);
 	if (error)

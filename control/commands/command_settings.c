@@ -67,6 +67,34 @@ take_number(struct command_settings *settings, struct call *call,
 	return false;
 }
 
+/* Seconds, or a number with a unit. */
+static bool
+take_seconds(struct command_settings *settings, struct call *call,
+	     const struct setting_option *option, const char *value)
+{
+	static const struct {
+		char unit;
+		long seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
+	size_t digits = strspn(value, "0123456789");
+	char number[24];
+
+	if (digits && digits < 10 && value[digits] && !value[digits + 1])
+		for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+			if (value[digits] == units[i].unit) {
+				snprintf(number, sizeof number, "%lld",
+					 strtoll(value, NULL, 10) * units[i].seconds);
+				command_settings_plain(settings, option->name, number);
+				return true;
+			}
+	if (digits && digits < 10 && !value[digits])
+		return take_number(settings, call, option, value);
+	call_refuse(call, CTL_USAGE,
+		    "%s is a number of seconds, or like 30s, 5m, 2h, 1d, not \"%.40s\"",
+		    option->option, value);
+	return false;
+}
+
 static bool
 take_switch(struct command_settings *settings, struct call *call,
 	    const struct setting_option *option, const char *value)
@@ -96,6 +124,8 @@ command_settings_take(struct command_settings *settings, struct call *call,
 			add(settings, options[i].name);
 		else if (options[i].kind == SETTING_NUMBER)
 			good = take_number(settings, call, &options[i], value);
+		else if (options[i].kind == SETTING_SECONDS)
+			good = take_seconds(settings, call, &options[i], value);
 		else if (options[i].kind == SETTING_SWITCH)
 			good = take_switch(settings, call, &options[i], value);
 		else

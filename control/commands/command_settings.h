@@ -10,7 +10,12 @@
 #include "control/commands/commands.h"
 #include "control/config/conf_edit.h"
 
-enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH };
+enum setting_kind {
+	SETTING_TEXT,
+	SETTING_NUMBER,
+	SETTING_SECONDS, /* "300", "5m", "2h", "1d" */
+	SETTING_SWITCH,
+};
 
 struct setting_option {
 	const char *option; /* "--min-interval" */

@@ -1,11 +1,14 @@
 #include "control/commands/commands.h"
+#include "control/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/clock.h"
 #include "control/log.h"
 #include "tasks/diag.h"
+#include "tasks/utf8.h"
 
 /* How many words of argv the command takes: 0 when it is another one. */
 static int
@@ -253,25 +256,34 @@ find_secret(const struct call *call, const char *word)
 		       : NULL;
 }
 
+/* What changes something is told in any case, what looks at something at level debug. */
 static void
-log_change(const struct call *call, const struct ctl_request *request)
+log_command(const struct call *call, const struct ctl_request *request, uint64_t begun_us)
 {
+	bool changes = call->command && call->command->changes;
 	struct text words;
 
-	if (!call->command || !call->command->changes)
+	if (!changes && log_level() < SEVERITY_DEBUG)
 		return;
 	text_init(&words);
 	for (int i = 0; i < request->argc; i++) {
-		const char *word = request->argv[i], *secret = find_secret(call, word);
-		size_t len = secret ? (size_t)(secret - word) : strlen(word);
+		const char *word = request->argv[i], *secret = NULL;
+		size_t len;
 
+		if (call->command)
+			secret = find_secret(call, word);
+		len = secret ? (size_t)(secret - word) : utf8_cut(word, strlen(word), 200);
 		text_put(&words, " ", 1);
-		text_put_untrusted(&words, word, len < 200 ? len : 200);
+		text_put_untrusted(&words, word, len);
 		if (secret)
 			text_printf(&words, "********");
 	}
-	log_notice("command%s by uid %u, pid %d: %s", text_str(&words), (unsigned)request->peer.uid,
-		   (int)request->peer.pid, call->exit == CTL_DONE ? "done" : "refused");
+	if (changes)
+		log_notice("command%s by uid %u, pid %d: %s", text_str(&words),
+			   (unsigned)request->peer.uid, (int)request->peer.pid,
+			   call->exit == CTL_DONE ? "done" : "refused");
+	log_debug("command%s took %llu us", text_str(&words),
+		  (unsigned long long)(clock_now_us() - begun_us));
 	text_fini(&words);
 }
 
@@ -299,6 +311,7 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 			     .view = { .width = request->width,
 				       .columns = request->columns,
 				       .sort = request->sort } };
+	uint64_t begun_us = clock_now_us();
 	bool good = call_parse(&call, request->argc, request->argv);
 
 	call.text.view = &call.view;
@@ -307,7 +320,10 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 		return;
 	if (good)
 		call_run(&call);
-	log_change(&call, request);
+	log_command(&call, request, begun_us);
+	/* What was begun before it was refused (a table's heading) is no answer. */
+	if (call.exit != CTL_DONE && call.error.len)
+		text_fini(&call.text);
 	text_clean(&call.text);
 	text_clean(&call.error);
 	answer->exit = call.exit;

@@ -116,9 +116,10 @@ command_group_show(struct call *call)
 		return;
 	}
 	devices = group_device_count(call->service, group);
-	text_show(&call->text, "%s: %s\npriority %d, %u subgroups, %zu devices of its own\n\n",
+	text_show(&call->text, "%s: %s\npriority %d, %u subgroup%s, %zu device%s of its own\n\n",
 		  group->name, *group->description ? group->description : "(no description)",
-		  group->priority, subgroups(policy, group), devices);
+		  group->priority, subgroups(policy, group), PLURAL(subgroups(policy, group)),
+		  devices, PLURAL(devices));
 	call->result = group_json(group);
 	json_object_set_new(call->result, "values", put_values(group, &call->text));
 	text_put(&call->text, "\n", 1);
@@ -213,9 +214,10 @@ may_remove(struct call *call, const char *name)
 	if (call_option(call, "--recursive") || !(has.subgroups || has.tasks || has.devices))
 		return true;
 	call_refuse(call, CTL_REFUSED,
-		    "group %s has %u subgroups, %u tasks and %zu devices with all below it: move "
-		    "them, or say --recursive",
-		    name, has.subgroups, has.tasks, has.devices);
+		    "group %s has %u subgroup%s, %u task%s and %zu device%s with all below it: "
+		    "move them, or say --recursive",
+		    name, has.subgroups, PLURAL(has.subgroups), has.tasks, PLURAL(has.tasks),
+		    has.devices, PLURAL(has.devices));
 	return false;
 }
 

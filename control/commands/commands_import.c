@@ -199,7 +199,8 @@ commit_import(struct importing *importing)
 	int result = 0;
 
 	if (importing->change) {
-		ctl_progress(call->request, "writing %zu devices", importing->n);
+		ctl_progress(call->request, "writing %zu device%s", importing->n,
+			     PLURAL(importing->n));
 		result = store_change_commit(importing->change, COMMIT_WAIT_MS,
 					     &importing->service->pump, error);
 	}
@@ -224,10 +225,10 @@ put_summary(struct importing *importing, const struct import_result *result, boo
 	struct text *text = call->exit == CTL_DONE ? &call->text : &call->error;
 
 	diag_text_put(&importing->diags, text);
-	text_show(text, "%llu rows: %llu new, %llu changed, %llu unchanged, %llu bad; %s",
-		  (unsigned long long)result->rows, (unsigned long long)importing->added,
-		  (unsigned long long)importing->changed, (unsigned long long)importing->unchanged,
-		  (unsigned long long)result->bad,
+	text_show(text, "%llu row%s: %llu new, %llu changed, %llu unchanged, %llu bad; %s",
+		  (unsigned long long)result->rows, PLURAL(result->rows),
+		  (unsigned long long)importing->added, (unsigned long long)importing->changed,
+		  (unsigned long long)importing->unchanged, (unsigned long long)result->bad,
 		  importing->verify_only ? "only verified"
 		  : applied              ? "imported"
 					 : "nothing was imported");
@@ -255,7 +256,8 @@ finish_import(struct importing *importing, int status, const struct import_resul
 	}
 	if (status == -ENOMEM || status == -ECANCELED)
 		call_refuse(call, CTL_REFUSED, "out of memory\n");
-	if (!good)
+	/* Rows that were left out are something that was asked for and not done. */
+	if (!good || result->bad)
 		call->exit = CTL_REFUSED;
 	put_summary(importing, result, applied);
 	if (!good && result->bad && !importing->verify_only)

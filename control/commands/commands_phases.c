@@ -77,7 +77,7 @@ void
 command_phases(struct call *call)
 {
 	static const char *const names[RUN_PHASES] = { "handshake", "request", "writes", "finish",
-						   "total" };
+						       "total" };
 	long worker = call_number(call, "--worker", -1, DATAPLANE_WORKERS_MAX - 1);
 	struct dataplane_worker_info info;
 	struct dataplane_delays delays;

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "control/clock.h"
 #include "control/commands/page.h"
 #include "control/commands/show.h"
 #include "control/runs/publish.h"
@@ -42,15 +44,89 @@ put_report(const struct service *service, const struct report *report, struct ta
 
 #define REPORT_COLUMNS "started:2|device|task:3|~name:4|status|took:5|~summary:1"
 
-/* ---- report list ---- */
+/* ---- which ones ---- */
+
+/* -1: no --status; -2 after refusing. */
+static int
+status_option(struct call *call)
+{
+	const char *wanted = call_option(call, "--status");
+
+	if (!wanted)
+		return -1;
+	for (int i = 0; i < REPORT_STATUSES; i++)
+		if (strcasecmp(wanted, task_status_name((enum task_status)i)) == 0)
+			return i;
+	call_refuse(call, CTL_USAGE,
+		    "a status is NotStarted, InProgress, Success, Warning or Error, not \"%s\"",
+		    wanted);
+	return -2;
+}
+
+/* What a report must be to be shown. */
+struct report_filter {
+	const char *task;
+	int status;        /* -1: any */
+	uint64_t since_ms; /* wall clock; 0: any */
+};
+
+/* "2026-01-31", "2026-01-31T12:00:00Z", or how long ago: "90s", "15m", "2h", "3d". False after refusing. */
+static bool
+since_option(struct call *call, uint64_t *since_ms)
+{
+	static const char units[] = "smhdw";
+	static const long seconds[] = { 1, 60, 3600, 86400, 604800 };
+	const char *wanted = call_option(call, "--since");
+	size_t digits = wanted ? strspn(wanted, "0123456789") : 0;
+	uint64_t now = clock_now_ms(), ago;
+	struct tm tm = { 0 };
+	const char *end, *unit;
+
+	*since_ms = 0;
+	if (!wanted)
+		return true;
+	unit = wanted[digits] ? strchr(units, wanted[digits]) : NULL;
+	if (digits && digits < 10 && unit && !wanted[digits + 1]) {
+		ago = strtoull(wanted, NULL, 10) * (uint64_t)seconds[unit - units] * 1000;
+		*since_ms = ago < now ? now - ago : 1;
+		return true;
+	}
+	end = strptime(wanted, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!end && (tm = (struct tm){ 0 }, end = strptime(wanted, "%Y-%m-%d", &tm)) && *end)
+		end = NULL;
+	if (end && (!*end || strcmp(end, "Z") == 0)) {
+		*since_ms = (uint64_t)timegm(&tm) * 1000;
+		return true;
+	}
+	call_refuse(
+		call, CTL_USAGE,
+		"--since takes a UTC time such as 2026-01-31T12:00:00Z, or how long ago: 15m, 2h, "
+		"3d; not \"%.40s\"",
+		wanted);
+	return false;
+}
 
 static bool
-task_matches(const struct service *service, const struct report *report, const char *wanted)
+filter_options(struct call *call, struct report_filter *filter)
+{
+	filter->task = call_option(call, "--task");
+	filter->status = status_option(call);
+	return filter->status > -2 && since_option(call, &filter->since_ms);
+}
+
+static bool
+passes(const struct service *service, const struct report *report,
+       const struct report_filter *filter)
 {
 	const struct report_task *task = &service->reports.tasks[report->task];
 
-	return !wanted || strcmp(wanted, task->id) == 0 || strcmp(wanted, task->name) == 0;
+	return (!filter->task || strcmp(filter->task, task->id) == 0 ||
+		strcmp(filter->task, task->name) == 0) &&
+	       (filter->status < 0 || report->status == filter->status) &&
+	       report->started_ms >= filter->since_ms;
 }
+
+/* ---- report list ---- */
 
 static int
 by_start(const void *a, const void *b)
@@ -63,8 +139,10 @@ by_start(const void *a, const void *b)
 
 /* The last report of each task of one device, the one begun last at the end. */
 static void
-put_reports_of(struct call *call, const char *endpoint, struct table *table, json_t *list)
+put_reports_of(struct call *call, const struct report_filter *filter, struct table *table,
+	       json_t *list)
 {
+	const char *endpoint = call_option(call, "--device");
 	const struct service *service = call->service;
 	const struct device *device = show_find_device(service, endpoint);
 	const struct report **found;
@@ -77,7 +155,7 @@ put_reports_of(struct call *call, const char *endpoint, struct table *table, jso
 	found = calloc(service->reports.n_tasks, sizeof *found);
 	for (uint32_t i = 0; found && i < service->reports.n_tasks; i++) {
 		found[n] = reports_find(&service->reports, i, device_id(device));
-		n += found[n] && task_matches(service, found[n], call_option(call, "--task"));
+		n += found[n] && passes(service, found[n], filter);
 	}
 	if (found)
 		qsort(found, n, sizeof *found, by_start);
@@ -86,38 +164,41 @@ put_reports_of(struct call *call, const char *endpoint, struct table *table, jso
 	free(found);
 }
 
-static bool
-is_shown(struct call *call, const struct report *report)
-{
-	return report->summary && task_matches(call->service, report, call_option(call, "--task"));
-}
-
 static void
-put_newest(struct call *call, long limit, struct table *table, json_t *list)
+put_newest(struct call *call, const struct report_filter *filter, struct table *table, json_t *list)
 {
 	const struct reports *reports = &call->service->reports;
+	long limit = call_number(call, "--limit", 50, REPORTS_RING);
 	size_t from = reports->ring_count;
 
-	while (from > 0 && limit > 0)
-		limit -= is_shown(call, reports_at(reports, --from));
-	for (; from < reports->ring_count; from++)
-		if (is_shown(call, reports_at(reports, from)))
-			put_report(call->service, reports_at(reports, from), table, list);
+	while (from > 0 && limit > 0) {
+		const struct report *report = reports_at(reports, --from);
+
+		limit -= report->summary && passes(call->service, report, filter);
+	}
+	for (; limit >= 0 && from < reports->ring_count; from++) {
+		const struct report *report = reports_at(reports, from);
+
+		if (report->summary && passes(call->service, report, filter))
+			put_report(call->service, report, table, list);
+	}
 }
 
 void
 command_report_list(struct call *call)
 {
-	const char *device = call_option(call, "--device");
-	long limit = call_number(call, "--limit", 50, REPORTS_RING);
-	json_t *list = json_array();
+	struct report_filter filter;
 	struct table table;
+	json_t *list;
 
+	if (!filter_options(call, &filter))
+		return;
+	list = json_array();
 	table_init(&table, REPORT_COLUMNS);
-	if (device)
-		put_reports_of(call, device, &table, list);
-	else if (limit > 0)
-		put_newest(call, limit, &table, list);
+	if (call_option(call, "--device"))
+		put_reports_of(call, &filter, &table, list);
+	else
+		put_newest(call, &filter, &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
 }
@@ -169,23 +250,6 @@ command_report_show(struct call *call)
 }
 
 /* ---- task reports ---- */
-
-/* -1: no --status; -2 after refusing. */
-static int
-status_option(struct call *call)
-{
-	const char *wanted = call_option(call, "--status");
-
-	if (!wanted)
-		return -1;
-	for (int i = 0; i < REPORT_STATUSES; i++)
-		if (strcasecmp(wanted, task_status_name((enum task_status)i)) == 0)
-			return i;
-	call_refuse(call, CTL_USAGE,
-		    "a status is NotStarted, InProgress, Success, Warning or Error, not \"%s\"",
-		    wanted);
-	return -2;
-}
 
 void
 command_task_reports(struct call *call)

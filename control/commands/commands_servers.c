@@ -14,7 +14,7 @@ static const struct setting_option options[] = {
 	{ "--security", "security", SETTING_TEXT },
 	{ "--ssid", "ssid", SETTING_NUMBER },
 	{ "--binding", "binding", SETTING_TEXT },
-	{ "--lifetime", "lifetime", SETTING_NUMBER },
+	{ "--lifetime", "lifetime", SETTING_SECONDS },
 	{ "--store-notifications", "store_notifications", SETTING_SWITCH },
 	{ "--identity", "identity", SETTING_TEXT },
 	{ "--psk", "psk", SETTING_TEXT },
@@ -257,14 +257,45 @@ out:
 	command_settings_fini(&settings);
 }
 
+/* The first tasks that write the server, or would miss it; "" where none does. */
+static void
+put_users(const struct policy *policy, const struct policy_server *server, struct text *users)
+{
+	enum { NAMED_MAX = 5 };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
+			const struct policy_task *task = &policy->groups[i].tasks[k];
+			struct task_search search = { server, false };
+
+			task_each_server(task->source->task, names_server, &search);
+			if (search.found && n++ < NAMED_MAX)
+				text_show(users, "%s%s", users->len ? ", " : "", task->id);
+		}
+	if (n > NAMED_MAX)
+		text_show(users, " and %u more", n - NAMED_MAX);
+}
+
 void
 command_server_remove(struct call *call)
 {
+	const struct policy *policy = call->service->generation->policy;
 	const char *id = call->arguments[0];
+	const struct policy_server *server = policy_server_find(policy, false, id, strlen(id));
 	struct policy_edit edit;
+	struct text users;
 	int element;
 
-	if (!policy_edit_begin(&edit, call, "servers"))
+	text_init(&users);
+	if (server)
+		put_users(policy, server, &users);
+	if (users.len)
+		call_refuse(call, CTL_REFUSED,
+			    "server %s is written by %s: change or remove what names it first", id,
+			    text_str(&users));
+	text_fini(&users);
+	if (call->exit != CTL_DONE || !policy_edit_begin(&edit, call, "servers"))
 		return;
 	element = find(&edit, id);
 	if (element >= 0 && policy_edit_remove(&edit, (struct edit_place){ element, -1 }))

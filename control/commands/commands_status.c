@@ -300,10 +300,11 @@ command_status(struct call *call)
 	text_show(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);
 	text_show(&call->text,
-		  "\ngeneration %u: %u groups, %u tasks, %u devices, %u of them with nothing "
+		  "\ngeneration %u: %u group%s, %u task%s, %u device%s, %u of them with nothing "
 		  "to send\n",
-		  daemon->service.generation->number, policy->n_groups, policy->n_tasks,
-		  inventory->count, inventory->refused);
+		  daemon->service.generation->number, policy->n_groups, PLURAL(policy->n_groups),
+		  policy->n_tasks, PLURAL(policy->n_tasks), inventory->count,
+		  PLURAL(inventory->count), inventory->refused);
 	put_progress(daemon, &call->text, call->result);
 	put_memory(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);

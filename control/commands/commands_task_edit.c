@@ -18,7 +18,7 @@ static const struct setting_option options[] = {
 	{ "--repetition", "repetition", SETTING_TEXT },
 	{ "--automatic-restart", "automatic_restart", SETTING_SWITCH },
 	{ "--condition", "condition", SETTING_TEXT },
-	{ "--min-interval", "min_interval", SETTING_NUMBER },
+	{ "--min-interval", "min_interval", SETTING_SECONDS },
 	{ "--schedule", "schedule", SETTING_TEXT },
 	{ "--bloodline", "bloodline", SETTING_TEXT },
 	{ "--log-level", "log_level", SETTING_TEXT },

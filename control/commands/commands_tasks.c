@@ -189,8 +189,8 @@ command_task_show(struct call *call)
 	}
 	generation_count_devices(call->service->generation, &call->service->inventory);
 	counts = call->service->reports.tasks[task->report].counts;
-	text_show(&call->text, "%s of group %s: %u devices", task->id, task->group->name,
-		  task->devices);
+	text_show(&call->text, "%s of group %s: %u device%s", task->id, task->group->name,
+		  task->devices, PLURAL(task->devices));
 	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
 		text_show(&call->text, ", %llu %s", (unsigned long long)counts[i],
 			  task_status_name((enum task_status)i));

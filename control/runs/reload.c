@@ -25,9 +25,10 @@ finish_check(const char *file, struct config *config, struct generation *generat
 
 	diag_text_put(diags, text);
 	if (good && generation)
-		text_show(text, "%s: good: %u groups, %u tasks, %u servers\n", file,
-			  generation->policy->n_groups, generation->policy->n_tasks,
-			  generation->policy->n_servers);
+		text_show(text, "%s: good: %u group%s, %u task%s, %u server%s\n", file,
+			  generation->policy->n_groups, PLURAL(generation->policy->n_groups),
+			  generation->policy->n_tasks, PLURAL(generation->policy->n_tasks),
+			  generation->policy->n_servers, PLURAL(generation->policy->n_servers));
 	else if (good)
 		text_show(text, "%s: good\n", file);
 	else
@@ -302,8 +303,8 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 	text_show(text, "still running generation %u\n", number);
 	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
 			    "diagnostics", diag_text_json(&t->diags));
-	log_warning("reload refused with %zu errors; still running generation %u", t->diags.errors,
-		    number);
+	log_warning("reload refused with %zu error%s; still running generation %u", t->diags.errors,
+		    PLURAL(t->diags.errors), number);
 	for (size_t i = 0; i < t->diags.count; i++) {
 		char line[LINE_MAX_BYTES];
 
@@ -357,13 +358,15 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	seconds = (double)(clock_now_us() - t->begun_us) / 1e6;
 	cpu_s = cpu_seconds() - t->begun_cpu_s;
 	text_show(text,
-		  "live after %.3f s, %.3f s of the control thread: %u devices, %u of them with "
+		  "live after %.3f s, %.3f s of the control thread: %u device%s, %u of them with "
 		  "nothing to send\n",
-		  seconds, cpu_s, service->inventory.count, service->inventory.refused);
+		  seconds, cpu_s, service->inventory.count, PLURAL(service->inventory.count),
+		  service->inventory.refused);
 	json_object_set_new(*result, "seconds", json_real(seconds));
 	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
-	log_notice("generation %u is live: %u tasks, %u devices, %.3f s", new->number,
-		   new->policy->n_tasks, service->inventory.count, seconds);
+	log_notice("generation %u is live: %u task%s, %u device%s, %.3f s", new->number,
+		   new->policy->n_tasks, PLURAL(new->policy->n_tasks), service->inventory.count,
+		   PLURAL(service->inventory.count), seconds);
 	return 0;
 }
 

@@ -126,7 +126,7 @@ restore_all(struct service *service)
 		return -1;
 	}
 	warn_of_missing_groups(service);
-	log_notice("store: %u devices and their reports loaded in %.3f s", loading.devices,
-		   (double)(clock_now_us() - begun_us) / 1e6);
+	log_notice("store: %u device%s and their reports loaded in %.3f s", loading.devices,
+		   PLURAL(loading.devices), (double)(clock_now_us() - begun_us) / 1e6);
 	return 0;
 }

@@ -235,3 +235,9 @@ def test_the_line_break_of_a_summary_is_one(daemon, tmp_path, argv):
     table.write_text("endpoint,key\n")
     done = daemon.ctl("device", *argv, table)
     assert done.returncode == 0 and "\\x0a" not in done.stdout and done.stdout.endswith("\n"), done.stdout
+
+
+def test_a_request_that_is_too_long_is_told_before_it_is_sent(daemon):
+    """Linux takes 128 kB an argument: nine of them."""
+    done = daemon.ctl("task", "edit", "g:root.demo:1", *["--comment", "x" * 131000] * 9)
+    assert done.returncode == 2 and "a request may have" in done.stderr

@@ -80,7 +80,7 @@ def test_a_bad_row_leaves_all_as_it_was_unless_it_is_skipped(daemon, tmp_path):
     skipped = daemon.ctl("--json", "device", "import", rows, "--skip-bad")
     try:
         result = json.loads(skipped.stdout)
-        assert skipped.returncode == 0 and result["added"] == 1 and result["bad"] == 3, skipped.stdout
+        assert skipped.returncode == 1 and result["added"] == 1 and result["bad"] == 3, skipped.stdout
         assert daemon.ctl("device", "show", "new-1").returncode == 0
     finally:
         assert daemon.ctl("device", "remove", "new-1").returncode == 0

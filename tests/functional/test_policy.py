@@ -93,7 +93,7 @@ def test_a_server_added_by_command_is_written_to_a_device(appliance, tmp_path):
     assert b"demo-0001".hex() in written["/0/11"]
     assert "c1014d" in written["/1/3"]  # lifetime 77
     text = refused(appliance.ctl("server", "remove", "mgmt"))
-    assert "tasks/account.xml:2:" in text and "there is no LwM2M server \"mgmt\"" in text
+    assert "server mgmt is written by g:root.demo:2" in text
 
 
 def test_wrong_input_is_refused_whole_with_places(appliance, tmp_path):

@@ -240,7 +240,7 @@ Test(commands, secrets_are_masked_for_people_and_machines)
 Test(commands, status_stats_and_lists_answer)
 {
 	cr_expect_eq(ask("status"), CTL_DONE);
-	cr_expect(says("generation 1: 2 groups, 1 tasks, 3 devices"));
+	cr_expect(says("generation 1: 2 groups, 1 task, 3 devices"));
 	cr_expect_eq(json_array_size(json_object_get(answer.result, "workers")), 2);
 	cr_expect_eq(ask("phases"), CTL_DONE);
 	cr_expect(says("total      100    1.0 ms  1.0 ms  2.10 s"));
@@ -482,4 +482,38 @@ Test(commands, a_key_may_come_in_a_file_that_argv_does_not_show)
 	cr_expect_eq(world_device(&world, "f1")->entry->key_len, 2);
 	cr_expect_eq(ask_with_file("device edit f1 --key-file k", ""), CTL_USAGE);
 	cr_expect_eq(ask_with_file("device edit f1 --key-file k --key x", "y"), CTL_USAGE);
+}
+
+Test(commands, reports_by_status_and_age)
+{
+	struct report_change change = { .device = device_id(world_device(&world, "dev-1")),
+					.task = 1,
+					.status = TASK_ERROR,
+					.started_ms = 1767225600000, /* 2026-01-01 */
+					.finished_ms = 1767225600001,
+					.summary = "old" };
+
+	reports_set(&world.service->reports, &change);
+	change.device = device_id(world_device(&world, "dev-2"));
+	change.status = TASK_SUCCESS;
+	change.started_ms = change.finished_ms = clock_now_ms();
+	change.summary = "fresh";
+	reports_set(&world.service->reports, &change);
+	cr_expect_eq(ask("report list --status error"), CTL_DONE);
+	cr_expect(says("old") && !says("fresh"), "%s", answer.text);
+	cr_expect_eq(ask("report list --since 1h"), CTL_DONE);
+	cr_expect(says("fresh") && !says("old"), "%s", answer.text);
+	cr_expect_eq(ask("report list --since 2025-12-31"), CTL_DONE);
+	cr_expect(says("fresh") && says("old"), "%s", answer.text);
+	cr_expect_eq(ask("report list --since 2026-01-01T00:00:01Z --status success"), CTL_DONE);
+	cr_expect(says("fresh") && !says("old"), "%s", answer.text);
+	cr_expect_eq(ask("report list --since yesterday"), CTL_USAGE);
+	cr_expect_eq(ask("report list --status broken"), CTL_USAGE);
+}
+
+Test(commands, a_refusal_has_no_heading_before_it)
+{
+	cr_expect_eq(ask("report list --device nobody"), CTL_REFUSED);
+	cr_expect(complains("there is no device"));
+	cr_expect_null(answer.text);
 }

@@ -139,7 +139,7 @@ Test(commands_policy, refused_and_nothing_is_changed)
 		{ "group|edit|root.a|--priority|10000000", "out of range", CTL_REFUSED },
 		{ "group|show|root.b", "did you mean \"root.a\"", CTL_REFUSED },
 		{ "group|remove|root", "it stays", CTL_REFUSED },
-		{ "group|remove|root.a", "1 tasks and 2 devices", CTL_REFUSED },
+		{ "group|remove|root.a", "1 task and 2 devices", CTL_REFUSED },
 		/* devices.conf still has devices in it: the reload refuses, and all is put back. */
 		{ "group|remove|root.a|--recursive", "still running generation 1", CTL_REFUSED },
 		{ "group|value|unset|root.a|none", "sets no value", CTL_REFUSED },
@@ -208,7 +208,7 @@ Test(commands_policy, a_server_that_tasks_write_stays)
 	cr_expect_eq(ask("server|show|m1"), CTL_DONE);
 	cr_expect(says("g:root.a:1 (first)"));
 	cr_expect_eq(ask("server|remove|m1"), CTL_REFUSED);
-	cr_expect(complains("first.xml:1:") && complains("there is no LwM2M server \"m1\""));
+	cr_expect(complains("server m1 is written by g:root.a:1: change or remove"));
 	cr_expect(file_says("servers.conf", "m1"));
 }
 
@@ -269,7 +269,7 @@ Test(commands_policy, groups_grow_and_go)
 	cr_expect_eq(ask("group|list"), CTL_DONE);
 	cr_expect(says("root.b.c"));
 	cr_expect_eq(ask("group|remove|root.b"), CTL_REFUSED);
-	cr_expect(complains("1 subgroups"));
+	cr_expect(complains("1 subgroup,"));
 	cr_expect_eq(ask("group|remove|root.b|--recursive"), CTL_DONE);
 	cr_expect_null(policy_group(live(), "root.b.c", 8));
 	cr_expect_str_eq(read_file("groups.conf"), WORLD_GROUPS, "as if nothing had been");
@@ -424,7 +424,7 @@ Test(commands_policy, a_file_to_check_is_opened_by_the_client_and_names_nothing_
 		 WORLD_CONF, world.folder, world.folder);
 	carry(conf);
 	cr_expect_eq(ask("check|/home/someone/cradle.conf"), CTL_DONE);
-	cr_expect(says("good: 2 groups, 1 tasks"), "%s%s", answer.text, answer.error);
+	cr_expect(says("good: 2 groups, 1 task,"), "%s%s", answer.text, answer.error);
 	carry("workers = many;\n");
 	cr_expect_eq(ask("check|/home/someone/cradle.conf"), CTL_REFUSED);
 	cr_expect(complains("/home/someone/cradle.conf:1"), "%s", answer.error);
@@ -478,4 +478,15 @@ Test(commands_policy, a_file_that_gets_a_secret_is_kept_from_others)
 	cr_expect(says("groups.conf: warning: holds secrets") && says("0644"), "%s", answer.text);
 	cr_expect_eq(ask("server|add|m1|--uri|h|--ssid|2|--psk|in the clear"), CTL_DONE);
 	cr_expect_eq(mode_of("servers.conf"), 0640);
+}
+
+Test(commands_policy, durations_with_a_unit)
+{
+	cr_expect_eq(ask("task|edit|g:root.a:1|--min-interval|5m"), CTL_DONE, "%s", answer.error);
+	cr_expect(file_says("groups.conf", "min_interval = 300;"));
+	cr_expect_eq(ask("task|edit|g:root.a:1|--min-interval|90"), CTL_DONE);
+	cr_expect(file_says("groups.conf", "min_interval = 90;"));
+	cr_expect_eq(ask("task|edit|g:root.a:1|--min-interval|5 minutes"), CTL_USAGE);
+	cr_expect(complains("30s, 5m, 2h, 1d"), "%s", answer.error);
+	cr_expect_eq(ask("task|edit|g:root.a:1|--min-interval|-5"), CTL_USAGE);
 }
