@@ -18,6 +18,10 @@ enum {
 	LANE_LIFE_MS = 30000,
 	LANE_WAIT_BUSY_MS = 50, /* how late a retransmission may be */
 	LANE_WAIT_IDLE_MS = 1000,
+	/* As in the fast path: a handshake had time to show its key, or its prefix has many more. */
+	LANE_GRACE_MS = 4000,
+	LANE_MANY_TIMES = 2,
+	LANE_MANY = 8,
 	ALERT_BAD_RECORD_MAC = 20,
 	ALERT_DECRYPT_ERROR = 51,
 };
@@ -27,7 +31,7 @@ struct lane_context {
 	struct slow_lane *lane;
 	bool used;
 	uint16_t worker;
-	uint32_t slot, serial;
+	uint32_t slot, serial, prefix;
 	uint64_t started_ms;
 	mbedtls_ssl_context ssl;
 	const uint8_t *datagram; /* what mbedTLS may read now; NULL: nothing came */
@@ -205,7 +209,7 @@ end_context(struct lane_context *context)
 
 /* Uses the item that is at hand, or a free one; without any the worker's own time-out ends the session. */
 static void
-tell_end(struct slow_lane *lane, struct slow_lane_item *item, const struct lane_context *context,
+report_end(struct slow_lane *lane, struct slow_lane_item *item, const struct lane_context *context,
 	 enum slow_lane_cause cause)
 {
 	if (!item)
@@ -237,14 +241,63 @@ find_context(struct slow_lane *lane, const struct slow_lane_item *item)
 	return NULL;
 }
 
+/* Numbers of prefixes are a worker's own. */
+static unsigned
+count_of_prefix(const struct slow_lane *lane, uint16_t worker, uint32_t prefix)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < lane->n_contexts; i++)
+		n += lane->contexts[i].used && lane->contexts[i].worker == worker &&
+		     lane->contexts[i].prefix == prefix;
+	return n;
+}
+
+/* Every context is in use: the oldest one makes way, of the prefix that has the most; NULL: each has
+ * just begun, and no prefix has many more than the newcomer's. */
+static struct lane_context *
+choose_victim(struct slow_lane *lane, const struct slow_lane_item *newcomer, uint64_t now)
+{
+	unsigned many = LANE_MANY_TIMES * count_of_prefix(lane, newcomer->head.worker, newcomer->prefix) +
+			LANE_MANY;
+	struct lane_context *victim = NULL;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < lane->n_contexts; i++) {
+		struct lane_context *context = &lane->contexts[i];
+		unsigned n = count_of_prefix(lane, context->worker, context->prefix);
+
+		if (now - context->started_ms < LANE_GRACE_MS && n < many)
+			continue;
+		if (n > most || (n == most && context->started_ms < victim->started_ms)) {
+			victim = context;
+			most = n;
+		}
+	}
+	return victim;
+}
+
+static struct lane_context *
+free_context(struct slow_lane *lane, const struct slow_lane_item *item)
+{
+	struct lane_context *victim;
+
+	for (unsigned i = 0; i < lane->n_contexts; i++)
+		if (!lane->contexts[i].used)
+			return &lane->contexts[i];
+	victim = choose_victim(lane, item, now_ms());
+	if (!victim)
+		return NULL;
+	report_end(lane, NULL, victim, SLOW_LANE_DISPLACED);
+	end_context(victim);
+	return victim;
+}
+
 static struct lane_context *
 begin_context(struct slow_lane *lane, const struct slow_lane_item *item)
 {
-	struct lane_context *context = NULL;
+	struct lane_context *context = free_context(lane, item);
 
-	for (unsigned i = 0; !context && i < lane->n_contexts; i++)
-		if (!lane->contexts[i].used)
-			context = &lane->contexts[i];
 	if (!context)
 		return NULL;
 	*context = (struct lane_context){ .lane = lane,
@@ -252,6 +305,7 @@ begin_context(struct slow_lane *lane, const struct slow_lane_item *item)
 					  .worker = item->head.worker,
 					  .slot = item->slot,
 					  .serial = item->serial,
+					  .prefix = item->prefix,
 					  .started_ms = now_ms() };
 	atomic_fetch_add_explicit(&lane->in_use, 1, memory_order_relaxed);
 	mbedtls_ssl_init(&context->ssl);
@@ -333,7 +387,7 @@ advance(struct slow_lane *lane, struct lane_context *context)
 	if (result == 0 && context->exported)
 		establish(lane, context);
 	else
-		tell_end(lane, NULL, context, cause_of(context, result));
+		report_end(lane, NULL, context, cause_of(context, result));
 	end_context(context);
 }
 
@@ -353,7 +407,7 @@ take_item(struct slow_lane *lane, struct slow_lane_item *item)
 	if (!context)
 		context = begin_context(lane, item);
 	if (!context) {
-		tell_end(lane, item, NULL, SLOW_LANE_FULL);
+		report_end(lane, item, NULL, SLOW_LANE_FULL);
 		return;
 	}
 	context->datagram = item->datagram;
@@ -373,7 +427,7 @@ run_timers(struct slow_lane *lane)
 		if (!context->used)
 			continue;
 		if (now - context->started_ms > LANE_LIFE_MS) {
-			tell_end(lane, NULL, context, SLOW_LANE_TIMED_OUT);
+			report_end(lane, NULL, context, SLOW_LANE_TIMED_OUT);
 			end_context(context);
 		} else if (context->final_ms && now >= context->final_ms) {
 			advance(lane, context);

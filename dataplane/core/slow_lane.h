@@ -41,6 +41,7 @@ enum slow_lane_cause {
 	SLOW_LANE_WRONG_KEY, /* of keys.device */
 	SLOW_LANE_FULL,      /* every context was in use */
 	SLOW_LANE_TIMED_OUT,
+	SLOW_LANE_DISPLACED, /* every context was in use, and this one made way */
 };
 
 /* An association as the library left it. A secret. */
@@ -69,7 +70,8 @@ struct slow_lane_item {
 	uint8_t kind;    /* enum slow_lane_kind */
 	uint8_t cause;   /* enum slow_lane_cause, of END */
 	uint16_t len;    /* of `datagram` */
-	uint32_t slot, serial; /* the session: struct session_ref of stack.h */
+	uint32_t slot, serial; /* the session: struct session_ref of session_event.h */
+	uint32_t prefix;       /* of the peer's address, as its worker numbers them */
 	union {
 		uint8_t datagram[SLOW_LANE_DATAGRAM_MAX];
 		struct slow_lane_keys keys;

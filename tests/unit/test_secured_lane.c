@@ -134,6 +134,7 @@ Test(secured_lane, without_a_lane_the_hello_is_refused_at_once)
 	start(false);
 	enter();
 	cr_assert_eq(client.alert, DTLS_HANDSHAKE_FAILURE);
+	cr_assert_eq(world_count(world, COUNTER_dtls_failed_suite), 1);
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
 }
 
@@ -144,6 +145,28 @@ Test(secured_lane, no_item_is_counted_and_leaves_no_session_for_good)
 	cr_assert_eq(n_offered, 0);
 	cr_assert_eq(world_count(world, COUNTER_dtls_slow_lane_full), 1);
 	assert_nothing_stays();
+}
+
+/* As OpenSSL writes it at an MTU of 256. */
+Test(secured_lane, a_hello_in_fragments_is_handed_on_whole)
+{
+	static uint8_t padding[204] = { 0xfa, 0xfa, 0x00, 200 };
+	uint8_t body[DTLS_WORLD_DATAGRAM];
+	size_t len;
+
+	client.extra = padding;
+	client.extra_len = sizeof padding;
+	send(client_hello(&client, buffer));
+	len = client_hello_body(&client, body, sizeof body);
+	for (size_t at = 0; at < len; at += 90)
+		send(client_fragment(&client, DTLS_CLIENT_HELLO, body, len, at,
+				     at + 90 < len ? at + 90 : len, buffer));
+	cr_assert_eq(client.alert, -1);
+	cr_assert_eq(n_offered, 1);
+	cr_assert_eq(offered[0]->len, DTLS_RECORD_HEADER + DTLS_HANDSHAKE_HEADER + len);
+	cr_assert_arr_eq(offered[0]->datagram + DTLS_RECORD_HEADER + DTLS_HANDSHAKE_HEADER, body,
+			 len);
+	cr_assert_arr_eq(offered[0]->datagram + DTLS_RECORD_HEADER + 6, "\0\0\0", 3);
 }
 
 Test(secured_lane, a_hello_without_cookie_goes_nowhere)
@@ -206,7 +229,42 @@ Test(secured_lane, a_failed_attempt_closes_its_session)
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
 }
 
-Test(secured_lane, a_wrong_key_is_told)
+Test(secured_lane, a_displaced_attempt_is_counted_and_closes_its_session)
+{
+	struct slow_lane_item item;
+
+	enter();
+	cr_assert_eq(offered[0]->prefix, ratelimit_prefixes_index(&world->stack->secured->prefixes,
+								  peer.addr));
+	item = answer(SLOW_LANE_END);
+	item.cause = SLOW_LANE_DISPLACED;
+	come_back(&item);
+	cr_assert_eq(world_count(world, COUNTER_dtls_handshakes_displaced), 1);
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+}
+
+/* The library would end the handshake for them (RFC 6347 4.1.2.7). */
+Test(secured_lane, forged_plaintext_does_not_reach_the_lane)
+{
+	static const uint8_t alert[] = { 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40 };
+	static const uint8_t data[] = { 23, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 7 };
+	size_t len;
+
+	enter();
+	memcpy(buffer, alert, sizeof alert);
+	send(sizeof alert);
+	memcpy(buffer, data, sizeof data);
+	send(sizeof data);
+	len = client_fragment(&client, DTLS_FINISHED, (const uint8_t *)"forged12byte", 12, 0, 12,
+			      buffer);
+	send(len);
+	cr_assert_eq(n_offered, 1, "the hello alone");
+	cr_assert_eq(world_count(world, COUNTER_dtls_message_unexpected), 3);
+	send(client_change_cipher_spec(&client, buffer));
+	cr_assert_eq(n_offered, 2);
+}
+
+Test(secured_lane, a_wrong_key_is_reported)
 {
 	struct slow_lane_item item;
 

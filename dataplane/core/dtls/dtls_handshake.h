@@ -80,7 +80,7 @@
 #include "dataplane/core/dtls/dtls_server.h"
 
 enum {
-	DTLS_HELLO_MAX = 344, /* a fragmented ClientHello put together; a whole one may be larger */
+	DTLS_HELLO_MAX = 512, /* a fragmented ClientHello put together; a whole one may be larger */
 	DTLS_EXCHANGE_MAX = 2 + DTLS_IDENTITY_LEN_MAX,
 	DTLS_EARLY_MAX = 70, /* a Finished under GCM with our connection id; 53 under CCM-8 */
 	/* RFC 7925 11; the client's own timer mostly comes first. */

@@ -18,6 +18,20 @@ enum {
 
 /* ---- to the lane ---------------------------------------------------------------------------------------------- */
 
+/*
+ * The library ends a handshake for what anybody could have sent (RFC 6347 4.1.2.7): of plaintext it is
+ * given what a client has to say, and nothing else.
+ */
+static bool
+is_expected(const struct dtls_record *record)
+{
+	if (record->epoch != 0 || record->type == DTLS_CHANGE_CIPHER_SPEC)
+		return true;
+	return record->type == DTLS_HANDSHAKE && record->length != 0 &&
+	       (record->fragment[0] == DTLS_CLIENT_HELLO ||
+		record->fragment[0] == DTLS_CLIENT_KEY_EXCHANGE);
+}
+
 void
 lane_record(struct stack *stack, struct session *session, const struct arrival *arrival)
 {
@@ -26,8 +40,10 @@ lane_record(struct stack *stack, struct session *session, const struct arrival *
 	struct slow_lane_item *item;
 
 	/* mbedTLS knows no connection ids; and a longer record than an item is no handshake's. */
-	if (record->cid_len || len > SLOW_LANE_DATAGRAM_MAX)
+	if (record->cid_len || len > SLOW_LANE_DATAGRAM_MAX || !is_expected(record)) {
+		count(&stack->counters, COUNTER_dtls_message_unexpected);
 		return;
+	}
 	item = lane_item_for(stack, session, SLOW_LANE_DATAGRAM);
 	if (!item)
 		return;
@@ -122,6 +138,7 @@ end(struct stack *stack, struct session *session, const struct slow_lane_item *i
 		[SLOW_LANE_WRONG_KEY] = COUNTER_dtls_failed_key,
 		[SLOW_LANE_FULL] = COUNTER_dtls_slow_lane_full,
 		[SLOW_LANE_TIMED_OUT] = COUNTER_dtls_failed_timeout,
+		[SLOW_LANE_DISPLACED] = COUNTER_dtls_handshakes_displaced,
 	};
 
 	count(&stack->counters, counters[item->cause]);

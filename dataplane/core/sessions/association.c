@@ -141,6 +141,8 @@ lane_item_for(struct stack *stack, const struct session *session, uint8_t kind)
 	item->head.worker = config->worker;
 	item->slot = session_slot(stack, session);
 	item->serial = association_at(stack, session)->lane_serial;
+	item->prefix = ratelimit_prefixes_index(&stack->secured->prefixes,
+						session->node.peer.addr);
 	item->len = 0;
 	return item;
 }
