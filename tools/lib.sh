@@ -8,7 +8,8 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtl
 	libgnutls28-dev)
 run_packages=(iproute2 ethtool procps python3 openssl)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
-	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml)
+	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
+	groff-base)
 
 say() {
 	printf '== %s\n' "$*"

@@ -64,3 +64,22 @@ def test_every_program_tells_its_version(installed, option):
         done = subprocess.run([prefix / program, option], text=True, capture_output=True)
         name = program.partition("/")[2]
         assert done.returncode == 0 and re.fullmatch(rf"{name} \d+\.\d+\.\d+\n", done.stdout), done
+
+
+def test_manual_pages_say_what_the_programs_say(installed):
+    _, prefix = installed
+    pages = {page.name: page for page in prefix.rglob("*.[15]") if "man" in page.parent.name}
+    assert sorted(pages) == ["cradle-web.conf.5", "cradlectl.1"]
+    for page in pages.values():
+        done = subprocess.run(["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-P-cbou", page], text=True,
+                              capture_output=True)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        shown = " ".join(done.stdout.replace("\N{HYPHEN}\n", "").split())
+        assert "NAME " + page.stem in shown.replace("\N{HYPHEN}", "-")
+    source = pages["cradlectl.1"].read_text().replace("\\-", "-")
+    table = subprocess.run([prefix / "sbin/cradled", "--command-table"], text=True, capture_output=True).stdout
+    commands = [line.split("  ")[0].split(" [")[0].rstrip() for line in table.splitlines()[1:] if line and line[0].islower()]
+    assert len(commands) > 30
+    for command in commands:
+        words = " ".join(word for word in command.split() if word.islower())
+        assert f".B {words}" in source, words
