@@ -93,7 +93,7 @@ tell(enum severity severity, const char *line)
 		syslog(priorities[severity], "%s", line);
 	else if (state.target == LOG_TO_JOURNAL)
 		sd_journal_send("MESSAGE=%s", line, "PRIORITY=%i", priorities[severity],
-				"SYSLOG_IDENTIFIER=cradled", NULL);
+				"SYSLOG_IDENTIFIER=%s", program_invocation_short_name, NULL);
 	else
 		tell_stderr(severity, line);
 }
