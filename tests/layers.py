@@ -92,7 +92,7 @@ LAYERS = (
           ["control/ground", "control/settings", "control/config", "control/inventory", "dataplane/dataplane.h",
            "dataplane/ec", "tasks/"],
           "groups, servers and tasks as read from files; knows no run"),
-    Layer("control/store", ["control/store/"], ["control/ground", "control/inventory"],
+    Layer("control/store", ["control/store/"], ["control/ground", "control/inventory", "tasks/ground"],
           "keeps devices and reports on disk, and decides nothing"),
     Layer("control/runs", ["control/runs/"],
           ["control/ground", "control/config", "control/inventory", "control/policy", "control/store",

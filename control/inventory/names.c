@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tasks/hash.h"
+
 enum { NAMES_START = 16 };
 
 void
@@ -21,23 +23,12 @@ names_fini(struct names *names)
 	names_init(names);
 }
 
-/* FNV-1a: texts come from the operator and from ourselves. */
-static uint32_t
-text_hash(const char *text)
-{
-	uint32_t hash = 2166136261;
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * 16777619;
-	return hash;
-}
-
 /* The bucket that holds the text, or the free one where it belongs. */
 static uint32_t *
 bucket_of(const struct names *names, const char *text)
 {
 	uint32_t mask = names->n_buckets - 1;
-	uint32_t at = text_hash(text) & mask;
+	uint32_t at = hash32_bytes(HASH32_EMPTY, text, strlen(text)) & mask;
 
 	while (names->buckets[at] && strcmp(names->items[names->buckets[at] - 1], text) != 0)
 		at = (at + 1) & mask;

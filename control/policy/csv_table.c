@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/inventory/csv_row.h"
+#include "tasks/hash.h"
 
 struct csv_index {
 	uint32_t *slots; /* record + 1; 0 is free */
@@ -162,16 +163,6 @@ csv_table_parse(const char *file, const char *text, size_t len, struct arena *ar
 
 /* ---- look-ups ---- */
 
-static uint32_t
-key_hash(const char *key, size_t len)
-{
-	uint32_t hash = 2166136261;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)key[i]) * 16777619;
-	return hash;
-}
-
 static bool
 is_text(const char *text, const char *other, size_t len)
 {
@@ -211,7 +202,7 @@ make_index(struct csv_table *table, size_t column)
 	index->mask = size - 1;
 	for (size_t row = 1; row < table->rows; row++) {
 		const char *key = cell(table, row, column);
-		uint32_t at = key_hash(key, strlen(key)) & index->mask;
+		uint32_t at = hash32_bytes(HASH32_EMPTY, key, strlen(key)) & index->mask;
 
 		while (index->slots[at] && strcmp(cell(table, index->slots[at] - 1, column), key))
 			at = (at + 1) & index->mask;
@@ -235,7 +226,7 @@ csv_table_find(struct csv_table *table, const char *by, size_t by_len, const cha
 	index = &table->indices[by_column];
 	if (!index->slots && !make_index(table, by_column))
 		return NULL;
-	at = key_hash(key, key_len) & index->mask;
+	at = hash32_bytes(HASH32_EMPTY, key, key_len) & index->mask;
 	while (index->slots[at] &&
 	       !is_text(cell(table, index->slots[at] - 1, by_column), key, key_len))
 		at = (at + 1) & index->mask;

@@ -2,20 +2,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const uint64_t begin = 0xcbf29ce484222325, prime = 0x100000001b3;
-
-static uint64_t
-mix(uint64_t hash, const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ at[i]) * prime;
-	return hash;
-}
+#include "tasks/hash.h"
 
 /* 0: it is no regular file, or cannot be read, which whoever uses it tells. */
 static uint64_t
@@ -23,7 +14,7 @@ file_hash(int folder, const char *name)
 {
 	uint8_t bytes[16384];
 	struct stat stat;
-	uint64_t hash = begin;
+	uint64_t hash = HASH64_EMPTY;
 	ssize_t len;
 	int fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
@@ -33,11 +24,9 @@ file_hash(int folder, const char *name)
 		close(fd);
 		return 0;
 	}
-	for (; *name; name++)
-		hash = mix(hash, name, 1);
-	hash = mix(hash, "", 1);
+	hash = hash64_bytes(hash, name, strlen(name) + 1);
 	while ((len = read(fd, bytes, sizeof bytes)) > 0)
-		hash = mix(hash, bytes, (size_t)len);
+		hash = hash64_bytes(hash, bytes, (size_t)len);
 	close(fd);
 	return hash;
 }
@@ -50,7 +39,7 @@ folder_hash(const char *folder)
 	struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
-		sum += file_hash(dirfd(directory), entry->d_name) * prime;
+		sum += hash64_word(file_hash(dirfd(directory), entry->d_name), 0);
 	if (directory)
 		closedir(directory);
 	return sum;

@@ -99,16 +99,6 @@ policy_file_name_is_good(const char *name)
 	return len && *name != '.' && len <= POLICY_FILE_NAME_MAX;
 }
 
-uint64_t
-policy_text_hash(const char *text, size_t len)
-{
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a: tells edits apart, no adversary here */
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3;
-	return hash;
-}
-
 const char *const server_type_names[SERVER_TYPES] = {
 	[SERVER_MANAGEMENT] = "management",
 	[SERVER_BOOTSTRAP] = "bootstrap",

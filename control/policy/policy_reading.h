@@ -85,5 +85,3 @@ void server_read_keys(struct server_reading *in);
 /* Fills server->task, or adds errors with the places of `member`'s settings. */
 void policy_make_server_task(struct reading *reading, const config_setting_t *member,
 			     struct policy_server *server, const struct server_keys *keys);
-
-uint64_t policy_text_hash(const char *text, size_t len);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/policy/policy_reading.h"
+#include "tasks/hash.h"
 #include "tasks/model/write.h"
 
 const char *const task_repetition_names[TASK_REPETITIONS] = {
@@ -45,7 +46,7 @@ load_file(struct reading *reading, const char *name)
 	text = policy_read_file(reading, in_folder, path, &len);
 	if (!text)
 		return file;
-	file->hash = policy_text_hash(text, len);
+	file->hash = hash64_bytes(HASH64_EMPTY, text, len);
 	file->task = task_load(path, text, len, reading->objects, reading->diags);
 	explicit_bzero(text, len);
 	free(text);

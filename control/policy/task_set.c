@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/inventory/inventory.h"
+#include "tasks/hash.h"
 
 /* ---- groups ---- */
 
@@ -126,11 +127,7 @@ is_per_session(const struct policy_task *task)
 static uint64_t
 mix_bytes(uint64_t hash, const void *bytes, size_t len)
 {
-	const uint8_t *at = bytes;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ at[i]) * 0x100000001b3;
-	return (hash ^ len) * 0x9e3779b97f4a7c15;
+	return (hash64_bytes(hash, bytes, len) ^ len) * 0x9e3779b97f4a7c15;
 }
 
 static uint64_t
@@ -222,7 +219,7 @@ mix_servers(uint64_t hash, const struct policy *policy, const struct policy_task
 static uint64_t
 fingerprint(const struct task_set *set, const struct policy *policy)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint64_t hash = HASH64_EMPTY;
 
 	for (unsigned i = 0; i < set->n_groups; i++)
 		for (const struct policy_group *group = set->groups[i]; group;

@@ -7,6 +7,7 @@
 
 #include "control/runs/generation.h"
 #include "tasks/content/batch_text.h"
+#include "tasks/hash.h"
 
 enum { BUCKETS = 4096 };
 
@@ -37,9 +38,7 @@ mix(uint64_t hash, uint64_t word)
 static uint64_t
 mix_text(uint64_t hash, const char *text)
 {
-	for (; text && *text; text++)
-		hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
-	return hash;
+	return text ? hash64_bytes(hash, text, strlen(text)) : hash;
 }
 
 /* Method and options of every step: what names them. */
@@ -53,8 +52,7 @@ steps_hash(const struct batch *batch)
 		const uint8_t *options = batch_step_options(step);
 
 		hash = mix(hash, (uint64_t)step->code << 16 | step->options_len);
-		for (unsigned k = 0; k < step->options_len; k++)
-			hash = (hash ^ options[k]) * 0x100000001b3;
+		hash = hash64_bytes(hash, options, step->options_len);
 	}
 	return hash;
 }

@@ -4,16 +4,7 @@
 #include <string.h>
 
 #include "control/store/store.h"
-
-static uint32_t
-name_hash(const uint8_t *name, size_t len)
-{
-	uint32_t hash = 2166136261;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ name[i]) * 16777619;
-	return hash;
-}
+#include "tasks/hash.h"
 
 static unsigned
 longest_silent(const struct unknown_devices *unknowns)
@@ -29,7 +20,7 @@ longest_silent(const struct unknown_devices *unknowns)
 static unsigned
 index_of(const struct unknown_devices *unknowns, const void *name, size_t len)
 {
-	uint32_t hash = name_hash(name, len);
+	uint32_t hash = hash32_bytes(HASH32_EMPTY, name, len);
 	unsigned i = 0;
 
 	while (i < unknowns->count &&
@@ -47,7 +38,7 @@ find_or_make(struct unknown_devices *unknowns, const uint8_t *name, size_t len, 
 	if (at < unknowns->count)
 		return &unknowns->items[at];
 	at = unknowns->count < UNKNOWN_DEVICES_MAX ? unknowns->count++ : longest_silent(unknowns);
-	unknowns->hashes[at] = name_hash(name, len);
+	unknowns->hashes[at] = hash32_bytes(HASH32_EMPTY, name, len);
 	unknowns->items[at] = (struct unknown){ .name_len = (uint8_t)len, .first_ms = now_ms };
 	memcpy(unknowns->items[at].name, name, len);
 	return &unknowns->items[at];

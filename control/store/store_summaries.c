@@ -3,16 +3,15 @@
 #include <string.h>
 
 #include "control/store/store_writer.h"
+#include "tasks/hash.h"
 
 enum { INDEX_SIZE = WRITER_SUMMARIES_MAX * 4 };
 
 static uint16_t *
 slot_of(const struct summaries *summaries, const char *text)
 {
-	uint32_t hash = 2166136261;
+	uint32_t hash = hash32_bytes(HASH32_EMPTY, text, strlen(text));
 
-	for (const char *at = text; *at; at++)
-		hash = (hash ^ (uint8_t)*at) * 16777619;
 	for (size_t at = hash % INDEX_SIZE;; at = (at + 1) % INDEX_SIZE) {
 		unsigned id = summaries->index[at];
 
