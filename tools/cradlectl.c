@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -340,6 +341,27 @@ make_path_absolute(struct options *options, char path[PATH_MAX])
 		options->argv[1] = path;
 }
 
+/* Nothing that was asked for is taken back by who gives up waiting. Async-signal-safe. */
+static void
+on_interrupt(int number)
+{
+	static const char said[] =
+		"cradlectl: interrupted; the command may still be carried out: `cradlectl status` "
+		"shows what is in progress\n";
+
+	(void)!write(STDERR_FILENO, said, sizeof said - 1);
+	raise(number); /* SA_RESETHAND: ends the program */
+}
+
+static void
+watch_interrupts(void)
+{
+	const struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
 /* A command's conversation. */
 struct talk {
 	int socket;
@@ -380,6 +402,8 @@ send_request(const struct talk *talk)
 			    "long into a file",
 			    CTL_REQUEST_MAX / 1024);
 	}
+	if (talk->carried.fd < 0)
+		watch_interrupts();
 	error = ctl_client_send(talk->socket, bytes, len, talk->carried.fd);
 	free(bytes);
 	if (error)

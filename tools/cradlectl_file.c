@@ -13,22 +13,28 @@
 /* What a signal must remove: set while there is a temporary file. */
 static const char *volatile unfinished;
 
+static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+enum { SIGNALS = sizeof numbers / sizeof *numbers };
+static struct sigaction before[SIGNALS]; /* who has the last word */
+
 static void
 on_signal(int number)
 {
 	if (unfinished)
 		unlink(unfinished);
-	raise(number); /* SA_RESETHAND: ends the program */
+	for (size_t i = 0; i < SIGNALS; i++)
+		if (numbers[i] == number)
+			sigaction(number, &before[i], NULL);
+	raise(number);
 }
 
 static void
 watch_signals(void)
 {
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+	struct sigaction action = { .sa_handler = on_signal };
 
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		sigaction(numbers[i], &action, NULL);
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaction(numbers[i], &action, &before[i]);
 }
 
 static int

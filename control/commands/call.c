@@ -29,7 +29,8 @@ call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 	if (now_us - call->told_us < TELL_US)
 		return;
 	call->told_us = now_us;
-	ctl_progress(call->request, "making devices live: %u of %u", done, total);
+	call->client_gone |=
+		!ctl_progress(call->request, "making devices live: %u of %u", done, total);
 }
 
 const char *

@@ -65,6 +65,7 @@ struct call {
 	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
 	int fd;                            /* of a command with `file`; closed after its function */
+	bool client_gone;                  /* nobody waits for the answer any more */
 	uint64_t told_us;                  /* when call_tell_reload() last did */
 };
 

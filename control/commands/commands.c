@@ -279,9 +279,10 @@ log_command(const struct call *call, const struct ctl_request *request, uint64_t
 			text_printf(&words, "********");
 	}
 	if (changes)
-		log_notice("command%s by uid %u, pid %d: %s", text_str(&words),
+		log_notice("command%s by uid %u, pid %d: %s%s", text_str(&words),
 			   (unsigned)request->peer.uid, (int)request->peer.pid,
-			   call->exit == CTL_DONE ? "done" : "refused");
+			   call->exit == CTL_DONE ? "done" : "refused",
+			   call->client_gone ? ", though its client has gone" : "");
 	log_debug("command%s took %llu us", text_str(&words),
 		  (unsigned long long)(clock_now_us() - begun_us));
 	text_fini(&words);

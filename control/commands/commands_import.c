@@ -153,10 +153,11 @@ import_progress(void *ctx, const struct import_progress *progress)
 	struct importing *importing = ctx;
 
 	pump_run(&importing->service->pump);
-	ctl_progress(importing->call->request, "reading devices: %llu rows, %llu %%",
-		     (unsigned long long)progress->rows,
-		     (unsigned long long)(progress->total ? progress->bytes * 100 / progress->total
-							  : 0));
+	importing->call->client_gone |= !ctl_progress(
+		importing->call->request, "reading devices: %llu rows, %llu %%",
+		(unsigned long long)progress->rows,
+		(unsigned long long)(progress->total ? progress->bytes * 100 / progress->total
+						     : 0));
 }
 
 /* Nothing of it is to be. */
