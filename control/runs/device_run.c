@@ -1,5 +1,6 @@
 #include "control/runs/device_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static void
 plan_over(struct run_maker *maker, const struct policy_task *task, enum plan_task_state state,
 	  const char *why)
 {
+	assert(maker->n < PLAN_TASKS_MAX);
 	maker->plan[maker->n++] = (struct plan_task){
 		.task = task,
 		.state = (uint8_t)state,
@@ -181,6 +183,7 @@ choose_tasks(struct run_maker *maker)
 		}
 		if (condition_fails(maker, task))
 			continue;
+		assert(maker->n < PLAN_TASKS_MAX && maker->n_run <= maker->n);
 		maker->place[maker->n_run] = maker->n;
 		maker->tasks[maker->n_run] = task;
 		maker->sources[maker->n_run++] = task->source->task;
@@ -428,6 +431,7 @@ device_run_make(struct service *service, const struct run_request *request, stru
 	}
 	run->per_session = maker->set->per_session;
 	if (run->batch) {
+		assert(!run->batch->plan); /* it is new */
 		run->batch->plan = run->plan->number;
 		plan_hold(run->plan);
 	}

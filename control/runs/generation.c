@@ -1,5 +1,6 @@
 #include "control/runs/generation.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,7 @@ generation_hold(struct generation *generation)
 void
 generation_release(struct generation *generation)
 {
+	assert(generation->holders);
 	if (--generation->holders)
 		return;
 	free(generation->sets);

@@ -1,5 +1,6 @@
 #include "control/runs/live.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "control/log.h"
@@ -33,6 +34,7 @@ live_set_plan(struct plans *plans, struct live_session *session, struct plan *pl
 void
 live_set_began(struct plans *plans, struct live_session *session)
 {
+	assert(session->plan); /* a run without one does not begin */
 	plan_hold(session->plan);
 	plan_release(plans, session->began);
 	session->began = session->plan;
@@ -47,6 +49,7 @@ remove_session(struct live_sessions *sessions, struct live_session *session)
 		sessions->first = session->next;
 	if (session->next)
 		session->next->previous = session->previous;
+	assert(sessions->count);
 	sessions->count--;
 	run_memory_fini(&session->memory);
 	free(session);
@@ -64,6 +67,7 @@ live_cancel_session(struct service *service, unsigned worker, struct session_ref
 void
 live_end(struct service *service, struct device *device)
 {
+	assert(device->live && device->live->device == device_id(device));
 	plan_release(&service->plans, device->live->plan);
 	plan_release(&service->plans, device->live->began);
 	remove_session(&service->live, device->live);

@@ -1,5 +1,6 @@
 #include "control/runs/on_demand.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -92,6 +93,7 @@ make_batch(struct service *service, struct device *device, const struct session_
 	};
 	struct device_run run;
 
+	assert(live); /* of this event: events.c found or made it */
 	if (event->ask == ASK_PACK) {
 		snprintf(acc, sizeof acc, "%.*s", (int)event->name_len, (const char *)event->name);
 		request.pack = true;

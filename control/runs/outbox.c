@@ -1,5 +1,6 @@
 #include "control/runs/outbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -50,6 +51,7 @@ outbox_post(struct outbox_queue *outbox, struct dataplane *dp, unsigned worker,
 		return -ENOMEM;
 	}
 	*item = (struct outbox_item){ .worker = worker, .command = *command };
+	assert(!*outbox->end);
 	*outbox->end = item;
 	outbox->end = &item->next;
 	outbox->count++;
@@ -67,6 +69,7 @@ outbox_flush(struct outbox_queue *outbox, struct dataplane *dp)
 		outbox->first = item->next;
 		if (!outbox->first)
 			outbox->end = &outbox->first;
+		assert(outbox->count);
 		outbox->count--;
 		free(item);
 	}

@@ -1,5 +1,6 @@
 #include "control/runs/plan.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,7 @@ plan_at(const struct plans *plans, uint32_t number)
 void
 plan_hold(struct plan *plan)
 {
+	assert(plan->holders);
 	plan->holders++;
 }
 
@@ -283,12 +285,16 @@ plan_release(struct plans *plans, struct plan *plan)
 	struct plan **at;
 	struct generation *generation;
 
-	if (!plan || --plan->holders)
+	if (!plan)
+		return;
+	assert(plan->holders);
+	if (--plan->holders)
 		return;
 	at = &plans->buckets[plan->hash % plans->n_buckets];
 	while (*at != plan)
 		at = &(*at)->next;
 	*at = plan->next;
+	assert(plans->items[plan->number - 1] == plan);
 	plans->items[plan->number - 1] = NULL;
 	plans->free[plans->n_free++] = plan->number;
 	if (plans->last == plan)

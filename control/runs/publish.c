@@ -1,5 +1,6 @@
 #include "control/runs/publish.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -159,6 +160,7 @@ install(struct service *service, struct device *device, struct device_run *run, 
 		plan_free_batch(&service->plans, run->batch);
 		run->batch = NULL;
 	}
+	assert(run->plan && (!run->batch || run->batch->plan == run->plan->number));
 	*old = published_batch(device);
 	result = put_batch(service, device, run);
 	if (result < 0) {
@@ -315,6 +317,7 @@ collect(struct service *service, struct retiring **retiring, struct batch *batch
 		return;
 	}
 	(*retiring)->service = service;
+	assert((*retiring)->n < RETIRE_AT_ONCE);
 	(*retiring)->batches[(*retiring)->n++] = batch;
 	if ((*retiring)->n == RETIRE_AT_ONCE)
 		hand_over(service, retiring);

@@ -1,5 +1,6 @@
 #include "control/runs/rejected_devices.h"
 
+#include <assert.h>
 #include <string.h>
 
 static unsigned
@@ -67,6 +68,7 @@ rejected_devices_forget(struct rejected_devices *list, uint32_t device)
 
 	if (at == list->count)
 		return;
+	assert(list->count <= REJECTED_DEVICES_MAX);
 	list->count--;
 	list->items[at] = list->items[list->count];
 	list->devices[at] = list->devices[list->count];

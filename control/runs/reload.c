@@ -127,8 +127,14 @@ tell_progress(void *ctx, uint32_t done, uint32_t total)
 		publication->pump(publication->pump_ctx, done, total);
 }
 
-uint32_t
-reload_publish(struct service *service, struct generation *generation, reload_pump *pump, void *ctx)
+/*
+ * A loaded generation becomes the service's: devices whose tasks or values it changes are compiled
+ * anew, slice by slice, while workers' events are answered. A device has what it had, or what the
+ * new one says; none is without. Returns how many kept what they had for lack of memory.
+ */
+static uint32_t
+publish_generation(struct service *service, struct generation *generation, reload_pump *pump,
+		   void *ctx)
 {
 	struct generation *old = service->generation;
 	struct publication publication = { service, old, generation, pump, ctx };
@@ -351,7 +357,7 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	/* They were numbered when the files were read; a refused reload forgets nothing. */
 	generation_forget_other_tasks(new, &service->reports);
 	policy_health_mend(&service->policy_health);
-	failed = reload_publish(service, new, t->pump, t->pump_ctx);
+	failed = publish_generation(service, new, t->pump, t->pump_ctx);
 	put_devices(t, failed, text, *result);
 	put_settings(&t->changes, true, text, *result);
 	put_settings(&t->changes, false, text, *result);

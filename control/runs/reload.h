@@ -16,7 +16,6 @@
 
 #include "control/text.h"
 
-struct generation;
 struct service;
 
 /* How far it is, between slices of devices. */
@@ -51,11 +50,3 @@ struct check_source {
 };
 int reload_check_text(const struct service *service, const struct check_source *source,
 		      struct check_outcome *outcome);
-
-/*
- * A loaded generation becomes the service's: devices whose tasks or values it changes are compiled
- * anew, slice by slice, while workers' events are answered. A device has what it had, or what the
- * new one says; none is without. Returns how many kept what they had for lack of memory.
- */
-uint32_t reload_publish(struct service *service, struct generation *generation, reload_pump *pump,
-			void *ctx);

@@ -1,5 +1,6 @@
 #include "control/runs/reports.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,7 @@ summary_number(struct reports *reports, const char *summary)
 static void
 ring_put(struct reports *reports, const struct report *report)
 {
+	assert(reports->ring_next < REPORTS_RING);
 	reports->ring[reports->ring_next] = *report;
 	reports->ring_next = (reports->ring_next + 1) % REPORTS_RING;
 	if (reports->ring_count < REPORTS_RING)
@@ -206,6 +208,8 @@ keep(struct reports *reports, const struct report *report)
 {
 	struct report *place = place_of(reports, report->task, report->device);
 
+	assert(report->task < reports->n_tasks && report->status < REPORT_STATUSES);
+	assert(report->summary); /* 0 marks a free place */
 	if (place->summary) {
 		reports->tasks[place->task].counts[place->status]--;
 	} else {
@@ -260,6 +264,7 @@ reports_set(struct reports *reports, const struct report_change *change)
 {
 	struct report report;
 
+	assert(change->task < reports->n_tasks);
 	if (reports->tasks[change->task].forgotten)
 		return; /* of a session that began before */
 	report = report_of(reports, change);
@@ -303,6 +308,7 @@ take_out(struct reports *reports, size_t hole)
 {
 	size_t mask = reports->capacity - 1;
 
+	assert(reports->table[hole].summary && reports->count);
 	for (size_t at = (hole + 1) & mask; reports->table[at].summary; at = (at + 1) & mask) {
 		const struct report *report = &reports->table[at];
 		size_t home = home_of(reports, report->task, report->device);

@@ -1,5 +1,6 @@
 #include "control/runs/retired.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,6 +36,7 @@ grow(struct retired_batches *retired)
 static void
 append(struct retired_batches *retired, uintptr_t item)
 {
+	assert(retired->count < retired->capacity);
 	retired->ring[(retired->first + retired->count++) & (retired->capacity - 1)] = item;
 }
 
@@ -43,6 +45,7 @@ take(struct retired_batches *retired)
 {
 	uintptr_t item = retired->ring[retired->first];
 
+	assert(retired->count);
 	retired->first = (retired->first + 1) & (retired->capacity - 1);
 	retired->count--;
 	return item;
@@ -55,6 +58,7 @@ retired_add(struct retired_batches *retired, struct batch *batch)
 		return 0;
 	if (retired->count == retired->capacity && grow(retired) < 0)
 		return -ENOMEM;
+	assert(((uintptr_t)batch & SEEN_IDLE) == 0);
 	append(retired, (uintptr_t)batch);
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "control/runs/run_memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <mbedtls/md.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ run_memory_answer(struct run_memory *memory, const struct run_answer *answer)
 	struct run_answer *answers;
 	uint8_t *bytes;
 
+	assert(memory->n_answers <= RUN_ANSWERS_MAX);
 	if (memory->n_answers == RUN_ANSWERS_MAX)
 		return -E2BIG;
 	answers = realloc(memory->answers, (memory->n_answers + 1) * sizeof *answers);

@@ -1,5 +1,6 @@
 #include "control/runs/run_reports.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,7 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 	};
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
+	assert(place < reported->plan->n_tasks);
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
 		reports_set(&reported->service->reports, &change);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)

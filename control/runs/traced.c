@@ -1,5 +1,6 @@
 #include "control/runs/traced.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum { TRACE_MAX_MS = 600000 }; /* a trace that nobody ends */
@@ -37,6 +38,7 @@ traced_start(struct traced_devices *devices, struct dataplane *dp, uint32_t devi
 void
 traced_end(struct traced_devices *devices, struct traced *traced)
 {
+	assert(devices->traces && traced->trace);
 	traces_stop(devices->traces, traced->trace);
 	*traced = (struct traced){ 0 };
 }

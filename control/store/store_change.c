@@ -1,5 +1,6 @@
 #include "control/store/store_change.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
@@ -64,6 +65,7 @@ finish(struct store_change *change)
 	if (change->wish == CHANGE_COMMIT && change->cancel)
 		fail(change, SQLITE_INTERRUPT);
 	save = save && is_there(change);
+	assert(change->open && !change->done && !change->queue.count);
 	change->finishing = true;
 	pthread_mutex_unlock(&change->lock);
 	if (save)

@@ -1,4 +1,5 @@
 /* An operator's change as the control thread sees it: begun, put, and durable or undone. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,6 +206,7 @@ journal_after_commit(struct store_change *change)
 static void
 close_change(struct store_change *change)
 {
+	assert(change->open && change->done);
 	records_clear(&change->after);
 	change->open = false;
 	pthread_cond_signal(&change->wake); /* the thread may have waited for this to be idle */
@@ -234,6 +236,7 @@ store_change_commit(struct store_change *change, unsigned wait_ms, const struct 
 	uint64_t end = store_now_ms() + wait_ms;
 	int result;
 
+	assert(change->open);
 	pthread_mutex_lock(&change->lock);
 	change->wish = CHANGE_COMMIT;
 	pthread_cond_signal(&change->wake);

@@ -1,5 +1,6 @@
 #include "control/store/store_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -90,6 +91,7 @@ store_file_run(sqlite3_stmt *stmt)
 {
 	int code = sqlite3_step(stmt);
 
+	assert(stmt);
 	sqlite3_reset(stmt);
 	return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : code;
 }

@@ -1,5 +1,7 @@
 /* News moves from its table to those of reports and visits, in order of devices. */
+
 #include "control/store/store_writer.h"
+#include <assert.h>
 
 /* Rows of a transaction: no clock, so that a busy machine does not fall behind its own journal. */
 enum {
@@ -79,6 +81,7 @@ drop_entries(struct store_writer *writer, struct merge_progress *progress)
 
 	if (end > writer->merging.last_seq)
 		end = writer->merging.last_seq;
+	assert(end >= progress->dropped);
 	sqlite3_bind_int64(stmt, 1, end);
 	progress->dropped = end;
 	return store_file_run(stmt);
@@ -87,6 +90,7 @@ drop_entries(struct store_writer *writer, struct merge_progress *progress)
 void
 store_merge_begin(struct store_writer *writer)
 {
+	assert(!writer->merging.entries);
 	writer->merging = writer->recent;
 	writer->recent = (struct recent){ 0 };
 	writer->merged = 0;
@@ -116,6 +120,7 @@ store_merge_some(struct store_writer *writer, struct merge_progress *progress)
 void
 store_merge_accept(struct store_writer *writer, const struct merge_progress *progress)
 {
+	assert(progress->merged <= writer->merging.count && progress->merged >= writer->merged);
 	writer->merged = progress->merged;
 	writer->dropped = progress->dropped;
 	if (writer->merged == writer->merging.count && writer->dropped == writer->merging.last_seq)

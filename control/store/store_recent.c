@@ -1,5 +1,6 @@
 #include "control/store/store_recent.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ recent_set(struct recent *recent, const struct recent_entry *entry)
 
 	if (!*slot)
 		*slot = (uint32_t)++recent->count;
+	assert(recent->count <= recent->capacity && entry->seq > recent->last_seq);
 	recent->entries[*slot - 1] = *entry;
 	recent->last_seq = entry->seq;
 }

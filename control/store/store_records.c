@@ -1,5 +1,6 @@
 #include "control/store/store_records.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ records_add(struct records *records, size_t size)
 	if (!chunk)
 		return NULL;
 	record = (struct record *)(chunk->bytes + chunk->used);
+	assert(size <= chunk->size - chunk->used);
 	record->size = (uint32_t)size;
 	chunk->used += (uint32_t)size;
 	chunk->count++;
@@ -69,6 +71,7 @@ records_next(const struct records *records, struct records_at *at)
 	if (!at->chunk)
 		return NULL;
 	record = (struct record *)(at->chunk->bytes + at->offset);
+	assert(record->size && at->offset + record->size <= at->chunk->used);
 	at->offset += record->size;
 	return record;
 }
@@ -82,6 +85,7 @@ records_move(struct records *to, struct records *from, size_t want)
 		from->first = chunk->next;
 		if (!from->first)
 			from->last = NULL;
+		assert(from->chunks && from->count >= chunk->count);
 		from->count -= chunk->count;
 		from->chunks--;
 		chunk->next = NULL;

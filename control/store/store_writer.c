@@ -1,5 +1,6 @@
 #include "control/store/store_writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -63,6 +64,7 @@ more_of(const struct journal_entry *entry)
 static int64_t
 place_of(uint32_t device, uint32_t task)
 {
+	assert(task <= INT32_MAX);
 	return (int64_t)device << 31 | task;
 }
 
@@ -126,6 +128,7 @@ append_entry(struct store_writer *writer, struct journal_entry *entry)
 		code = write_log(writer, entry);
 	if (code != SQLITE_OK)
 		return code;
+	assert(writer->next_seq > 0);
 	entry->seq = writer->next_seq++;
 	sqlite3_bind_int64(stmt, 1, entry->seq);
 	sqlite3_bind_int64(stmt, 2, entry->device);
