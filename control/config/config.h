@@ -51,7 +51,7 @@ struct config {
 	unsigned n_listeners;
 	uint32_t sessions;
 	uint32_t ack_timeout_ms, ack_random_percent, max_retransmit;
-	uint32_t linger_s, batch_wait_ms, busy_max_age_s, slow_lane_handshakes;
+	uint32_t linger_s, batch_wait_ms, busy_max_age_s, block_bytes, slow_lane_handshakes;
 	uint32_t answers, answer_bytes;
 	uint32_t curve_threads, certificate_handshakes, certificates_per_s;
 	char *curve_cpus;

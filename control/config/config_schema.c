@@ -56,6 +56,10 @@ static const struct setting settings[] = {
 	  .help = "longest wait of a request for the control side; below a client's ACK_TIMEOUT" },
 	{ "limits.busy_max_age_s", SETTING_NUMBER, ROOT(busy_max_age_s), 1, 86400, "60",
 	  .live = true, .help = "Max-Age of 5.03 Service Unavailable" },
+	{ "limits.block_bytes", SETTING_NUMBER, ROOT(block_bytes), 16, 1024, "1024", .live = true,
+	  .help = "the largest block of a transfer (RFC 7959): 16, 32, ... 1024; others are "
+		  "rounded "
+		  "down" },
 	{ "limits.answers", SETTING_NUMBER, ROOT(answers), 0, 1 << 20, "0",
 	  .help = "answers of devices to Discover and Read that wait at once for what follows, a "
 		  "worker; 0: one for eight of its sessions, 4096 at most" },

@@ -19,6 +19,7 @@ config_limits(const struct config *config, struct stack_limits *limits)
 		.linger_us = config->linger_s * 1000000,
 		.batch_wait_us = config->batch_wait_ms * 1000,
 		.busy_max_age_s = config->busy_max_age_s,
+		.block_bytes = config->block_bytes,
 		.idle_us = config->dtls_idle_s * 1000000,
 		.hellos_per_s = config->hellos_per_s,
 		.handshakes_per_s = config->handshakes_per_s,

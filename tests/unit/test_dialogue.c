@@ -396,6 +396,92 @@ Test(dialogue, reset_ends_the_run_at_every_step)
 		}
 }
 
+/* ---- sizes of blocks ---- */
+
+static struct coap_block
+block_out(const struct world *world, size_t *len)
+{
+	struct coap_msg msg = sent(world, world->out.used - 1);
+	struct coap_options_seen seen;
+	struct coap_block block = { .szx = COAP_SZX_MAX };
+
+	cr_assert_eq(coap_options_check(&msg, &seen), COAP_OPTIONS_FINE);
+	if (seen.has & COAP_HAS_BLOCK1)
+		cr_assert_eq(coap_block_decode(seen.block1, &block), 0);
+	*len = msg.payload_len;
+	return block;
+}
+
+Test(dialogue, no_block_is_larger_than_the_setting)
+{
+	static const struct {
+		uint32_t setting, block;
+	} cases[] = { { 0, 1024 },  { 1024, 1024 }, { 1023, 512 }, { 512, 512 },
+		      { 300, 256 }, { 64, 64 },     { 16, 16 } };
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world *world = world_new(2);
+		size_t len;
+
+		world->limits.block_bytes = cases[i].setting;
+		world_device(world, "dev-0001", world_batch(world, 11542, 3000), 0);
+		start(world);
+		cr_expect_eq(coap_block_size(block_out(world, &len).szx), cases[i].block);
+		cr_expect_eq(len, cases[i].block);
+		world_free(world);
+	}
+}
+
+/* A device that receives 600 bytes at most, and never sees what is larger. */
+Test(dialogue, a_step_that_gets_no_answer_goes_on_in_smaller_blocks)
+{
+	static const size_t payloads[] = { 3000, 1000, 700 };
+
+	for (unsigned i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
+		struct world *world = world_new(2);
+		struct coap_header request;
+		struct coap_block block;
+		size_t len, got = 0;
+
+		world_device(world, "dev-0001", world_batch(world, 11542, payloads[i]), 0);
+		request = start(world);
+		for (unsigned silent = 0; silent < 2; silent++) {
+			block = block_out(world, &len);
+			cr_assert_gt(len, 600);
+			world_tick(world, (UINT64_C(3000000) << silent) + WORLD_TICKS_US);
+			cr_assert_eq(world->out.used, 1);
+		}
+		cr_expect_neq(asked(world).mid, request.mid);
+		do {
+			request = asked(world);
+			block = block_out(world, &len);
+			cr_assert_leq(len, 512);
+			cr_assert_eq(block.num * coap_block_size(block.szx), got);
+			got += len;
+			reply_as(world, &request, COAP_ACK,
+				 block.more ? COAP_CONTINUE : COAP_CHANGED, 0);
+		} while (block.more);
+		cr_expect_eq(got, payloads[i]);
+		cr_expect_eq(world_count(world, COUNTER_bs_blocks_shrunk), 1);
+		world_free(world);
+	}
+}
+
+/* 1024, 512, 256, and then the usual patience: nobody is there. */
+Test(dialogue, blocks_shrink_twice_before_a_silent_device_is_given_up)
+{
+	struct world *world = world_new(2);
+
+	world_device(world, "dev-0001", world_batch(world, 11542, 3000), 0);
+	start(world);
+	for (unsigned s = 0; s < 2 * 9 + 93 + 5; s++)
+		world_tick(world, 1000000);
+	expect_ended(world, SESSION_FAILED, CAUSE_TIMEOUT);
+	cr_expect_eq(world_count(world, COUNTER_bs_blocks_shrunk), 2);
+	cr_expect_eq(world_count(world, COUNTER_coap_tx_retransmit), 1 + 1 + 4);
+	world_free(world);
+}
+
 /* ---- devices that cannot take a step yet ---- */
 
 static void
@@ -900,9 +986,8 @@ Test(dialogue, a_run_that_fails_is_no_delay_of_those_that_end_well)
 /* RFC 7252 5.5.2: an error may say in words what is wrong. With a format, a payload is for machines. */
 Test(dialogue, why_a_device_refuses_is_reported_in_its_words)
 {
-	static const char words[] =
-		"object 0 instance 2 is \xff taken, and this goes on and on, "
-		"sentence by sentence, beyond what is kept of it";
+	static const char words[] = "object 0 instance 2 is \xff taken, and this goes on and on, "
+				    "sentence by sentence, beyond what is kept of it";
 	uint8_t bytes[160];
 
 	for (int with_format = 0; with_format < 2; with_format++) {

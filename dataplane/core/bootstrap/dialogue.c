@@ -7,6 +7,7 @@
 #include "dataplane/core/bootstrap/bootstrap_query.h"
 #include "dataplane/core/bootstrap/dialogue_actions.h"
 #include "dataplane/core/bootstrap/dialogue_judge.h"
+#include "dataplane/core/coap/coap_block1.h"
 #include "dataplane/core/coap/coap_exchange.h"
 #include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/outgoing.h"
@@ -18,6 +19,9 @@ static_assert(QUERY_ACCOUNTS_MAX <= sizeof((struct session_event *)0)->name,
 
 /* Resets without a message of ours that are an accident: an answer of before, a rebooted device. */
 enum { STRAY_RESETS_MAX = 4 };
+
+/* Retransmissions without an answer before a step goes in smaller blocks. */
+enum { SHRINK_AFTER = 1 };
 
 static void
 gauge_running(struct stack *stack, bool was, bool is)
@@ -310,12 +314,28 @@ dialogue_reply(struct stack *stack, const struct sender *from, enum coap_parsed 
 
 /* ---- inputs: time and the control side ---- */
 
+/* A step that was sent twice, and nothing came. */
+static bool
+is_perhaps_too_large(const struct stack *stack, const struct session *session)
+{
+	uint32_t left = session->exchange.retransmits_left;
+
+	return session->state == BOOTSTRAP_STEP && left > 0 &&
+	       left + SHRINK_AFTER == stack->limits->max_retransmit;
+}
+
 /* A session whose outcome is pending keeps its slot: it lingers on, a little at a time. */
 void
 dialogue_timer(struct stack *stack, struct session *session)
 {
 	if (session->pending && !bootstrap_running(session->state)) {
 		session_arm(stack, session, stack->limits->ack_timeout_us);
+		return;
+	}
+	if (is_perhaps_too_large(stack, session) &&
+	    block1_shrink(&session->exchange.block, session_step(session))) {
+		count(&stack->counters, COUNTER_bs_blocks_shrunk);
+		session_transition(stack, session, BOOTSTRAP_ON_BLOCK);
 		return;
 	}
 	session_transition(stack, session,

@@ -23,6 +23,20 @@ block1_len(const struct block_place *block, const struct batch_step *step)
 	return left < size ? left : size;
 }
 
+bool
+block1_shrink(struct block_place *block, const struct batch_step *step)
+{
+	uint32_t out = block1_len(block, step);
+	uint8_t szx = block->szx;
+
+	while (szx > SZX_SMALL_DEVICE && coap_block_size(szx) >= out)
+		szx--;
+	if (coap_block_size(szx) >= out)
+		return false;
+	block->szx = szx;
+	return true;
+}
+
 /* The option of the reply; false when there is none that can be read. */
 static bool
 reply_block(const struct coap_options_seen *seen, struct coap_block *answer)
@@ -119,8 +133,7 @@ block1_reply(struct block_place *block, const struct batch_step *step, uint8_t c
 		return BLOCK1_FINAL;
 	/* A device that acts on each block by itself answers its final code with the option (RFC
 	 * 7959 2.3). */
-	if (code == COAP_CONTINUE ||
-	    (accepted && (seen->has & COAP_HAS_BLOCK1)))
+	if (code == COAP_CONTINUE || (accepted && (seen->has & COAP_HAS_BLOCK1)))
 		return advance(block, seen);
 	return coap_code_class(code) == COAP_CLASS_SUCCESS ? BLOCK1_REFUSED : BLOCK1_FINAL;
 }

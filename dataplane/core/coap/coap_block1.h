@@ -31,6 +31,12 @@ block1_needed(const struct block_place *block, const struct batch_step *step)
 	return step->payload_len > coap_block_size(block->szx);
 }
 
+/*
+ * For a device that answers nothing: smaller blocks from where the transfer stands, down to 256 bytes. Its buffer may be
+ * too small for what is out, which it then never sees. False: that is small already.
+ */
+bool block1_shrink(struct block_place *block, const struct batch_step *step);
+
 struct coap_block block1_due(const struct block_place *block, const struct batch_step *step);
 /* Payload bytes of the block that is due; the whole payload where none are needed. */
 uint32_t block1_len(const struct block_place *block, const struct batch_step *step);

@@ -183,6 +183,10 @@ association_limit_blocks(const struct stack *stack, struct session *session)
 	struct block_place *place = &session->exchange.block;
 	uint8_t *szx = &place->szx;
 
+	while (*szx && stack->limits->block_bytes &&
+	       coap_block_size(*szx) > stack->limits->block_bytes)
+		(*szx)--;
+	place->answer_szx = *szx;
 	if (!dtls)
 		return;
 	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))

@@ -26,6 +26,7 @@ struct stack_limits {
 	uint32_t batch_wait_us;      /* the longest a request waits for the control side: below the
 				      * client's ACK_TIMEOUT */
 	uint32_t busy_max_age_s;     /* Max-Age of 5.03 */
+	uint32_t block_bytes;        /* of the largest block, either way; 0: 1024 */
 	/* DTLS; 0 stands for the default of secured.c in each. Rates are a worker's. */
 	uint32_t idle_us;            /* an association without a run is closed after so long */
 	uint32_t hellos_per_s;       /* ClientHellos of new peers that are looked at */
