@@ -1000,6 +1000,87 @@ Test(secured, a_move_does_not_end_a_handshake_at_that_address)
 	device_bootstrap(&other, "name");
 }
 
+/* ---- hellos in fragments (RFC 6347 4.2.3) ---- */
+
+/* The hello that stands, cut at `cuts`, its pieces in `order`; together: in one datagram. */
+static void
+send_hello_pieces(struct device *it, const size_t *cuts, const uint8_t *order, unsigned n,
+		  bool together)
+{
+	uint8_t body[DTLS_WORLD_DATAGRAM];
+	size_t len = client_hello_body(&it->client, body, sizeof body), datagram = 0;
+
+	crypto_sha256_init(&it->client.transcript);
+	client_hash(&it->client, DTLS_CLIENT_HELLO, it->client.message, body, len);
+	for (unsigned i = 0; i < n; i++) {
+		size_t from = cuts[order[i]], to = cuts[order[i] + 1];
+
+		datagram += client_fragment(&it->client, DTLS_CLIENT_HELLO, body, len, from,
+					    to < len ? to : len, buffer + datagram);
+		if (together && i + 1 < n)
+			continue;
+		device_send(it, buffer, datagram);
+		datagram = 0;
+	}
+	it->client.message++;
+}
+
+Test(secured, hellos_in_fragments_of_any_cut_and_order_are_served)
+{
+	static const size_t cuts[][4] = { { 0, 10, 40, 999 },  { 0, 36, 50, 999 },
+					  { 0, 40, 45, 999 },  { 0, 20, 21, 999 },
+					  { 0, 34, 35, 999 } };
+	static const uint8_t orders[][4] = { { 0, 1, 2, 2 }, { 0, 2, 1, 1 }, { 1, 0, 2, 0 },
+					     { 1, 2, 0, 0 }, { 2, 0, 1, 1 }, { 2, 1, 0, 0 },
+					     { 2, 2, 1, 0 } };
+
+	for (unsigned cut = 0; cut < 5; cut++) {
+		for (unsigned order = 0; order < 7; order++) {
+			for (int together = 0; together < 2; together++) {
+				teardown();
+				setup();
+				device_hello(&device);
+				cr_assert_eq(device.client.verify_requests, 1);
+				send_hello_pieces(&device, cuts[cut], orders[order], 4, together);
+				cr_assert_geq(device.client.hellos_done, 1,
+					      "cut %u, order %u, together %d", cut, order,
+					      together);
+				device_send(&device, buffer,
+					    client_last_flight(&device.client, buffer));
+				device_bootstrap(&device, "dev");
+			}
+		}
+	}
+}
+
+Test(secured, fragments_without_a_cookie_are_kept_for_two_seconds_and_64_at_most)
+{
+	static const size_t cuts[] = { 0, 10, 999 };
+	static const uint8_t first[] = { 0 }, second[] = { 1 };
+
+	device_hello(&device);
+	send_hello_pieces(&device, cuts, first, 1, false);
+	device.client.message--;
+	world->now += 2 * SECOND;
+	send_hello_pieces(&device, cuts, second, 1, false);
+	cr_assert_eq(device.client.hellos_done, 0, "too late");
+	device.client.message--;
+	for (unsigned i = 0; i < DTLS_STORED_HELLOS; i++) {
+		struct device flood;
+
+		device_init(&flood, 0, (uint16_t)(6000 + i));
+		world->now++;
+		send_hello_pieces(&flood, cuts, first, 1, false);
+		cr_assert_eq(world->out.used, 0);
+	}
+	send_hello_pieces(&device, cuts, first, 1, false);
+	cr_assert_eq(device.client.hellos_done, 0, "the oldest went");
+	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
+	device.client.message--;
+	send_hello_pieces(&device, cuts, second, 1, false);
+	cr_assert_eq(device.client.hellos_done, 1);
+}
+
 /* ---- floods and full pools ---- */
 
 Test(secured, peers_with_a_session_are_served_while_new_ones_are_limited)

@@ -43,9 +43,9 @@
  *	4.2.7 alerts are not repeated by us, and may be lost		step_fail()
  *	4.2.8 an association lives until the new handshake ended	secured_associate()
  *
- * Fragmented hellos: the fragment that holds the cookie must come first (RFC 6347 lets a server
- * drop the others); from then on the handshake's own memory puts the message together, up to
- * DTLS_HELLO_MAX bytes.
+ * Fragmented hellos: where the first fragment holds the cookie, the handshake's own memory puts the
+ * message together, up to DTLS_HELLO_MAX bytes. Others, cut before the cookie ends or come in another
+ * order, wait in a small store until they are whole (dtls_hello_store.h).
  *
  * Nothing that anybody could have sent ends a handshake (RFC 6347 4.1.2.7): a plaintext alert, a
  * message out of its turn, a record that looks like a Finished and does not open are counted and

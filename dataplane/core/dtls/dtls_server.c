@@ -44,8 +44,12 @@ dtls_greet(const struct dtls_server *server, const struct peer *peer,
 		return drop(server, COUNTER_dtls_hello_malformed);
 	if (message.offset != 0)
 		return DTLS_GREETING_FRAGMENT;
-	if (!parse_greeting(&message, &hello))
+	if (!parse_greeting(&message, &hello)) {
+		/* Perhaps it is only cut before its cookie ends. */
+		if (!dtls_message_is_whole(&message))
+			return DTLS_GREETING_FRAGMENT;
 		return drop(server, COUNTER_dtls_hello_malformed);
+	}
 	whole = dtls_message_is_whole(&message);
 	if (dtls_cookie_check(&server->cookies, server->ops, peer, &hello, whole))
 		return DTLS_GREETING_VERIFIED;

@@ -81,7 +81,7 @@ enum dtls_greeting {
 	DTLS_GREETING_ANSWERED, /* a HelloVerifyRequest was written */
 	/* A ClientHello, or its first fragment, with a cookie of ours: spend memory on it. */
 	DTLS_GREETING_VERIFIED,
-	/* A later fragment: only of use to a handshake that has the first one. */
+	/* A fragment without a whole cookie: only of use beside others of its hello. */
 	DTLS_GREETING_FRAGMENT,
 };
 

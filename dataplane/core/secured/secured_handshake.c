@@ -324,15 +324,44 @@ handshakes_greet(struct stack *stack, const struct arrival *arrival)
 	return greeting;
 }
 
-void
+/* Adds what the record holds to the fragments that are kept; `begin`: even if there are none of its
+ * hello. */
+static bool
+join(struct stack *stack, struct arrival *arrival, bool begin)
+{
+	struct dtls_hello_store *store = &stack->secured->hello_store;
+	const struct peer *peer = &arrival->in->peer;
+	struct reader reader = reader_init(arrival->record.fragment, arrival->record.length);
+	struct dtls_message message;
+
+	while (reader_left(&reader) && dtls_message_next(&reader, &message)) {
+		if (message.type != DTLS_CLIENT_HELLO || dtls_message_is_whole(&message))
+			return false;
+		if (!begin && !dtls_hello_store_has(store, peer, &message, stack->now_us))
+			return false;
+		if (dtls_hello_store_add(store, peer, &message, stack->now_us, &arrival->record))
+			return true;
+	}
+	return false;
+}
+
+bool
 handshakes_on_fragment(struct stack *stack, struct arrival *arrival)
 {
 	struct session *session = session_of_arrival(stack, arrival);
 
-	if (session && association_at(stack, session)->handshake)
+	if (session && association_at(stack, session)->handshake) {
 		handshakes_advance(stack, session, arrival);
-	else
-		count(&stack->counters, COUNTER_dtls_hello_fragment);
+		return false;
+	}
+	count(&stack->counters, COUNTER_dtls_hello_fragment);
+	return join(stack, arrival, true);
+}
+
+bool
+handshakes_join(struct stack *stack, struct arrival *arrival)
+{
+	return join(stack, arrival, false);
 }
 
 void

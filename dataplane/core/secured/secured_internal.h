@@ -60,7 +60,10 @@ void lane_record(struct stack *stack, struct session *session, const struct arri
 enum dtls_greeting handshakes_greet(struct stack *stack, const struct arrival *arrival);
 /* One that is verified. Trap: sessions may be evicted or replaced; nothing may wait for them. */
 void handshakes_on_hello(struct stack *stack, struct arrival *arrival);
-/* A further fragment. */
-void handshakes_on_fragment(struct stack *stack, struct arrival *arrival);
+/* A fragment without a cookie: for the handshake that waits for it, or kept. True: it completed what
+ * was kept, and its record is that of the whole hello now. */
+bool handshakes_on_fragment(struct stack *stack, struct arrival *arrival);
+/* The same for any fragment of a hello that others are kept of. */
+bool handshakes_join(struct stack *stack, struct arrival *arrival);
 /* Any other record for the handshake that runs for this session. */
 void handshakes_advance(struct stack *stack, struct session *session, struct arrival *arrival);

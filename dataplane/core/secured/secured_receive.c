@@ -239,13 +239,8 @@ take_plaintext(struct stack *stack, struct arrival *arrival)
 }
 
 static void
-take_hello(struct stack *stack, struct arrival *arrival)
+greet(struct stack *stack, struct arrival *arrival)
 {
-	/* Copies that share a datagram would fill the outbox with answers to nobody. */
-	if (arrival->is_greeted) {
-		count(&stack->counters, COUNTER_dtls_rx_crowded);
-		return;
-	}
 	switch (handshakes_greet(stack, arrival)) {
 	case DTLS_GREETING_DROPPED:
 		return;
@@ -253,7 +248,9 @@ take_hello(struct stack *stack, struct arrival *arrival)
 		arrival->is_greeted = true;
 		return;
 	case DTLS_GREETING_FRAGMENT:
-		handshakes_on_fragment(stack, arrival);
+		/* A whole hello is no fragment, so this ends. */
+		if (handshakes_on_fragment(stack, arrival))
+			greet(stack, arrival);
 		return;
 	case DTLS_GREETING_VERIFIED:
 		/* A session may be evicted or replaced: what waits for it comes first. */
@@ -261,6 +258,18 @@ take_hello(struct stack *stack, struct arrival *arrival)
 		handshakes_on_hello(stack, arrival);
 		return;
 	}
+}
+
+static void
+take_hello(struct stack *stack, struct arrival *arrival)
+{
+	/* Copies that share a datagram would fill the outbox with answers to nobody. */
+	if (arrival->is_greeted) {
+		count(&stack->counters, COUNTER_dtls_rx_crowded);
+		return;
+	}
+	(void)handshakes_join(stack, arrival);
+	greet(stack, arrival);
 }
 
 static void

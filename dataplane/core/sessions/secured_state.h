@@ -9,6 +9,7 @@
 #include "dataplane/core/dtls/dtls_cbc.h"
 #include "dataplane/core/dtls/dtls_ec.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
+#include "dataplane/core/dtls/dtls_hello_store.h"
 #include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/tables/timer_wheel.h"
 
@@ -94,4 +95,5 @@ struct secured {
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
 	uint32_t in_use_of[SECURED_PREFIXES]; /* handshakes of a prefix, by its bucket */
+	struct dtls_hello_store hello_store;
 };
