@@ -133,3 +133,22 @@ Test(exposition, writes_numbers_that_are_read_as_the_same)
 		text_fini(&text);
 	}
 }
+
+/* labels may be NULL where there are none. */
+Test(exposition, a_histogram_needs_no_label)
+{
+	static const double bounds[] = { 1 };
+	static const uint64_t counts[] = { 2, 1 };
+	struct exposition_histogram delays = { bounds, counts, 1, 4 };
+	struct exposition out;
+	struct text text;
+
+	text_init(&text);
+	exposition_begin(&out, &text, EXPOSITION_TEXT);
+	exposition_family(&out, &histogram);
+	exposition_histogram(&out, NULL, 0, &delays);
+	cr_expect(strstr(text_str(&text), "x_delay_seconds_bucket{le=\"1.0\"} 2\n"
+					  "x_delay_seconds_bucket{le=\"+Inf\"} 3\n"
+					  "x_delay_seconds_count 3\n"));
+	text_fini(&text);
+}

@@ -196,7 +196,8 @@ exposition_histogram(struct exposition *exposition, const struct metric_label *l
 
 	if (n_labels > LABELS_MAX)
 		return;
-	memcpy(with_bound, labels, n_labels * sizeof *labels);
+	for (unsigned i = 0; i < n_labels; i++)
+		with_bound[i] = labels[i];
 	for (unsigned i = 0; i <= histogram->n_bounds; i++) {
 		char bound[NUMBER_MAX + 2];
 
