@@ -11,15 +11,15 @@
 #include "dataplane/ec/ec_trust_internal.h"
 
 enum {
-	AHEAD = 512,           /* key pairs with a nonce each: a tenth of a second of handshakes */
+	AHEAD = 256,           /* key pairs with a nonce each: what 50 ms of handshakes take */
 	CACHED = 8192,         /* chains, by a hash of the leaf: 3 MB */
-	LOCKED_HEAP = 1 << 20, /* libcrypto's, for private numbers */
+	LOCKED_HEAP = 4 << 20, /* libcrypto's, for private numbers: 48 KB a thread, of 64 at most */
 	LOCKED_PIECE = 32,
 };
 
 /* One handshake's worth. The nonce is 1/k and r (FIPS 186-4 6.4). */
 struct ahead {
-	EC_KEY *pair;
+	uint8_t secret[EC_SCALAR_LEN], point[EC_POINT_LEN];
 	BIGNUM *inverse, *r;
 };
 
@@ -32,8 +32,10 @@ struct cached {
 struct ec_engine {
 	EC_GROUP *group;
 	BN_CTX *numbers;
-	EC_KEY *blank; /* any key: nonces depend on the group, and yet a private number is asked for */
-	struct ahead ahead[AHEAD];
+	/* Keys that are filled anew each time: to make one with its group takes as long as to make a
+	 * key pair. */
+	EC_KEY *pair, *peer;
+	struct ahead *ahead;
 	unsigned n_ahead;
 	struct ec_stats stats;
 	struct cached cache[CACHED];
@@ -52,10 +54,11 @@ ec_engine_new(void)
 	if (!CRYPTO_secure_malloc_initialized())
 		(void)CRYPTO_secure_malloc_init(LOCKED_HEAP, LOCKED_PIECE);
 	engine->group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
-	engine->numbers = BN_CTX_secure_new();
-	engine->blank = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
-	if (engine->group && engine->numbers && engine->blank &&
-	    EC_KEY_generate_key(engine->blank) == 1)
+	engine->numbers = BN_CTX_new(); /* wiped when freed */
+	engine->pair = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+	engine->peer = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+	engine->ahead = OPENSSL_secure_zalloc(AHEAD * sizeof *engine->ahead);
+	if (engine->group && engine->numbers && engine->pair && engine->peer && engine->ahead)
 		return engine;
 	ec_engine_free(engine);
 	return NULL;
@@ -64,10 +67,9 @@ ec_engine_new(void)
 static void
 free_ahead(struct ahead *ahead)
 {
-	EC_KEY_free(ahead->pair); /* wipes the private number, as BN_clear_free() does */
 	BN_clear_free(ahead->inverse);
 	BN_clear_free(ahead->r);
-	*ahead = (struct ahead){ 0 };
+	OPENSSL_cleanse(ahead, sizeof *ahead);
 }
 
 void
@@ -77,7 +79,9 @@ ec_engine_free(struct ec_engine *engine)
 		return;
 	while (engine->n_ahead)
 		free_ahead(&engine->ahead[--engine->n_ahead]);
-	EC_KEY_free(engine->blank);
+	OPENSSL_secure_clear_free(engine->ahead, AHEAD * sizeof *engine->ahead);
+	EC_KEY_free(engine->pair); /* wipes the private number */
+	EC_KEY_free(engine->peer);
 	EC_GROUP_free(engine->group);
 	BN_CTX_free(engine->numbers);
 	OPENSSL_cleanse(engine, sizeof *engine);
@@ -93,11 +97,23 @@ ec_engine_stats(const struct ec_engine *engine)
 /* ---- made ahead ---- */
 
 static bool
+put_pair(struct ec_engine *engine, struct ahead *ahead)
+{
+	return EC_KEY_generate_key(engine->pair) == 1 &&
+	       BN_bn2binpad(EC_KEY_get0_private_key(engine->pair), ahead->secret, EC_SCALAR_LEN) ==
+		       EC_SCALAR_LEN &&
+	       EC_POINT_point2oct(engine->group, EC_KEY_get0_public_key(engine->pair),
+				  POINT_CONVERSION_UNCOMPRESSED, ahead->point, EC_POINT_LEN,
+				  engine->numbers) == EC_POINT_LEN;
+}
+
+/* A nonce depends on the group alone, and yet libcrypto wants to see a private number: any. */
+static bool
 make_ahead(struct ec_engine *engine, struct ahead *ahead)
 {
-	*ahead = (struct ahead){ .pair = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1) };
-	if (ahead->pair && EC_KEY_generate_key(ahead->pair) == 1 &&
-	    ECDSA_sign_setup(engine->blank, engine->numbers, &ahead->inverse, &ahead->r) == 1)
+	*ahead = (struct ahead){ .r = NULL };
+	if (put_pair(engine, ahead) &&
+	    ECDSA_sign_setup(engine->pair, engine->numbers, &ahead->inverse, &ahead->r) == 1)
 		return true;
 	free_ahead(ahead);
 	ERR_clear_error();
@@ -143,16 +159,6 @@ hash_parameters(const struct ec_begin *begin, uint8_t digest[EC_HASH_LEN])
 }
 
 static bool
-put_pair(const struct ec_engine *engine, const EC_KEY *pair, struct ec_begin *begin)
-{
-	return BN_bn2binpad(EC_KEY_get0_private_key(pair), begin->secret, EC_SCALAR_LEN) ==
-		       EC_SCALAR_LEN &&
-	       EC_POINT_point2oct(engine->group, EC_KEY_get0_public_key(pair),
-				  POINT_CONVERSION_UNCOMPRESSED, begin->point, EC_POINT_LEN,
-				  engine->numbers) == EC_POINT_LEN;
-}
-
-static bool
 sign(const struct own *own, const struct ahead *ahead, struct ec_begin *begin)
 {
 	uint8_t digest[EC_HASH_LEN], *at = begin->signature;
@@ -181,7 +187,9 @@ begin(struct ec_engine *engine, const struct ec_trust *trust, struct ec_job *job
 		return EC_NO_CREDENTIAL;
 	if (!take_ahead(engine, &ahead))
 		return EC_FAILED;
-	good = put_pair(engine, ahead.pair, &job->begin) && sign(own, &ahead, &job->begin);
+	memcpy(job->begin.secret, ahead.secret, sizeof ahead.secret);
+	memcpy(job->begin.point, ahead.point, sizeof ahead.point);
+	good = sign(own, &ahead, &job->begin);
 	free_ahead(&ahead);
 	if (!good)
 		return EC_FAILED;
@@ -211,14 +219,12 @@ static bool
 verify_signature(struct ec_engine *engine, const struct ec_finish *finish,
 		 const uint8_t point[EC_POINT_LEN])
 {
-	EC_KEY *key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
 	EC_POINT *public = read_point(engine, point);
-	bool right = key && public && EC_KEY_set_public_key(key, public) == 1 &&
+	bool right = public && EC_KEY_set_public_key(engine->peer, public) == 1 &&
 		     ECDSA_verify(0, finish->hash, EC_HASH_LEN, finish->signature,
-				  finish->signature_len, key) == 1;
+				  finish->signature_len, engine->peer) == 1;
 
 	EC_POINT_free(public);
-	EC_KEY_free(key);
 	return right;
 }
 
