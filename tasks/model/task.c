@@ -159,9 +159,8 @@ read_tag(struct task_reader *reader, const struct xml_element *element)
 	nearest = tag_nearest(element->name);
 	if (tag_is_foreign(element->name))
 		reader_error(reader, element, NULL,
-			     "<%s> is known: it manages devices after their registration, "
-			     "which a bootstrap appliance does not do",
-			     element->name);
+			     "is known, but manages devices after their registration, "
+			     "which a bootstrap appliance does not do");
 	else if (nearest)
 		reader_error(reader, element, NULL, "unknown tag <%s>: did you mean <%s>?",
 			     element->name, nearest);

@@ -135,7 +135,7 @@ def test_devices_from_a_file(storm):
 def test_several_cores_share_the_devices(build, network, tmp_path, ports, security):
     """Two cores are two threads: what they did is one report, and every device did it once."""
     second = tmp_path / "second.sock"
-    settings = {r"^workers = 1;": "workers = 2;"} if ports == 1 else {
+    settings = {r"^workers = 1;": "workers = 2;", r"(device = \"net_memif0.*?;)": r"\1 queues = 2;"} if ports == 1 else {
         r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=0,socket=%s"; '
                         'addresses = [ "198.18.0.1/24" ]; },' % second}
     one = Storm(build, network, tmp_path, settings)

@@ -65,7 +65,7 @@ Test(task, wrong_shapes)
 		{ "<config><frobnicate/></config>", "unknown tag <frobnicate>" },
 		{ "<config><reboot2><bogus/></reboot2></config>", "" },
 		{ "<config><execute key='x' value='y'><foo/></execute></config>",
-		  "<execute> is known: it manages devices after their registration, "
+		  "is known, but manages devices after their registration, "
 		  "which a bootstrap appliance does not do" },
 		{ "<config><delete key='/1'/></config>",
 		  "<delete> belongs into a <lwm2mBootstrap>" },
