@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "control/commands/commands.h"
+#include "control/table.h"
 
 static const char *const severities[] = {
 	[COUNTER_INFO] = "info", [COUNTER_WARN] = "warning", [COUNTER_ERROR] = "error"
@@ -38,27 +39,56 @@ put_command(const struct command *command, struct text *text)
 			  command->options[i].help);
 }
 
+/* From `column` on, where the line stands already; goes on below itself where a terminal of `width` columns ends. */
+static void
+put_wrapped(struct text *text, const char *sentence, size_t len, unsigned column, unsigned width)
+{
+	const char *end = sentence + len;
+	size_t at = column;
+
+	while (sentence < end) {
+		const char *space = memchr(sentence, ' ', (size_t)(end - sentence));
+		size_t word = (size_t)((space ? space : end) - sentence);
+
+		if (at > column && width && at + 1 + word > width) {
+			text_printf(text, "\n%*s", (int)column, "");
+			at = column;
+		}
+		text_printf(text, "%s%.*s", at > column ? " " : "", (int)word, sentence);
+		at += word + (at > column);
+		sentence += word + (space != NULL);
+	}
+	text_put(text, "\n", 1);
+}
+
+static size_t
+usage_width(const struct command *command)
+{
+	return strlen(command->words) + (*command->arguments != '\0') + strlen(command->arguments);
+}
+
+/* Nothing is left out: who asks for help does not know yet what to ask for. */
 static void
 put_commands(struct text *text)
 {
-	struct table table;
+	static const char hint[] = "`help COMMAND` shows options, `help settings` all of cradle.conf, "
+				   "`help counters` what is counted.";
+	unsigned width = text->view ? text->view->width : 0;
+	size_t widest = 0;
 
-	table_init(&table, "command|~what it does");
+	for (unsigned i = 0; i < n_commands; i++)
+		if (usage_width(&commands[i]) > widest)
+			widest = usage_width(&commands[i]);
 	for (unsigned i = 0; i < n_commands; i++) {
-		struct text usage;
+		const struct command *command = &commands[i];
 
-		text_init(&usage);
-		text_printf(&usage, "%s%s%s", commands[i].words, *commands[i].arguments ? " " : "",
-			    commands[i].arguments);
-		table_cell(&table, "%s", text_str(&usage));
+		text_printf(text, "%s%s%s%*s", command->words, *command->arguments ? " " : "",
+			    command->arguments, (int)(widest - usage_width(command) + 2), "");
 		/* The first half of the sentence; `help COMMAND` has the rest. */
-		table_cell(&table, "%.*s", (int)strcspn(commands[i].help, ";"), commands[i].help);
-		text_fini(&usage);
+		put_wrapped(text, command->help, strcspn(command->help, ";"), (unsigned)widest + 2, width);
 	}
-	table_finish(&table, text);
-	text_show(text, "\n`help COMMAND` shows options, `help settings` all of cradle.conf, "
-			"`help counters` "
-			"what is counted.\n");
+	text_put(text, "\n", 1);
+	put_wrapped(text, hint, sizeof hint - 1, 0, width);
 }
 
 static void

@@ -157,6 +157,30 @@ Test(commands, help_fits_a_screen)
 	cr_expect(says("device import [--format FORMAT] [--verify-only] [--skip-bad] [FILE]\n"));
 }
 
+/* A narrow terminal gets more lines, never less of what a command does. */
+Test(commands, help_is_wrapped_and_never_cut)
+{
+	static const unsigned widths[] = { 72, 80, 100 };
+
+	for (unsigned w = 0; w < sizeof widths / sizeof *widths; w++) {
+		const char *argv[] = { "help" };
+		const struct ctl_request request = {
+			.argc = 1, .argv = argv, .fd = -1, .width = widths[w]
+		};
+
+		forget();
+		commands_serve(&world.daemon, &request, &answer);
+		cr_assert_eq(answer.exit, CTL_DONE);
+		cr_expect_null(strstr(answer.text, "\xe2\x80\xa6"), "an ellipsis");
+		for (const char *at = answer.text; *at; at += strspn(at, "\n")) {
+			size_t len = strcspn(at, "\n");
+
+			cr_expect_leq(len, widths[w], "%.*s", (int)len, at);
+			at += len;
+		}
+	}
+}
+
 Test(commands, completion_offers_every_word)
 {
 	cr_expect_eq(ask("completion bash"), CTL_DONE);
