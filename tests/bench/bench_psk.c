@@ -297,9 +297,13 @@ turn(struct bench *bench, struct dgram_in *in, unsigned n)
 	stack_receive(bench->stack, bench->now_us, in, n, &bench->out);
 	stack_tick(bench->stack, bench->now_us, &bench->out);
 	bench->spent_us += now_us() - begin;
-	for (unsigned i = 0; i < bench->out.used; i++)
-		device_take(&bench->devices[device_of(&bench->slots[i].peer)], bench->slots[i].data,
-			    bench->slots[i].len);
+	for (unsigned i = 0; i < bench->out.used; i++) {
+		struct device *device = &bench->devices[device_of(&bench->slots[i].peer)];
+
+		/* The close_notify of an association that was evicted goes to a port it left. */
+		if (peer_equal(&device->peer, &bench->slots[i].peer))
+			device_take(device, bench->slots[i].data, bench->slots[i].len);
+	}
 }
 
 /* One datagram of every device, in bursts. */
