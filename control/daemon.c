@@ -87,7 +87,7 @@ poll_while_busy(void *ctx)
 		return; /* it starts: there is nothing yet to look at */
 	poll_workers(daemon);
 	if (daemon->server)
-		ctl_server_run_aside(daemon->server, commands_may_run_while_busy);
+		ctl_server_run_while_busy(daemon->server, commands_may_run_while_busy);
 }
 
 static void

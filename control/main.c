@@ -118,7 +118,7 @@ parse_options(int argc, char **argv, struct options *options, int *exit_code)
 		options->word = argv[optind++];
 	if (optind == argc)
 		return 0;
-	fprintf(stderr, "cradled: \"%s\" is one word too many\n", argv[optind]);
+	fprintf(stderr, "cradled: unexpected argument \"%s\"\n", argv[optind]);
 	usage(stderr);
 	*exit_code = EXIT_USAGE;
 	return 1;

@@ -1,5 +1,5 @@
 /*
- * cradlectl_file.h - a file on its way to or from the appliance: opened here, with the permissions of who asks.
+ * cradlectl_file.h - a file on its way to or from the appliance: opened here, with the permissions of the caller.
  *
  * The appliance only takes regular files (control/ctl_proto.h), so pipes and terminals are spooled through a memory file.
  * A file that is written is made under another name, mode 0600, and takes its own when the command is done: a command that

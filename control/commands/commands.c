@@ -167,9 +167,8 @@ take_words(struct call *call, int argc, const char *const *argv)
 				return false;
 			i += taken;
 		} else if (n == command->max) {
-			call_refuse(call, CTL_USAGE,
-				    "\"%.60s\" is one word too many; usage: %s%s%s", argv[i],
-				    command->words, *command->arguments ? " " : "",
+			call_refuse(call, CTL_USAGE, "unexpected argument \"%.60s\"; usage: %s%s%s",
+				    argv[i], command->words, *command->arguments ? " " : "",
 				    command->arguments);
 			return false;
 		} else {

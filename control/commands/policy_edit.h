@@ -2,8 +2,8 @@
  * policy_edit.h - editing the policy folder by command: as a whole, or not at all.
  *
  * A command begins an edit, changes the text of servers.conf or groups.conf, adds a task's file,
- * and commits. The changed policy is loaded aside with every check of a reload; only if all is well
- * it is written, and then reloaded. When the reload refuses it, the files become what they were.
+ * and commits. The changed policy is loaded beside the live one with every check of a reload; only
+ * if all is well it is written, and then reloaded. When the reload refuses it, the files become what they were.
  * What is edited is what is on disk, so that edits by hand and by command meet.
  *
  * Every function tells the call what is wrong. Owner: the command. Control thread; blocks on the

@@ -218,7 +218,7 @@ setting_values_same(const uint8_t *a, const uint8_t *b)
 {
 	struct setting_value value = { 0 }, other;
 
-	/* As many bytes, and each of one in the other: none is there twice, so that is all. */
+	/* As many bytes, and each of one in the other: none is duplicated, so that is all. */
 	if (setting_values_size(a) != setting_values_size(b))
 		return false;
 	if (!a || memcmp(a, b, setting_values_size(a)) == 0)

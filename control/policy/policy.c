@@ -133,7 +133,7 @@ link_groups(struct reading *reading)
 		const char *dot = strrchr(group->name, '.');
 
 		if (i && strcmp(policy->by_name[i - 1]->name, group->name) == 0)
-			diag_error(reading->diags, &place, "group %s is there twice", group->name);
+			diag_error(reading->diags, &place, "group %s is duplicated", group->name);
 		if (!dot)
 			continue;
 		group->parent = find_group(policy, group->name, (size_t)(dot - group->name));

@@ -80,10 +80,10 @@ policy_word(struct reading *reading, const config_setting_t *group, const char *
 	nearest = diag_nearest(said, words->names, words->count);
 	if (nearest)
 		diag_error(reading->diags, &place,
-			   "\"%s\" is none of its words; did you mean \"%s\"?", said, nearest);
+			   "\"%s\" is not a valid value; did you mean \"%s\"?", said, nearest);
 	else
-		diag_error(reading->diags, &place, "\"%s\" is none of its words: %s", said,
-			   words->all);
+		diag_error(reading->diags, &place, "\"%s\" is not a valid value; expected: %s",
+			   said, words->all);
 	return preset;
 }
 

@@ -180,7 +180,7 @@ check_unique(struct server_reading *in)
 		const struct policy_server *other = &policy->servers[i];
 
 		if (strcmp(other->id, server->id) == 0)
-			server_wrong(in, "id", "server %s is there twice", server->id);
+			server_wrong(in, "id", "server %s is duplicated", server->id);
 		else if (strcmp(other->name, server->name) == 0)
 			server_wrong(in, "name", "server %s has the name \"%s\" already", other->id,
 				     server->name);

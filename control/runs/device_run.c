@@ -130,8 +130,8 @@ not_by_schedule(const struct run_maker *maker, const struct schedule *schedule)
 	return why;
 }
 
-/* The moment is for who asks about one device: a million reports with moments of their own would not
- * share their sentences any more. */
+/* The moment is for a caller that asks about one device: a million reports with moments of their own
+ * would not share their sentences any more. */
 static const char *
 not_by_interval(const struct run_maker *maker, const struct policy_task *task)
 {

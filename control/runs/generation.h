@@ -19,7 +19,7 @@
 
 struct generation {
 	uint32_t number;
-	uint32_t holders; /* its plans, and one while it is the service's or built aside */
+	uint32_t holders; /* its plans, and one while it is the service's or being built */
 	struct arena arena;
 	struct arena scratch; /* of one compilation */
 	struct objects *objects;

@@ -8,7 +8,7 @@
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 
-/* Nothing is to be sent: what that means for who asks. */
+/* Nothing is to be sent: what that means for the caller. */
 static uint8_t
 refusal(const struct session_event *event)
 {

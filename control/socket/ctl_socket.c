@@ -51,7 +51,7 @@ struct ctl_server {
 	ctl_handler *handler;
 	void *ctx;
 	bool running;                    /* ctl_server_run() does not nest */
-	bool aside;                      /* nor does ctl_server_run_aside() */
+	bool while_busy;                 /* nor does ctl_server_run_while_busy() */
 	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
 	uint64_t serial, heard;
 	uint64_t tick_ms; /* of the last ctl_server_tick(); 0: there was none */
@@ -426,7 +426,7 @@ handle(struct ctl_client *client, const struct ctl_request *request, struct ctl_
 	client->serving = true;
 	server->handler(server->ctx, request, answer);
 	client->serving = false;
-	if (!server->aside)
+	if (!server->while_busy)
 		server->progress[0] = '\0';
 }
 
@@ -589,7 +589,7 @@ ctl_server_tick(struct ctl_server *server, uint64_t now_ms)
 
 /* Whether the held request may be served beside the one that runs. */
 static bool
-may_aside(const struct ctl_client *client, ctl_may *may)
+may_while_busy(const struct ctl_client *client, ctl_may *may)
 {
 	const json_t *words = json_object_get(client->held, "argv");
 	const char *argv[CTL_ARGUMENTS_MAX];
@@ -606,23 +606,23 @@ may_aside(const struct ctl_client *client, ctl_may *may)
 }
 
 void
-ctl_server_run_aside(struct ctl_server *server, ctl_may *may)
+ctl_server_run_while_busy(struct ctl_server *server, ctl_may *may)
 {
-	if (!server->running || server->aside)
+	if (!server->running || server->while_busy)
 		return;
-	server->aside = true;
+	server->while_busy = true;
 	take_events(server);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		struct ctl_client *client = &server->clients[i];
 
 		if (client->fd < 0 || !client->ready || client->serving)
 			continue;
-		if (hold_next(client) == 1 && !may_aside(client, may))
+		if (hold_next(client) == 1 && !may_while_busy(client, may))
 			continue;
 		if (serve_next(client) < 0)
 			drop(client);
 	}
-	server->aside = false;
+	server->while_busy = false;
 }
 
 const char *

@@ -75,7 +75,7 @@ void ctl_server_tick(struct ctl_server *server, uint64_t now_ms);
  * rest waits. What it lets in must not take long itself. Does nothing outside a handler.
  */
 typedef bool ctl_may(void *ctx, int argc, const char *const *argv);
-void ctl_server_run_aside(struct ctl_server *server, ctl_may *may);
+void ctl_server_run_while_busy(struct ctl_server *server, ctl_may *may);
 /* How far the handler that takes long is, by its last ctl_progress(); "" before, and when none runs. */
 const char *ctl_server_progress(const struct ctl_server *server);
 

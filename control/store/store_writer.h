@@ -11,7 +11,7 @@
  * and then loses its oldest reports, visits and unknown devices, never what else is in it.
  *
  * Owner: the store. Its functions are the control thread's (those of the queue: store_queue.c);
- * rooms of the writer's, at the end, are its own thread's. Allocates.
+ * what is private to the writer, at the end, is its own thread's. Allocates.
  */
 #pragma once
 
@@ -149,7 +149,7 @@ uint64_t store_writer_hurry(struct store_writer *writer);
 /* Waits a millisecond or two; true when it is written or lost. */
 bool store_writer_wait(struct store_writer *writer, uint64_t until);
 
-/* Rooms of the writer's: store_merge.c, store_summaries.c. Return SQLite's results. */
+/* Private to the writer: store_merge.c, store_summaries.c. Return SQLite's results. */
 int store_merge_restore(struct store_writer *writer);
 bool store_merge_wanted(const struct store_writer *writer);
 void store_merge_begin(struct store_writer *writer);

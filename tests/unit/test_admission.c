@@ -473,9 +473,9 @@ Test(admission, a_late_start_is_told_before_its_outcome)
 	world_free(world);
 }
 
-/* ---- strangers and devices without a batch ---- */
+/* ---- unknown devices and devices without a batch ---- */
 
-Test(admission, strangers_are_told_of_by_name_at_a_bounded_rate)
+Test(admission, unknown_devices_are_reported_by_name_at_a_bounded_rate)
 {
 	struct world *world = world_ready(2);
 	unsigned told;

@@ -87,7 +87,7 @@ Test(commands, not_understood)
 		{ "stats --worker", "needs a value" },
 		{ "stats --worker x", "must be a number" },
 		{ "stats --all=1", "takes no value" },
-		{ "stats a b", "one word too many" },
+		{ "stats a b", "unexpected argument" },
 		{ "device show", "usage: device show ENDPOINT" },
 		{ "log level loud", "a level is" },
 		{ "help relod", "did you mean \"reload\"" },

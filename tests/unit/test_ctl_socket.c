@@ -32,7 +32,7 @@ take_long(const struct ctl_request *request)
 {
 	client_stays = ctl_progress(request, "half of it");
 	for (int i = 0; i < 20; i++)
-		ctl_server_run_aside(server, only_looks);
+		ctl_server_run_while_busy(server, only_looks);
 	client_stays = ctl_progress(request, "all of it");
 	strcat(order, "longed ");
 }
@@ -48,7 +48,7 @@ handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 	if (strcmp(request->argv[0], "long") == 0)
 		take_long(request);
 	if (strcmp(request->argv[0], "look") == 0)
-		ctl_server_run_aside(server, only_looks);
+		ctl_server_run_while_busy(server, only_looks);
 	if (strncmp(request->argv[0], "want-", 5) == 0 && request->fd < 0) {
 		answer->want = request->argv[0][5] == 'r' ? CTL_WANT_READ : CTL_WANT_WRITE;
 		answer->want_word = 1;
@@ -636,13 +636,13 @@ Test(ctl_socket, a_client_may_leave_and_others_come_while_its_request_takes_long
 	close(looks);
 }
 
-Test(ctl_socket, outside_a_handler_nothing_is_served_aside)
+Test(ctl_socket, outside_a_handler_nothing_is_served)
 {
 	int fd = client();
 
 	send_json(fd, "{\"v\":1,\"argv\":[\"look\"]}");
 	for (int i = 0; i < 20; i++)
-		ctl_server_run_aside(server, only_looks);
+		ctl_server_run_while_busy(server, only_looks);
 	cr_expect_eq(n_served, 0);
 	run();
 	cr_expect_eq(n_served, 1);

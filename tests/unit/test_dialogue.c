@@ -146,7 +146,7 @@ response_before_ack(struct world *world, const struct coap_header *request)
 }
 
 static struct coap_header
-strangers_first(struct world *world, const struct coap_header *request)
+foreign_token_first(struct world *world, const struct coap_header *request)
 {
 	struct coap_header wrong = *request;
 
@@ -214,7 +214,7 @@ Test(dialogue, survives_disturbances_at_every_step)
 		separate_con,
 		separate_non,
 		response_before_ack,
-		strangers_first,
+		foreign_token_first,
 		copy_of_the_request_first,
 		noise_first,
 		all_but_the_last_try_lost,

@@ -292,15 +292,15 @@ Test(events, what_depends_on_the_session_is_made_for_each)
 	cr_expect_eq(world.service->retired.count, 0);
 }
 
-Test(events, strangers_are_listed)
+Test(events, unknown_devices_are_listed)
 {
-	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "stranger" };
+	struct session_event event = { .kind = SESSION_UNKNOWN, .name_len = 8, .name = "unlisted" };
 
 	tell(&event, 0);
 	cr_expect_eq(world.service->unknowns->count, 1);
 }
 
-Test(events, a_device_that_was_turned_away_is_listed_until_it_gets_in)
+Test(events, a_rejected_device_is_listed_until_it_gets_in)
 {
 	struct session_event event = event_of(SESSION_REJECTED, "dev-1", 0);
 

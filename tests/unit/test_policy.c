@@ -79,7 +79,7 @@ Test(policy, wrong_groups_and_tasks)
 		{ "{ name = \"root.n\"; tasks = ( { file = \"reference-task.xml\"; }, { file = "
 		  "\"reference-task.xml\"; } ); }",
 		  "two tasks named" },
-		{ "{ name = \"root.b\"; }", "is there twice" },
+		{ "{ name = \"root.b\"; }", "is duplicated" },
 	};
 	size_t n = sizeof wrong / sizeof wrong[0];
 	char text[4096] = "groups = (";

@@ -127,7 +127,7 @@ Test(policy_servers, wrong)
 		{ "id = \"c31\"; uri = \"h\"; type = \"bootstrap\"; binding = \"U\";",
 		  "has no Server instance" },
 		{ "id = \"c33\"; name = \"c1\"; uri = \"h\"; ssid = 33;", "has the name" },
-		{ "id = \"c5\"; uri = \"h\"; ssid = 32;", "is there twice" },
+		{ "id = \"c5\"; uri = \"h\"; ssid = 32;", "is duplicated" },
 		{ "id = \"c34\"; uri = \"h\"; ssid = 5;", "has the Short Server ID 5 already" },
 		{ "id = \"c35\"; uri = \"h\"; ssid = 35; binding = 5;", "must be text" },
 	};

@@ -56,7 +56,7 @@ Test(publish, a_removed_device_is_gone_with_its_reports_and_its_session_is_cance
 	cr_expect_eq(world.dp.commands[0].kind, STACK_CANCEL);
 	cr_expect_null(reports_find(&world.service->reports, 1, id));
 	cr_expect_eq(world.service->live.count, 0);
-	/* What a worker tells of it afterwards is of nobody. */
+	/* What a worker reports of it afterwards is ignored. */
 	event.kind = SESSION_FINISHED;
 	fake_event(&world.dp, 1, &event);
 	events_take(world.service);

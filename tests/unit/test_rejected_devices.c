@@ -20,7 +20,7 @@ teardown(void)
 	free(list);
 }
 
-TestSuite(turned_away, .init = setup, .fini = teardown);
+TestSuite(rejected_devices, .init = setup, .fini = teardown);
 
 static void
 see(uint32_t device, enum session_cause cause, const char *name, uint64_t now_ms)
@@ -34,7 +34,7 @@ see(uint32_t device, enum session_cause cause, const char *name, uint64_t now_ms
 	rejected_devices_see(list, &event, now_ms);
 }
 
-Test(turned_away, bounded_and_the_longest_silent_first_out)
+Test(rejected_devices, bounded_and_the_longest_silent_first_out)
 {
 	for (unsigned i = 0; i < REJECTED_DEVICES_MAX; i++)
 		see(i, CAUSE_KEY, "", 1000 + i);
@@ -49,7 +49,7 @@ Test(turned_away, bounded_and_the_longest_silent_first_out)
 	cr_expect_not_null(rejected_devices_find(list, REJECTED_DEVICES_MAX));
 }
 
-Test(turned_away, the_last_reason_counts)
+Test(rejected_devices, the_last_reason_counts)
 {
 	see(7, CAUSE_IDENTITY, "other", 1);
 	cr_expect_str_eq(rejected_why(rejected_devices_find(list, 7)), "asked as another");
@@ -59,7 +59,7 @@ Test(turned_away, the_last_reason_counts)
 	cr_expect_eq(rejected_devices_find(list, 7)->name_len, 0);
 }
 
-Test(turned_away, forgetting_leaves_the_others)
+Test(rejected_devices, forgetting_leaves_the_others)
 {
 	for (uint32_t i = 1; i <= 3; i++)
 		see(i, CAUSE_KEY, "", i);
@@ -71,7 +71,7 @@ Test(turned_away, forgetting_leaves_the_others)
 	cr_expect_eq(rejected_devices_find(list, 3)->last_ms, 3);
 }
 
-Test(turned_away, a_length_beyond_the_field_is_cut)
+Test(rejected_devices, a_length_beyond_the_field_is_cut)
 {
 	struct session_event event = { .kind = SESSION_REJECTED, .name_len = 255 };
 

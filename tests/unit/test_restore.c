@@ -242,7 +242,7 @@ Test(kept, a_failed_run_says_who_it_was_how_far_it_came_and_what_the_device_said
 	free(log);
 }
 
-Test(kept, strangers_come_back)
+Test(kept, unknown_devices_come_back)
 {
 	struct session_event event = { .kind = SESSION_UNKNOWN,
 				       .name_len = 8,

@@ -270,14 +270,14 @@ await_verdict(struct device *it)
 
 Test(secured, an_unknown_identity_is_refused_and_told)
 {
-	device.client.who.identity = "stranger";
+	device.client.who.identity = "unlisted";
 	device.client.who.identity_len = 8;
 	device_handshake(&device);
 	await_verdict(&device);
 	cr_assert_eq(device.client.alert, DTLS_DECRYPT_ERROR);
 	cr_assert_eq(last_event()->kind, SESSION_UNKNOWN);
 	cr_assert_eq(last_event()->name_len, 8);
-	cr_assert_arr_eq(last_event()->name, "stranger", 8);
+	cr_assert_arr_eq(last_event()->name, "unlisted", 8);
 	cr_assert_eq(stack_gauges(world->stack).sessions, 0);
 	assert_nothing_leaks();
 }

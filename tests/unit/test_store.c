@@ -460,7 +460,7 @@ Test(store, an_import_of_any_length_is_one_change)
 	world_end(&world);
 }
 
-Test(store, tasks_reports_visits_and_strangers_come_back)
+Test(store, tasks_reports_visits_and_unknown_devices_come_back)
 {
 	struct store_unknown unknowns[] = {
 		{ (const uint8_t *)"late", 4, "[2001:2::2]:5683", 1, 90, 3 },
@@ -694,7 +694,7 @@ Test(store, a_log_is_kept_until_a_report_without_one)
 	world_end(&world);
 }
 
-Test(store, strangers_are_forgotten_when_adopted_or_too_many)
+Test(store, unknown_devices_are_forgotten_when_adopted_or_too_many)
 {
 	struct store_change *change;
 	struct world world;

@@ -118,7 +118,7 @@ Test(storm_net, every_device_is_found_by_its_datagrams)
 	}
 }
 
-Test(storm_net, strangers_are_nobody)
+Test(storm_net, unknown_addresses_belong_to_no_device)
 {
 	struct net net = make_net("198.18.0.10+2", 10);
 	uint8_t ours[16], other[16];

@@ -78,14 +78,14 @@ Test(trace, other_devices_and_unknown_ones_are_not)
 	static const uint8_t request[] = "\x44\x02\x12\x34tokn\xb2"
 					 "bs\x4b"
 					 "ep=dev-0002";
-	static const uint8_t stranger[] = "\x44\x02\x12\x34tokn\xb2"
-					  "bs\x4b"
-					  "ep=dev-0003";
+	static const uint8_t foreign[] = "\x44\x02\x12\x34tokn\xb2"
+					 "bs\x4b"
+					 "ep=dev-0003";
 
 	trace(1000, true);
 	world_feed(world, 6000, request, sizeof request - 1);
 	cr_assert_eq(world->out.used, 2);
-	world_feed(world, 6001, stranger, sizeof stranger - 1);
+	world_feed(world, 6001, foreign, sizeof foreign - 1);
 	cr_assert_eq(world->out.used, 1);
 	world_feed(world, 6002, "\x40\x00\x00\x01", 4);
 	cr_assert_eq(world->n_traces, 0);

@@ -1,4 +1,4 @@
-/* Strangers: counted by name, bounded, the longest silent one goes. */
+/* Unknown devices: counted by name, bounded, the longest silent one goes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ see(struct unknown_devices *unknowns, unsigned number, uint64_t now_ms)
 	struct session_event event = { .kind = SESSION_UNKNOWN };
 
 	event.name_len =
-		(uint8_t)snprintf((char *)event.name, sizeof event.name, "stranger-%u", number);
+		(uint8_t)snprintf((char *)event.name, sizeof event.name, "unknown-%u", number);
 	unknown_devices_see(unknowns, &event, now_ms);
 }
 
@@ -31,14 +31,14 @@ Test(unknowns, counted_bounded_and_oldest_first_out)
 	for (unsigned i = 0; i < UNKNOWN_DEVICES_MAX; i++) {
 		const struct unknown *unknown = &unknowns->items[i];
 
-		if (unknown->name_len == 10 && memcmp(unknown->name, "stranger-0", 10) == 0) {
+		if (unknown->name_len == 9 && memcmp(unknown->name, "unknown-0", 9) == 0) {
 			first_is_there = true;
 			cr_expect_eq(unknown->count, 2);
 			cr_expect_eq(unknown->first_ms, 1000);
 			cr_expect_eq(unknown->last_ms, 5000);
 		}
 		second_is_there |=
-			unknown->name_len == 10 && memcmp(unknown->name, "stranger-1", 10) == 0;
+			unknown->name_len == 9 && memcmp(unknown->name, "unknown-1", 9) == 0;
 	}
 	cr_expect(first_is_there);
 	cr_expect_not(second_is_there);

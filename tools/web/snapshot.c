@@ -53,7 +53,7 @@ fail(struct snapshots *snapshots, const char *why)
 	snapshots->last.why = snapshots->why;
 }
 
-/* Tells everybody. Who asks from there gets this very snapshot. */
+/* Notifies every client. A client that asks in its turn gets this very snapshot. */
 static void
 finish(struct snapshots *snapshots)
 {

@@ -57,7 +57,7 @@ void dtls_server_key_exchange_write(struct writer *out, const uint8_t point[DTLS
 bool dtls_server_key_exchange_parse(const uint8_t *body, size_t len, const uint8_t **point,
 				    struct dtls_bytes *signature);
 
-/* Any certificate of a P-256 key: no names of authorities, which would tell strangers whom we
+/* Any certificate of a P-256 key: no names of authorities, which would tell anybody whom we
  * trust and cost a flight of bytes. */
 void dtls_certificate_request_write(struct writer *out);
 /* (client) Whether it asks for what ours asks for, among others. */
