@@ -36,7 +36,7 @@ call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 const char *
 call_option(const struct call *call, const char *name)
 {
-	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && call->command->options[i].name; i++)
+	for (unsigned i = 0; i < call->command->n_options; i++)
 		if (strcmp(call->command->options[i].name, name) == 0)
 			return call->options[i];
 	return NULL;

@@ -37,7 +37,8 @@ struct command {
 	const char *words;     /* "task list" */
 	const char *arguments; /* as help shows them: "[GLOB]" */
 	unsigned min, max;     /* how many */
-	struct command_option options[COMMAND_OPTIONS_MAX];
+	const struct command_option *options;
+	unsigned n_options;       /* at most COMMAND_OPTIONS_MAX */
 	bool changes;             /* is logged with who asked */
 	bool while_busy;          /* looks, and quickly: also while another command takes long */
 	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */

@@ -1,23 +1,195 @@
 #include "control/commands/commands.h"
 
+/* Options that several commands take are declared once: whole arrays, or these parts of them. */
+
+/* clang-format off */
+/* The pre-shared key of a device. */
+#define KEY_OPTIONS \
+	{ "--key", "TEXT", "pre-shared key as text", .secret = true }, \
+	{ "--key-hex", "HEX", "... or as hex", .secret = true }, \
+	{ "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = true }, \
+	{ "--key-hex-file", "FILE", "... or as hex in a file", .file = true }, \
+	{ "--no-key", NULL, "none: NoSec listeners only" }
+
+/* The identity of a new device. */
+#define NEW_IDENTITY_OPTIONS \
+	{ "--identity", "TEXT", \
+	  "DTLS identity, \\xNN for any byte; the endpoint name without it" }, \
+	{ "--identity-hex", "HEX", "... in hex" }
+
+/* Where a new device belongs. */
+#define NEW_PLACE_OPTIONS \
+	{ "--groups", "A,B", "groups it is in; root without it" }, \
+	{ "--domain", "TEXT", "where it belongs" }
+
+/* Which part of a list. */
+#define PAGE_OPTIONS \
+	{ "--limit", "N", "at most N; 100 without it" }, \
+	{ "--offset", "N", "leave out the first N" }
+
+/* The settings of a task that are the same for a new one and for one that is edited. */
+#define TASK_OPTIONS \
+	{ "--active", "on|off", "off: paused" }, \
+	{ "--subgroups", "on|off", "also for devices of groups below" }, \
+	{ "--priority", "N", "lower runs first; 10 without it" }, \
+	{ "--repetition", "WORD", "repeat, once or repeat_without_report" }, \
+	{ "--automatic-restart", "on|off", "off: repeats only when it is rerun" }, \
+	{ "--condition", "TEMPLATE", "runs only where this is true" }, \
+	{ "--min-interval", "S", "between two runs on a device" }, \
+	{ "--schedule", "TIMES", "such as \"Mon-Fri 02:00-05:00, Sat 00:00-24:00\"" }, \
+	{ "--bloodline", "NAME", "of one bloodline a device runs one task" }, \
+	{ "--log-level", "LEVEL", "trace, debug, info, warning or error" }, \
+	{ "--discard-details", "on|off", "reports carry no log" }, \
+	{ "--comment", "TEXT", "for people" }
+/* clang-format on */
+
+static const struct command_option stats_options[] = {
+	{ "--worker", "N", "of one worker" },
+	{ "--all", NULL, "those at zero, too" },
+};
+
+static const struct command_option phases_options[] = {
+	{ "--worker", "N", "of one worker" },
+};
+
+static const struct command_option server_options[] = {
+	{ "--name", "TEXT", "for serverName in tasks; the id without it" },
+	{ "--type", "TYPE", "management or bootstrap" },
+	{ "--uri", "URI", "scheme and port come from the security mode where left out" },
+	{ "--security", "MODE", "psk, nosec, certificate or rpk" },
+	{ "--ssid", "N", "Short Server ID, 1 to 65534" },
+	{ "--binding", "LETTERS", "of U, T, S, N, Q" },
+	{ "--lifetime", "S", "of a registration" },
+	{ "--store-notifications", "on|off", "while disabled or offline" },
+	{ "--identity", "TEMPLATE", "of the psk; ${sv.managementId} without it" },
+	{ "--psk", "TEMPLATE", "${string.secureRandom(24)} without it", true },
+	{ "--psk-hex", "on|off", "the psk is given as hex digits" },
+	{ "--public-key", "HEX|file:NAME", "the device's certificate or public key, DER" },
+	{ "--server-public-key", "HEX|file:NAME", "the server's certificate or public key" },
+	{ "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
+	{ "--security-instance", "N", "of object 0; the SSID without it" },
+	{ "--server-instance", "N", "of object 1; the SSID without it" },
+};
+
+static const struct command_option group_options[] = {
+	{ "--description", "TEXT", "for people" },
+	{ "--priority", "N", "higher wins between values of equal depth" },
+};
+
+static const struct command_option group_remove_options[] = {
+	{ "--recursive", NULL, "with its subgroups and tasks" },
+};
+
+static const struct command_option group_value_set_options[] = {
+	{ "--secret", NULL, "masked wherever it is shown" },
+	{ "--locked", NULL, "wins over the groups below" },
+};
+
+static const struct command_option task_list_options[] = {
+	{ "--group", "NAME", "of one group" },
+};
+
+static const struct command_option task_add_options[] = {
+	{ "--group", "NAME", "whose task it shall be" },
+	{ "--as", "NAME", "what the file is called in tasks/; its own name without it" },
+	{ "--replace", NULL, "take the place of a file of that name" },
+	{ "--name", "TEXT", "of the task; the file's without it" },
+	TASK_OPTIONS,
+};
+
+static const struct command_option task_edit_options[] = {
+	{ "--name", "TEXT", "of the task" },
+	{ "--file", "NAME", "which file of tasks/ it runs" },
+	TASK_OPTIONS,
+};
+
+static const struct command_option task_copy_options[] = {
+	{ "--group", "NAME", "whose task the copy shall be" },
+	{ "--name", "TEXT", "of the copy; the same without it" },
+};
+
+static const struct command_option task_remove_options[] = {
+	{ "--with-file", NULL, "its file in tasks/ goes, too" },
+};
+
+static const struct command_option task_reports_options[] = {
+	{ "--status", "STATUS", "NotStarted, InProgress, Success, Warning or Error" },
+	PAGE_OPTIONS,
+};
+
+static const struct command_option rerun_options[] = {
+	{ "--device", "ENDPOINT", "on this one alone" },
+};
+
+static const struct command_option task_preview_options[] = {
+	{ "--format", "N", "content format; the one the device used last without it" },
+	{ "--regardless", NULL, "as if schedules, intervals and earlier runs allowed every task" },
+};
+
+static const struct command_option report_list_options[] = {
+	{ "--device", "ENDPOINT", "the last report of each of its tasks" },
+	{ "--task", "ID", "of one task" },
+	{ "--status", "STATUS", "Success, Warning, Error, InProgress or NotStarted" },
+	{ "--since", "TIME", "begun since then: 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z" },
+	{ "--limit", "N", "the newest N; 50 without it" },
+};
+
+static const struct command_option device_list_options[] = {
+	{ "--group", "NAME", "of one group and those below" },
+	{ "--match", "GLOB", "whose endpoint name matches" },
+	{ "--state", "STATE", "ready, nothing, bootstrapping, or returning" },
+	PAGE_OPTIONS,
+};
+
+static const struct command_option device_add_options[] = {
+	KEY_OPTIONS,
+	NEW_IDENTITY_OPTIONS,
+	NEW_PLACE_OPTIONS,
+};
+
+static const struct command_option device_edit_options[] = {
+	KEY_OPTIONS,
+	{ "--identity", "TEXT", "DTLS identity, \\xNN for any byte; \"\": the endpoint name" },
+	{ "--identity-hex", "HEX", "... in hex" },
+	{ "--groups", "A,B", "groups it is in" },
+	{ "--domain", "TEXT", "where it belongs" },
+};
+
+static const struct command_option device_value_set_options[] = {
+	{ "--secret", NULL, "masked wherever shown" },
+};
+
+static const struct command_option device_import_options[] = {
+	{ "--format", "FORMAT", "csv or jsonl; else the file's name or first byte tells" },
+	{ "--verify-only", NULL, "change nothing, only say what is wrong" },
+	{ "--skip-bad", NULL, "import the good rows all the same" },
+};
+
+static const struct command_option device_export_options[] = {
+	{ "--format", "FORMAT", "csv or jsonl; else the file's name tells" },
+	{ "--group", "NAME", "of one group and those below" },
+	{ "--secrets", NULL, "with keys and secret values: a copy that can be imported" },
+};
+
+static const struct command_option unknown_adopt_options[] = {
+	KEY_OPTIONS,
+	NEW_IDENTITY_OPTIONS,
+	{ "--endpoint", "NAME", "its endpoint name, where NAME is but its identity" },
+	NEW_PLACE_OPTIONS,
+};
+
+static const struct command_option session_list_options[] = {
+	{ "--limit", "N", "at most N; 100 without it" },
+};
+
+#define OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof *(array)
+
 const struct command commands[] = {
 	{ "status", "", 0, 0, .while_busy = true, .run = command_status,
 	  .help = "one screen: generation, workers, sessions, devices, ports" },
-	{ "stats",
-	  "[GLOB]",
-	  0,
-	  1,
-	  { { "--worker", "N", "of one worker" }, { "--all", NULL, "those at zero, too" } },
-	  .while_busy = true,
-	  .run = command_stats,
+	{ "stats", "[GLOB]", 0, 1, OPTIONS(stats_options), .while_busy = true, .run = command_stats,
 	  .help = "counters whose names match; they never reset" },
-	{ "phases",
-	  "",
-	  0,
-	  0,
-	  { { "--worker", "N", "of one worker" } },
-	  .while_busy = true,
-	  .run = command_phases,
+	{ "phases", "", 0, 0, OPTIONS(phases_options), .while_busy = true, .run = command_phases,
 	  .help = "how long phases of bootstraps took, and turns of workers" },
 	{ "check", "[FILE]", 0, 1, .file = CTL_WANT_READ, .file_optional = true,
 	  .run = command_check,
@@ -34,50 +206,9 @@ const struct command commands[] = {
 	  .help = "the LwM2M servers that tasks write by lwm2mBootstrapConfiguration" },
 	{ "server show", "ID", 1, 1, .run = command_server_show,
 	  .help = "one server with the tasks that write it; keys are masked" },
-	{ "server add",
-	  "ID",
-	  1,
-	  1,
-	  { { "--name", "TEXT", "for serverName in tasks; the id without it" },
-	    { "--type", "TYPE", "management or bootstrap" },
-	    { "--uri", "URI", "scheme and port come from the security mode where left out" },
-	    { "--security", "MODE", "psk, nosec, certificate or rpk" },
-	    { "--ssid", "N", "Short Server ID, 1 to 65534" },
-	    { "--binding", "LETTERS", "of U, T, S, N, Q" },
-	    { "--lifetime", "S", "of a registration" },
-	    { "--store-notifications", "on|off", "while disabled or offline" },
-	    { "--identity", "TEMPLATE", "of the psk; ${sv.managementId} without it" },
-	    { "--psk", "TEMPLATE", "${string.secureRandom(24)} without it", true },
-	    { "--psk-hex", "on|off", "the psk is given as hex digits" },
-	    { "--public-key", "HEX|file:NAME", "the device's certificate or public key, DER" },
-	    { "--server-public-key", "HEX|file:NAME", "the server's certificate or public key" },
-	    { "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
-	    { "--security-instance", "N", "of object 0; the SSID without it" },
-	    { "--server-instance", "N", "of object 1; the SSID without it" } },
-	  .changes = true,
-	  .run = command_server_add,
-	  .help = "add a server to servers.conf and make it live" },
-	{ "server edit",
-	  "ID",
-	  1,
-	  1,
-	  { { "--name", "TEXT", "for serverName in tasks; the id without it" },
-	    { "--type", "TYPE", "management or bootstrap" },
-	    { "--uri", "URI", "scheme and port come from the security mode where left out" },
-	    { "--security", "MODE", "psk, nosec, certificate or rpk" },
-	    { "--ssid", "N", "Short Server ID, 1 to 65534" },
-	    { "--binding", "LETTERS", "of U, T, S, N, Q" },
-	    { "--lifetime", "S", "of a registration" },
-	    { "--store-notifications", "on|off", "while disabled or offline" },
-	    { "--identity", "TEMPLATE", "of the psk; ${sv.managementId} without it" },
-	    { "--psk", "TEMPLATE", "${string.secureRandom(24)} without it", true },
-	    { "--psk-hex", "on|off", "the psk is given as hex digits" },
-	    { "--public-key", "HEX|file:NAME", "the device's certificate or public key, DER" },
-	    { "--server-public-key", "HEX|file:NAME", "the server's certificate or public key" },
-	    { "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
-	    { "--security-instance", "N", "of object 0; the SSID without it" },
-	    { "--server-instance", "N", "of object 1; the SSID without it" } },
-	  .changes = true,
+	{ "server add", "ID", 1, 1, OPTIONS(server_options), .changes = true,
+	  .run = command_server_add, .help = "add a server to servers.conf and make it live" },
+	{ "server edit", "ID", 1, 1, OPTIONS(server_options), .changes = true,
 	  .run = command_server_edit,
 	  .help = "change a server and make it live; an empty value takes a setting back to its "
 		  "default" },
@@ -86,182 +217,57 @@ const struct command commands[] = {
 	{ "group list", "", 0, 0, .run = command_group_list, .help = "the groups" },
 	{ "group show", "NAME", 1, 1, .run = command_group_show,
 	  .help = "one group: values, tasks, subgroups, devices; secrets are masked" },
-	{ "group add",
-	  "NAME",
-	  1,
-	  1,
-	  { { "--description", "TEXT", "for people" },
-	    { "--priority", "N", "higher wins between values of equal depth" } },
-	  .changes = true,
-	  .run = command_group_add,
-	  .help = "add a group to groups.conf and make it live" },
-	{ "group edit",
-	  "NAME",
-	  1,
-	  1,
-	  { { "--description", "TEXT", "for people" },
-	    { "--priority", "N", "higher wins between values of equal depth" } },
-	  .changes = true,
-	  .run = command_group_edit,
-	  .help = "change a group and make it live" },
-	{ "group remove",
-	  "NAME",
-	  1,
-	  1,
-	  { { "--recursive", NULL, "with its subgroups and tasks" } },
-	  .changes = true,
+	{ "group add", "NAME", 1, 1, OPTIONS(group_options), .changes = true,
+	  .run = command_group_add, .help = "add a group to groups.conf and make it live" },
+	{ "group edit", "NAME", 1, 1, OPTIONS(group_options), .changes = true,
+	  .run = command_group_edit, .help = "change a group and make it live" },
+	{ "group remove", "NAME", 1, 1, OPTIONS(group_remove_options), .changes = true,
 	  .run = command_group_remove,
 	  .help = "take a group out of groups.conf; refused while it has subgroups, tasks or "
 		  "devices" },
-	{ "group value set",
-	  "GROUP NAME VALUE",
-	  3,
-	  3,
-	  { { "--secret", NULL, "masked wherever it is shown" },
-	    { "--locked", NULL, "wins over the groups below" } },
-	  .changes = true,
-	  .secret_argument = 3,
-	  .run = command_group_value_set,
+	{ "group value set", "GROUP NAME VALUE", 3, 3, OPTIONS(group_value_set_options),
+	  .changes = true, .secret_argument = 3, .run = command_group_value_set,
 	  .help = "set a setting value of a group and make it live" },
 	{ "group value unset", "GROUP NAME", 2, 2, .changes = true,
 	  .run = command_group_value_unset, .help = "take a setting value out of a group" },
-	{ "task list",
-	  "",
-	  0,
-	  0,
-	  { { "--group", "NAME", "of one group" } },
-	  .run = command_task_list,
+	{ "task list", "", 0, 0, OPTIONS(task_list_options), .run = command_task_list,
 	  .help = "the tasks of the groups, with their devices and reports by status" },
 	{ "task check", "FILE", 1, 1, .file = CTL_WANT_READ, .run = command_task_check,
 	  .help = "check one task file; needs no daemon" },
 	{ "task show", "ID", 1, 1, .run = command_task_show,
 	  .help = "one task: its settings, reports by status, and what its file does" },
-	{ "task add",
-	  "FILE",
-	  1,
-	  1,
-	  { { "--group", "NAME", "whose task it shall be" },
-	    { "--as", "NAME", "what the file is called in tasks/; its own name without it" },
-	    { "--replace", NULL, "take the place of a file of that name" },
-	    { "--name", "TEXT", "of the task; the file's without it" },
-	    { "--active", "on|off", "off: paused" },
-	    { "--subgroups", "on|off", "also for devices of groups below" },
-	    { "--priority", "N", "lower runs first; 10 without it" },
-	    { "--repetition", "WORD", "repeat, once or repeat_without_report" },
-	    { "--automatic-restart", "on|off", "off: repeats only when it is rerun" },
-	    { "--condition", "TEMPLATE", "runs only where this is true" },
-	    { "--min-interval", "S", "between two runs on a device" },
-	    { "--schedule", "TIMES", "such as \"Mon-Fri 02:00-05:00, Sat 00:00-24:00\"" },
-	    { "--bloodline", "NAME", "of one bloodline a device runs one task" },
-	    { "--log-level", "LEVEL", "trace, debug, info, warning or error" },
-	    { "--discard-details", "on|off", "reports carry no log" },
-	    { "--comment", "TEXT", "for people" } },
-	  .changes = true,
-	  .file = CTL_WANT_READ,
-	  .run = command_task_add,
+	{ "task add", "FILE", 1, 1, OPTIONS(task_add_options), .changes = true,
+	  .file = CTL_WANT_READ, .run = command_task_add,
 	  .help = "copy a task file into tasks/ and let a group's devices run it" },
-	{ "task edit",
-	  "ID",
-	  1,
-	  1,
-	  { { "--name", "TEXT", "of the task" },
-	    { "--file", "NAME", "which file of tasks/ it runs" },
-	    { "--active", "on|off", "off: paused" },
-	    { "--subgroups", "on|off", "also for devices of groups below" },
-	    { "--priority", "N", "lower runs first; 10 without it" },
-	    { "--repetition", "WORD", "repeat, once or repeat_without_report" },
-	    { "--automatic-restart", "on|off", "off: repeats only when it is rerun" },
-	    { "--condition", "TEMPLATE", "runs only where this is true" },
-	    { "--min-interval", "S", "between two runs on a device" },
-	    { "--schedule", "TIMES", "such as \"Mon-Fri 02:00-05:00, Sat 00:00-24:00\"" },
-	    { "--bloodline", "NAME", "of one bloodline a device runs one task" },
-	    { "--log-level", "LEVEL", "trace, debug, info, warning or error" },
-	    { "--discard-details", "on|off", "reports carry no log" },
-	    { "--comment", "TEXT", "for people" } },
-	  .changes = true,
+	{ "task edit", "ID", 1, 1, OPTIONS(task_edit_options), .changes = true,
 	  .run = command_task_edit,
 	  .help = "change a task's settings and make them live; an empty value takes one back to "
 		  "its default" },
-	{ "task copy",
-	  "ID",
-	  1,
-	  1,
-	  { { "--group", "NAME", "whose task the copy shall be" },
-	    { "--name", "TEXT", "of the copy; the same without it" } },
-	  .changes = true,
-	  .run = command_task_copy,
-	  .help = "give another group the same task" },
+	{ "task copy", "ID", 1, 1, OPTIONS(task_copy_options), .changes = true,
+	  .run = command_task_copy, .help = "give another group the same task" },
 	{ "task pause", "ID", 1, 1, .changes = true, .run = command_task_pause,
 	  .help = "no device runs the task until it is resumed" },
 	{ "task resume", "ID", 1, 1, .changes = true, .run = command_task_resume,
 	  .help = "devices run the task again" },
-	{ "task remove",
-	  "ID",
-	  1,
-	  1,
-	  { { "--with-file", NULL, "its file in tasks/ goes, too" } },
-	  .changes = true,
-	  .run = command_task_remove,
-	  .help = "take a task out of its group" },
-	{ "task reports",
-	  "TASK",
-	  1,
-	  1,
-	  { { "--status", "STATUS", "NotStarted, InProgress, Success, Warning or Error" },
-	    { "--limit", "N", "at most N; 100 without it" },
-	    { "--offset", "N", "leave out the first N" } },
-	  .run = command_task_reports,
+	{ "task remove", "ID", 1, 1, OPTIONS(task_remove_options), .changes = true,
+	  .run = command_task_remove, .help = "take a task out of its group" },
+	{ "task reports", "TASK", 1, 1, OPTIONS(task_reports_options), .run = command_task_reports,
 	  .help = "the last report of a task on each device" },
-	{ "task rerun",
-	  "TASK",
-	  1,
-	  1,
-	  { { "--device", "ENDPOINT", "on this one alone" } },
-	  .changes = true,
+	{ "task rerun", "TASK", 1, 1, OPTIONS(rerun_options), .changes = true,
 	  .run = command_task_rerun,
 	  .help = "let devices that have run a task run it again at their next request" },
-	{ "task rerun-failed",
-	  "TASK",
-	  1,
-	  1,
-	  { { "--device", "ENDPOINT", "on this one alone" } },
-	  .changes = true,
-	  .run = command_task_rerun_failed,
-	  .help = "the same for those that it failed on" },
-	{ "task preview",
-	  "ENDPOINT",
-	  1,
-	  1,
-	  { { "--format", "N", "content format; the one the device used last without it" },
-	    { "--regardless", NULL,
-	      "as if schedules, intervals and earlier runs allowed every task" } },
+	{ "task rerun-failed", "TASK", 1, 1, OPTIONS(rerun_options), .changes = true,
+	  .run = command_task_rerun_failed, .help = "the same for those that it failed on" },
+	{ "task preview", "ENDPOINT", 1, 1, OPTIONS(task_preview_options),
 	  .run = command_task_preview,
 	  .help = "what a device would be sent now, decoded, and which tasks would not run and "
 		  "why; "
 		  "secrets are masked" },
-	{ "report list",
-	  "",
-	  0,
-	  0,
-	  { { "--device", "ENDPOINT", "the last report of each of its tasks" },
-	    { "--task", "ID", "of one task" },
-	    { "--status", "STATUS", "Success, Warning, Error, InProgress or NotStarted" },
-	    { "--since", "TIME", "begun since then: 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z" },
-	    { "--limit", "N", "the newest N; 50 without it" } },
-	  .run = command_report_list,
+	{ "report list", "", 0, 0, OPTIONS(report_list_options), .run = command_report_list,
 	  .help = "what became of tasks on devices, oldest first" },
 	{ "report show", "TASK ENDPOINT", 2, 2, .run = command_report_show,
 	  .help = "one report, with what the task logged" },
-	{ "device list",
-	  "",
-	  0,
-	  0,
-	  { { "--group", "NAME", "of one group and those below" },
-	    { "--match", "GLOB", "whose endpoint name matches" },
-	    { "--state", "STATE", "ready, nothing, bootstrapping, or returning" },
-	    { "--limit", "N", "at most N; 100 without it" },
-	    { "--offset", "N", "leave out the first N" } },
-	  .run = command_device_list,
+	{ "device list", "", 0, 0, OPTIONS(device_list_options), .run = command_device_list,
 	  .help = "the inventory" },
 	{ "device show", "ENDPOINT", 1, 1, .while_busy = true, .run = command_device_show,
 	  .help = "one device: groups, computed values with their origin, tasks; secrets are "
@@ -271,103 +277,30 @@ const struct command commands[] = {
 	  .alias = "device turned-away" },
 	{ "device profile", "ENDPOINT", 1, 1, .run = command_device_profile,
 	  .help = "the computed setting values of a device, each with its origin" },
-	{ "device add",
-	  "ENDPOINT",
-	  1,
-	  1,
-	  { { "--key", "TEXT", "pre-shared key as text", .secret = true },
-	    { "--key-hex", "HEX", "... or as hex", .secret = true },
-	    { "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = true },
-	    { "--key-hex-file", "FILE", "... or as hex in a file", .file = true },
-	    { "--no-key", NULL, "none: NoSec listeners only" },
-	    { "--identity", "TEXT",
-	      "DTLS identity, \\xNN for any byte; the endpoint name without it" },
-	    { "--identity-hex", "HEX", "... in hex" },
-	    { "--groups", "A,B", "groups it is in; root without it" },
-	    { "--domain", "TEXT", "where it belongs" } },
-	  .changes = true,
-	  .run = command_device_add,
-	  .help = "add a device: kept and live when the command ends" },
-	{ "device edit",
-	  "ENDPOINT",
-	  1,
-	  1,
-	  { { "--key", "TEXT", "pre-shared key as text", .secret = true },
-	    { "--key-hex", "HEX", "... or as hex", .secret = true },
-	    { "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = true },
-	    { "--key-hex-file", "FILE", "... or as hex in a file", .file = true },
-	    { "--no-key", NULL, "none: NoSec listeners only" },
-	    { "--identity", "TEXT", "DTLS identity, \\xNN for any byte; \"\": the endpoint name" },
-	    { "--identity-hex", "HEX", "... in hex" },
-	    { "--groups", "A,B", "groups it is in" },
-	    { "--domain", "TEXT", "where it belongs" } },
-	  .changes = true,
-	  .run = command_device_edit,
-	  .help = "change what is given, keep the rest" },
+	{ "device add", "ENDPOINT", 1, 1, OPTIONS(device_add_options), .changes = true,
+	  .run = command_device_add, .help = "add a device: kept and live when the command ends" },
+	{ "device edit", "ENDPOINT", 1, 1, OPTIONS(device_edit_options), .changes = true,
+	  .run = command_device_edit, .help = "change what is given, keep the rest" },
 	{ "device remove", "ENDPOINT", 1, 1, .changes = true, .run = command_device_remove,
 	  .help = "remove a device and its reports; its session is cancelled" },
-	{ "device value set",
-	  "ENDPOINT NAME TEXT",
-	  3,
-	  3,
-	  { { "--secret", NULL, "masked wherever shown" } },
-	  .changes = true,
-	  .secret_argument = 3,
-	  .run = command_device_value_set,
+	{ "device value set", "ENDPOINT NAME TEXT", 3, 3, OPTIONS(device_value_set_options),
+	  .changes = true, .secret_argument = 3, .run = command_device_value_set,
 	  .help = "set a setting value of a device" },
 	{ "device value unset", "ENDPOINT NAME", 2, 2, .changes = true,
 	  .run = command_device_value_unset,
 	  .help = "take a setting value from a device: its groups' counts again" },
-	{ "device import",
-	  "[FILE]",
-	  0,
-	  1,
-	  { { "--format", "FORMAT", "csv or jsonl; else the file's name or first byte tells" },
-	    { "--verify-only", NULL, "change nothing, only say what is wrong" },
-	    { "--skip-bad", NULL, "import the good rows all the same" } },
-	  .changes = true,
-	  .file = CTL_WANT_READ,
-	  .run = command_device_import,
+	{ "device import", "[FILE]", 0, 1, OPTIONS(device_import_options), .changes = true,
+	  .file = CTL_WANT_READ, .run = command_device_import,
 	  .help = "add and change devices from a file, or standard input; all of it or nothing" },
-	{ "device export",
-	  "[FILE]",
-	  0,
-	  1,
-	  { { "--format", "FORMAT", "csv or jsonl; else the file's name tells" },
-	    { "--group", "NAME", "of one group and those below" },
-	    { "--secrets", NULL, "with keys and secret values: a copy that can be imported" } },
-	  .changes = true,
-	  .file = CTL_WANT_WRITE,
-	  .run = command_device_export,
+	{ "device export", "[FILE]", 0, 1, OPTIONS(device_export_options), .changes = true,
+	  .file = CTL_WANT_WRITE, .run = command_device_export,
 	  .help = "write the inventory to a file, or standard output" },
 	{ "unknown list", "", 0, 0, .while_busy = true, .run = command_unknown_list,
 	  .help = "who asked and is not in the inventory" },
-	{ "unknown adopt",
-	  "NAME",
-	  1,
-	  1,
-	  { { "--key", "TEXT", "pre-shared key as text", .secret = true },
-	    { "--key-hex", "HEX", "... or as hex", .secret = true },
-	    { "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = true },
-	    { "--key-hex-file", "FILE", "... or as hex in a file", .file = true },
-	    { "--no-key", NULL, "none: NoSec listeners only" },
-	    { "--identity", "TEXT",
-	      "DTLS identity, \\xNN for any byte; the endpoint name without it" },
-	    { "--identity-hex", "HEX", "... in hex" },
-	    { "--endpoint", "NAME", "its endpoint name, where NAME is but its identity" },
-	    { "--groups", "A,B", "groups it is in; root without it" },
-	    { "--domain", "TEXT", "where it belongs" } },
-	  .changes = true,
-	  .run = command_unknown_adopt,
-	  .help = "turn an unknown endpoint into a device" },
-	{ "session list",
-	  "",
-	  0,
-	  0,
-	  { { "--limit", "N", "at most N; 100 without it" } },
-	  .while_busy = true,
-	  .run = command_session_list,
-	  .help = "devices that bootstrap now" },
+	{ "unknown adopt", "NAME", 1, 1, OPTIONS(unknown_adopt_options), .changes = true,
+	  .run = command_unknown_adopt, .help = "turn an unknown endpoint into a device" },
+	{ "session list", "", 0, 0, OPTIONS(session_list_options), .while_busy = true,
+	  .run = command_session_list, .help = "devices that bootstrap now" },
 	{ "session show", "ENDPOINT", 1, 1, .while_busy = true, .run = command_session_show,
 	  .help = "the session of one device, with its steps" },
 	{ "trace start", "ENDPOINT", 1, 1, .changes = true, .run = command_trace_start,

@@ -91,10 +91,10 @@ option_index(const struct command *command, const char *word)
 {
 	size_t len = strcspn(word, "=");
 
-	for (int i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+	for (unsigned i = 0; i < command->n_options; i++)
 		if (strlen(command->options[i].name) == len &&
 		    memcmp(command->options[i].name, word, len) == 0)
-			return i;
+			return (int)i;
 	return -1;
 }
 
@@ -105,7 +105,7 @@ unknown_option(struct call *call, const char *word)
 	const char *nearest;
 	size_t n = 0;
 
-	for (; n < COMMAND_OPTIONS_MAX && call->command->options[n].name; n++)
+	for (; n < call->command->n_options; n++)
 		candidates[n] = call->command->options[n].name;
 	nearest = diag_nearest(word, candidates, n);
 	call_refuse(call, CTL_USAGE, "%s has no option \"%.60s\"", call->command->words, word);
@@ -188,7 +188,7 @@ find_file(const struct call *call, enum ctl_want *want)
 	const struct command *command = call->command;
 
 	*want = CTL_WANT_READ;
-	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+	for (unsigned i = 0; i < command->n_options; i++)
 		if (command->options[i].file && call->options[i])
 			return call->options[i];
 	*want = command->file;
@@ -246,7 +246,7 @@ find_secret(const struct call *call, const char *word)
 	const struct command *command = call->command;
 	const char *end = word + strlen(word);
 
-	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+	for (unsigned i = 0; i < command->n_options; i++)
 		if (command->options[i].secret && call->options[i] && call->options[i] >= word &&
 		    call->options[i] <= end)
 			return call->options[i];

@@ -15,11 +15,9 @@ static void
 put_usage(const struct command *command, struct text *text)
 {
 	text_show(text, "%s", command->words);
-	if (command->options[OPTIONS_IN_USAGE].name)
+	if (command->n_options > OPTIONS_IN_USAGE)
 		text_show(text, " [OPTION...]");
-	for (unsigned i = 0; i < OPTIONS_IN_USAGE && command->options[i].name &&
-			     !command->options[OPTIONS_IN_USAGE].name;
-	     i++)
+	for (unsigned i = 0; command->n_options <= OPTIONS_IN_USAGE && i < command->n_options; i++)
 		text_show(text, " [%s%s%s]", command->options[i].name,
 			  command->options[i].argument ? " " : "",
 			  command->options[i].argument ? command->options[i].argument : "");
@@ -32,7 +30,7 @@ put_command(const struct command *command, struct text *text)
 {
 	put_usage(command, text);
 	text_show(text, "\n    %s\n", command->help);
-	for (unsigned i = 0; i < COMMAND_OPTIONS_MAX && command->options[i].name; i++)
+	for (unsigned i = 0; i < command->n_options; i++)
 		text_show(text, "    %s%s%s: %s\n", command->options[i].name,
 			  command->options[i].argument ? " " : "",
 			  command->options[i].argument ? command->options[i].argument : "",
@@ -222,7 +220,7 @@ static void
 put_options(const struct command *command, struct text *text)
 {
 	text_show(text, "\t\"%s\"*) words=\"", command->words);
-	for (unsigned k = 0; k < COMMAND_OPTIONS_MAX && command->options[k].name; k++)
+	for (unsigned k = 0; k < command->n_options; k++)
 		text_show(text, "%s%s", k ? " " : "", command->options[k].name);
 	text_show(text, "\" ;;\n");
 }
@@ -233,7 +231,7 @@ put_cases(struct text *text)
 	for (unsigned i = 0; i < n_commands; i++) {
 		const char *words = commands[i].words, *next;
 
-		if (commands[i].options[0].name)
+		if (commands[i].n_options)
 			put_options(&commands[i], text);
 		for (unsigned n = 1; (next = after_words(words, n)); n++) {
 			if (i && share_words(commands[i - 1].words, words, n))

@@ -230,10 +230,17 @@ Test(commands, no_command_has_an_option_of_the_clients)
 					   "--sort" };
 
 	for (unsigned i = 0; i < n_commands; i++)
-		for (unsigned o = 0; o < COMMAND_OPTIONS_MAX && commands[i].options[o].name; o++)
+		for (unsigned o = 0; o < commands[i].n_options; o++)
 			for (unsigned k = 0; k < sizeof own / sizeof *own; k++)
 				cr_expect_str_neq(commands[i].options[o].name, own[k], "%s",
 						  commands[i].words);
+}
+
+/* A call has places for so many. */
+Test(commands, no_command_has_more_options_than_a_call_holds)
+{
+	for (unsigned i = 0; i < n_commands; i++)
+		cr_expect_leq(commands[i].n_options, COMMAND_OPTIONS_MAX, "%s", commands[i].words);
 }
 
 Test(commands, shipped_completion_is_up_to_date)
