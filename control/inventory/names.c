@@ -19,20 +19,25 @@ names_fini(struct names *names)
 	for (uint32_t i = 0; i < names->count; i++)
 		free(names->items[i]);
 	free(names->items);
-	free(names->buckets);
+	hash_index_fini(&names->by_text);
 	names_init(names);
 }
 
-/* The bucket that holds the text, or the free one where it belongs. */
-static uint32_t *
-bucket_of(const struct names *names, const char *text)
+static uint32_t
+hash_of(const char *text)
 {
-	uint32_t mask = names->n_buckets - 1;
-	uint32_t at = hash32_bytes(HASH32_EMPTY, text, strlen(text)) & mask;
+	return hash32_bytes(HASH32_EMPTY, text, strlen(text));
+}
 
-	while (names->buckets[at] && strcmp(names->items[names->buckets[at] - 1], text) != 0)
-		at = (at + 1) & mask;
-	return &names->buckets[at];
+static uint32_t
+find(const struct names *names, const char *text, uint32_t hash)
+{
+	const struct hash_index *index = &names->by_text;
+	uint32_t at, number = hash_index_first(index, hash, &at);
+
+	while (number != NAMES_NONE && strcmp(names->items[number], text) != 0)
+		number = hash_index_next(index, hash, &at);
+	return number;
 }
 
 static int
@@ -40,44 +45,37 @@ grow(struct names *names)
 {
 	uint32_t capacity = names->capacity ? names->capacity * 2 : NAMES_START;
 	char **items = realloc(names->items, capacity * sizeof *items);
-	uint32_t *buckets;
 
 	if (!items)
 		return -1;
 	names->items = items;
-	buckets = calloc((size_t)capacity * 2, sizeof *buckets);
-	if (!buckets)
-		return -1;
-	free(names->buckets);
-	names->buckets = buckets;
-	names->n_buckets = capacity * 2;
 	names->capacity = capacity;
-	for (uint32_t i = 0; i < names->count; i++)
-		*bucket_of(names, items[i]) = i + 1;
 	return 0;
 }
 
 uint32_t
 names_find(const struct names *names, const char *text)
 {
-	return names->n_buckets ? *bucket_of(names, text) - 1 : NAMES_NONE;
+	return find(names, text, hash_of(text));
 }
 
 uint32_t
 names_add(struct names *names, const char *text)
 {
-	uint32_t number = names_find(names, text);
+	uint32_t hash = hash_of(text), number = find(names, text, hash);
 	char *copy;
 
 	if (number != NAMES_NONE)
 		return number;
 	if (names->count == names->capacity && grow(names) < 0)
 		return NAMES_NONE;
+	if (hash_index_reserve(&names->by_text, 1) < 0)
+		return NAMES_NONE;
 	copy = strdup(text);
 	if (!copy)
 		return NAMES_NONE;
 	names->items[names->count] = copy;
-	*bucket_of(names, text) = names->count + 1;
+	hash_index_add(&names->by_text, hash, names->count);
 	return names->count++;
 }
 

@@ -10,13 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NAMES_NONE = UINT32_MAX };
+#include "control/hash_index.h"
+
+enum { NAMES_NONE = HASH_INDEX_NONE };
 
 struct names {
 	char **items;
 	uint32_t count, capacity;
-	uint32_t *buckets; /* open addressing; number + 1, 0 is free */
-	uint32_t n_buckets;
+	struct hash_index by_text;
 };
 
 void names_init(struct names *names);
