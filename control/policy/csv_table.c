@@ -3,19 +3,15 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "control/hash_index.h"
 #include "control/inventory/csv_row.h"
 #include "tasks/hash.h"
-
-struct csv_index {
-	uint32_t *slots; /* record + 1; 0 is free */
-	uint32_t mask;
-};
 
 struct csv_table {
 	struct arena *arena;
 	char **cells; /* row by row; the first row names the columns */
 	size_t columns, rows;
-	struct csv_index *indices; /* a column each; slots NULL: not asked for yet */
+	struct hash_index *indices; /* of records, a column each; slots NULL: not asked for yet */
 };
 
 /* One reading; cells are unquoted in place, in a copy of the text. */
@@ -186,28 +182,35 @@ cell(const struct csv_table *table, size_t row, size_t column)
 	return table->cells[row * table->columns + column];
 }
 
+/* The record, or HASH_INDEX_NONE. */
+static uint32_t
+find(const struct csv_table *table, size_t column, const char *key, size_t len, uint32_t hash)
+{
+	const struct hash_index *index = &table->indices[column];
+	uint32_t at, row = hash_index_first(index, hash, &at);
+
+	while (row != HASH_INDEX_NONE && !is_text(cell(table, row, column), key, len))
+		row = hash_index_next(index, hash, &at);
+	return row;
+}
+
 /* The first of equal keys stays. */
 static bool
 make_index(struct csv_table *table, size_t column)
 {
-	struct csv_index *index = &table->indices[column];
-	uint32_t size = 16;
+	size_t bytes = hash_index_bytes(table->rows);
+	void *slots = bytes ? arena_alloc(table->arena, bytes) : NULL;
 
-	while (size < table->rows * 2)
-		size *= 2;
-	index->slots = arena_alloc(table->arena, size * sizeof *index->slots);
-	if (!index->slots)
+	if (!slots)
 		return false;
-	memset(index->slots, 0, size * sizeof *index->slots);
-	index->mask = size - 1;
+	hash_index_place(&table->indices[column], slots, table->rows);
 	for (size_t row = 1; row < table->rows; row++) {
 		const char *key = cell(table, row, column);
-		uint32_t at = hash32_bytes(HASH32_EMPTY, key, strlen(key)) & index->mask;
+		size_t len = strlen(key);
+		uint32_t hash = hash32_bytes(HASH32_EMPTY, key, len);
 
-		while (index->slots[at] && strcmp(cell(table, index->slots[at] - 1, column), key))
-			at = (at + 1) & index->mask;
-		if (!index->slots[at])
-			index->slots[at] = (uint32_t)row + 1;
+		if (find(table, column, key, len, hash) == HASH_INDEX_NONE)
+			hash_index_add(&table->indices[column], hash, (uint32_t)row);
 	}
 	return true;
 }
@@ -218,19 +221,14 @@ csv_table_find(struct csv_table *table, const char *by, size_t by_len, const cha
 {
 	size_t by_column = column_of(table, by, by_len);
 	size_t column = column_of(table, wanted, wanted_len);
-	const struct csv_index *index;
-	uint32_t at;
+	uint32_t row;
 
 	if (by_column == table->columns || column == table->columns)
 		return NULL;
-	index = &table->indices[by_column];
-	if (!index->slots && !make_index(table, by_column))
+	if (!table->indices[by_column].slots && !make_index(table, by_column))
 		return NULL;
-	at = hash32_bytes(HASH32_EMPTY, key, key_len) & index->mask;
-	while (index->slots[at] &&
-	       !is_text(cell(table, index->slots[at] - 1, by_column), key, key_len))
-		at = (at + 1) & index->mask;
-	return index->slots[at] ? cell(table, index->slots[at] - 1, column) : NULL;
+	row = find(table, by_column, key, key_len, hash32_bytes(HASH32_EMPTY, key, key_len));
+	return row == HASH_INDEX_NONE ? NULL : cell(table, row, column);
 }
 
 size_t
