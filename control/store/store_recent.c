@@ -7,31 +7,24 @@
 
 enum { RECENT_MIN = 1024 };
 
-static size_t
+static uint32_t
 hash_of(uint32_t device, uint32_t task)
 {
 	uint64_t hash = device * 0x9e3779b97f4a7c15u ^ task * 0xc2b2ae3d27d4eb4fu;
 
-	return (size_t)(hash >> 32); /* a product's upper bits depend on all of its factor */
+	return (uint32_t)(hash >> 32); /* a product's upper bits depend on all of its factor */
 }
 
-/* The slot of the index that holds it, or the free one where it belongs. */
-static uint32_t *
-slot_of(const struct recent *recent, uint32_t device, uint32_t task)
+/* HASH_INDEX_NONE: there is none. */
+static uint32_t
+find(const struct recent *recent, uint32_t device, uint32_t task, uint32_t hash)
 {
-	size_t mask = recent->capacity * 2 - 1;
-	size_t at = hash_of(device, task) & mask;
+	uint32_t at, found = hash_index_first(&recent->index, hash, &at);
 
-	for (;; at = (at + 1) & mask) {
-		const struct recent_entry *entry;
-
-		if (!recent->index[at])
-			break;
-		entry = &recent->entries[recent->index[at] - 1];
-		if (entry->device == device && entry->task == task)
-			break;
-	}
-	return &recent->index[at];
+	while (found != HASH_INDEX_NONE &&
+	       (recent->entries[found].device != device || recent->entries[found].task != task))
+		found = hash_index_next(&recent->index, hash, &at);
+	return found;
 }
 
 int
@@ -39,49 +32,42 @@ recent_reserve(struct recent *recent, size_t more)
 {
 	size_t capacity = recent->capacity ? recent->capacity : RECENT_MIN;
 	struct recent_entry *entries;
-	uint32_t *index;
 
 	if (recent->count + more <= recent->capacity)
 		return 0;
 	while (capacity < recent->count + more)
 		capacity *= 2;
-	index = calloc(capacity * 2, sizeof *index);
 	entries = realloc(recent->entries, capacity * sizeof *entries);
-	if (entries)
-		recent->entries = entries;
-	if (!index || !entries) {
-		free(index);
+	if (!entries)
 		return -ENOMEM;
-	}
-	free(recent->index);
-	recent->index = index;
+	recent->entries = entries;
+	if (hash_index_reserve(&recent->index, capacity - recent->count) < 0)
+		return -ENOMEM;
 	recent->capacity = capacity;
-	for (size_t i = 0; i < recent->count; i++)
-		*slot_of(recent, entries[i].device, entries[i].task) = (uint32_t)i + 1;
 	return 0;
 }
 
 void
 recent_set(struct recent *recent, const struct recent_entry *entry)
 {
-	uint32_t *slot = slot_of(recent, entry->device, entry->task);
+	uint32_t hash = hash_of(entry->device, entry->task);
+	uint32_t found = find(recent, entry->device, entry->task, hash);
 
-	if (!*slot)
-		*slot = (uint32_t)++recent->count;
+	if (found == HASH_INDEX_NONE) {
+		found = (uint32_t)recent->count++;
+		hash_index_add(&recent->index, hash, found);
+	}
 	assert(recent->count <= recent->capacity && entry->seq > recent->last_seq);
-	recent->entries[*slot - 1] = *entry;
+	recent->entries[found] = *entry;
 	recent->last_seq = entry->seq;
 }
 
 int64_t
 recent_find(const struct recent *recent, uint32_t device, uint32_t task)
 {
-	const uint32_t *slot;
+	uint32_t found = find(recent, device, task, hash_of(device, task));
 
-	if (!recent->count)
-		return 0;
-	slot = slot_of(recent, device, task);
-	return *slot ? recent->entries[*slot - 1].seq : 0;
+	return found == HASH_INDEX_NONE ? 0 : recent->entries[found].seq;
 }
 
 static int
@@ -97,8 +83,7 @@ by_device(const void *a, const void *b)
 void
 recent_sort(struct recent *recent)
 {
-	free(recent->index);
-	recent->index = NULL;
+	hash_index_fini(&recent->index);
 	if (recent->count)
 		qsort(recent->entries, recent->count, sizeof *recent->entries, by_device);
 }
@@ -107,7 +92,7 @@ void
 recent_fini(struct recent *recent)
 {
 	free(recent->entries);
-	free(recent->index);
+	hash_index_fini(&recent->index);
 	*recent = (struct recent){ 0 };
 }
 

@@ -4,7 +4,7 @@
  * The journal is the table `news`, which costs few pages however the devices are spread;
  * written straight to its place, each report would dirty a page of its own, and 100,000 a second
  * some 800 MB/s. This remembers, by device and task, its last entry, and gives it in order
- * of devices, so that a page of the big tables takes all its entries at once. 24 bytes an entry.
+ * of devices, so that a page of the big tables takes all its entries at once. 32 bytes an entry.
  *
  * Owner: the store's writer. One thread. Allocates in recent_reserve() alone.
  */
@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/hash_index.h"
+
 struct recent_entry {
 	uint32_t device, task;
 	int64_t seq; /* of the row in `news` */
@@ -22,7 +24,7 @@ struct recent_entry {
 struct recent {
 	struct recent_entry *entries;
 	size_t count, capacity;
-	uint32_t *index; /* open addressing, entry + 1; twice the capacity; NULL once sorted */
+	struct hash_index index; /* of entries; nothing in it once they are sorted */
 	int64_t last_seq;
 };
 
