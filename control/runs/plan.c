@@ -10,14 +10,13 @@
 #include "tasks/content/batch_text.h"
 #include "tasks/hash.h"
 
-enum { BUCKETS = 4096 };
+enum { PLANS_START = 1024 };
 
 int
 plans_init(struct plans *plans)
 {
-	*plans = (struct plans){ .n_buckets = BUCKETS };
-	plans->buckets = calloc(BUCKETS, sizeof *plans->buckets);
-	return plans->buckets ? 0 : -ENOMEM;
+	*plans = (struct plans){ 0 };
+	return hash_index_reserve(&plans->by_content, PLANS_START);
 }
 
 void
@@ -25,7 +24,7 @@ plans_fini(struct plans *plans)
 {
 	free(plans->items);
 	free(plans->free);
-	free(plans->buckets);
+	hash_index_fini(&plans->by_content);
 	*plans = (struct plans){ 0 };
 }
 
@@ -58,7 +57,7 @@ steps_hash(const struct batch *batch)
 	return hash;
 }
 
-static uint64_t
+static uint32_t
 content_hash(const struct plan_content *content, uint64_t steps)
 {
 	uint64_t hash = mix((uintptr_t)content->generation, content->n_tasks * 2 + content->logs);
@@ -73,7 +72,7 @@ content_hash(const struct plan_content *content, uint64_t steps)
 					 (uint64_t)task->first_step << 16 | task->n_steps);
 		hash = mix_text(hash, task->summary);
 	}
-	return hash;
+	return (uint32_t)(hash ^ hash >> 32);
 }
 
 static bool
@@ -216,20 +215,24 @@ give_number(struct plans *plans, struct plan *plan)
 }
 
 static struct plan *
-find(const struct plans *plans, uint64_t hash, const struct plan_content *content, uint64_t steps)
+find(const struct plans *plans, uint32_t hash, const struct plan_content *content, uint64_t steps)
 {
-	struct plan *plan = plans->buckets[hash % plans->n_buckets];
+	const struct hash_index *index = &plans->by_content;
+	uint32_t at, number = hash_index_first(index, hash, &at);
 
-	while (plan && (plan->hash != hash || !is_content(plan, content, steps)))
-		plan = plan->next;
-	return plan;
+	while (number != HASH_INDEX_NONE && !is_content(plans->items[number], content, steps))
+		number = hash_index_next(index, hash, &at);
+	return number == HASH_INDEX_NONE ? NULL : plans->items[number];
 }
 
 static struct plan *
-add(struct plans *plans, uint64_t hash, const struct plan_content *content, uint64_t steps)
+add(struct plans *plans, uint32_t hash, const struct plan_content *content, uint64_t steps)
 {
-	struct plan *plan = plan_new(content);
+	struct plan *plan;
 
+	if (hash_index_reserve(&plans->by_content, 1) < 0)
+		return NULL;
+	plan = plan_new(content);
 	if (!plan)
 		return NULL;
 	if (give_number(plans, plan) < 0) {
@@ -241,16 +244,16 @@ add(struct plans *plans, uint64_t hash, const struct plan_content *content, uint
 	plan->logs = content->logs;
 	plan->generation = content->generation;
 	generation_hold(plan->generation);
-	plan->next = plans->buckets[hash % plans->n_buckets];
-	plans->buckets[hash % plans->n_buckets] = plan;
+	hash_index_add(&plans->by_content, hash, plan->number - 1);
 	return plan;
 }
 
 struct plan *
 plan_intern(struct plans *plans, const struct plan_content *content)
 {
-	uint64_t steps = steps_hash(content->batch), hash;
+	uint64_t steps = steps_hash(content->batch);
 	struct plan *plan = plans->last;
+	uint32_t hash;
 
 	if (plan && is_content(plan, content, steps)) {
 		plan->holders++;
@@ -282,7 +285,6 @@ plan_hold(struct plan *plan)
 void
 plan_release(struct plans *plans, struct plan *plan)
 {
-	struct plan **at;
 	struct generation *generation;
 
 	if (!plan)
@@ -290,11 +292,8 @@ plan_release(struct plans *plans, struct plan *plan)
 	assert(plan->holders);
 	if (--plan->holders)
 		return;
-	at = &plans->buckets[plan->hash % plans->n_buckets];
-	while (*at != plan)
-		at = &(*at)->next;
-	*at = plan->next;
 	assert(plans->items[plan->number - 1] == plan);
+	hash_index_remove(&plans->by_content, plan->hash, plan->number - 1);
 	plans->items[plan->number - 1] = NULL;
 	plans->free[plans->n_free++] = plan->number;
 	if (plans->last == plan)

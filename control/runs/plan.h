@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/hash_index.h"
 #include "tasks/compile/compile.h"
 
 struct generation;
@@ -39,8 +40,7 @@ struct plan {
 	uint32_t number; /* 1 and above */
 	uint32_t holders;
 	struct generation *generation;
-	struct plan *next; /* in its bucket */
-	uint64_t hash;
+	uint32_t hash;
 	bool logs; /* a <log> had something to say */
 	uint64_t steps_hash;
 	unsigned n_steps;
@@ -54,9 +54,8 @@ struct plans {
 	uint32_t count, capacity;
 	uint32_t *free;
 	uint32_t n_free;
-	struct plan **buckets;
-	uint32_t n_buckets;
-	struct plan *last; /* found last: what is compiled in a row is mostly alike */
+	struct hash_index by_content; /* of numbers - 1 */
+	struct plan *last;            /* found last: what is compiled in a row is mostly alike */
 };
 
 /* 0 or -ENOMEM. */
