@@ -2,7 +2,9 @@
  * import_names.h - the names an import has seen, to find the second use of one.
  *
  * Keeps a keyed hash and a line of each, 12 bytes, not the names: ten million fit in 200 MB. Open
- * addressing, at most three quarters full, doubling. Owner: the import. One thread. Allocates.
+ * addressing, at most three quarters full, doubling; not hash_index.h, as the 64-bit hash is all
+ * there is of an entry, and an index beside it would double what it takes. Owner: the
+ * import. One thread. Allocates.
  */
 #pragma once
 

@@ -17,6 +17,10 @@ longest_silent(const struct unknown_devices *unknowns)
 	return oldest;
 }
 
+/*
+ * Past 4 KB of hashes, one after the other: an index (hash_index.h) would save little, as making
+ * room goes past all items anyway, and would have to follow those that move into a gap.
+ */
 static unsigned
 index_of(const struct unknown_devices *unknowns, const void *name, size_t len)
 {
