@@ -31,12 +31,6 @@ notify_stopping(void)
 }
 
 void
-notify_status(const char *text)
-{
-	sd_notifyf(0, "STATUS=%s", text);
-}
-
-void
 watchdog_init(struct watchdog *watchdog, uint64_t now_us)
 {
 	*watchdog = (struct watchdog){ 0 };

@@ -19,7 +19,6 @@ struct watchdog {
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
-void notify_status(const char *text);
 
 void watchdog_init(struct watchdog *watchdog, uint64_t now_us);
 /* Call it about every tick; it acts when it is due. */

@@ -60,8 +60,8 @@ text_put(struct text *text, const char *bytes, size_t len)
 	text->at[text->len] = '\0';
 }
 
-void
-text_vprintf(struct text *text, const char *format, va_list args)
+static void
+put_formatted(struct text *text, const char *format, va_list args)
 {
 	va_list again;
 	int len;
@@ -81,7 +81,7 @@ text_printf(struct text *text, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	text_vprintf(text, format, args);
+	put_formatted(text, format, args);
 	va_end(args);
 }
 

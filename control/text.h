@@ -25,7 +25,6 @@ void text_fini(struct text *text);
 
 void text_put(struct text *text, const char *bytes, size_t len);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void text_vprintf(struct text *text, const char *format, va_list args);
 /*
  * For people: as text_printf(), but what a %s stands for neither makes a line nor steers a terminal
  * (tasks/show.h). All that answers a command is written so.

@@ -5,5 +5,3 @@
 
 /* Makes edit->root of edit->text. 0, -EINVAL or -ENOMEM. */
 int conf_scan(struct conf_edit *edit) __attribute__((warn_unused_result));
-/* Behind blanks and comments. */
-const char *conf_skip_blanks(const char *at);

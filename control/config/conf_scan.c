@@ -15,8 +15,9 @@ struct scanner {
 
 static struct conf_node *scan_value(struct scanner *scanner);
 
-const char *
-conf_skip_blanks(const char *at)
+/* Behind blanks and comments. */
+static const char *
+skip_blanks(const char *at)
 {
 	for (;;) {
 		at += strspn(at, " \t\r\n\v\f");
@@ -75,7 +76,7 @@ add_child(struct conf_node *parent, struct conf_node *child)
 static void
 skip_terminator(struct scanner *scanner, struct conf_node *node, const char *terminators)
 {
-	const char *next = conf_skip_blanks(scanner->at);
+	const char *next = skip_blanks(scanner->at);
 
 	if (*next && strchr(terminators, *next))
 		scanner->at = next + 1;
@@ -104,10 +105,10 @@ scan_member(struct scanner *scanner)
 	size_t start = offset(scanner), name_len = name_length(scanner->at);
 	struct conf_node *node;
 
-	scanner->at = conf_skip_blanks(scanner->at + name_len);
+	scanner->at = skip_blanks(scanner->at + name_len);
 	if (!name_len || (*scanner->at != '=' && *scanner->at != ':'))
 		return fail(scanner, -EINVAL);
-	scanner->at = conf_skip_blanks(scanner->at + 1);
+	scanner->at = skip_blanks(scanner->at + 1);
 	node = scan_value(scanner);
 	if (!node)
 		return NULL;
@@ -124,7 +125,7 @@ scan_children(struct scanner *scanner, struct conf_node *node, char closing)
 	for (;;) {
 		struct conf_node *child;
 
-		scanner->at = conf_skip_blanks(scanner->at);
+		scanner->at = skip_blanks(scanner->at);
 		if (*scanner->at == closing)
 			return true;
 		if (node->kind == CONF_GROUP) {
@@ -169,7 +170,7 @@ skip_strings(const char *at)
 		if (!*at)
 			return NULL;
 		end = at + 1;
-		at = conf_skip_blanks(end);
+		at = skip_blanks(end);
 	}
 	return end;
 }

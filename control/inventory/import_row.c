@@ -42,7 +42,8 @@ import_error(struct import *import, struct import_row *row, const char *column, 
 		row->bad = true;
 }
 
-void
+/* Adds a warning, or counts it: a file of a million rows may have as many. */
+static void __attribute__((format(printf, 4, 5)))
 import_warning(struct import *import, const struct import_row *row, const char *column,
 	       const char *format, ...)
 {

@@ -99,9 +99,6 @@ void import_take(struct import *import, size_t len, uint32_t lines);
 /* Adds an error; marks the row bad unless it is NULL. `column` may be NULL. */
 void import_error(struct import *import, struct import_row *row, const char *column,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Adds a warning, or counts it: a file of a million rows may have as many. */
-void import_warning(struct import *import, const struct import_row *row, const char *column,
-		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A row that can't be read at all. */
 void import_bad_row(struct import *import, uint32_t line, const char *column, const char *format,
 		    ...) __attribute__((format(printf, 4, 5)));

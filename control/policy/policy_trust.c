@@ -347,6 +347,20 @@ read_trust(struct reading *reading)
 			"\"own\" is missing here: without a key of ours no device can verify us");
 }
 
+/* NULL: out of memory. */
+static struct policy_trust *
+trust_new(void)
+{
+	struct policy_trust *trust = calloc(1, sizeof *trust);
+
+	if (trust)
+		trust->ec = ec_trust_new();
+	if (trust && trust->ec)
+		return trust;
+	free(trust);
+	return NULL;
+}
+
 int
 policy_read_trust(struct reading *reading)
 {
@@ -366,7 +380,7 @@ policy_read_trust(struct reading *reading)
 	if (result < 0)
 		return result;
 	reading->conf = &conf;
-	reading->policy->trust = policy_trust_new();
+	reading->policy->trust = trust_new();
 	if (reading->policy->trust)
 		read_trust(reading);
 	else
@@ -374,19 +388,6 @@ policy_read_trust(struct reading *reading)
 	conf_text_fini(&conf);
 	reading->conf = NULL;
 	return 0;
-}
-
-struct policy_trust *
-policy_trust_new(void)
-{
-	struct policy_trust *trust = calloc(1, sizeof *trust);
-
-	if (trust)
-		trust->ec = ec_trust_new();
-	if (trust && trust->ec)
-		return trust;
-	free(trust);
-	return NULL;
 }
 
 void

@@ -27,6 +27,4 @@ struct policy_trust {
 	unsigned n_anchors;
 };
 
-/* NULL: out of memory. */
-struct policy_trust *policy_trust_new(void);
 void policy_trust_free(struct policy_trust *trust);

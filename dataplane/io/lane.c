@@ -78,15 +78,6 @@ lane_new(const struct lane_config *config)
 	return lane;
 }
 
-size_t
-lane_size(const struct lane_config *config)
-{
-	size_t items = rte_align32pow2(config->items);
-
-	return items * (RTE_ALIGN(config->item_size, RTE_CACHE_LINE_SIZE) +
-			(config->workers + 2) * sizeof(void *));
-}
-
 void
 lane_free(struct lane *lane)
 {

@@ -27,8 +27,6 @@ struct lane_config {
 /* NULL: out of memory. */
 struct lane *lane_new(const struct lane_config *config);
 void lane_free(struct lane *lane);
-/* Bytes that it will take, about. */
-size_t lane_size(const struct lane_config *config);
 
 /* (worker) A free item to fill and give to lane_offer(), or NULL: the pool is empty. */
 void *lane_item(struct lane *lane);

@@ -148,8 +148,8 @@ begin_handshake(struct fleet *fleet, struct device *device, struct storm_out *ou
 	device_send(fleet, device, MESSAGE_HELLO, out);
 }
 
-/* A new request has a new token; `device->mid` is the caller's matter. */
-void
+/* Sends a Bootstrap-Request under a new token; `device->mid` is the caller's matter. */
+static void
 device_ask(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
 	uint64_t random = random_next(&fleet->fresh);

@@ -18,8 +18,6 @@ device_number(const struct fleet *fleet, const struct device *device)
 /* Something good came: nothing goes again, and patience begins anew. */
 void device_progress(struct fleet *fleet, struct device *device);
 void device_end(struct fleet *fleet, struct device *device, enum outcome outcome);
-/* Sends a Bootstrap-Request under a new token. */
-void device_ask(struct fleet *fleet, struct device *device, struct storm_out *out);
 /* As after a power cut: handshake and request anew, message ids as before. */
 void device_restart(struct fleet *fleet, struct device *device, struct storm_out *out);
 /* Sends it, now or after the network's delay. */

@@ -41,8 +41,9 @@ options_set_defaults(struct options *options)
 	(void)!name_pattern_parse(&options->names.key, "key-%07u", error);
 }
 
-int
-options_complain(const char *what)
+/* Tells what is wrong with the command line as a whole. -1. */
+static int
+complain(const char *what)
 {
 	fprintf(stderr, "cradlestorm: %s\nTry: cradlestorm --help\n", what);
 	return -1;
@@ -54,7 +55,7 @@ check_misbehave(const struct fleet_settings *fleet)
 	const struct misbehave_info *info = &misbehave_infos[fleet->misbehave];
 
 	return fleet->misbehave && !info->counter && !fleet->psk
-		       ? options_complain("this misbehaviour needs --psk")
+		       ? complain("this misbehaviour needs --psk")
 		       : 0;
 }
 
@@ -74,17 +75,16 @@ complete_plan(struct options *options)
 	if (plan->kind == PLAN_BURST && swarm->devices < plan->total)
 		swarm->devices = (uint32_t)plan->total;
 	if (options->learn && (plan->total != 1 || swarm->devices != 1))
-		return options_complain("--learn is for one device and one bootstrap");
+		return complain("--learn is for one device and one bootstrap");
 	if (swarm->devices < swarm->n_cores)
-		return options_complain("there are fewer devices than cores");
+		return complain("there are fewer devices than cores");
 	/* A share of no device at a time would never end. */
 	if (plan->kind == PLAN_CLOSED && plan->concurrency < swarm->n_cores)
 		plan->concurrency = swarm->n_cores;
 	if (plan->ramp_s > plan->duration_s && plan->kind == PLAN_OPEN)
-		return options_complain("the ramp is longer than the duration");
+		return complain("the ramp is longer than the duration");
 	return plan->total ? 0
-			   : options_complain(
-				     "the plan starts no device: a higher --rate or --duration?");
+			   : complain("the plan starts no device: a higher --rate or --duration?");
 }
 
 int
@@ -96,9 +96,9 @@ options_complete(struct options *options)
 	bool lossy = impairment->loss > 0 || impairment->corrupt > 0;
 
 	if ((!swarm->n_ports && !options->pcap) || !options->server_text || !swarm->net.n_addresses)
-		return options_complain("--port, --server and --source are needed");
+		return complain("--port, --server and --source are needed");
 	if (l3_is_ipv4(swarm->net.server) != l3_is_ipv4(swarm->net.first))
-		return options_complain("--server and --source are of different address families");
+		return complain("--server and --source are of different address families");
 	if (!swarm->net.server_port)
 		swarm->net.server_port = swarm->fleet.psk ? PORT_PSK : PORT_NOSEC;
 	if (memcmp(swarm->net.next_hop, none, sizeof none) == 0)
@@ -110,9 +110,8 @@ options_complete(struct options *options)
 	if (complete_plan(options) < 0 || check_misbehave(&swarm->fleet) < 0)
 		return -1;
 	if (net_fit(&swarm->net, swarm->devices) < 0)
-		return options_complain(
-			"--source has too few addresses for so many devices (ports are "
-			"shared out twice)");
+		return complain("--source has too few addresses for so many devices (ports are "
+				"shared out twice)");
 	if (swarm->drain_s < 0)
 		swarm->drain_s = lossy ? 10 : 0.2;
 	swarm->fleet.split_flights = impairment->reorder > 0;

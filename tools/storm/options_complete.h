@@ -12,6 +12,3 @@
 void options_set_defaults(struct options *options);
 /* After the last. -1: reported on standard error. */
 int options_complete(struct options *options) __attribute__((warn_unused_result));
-
-/* Tells what is wrong with the command line as a whole. -1. */
-int options_complain(const char *what);

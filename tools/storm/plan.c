@@ -24,8 +24,12 @@ plan_time_s(const struct plan *plan, double arrivals)
 	return plan->ramp_s + (arrivals - in_ramp) / plan->rate;
 }
 
-double
-plan_end_s(const struct plan *plan)
+/*
+ * When an open loop offers no more: the last of its arrivals, being at random, may come after the
+ * duration by five standard deviations, and a second is granted.
+ */
+static double
+end_s(const struct plan *plan)
 {
 	return plan->duration_s + 1 + 5 * sqrt((double)plan->total) / plan->rate;
 }
@@ -73,7 +77,7 @@ arrivals_over(const struct arrivals *arrivals, uint64_t elapsed_us)
 	if (plan->kind == PLAN_CLOSED && plan->duration_s > 0)
 		return (double)elapsed_us >= plan->duration_s * 1e6;
 	/* What could not start by then is not offered at all, and the verdict says so. */
-	if (plan->kind == PLAN_OPEN && (double)elapsed_us > plan_end_s(plan) * 1e6)
+	if (plan->kind == PLAN_OPEN && (double)elapsed_us > end_s(plan) * 1e6)
 		return true;
 	return arrivals->started >= plan->total;
 }

@@ -31,12 +31,6 @@ double plan_arrivals(const struct plan *plan);
 double plan_time_s(const struct plan *plan, double arrivals);
 
 /*
- * When an open loop offers no more: the last of its arrivals, being at random, may come after the
- * duration by five standard deviations, and a second is granted.
- */
-double plan_end_s(const struct plan *plan);
-
-/*
  * The share of core `index` of `cores`: parts of totals, of concurrency and of rate. Poisson
  * processes of parts of a rate are together one of the whole.
  */
