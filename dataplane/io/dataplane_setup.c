@@ -506,9 +506,9 @@ dataplane_teardown(struct dataplane *dp)
 		return;
 	for (unsigned i = 0; i < dp->n_workers; i++)
 		free_worker(dp, i);
+	port_gate_detach();
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		port_close(&dp->ports[i]);
-	port_gate_detach();
 	rte_mempool_free(dp->pool);
 	lane_free(dp->ec);
 	lane_free(dp->lane);

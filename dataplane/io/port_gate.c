@@ -22,9 +22,13 @@ static struct {
 	_Atomic bool closed;
 	pthread_mutex_t waiting; /* held while the interrupt thread waits for workers */
 	struct rte_rcu_qsbr *qsbr;
+	pthread_mutex_t calling; /* held while a handler runs */
+	bool ended;              /* under `calling`: ports are being closed, no handler runs */
 	pthread_mutex_t lock; /* of the handlers; never held while one of them runs */
 	struct handler handlers[PORT_GATE_HANDLERS];
-} gate = { .waiting = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER };
+} gate = { .waiting = PTHREAD_MUTEX_INITIALIZER,
+	   .calling = PTHREAD_MUTEX_INITIALIZER,
+	   .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- the gate ---- */
 
@@ -42,18 +46,35 @@ port_gate_works(void)
 	       (void *)(uintptr_t)rte_intr_callback_register;
 }
 
-void
-port_gate_attach(struct rte_rcu_qsbr *qsbr)
+static void
+set_qsbr(struct rte_rcu_qsbr *qsbr)
 {
 	pthread_mutex_lock(&gate.waiting);
 	gate.qsbr = qsbr;
 	pthread_mutex_unlock(&gate.waiting);
 }
 
+/* Returns once no handler runs; from then on none does while it is true. */
+static void
+set_ended(bool ended)
+{
+	pthread_mutex_lock(&gate.calling);
+	gate.ended = ended;
+	pthread_mutex_unlock(&gate.calling);
+}
+
+void
+port_gate_attach(struct rte_rcu_qsbr *qsbr)
+{
+	set_ended(false);
+	set_qsbr(qsbr);
+}
+
 void
 port_gate_detach(void)
 {
-	port_gate_attach(NULL);
+	set_qsbr(NULL);
+	set_ended(true);
 }
 
 bool
@@ -98,9 +119,13 @@ run_handler(void *ctx)
 {
 	const struct handler *handler = (const struct handler *)ctx;
 
-	close_gate();
-	handler->call(handler->arg);
-	open_gate();
+	pthread_mutex_lock(&gate.calling);
+	if (!gate.ended) {
+		close_gate();
+		handler->call(handler->arg);
+		open_gate();
+	}
+	pthread_mutex_unlock(&gate.calling);
 }
 
 static void

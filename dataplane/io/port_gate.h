@@ -34,7 +34,10 @@ bool port_gate_works(void);
 
 /* (control thread) Who polls gated ports reports to qsbr, before the first one starts. */
 void port_gate_attach(struct rte_rcu_qsbr *qsbr);
-/* (control thread) Nobody polls any more; qsbr is not touched after. Idempotent. */
+/*
+ * (control thread) Nobody polls any more, and ports are closed next: a handler that runs ends first,
+ * and none runs until the next attach, for closing frees what it would touch. Idempotent.
+ */
 void port_gate_detach(void);
 
 /* (worker, at the start of a turn) Loads acquire; a turn that began with the gate open may touch

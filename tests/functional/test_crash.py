@@ -237,6 +237,7 @@ def round_under_load(storm, operator, chance):
         thread.join()
         if thread.failure:
             raise thread.failure
+    assert load.returncode >= 0, f"the swarm died of signal {-load.returncode} when its appliance left"
     assert said[0], said[1]
     return witness.due(killed), json.loads(said[0])["done"]
 

@@ -9,7 +9,9 @@
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_malloc.h>
 
+#include "dataplane/io/port_gate.h"
 #include "tools/storm/swarm_wire.h"
 
 enum {
@@ -86,10 +88,12 @@ swarm_run(struct swarm *swarm, const volatile sig_atomic_t *stop, struct swarm_r
 	swarm->stop = stop;
 	swarm->running = true;
 	swarm->begin_us = clock_us(swarm->clock, rte_rdtsc());
+	port_gate_attach(swarm->qsbr);
 	for (unsigned i = 1; i < swarm->config.n_cores; i++)
 		rte_eal_remote_launch(core_run, swarm->cores[i], EAL_FIRST_WORKER_LCORE + i - 1);
 	core_run(swarm->cores[0]);
 	rte_eal_mp_wait_lcore();
+	port_gate_detach();
 	finish_result(swarm, result);
 	if (swarm->config.progress)
 		fputc('\n', stderr);
@@ -192,6 +196,20 @@ open_ports(struct swarm *swarm, struct dataplane_config *dp, char error[DATAPLAN
 }
 
 static int
+open_qsbr(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
+{
+	uint32_t n = swarm->config.n_cores;
+
+	swarm->qsbr = (struct rte_rcu_qsbr *)rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(n),
+							 RTE_CACHE_LINE_SIZE);
+	if (!swarm->qsbr || rte_rcu_qsbr_init(swarm->qsbr, n) != 0) {
+		snprintf(error, DATAPLANE_ERROR_MAX, "no memory for %u cores", n);
+		return -1;
+	}
+	return 0;
+}
+
+static int
 open_rings(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
 {
 	for (unsigned i = 0; swarm->shares_ports && i < swarm->config.n_cores; i++) {
@@ -256,8 +274,8 @@ open_all(struct swarm *swarm, char error[DATAPLANE_ERROR_MAX])
 		return -1;
 	}
 	if (open_cores(swarm, error) < 0 || start_environment(swarm, &dp, error) < 0 ||
-	    open_rings(swarm, error) < 0 || open_ports(swarm, &dp, error) < 0 ||
-	    wait_for_links(swarm, error) < 0)
+	    open_qsbr(swarm, error) < 0 || open_rings(swarm, error) < 0 ||
+	    open_ports(swarm, &dp, error) < 0 || wait_for_links(swarm, error) < 0)
 		return -1;
 	swarm->clock = clock_make(rte_get_tsc_hz());
 	for (unsigned i = 0; i < swarm->config.n_cores; i++)
@@ -296,6 +314,7 @@ swarm_close(struct swarm *swarm)
 {
 	for (unsigned p = 0; p < swarm->config.n_ports; p++)
 		port_close(&swarm->ports[p]);
+	rte_free(swarm->qsbr);
 	free_cores(swarm);
 	eal_stop();
 	free(swarm);

@@ -9,6 +9,7 @@
 
 #include <rte_cycles.h>
 
+#include "dataplane/io/port_gate.h"
 #include "tools/storm/random.h"
 #include "tools/storm/swarm_wire.h"
 
@@ -74,6 +75,7 @@ turn(struct core *core, bool starting)
 	unsigned work = 0;
 
 	fleet_set_time(&core->fleet, now_us(core));
+	core->gate_closed = port_gate_closed();
 	for (unsigned p = 0; p < core->swarm->config.n_ports; p++)
 		if (core_has_port(core, p))
 			work += core_receive(core, p);
@@ -85,6 +87,7 @@ turn(struct core *core, bool starting)
 	for (unsigned p = 0; p < core->swarm->config.n_ports; p++)
 		if (core_has_port(core, p))
 			work += core_flush(core, p);
+	rte_rcu_qsbr_quiescent(core->swarm->qsbr, core->index);
 	return work;
 }
 
@@ -176,11 +179,16 @@ int
 core_run(void *arg)
 {
 	struct core *core = (struct core *)arg;
+	struct rte_rcu_qsbr *qsbr = core->swarm->qsbr;
 
 	fleet_set_time(&core->fleet, core->swarm->begin_us);
 	arrivals_init(&core->arrivals, &core->plan, core->swarm->config.seed + core->index);
+	rte_rcu_qsbr_thread_register(qsbr, core->index);
+	rte_rcu_qsbr_thread_online(qsbr, core->index);
 	run_plan(core);
 	drain(core);
+	rte_rcu_qsbr_thread_offline(qsbr, core->index);
+	rte_rcu_qsbr_thread_unregister(qsbr, core->index);
 	fleet_stop(&core->fleet);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
 #include "dataplane/io/clock.h"
@@ -59,6 +60,7 @@ struct core {
 	uint64_t end_us; /* since the beginning, once it ended */
 	double busy;
 	size_t devices_bytes;
+	bool gate_closed; /* in this turn: gated ports are not touched (port_gate.h) */
 };
 
 struct swarm {
@@ -70,6 +72,7 @@ struct swarm {
 	struct rte_mempool *pool;
 	struct clock clock;
 	struct eal_log log;
+	struct rte_rcu_qsbr *qsbr; /* of the cores, for the gate of their ports */
 	char prefix[32]; /* DPDK's file prefix */
 	uint64_t begin_us;
 	const volatile sig_atomic_t *stop;

@@ -31,13 +31,20 @@ queue_frame(struct core *core, unsigned port, struct rte_mbuf *mbuf)
 	backlog->frames[(backlog->first + backlog->n++) % SWARM_BACKLOG] = mbuf;
 }
 
+/* Not while its driver changes it: the appliance behind memif may leave at any moment. */
+static bool
+may_touch(const struct core *core, unsigned port)
+{
+	return !core->gate_closed || !core->swarm->ports[port].gated;
+}
+
 unsigned
 core_flush(struct core *core, unsigned port)
 {
 	struct backlog *backlog = &core->backlogs[port];
 	unsigned sent = 0;
 
-	while (backlog->n) {
+	while (backlog->n && may_touch(core, port)) {
 		unsigned n = RTE_MIN(backlog->n, SWARM_BACKLOG - backlog->first), done;
 		uint64_t bytes = 0;
 
@@ -317,8 +324,11 @@ unsigned
 core_receive(struct core *core, unsigned p)
 {
 	struct rte_mbuf *mbufs[SWARM_BURST];
-	unsigned n = rte_eth_rx_burst(core->swarm->ports[p].id, queue_of(core), mbufs, SWARM_BURST);
+	unsigned n;
 
+	if (!may_touch(core, p))
+		return 0;
+	n = rte_eth_rx_burst(core->swarm->ports[p].id, queue_of(core), mbufs, SWARM_BURST);
 	core->counts.rx_frames += n;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
