@@ -106,6 +106,15 @@ class Calls(unittest.TestCase):
         bad, _ = reported(compiled(self.CIRCLE), {("tasks/one.c", "tasks/two.c"): "recursion"})
         self.assertEqual(bad, 1)
 
+    def test_an_allowed_circle_that_is_none_is_reported(self):
+        one = {"tasks/one.c": "int one(void) { return 1; }", "tasks/two.c": "int two(void) { return 2; }"}
+        allowed = {tuple(one): "recursion"}
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(calls.report(compiled(one), allowed, one), 1)
+            self.assertEqual(calls.report(compiled(one), allowed, ["tasks/one.c"]), 0)  # the other is not built
+        self.assertIn("no circle any more", out.getvalue())
+
     def test_a_circle_through_a_table_of_functions_is_reported(self):
         bad, _ = reported(compiled({
             "tasks/one.c": "int two(void); int (*const table[])(void) = {two};",
