@@ -63,6 +63,7 @@ buffer_put(struct buffer *buffer, const void *bytes, size_t len)
 {
 	if (buffer_reserve(buffer, len))
 		return -ENOMEM;
+	assert(len <= buffer->capacity - buffer->len);
 	if (len)
 		memcpy(buffer->bytes + buffer->len, bytes, len);
 	buffer->len += len;

@@ -46,6 +46,7 @@ hash_index_reserve(struct hash_index *index, size_t more)
 	size_t old = index->slots ? (size_t)index->mask + 1 : 0, slots;
 	struct hash_index larger = *index;
 
+	assert(index->count <= room_in(old));
 	if (more <= room_in(old) - index->count)
 		return 0;
 	slots = more <= room_in(SLOTS_MAX) ? slots_for(index->count + more) : 0;
@@ -98,6 +99,7 @@ take_out(struct hash_index *index, uint32_t hole)
 	struct hash_index_slot *slots = index->slots;
 	uint32_t mask = index->mask;
 
+	assert(index->count && slots[hole].after);
 	for (uint32_t at = (hole + 1) & mask; slots[at].after; at = (at + 1) & mask) {
 		/* It may move up unless its home lies behind the hole. */
 		if (((at - slots[at].hash) & mask) < ((at - hole) & mask))

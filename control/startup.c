@@ -1,5 +1,6 @@
 #include "control/startup.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "control/address.h"
@@ -22,6 +23,7 @@ log_port(const struct config *config, unsigned number, const struct dataplane_po
 	struct text addresses;
 	char one[ADDRESS_TEXT_MAX];
 
+	assert(number < config->n_ports);
 	text_init(&addresses);
 	for (unsigned i = 0; i < config->ports[number].addresses.count; i++) {
 		address_format_prefix(&config->ports[number].addresses.items[i], one);

@@ -1,5 +1,6 @@
 #include "control/table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ table_init(struct table *table, const char *heading)
 		size_t len = strcspn(heading, "|");
 		struct table_column *column = &table->columns[table->n_columns++];
 
+		assert(table->n_columns <= TABLE_COLUMNS_MAX);
 		read_column(column, heading, len);
 		table->failed |= !column->name;
 		if (!heading[len] || table->n_columns == TABLE_COLUMNS_MAX)
@@ -242,6 +244,7 @@ next_to_drop(const struct layout *layout)
 static void
 drop_column(struct layout *layout, unsigned at)
 {
+	assert(at < layout->n);
 	memmove(&layout->shown[at], &layout->shown[at + 1],
 		(layout->n - at - 1) * sizeof layout->shown[0]);
 	layout->n--;

@@ -1,5 +1,6 @@
 #include "control/text.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ text_put(struct text *text, const char *bytes, size_t len)
 {
 	if (!text_reserve(text, len))
 		return;
+	assert(len < text->capacity - text->len);
 	memcpy(text->at + text->len, bytes, len);
 	text->len += len;
 	text->at[text->len] = '\0';

@@ -1,5 +1,6 @@
 #include "control/commands/call.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ call_refuse(struct call *call, int exit, const char *format, ...)
 {
 	va_list args;
 
+	assert(exit != CTL_DONE);
 	va_start(args, format);
 	text_vshow(&call->error, format, args);
 	va_end(args);
@@ -85,6 +87,7 @@ call_read_file(struct call *call, size_t max, size_t *len)
 	char *text = malloc(max + 1);
 	ssize_t n = 1;
 
+	assert(call->fd >= 0); /* a command that reads a file does not run before it came */
 	*len = 0;
 	if (!text) {
 		call_refuse(call, CTL_REFUSED, "out of memory");

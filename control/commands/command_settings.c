@@ -1,5 +1,6 @@
 #include "control/commands/command_settings.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ add(struct command_settings *settings, const char *name)
 {
 	struct text *text = &settings->texts[settings->count];
 
+	assert(settings->count < sizeof settings->texts / sizeof settings->texts[0]);
 	text_init(text);
 	settings->pairs[settings->count++] = (struct conf_pair){ name, NULL };
 	return text;
@@ -34,6 +36,7 @@ add(struct command_settings *settings, const char *name)
 static void
 seal(struct command_settings *settings)
 {
+	assert(settings->count);
 	settings->pairs[settings->count - 1].value =
 		text_str(&settings->texts[settings->count - 1]);
 }

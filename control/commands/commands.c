@@ -1,6 +1,7 @@
 #include "control/commands/commands.h"
 #include "control/clock.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,7 @@ unknown_option(struct call *call, const char *word)
 	const char *nearest;
 	size_t n = 0;
 
+	assert(call->command->n_options <= COMMAND_OPTIONS_MAX);
 	for (; n < call->command->n_options; n++)
 		candidates[n] = call->command->options[n].name;
 	nearest = diag_nearest(word, candidates, n);
@@ -172,6 +174,7 @@ take_words(struct call *call, int argc, const char *const *argv)
 				    command->arguments);
 			return false;
 		} else {
+			assert(n < COMMAND_ARGUMENTS_MAX);
 			call->arguments[n++] = argv[i++];
 		}
 	}
@@ -232,6 +235,7 @@ call_parse(struct call *call, int argc, const char *const *argv)
 static void
 call_run(struct call *call)
 {
+	assert(call->command && call->command->run);
 	call->command->run(call);
 	if (call->text.failed || call->error.failed) {
 		call->exit = CTL_REFUSED;
@@ -246,6 +250,7 @@ find_secret(const struct call *call, const char *word)
 	const struct command *command = call->command;
 	const char *end = word + strlen(word);
 
+	assert(command->secret_argument <= COMMAND_ARGUMENTS_MAX);
 	for (unsigned i = 0; i < command->n_options; i++)
 		if (command->options[i].secret && call->options[i] && call->options[i] >= word &&
 		    call->options[i] <= end)

@@ -1,4 +1,5 @@
 /* The inventory changed by hand: add, edit, remove, setting values. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,6 +345,7 @@ command_device_value_set(struct call *call)
 
 	if (!device)
 		return;
+	assert(name && text);
 	if (!*name || strlen(name) > SETTING_NAME_MAX || strlen(text) > SETTING_TEXT_MAX) {
 		call_refuse(call, CTL_REFUSED,
 			    "a value has a name of 1 to %d bytes and a text of up to %d",
@@ -376,6 +378,7 @@ command_device_value_unset(struct call *call)
 
 	if (!device)
 		return;
+	assert(name);
 	values = setting_values_copy(device->values);
 	if (setting_values_unset(&values, name, strlen(name)) < 0)
 		call_refuse(

@@ -1,4 +1,5 @@
 /* Groups: group list, show, add, edit, remove, value set, value unset. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -266,6 +267,7 @@ command_group_value_set(struct call *call)
 	struct policy_edit edit;
 	int element;
 
+	assert(group && name && call->arguments[2]);
 	command_settings_init(&settings);
 	command_settings_text(&settings, "value", call->arguments[2]);
 	if (call_option(call, "--secret"))
@@ -310,6 +312,7 @@ command_group_value_unset(struct call *call)
 	struct policy_edit edit;
 	int element;
 
+	assert(group && name);
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
 	element = policy_edit_find_group(&edit, group);

@@ -1,4 +1,5 @@
 /* help and completion: text made from the tables of commands, settings and counters. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,6 +152,7 @@ command_help(struct call *call)
 	const char *third = call->arguments[2];
 	struct text words;
 
+	assert((first || !second) && (second || !third));
 	text_init(&words);
 	if (first)
 		text_printf(&words, "%s%s%s%s%s", first, second ? " " : "", second ? second : "",

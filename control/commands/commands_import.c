@@ -1,4 +1,5 @@
 /* Devices in bulk: import and export. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ keep_draft(struct importing *importing, struct device_draft *draft)
 			return -ENOMEM;
 		importing->drafts = drafts;
 	}
+	assert(importing->n < importing->capacity);
 	importing->drafts[importing->n++] = *draft;
 	return 0;
 }
@@ -199,6 +201,7 @@ commit_import(struct importing *importing)
 	uint64_t failed;
 	int result = 0;
 
+	assert(!importing->verify_only);
 	if (importing->change) {
 		ctl_progress(call->request, "writing %zu device%s", importing->n,
 			     PLURAL(importing->n));

@@ -1,4 +1,5 @@
 /* How long the phases of bootstraps take, and a worker's turns: histograms of the workers, as percentiles. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "control/commands/commands.h"
@@ -21,6 +22,7 @@ percentile(const struct delays *delays, uint64_t n, unsigned percent)
 {
 	uint64_t below = 0, wanted = (n * percent + 99) / 100;
 
+	assert(n && percent <= 100);
 	for (unsigned i = 0; i < DELAY_BUCKETS; i++) {
 		below += delays->counts[i];
 		if (below && below >= wanted)

@@ -1,4 +1,5 @@
 /* Files and what is made of them: check, reload, task check. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ command_task_check(struct call *call)
 
 	if (!text)
 		return;
+	assert(name);
 	diag_list_init(&diags);
 	task = task_load(name, text, len, objects, &diags);
 	diag_text_put(&diags, &call->text);

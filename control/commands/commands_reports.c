@@ -1,4 +1,5 @@
 /* What became of tasks: reports, and running tasks again. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,7 @@ command_report_show(struct call *call)
 
 	if (!task)
 		return;
+	assert(call->arguments[1]);
 	device = show_find_device(service, call->arguments[1]);
 	report = device ? reports_find(&service->reports, task->report, device_id(device)) : NULL;
 	if (!report) {
@@ -313,6 +315,7 @@ collect_rerun(void *ctx, const struct report *report)
 		}
 		rerun->devices = devices;
 	}
+	assert(rerun->n < rerun->capacity);
 	rerun->devices[rerun->n++] = report->device;
 	return true;
 }

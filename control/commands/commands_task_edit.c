@@ -1,4 +1,5 @@
 /* Changes of group tasks: task add, edit, copy, pause, resume, remove. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,7 @@ number_of(const struct policy_edit *edit, struct edit_place place)
 {
 	int number = said_number(edit, place), next = 1;
 
+	assert(place.task >= 0 && place.task < count_tasks(edit, place.element));
 	if (number)
 		return number;
 	for (int i = 0;; i++) {
@@ -267,6 +269,7 @@ edit_task(struct call *call, const struct command_settings *settings, const char
 	struct policy_edit edit;
 	struct edit_place place;
 
+	assert(settings->count);
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
 	if (find_task(&edit, call->arguments[0], &place) &&

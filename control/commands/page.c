@@ -1,5 +1,6 @@
 #include "control/commands/page.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ page_full(struct page *page)
 void
 page_end(const struct page *page, struct call *call, uint64_t next)
 {
+	assert(page->on); /* only a slice fills */
 	snprintf(call->next, sizeof call->next, "%" PRIu64 ":%" PRIu64, next, page->matched);
 }
 
@@ -53,6 +55,7 @@ page_shows(struct page *page, long offset, long limit)
 {
 	uint64_t number = page->matched++;
 
+	assert(offset >= 0 && limit >= 0);
 	if (number < (uint64_t)offset || number >= (uint64_t)(offset + limit))
 		return false;
 	page->rows++;

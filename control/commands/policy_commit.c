@@ -1,4 +1,5 @@
 /* The end of an edit: check, write, reload, or put back. */
+#include <assert.h>
 #include <string.h>
 
 #include "control/clock.h"
@@ -38,6 +39,7 @@ tell_lines_on_disk(const struct policy_edit *edit, const char *path, struct diag
 	/* Whole lines of both. */
 	head_lines = count_lines(new, head) - 1;
 	tail_lines = count_lines(new + edit->text.len - tail, tail) - 1;
+	assert(head_lines + tail_lines < now && head_lines + tail_lines < before);
 	for (size_t i = 0; i < diags->count; i++) {
 		struct place *place = &diags->items[i].place;
 
@@ -64,6 +66,7 @@ check(struct policy_edit *edit)
 	unsigned n = 0;
 	bool good;
 
+	assert(edit->n_files <= POLICY_EDIT_FILES);
 	policy_edit_list_file(edit, name);
 	policy_edit_path(edit, name, path);
 	changed[n++] = (struct policy_source){ name, edit->text.text, edit->text.len };
@@ -156,6 +159,7 @@ undo(const struct policy_edit *edit, unsigned n, bool list)
 					 .old_len = edit->old_len };
 	char name[LIST_FILE_BYTES];
 
+	assert(n <= edit->n_files);
 	for (unsigned i = 0; i < n; i++)
 		put_back(edit, edit->files[i].name, &edit->files[i]);
 	policy_edit_list_file(edit, name);

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,6 +253,7 @@ bool
 policy_edit_set(struct policy_edit *edit, struct edit_place place, const struct conf_pair *pairs,
 		unsigned n_pairs)
 {
+	assert(place.element >= 0);
 	for (unsigned i = 0; i < n_pairs; i++) {
 		const struct conf_node *node = node_at(edit, place);
 		int result = pairs[i].value ? conf_edit_set(&edit->text, node, pairs[i])
@@ -280,6 +282,7 @@ policy_edit_append(struct policy_edit *edit, int element, const struct conf_pair
 bool
 policy_edit_remove(struct policy_edit *edit, struct edit_place place)
 {
+	assert(place.element >= 0);
 	return changed(edit, place.task < 0 ? conf_edit_remove(&edit->text, list_node(edit),
 							       (unsigned)place.element)
 					    : conf_edit_remove(&edit->text,
@@ -334,6 +337,7 @@ change_in_list(struct policy_edit *edit, int element, const char *name,
 	struct text quoted;
 	bool good = true;
 
+	assert(n_pairs < sizeof all / sizeof all[0]);
 	if (!n_pairs)
 		return changed(edit, conf_edit_remove(&edit->text, values_node(edit, element),
 						      (unsigned)index));
@@ -389,6 +393,7 @@ policy_edit_value(struct policy_edit *edit, int element, const char *name,
 {
 	bool odd = !conf_name_is_good(name);
 
+	assert(element >= 0);
 	if (!values_node(edit, element) &&
 	    !changed(edit, conf_edit_set(&edit->text, element_node(edit, element),
 					 (struct conf_pair){ "values", odd ? "( )" : "{ }" })))

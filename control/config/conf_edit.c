@@ -1,5 +1,6 @@
 #include "control/config/conf_edit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ change(struct conf_edit *edit, const struct splice *splices, unsigned n)
 
 	text_init(&text);
 	for (unsigned i = 0; i < n; i++) {
+		assert(splices[i].at >= at && splices[i].at + splices[i].old <= old_len);
 		text_put(&text, old + at, splices[i].at - at);
 		text_put(&text, splices[i].text, strlen(splices[i].text));
 		at = splices[i].at + splices[i].old;
@@ -183,6 +185,7 @@ finish(struct conf_edit *edit, struct text *text, struct splice *splices, unsign
 {
 	int result = -ENOMEM;
 
+	assert(n); /* the last one takes the text */
 	if (!text->failed) {
 		splices[n - 1].text = text_str(text);
 		result = change(edit, splices, n);
@@ -347,6 +350,7 @@ append_first(struct conf_edit *edit, const struct conf_node *list, struct text *
 {
 	size_t closing = list->end - 1, from = closing, line = line_start(edit, list->start);
 
+	assert(!list->last && edit->text[closing] == ')');
 	while (from > list->begin + 1 && strchr(" \t\r\n", edit->text[from - 1]))
 		from--;
 	text_put(text, "\n", 1);
@@ -399,6 +403,7 @@ put_as_element(const struct conf_edit *edit, const struct conf_node *node, struc
 {
 	bool group = node->kind == CONF_GROUP;
 
+	assert(node->name_len); /* a member, no element */
 	text_printf(text, "{ name = \"%.*s\";%s", (int)node->name_len, edit->text + node->start,
 		    group ? "" : " value = ");
 	text_put(text, edit->text + node->begin + group, node->end - node->begin - group);

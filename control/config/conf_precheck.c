@@ -1,5 +1,6 @@
 #include "control/config/conf_precheck.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ take_bracket(struct walk *walk, char c)
 	static const char opens[] = "({[", closes[] = ")}]";
 	const struct bracket *last = walk->depth ? &walk->open[walk->depth - 1] : NULL;
 
+	assert(walk->depth <= CONF_DEPTH_MAX);
 	if (strchr(opens, c)) {
 		if (walk->depth == CONF_DEPTH_MAX)
 			return wrong(walk, walk->line, "nested too deeply");
@@ -173,6 +175,7 @@ check_tokens(struct walk *walk)
 			walk->at = next;
 		else if (take(walk))
 			return -EINVAL;
+		assert(walk->at > from);
 		for (; from < walk->at; from++)
 			walk->line += *from == '\n';
 	}

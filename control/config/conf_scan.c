@@ -1,4 +1,5 @@
 /* Where settings stand in a text: libconfig's grammar, without what values mean. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ new_node(struct scanner *scanner, enum conf_kind kind)
 static void
 add_child(struct conf_node *parent, struct conf_node *child)
 {
+	assert(!child->next);
 	if (parent->last)
 		parent->last->next = child;
 	else
@@ -152,6 +154,7 @@ scan_aggregate(struct scanner *scanner, enum conf_kind kind, char closing)
 	if (!node || !scan_children(scanner, node, closing))
 		return NULL;
 	scanner->at++;
+	assert(scanner->depth);
 	scanner->depth--;
 	node->end = node->stop = offset(scanner);
 	return node;

@@ -1,5 +1,6 @@
 #include "control/config/conf_text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +140,7 @@ void
 conf_check_members(const struct conf_text *conf, const config_setting_t *group,
 		   const char *const *known, size_t n_known, struct diag_list *diags)
 {
+	assert(config_setting_is_group(group));
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
 		const char *name = config_setting_name(member), *nearest;
@@ -202,6 +204,7 @@ conf_number(const struct conf_text *conf, const config_setting_t *group, const c
 	struct place place;
 	int64_t value;
 
+	assert(range.min <= range.max);
 	if (!member)
 		return range.preset;
 	if (config_setting_type(member) != CONFIG_TYPE_INT &&

@@ -1,4 +1,5 @@
 /* What is made of the settings: the dataplane's configuration, comparisons, help. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,8 @@ port_config(const struct config_port *port, struct dataplane_port_config *out)
 void
 config_dataplane(const struct config *config, struct dataplane_config *out)
 {
+	assert(config->n_ports <= DATAPLANE_PORTS_MAX &&
+	       config->n_listeners <= CONFIG_LISTENERS_MAX);
 	*out = (struct dataplane_config){
 		.n_ports = config->n_ports,
 		.n_listeners = config->n_listeners,
@@ -96,6 +99,7 @@ compare_one(const struct setting *setting, int index, const void *const bases[2]
 {
 	char before[VALUE_TEXT_MAX], after[VALUE_TEXT_MAX], name[96];
 
+	assert(index < 0 || setting->section != SECTION_ROOT);
 	setting_format(setting, bases[0], before, sizeof before);
 	setting_format(setting, bases[1], after, sizeof after);
 	if (strcmp(before, after) == 0)

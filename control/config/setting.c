@@ -1,5 +1,6 @@
 #include "control/config/setting.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,7 @@ help_name(const struct settings_schema *schema, const struct setting *setting, c
 {
 	const char *list = schema->lists[setting->section];
 
+	assert(setting->section < schema->n_lists);
 	snprintf(out, 128, "%s%s%s", list ? list : "", list ? "[]." : "", setting->name);
 }
 

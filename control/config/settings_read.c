@@ -1,5 +1,6 @@
 #include "control/config/settings_read.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,7 @@ read_address(struct settings_reading *reading, struct config_addresses *addresse
 			   DATAPLANE_ADDRESSES_MAX);
 		return;
 	}
+	assert(addresses->count < DATAPLANE_ADDRESSES_MAX);
 	addresses->items[addresses->count++] = address;
 }
 
@@ -379,6 +381,7 @@ settings_read_item(struct settings_reading *reading, unsigned section, void *bas
 {
 	struct place place = conf_place(reading->conf, item);
 
+	assert(section && section < reading->schema->n_lists);
 	place.tag = reading->schema->lists[section];
 	set_presets(reading, section, base);
 	if (!config_setting_is_group(item)) {

@@ -1,5 +1,6 @@
 #include "control/inventory/csv_row.h"
 
+#include <assert.h>
 #include <string.h>
 
 static size_t
@@ -24,6 +25,7 @@ without_return(const struct csv_form *form, const char *text, size_t len)
 bool
 csv_row_find(const struct csv_form *form, const char *text, size_t len, struct csv_scan *scan)
 {
+	assert(scan->from <= len);
 	for (;;) {
 		const char *end = memchr(text + scan->from, form->newline, len - scan->from);
 
@@ -44,6 +46,7 @@ csv_row_find(const struct csv_form *form, const char *text, size_t len, struct c
 bool
 csv_row_last(const struct csv_form *form, const char *text, size_t len, struct csv_scan *scan)
 {
+	assert(scan->from <= len);
 	scan->quotes += count_quotes(text + scan->from, text + len);
 	scan->from = scan->whole = len;
 	scan->len = without_return(form, text, len);
@@ -86,6 +89,7 @@ csv_row_split(struct csv_row *row, char *at, char *end)
 		struct csv_cell *cell = &row->cells[row->n];
 		char *next;
 
+		assert(at <= end);
 		if (row->n++ == row->max)
 			return "has more cells than the header has columns";
 		if (at < end && *at == '"') {

@@ -1,5 +1,6 @@
 #include "control/inventory/export.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ put(struct export *export, const char *bytes, size_t len)
 		size_t room = sizeof export->buffer - export->len;
 		size_t n = len < room ? len : room;
 
+		assert(export->len < sizeof export->buffer);
 		memcpy(export->buffer + export->len, bytes, n);
 		export->len += n;
 		bytes += n;
@@ -178,6 +180,7 @@ see_value(struct export *export, const struct setting_value *value)
 		export->columns = column;
 		export->capacity = capacity;
 	}
+	assert(at <= export->n_columns && export->n_columns < export->capacity);
 	column = &export->columns[at];
 	memmove(column + 1, column, (export->n_columns++ - at) * sizeof *column);
 	*column = (struct value_column){ .len = value->name_len, .secret = value->secret };

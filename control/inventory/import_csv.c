@@ -5,6 +5,7 @@
  */
 #include "control/inventory/import_row.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ read_column(struct csv *csv, struct csv_cell *cell)
 {
 	struct column *column = &csv->columns[csv->n_columns];
 
+	assert(csv->n_columns < IMPORT_COLUMNS_MAX);
 	trim(cell);
 	if (!cell->len) { /* a spreadsheet's: nothing may stand in it */
 		*column = (struct column){ .kind = COLUMN_NONE };
@@ -272,6 +274,7 @@ put_cell(struct csv *csv, struct import_row *row, unsigned index)
 					       &row->key,      &row->key_hex,  &row->domain,
 					       &row->groups };
 
+	assert(index < csv->n_columns && index < csv->row.n);
 	if (column->kind == COLUMN_NONE) {
 		if (cell->len)
 			import_error(

@@ -1,5 +1,6 @@
 #include "control/inventory/import_names.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -108,6 +109,7 @@ import_names_add(struct import_names *names, const char *name, size_t len, uint3
 
 	if (names->used >= (names->mask + 1) / 4 * 3 && grow(names))
 		return -ENOMEM;
+	assert(names->used <= names->mask); /* a free slot ends the look-up */
 	slot = find(names, hash);
 	if (hash_at(slot)) {
 		*first = slot->line;

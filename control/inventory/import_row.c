@@ -1,5 +1,6 @@
 #include "control/inventory/import_row.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -310,6 +311,7 @@ is_secret(struct import *import, const char *name, size_t len)
 			 IMPORT_KNOWN_NAMES;
 	struct import_known_name *known = &import->known[place];
 
+	assert(len);
 	if (len >= sizeof known->name)
 		return policy_name_is_secret(name);
 	if (known->len != len || memcmp(known->name, name, len) != 0) {

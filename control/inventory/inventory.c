@@ -1,5 +1,6 @@
 #include "control/inventory/inventory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -252,6 +253,7 @@ intern_groups(struct inventory *inventory, const char *list, uint32_t *number)
 		return -ENOMEM;
 	if (*number < inventory->n_group_devices)
 		return 0;
+	assert(*number < inventory->groups.capacity);
 	counts = realloc(inventory->group_devices, inventory->groups.capacity * sizeof *counts);
 	if (!counts)
 		return -ENOMEM;
@@ -372,6 +374,7 @@ inventory_set_groups(struct inventory *inventory, struct device *device, const c
 
 	if (result < 0)
 		return result;
+	assert(inventory->group_devices[device->groups]);
 	inventory->group_devices[device->groups]--;
 	inventory->group_devices[number]++;
 	device->groups = number;
@@ -385,6 +388,7 @@ inventory_take(struct inventory *inventory, struct device_draft *draft,
 	uint32_t id = draft->entry->id;
 	struct device *place = &inventory->chunks[id / DEVICE_CHUNK][id % DEVICE_CHUNK];
 
+	assert(id / DEVICE_CHUNK < inventory->n_chunks); /* inventory_draft() made room */
 	*old_entry = place->entry;
 	if (place->entry) {
 		inventory->bytes.entries -= block_bytes(place->entry);
@@ -423,6 +427,7 @@ inventory_remove(struct inventory *inventory, struct device *device)
 {
 	struct device_entry *entry = device->entry;
 
+	assert(entry && inventory->count);
 	directory_remove(inventory->directory, device_entry_endpoint(entry), entry->endpoint_len);
 	inventory->bytes.entries -= block_bytes(entry);
 	inventory_set_values(inventory, device, NULL);

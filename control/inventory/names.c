@@ -1,5 +1,6 @@
 #include "control/inventory/names.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ names_add(struct names *names, const char *text)
 	copy = strdup(text);
 	if (!copy)
 		return NAMES_NONE;
+	assert(names->count < names->capacity);
 	names->items[names->count] = copy;
 	hash_index_add(&names->by_text, hash, names->count);
 	return names->count++;
@@ -82,5 +84,6 @@ names_add(struct names *names, const char *text)
 const char *
 names_text(const struct names *names, uint32_t number)
 {
+	assert(number < names->count);
 	return names->items[number];
 }

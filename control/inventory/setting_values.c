@@ -1,5 +1,6 @@
 #include "control/inventory/setting_values.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ block_resize(uint8_t *values, size_t size)
 {
 	uint32_t size32 = (uint32_t)size;
 
+	assert(size > BLOCK_HEAD && size <= SETTING_BLOCK_MAX);
 	memcpy(values, &size32, sizeof size32);
 }
 
@@ -101,6 +103,7 @@ setting_values_find(const uint8_t *values, const char *name, size_t len,
 static size_t
 value_offset(const uint8_t *values, const struct setting_value *value)
 {
+	assert((const uint8_t *)value->name >= values + BLOCK_HEAD + VALUE_HEAD);
 	return (size_t)((const uint8_t *)value->name - values) - VALUE_HEAD;
 }
 
@@ -124,6 +127,7 @@ count(const uint8_t *values)
 static void
 put(uint8_t *at, const struct setting_value *value)
 {
+	assert(value->name_len);
 	at[0] = value->secret ? FLAG_SECRET : 0;
 	at[1] = value->name_len;
 	memcpy(at + 2, &value->text_len, sizeof value->text_len);

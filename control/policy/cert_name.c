@@ -1,5 +1,6 @@
 #include "control/policy/cert_name.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ cert_name_make(const char *text, const struct ec_subject *subject, char *name, s
 			return 0;
 		memcpy(name + made, from, n);
 		made += n;
+		assert(made <= size);
 		text += len;
 	}
 	return made;

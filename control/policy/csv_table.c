@@ -1,5 +1,6 @@
 #include "control/policy/csv_table.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ add_cell(struct reader *reader, char *cell)
 	size_t capacity = reader->capacity ? reader->capacity * 2 : 256;
 	char **cells;
 
+	assert(reader->n_cells <= reader->capacity);
 	if (reader->n_cells == reader->capacity) {
 		cells = arena_alloc(reader->arena, capacity * sizeof *cells);
 		if (!cells) {
@@ -179,6 +181,7 @@ column_of(const struct csv_table *table, const char *name, size_t len)
 static const char *
 cell(const struct csv_table *table, size_t row, size_t column)
 {
+	assert(row < table->rows && column < table->columns);
 	return table->cells[row * table->columns + column];
 }
 

@@ -1,6 +1,7 @@
 #include "control/policy/policy_reading.h"
 #include "control/policy/policy_trust.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ link_groups(struct reading *reading)
 		if (!dot)
 			continue;
 		group->parent = find_group(policy, group->name, (size_t)(dot - group->name));
+		assert(group->parent != group);
 		if (!group->parent)
 			diag_error(reading->diags, &place,
 				   "the parent of group %s is not there: add %.*s", group->name,
@@ -181,6 +183,7 @@ read_groups(struct reading *reading)
 	}
 	for (int i = 0; i < n; i++)
 		read_group(reading, config_setting_get_elem(list, (unsigned)i));
+	assert(reading->policy->n_groups <= (unsigned)n);
 	reading->policy->incomplete = reading->policy->n_groups < (unsigned)n;
 	ensure_root(reading);
 	link_groups(reading);
@@ -433,6 +436,7 @@ policy_nearest_task(const struct policy *policy, const char *id)
 	for (unsigned i = 0; i < policy->n_groups; i++)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
 			ids[n++] = policy->groups[i].tasks[k].id;
+	assert(n <= policy->n_tasks);
 	nearest = diag_nearest(id, ids, n);
 	free(ids);
 	return nearest;

@@ -1,5 +1,6 @@
 #include "control/policy/policy_reading.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,7 @@ policy_word(struct reading *reading, const config_setting_t *group, const char *
 	struct place place;
 	const char *nearest;
 
+	assert(preset >= 0 && (size_t)preset < words->count);
 	if (!said)
 		return preset;
 	for (size_t i = 0; i < words->count; i++)

@@ -1,4 +1,5 @@
 /* The tasks of a group and their settings, as groups.conf writes them. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,5 +295,6 @@ policy_read_tasks(struct reading *reading, struct policy_group *group,
 		return;
 	for (int i = 0; i < n; i++)
 		read_task(reading, group, config_setting_get_elem(list, (unsigned)i));
+	assert(group->n_tasks <= (unsigned)n);
 	number_tasks(reading, group);
 }

@@ -1,4 +1,5 @@
 /* trust.conf: our certificates and keys, and whose certificates we take. Its files are in certs/. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,6 +310,7 @@ give_names(struct reading *reading)
 	struct names *names = calloc(1, sizeof *names);
 	bool full = false; /* memory */
 
+	assert(trust->n_anchors <= POLICY_ANCHORS_MAX);
 	for (unsigned i = 0; names && i < trust->n_anchors; i++) {
 		const char *endpoint = trust->anchors[i].endpoint;
 

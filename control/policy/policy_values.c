@@ -1,4 +1,5 @@
 /* Setting values as groups.conf and devices.conf write them. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,4 +119,5 @@ policy_values_read(const struct conf_text *conf, const config_setting_t *owner, 
 		if (value.text)
 			add_value(conf, member, value, arena, values, diags);
 	}
+	assert(values->count <= (unsigned)n);
 }

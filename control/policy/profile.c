@@ -1,5 +1,6 @@
 #include "control/policy/profile.h"
 
+#include <assert.h>
 #include <string.h>
 
 static struct profile_value
@@ -92,6 +93,7 @@ profile_find(const struct profile *profile, const char *name, size_t len,
 static bool
 is_walked(const struct task_set *set, unsigned before, const struct policy_group *group)
 {
+	assert(before < set->n_groups);
 	for (unsigned i = 0; i < before; i++)
 		if (policy_group_in(set->groups[i], group))
 			return true;

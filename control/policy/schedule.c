@@ -1,5 +1,6 @@
 #include "control/policy/schedule.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -88,6 +89,7 @@ read_time(struct reader *reader, unsigned *minutes)
 static void
 allow(struct schedule *schedule, unsigned from, unsigned to)
 {
+	assert(from <= to && to - from <= SCHEDULE_DAY_MINUTES);
 	for (unsigned i = from; i < to; i++) {
 		unsigned minute = i % SCHEDULE_MINUTES;
 
@@ -192,6 +194,7 @@ minute_of(const struct schedule *schedule, time_t now)
 static bool
 allows_minute(const struct schedule *schedule, unsigned minute)
 {
+	assert(minute < SCHEDULE_MINUTES);
 	return schedule->minutes[minute / 8] >> minute % 8 & 1;
 }
 

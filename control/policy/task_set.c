@@ -1,5 +1,6 @@
 #include "control/policy/task_set.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -60,6 +61,7 @@ outranks(const struct policy_task *a, const struct policy_task *b)
 static void
 take_out(struct task_set *set, unsigned at)
 {
+	assert(at < set->n_tasks);
 	set->n_tasks--;
 	memmove(&set->tasks[at], &set->tasks[at + 1], (set->n_tasks - at) * sizeof *set->tasks);
 }
@@ -95,6 +97,7 @@ insert_task(struct task_set *set, const struct policy_task *task)
 		set->too_many = true;
 		return;
 	}
+	assert(set->n_tasks < TASK_SET_TASKS_MAX);
 	at = set->n_tasks++;
 	for (; at > 0 && runs_before(task, set->tasks[at - 1]); at--)
 		set->tasks[at] = set->tasks[at - 1];
@@ -248,6 +251,7 @@ task_set_resolve(struct task_set *set, const struct policy *policy, const char *
 	if (!set->groups || !set->tasks)
 		return -ENOMEM;
 	group_list_each(list, add_listed_group, &resolving);
+	assert(set->n_groups <= listed);
 	for (unsigned i = 0; i < set->n_groups; i++)
 		for (const struct policy_group *group = set->groups[i]; group;
 		     group = group->parent)

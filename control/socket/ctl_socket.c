@@ -1,5 +1,6 @@
 #include "control/socket/ctl_socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -136,6 +137,7 @@ drop_passed(struct ctl_client *client)
 static void
 drop_out(struct ctl_client *client)
 {
+	assert(client->server->backlog >= backlog(client));
 	client->server->backlog -= backlog(client);
 	buffer_fini(&client->out);
 }
@@ -183,6 +185,7 @@ find_idle(struct ctl_server *server)
 		struct ctl_client *client = &server->clients[i];
 		unsigned n = clients_of(server, client->peer.uid);
 
+		assert(n); /* all places are taken */
 		if (client->serving || client->ready || client->held || backlog(client))
 			continue;
 		if (n > most || (n == most && client->heard < idle->heard)) {
@@ -210,6 +213,7 @@ free_place(struct ctl_server *server)
 static uint64_t
 about(const struct ctl_client *client)
 {
+	assert((size_t)(client - client->server->clients) < CTL_CLIENTS_MAX);
 	return client->serial << 8 | (uint64_t)(client - client->server->clients);
 }
 
@@ -423,6 +427,7 @@ handle(struct ctl_client *client, const struct ctl_request *request, struct ctl_
 {
 	struct ctl_server *server = client->server;
 
+	assert(!client->serving);
 	client->serving = true;
 	server->handler(server->ctx, request, answer);
 	client->serving = false;
@@ -595,6 +600,7 @@ may_while_busy(const struct ctl_client *client, ctl_may *may)
 	const char *argv[CTL_ARGUMENTS_MAX];
 	size_t n = json_array_size(words);
 
+	assert(client->held);
 	if (n > CTL_ARGUMENTS_MAX || json_is_true(json_object_get(client->held, "fd")))
 		return false;
 	for (size_t i = 0; i < n; i++) {
