@@ -3,7 +3,7 @@
  * tried: what `status` says of them.
  *
  * A reload or an edit by command that fails for the files' sake is told to whoever asked; this
- * keeps it for who looks later. The next reload that succeeds ends it. Owner: struct daemon.
+ * keeps it for who looks later. The next reload that succeeds ends it. Owner: the daemon.
  * Control thread; allocates nothing.
  */
 #pragma once
