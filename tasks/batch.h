@@ -72,6 +72,7 @@ struct batch {
 	bool continues; /* the answer to the last step (Discover, Read) decides what follows: the
 			 * control side makes the rest when it is there */
 	bool pack; /* steps[0].payload is a Bootstrap-Pack (OMA Core TS 6.1.7.2), nothing is sent */
+	uint16_t block_bytes; /* of the largest block, either way; 0: what the setting says */
 	uint32_t size; /* bytes of this allocation, shared steps not counted */
 	const struct batch_step *steps[];
 };

@@ -159,6 +159,7 @@ finish_run(struct compiler *compiler, const struct run_shared *shared, enum cont
 	if (!batch)
 		return NULL;
 	batch->continues = shared->waits;
+	batch->block_bytes = shared->block_bytes;
 	compiler->holders++;
 	return batch;
 }

@@ -74,6 +74,7 @@ struct run_shared {
 	bool halted;            /* a task failed half-way: nothing comes behind it */
 	struct pack *pack;      /* NULL: a dialogue */
 	size_t work;            /* left of RUN_WORK_MAX */
+	uint16_t block_bytes;   /* the smallest that a task asks for; 0: none does */
 	const struct written *written;
 	struct secrets secrets;
 };

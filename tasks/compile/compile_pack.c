@@ -121,6 +121,7 @@ make_pack(struct run *run, struct pack *pack, int asker)
 		return NULL;
 	}
 	batch->pack = true;
+	batch->block_bytes = run->shared->block_bytes;
 	compiler->holders++;
 	return batch;
 }

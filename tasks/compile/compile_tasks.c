@@ -5,6 +5,20 @@
 #include "tasks/compile/compile_internal.h"
 #include "tasks/show.h"
 
+/* <config blockBytes>: of several tasks the smallest counts, as they make one run. */
+static enum flow
+run_block_bytes(struct run *run)
+{
+	uint16_t *smallest = &run->shared->block_bytes;
+	int bytes;
+
+	if (run_word(run, run->task->root, CONFIG_BLOCK_BYTES, block_bytes_by_name, &bytes))
+		return FLOW_FAILED;
+	if (bytes > 0 && (!*smallest || bytes < *smallest))
+		*smallest = (uint16_t)bytes;
+	return FLOW_NEXT;
+}
+
 /* <config format>: the default of every block. */
 static enum flow
 run_root(struct run *run)
@@ -12,7 +26,8 @@ run_root(struct run *run)
 	const struct task_node *root = run->task->root;
 	enum flow flow;
 
-	if (run_word(run, root, CONFIG_FORMAT, format_by_name, &run->task_format))
+	if (run_word(run, root, CONFIG_FORMAT, format_by_name, &run->task_format) ||
+	    run_block_bytes(run))
 		return FLOW_FAILED;
 	run->block_format = run->task_format;
 	flow = run_nodes(run, root->children);

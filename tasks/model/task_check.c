@@ -263,6 +263,8 @@ check_flow(struct checker *checker, struct task_node *node)
 	case TAG_CONFIG:
 		check_word(checker, node, CONFIG_FORMAT, composite_format,
 			   "tlv, senml-json, senml-cbor, lwm2m-cbor");
+		check_word(checker, node, CONFIG_BLOCK_BYTES, block_bytes_by_name,
+			   "16, 32, 64, 128, 256, 512, 1024");
 		break;
 	default:
 		break;

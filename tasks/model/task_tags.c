@@ -9,7 +9,7 @@
 #include "tasks/model/task_tree.h"
 
 const struct tag_rule tag_rules[TASK_TAGS] = {
-	[TAG_CONFIG] = { "config", { { "format" } }, PLACE_ROOT, .container = true },
+	[TAG_CONFIG] = { "config", { { "format" }, { "blockBytes" } }, PLACE_ROOT, .container = true },
 	[TAG_STORE] = { "store",
 			{ { "target", .required = true },
 			  { "value", .required = true, .nullable = true },
@@ -190,6 +190,18 @@ finish_status_by_name(const char *name, size_t len)
 	};
 
 	return word_value(statuses, sizeof statuses / sizeof *statuses, name, len);
+}
+
+/* What a block-wise transfer knows (RFC 7959 2.2). */
+int
+block_bytes_by_name(const char *name, size_t len)
+{
+	static const struct word words[] = {
+		{ "16", 16 },   { "32", 32 },   { "64", 64 },     { "128", 128 },
+		{ "256", 256 }, { "512", 512 }, { "1024", 1024 },
+	};
+
+	return word_value(words, sizeof words / sizeof *words, name, len);
 }
 
 int

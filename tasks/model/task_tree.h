@@ -52,7 +52,7 @@ enum task_tag {
 
 /* Attributes by tag: the index in task_node.attributes. */
 enum { TASK_ATTRIBUTES = 6 };
-enum { CONFIG_FORMAT };
+enum { CONFIG_FORMAT, CONFIG_BLOCK_BYTES };
 enum { STORE_TARGET, STORE_VALUE, STORE_TYPE, STORE_SECRET };
 enum {
 	BOOTSTRAP_FINISH,
@@ -180,6 +180,7 @@ int on_error_by_name(const char *name, size_t len);      /* enum batch_on_error 
 int store_type_by_name(const char *name, size_t len);    /* enum store_type */
 int when_by_name(const char *name, size_t len);          /* 0, always; 1, finishRefused */
 int finish_status_by_name(const char *name, size_t len); /* enum task_status */
+int block_bytes_by_name(const char *name, size_t len); /* a size of blocks, as a number */
 int format_by_name(const char *name, size_t len); /* enum content_format, by name or number */
 
 /* A task from its tree of tags; as task_load(). The tree is not needed any more when it returns. */

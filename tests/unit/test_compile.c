@@ -608,6 +608,30 @@ Test(compile, references_reach_the_device_as_characters)
 }
 
 /* A PUT of an instance replaces it: what the run has put there stays (OMA Core TS 6.1.7.4). */
+/* Tasks of one run share its dialogue, so the device that takes least decides. */
+Test(compile, the_smallest_size_of_blocks_counts)
+{
+#define OPERATION "<lwm2mBootstrap><write key='/1/0/1' value='60'/></lwm2mBootstrap></config>"
+	struct batch *batch;
+
+	tasks[0] = load("<config>" OPERATION);
+	tasks[1] = load("<config blockBytes='512'>" OPERATION);
+	tasks[2] = load("<config blockBytes=\"${sv.none ? '256'}\">" OPERATION);
+	for (unsigned n = 1; n <= 3; n++) {
+		static const unsigned bytes[] = { 0, 512, 256 };
+
+		batch = compile(n);
+		cr_assert_not_null(batch, "%s", results[n - 1].summary);
+		cr_expect_eq(batch->block_bytes, bytes[n - 1]);
+		batch_free(batch);
+	}
+	tasks[0] = load("<config blockBytes='${sv.password}'>" OPERATION);
+	cr_assert_null(compile(1));
+	cr_expect_eq(results[0].status, TASK_ERROR);
+	cr_expect(strstr(results[0].summary, "not valid for blockBytes"), "%s", results[0].summary);
+#undef OPERATION
+}
+
 Test(compile, a_later_write_does_not_undo_an_earlier_one)
 {
 #define BLOCK(tags)   "<lwm2mBootstrap performBootstrapFinish='false'>" tags "</lwm2mBootstrap>"

@@ -432,6 +432,28 @@ Test(dialogue, no_block_is_larger_than_the_setting)
 	}
 }
 
+/* What a task asks for is about its devices, the setting about all: the smaller one counts. */
+Test(dialogue, no_block_is_larger_than_its_task_says)
+{
+	static const struct {
+		uint16_t setting, task, block;
+	} cases[] = { { 0, 512, 512 }, { 1024, 64, 64 }, { 256, 512, 256 }, { 512, 0, 512 } };
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world *world = world_new(2);
+		struct batch *batch = world_batch(world, 11542, 3000);
+		size_t len;
+
+		world->limits.block_bytes = cases[i].setting;
+		batch->block_bytes = cases[i].task;
+		world_device(world, "dev-0001", batch, 0);
+		start(world);
+		cr_expect_eq(coap_block_size(block_out(world, &len).szx), cases[i].block);
+		cr_expect_eq(len, cases[i].block);
+		world_free(world);
+	}
+}
+
 /* A device that receives 600 bytes at most, and never sees what is larger. */
 Test(dialogue, a_step_that_gets_no_answer_goes_on_in_smaller_blocks)
 {

@@ -531,6 +531,24 @@ Test(pack, a_run_is_no_pack_and_a_pack_no_run)
 	world_free(world);
 }
 
+/* What a task says of blocks holds for a batch that was made while its device waited, too. */
+Test(pack, a_batch_that_comes_late_bounds_its_blocks)
+{
+	struct world *world = pack_world();
+	struct get get = { .accept = 112, .block = -1, .mid = 7 };
+	struct batch *run = world_batch(world, 11542, 3000), *pack = world_pack(world, 112, 1000);
+
+	pack->block_bytes = run->block_bytes = 128;
+	give(world, ask_for_pack(world, &get), pack, 0);
+	cr_expect_eq(sent(world, 0).payload_len, 128);
+	world->entries[0]->flags = DEVICE_PER_SESSION;
+	feed_request(world, PORT);
+	give(world, last_event(world)->session, run, 0);
+	cr_assert_eq(world->out.used, 2);
+	cr_expect_eq(sent(world, 1).payload_len, 128);
+	world_free(world);
+}
+
 Test(pack, a_pack_of_nothing_is_none)
 {
 	struct world *world = pack_world();

@@ -140,6 +140,11 @@ Test(task, wrong_shapes)
 		  "not a valid value: instance, resource, object" },
 		{ "<config><lwm2mBootstrap format='text'/></config>", "not a valid value: tlv" },
 		{ "<config format='xml'/>", "not a valid value: tlv" },
+		{ "<config blockBytes='500'/>", "\"500\" is not a valid value: 16, 32" },
+		{ "<config blockBytes='2048'/>", "\"2048\" is not a valid value: 16, 32" },
+		{ "<config blockBytes='small'/>", "\"small\" is not a valid value: 16, 32" },
+		{ "<config><lwm2mBootstrap blockBytes='512'/></config>",
+		  "has no attribute blockBytes" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

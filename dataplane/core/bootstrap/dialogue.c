@@ -359,6 +359,8 @@ adopt_batch(struct session *session, const struct batch *batch)
 	if (session->batch)
 		batch_release(session->batch);
 	session->batch = batch;
+	if (batch->block_bytes)
+		block_limit(&session->exchange.block, batch->block_bytes);
 	session->generation = batch->generation;
 	session->plan = batch->plan;
 	session->format = batch->format;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "dataplane/core/coap/coap_defs.h"
+#include "dataplane/core/coap/coap_msg.h"
 
 struct block_place {
 	uint32_t offset;    /* where the block begins that is out, or asked for */
@@ -26,6 +27,16 @@ static inline void
 block_init(struct block_place *place)
 {
 	*place = (struct block_place){ .szx = COAP_SZX_MAX, .answer_szx = COAP_SZX_MAX };
+}
+
+/* No block of more than so many bytes, either way: some devices take no larger datagram. */
+static inline void
+block_limit(struct block_place *place, uint32_t bytes)
+{
+	while (place->szx && coap_block_size(place->szx) > bytes)
+		place->szx--;
+	while (place->answer_szx && coap_block_size(place->answer_szx) > bytes)
+		place->answer_szx--;
 }
 
 /* For a new step: from its start, in the sizes that the device is known to use. */

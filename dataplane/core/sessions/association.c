@@ -181,17 +181,17 @@ association_limit_blocks(const struct stack *stack, struct session *session)
 {
 	const struct dtls_session *dtls = association_of(stack, session);
 	struct block_place *place = &session->exchange.block;
-	uint8_t *szx = &place->szx;
+	size_t room;
 
-	while (*szx && stack->limits->block_bytes &&
-	       coap_block_size(*szx) > stack->limits->block_bytes)
-		(*szx)--;
-	place->answer_szx = *szx;
+	if (stack->limits->block_bytes)
+		block_limit(place, stack->limits->block_bytes);
+	if (session->batch && session->batch->block_bytes)
+		block_limit(place, session->batch->block_bytes);
 	if (!dtls)
 		return;
-	while (*szx && coap_block_size(*szx) + BLOCK_OVERHEAD > dtls_session_plaintext_max(dtls))
-		(*szx)--;
-	place->answer_szx = *szx; /* the device's records are as small (RFC 6066 4) */
+	room = dtls_session_plaintext_max(dtls);
+	/* The device's records are as small as ours (RFC 6066 4). */
+	block_limit(place, room > BLOCK_OVERHEAD ? (uint32_t)(room - BLOCK_OVERHEAD) : 0);
 }
 
 void

@@ -30,7 +30,7 @@ association_of(const struct stack *stack, const struct session *session)
 }
 
 void association_prefetch(const struct stack *stack, const struct session *session);
-/* For a new run: blocks no larger than the peer's records (RFC 6066 4). */
+/* Blocks no larger than the setting, the run's batch and the peer's records (RFC 6066 4) allow. */
 void association_limit_blocks(const struct stack *stack, struct session *session);
 /* The association is over: seals what was said over it, and wipes it. */
 void association_end(struct stack *stack, struct association *association);
