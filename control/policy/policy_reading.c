@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "tasks/text_file.h"
+
 const char *
 policy_keep(struct reading *reading, const char *text)
 {
@@ -30,6 +32,20 @@ find_changed(const struct reading *reading, const char *name)
 	return NULL;
 }
 
+static char *
+copy_changed(const struct policy_source *changed, size_t *len)
+{
+	char *text = malloc(changed->len + 1);
+
+	if (!text)
+		return NULL;
+	if (changed->len)
+		memcpy(text, changed->text, changed->len);
+	text[changed->len] = '\0';
+	*len = changed->len;
+	return text;
+}
+
 char *
 policy_read_file(struct reading *reading, const char *name, char path[POLICY_PATH_MAX], size_t *len)
 {
@@ -40,16 +56,26 @@ policy_read_file(struct reading *reading, const char *name, char path[POLICY_PAT
 	snprintf(path, POLICY_PATH_MAX, "%s/%s", reading->folder, name);
 	if (!changed)
 		return conf_file_read(path, POLICY_FILE_MAX, len, reading->diags);
-	text = malloc(changed->len + 1);
-	if (!text) {
+	text = copy_changed(changed, len);
+	if (!text)
 		diag_error(reading->diags, &place, "out of memory");
-		return NULL;
-	}
-	if (changed->len)
-		memcpy(text, changed->text, changed->len);
-	text[changed->len] = '\0';
-	*len = changed->len;
 	return text;
+}
+
+int
+policy_read_bytes(const struct reading *reading, const char *name, size_t limit, char **bytes,
+		  size_t *len)
+{
+	const struct policy_source *changed = find_changed(reading, name);
+	char path[POLICY_PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/%s", reading->folder, name);
+	if (!changed)
+		return text_file_read(path, limit, bytes, len);
+	if (changed->len > limit)
+		return -EFBIG;
+	*bytes = copy_changed(changed, len);
+	return *bytes ? 0 : -ENOMEM;
 }
 
 bool

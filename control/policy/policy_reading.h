@@ -36,6 +36,12 @@ const char *policy_keep(struct reading *reading, const char *text);
 enum { POLICY_PATH_MAX = 4096 };
 char *policy_read_file(struct reading *reading, const char *name, char path[POLICY_PATH_MAX],
 		       size_t *len);
+/*
+ * The bytes of a file that is no text of ours, the same way; 0, or -errno as text_file_read() says
+ * it, and nothing is told. Wipe and free them.
+ */
+int policy_read_bytes(const struct reading *reading, const char *name, size_t limit, char **bytes,
+		      size_t *len) __attribute__((warn_unused_result));
 /* Whether there is such a file at all: one that may be missing. */
 bool policy_has_file(const struct reading *reading, const char *name);
 

@@ -30,20 +30,20 @@ static const char *const anchor_members[] = { "file", "endpoint", "unknown" };
 static char *
 read_bytes(struct reading *reading, const config_setting_t *at, const char *name, size_t *len)
 {
+	char file[sizeof "certs/" + POLICY_FILE_NAME_MAX], *bytes;
 	struct place place = conf_place(reading->conf, at);
-	char path[POLICY_PATH_MAX], *bytes;
 	int result;
 
-	if (!*name || strchr(name, '/') || name[0] == '.') {
+	if (!policy_file_name_is_good(name)) {
 		diag_error(reading->diags, &place,
 			   "\"%.80s\" is no file of certs/: write its name alone", name);
 		return NULL;
 	}
-	snprintf(path, sizeof path, "%s/certs/%s", reading->folder, name);
-	result = text_file_read(path, CERT_FILE_MAX, &bytes, len);
+	snprintf(file, sizeof file, "certs/%s", name);
+	result = policy_read_bytes(reading, file, CERT_FILE_MAX, &bytes, len);
 	if (result == 0)
 		return bytes;
-	diag_error(reading->diags, &place, "%s cannot be read: %s", path,
+	diag_error(reading->diags, &place, "%s/%s cannot be read: %s", reading->folder, file,
 		   result == -EFBIG ? "it is too large" : text_file_error(result));
 	return NULL;
 }
@@ -137,20 +137,54 @@ read_own(struct reading *reading, const config_setting_t *group)
 	wipe(chain_bytes, own.chain.len);
 }
 
-/* ---- whom we trust ---- */
+/* ---- names ---- */
+
+/* The templates of anchors by their tags: helper threads may hold the trust longer than the policy
+ * lives, so these go with it. */
+struct cert_names {
+	struct cert_name *names[POLICY_ANCHORS_MAX]; /* NULL: it is wrong, and was told */
+};
 
 static void
+free_names(void *ctx)
+{
+	struct cert_names *names = ctx;
+
+	for (unsigned i = 0; i < POLICY_ANCHORS_MAX; i++)
+		cert_name_free(names->names[i]);
+	free(names);
+}
+
+/* ec_naming: runs on helper threads, on what the anchors say, which never changes. A certificate
+ * that no anchor vouches for is named by its subject, for the list of those that were refused. */
+static size_t
+name_endpoint(void *ctx, uint8_t tag, const struct ec_subject *subject, char *name, size_t size)
+{
+	const struct cert_names *names = ctx;
+	size_t len = strlen(subject->cn);
+
+	assert(tag <= POLICY_ANCHORS_MAX);
+	if (tag && names->names[tag - 1])
+		return cert_name_make(names->names[tag - 1], subject, name, size, NULL);
+	if (len > size)
+		return 0;
+	memcpy(name, subject->cn, len);
+	return len;
+}
+
+/* ---- whom we trust ---- */
+
+static struct cert_name *
 take_endpoint(struct reading *reading, const config_setting_t *group, struct policy_anchor *anchor)
 {
 	const char *text =
 		conf_string(reading->conf, group, "endpoint", CERT_NAME_DEFAULT, reading->diags);
 	const config_setting_t *member = config_setting_get_member(group, "endpoint");
 	struct place place = conf_place(reading->conf, member ? member : group);
-	const char *wrong = cert_name_check(text);
 
-	if (wrong)
-		diag_error(reading->diags, &place, "\"%.120s\" %s", text, wrong);
-	anchor->endpoint = policy_keep(reading, wrong ? CERT_NAME_DEFAULT : text);
+	place.tag = "endpoint";
+	anchor->endpoint = policy_keep(reading, text);
+	return cert_name_parse(text, &place, reading->diags);
 }
 
 static void
@@ -160,6 +194,7 @@ read_anchor(struct reading *reading, const config_setting_t *group)
 	struct policy_anchor *anchor = &trust->anchors[trust->n_anchors];
 	struct place place = conf_place(reading->conf, group);
 	char *bytes, error[EC_ERROR_MAX];
+	struct cert_name *parsed;
 	struct ec_bytes file;
 	const char *name;
 
@@ -173,12 +208,14 @@ read_anchor(struct reading *reading, const config_setting_t *group)
 	name = conf_string(reading->conf, group, "file", NULL, reading->diags);
 	anchor->unknown = (enum policy_unknown)policy_word(reading, group, "unknown",
 							   &unknown_words, POLICY_UNKNOWN_LIST);
-	take_endpoint(reading, group, anchor);
+	parsed = take_endpoint(reading, group, anchor);
 	if (!name) {
+		cert_name_free(parsed);
 		if (!config_setting_get_member(group, "file"))
 			diag_error(reading->diags, &place, "\"file\" is missing here");
 		return;
 	}
+	anchor->name = trust->names->names[trust->n_anchors] = parsed;
 	bytes = read_bytes(reading, config_setting_get_member(group, "file"), name, &file.len);
 	file.at = bytes;
 	trust->n_anchors++;
@@ -275,57 +312,6 @@ read_anchor_of(struct reading *reading, const config_setting_t *list, unsigned i
 
 /* ---- the file ---- */
 
-/* The templates of anchors by their tags: helper threads may hold the trust longer than the policy
- * lives, so these go with it. */
-struct names {
-	char *endpoints[POLICY_ANCHORS_MAX];
-	unsigned n;
-};
-
-static void
-free_names(void *ctx)
-{
-	struct names *names = ctx;
-
-	for (unsigned i = 0; i < names->n; i++)
-		free(names->endpoints[i]);
-	free(names);
-}
-
-/* ec_naming: runs on helper threads, on what the anchors say, which never changes. */
-static size_t
-name_endpoint(void *ctx, uint8_t tag, const struct ec_subject *subject, char *name, size_t size)
-{
-	const struct names *names = ctx;
-	const char *text = tag && tag <= names->n ? names->endpoints[tag - 1] : CERT_NAME_DEFAULT;
-
-	return cert_name_make(text, subject, name, size);
-}
-
-static void
-give_names(struct reading *reading)
-{
-	const struct policy_trust *trust = reading->policy->trust;
-	struct place place = { .file = reading->conf->name };
-	struct names *names = calloc(1, sizeof *names);
-	bool full = false; /* memory */
-
-	assert(trust->n_anchors <= POLICY_ANCHORS_MAX);
-	for (unsigned i = 0; names && i < trust->n_anchors; i++) {
-		const char *endpoint = trust->anchors[i].endpoint;
-
-		names->endpoints[names->n++] = strdup(endpoint ? endpoint : "");
-		full |= !endpoint || !names->endpoints[i];
-	}
-	if (!names || full) {
-		if (names)
-			free_names(names);
-		diag_error(reading->diags, &place, "out of memory");
-		return;
-	}
-	ec_trust_set_naming(trust->ec, name_endpoint, names, free_names);
-}
-
 static void
 read_trust(struct reading *reading)
 {
@@ -342,7 +328,6 @@ read_trust(struct reading *reading)
 	each(reading, "anchors", POLICY_ANCHORS_MAX, read_anchor_of);
 	each(reading, "crls", 1000, read_crl);
 	each(reading, "deny", 100000, read_denied);
-	give_names(reading);
 	if (!ec_trust_has_own(trust->ec))
 		diag_error(
 			reading->diags, &place,
@@ -355,10 +340,16 @@ trust_new(void)
 {
 	struct policy_trust *trust = calloc(1, sizeof *trust);
 
-	if (trust)
-		trust->ec = ec_trust_new();
-	if (trust && trust->ec)
+	if (!trust)
+		return NULL;
+	trust->ec = ec_trust_new();
+	trust->names = calloc(1, sizeof *trust->names);
+	if (trust->ec && trust->names) {
+		ec_trust_set_naming(trust->ec, name_endpoint, trust->names, free_names);
 		return trust;
+	}
+	free(trust->names);
+	ec_trust_release(trust->ec);
 	free(trust);
 	return NULL;
 }

@@ -17,12 +17,16 @@ enum policy_unknown {
 };
 
 struct policy_anchor {
-	const char *endpoint; /* cert_name.h */
+	const char *endpoint;         /* as trust.conf says it */
+	const struct cert_name *name; /* the same, parsed; `ec` owns it, as its threads use it */
 	enum policy_unknown unknown;
 };
 
+struct cert_names;
+
 struct policy_trust {
 	struct ec_trust *ec;
+	struct cert_names *names;                         /* of the anchors; `ec` owns them */
 	struct policy_anchor anchors[POLICY_ANCHORS_MAX]; /* by tag - 1 */
 	unsigned n_anchors;
 };

@@ -40,6 +40,11 @@ struct expr_env {
 	 *   task    id name group                        strings
 	 *           priority                             integer
 	 * device.property.NAME comes as ("property", NAME).
+	 *
+	 * In templates of a certificate (template_parse_certificate) instead of all these:
+	 *   cert    cn serialNumber serial fingerprint spki      strings
+	 *   cert.san  uri dns                            strings: the first of its kind
+	 *           uris dnsNames                        lists of strings
 	 */
 	struct value (*attribute)(void *ctx, const char *root, const char *name, size_t len);
 	/* True when the device is in the group or in one below it. */
@@ -95,6 +100,11 @@ struct expr_eval {
  */
 struct template *template_parse(struct arena *arena, const char *text, size_t len,
 				const struct place *place, struct diag_list *diags);
+
+/* The same for what is made out of a certificate, before any device is known: its one root is `cert`, and there are no
+ * variables and nothing random, so one certificate always makes the same. */
+struct template *template_parse_certificate(struct arena *arena, const char *text, size_t len,
+					    const struct place *place, struct diag_list *diags);
 
 enum expr_depends template_depends(const struct template *template);
 

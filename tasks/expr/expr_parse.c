@@ -153,6 +153,11 @@ parse_variable(struct parser *p)
 	struct token token = p->token;
 
 	take(p);
+	if (p->certificate) {
+		parser_error(p, token.start,
+			     "there are no variables here, only cert.cn and the like");
+		return build_broken(p, token.start);
+	}
 	return build_variable(p, token.start, (struct text){ token.text.at, token.text.len });
 }
 

@@ -29,6 +29,15 @@ static const struct attribute attributes[] = {
 	{ "task", "name", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
 	{ "task", "group", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
 	{ "task", "priority", KIND(INTEGER) | KIND(NULL), EXPR_DEVICE },
+	{ "cert", "cn", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert", "serialNumber", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert", "serial", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert", "fingerprint", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert", "spki", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert.san", "uri", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert.san", "uris", KIND(LIST), EXPR_DEVICE },
+	{ "cert.san", "dns", KIND(STRING) | KIND(NULL), EXPR_DEVICE },
+	{ "cert.san", "dnsNames", KIND(LIST), EXPR_DEVICE },
 };
 
 enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
@@ -174,6 +183,11 @@ parse_attribute(struct parser *p, uint32_t start, const char *root)
 				       : NULL;
 		known[count++] = "isInGroup";
 		known[count++] = "property";
+	}
+	if (strcmp(root, "cert") == 0) {
+		if (text_is(name, "san"))
+			return parse_attribute(p, start, "cert.san");
+		known[count++] = "san";
 	}
 	for (unsigned i = 0; i < ATTRIBUTES; i++) {
 		if (strcmp(attributes[i].root, root) != 0)
@@ -323,6 +337,18 @@ unknown_root(struct parser *p, const struct token *name, const char *const known
 			     (int)(whole.len < 60 ? whole.len : 60), whole.at);
 }
 
+/* Of a template that is made out of a certificate. */
+static const struct node *
+parse_certificate_root(struct parser *p, const struct token *name)
+{
+	static const char *const known[] = { "cert", "true", "false", "null", "if", NULL };
+
+	if (text_is((struct text){ name->text.at, name->text.len }, "cert"))
+		return parse_attribute(p, name->start, "cert");
+	unknown_name(p, name->start, "name", (struct text){ name->text.at, name->text.len }, known);
+	return build_broken(p, name->start);
+}
+
 const struct node *
 parse_root(struct parser *p, const struct token *name)
 {
@@ -330,6 +356,8 @@ parse_root(struct parser *p, const struct token *name)
 					     "true", "false",  "null",  "if",   NULL };
 	struct text text = { name->text.at, name->text.len };
 
+	if (p->certificate)
+		return parse_certificate_root(p, name);
 	if (text_is(text, "sv"))
 		return parse_settings(p, name->start);
 	if (text_is(text, "device"))

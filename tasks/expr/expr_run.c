@@ -55,6 +55,8 @@ fail_null(struct run *run, const struct node *node)
 	case NODE_SETTING_BY:
 		return expr_fail(run, EXPR_NULL_ACCESS, node, "is not set");
 	case NODE_ATTRIBUTE:
+		if (strncmp(node->root, "cert", 4) == 0)
+			return expr_fail(run, EXPR_NULL_ACCESS, node, "is not in this certificate");
 		return expr_fail(run, EXPR_NULL_ACCESS, node, "is not known of this device");
 	case NODE_RESOURCE:
 		return expr_fail(run, EXPR_NULL_ACCESS, node, "finds no such row and column");

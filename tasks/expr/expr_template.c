@@ -136,37 +136,51 @@ check_mixed(struct parser *p, const struct template *template)
 	}
 }
 
+/* `p` is set up but for the copy of the text. */
+static struct template *
+parse(struct parser *p, const char *text, size_t len)
+{
+	struct template *template = arena_alloc(p->arena, sizeof *template);
+	struct part *first = NULL, **tail = &first;
+
+	if (len > TEMPLATE_MAX) {
+		parser_error(p, 0, "this text is longer than %d bytes", TEMPLATE_MAX);
+		return NULL;
+	}
+	p->text = arena_copy(p->arena, text, len);
+	if (!template || !p->text)
+		return parser_out_of_memory(p);
+	p->len = len;
+	p->work = EXPR_FOLD_WORK;
+	*template = (struct template){ .source = p->text, .depends = EXPR_CONSTANT };
+	arena_init(&p->scratch, SCRATCH_MAX);
+	while (p->at < p->len)
+		parse_next(p, template, &tail);
+	template->parts = first;
+	template->variables = p->variables;
+	template->settings = p->settings;
+	template->tables = p->tables;
+	check_mixed(p, template);
+	arena_fini(&p->scratch);
+	return p->failed ? NULL : template;
+}
+
 struct template *
 template_parse(struct arena *arena, const char *text, size_t len, const struct place *place,
 	       struct diag_list *diags)
 {
-	struct parser p = {
-		.arena = arena, .len = len, .place = place, .diags = diags, .work = EXPR_FOLD_WORK
-	};
-	struct template *template = arena_alloc(arena, sizeof *template);
-	struct part *first = NULL, **tail = &first;
+	struct parser p = { .arena = arena, .place = place, .diags = diags };
 
-	if (len > TEMPLATE_MAX) {
-		p.len = 0;
-		parser_error(&p, 0, "this text is longer than %d bytes", TEMPLATE_MAX);
-		return NULL;
-	}
-	p.text = arena_copy(arena, text, len);
-	if (!template || !p.text) {
-		p.len = 0;
-		return parser_out_of_memory(&p);
-	}
-	*template = (struct template){ .source = p.text, .depends = EXPR_CONSTANT };
-	arena_init(&p.scratch, SCRATCH_MAX);
-	while (p.at < p.len)
-		parse_next(&p, template, &tail);
-	template->parts = first;
-	template->variables = p.variables;
-	template->settings = p.settings;
-	template->tables = p.tables;
-	check_mixed(&p, template);
-	arena_fini(&p.scratch);
-	return p.failed ? NULL : template;
+	return parse(&p, text, len);
+}
+
+struct template *
+template_parse_certificate(struct arena *arena, const char *text, size_t len,
+			   const struct place *place, struct diag_list *diags)
+{
+	struct parser p = { .arena = arena, .place = place, .diags = diags, .certificate = true };
+
+	return parse(&p, text, len);
 }
 
 /* ---- what is known of it ---- */

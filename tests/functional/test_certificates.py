@@ -190,8 +190,8 @@ def test_a_revoked_device_is_refused_after_a_reload(site):
 
 
 def test_the_endpoints_name_follows_from_the_certificate(site):
-    here = site(anchor='endpoint = "demo-{dns}";')
-    pem, key = here.authority.issue("dev", "anything", extra=["subjectAltName=DNS:0001"])
+    here = site(anchor='endpoint = "demo-${cert.san.dns.take(4)}";')
+    pem, key = here.authority.issue("dev", "anything", extra=["subjectAltName=DNS:0001.example.com"])
     assert here.device(pem, key)[0] == 0
     here.refused("dtls_certificate_no_name", *here.authority.issue("plain", "demo-0001"))
 
@@ -237,8 +237,10 @@ def test_a_policy_with_a_key_that_others_can_read_is_refused(site):
 
 
 @pytest.mark.parametrize("anchor, rest, message", [
-    ('endpoint = "{name}";', "", "asks for what no certificate has"),
-    ('endpoint = "fixed";', "", "gives every device the same name"),
+    ('endpoint = "${cert.name}";', "", "unknown attribute 'name'; known are san, cn"),
+    ('endpoint = "${sv.name}";', "", "unknown name 'sv'; known are cert"),
+    ('endpoint = "${cert.san.uris}";', "", "gives no text"),
+    ('endpoint = "{cn}";', "", "gives every device the same name"),
     ('unknown = "lst";', "", 'did you mean "list"'),
     ("", 'crls = [ "missing.crl" ];', "missing.crl cannot be read"),
     ("", 'crls = [ "ca.pem" ];', "no revocation list in PEM or DER"),
