@@ -150,7 +150,8 @@ read_account(struct server_reading *in)
 	server->ssid = (uint16_t)read_number(in, "ssid", (struct conf_range){ 1, SSID_MAX, 0 });
 	if (!server->ssid && !bootstrap && !server_says(in, "ssid"))
 		server_wrong(in, "ssid",
-			     "\"ssid\" is missing here: 1 to %d, another one for each server",
+			     "\"ssid\" is missing here: 1 to %d, another one for each server of a "
+			     "device",
 			     SSID_MAX);
 	server->lifetime_s =
 		read_number(in, "lifetime", (struct conf_range){ 1, INT32_MAX, LIFETIME_PRESET_S });
@@ -169,7 +170,7 @@ read_account(struct server_reading *in)
 				unused[i]);
 }
 
-/* What must be told apart: ids, names, SSIDs. */
+/* What must be told apart: ids and names. Servers with one SSID are alternatives, for different devices. */
 static void
 check_unique(struct server_reading *in)
 {
@@ -184,12 +185,6 @@ check_unique(struct server_reading *in)
 		else if (strcmp(other->name, server->name) == 0)
 			server_wrong(in, "name", "server %s has the name \"%s\" already", other->id,
 				     server->name);
-		if (server->ssid && other->ssid == server->ssid)
-			server_wrong(
-				in, "ssid",
-				"server %s has the Short Server ID %u already: a device could not "
-				"have both",
-				other->id, server->ssid);
 	}
 }
 

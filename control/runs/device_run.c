@@ -13,6 +13,12 @@
 
 /* ---- which tasks run ---- */
 
+/* An LwM2M server that the run writes, and its newest task that does. */
+struct run_server {
+	const struct policy_server *server;
+	unsigned task;
+};
+
 /* One compilation, and what it needs room for. */
 struct run_maker {
 	struct service *service;
@@ -29,7 +35,11 @@ struct run_maker {
 	const struct policy_task *tasks[PLAN_TASKS_MAX];
 	const struct task *sources[PLAN_TASKS_MAX];
 	unsigned place[PLAN_TASKS_MAX]; /* ... and where they stand in the plan */
+	unsigned task;                  /* of those, the one whose turn it is */
 	struct task_result results[PLAN_TASKS_MAX];
+	unsigned n_servers; /* that the run writes, each once */
+	struct run_server servers[POLICY_SERVERS_MAX];
+	char refusal[TASK_SUMMARY_MAX]; /* why one of them cannot be written */
 };
 
 struct run_maker *
@@ -306,17 +316,57 @@ on_begin(void *ctx, unsigned task)
 {
 	struct run_maker *maker = ctx;
 
+	maker->task = task;
 	device_env_begin_task(&maker->env, task);
 }
 
-static const struct task *
-on_server(void *ctx, bool by_name, const char *name, size_t len)
+/* The server of this run that has the same SSID, or NULL. What a failed task wrote is not sent. */
+static const struct policy_server *
+find_rival(const struct run_maker *maker, const struct policy_server *server)
 {
-	const struct run_maker *maker = ctx;
+	for (unsigned i = 0; i < maker->n_servers && server->ssid; i++) {
+		const struct run_server *other = &maker->servers[i];
+
+		if (other->server != server && other->server->ssid == server->ssid &&
+		    maker->results[other->task].status != TASK_ERROR)
+			return other->server;
+	}
+	return NULL;
+}
+
+static void
+remember_server(struct run_maker *maker, const struct policy_server *server)
+{
+	unsigned i = 0;
+
+	while (i < maker->n_servers && maker->servers[i].server != server)
+		i++;
+	assert(i < POLICY_SERVERS_MAX);
+	maker->servers[i] = (struct run_server){ server, maker->task };
+	if (i == maker->n_servers)
+		maker->n_servers++;
+}
+
+static const struct task *
+on_server(void *ctx, bool by_name, const char *name, size_t len, const char **why)
+{
+	struct run_maker *maker = ctx;
 	const struct policy_server *server =
 		policy_server_find(maker->service->generation->policy, by_name, name, len);
+	const struct policy_server *rival = server ? find_rival(maker, server) : NULL;
 
-	return server ? server->task : NULL;
+	if (!server)
+		return NULL;
+	if (rival) {
+		snprintf(maker->refusal, sizeof maker->refusal,
+			 "servers %s and %s have the Short Server ID %u: this device cannot have "
+			 "both",
+			 rival->id, server->id, server->ssid);
+		*why = maker->refusal;
+		return NULL;
+	}
+	remember_server(maker, server);
+	return server->task;
 }
 
 static const struct compile_file *
@@ -407,7 +457,7 @@ device_run_make(struct service *service, const struct run_request *request, stru
 	*run = (struct device_run){ 0 };
 	maker->service = service;
 	maker->request = request;
-	maker->n = maker->n_run = 0;
+	maker->n = maker->n_run = maker->n_servers = 0;
 	maker->logs = false;
 	maker->scratch = &generation->scratch;
 	maker->set = generation_task_set(generation, &service->inventory, request->device->groups);

@@ -89,10 +89,12 @@ struct compile_hooks {
 	/*
 	 * What lwm2mBootstrapConfiguration writes for a configured LwM2M server, by id or by name:
 	 * a task, run in its place, that reads the variables #securityInstanceId and
-	 * #serverInstanceId where the tag gives them. It must live as long as the tasks do. NULL
-	 * when no such server is configured: an error of the task.
+	 * #serverInstanceId where the tag gives them. It must live as long as the tasks do. NULL:
+	 * an error of the task; no such server is configured, or *why, which was NULL, says what
+	 * else. It is borrowed for the call.
 	 */
-	const struct task *(*server)(void *ctx, bool by_name, const char *name, size_t len);
+	const struct task *(*server)(void *ctx, bool by_name, const char *name, size_t len,
+				     const char **why);
 	/*
 	 * The answer to the step that ended batch number `index` of this run, from 0; NULL while it is not there:
 	 * the batch ends with that step. An answer that is no 2.05 leaves the output as it was, usually undefined.

@@ -178,6 +178,7 @@ run_configuration(struct run *run, const struct task_node *node)
 	bool by_name = node->attributes[SERVER_NAME].given;
 	int index = by_name ? SERVER_NAME : SERVER_ID;
 	const struct task *server = NULL;
+	const char *why = NULL;
 	struct value name;
 
 	if (run_needed(run, node, index, &name))
@@ -186,7 +187,9 @@ run_configuration(struct run *run, const struct task_node *node)
 		return run_fail(run, node, index, "the value is %s, but servers are named by text",
 				value_kind_name(name.kind));
 	if (hooks->server)
-		server = hooks->server(hooks->ctx, by_name, name.text.at, name.text.len);
+		server = hooks->server(hooks->ctx, by_name, name.text.at, name.text.len, &why);
+	if (!server && why)
+		return run_fail(run, node, index, "%s", why);
 	if (!server && !node->attributes[index].constant)
 		return run_fail(run, node, index,
 				"no LwM2M server of the computed name is configured");

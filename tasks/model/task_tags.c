@@ -9,7 +9,10 @@
 #include "tasks/model/task_tree.h"
 
 const struct tag_rule tag_rules[TASK_TAGS] = {
-	[TAG_CONFIG] = { "config", { { "format" }, { "blockBytes" } }, PLACE_ROOT, .container = true },
+	[TAG_CONFIG] = { "config",
+			 { { "format" }, { "blockBytes" } },
+			 PLACE_ROOT,
+			 .container = true },
 	[TAG_STORE] = { "store",
 			{ { "target", .required = true },
 			  { "value", .required = true, .nullable = true },

@@ -104,9 +104,9 @@ def test_wrong_input_is_refused_whole_with_places(appliance, tmp_path):
                    " </lwm2mBootstrap>\n</config>\n")
     text = refused(appliance.ctl("task", "add", bad, "--group", "root.demo"))
     assert "tasks/bad.xml:3:" in text and "tasks/bad.xml:4:" in text and "nothing was changed" in text
-    text = refused(appliance.ctl("server", "add", "m2", "--uri", "coap://h", "--ssid", "2", "--binding", "Z"))
-    assert text.count("servers.conf:") == 3  # scheme, SSID of another, binding
-    for words in ("write coaps", "management-psk has the Short Server ID 2 already", "a binding is made of"):
+    text = refused(appliance.ctl("server", "add", "m2", "--uri", "coap://h", "--ssid", "0", "--binding", "Z"))
+    assert text.count("servers.conf:") == 3  # scheme, SSID, binding
+    for words in ("write coaps", "0 is out of range", "a binding is made of"):
         assert words in text
     assert "did you mean \"root.demo\"" in refused(appliance.ctl("group", "edit", "root.dmo", "--priority", "1"))
     assert "2 devices" in refused(appliance.ctl("group", "remove", "root.demo"))

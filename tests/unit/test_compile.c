@@ -501,7 +501,7 @@ on_log(void *ctx, unsigned task, enum task_log_level level, const char *text, si
 }
 
 static const struct task *
-on_server(void *ctx, bool by_name, const char *name, size_t len)
+on_server(void *ctx, bool by_name, const char *name, size_t len, const char **why)
 {
 	return !by_name && len == 14 && !memcmp(name, "management-psk", 14) ? server : NULL;
 }

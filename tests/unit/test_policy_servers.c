@@ -128,7 +128,6 @@ Test(policy_servers, wrong)
 		  "has no Server instance" },
 		{ "id = \"c33\"; name = \"c1\"; uri = \"h\"; ssid = 33;", "has the name" },
 		{ "id = \"c5\"; uri = \"h\"; ssid = 32;", "is duplicated" },
-		{ "id = \"c34\"; uri = \"h\"; ssid = 5;", "has the Short Server ID 5 already" },
 		{ "id = \"c35\"; uri = \"h\"; ssid = 35; binding = 5;", "must be text" },
 	};
 	enum { CASES = sizeof cases / sizeof cases[0] };

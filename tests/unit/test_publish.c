@@ -220,6 +220,33 @@ Test(publish, a_minimum_interval_leaves_a_task_out_until_it_is_over)
 					device_id(world_device(&world, "dev-1"))));
 }
 
+/* One for devices here and one for devices there; both for one device would undo each other. */
+Test(publish, servers_with_one_ssid_are_alternatives)
+{
+	struct device *both;
+
+	world_write(&world, "policy/servers.conf",
+		    "servers = ( { id = \"north\"; uri = \"n\"; ssid = 7; security = \"nosec\"; },\n"
+		    " { id = \"south\"; uri = \"s\"; ssid = 7; security = \"nosec\"; } );\n");
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrapConfiguration serverId='${sv.id}'/>"
+		    "<if expr=\"${sv.other == 'south'}\"><lwm2mBootstrapConfiguration "
+		    "serverId='${sv.other}'/></if></config>");
+	world_add(&world, "dev-1", "key", "root.a", "id=north");
+	world_add(&world, "dev-2", "key", "root.a", "id=south,other=south");
+	world_add(&world, "dev-3", "key", "root.a", "id=north,other=south");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_not_null(world_batch(&world, "dev-1"));
+	cr_expect_not_null(world_batch(&world, "dev-2"));
+	cr_expect_null(world_batch(&world, "dev-3"));
+	both = world_device(&world, "dev-3");
+	cr_assert_eq(both->plan->n_tasks, 1);
+	cr_expect(strstr(both->plan->tasks[0].summary,
+			 "servers north and south have the Short Server ID 7: this device cannot "
+			 "have both"),
+		  "%s", both->plan->tasks[0].summary);
+}
+
 Test(publish, a_condition_decides_for_each_device)
 {
 	use_settings("condition = \"${sv.id == 'i1'}\";");
