@@ -158,6 +158,50 @@ text_clean(struct text *text)
 	*text = clean;
 }
 
+/* As much of a word as fits `columns`, at least a character. */
+static size_t
+fitting(const char *word, size_t len, size_t columns)
+{
+	size_t fits = len;
+
+	while (fits > 1 && utf8_width(word, fits) > columns) {
+		size_t shorter = utf8_cut(word, len, fits - 1);
+
+		if (!shorter)
+			break;
+		fits = shorter;
+	}
+	return fits;
+}
+
+void
+text_wrap(struct text *text, const char *sentence, size_t len, unsigned column, unsigned width)
+{
+	size_t at = column;
+
+	while (len) {
+		const char *space = memchr(sentence, ' ', len);
+		size_t word = space ? (size_t)(space - sentence) : len, part = word;
+
+		if (width > column)
+			part = fitting(sentence, word, width - column);
+		if (at > column && width && at + 1 + utf8_width(sentence, part) > width) {
+			text_printf(text, "\n%*s", (int)column, "");
+			at = column;
+		}
+		if (at > column)
+			text_put(text, " ", 1);
+		text_put(text, sentence, part);
+		at += (at > column) + utf8_width(sentence, part);
+		if (part < word)
+			at = width; /* the rest of the word begins a line */
+		part += part == word && space;
+		sentence += part;
+		len -= part;
+	}
+	text_put(text, "\n", 1);
+}
+
 const char *
 text_str(const struct text *text)
 {

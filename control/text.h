@@ -42,6 +42,13 @@ void text_put_untrusted(struct text *text, const void *bytes, size_t len);
  */
 void text_clean(struct text *text);
 
+/*
+ * A sentence and a line break, from `column` on, where the line stands already: it goes on below itself where `width`
+ * columns end; 0: they do not. A word is broken only where it is wider than a line.
+ */
+void text_wrap(struct text *text, const char *sentence, size_t len, unsigned column,
+	       unsigned width);
+
 /* Behind a number of things: "1 task", "2 tasks". */
 #define PLURAL(n) ((n) == 1 ? "" : "s")
 

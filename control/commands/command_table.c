@@ -191,6 +191,10 @@ const struct command commands[] = {
 	  .help = "counters whose names match; they never reset" },
 	{ "phases", "", 0, 0, OPTIONS(phases_options), .while_busy = true, .run = command_phases,
 	  .help = "how long phases of bootstraps took, and turns of workers" },
+	{ "why", "ENDPOINT", 1, 1, .run = command_why,
+	  .help = "why a device is sent what it is, or nothing; by its key, groups, tasks, their "
+		  "hours, what went wrong last, and when it may next; of a name that no device "
+		  "has: who may be meant, and who asked by it" },
 	{ "check", "[FILE]", 0, 1, .file = CTL_WANT_READ, .file_optional = true,
 	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "

@@ -67,6 +67,7 @@ void command_device_value_set(struct call *call);
 void command_device_value_unset(struct call *call);
 void command_device_import(struct call *call);
 void command_device_export(struct call *call);
+void command_why(struct call *call);
 void command_task_preview(struct call *call);
 void command_trace_start(struct call *call);
 void command_trace_show(struct call *call);

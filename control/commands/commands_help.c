@@ -38,28 +38,6 @@ put_command(const struct command *command, struct text *text)
 			  command->options[i].help);
 }
 
-/* From `column` on, where the line stands already; goes on below itself where a terminal of `width` columns ends. */
-static void
-put_wrapped(struct text *text, const char *sentence, size_t len, unsigned column, unsigned width)
-{
-	const char *end = sentence + len;
-	size_t at = column;
-
-	while (sentence < end) {
-		const char *space = memchr(sentence, ' ', (size_t)(end - sentence));
-		size_t word = (size_t)((space ? space : end) - sentence);
-
-		if (at > column && width && at + 1 + word > width) {
-			text_printf(text, "\n%*s", (int)column, "");
-			at = column;
-		}
-		text_printf(text, "%s%.*s", at > column ? " " : "", (int)word, sentence);
-		at += word + (at > column);
-		sentence += word + (space != NULL);
-	}
-	text_put(text, "\n", 1);
-}
-
 static size_t
 usage_width(const struct command *command)
 {
@@ -84,10 +62,10 @@ put_commands(struct text *text)
 		text_printf(text, "%s%s%s%*s", command->words, *command->arguments ? " " : "",
 			    command->arguments, (int)(widest - usage_width(command) + 2), "");
 		/* The first half of the sentence; `help COMMAND` has the rest. */
-		put_wrapped(text, command->help, strcspn(command->help, ";"), (unsigned)widest + 2, width);
+		text_wrap(text, command->help, strcspn(command->help, ";"), (unsigned)widest + 2, width);
 	}
 	text_put(text, "\n", 1);
-	put_wrapped(text, hint, sizeof hint - 1, 0, width);
+	text_wrap(text, hint, sizeof hint - 1, 0, width);
 }
 
 static void

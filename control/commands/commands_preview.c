@@ -31,20 +31,13 @@ put_task(struct preview *preview, const struct policy_task *task, const char *st
 					"summary", show_json(summary, strlen(summary))));
 }
 
-/* Tasks that would apply, did an operator not hold them back. */
+/* Tasks that would apply, did an operator not hold them back; of a parent's that are not for groups
+ * below, and of a bloodline's others, `why` tells. */
 static void
-put_paused(struct preview *preview, const struct task_set *set)
+put_paused(void *ctx, const struct held_task *held)
 {
-	for (unsigned i = 0; i < set->n_groups; i++)
-		for (const struct policy_group *group = set->groups[i]; group;
-		     group = group->parent)
-			for (unsigned k = 0; k < group->n_tasks; k++) {
-				const struct policy_task *task = &group->tasks[k];
-
-				if (!task->active && (group == set->groups[i] || task->subgroups))
-					put_task(preview, task, "paused", 0,
-						 "`task resume` lets it run");
-			}
+	if (held->why == TASK_HELD_PAUSED)
+		put_task(ctx, held->task, "paused", 0, "`task resume` lets it run");
 }
 
 static void
@@ -63,7 +56,7 @@ put_plan(struct call *call, const struct plan *plan, const struct task_set *set)
 			 task->summary ? task->summary : "");
 	}
 	if (set)
-		put_paused(&preview, set);
+		task_set_each_held(set, put_paused, &preview);
 	table_finish(&preview.table, &call->text);
 	json_object_set_new(call->result, "tasks", preview.list);
 }

@@ -4,8 +4,8 @@
 
 #include "control/commands/show.h"
 
-static void
-put_reason(const struct rejected_device *item, struct text *text)
+void
+show_rejected_reason(const struct rejected_device *item, struct text *text)
 {
 	text_show(text, "%s", rejected_why(item));
 	if (item->cause != CAUSE_IDENTITY || !item->name_len)
@@ -14,8 +14,8 @@ put_reason(const struct rejected_device *item, struct text *text)
 	text_put_untrusted(text, item->name, item->name_len);
 }
 
-static json_t *
-item_json(const struct rejected_device *item, const char *reason)
+json_t *
+show_rejected_json(const struct rejected_device *item, const char *reason)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "reason", reason, "address", item->address,
 			 "first_ms", (json_int_t)item->first_ms, "last_ms",
@@ -34,11 +34,11 @@ show_rejected(struct call *call, const struct device *device)
 	if (!item)
 		return;
 	text_init(&reason);
-	put_reason(item, &reason);
+	show_rejected_reason(item, &reason);
 	text_show(&call->text, "  rejected  %s; %llu time%s, last %s from %s\n", text_str(&reason),
 		  (unsigned long long)item->count, item->count == 1 ? "" : "s",
 		  show_time(item->last_ms, last), item->address);
-	json = item_json(item, text_str(&reason));
+	json = show_rejected_json(item, text_str(&reason));
 	json_object_set(call->result, "rejected", json);
 	json_object_set_new(call->result, "turned_away", json); /* its former name, for a release */
 	text_fini(&reason);
@@ -53,14 +53,14 @@ put_item(const struct rejected_device *item, const char *endpoint, struct table 
 	json_t *json;
 
 	text_init(&reason);
-	put_reason(item, &reason);
+	show_rejected_reason(item, &reason);
 	table_cell(table, "%s", endpoint);
 	table_cell(table, "%s", text_str(&reason));
 	table_cell(table, "%s", item->address);
 	table_cell(table, "%s", show_time(item->first_ms, first));
 	table_cell(table, "%s", show_time(item->last_ms, last));
 	table_cell(table, "%llu", (unsigned long long)item->count);
-	json = item_json(item, text_str(&reason));
+	json = show_rejected_json(item, text_str(&reason));
 	json_object_set_new(json, "endpoint", show_json(endpoint, strlen(endpoint)));
 	json_array_append_new(list, json);
 	text_fini(&reason);

@@ -22,10 +22,11 @@ show_time(uint64_t ms, char out[SHOW_TIME_MAX])
 	return out;
 }
 
-static void
-refuse_device(struct call *call, const char *name)
+bool
+show_nearest_device(const struct service *service, const char *name,
+		    char out[ENDPOINT_NAME_MAX + 1])
 {
-	const struct inventory *inventory = &call->service->inventory;
+	const struct inventory *inventory = &service->inventory;
 	const char *candidates[NEAREST_AMONG];
 	char(*endpoints)[ENDPOINT_NAME_MAX + 1] = calloc(NEAREST_AMONG, sizeof *endpoints);
 	const struct device *device;
@@ -38,10 +39,20 @@ refuse_device(struct call *call, const char *name)
 		n++;
 	}
 	nearest = diag_nearest(name, candidates, n);
-	call_refuse(call, CTL_REFUSED, "there is no device \"%s\"%s%s%s", name,
-		    nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-		    nearest ? "\"?" : "");
+	if (nearest)
+		memcpy(out, nearest, strlen(nearest) + 1);
 	free(endpoints);
+	return nearest != NULL;
+}
+
+static void
+refuse_device(struct call *call, const char *name)
+{
+	char nearest[ENDPOINT_NAME_MAX + 1];
+	bool found = show_nearest_device(call->service, name, nearest);
+
+	call_refuse(call, CTL_REFUSED, "there is no device \"%s\"%s%s%s", name,
+		    found ? "; did you mean \"" : "", found ? nearest : "", found ? "\"?" : "");
 }
 
 struct device *

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -20,6 +21,9 @@ const char *show_time(uint64_t ms, char out[SHOW_TIME_MAX]);
 
 /* A device by its endpoint name, as it is or as it is shown (\xNN); NULL: there is none. */
 struct device *show_find_device(const struct service *service, const char *name);
+/* The endpoint name nearest to `name`, of the first ones of the inventory; false: none is near. */
+bool show_nearest_device(const struct service *service, const char *name,
+			 char out[ENDPOINT_NAME_MAX + 1]);
 /* The device that the call's first argument names; NULL after refusing, with the nearest name. */
 struct device *call_device(struct call *call);
 /* The task that the call's first argument names by id, or by name where that is clear; NULL after
@@ -34,5 +38,9 @@ const struct policy_group *call_group(struct call *call, const char *name);
  */
 json_t *show_json(const char *text, size_t len);
 json_t *show_groups_json(const struct inventory *inventory, const struct device *device);
+struct rejected_device;
+/* Why it was, with the name that it asked as; and all that is known, `reason` being that. */
+void show_rejected_reason(const struct rejected_device *item, struct text *text);
+json_t *show_rejected_json(const struct rejected_device *item, const char *reason);
 /* A line and a member "rejected", where the device was (rejected_devices.h). */
 void show_rejected(struct call *call, const struct device *device);

@@ -204,22 +204,45 @@ schedule_allows(const struct schedule *schedule, time_t now)
 	return !schedule || allows_minute(schedule, minute_of(schedule, now));
 }
 
+/* Minutes of the week from `begin` to the first that the schedule allows; -1: none. */
+static int
+minutes_until(const struct schedule *schedule, unsigned begin)
+{
+	for (unsigned i = 0; i < SCHEDULE_MINUTES; i++)
+		if (allows_minute(schedule, (begin + i) % SCHEDULE_MINUTES))
+			return (int)i;
+	return -1;
+}
+
 const char *
 schedule_next(const struct schedule *schedule, time_t now, char out[SCHEDULE_NEXT_MAX])
 {
 	static const char days[DAYS][4] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
-	unsigned begin = minute_of(schedule, now);
+	unsigned begin = minute_of(schedule, now), minute;
+	int until = minutes_until(schedule, begin);
 
-	snprintf(out, SCHEDULE_NEXT_MAX, "never");
-	for (unsigned i = 0; i < SCHEDULE_MINUTES; i++) {
-		unsigned minute = (begin + i) % SCHEDULE_MINUTES;
-
-		if (!allows_minute(schedule, minute))
-			continue;
-		snprintf(out, SCHEDULE_NEXT_MAX, "%s %02u:%02u%s",
-			 days[minute / SCHEDULE_DAY_MINUTES], minute % SCHEDULE_DAY_MINUTES / 60,
-			 minute % 60, schedule->utc ? " UTC" : "");
-		break;
+	if (until < 0) {
+		snprintf(out, SCHEDULE_NEXT_MAX, "never");
+		return out;
 	}
+	minute = (begin + (unsigned)until) % SCHEDULE_MINUTES;
+	snprintf(out, SCHEDULE_NEXT_MAX, "%s %02u:%02u%s", days[minute / SCHEDULE_DAY_MINUTES],
+		 minute % SCHEDULE_DAY_MINUTES / 60, minute % 60, schedule->utc ? " UTC" : "");
 	return out;
+}
+
+time_t
+schedule_next_time(const struct schedule *schedule, time_t now)
+{
+	enum { SHIFT_S = 2 * 3600 }; /* more than clocks are put forward or back */
+	int until = minutes_until(schedule, minute_of(schedule, now));
+	time_t straight = now - now % 60 + (time_t)until * 60;
+
+	if (until <= 0)
+		return until < 0 ? -1 : now;
+	/* The hour on the wall decides, and clocks may be put forward or back before it comes. */
+	for (time_t at = straight - SHIFT_S; at <= straight + SHIFT_S; at += 60)
+		if (at > now && schedule_allows(schedule, at))
+			return at;
+	return straight;
 }

@@ -44,3 +44,5 @@ bool schedule_allows(const struct schedule *schedule, time_t now);
 enum { SCHEDULE_NEXT_MAX = 24 };
 /* When it allows next, from now on: "Mon 02:00", "Mon 02:00 UTC"; "never". Returns out. */
 const char *schedule_next(const struct schedule *schedule, time_t now, char out[SCHEDULE_NEXT_MAX]);
+/* The same as a moment, `now` itself where it allows that; -1: never. */
+time_t schedule_next_time(const struct schedule *schedule, time_t now);

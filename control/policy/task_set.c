@@ -115,6 +115,79 @@ add_tasks(struct task_set *set, const struct policy_group *group, bool direct)
 	}
 }
 
+/* ---- what is not in it ---- */
+
+static bool
+has_task(const struct task_set *set, const struct policy_task *task)
+{
+	for (unsigned i = 0; i < set->n_tasks; i++)
+		if (set->tasks[i] == task)
+			return true;
+	return false;
+}
+
+static bool
+is_direct(const struct task_set *set, const struct policy_group *group)
+{
+	for (unsigned i = 0; i < set->n_groups; i++)
+		if (set->groups[i] == group)
+			return true;
+	return false;
+}
+
+/* The task of the set that is of the same bloodline, or NULL. */
+static const struct policy_task *
+kin_of(const struct task_set *set, const struct policy_task *task)
+{
+	for (unsigned i = 0; task->bloodline && i < set->n_tasks; i++)
+		if (set->tasks[i]->bloodline &&
+		    strcmp(set->tasks[i]->bloodline, task->bloodline) == 0)
+			return set->tasks[i];
+	return NULL;
+}
+
+static struct held_task
+why_held(const struct task_set *set, const struct policy_task *task)
+{
+	struct held_task held = { .task = task, .why = TASK_HELD_TOO_MANY };
+
+	if (!task->subgroups && !is_direct(set, task->group)) {
+		held.why = TASK_HELD_SUBGROUPS;
+	} else if (!task->active) {
+		held.why = TASK_HELD_PAUSED;
+	} else {
+		held.kin = kin_of(set, task);
+		held.why = held.kin ? TASK_HELD_BLOODLINE : TASK_HELD_TOO_MANY;
+	}
+	return held;
+}
+
+/* Whether a group listed before the i-th one leads to this one, too. */
+static bool
+was_met(const struct task_set *set, unsigned i, const struct policy_group *group)
+{
+	while (i-- > 0)
+		if (policy_group_in(set->groups[i], group))
+			return true;
+	return false;
+}
+
+void
+task_set_each_held(const struct task_set *set,
+		   void (*each)(void *ctx, const struct held_task *held), void *ctx)
+{
+	for (unsigned i = 0; i < set->n_groups; i++)
+		for (const struct policy_group *group = set->groups[i];
+		     group && !was_met(set, i, group); group = group->parent)
+			for (unsigned k = 0; k < group->n_tasks; k++)
+				if (!has_task(set, &group->tasks[k])) {
+					const struct held_task held =
+						why_held(set, &group->tasks[k]);
+
+					each(ctx, &held);
+				}
+}
+
 /* ---- what it needs ---- */
 
 static bool

@@ -33,5 +33,15 @@ struct task_set {
  */
 int task_set_resolve(struct task_set *set, const struct policy *policy, const char *list,
 		     struct arena *arena);
+/* A task of the groups, or of those above them, that is not in the set, and why. */
+enum task_held { TASK_HELD_PAUSED, TASK_HELD_SUBGROUPS, TASK_HELD_BLOODLINE, TASK_HELD_TOO_MANY };
+struct held_task {
+	const struct policy_task *task;
+	enum task_held why;
+	const struct policy_task *kin; /* TASK_HELD_BLOODLINE: that runs in its place */
+};
+/* Each once. */
+void task_set_each_held(const struct task_set *set,
+			void (*each)(void *ctx, const struct held_task *held), void *ctx);
 /* True when the device is in the group or in one below it. */
 bool task_set_in(const struct task_set *set, const struct policy_group *group);

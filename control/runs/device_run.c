@@ -85,6 +85,15 @@ too_soon_until(const struct run_maker *maker, const struct policy_task *task)
 	return maker->now_ms < until_ms ? until_ms : 0;
 }
 
+/* What is decided of the plan's next task. */
+static void
+decide(const struct run_maker *maker, enum run_reason reason, uint64_t next_ms)
+{
+	assert(maker->n < PLAN_TASKS_MAX);
+	if (maker->request->decisions)
+		maker->request->decisions[maker->n] = (struct run_decision){ reason, next_ms };
+}
+
 static void
 plan_over(struct run_maker *maker, const struct policy_task *task, enum plan_task_state state,
 	  const char *why)
@@ -112,9 +121,11 @@ condition_fails(struct run_maker *maker, const struct policy_task *task)
 	maker->env.task = task;
 	if (template_eval(task->condition->template, &eval, &value) == 0 &&
 	    value_boolean(&value, &holds) == 0) {
-		if (!holds)
-			plan_over(maker, task, PLAN_LEFT_OUT, "its execution condition is false");
-		return !holds;
+		if (holds)
+			return false;
+		decide(maker, RUN_CONDITION, 0);
+		plan_over(maker, task, PLAN_LEFT_OUT, "its execution condition is false");
+		return true;
 	}
 	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
 	if (why)
@@ -161,23 +172,49 @@ not_by_interval(const struct run_maker *maker, const struct policy_task *task)
 	return why;
 }
 
+/* When both its minimum interval and its schedule allow the task, in milliseconds; 0: never. */
+static uint64_t
+next_allowed(const struct run_maker *maker, const struct policy_task *task)
+{
+	uint64_t until_ms = too_soon_until(maker, task);
+	uint64_t from_ms = until_ms ? until_ms : maker->now_ms;
+	time_t next;
+
+	if (!task->schedule)
+		return from_ms;
+	/* The second in which an interval ends is not over. */
+	next = schedule_next_time(task->schedule, (time_t)((from_ms + 999) / 1000));
+	return next < 0 ? 0 : (uint64_t)next * 1000;
+}
+
+/* NULL: it runs. */
 static const char *
 why_not_now(const struct run_maker *maker, const struct policy_task *task)
 {
 	const struct run_request *request = maker->request;
+	bool once = task->repetition == REPETITION_ONCE;
+	enum run_reason reason = RUN_SCHEDULE;
 	const char *why = NULL;
 
+	decide(maker, RUN_NOW, 0);
 	if (request->regardless)
 		return NULL;
-	if (is_done(maker, task))
-		return task->repetition == REPETITION_ONCE
-			       ? "it has run once; `task rerun` runs it again"
-			       : "it restarts only by `task rerun`";
+	if (is_done(maker, task)) {
+		decide(maker, once ? RUN_DONE : RUN_BY_RERUN, 0);
+		return once ? "it has run once; `task rerun` runs it again"
+			    : "it restarts only by `task rerun`";
+	}
 	if (!request->session && !request->preview)
 		return NULL;
 	if (task->schedule)
 		why = not_by_schedule(maker, task->schedule);
-	return why ? why : not_by_interval(maker, task);
+	if (!why) {
+		reason = RUN_INTERVAL;
+		why = not_by_interval(maker, task);
+	}
+	if (why && request->decisions)
+		decide(maker, reason, next_allowed(maker, task));
+	return why;
 }
 
 static void

@@ -20,6 +20,23 @@
 
 struct service;
 
+/* Why a task does not run now. */
+enum run_reason {
+	RUN_NOW,
+	RUN_DONE,     /* once, and it has */
+	RUN_BY_RERUN, /* it has, and does not restart by itself */
+	RUN_SCHEDULE,
+	RUN_INTERVAL,
+	RUN_CONDITION,
+	RUN_REASONS
+};
+
+/* What was decided of a task of the plan: for who asks about one device, for plans are shared. */
+struct run_decision {
+	enum run_reason reason;
+	uint64_t next_ms; /* wall clock: when schedule and interval both allow it; 0: no moment is known */
+};
+
 struct run_request {
 	const struct device *device;
 	uint16_t format;
@@ -29,6 +46,7 @@ struct run_request {
 	struct run_memory *memory; /* NULL: ahead of any session */
 	bool pack;                 /* a Bootstrap-Pack ... */
 	const char *acc; /* ... that keeps clear of these instances; NULL: the device named none */
+	struct run_decision *decisions; /* PLAN_TASKS_MAX, as the plan's tasks; NULL: not asked for */
 };
 
 struct device_run {

@@ -54,6 +54,26 @@ def test_a_session_is_shown_while_it_runs(daemon, network):
     wait_for(lambda: daemon.ctl("session", "show", "demo-0001").returncode == 1, "its end")
 
 
+def test_why_says_what_a_device_would_be_told(daemon):
+    ready = daemon.result("why", "demo-0001")
+    assert ready["known"] and ready["verdict"] == "ready" and ready["tasks"][0]["reason"] == "sent", ready
+    daemon.device("-i", "demo-0001", "-k", "a-wrong-key-of-it-", "ep=demo-0001", port=5684)
+    refused = wait_for(lambda: (w := daemon.result("why", "demo-0001"))["verdict"] == "rejected" and w, "the wrong key")
+    assert "wrong key" in refused["answer"]
+    assert daemon.device("-i", "demo-0001", "-k", "demo-key-0001-demo", "ep=demo-0001", port=5684)[0] == 0
+    wait_for(lambda: daemon.result("why", "demo-0001")["verdict"] == "ready", "it to be let in")
+    assert not any(secret in daemon.ctl("why", "demo-0001").stdout for secret in SECRETS)
+
+
+def test_why_of_a_name_that_no_device_has(daemon):
+    nobody = daemon.ctl("why", "demo-001")
+    assert nobody.returncode == 1 and "demo-0001" in nobody.stderr
+    assert daemon.device("ep=Demo-0001")[0] != 0
+    told = wait_for(lambda: (d := daemon.ctl("--json", "why", "Demo-0001")) and "unknown" in json.loads(d.stdout) and
+                    json.loads(d.stdout), "the unknown device")
+    assert told["exit"] == 1 and told["known"] is False and told["similar"][0] == "demo-0001"
+
+
 def test_an_export_with_secrets_is_a_copy_and_one_without_says_so(daemon, tmp_path):
     for name in ("copy.csv", "copy.jsonl"):
         copy = tmp_path / name

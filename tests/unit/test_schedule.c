@@ -140,3 +140,50 @@ Test(schedule, next_is_the_first_minute_that_it_allows)
 				 cases[i].next);
 	}
 }
+
+Test(schedule, the_next_moment_is_one_that_it_allows)
+{
+	static const struct {
+		const char *text;
+		int day, hour, minute;
+		int next_day, next_hour, next_minute;
+	} cases[] = {
+		{ "Mon 02:00-05:00 UTC", 0, 0, 30, 0, 2, 0 },
+		{ "Mon 02:00-05:00 UTC", 0, 3, 30, 0, 3, 30 },
+		{ "Mon 02:00-05:00 UTC", 0, 5, 0, 7, 2, 0 },
+		{ "Mon, Wed 10:00-11:00 UTC", 1, 12, 0, 2, 10, 0 },
+	};
+	char error[SCHEDULE_ERROR_MAX];
+	static const struct schedule none;
+
+	cr_expect_eq(schedule_next_time(&none, at(0, 0, 0)), -1);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct schedule *schedule = schedule_parse(&arena, cases[i].text, error);
+
+		cr_assert_not_null(schedule, "%s: %s", cases[i].text, error);
+		cr_expect_eq(schedule_next_time(
+				     schedule, at(cases[i].day, cases[i].hour, cases[i].minute)),
+			     at(cases[i].next_day, cases[i].next_hour, cases[i].next_minute), "%zu",
+			     i);
+	}
+}
+
+/* In Central Europe clocks went forward on Sunday 2026-03-29 at 02:00, and back on 2026-10-25 at 03:00. */
+Test(schedule, the_next_moment_follows_clocks_that_are_put_forward_or_back)
+{
+	static const struct {
+		time_t now, next;
+	} cases[] = {
+		{ 1774652400, 1774749600 }, /* from Sat 00:00 CET to Sun 04:00 CEST */
+		{ 1792792800, 1792897200 }, /* from Sat 00:00 CEST to Sun 04:00 CET */
+	};
+	char error[SCHEDULE_ERROR_MAX];
+	const struct schedule *schedule = schedule_parse(&arena, "Sun 04:00-05:00", error);
+
+	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+	tzset();
+	cr_assert_not_null(schedule);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		cr_expect_eq(schedule_next_time(schedule, cases[i].now), cases[i].next, "%ld",
+			     (long)schedule_next_time(schedule, cases[i].now));
+}
