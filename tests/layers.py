@@ -45,7 +45,7 @@ LAYERS = (
           "records and handshakes know neither CoAP nor sessions"),
     Layer("dataplane/ec", ["dataplane/ec/"],
           ["dataplane/core/ground", "dataplane/core/crypto", "dataplane/core/dtls"],
-          "elliptic curves and certificates, on helper threads: no worker and no policy, the one place of libcrypto"),
+          "elliptic curves and certificates, on helper threads: no worker and no policy, the dataplane's one place of libcrypto"),
     Layer("dataplane/core/coap", ["dataplane/core/coap/"],
           ["dataplane/core/ground", "dataplane/core/tables", "tasks/batch.h"],
           "messages, blocks and exchanges know neither DTLS nor bootstrap; an answer in blocks lies in the answer pool"),

@@ -14,37 +14,37 @@
 /* ---- life ---- */
 
 /*
- * One process a store: a lock on a file beside it, which goes with the process however that ends.
- * Not on the store itself: closing any descriptor of that would drop SQLite's own locks.
+ * On a file beside the store, which goes with the process however that ends. Not on the store itself: closing
+ * any descriptor of that would drop SQLite's own locks.
  */
 static int
-take_lock(struct store *store, char error[STORE_ERROR_MAX])
+take_lock(const char *path, const char *lock_path, char error[STORE_ERROR_MAX])
 {
-	const char *path = store->lock_path;
+	int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600), result;
 	char owner[32] = "";
 	ssize_t len;
 
-	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock_fd < 0) {
-		len = -errno;
+	if (fd < 0) {
+		result = -errno;
 		snprintf(error, STORE_ERROR_MAX,
 			 "%s: cannot open it: %s; check that the folder exists and owner and mode",
-			 path, strerror(errno));
-		return (int)len;
+			 lock_path, strerror(errno));
+		return result;
 	}
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		len = pread(store->lock_fd, owner, sizeof owner - 1, 0);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		len = pread(fd, owner, sizeof owner - 1, 0);
 		owner[len > 0 ? strcspn(owner, "\n") : 0] = 0;
 		snprintf(error, STORE_ERROR_MAX,
-			 "%s: in use by process %s; end that one first, or name another path",
-			 store->path, *owner ? owner : "(unknown)");
+			 "%s: in use by process %s; end that one first, or name another path", path,
+			 *owner ? owner : "(unknown)");
+		close(fd);
 		return -EBUSY;
 	}
 	/* Only for the sentence above: a full disk may leave it empty. */
 	len = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
-	if (ftruncate(store->lock_fd, 0) == 0)
-		(void)!pwrite(store->lock_fd, owner, (size_t)len, 0);
-	return 0;
+	if (ftruncate(fd, 0) == 0)
+		(void)!pwrite(fd, owner, (size_t)len, 0);
+	return fd;
 }
 
 static int
@@ -106,8 +106,10 @@ store_warning(const struct store *store)
 static int
 open_all(struct store *store, char error[STORE_ERROR_MAX])
 {
-	int code = take_lock(store, error);
+	int code;
 
+	store->lock_fd = take_lock(store->path, store->lock_path, error);
+	code = store->lock_fd < 0 ? store->lock_fd : 0;
 	if (code == 0)
 		code = store_file_open(&store->inventory, store->path, &store_inventory_schema,
 				       error);
@@ -166,6 +168,20 @@ make_folder(const char *path)
 	if (folder)
 		mkdir(folder, 0700); /* whatever is wrong shows when the file is opened */
 	free(folder);
+}
+
+int
+store_lock(const char *path, char error[STORE_ERROR_MAX])
+{
+	char *lock_path = with_suffix(path, ".lock");
+	int fd = -ENOMEM;
+
+	if (lock_path)
+		fd = take_lock(path, lock_path, error);
+	else
+		snprintf(error, STORE_ERROR_MAX, "%s: out of memory", path);
+	free(lock_path);
+	return fd;
 }
 
 struct store *

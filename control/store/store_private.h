@@ -21,3 +21,9 @@ struct store {
 	bool present_known;
 	uint32_t next_device;
 };
+
+/*
+ * The lock that keeps a second process from the store: a descriptor that holds it until it is closed, or -errno and
+ * a sentence that names the process.
+ */
+int store_lock(const char *path, char error[STORE_ERROR_MAX]);

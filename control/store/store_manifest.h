@@ -1,0 +1,33 @@
+/*
+ * store_manifest.h - what a copy of the store consists of, as its manifest.json says.
+ *
+ * Any thread. Blocks on the disk. Allocates.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "control/store/store.h"
+
+enum { MANIFEST_FILES = 2, MANIFEST_DIGEST_MAX = 65 };
+
+struct manifest_file {
+	const char *name; /* in the folder */
+	uint64_t bytes;
+	char sha256[MANIFEST_DIGEST_MAX]; /* in hex */
+};
+
+struct manifest {
+	struct manifest_file files[MANIFEST_FILES]; /* inventory, reports */
+	char made[32];
+};
+
+/* The two names set, all else empty. */
+void manifest_init(struct manifest *manifest);
+/* SHA-256 and size of what can be read from `fd`, from its start. 0 or -errno. */
+int manifest_digest(int fd, struct manifest_file *file);
+/* 0 or -errno. Synced, and so is the folder. */
+int manifest_write(const struct manifest *manifest, int folder);
+/* 0; else -errno and a sentence about `folder_name`. */
+int manifest_read(struct manifest *manifest, int folder, const char *folder_name,
+		  char error[STORE_ERROR_MAX]);
