@@ -15,12 +15,14 @@
 #include "control/daemon.h"
 #include "control/log.h"
 #include "control/runs/reload.h"
+#include "control/store/store_backup.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct options {
 	const char *config, *task, *shell;
-	bool check, host, help_commands, verbose, json;
+	const char *restore;
+	bool check, host, help_commands, verbose, json, replace;
 	const char *word;
 };
 
@@ -30,6 +32,7 @@ usage(FILE *to)
 	fprintf(to,
 		"usage: cradled [-v] [-c FILE]\n"
 		"       cradled --check [--host] [-c FILE] | --check-task FILE [-c FILE]\n"
+		"       cradled --restore DIR [--replace] [-c FILE]\n"
 		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
 		"      --check           check the configuration and the policy, and end\n"
 		"      --host            with --check: also against this machine (CPUs, memory,\n"
@@ -38,6 +41,8 @@ usage(FILE *to)
 		"      --json            the outcome of a check for machines\n"
 		"      --command-table [WORD]  what cradlectl can ask for, and end\n"
 		"      --completion SHELL      completion of cradlectl for a shell, and end\n"
+		"      --restore DIR     take what `cradlectl store backup DIR` copied in place of the\n"
+		"                        store, and end; --replace moves a store that is there aside\n"
 		"  -v, --verbose         log level debug\n"
 		"  -V, --version\n"
 		"  -h, --help\n"
@@ -45,7 +50,16 @@ usage(FILE *to)
 		"Exit code: 0 done, 1 refused or failed, 2 not understood\n");
 }
 
-enum { OPTION_CHECK = 256, OPTION_TASK, OPTION_TABLE, OPTION_COMPLETION, OPTION_JSON, OPTION_HOST };
+enum {
+	OPTION_CHECK = 256,
+	OPTION_TASK,
+	OPTION_TABLE,
+	OPTION_COMPLETION,
+	OPTION_JSON,
+	OPTION_HOST,
+	OPTION_RESTORE,
+	OPTION_REPLACE,
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -54,6 +68,8 @@ static const struct option long_options[] = {
 	{ "check-task", required_argument, NULL, OPTION_TASK },
 	{ "command-table", no_argument, NULL, OPTION_TABLE },
 	{ "completion", required_argument, NULL, OPTION_COMPLETION },
+	{ "restore", required_argument, NULL, OPTION_RESTORE },
+	{ "replace", no_argument, NULL, OPTION_REPLACE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
@@ -83,6 +99,12 @@ take_option(int option, struct options *options, int *exit_code)
 		return 0;
 	case OPTION_COMPLETION:
 		options->shell = optarg;
+		return 0;
+	case OPTION_RESTORE:
+		options->restore = optarg;
+		return 0;
+	case OPTION_REPLACE:
+		options->replace = true;
 		return 0;
 	case OPTION_JSON:
 		options->json = true;
@@ -203,6 +225,37 @@ check_task(const struct options *options)
 }
 
 static int
+restore(const struct options *options)
+{
+	struct diag_list diags;
+	struct config *config;
+	struct store_restore restore = { .folder = options->restore, .replace = options->replace };
+	char error[STORE_ERROR_MAX];
+	struct text text;
+	int result = -1;
+
+	diag_list_init(&diags);
+	text_init(&text);
+	config = config_load(options->config, &diags);
+	diag_text_put(&diags, &text);
+	if (config) {
+		restore.path = config->store;
+		result = store_restore(&restore, error);
+		if (result < 0)
+			text_show(&text, "nothing was restored: %s\n", error);
+		else
+			text_show(&text, "%s: the copy of %s, %llu MB\n", restore.path, restore.made,
+				  (unsigned long long)(restore.bytes / 1000000));
+		if (*restore.aside)
+			text_show(&text, "what was there: %s%s\n", restore.path, restore.aside);
+	}
+	config_free(config);
+	diag_list_fini(&diags);
+	return tell(&text, json_pack("{s:b, s:s}", "good", result == 0, "made", restore.made), result,
+		    options->json);
+}
+
+static int
 serve(const char *file, bool verbose)
 {
 	struct config_host host;
@@ -250,5 +303,7 @@ main(int argc, char **argv)
 		options.config = CONFIG_FILE_DEFAULT;
 	if (options.check)
 		return check(&options);
+	if (options.restore)
+		return restore(&options);
 	return serve(options.config, options.verbose);
 }

@@ -274,7 +274,10 @@ is_command(const struct options *options, const char *first, const char *second)
 	       (!second || !strcmp(options->argv[1], second));
 }
 
-/* `task check FILE [-c CONF]` and `check --offline [-c CONF]` never need a daemon: -1 when it is neither. */
+/*
+ * `task check FILE [-c CONF]`, `check --offline [-c CONF]` and `store restore DIR [--replace] [-c CONF]` never need a
+ * daemon: -1 when it is none of them.
+ */
 static int
 run_offline(const struct options *options)
 {
@@ -286,6 +289,10 @@ run_offline(const struct options *options)
 		from = 2;
 	} else if (is_command(options, "check", "--offline") && options->argc <= 4) {
 		arguments[n++] = (char *)"--check";
+		from = 2;
+	} else if (is_command(options, "store", "restore") && options->argc >= 3 &&
+		   options->argc <= 6) {
+		arguments[n++] = (char *)"--restore";
 		from = 2;
 	} else {
 		return -1;
@@ -544,7 +551,9 @@ bring_file(struct talk *talk, const json_t *frame)
 	const struct options *options = talk->options;
 	const char *want = json_string_value(json_object_get(frame, "want"));
 	json_int_t word = json_integer_value(json_object_get(frame, "word"));
-	bool writes = want && strcmp(want, "write") == 0;
+	enum carried_as as = want && strcmp(want, "write") == 0    ? CARRIED_WRITE
+			     : want && strcmp(want, "folder") == 0 ? CARRIED_FOLDER
+								   : CARRIED_READ;
 	char error[PATH_MAX + 128];
 	const char *path;
 
@@ -552,8 +561,8 @@ bring_file(struct talk *talk, const json_t *frame)
 	if (!want || talk->carried.fd >= 0 || word >= options->argc)
 		return no_answer(talk, EBADMSG);
 	path = word < 0 ? "-" : options->argv[word];
-	talk->to_stdout = writes && strcmp(path, "-") == 0;
-	if (carried_open(&talk->carried, path, writes, error, sizeof error))
+	talk->to_stdout = as == CARRIED_WRITE && strcmp(path, "-") == 0;
+	if (carried_open(&talk->carried, path, as, error, sizeof error))
 		return fail(options, CTL_REFUSED, "%s", error);
 	return send_request(talk);
 }

@@ -75,7 +75,7 @@ spool(struct carried *carried, int fd, char *error, size_t size)
 		close(fd);
 		return complain("a memory file", error, size);
 	}
-	if (carried->writes) {
+	if (carried->as == CARRIED_WRITE) {
 		carried->spool_to = fd;
 		return 0;
 	}
@@ -94,10 +94,11 @@ static int
 open_standard(struct carried *carried, char *error, size_t size)
 {
 	struct stat st;
-	int fd = dup(carried->writes ? STDOUT_FILENO : STDIN_FILENO);
+	bool writes = carried->as == CARRIED_WRITE;
+	int fd = dup(writes ? STDOUT_FILENO : STDIN_FILENO);
 
 	snprintf(carried->path, sizeof carried->path, "standard %s",
-		 carried->writes ? "output" : "input");
+		 writes ? "output" : "input");
 	if (fd < 0 || fstat(fd, &st))
 		return complain(carried->path, error, size);
 	if (!S_ISREG(st.st_mode))
@@ -148,18 +149,31 @@ open_output(struct carried *carried, char *error, size_t size)
 	return 0;
 }
 
-int
-carried_open(struct carried *carried, const char *path, bool writes, char *error, size_t size)
+static int
+open_folder(struct carried *carried, char *error, size_t size)
 {
-	*carried = (struct carried){ .fd = -1, .writes = writes, .spool_to = -1 };
-	if (!path || strcmp(path, "-") == 0)
+	if (mkdir(carried->path, 0700) < 0)
+		return complain(carried->path, error, size);
+	carried->fd = open(carried->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return carried->fd < 0 ? complain(carried->path, error, size) : 0;
+}
+
+int
+carried_open(struct carried *carried, const char *path, enum carried_as as, char *error,
+	     size_t size)
+{
+	*carried = (struct carried){ .fd = -1, .as = as, .spool_to = -1 };
+	if (as != CARRIED_FOLDER && (!path || strcmp(path, "-") == 0))
 		return open_standard(carried, error, size);
 	if (strlen(path) >= sizeof carried->path) {
 		errno = ENAMETOOLONG;
 		return complain(path, error, size);
 	}
 	memcpy(carried->path, path, strlen(path) + 1);
-	return writes ? open_output(carried, error, size) : open_input(carried, error, size);
+	if (as == CARRIED_FOLDER)
+		return open_folder(carried, error, size);
+	return as == CARRIED_WRITE ? open_output(carried, error, size)
+				   : open_input(carried, error, size);
 }
 
 static int
@@ -181,10 +195,12 @@ carried_close(struct carried *carried, bool done, char *error, size_t size)
 
 	if (carried->fd < 0)
 		return 0;
-	if (carried->writes && done && publish(carried))
+	if (carried->as == CARRIED_WRITE && done && publish(carried))
 		result = complain(carried->path, error, size);
 	if (carried->temporary[0] && (!done || result))
 		unlink(carried->temporary);
+	if (carried->as == CARRIED_FOLDER && !done)
+		rmdir(carried->path);
 	unfinished = NULL;
 	if (carried->spool_to >= 0)
 		close(carried->spool_to);

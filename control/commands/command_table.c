@@ -85,6 +85,10 @@ static const struct command_option group_value_set_options[] = {
 	{ "--locked", NULL, "wins over the groups below" },
 };
 
+static const struct command_option store_restore_options[] = {
+	{ "--replace", NULL, "a store that is there is moved aside" },
+};
+
 static const struct command_option task_list_options[] = {
 	{ "--group", "NAME", "of one group" },
 };
@@ -206,6 +210,12 @@ const struct command commands[] = {
 	  .help = "answer new devices 5.03 and finish those that bootstrap" },
 	{ "undrain", "", 0, 0, .changes = true, .run = command_undrain,
 	  .help = "take new devices again" },
+	{ "store backup", "DIR", 1, 1, .file = CTL_WANT_FOLDER, .run = command_store_backup,
+	  .help = "copy inventory and reports, as they are at one moment, into a new folder" },
+	{ "store restore", "DIR", 1, 1, OPTIONS(store_restore_options), .changes = true,
+	  .run = command_store_restore,
+	  .help = "take such a copy in place of the store, while the appliance is stopped; -c FILE "
+		  "as cradled" },
 	{ "server list", "", 0, 0, .run = command_server_list,
 	  .help = "the LwM2M servers that tasks write by lwm2mBootstrapConfiguration" },
 	{ "server show", "ID", 1, 1, .run = command_server_show,

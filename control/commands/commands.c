@@ -1,10 +1,10 @@
 #include "control/commands/commands.h"
-#include "control/clock.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "control/clock.h"
 #include "control/log.h"
@@ -216,6 +216,19 @@ wants_file(const struct call *call, struct ctl_answer *answer)
 	return true;
 }
 
+/* What came with the request is of the kind that the command works on. */
+static bool
+has_right_file(struct call *call)
+{
+	struct stat found;
+	bool folder = call->command->file == CTL_WANT_FOLDER;
+
+	if (call->fd < 0 || (fstat(call->fd, &found) == 0 && S_ISDIR(found.st_mode) == folder))
+		return true;
+	call_refuse(call, CTL_USAGE, folder ? "the command needs a folder" : "a folder is no file");
+	return false;
+}
+
 /* False: the words are wrong, and the call says why. */
 static bool
 call_parse(struct call *call, int argc, const char *const *argv)
@@ -323,7 +336,7 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 
 	if (good && wants_file(&call, answer))
 		return;
-	if (good)
+	if (good && has_right_file(&call))
 		call_run(&call);
 	log_command(&call, request, begun_us);
 	/* What was begun before it was refused (a table's heading) is no answer. */

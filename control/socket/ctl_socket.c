@@ -328,14 +328,16 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 {
 	static const char too_large[] =
 		"the answer does not fit in a frame of 16 MiB: ask for less";
+	static const char *const wants[] = { [CTL_WANT_READ] = "read",
+					     [CTL_WANT_WRITE] = "write",
+					     [CTL_WANT_FOLDER] = "folder" };
 	static const char no_text[] = "the answer cannot be encoded: a text in it is no UTF-8";
 	int result;
 
 	if (answer->want != CTL_WANT_NOTHING)
 		return send_frame(client,
 				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
-					    answer->want == CTL_WANT_READ ? "read" : "write",
-					    "word", answer->want_word));
+					    wants[answer->want], "word", answer->want_word));
 	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*}", "v",
 					      CTL_VERSION, "exit", answer->exit, "text",
 					      answer->text, "error", answer->error, "result",
@@ -382,8 +384,8 @@ take_file(struct ctl_client *client, struct ctl_request *request, const char **c
 	client->passed = -1;
 	if (request->fd < 0)
 		*complaint = "a request with \"fd\" carries a descriptor; this one has none";
-	else if (fstat(request->fd, &st) || !S_ISREG(st.st_mode))
-		*complaint = "a command's file must be a regular one; spool pipes and terminals";
+	else if (fstat(request->fd, &st) || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+		*complaint = "a command's file must be a regular one or a folder; spool pipes and terminals";
 	else
 		return 0;
 	return -1;

@@ -29,7 +29,7 @@ struct ctl_request {
 	const char *data; /* what the client read for the command, for example a file; NULL: none */
 	size_t data_len;
 	struct ucred peer; /* who asks: for the log */
-	int fd; /* a regular file that the client opened for the command, closed after the
+	int fd; /* a regular file or folder that the client opened for the command, closed after the
 		 * handler; -1: none */
 	unsigned width; /* of the client's terminal; 0: no limit */
 	const char *page;           /* where a list goes on, "" at its beginning; NULL: no pages are taken */
@@ -38,7 +38,7 @@ struct ctl_request {
 };
 
 /* The command needs a file: the client opens it and asks again (ctl_proto.h). */
-enum ctl_want { CTL_WANT_NOTHING, CTL_WANT_READ, CTL_WANT_WRITE };
+enum ctl_want { CTL_WANT_NOTHING, CTL_WANT_READ, CTL_WANT_WRITE, CTL_WANT_FOLDER };
 
 /* Filled by the handler; the server frees it. All pointers may stay NULL. */
 struct ctl_answer {

@@ -290,7 +290,6 @@ remove_copies(struct store_backup *backup)
 	for (unsigned i = 0; i < MANIFEST_FILES; i++)
 		if (backup->files[i].to >= 0)
 			unlinkat(backup->folder, backup->manifest.files[i].name, 0);
-	unlinkat(backup->folder, STORE_BACKUP_MANIFEST, 0);
 }
 
 static void *

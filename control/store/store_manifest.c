@@ -86,11 +86,13 @@ manifest_write(const struct manifest *manifest, int folder)
 
 	if (!result && (json_dumpfd(json, fd, JSON_INDENT(2)) < 0 || fsync(fd) < 0))
 		result = errno ? -errno : -EIO;
-	if (fd >= 0)
-		close(fd);
 	json_decref(json);
 	if (!result && fsync(folder) < 0)
 		result = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && result)
+		unlinkat(folder, STORE_BACKUP_MANIFEST, 0);
 	return result;
 }
 

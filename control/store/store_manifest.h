@@ -26,7 +26,7 @@ struct manifest {
 void manifest_init(struct manifest *manifest);
 /* SHA-256 and size of what can be read from `fd`, from its start. 0 or -errno. */
 int manifest_digest(int fd, struct manifest_file *file);
-/* 0 or -errno. Synced, and so is the folder. */
+/* 0 or -errno; then there is none. Synced, and so is the folder. */
 int manifest_write(const struct manifest *manifest, int folder);
 /* 0; else -errno and a sentence about `folder_name`. */
 int manifest_read(struct manifest *manifest, int folder, const char *folder_name,
