@@ -61,7 +61,7 @@ struct call {
 		[COMMAND_OPTIONS_MAX]; /* as in the command; "" for a flag, NULL where missing */
 	struct text text, error;
 	struct table_view view; /* of tables in `text` */
-	char next[48];          /* where a list goes on (page.h); "": it is whole */
+	char *next;             /* malloc'ed: where a list goes on (page.h); NULL: it is whole */
 	json_t *result;
 	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */

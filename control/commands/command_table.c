@@ -23,9 +23,11 @@
 	{ "--domain", "TEXT", "where it belongs" }
 
 /* Which part of a list. */
-#define PAGE_OPTIONS \
-	{ "--limit", "N", "at most N; 100 without it" }, \
-	{ "--offset", "N", "leave out the first N" }
+#define PART_OPTIONS \
+	{ "--offset", "N", "leave out the first N" }, \
+	{ "--cursor", "PLACE", "go on where \"next\" of the result says; \"\": from the beginning" }
+#define PAGE_OPTIONS { "--limit", "N", "at most N; 100 without it" }, PART_OPTIONS
+#define WHOLE_PAGE_OPTIONS { "--limit", "N", "at most N; all without it" }, PART_OPTIONS
 
 /* The settings of a task that are the same for a new one and for one that is edited. */
 #define TASK_OPTIONS \
@@ -91,7 +93,10 @@ static const struct command_option store_restore_options[] = {
 
 static const struct command_option task_list_options[] = {
 	{ "--group", "NAME", "of one group" },
+	WHOLE_PAGE_OPTIONS,
 };
+
+static const struct command_option whole_list_options[] = { WHOLE_PAGE_OPTIONS };
 
 static const struct command_option task_add_options[] = {
 	{ "--group", "NAME", "whose task it shall be" },
@@ -136,6 +141,7 @@ static const struct command_option report_list_options[] = {
 	{ "--status", "STATUS", "Success, Warning, Error, InProgress or NotStarted" },
 	{ "--since", "TIME", "begun since then: 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z" },
 	{ "--limit", "N", "the newest N; 50 without it" },
+	{ "--cursor", "PLACE", "go on where \"next\" of the result says; \"\": from the oldest" },
 };
 
 static const struct command_option device_list_options[] = {
@@ -182,9 +188,7 @@ static const struct command_option unknown_adopt_options[] = {
 	NEW_PLACE_OPTIONS,
 };
 
-static const struct command_option session_list_options[] = {
-	{ "--limit", "N", "at most N; 100 without it" },
-};
+static const struct command_option session_list_options[] = { PAGE_OPTIONS };
 
 #define OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof *(array)
 
@@ -216,7 +220,7 @@ const struct command commands[] = {
 	  .run = command_store_restore,
 	  .help = "take such a copy in place of the store, while the appliance is stopped; -c FILE "
 		  "as cradled" },
-	{ "server list", "", 0, 0, .run = command_server_list,
+	{ "server list", "", 0, 0, OPTIONS(whole_list_options), .run = command_server_list,
 	  .help = "the LwM2M servers that tasks write by lwm2mBootstrapConfiguration" },
 	{ "server show", "ID", 1, 1, .run = command_server_show,
 	  .help = "one server with the tasks that write it; keys are masked" },
@@ -228,7 +232,8 @@ const struct command commands[] = {
 		  "default" },
 	{ "server remove", "ID", 1, 1, .changes = true, .run = command_server_remove,
 	  .help = "take a server out of servers.conf; refused while tasks write it" },
-	{ "group list", "", 0, 0, .run = command_group_list, .help = "the groups" },
+	{ "group list", "", 0, 0, OPTIONS(whole_list_options), .run = command_group_list,
+	  .help = "the groups" },
 	{ "group show", "NAME", 1, 1, .run = command_group_show,
 	  .help = "one group: values, tasks, subgroups, devices; secrets are masked" },
 	{ "group add", "NAME", 1, 1, OPTIONS(group_options), .changes = true,
@@ -286,7 +291,8 @@ const struct command commands[] = {
 	{ "device show", "ENDPOINT", 1, 1, .while_busy = true, .run = command_device_show,
 	  .help = "one device: groups, computed values with their origin, tasks; secrets are "
 		  "masked" },
-	{ "device rejected", "", 0, 0, .while_busy = true, .run = command_device_rejected,
+	{ "device rejected", "", 0, 0, OPTIONS(whole_list_options), .while_busy = true,
+	  .run = command_device_rejected,
 	  .help = "who showed a wrong key or another's name, and has not got in since",
 	  .alias = "device turned-away" },
 	{ "device profile", "ENDPOINT", 1, 1, .run = command_device_profile,
@@ -309,8 +315,8 @@ const struct command commands[] = {
 	{ "device export", "[FILE]", 0, 1, OPTIONS(device_export_options), .changes = true,
 	  .file = CTL_WANT_WRITE, .run = command_device_export,
 	  .help = "write the inventory to a file, or standard output" },
-	{ "unknown list", "", 0, 0, .while_busy = true, .run = command_unknown_list,
-	  .help = "who asked and is not in the inventory" },
+	{ "unknown list", "", 0, 0, OPTIONS(whole_list_options), .while_busy = true,
+	  .run = command_unknown_list, .help = "who asked and is not in the inventory" },
 	{ "unknown adopt", "NAME", 1, 1, OPTIONS(unknown_adopt_options), .changes = true,
 	  .run = command_unknown_adopt, .help = "turn an unknown endpoint into a device" },
 	{ "session list", "", 0, 0, OPTIONS(session_list_options), .while_busy = true,

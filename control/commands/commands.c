@@ -348,9 +348,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->text = call.text.at;
 	answer->error = call.error.at;
 	answer->result = call.result;
-	if (call.next[0])
-		answer->next = strdup(call.next);
-	if (call.next[0] || (request->page && *request->page))
+	answer->next = call.next;
+	if (call.next || (request->page && *request->page))
 		leave_one_form(request, answer);
 }
 

@@ -92,12 +92,11 @@ command_device_list(struct call *call)
 	const char *wanted = call_option(call, "--group");
 	struct filter filter = { .match = call_option(call, "--match"),
 				 .state = call_option(call, "--state") };
-	long limit = call_number(call, "--limit", 100, 10000000);
-	long offset = call_number(call, "--offset", 0, 1000000000);
+	const struct inventory *inventory = &call->service->inventory;
 	const struct device *device;
 	struct table table;
 	struct page page;
-	uint32_t id;
+	uint64_t id;
 	json_t *list;
 
 	if (wanted)
@@ -106,20 +105,18 @@ command_device_list(struct call *call)
 		call_refuse(call, CTL_USAGE,
 			    "a state is ready, nothing, bootstrapping or returning, not \"%.60s\"",
 			    filter.state);
-	if (call->exit != CTL_DONE || !page_begin(&page, call))
+	if (call->exit != CTL_DONE || !page_begin(&page, call, 100))
 		return;
 	list = json_array();
 	table_init(&table, "endpoint|security:3|~groups:2|state|last bootstrap:1");
-	for (id = (uint32_t)page.from;
-	     (device = inventory_next(&call->service->inventory, &id)) && !page_full(&page); id++)
-		if (passes(call, device, &filter) && page_shows(&page, offset, limit))
+	for (id = page.from; id < inventory->next_id && !page_full(&page); id++) {
+		device = inventory_at(inventory, (uint32_t)id);
+		if (device && passes(call, device, &filter) && page_shows(&page, id))
 			put_device(call->service, device, &table, list);
+	}
 	table_finish(&table, &call->text);
-	if (device)
-		page_end(&page, call, id);
-	else
-		page_tell_rest(&page, call, offset, limit);
-	call->result = json_pack("{s:o, s:I}", "devices", list, "count", (json_int_t)page.matched);
+	call->result = json_pack("{s:o}", "devices", list);
+	page_finish(&page, id < inventory->next_id, id);
 }
 
 /* ---- one device ---- */

@@ -5,6 +5,7 @@
 
 #include "control/commands/command_settings.h"
 #include "control/commands/commands.h"
+#include "control/commands/page.h"
 #include "control/commands/policy_edit.h"
 #include "control/runs/group_devices.h"
 
@@ -40,13 +41,22 @@ void
 command_group_list(struct call *call)
 {
 	const struct policy *policy = call->service->generation->policy;
-	json_t *list = json_array();
+	json_t *list;
 	struct table table;
+	struct page page;
+	unsigned i = 0;
 
+	if (!page_begin_names(&page, call, PAGE_ALL))
+		return;
+	while (i < policy->n_groups && strcmp(policy->by_name[i]->name, page.from_name) < 0)
+		i++;
+	list = json_array();
 	table_init(&table, "name|priority:3|values:2|tasks:1|~description:4");
-	for (unsigned i = 0; i < policy->n_groups; i++) {
+	for (; i < policy->n_groups && !page_full(&page); i++) {
 		const struct policy_group *group = policy->by_name[i];
 
+		if (!page_shows_name(&page, group->name))
+			continue;
 		table_cell(&table, "%s", group->name);
 		table_cell(&table, "%d", group->priority);
 		table_cell(&table, "%u", group->values.count);
@@ -56,6 +66,7 @@ command_group_list(struct call *call)
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "groups", list);
+	page_finish_name(&page, i < policy->n_groups ? policy->by_name[i]->name : NULL);
 }
 
 static json_t *

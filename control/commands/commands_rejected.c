@@ -1,7 +1,9 @@
 /* Devices of the inventory that asked and did not get in. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/page.h"
 #include "control/commands/show.h"
 
 void
@@ -66,22 +68,58 @@ put_item(const struct rejected_device *item, const char *endpoint, struct table 
 	text_fini(&reason);
 }
 
+/* An item of the list, and whose it is. */
+struct found {
+	const struct rejected_device *item;
+	const struct device *device;
+};
+
+static int
+by_serial(const void *a, const void *b)
+{
+	const struct found *left = a, *right = b;
+
+	return (left->item->serial > right->item->serial) -
+	       (left->item->serial < right->item->serial);
+}
+
+/* Those from a serial on, in its order: where they stand changes as others come and go. */
+static unsigned
+rejected_from(const struct service *service, uint64_t serial,
+	      struct found found[REJECTED_DEVICES_MAX])
+{
+	const struct rejected_devices *all = service->rejected;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		found[n].item = &all->items[i];
+		found[n].device = inventory_at(&service->inventory, all->devices[i]);
+		n += found[n].device && found[n].item->serial >= serial;
+	}
+	qsort(found, n, sizeof *found, by_serial);
+	return n;
+}
+
 void
 command_device_rejected(struct call *call)
 {
-	const struct rejected_devices *all = call->service->rejected;
+	struct found found[REJECTED_DEVICES_MAX];
 	char endpoint[ENDPOINT_NAME_MAX + 1];
-	json_t *list = json_array();
+	unsigned n, i;
 	struct table table;
+	struct page page;
+	json_t *list;
 
+	if (!page_begin(&page, call, PAGE_ALL))
+		return;
+	n = rejected_from(call->service, page.from, found);
+	list = json_array();
 	table_init(&table, "endpoint|~why|address:1|first:3|last:2|count:4");
-	for (unsigned i = 0; i < all->count; i++) {
-		const struct device *device =
-			inventory_at(&call->service->inventory, all->devices[i]);
-
-		if (device)
-			put_item(&all->items[i], device_endpoint(device, endpoint), &table, list);
-	}
+	for (i = 0; i < n && !page_full(&page); i++)
+		if (page_shows(&page, found[i].item->serial))
+			put_item(found[i].item, device_endpoint(found[i].device, endpoint), &table,
+				 list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:O, s:o}", "rejected", list, "turned_away", list);
+	page_finish(&page, i < n, i < n ? found[i].item->serial : 0);
 }

@@ -165,43 +165,75 @@ put_reports_of(struct call *call, const struct report_filter *filter, struct tab
 	free(found);
 }
 
-static void
-put_newest(struct call *call, const struct report_filter *filter, struct table *table, json_t *list)
+/* Where the newest `limit` of those that have ended begin. */
+static uint64_t
+find_newest(struct call *call, const struct report_filter *filter, long limit)
 {
 	const struct reports *reports = &call->service->reports;
-	long limit = call_number(call, "--limit", 50, REPORTS_RING);
-	size_t from = reports->ring_count;
+	uint64_t first = reports_first(reports), from = reports->ended;
+	const struct report *report;
 
-	while (from > 0 && limit > 0) {
-		const struct report *report = reports_at(reports, --from);
-
-		limit -= report->summary && passes(call->service, report, filter);
+	while (from > first && limit > 0) {
+		report = reports_ended(reports, --from);
+		limit -= report && passes(call->service, report, filter);
 	}
-	for (; limit >= 0 && from < reports->ring_count; from++) {
-		const struct report *report = reports_at(reports, from);
+	return from;
+}
 
-		if (report->summary && passes(call->service, report, filter))
-			put_report(call->service, report, table, list);
+/* Those that have ended, as they did: each has a number, so a slice goes on where the one before was. */
+static void
+list_ended(struct call *call, const struct report_filter *filter)
+{
+	const struct reports *reports = &call->service->reports;
+	json_t *list;
+	struct table table;
+	struct page page;
+	uint64_t at;
+
+	if (!page_begin(&page, call, 50))
+		return;
+	at = page.from;
+	if (page_is_first(&page) && !page.stops)
+		at = find_newest(call, filter, page.limit);
+	page.stops = true; /* what ends meanwhile was not asked for */
+	if (at < reports_first(reports))
+		at = reports_first(reports);
+	list = json_array();
+	table_init(&table, REPORT_COLUMNS);
+	for (; at < reports->ended && !page_full(&page); at++) {
+		const struct report *report = reports_ended(reports, at);
+
+		if (report && passes(call->service, report, filter) && page_shows(&page, at))
+			put_report(call->service, report, &table, list);
 	}
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "reports", list);
+	page_finish(&page, at < reports->ended, at);
+}
+
+static void
+list_of_device(struct call *call, const struct report_filter *filter)
+{
+	json_t *list = json_array();
+	struct table table;
+
+	table_init(&table, REPORT_COLUMNS);
+	put_reports_of(call, filter, &table, list);
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:o}", "reports", list);
 }
 
 void
 command_report_list(struct call *call)
 {
 	struct report_filter filter;
-	struct table table;
-	json_t *list;
 
 	if (!filter_options(call, &filter))
 		return;
-	list = json_array();
-	table_init(&table, REPORT_COLUMNS);
 	if (call_option(call, "--device"))
-		put_reports_of(call, &filter, &table, list);
+		list_of_device(call, &filter);
 	else
-		put_newest(call, &filter, &table, list);
-	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o}", "reports", list);
+		list_ended(call, &filter);
 }
 
 /* ---- report show ---- */
@@ -258,31 +290,27 @@ command_task_reports(struct call *call)
 {
 	const struct policy_task *task = call_task(call);
 	const struct reports *reports = &call->service->reports;
-	long limit = call_number(call, "--limit", 100, 10000000);
-	long offset = call_number(call, "--offset", 0, 1000000000);
+	uint32_t next_id = call->service->inventory.next_id;
 	int status = status_option(call);
 	struct table table;
 	struct page page;
-	uint64_t slot;
+	uint64_t id;
 	json_t *list;
 
-	if (!task || call->exit != CTL_DONE || !page_begin(&page, call))
+	if (!task || call->exit != CTL_DONE || !page_begin(&page, call, 100))
 		return;
 	list = json_array();
 	table_init(&table, REPORT_COLUMNS);
-	for (slot = page.from; slot < reports_slots(reports) && !page_full(&page); slot++) {
-		const struct report *report = reports_slot(reports, slot);
+	/* By device: places in the reports' own table change as it grows. */
+	for (id = page.from; id < next_id && !page_full(&page); id++) {
+		const struct report *report = reports_find(reports, task->report, (uint32_t)id);
 
-		if (report && report->task == task->report &&
-		    (status < 0 || report->status == status) && page_shows(&page, offset, limit))
+		if (report && (status < 0 || report->status == status) && page_shows(&page, id))
 			put_report(call->service, report, &table, list);
 	}
 	table_finish(&table, &call->text);
-	if (slot < reports_slots(reports))
-		page_end(&page, call, slot);
-	else
-		page_tell_rest(&page, call, offset, limit);
-	call->result = json_pack("{s:o, s:I}", "reports", list, "count", (json_int_t)page.matched);
+	call->result = json_pack("{s:o}", "reports", list);
+	page_finish(&page, id < next_id, id);
 }
 
 /* ---- rerun ---- */

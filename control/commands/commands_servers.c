@@ -1,9 +1,11 @@
 /* LwM2M servers: server list, show, add, edit, remove. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/commands/command_settings.h"
 #include "control/commands/commands.h"
+#include "control/commands/page.h"
 #include "control/commands/policy_edit.h"
 #include "control/policy/mask_template.h"
 
@@ -69,28 +71,69 @@ server_json(const struct policy_server *server)
 	return json;
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct policy_server *const *left = a, *const *right = b;
+
+	return strcmp((*left)->id, (*right)->id);
+}
+
+static void
+put_server(const struct policy_server *server, struct table *table, json_t *list)
+{
+	table_cell(table, "%s", server->id);
+	table_cell(table, "%s", server->name);
+	table_cell(table, "%s", server_type_names[server->type]);
+	table_cell(table, "%s", server->uri);
+	table_cell(table, "%s", server_mode_names[server->mode]);
+	table_cell(table, "%u", server->ssid);
+	table_cell(table, "%s", task_depends_on_session(server->task) ? "yes" : "no");
+	json_array_append_new(list, server_json(server));
+}
+
+/* Those from the slice's beginning on, by id. NULL: out of memory, and refused. */
+static const struct policy_server **
+servers_from(const struct page *page, unsigned *n)
+{
+	const struct policy *policy = page->call->service->generation->policy;
+	const struct policy_server **found = calloc(policy->n_servers + 1, sizeof *found);
+
+	*n = 0;
+	if (!found) {
+		call_refuse(page->call, CTL_REFUSED, "out of memory");
+		return NULL;
+	}
+	for (unsigned i = 0; i < policy->n_servers; i++)
+		if (strcmp(policy->servers[i].id, page->from_name) >= 0)
+			found[(*n)++] = &policy->servers[i];
+	qsort(found, *n, sizeof *found, by_id);
+	return found;
+}
+
 void
 command_server_list(struct call *call)
 {
-	const struct policy *policy = call->service->generation->policy;
-	json_t *list = json_array();
+	const struct policy_server **found;
+	unsigned n, i;
 	struct table table;
+	struct page page;
+	json_t *list;
 
+	if (!page_begin_names(&page, call, PAGE_ALL))
+		return;
+	found = servers_from(&page, &n);
+	if (!found)
+		return;
+	list = json_array();
 	table_init(&table, "id|~name:1|type:3|uri|security|ssid:2|per session:4");
-	for (unsigned i = 0; i < policy->n_servers; i++) {
-		const struct policy_server *server = &policy->servers[i];
-
-		table_cell(&table, "%s", server->id);
-		table_cell(&table, "%s", server->name);
-		table_cell(&table, "%s", server_type_names[server->type]);
-		table_cell(&table, "%s", server->uri);
-		table_cell(&table, "%s", server_mode_names[server->mode]);
-		table_cell(&table, "%u", server->ssid);
-		table_cell(&table, "%s", task_depends_on_session(server->task) ? "yes" : "no");
-		json_array_append_new(list, server_json(server));
-	}
+	for (i = 0; i < n && !page_full(&page); i++)
+		if (page_shows_name(&page, found[i]->id))
+			put_server(found[i], &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "servers", list);
+	page_finish_name(&page, i < n ? found[i]->id : NULL);
+	free(found);
 }
 
 static void

@@ -3,6 +3,7 @@
 
 #include "control/address.h"
 #include "control/clock.h"
+#include "control/commands/page.h"
 #include "control/commands/show.h"
 
 static json_t *
@@ -23,35 +24,43 @@ seconds_of(const struct live_session *live)
 	return now_ms > live->started_ms ? (double)(now_ms - live->started_ms) / 1000 : 0;
 }
 
+static void
+put_session(const struct service *service, const struct live_session *live, struct table *table,
+	    json_t *list)
+{
+	char endpoint[ENDPOINT_NAME_MAX + 1], peer[ADDRESS_TEXT_MAX];
+	double seconds = seconds_of(live);
+
+	device_endpoint(inventory_at(&service->inventory, live->device), endpoint);
+	address_format_peer(&live->peer, peer);
+	table_cell(table, "%s", endpoint);
+	table_cell(table, "%s", peer);
+	table_cell(table, "%u", live->worker);
+	table_cell(table, "%u", live->plan ? live->plan->generation->number : 0);
+	table_cell(table, "%u", live->format);
+	table_cell(table, "%.1f", seconds);
+	json_array_append_new(list, session_json(live, endpoint, peer, seconds));
+}
+
 void
 command_session_list(struct call *call)
 {
-	const struct service *service = call->service;
-	long limit = call_number(call, "--limit", 100, 1000000);
-	char endpoint[ENDPOINT_NAME_MAX + 1], peer[ADDRESS_TEXT_MAX];
+	const struct live_sessions *all = &call->service->live;
 	struct table table;
+	struct page page;
+	uint64_t place;
 	json_t *list;
 
-	if (limit < 0)
+	if (!page_begin(&page, call, 100))
 		return;
 	list = json_array();
 	table_init(&table, "device|peer:1|worker:4|generation:3|format:2|seconds");
-	for (const struct live_session *live = service->live.first; live && limit-- > 0;
-	     live = live->next) {
-		double seconds = seconds_of(live);
-
-		device_endpoint(inventory_at(&service->inventory, live->device), endpoint);
-		address_format_peer(&live->peer, peer);
-		table_cell(&table, "%s", endpoint);
-		table_cell(&table, "%s", peer);
-		table_cell(&table, "%u", live->worker);
-		table_cell(&table, "%u", live->plan ? live->plan->generation->number : 0);
-		table_cell(&table, "%u", live->format);
-		table_cell(&table, "%.1f", seconds);
-		json_array_append_new(list, session_json(live, endpoint, peer, seconds));
-	}
+	for (place = page.from; place < all->used && !page_full(&page); place++)
+		if (all->places[place] && page_shows(&page, place))
+			put_session(call->service, all->places[place], &table, list);
 	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o, s:i}", "sessions", list, "count", (int)service->live.count);
+	call->result = json_pack("{s:o}", "sessions", list);
+	page_finish(&page, place < all->used, place);
 }
 
 static void

@@ -1,7 +1,9 @@
 /* The tasks of groups: task list, show. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/page.h"
 #include "control/commands/show.h"
 #include "control/policy/mask_template.h"
 
@@ -70,28 +72,87 @@ put_task(const struct service *service, const struct policy_task *task, struct t
 	json_array_append_new(list, task_json(service, task));
 }
 
+/* By their groups' names, then by number. */
+static int
+by_id(const void *a, const void *b)
+{
+	const struct policy_task *const *left = a, *const *right = b;
+	int groups = strcmp((*left)->group->name, (*right)->group->name);
+
+	return groups ? groups
+		      : ((*left)->number > (*right)->number) - ((*left)->number < (*right)->number);
+}
+
+/* Whether the task comes before the place "GROUP:NUMBER". */
+static bool
+is_before(const struct policy_task *task, const char *place)
+{
+	size_t len = strcspn(place, ":");
+	int groups = strncmp(task->group->name, place, len);
+
+	if (!groups && task->group->name[len])
+		groups = 1;
+	return groups ? groups < 0
+		      : place[len] && task->number < strtoul(place + len + 1, NULL, 10);
+}
+
+/* Those of a group, or of all, from the slice's beginning on. NULL: out of memory, and refused. */
+static const struct policy_task **
+tasks_from(const struct page *page, const struct policy_group *wanted, unsigned *n)
+{
+	const struct policy *policy = page->call->service->generation->policy;
+	const struct policy_task **found = calloc(policy->n_tasks + 1, sizeof *found);
+
+	*n = 0;
+	if (!found) {
+		call_refuse(page->call, CTL_REFUSED, "out of memory");
+		return NULL;
+	}
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
+			if ((!wanted || wanted == &policy->groups[i]) &&
+			    !is_before(&policy->groups[i].tasks[k], page->from_name))
+				found[(*n)++] = &policy->groups[i].tasks[k];
+	qsort(found, *n, sizeof *found, by_id);
+	return found;
+}
+
+/* Where a list of tasks goes on. */
+static const char *
+place_of(const struct policy_task *task)
+{
+	return task->id + strlen("g:");
+}
+
 void
 command_task_list(struct call *call)
 {
-	const struct policy *policy = call->service->generation->policy;
 	const char *wanted = call_option(call, "--group");
-	json_t *list = json_array();
+	const struct policy_group *group = wanted ? call_group(call, wanted) : NULL;
+	const struct policy_task **found;
+	unsigned n, i;
 	struct table table;
+	struct page page;
+	json_t *list;
 
-	if (wanted && !policy_group(policy, wanted, strlen(wanted))) {
-		call_refuse_group(call, wanted);
-		json_decref(list);
+	if (call->exit != CTL_DONE || !page_begin_names(&page, call, PAGE_ALL))
 		return;
-	}
-	generation_count_devices(call->service->generation, &call->service->inventory);
-	table_init(&table, "task|~name|active|repetition:5|priority:6|devices|in progress:4|success:2|"
-			   "warning:3|error:1|created:8|~comment:7");
-	for (unsigned i = 0; i < policy->n_groups; i++)
-		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++)
-			if (!wanted || strcmp(wanted, policy->groups[i].name) == 0)
-				put_task(call->service, &policy->groups[i].tasks[k], &table, list);
+	found = tasks_from(&page, group, &n);
+	if (!found)
+		return;
+	if (page_is_first(&page))
+		generation_count_devices(call->service->generation, &call->service->inventory);
+	list = json_array();
+	table_init(&table,
+		   "task|~name|active|repetition:5|priority:6|devices|in progress:4|success:2|"
+		   "warning:3|error:1|created:8|~comment:7");
+	for (i = 0; i < n && !page_full(&page); i++)
+		if (page_shows_name(&page, place_of(found[i])))
+			put_task(call->service, found[i], &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "tasks", list);
+	page_finish_name(&page, i < n ? place_of(found[i]) : NULL);
+	free(found);
 }
 
 /* --- one task --- */

@@ -1,7 +1,9 @@
 /* Who asked and is not in the inventory. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/page.h"
 #include "control/commands/show.h"
 
 static void
@@ -28,16 +30,46 @@ put_unknown(const struct unknown *unknown, struct table *table, json_t *list)
 	text_fini(&name);
 }
 
+static int
+by_serial(const void *a, const void *b)
+{
+	const struct unknown *const *left = a, *const *right = b;
+
+	return ((*left)->serial > (*right)->serial) - ((*left)->serial < (*right)->serial);
+}
+
+/* Those from a serial on, in its order: where they stand changes as others come and go. */
+static unsigned
+unknown_from(const struct unknown_devices *unknowns, uint64_t serial,
+	     const struct unknown *found[UNKNOWN_DEVICES_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < unknowns->count; i++)
+		if (unknowns->items[i].serial >= serial)
+			found[n++] = &unknowns->items[i];
+	qsort(found, n, sizeof *found, by_serial);
+	return n;
+}
+
 void
 command_unknown_list(struct call *call)
 {
-	const struct unknown_devices *unknowns = call->service->unknowns;
-	json_t *list = json_array();
+	const struct unknown *found[UNKNOWN_DEVICES_MAX];
+	unsigned n, i;
 	struct table table;
+	struct page page;
+	json_t *list;
 
+	if (!page_begin(&page, call, PAGE_ALL))
+		return;
+	n = unknown_from(call->service->unknowns, page.from, found);
+	list = json_array();
 	table_init(&table, "name|address|first:2|last|count:1");
-	for (unsigned i = 0; i < unknowns->count; i++)
-		put_unknown(&unknowns->items[i], &table, list);
+	for (i = 0; i < n && !page_full(&page); i++)
+		if (page_shows(&page, found[i]->serial))
+			put_unknown(found[i], &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "unknown", list);
+	page_finish(&page, i < n, i < n ? found[i]->serial : 0);
 }

@@ -6,18 +6,57 @@
 #include "control/log.h"
 #include "control/runs/service.h"
 
+enum { PLACES_START = 256 };
+
+void
+live_fini(struct live_sessions *sessions)
+{
+	assert(!sessions->count);
+	free(sessions->places);
+	free(sessions->vacant);
+	*sessions = (struct live_sessions){ 0 };
+}
+
+static bool
+grow(struct live_sessions *sessions)
+{
+	uint32_t capacity = sessions->capacity ? sessions->capacity * 2 : PLACES_START;
+	struct live_session **places =
+		realloc(sessions->places, capacity * sizeof(struct live_session *));
+	uint32_t *vacant;
+
+	if (!places)
+		return false;
+	sessions->places = places;
+	vacant = realloc(sessions->vacant, capacity * sizeof *vacant);
+	if (!vacant)
+		return false;
+	sessions->vacant = vacant;
+	sessions->capacity = capacity;
+	return true;
+}
+
+/* Every place below `used` is taken or vacant. */
+static uint32_t
+vacancies(const struct live_sessions *sessions)
+{
+	return sessions->used - sessions->count;
+}
+
 struct live_session *
 live_add(struct live_sessions *sessions)
 {
-	struct live_session *session = calloc(1, sizeof *session);
+	struct live_session *session;
 
+	if (!vacancies(sessions) && sessions->used == sessions->capacity && !grow(sessions))
+		return NULL;
+	session = calloc(1, sizeof *session);
 	if (!session)
 		return NULL;
 	run_memory_init(&session->memory);
-	session->next = sessions->first;
-	if (sessions->first)
-		sessions->first->previous = session;
-	sessions->first = session;
+	session->place =
+		vacancies(sessions) ? sessions->vacant[vacancies(sessions) - 1] : sessions->used++;
+	sessions->places[session->place] = session;
 	sessions->count++;
 	return session;
 }
@@ -43,13 +82,9 @@ live_set_began(struct plans *plans, struct live_session *session)
 static void
 remove_session(struct live_sessions *sessions, struct live_session *session)
 {
-	if (session->previous)
-		session->previous->next = session->next;
-	else
-		sessions->first = session->next;
-	if (session->next)
-		session->next->previous = session->previous;
-	assert(sessions->count);
+	assert(sessions->count && sessions->places[session->place] == session);
+	sessions->places[session->place] = NULL;
+	sessions->vacant[vacancies(sessions)] = session->place;
 	sessions->count--;
 	run_memory_fini(&session->memory);
 	free(session);

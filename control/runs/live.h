@@ -1,5 +1,6 @@
 /*
- * live.h - the devices that bootstrap now: one record a session, found from its device.
+ * live.h - the devices that bootstrap now: one record a session, found from its device. A session keeps its place among
+ * all as long as it lives, so that a list of them can be served a part at a time.
  *
  * Owner: the service. Control thread. Allocates when a session begins.
  */
@@ -26,8 +27,8 @@ struct diagnostic {
 enum { LIVE_DIAGNOSTICS_MAX = 2 }; /* the first and the last of a run */
 
 struct live_session {
-	struct live_session *previous, *next; /* all of them, newest first */
 	uint32_t device;
+	uint32_t place; /* in live_sessions.places */
 	uint16_t worker;
 	uint16_t format;
 	struct session_ref session;
@@ -42,10 +43,14 @@ struct live_session {
 };
 
 struct live_sessions {
-	struct live_session *first;
+	struct live_session **places; /* NULL: free */
+	uint32_t *vacant;             /* places below `used` that are free, the last freed on top */
+	uint32_t used, capacity;      /* of `places`; `vacant` has room for as many */
 	unsigned count;
 };
 
+/* All sessions have ended. */
+void live_fini(struct live_sessions *sessions);
 /* NULL: out of memory. */
 struct live_session *live_add(struct live_sessions *sessions);
 /* Its run began on the plan it has. */

@@ -33,7 +33,7 @@ find_or_make(struct rejected_devices *list, uint32_t device, uint64_t now_ms)
 		return &list->items[at];
 	at = list->count < REJECTED_DEVICES_MAX ? list->count++ : longest_silent(list);
 	list->devices[at] = device;
-	list->items[at] = (struct rejected_device){ .first_ms = now_ms };
+	list->items[at] = (struct rejected_device){ .first_ms = now_ms, .serial = ++list->serial };
 	return &list->items[at];
 }
 

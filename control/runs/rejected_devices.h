@@ -22,12 +22,14 @@ struct rejected_device {
 	char address[ADDRESS_TEXT_MAX]; /* of the last time */
 	uint64_t first_ms, last_ms;     /* wall clock */
 	uint64_t count;
+	uint64_t serial; /* from 1, in the order they came into the list; never used again */
 };
 
 struct rejected_devices {
 	struct rejected_device items[REJECTED_DEVICES_MAX];
 	uint32_t devices[REJECTED_DEVICES_MAX]; /* whose they are: sixteen in a cache line */
 	unsigned count;
+	uint64_t serial; /* the last one given */
 };
 
 /* Of a SESSION_REJECTED. */

@@ -203,6 +203,7 @@ ring_put(struct reports *reports, const struct report *report)
 	assert(reports->ring_next < REPORTS_RING);
 	reports->ring[reports->ring_next] = *report;
 	reports->ring_next = (reports->ring_next + 1) % REPORTS_RING;
+	reports->ended++;
 	if (reports->ring_count < REPORTS_RING)
 		reports->ring_count++;
 }
@@ -418,25 +419,22 @@ report_finished_ms(const struct report *report)
 	return report->took_ms == REPORT_UNFINISHED ? 0 : report->started_ms + report->took_ms;
 }
 
-const struct report *
-reports_at(const struct reports *reports, size_t index)
-{
-	size_t first = (reports->ring_next + REPORTS_RING - reports->ring_count) % REPORTS_RING;
-
-	return index < reports->ring_count ? &reports->ring[(first + index) % REPORTS_RING] : NULL;
-}
-
 uint64_t
-reports_slots(const struct reports *reports)
+reports_first(const struct reports *reports)
 {
-	return reports->capacity;
+	return reports->ended - reports->ring_count;
 }
 
 const struct report *
-reports_slot(const struct reports *reports, uint64_t slot)
+reports_ended(const struct reports *reports, uint64_t number)
 {
-	return slot < reports->capacity && reports->table[slot].summary ? &reports->table[slot]
-									: NULL;
+	uint64_t back = reports->ended - number; /* 1: the newest */
+	const struct report *report;
+
+	if (number >= reports->ended || back > reports->ring_count)
+		return NULL;
+	report = &reports->ring[(reports->ring_next + REPORTS_RING - back) % REPORTS_RING];
+	return report->summary ? report : NULL;
 }
 
 void

@@ -56,6 +56,7 @@ struct reports {
 	size_t count, capacity;
 	struct report *ring;
 	size_t ring_next, ring_count;
+	uint64_t ended; /* that were put into the ring so far: the number of the next one */
 	struct names summaries;
 	uint64_t dropped;
 	struct store *store; /* NULL: they end with the program */
@@ -99,14 +100,12 @@ const struct report *reports_find(const struct reports *reports, uint32_t task, 
 const char *reports_summary(const struct reports *reports, const struct report *report);
 /* Wall clock, 0: not finished. */
 uint64_t report_finished_ms(const struct report *report);
-/* The ring, oldest first; NULL at its end. */
-const struct report *reports_at(const struct reports *reports, size_t index);
 /*
- * The same a part at a time, by slots of the table: NULL where one is empty. When the table grows in between, some are met
- * twice or not at all.
+ * The ring by number, from reports_first() to reports->ended: numbers go up by one and are never used again. NULL: not
+ * there, or its device or task was forgotten.
  */
-uint64_t reports_slots(const struct reports *reports);
-const struct report *reports_slot(const struct reports *reports, uint64_t slot);
+uint64_t reports_first(const struct reports *reports);
+const struct report *reports_ended(const struct reports *reports, uint64_t number);
 /* Calls `each` for the last report of every pair, in no order, until it returns false. */
 void reports_each(const struct reports *reports,
 		  bool (*each)(void *ctx, const struct report *report), void *ctx);

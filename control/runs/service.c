@@ -40,6 +40,7 @@ void
 service_fini(struct service *service)
 {
 	forget_devices(service);
+	live_fini(&service->live);
 	retired_fini(&service->retired, &service->plans);
 	if (service->generation)
 		generation_release(service->generation);

@@ -43,7 +43,9 @@ find_or_make(struct unknown_devices *unknowns, const uint8_t *name, size_t len, 
 		return &unknowns->items[at];
 	at = unknowns->count < UNKNOWN_DEVICES_MAX ? unknowns->count++ : longest_silent(unknowns);
 	unknowns->hashes[at] = hash32_bytes(HASH32_EMPTY, name, len);
-	unknowns->items[at] = (struct unknown){ .name_len = (uint8_t)len, .first_ms = now_ms };
+	unknowns->items[at] = (struct unknown){ .name_len = (uint8_t)len,
+						.first_ms = now_ms,
+						.serial = ++unknowns->serial };
 	memcpy(unknowns->items[at].name, name, len);
 	return &unknowns->items[at];
 }

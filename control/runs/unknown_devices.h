@@ -27,6 +27,7 @@ struct unknown {
 	char address[ADDRESS_TEXT_MAX]; /* of the last visit */
 	uint64_t first_ms, last_ms;     /* wall clock */
 	uint64_t count;
+	uint64_t serial; /* from 1, in the order they came into the list; never used again */
 };
 
 struct unknown_devices {
@@ -35,6 +36,7 @@ struct unknown_devices {
 		[UNKNOWN_DEVICES_MAX]; /* of the names: one cache line tells 16 of them apart */
 	unsigned count;
 	uint64_t kept_ms;
+	uint64_t serial; /* the last one given */
 };
 
 void unknown_devices_see(struct unknown_devices *unknowns, const struct session_event *event,

@@ -10,8 +10,8 @@
  *
  * Request:  {"v":1,"argv":["task","list"],"json":false,"data":"..."}      one at a time; `data` is optional, and so are
  *           "width":80, "columns":"task,name", "sort":"-name": how tables in `text` are to look
- * Answer:   ... "next":"1200:500"}: there is more of a list, where the request had "page":"" or the "next" before; the same
- *           request is sent again with it as "page". Pages hold what "json" says, `result` or `text`, not both.
+ * Answer:   ... "next":"1200/500"}: there is more of a list; the same request is sent again with it as "page". Every list
+ *           comes so, in slices of some hundred rows; all but the only one hold what "json" says, `result` or `text`.
  * Want:     {"v":1,"want":"read","word":2}                               instead of an answer: see below
  * Progress: {"v":1,"progress":"reading devices: 40 %"}                   any number, before the answer
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/clock.h"
 #include "control/socket/ctl_listen.h"
 #include "tasks/show.h"
 
@@ -21,6 +22,8 @@ enum {
 	CTL_READ = 65536,
 	CTL_PARTIAL_MS = 10000, /* the rest of a request follows within this, or its client goes */
 	CTL_TICK_MS = 1000,     /* counted between two ticks at most */
+	CTL_RUN_US =
+		1500, /* when a run has taken so long, what other clients ask for waits for the next */
 	/* Of all clients. The one furthest behind goes when another answer would exceed it. */
 	CTL_BACKLOG_TOTAL = 128 * 1024 * 1024,
 };
@@ -55,6 +58,7 @@ struct ctl_server {
 	bool while_busy;                 /* nor does ctl_server_run_while_busy() */
 	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
 	uint64_t serial, heard;
+	unsigned next;    /* the client that a run begins with */
 	uint64_t tick_ms; /* of the last ctl_server_tick(); 0: there was none */
 	size_t backlog;   /* bytes in all clients' `out` */
 	struct ctl_client clients[CTL_CLIENTS_MAX];
@@ -544,24 +548,37 @@ take_events(struct ctl_server *server)
 	}
 }
 
+static bool
+has_work(const struct ctl_server *server)
+{
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		if (server->clients[i].fd >= 0 && server->clients[i].ready)
+			return true;
+	return false;
+}
+
 void
 ctl_server_run(struct ctl_server *server)
 {
 	static const uint64_t one = 1;
-	bool more = false;
+	uint64_t until_us = clock_now_us() + CTL_RUN_US;
 
 	if (server->running)
 		return;
 	server->running = true;
 	take_events(server);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
-		struct ctl_client *client = &server->clients[i];
+		struct ctl_client *client = &server->clients[server->next];
 
-		if (client->fd >= 0 && client->ready && serve_next(client) < 0)
+		server->next = (server->next + 1) % CTL_CLIENTS_MAX;
+		if (client->fd < 0 || !client->ready)
+			continue;
+		if (serve_next(client) < 0)
 			drop(client);
-		more |= client->fd >= 0 && client->ready;
+		if (clock_now_us() >= until_us)
+			break;
 	}
-	if (more)
+	if (has_work(server))
 		(void)!write(server->wake, &one, sizeof one);
 	server->running = false;
 }

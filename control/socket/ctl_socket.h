@@ -2,8 +2,9 @@
  * ctl_socket.h - the control socket: takes requests, gives answers, never waits.
  *
  * A server has an epoll of its own, so that a loop watches one descriptor: ctl_server_fd() is readable when
- * ctl_server_run() has work; it serves one request of a client a call, so that many of one do not keep the others waiting. Clients are bounded (CTL_CLIENTS_MAX); one that sends garbage, or does not read its answers,
- * loses its connection and nobody else notices.
+ * ctl_server_run() has work; it serves one request of a client a call, so that many of one do not keep the others waiting,
+ * and ends after a millisecond or two, so that many clients do not keep the control thread. Clients are bounded
+ * (CTL_CLIENTS_MAX); one that sends garbage, or does not read its answers, loses its connection and nobody else notices.
  *
  * Owner: the control loop. One thread. Allocates; does not block.
  */
@@ -31,9 +32,10 @@ struct ctl_request {
 	struct ucred peer; /* who asks: for the log */
 	int fd; /* a regular file or folder that the client opened for the command, closed after the
 		 * handler; -1: none */
-	unsigned width; /* of the client's terminal; 0: no limit */
-	const char *page;           /* where a list goes on, "" at its beginning; NULL: no pages are taken */
-	const char *columns, *sort; /* of tables, as the client's user wants them; NULL: as they are */
+	unsigned width;   /* of the client's terminal; 0: no limit */
+	const char *page; /* where a list goes on, "" at its beginning; NULL: no pages are taken */
+	const char *columns,
+		*sort; /* of tables, as the client's user wants them; NULL: as they are */
 	struct ctl_client *client; /* for ctl_progress(); NULL: nobody to tell */
 };
 
@@ -46,7 +48,7 @@ struct ctl_answer {
 	char *text;     /* malloc'ed, for people */
 	char *error;    /* malloc'ed, for people, goes to standard error */
 	json_t *result; /* a reference */
-	char *next;     /* malloc'ed: there is more of the list, to be had by asking again with it */
+	char *next; /* malloc'ed: there is more of the list, to be had by asking again with it */
 	enum ctl_want want;
 	int want_word; /* which of argv names it; -1: standard input or output */
 };

@@ -222,6 +222,20 @@ def test_devices_removed_between_pages_spoil_no_others(long_list):
     assert names == [f"many-{i:06}" for i in range(LONG - 1)]
 
 
-def test_who_takes_no_pages_gets_everything_at_once(long_list):
+def test_who_knows_no_pages_gets_the_first_and_is_told_so(long_list):
     answer = Control(long_list.socket).ask("device", "list", "--limit", "1000000")
-    assert "next" not in answer and len(answer["result"]["devices"]) == answer["result"]["count"]
+    assert answer["next"] and len(answer["result"]["devices"]) == 200
+
+
+def test_a_cursor_goes_on_where_the_limit_was(long_list):
+    first = long_list.result("device", "list", "--match", "many-*", "--limit", "700", "--cursor", "")
+    assert len(first["devices"]) == 700 and "count" not in first
+    lines = long_list.ctl("device", "list", "--match", "many-*", "--limit", "3", "--cursor", first["next"]).stdout.splitlines()
+    last = first["devices"][-1]["endpoint"]
+    assert len(lines) == 5 and all(line > last for line in lines[1:4]) and "there is more: --cursor " in lines[4]
+    rest = long_list.result("device", "list", "--match", "many-*", "--limit", "1000000", "--cursor", first["next"])
+    assert rest["next"] is None
+    names = [device["endpoint"] for device in first["devices"] + rest["devices"]]
+    assert names == sorted(set(names)) and len(names) >= LONG - 2
+    refused = long_list.ctl("device", "list", "--cursor", "many")
+    assert refused.returncode == 2 and "--cursor takes what" in refused.stderr

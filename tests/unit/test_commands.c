@@ -209,12 +209,13 @@ ask_page(const char *page)
 
 Test(commands, a_place_to_go_on_from_is_checked)
 {
-	static const char *const bad[] = { "x", "1", "1:", ":1", "1:x", "1:1x", "1;1", "-:-" };
+	static const char *const bad[] = { "x",   "1",   "1/",   "/1",  "1/x",  "1/1x",
+					   "1;1", "-/-", "1/1/", "a/1", " 1/1", "1/-1" };
 
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
 		cr_expect_eq(ask_page(bad[i]), CTL_USAGE, "%s", bad[i]);
 	/* Beyond the end is the end, whoever says so. */
-	cr_expect_eq(ask_page("4000000000:7"), CTL_DONE);
+	cr_expect_eq(ask_page("4000000000/7"), CTL_DONE);
 	cr_expect_eq(json_array_size(json_object_get(answer.result, "devices")), 0);
 	cr_expect_eq(json_integer_value(json_object_get(answer.result, "count")), 7);
 	cr_expect_null(answer.next);

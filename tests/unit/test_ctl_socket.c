@@ -10,6 +10,7 @@
 
 #include <criterion/criterion.h>
 
+#include "control/clock.h"
 #include "control/socket/ctl_socket.h"
 
 static char folder[64], path[96];
@@ -47,6 +48,10 @@ handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 		strcat(strcat(order, request->argv[0]), " ");
 	if (strcmp(request->argv[0], "long") == 0)
 		take_long(request);
+	if (strcmp(request->argv[0], "slice") ==
+	    0) /* as long as a slice of a list may take, and more */
+		for (uint64_t until_us = clock_now_us() + 3000; clock_now_us() < until_us;)
+			continue;
 	if (strcmp(request->argv[0], "look") == 0)
 		ctl_server_run_while_busy(server, only_looks);
 	if (strncmp(request->argv[0], "want-", 5) == 0 && request->fd < 0) {
@@ -432,6 +437,25 @@ Test(ctl_socket, many_requests_in_one_write_take_turns_with_other_clients)
 	cr_assert_not(has_work());
 	close(many);
 	close(other);
+}
+
+Test(ctl_socket, many_clients_with_a_slice_each_do_not_keep_the_thread)
+{
+	int fds[8];
+
+	for (unsigned i = 0; i < 8; i++) {
+		fds[i] = client();
+		send_json(fds[i], "{\"v\":1,\"argv\":[\"slice\"]}");
+	}
+	ctl_server_run(server); /* they come */
+	while (n_served < 8) {
+		unsigned before = n_served;
+
+		ctl_server_run(server);
+		cr_assert_eq(n_served, before + 1);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		close(fds[i]);
 }
 
 Test(ctl_socket, one_hundred_clients_at_once)

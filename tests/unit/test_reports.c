@@ -41,7 +41,7 @@ set(uint32_t task, uint32_t device, enum task_status status, const char *summary
 Test(reports, nothing_is_known_of_who_never_asked)
 {
 	cr_expect_null(reports_find(&reports, 0, 7));
-	cr_expect_null(reports_at(&reports, 0));
+	cr_expect_null(reports_ended(&reports, 0));
 }
 
 Test(reports, counts_follow_the_last_status)
@@ -58,7 +58,9 @@ Test(reports, counts_follow_the_last_status)
 	cr_expect_str_eq(reports_summary(&reports, reports_find(&reports, task, 1)),
 			 "PUT /0/2 answered 4.00 Bad Request");
 	cr_expect_eq(reports.ring_count, 3);
-	cr_expect_str_eq(reports_summary(&reports, reports_at(&reports, 0)), "2 operations accepted");
+	cr_expect_str_eq(
+		reports_summary(&reports, reports_ended(&reports, reports_first(&reports))),
+		"2 operations accepted");
 }
 
 Test(reports, ring_keeps_the_newest)
@@ -70,9 +72,11 @@ Test(reports, ring_keeps_the_newest)
 		set(0, i, TASK_SUCCESS, summary);
 	}
 	cr_expect_eq(reports.ring_count, REPORTS_RING);
-	cr_expect_str_eq(reports_summary(&reports, reports_at(&reports, 0)), "5");
-	cr_expect_str_eq(reports_summary(&reports, reports_at(&reports, REPORTS_RING - 1)), "10004");
-	cr_expect_null(reports_at(&reports, REPORTS_RING));
+	cr_expect_str_eq(
+		reports_summary(&reports, reports_ended(&reports, reports_first(&reports))), "5");
+	cr_expect_str_eq(reports_summary(&reports, reports_ended(&reports, reports.ended - 1)),
+			 "10004");
+	cr_expect_null(reports_ended(&reports, reports.ended));
 	/* The table grew meanwhile and lost none. */
 	for (unsigned i = 0; i < REPORTS_RING + 5; i++)
 		cr_assert_not_null(reports_find(&reports, 0, i));
