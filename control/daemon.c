@@ -295,7 +295,7 @@ open_curves(struct daemon *daemon)
 static int
 open_dataplane(struct daemon *daemon)
 {
-	char error[DATAPLANE_ERROR_MAX], lane_error[SLOW_LANE_ERROR_MAX];
+	char error[DATAPLANE_ERROR_MAX];
 	struct dataplane_config *config = calloc(1, sizeof *config);
 
 	if (!config) {
@@ -316,15 +316,7 @@ open_dataplane(struct daemon *daemon)
 		log_error("%s", error);
 		return -1;
 	}
-	if (open_curves(daemon) < 0)
-		return -1;
-	daemon->lane = slow_lane_new(daemon->service.dp,
-				     daemon->service.config->slow_lane_handshakes, lane_error);
-	if (!daemon->lane) {
-		log_error("%s", lane_error);
-		return -1;
-	}
-	return 0;
+	return open_curves(daemon);
 }
 
 /* The store's lock is held: no other appliance writes there. */
@@ -395,7 +387,6 @@ close_dataplane(struct daemon *daemon)
 {
 	if (!daemon->service.dp)
 		return;
-	slow_lane_free(daemon->lane);
 	ec_threads_free(daemon->service.curves);
 	daemon->service.curves = NULL;
 	traced_fini(&daemon->service.traced);

@@ -12,7 +12,6 @@
 #include "control/loop.h"
 #include "control/notify.h"
 #include "control/runs/service.h"
-#include "control/slow_lane.h"
 #include "control/socket/ctl_socket.h"
 #include "dataplane/dataplane.h"
 
@@ -27,7 +26,6 @@ struct daemon {
 	struct loop *loop;
 	struct ctl_server *server;
 	struct loop_source *server_source;
-	struct slow_lane *lane;
 	struct watchdog watchdog;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];
 	uint64_t sampled_us;

@@ -17,7 +17,6 @@
 #include "dataplane/core/counters.h"
 #include "dataplane/core/ec_job.h"
 #include "dataplane/core/peer.h"
-#include "dataplane/core/slow_lane.h"
 #include "dataplane/core/stack.h"
 #include "dataplane/core/tables/directory.h"
 
@@ -142,19 +141,6 @@ int dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
 unsigned dataplane_trace_take(struct dataplane *dp, struct trace_record *records, unsigned n);
 
 /*
- * The slow lane (slow_lane.h). These belong to its own thread, an ordinary one; none of them touches a worker's time.
- * Items: dataplane_lane_take() gives them to the thread, dataplane_lane_give() and dataplane_lane_return() take them back.
- */
-unsigned dataplane_lane_take(struct dataplane *dp, struct slow_lane_item **items, unsigned n);
-/* A free item, or NULL. */
-struct slow_lane_item *dataplane_lane_item(struct dataplane *dp);
-void dataplane_lane_give(struct dataplane *dp, struct slow_lane_item *item);
-void dataplane_lane_return(struct dataplane *dp, struct slow_lane_item **items, unsigned n);
-/* Waits for items, dataplane_lane_wake() or the time-out. */
-void dataplane_lane_wait(struct dataplane *dp, int timeout_ms);
-/* From any thread: ends a dataplane_lane_wait(). */
-void dataplane_lane_wake(struct dataplane *dp);
-/*
  * The way to the threads that compute with elliptic curves (ec_job.h), where dataplane_config.ec_threads is not 0. These
  * belong to them: take jobs, give each back to its worker, wait for more.
  */
@@ -163,9 +149,6 @@ void dataplane_ec_give(struct dataplane *dp, struct ec_job *job);
 void dataplane_ec_wait(struct dataplane *dp, int timeout_ms);
 /* From any thread: ends one dataplane_ec_wait(). */
 void dataplane_ec_wake(struct dataplane *dp);
-/* The pre-shared key of an identity: false when unknown or without one. Wipe *found after use. */
-bool dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size_t len,
-			     struct slow_lane_identity *found);
 
 /* Sums over workers, or one worker's (worker >= 0). Never resets. */
 void dataplane_counters(const struct dataplane *dp, int worker, struct counters *out);

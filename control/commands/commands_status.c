@@ -138,12 +138,6 @@ put_listeners(const struct config *config, struct text *text, json_t *result)
 	json_object_set_new(result, "listeners", list);
 }
 
-static unsigned
-slow_lane_used(const struct daemon *daemon)
-{
-	return daemon->lane ? slow_lane_in_use(daemon->lane) : 0;
-}
-
 /* How many a worker served alone, and how many needed the control side. */
 static void
 put_origins(const struct counters *counters, struct text *text, json_t *result)
@@ -166,12 +160,12 @@ put_sessions(const struct daemon *daemon, struct text *text, json_t *result)
 	struct counters counters;
 
 	dataplane_counters(daemon->service.dp, -1, &counters);
-	text_show(text, "bootstraps %llu started, %llu finished; slow lane: %u of %u handshakes\n",
+	text_show(text, "bootstraps %llu started, %llu finished\n",
 		  (unsigned long long)counters.value[COUNTER_bs_started],
-		  (unsigned long long)counters.value[COUNTER_bs_finished], slow_lane_used(daemon),
-		  daemon->service.config->slow_lane_handshakes);
+		  (unsigned long long)counters.value[COUNTER_bs_finished]);
 	put_origins(&counters, text, result);
-	json_object_set_new(result, "slow_lane_in_use", json_integer(slow_lane_used(daemon)));
+	/* For scripts, for one release: there is no slow lane any more. */
+	json_object_set_new(result, "slow_lane_in_use", json_integer(0));
 	json_object_set_new(result, "bootstraps_started",
 			    json_integer((json_int_t)counters.value[COUNTER_bs_started]));
 	json_object_set_new(result, "bootstraps_finished",

@@ -81,7 +81,8 @@ static const struct setting settings[] = {
 	  .help = "handshakes with certificates or raw public keys at once, a worker, 7 kB each; "
 		  "0: one for sixteen of its sessions, 4096 at most" },
 	{ "limits.slow_lane_handshakes", SETTING_NUMBER, ROOT(slow_lane_handshakes), 1, 4096, "64",
-	  .help = "handshakes of suites that only mbedTLS speaks, at once; about 40 kB each" },
+	  .obsolete = true,
+	  .help = "the slow lane is gone, its suite is served as any other: remove this line" },
 	{ "control.socket", SETTING_PATH, ROOT(socket), .preset = CTL_SOCKET_DEFAULT,
 	  .help = "path of the control socket" },
 	{ "control.group", SETTING_TEXT, ROOT(socket_group),

@@ -156,6 +156,8 @@ config_compare(const struct config *running, const struct config *new,
 
 	*changes = (struct config_changes){ 0 };
 	for (unsigned i = 0; i < config_schema.n; i++) {
+		if (config_schema.settings[i].obsolete)
+			continue;
 		if (config_schema.settings[i].section == SECTION_ROOT)
 			result = compare_one(&config_schema.settings[i], -1, roots, changes);
 		else

@@ -193,7 +193,8 @@ void
 settings_help(const struct settings_schema *schema, struct text *text)
 {
 	for (unsigned i = 0; i < schema->n; i++)
-		help_setting(schema, &schema->settings[i], text);
+		if (!schema->settings[i].obsolete)
+			help_setting(schema, &schema->settings[i], text);
 }
 
 bool
@@ -204,6 +205,8 @@ settings_help_one(const struct settings_schema *schema, const char *name, struct
 		char full[128];
 
 		help_name(schema, setting, full);
+		if (setting->obsolete)
+			continue;
 		if (strcmp(name, full) == 0 || strcmp(name, setting->name) == 0) {
 			help_setting(schema, setting, text);
 			return true;

@@ -33,6 +33,7 @@ struct setting {
 	const char *preset; /* as written; NULL: none */
 	bool required, live;
 	const char *const *choices; /* NULL-terminated */
+	bool obsolete; /* without effect, accepted with a warning for one release: `help` says why */
 	const char *help;
 };
 

@@ -184,6 +184,8 @@ read_value(struct settings_reading *reading, const struct setting *setting, void
 	void *at = (char *)base + setting->offset;
 	int type = config_setting_type(member);
 
+	if (setting->obsolete)
+		diag_warning(reading->diags, &place, "has no effect any more: %s", setting->help);
 	switch (setting->type) {
 	case SETTING_ADDRESSES:
 		read_addresses(reading, setting, at, member);

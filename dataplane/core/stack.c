@@ -330,15 +330,6 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 }
 
 void
-stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item,
-	   struct outbox *out)
-{
-	stack_begin(stack, now_us, out);
-	secured_lane(stack, item);
-	seal_all(stack);
-}
-
-void
 stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out)
 {
 	stack_begin(stack, now_us, out);

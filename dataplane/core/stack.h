@@ -25,7 +25,6 @@
 #include "dataplane/core/delays.h"
 #include "dataplane/core/session_event.h"
 #include "dataplane/core/sessions/stack_config.h"
-#include "dataplane/core/slow_lane.h"
 #include "dataplane/core/tables/directory.h"
 
 struct stack;
@@ -57,10 +56,6 @@ void stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out);
  * run that is over changes nothing; its batch is released. */
 void stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *command,
 		   struct outbox *out);
-
-/* One item that came back from the slow lane; may append one datagram. The item stays the caller's. */
-void stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item,
-		struct outbox *out);
 
 /* One job that came back from the threads that compute with elliptic curves; may append several
  * datagrams. The job stays the caller's. */

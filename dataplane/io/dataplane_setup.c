@@ -12,7 +12,6 @@
 #include "dataplane/io/port_gate.h"
 
 enum {
-	LANE_ITEMS = 256,            /* datagrams on their way to and from the slow lane: 400 KB */
 	EC_JOBS = 512,               /* what a helper thread does in a tenth of a second: 3.5 MB */
 	POOL_CACHE = 256,            /* buffers that a worker keeps for itself */
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
@@ -268,8 +267,6 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
 		.trace = worker_trace,
-		.lane_item = worker_lane_item,
-		.lane_offer = worker_lane_offer,
 		.ec_job = config->ec_threads ? worker_ec_job : NULL,
 		.ec_offer = worker_ec_offer,
 		.certificates = config->certificates,
@@ -294,9 +291,7 @@ make_stack(struct dataplane *dp, const struct dataplane_config *config, struct w
 	stack.rng = rng_drbg_source(&dp->rngs[worker->index]);
 	stack.emit_ctx = worker;
 	stack.worker = (uint8_t)worker->index;
-	stack.lane_ctx = worker;
 	stack.ec_ctx = worker;
-	worker->lane = dp->lane;
 	worker->ec = dp->ec;
 	rng_fill(&stack.rng, stack.hash_seed, sizeof stack.hash_seed);
 	rng_fill(&stack.rng, (uint8_t *)&stack.serial_base, sizeof stack.serial_base);
@@ -415,38 +410,25 @@ make_workers(struct dataplane *dp, const struct dataplane_config *config,
 static int
 make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX])
 {
-	const unsigned readers = workers + 1; /* and the slow lane's thread */
-
-	dp->qsbr = (struct rte_rcu_qsbr *)rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(readers),
+	dp->qsbr = (struct rte_rcu_qsbr *)rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(workers),
 						      RTE_CACHE_LINE_SIZE);
-	if (!dp->qsbr || rte_rcu_qsbr_init(dp->qsbr, readers) != 0 ||
-	    rte_rcu_qsbr_thread_register(dp->qsbr, workers) != 0)
+	if (!dp->qsbr || rte_rcu_qsbr_init(dp->qsbr, workers) != 0)
 		return no_memory(error);
 	dp->retire.qsbr = dp->qsbr;
 	port_gate_attach(dp->qsbr);
 	return 0;
 }
 
-/* To the slow lane, and to the helper threads of elliptic curves. */
-static void
-plan_lanes(const struct dataplane_config *config, struct lane_config *lane, struct lane_config *ec)
-{
-	*lane = (struct lane_config){ "lane", config->workers, 1, LANE_ITEMS,
-				      sizeof(struct slow_lane_item) };
-	*ec = (struct lane_config){ "ec", config->workers, config->ec_threads, EC_JOBS,
-				    sizeof(struct ec_job) };
-}
-
+/* To the helper threads of elliptic curves. */
 static int
-make_lanes(struct dataplane *dp, const struct dataplane_config *config)
+make_lane(struct dataplane *dp, const struct dataplane_config *config)
 {
-	struct lane_config lane, ec;
+	const struct lane_config ec = { "ec", config->workers, config->ec_threads, EC_JOBS,
+					sizeof(struct ec_job) };
 
-	plan_lanes(config, &lane, &ec);
-	dp->lane = lane_new(&lane);
 	if (config->ec_threads)
 		dp->ec = lane_new(&ec);
-	return dp->lane && (dp->ec || !config->ec_threads) ? 0 : -1;
+	return dp->ec || !config->ec_threads ? 0 : -1;
 }
 
 int
@@ -471,7 +453,7 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	dp->hugepages = rc;
 	if (dataplane_publish_limits(dp, &config->limits) < 0)
 		return no_memory(error);
-	if (make_lanes(dp, config) < 0)
+	if (make_lane(dp, config) < 0)
 		return no_memory(error);
 	if (make_qsbr(dp, config->workers, error) < 0 || open_ports(dp, config, error) < 0)
 		return -1;
@@ -511,7 +493,6 @@ dataplane_teardown(struct dataplane *dp)
 		port_close(&dp->ports[i]);
 	rte_mempool_free(dp->pool);
 	lane_free(dp->ec);
-	lane_free(dp->lane);
 	rte_free(dp->qsbr);
 	rte_free((void *)(uintptr_t)atomic_load_explicit(&dp->limits, memory_order_relaxed));
 	eal_stop();

@@ -33,8 +33,8 @@ struct dataplane {
 	size_t stack_bytes, buffer_bytes;
 	uint8_t listener_security[LISTENERS_MAX];
 	struct port *port_of[LISTENERS_MAX];
-	struct rte_rcu_qsbr *qsbr; /* readers: the workers, then the slow lane's thread */
-	struct lane *lane, *ec; /* to the slow lane; to elliptic curves, or NULL */
+	struct rte_rcu_qsbr *qsbr; /* readers: the workers */
+	struct lane *ec; /* to elliptic curves, or NULL */
 	struct rte_mempool *pool;
 	struct worker *workers[DATAPLANE_WORKERS_MAX];
 	uint32_t traced[TRACED_MAX]; /* devices */

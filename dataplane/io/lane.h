@@ -1,7 +1,6 @@
 /*
- * lane.h - the way between workers and other threads of ours: a bounded pool of items and rings.
- * There are two: to the slow lane's thread (slow_lane.h), and to those that compute with elliptic
- * curves (ec_job.h). Items begin with a struct lane_head.
+ * lane.h - the way between workers and other threads of ours: a bounded pool of items and rings,
+ * such as to those that compute with elliptic curves (ec_job.h). Items begin with a struct lane_head.
  *
  * Workers never wait and never make a system call but one: the first item that finds a thread
  * asleep wakes it. Everything is allocated by lane_new(), before the first packet.

@@ -13,7 +13,6 @@
 
 enum {
 	PREFETCH_AHEAD = 4, /* frames: some 300 cycles of parsing cover a miss to memory */
-	LANE_BUDGET = 8,    /* items of the slow lane a turn */
 	EC_BUDGET = 8,      /* jobs of elliptic curves a turn */
 };
 
@@ -21,8 +20,8 @@ const char *
 worker_step_name(enum worker_step step)
 {
 	static const char *const names[WORKER_STEPS] = { "receive",  "stack",   "timers",
-							 "transmit", "mailbox", "slow lane",
-							 "curves",   "quiesce" };
+							 "transmit", "mailbox", "curves",
+							 "quiesce" };
 
 	return names[step];
 }
@@ -267,37 +266,6 @@ mailbox(struct worker *worker)
 	return n;
 }
 
-struct slow_lane_item *
-worker_lane_item(void *ctx)
-{
-	return lane_item(((struct worker *)ctx)->lane);
-}
-
-void
-worker_lane_offer(void *ctx, struct slow_lane_item *item)
-{
-	lane_offer(((struct worker *)ctx)->lane, item);
-}
-
-/* What comes back from the slow lane; its datagrams leave with the next turn's. */
-static unsigned
-slow_lane(struct worker *worker)
-{
-	struct slow_lane_item *items[LANE_BUDGET];
-	unsigned n;
-
-	if (!worker->lane || unlikely(!answers_ready(&worker->answers)))
-		return 0;
-	n = lane_collect(worker->lane, worker->index, (void **)items, LANE_BUDGET);
-	if (likely(!n))
-		return 0;
-	for (unsigned i = 0; i < n; i++)
-		stack_lane(worker->stack, worker->now_us, items[i], &worker->answers.outbox);
-	lane_return(worker->lane, (void **)items, n);
-	answers_send(&worker->answers, worker->txq_of, worker->counters);
-	return n;
-}
-
 struct ec_job *
 worker_ec_job(void *ctx)
 {
@@ -420,8 +388,6 @@ worker_turn(struct worker *worker)
 	step_ended(worker, STEP_TRANSMIT);
 	work += mailbox(worker);
 	step_ended(worker, STEP_MAILBOX);
-	work += slow_lane(worker);
-	step_ended(worker, STEP_LANE);
 	work += curves(worker);
 	step_ended(worker, STEP_EC);
 	rte_rcu_qsbr_quiescent(worker->qsbr, worker->index);

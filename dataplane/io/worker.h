@@ -35,7 +35,6 @@ enum worker_step {
 	STEP_TIMERS,
 	STEP_TRANSMIT,
 	STEP_MAILBOX,
-	STEP_LANE,
 	STEP_EC,
 	STEP_QUIESCE,
 	WORKER_STEPS
@@ -76,8 +75,7 @@ struct worker {
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */
 	struct rte_ring *commands, *events, *traces;
-	struct lane *lane; /* the way to the slow lane; NULL: there is none */
-	struct lane *ec;   /* ... to the threads of elliptic curves; the same */
+	struct lane *ec; /* the way to the threads of elliptic curves; NULL: there are none */
 
 	/* The turn. */
 	uint64_t now_us;
@@ -106,9 +104,6 @@ bool worker_emit(void *worker, const struct session_event *event);
 bool worker_trace(void *worker, const struct trace_record *record);
 /* The stack's way to go on with an outbox that is full: the worker's answers' own. */
 void worker_flush(struct outbox *outbox);
-/* The stack's way to the slow lane: the same. */
-struct slow_lane_item *worker_lane_item(void *worker);
-void worker_lane_offer(void *worker, struct slow_lane_item *item);
 /* The stack's way to elliptic curves: the same. */
 struct ec_job *worker_ec_job(void *worker);
 void worker_ec_offer(void *worker, struct ec_job *job);

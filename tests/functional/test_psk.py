@@ -96,7 +96,7 @@ def test_mbedtls_bootstraps(daemon, options):
 
 @pytest.mark.parametrize("options", [(), ("-e",), ("-m",), ("-e", "-m")])
 def test_cbc_suite_bootstraps(daemon, options):
-    """Mandatory in LwM2M: the handshake in the slow lane, its records in the worker."""
+    """Mandatory in LwM2M; with and without encrypt-then-MAC and extended master secret."""
     pipe = Pipe(daemon, "-s", "TLS-PSK-WITH-AES-128-CBC-SHA256", *options)
     assert pipe.suite == "TLS-PSK-WITH-AES-128-CBC-SHA256"
     assert bootstrap(pipe) == PATHS
@@ -141,6 +141,37 @@ def test_gnutls_cli(daemon, network, more):
                                           "+AES-128-CCM-8:-MAC-ALL:+AEAD" + more, "-p", "5684", SERVER4),
                           input="", text=True, capture_output=True, timeout=30)
     assert "Handshake was completed" in done.stdout, done.stdout + done.stderr
+
+
+LONG_IDENTITY, LONG_KEY = "i" * 128, "k" * 64  # the longest of both (OMA TS Transport 5.2.8)
+
+
+@pytest.fixture
+def long_daemon(cradled):
+    def long_device(daemon):
+        daemon.write("devices.csv", f"endpoint,identity,key,groups\nlong-1,{LONG_IDENTITY},{LONG_KEY},root.demo\n")
+    return cradled(prepare=long_device)
+
+
+@pytest.mark.parametrize("more", [(), ("-no_etm",), ("-mtu", "256"), ("-maxfraglen", "512")])
+def test_openssl_speaks_cbc(long_daemon, more):
+    done = subprocess.run(long_daemon.network.command(
+        "openssl", "s_client", "-dtls1_2", "-psk_identity", LONG_IDENTITY, "-psk", LONG_KEY.encode().hex(), "-cipher",
+        "PSK-AES128-CBC-SHA256:@SECLEVEL=0", "-connect", f"{SERVER4}:5684", *more),
+        input="", text=True, capture_output=True, timeout=30)
+    assert "PSK-AES128-CBC-SHA256" in done.stdout, done.stdout + done.stderr
+    assert "Extended master secret: yes" in done.stdout
+    assert long_daemon.counters()["dtls_finished"] == 1
+
+
+@pytest.mark.parametrize("more", ["", ":%NO_ETM", ":%NO_SESSION_HASH"])
+def test_gnutls_speaks_cbc(long_daemon, more):
+    done = subprocess.run(long_daemon.network.command(
+        "gnutls-cli", "--udp", "--pskusername", LONG_IDENTITY, "--pskkey", LONG_KEY.encode().hex(), "--priority",
+        "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-CBC:-MAC-ALL:+SHA256" + more, "-p", "5684",
+        SERVER4), input="", text=True, capture_output=True, timeout=30)
+    assert "Handshake was completed" in done.stdout, done.stdout + done.stderr
+    assert long_daemon.counters()["dtls_finished"] == 1
 
 
 @pytest.mark.parametrize("mtu", [256, 576, 1280, 1500])
@@ -410,16 +441,21 @@ def test_hellos_without_cookie_echo_leave_devices_served(daemon, network):
     assert moved(daemon, before)["sessions_opened"] <= 1
 
 
-def test_slow_lane_exhaustion_never_touches_the_fast_path(cradled, network):
-    """Unfinished CBC handshakes fill the slow lane; CCM devices do not notice, and later ones get through again."""
-    def one_context(daemon):
-        daemon.edit("cradle.conf", r"(max_retransmit = 4;)", r"\1 slow_lane_handshakes = 2;")
-    daemon = cradled(prepare=one_context)
+def test_cbc_handshakes_that_never_finish_take_nothing_from_others(daemon, network):
+    before = daemon.counters()
     for _ in range(8):
         client = connect(network, suites=(CBC_SHA256,))
         client.get_cookie()
         for datagram in client.client_hello():
             client.send(datagram)
-    wait_for(lambda: any("slow_lane" in name and "full" in name and value for name, value in daemon.counters().items()),
-             "the slow lane to be full")
+    wait_for(lambda: moved(daemon, before).get("dtls_cbc") == 8, "the handshakes to have begun")
     assert bootstrap(connect(network).handshake()) == PATHS
+    assert bootstrap(Pipe(daemon, "-s", "TLS-PSK-WITH-AES-128-CBC-SHA256")) == PATHS
+
+
+def test_a_configuration_with_the_slow_lane_still_loads(cradled):
+    def former(daemon):
+        daemon.edit("cradle.conf", r"(max_retransmit = 4;)", r"\1 slow_lane_handshakes = 2;")
+    daemon = cradled(prepare=former)
+    assert "has no effect any more" in daemon.ctl("reload").stdout
+    assert "dtls_slow_lane" in daemon.ctl("stats", "dtls_slow_lane").stdout

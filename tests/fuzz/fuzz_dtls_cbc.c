@@ -1,7 +1,7 @@
 /*
  * Records of the CBC suite: what was sealed opens to the same bytes, what was spoiled or made up does not open. Input:
  *
- *	flags		1: encrypt-then-MAC (RFC 7366), 2: made up, not sealed
+ *	flags		1: encrypt-then-MAC (RFC 7366), 2: made up, not sealed, 4: with a connection id (RFC 9146)
  *	place, bits	what is turned over in the sealed record; bits 0: nothing
  *	content		the rest
  */
@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ETM = 1, MADE_UP = 2, CONTENT_MAX = 1024, DATAGRAM = 1500 };
+enum { ETM = 1, MADE_UP = 2, CID = 4, CONTENT_MAX = 1024, DATAGRAM = 1500 };
 
 /* Both ends of an association. */
 struct ends {
@@ -32,20 +32,15 @@ require(bool holds)
 static void
 establish(struct ends *ends, bool encrypt_then_mac)
 {
-	struct slow_lane_keys keys = { .encrypt_then_mac = encrypt_then_mac, .write_sequence = 1 };
-	struct slow_lane_keys mirrored;
+	uint8_t block[DTLS_CBC_KEY_BLOCK];
 
-	memset(keys.client_mac, 1, sizeof keys.client_mac);
-	memset(keys.client_key, 2, sizeof keys.client_key);
-	memset(keys.server_mac, 3, sizeof keys.server_mac);
-	memset(keys.server_key, 4, sizeof keys.server_key);
-	mirrored = keys;
-	memcpy(mirrored.client_mac, keys.server_mac, sizeof mirrored.client_mac);
-	memcpy(mirrored.server_mac, keys.client_mac, sizeof mirrored.server_mac);
-	memcpy(mirrored.client_key, keys.server_key, sizeof mirrored.client_key);
-	memcpy(mirrored.server_key, keys.client_key, sizeof mirrored.server_key);
-	dtls_cbc_establish(crypto_select(), &keys, &ends->server_keys, &ends->server);
-	dtls_cbc_establish(crypto_select(), &mirrored, &ends->client_keys, &ends->client);
+	for (unsigned i = 0; i < sizeof block; i++)
+		block[i] = (uint8_t)i;
+	dtls_cbc_init(crypto_select(), &ends->server_keys, block, encrypt_then_mac);
+	ends->client_keys = (struct dtls_cbc){ .client = ends->server_keys.server,
+					       .server = ends->server_keys.client };
+	ends->server = (struct dtls_session){ .cbc = &ends->server_keys, .protection = DTLS_CBC };
+	ends->client = (struct dtls_session){ .cbc = &ends->client_keys, .protection = DTLS_CBC };
 }
 
 /* The record as it would arrive: sealed, or a header around the content. */
@@ -110,6 +105,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	input = reader_init(input.at, len);
 	establish(&ends, flags & ETM);
+	ends.server.has_cid = flags & CID;
+	ends.client.peer_cid_len = flags & CID ? DTLS_CID : 0;
 	n = write_record(&ends, flags & MADE_UP, input.at, len, datagram);
 	require(n >= DTLS_RECORD_HEADER);
 	datagram[place % n] ^= bits;

@@ -1,22 +1,21 @@
 /*
  * The stack over DTLS: handshakes that are spoiled on their way, sealed messages of any bytes, moves to other
- * addresses, ends, the slow lane's answers, traces, time, in any order. Input: records of
+ * addresses, ends, forged plaintext, traces, time, in any order. Input: records of
  *
  *	+------------------------------------------+-----+-------------+
  *	| 0 client, 1 moved, 2..7 what it is       | len | len bytes   |
  *	+------------------------------------------+-----+-------------+
  *
- * Client 0 has a connection id and AES-128-CCM-8; client 1 has none and AES-128-CBC-SHA256, whose handshake the lane leads:
- * when the lane establishes it, both sides have the same keys. The generator gives zeros.
+ * Client 0 has a connection id and AES-128-CCM-8; client 1 has none, AES-128-CBC-SHA256 and encrypt-then-MAC. The
+ * generator gives zeros.
  */
-#include "dataplane/core/dtls/dtls_cbc.h"
 #include "dataplane/core/sessions/association.h"
 #include "tests/support/dtls_client.h"
 #include "tests/unit/stack_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SESSIONS = 4, ITEMS = 8, CLIENTS = 2, PSK_LISTENER = 1, MOVED = 100, SECOND_US = 1000000 };
+enum { SESSIONS = 4, CLIENTS = 2, PSK_LISTENER = 1, MOVED = 100, SECOND_US = 1000000 };
 
 enum what {
 	FUZZ_SHAKE,
@@ -24,7 +23,7 @@ enum what {
 	FUZZ_RAW,
 	FUZZ_CLOSE,
 	FUZZ_TIME,
-	FUZZ_LANE,
+	FUZZ_FORGED,
 	FUZZ_COMMAND,
 	FUZZ_RING,
 	FUZZ_AGAIN,
@@ -34,17 +33,12 @@ enum what {
 /* Where a client is in its handshake. */
 struct fuzz_client {
 	struct test_client dtls;
-	struct dtls_cbc cbc;
 	unsigned step;
 };
 
 struct fuzz {
 	struct world *world;
 	struct fuzz_client clients[CLIENTS];
-	struct slow_lane_item items[ITEMS], *free_items[ITEMS];
-	unsigned n_free;
-	struct slow_lane_item asked[ITEMS]; /* who waits for the lane, the last first */
-	unsigned n_asked;
 };
 
 static void
@@ -52,28 +46,6 @@ require(bool holds)
 {
 	if (!holds)
 		abort();
-}
-
-static struct slow_lane_item *
-give_item(void *ctx)
-{
-	struct fuzz *fuzz = ctx;
-
-	return fuzz->n_free ? fuzz->free_items[--fuzz->n_free] : NULL;
-}
-
-/* The lane copies what it needs, and gives the item back at once. */
-static void
-take_item(void *ctx, struct slow_lane_item *item)
-{
-	struct fuzz *fuzz = ctx;
-
-	require(item->kind == SLOW_LANE_END || item->len <= SLOW_LANE_DATAGRAM_MAX);
-	memmove(fuzz->asked + 1, fuzz->asked, (ITEMS - 1) * sizeof *fuzz->asked);
-	fuzz->asked[0] = *item;
-	fuzz->n_asked += fuzz->n_asked < ITEMS;
-	require(fuzz->n_free < ITEMS);
-	fuzz->free_items[fuzz->n_free++] = item;
 }
 
 static void
@@ -87,6 +59,7 @@ begin_clients(struct fuzz *fuzz)
 	fuzz->clients[0].dtls.offer_cid = true;
 	fuzz->clients[1].dtls.suites = cbc_suite;
 	fuzz->clients[1].dtls.suites_len = sizeof cbc_suite;
+	fuzz->clients[1].dtls.encrypt_then_mac = true;
 }
 
 /* A device that asks is written to: "dev", with its key. */
@@ -112,18 +85,6 @@ begin(struct fuzz *fuzz)
 
 	memset(fuzz, 0, sizeof *fuzz);
 	fuzz->world = world;
-	for (; fuzz->n_free < ITEMS; fuzz->n_free++)
-		fuzz->free_items[fuzz->n_free] = &fuzz->items[fuzz->n_free];
-	stack_fini(world->stack);
-	free(world->memory);
-	world->config.lane_item = give_item;
-	world->config.lane_offer = take_item;
-	world->config.emit_ctx = world;
-	world->config.lane_ctx = fuzz;
-	world->memory = aligned_alloc(64, (stack_size(&world->config) + 63) / 64 * 64);
-	require(world->memory != NULL);
-	memset(world->memory, 0, stack_size(&world->config));
-	world->stack = stack_init(world->memory, &world->config, world->now);
 	begin_device(world, world_batch(world, 11542, 1500));
 	world_batch_of(world, 11542, "ww?fw!+f+");
 	begin_clients(fuzz);
@@ -203,42 +164,16 @@ send_sealed(struct fuzz *fuzz, uint8_t head, uint8_t type, struct reader *body)
 	send(fuzz, head, datagram, len);
 }
 
-/* What the lane says to one that asked: as it would be, or of anybody. Established: with keys that client 1 has, too. */
+/* A message in plaintext that looks like the next of the client's: type, then body. */
 static void
-answer_from_lane(struct fuzz *fuzz, struct reader *body)
+forge(struct fuzz *fuzz, uint8_t head, struct reader *body)
 {
-	struct fuzz_client *client = &fuzz->clients[1];
-	struct slow_lane_item item = fuzz->asked[fuzz->n_asked ? reader_u8(body) % fuzz->n_asked : 0];
-	struct slow_lane_keys mirrored;
-	uint8_t how = reader_u8(body);
+	struct test_client forger = fuzz->clients[head % CLIENTS].dtls;
+	uint8_t datagram[DTLS_WORLD_DATAGRAM], type = reader_u8(body);
+	size_t len = reader_left(body);
 
-	item.kind = how % 3;
-	item.cause = how / 3 % 4;
-	item.slot += reader_u8(body);
-	item.serial += reader_u8(body);
-	if (item.kind == SLOW_LANE_ESTABLISHED) {
-		memset(&item.keys, 0, sizeof item.keys);
-		item.keys.encrypt_then_mac = how & 0x80;
-		item.keys.device = 1000;
-		item.keys.write_sequence = 1;
-		memset(item.keys.client_mac, 1, sizeof item.keys.client_mac);
-		memset(item.keys.client_key, 2, sizeof item.keys.client_key);
-		mirrored = item.keys;
-		memcpy(mirrored.client_mac, item.keys.server_mac, sizeof mirrored.client_mac);
-		memcpy(mirrored.server_mac, item.keys.client_mac, sizeof mirrored.server_mac);
-		memcpy(mirrored.client_key, item.keys.server_key, sizeof mirrored.client_key);
-		memcpy(mirrored.server_key, item.keys.client_key, sizeof mirrored.server_key);
-		dtls_cbc_establish(client->dtls.ops, &mirrored, &client->cbc, &client->dtls.session);
-	} else {
-		item.len = (uint16_t)(reader_left(body) + DTLS_RECORD_HEADER);
-		memset(item.datagram, 0, DTLS_RECORD_HEADER);
-		reader_copy(body, item.datagram + DTLS_RECORD_HEADER, reader_left(body));
-	}
-	world_clear(fuzz->world);
-	stack_lane(fuzz->world->stack, fuzz->world->now, &item, &fuzz->world->out);
-	require(fuzz->world->out.used <= 1);
-	world_clear(fuzz->world); /* the lane's bytes are no record: no client reads them */
-	deliver(fuzz);
+	len = client_fragment(&forger, type, body->at, len, 0, len, datagram);
+	send(fuzz, head, datagram, len);
 }
 
 static void
@@ -291,8 +226,8 @@ take_record(struct fuzz *fuzz, struct reader *input)
 	case FUZZ_TIME:
 		tick(fuzz, (uint64_t)reader_u16(&body) * 10000);
 		return;
-	case FUZZ_LANE:
-		answer_from_lane(fuzz, &body);
+	case FUZZ_FORGED:
+		forge(fuzz, head, &body);
 		return;
 	case FUZZ_COMMAND:
 		give_command(fuzz, &body);
@@ -309,7 +244,7 @@ take_record(struct fuzz *fuzz, struct reader *input)
 	}
 }
 
-/* Time ends everything: no session, no keys and no item of the lane stay behind. */
+/* Time ends everything: no session and no keys stay behind. */
 static void
 end(struct fuzz *fuzz)
 {
@@ -324,7 +259,7 @@ end(struct fuzz *fuzz)
 	require(stack_gauges(fuzz->world->stack).sessions == 0);
 	for (uint32_t i = secured->free_cbc; i; i = secured->cbc[i - 1].next_free)
 		n++;
-	require(n == secured->n_cbc && fuzz->n_free == ITEMS);
+	require(n == secured->n_cbc);
 	stack_fini(fuzz->world->stack);
 	fuzz->world->stack = NULL;
 	for (unsigned b = 0; b < fuzz->world->n_batches; b++)

@@ -16,7 +16,7 @@ struct test_client {
 	const struct crypto_ops *ops;
 	struct dtls_world_credential who;
 	/* Options of the ClientHello. */
-	bool extended, offer_cid, signal_renegotiation;
+	bool extended, offer_cid, signal_renegotiation, encrypt_then_mac;
 	uint8_t own_cid[DTLS_CID], own_cid_len; /* 0 or DTLS_CID */
 	uint8_t max_fragment;
 	uint16_t version, record_version;
@@ -32,10 +32,12 @@ struct test_client {
 	struct crypto_sha256 transcript;
 	struct crypto_hmac_key master;
 	struct dtls_session session; /* roles exchanged: it seals with the client's key */
+	struct dtls_cbc cbc;         /* of `session`, the same */
 	/* What came. */
 	unsigned verify_requests, server_hellos, hellos_done, finished;
 	int alert; /* -1: none */
-	bool server_extended, server_cid, server_renegotiation, server_changed;
+	bool server_extended, server_cid, server_renegotiation, server_changed, server_etm;
+	uint16_t server_suite;
 	uint8_t server_max_fragment;
 	uint16_t server_message;  /* message_seq of ServerHello */
 	uint64_t server_sequence; /* record number of ServerHello or HelloVerifyRequest */
@@ -77,6 +79,8 @@ client_write_extensions(const struct test_client *client, struct writer *out)
 	memcpy(cid + 1, client->own_cid, DTLS_CID);
 	if (client->extended)
 		client_write_extension(out, DTLS_EXT_EXTENDED_MASTER_SECRET, NULL, 0);
+	if (client->encrypt_then_mac)
+		client_write_extension(out, DTLS_EXT_ENCRYPT_THEN_MAC, NULL, 0);
 	if (client->offer_cid)
 		client_write_extension(out, DTLS_EXT_CONNECTION_ID, cid, 1u + client->own_cid_len);
 	if (client->signal_renegotiation)
@@ -170,6 +174,19 @@ client_exchange_body(const struct test_client *client, uint8_t *body, size_t siz
 	return writer_finish(&out);
 }
 
+static inline void
+client_derive_cbc(struct test_client *client)
+{
+	uint8_t block[DTLS_CBC_KEY_BLOCK];
+	struct dtls_cbc cbc;
+
+	dtls_schedule_cbc(client->ops, &client->master, client->server_random, client->random,
+			  block);
+	dtls_cbc_init(client->ops, &cbc, block, client->server_etm);
+	client->cbc = (struct dtls_cbc){ .client = cbc.server, .server = cbc.client };
+	client->session.cbc = &client->cbc;
+}
+
 /* Keys from what was said so far, up to the key exchange. */
 static inline void
 client_derive(struct test_client *client)
@@ -195,6 +212,9 @@ client_derive(struct test_client *client)
 	memcpy(client->session.keys.client_key, keys.server_key, DTLS_KEY);
 	memcpy(client->session.keys.server_iv, keys.client_iv, DTLS_IMPLICIT_IV);
 	memcpy(client->session.keys.client_iv, keys.server_iv, DTLS_IMPLICIT_IV);
+	client->session.protection = (uint8_t)dtls_suite_protection(client->server_suite);
+	if (client->session.protection == DTLS_CBC)
+		client_derive_cbc(client);
 }
 
 static inline size_t
@@ -270,6 +290,8 @@ client_take_server_extensions(struct test_client *client, struct reader *reader)
 
 		if (type == DTLS_EXT_EXTENDED_MASTER_SECRET)
 			client->server_extended = true;
+		if (type == DTLS_EXT_ENCRYPT_THEN_MAC)
+			client->server_etm = true;
 		if (type == DTLS_EXT_RENEGOTIATION_INFO)
 			client->server_renegotiation = true;
 		if (type == DTLS_EXT_MAX_FRAGMENT_LENGTH)
@@ -309,7 +331,9 @@ client_take_message(struct test_client *client, const struct dtls_record *record
 			    message->length);
 		reader_skip(&reader, 2);
 		reader_copy(&reader, client->server_random, DTLS_RANDOM);
-		reader_skip(&reader, 4);
+		reader_skip(&reader, 1);
+		client->server_suite = reader_u16(&reader);
+		reader_skip(&reader, 1);
 		client_take_server_extensions(client, &reader);
 		return;
 	case DTLS_SERVER_HELLO_DONE:

@@ -33,9 +33,11 @@ struct dtls_world {
 	uint64_t random; /* state of the generator */
 	const struct dtls_world_credential *credentials;
 	unsigned n_credentials;
-	bool has_handshake, has_session, echo, closed, wants_slow_lane;
+	bool has_handshake, has_session, echo, closed;
+	bool no_cbc; /* the pool of keys under CBC is empty */
 	struct dtls_handshake handshake;
 	struct dtls_session session;
+	struct dtls_cbc cbc[2]; /* of the session, and of the handshake beside it */
 	unsigned established; /* times */
 	uint8_t received[DTLS_WORLD_DATAGRAM];
 	size_t received_len;
@@ -74,6 +76,14 @@ dtls_world_find(void *ctx, const uint8_t *identity, size_t len, struct dtls_iden
 	return false;
 }
 
+static inline struct dtls_cbc *
+dtls_world_take_cbc(void *ctx)
+{
+	struct dtls_world *world = ctx;
+
+	return world->no_cbc ? NULL : &world->cbc[world->established % 2];
+}
+
 static inline void
 dtls_world_init(struct dtls_world *world, const struct crypto_ops *ops,
 		const struct dtls_world_credential *credentials, unsigned n)
@@ -90,6 +100,7 @@ dtls_world_init(struct dtls_world *world, const struct crypto_ops *ops,
 		.counters = &world->counters,
 		.worker = 7,
 		.find_identity = dtls_world_find,
+		.take_cbc = dtls_world_take_cbc,
 		.find_ctx = world,
 	};
 	dtls_server_init(&world->server, world->now_us);
@@ -115,8 +126,6 @@ dtls_world_take_progress(struct dtls_world *world, enum dtls_progress progress,
 		world->closed = false;
 		world->established++;
 	}
-	if (progress == DTLS_SLOW_LANE)
-		world->wants_slow_lane = true;
 	dtls_world_end_handshake(world);
 }
 

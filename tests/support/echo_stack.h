@@ -77,13 +77,7 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 {
 }
 
-/* It has no slow lane. */
-void
-stack_lane(struct stack *stack, uint64_t now_us, const struct slow_lane_item *item, struct outbox *out)
-{
-}
-
-/* And no certificates. */
+/* It has no certificates. */
 void
 stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out)
 {

@@ -191,45 +191,6 @@ dataplane_cycles_per_s(void)
 }
 
 unsigned
-dataplane_lane_take(struct dataplane *dp, struct slow_lane_item **items, unsigned n)
-{
-	return 0;
-}
-
-struct slow_lane_item *
-dataplane_lane_item(struct dataplane *dp)
-{
-	return NULL;
-}
-
-void
-dataplane_lane_give(struct dataplane *dp, struct slow_lane_item *item)
-{
-}
-
-void
-dataplane_lane_return(struct dataplane *dp, struct slow_lane_item **items, unsigned n)
-{
-}
-
-void
-dataplane_lane_wait(struct dataplane *dp, int timeout_ms)
-{
-}
-
-void
-dataplane_lane_wake(struct dataplane *dp)
-{
-}
-
-bool
-dataplane_lane_identity(struct dataplane *dp, const uint8_t *identity, size_t len,
-			struct slow_lane_identity *found)
-{
-	return false;
-}
-
-unsigned
 dataplane_ec_take(struct dataplane *dp, struct ec_job **jobs, unsigned n)
 {
 	return 0;

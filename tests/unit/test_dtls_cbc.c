@@ -7,7 +7,6 @@
 #include "dataplane/core/dtls/dtls_record.h"
 
 static const struct crypto_ops *ops;
-static struct slow_lane_keys keys;
 static struct dtls_cbc ours, theirs;
 static struct dtls_session server, client;
 static struct counters counters;
@@ -16,25 +15,29 @@ static struct counters counters;
 static void
 establish(bool encrypt_then_mac)
 {
-	struct slow_lane_keys turned;
+	uint8_t block[DTLS_CBC_KEY_BLOCK];
 
 	ops = crypto_select();
-	memset(&keys, 0, sizeof keys);
-	for (unsigned i = 0; i < SLOW_LANE_MAC_KEY; i++) {
-		keys.client_mac[i] = (uint8_t)i;
-		keys.server_mac[i] = (uint8_t)(100 + i);
-	}
-	memset(keys.client_key, 0x11, sizeof keys.client_key);
-	memset(keys.server_key, 0x22, sizeof keys.server_key);
-	keys.encrypt_then_mac = encrypt_then_mac;
-	keys.write_sequence = 1;
-	turned = keys;
-	memcpy(turned.client_mac, keys.server_mac, sizeof turned.client_mac);
-	memcpy(turned.server_mac, keys.client_mac, sizeof turned.server_mac);
-	memcpy(turned.client_key, keys.server_key, sizeof turned.client_key);
-	memcpy(turned.server_key, keys.client_key, sizeof turned.server_key);
-	dtls_cbc_establish(ops, &keys, &ours, &server);
-	dtls_cbc_establish(ops, &turned, &theirs, &client);
+	for (unsigned i = 0; i < sizeof block; i++)
+		block[i] = (uint8_t)i;
+	dtls_cbc_init(ops, &ours, block, encrypt_then_mac);
+	theirs = (struct dtls_cbc){ .client = ours.server, .server = ours.client };
+	server = (struct dtls_session){ .cbc = &ours, .protection = DTLS_CBC };
+	client = (struct dtls_session){ .cbc = &theirs, .protection = DTLS_CBC };
+}
+
+/* As many connection ids as both sides may have (RFC 9146 3); bit 0: of ours, bit 1: of the client's. */
+static void
+agree_on_cids(unsigned which)
+{
+	server.has_cid = which & 1;
+	client.peer_cid_len = which & 1 ? DTLS_CID : 0;
+	client.has_cid = which & 2;
+	server.peer_cid_len = which & 2 ? DTLS_CID : 0;
+	memset(server.cid, 0x51, DTLS_CID);
+	memset(client.peer_cid, 0x51, DTLS_CID);
+	memset(client.cid, 0x52, DTLS_CID);
+	memset(server.peer_cid, 0x52, DTLS_CID);
 }
 
 static size_t
@@ -121,23 +124,50 @@ Test(dtls_cbc, a_replay_is_told)
 	cr_assert_eq(open_record(&server, copy, len).outcome, COUNTER_dtls_rx_replayed);
 }
 
-Test(dtls_cbc, every_length_both_ways)
+static void
+assert_passes(struct dtls_session *from, struct dtls_session *to, size_t len)
+{
+	uint8_t content[300], record[512];
+	struct dtls_opening opening;
+	size_t sealed;
+
+	memset(content, (int)len, sizeof content);
+	sealed = seal(from, record, content, len);
+	opening = open_record(to, record, sealed);
+	cr_assert_eq(opening.outcome, COUNTER_dtls_rx_opened, "%zu bytes", len);
+	cr_assert_eq(opening.length, len);
+	cr_assert_arr_eq(opening.content, content, len);
+	cr_assert_eq(opening.type, DTLS_APPLICATION_DATA);
+}
+
+Test(dtls_cbc, every_length_both_ways_with_and_without_connection_ids)
+{
+	for (unsigned form = 0; form < 8; form++) {
+		establish(form & 4);
+		agree_on_cids(form);
+		for (size_t len = 0; len < 300; len++) {
+			assert_passes(&client, &server, len);
+			assert_passes(&server, &client, len);
+		}
+	}
+}
+
+/* RFC 9146 5: the id is authentic too, and who has one shows it. */
+Test(dtls_cbc, a_record_under_another_connection_id_does_not_open)
 {
 	for (int etm = 0; etm < 2; etm++) {
-		establish(etm);
-		for (size_t len = 0; len < 300; len++) {
-			uint8_t content[300], record[512];
-			struct dtls_opening opening;
-			size_t sealed;
+		uint8_t record[256];
+		size_t len;
 
-			memset(content, (int)len, sizeof content);
-			sealed = seal(len % 2 ? &server : &client, record, content, len);
-			opening = open_record(len % 2 ? &client : &server, record, sealed);
-			cr_assert_eq(opening.outcome, COUNTER_dtls_rx_opened, "%zu bytes", len);
-			cr_assert_eq(opening.length, len);
-			cr_assert_arr_eq(opening.content, content, len);
-			cr_assert_eq(opening.type, DTLS_APPLICATION_DATA);
-		}
+		establish(etm);
+		agree_on_cids(1);
+		len = seal(&client, record, (const uint8_t *)"secret", 6);
+		memset(record + 11, 0x53, DTLS_CID);
+		memset(server.cid, 0x53, DTLS_CID);
+		cr_assert_eq(open_record(&server, record, len).outcome, COUNTER_dtls_rx_bad_tag);
+		client.peer_cid_len = 0;
+		len = seal(&client, record, (const uint8_t *)"secret", 6);
+		cr_assert_eq(open_record(&server, record, len).outcome, COUNTER_dtls_rx_cid);
 	}
 }
 

@@ -104,17 +104,18 @@ choose(const void *suites, size_t len, const void *compressions, struct dtls_off
 	return dtls_hello_choose(&hello, abilities, offer);
 }
 
-Test(dtls_hello, suites_decide_the_lane)
+Test(dtls_hello, ccm_is_preferred_to_cbc)
 {
 	struct dtls_offer offer;
 
 	cr_assert_eq(choose("\xc0\xa8", 2, "\0", &offer), DTLS_NO_ALERT);
-	cr_assert_not(offer.slow_lane);
+	cr_assert_eq(offer.suite, DTLS_PSK_AES_128_CCM_8);
 	cr_assert_not(offer.secure_renegotiation);
 	cr_assert_eq(choose("\0\xae\xc0\xa8", 4, "\0", &offer), DTLS_NO_ALERT);
-	cr_assert_not(offer.slow_lane, "ours is preferred");
+	cr_assert_eq(offer.suite, DTLS_PSK_AES_128_CCM_8, "ours is preferred");
 	cr_assert_eq(choose("\0\xae\0\xff", 4, "\0", &offer), DTLS_NO_ALERT);
-	cr_assert(offer.slow_lane);
+	cr_assert_eq(offer.suite, DTLS_PSK_AES_128_CBC_SHA256);
+	cr_assert_eq(dtls_suite_protection(offer.suite), DTLS_CBC);
 	cr_assert(offer.secure_renegotiation);
 	cr_assert_eq(choose("\0\xff", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
 	cr_assert_eq(choose("\xa8\xc0", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
@@ -195,7 +196,7 @@ Test(dtls_hello, suites_of_certificates_need_the_ability_and_follow_our_order)
 	cr_assert_eq(choose("\xc0\xae\xc0\xa8", 4, "\0", &offer), DTLS_NO_ALERT);
 	cr_assert_eq(offer.suite, DTLS_PSK_AES_128_CCM_8, "who has a key needs no curve");
 	cr_assert_eq(choose("\0\xae\xc0\xae", 4, "\0", &offer), DTLS_NO_ALERT);
-	cr_assert_not(offer.slow_lane);
+	cr_assert_eq(offer.suite, DTLS_ECDHE_ECDSA_AES_128_CCM_8, "CBC comes last");
 	cr_assert_eq(choose("\xc0\x23", 2, "\0", &offer), DTLS_HANDSHAKE_FAILURE);
 	abilities |= DTLS_CERTIFICATES_CBC;
 	cr_assert_eq(choose("\xc0\x23", 2, "\0", &offer), DTLS_NO_ALERT);

@@ -32,7 +32,7 @@ static const struct simple simples[] = {
 	    "0: the files on disk cannot be made live; the last good generation runs on." },
 	  "policy",
 	  "healthy" },
-	{ { "cradle_slow_lane_handshakes", METRIC_GAUGE, NULL, "Handshakes in the slow lane now." },
+	{ { "cradle_slow_lane_handshakes", METRIC_GAUGE, NULL, "Always 0, and gone with the next release: there is no slow lane any more." },
 	  "slow_lane_in_use" },
 	{ { "cradle_store_healthy", METRIC_GAUGE, NULL,
 	    "0: what happens now is lost at a restart." },

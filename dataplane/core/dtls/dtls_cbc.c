@@ -4,58 +4,43 @@
 #include <string.h>
 
 #include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls/dtls_cid.h"
 #include "dataplane/core/dtls/dtls_record.h"
 
-enum {
-	CBC_MAC_HEADER = 13,
-	CBC_CONTENT_MAX = 2048, /* more than a datagram of ours ever holds */
-	CBC_RECORD_MAX = 2048,  /* and more than one that we receive does */
-	/* Epoch 0 had ServerHello, ServerHelloDone and ChangeCipherSpec, each perhaps repeated by
-	 * the library's timer: a number well above them keeps a repeated ChangeCipherSpec fresh for
-	 * the client. */
-	CBC_FLIGHT_SEQUENCE = 64,
-};
-
-static void
-init_direction(const struct crypto_ops *ops, struct crypto_cbc_keys *keys, const uint8_t *enc,
-	       const uint8_t *mac, bool encrypt_then_mac)
-{
-	memcpy(keys->enc, enc, sizeof keys->enc);
-	crypto_hmac_key_init(ops, &keys->mac, mac, SLOW_LANE_MAC_KEY);
-	keys->encrypt_then_mac = encrypt_then_mac;
-}
+enum { CBC_RECORD_MAX = 2048 }; /* more than one that we receive has */
 
 void
-dtls_cbc_establish(const struct crypto_ops *ops, const struct slow_lane_keys *keys,
-		   struct dtls_cbc *cbc, struct dtls_session *session)
+dtls_cbc_init(const struct crypto_ops *ops, struct dtls_cbc *cbc,
+	      const uint8_t block[DTLS_CBC_KEY_BLOCK], bool encrypt_then_mac)
 {
-	init_direction(ops, &cbc->client, keys->client_key, keys->client_mac,
-		       keys->encrypt_then_mac);
-	init_direction(ops, &cbc->server, keys->server_key, keys->server_mac,
-		       keys->encrypt_then_mac);
-	*session = (struct dtls_session){
-		.cbc = cbc,
-		.write_sequence = keys->write_sequence,
-		.window = { .top = keys->window_top, .seen = keys->window_seen },
-		.identity_hash = keys->identity_hash,
-		.device = keys->device,
-		.flight_message = keys->flight_message,
-		.flight_sequence = CBC_FLIGHT_SEQUENCE,
-	};
-	memcpy(session->flight_verify, keys->flight_verify, sizeof session->flight_verify);
+	struct reader reader = reader_init(block, DTLS_CBC_KEY_BLOCK);
+
+	crypto_hmac_key_init(ops, &cbc->client.mac, reader_bytes(&reader, DTLS_CBC_MAC_KEY),
+			     DTLS_CBC_MAC_KEY);
+	crypto_hmac_key_init(ops, &cbc->server.mac, reader_bytes(&reader, DTLS_CBC_MAC_KEY),
+			     DTLS_CBC_MAC_KEY);
+	memcpy(cbc->client.enc, reader_bytes(&reader, DTLS_KEY), DTLS_KEY);
+	memcpy(cbc->server.enc, reader_bytes(&reader, DTLS_KEY), DTLS_KEY);
+	cbc->client.encrypt_then_mac = encrypt_then_mac;
+	cbc->server.encrypt_then_mac = encrypt_then_mac;
+	assert(reader_done(&reader));
 }
 
-/* RFC 5246 6.2.3.1: seq_num, type, version, length; the length is the crypto code's to set. */
-static void
-put_mac_header(uint8_t header[CRYPTO_CCM_AAD_MAX], uint64_t sequence, uint8_t type)
+/*
+ * What the MAC covers ahead of the data; its length at the end is the crypto code's to set. Without
+ * an id RFC 5246 6.2.3.1: seq_num, type, version, length.
+ */
+static uint16_t
+put_mac_header(uint8_t header[CRYPTO_CCM_AAD_MAX], const uint8_t *record, size_t cid_len)
 {
 	struct writer writer = writer_init(header, CRYPTO_CCM_AAD_MAX);
 
-	writer_u64(&writer, sequence);
-	writer_u8(&writer, type);
-	writer_u16(&writer, DTLS_1_2);
+	if (cid_len)
+		return dtls_cid_put_aad(header, record, cid_len, 0);
+	writer_bytes(&writer, record + 3, 8); /* epoch and sequence number */
+	writer_bytes(&writer, record, 3);     /* type and version */
 	writer_u16(&writer, 0);
-	assert(writer_finish(&writer) == CBC_MAC_HEADER);
+	return (uint16_t)writer_finish(&writer);
 }
 
 bool
@@ -66,7 +51,7 @@ dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening)
 	const struct crypto_cbc cbc = {
 		.keys = &opening->session->cbc->client,
 		.header = header,
-		.header_len = CBC_MAC_HEADER,
+		.header_len = put_mac_header(header, record->header, record->cid_len),
 		.in = record->fragment,
 		.out = record->fragment,
 		.len = record->length,
@@ -76,7 +61,6 @@ dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening)
 
 	if (record->length > sizeof came)
 		return false;
-	put_mac_header(header, (uint64_t)record->epoch << 48 | record->sequence, record->type);
 	/* The cipher wipes what it cannot verify; another handshake of the peer may have to try. */
 	memcpy(came, record->fragment, record->length);
 	length = crypto_cbc_open(ops, &cbc, &content);
@@ -96,48 +80,51 @@ dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening)
  * elsewhere has 13 bytes or more, so the inputs never meet.
  */
 static void
-make_iv(const struct crypto_ops *ops, const struct crypto_cbc_keys *keys, uint64_t sequence,
+make_iv(const struct crypto_ops *ops, const struct crypto_cbc_keys *keys, uint64_t number,
 	uint8_t iv[CRYPTO_HASH_LEN])
 {
-	const struct crypto_piece number = { &sequence, sizeof sequence };
+	const struct crypto_piece piece = { &number, sizeof number };
 
-	crypto_hmac(ops, &keys->mac, &number, 1, iv);
+	crypto_hmac(ops, &keys->mac, &piece, 1, iv);
 }
 
 static void
-put_record_header(uint8_t *record, uint8_t type, uint64_t sequence, size_t length)
+put_record_header(const struct dtls_sealing *sealing, uint64_t number, size_t sealed)
 {
-	struct writer writer = writer_init(record, DTLS_RECORD_HEADER + length);
+	const struct dtls_session *session = sealing->session;
+	struct writer writer =
+		writer_init(sealing->record, DTLS_RECORD_HEADER + session->peer_cid_len);
 
-	writer_u8(&writer, type);
+	writer_u8(&writer, session->peer_cid_len ? DTLS_TLS12_CID : sealing->type);
 	writer_u16(&writer, DTLS_1_2);
-	writer_u64(&writer, sequence);
-	writer_u16(&writer, (uint16_t)length);
+	writer_u64(&writer, number);
+	writer_bytes(&writer, session->peer_cid, session->peer_cid_len);
+	writer_u16(&writer, (uint16_t)sealed);
 	assert(writer_ok(&writer));
 }
 
 void
-dtls_cbc_seal(const struct crypto_ops *ops, struct dtls_sealing *sealing, uint64_t sequence)
+dtls_cbc_seal(const struct crypto_ops *ops, struct dtls_sealing *sealing, uint64_t number)
 {
-	const struct crypto_cbc_keys *keys = &sealing->session->cbc->server;
-	uint8_t header[CRYPTO_CCM_AAD_MAX], iv[CRYPTO_HASH_LEN], content[CBC_CONTENT_MAX];
-	uint8_t *fragment = sealing->record + DTLS_RECORD_HEADER;
+	const struct dtls_session *session = sealing->session;
+	const struct crypto_cbc_keys *keys = &session->cbc->server;
+	uint8_t header[CRYPTO_CCM_AAD_MAX], iv[CRYPTO_HASH_LEN];
+	uint8_t *fragment = sealing->record + DTLS_RECORD_HEADER + session->peer_cid_len;
 	struct crypto_cbc cbc = {
 		.keys = keys,
 		.header = header,
-		.header_len = CBC_MAC_HEADER,
-		.in = content,
+		.in = fragment + DTLS_CBC_IV,
 		.out = fragment,
 		.len = sealing->length,
 	};
 	size_t sealed;
 
-	assert(sealing->length <= sizeof content);
-	memcpy(content, fragment + DTLS_CBC_IV, sealing->length);
-	put_mac_header(header, sequence, sealing->type);
-	make_iv(ops, keys, sequence, iv);
-	sealed = crypto_cbc_seal(ops, &cbc, iv);
-	put_record_header(sealing->record, sealing->type, sequence, sealed);
-	crypto_wipe(content, sealing->length);
-	sealing->length = (uint16_t)(DTLS_RECORD_HEADER + sealed);
+	if (session->peer_cid_len) /* RFC 9146 4, without padding */
+		fragment[DTLS_CBC_IV + cbc.len++] = sealing->type;
+	sealed = crypto_cbc_sealed_len(cbc.len);
+	put_record_header(sealing, number, sealed);
+	cbc.header_len = put_mac_header(header, sealing->record, session->peer_cid_len);
+	make_iv(ops, keys, number, iv);
+	(void)crypto_cbc_seal(ops, &cbc, iv);
+	sealing->length = (uint16_t)(DTLS_RECORD_HEADER + session->peer_cid_len + sealed);
 }

@@ -1,9 +1,12 @@
 /*
- * dtls_cbc.h - records of TLS_PSK_WITH_AES_128_CBC_SHA256, whose handshake the slow lane led (RFC
- * 5246 6.2.3.2, RFC 7366).
+ * dtls_cbc.h - records of the suites with AES-128-CBC and HMAC-SHA-256 (RFC 5246 6.2.3.2, RFC 7366;
+ * with connection ids RFC 9146 5.1 and 5.2).
  *
- * One record at a time: the suite is there because LwM2M demands it, not for speed. dtls_open() and
- * dtls_seal() come here for sessions that have `cbc` set.
+ * One record at a time: the suites are there because LwM2M demands them, not for speed. dtls_open()
+ * and dtls_seal() come here for sessions under DTLS_CBC.
+ *
+ * A forger learns nothing from timing: crypto_cbc_open() takes as long for a wrong padding as for a
+ * wrong MAC (crypto_cbc.c says how), and what does not open is answered by nobody.
  *
  * Owner: the caller, of all memory. One thread. Neither allocates nor blocks.
  */
@@ -14,7 +17,6 @@
 #include <stdint.h>
 
 #include "dataplane/core/crypto/crypto.h"
-#include "dataplane/core/slow_lane.h"
 
 struct dtls_session;
 struct dtls_opening;
@@ -28,16 +30,17 @@ struct dtls_cbc {
 enum {
 	DTLS_CBC_IV = 16,
 	DTLS_CBC_SUFFIX_MAX = 32 + 16, /* MAC and padding */
+	DTLS_CBC_MAC_KEY = 32,
+	/* RFC 5246 6.3: MAC keys of client and server, then their encryption keys. */
+	DTLS_CBC_KEY_BLOCK = 2 * DTLS_CBC_MAC_KEY + 2 * CRYPTO_AES_KEY_LEN,
 };
 
-/* Makes an association of what the slow lane handed over: *session is written whole, with `cbc`
- * behind it. */
-void dtls_cbc_establish(const struct crypto_ops *ops, const struct slow_lane_keys *keys,
-			struct dtls_cbc *cbc, struct dtls_session *session);
+void dtls_cbc_init(const struct crypto_ops *ops, struct dtls_cbc *cbc,
+		   const uint8_t block[DTLS_CBC_KEY_BLOCK], bool encrypt_then_mac);
 
-/* Opens in place: sets content, length and type. False: the record is not genuine, and was
- * wiped. */
+/* Opens in place: sets content, length and type. False: the record is not genuine, and is as it
+ * came. */
 bool dtls_cbc_open(const struct crypto_ops *ops, struct dtls_opening *opening);
 
-/* Seals in place, as dtls_seal() says; `sequence` is epoch and sequence number of the record. */
-void dtls_cbc_seal(const struct crypto_ops *ops, struct dtls_sealing *sealing, uint64_t sequence);
+/* Seals in place, as dtls_seal() says; `number` is epoch and sequence number of the record. */
+void dtls_cbc_seal(const struct crypto_ops *ops, struct dtls_sealing *sealing, uint64_t number);

@@ -21,6 +21,8 @@
  *	| explicit nonce | ciphertext   | tag     |
  *	+----------------+--------------+---------+
  *
+ * under AES-128-CBC with HMAC-SHA-256: crypto.h.
+ *
  * Handshake message (RFC 6347 4.2.2):
  *
  *	 0      1        4             6                 9                 12
@@ -113,6 +115,7 @@ enum dtls_extension {
 	DTLS_EXT_SIGNATURE_ALGORITHMS = 13,    /* RFC 5246 7.4.1.4.1 */
 	DTLS_EXT_CLIENT_CERTIFICATE_TYPE = 19, /* RFC 7250 3 */
 	DTLS_EXT_SERVER_CERTIFICATE_TYPE = 20,
+	DTLS_EXT_ENCRYPT_THEN_MAC = 22,       /* RFC 7366 2 */
 	DTLS_EXT_EXTENDED_MASTER_SECRET = 23, /* RFC 7627 5.1 */
 	DTLS_EXT_CONNECTION_ID =
 		54, /* RFC 9146 3; the drafts' 53 and 254 have another MAC and are unknown here */

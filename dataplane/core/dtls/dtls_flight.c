@@ -41,6 +41,10 @@ write_extensions(const struct dtls_handshake *hs, struct writer *out)
 		writer_u16(out, DTLS_EXT_EXTENDED_MASTER_SECRET);
 		writer_u16(out, 0);
 	}
+	if (hs->encrypt_then_mac) {
+		writer_u16(out, DTLS_EXT_ENCRYPT_THEN_MAC);
+		writer_u16(out, 0);
+	}
 	if (hs->secure_renegotiation) {
 		writer_u16(out, DTLS_EXT_RENEGOTIATION_INFO);
 		writer_u16(out, 1);
@@ -67,10 +71,18 @@ has_extensions(const struct dtls_handshake *hs)
 {
 	const struct dtls_ec *ec = hs->ec;
 
-	return hs->extended_master_secret || hs->secure_renegotiation || hs->max_fragment ||
-	       hs->has_cid ||
+	return hs->extended_master_secret || hs->encrypt_then_mac || hs->secure_renegotiation ||
+	       hs->max_fragment || hs->has_cid ||
 	       (ec && (ec->answers_own_type || ec->answers_peer_type || ec->answers_name ||
 		       ec->answers_point_formats));
+}
+
+static uint16_t
+suite_of(const struct dtls_handshake *hs)
+{
+	if (hs->ec)
+		return hs->ec->suite;
+	return hs->protection == DTLS_CBC ? DTLS_PSK_AES_128_CBC_SHA256 : DTLS_PSK_AES_128_CCM_8;
 }
 
 static void
@@ -79,7 +91,7 @@ write_server_hello(const struct dtls_handshake *hs, struct writer *out)
 	writer_u16(out, DTLS_1_2);
 	writer_bytes(out, hs->run.server_random, DTLS_RANDOM);
 	writer_u8(out, 0); /* no session id: no resumption */
-	writer_u16(out, hs->ec ? hs->ec->suite : DTLS_PSK_AES_128_CCM_8);
+	writer_u16(out, suite_of(hs));
 	writer_u8(out, 0); /* no compression */
 	/* A client that sent no extension need not know the field (RFC 5246 7.4.1.3). */
 	if (has_extensions(hs))

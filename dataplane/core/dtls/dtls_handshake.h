@@ -1,6 +1,6 @@
 /*
  * dtls_handshake.h - the server's DTLS 1.2 handshake, as a state machine: with a pre-shared key
- * (TLS_PSK_WITH_AES_128_CCM_8), or with certificates or raw public keys (ECDHE_ECDSA).
+ * (TLS_PSK_WITH_AES_128_CCM_8, or _CBC_SHA256), or with certificates or raw public keys (ECDHE_ECDSA).
  *
  *	client                              server
  *	ClientHello              ------->              dtls_greet(): no state
@@ -82,7 +82,7 @@
 enum {
 	DTLS_HELLO_MAX = 512, /* a fragmented ClientHello put together; a whole one may be larger */
 	DTLS_EXCHANGE_MAX = 2 + DTLS_IDENTITY_LEN_MAX,
-	DTLS_EARLY_MAX = 70, /* a Finished under GCM with our connection id; 53 under CCM-8 */
+	DTLS_EARLY_MAX = 101, /* a Finished under CBC with our connection id; 53 under CCM-8 */
 	/* RFC 7925 11; the client's own timer mostly comes first. */
 	DTLS_RETRANSMIT_US = 9 * 1000 * 1000,
 	/* From the verified hello: three flights of such a client. */
@@ -135,6 +135,7 @@ struct dtls_handshake {
 	uint8_t rivals;           /* that keys were derived for */
 	uint8_t max_fragment, peer_cid_len, retransmissions;
 	uint8_t protection;     /* enum dtls_protection */
+	bool encrypt_then_mac;  /* of DTLS_CBC */
 	uint16_t hello_message; /* message_seq of the ClientHello, and of our ServerHello */
 	uint16_t next_message;  /* message_seq expected from the client */
 	struct dtls_assembly assembly;
@@ -188,7 +189,6 @@ enum dtls_progress {
 	DTLS_FAILED,            /* over, perhaps with an alert */
 	DTLS_WRONG_KEY,         /* the same, as the client has another key than its identity */
 	DTLS_WRONG_CERTIFICATE, /* the same: the job that was answered says why */
-	DTLS_SLOW_LANE, /* this client needs another suite: nothing was sent, hand the hello on */
 };
 
 /* What a call brings and what it fills. */

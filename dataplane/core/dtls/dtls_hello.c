@@ -80,6 +80,13 @@ take_extended_master_secret(struct reader *data, struct wishes *wishes)
 	return reader_left(data) ? DTLS_DECODE_ERROR : DTLS_NO_ALERT;
 }
 
+static enum dtls_alert
+take_encrypt_then_mac(struct reader *data, struct wishes *wishes)
+{
+	wishes->offer->encrypt_then_mac = true;
+	return reader_left(data) ? DTLS_DECODE_ERROR : DTLS_NO_ALERT;
+}
+
 /* RFC 5746 3.6: an initial handshake carries an empty renegotiated_connection. */
 static enum dtls_alert
 take_renegotiation_info(struct reader *data, struct wishes *wishes)
@@ -245,6 +252,7 @@ static const struct {
 	take_extension *take;
 } extensions[] = {
 	{ DTLS_EXT_EXTENDED_MASTER_SECRET, take_extended_master_secret },
+	{ DTLS_EXT_ENCRYPT_THEN_MAC, take_encrypt_then_mac },
 	{ DTLS_EXT_RENEGOTIATION_INFO, take_renegotiation_info },
 	{ DTLS_EXT_MAX_FRAGMENT_LENGTH, take_max_fragment },
 	{ DTLS_EXT_CONNECTION_ID, take_connection_id },
@@ -307,6 +315,22 @@ static const uint16_t suites[] = {
 
 enum { SUITES = sizeof suites / sizeof suites[0] };
 
+enum dtls_protection
+dtls_suite_protection(uint16_t suite)
+{
+	switch (suite) {
+	case DTLS_ECDHE_ECDSA_AES_128_GCM_SHA256:
+		return DTLS_GCM;
+	case DTLS_ECDHE_ECDSA_AES_128_CCM:
+		return DTLS_CCM;
+	case DTLS_ECDHE_ECDSA_AES_128_CBC_SHA256:
+	case DTLS_PSK_AES_128_CBC_SHA256:
+		return DTLS_CBC;
+	default:
+		return DTLS_CCM_8;
+	}
+}
+
 /* RFC 7250 4.2: the first of the client's types that we have too; X.509 where it does not ask. */
 static bool
 choose_type(const struct dtls_bytes *wanted, bool x509, bool raw_key, uint8_t *type)
@@ -365,7 +389,6 @@ choose_suite(const struct dtls_hello *hello, const struct wishes *wishes, unsign
 	if (i == SUITES)
 		return DTLS_HANDSHAKE_FAILURE;
 	offer->suite = suites[i];
-	offer->slow_lane = suites[i] == DTLS_PSK_AES_128_CBC_SHA256;
 	return DTLS_NO_ALERT;
 }
 

@@ -23,6 +23,7 @@
 
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_defs.h"
+#include "dataplane/core/dtls/dtls_record.h"
 
 struct dtls_bytes {
 	const uint8_t *at;
@@ -65,11 +66,14 @@ struct dtls_offer {
 	struct dtls_bytes server_name; /* RFC 6066 3; NULL: none */
 	bool extended_master_secret;
 	bool secure_renegotiation; /* signalled: to be answered with an empty renegotiation_info */
-	bool slow_lane;            /* no suite for us, but TLS_PSK_WITH_AES_128_CBC_SHA256 */
+	bool encrypt_then_mac;     /* RFC 7366: offered; to be answered with a CBC suite alone */
 	bool has_cid;              /* connection_id offered, and the client's own one fits */
 	uint8_t max_fragment;      /* enum dtls_max_fragment; 0: not asked for */
 	struct dtls_bytes peer_cid;
 };
+
+/* How records are sealed under a suite of ours. */
+enum dtls_protection dtls_suite_protection(uint16_t suite);
 
 static inline bool
 dtls_suite_has_certificates(uint16_t suite)
@@ -83,7 +87,7 @@ dtls_suite_has_certificates(uint16_t suite)
  *
  * Which suite, best first: PSK with CCM-8, so that whoever can do without elliptic curves does;
  * then those of certificates, when `abilities`, group, point format, signature and the types of
- * both certificates agree (RFC 8422 4: else such a suite must not be chosen); then the slow lane's.
+ * both certificates agree (RFC 8422 4: else such a suite must not be chosen); then PSK with CBC.
  */
 enum dtls_alert dtls_hello_choose(const struct dtls_hello *hello, unsigned abilities,
 				  struct dtls_offer *offer);

@@ -39,6 +39,7 @@ enum dtls_protection {
 	DTLS_CCM_8, /* 0: the most of them */
 	DTLS_CCM,
 	DTLS_GCM,
+	DTLS_CBC, /* its keys are behind `cbc` of the session */
 };
 
 /* Of epoch 1, of AEAD suites. A secret. */
@@ -55,7 +56,7 @@ struct dtls_keys {
 struct dtls_session {
 	struct dtls_keys keys;
 	struct dtls_cbc
-		*cbc; /* of a session of the CBC suite: its keys, instead of `keys`; else NULL */
+		*cbc; /* under DTLS_CBC: its keys, instead of `keys`; else NULL */
 	uint64_t write_sequence; /* of the next record, 48 bits */
 	struct dtls_window window;
 	uint64_t identity_hash;  /* of the authenticated identity, by the key look-up */
@@ -67,7 +68,7 @@ struct dtls_session {
 	uint8_t peer_cid[DTLS_PEER_CID_MAX]; /* the client's, on our records */
 	uint8_t peer_cid_len;                /* 0: our records carry none */
 	uint8_t max_fragment;                /* enum dtls_max_fragment; 0: not negotiated */
-	uint8_t protection;                  /* enum dtls_protection; of no meaning with `cbc` */
+	uint8_t protection;                  /* enum dtls_protection */
 	bool has_cid;
 };
 
@@ -157,8 +158,8 @@ struct dtls_sealing {
 	struct dtls_ccm_work work;
 };
 
-/* Bytes that an AEAD adds to a fragment: explicit nonce and tag. */
-size_t dtls_seal_overhead(enum dtls_protection protection);
+/* Bytes of a fragment that seals so much: the least, where padding varies. */
+size_t dtls_sealed_len(enum dtls_protection protection, size_t plaintext);
 
 /* Bytes of a record before and after its content, for this peer. */
 size_t dtls_seal_prefix(const struct dtls_session *session);

@@ -90,3 +90,20 @@ dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client
 		       "the key block as it comes");
 	crypto_prf(ops, jobs, 2);
 }
+
+void
+dtls_schedule_cbc(const struct crypto_ops *ops, const struct crypto_hmac_key *master,
+		  const uint8_t *server_random, const uint8_t *client_random,
+		  uint8_t block[DTLS_CBC_KEY_BLOCK])
+{
+	/* RFC 5246 6.3. */
+	const struct crypto_prf job = {
+		.secret = master,
+		.label = "key expansion",
+		.seed = { { server_random, DTLS_RANDOM }, { client_random, DTLS_RANDOM } },
+		.out = block,
+		.len = DTLS_CBC_KEY_BLOCK,
+	};
+
+	crypto_prf(ops, &job, 1);
+}

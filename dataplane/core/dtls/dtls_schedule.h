@@ -36,6 +36,11 @@ void dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *c
 			const uint8_t *server_random, const uint8_t *client_random,
 			struct dtls_keys *keys);
 
+/* The same for a suite with CBC, whose records are opened one by one: of one of them, or for good. */
+void dtls_schedule_cbc(const struct crypto_ops *ops, const struct crypto_hmac_key *master,
+		       const uint8_t *server_random, const uint8_t *client_random,
+		       uint8_t block[DTLS_CBC_KEY_BLOCK]);
+
 /* The PRF job for verify_data (RFC 5246 7.4.9); label "client finished" or "server finished". */
 struct crypto_prf dtls_schedule_verify(const struct crypto_hmac_key *master, const char *label,
 				       const uint8_t hash[DTLS_HASH], uint8_t *verify_data);

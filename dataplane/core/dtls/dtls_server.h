@@ -65,7 +65,10 @@ struct dtls_server {
 	 * key. */
 	bool (*find_identity)(void *ctx, const uint8_t *identity, size_t len,
 			      struct dtls_identity *found);
-	void *find_ctx;
+	/* Room for the keys of an association under DTLS_CBC, whose record layer gives it back;
+	 * NULL: none is free. */
+	struct dtls_cbc *(*take_cbc)(void *ctx);
+	void *find_ctx; /* of both */
 	unsigned abilities; /* enum dtls_ability; 0 where `ec` is not set */
 	struct dtls_ec_way ec;
 	void *ec_ctx;

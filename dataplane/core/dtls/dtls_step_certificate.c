@@ -18,10 +18,8 @@
 /* ---- the first job ---- */
 
 static void
-take_wishes(struct dtls_handshake *hs, const struct dtls_offer *offer)
+take_wishes(struct dtls_ec *ec, const struct dtls_offer *offer)
 {
-	struct dtls_ec *ec = hs->ec;
-
 	ec->suite = offer->suite;
 	ec->own_type = offer->own_type;
 	ec->peer_type = offer->peer_type;
@@ -29,10 +27,6 @@ take_wishes(struct dtls_handshake *hs, const struct dtls_offer *offer)
 	ec->answers_peer_type = offer->answers_peer_type;
 	ec->answers_name = offer->server_name.at;
 	ec->answers_point_formats = offer->answers_point_formats;
-	if (offer->suite == DTLS_ECDHE_ECDSA_AES_128_GCM_SHA256)
-		hs->protection = DTLS_GCM;
-	else if (offer->suite == DTLS_ECDHE_ECDSA_AES_128_CCM)
-		hs->protection = DTLS_CCM;
 }
 
 enum dtls_progress
@@ -51,7 +45,7 @@ step_ask_own(struct step *step, const struct dtls_offer *offer)
 	job = server->ec.job(server->ec_ctx, hs->ec);
 	if (!job)
 		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_ec_full);
-	take_wishes(hs, offer);
+	take_wishes(hs->ec, offer);
 	job->kind = EC_BEGIN;
 	job->type = offer->own_type;
 	memcpy(job->begin.client_random, hs->client_random, DTLS_RANDOM);

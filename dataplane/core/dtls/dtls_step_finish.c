@@ -220,7 +220,19 @@ step_keep_early(struct step *step)
 	return step_ignore(step, COUNTER_dtls_message_kept);
 }
 
-/* The association as it will be, should Finished be right. */
+/* Its keys are derived when they are needed, so that no handshake has room for them. */
+static void
+derive_cbc(const struct crypto_ops *ops, const struct dtls_handshake *hs, struct dtls_cbc *cbc)
+{
+	uint8_t block[DTLS_CBC_KEY_BLOCK];
+
+	dtls_schedule_cbc(ops, &hs->run.keyed.master, hs->run.server_random, hs->client_random,
+			  block);
+	dtls_cbc_init(ops, cbc, block, hs->encrypt_then_mac);
+	crypto_wipe(block, sizeof block);
+}
+
+/* The association as it will be, should Finished be right; under DTLS_CBC without its keys. */
 static void
 make_session(const struct dtls_handshake *hs, struct dtls_session *session)
 {
@@ -239,6 +251,16 @@ make_session(const struct dtls_handshake *hs, struct dtls_session *session)
 	session->has_cid = hs->has_cid;
 }
 
+static bool
+place_cbc(const struct dtls_server *server, const struct dtls_handshake *hs,
+	  struct dtls_session *session)
+{
+	session->cbc = server->take_cbc(server->find_ctx);
+	if (session->cbc)
+		derive_cbc(server->ops, hs, session->cbc);
+	return session->cbc;
+}
+
 static enum dtls_progress
 establish(struct step *step, const uint8_t *verify_data)
 {
@@ -248,9 +270,12 @@ establish(struct step *step, const uint8_t *verify_data)
 	uint8_t hash[DTLS_HASH];
 	struct crypto_prf job;
 
+	make_session(hs, session);
+	/* No room for its keys: as if lost, so the client says it again (RFC 6347 4.2.4). */
+	if (hs->protection == DTLS_CBC && !place_cbc(step->server, hs, session))
+		return step_ignore(step, COUNTER_dtls_cbc_full);
 	step_hash_message(step, verify_data);
 	crypto_sha256_final(ops, &hs->run.transcript, hash);
-	make_session(hs, session);
 	job = dtls_schedule_verify(&hs->run.keyed.master, "server finished", hash,
 				   session->flight_verify);
 	crypto_prf(ops, &job, 1);
@@ -314,12 +339,15 @@ take_protected_message(struct step *step, const struct dtls_opening *opening)
 static bool
 looks_like_finished(const struct dtls_handshake *hs, const struct dtls_record *record)
 {
-	size_t finished =
-		dtls_seal_overhead(hs->protection) + DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
+	const size_t finished = DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
 
-	if (record->type == DTLS_TLS12_CID)
-		return record->length > finished; /* RFC 9146 4: a type byte, and padding perhaps */
-	return record->type == DTLS_HANDSHAKE && record->length == finished;
+	if (record->type == DTLS_TLS12_CID) /* RFC 9146 4: a type byte, and padding perhaps */
+		return record->length >= dtls_sealed_len(hs->protection, finished + 1);
+	if (record->type != DTLS_HANDSHAKE)
+		return false;
+	if (hs->protection == DTLS_CBC) /* RFC 5246 6.2.3.2: padding is the sender's choice */
+		return record->length >= dtls_sealed_len(hs->protection, finished);
+	return record->length == dtls_sealed_len(hs->protection, finished);
 }
 
 static void
@@ -327,12 +355,19 @@ open_record(struct step *step, struct dtls_opening *opening)
 {
 	struct dtls_handshake *hs = step->hs;
 	struct dtls_session pending;
+	struct dtls_cbc cbc;
 
 	make_session(hs, &pending);
+	if (hs->protection == DTLS_CBC) {
+		derive_cbc(step->server->ops, hs, &cbc);
+		pending.cbc = &cbc;
+	}
 	*opening = (struct dtls_opening){ .session = &pending, .record = *step->record };
 	dtls_open(step->server->ops, opening, 1);
 	opening->session = NULL;
 	hs->run.keyed.window = pending.window;
+	if (hs->protection == DTLS_CBC)
+		crypto_wipe(&cbc, sizeof cbc);
 	crypto_wipe(&pending, sizeof pending);
 }
 

@@ -14,6 +14,9 @@ take_offer(struct dtls_handshake *hs, const struct dtls_offer *offer)
 {
 	hs->extended_master_secret = offer->extended_master_secret;
 	hs->secure_renegotiation = offer->secure_renegotiation;
+	hs->protection = (uint8_t)dtls_suite_protection(offer->suite);
+	/* RFC 7366 3: never with another kind of suite. */
+	hs->encrypt_then_mac = offer->encrypt_then_mac && hs->protection == DTLS_CBC;
 	hs->max_fragment = offer->max_fragment;
 	hs->has_cid = offer->has_cid;
 	hs->peer_cid_len = offer->has_cid ? (uint8_t)offer->peer_cid.len : 0;
@@ -80,12 +83,9 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 		step->hs->sequence = step->record->sequence;
 		return step_fail(step, alert, refusal(alert));
 	}
-	if (offer.slow_lane) {
-		step_set_state(step->hs, DTLS_ENDED);
-		count(step->server->counters, COUNTER_dtls_slow_lane);
-		return DTLS_SLOW_LANE;
-	}
 	start_transcript(step, &offer, body, len);
+	if (step->hs->protection == DTLS_CBC)
+		count(step->server->counters, COUNTER_dtls_cbc);
 	if (dtls_suite_has_certificates(offer.suite))
 		return step_ask_own(step, &offer);
 	return begin_flight(step);

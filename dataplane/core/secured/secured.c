@@ -11,7 +11,7 @@
 
 enum {
 	LINE = 64,
-	SESSIONS_PER_CBC = 8, /* few devices speak that suite alone */
+	SESSIONS_PER_CBC = 8, /* few devices speak such a suite alone */
 	CBC_MIN = 64,
 	HANDSHAKES_MIN = 64,
 	HANDSHAKES_MAX = 65536,
@@ -57,8 +57,6 @@ count_cbc(const struct stack_config *config)
 {
 	uint32_t n = config->sessions / SESSIONS_PER_CBC;
 
-	if (!config->lane_item)
-		return 0;
 	return n < CBC_MIN ? CBC_MIN : n;
 }
 
@@ -133,6 +131,14 @@ find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identi
 	return true;
 }
 
+static struct dtls_cbc *
+take_cbc(void *ctx)
+{
+	struct secured_cbc *cbc = cbc_pool_take(((struct stack *)ctx)->secured);
+
+	return cbc ? &cbc->keys : NULL;
+}
+
 static struct ratelimit_rate
 rate(uint32_t per_s, uint32_t otherwise)
 {
@@ -190,6 +196,7 @@ secured_init(struct stack *stack, void *memory)
 		.counters = &stack->counters,
 		.worker = stack->config.worker,
 		.find_identity = find_identity,
+		.take_cbc = take_cbc,
 		.find_ctx = stack,
 	};
 	ec_init(stack);
@@ -272,7 +279,7 @@ secured_end_association(struct stack *stack, struct session *session, bool answe
 		association_close(stack, session);
 	else
 		association_end(stack, association);
-	if (!association->handshake && !association->lane && !session->pending)
+	if (!association->handshake && !session->pending)
 		session_close(stack, session);
 }
 
@@ -280,8 +287,7 @@ secured_end_association(struct stack *stack, struct session *session, bool answe
 void
 secured_abandon(struct stack *stack, struct session *session)
 {
-	if (session->pending || bootstrap_running(session->state) ||
-	    association_at(stack, session)->lane)
+	if (session->pending || bootstrap_running(session->state))
 		return;
 	if (session->state != BOOTSTRAP_IDLE)
 		session_table_unpin(stack->table, &session->node);

@@ -45,9 +45,6 @@ void secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash);
 /* Opens the records that wait, and processes what they hold. */
 void secured_open(struct stack *stack);
 
-/* One item of the slow lane, for a session of ours. */
-void secured_lane(struct stack *stack, const struct slow_lane_item *item);
-
 /* One job that came back from the helper threads, for a handshake of ours or one that ended. */
 void secured_ec(struct stack *stack, const struct ec_job *job);
 

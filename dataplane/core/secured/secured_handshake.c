@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "dataplane/core/bootstrap/bootstrap.h"
-#include "dataplane/core/dtls/dtls_flight.h"
 #include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
@@ -232,46 +231,6 @@ send_rest(struct stack *stack, const struct session *session, const struct link 
 	}
 }
 
-/* A hello that came in fragments is handed on as if it had not: mbedTLS takes none of those. */
-static struct arrival
-whole_hello(const struct dtls_handshake *dtls, const struct arrival *arrival, uint8_t *bytes,
-	    size_t size)
-{
-	struct arrival whole = *arrival;
-	struct writer out = writer_init(bytes, size);
-	uint8_t header[DTLS_HANDSHAKE_HEADER];
-	struct writer_mark mark = dtls_write_record(&out, DTLS_HANDSHAKE, arrival->record.version,
-						    arrival->record.sequence);
-
-	dtls_message_header(header, DTLS_CLIENT_HELLO, dtls->assembly.length, dtls->hello_message);
-	writer_bytes(&out, header, sizeof header);
-	writer_bytes(&out, dtls->hello.body, dtls->assembly.length);
-	writer_close(&out, mark);
-	whole.record.header = bytes;
-	whole.record.fragment = bytes + DTLS_RECORD_HEADER;
-	whole.record.length = (uint16_t)(writer_finish(&out) - DTLS_RECORD_HEADER);
-	return whole;
-}
-
-static void
-enter_lane(struct stack *stack, struct session *session, const struct arrival *arrival,
-	   struct writer *out)
-{
-	const struct dtls_handshake *dtls =
-		&handshake_of(stack->secured, association_at(stack, session))->dtls;
-	uint8_t bytes[DTLS_RECORD_HEADER + DTLS_HANDSHAKE_HEADER + DTLS_HELLO_MAX];
-	struct arrival whole =
-		dtls->assembly.have ? whole_hello(dtls, arrival, bytes, sizeof bytes) : *arrival;
-
-	if (lane_accepts(stack, &whole.record)) {
-		lane_hello(stack, session, &whole);
-		return;
-	}
-	/* Refused at once, rather than left to time out. */
-	count(&stack->counters, COUNTER_dtls_failed_suite);
-	dtls_flight_alert(arrival->record.sequence, DTLS_HANDSHAKE_FAILURE, out);
-}
-
 void
 handshakes_advance(struct stack *stack, struct session *session, struct arrival *arrival)
 {
@@ -289,8 +248,6 @@ handshakes_advance(struct stack *stack, struct session *session, struct arrival 
 	progress = dtls_handshake_receive(&secured->server, dtls, &arrival->record, &turn);
 	if (progress == DTLS_WAITING && dtls->due_us != due_us)
 		timer_wheel_arm(&secured->wheel, association->handshake - 1, dtls->due_us);
-	if (progress == DTLS_SLOW_LANE)
-		enter_lane(stack, session, arrival, &flight.writer);
 	flight_end(stack, &flight);
 	send_rest(stack, session, &in->link);
 	settle(stack, session, &in->link, progress, &fresh);

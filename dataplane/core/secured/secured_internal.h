@@ -45,15 +45,6 @@ void ec_init(struct stack *stack);
 /* The place of a job's handshake, or NULL: that one has ended. */
 struct secured_ec *ec_of_job(const struct stack *stack, const struct ec_job *job);
 
-/* ---- secured_lane.c ---- */
-
-/* Whether there is a lane that can lead the handshake of this verified hello. */
-bool lane_accepts(const struct stack *stack, const struct dtls_record *hello);
-/* Hands a verified hello to the lane. */
-void lane_hello(struct stack *stack, struct session *session, const struct arrival *arrival);
-/* Hands a further record of a session in the lane on. */
-void lane_record(struct stack *stack, struct session *session, const struct arrival *arrival);
-
 /* ---- secured_handshake.c ---- */
 
 /* Judges a ClientHello or a fragment of one, and answers it if it has no cookie. */

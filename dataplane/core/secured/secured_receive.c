@@ -37,8 +37,8 @@ make_way(struct stack *stack, const struct arrival *arrival)
 	struct session *other = session_of_arrival(stack, arrival);
 	const struct association *association = association_at(stack, other);
 
-	if (association->established || association->handshake || association->lane ||
-	    other->pending || bootstrap_running(other->state)) {
+	if (association->established || association->handshake || other->pending ||
+	    bootstrap_running(other->state)) {
 		count(&stack->counters, COUNTER_dtls_move_refused);
 		return false;
 	}
@@ -176,8 +176,7 @@ open_later(struct stack *stack, const struct session *session, const struct arri
 	};
 }
 
-/* What belongs to no association may belong to the handshake that runs, here or in the slow
- * lane. */
+/* What belongs to no association may belong to the handshake that runs. */
 static void
 take_for_handshake(struct stack *stack, struct session *session, struct arrival *arrival)
 {
@@ -185,8 +184,6 @@ take_for_handshake(struct stack *stack, struct session *session, struct arrival 
 
 	if (association && association->handshake)
 		handshakes_advance(stack, session, arrival);
-	else if (association && association->lane)
-		lane_record(stack, session, arrival);
 	else
 		count(&stack->counters, COUNTER_dtls_rx_no_session);
 }
@@ -224,7 +221,7 @@ take_protected(struct stack *stack, struct arrival *arrival)
 	association = association_at(stack, session);
 	if (!association->established)
 		take_for_handshake(stack, session, arrival);
-	else if (association->handshake || association->lane)
+	else if (association->handshake)
 		open_now(stack, session, arrival);
 	else
 		open_later(stack, session, arrival);

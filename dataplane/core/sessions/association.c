@@ -124,43 +124,6 @@ cbc_pool_release(struct secured *secured, struct dtls_session *dtls)
 	dtls->cbc = NULL;
 }
 
-/* ---- the slow lane ---- */
-
-/* An item for this session's attempt, or NULL: the lane is full. */
-struct slow_lane_item *
-lane_item_for(struct stack *stack, const struct session *session, uint8_t kind)
-{
-	const struct stack_config *config = &stack->config;
-	struct slow_lane_item *item = config->lane_item(config->lane_ctx);
-
-	if (!item) {
-		count(&stack->counters, COUNTER_dtls_slow_lane_full);
-		return NULL;
-	}
-	item->kind = kind;
-	item->head.worker = config->worker;
-	item->slot = session_slot(stack, session);
-	item->serial = association_at(stack, session)->lane_serial;
-	item->prefix = ratelimit_prefixes_index(&stack->secured->prefixes,
-						session->node.peer.addr);
-	item->len = 0;
-	return item;
-}
-
-void
-lane_leave(struct stack *stack, struct session *session)
-{
-	struct association *association = association_at(stack, session);
-	struct slow_lane_item *item;
-
-	if (!association->lane)
-		return;
-	item = lane_item_for(stack, session, SLOW_LANE_END);
-	if (item)
-		stack->config.lane_offer(stack->config.lane_ctx, item);
-	association->lane = false;
-}
-
 /* ---- associations ---- */
 
 void
@@ -213,7 +176,6 @@ association_forget(struct stack *stack, struct session *session)
 		return;
 	association = association_at(stack, session);
 	handshake_pool_release(stack, association);
-	lane_leave(stack, session);
 	if (association->established)
 		association_close(stack, session);
 	association->keep_us = 0;

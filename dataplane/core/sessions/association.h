@@ -1,6 +1,6 @@
 /*
- * association.h - where the DTLS of a session is stored: its association, the handshake or the
- * attempt in the slow lane that runs for it.
+ * association.h - where the DTLS of a session is stored: its association, and the handshake that
+ * runs for it.
  *
  * What a record does to them is secured/'s. Here is what sessions/ and bootstrap/ need of it, too.
  *
@@ -59,8 +59,3 @@ handshake_of(const struct secured *secured, const struct association *associatio
 /* The pool of CBC keys; NULL: none is free. They go back when their association ends. */
 void cbc_pool_init(struct secured *secured);
 struct secured_cbc *cbc_pool_take(struct secured *secured);
-
-/* An item for the session's attempt in the slow lane, or NULL, and counted: the lane is full. */
-struct slow_lane_item *lane_item_for(struct stack *stack, const struct session *session, uint8_t kind);
-/* The session's attempt, if one waits in the lane, is given up. */
-void lane_leave(struct stack *stack, struct session *session);

@@ -24,10 +24,7 @@ struct association {
 	struct dtls_session dtls; /* of meaning when established */
 	uint32_t handshake;       /* index + 1 of the one that runs for this peer; 0: none */
 	bool established;
-	bool lane;            /* an attempt waits in the slow lane ... */
-	uint32_t lane_serial; /* ... this one ... */
-	uint32_t lane_random; /* ... for the hello that begins so */
-	uint64_t keep_us;     /* its device was told to come back: not idle before */
+	uint64_t keep_us;         /* its device was told to come back: not idle before */
 } __attribute__((aligned(64)));
 
 static_assert(sizeof(struct association) == 192, "three cache lines");
@@ -42,7 +39,7 @@ struct secured_handshake {
 
 static_assert(sizeof(struct secured_handshake) <= 736, "a handshake, with all that belongs to it");
 
-/* Keys of a session that the slow lane led; a free one holds the index + 1 of the next free one. */
+/* Keys of a session under DTLS_CBC; a free one holds the index + 1 of the next free one. */
 struct secured_cbc {
 	struct dtls_cbc keys; /* first: sessions point at it */
 	uint32_t next_free;
@@ -81,7 +78,6 @@ struct secured {
 	uint32_t n_cbc, free_cbc;  /* the latter as index + 1 */
 	struct secured_ec *ecs;
 	uint32_t n_ecs, free_ec;   /* the latter as index + 1 */
-	uint32_t lane_serial;      /* of the newest attempt in the slow lane */
 	const struct peer *asking; /* whose identity is being looked up */
 
 	struct ratelimit hellos, starts, certificates;

@@ -10,7 +10,6 @@
 #include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/session_event.h"
-#include "dataplane/core/slow_lane.h"
 
 struct crypto_ops;
 struct directory;
@@ -53,11 +52,6 @@ struct stack_config {
 	uint32_t answer_bytes;                          /* of each; 0: 8192 */
 	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
 	struct rng rng;
-	/* The way to the slow lane: a free item, or NULL; and one filled in, which is the lane's from then on. NULL: there
-	 * is no lane, and who needs it is refused. */
-	struct slow_lane_item *(*lane_item)(void *ctx);
-	void (*lane_offer)(void *ctx, struct slow_lane_item *item);
-	void *lane_ctx;
 	/* The way to the threads that compute with elliptic curves: a free job, or NULL; and one
 	 * filled in, which is theirs from then on. NULL: there are none, and no certificates. */
 	struct ec_job *(*ec_job)(void *ctx);
