@@ -1,6 +1,7 @@
 """A swarm of devices over shared memory, well behaved and not: cradlestorm against cradled, without a kernel between."""
 import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -26,7 +27,11 @@ class Storm:
         self.daemon.write("devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + "".join(
             f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, devices + 1)))
         (folder / "expected").write_text(EXPECTED)
+        self.prepare()
         self.daemon.start()
+
+    def prepare(self):
+        """What else the appliance has before it starts."""
 
     def run(self, *argv, server="198.18.0.1", source="198.18.0.10+50", timeout=120):
         """(exit code, report)."""
@@ -279,12 +284,34 @@ def test_an_outage_storm_finishes_whole(storm):
     assert one.daemon.result("status")["workers"][0]["sessions"] <= 4096
 
 
+def read_modes():
+    """{name: {"end": "finishes" or "ends", security: counter or "-"}}, from the table itself: no program is built yet."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "tools/storm/misbehave.c").read_text()
+    found = {}
+    for entry in re.split(r"\n\t\[MISBEHAVE_\w+\] = ", text)[2:]:
+        name, counters = re.match(r'\{\s*"([a-z-]+)",\s*(.*?),\s*ANSWER_', entry, re.S).groups()
+        names = re.findall(r'NULL|"\w+"', counters)
+        names = {"EVERYWHERE": names * 4, "OVER_DTLS": ["NULL"] + names * 3,
+                 "WITH_KEYS": ["NULL"] * 2 + names}.get(counters.partition("(")[0], names)
+        mode = dict(zip(("nosec", "psk", "x509", "rpk"), ("-" if n == "NULL" else n.strip('"') for n in names)))
+        found[name] = {"end": "finishes" if "ANSWER_SERVES" in entry else "ends", **mode}
+    return found
+
+
+MODES_BY_NAME = read_modes()
+
+
 def modes():
-    table = pathlib.Path(__file__).resolve().parents[2] / "tools/storm/misbehave.c"
-    import re
-    names = re.findall(r'\] = \{ "([a-z-]+)", (NULL|"\w+"),', table.read_text())
-    assert len(names) == 14
-    return [(name, security) for name, nosec in names for security in ((["--psk"], []) if nosec != "NULL" else (["--psk"],))]
+    return [(name, options) for name, mode in MODES_BY_NAME.items() for security, options in (("psk", ["--psk"]), ("nosec", []))
+            if mode[security] != "-"]
+
+
+def test_misbehaviours_are_listed(build):
+    listing = subprocess.run([f"{build}/tools/storm/cradlestorm", "--list-misbehave"], text=True, check=True,
+                             capture_output=True).stdout
+    assert {name: {"end": end, "nosec": nosec, "psk": psk, "x509": x509, "rpk": rpk} for name, end, nosec, psk, x509, rpk in
+            (line.split("\t") for line in listing.splitlines())} == MODES_BY_NAME
+    assert len(MODES_BY_NAME) == 21
 
 
 @pytest.fixture(scope="module")
@@ -292,9 +319,6 @@ def patient(build, network, tmp_path_factory):
     """One appliance for all modes, which gives up on devices soon; each mode comes from ports of its own."""
     one = Storm(build, network, tmp_path_factory.mktemp("patient"),
                 {r"ack_timeout_ms = 2000": "ack_timeout_ms = 100", r"max_retransmit = 4": "max_retransmit = 1"})
-    listing = subprocess.run([f"{build}/tools/storm/cradlestorm", "--list-misbehave"], text=True, check=True,
-                             capture_output=True).stdout
-    one.modes = {line.split("\t")[0]: line.split("\t")[1:] for line in listing.splitlines()}
     yield one
     assert one.stop() == 0, one.daemon.log()
 
@@ -306,14 +330,13 @@ MODES = modes()
                          "psk" if value else "nosec")
 def test_misbehaviour_moves_its_counter(patient, mode, security):
     """The server counts what devices do wrong, serves them where it can, and serves others as before."""
-    nosec, psk, finishes = patient.modes[mode]
-    counter, least = psk if security else nosec, 1 if mode == "slow-ack" else 20
+    counter, least = MODES_BY_NAME[mode]["psk" if security else "nosec"], 1 if mode == "slow-ack" else 20
     port = 20000 + 100 * MODES.index((mode, security))
     before = patient.daemon.counters()
     code, report = patient.run("--devices", 20, "--misbehave", mode, "--give-up", 5, "--slow-ack-ms", 160,
                                "--source-port", port, *security)
     assert code == 0, report
-    assert report["done"] == report["outcomes"]["done" if finishes == "finishes" else "misbehaved as told"] == 20
+    assert report["done"] == report["outcomes"]["done" if MODES_BY_NAME[mode]["end"] == "finishes" else "misbehaved as told"] == 20
     wait_for(lambda: patient.daemon.counters()[counter] - before[counter] >= least, f"{counter} to move")
     if mode in ("hello-flood", "no-cookie-echo"):
         assert patient.daemon.counters()["sessions_opened"] == before["sessions_opened"]

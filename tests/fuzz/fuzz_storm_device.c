@@ -22,9 +22,10 @@ struct one {
 static void
 begin(struct one *one, bool psk)
 {
-	const struct fleet_settings settings = {
-		.psk = psk, .format = 112, .ack_timeout_us = 2000000, .give_up_us = 93000000
-	};
+	const struct fleet_settings settings = { .security = psk ? SECURITY_PSK : SECURITY_NOSEC,
+						 .format = 112,
+						 .ack_timeout_us = 2000000,
+						 .give_up_us = 93000000 };
 	char error[NAMES_ERROR_MAX];
 
 	memset(one, 0, sizeof *one);

@@ -167,7 +167,7 @@ turn(struct swarm *swarm)
 		struct flying *flying = &arriving[swarm->reverse ? n - 1 - i : i];
 		struct peer peer = world_peer(flying->port);
 
-		peer.listener = swarm->fleet.settings.psk;
+		peer.listener = swarm->fleet.settings.security == SECURITY_PSK;
 		if (flying->to_server) {
 			world_feed_at(swarm->world, peer, flying->bytes, flying->len);
 			take_from_server(swarm);
@@ -208,7 +208,7 @@ settings_for(bool psk)
 {
 	struct fleet_settings settings = defaults;
 
-	settings.psk = psk;
+	settings.security = psk ? SECURITY_PSK : SECURITY_NOSEC;
 	return settings;
 }
 
@@ -339,7 +339,7 @@ bootstrap_disturbed(const struct fleet_settings *settings, size_t payload,
 		turn(&swarm);
 	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 1,
 		     "%s, early operations %s, %zu bytes: datagram %u %s",
-		     securities[settings->psk + settings->offer_cid], early[settings->early],
+		     securities[settings->security + settings->offer_cid], early[settings->early],
 		     payload, disturbed, names[disturbance]);
 	n = swarm.n_sent;
 	swarm_free(&swarm);
@@ -459,7 +459,7 @@ Test(storm_device, misbehaves_as_told)
 	for (int mode = MISBEHAVE_NOT + 1; mode < MISBEHAVIOURS; mode++) {
 		for (int psk = 0; psk < 2; psk++) {
 			const struct misbehave_info *info = &misbehave_infos[mode];
-			const char *counter = psk ? info->counter_psk : info->counter;
+			const char *counter = info->counters[psk ? SECURITY_PSK : SECURITY_NOSEC];
 			struct fleet_settings settings = settings_for(psk);
 			struct swarm swarm;
 
@@ -470,7 +470,8 @@ Test(storm_device, misbehaves_as_told)
 			bootstrap_all(&swarm);
 			for (unsigned i = 0; i < 120 * 1000000 / TURN_US; i++)
 				turn(&swarm); /* the server's own patience */
-			all_end(&swarm, info->finishes ? OUTCOME_DONE : OUTCOME_INTENDED);
+			all_end(&swarm,
+				info->answer == ANSWER_SERVES ? OUTCOME_DONE : OUTCOME_INTENDED);
 			cr_assert(world_count(swarm.world, counter_by_name(counter)) >= SWARM,
 				  "%s, %s: %llu", info->name, counter,
 				  (unsigned long long)world_count(swarm.world,

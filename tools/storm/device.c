@@ -66,6 +66,8 @@ fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const str
 	fleet->running = 0;
 	fleet->idle_head = 0;
 	fleet->n_idle = fleet->n;
+	if (fleet->identities)
+		fleet->server = identities_server(fleet->identities);
 	shuffle(fleet);
 	timer_wheel_init(&fleet->wheel, &fleet->devices[0].timer, sizeof *fleet->devices,
 			 fleet->now_us);
@@ -124,6 +126,28 @@ expect_answer(struct fleet *fleet, struct device *device, enum device_message me
 
 /* ---- beginning and end ---- */
 
+static bool
+shows_certificate(const struct fleet *fleet)
+{
+	return fleet->settings.security >= SECURITY_X509;
+}
+
+/* A helper that computes with it frees it through fleet_collect(). */
+static void
+drop_cert(struct fleet *fleet, struct device *device)
+{
+	bool computing = device->dtls.step == STORM_DTLS_COMPUTING && fleet->helpers;
+	struct storm_cert *cert;
+
+	if (!device->dtls.cert)
+		return;
+	cert = storm_dtls_part_with_cert(&device->dtls);
+	if (computing)
+		cert->abandoned = true;
+	else
+		storm_cert_free(cert);
+}
+
 void
 device_end(struct fleet *fleet, struct device *device, enum outcome outcome)
 {
@@ -134,17 +158,45 @@ device_end(struct fleet *fleet, struct device *device, enum outcome outcome)
 		histogram_add(&fleet->tally.phases[PHASE_BOOTSTRAP], now - device->phase_us);
 		histogram_add(&fleet->tally.phases[PHASE_WHOLE], now - device->intended_us);
 	}
+	drop_cert(fleet, device);
 	device->state = DEVICE_IDLE;
 	device->send_us = device->resend_us = device->give_up_us = 0;
 	fleet->running--;
 	fleet->idle[(fleet->idle_head + fleet->n_idle++) % fleet->n] = index_of(fleet, device);
 }
 
+static struct storm_cert *
+new_cert(struct fleet *fleet, const struct device *device)
+{
+	const enum misbehave misbehave = fleet->settings.misbehave;
+	const struct storm_cert_ways ways = {
+		.raw = fleet->settings.security == SECURITY_RPK,
+		.breaks_signature = misbehave == MISBEHAVE_BROKEN_SIGNATURE,
+		.long_chain = misbehave == MISBEHAVE_LONG_CHAIN,
+	};
+	struct storm_cert_own own = identities_own(fleet->identities, device_number(fleet, device));
+	struct storm_cert *cert = storm_cert_new(&ways, &own, &fleet->server);
+
+	if (cert)
+		cert->device = index_of(fleet, device);
+	return cert;
+}
+
 static void
 begin_handshake(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
+	struct storm_cert *cert = NULL;
+
+	drop_cert(fleet, device);
 	device->state = DEVICE_HANDSHAKING;
-	storm_dtls_start(&device->dtls, &fleet->rng, fleet->settings.offer_cid);
+	if (shows_certificate(fleet)) {
+		cert = new_cert(fleet, device);
+		if (!cert) { /* out of memory */
+			device_end(fleet, device, OUTCOME_UNFINISHED);
+			return;
+		}
+	}
+	storm_dtls_start(&device->dtls, &fleet->rng, fleet->settings.offer_cid, cert);
 	device_send(fleet, device, MESSAGE_HELLO, out);
 }
 
@@ -182,11 +234,11 @@ fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out)
 	device->mid = device->runs ? device->mid + 1 : (uint16_t)random_next(&fleet->fresh);
 	device->runs++;
 	device_progress(fleet, device);
-	if (fleet->settings.psk)
+	if (fleet->settings.security)
 		begin_handshake(fleet, device, out);
 	else
 		device_ask(fleet, device, out);
-	if (fleet->settings.misbehave == MISBEHAVE_HELLO_FLOOD)
+	if (fleet->settings.misbehave == MISBEHAVE_HELLO_FLOOD && device->state != DEVICE_IDLE)
 		device_end(fleet, device, OUTCOME_INTENDED);
 	arm(fleet, device);
 	return index;
@@ -196,7 +248,7 @@ void
 device_restart(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
 	device_progress(fleet, device);
-	if (fleet->settings.psk)
+	if (fleet->settings.security)
 		begin_handshake(fleet, device, out);
 	else
 		device_ask(fleet, device, out);
@@ -296,8 +348,8 @@ fleet_tick(struct fleet *fleet, uint32_t *index, struct storm_out *out)
 static void
 take_alert(struct fleet *fleet, struct device *device, const struct storm_dtls_taken *taken)
 {
-	enum misbehave misbehave = fleet->settings.misbehave;
-	bool meant = misbehave == MISBEHAVE_WRONG_KEY || misbehave == MISBEHAVE_UNKNOWN_IDENTITY;
+	bool meant = misbehave_alert(fleet->settings.misbehave, fleet->settings.security) ==
+		     taken->content[1];
 
 	if (taken->content[0] == DTLS_FATAL && device->state != DEVICE_IDLE)
 		device_end(fleet, device, meant ? OUTCOME_INTENDED : OUTCOME_ALERT);
@@ -308,6 +360,28 @@ end_phase(struct fleet *fleet, struct device *device, enum phase phase)
 {
 	histogram_add(&fleet->tally.phases[phase], fleet->now_us - device->phase_us);
 	device->phase_us = fleet->now_us;
+}
+
+static void take_event(struct fleet *fleet, struct device *device,
+		       const struct storm_dtls_taken *taken, struct storm_out *out);
+
+static void
+take_computed(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	const struct storm_dtls_taken taken = { .event = storm_dtls_take_computed(&device->dtls) };
+
+	take_event(fleet, device, &taken, out);
+}
+
+static void
+ask_for_curves(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	if (fleet->helpers) {
+		helpers_offer(fleet->helpers, device->dtls.cert);
+		return;
+	}
+	storm_cert_compute(device->dtls.cert);
+	take_computed(fleet, device, out);
 }
 
 static void
@@ -325,11 +399,16 @@ take_event(struct fleet *fleet, struct device *device, const struct storm_dtls_t
 		else
 			device_send(fleet, device, MESSAGE_HELLO, out);
 		return;
+	case STORM_DTLS_ASKED:
+		device_progress(fleet, device);
+		ask_for_curves(fleet, device, out);
+		return;
 	case STORM_DTLS_GREETED:
 		device_progress(fleet, device);
 		device_send(fleet, device, MESSAGE_LAST_FLIGHT, out);
 		return;
 	case STORM_DTLS_SECURED:
+		drop_cert(fleet, device);
 		end_phase(fleet, device, PHASE_HANDSHAKE);
 		device_progress(fleet, device);
 		device_ask(fleet, device, out);
@@ -355,8 +434,8 @@ take_records(struct fleet *fleet, struct device *device, uint8_t *data, size_t l
 	struct storm_dtls_who who = { 0 };
 	struct storm_dtls_taken taken;
 
-	/* Only a handshake needs to know who this is. */
-	if (device->dtls.step <= STORM_DTLS_COOKIE)
+	/* Only a handshake with a pre-shared key needs to know who this is. */
+	if (device->dtls.step <= STORM_DTLS_COOKIE && !shows_certificate(fleet))
 		who = device_who(fleet, device, &credential);
 	while (storm_dtls_take(&device->dtls, &fleet->dtls, &who, &walk, &taken)) {
 		/*
@@ -376,9 +455,35 @@ fleet_receive(struct fleet *fleet, uint32_t index, uint8_t *data, size_t len, st
 	if (!device->runs)
 		return;
 	device->heard = true;
-	if (fleet->settings.psk)
+	if (fleet->settings.security)
 		take_records(fleet, device, data, len, out);
 	else
 		device_take_coap(fleet, device, data, len, out);
 	arm(fleet, device);
+}
+
+bool
+fleet_collect(struct fleet *fleet, uint32_t *index, struct storm_out *out)
+{
+	struct storm_cert *cert;
+
+	while (fleet->helpers && (cert = helpers_take(fleet->helpers)) != NULL) {
+		struct device *device = &fleet->devices[cert->device];
+
+		if (cert->abandoned) {
+			storm_cert_free(cert);
+			continue;
+		}
+		*index = cert->device;
+		take_computed(fleet, device, out);
+		arm(fleet, device);
+		return true;
+	}
+	return false;
+}
+
+void
+fleet_fini(struct fleet *fleet)
+{
+	server_identity_fini(&fleet->server);
 }

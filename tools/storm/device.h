@@ -1,7 +1,7 @@
 /*
  * device.h - one simulated device, and the fleet of them.
  *
- * A device bootstraps as a real one does: handshake over PSK, Bootstrap-Request with retransmission
+ * A device bootstraps as a real one does: handshake, Bootstrap-Request with retransmission
  * (RFC 7252 4.2), an answer to every operation, duplicates recognised, every write checked. Nothing
  * it sends is kept: what must go again is written again. A network's delay is simulated by sending
  * answers later.
@@ -18,7 +18,9 @@
 #include "dataplane/core/coap/coap_defs.h"
 #include "dataplane/core/tables/timer_wheel.h"
 #include "tools/storm/expect.h"
+#include "tools/storm/helpers.h"
 #include "tools/storm/histogram.h"
+#include "tools/storm/identities.h"
 #include "tools/storm/lesson.h"
 #include "tools/storm/misbehave.h"
 #include "tools/storm/names.h"
@@ -65,12 +67,12 @@ struct tally {
 /* ---- one device ---- */
 
 enum device_state {
-	DEVICE_IDLE,    /* never started, or ended: the last exchange is still answered */
+	DEVICE_IDLE,        /* never started, or ended: the last exchange is still answered */
 	DEVICE_HANDSHAKING, /* in the handshake: storm_dtls tells where */
-	DEVICE_ASKING,  /* the Bootstrap-Request is out */
-	DEVICE_ASKED,   /* its empty ACK came: the response will come on its own */
-	DEVICE_SERVED,  /* waits for operations */
-	DEVICE_ENDING,  /* the last answer waits to be sent */
+	DEVICE_ASKING,      /* the Bootstrap-Request is out */
+	DEVICE_ASKED,       /* its empty ACK came: the response will come on its own */
+	DEVICE_SERVED,      /* waits for operations */
+	DEVICE_ENDING,      /* the last answer waits to be sent */
 };
 
 /* What to send next. All of it can be written from the device's state. */
@@ -78,6 +80,7 @@ enum device_message {
 	MESSAGE_NONE,
 	MESSAGE_HELLO,
 	MESSAGE_LAST_FLIGHT,
+	MESSAGE_FLIGHT_REST, /* of one that is too long to go at once */
 	MESSAGE_REQUEST,
 	MESSAGE_REPLY,
 	MESSAGE_ACK
@@ -134,7 +137,8 @@ enum early_operation {
 };
 
 struct fleet_settings {
-	bool psk, offer_cid;
+	enum security security;
+	bool offer_cid;
 	enum early_operation early;
 	bool in_order;      /* devices start by their numbers, else at random */
 	bool split_flights; /* each record of a flight in its own datagram, out of order */
@@ -149,7 +153,11 @@ struct fleet_settings {
 };
 
 /* Where a device's datagrams go: the caller provides slots; a call uses STORM_OUT_MAX at most. */
-enum { STORM_OUT_MAX = 8, STORM_DATAGRAM_MAX = 512 };
+enum {
+	STORM_OUT_MAX = 8,
+	STORM_DATAGRAM_MAX =
+		1232, /* what every IPv6 network takes: 1280 (RFC 8200 5), less headers */
+};
 
 struct storm_slot {
 	uint8_t *data; /* STORM_DATAGRAM_MAX writable bytes */
@@ -176,12 +184,16 @@ struct fleet {
 	struct rng rng;
 	const struct names *names;
 	const struct expect *expect;
-	struct lesson *lesson; /* NULL: nobody writes down what devices are told */
+	const struct identities *identities; /* of certificates and raw keys; else NULL */
+	struct server_identity server;       /* what devices hold against it; fleet_fini() */
+	struct helpers *helpers;             /* compute for it; NULL: it computes itself */
+	struct lesson *lesson;               /* NULL: nobody writes down what devices are told */
 	struct tally tally;
 };
 
 /*
- * Set before: `n` zeroed devices, `idle` with room for n, names and expect (borrowed), now_us.
+ * Set before: `n` zeroed devices, `idle` with room for n, names, expect, identities and helpers
+ * (borrowed), now_us.
  * `seed` makes times and losses, `fresh` what must differ in every run: message ids, tokens,
  * randoms.
  */
@@ -202,5 +214,10 @@ void fleet_receive(struct fleet *fleet, uint32_t index, uint8_t *data, size_t le
 		   struct storm_out *out);
 /* Runs one due timer; false when there is none. *index is whose. */
 bool fleet_tick(struct fleet *fleet, uint32_t *index, struct storm_out *out);
+/* Goes on with one device whose certificate's curves the helpers have computed; false when there is
+ * none. *index is whose. */
+bool fleet_collect(struct fleet *fleet, uint32_t *index, struct storm_out *out);
 /* Ends what still runs as unfinished. */
 void fleet_stop(struct fleet *fleet);
+/* Once stopped, and once no helper works any more. */
+void fleet_fini(struct fleet *fleet);

@@ -55,6 +55,11 @@ take_response(struct fleet *fleet, struct device *device, const struct coap_msg 
 		device->state = DEVICE_SERVED;
 		return;
 	}
+	if (misbehave_infos[fleet->settings.misbehave].answer == ANSWER_BAD_REQUEST &&
+	    header->code == COAP_BAD_REQUEST) {
+		device_end(fleet, device, OUTCOME_INTENDED);
+		return;
+	}
 	fleet->tally.refused_code = header->code;
 	device_end(fleet, device, OUTCOME_REFUSED);
 }

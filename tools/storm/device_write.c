@@ -8,6 +8,7 @@
 enum {
 	MESSAGE_BYTES = 256,
 	RECORD_CUT = 5, /* bytes missing from a truncated record */
+	FRAGMENT_SPLIT = 200,
 };
 
 /* ---- datagrams ---- */
@@ -63,7 +64,7 @@ add_message(struct fleet *fleet, struct device *device, uint8_t *message, size_t
 	uint8_t record[STORM_DATAGRAM_MAX];
 	struct writer writer = writer_init(record, sizeof record);
 
-	if (!fleet->settings.psk) {
+	if (!fleet->settings.security) {
 		add_spoilt(fleet, device, message, len, out);
 		return;
 	}
@@ -97,6 +98,31 @@ write_hello(struct fleet *fleet, struct device *device, struct storm_out *out)
 
 	storm_dtls_write_hello(&device->dtls, &fleet->dtls, &writer);
 	add_datagram(fleet, device, flight, writer_finish(&writer), out);
+}
+
+/* As many datagrams as go at once; the rest follows by the device's timer. */
+static void
+write_certified_flight(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	const bool tiny = fleet->settings.misbehave == MISBEHAVE_ONE_BYTE_FRAGMENTS;
+	const struct storm_cert_cut cut = { .fragment_max = tiny ? 1
+							    : fleet->settings.split_flights
+								    ? FRAGMENT_SPLIT
+								    : STORM_DATAGRAM_MAX,
+					    .apart = fleet->settings.split_flights };
+	bool more = device->dtls.cert != NULL;
+
+	while (more && out->n < STORM_OUT_MAX) {
+		uint8_t datagram[STORM_DATAGRAM_MAX];
+		struct writer writer = writer_init(datagram, sizeof datagram);
+
+		more = storm_dtls_write_last_part(&device->dtls, &fleet->dtls, &cut, &writer);
+		add_datagram(fleet, device, datagram, writer_finish(&writer), out);
+	}
+	if (more) {
+		device->later = MESSAGE_FLIGHT_REST;
+		device->send_us = fleet->now_us + 1;
+	}
 }
 
 /*
@@ -155,10 +181,13 @@ request(const struct fleet *fleet, const struct device *device, uint8_t message[
 				      .mid = device->mid,
 				      .token_len = sizeof device->token };
 	char query[3 + NAMES_ENDPOINT_MAX] = "ep=";
-	size_t len =
-		3 + names_endpoint(fleet->names, device_number(fleet, device), query + 3);
+	uint32_t number = device_number(fleet, device);
+	size_t len;
 	uint16_t last = 0;
 
+	if (fleet->settings.misbehave == MISBEHAVE_NAME_OF_ANOTHER)
+		number = number ? number - 1 : 1;
+	len = 3 + names_endpoint(fleet->names, number, query + 3);
 	memcpy(header.token, device->token, sizeof device->token);
 	coap_write_header(&out, &header);
 	coap_write_option_text(&out, &last, COAP_OPTION_URI_PATH, "bs");
@@ -253,7 +282,16 @@ device_write(struct fleet *fleet, struct device *device, enum device_message mes
 		write_hello(fleet, device, out);
 		return;
 	case MESSAGE_LAST_FLIGHT:
-		write_last_flight(fleet, device, out);
+		if (fleet->settings.security == SECURITY_PSK) {
+			write_last_flight(fleet, device, out);
+			return;
+		}
+		if (device->dtls.cert)
+			storm_cert_rewind(device->dtls.cert);
+		write_certified_flight(fleet, device, out);
+		return;
+	case MESSAGE_FLIGHT_REST:
+		write_certified_flight(fleet, device, out);
 		return;
 	case MESSAGE_REQUEST:
 		write_request(fleet, device, out);

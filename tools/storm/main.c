@@ -147,8 +147,29 @@ run(const struct options *options)
 }
 
 static int
+make_authority(const struct options *options)
+{
+	const char *folder = options->make_authority;
+	char error[AUTHORITY_ERROR_MAX];
+
+	if (authority_make(folder, &options->names, options->swarm.devices, error) < 0) {
+		fprintf(stderr, "cradlestorm: --make-ca %s\n", error);
+		return REPORT_EXIT_START;
+	}
+	printf("%s: an authority, the appliance's certificate for %s, and %u devices.\n"
+	       "For the appliance: trust.conf into its policy folder, bs.pem, bs.key and ca.pem "
+	       "into certs/ there;\n"
+	       "cradlectl device import %s/x509.csv, or rpk.csv for raw public keys.\n"
+	       "For the devices: cradlestorm --x509 %s, or --rpk %s.\n",
+	       folder, AUTHORITY_SERVER_NAME, options->swarm.devices, folder, folder, folder);
+	return REPORT_EXIT_DONE;
+}
+
+static int
 act(struct options *options)
 {
+	if (options->make_authority)
+		return make_authority(options);
 	if (options->pcap)
 		return write_pcap(options);
 	if (options->learn && !(options->swarm.lesson = calloc(1, sizeof *options->swarm.lesson))) {

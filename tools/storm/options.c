@@ -16,7 +16,7 @@ static const struct option_text {
 	{ OPTION_PORT, "port", "DEVICE", "a DPDK port: vdev string or PCI address; may be repeated",
 	  "Network" },
 	{ OPTION_SERVER, "server", "ADDR", "the bootstrap server", NULL },
-	{ OPTION_SERVER_PORT, "server-port", "N", "its UDP port (5683, with --psk 5684)", NULL },
+	{ OPTION_SERVER_PORT, "server-port", "N", "its UDP port (5683, over DTLS 5684)", NULL },
 	{ OPTION_GATEWAY, "gateway", "ADDR", "next hop, where the server is not on the link",
 	  NULL },
 	{ OPTION_SOURCE, "source", "RANGE", "devices' addresses: FIRST, FIRST-LAST or FIRST+COUNT",
@@ -31,6 +31,11 @@ static const struct option_text {
 	{ OPTION_DEVICES, "devices", "N",
 	  "how many devices there are (1; with --csv all of the file)", "Devices" },
 	{ OPTION_PSK, "psk", NULL, "DTLS with pre-shared keys; else NoSec", NULL },
+	{ OPTION_X509, "x509", "DIR", "DTLS with certificates of a folder of --make-ca", NULL },
+	{ OPTION_RPK, "rpk", "DIR", "DTLS with raw public keys of such a folder", NULL },
+	{ OPTION_HELPERS, "helpers", "N",
+	  "threads a core that compute with elliptic curves, 5000 handshakes a second each (0)",
+	  NULL },
 	{ OPTION_CID, "cid", NULL, "offer connection ids (RFC 9146)", NULL },
 	{ OPTION_ENDPOINT, "endpoint", "PATTERN", "endpoint names (dev-%07u)", NULL },
 	{ OPTION_IDENTITY, "identity", "PATTERN", "DTLS identities (as the endpoint)", NULL },
@@ -77,6 +82,10 @@ static const struct option_text {
 	  "draws throughput and latency over time: .svg, or .html with the report", NULL },
 	{ OPTION_PCAP, "pcap", "FILE", "writes every device's first request instead of running",
 	  NULL },
+	{ OPTION_MAKE_CA, "make-ca", "DIR",
+	  "makes an authority, a certificate for the appliance, and --devices N, instead of "
+	  "running",
+	  NULL },
 	{ OPTION_PROGRESS, "progress", NULL, "a line a second, even where there is no terminal",
 	  NULL },
 	{ OPTION_LIST_MISBEHAVE, "list-misbehave", NULL,
@@ -89,6 +98,31 @@ enum { N_OPTIONS = sizeof option_texts / sizeof *option_texts };
 
 /* ---- help ---- */
 
+/* The counters of a misbehaviour, each once, with the securities it belongs to. */
+static void
+print_counters(const struct misbehave_info *info)
+{
+	for (int i = 0; i < SECURITIES; i++) {
+		const char *counter = info->counters[i];
+		bool first = true;
+
+		for (int k = 0; k < i && counter; k++)
+			if (info->counters[k] && strcmp(info->counters[k], counter) == 0)
+				counter = NULL;
+		if (!counter)
+			continue;
+		printf(" %s (", counter);
+		for (int k = i; k < SECURITIES; k++) {
+			if (!info->counters[k] || strcmp(info->counters[k], counter) != 0)
+				continue;
+			printf("%s%s", first ? "" : ", ", security_names[k]);
+			first = false;
+		}
+		printf(")");
+	}
+	printf("\n");
+}
+
 static void
 print_misbehaviours(void)
 {
@@ -96,14 +130,9 @@ print_misbehaviours(void)
 	for (int i = MISBEHAVE_NOT + 1; i < MISBEHAVIOURS; i++) {
 		const struct misbehave_info *info = &misbehave_infos[i];
 
-		printf("  %-21s %s%s%s\n                          %s\n", info->name,
-		       info->counter_psk,
-		       info->counter && strcmp(info->counter, info->counter_psk) != 0 ? "; NoSec: "
-										      : "",
-		       !info->counter                                  ? " (needs --psk)"
-		       : strcmp(info->counter, info->counter_psk) != 0 ? info->counter
-								       : "",
-		       info->text);
+		printf("  %-20s ", info->name);
+		print_counters(info);
+		printf("                          %s\n", info->text);
 	}
 }
 
@@ -131,14 +160,18 @@ print_help(void)
 	       "--concurrency 1000\n");
 }
 
+/* Name, whether devices bootstrap nevertheless, and the counter over each security. */
 static void
 list_misbehaviours(void)
 {
-	for (int i = MISBEHAVE_NOT + 1; i < MISBEHAVIOURS; i++)
-		printf("%s\t%s\t%s\t%s\n", misbehave_infos[i].name,
-		       misbehave_infos[i].counter ? misbehave_infos[i].counter : "-",
-		       misbehave_infos[i].counter_psk,
-		       misbehave_infos[i].finishes ? "finishes" : "ends");
+	for (int i = MISBEHAVE_NOT + 1; i < MISBEHAVIOURS; i++) {
+		const struct misbehave_info *info = &misbehave_infos[i];
+
+		printf("%s\t%s", info->name, info->answer == ANSWER_SERVES ? "finishes" : "ends");
+		for (int k = 0; k < SECURITIES; k++)
+			printf("\t%s", info->counters[k] ? info->counters[k] : "-");
+		printf("\n");
+	}
 }
 
 /* ---- parsing ---- */
@@ -238,6 +271,7 @@ options_parse(struct options *options, int argc, char **argv)
 void
 options_free(struct options *options)
 {
+	identities_fini(&options->identities);
 	names_free(&options->names);
 	expect_free(&options->expect);
 }

@@ -9,10 +9,13 @@ struct options {
 	struct swarm_config swarm;
 	struct names names;
 	struct expect expect;
-	const char *learn; /* file for what the one device is told, or NULL */
-	const char *json;  /* file, or NULL */
-	const char *plot;  /* file, or NULL */
-	const char *pcap;  /* file to write requests to instead of running, or NULL */
+	struct identities identities;
+	const char *credentials;    /* folder of --x509 or --rpk, or NULL */
+	const char *make_authority; /* folder to make instead of running, or NULL */
+	const char *learn;          /* file for what the one device is told, or NULL */
+	const char *json;           /* file, or NULL */
+	const char *plot;           /* file, or NULL */
+	const char *pcap;           /* file to write requests to instead of running, or NULL */
 	const char *server_text;
 };
 

@@ -8,7 +8,7 @@
 enum {
 	FIRST_PORT = 10000,
 	PORT_NOSEC = 5683,
-	PORT_PSK = 5684,
+	PORT_DTLS = 5684,
 	CONCURRENCY = 64,
 	GIVE_UP_S = 300, /* above what CoAP waits at most, MAX_TRANSMIT_WAIT 93 s */
 	MS_US = 1000,
@@ -52,11 +52,40 @@ complain(const char *what)
 static int
 check_misbehave(const struct fleet_settings *fleet)
 {
-	const struct misbehave_info *info = &misbehave_infos[fleet->misbehave];
+	const char *const *counters = misbehave_infos[fleet->misbehave].counters;
+	char list[80], text[160];
+	size_t len = 0;
 
-	return fleet->misbehave && !info->counter && !fleet->psk
-		       ? complain("this misbehaviour needs --psk")
-		       : 0;
+	if (!fleet->misbehave || counters[fleet->security])
+		return 0;
+	for (int i = SECURITY_PSK; i < SECURITIES; i++)
+		if (counters[i])
+			len += (size_t)snprintf(list + len, sizeof list - len, "%s--%s",
+						len ? " or " : "", security_names[i]);
+	snprintf(text, sizeof text, "--misbehave %s needs %s",
+		 misbehave_infos[fleet->misbehave].name, list);
+	return complain(text);
+}
+
+/* Certificates are issued now, before anything runs. */
+static int
+complete_identities(struct options *options)
+{
+	struct swarm_config *swarm = &options->swarm;
+	const struct identities_wish wish = { .folder = options->credentials,
+					      .names = &options->names,
+					      .n = swarm->devices,
+					      .raw = swarm->fleet.security == SECURITY_RPK,
+					      .misbehave = swarm->fleet.misbehave,
+					      .progress = swarm->progress };
+	char error[AUTHORITY_ERROR_MAX];
+
+	if (!options->credentials)
+		return swarm->helpers ? complain("--helpers is for --x509 and --rpk") : 0;
+	if (identities_make(&options->identities, &wish, error) < 0)
+		return complain(error);
+	swarm->identities = &options->identities;
+	return 0;
 }
 
 static int
@@ -95,12 +124,17 @@ options_complete(struct options *options)
 	const struct impairment *impairment = &swarm->impairment;
 	bool lossy = impairment->loss > 0 || impairment->corrupt > 0;
 
+	if (options->make_authority) {
+		if (!swarm->devices)
+			swarm->devices = options->names.count ? options->names.count : 1;
+		return 0;
+	}
 	if ((!swarm->n_ports && !options->pcap) || !options->server_text || !swarm->net.n_addresses)
 		return complain("--port, --server and --source are needed");
 	if (l3_is_ipv4(swarm->net.server) != l3_is_ipv4(swarm->net.first))
 		return complain("--server and --source are of different address families");
 	if (!swarm->net.server_port)
-		swarm->net.server_port = swarm->fleet.psk ? PORT_PSK : PORT_NOSEC;
+		swarm->net.server_port = swarm->fleet.security ? PORT_DTLS : PORT_NOSEC;
 	if (memcmp(swarm->net.next_hop, none, sizeof none) == 0)
 		memcpy(swarm->net.next_hop, swarm->net.server, sizeof swarm->net.next_hop);
 	if (!options->names.identity.before_len && !options->names.identity.numbered)
@@ -117,5 +151,5 @@ options_complete(struct options *options)
 	swarm->fleet.split_flights = impairment->reorder > 0;
 	swarm->names = &options->names;
 	swarm->expect = &options->expect;
-	return 0;
+	return complete_identities(options);
 }

@@ -10,6 +10,7 @@
 enum {
 	MAX_RETRANSMIT_MOST = 20,
 	DEVICES_MAX = 20000000,
+	HELPERS_MAX = 64,
 	MS_US = 1000,
 	S_US = 1000000,
 };
@@ -179,6 +180,25 @@ load_expect(struct options *options, const char *file)
 	return expect_load(&options->expect, file, error) < 0 ? refuse("expect", file, error) : 0;
 }
 
+/* One of --psk, --x509 and --rpk. */
+static int
+take_security(struct options *options, enum option_id id, const char *name, const char *value)
+{
+	struct fleet_settings *fleet = &options->swarm.fleet;
+	enum security security = id == OPTION_PSK    ? SECURITY_PSK
+				 : id == OPTION_X509 ? SECURITY_X509
+						     : SECURITY_RPK;
+
+	if (fleet->security && fleet->security != security) {
+		fprintf(stderr, "cradlestorm: --%s and --%s: one of them\n", name,
+			security_names[fleet->security]);
+		return -1;
+	}
+	fleet->security = security;
+	options->credentials = value;
+	return 0;
+}
+
 static int
 take_devices(struct options *options, enum option_id id, const char *name, const char *value)
 {
@@ -192,8 +212,13 @@ take_devices(struct options *options, enum option_id id, const char *name, const
 		swarm->devices = (uint32_t)number;
 		return rc;
 	case OPTION_PSK:
-		swarm->fleet.psk = true;
-		return 0;
+	case OPTION_X509:
+	case OPTION_RPK:
+		return take_security(options, id, name, value);
+	case OPTION_HELPERS:
+		rc = read_whole(name, value, 0, HELPERS_MAX, &number);
+		swarm->helpers = (unsigned)number;
+		return rc;
 	case OPTION_CID:
 		swarm->fleet.offer_cid = true;
 		return 0;
@@ -306,6 +331,8 @@ options_take(struct options *options, enum option_id id, const char *name, const
 		options->plot = value;
 	if (id == OPTION_PCAP)
 		options->pcap = value;
+	if (id == OPTION_MAKE_CA)
+		options->make_authority = value;
 	if (id == OPTION_PROGRESS)
 		options->swarm.progress = true;
 	return 0;

@@ -78,6 +78,8 @@ write_all(struct capture *capture, const struct swarm_config *config, FILE *stre
 	while (capture->frames < capture->fleet.n &&
 	       (device = fleet_start(&capture->fleet, 0, &capture->out)) >= 0)
 		write_device(capture, config, (uint32_t)device, stream);
+	fleet_stop(&capture->fleet);
+	fleet_fini(&capture->fleet);
 }
 
 int
@@ -91,6 +93,7 @@ pcap_write(const struct swarm_config *config, FILE *stream)
 	capture->fleet.n = config->devices;
 	capture->fleet.names = config->names;
 	capture->fleet.expect = config->expect;
+	capture->fleet.identities = config->identities;
 	capture->fleet.devices =
 		(struct device *)calloc(config->devices, sizeof *capture->fleet.devices);
 	capture->fleet.idle = (uint32_t *)calloc(config->devices, sizeof *capture->fleet.idle);

@@ -145,10 +145,9 @@ write_script(const struct report *report, FILE *script)
 		"set format y '%%.0f'\nset lmargin 12\nset rmargin 25\n"
 		"set xrange [0:%.3f]\n"
 		"set title '%s of %u devices, %s: %llu done, %llu failed in %.1f s%s'\n",
-		has_latency(result) ? 3 : 2,
-		last_second(result),
-		kinds[config->plan.kind], (unsigned)config->devices,
-		config->fleet.psk ? "PSK" : "NoSec", (unsigned long long)tally_done(report->tally),
+		has_latency(result) ? 3 : 2, last_second(result), kinds[config->plan.kind],
+		(unsigned)config->devices, security_titles[config->fleet.security],
+		(unsigned long long)tally_done(report->tally),
 		(unsigned long long)tally_failed(report->tally), result->seconds,
 		report_invalid(report) ? " (INVALID)" : "");
 	write_panels(report, script);

@@ -33,7 +33,8 @@ const char *
 report_invalid(const struct report *report)
 {
 	const struct swarm_result *result = report->result;
-	double dropped = (double)(result->counts.tx_full + result->counts.no_buffer + result->counts.rx_missed);
+	double dropped = (double)(result->counts.tx_full + result->counts.no_buffer +
+				  result->counts.rx_missed);
 
 	if (report->config->plan.kind == PLAN_OPEN && !result->interrupted &&
 	    (double)report->tally->started < offered_limit * (double)result->planned)
@@ -83,8 +84,8 @@ print_plan(const struct report *report, FILE *stream)
 	}
 	fprintf(stream, ", %" PRIu32 " device%s, %s, seed %" PRIu64 "%s%s\n",
 		report->config->devices, report->config->devices == 1 ? "" : "s",
-		report->config->fleet.psk ? "PSK" : "NoSec",
-		report->config->seed, report->config->fleet.misbehave ? ", misbehaving: " : "",
+		security_titles[report->config->fleet.security], report->config->seed,
+		report->config->fleet.misbehave ? ", misbehaving: " : "",
 		misbehave_infos[report->config->fleet.misbehave].name);
 }
 
@@ -142,7 +143,8 @@ print_wire(const struct report *report, FILE *stream)
 		" (%.0f/s, %.1f Mbit/s)\n",
 		result->counts.tx_frames, (double)result->counts.tx_frames / seconds,
 		(double)result->counts.tx_bytes * 8e-6 / seconds, result->counts.rx_frames,
-		(double)result->counts.rx_frames / seconds, (double)result->counts.rx_bytes * 8e-6 / seconds);
+		(double)result->counts.rx_frames / seconds,
+		(double)result->counts.rx_bytes * 8e-6 / seconds);
 	fprintf(stream,
 		"           retransmitted %" PRIu64 ", duplicates answered %" PRIu64
 		", bad tags %" PRIu64 ", replays %" PRIu64 ", ignored %" PRIu64 ", 5.03 %" PRIu64
@@ -150,15 +152,18 @@ print_wire(const struct report *report, FILE *stream)
 		tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
-	if (result->counts.lost + result->counts.duplicated + result->counts.reordered + result->counts.corrupted)
+	if (result->counts.lost + result->counts.duplicated + result->counts.reordered +
+	    result->counts.corrupted)
 		fprintf(stream,
 			"network    lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64
 			", corrupted %" PRIu64 "\n",
-			result->counts.lost, result->counts.duplicated, result->counts.reordered, result->counts.corrupted);
+			result->counts.lost, result->counts.duplicated, result->counts.reordered,
+			result->counts.corrupted);
 	fprintf(stream,
 		"generator  %.1f %% busy, dropped %" PRIu64 " (tx full), %" PRIu64
 		" (no buffer), %" PRIu64 " (rx missed)\n",
-		100 * result->busy, result->counts.tx_full, result->counts.no_buffer, result->counts.rx_missed);
+		100 * result->busy, result->counts.tx_full, result->counts.no_buffer,
+		result->counts.rx_missed);
 }
 
 void
@@ -190,9 +195,9 @@ json_plan(const struct report *report, FILE *stream)
 		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\", "
 		"\"cores\": %u},\n",
 		kinds[plan->kind], plan->total, plan->concurrency, plan->rate, plan->duration_s,
-		plan->ramp_s, report->config->devices, report->config->fleet.psk ? "psk" : "nosec",
-		report->config->seed, misbehave_infos[report->config->fleet.misbehave].name,
-		report->config->n_cores);
+		plan->ramp_s, report->config->devices,
+		security_names[report->config->fleet.security], report->config->seed,
+		misbehave_infos[report->config->fleet.misbehave].name, report->config->n_cores);
 }
 
 static void
@@ -243,19 +248,20 @@ json_wire(const struct report *report, FILE *stream)
 		", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
 		", \"bad_tags\": %" PRIu64 ", \"replayed\": %" PRIu64 ", \"ignored\": %" PRIu64
 		", \"busy_5_03\": %" PRIu64 "},\n",
-		result->counts.tx_frames, result->counts.tx_bytes, result->counts.rx_frames, result->counts.rx_bytes,
-		tally->retransmitted, tally->duplicates,
+		result->counts.tx_frames, result->counts.tx_bytes, result->counts.rx_frames,
+		result->counts.rx_bytes, tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
 	fprintf(stream,
 		" \"network\": {\"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
 		", \"reordered\": %" PRIu64 ", \"corrupted\": %" PRIu64 "},\n",
-		result->counts.lost, result->counts.duplicated, result->counts.reordered, result->counts.corrupted);
+		result->counts.lost, result->counts.duplicated, result->counts.reordered,
+		result->counts.corrupted);
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
 		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64 "},\n",
-		result->busy, result->counts.tx_full, result->counts.no_buffer, result->counts.rx_missed,
-		result->counts.late_us);
+		result->busy, result->counts.tx_full, result->counts.no_buffer,
+		result->counts.rx_missed, result->counts.late_us);
 }
 
 static void

@@ -6,7 +6,7 @@
  *
  *	schema		2
  *	plan		kind (closed, burst, open), total, concurrency, rate, duration_s, ramp_s,
- *			devices, security (nosec, psk), seed, misbehave, cores
+ *			devices, security (nosec, psk, x509, rpk), seed, misbehave, cores
  *	planned		bootstraps that should have started
  *	offered		that did
  *	done, failed	of these

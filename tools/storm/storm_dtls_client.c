@@ -6,13 +6,18 @@
 #include "dataplane/core/dtls/dtls_message.h"
 #include "dataplane/core/dtls/dtls_schedule.h"
 
-enum { BODY_MAX = 256 };
+enum {
+	BODY_MAX = 512,
+	CLOSING_MAX = 128, /* ChangeCipherSpec and Finished, with a connection id of 32 */
+};
 
 void
-storm_dtls_start(struct storm_dtls *dtls, const struct rng *rng, bool offer_cid)
+storm_dtls_start(struct storm_dtls *dtls, const struct rng *rng, bool offer_cid,
+		 struct storm_cert *cert)
 {
 	memset(dtls, 0, sizeof *dtls);
 	dtls->offer_cid = offer_cid;
+	dtls->cert = cert;
 	rng_fill(rng, dtls->at.hello.random, sizeof dtls->at.hello.random);
 }
 
@@ -31,7 +36,15 @@ write_extensions(const struct storm_dtls *dtls, struct writer *out)
 		writer_u16(out, 1);
 		writer_u8(out, 0);
 	}
+	if (dtls->cert)
+		storm_cert_write_extensions(dtls->cert, out);
 	writer_close(out, mark);
+}
+
+static uint16_t
+suite_of(const struct storm_dtls *dtls)
+{
+	return dtls->cert ? DTLS_ECDHE_ECDSA_AES_128_CCM_8 : DTLS_PSK_AES_128_CCM_8;
 }
 
 /* RFC 6347 4.2.1. Returns its length. */
@@ -47,7 +60,7 @@ hello_body(const struct storm_dtls *dtls, uint8_t body[BODY_MAX])
 	writer_u8(&out, hello->cookie_len);
 	writer_bytes(&out, hello->cookie, hello->cookie_len);
 	writer_u16(&out, 2);
-	writer_u16(&out, DTLS_PSK_AES_128_CCM_8);
+	writer_u16(&out, suite_of(dtls));
 	writer_u8(&out, 1);
 	writer_u8(&out, 0); /* no compression */
 	write_extensions(dtls, &out);
@@ -100,6 +113,11 @@ storm_dtls_write_hello(struct storm_dtls *dtls, const struct storm_dtls_env *env
 	 */
 	if (dtls->step == STORM_DTLS_HELLO || hello->server_hello)
 		return;
+	if (dtls->cert) {
+		SHA256_Init(&dtls->cert->transcript);
+		storm_cert_hash(dtls->cert, &message);
+		return;
+	}
 	crypto_sha256_init(&hello->transcript);
 	hash_message(env->ops, &hello->transcript, &message);
 }
@@ -133,22 +151,45 @@ finished_message(const uint8_t verify[DTLS_VERIFY_DATA], uint16_t sequence,
 	return DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA;
 }
 
+static void
+write_finished(struct storm_dtls *dtls, const struct storm_dtls_env *env, uint16_t sequence,
+	       struct writer *out)
+{
+	struct storm_dtls_keyed *keyed = &dtls->at.keyed;
+	uint8_t finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA];
+	size_t len = finished_message(keyed->verify, sequence, finished);
+
+	dtls_write_sealed(env->ops, &keyed->session, DTLS_HANDSHAKE, finished, len, out);
+}
+
 void
 storm_dtls_write_last(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 		      const struct storm_dtls_who *who, struct writer *out,
 		      size_t parts[STORM_FLIGHT_PARTS])
 {
-	struct storm_dtls_keyed *keyed = &dtls->at.keyed;
-	uint8_t body[BODY_MAX], finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA];
-	size_t len;
+	uint8_t body[BODY_MAX];
 
 	write_message(dtls, DTLS_CLIENT_KEY_EXCHANGE, body, exchange_body(who, body), out);
 	parts[0] = writer_len(out);
 	write_change_cipher_spec(dtls, out);
 	parts[1] = writer_len(out);
-	len = finished_message(keyed->verify, dtls->message + 1, finished);
-	dtls_write_sealed(env->ops, &keyed->session, DTLS_HANDSHAKE, finished, len, out);
+	write_finished(dtls, env, dtls->message + 1, out);
 	parts[2] = writer_len(out);
+}
+
+bool
+storm_dtls_write_last_part(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+			   const struct storm_cert_cut *cut, struct writer *out)
+{
+	bool begun = storm_cert_write_part(dtls->cert, cut, &dtls->sequence, out);
+
+	/* What seals the flight goes along where it fits, else in a datagram of its own. */
+	if (begun && (cut->apart || dtls->cert->sent < dtls->cert->flight_len ||
+		      writer_left(out) < CLOSING_MAX))
+		return true;
+	write_change_cipher_spec(dtls, out);
+	write_finished(dtls, env, (uint16_t)(dtls->cert->first_message + 3), out);
+	return false;
 }
 
 void
@@ -277,8 +318,9 @@ take_extensions(struct storm_dtls_hello *hello, struct reader *reader)
 
 /* RFC 5246 7.4.1.3. */
 static bool
-take_server_hello(struct storm_dtls_hello *hello, const struct dtls_message *message)
+take_server_hello(struct storm_dtls *dtls, const struct dtls_message *message)
 {
+	struct storm_dtls_hello *hello = &dtls->at.hello;
 	struct reader reader = reader_init(message->fragment, message->length);
 	uint16_t version = reader_u16(&reader), suite;
 
@@ -287,8 +329,14 @@ take_server_hello(struct storm_dtls_hello *hello, const struct dtls_message *mes
 	suite = reader_u16(&reader);
 	reader_skip(&reader, 1);
 	hello->server_hello = true;
-	return take_extensions(hello, &reader) && version == DTLS_1_2 &&
-	       suite == DTLS_PSK_AES_128_CCM_8;
+	return take_extensions(hello, &reader) && version == DTLS_1_2 && suite == suite_of(dtls);
+}
+
+static bool
+is_in_turn(const struct storm_dtls_hello *hello, const struct dtls_message *message)
+{
+	return hello->server_hello ? message->sequence == hello->server_message
+				   : message->type == DTLS_SERVER_HELLO;
 }
 
 /* A message of the server's flight, in its turn; what comes out of turn will be sent again. */
@@ -300,14 +348,13 @@ take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 
 	if (dtls->step != STORM_DTLS_COOKIE)
 		return STORM_DTLS_NOTHING;
-	if (!hello->server_hello ? message->type != DTLS_SERVER_HELLO
-				 : message->sequence != hello->server_message)
+	if (!is_in_turn(hello, message))
 		return STORM_DTLS_NOTHING;
 	assert(dtls_message_is_whole(message));
 	hash_message(env->ops, &hello->transcript, message);
 	hello->server_message = message->sequence + 1;
 	if (message->type == DTLS_SERVER_HELLO)
-		return take_server_hello(hello, message) ? STORM_DTLS_NOTHING : STORM_DTLS_WRONG;
+		return take_server_hello(dtls, message) ? STORM_DTLS_NOTHING : STORM_DTLS_WRONG;
 	if (message->type ==
 	    DTLS_SERVER_KEY_EXCHANGE) /* an identity hint: ours does not depend on it */
 		return STORM_DTLS_NOTHING;
@@ -319,9 +366,72 @@ take_flight(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 	return STORM_DTLS_GREETED;
 }
 
+/* The same with a certificate, where messages may come in fragments. */
+static enum storm_dtls_event
+take_certified_flight(struct storm_dtls *dtls, struct dtls_message *message)
+{
+	struct storm_dtls_hello *hello = &dtls->at.hello;
+	struct storm_cert *cert = dtls->cert;
+
+	if (dtls->step != STORM_DTLS_COOKIE || !is_in_turn(hello, message) ||
+	    !storm_cert_gather(cert, message))
+		return STORM_DTLS_NOTHING;
+	hello->server_message = message->sequence + 1;
+	if (!hello->server_hello) {
+		storm_cert_hash(cert, message);
+		if (!take_server_hello(dtls, message))
+			return STORM_DTLS_WRONG;
+		memcpy(cert->client_random, hello->random, DTLS_RANDOM);
+		memcpy(cert->server_random, hello->server_random, DTLS_RANDOM);
+		cert->extended = hello->extended;
+		cert->first_message = dtls->message + 1;
+		return STORM_DTLS_NOTHING;
+	}
+	switch (storm_cert_take(cert, message)) {
+	case STORM_CERT_MORE:
+		return STORM_DTLS_NOTHING;
+	case STORM_CERT_WRONG:
+		return STORM_DTLS_WRONG;
+	case STORM_CERT_WHOLE:
+		break;
+	}
+	dtls->step = STORM_DTLS_COMPUTING;
+	return STORM_DTLS_ASKED;
+}
+
+enum storm_dtls_event
+storm_dtls_take_computed(struct storm_dtls *dtls)
+{
+	const struct storm_dtls_hello hello = dtls->at.hello;
+	struct storm_dtls_keyed *keyed = &dtls->at.keyed;
+
+	assert(dtls->step == STORM_DTLS_COMPUTING);
+	if (!dtls->cert->good)
+		return STORM_DTLS_WRONG;
+	memset(keyed, 0, sizeof *keyed);
+	set_keys(&keyed->session, &dtls->cert->keys);
+	keyed->session.peer_cid_len = hello.cid_len;
+	memcpy(keyed->session.peer_cid, hello.cid, hello.cid_len);
+	memcpy(keyed->verify, dtls->cert->verify, DTLS_VERIFY_DATA);
+	memcpy(keyed->server_verify, dtls->cert->server_verify, DTLS_VERIFY_DATA);
+	dtls->step = STORM_DTLS_DONE;
+	return STORM_DTLS_GREETED;
+}
+
+struct storm_cert *
+storm_dtls_part_with_cert(struct storm_dtls *dtls)
+{
+	struct storm_cert *cert = dtls->cert;
+
+	dtls->cert = NULL;
+	if (dtls->step != STORM_DTLS_KEYED)
+		dtls->step = STORM_DTLS_OVER;
+	return cert;
+}
+
 /*
- * Fragments are not gathered: the appliance sends none in its plain flights, and what lies behind
- * one of them is not the rest of its message. What is ignored will be sent again.
+ * With pre-shared keys fragments are not gathered: the appliance sends none in these flights, and
+ * what lies behind one of them is not the rest of its message. What is ignored will be sent again.
  */
 static enum storm_dtls_event
 take_plain_handshake(struct storm_dtls *dtls, const struct storm_dtls_env *env,
@@ -333,11 +443,14 @@ take_plain_handshake(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 
 	while (reader_left(&reader) && event == STORM_DTLS_NOTHING &&
 	       dtls_message_next(&reader, &message)) {
-		if (!dtls_message_is_whole(&message))
-			continue;
-		event = message.type == DTLS_HELLO_VERIFY_REQUEST
-				? take_verify_request(dtls, &message)
-				: take_flight(dtls, env, who, &message);
+		bool whole = dtls_message_is_whole(&message);
+
+		if (message.type == DTLS_HELLO_VERIFY_REQUEST)
+			event = whole ? take_verify_request(dtls, &message) : event;
+		else if (dtls->cert)
+			event = take_certified_flight(dtls, &message);
+		else if (whole)
+			event = take_flight(dtls, env, who, &message);
 	}
 	return event;
 }
@@ -364,8 +477,8 @@ take_sealed(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 {
 	struct dtls_opening opening = { .session = &dtls->at.keyed.session, .record = *record };
 
-	if (dtls->step < STORM_DTLS_DONE)
-		return;
+	if (dtls->step != STORM_DTLS_DONE && dtls->step != STORM_DTLS_KEYED)
+		return; /* there are no keys */
 	dtls_open(env->ops, &opening, 1);
 	count(env->counters, opening.outcome);
 	if (opening.outcome != COUNTER_dtls_rx_opened)
@@ -387,7 +500,7 @@ storm_dtls_take(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 {
 	struct dtls_record record;
 
-	if (!dtls_record_next(walk, &record, env->counters))
+	if (dtls->step == STORM_DTLS_OVER || !dtls_record_next(walk, &record, env->counters))
 		return false;
 	*taken = (struct storm_dtls_taken){ .event = STORM_DTLS_NOTHING };
 	if (record.epoch != 0) {

@@ -43,7 +43,9 @@ struct swarm_config {
 	struct fleet_settings fleet;
 	const struct names *names;
 	const struct expect *expect;
-	struct lesson *lesson; /* of the only device, or NULL */
+	const struct identities *identities; /* of certificates and raw keys; else NULL */
+	unsigned helpers;                    /* threads a core; 0: it computes itself */
+	struct lesson *lesson;               /* of the only device, or NULL */
 	const char *eal_args;
 };
 

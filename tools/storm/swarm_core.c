@@ -51,6 +51,20 @@ run_timers(struct core *core)
 }
 
 static unsigned
+collect(struct core *core)
+{
+	unsigned n = 0;
+	uint32_t device;
+
+	while (n < SWARM_BURST && core_out_ready(core) &&
+	       fleet_collect(&core->fleet, &device, &core->out)) {
+		core_submit(core, device);
+		n++;
+	}
+	return n;
+}
+
+static unsigned
 start_devices(struct core *core)
 {
 	uint64_t elapsed = core->fleet.now_us - core->swarm->begin_us, intended;
@@ -81,6 +95,7 @@ turn(struct core *core, bool starting)
 			work += core_receive(core, p);
 	work += core_take_brought(core);
 	work += core_release_held(core);
+	work += collect(core);
 	work += run_timers(core);
 	if (starting)
 		work += start_devices(core);
@@ -102,7 +117,8 @@ static void
 print_progress(const struct record *record)
 {
 	fprintf(stderr,
-		"\r%5.0f s  %llu started  %llu done (%.0f/s)  %llu failed  %u running  p50 %.1f ms  "
+		"\r%5.0f s  %llu started  %llu done (%.0f/s)  %llu failed  %u running  p50 %.1f ms "
+		" "
 		"p99 %.1f ms \033[K",
 		record->second, (unsigned long long)record->all_started,
 		(unsigned long long)record->all_done, record->done,
@@ -239,8 +255,11 @@ core_new(struct swarm *swarm, unsigned index)
 	core->fleet.stride = config->n_cores;
 	core->fleet.names = config->names;
 	core->fleet.expect = config->expect;
+	core->fleet.identities = config->identities;
 	core->fleet.lesson = config->lesson;
-	if (allocate_devices(core))
+	/* Before DPDK binds this thread to a CPU, which those that it starts inherit. */
+	core->fleet.helpers = config->helpers ? helpers_new(config->helpers) : NULL;
+	if (allocate_devices(core) && (core->fleet.helpers || !config->helpers))
 		return core;
 	core_free(core);
 	return NULL;
@@ -252,6 +271,8 @@ core_free(struct core *core)
 	if (!core)
 		return;
 	rte_ring_free(core->brought);
+	helpers_free(core->fleet.helpers);
+	fleet_fini(&core->fleet);
 	free(core->fleet.devices);
 	free(core->fleet.idle);
 	free(core);

@@ -73,7 +73,7 @@ struct swarm {
 	struct clock clock;
 	struct eal_log log;
 	struct rte_rcu_qsbr *qsbr; /* of the cores, for the gate of their ports */
-	char prefix[32]; /* DPDK's file prefix */
+	char prefix[32];           /* DPDK's file prefix */
 	uint64_t begin_us;
 	const volatile sig_atomic_t *stop;
 	_Atomic unsigned n_ended; /* relaxed: cores whose plan is over */

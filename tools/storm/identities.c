@@ -1,0 +1,229 @@
+#include "tools/storm/identities.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+enum { PROGRESS_EVERY = 1000, LIST_LENGTH = 3 };
+
+struct identity {
+	uint8_t secret[CURVE_SECRET];
+	size_t offset;
+	uint32_t len;
+};
+
+static int
+refuse(char error[AUTHORITY_ERROR_MAX], const char *what, const char *name, size_t len)
+{
+	snprintf(error, AUTHORITY_ERROR_MAX, "%.*s: %s", (int)len, name, what);
+	return -1;
+}
+
+/* ---- Certificate messages ---- */
+
+/* Room behind the other messages; NULL. */
+static uint8_t *
+make_room(struct identities *identities, size_t len)
+{
+	if (identities->messages_room - identities->messages_len < len) {
+		size_t room = 2 * identities->messages_room + len;
+		uint8_t *messages = realloc(identities->messages, room);
+
+		if (!messages)
+			return NULL;
+		identities->messages = messages;
+		identities->messages_room = room;
+	}
+	return identities->messages + identities->messages_len;
+}
+
+static void
+put_u24(uint8_t *at, size_t value)
+{
+	at[0] = (uint8_t)(value >> 16);
+	at[1] = (uint8_t)(value >> 8);
+	at[2] = (uint8_t)value;
+}
+
+/* RFC 5246 7.4.2: a list of one certificate; of a raw key (RFC 7250 3) the key alone. */
+static bool
+add_message(struct identities *identities, struct identity *identity, const uint8_t *der,
+	    size_t len, bool raw)
+{
+	size_t whole = len + (raw ? 1 : 2) * (size_t)LIST_LENGTH;
+	uint8_t *at = make_room(identities, whole);
+
+	if (!at)
+		return false;
+	identity->offset = identities->messages_len;
+	identity->len = (uint32_t)whole;
+	identities->messages_len += whole;
+	put_u24(at, whole - LIST_LENGTH);
+	if (!raw)
+		put_u24(at + LIST_LENGTH, len);
+	memcpy(at + whole - len, der, len);
+	return true;
+}
+
+static bool
+add_raw_key(struct identities *identities, struct identity *identity, const EC_KEY *key)
+{
+	uint8_t spki[CURVE_SPKI];
+
+	return curve_put_spki(key, spki) &&
+	       add_message(identities, identity, spki, sizeof spki, true);
+}
+
+static bool
+add_certificate(struct identities *identities, struct identity *identity, X509 *x509)
+{
+	uint8_t *der = NULL;
+	int len = x509 ? i2d_X509(x509, &der) : 0;
+	bool good = len > 0 && add_message(identities, identity, der, (size_t)len, false);
+
+	OPENSSL_free(der);
+	X509_free(x509);
+	return good;
+}
+
+/* ---- devices ---- */
+
+/* Who signs, and what for: as the misbehaviour says. */
+struct issuing {
+	const struct authority *authority;
+	const struct identities_wish *wish;
+};
+
+static X509 *
+issue(const struct issuing *issuing, EC_KEY *key, const char *name, size_t len)
+{
+	const enum misbehave misbehave = issuing->wish->misbehave;
+	const struct certificate_wish wish = {
+		.name = misbehave == MISBEHAVE_UNKNOWN_IDENTITY ? "nobody" : name,
+		.name_len = misbehave == MISBEHAVE_UNKNOWN_IDENTITY ? 6 : len,
+		.usage = misbehave == MISBEHAVE_WRONG_USAGE ? "serverAuth" : "clientAuth",
+		.expired = misbehave == MISBEHAVE_EXPIRED,
+	};
+
+	return authority_issue(issuing->authority, key, &wish);
+}
+
+static int
+make_device(struct identities *identities, const struct issuing *issuing, uint32_t device,
+	    char error[AUTHORITY_ERROR_MAX])
+{
+	struct identity *identity = &identities->items[device];
+	bool stranger =
+		issuing->wish->raw && issuing->wish->misbehave == MISBEHAVE_UNKNOWN_IDENTITY;
+	char name[NAMES_ENDPOINT_MAX + 1];
+	size_t len = names_endpoint(issuing->wish->names, device, name);
+	EC_KEY *key;
+	bool good;
+
+	name[len] = '?'; /* a key of this name is no device's */
+	key = curve_derive_secret(identities->authority.secret, name, len + stranger,
+				  identity->secret)
+		      ? curve_key(identity->secret)
+		      : NULL;
+	good = key && (issuing->wish->raw ? add_raw_key(identities, identity, key)
+					  : add_certificate(identities, identity,
+							    issue(issuing, key, name, len)));
+	EC_KEY_free(key);
+	ERR_clear_error();
+	return good ? 0
+		    : refuse(error,
+			     "no certificate can be issued: is the name longer than 64 characters?",
+			     name, len);
+}
+
+static void
+print_progress(const struct identities_wish *wish, uint32_t done)
+{
+	if (wish->progress && done % PROGRESS_EVERY == 0)
+		fprintf(stderr, "\rcredentials: %u of %u\033[K", done, wish->n);
+	if (wish->progress && done == wish->n && done >= PROGRESS_EVERY)
+		fprintf(stderr, "\r\033[K");
+}
+
+static int
+make_devices(struct identities *identities, const struct issuing *issuing,
+	     char error[AUTHORITY_ERROR_MAX])
+{
+	identities->items = calloc(issuing->wish->n, sizeof *identities->items);
+	if (!identities->items)
+		return refuse(error, "out of memory", "credentials", 11);
+	identities->n = issuing->wish->n;
+	for (uint32_t i = 0; i < identities->n; i++) {
+		if (make_device(identities, issuing, i, error) < 0)
+			return -1;
+		print_progress(issuing->wish, i + 1);
+	}
+	return 0;
+}
+
+/* Another authority of the same name, and so for this run alone. */
+static int
+make_forged(struct identities *identities, const struct identities_wish *wish,
+	    char error[AUTHORITY_ERROR_MAX])
+{
+	struct authority other;
+	const struct issuing issuing = { &other, wish };
+	int rc = authority_forge(&other, &identities->authority) < 0
+			 ? refuse(error, "libcrypto failed", "another authority", 17)
+			 : make_devices(identities, &issuing, error);
+
+	authority_fini(&other);
+	return rc;
+}
+
+int
+identities_make(struct identities *identities, const struct identities_wish *wish,
+		char error[AUTHORITY_ERROR_MAX])
+{
+	const struct issuing issuing = { &identities->authority, wish };
+
+	memset(identities, 0, sizeof *identities);
+	if (authority_load(&identities->authority, wish->folder, error) < 0)
+		return -1;
+	identities->server_name = AUTHORITY_SERVER_NAME;
+	identities->authorities = X509_STORE_new();
+	if (!identities->authorities ||
+	    X509_STORE_add_cert(identities->authorities, identities->authority.x509) != 1)
+		return refuse(error, "libcrypto failed", "authorities", 11);
+	return wish->misbehave == MISBEHAVE_WRONG_CA ? make_forged(identities, wish, error)
+						     : make_devices(identities, &issuing, error);
+}
+
+void
+identities_fini(struct identities *identities)
+{
+	if (identities->items)
+		OPENSSL_cleanse(identities->items, identities->n * sizeof *identities->items);
+	free(identities->items);
+	free(identities->messages);
+	X509_STORE_free(identities->authorities);
+	authority_fini(&identities->authority);
+	memset(identities, 0, sizeof *identities);
+}
+
+/* ---- for the fleet ---- */
+
+struct storm_cert_own
+identities_own(const struct identities *identities, uint32_t device)
+{
+	const struct identity *identity = &identities->items[device % identities->n];
+
+	return (struct storm_cert_own){ .secret = identity->secret,
+					.message = identities->messages + identity->offset,
+					.message_len = identity->len };
+}
+
+struct server_identity
+identities_server(const struct identities *identities)
+{
+	return (struct server_identity){ .authorities = identities->authorities,
+					 .raw_key = identities->authority.server_key,
+					 .name = identities->server_name };
+}
