@@ -40,6 +40,7 @@ struct client {
 	const char *host, *port, *source_port;
 	const char *identity, *key;
 	const char *certificate, *private_key, *authority, *server_name;
+	const char *public_key; /* raw, in place of a certificate */
 	const char *path, *method;
 	const char *queries[QUERIES_MAX];
 	size_t n_queries;
@@ -303,6 +304,50 @@ open_certificate_session(coap_context_t *context, const coap_address_t *local,
 	return coap_new_client_session_pki(context, local, server, COAP_PROTO_DTLS, &pki);
 }
 
+/* A file as a text of libcoap's: its length counts the NUL. NULL: it cannot be read. */
+static coap_str_const_t *
+read_pem(const char *path)
+{
+	char text[4096];
+	FILE *file = fopen(path, "re");
+	size_t len = file ? fread(text, 1, sizeof text - 1, file) : 0;
+
+	if (file)
+		fclose(file);
+	text[len] = '\0';
+	return len ? coap_new_str_const((const uint8_t *)text, len + 1) : NULL;
+}
+
+/*
+ * With a raw public key (RFC 7250), which libcoap takes from memory alone. Whose the server's is, is
+ * not asked.
+ */
+static coap_session_t *
+open_raw_key_session(coap_context_t *context, const coap_address_t *local,
+		     const coap_address_t *server)
+{
+	coap_str_const_t *public_key = read_pem(client.public_key);
+	coap_str_const_t *private_key = read_pem(client.private_key);
+	coap_dtls_pki_t pki = {
+		.version = COAP_DTLS_PKI_SETUP_VERSION,
+		.is_rpk_not_cert = 1,
+		.client_sni = (char *)(uintptr_t)client.server_name,
+		.pki_key = { .key_type = COAP_PKI_KEY_PEM_BUF },
+	};
+
+	if (!public_key || !private_key) {
+		fprintf(stderr, "%s or %s cannot be read\n", client.public_key, client.private_key);
+		return NULL;
+	}
+	pki.pki_key.key.pem_buf = (coap_pki_key_pem_buf_t){
+		.public_cert = public_key->s,
+		.public_cert_len = public_key->length,
+		.private_key = private_key->s,
+		.private_key_len = private_key->length,
+	};
+	return coap_new_client_session_pki(context, local, server, COAP_PROTO_DTLS, &pki);
+}
+
 static coap_session_t *
 open_session(coap_context_t *context)
 {
@@ -317,6 +362,8 @@ open_session(coap_context_t *context)
 			return NULL;
 		bind_to = &local;
 	}
+	if (client.public_key)
+		return open_raw_key_session(context, bind_to, &server);
 	if (client.private_key)
 		return open_certificate_session(context, bind_to, &server);
 	if (!client.identity)
@@ -418,6 +465,7 @@ usage(FILE *to)
 		"  -k KEY           pre-shared key, text\n"
 		"  -C FILE          certificate chain, PEM (with -K)\n"
 		"  -K FILE          its private key, PEM\n"
+		"  -P FILE          raw public key in place of a certificate, PEM (with -K; GnuTLS alone)\n"
 		"  -A FILE          authority of the server's certificate; default: not verified\n"
 		"  -N NAME          server name to ask for\n"
 		"  -m METHOD        POST (default) or GET\n"
@@ -465,7 +513,7 @@ parse_arguments(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "i:k:C:K:A:N:m:u:a:r:p:d:b:t:s:Hvh")) != -1) {
+	while ((option = getopt(argc, argv, "i:k:C:K:P:A:N:m:u:a:r:p:d:b:t:s:Hvh")) != -1) {
 		switch (option) {
 		case 'i':
 			client.identity = optarg;
@@ -478,6 +526,9 @@ parse_arguments(int argc, char **argv)
 			break;
 		case 'K':
 			client.private_key = optarg;
+			break;
+		case 'P':
+			client.public_key = optarg;
 			break;
 		case 'A':
 			client.authority = optarg;
@@ -529,7 +580,7 @@ parse_arguments(int argc, char **argv)
 		}
 	}
 	if (argc - optind < 2 || argc - optind - 2 > QUERIES_MAX ||
-	    !client.identity != !client.key || !client.certificate != !client.private_key)
+	    !client.identity != !client.key || (!client.certificate && !client.public_key) != !client.private_key)
 		return false;
 	client.host = argv[optind++];
 	client.port = argv[optind++];

@@ -140,6 +140,20 @@ def test_a_device_with_a_raw_public_key_is_known_by_it(site, network):
     assert identity in here.daemon.ctl("device", "export").stdout
 
 
+def test_a_device_with_a_raw_public_key_bootstraps(site):
+    here = site()
+    _, key = here.authority.issue("dev", "whatever")
+    public = key + ".pub"
+    here.authority.openssl("pkey", "-in", key, "-pubout", "-out", public)
+    here.daemon.ctl("device", "edit", "demo-0001", "--identity", "spki-sha256:" + spki_hash(key), "--no-key")
+    code, events = here.daemon.device("-K", key, "-P", public, "-t", 15, "ep=demo-0001", tls="gnutls", port=5684)
+    assert code == 0, (events, here.daemon.log())
+    assert [s["path"] for s in operations(events)] == ["/0/2", "/1/0", "/bs"]
+    # The key says who it is, not the name that is asked under.
+    code, events = here.daemon.device("-K", key, "-P", public, "-t", 15, "ep=demo-0002", tls="gnutls", port=5684)
+    assert code == 1 and events[0]["code"] == "4.00", events
+
+
 def test_a_pinned_certificate_needs_no_authority(site):
     here = site()
     other = Authority(here.authority.folder / "other", "Somebody")
