@@ -293,7 +293,8 @@ const struct command commands[] = {
 		  "masked" },
 	{ "device rejected", "", 0, 0, OPTIONS(whole_list_options), .while_busy = true,
 	  .run = command_device_rejected,
-	  .help = "who showed a wrong key or another's name, and has not got in since",
+	  .help = "who showed a wrong key or another's name, and has not got in since; and who "
+		  "asked for what is not served",
 	  .alias = "device turned-away" },
 	{ "device profile", "ENDPOINT", 1, 1, .run = command_device_profile,
 	  .help = "the computed setting values of a device, each with its origin" },

@@ -68,58 +68,102 @@ put_item(const struct rejected_device *item, const char *endpoint, struct table 
 	text_fini(&reason);
 }
 
-/* An item of the list, and whose it is. */
-struct found {
-	const struct rejected_device *item;
+static void
+put_unserved(const struct unserved_peer *item, struct table *table, json_t *list)
+{
+	char address[ADDRESS_TEXT_MAX], first[SHOW_TIME_MAX], last[SHOW_TIME_MAX];
+	struct text reason;
+
+	text_init(&reason);
+	unserved_why(item, &reason);
+	address_format_peer(&item->event.peer, address);
+	table_cell(table, "-");
+	table_cell(table, "%s", text_str(&reason));
+	table_cell(table, "%s", address);
+	table_cell(table, "%s", show_time(item->first_ms, first));
+	table_cell(table, "%s", show_time(item->last_ms, last));
+	table_cell(table, "%llu", (unsigned long long)item->count);
+	json_array_append_new(
+		list, json_pack("{s:s, s:s, s:I, s:I, s:I}", "reason", text_str(&reason), "address",
+				address, "first_ms", (json_int_t)item->first_ms, "last_ms",
+				(json_int_t)item->last_ms, "count", (json_int_t)item->count));
+	text_fini(&reason);
+}
+
+/* ---- device rejected ---- */
+
+enum { ROWS_MAX = REJECTED_DEVICES_MAX + UNSERVED_MAX };
+
+/* A row of the list: a device, or somebody who is none. */
+struct row {
+	uint64_t place;
+	const struct rejected_device *item; /* NULL: none */
 	const struct device *device;
+	const struct unserved_peer *unserved;
 };
 
 static int
-by_serial(const void *a, const void *b)
+by_place(const void *a, const void *b)
 {
-	const struct found *left = a, *right = b;
+	const struct row *left = a, *right = b;
 
-	return (left->item->serial > right->item->serial) -
-	       (left->item->serial < right->item->serial);
+	return (left->place > right->place) - (left->place < right->place);
 }
 
-/* Those from a serial on, in its order: where they stand changes as others come and go. */
+/* Those from a place on, in its order, devices first: where items stand changes as others come and go. */
 static unsigned
-rejected_from(const struct service *service, uint64_t serial,
-	      struct found found[REJECTED_DEVICES_MAX])
+rows_from(const struct service *service, uint64_t from, struct row rows[ROWS_MAX])
 {
-	const struct rejected_devices *all = service->rejected;
+	static const uint64_t behind_devices = UINT64_C(1) << 62;
+	const struct rejected_devices *rejected = service->rejected;
+	const struct unserved_peers *unserved = service->unserved;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < all->count; i++) {
-		found[n].item = &all->items[i];
-		found[n].device = inventory_at(&service->inventory, all->devices[i]);
-		n += found[n].device && found[n].item->serial >= serial;
+	for (unsigned i = 0; i < rejected->count; i++) {
+		const struct rejected_device *item = &rejected->items[i];
+
+		rows[n] = (struct row){ .place = item->serial,
+					.item = item,
+					.device = inventory_at(&service->inventory,
+							       rejected->devices[i]) };
+		n += rows[n].device && rows[n].place >= from;
 	}
-	qsort(found, n, sizeof *found, by_serial);
+	for (unsigned i = 0; i < unserved->count; i++) {
+		rows[n] = (struct row){ .place = behind_devices + unserved->items[i].serial,
+					.unserved = &unserved->items[i] };
+		n += rows[n].place >= from;
+	}
+	qsort(rows, n, sizeof *rows, by_place);
 	return n;
 }
 
 void
 command_device_rejected(struct call *call)
 {
-	struct found found[REJECTED_DEVICES_MAX];
+	struct row rows[ROWS_MAX];
 	char endpoint[ENDPOINT_NAME_MAX + 1];
-	unsigned n, i;
+	json_t *list, *others;
 	struct table table;
 	struct page page;
-	json_t *list;
+	unsigned n, i;
 
 	if (!page_begin(&page, call, PAGE_ALL))
 		return;
-	n = rejected_from(call->service, page.from, found);
+	n = rows_from(call->service, page.from, rows);
 	list = json_array();
+	others = json_array();
 	table_init(&table, "endpoint|~why|address:1|first:3|last:2|count:4");
-	for (i = 0; i < n && !page_full(&page); i++)
-		if (page_shows(&page, found[i].item->serial))
-			put_item(found[i].item, device_endpoint(found[i].device, endpoint), &table,
+	for (i = 0; i < n && !page_full(&page); i++) {
+		if (!page_shows(&page, rows[i].place))
+			continue;
+		if (rows[i].item)
+			put_item(rows[i].item, device_endpoint(rows[i].device, endpoint), &table,
 				 list);
+		else
+			put_unserved(rows[i].unserved, &table, others);
+	}
 	table_finish(&table, &call->text);
-	call->result = json_pack("{s:O, s:o}", "rejected", list, "turned_away", list);
-	page_finish(&page, i < n, i < n ? found[i].item->serial : 0);
+	call->result = json_pack("{s:O, s:o, s:o}", "rejected", list, "turned_away", list,
+				 "unserved", others);
+	page_finish(&page, i < n, i < n ? rows[i].place : 0);
 }

@@ -260,6 +260,12 @@ put_outsiders(const struct daemon *daemon, struct text *text)
 		text_show(text, "rejected: %u device%s; `device rejected` shows them\n",
 			  daemon->service.rejected->count,
 			  daemon->service.rejected->count == 1 ? "" : "s");
+	if (daemon->service.unserved->count)
+		text_show(text,
+			  "asked for what is not served: %u address%s; `device rejected` shows "
+			  "them\n",
+			  daemon->service.unserved->count,
+			  daemon->service.unserved->count == 1 ? "" : "es");
 	if (daemon->service.inventory.returning)
 		text_show(text,
 			  "returning: %u device%s; `device list --state returning` shows them\n",
@@ -280,7 +286,7 @@ command_status(struct call *call)
 	const char *state = daemon->draining ? "draining" : "running";
 
 	call->result = json_pack(
-		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i}",
+		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i}",
 		"version", CRADLE_VERSION, "state", state, "generation",
 		(json_int_t)daemon->service.generation->number, "live_since_ms",
 		(json_int_t)daemon->service.generation->live_since_ms, "started_ms",
@@ -289,7 +295,8 @@ command_status(struct call *call)
 		(json_int_t)inventory->count, "devices_refused", (json_int_t)inventory->refused,
 		"unknown", (int)daemon->service.unknowns->count, "returning",
 		(int)inventory->returning, "rejected", (int)daemon->service.rejected->count,
-		"turned_away", (int)daemon->service.rejected->count, "retired_batches",
+		"turned_away", (int)daemon->service.rejected->count, "unserved",
+		(int)daemon->service.unserved->count, "retired_batches",
 		(int)daemon->service.retired.count);
 	text_show(&call->text, "%s, %s for ", CRADLE_VERSION_TEXT, state);
 	put_uptime(uptime_s, &call->text);

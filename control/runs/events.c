@@ -302,13 +302,21 @@ handle(struct service *service, const struct session_event *event, unsigned work
 		on_unknown(service, event);
 		return;
 	}
+	if (event->kind == SESSION_UNSERVED) {
+		unserved_peers_see(service->unserved, event,
+				   clock_wall_ms(event->time_us, dataplane_now_us()));
+		return;
+	}
 	device = inventory_at(&service->inventory, event->device);
 	if (!device) {
 		if (event->kind == SESSION_NEEDS_BATCH)
 			on_demand_refuse(service, event, worker);
 		return;
 	}
-	switch (event->kind) {
+	switch ((enum session_event_kind)event->kind) {
+	case SESSION_UNKNOWN:
+	case SESSION_UNSERVED:
+		break; /* of no device */
 	case SESSION_STARTED:
 		on_started(service, device, event, worker);
 		break;

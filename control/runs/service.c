@@ -11,8 +11,9 @@ service_init(struct service *service, size_t devices)
 	retired_init(&service->retired);
 	service->unknowns = calloc(1, sizeof *service->unknowns);
 	service->rejected = calloc(1, sizeof *service->rejected);
+	service->unserved = calloc(1, sizeof *service->unserved);
 	service->maker = run_maker_new();
-	if (service->unknowns && service->rejected && service->maker &&
+	if (service->unknowns && service->rejected && service->unserved && service->maker &&
 	    plans_init(&service->plans) == 0 && reports_init(&service->reports) == 0 &&
 	    inventory_init(&service->inventory, devices) == 0)
 		return 0;
@@ -51,9 +52,11 @@ service_fini(struct service *service)
 	run_maker_free(service->maker);
 	free(service->unknowns);
 	free(service->rejected);
+	free(service->unserved);
 	free(service->unsaved.ring);
 	service->unsaved = (struct unsaved_devices){ 0 };
 	service->maker = NULL;
 	service->unknowns = NULL;
 	service->rejected = NULL;
+	service->unserved = NULL;
 }

@@ -25,6 +25,7 @@
 #include "control/runs/retired.h"
 #include "control/runs/traced.h"
 #include "control/runs/unknown_devices.h"
+#include "control/runs/unserved.h"
 #include "control/store/store.h"
 #include "dataplane/dataplane.h"
 
@@ -45,6 +46,7 @@ struct service {
 	struct reports reports;
 	struct unknown_devices *unknowns;
 	struct rejected_devices *rejected;
+	struct unserved_peers *unserved;
 	struct retired_batches retired;
 	struct traced_devices traced;
 	struct unsaved_devices unsaved;

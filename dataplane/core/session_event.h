@@ -36,6 +36,8 @@ enum session_event_kind {
 			       * a bounded rate */
 	SESSION_REJECTED, /* someone came as this device and was rejected: CAUSE_KEY or
 			       * CAUSE_IDENTITY. Sent at a bounded rate */
+	SESSION_UNSERVED, /* someone, perhaps no device of ours, asked for what is not served:
+			       * CAUSE_SUITES, CAUSE_NAME or CAUSE_REQUEST. Sent at a bounded rate */
 	SESSION_DIAGNOSTIC, /* in words, `name`, why the device answered `code` to step `step` (RFC
 			       * 7252 5.5.2). Comes before what that leads to, or not at all */
 };
@@ -69,6 +71,10 @@ enum session_cause {
 	CAUSE_KEY,        /* the identity without its key: the DTLS handshake failed */
 	CAUSE_IDENTITY,   /* over DTLS it asked as `name`, which is another's or nobody's */
 	CAUSE_CERTIFICATE, /* its certificate was refused: `code` is an enum ec_verdict */
+	CAUSE_SUITES,     /* no cipher suite in common: `name` is those offered, two bytes each */
+	CAUSE_NAME,       /* an identity of `whole_len` bytes, which is more than any may have */
+	CAUSE_REQUEST,    /* a Bootstrap-Request that `reason` refuses; `name` is its parameters,
+			   * with '&' between them */
 	CAUSE_SILENT,     /* the device acknowledged step `step`, and did not answer it */
 	CAUSE_UNCONFIRMED, /* CAUSE_TIMEOUT of a Finish: everything before was accepted, and the
 			    * device may have finished */
@@ -86,6 +92,8 @@ struct session_event {
 	uint8_t anchor; /* SESSION_UNKNOWN: number of the authority that vouches for it; 0: none */
 	uint8_t refused_code; /* of the first step that was refused on the way, see `refused_steps` */
 	uint16_t step;   /* index into the batch's steps */
+	uint16_t reason; /* CAUSE_REQUEST: the enum counter that it moved */
+	uint16_t whole_len; /* SESSION_UNSERVED: of what is in `name`, before it was cut */
 	uint16_t format; /* Content-Format wanted or used; of the answer in ASK_REST */
 	uint16_t refused_steps; /* so many were refused so far, and the run went on
 				 * (batch_step.on_error, a corrected Finish) ... */
@@ -100,7 +108,8 @@ struct session_event {
 	const uint8_t *answer; /* ASK_REST: the payload, `answer_len` bytes */
 	uint32_t answer_len;
 	uint8_t name[96];     /* SESSION_UNKNOWN, CAUSE_IDENTITY, CAUSE_CERTIFICATE: endpoint name
-			       * or identity, cut; SESSION_DIAGNOSTIC: what the device said, cut */
+			       * or identity, cut; SESSION_DIAGNOSTIC: what the device said, cut;
+			       * SESSION_UNSERVED: what it offered, cut */
 };
 
 /* Traces of a device's dialogue: what was sent, received or happened, as it was (trace.h). */

@@ -122,6 +122,7 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 	timer_wheel_init(&stack->wheel, &first->timer, stride, now_us);
 	ratelimit_init(&stack->unknown_rate, unknown, now_us);
 	ratelimit_init(&stack->rejected_rate, unknown, now_us);
+	ratelimit_init(&stack->unserved_rate, unknown, now_us);
 	init_secrets(stack);
 	answer_pool_init(&stack->answers, at, answers, answer_bytes(config));
 	at += answer_pool_size(answers, answer_bytes(config));

@@ -117,6 +117,28 @@ def test_who_shows_a_wrong_key_is_listed_until_it_gets_in(daemon, network):
     wait_for(lambda: not rejected(daemon), "nobody rejected")
 
 
+def test_who_asks_for_what_is_not_served_is_listed_with_what_was_offered(daemon, network):
+    subprocess.run(network.command("openssl", "s_client", "-dtls1_2", "-psk_identity", "x", "-psk", KEY.hex(), "-cipher",
+                                   "PSK-AES256-CCM8:@SECLEVEL=0", "-connect", f"{SERVER4}:5684"),
+                   input="", text=True, capture_output=True, timeout=30)
+    with pytest.raises(Alert):
+        connect(network, b"i" * 129).handshake()
+    sock = network.udp()
+    sock.sendto(coap.request(queries=("ep=demo-0001", "pct=60")), (SERVER4, 5683))
+    assert coap.Message(sock.recv(2048)).text == "4.15"
+    reasons = ["no cipher suite in common: it offers TLS_PSK_WITH_AES_256_CCM_8",
+               f"identity of 129 bytes, more than any may have: {'i' * 96}...",
+               "answered 4.15: preferred content format not supported; it asks ep=demo-0001&pct=60"]
+
+    def listed():
+        items = daemon.result("device", "rejected")["unserved"]
+        assert all(item["address"].startswith(DEVICE4) for item in items)
+        return {item["reason"] for item in items} >= set(reasons)
+    wait_for(listed, "all three among those who are not served")
+    assert "asked for what is not served" in daemon.ctl("status").stdout
+    assert all(reason in daemon.ctl("device", "rejected").stdout for reason in reasons)
+
+
 def test_cbc_with_a_wrong_key_is_refused(daemon):
     assert bootstrap(Pipe(daemon)) == PATHS  # got in: no longer rejected
     pipe = Pipe(daemon, "-s", "TLS-PSK-WITH-AES-128-CBC-SHA256", key="another-key-of-its")

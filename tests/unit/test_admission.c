@@ -504,6 +504,83 @@ Test(admission, unknown_devices_are_reported_by_name_at_a_bounded_rate)
 	world_free(world);
 }
 
+/* A device that is refused as it asks is to be found by its operator; one that looks around is none. */
+Test(admission, who_asks_for_what_is_not_served_is_told)
+{
+	static const struct {
+		const char *bytes, *asks;
+		size_t len;
+		enum counter counter;
+	} cases[] = {
+		{ "\x40\x02\x12\x34\xb2"
+		  "bs\x44"
+		  "ep=a\x06"
+		  "pct=60",
+		  "ep=a&pct=60", 19, COUNTER_bs_refused_format },
+		{ "\x40\x02\x12\x34\xb2"
+		  "bs\x43"
+		  "ep=",
+		  "ep=", 11, COUNTER_bs_refused_query },
+		{ "\x50\x02\x12\x34\xb2"
+		  "bs\x44"
+		  "ep=a",
+		  "ep=a", 12, COUNTER_bs_refused_non },
+		{ "\x40\x02\x12\x34\xb2"
+		  "bs\x44"
+		  "ep=a\x21\x3c",
+		  "ep=a", 14, COUNTER_coap_not_acceptable },
+		{ "\x40\x02\x12\x34\xb2"
+		  "bs\x44"
+		  "ep=a\xa1\x01",
+		  "ep=a", 14, COUNTER_coap_bad_option },
+		{ "\x40\x01\x12\x34\xb6"
+		  "bspack\x44"
+		  "ep=a\x22\x2d\x16",
+		  "ep=a", 19, COUNTER_coap_not_acceptable },
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world *world = world_ready(2);
+
+		world_feed(world, PORT, cases[i].bytes, cases[i].len);
+		cr_assert_eq(world->n_events, 1, "%u", i);
+		cr_expect_eq(last_event(world)->kind, SESSION_UNSERVED);
+		cr_expect_eq(last_event(world)->cause, CAUSE_REQUEST);
+		cr_expect_eq(last_event(world)->reason, cases[i].counter, "%u", i);
+		cr_assert_eq(last_event(world)->name_len, strlen(cases[i].asks), "%u", i);
+		cr_expect(!memcmp(last_event(world)->name, cases[i].asks, strlen(cases[i].asks)));
+		cr_expect_eq(last_event(world)->whole_len, strlen(cases[i].asks));
+		cr_expect_eq(world_count(world, cases[i].counter), 1);
+		world_free(world);
+	}
+}
+
+Test(admission, who_looks_around_is_not_told_of)
+{
+	struct world *world = world_ready(2);
+
+	world_feed(world, PORT, "\x40\x01\x12\x34\xb4test", 9);
+	cr_expect_eq(world_count(world, COUNTER_coap_not_found), 1);
+	cr_expect_eq(world->n_events, 0);
+	world_free(world);
+}
+
+Test(admission, what_is_told_of_long_parameters_is_cut)
+{
+	struct world *world = world_ready(2);
+	uint8_t bytes[200] = "\x40\x02\x12\x34\xb2"
+			     "bs\x4d\x61"
+			     "ep="; /* 110 bytes in all, then pct=60 */
+
+	memset(bytes + 12, 'n', 107);
+	memcpy(bytes + 119, "\x06pct=60", 7);
+	world_feed(world, PORT, bytes, 126);
+	cr_assert_eq(last_event(world)->kind, SESSION_UNSERVED);
+	cr_expect_eq(last_event(world)->name_len, 96);
+	cr_expect_eq(last_event(world)->whole_len, 110 + 1 + 6);
+	world_free(world);
+}
+
 Test(admission, a_long_name_is_cut)
 {
 	struct world *world = world_ready(2);

@@ -283,6 +283,70 @@ Test(secured, an_unknown_identity_is_refused_and_told)
 }
 
 static void
+assert_unserved(enum session_cause cause, const void *offered, size_t len)
+{
+	const struct session_event *event = last_event();
+
+	cr_assert_eq(event->kind, SESSION_UNSERVED);
+	cr_assert_eq(event->cause, cause);
+	cr_assert(peer_equal(&event->peer, &device.peer));
+	cr_assert_eq(event->name_len, len);
+	cr_assert_arr_eq(event->name, offered, len);
+}
+
+Test(secured, who_has_no_suite_in_common_is_told_with_its_suites)
+{
+	static const uint8_t none[] = { 0x00, 0x2f, 0x13, 0x01, 0xd0, 0x01 };
+
+	device.client.suites = none;
+	device.client.suites_len = sizeof none;
+	device_handshake(&device);
+	cr_assert_eq(device.client.alert, DTLS_HANDSHAKE_FAILURE);
+	assert_unserved(CAUSE_SUITES, none, sizeof none);
+	cr_expect_eq(last_event()->whole_len, sizeof none);
+	assert_nothing_leaks();
+}
+
+/* One of 128 bytes is the longest that must be known (OMA TS Transport 5.2.8). */
+Test(secured, an_identity_that_is_too_long_is_told_once_a_handshake)
+{
+	char identity[129];
+	unsigned told;
+
+	memset(identity, 'i', sizeof identity);
+	device.client.who.identity = identity;
+	device.client.who.identity_len = sizeof identity;
+	device_handshake(&device);
+	assert_unserved(CAUSE_NAME, identity, sizeof last_event()->name);
+	cr_expect_eq(last_event()->whole_len, sizeof identity);
+	told = world->n_events;
+	await_verdict(&device);
+	cr_expect_eq(world->n_events, told);
+	cr_assert_eq(device.client.alert, DTLS_DECRYPT_ERROR);
+	assert_nothing_leaks();
+}
+
+/* What a flood of strangers offers must not fill the ring that sessions need. */
+Test(secured, who_is_not_served_is_told_at_a_bounded_rate)
+{
+	static const uint8_t none[] = { 0x00, 0x2f };
+	unsigned told;
+
+	device.client.suites = none;
+	device.client.suites_len = sizeof none;
+	for (unsigned i = 0; i < 3000; i++) {
+		device_init(&device, 0, (uint16_t)(10000 + i));
+		device.client.suites = none;
+		device.client.suites_len = sizeof none;
+		device_handshake(&device);
+		world->n_events = 0;
+	}
+	told = 3000 - (unsigned)world_count(world, COUNTER_bs_unserved_unreported);
+	cr_expect_lt(told, 3000);
+	cr_expect_eq(world_count(world, COUNTER_bs_rejected_unreported), 0);
+}
+
+static void
 assert_rejected(enum session_cause cause, const char *name)
 {
 	const struct session_event *event = last_event();

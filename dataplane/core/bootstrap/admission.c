@@ -296,6 +296,47 @@ take_pack(struct stack *stack, struct sender *from, const struct coap_msg *msg,
 
 /* ---- all requests ---- */
 
+/* The parameters of a refused request, as a URI has them; *whole: how long they are together. */
+static size_t
+join_query(const struct coap_msg *msg, uint8_t *bytes, size_t size, size_t *whole)
+{
+	struct coap_option_iter iter = coap_options(msg);
+	struct coap_option option;
+	size_t at = 0;
+
+	*whole = 0;
+	while (coap_option_next(&iter, &option)) {
+		size_t len = option.len;
+
+		if (option.number != COAP_OPTION_URI_QUERY)
+			continue;
+		if (*whole && at < size)
+			bytes[at++] = '&';
+		*whole += (*whole > 0) + len;
+		len = len < size - at ? len : size - at;
+		memcpy(bytes + at, option.value, len);
+		at += len;
+	}
+	return at;
+}
+
+/* A device that is refused for how it asks is to be found by its operator. */
+static void
+refuse_request(struct stack *stack, const struct sender *from, const struct coap_msg *msg,
+	       const struct bootstrap_request *request)
+{
+	uint8_t offered[sizeof((struct session_event *)NULL)->name];
+	struct unserved unserved = { CAUSE_REQUEST, request->counter, offered, 0, 0 };
+
+	count(&stack->counters, request->counter);
+	if (request->is_bootstrap) {
+		unserved.len =
+			join_query(msg, offered, sizeof offered, &unserved.whole_len);
+		events_report_unserved(stack, from->peer, &unserved);
+	}
+	outgoing_reply(stack, from, &msg->header, request->code);
+}
+
 static bool
 is_copy(const struct session *session, const struct coap_header *header, uint64_t digest)
 {
@@ -326,8 +367,7 @@ admission_request(struct stack *stack, struct sender *from, const struct coap_ms
 		take_pack(stack, from, msg, &request, &run);
 		return;
 	case REQUEST_REFUSED:
-		count(&stack->counters, request.counter);
-		outgoing_reply(stack, from, &msg->header, request.code);
+		refuse_request(stack, from, msg, &request);
 		return;
 	case REQUEST_IGNORED:
 		count(&stack->counters, request.counter);

@@ -133,7 +133,10 @@ request_judge(const struct coap_msg *msg, struct bootstrap_request *request)
 {
 	struct coap_options_seen seen;
 
-	*request = (struct bootstrap_request){ .code = COAP_EMPTY };
+	*request = (struct bootstrap_request){
+		.code = COAP_EMPTY,
+		.is_bootstrap = coap_path_is(msg, "bs") || coap_path_is(msg, "bspack"),
+	};
 	/* A method nobody knows is 4.05 whatever it is about (RFC 7252 5.8). */
 	if (msg->header.code > COAP_DELETE)
 		return refuse(request, COAP_METHOD_NOT_ALLOWED, COUNTER_coap_bad_method);
@@ -145,9 +148,8 @@ request_judge(const struct coap_msg *msg, struct bootstrap_request *request)
 	case COAP_OPTIONS_BAD:
 		return refuse_option(request, msg);
 	}
-	if (coap_path_is(msg, "bs"))
-		return judge_bootstrap(msg, &seen, request);
-	if (!coap_path_is(msg, "bspack"))
+	if (!request->is_bootstrap)
 		return refuse(request, COAP_NOT_FOUND, COUNTER_coap_not_found);
-	return judge_pack(msg, &seen, request);
+	return coap_path_is(msg, "bs") ? judge_bootstrap(msg, &seen, request)
+				       : judge_pack(msg, &seen, request);
 }

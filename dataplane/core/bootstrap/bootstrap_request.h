@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dataplane/core/bootstrap/bootstrap_pack.h"
@@ -23,6 +24,7 @@ struct bootstrap_request {
 	struct pack_request pack;     /* of a REQUEST_PACK, but for its digest */
 	uint8_t code;                 /* answer this; COAP_EMPTY: no answer */
 	enum counter counter;         /* names the refusal */
+	bool is_bootstrap;            /* its path is one of the two: who sent it is a device */
 };
 
 enum request_verdict {

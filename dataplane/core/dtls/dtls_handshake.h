@@ -130,6 +130,7 @@ struct dtls_handshake {
 	bool extended_master_secret, secure_renegotiation, has_cid;
 	bool changed_cipher_spec; /* it came ahead of the key exchange */
 	bool is_known;            /* of the identity: for the counters alone */
+	bool told_identity;       /* that is too long */
 	bool has_rival;           /* run.exchange is whole and not the one that the keys are of */
 	uint8_t doubt;            /* enum dtls_doubt */
 	uint8_t rivals;           /* that keys were derived for */

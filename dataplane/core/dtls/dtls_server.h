@@ -30,6 +30,12 @@ struct dtls_identity {
 	uint8_t key[DTLS_PSK_MAX];
 };
 
+/* What of a client is not served. */
+enum dtls_unserved {
+	DTLS_UNSERVED_SUITES,   /* it offers these suites alone, two bytes each */
+	DTLS_UNSERVED_IDENTITY, /* its identity, of `whole_len` bytes, begins so and is too long */
+};
+
 struct dtls_ec;
 struct ec_job;
 struct ec_finish;
@@ -68,7 +74,11 @@ struct dtls_server {
 	/* Room for the keys of an association under DTLS_CBC, whose record layer gives it back;
 	 * NULL: none is free. */
 	struct dtls_cbc *(*take_cbc)(void *ctx);
-	void *find_ctx; /* of both */
+	/* Someone, whom a cookie proves to be there, has nothing that we serve: who that is, is
+	 * for the counters and lists of the caller. NULL: nobody wants to know. */
+	void (*unserved)(void *ctx, enum dtls_unserved what, const uint8_t *offered, size_t len,
+			 size_t whole_len);
+	void *find_ctx; /* of all three */
 	unsigned abilities; /* enum dtls_ability; 0 where `ec` is not set */
 	struct dtls_ec_way ec;
 	void *ec_ctx;

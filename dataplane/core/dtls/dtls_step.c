@@ -68,6 +68,16 @@ step_unexpected(struct step *step)
 	return step_doubt(step, DTLS_DOUBT_MESSAGE, COUNTER_dtls_message_unexpected);
 }
 
+void
+step_tell_unserved(const struct step *step, enum dtls_unserved what, const uint8_t *offered,
+		   size_t len, size_t whole_len)
+{
+	const struct dtls_server *server = step->server;
+
+	if (server->unserved)
+		server->unserved(server->find_ctx, what, offered, len, whole_len);
+}
+
 enum dtls_progress
 step_judge(struct step *step)
 {

@@ -37,6 +37,9 @@ enum dtls_progress step_ahead(struct step *step);
 enum dtls_progress step_doubt(struct step *step, enum dtls_doubt doubt, enum counter why);
 /* The same for a message in plaintext that has no place here (RFC 5246 7.4). */
 enum dtls_progress step_unexpected(struct step *step);
+/* Tells of a client that is not served. */
+void step_tell_unserved(const struct step *step, enum dtls_unserved what, const uint8_t *offered,
+			size_t len, size_t whole_len);
 /* RFC 5246 7.2: an authentic fatal alert or closure ends it; warnings change nothing. */
 enum dtls_progress step_judge_alert(struct step *step, const uint8_t *body, size_t len);
 /* The life of the handshake is over: fails with the doubt that there is, or the silence. */

@@ -157,15 +157,29 @@ is_copy(const struct dtls_handshake *hs, const struct dtls_message *message)
 		      message->fragment_length) == 0;
 }
 
+/* It is longer than any that can be known. Told once a handshake: clients repeat their flight. */
+static enum dtls_progress
+doubt_identity(struct step *step)
+{
+	enum { LENGTH = 2 }; /* of the identity, in front of it (RFC 4279 2) */
+	const struct dtls_message *message = step->message;
+
+	if (!step->hs->told_identity && !message->offset && message->fragment_length > LENGTH) {
+		step->hs->told_identity = true;
+		step_tell_unserved(step, DTLS_UNSERVED_IDENTITY, message->fragment + LENGTH,
+				   message->fragment_length - LENGTH, message->length - LENGTH);
+	}
+	return step_doubt(step, DTLS_DOUBT_IDENTITY, COUNTER_dtls_identity_long);
+}
+
 enum dtls_progress
 step_gather_exchange(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
 	const struct dtls_message *message = step->message;
 
-	/* Longer than any identity that can be known. */
 	if (message->length > DTLS_EXCHANGE_MAX)
-		return step_doubt(step, DTLS_DOUBT_IDENTITY, COUNTER_dtls_identity_long);
+		return doubt_identity(step);
 	/* With certificates there was none of these. */
 	if (is_copy(hs, message) || (has_keys(hs) && hs->run.exchange.assembly.have == 0))
 		return step_outdated(step);

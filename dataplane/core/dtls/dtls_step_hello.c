@@ -81,6 +81,9 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 		alert = dtls_hello_choose(&hello, step->server->abilities, &offer);
 	if (alert != DTLS_NO_ALERT) {
 		step->hs->sequence = step->record->sequence;
+		if (alert == DTLS_HANDSHAKE_FAILURE)
+			step_tell_unserved(step, DTLS_UNSERVED_SUITES, hello.suites.at,
+					   hello.suites.len, hello.suites.len);
 		return step_fail(step, alert, refusal(alert));
 	}
 	start_transcript(step, &offer, body, len);

@@ -139,6 +139,21 @@ take_cbc(void *ctx)
 	return cbc ? &cbc->keys : NULL;
 }
 
+static void
+report_unserved(void *ctx, enum dtls_unserved what, const uint8_t *offered, size_t len,
+		size_t whole_len)
+{
+	struct stack *stack = ctx;
+	const struct unserved unserved = {
+		.cause = what == DTLS_UNSERVED_SUITES ? CAUSE_SUITES : CAUSE_NAME,
+		.offered = offered,
+		.len = len,
+		.whole_len = whole_len,
+	};
+
+	events_report_unserved(stack, stack->secured->asking, &unserved);
+}
+
 static struct ratelimit_rate
 rate(uint32_t per_s, uint32_t otherwise)
 {
@@ -197,6 +212,7 @@ secured_init(struct stack *stack, void *memory)
 		.worker = stack->config.worker,
 		.find_identity = find_identity,
 		.take_cbc = take_cbc,
+		.unserved = report_unserved,
 		.find_ctx = stack,
 	};
 	ec_init(stack);

@@ -78,6 +78,22 @@ events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t
 			   COUNTER_bs_rejected_unreported);
 }
 
+void
+events_report_unserved(struct stack *stack, const struct peer *peer,
+		       const struct unserved *unserved)
+{
+	struct session_event event = {
+		.kind = SESSION_UNSERVED,
+		.cause = unserved->cause,
+		.reason = unserved->reason,
+		.whole_len = (uint16_t)unserved->whole_len,
+		.peer = *peer,
+	};
+
+	report_without_run(stack, &event, unserved->offered, unserved->len, &stack->unserved_rate,
+			   COUNTER_bs_unserved_unreported);
+}
+
 /* A run that ended without a cause of failure, yet not in DONE, had no batch to begin with. */
 static enum session_event_kind
 outcome_kind(const struct session *session)

@@ -34,6 +34,17 @@ void events_report_vouched(struct stack *stack, const struct peer *peer, uint8_t
 void events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t device,
 			       uint8_t verdict, const uint8_t *name, size_t len);
 
+/* What somebody asked for, which is not served, and as whom there is no telling: a cause, with the counter of a
+ * CAUSE_REQUEST, and what was offered. The same rate, of its own. */
+struct unserved {
+	enum session_cause cause;
+	uint16_t reason;
+	const uint8_t *offered;
+	size_t len, whole_len;
+};
+void events_report_unserved(struct stack *stack, const struct peer *peer,
+			    const struct unserved *unserved);
+
 /* Reports that the session's run began, needs what follows an answer, or ended, now or as soon as
  * there is room. */
 void events_report_started(struct stack *stack, struct session *session);

@@ -59,7 +59,8 @@ struct stack {
 
 	struct secured *secured; /* DTLS; NULL: no listener wants it */
 	struct ratelimit unknown_rate;  /* events about unknown devices */
-	struct ratelimit rejected_rate; /* ... and about rejected ones */
+	struct ratelimit rejected_rate; /* ... about rejected ones */
+	struct ratelimit unserved_rate; /* ... and about those who ask for what is not served */
 	struct stack_config config;
 	struct counters counters;
 	struct delays delays[RUN_PHASES]; /* in microseconds */
