@@ -86,8 +86,10 @@ poll_while_busy(void *ctx)
 	if (!daemon->service.dp)
 		return; /* it starts: there is nothing yet to look at */
 	poll_workers(daemon);
-	if (daemon->server)
-		ctl_server_run_while_busy(daemon->server, commands_may_run_while_busy);
+	if (!daemon->server)
+		return;
+	ctl_server_run_while_busy(daemon->server, commands_may_run_while_busy);
+	ctl_server_watch(daemon->server);
 }
 
 static void
@@ -102,8 +104,10 @@ tick(void *ctx, uint32_t events)
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
-	if (daemon->server)
+	if (daemon->server) {
 		ctl_server_tick(daemon->server, clock_now_ms());
+		ctl_server_watch(daemon->server);
+	}
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
 		  daemon);
@@ -404,6 +408,9 @@ close_dataplane(struct daemon *daemon)
 static void
 finish(struct daemon *daemon)
 {
+	/* What is watched goes with the dataplane. */
+	if (daemon->server)
+		ctl_server_end_watches(daemon->server, CTL_NOT_RUNNING, "the appliance stops");
 	close_dataplane(daemon);
 	if (daemon->service.store) {
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);

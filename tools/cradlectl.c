@@ -369,6 +369,13 @@ watch_interrupts(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/* Whoever watches ends it so. What was to be written was. Async-signal-safe. */
+static void
+on_end_of_watch(int number)
+{
+	_exit(CTL_DONE);
+}
+
 /* A command's conversation. */
 struct talk {
 	int socket;
@@ -379,6 +386,7 @@ struct talk {
 	bool to_stdout; /* the file is standard output: nothing else goes there */
 	json_t *page;   /* the "next" of the last answer: the list goes on; NULL: its first page */
 	json_t *whole;  /* for machines: results of the pages so far; NULL: none */
+	bool watching;  /* the answer goes on */
 };
 
 /* 0, or the exit code after saying why. */
@@ -535,6 +543,11 @@ show(struct talk *talk, const json_t *answer)
 static int
 no_answer(const struct talk *talk, int error)
 {
+	if (talk->watching)
+		return error == EAGAIN ? fail(talk->options, CTL_REFUSED,
+					      "nothing has happened for %d s", talk->options->timeout_s)
+				       : fail(talk->options, CTL_NOT_RUNNING,
+					      "the appliance has gone: nothing is watched any more");
 	if (error == EAGAIN)
 		return fail(talk->options, CTL_REFUSED,
 			    "no answer within %d s; the command may still be carried out",
@@ -567,6 +580,65 @@ bring_file(struct talk *talk, const json_t *frame)
 	return send_request(talk);
 }
 
+/* The answer goes on from here: 0, or the exit code. */
+static int
+begin_watch(struct talk *talk, const json_t *answer)
+{
+	const struct sigaction action = { .sa_handler = on_end_of_watch };
+
+	talk->watching = true;
+	if (json_is_string(json_object_get(answer, "text")) ||
+	    json_is_object(json_object_get(answer, "result")))
+		(void)show(talk, answer);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	return 0;
+}
+
+/* What happened, a line or some; for machines one line of JSON. */
+static int
+show_event(const struct talk *talk, json_t *frame)
+{
+	json_t *event = json_object_get(frame, "event"), *missed = json_object_get(frame, "missed");
+
+	if (talk->options->json) {
+		json_object_set_new(event, "schema", json_integer(CTL_VERSION));
+		if (missed)
+			json_object_set(event, "missed", missed);
+		json_dumpf(event, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		if (missed)
+			printf("... %lld missed\n", (long long)json_integer_value(missed));
+		put_text(stdout, json_object_get(frame, "text"));
+	}
+	if (fflush(stdout) || ferror(stdout))
+		return fail(talk->options, CTL_REFUSED, "what happened could not be written: %s",
+			    strerror(errno));
+	return 0;
+}
+
+/* The last answer, or one of those before it: true when it was the last. */
+static bool
+take_answer(struct talk *talk, json_t *answer, int *result)
+{
+	bool last = !json_is_string(json_object_get(answer, "next"));
+
+	erase_progress(talk);
+	if (talk->watching && !json_integer_value(json_object_get(answer, "exit")))
+		return true; /* as its user wanted it */
+	if (talk->options->json && !talk->watching)
+		add_page(talk, answer);
+	if (last && talk->page && talk->options->sort)
+		fputs("cradlectl: a long list is sorted page by page\n", stderr);
+	if (json_is_true(json_object_get(answer, "watch"))) {
+		*result = begin_watch(talk, answer);
+		return false;
+	}
+	*result = last ? show(talk, answer) : next_page(talk, answer);
+	return last;
+}
+
 static int
 converse(struct talk *talk)
 {
@@ -576,19 +648,14 @@ converse(struct talk *talk)
 	while (!result && (frame = ctl_client_receive(talk->socket, &talk->reader, &error))) {
 		bool last = false;
 
-		if (json_object_get(frame, "progress")) {
+		if (json_object_get(frame, "progress"))
 			show_progress(talk, frame);
-		} else if (json_object_get(frame, "want")) {
+		else if (json_object_get(frame, "want"))
 			result = bring_file(talk, frame);
-		} else {
-			erase_progress(talk);
-			if (talk->options->json)
-				add_page(talk, frame);
-			last = !json_is_string(json_object_get(frame, "next"));
-			if (last && talk->page && talk->options->sort)
-				fputs("cradlectl: a long list is sorted page by page\n", stderr);
-			result = last ? show(talk, frame) : next_page(talk, frame);
-		}
+		else if (!json_object_get(frame, "exit"))
+			result = show_event(talk, frame);
+		else
+			last = take_answer(talk, frame, &result);
 		json_decref(frame);
 		if (last)
 			return result;

@@ -50,27 +50,22 @@ now_s(void)
 
 /* --- the appliance --- */
 
-/* A command's result (a new reference), or NULL. */
-static json_t *
-ask(int socket, struct ctl_reader *reader, const char *const *argv, int argc)
+/* Subscribes; 0 or -errno. */
+static int
+subscribe(int socket, unsigned interval_s)
 {
-	const struct ctl_client_request request = { .argc = argc, .argv = argv, .json = true };
-	json_t *frame, *result = NULL;
+	char interval[16];
+	const char *const argv[] = { "watch", "status,counters", "--interval", interval };
+	const struct ctl_client_request request = { .argc = 4, .argv = argv, .json = true };
 	size_t len;
-	uint8_t *bytes = ctl_client_encode(&request, &len);
-	int error = bytes ? ctl_client_send(socket, bytes, len, -1) : -ENOMEM;
+	uint8_t *bytes;
+	int error;
 
+	snprintf(interval, sizeof interval, "%u", interval_s);
+	bytes = ctl_client_encode(&request, &len);
+	error = bytes ? ctl_client_send(socket, bytes, len, -1) : -ENOMEM;
 	free(bytes);
-	while (!error && (frame = ctl_client_receive(socket, reader, &error))) {
-		bool is_answer = json_object_get(frame, "exit") != NULL;
-
-		if (is_answer && json_is_object(json_object_get(frame, "result")))
-			result = json_incref(json_object_get(frame, "result"));
-		json_decref(frame);
-		if (is_answer)
-			return result;
-	}
-	return NULL;
+	return error;
 }
 
 static void
@@ -81,24 +76,38 @@ forget(struct sample *sample)
 	*sample = (struct sample){ 0 };
 }
 
+/* An event of the watch; true when the sample is whole. */
 static bool
-take(int socket, struct ctl_reader *reader, struct sample *sample)
+take_event(struct sample *sample, json_t *event)
 {
-	static const char *const status[] = { "status" };
-	static const char *const stats[] = { "stats", "--all" };
-	json_t *answer, *counters, *former;
-	const char *name;
+	const char *kind = json_string_value(json_object_get(event, "kind"));
 
-	sample->status = ask(socket, reader, status, 1);
-	answer = ask(socket, reader, stats, 2);
-	sample->at_s = now_s();
-	counters = json_object_get(answer, "counters");
-	/* What is there under two names counts once. */
-	json_object_foreach(json_object_get(answer, "former_names"), name, former)
-		json_object_del(counters, name);
-	sample->counters = json_incref(counters);
-	json_decref(answer);
+	if (kind && strcmp(kind, "status") == 0) {
+		json_decref(sample->status);
+		sample->status = json_incref(event);
+	} else if (kind && strcmp(kind, "counters") == 0 && sample->status) {
+		json_decref(sample->counters);
+		sample->counters = json_incref(json_object_get(event, "counters"));
+		sample->at_s = now_s();
+	}
 	return sample->status && sample->counters;
+}
+
+/* What has come: 1, a whole sample; 0, not yet; -1, the watch is over. */
+static int
+take_frames(struct ctl_reader *reader, struct sample *sample)
+{
+	json_t *frame;
+	bool whole = false, over = false;
+	int got = 0;
+
+	while (!whole && !over && (got = ctl_reader_next(reader, &frame)) == 1) {
+		whole = take_event(sample, json_object_get(frame, "event"));
+		over = json_object_get(frame, "exit") &&
+		       !json_is_true(json_object_get(frame, "watch"));
+		json_decref(frame);
+	}
+	return over || got < 0 ? -1 : whole;
 }
 
 /* --- the screen --- */
@@ -305,25 +314,45 @@ put_counters(struct screen *screen, const struct sample *before, const struct sa
 		put(screen, "%-32s  %12.1f  %13.0f", rates[i].name, rates[i].rate, rates[i].value);
 }
 
-/* False: the user wants no more. */
-static bool
-wait_for_next(const struct screen *screen, unsigned interval_s)
+enum next { NEXT_SAMPLE, NEXT_END, NEXT_GONE };
+
+/* Reads what the appliance says, and keys. */
+static enum next
+wait_for_next(const struct top_options *options, const struct screen *screen,
+	      struct ctl_reader *reader, struct sample *sample)
 {
-	double until = now_s() + interval_s;
-	struct pollfd input = { .fd = screen->restore ? STDIN_FILENO : -1, .events = POLLIN };
-	char key;
+	struct pollfd inputs[2] = { { .fd = options->socket, .events = POLLIN },
+				    { .fd = screen->restore ? STDIN_FILENO : -1,
+				      .events = POLLIN } };
+	char bytes[65536], key;
+	int fd, got;
+	ssize_t n;
 
-	while (!ended) {
-		double left = until - now_s();
-
-		if (left <= 0)
-			return true;
-		if (poll(&input, 1, (int)(left * 1000) + 1) <= 0)
+	while ((got = take_frames(reader, sample)) == 0 && !ended) {
+		if (poll(inputs, 2, -1) <= 0)
 			continue;
-		if (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q')
-			return false;
+		if (inputs[1].revents &&
+		    (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q'))
+			return NEXT_END;
+		if (!inputs[0].revents)
+			continue;
+		n = ctl_receive(options->socket, bytes, sizeof bytes, &fd);
+		if (fd >= 0)
+			close(fd);
+		if (n <= 0 || ctl_reader_feed(reader, bytes, (size_t)n))
+			return ended ? NEXT_END : NEXT_GONE;
 	}
-	return false;
+	return ended ? NEXT_END : got > 0 ? NEXT_SAMPLE : NEXT_GONE;
+}
+
+static void
+show_picture(struct screen *screen, const struct sample *before, const struct sample *now)
+{
+	begin_picture(screen);
+	put_summary(screen, before, now);
+	put_workers(screen, now);
+	put_counters(screen, before, now);
+	end_picture(screen);
 }
 
 int
@@ -333,27 +362,23 @@ top_run(const struct top_options *options)
 	struct ctl_reader reader;
 	struct screen screen;
 	unsigned shown = 0;
-	int result = CTL_DONE;
+	enum next next = NEXT_GONE;
 
+	if (subscribe(options->socket, options->interval_s))
+		return CTL_NOT_RUNNING;
 	ctl_reader_init(&reader);
 	open_screen(&screen);
 	do {
 		forget(&before);
 		before = now;
 		now = (struct sample){ 0 };
-		if (!take(options->socket, &reader, &now)) {
-			result = ended ? CTL_DONE : CTL_NOT_RUNNING;
-			break;
-		}
-		begin_picture(&screen);
-		put_summary(&screen, &before, &now);
-		put_workers(&screen, &now);
-		put_counters(&screen, &before, &now);
-		end_picture(&screen);
-	} while (++shown != options->pictures && wait_for_next(&screen, options->interval_s));
+		next = wait_for_next(options, &screen, &reader, &now);
+		if (next == NEXT_SAMPLE)
+			show_picture(&screen, &before, &now);
+	} while (next == NEXT_SAMPLE && ++shown != options->pictures);
 	close_screen(&screen);
 	forget(&before);
 	forget(&now);
 	ctl_reader_fini(&reader);
-	return result;
+	return next == NEXT_GONE ? CTL_NOT_RUNNING : CTL_DONE;
 }

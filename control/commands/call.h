@@ -63,6 +63,7 @@ struct call {
 	struct table_view view; /* of tables in `text` */
 	char *next;             /* malloc'ed: where a list goes on (page.h); NULL: it is whole */
 	json_t *result;
+	struct ctl_source source; /* `fill`: the answer goes on (watch.h) */
 	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
 	int fd;                            /* of a command with `file`; closed after its function */

@@ -96,6 +96,16 @@ static const struct command_option task_list_options[] = {
 	WHOLE_PAGE_OPTIONS,
 };
 
+static const struct command_option trace_start_options[] = {
+	{ "--follow", NULL, "show its messages as they come; interrupt to end the trace" },
+};
+
+static const struct command_option watch_options[] = {
+	{ "--match", "GLOB", "of devices whose endpoint name matches" },
+	{ "--interval", "S", "between two samples of counters or status; 1 without it" },
+	{ "--count", "N", "end after N" },
+};
+
 static const struct command_option whole_list_options[] = { WHOLE_PAGE_OPTIONS };
 
 static const struct command_option task_add_options[] = {
@@ -142,6 +152,7 @@ static const struct command_option report_list_options[] = {
 	{ "--since", "TIME", "begun since then: 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z" },
 	{ "--limit", "N", "the newest N; 50 without it" },
 	{ "--cursor", "PLACE", "go on where \"next\" of the result says; \"\": from the oldest" },
+	{ "--follow", NULL, "then those that come, as they do" },
 };
 
 static const struct command_option device_list_options[] = {
@@ -203,6 +214,9 @@ const struct command commands[] = {
 	  .help = "why a device is sent what it is, or nothing; by its key, groups, tasks, their "
 		  "hours, what went wrong last, and when it may next; of a name that no device "
 		  "has: who may be meant, and who asked by it" },
+	{ "watch", "[TOPIC,...]", 0, 1, OPTIONS(watch_options), .while_busy = true,
+	  .run = command_watch,
+	  .help = "events as they happen: reports, sessions, unknown, rejected; counters, status" },
 	{ "check", "[FILE]", 0, 1, .file = CTL_WANT_READ, .file_optional = true,
 	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "
@@ -324,7 +338,7 @@ const struct command commands[] = {
 	  .run = command_session_list, .help = "devices that bootstrap now" },
 	{ "session show", "ENDPOINT", 1, 1, .while_busy = true, .run = command_session_show,
 	  .help = "the session of one device, with its steps" },
-	{ "trace start", "ENDPOINT", 1, 1, .changes = true, .run = command_trace_start,
+	{ "trace start", "ENDPOINT", 1, 1, OPTIONS(trace_start_options), .changes = true, .run = command_trace_start,
 	  .help = "follow the dialogue of a device" },
 	{ "trace show", "ENDPOINT", 1, 1, .run = command_trace_show,
 	  .help = "its messages since they were last shown, decoded; secrets are masked" },

@@ -349,6 +349,7 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->error = call.error.at;
 	answer->result = call.result;
 	answer->next = call.next;
+	answer->source = call.source;
 	if (call.next || (request->page && *request->page))
 		leave_one_form(request, answer);
 }

@@ -8,6 +8,7 @@
 #include "control/clock.h"
 #include "control/commands/page.h"
 #include "control/commands/show.h"
+#include "control/commands/watch.h"
 #include "control/runs/publish.h"
 
 enum { FLUSH_WAIT_MS = 1000 };
@@ -18,29 +19,16 @@ put_report(const struct service *service, const struct report *report, struct ta
 {
 	const struct report_task *task = &service->reports.tasks[report->task];
 	const struct device *device = inventory_at(&service->inventory, report->device);
-	const char *status = task_status_name(report->status);
-	const char *summary = reports_summary(&service->reports, report);
-	char endpoint[ENDPOINT_NAME_MAX + 1] = "(removed)", started[SHOW_TIME_MAX];
-	uint32_t took = report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms;
+	char endpoint[ENDPOINT_NAME_MAX + 1], started[SHOW_TIME_MAX];
 
-	if (device)
-		device_endpoint(device, endpoint);
 	table_cell(table, "%s", show_time(report->started_ms, started));
-	table_cell(table, "%s", endpoint);
+	table_cell(table, "%s", device ? device_endpoint(device, endpoint) : "(removed)");
 	table_cell(table, "%s", task->id);
 	table_cell(table, "%s", task->name);
-	table_cell(table, "%s", status);
-	table_cell(table, "%u ms", took);
-	table_cell(table, "%s", summary);
-	json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I}",
-					      "device", show_json(endpoint, strlen(endpoint)),
-					      "task", show_json(task->id, strlen(task->id)), "name",
-					      show_json(task->name, strlen(task->name)), "group",
-					      task->group, "status", status, "summary",
-					      show_json(summary, strlen(summary)), "started_ms",
-					      (json_int_t)report->started_ms, "finished_ms",
-					      (json_int_t)report_finished_ms(report), "duration_ms",
-					      (json_int_t)took));
+	table_cell(table, "%s", task_status_name(report->status));
+	table_cell(table, "%u ms", report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms);
+	table_cell(table, "%s", reports_summary(&service->reports, report));
+	json_array_append_new(list, show_report_json(service, report));
 }
 
 #define REPORT_COLUMNS "started:2|device|task:3|~name:4|status|took:5|~summary:1"
@@ -165,6 +153,18 @@ put_reports_of(struct call *call, const struct report_filter *filter, struct tab
 	free(found);
 }
 
+/* The list goes on with what ends from now on. */
+static void
+follow(struct call *call, const struct report_filter *filter, const char *device)
+{
+	const struct watch_wish wish = { .kinds = 1u << FEED_REPORT,
+					 .device = device,
+					 .task = filter->task,
+					 .status = filter->status };
+
+	watch_begin(call, &wish);
+}
+
 /* Where the newest `limit` of those that have ended begin. */
 static uint64_t
 find_newest(struct call *call, const struct report_filter *filter, long limit)
@@ -209,6 +209,9 @@ list_ended(struct call *call, const struct report_filter *filter)
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
 	page_finish(&page, at < reports->ended, at);
+	/* Nothing ends between the last slice and the watch. */
+	if (call_option(call, "--follow") && !call->next)
+		follow(call, filter, NULL);
 }
 
 static void
@@ -221,6 +224,8 @@ list_of_device(struct call *call, const struct report_filter *filter)
 	put_reports_of(call, filter, &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
+	if (call_option(call, "--follow") && call->exit == CTL_DONE)
+		follow(call, filter, call_option(call, "--device"));
 }
 
 void

@@ -250,6 +250,9 @@ put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 	if (*progress)
 		text_show(text, "in progress: %s\n", progress);
 	json_object_set_new(result, "in_progress", json_string(progress));
+	json_object_set_new(
+		result, "watches",
+		json_integer(daemon->server ? (json_int_t)ctl_server_watches(daemon->server) : 0));
 }
 
 /* Who did not get in, or comes again and again, where there is anybody. */

@@ -9,34 +9,6 @@
 #include "tasks/content/decode.h"
 #include "tasks/content/describe.h"
 
-void
-command_trace_start(struct call *call)
-{
-	const struct device *device = call_device(call);
-	struct service *service = call->service;
-	struct traced *traced;
-	int error;
-
-	if (!device)
-		return;
-	if (traced_find(&service->traced, device_id(device))) {
-		text_show(&call->text, "device %s is traced already\n", call->arguments[0]);
-		return;
-	}
-	traced = traced_start(&service->traced, service->dp, device_id(device), &error);
-	if (!traced) {
-		call_refuse(call, CTL_REFUSED, "%s",
-			    error == -ENOSPC
-				    ? "as many devices are traced as can be: `trace stop` ends one"
-				    : strerror(-error));
-		return;
-	}
-	traced->asked_ms = clock_now_ms();
-	text_show(&call->text, "device %s is traced: `trace show` shows its dialogue\n",
-		  call->arguments[0]);
-	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
-}
-
 /* A payload as a preview shows it, keys masked: "{ /0/2/0 LwM2M Server URI = coaps://... }". */
 static void
 format_payload(void *ctx, const struct trace_payload *payload, struct text *out)
@@ -64,6 +36,126 @@ format_payload(void *ctx, const struct trace_payload *payload, struct text *out)
 		*end = '\0';
 		text_printf(out, " %s;", line + strspn(line, " "));
 	}
+}
+
+/* --- as it comes --- */
+
+struct follower {
+	struct service *service;
+	struct trace *trace;
+	uint32_t device;
+	bool json;
+};
+
+static void
+send_messages(struct follower *follower, struct ctl_client *client)
+{
+	json_t *messages = trace_json(follower->trace, format_payload, follower->service);
+	uint64_t lost = trace_take_lost(follower->trace);
+	json_t *message;
+	size_t i;
+
+	json_array_foreach(messages, i, message)
+	{
+		struct ctl_news news = { .event = json_incref(message), .missed = lost };
+
+		json_object_set_new(message, "kind", json_string("message"));
+		ctl_watch_send(client, &news);
+		lost = 0;
+	}
+	json_decref(messages);
+}
+
+static bool
+fill(void *ctx, struct ctl_client *client, struct ctl_answer *end)
+{
+	struct follower *follower = ctx;
+	struct text text;
+
+	/* Numbers of devices are never used again. */
+	if (!inventory_at(&follower->service->inventory, follower->device)) {
+		end->exit = CTL_REFUSED;
+		end->error = strdup("the device was removed");
+		return false;
+	}
+	if (follower->json) {
+		send_messages(follower, client);
+		return true;
+	}
+	text_init(&text);
+	(void)trace_format(follower->trace, format_payload, follower->service, &text);
+	text_clean(&text);
+	if (text.len)
+		ctl_watch_send(client, &(struct ctl_news){ .text = text_str(&text) });
+	text_fini(&text);
+	return true;
+}
+
+static void
+unfollow(void *ctx)
+{
+	struct follower *follower = ctx;
+
+	traced_unfollow(&follower->service->traced, follower->trace);
+	free(follower);
+}
+
+static void
+refuse_trace(struct call *call, int error)
+{
+	call_refuse(call, CTL_REFUSED, "%s",
+		    error == -ENOSPC ? "as many devices are traced as can be: `trace stop` ends one"
+				     : strerror(-error));
+}
+
+/* The trace lives as long as somebody reads it. */
+static void
+follow(struct call *call, const struct device *device)
+{
+	struct follower *follower = calloc(1, sizeof *follower);
+	int error = -ENOMEM;
+
+	if (follower)
+		follower->trace = traced_follow(&call->service->traced, call->service->dp,
+						device_id(device), &error);
+	if (!follower || !follower->trace) {
+		free(follower);
+		refuse_trace(call, error);
+		return;
+	}
+	follower->service = call->service;
+	follower->device = device_id(device);
+	follower->json = call->request && call->request->json;
+	call->source = (struct ctl_source){ fill, unfollow, follower };
+}
+
+void
+command_trace_start(struct call *call)
+{
+	const struct device *device = call_device(call);
+	struct service *service = call->service;
+	struct traced *traced;
+	int error;
+
+	if (!device)
+		return;
+	if (call_option(call, "--follow")) {
+		follow(call, device);
+		return;
+	}
+	if (traced_find(&service->traced, device_id(device))) {
+		text_show(&call->text, "device %s is traced already\n", call->arguments[0]);
+		return;
+	}
+	traced = traced_start(&service->traced, service->dp, device_id(device), &error);
+	if (!traced) {
+		refuse_trace(call, error);
+		return;
+	}
+	traced->asked_ms = clock_now_ms();
+	text_show(&call->text, "device %s is traced: `trace show` shows its dialogue\n",
+		  call->arguments[0]);
+	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
 }
 
 void

@@ -131,3 +131,24 @@ show_groups_json(const struct inventory *inventory, const struct device *device)
 	group_list_each(device_groups(inventory, device), append_group, groups);
 	return groups;
 }
+
+json_t *
+show_report_json(const struct service *service, const struct report *report)
+{
+	const struct report_task *task = &service->reports.tasks[report->task];
+	const struct device *device = inventory_at(&service->inventory, report->device);
+	const char *summary = reports_summary(&service->reports, report);
+	char endpoint[ENDPOINT_NAME_MAX + 1] = "(removed)";
+	uint32_t took = report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms;
+
+	if (device)
+		device_endpoint(device, endpoint);
+	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I}", "device",
+			 show_json(endpoint, strlen(endpoint)), "task",
+			 show_json(task->id, strlen(task->id)), "name",
+			 show_json(task->name, strlen(task->name)), "group", task->group, "status",
+			 task_status_name(report->status), "summary",
+			 show_json(summary, strlen(summary)), "started_ms",
+			 (json_int_t)report->started_ms, "finished_ms",
+			 (json_int_t)report_finished_ms(report), "duration_ms", (json_int_t)took);
+}

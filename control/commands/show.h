@@ -42,5 +42,6 @@ struct rejected_device;
 /* Why it was, with the name that it asked as; and all that is known, `reason` being that. */
 void show_rejected_reason(const struct rejected_device *item, struct text *text);
 json_t *show_rejected_json(const struct rejected_device *item, const char *reason);
+json_t *show_report_json(const struct service *service, const struct report *report);
 /* A line and a member "rejected", where the device was (rejected_devices.h). */
 void show_rejected(struct call *call, const struct device *device);

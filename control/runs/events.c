@@ -6,6 +6,7 @@
 #include "control/clock.h"
 #include "control/log.h"
 #include "control/policy/policy_trust.h"
+#include "control/runs/feed.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/on_demand.h"
 #include "control/runs/publish.h"
@@ -75,7 +76,12 @@ report_end(struct service *service, struct device *device, const struct session_
 static void
 end_run(struct service *service, struct device *device, const struct session_event *event)
 {
+	enum feed_session what = event->kind == SESSION_FINISHED ? FEED_FINISHED
+				 : event->kind == SESSION_FAILED ? FEED_FAILED
+								 : FEED_REFUSED;
+
 	report_end(service, device, event);
+	live_feed(service, device, what, clock_wall_ms(event->time_us, dataplane_now_us()));
 	live_end(service, device);
 }
 
@@ -158,6 +164,7 @@ on_started(struct service *service, struct device *device, const struct session_
 	live_set_plan(&service->plans, live, plan_at(&service->plans, event->plan));
 	live->soon = live->started_ms - device->last_bootstrap_ms < RETURN_SOON_MS;
 	device->last_bootstrap_ms = live->started_ms;
+	live_feed(service, device, FEED_STARTED, live->started_ms);
 	if (service->store)
 		store_put_visit(service->store, device_id(device), live->started_ms, event->format);
 	if (!live->plan)
@@ -276,6 +283,34 @@ is_listed(const struct service *service, const struct session_event *event)
 	return trust->anchors[event->anchor - 1].unknown == POLICY_UNKNOWN_LIST;
 }
 
+/* For who watches: somebody was not let in. */
+static void
+feed_outsider(struct service *service, const struct session_event *event, enum feed_kind kind)
+{
+	struct feed_event fed = { .kind = kind,
+				  .at_ms = clock_wall_ms(event->time_us, dataplane_now_us()),
+				  .device = event->device,
+				  .peer = event->peer,
+				  .what = event->cause,
+				  .verdict = event->code,
+				  .name_len = event->name_len };
+
+	if (!service->feed.readers)
+		return;
+	if (fed.name_len > sizeof fed.name)
+		fed.name_len = sizeof fed.name;
+	memcpy(fed.name, event->name, fed.name_len);
+	feed_put(&service->feed, &fed);
+}
+
+static void
+on_rejected(struct service *service, const struct session_event *event)
+{
+	rejected_devices_see(service->rejected, event,
+			     clock_wall_ms(event->time_us, dataplane_now_us()));
+	feed_outsider(service, event, FEED_REJECTED);
+}
+
 static void
 on_unknown(struct service *service, const struct session_event *event)
 {
@@ -285,6 +320,7 @@ on_unknown(struct service *service, const struct session_event *event)
 		return;
 	unknown_devices_see(service->unknowns, event,
 			    clock_wall_ms(event->time_us, dataplane_now_us()));
+	feed_outsider(service, event, FEED_UNKNOWN);
 	if (log_level() < SEVERITY_DEBUG)
 		return;
 	address_format_peer(&event->peer, peer);
@@ -336,8 +372,7 @@ handle(struct service *service, const struct session_event *event, unsigned work
 		on_diagnostic(device, event, worker);
 		break;
 	case SESSION_REJECTED:
-		rejected_devices_see(service->rejected, event,
-				     clock_wall_ms(event->time_us, dataplane_now_us()));
+		on_rejected(service, event);
 		break;
 	}
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "control/clock.h"
 #include "control/log.h"
 #include "control/runs/service.h"
 
@@ -100,6 +101,18 @@ live_cancel_session(struct service *service, unsigned worker, struct session_ref
 }
 
 void
+live_feed(struct service *service, const struct device *device, enum feed_session what,
+	  uint64_t at_ms)
+{
+	feed_put(&service->feed, &(struct feed_event){ .kind = FEED_SESSION,
+						       .at_ms = at_ms,
+						       .device = device_id(device),
+						       .peer = device->live->peer,
+						       .number = device->live->worker,
+						       .what = (uint8_t)what });
+}
+
+void
 live_end(struct service *service, struct device *device)
 {
 	assert(device->live && device->live->device == device_id(device));
@@ -113,5 +126,6 @@ void
 live_cancel(struct service *service, struct device *device)
 {
 	live_cancel_session(service, device->live->worker, device->live->session);
+	live_feed(service, device, FEED_CANCELLED, clock_now_ms());
 	live_end(service, device);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/runs/feed.h"
 #include "control/runs/plan.h"
 #include "control/runs/run_memory.h"
 #include "dataplane/dataplane.h"
@@ -58,6 +59,9 @@ void live_set_began(struct plans *plans, struct live_session *session);
 /* Holds this plan, NULL: none, and lets go of the one before. */
 void live_set_plan(struct plans *plans, struct live_session *session, struct plan *plan);
 
+/* For who watches: the device's session began, or is about to be over. */
+void live_feed(struct service *service, const struct device *device, enum feed_session what,
+	       uint64_t at_ms);
 /* The session is over: lets go of its plan and forgets it. The device has one. */
 void live_end(struct service *service, struct device *device);
 /* The same, and its worker ends it: a newer request won, or the device goes. */

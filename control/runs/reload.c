@@ -146,6 +146,9 @@ publish_generation(struct service *service, struct generation *generation, reloa
 	service->generation = generation;
 	generation->live_since_ms = clock_now_ms();
 	service->last_number = generation->number;
+	feed_put(&service->feed, &(struct feed_event){ .kind = FEED_GENERATION,
+						       .at_ms = generation->live_since_ms,
+						       .number = generation->number });
 	if (trust_publish(service) < 0)
 		log_warning("out of memory: certificates are taken as before; reload again");
 	failed = publish_devices(service, &progress);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/runs/feed.h"
 #include "control/store/store.h"
 
 enum { TABLE_START = 1024 };
@@ -279,8 +280,14 @@ reports_set(struct reports *reports, const struct report_change *change)
 		reports->dropped++;
 		return;
 	}
-	if (change->finished_ms)
-		ring_put(reports, &report);
+	if (!change->finished_ms)
+		return;
+	ring_put(reports, &report);
+	if (reports->feed)
+		feed_put(reports->feed, &(struct feed_event){ .kind = FEED_REPORT,
+							      .at_ms = change->finished_ms,
+							      .device = change->device,
+							      .report = report });
 }
 
 bool

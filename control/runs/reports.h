@@ -16,6 +16,7 @@
 #include "control/inventory/names.h"
 #include "tasks/compile/compile.h"
 
+struct feed;
 struct store;
 
 enum {
@@ -60,6 +61,7 @@ struct reports {
 	struct names summaries;
 	uint64_t dropped;
 	struct store *store; /* NULL: they end with the program */
+	struct feed *feed;   /* NULL: nobody watches */
 };
 
 /* 0 or -ENOMEM. */

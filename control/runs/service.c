@@ -15,8 +15,10 @@ service_init(struct service *service, size_t devices)
 	service->maker = run_maker_new();
 	if (service->unknowns && service->rejected && service->unserved && service->maker &&
 	    plans_init(&service->plans) == 0 && reports_init(&service->reports) == 0 &&
-	    inventory_init(&service->inventory, devices) == 0)
+	    inventory_init(&service->inventory, devices) == 0) {
+		service->reports.feed = &service->feed;
 		return 0;
+	}
 	service_fini(service);
 	return -ENOMEM;
 }
@@ -49,6 +51,7 @@ service_fini(struct service *service)
 	inventory_fini(&service->inventory);
 	plans_fini(&service->plans);
 	reports_fini(&service->reports);
+	feed_fini(&service->feed);
 	run_maker_free(service->maker);
 	free(service->unknowns);
 	free(service->rejected);

@@ -15,6 +15,7 @@
 #include "control/policy/policy_health.h"
 #include "control/pump.h"
 #include "control/runs/device_run.h"
+#include "control/runs/feed.h"
 #include "control/runs/generation.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/live.h"
@@ -49,6 +50,7 @@ struct service {
 	struct unserved_peers *unserved;
 	struct retired_batches retired;
 	struct traced_devices traced;
+	struct feed feed;
 	struct unsaved_devices unsaved;
 	struct outbox_queue outbox;
 	struct pump pump;

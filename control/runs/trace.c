@@ -208,6 +208,15 @@ trace_format(struct trace *trace, trace_payload_formatter *formatter, void *ctx,
 	return n;
 }
 
+uint64_t
+trace_take_lost(struct trace *trace)
+{
+	uint64_t lost = trace->lost;
+
+	trace->lost = 0;
+	return lost;
+}
+
 json_t *
 trace_json(struct trace *trace, trace_payload_formatter *formatter, void *ctx)
 {

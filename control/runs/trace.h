@@ -69,3 +69,5 @@ unsigned trace_format(struct trace *trace, trace_payload_formatter *formatter, v
 		      struct text *out);
 /* The same for machines: an array of {"wall_ms":..,"t_us":..,"line":..}, the line without time. */
 json_t *trace_json(struct trace *trace, trace_payload_formatter *formatter, void *ctx);
+/* How many were lost, and forgets it: trace_format() tells it by itself. */
+uint64_t trace_take_lost(struct trace *trace);

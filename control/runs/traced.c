@@ -14,6 +14,22 @@ traced_find(struct traced_devices *devices, uint32_t device)
 	return NULL;
 }
 
+struct trace *
+traced_follow(struct traced_devices *devices, struct dataplane *dp, uint32_t device, int *error)
+{
+	*error = -ENOMEM;
+	if (!devices->traces)
+		devices->traces = traces_new(dp);
+	return devices->traces ? traces_start(devices->traces, device, error) : NULL;
+}
+
+void
+traced_unfollow(struct traced_devices *devices, struct trace *trace)
+{
+	assert(devices->traces);
+	traces_stop(devices->traces, trace);
+}
+
 struct traced *
 traced_start(struct traced_devices *devices, struct dataplane *dp, uint32_t device, int *error)
 {
@@ -24,11 +40,7 @@ traced_start(struct traced_devices *devices, struct dataplane *dp, uint32_t devi
 	*error = -ENOSPC;
 	if (!free_place)
 		return NULL;
-	*error = -ENOMEM;
-	if (!devices->traces)
-		devices->traces = traces_new(dp);
-	if (devices->traces)
-		free_place->trace = traces_start(devices->traces, device, error);
+	free_place->trace = traced_follow(devices, dp, device, error);
 	if (!free_place->trace)
 		return NULL;
 	free_place->device = device;

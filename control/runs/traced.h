@@ -23,6 +23,10 @@ struct traced_devices {
 	struct traced items[TRACED_MAX];
 };
 
+/* A view of its own on a device's dialogue, for whoever follows it. NULL and *error as traced_start(). */
+struct trace *traced_follow(struct traced_devices *devices, struct dataplane *dp, uint32_t device,
+			    int *error);
+void traced_unfollow(struct traced_devices *devices, struct trace *trace);
 /* NULL: the device is not traced. */
 struct traced *traced_find(struct traced_devices *devices, uint32_t device);
 /* Of a device that is not traced. NULL and *error: -ENOSPC, -EAGAIN, -ENOMEM (traces_start()). */

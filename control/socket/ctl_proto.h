@@ -16,6 +16,12 @@
  * Progress: {"v":1,"progress":"reading devices: 40 %"}                   any number, before the answer
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines
  *
+ * Watch:    {"v":1,"watch":true,"exit":0,...}                            the answer goes on: until either side closes the
+ *           connection, or the client sends another request, any number of
+ *           {"v":1,"event":{"kind":"report",...},"missed":3}             `text` in place of `event` where "json" was false;
+ *           `missed`, where it stands: so many were not sent, for the client read too slowly. A last answer without
+ *           "watch" ends it, where the server does. At most CTL_WATCHES_MAX clients watch at a time.
+ *
  * The server never waits for a client: what a client does not read is dropped with the connection when it exceeds
  * CTL_BACKLOG_MAX. Requests have at most CTL_REQUEST_MAX bytes, for what is longer travels as a file:
  *
@@ -42,6 +48,8 @@ enum {
 	CTL_REQUEST_MAX = 1024 * 1024,
 	CTL_BACKLOG_MAX = 32 * 1024 * 1024, /* of one client */
 	CTL_CLIENTS_MAX = 128,
+	CTL_WATCHES_MAX = 64,
+	CTL_WATCH_BACKLOG = 65536, /* a watch's client gets no more before it has read down to this */
 };
 
 #define CTL_SOCKET_DEFAULT "/run/cradle/cradle.sock"

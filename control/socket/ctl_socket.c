@@ -45,6 +45,7 @@ struct ctl_client {
 	bool ready;          /* the reader may hold a whole request, or one is held */
 	bool ended;          /* it sends no more; what it asked for is still answered */
 	bool gone;           /* found out while a handler ran */
+	struct ctl_source source; /* of its watch; without `fill` it has none */
 	uint64_t heard;      /* when it last sent something, or came: by the server's count */
 	uint32_t partial_ms; /* for how long a part of a request waits for its rest */
 };
@@ -59,6 +60,7 @@ struct ctl_server {
 	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
 	uint64_t serial, heard;
 	unsigned next;    /* the client that a run begins with */
+	unsigned next_watch, watches;
 	uint64_t tick_ms; /* of the last ctl_server_tick(); 0: there was none */
 	size_t backlog;   /* bytes in all clients' `out` */
 	struct ctl_client clients[CTL_CLIENTS_MAX];
@@ -146,6 +148,19 @@ drop_out(struct ctl_client *client)
 	buffer_fini(&client->out);
 }
 
+/* Its source is told so. */
+static void
+end_watch(struct ctl_client *client)
+{
+	struct ctl_source source = client->source;
+
+	if (!source.fill)
+		return;
+	client->source = (struct ctl_source){ 0 };
+	client->server->watches--;
+	source.free(source.ctx);
+}
+
 static void
 drop(struct ctl_client *client)
 {
@@ -156,6 +171,7 @@ drop(struct ctl_client *client)
 		client->gone = true;
 		return;
 	}
+	end_watch(client);
 	close(client->fd); /* leaves the epoll set with it */
 	client->fd = -1;
 	ctl_reader_fini(&client->reader);
@@ -177,7 +193,7 @@ clients_of(const struct ctl_server *server, uid_t uid)
 
 /*
  * Who makes way when all places are taken: of the user with the most connections the one that has been silent longest.
- * One whose request waits, runs, or is being answered does not. So nobody who connects and stays keeps others out.
+ * One that watches, or whose request waits, runs, or is being answered does not. So nobody who connects and stays keeps others out.
  */
 static struct ctl_client *
 find_idle(struct ctl_server *server)
@@ -190,7 +206,8 @@ find_idle(struct ctl_server *server)
 		unsigned n = clients_of(server, client->peer.uid);
 
 		assert(n); /* all places are taken */
-		if (client->serving || client->ready || client->held || backlog(client))
+		if (client->serving || client->ready || client->held || client->source.fill ||
+		    backlog(client))
 			continue;
 		if (n > most || (n == most && client->heard < idle->heard)) {
 			idle = client;
@@ -342,10 +359,11 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 		return send_frame(client,
 				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
 					    wants[answer->want], "word", answer->want_word));
-	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*}", "v",
+	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*, s:o*}", "v",
 					      CTL_VERSION, "exit", answer->exit, "text",
 					      answer->text, "error", answer->error, "result",
-					      answer->result, "next", answer->next));
+					      answer->result, "next", answer->next, "watch",
+					      answer->source.fill ? json_true() : NULL));
 	if (result == -EMSGSIZE || result == -EILSEQ)
 		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
 						      CTL_REFUSED, "error",
@@ -441,6 +459,37 @@ handle(struct ctl_client *client, const struct ctl_request *request, struct ctl_
 		server->progress[0] = '\0';
 }
 
+static void
+free_answer(struct ctl_answer *answer)
+{
+	free(answer->text);
+	free(answer->error);
+	free(answer->next);
+	json_decref(answer->result);
+	if (answer->source.fill)
+		answer->source.free(answer->source.ctx);
+}
+
+/* The client watches from now on, if there is room for one more. */
+static void
+begin_watch(struct ctl_client *client, struct ctl_answer *answer)
+{
+	struct ctl_server *server = client->server;
+
+	if (!answer->source.fill)
+		return;
+	if (server->watches == CTL_WATCHES_MAX) {
+		free_answer(answer);
+		*answer = (struct ctl_answer){ .exit = CTL_REFUSED };
+		if (asprintf(&answer->error, "%d clients watch already: end one",
+			     CTL_WATCHES_MAX) < 0)
+			answer->error = NULL;
+		return;
+	}
+	server->watches++;
+	client->source = answer->source;
+}
+
 static int
 serve_frame(struct ctl_client *client, const json_t *frame)
 {
@@ -457,11 +506,12 @@ serve_frame(struct ctl_client *client, const json_t *frame)
 	if (request.fd >= 0)
 		close(request.fd);
 	drop_passed(client); /* unasked for */
+	if (!client->gone)
+		begin_watch(client, &answer);
 	result = client->gone ? -1 : send_answer(client, &answer);
-	free(answer.text);
-	free(answer.error);
-	free(answer.next);
-	json_decref(answer.result);
+	if (client->source.fill)
+		answer.source.fill = NULL; /* taken over */
+	free_answer(&answer);
 	return result;
 }
 
@@ -480,6 +530,10 @@ serve_next(struct ctl_client *client)
 	json_t *frame = client->held;
 
 	client->held = NULL;
+	if (got == 1 && client->source.fill) {
+		end_watch(client);
+		got = send_answer(client, &(struct ctl_answer){ .exit = CTL_DONE }) < 0 ? -1 : 1;
+	}
 	if (got == 1) {
 		got = serve_frame(client, frame);
 		json_decref(frame);
@@ -648,6 +702,81 @@ ctl_server_run_while_busy(struct ctl_server *server, ctl_may *may)
 			drop(client);
 	}
 	server->while_busy = false;
+}
+
+/* --- watches --- */
+
+bool
+ctl_watch_takes(const struct ctl_client *client)
+{
+	return !client->gone && backlog(client) < CTL_WATCH_BACKLOG;
+}
+
+void
+ctl_watch_send(struct ctl_client *client, const struct ctl_news *news)
+{
+	json_t *frame = json_pack("{s:i, s:o*, s:s*, s:o*}", "v", CTL_VERSION, "event", news->event,
+				  "text", news->text, "missed",
+				  news->missed ? json_integer((json_int_t)news->missed) : NULL);
+
+	/* It takes 16 MiB more at least: what cannot be sent cannot be encoded, and nobody would read it. */
+	(void)send_frame(client, frame);
+}
+
+/* False: the client is to be dropped. */
+static bool
+fill(struct ctl_client *client)
+{
+	struct ctl_answer end = { .exit = CTL_DONE };
+	bool good = true;
+
+	if (!client->source.fill(client->source.ctx, client, &end)) {
+		end_watch(client);
+		good = send_answer(client, &end) == 0;
+	}
+	free_answer(&end);
+	return good && flush(client) == 0;
+}
+
+void
+ctl_server_watch(struct ctl_server *server)
+{
+	uint64_t until_us = clock_now_us() + CTL_RUN_US;
+
+	for (unsigned i = 0; server->watches && i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[server->next_watch];
+
+		server->next_watch = (server->next_watch + 1) % CTL_CLIENTS_MAX;
+		if (client->fd < 0 || !client->source.fill || !ctl_watch_takes(client))
+			continue;
+		if (!fill(client))
+			drop(client);
+		if (clock_now_us() >= until_us)
+			return;
+	}
+}
+
+unsigned
+ctl_server_watches(const struct ctl_server *server)
+{
+	return server->watches;
+}
+
+void
+ctl_server_end_watches(struct ctl_server *server, int exit, const char *sentence)
+{
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		struct ctl_client *client = &server->clients[i];
+		struct ctl_answer end = { .exit = exit };
+
+		if (client->fd < 0 || !client->source.fill)
+			continue;
+		end_watch(client);
+		end.error = strdup(sentence);
+		if (send_answer(client, &end) < 0 || flush(client) < 0)
+			drop(client);
+		free_answer(&end);
+	}
 }
 
 const char *

@@ -42,6 +42,22 @@ struct ctl_request {
 /* The command needs a file: the client opens it and asks again (ctl_proto.h). */
 enum ctl_want { CTL_WANT_NOTHING, CTL_WANT_READ, CTL_WANT_WRITE, CTL_WANT_FOLDER };
 
+struct ctl_answer;
+
+/*
+ * An answer that goes on: a watch. The server asks for what is new now and then, and only while the client has read what
+ * was sent before, so a slow client costs nothing: what it did not get in time the source counts as missed.
+ */
+struct ctl_source {
+	/*
+	 * Says what is new by ctl_watch_send(), as long as ctl_watch_takes(). False: the watch is over, and `end` its last
+	 * answer. Must not take long.
+	 */
+	bool (*fill)(void *ctx, struct ctl_client *client, struct ctl_answer *end);
+	void (*free)(void *ctx); /* the watch is over, or its client has gone */
+	void *ctx;
+};
+
 /* Filled by the handler; the server frees it. All pointers may stay NULL. */
 struct ctl_answer {
 	int exit;       /* enum ctl_exit */
@@ -51,6 +67,7 @@ struct ctl_answer {
 	char *next; /* malloc'ed: there is more of the list, to be had by asking again with it */
 	enum ctl_want want;
 	int want_word; /* which of argv names it; -1: standard input or output */
+	struct ctl_source source; /* `fill`: the answer goes on; the source is taken over */
 };
 
 typedef void ctl_handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
@@ -88,6 +105,25 @@ const char *ctl_server_progress(const struct ctl_server *server);
  */
 bool ctl_progress(const struct ctl_request *request, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Often: asks the sources of watches whose clients take more, some of them if it takes long. A watch ends when its client
+ * leaves or sends anything, or by its source.
+ */
+void ctl_server_watch(struct ctl_server *server);
+/* How many clients watch. */
+unsigned ctl_server_watches(const struct ctl_server *server);
+/* Ends every watch, with an exit code and a sentence as its last answer. */
+void ctl_server_end_watches(struct ctl_server *server, int exit, const char *sentence);
+
+/* Something new: `event` for machines (a reference that is taken over) or `text` for people. */
+struct ctl_news {
+	json_t *event;
+	const char *text;
+	uint64_t missed; /* how much was not sent since what was sent before */
+};
+void ctl_watch_send(struct ctl_client *client, const struct ctl_news *news);
+bool ctl_watch_takes(const struct ctl_client *client);
 
 /* Sends what clients take at once, closes, and removes the socket. */
 void ctl_server_free(struct ctl_server *server);

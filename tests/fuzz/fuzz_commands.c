@@ -52,6 +52,9 @@ check_answer(struct ctl_answer *answer)
 	free(answer->text);
 	free(answer->error);
 	json_decref(answer->result);
+	free(answer->next);
+	if (answer->source.fill)
+		answer->source.free(answer->source.ctx);
 }
 
 /* The file that a client opens for the command. */

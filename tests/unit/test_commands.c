@@ -22,6 +22,8 @@ forget(void)
 	free(answer.error);
 	free(answer.next);
 	json_decref(answer.result);
+	if (answer.source.fill)
+		answer.source.free(answer.source.ctx);
 	answer = (struct ctl_answer){ 0 };
 }
 

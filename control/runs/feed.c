@@ -1,0 +1,83 @@
+#include "control/runs/feed.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void
+feed_fini(struct feed *feed)
+{
+	assert(!feed->readers);
+	for (unsigned i = 0; i < FEED_KINDS; i++)
+		free(feed->rings[i]);
+	*feed = (struct feed){ 0 };
+}
+
+bool
+feed_open(struct feed *feed, struct feed_reader *reader, unsigned kinds)
+{
+	*reader = (struct feed_reader){ .kinds = kinds };
+	for (unsigned i = 0; i < FEED_KINDS; i++) {
+		if (!feed->rings[i])
+			feed->rings[i] = calloc(FEED_KEPT, sizeof *feed->rings[i]);
+		if (!feed->rings[i])
+			return false;
+		reader->next[i] = feed->next[i];
+	}
+	feed->readers++;
+	return true;
+}
+
+void
+feed_close(struct feed *feed, struct feed_reader *reader)
+{
+	assert(feed->readers);
+	feed->readers--;
+	*reader = (struct feed_reader){ 0 };
+}
+
+/* What the ring does not have any more is missed. */
+static void
+skip_lost(const struct feed *feed, struct feed_reader *reader, unsigned kind, uint64_t *missed)
+{
+	uint64_t first = feed->next[kind] > FEED_KEPT ? feed->next[kind] - FEED_KEPT : 0;
+
+	if (reader->next[kind] >= first)
+		return;
+	*missed += first - reader->next[kind];
+	reader->next[kind] = first;
+}
+
+const struct feed_event *
+feed_read(const struct feed *feed, struct feed_reader *reader, uint64_t *missed)
+{
+	const struct feed_event *oldest = NULL;
+
+	for (unsigned kind = 0; kind < FEED_KINDS; kind++) {
+		const struct feed_event *event;
+
+		if (!(reader->kinds & 1u << kind))
+			continue;
+		skip_lost(feed, reader, kind, missed);
+		if (reader->next[kind] == feed->next[kind])
+			continue;
+		event = &feed->rings[kind][reader->next[kind] % FEED_KEPT];
+		if (!oldest || event->order < oldest->order)
+			oldest = event;
+	}
+	if (oldest)
+		reader->next[oldest->kind]++;
+	return oldest;
+}
+
+void
+feed_put(struct feed *feed, const struct feed_event *event)
+{
+	struct feed_event *place;
+
+	assert(event->kind < FEED_KINDS && event->name_len <= sizeof event->name);
+	if (!feed->readers)
+		return;
+	place = &feed->rings[event->kind][feed->next[event->kind]++ % FEED_KEPT];
+	*place = *event;
+	place->order = feed->order++;
+}
