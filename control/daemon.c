@@ -337,6 +337,25 @@ sweep_policy(const struct config *config)
 			   config->policy, swept);
 }
 
+/* Before anything is read from the store. */
+static int
+take_keys(struct store *store, const char *source)
+{
+	char error[KEYRING_ERROR_MAX];
+	struct keyring keyring;
+	int result;
+
+	if (!source)
+		return 0;
+	result = keyring_load(source, &keyring, error);
+	if (result < 0)
+		log_error("kek: %s", error);
+	else if ((result = store_use_keys(store, &keyring)) < 0)
+		log_error("out of memory");
+	keyring_wipe(&keyring);
+	return result;
+}
+
 static int
 load(struct daemon *daemon)
 {
@@ -356,6 +375,8 @@ load(struct daemon *daemon)
 			daemon->service.config->store, daemon->service.config->file);
 	if (*store_warning(daemon->service.store))
 		log_warning("%s", store_warning(daemon->service.store));
+	if (take_keys(daemon->service.store, daemon->service.config->kek) < 0)
+		return -1;
 	sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
 		log_error("out of memory");

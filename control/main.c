@@ -21,7 +21,7 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct options {
 	const char *config, *task, *shell;
-	const char *restore;
+	const char *restore, *kek;
 	bool check, host, help_commands, verbose, json, replace;
 	const char *word;
 };
@@ -32,6 +32,7 @@ usage(FILE *to)
 	fprintf(to,
 		"usage: cradled [-v] [-c FILE]\n"
 		"       cradled --check [--host] [-c FILE] | --check-task FILE [-c FILE]\n"
+		"       cradled --make-kek FILE\n"
 		"       cradled --restore DIR [--replace] [-c FILE]\n"
 		"  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
 		"      --check           check the configuration and the policy, and end\n"
@@ -41,6 +42,8 @@ usage(FILE *to)
 		"      --json            the outcome of a check for machines\n"
 		"      --command-table [WORD]  what cradlectl can ask for, and end\n"
 		"      --completion SHELL      completion of cradlectl for a shell, and end\n"
+		"      --make-kek FILE   put a new key-encryption key in front of those in a file, or\n"
+		"                        make the file, and end\n"
 		"      --restore DIR     take what `cradlectl store backup DIR` copied in place of the\n"
 		"                        store, and end; --replace moves a store that is there aside\n"
 		"  -v, --verbose         log level debug\n"
@@ -59,6 +62,7 @@ enum {
 	OPTION_HOST,
 	OPTION_RESTORE,
 	OPTION_REPLACE,
+	OPTION_KEK,
 };
 
 static const struct option long_options[] = {
@@ -70,6 +74,7 @@ static const struct option long_options[] = {
 	{ "completion", required_argument, NULL, OPTION_COMPLETION },
 	{ "restore", required_argument, NULL, OPTION_RESTORE },
 	{ "replace", no_argument, NULL, OPTION_REPLACE },
+	{ "make-kek", required_argument, NULL, OPTION_KEK },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
@@ -102,6 +107,9 @@ take_option(int option, struct options *options, int *exit_code)
 		return 0;
 	case OPTION_RESTORE:
 		options->restore = optarg;
+		return 0;
+	case OPTION_KEK:
+		options->kek = optarg;
 		return 0;
 	case OPTION_REPLACE:
 		options->replace = true;
@@ -225,6 +233,22 @@ check_task(const struct options *options)
 }
 
 static int
+make_kek(const char *path)
+{
+	char error[KEYRING_ERROR_MAX], id_text[KEK_ID_TEXT_MAX];
+	uint8_t id[KEK_ID_LEN];
+
+	if (keyring_add(path, id, error) < 0) {
+		fprintf(stderr, "no key was made: %s\n", error);
+		return EXIT_REFUSED;
+	}
+	printf("%s: the key %s is the first now, and seals; `cradlectl store rekey` seals what is "
+	       "stored under it. Without this file the store is lost: keep a copy elsewhere.\n",
+	       path, kek_id_text(id, id_text));
+	return EXIT_DONE;
+}
+
+static int
 restore(const struct options *options)
 {
 	struct diag_list diags;
@@ -303,6 +327,8 @@ main(int argc, char **argv)
 		options.config = CONFIG_FILE_DEFAULT;
 	if (options.check)
 		return check(&options);
+	if (options.kek)
+		return make_kek(options.kek);
 	if (options.restore)
 		return restore(&options);
 	return serve(options.config, options.verbose);

@@ -5,11 +5,11 @@ build_dir=${CRADLE_BUILD_DIR:-$root/build}
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtls-dev libxml2-dev
 	libconfig-dev libjansson-dev libsystemd-dev libsqlite3-dev libpcre2-dev libcoap3-dev libssl-dev libmicrohttpd-dev
-	libgnutls28-dev)
+	libgnutls28-dev libp11-kit-dev)
 run_packages=(iproute2 ethtool procps python3 openssl)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
 	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
-	groff-base)
+	groff-base softhsm2 opensc)
 
 say() {
 	printf '== %s\n' "$*"

@@ -230,6 +230,8 @@ const struct command commands[] = {
 	  .help = "take new devices again" },
 	{ "store backup", "DIR", 1, 1, .file = CTL_WANT_FOLDER, .run = command_store_backup,
 	  .help = "copy inventory and reports, as they are at one moment, into a new folder" },
+	{ "store rekey", "", 0, 0, .changes = true, .run = command_store_rekey,
+	  .help = "read the key-encryption keys again, and seal what is stored under the first" },
 	{ "store restore", "DIR", 1, 1, OPTIONS(store_restore_options), .changes = true,
 	  .run = command_store_restore,
 	  .help = "take such a copy in place of the store, while the appliance is stopped; -c FILE "

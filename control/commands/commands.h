@@ -38,6 +38,7 @@ void command_log_level(struct call *call);
 void command_help(struct call *call);
 void command_completion(struct call *call);
 void command_store_backup(struct call *call);
+void command_store_rekey(struct call *call);
 void command_store_restore(struct call *call);
 void command_task_list(struct call *call);
 void command_task_check(struct call *call);

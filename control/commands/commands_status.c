@@ -193,6 +193,22 @@ put_memory(const struct daemon *daemon, struct text *text, json_t *result)
 }
 
 static void
+put_sealing(const struct store_info *info, struct text *text)
+{
+	uint64_t n = info->plain + info->former;
+
+	if (!info->kek[0])
+		text_show(text, "  keys are stored in plain: `kek` is not set\n");
+	else if (n)
+		text_show(text,
+			  "  keys are sealed under %s; %llu device%s %s not, or under a former key: "
+			  "`cradlectl store rekey`\n",
+			  info->kek, (unsigned long long)n, PLURAL(n), n == 1 ? "is" : "are");
+	else
+		text_show(text, "  keys are sealed under %s\n", info->kek);
+}
+
+static void
 put_store(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	struct store_info info;
@@ -203,12 +219,14 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 	text_show(text, "store %s: %s, %llu MB, %llu reports waiting, %llu lost\n", info.path,
 		  info.healthy ? "fine" : info.error, (unsigned long long)info.bytes >> 20,
 		  (unsigned long long)info.queued, (unsigned long long)info.lost);
+	put_sealing(&info, text);
 	json_object_set_new(result, "store",
-			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I}", "path", info.path,
+			    json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "path", info.path,
 				      "healthy", info.healthy, "error", info.error, "bytes",
 				      (json_int_t)info.bytes, "queued", (json_int_t)info.queued,
 				      "written", (json_int_t)info.written, "lost",
-				      (json_int_t)info.lost, "lag_ms", (json_int_t)info.lag_ms));
+				      (json_int_t)info.lost, "lag_ms", (json_int_t)info.lag_ms, "kek", info.kek,
+				      "not_sealed", (json_int_t)(info.plain + info.former)));
 }
 
 static void

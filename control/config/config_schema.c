@@ -95,6 +95,10 @@ static const struct setting settings[] = {
 	  .help = "folder with groups.conf, servers.conf, tasks/, keys/ and resources/" },
 	{ "store", SETTING_PATH, ROOT(store), .preset = "/var/lib/cradle/cradle.db",
 	  .help = "file that keeps devices and reports" },
+	{ "kek", SETTING_TEXT, ROOT(kek),
+	  .help = "key-encryption key that keys and setting values are sealed under in the store: "
+		  "/FILE (mode 0600), credential:NAME (systemd) or pkcs11:URI; without it they are "
+		  "plain" },
 	{ "objects", SETTING_PATH, ROOT(objects), .preset = "objects", .live = true,
 	  .help = "folder of further OMA object definitions (DDF XML)" },
 	{ "device", SETTING_TEXT, PORT(device), .required = true,

@@ -6,6 +6,7 @@
 
 #include "control/clock.h"
 #include "control/config/config_host.h"
+#include "control/store/keyring.h"
 #include "control/config/diag_text.h"
 #include "control/log.h"
 #include "control/notify.h"
@@ -44,6 +45,24 @@ finish_check(const char *file, struct config *config, struct generation *generat
 	return good ? 0 : -EINVAL;
 }
 
+/* What is behind it is of the machine. */
+static void
+check_kek(const struct config *config, bool host, struct diag_list *diags)
+{
+	const struct place place = { .file = config->file, .tag = "kek" };
+	char error[KEYRING_ERROR_MAX];
+	struct keyring keyring;
+
+	if (!config->kek)
+		return;
+	if (!keyring_is_source(config->kek))
+		diag_error(diags, &place, "it is /FILE, credential:NAME or pkcs11:URI, not \"%s\"",
+			   config->kek);
+	else if (host && keyring_load(config->kek, &keyring, error) < 0)
+		diag_error(diags, &place, "%s", error);
+	keyring_wipe(&keyring);
+}
+
 int
 reload_check(const char *file, struct check_outcome *outcome)
 {
@@ -58,6 +77,8 @@ reload_check(const char *file, struct check_outcome *outcome)
 		config_host_read(&host);
 		config_check_host(config, &host, &diags);
 	}
+	if (config)
+		check_kek(config, outcome->host, &diags);
 	if (config)
 		generation = generation_load(config, 0, &diags);
 	return finish_check(file, config, generation, &diags, outcome);

@@ -1,5 +1,6 @@
 #include "control/store/store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -144,6 +145,7 @@ release(struct store *store)
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	id_set_fini(&store->present);
+	sealer_free(store->sealer);
 	free(store->path);
 	free(store->reports_path);
 	free(store->lock_path);
@@ -228,6 +230,65 @@ store_close(struct store *store)
 	store_change_fini(&store->change);
 	store_writer_fini(&store->writer);
 	release(store);
+}
+
+/* ---- keys ---- */
+
+int
+store_use_keys(struct store *store, const struct keyring *keyring)
+{
+	struct sealer *mine, *changes, *writers;
+
+	if (store->change.open)
+		return -EBUSY;
+	mine = sealer_new(keyring);
+	changes = sealer_new(keyring);
+	writers = sealer_new(keyring);
+	if (!mine || !changes || !writers) {
+		sealer_free(mine);
+		sealer_free(changes);
+		sealer_free(writers);
+		return -ENOMEM;
+	}
+	sealer_free(store->sealer);
+	store->sealer = mine;
+	sealer_free(store->change.sealer);
+	store->change.sealer = changes;
+	store_writer_use(&store->writer, writers);
+	return 0;
+}
+
+uint32_t
+store_resealed(const struct store *store, unsigned *n)
+{
+	assert(!store->change.open);
+	*n = store->change.n_resealed;
+	return store->change.reseal_next;
+}
+
+void
+store_note_all_resealed(struct store *store)
+{
+	store->plain = store->former = 0;
+}
+
+void
+store_reseal_logs(struct store *store, int64_t place)
+{
+	struct journal_entry entry = { .kind = JOURNAL_RESEAL, .count = (uint64_t)place };
+
+	store_writer_put(&store->writer, &entry, &(struct journal_text){ 0 });
+}
+
+int64_t
+store_resealed_logs(struct store *store)
+{
+	int64_t next;
+
+	pthread_mutex_lock(&store->writer.lock);
+	next = store->writer.reseal_next;
+	pthread_mutex_unlock(&store->writer.lock);
+	return next;
 }
 
 /* ---- the journal ---- */
@@ -353,6 +414,10 @@ store_info(struct store *store, struct store_info *info)
 
 	*info = (struct store_info){ .path = store->path, .healthy = true };
 	info->bytes = file_bytes(store->path) + file_bytes(store->reports_path);
+	info->plain = store->plain;
+	info->former = store->former;
+	if (store->sealer && sealer_id(store->sealer))
+		kek_id_text(sealer_id(store->sealer), info->kek);
 	pthread_mutex_lock(&change->lock);
 	if (change->failing) {
 		info->healthy = false;

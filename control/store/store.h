@@ -25,6 +25,7 @@
 
 #include "control/inventory/device_spec.h"
 #include "control/pump.h"
+#include "control/store/keyring.h"
 
 enum {
 	STORE_ERROR_MAX = 512,
@@ -46,6 +47,12 @@ void store_close(struct store *store);
 const char *store_warning(const struct store *store);
 /* Begins the writer's thread; call it after loading. 0 or -errno. */
 int store_start(struct store *store);
+
+/*
+ * The keys under which secrets are sealed from now on, and opened: before loading, and again when they change. None:
+ * secrets are kept plain. What is stored stays as it is (store_reseal()). Copied. 0; -ENOMEM; -EBUSY while a change is open.
+ */
+int store_use_keys(struct store *store, const struct keyring *keyring);
 
 /* A device as it is kept: its number is the inventory's and never used again. */
 struct store_device {
@@ -111,6 +118,12 @@ struct store_change *store_change_begin(struct store *store);
 void store_change_put_device(struct store_change *change, const struct store_device *device);
 /* And its reports, also those that are queued or come later. */
 void store_change_remove_device(struct store_change *change, uint32_t id);
+/*
+ * Seals anew what of some devices, from this one on, is plain or under another key than the first. Where to go
+ * on is known after the commit.
+ */
+void store_change_reseal(struct store_change *change, uint32_t from);
+
 /* Written as the journal is, once the change is durable. */
 void store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len);
 /*
@@ -128,6 +141,12 @@ void store_change_rollback(struct store_change *change);
 int store_change_commit(struct store_change *change, unsigned wait_ms, const struct pump *pump,
 			char error[STORE_ERROR_MAX]) __attribute__((warn_unused_result));
 
+enum { STORE_RESEALED_ALL = UINT32_MAX };
+/* The device to go on with; STORE_RESEALED_ALL: there are no more. *n: how many the last change sealed anew. */
+uint32_t store_resealed(const struct store *store, unsigned *n);
+/* All were: status counts no others. */
+void store_note_all_resealed(struct store *store);
+
 /* ---- the journal, without waiting ---- */
 
 void store_put_task(struct store *store, const struct store_task *task);
@@ -139,6 +158,13 @@ void store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstr
 void store_put_unknown(struct store *store, const struct store_unknown *unknown);
 /* Drops all unknowns but the `newest` that were there last. */
 void store_keep_unknowns(struct store *store, uint64_t newest);
+
+/*
+ * The same for some logs of reports, from this place on (0: the first). store_resealed_logs() tells after a flush
+ * where to go on; -1: there are no more.
+ */
+void store_reseal_logs(struct store *store, int64_t place);
+int64_t store_resealed_logs(struct store *store);
 
 /* Waits until all entries queued before are written. 0, or -errno and a sentence. */
 int store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
@@ -158,5 +184,7 @@ struct store_info {
 	bool healthy;                   /* the last write went through */
 	char error[STORE_ERROR_MAX];    /* why not */
 	uint64_t failing_since_ms;      /* wall clock */
+	char kek[KEK_ID_TEXT_MAX];      /* the id of the key that seals; "": secrets are plain */
+	uint64_t plain, former; /* devices at the start that were not sealed, or under a former key */
 };
 void store_info(struct store *store, struct store_info *info);

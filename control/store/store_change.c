@@ -218,6 +218,7 @@ store_change_fini(struct store_change *change)
 	}
 	for (unsigned i = 0; i < SQL_CHANGE_COUNT; i++)
 		sqlite3_finalize(change->sql[i]);
+	sealer_free(change->sealer);
 	records_clear(&change->queue);
 	records_clear(&change->after);
 	pthread_cond_destroy(&change->wake);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "control/store/store_file.h"
+#include "control/store/seal.h"
 #include "control/store/store_records.h"
 
 enum {
@@ -28,6 +29,8 @@ enum change_sql {
 	SQL_REMOVE_DEVICE,
 	SQL_PUT_NEXT,
 	SQL_PUT_SERIAL,
+	SQL_FIND_TO_RESEAL,
+	SQL_RESEAL,
 	SQL_CHANGE_COUNT,
 };
 
@@ -57,6 +60,11 @@ struct store_change {
 
 	/* The control thread's own. */
 	struct records after; /* for the journal once it is committed: devices removed, unknown ones forgotten */
+
+	/* The control thread's while no change is open, else the thread's. */
+	struct sealer *sealer; /* NULL: plain */
+	uint32_t reseal_next;  /* the device to go on with */
+	unsigned n_resealed;
 
 	/* The thread's own. */
 	sqlite3_stmt *sql[SQL_CHANGE_COUNT];

@@ -3,6 +3,7 @@
  *
  *	store_change.c      the thread that writes changes: its loop, its life
  *	store_change_sql.c  operations to SQL, in one transaction
+ *	store_reseal.c      rows that are sealed anew, of both files
  *	store_change_put.c  the control thread's side: what store.h tells of changes
  *
  * Operations travel as records of change->queue: the control thread adds them under the lock, the
@@ -24,7 +25,7 @@ enum device_text {
 	TEXT_COUNT,
 };
 
-enum op_kind { OP_PUT, OP_REMOVE };
+enum op_kind { OP_PUT, OP_REMOVE, OP_RESEAL };
 
 /* One operation. Texts that are not NULL stand behind it, in the order of enum device_text. */
 struct change_op {
@@ -47,6 +48,8 @@ struct change_op {
 int change_sql_prepare(struct store_change *change, char error[STORE_ERROR_MAX]);
 /* Begins it where it is not, and does what the records say, up to the first failure. */
 int change_sql_execute(struct store_change *change, const struct records *records);
+/* Devices from this one on. */
+int change_sql_reseal(struct store_change *change, uint32_t from);
 /* Begins it, too, where nothing was put. */
 int change_sql_commit(struct store_change *change);
 /* Undoes what is not committed, if anything. */

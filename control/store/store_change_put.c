@@ -183,6 +183,19 @@ store_change_remove_device(struct store_change *change, uint32_t id)
 }
 
 void
+store_change_reseal(struct store_change *change, uint32_t from)
+{
+	struct change_op *op = add_op(change, sizeof *op);
+	struct record record;
+
+	if (!op)
+		return;
+	record = op->record;
+	*op = (struct change_op){ .record = record, .kind = OP_RESEAL, .id = from };
+	op_added(change);
+}
+
+void
 store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len)
 {
 	journal_later(change, &(struct journal_entry){ .kind = JOURNAL_FORGET }, name, len);

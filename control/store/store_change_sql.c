@@ -1,12 +1,18 @@
 /* An operator's change as SQL: the transaction, and what its operations do in it. */
 #include "control/store/store_change_internal.h"
+#include "control/store/store_secrets.h"
 
 static const char *const texts[SQL_CHANGE_COUNT] = {
 	[SQL_PUT_DEVICE] = "INSERT OR REPLACE INTO device"
-			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[SQL_REMOVE_DEVICE] = "DELETE FROM device WHERE id = ?1",
 	[SQL_PUT_NEXT] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'next_device'",
 	[SQL_PUT_SERIAL] = "INSERT OR REPLACE INTO meta VALUES ('serial', ?1)",
+	/* Where there is nothing to seal, a row is under no key. */
+	[SQL_FIND_TO_RESEAL] = "SELECT id, key, settings, kek FROM device WHERE id >= ?1"
+			       " AND kek IS NOT ?2 AND (key IS NOT NULL OR settings IS NOT NULL)"
+			       " ORDER BY id LIMIT ?3",
+	[SQL_RESEAL] = "UPDATE device SET key = ?2, settings = ?3, kek = ?4 WHERE id = ?1",
 };
 
 int
@@ -24,6 +30,20 @@ change_sql_prepare(struct store_change *change, char error[STORE_ERROR_MAX])
 	return code;
 }
 
+/* SQLite's result. */
+static int
+bind_text(struct store_change *change, const struct change_op *op, unsigned text, int parameter,
+	  const uint8_t *bytes)
+{
+	const struct seal_place place = { text == TEXT_KEY ? SEAL_KEY : SEAL_SETTINGS, op->id };
+	sqlite3_stmt *stmt = change->sql[SQL_PUT_DEVICE];
+
+	if (text == TEXT_KEY || text == TEXT_SETTINGS)
+		return secrets_bind(change->sealer, stmt, parameter, &place, bytes, op->len[text]);
+	return sqlite3_bind_text(stmt, parameter, (const char *)bytes, (int)op->len[text],
+				 SQLITE_STATIC);
+}
+
 static int
 put_device(struct store_change *change, const struct change_op *op)
 {
@@ -31,26 +51,28 @@ put_device(struct store_change *change, const struct change_op *op)
 	/* Parameters in the order of enum device_text; key_is_hex stands behind the key. */
 	static const int at[TEXT_COUNT] = { 2, 3, 4, 6, 7, 8 };
 	const uint8_t *bytes = op->bytes;
-	int code;
+	int code = SQLITE_OK;
 
 	sqlite3_bind_int64(stmt, 1, op->id);
-	for (unsigned i = 0; i < TEXT_COUNT; i++) {
+	for (unsigned i = 0; i < TEXT_COUNT && code == SQLITE_OK; i++) {
 		if (op->len[i] == NO_TEXT) {
 			sqlite3_bind_null(stmt, at[i]);
 			continue;
 		}
-		if (i == TEXT_KEY || i == TEXT_SETTINGS)
-			sqlite3_bind_blob(stmt, at[i], bytes, (int)op->len[i], SQLITE_STATIC);
-		else
-			sqlite3_bind_text(stmt, at[i], (const char *)bytes, (int)op->len[i],
-					  SQLITE_STATIC);
+		code = bind_text(change, op, i, at[i], bytes);
 		bytes += op->len[i];
 	}
 	sqlite3_bind_int(stmt, 5, op->key_is_hex);
 	sqlite3_bind_int64(stmt, 9, (int64_t)op->created_ms);
 	sqlite3_bind_int64(stmt, 10, (int64_t)op->last_bootstrap_ms);
 	sqlite3_bind_int(stmt, 11, op->format);
-	code = store_file_run(stmt);
+	if (op->len[TEXT_KEY] == NO_TEXT && op->len[TEXT_SETTINGS] == NO_TEXT)
+		sqlite3_bind_null(stmt, 12);
+	else
+		secrets_bind_kek(change->sealer, stmt, 12);
+	if (code == SQLITE_OK)
+		code = store_file_run(stmt);
+	sqlite3_clear_bindings(stmt); /* what was sealed for it */
 	if (op->id >= change->above)
 		change->above = op->id + 1;
 	return code;
@@ -90,7 +112,9 @@ change_sql_execute(struct store_change *change, const struct records *records)
 	int code = change->begun ? SQLITE_OK : begin(change);
 
 	while (code == SQLITE_OK && (op = records_next(records, &at)))
-		code = op->kind == OP_PUT ? put_device(change, op) : remove_device(change, op);
+		code = op->kind == OP_PUT      ? put_device(change, op)
+		       : op->kind == OP_REMOVE ? remove_device(change, op)
+					       : change_sql_reseal(change, op->id);
 	return code;
 }
 

@@ -121,61 +121,140 @@ find_visit(struct visits *visits, struct store_device *device)
 	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+/* Columns of `device`. */
+enum { COLUMN_KEY = 3, COLUMN_SETTINGS = 7, COLUMN_KEK = 11 };
+
+/* The settings of one device after another, as they were opened. */
+struct loaded_values {
+	void *bytes;
+	size_t len;
+};
+
+static int
+lost_key(const struct store *store, sqlite3_stmt *stmt, char error[STORE_ERROR_MAX])
+{
+	char id[KEK_ID_TEXT_MAX] = "(none)";
+
+	if (sqlite3_column_bytes(stmt, COLUMN_KEK) == KEK_ID_LEN)
+		kek_id_text(sqlite3_column_blob(stmt, COLUMN_KEK), id);
+	snprintf(error, STORE_ERROR_MAX,
+		 "%s: its secrets are sealed under the key %s, which the setting `kek` does not lead "
+		 "to: put that key back",
+		 store->path, id);
+	return -ENOKEY;
+}
+
+static int
+not_opened(const struct store *store, const struct store_device *device, char error[STORE_ERROR_MAX])
+{
+	snprintf(error, STORE_ERROR_MAX,
+		 "%s: what is sealed of device %s does not open: damaged, or of another device; put "
+		 "back a copy",
+		 store->path, device->spec.endpoint);
+	return -EBADMSG;
+}
+
+/* Key and settings. 0 or -errno and a sentence; the caller frees the values. */
+static int
+read_secrets(struct store *store, sqlite3_stmt *stmt, struct store_device *device,
+	     struct loaded_values *values, char error[STORE_ERROR_MAX])
+{
+	const struct secrets_row row = secrets_of_row(store->sealer, stmt, COLUMN_KEK);
+	const struct seal_place key_place = { SEAL_KEY, device->id };
+	const struct seal_place values_place = { SEAL_SETTINGS, device->id };
+	struct device_spec *spec = &device->spec;
+	size_t key_len;
+	int result;
+	void *key;
+
+	if (row.kind == SECRETS_LOST)
+		return lost_key(store, stmt, error);
+	key = secrets_read(store->sealer, &row, stmt, COLUMN_KEY, &key_place, &key_len, &result);
+	if (key && key_len <= DTLS_KEY_MAX)
+		memcpy(spec->key, key, key_len);
+	spec->key_len = (uint8_t)key_len;
+	secrets_free(key, key_len);
+	if (!result)
+		values->bytes = secrets_read(store->sealer, &row, stmt, COLUMN_SETTINGS,
+					     &values_place, &values->len, &result);
+	spec->values = values->bytes;
+	store->plain += row.kind == SECRETS_PLAIN && (key_len || values->bytes);
+	store->former += row.kind == SECRETS_FORMER;
+	if (result == -EBADMSG)
+		return not_opened(store, device, error);
+	if (!result &&
+	    (key_len > DTLS_KEY_MAX ||
+	     (values->bytes && !setting_values_check(values->bytes, values->len))))
+		result = store_file_error(&store->inventory, SQLITE_CORRUPT, "read a device", error);
+	return result;
+}
+
 /* False: the row is none that this program wrote. */
 static bool
 read_device(sqlite3_stmt *stmt, struct store_device *device)
 {
 	struct device_spec *spec = &device->spec;
-	int key_len = sqlite3_column_bytes(stmt, 3);
-	int values_len = sqlite3_column_bytes(stmt, 7);
-	const void *key = sqlite3_column_blob(stmt, 3);
 
 	*device = (struct store_device){ .id = (uint32_t)sqlite3_column_int64(stmt, 0) };
 	spec->endpoint = text_of(stmt, 1);
 	spec->identity = text_of(stmt, 2);
 	spec->identity_len = (uint8_t)sqlite3_column_bytes(stmt, 2);
-	if (!spec->endpoint || key_len > DTLS_KEY_MAX ||
-	    sqlite3_column_bytes(stmt, 2) > DTLS_IDENTITY_MAX)
-		return false;
-	if (key_len)
-		memcpy(spec->key, key, (size_t)key_len);
-	spec->key_len = (uint8_t)key_len;
 	spec->key_is_hex = sqlite3_column_int(stmt, 4);
 	spec->domain = text_of(stmt, 5);
 	spec->groups = text_of(stmt, 6);
-	spec->values = sqlite3_column_blob(stmt, 7);
 	spec->created_ms = (uint64_t)sqlite3_column_int64(stmt, 8);
 	device->last_bootstrap_ms = (uint64_t)sqlite3_column_int64(stmt, 9);
 	device->format = (uint16_t)sqlite3_column_int(stmt, 10);
-	return !spec->values || setting_values_check(spec->values, (size_t)values_len);
+	return spec->endpoint && sqlite3_column_bytes(stmt, 2) <= DTLS_IDENTITY_MAX;
+}
+
+struct device_loader {
+	struct visits visits;
+	bool (*each)(void *ctx, const struct store_device *);
+	void *ctx;
+	char *error;
+};
+
+static int
+load_row(struct device_loader *loader, sqlite3_stmt *stmt, struct store_device *device,
+	 struct loaded_values *values)
+{
+	struct store *store = loader->visits.store;
+	int result, code;
+
+	if (!read_device(stmt, device))
+		return store_file_error(&store->inventory, SQLITE_CORRUPT, "read a device",
+					loader->error);
+	result = read_secrets(store, stmt, device, values, loader->error);
+	if (result < 0)
+		return result;
+	if (id_set_add(&store->present, device->id) < 0)
+		return store_file_error(&store->inventory, SQLITE_NOMEM, "read it", loader->error);
+	code = find_visit(&loader->visits, device);
+	if (code != SQLITE_OK)
+		return store_file_error(&store->reports, code, "read it", loader->error);
+	return loader->each(loader->ctx, device) ? 0 : stopped(&store->inventory, loader->error);
 }
 
 static int
-load_rows(struct visits *visits, sqlite3_stmt *stmt,
-	  bool (*each)(void *ctx, const struct store_device *), void *ctx,
-	  char error[STORE_ERROR_MAX])
+load_rows(struct device_loader *loader, sqlite3_stmt *stmt)
 {
-	struct store *store = visits->store;
-	struct store_device device;
-	int code, result = 0;
+	struct store *store = loader->visits.store;
+	int code = SQLITE_DONE, result = 0;
 
+	store->plain = store->former = 0;
 	while (!result && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-		if (!read_device(stmt, &device))
-			result = store_file_error(&store->inventory, SQLITE_CORRUPT,
-						  "read a device", error);
-		else if (id_set_add(&store->present, device.id) < 0)
-			result =
-				store_file_error(&store->inventory, SQLITE_NOMEM, "read it", error);
-		else if ((code = find_visit(visits, &device)) != SQLITE_OK)
-			result = store_file_error(&store->reports, code, "read it", error);
-		else if (!each(ctx, &device))
-			result = stopped(&store->inventory, error);
+		struct loaded_values values = { 0 };
+		struct store_device device;
+
+		result = load_row(loader, stmt, &device, &values);
+		secrets_free(values.bytes, values.len);
+		explicit_bzero(&device, sizeof device);
 	}
-	explicit_bzero(&device, sizeof device);
 	if (result)
 		return result;
 	store->present_known = code == SQLITE_DONE;
-	return loaded(&store->inventory, code, error);
+	return loaded(&store->inventory, code, loader->error);
 }
 
 int
@@ -183,27 +262,25 @@ store_load_devices(struct store *store, bool (*each)(void *ctx, const struct sto
 		   void *ctx, char error[STORE_ERROR_MAX])
 {
 	sqlite3_stmt *stmt = prepare(&store->inventory, "SELECT * FROM device ORDER BY id", error);
-	struct visits visits = {
-		.store = store,
-		.merged = prepare(&store->reports, "SELECT * FROM visit ORDER BY device", error),
-		.recent = prepare(&store->reports,
-				  "SELECT device, finished_ms, summary FROM news WHERE seq = ?1",
-				  error),
-	};
+	struct device_loader loader = { { .store = store }, each, ctx, error };
+	struct visits *visits = &loader.visits;
 	int code = -EIO, sql;
 
-	if (stmt && visits.merged && visits.recent) {
+	visits->merged = prepare(&store->reports, "SELECT * FROM visit ORDER BY device", error);
+	visits->recent = prepare(&store->reports,
+				 "SELECT device, finished_ms, summary FROM news WHERE seq = ?1", error);
+	if (stmt && visits->merged && visits->recent) {
 		begin_reading(&store->reports);
-		sql = next_visit(&visits);
-		code = sql == SQLITE_OK ? load_rows(&visits, stmt, each, ctx, error) : 0;
+		sql = next_visit(visits);
+		code = sql == SQLITE_OK ? load_rows(&loader, stmt) : 0;
 		if (code == 0 && sql == SQLITE_OK)
-			sql = skip_visits(&visits, UINT32_MAX);
+			sql = skip_visits(visits, UINT32_MAX);
 		if (sql != SQLITE_OK)
 			code = store_file_error(&store->reports, sql, "read it", error);
 	}
 	sqlite3_finalize(stmt);
-	sqlite3_finalize(visits.merged);
-	sqlite3_finalize(visits.recent);
+	sqlite3_finalize(visits->merged);
+	sqlite3_finalize(visits->recent);
 	end_reading(&store->reports);
 	return code;
 }
@@ -387,8 +464,12 @@ store_load_unknowns(struct store *store, bool (*each)(void *ctx, const struct st
 char *
 store_read_log(struct store *store, uint32_t task, uint32_t device)
 {
+	const struct seal_place where = { SEAL_LOG, (uint64_t)device << 31 | task };
 	sqlite3_stmt *stmt = NULL;
+	struct secrets_row row;
 	char *log = NULL;
+	size_t len;
+	int result;
 
 	/* A connection of its own: the writer's is in the middle of something. */
 	if (!store->reader &&
@@ -398,12 +479,16 @@ store_read_log(struct store *store, uint32_t task, uint32_t device)
 		store->reader = NULL;
 		return NULL;
 	}
-	sqlite3_prepare_v2(store->reader, "SELECT text FROM report_log WHERE place = ?1", -1, &stmt,
+	sqlite3_prepare_v2(store->reader, "SELECT text, kek FROM report_log WHERE place = ?1", -1, &stmt,
 			   NULL);
 	if (stmt) {
-		sqlite3_bind_int64(stmt, 1, (int64_t)device << 31 | task);
-		if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_text(stmt, 0))
-			log = strdup((const char *)sqlite3_column_text(stmt, 0));
+		sqlite3_bind_int64(stmt, 1, (int64_t)where.row);
+		if (sqlite3_step(stmt) == SQLITE_ROW) {
+			row = secrets_of_row(store->sealer, stmt, 1);
+			log = secrets_read(store->sealer, &row, stmt, 0, &where, &len, &result);
+		}
+		if (log)
+			log[len] = 0; /* there is room */
 	}
 	sqlite3_finalize(stmt);
 	return log;

@@ -72,6 +72,16 @@ store_writer_put(struct store_writer *writer, const struct journal_entry *entry,
 		pthread_cond_signal(&writer->wake);
 }
 
+void
+store_writer_use(struct store_writer *writer, struct sealer *sealer)
+{
+	pthread_mutex_lock(&writer->lock);
+	sealer_free(writer->next_sealer);
+	writer->next_sealer = sealer;
+	writer->has_next_sealer = true;
+	pthread_mutex_unlock(&writer->lock);
+}
+
 uint64_t
 store_writer_hurry(struct store_writer *writer)
 {

@@ -28,6 +28,8 @@ static const char *const inventory_steps[] = {
 	" created_ms INTEGER NOT NULL,"
 	" last_bootstrap_ms INTEGER NOT NULL,"
 	" format INTEGER NOT NULL);",
+	/* Under which key-encryption key key and settings are sealed (seal.h): its id; NULL: they are plain. */
+	"ALTER TABLE device ADD COLUMN kek BLOB;",
 };
 
 /* A report's place: device * 2^31 + task. Its summary: a number of `summary`, or a text. */
@@ -64,6 +66,7 @@ static const char *const reports_steps[] = {
 	" summary NOT NULL);",
 	/* serial: of the inventory's last change that was told here (store_change.h). */
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;",
+	"ALTER TABLE report_log ADD COLUMN kek BLOB;", /* as that of devices */
 };
 
 /* Removed keys are overwritten; what was acknowledged is on the disk, not in its cache. */

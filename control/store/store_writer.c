@@ -11,7 +11,7 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_PUT_TASK] = "INSERT OR REPLACE INTO task VALUES (?1, ?2, ?3)",
 	[SQL_PUT_SUMMARY] = "INSERT INTO summary VALUES (?1, ?2)",
 	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2)",
+	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2, ?3)",
 	[SQL_DROP_LOG] = "DELETE FROM report_log WHERE place = ?1",
 	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5)",
 	[SQL_DROP_UNKNOWN] = "DELETE FROM unknown WHERE name = ?1",
@@ -33,6 +33,9 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_FOLD_VISIT] = "INSERT OR REPLACE INTO visit SELECT device, finished_ms, summary"
 			   " FROM news WHERE seq = ?1",
 	[SQL_DROP_ENTRIES] = "DELETE FROM news WHERE seq <= ?1",
+	[SQL_FIND_LOGS_TO_RESEAL] = "SELECT place, text, kek FROM report_log WHERE place >= ?1"
+				    " AND kek IS NOT ?2 ORDER BY place LIMIT ?3",
+	[SQL_RESEAL_LOG] = "UPDATE report_log SET text = ?2, kek = ?3 WHERE place = ?1",
 };
 
 uint64_t
@@ -100,15 +103,19 @@ static int
 write_log(struct store_writer *writer, const struct journal_entry *entry)
 {
 	sqlite3_stmt *stmt = writer->sql[entry->has_more ? SQL_PUT_LOG : SQL_DROP_LOG];
+	const struct seal_place place = { SEAL_LOG,
+					  (uint64_t)place_of(entry->device, entry->task) };
+	int code;
 
 	if (!entry->has_more && !writer->any_logs)
 		return SQLITE_OK;
-	sqlite3_bind_int64(stmt, 1, place_of(entry->device, entry->task));
-	if (entry->has_more) {
-		writer->any_logs = true;
-		sqlite3_bind_text(stmt, 2, more_of(entry), (int)entry->more_len, SQLITE_STATIC);
-	}
-	return store_file_run(stmt);
+	sqlite3_bind_int64(stmt, 1, (int64_t)place.row);
+	if (!entry->has_more)
+		return store_file_run(stmt);
+	writer->any_logs = true;
+	secrets_bind_kek(writer->sealer, stmt, 3);
+	code = secrets_bind(writer->sealer, stmt, 2, &place, more_of(entry), entry->more_len);
+	return code == SQLITE_OK ? store_file_run(stmt) : code;
 }
 
 /* Reports and visits. The row's number stays in the record until the transaction is through. */
@@ -218,6 +225,8 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 		stmt = writer->sql[SQL_DROP_UNKNOWN];
 		sqlite3_bind_blob(stmt, 1, entry->text, (int)entry->name_len, SQLITE_STATIC);
 		return store_file_run(stmt);
+	case JOURNAL_RESEAL:
+		return store_reseal_some_logs(writer, (int64_t)entry->count);
 	case JOURNAL_KEEP:
 		stmt = writer->sql[SQL_KEEP_UNKNOWNS];
 		sqlite3_bind_int64(stmt, 1, (int64_t)entry->count);
@@ -359,6 +368,12 @@ take_slice(struct store_writer *writer)
 	records_move(&writer->slice, &writer->queue, WRITER_SLICE);
 	if (!writer->queue.count)
 		writer->urgent = false;
+	if (writer->has_next_sealer) {
+		sealer_free(writer->sealer);
+		writer->sealer = writer->next_sealer;
+		writer->next_sealer = NULL;
+		writer->has_next_sealer = false;
+	}
 	writer->slice_ms = writer->first_ms;
 	writer->first_ms = store_now_ms();
 	return true;
@@ -483,6 +498,8 @@ store_writer_fini(struct store_writer *writer)
 	store_checkpoint_fini(&writer->checkpoint);
 	for (unsigned i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(writer->sql[i]);
+	sealer_free(writer->sealer);
+	sealer_free(writer->next_sealer);
 	records_clear(&writer->kept);
 	records_clear(&writer->queue);
 	records_clear(&writer->slice);

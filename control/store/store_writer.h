@@ -21,6 +21,7 @@
 #include "control/store/store_file.h"
 #include "control/store/store_recent.h"
 #include "control/store/store_records.h"
+#include "control/store/store_secrets.h"
 
 enum {
 	WRITER_SLICE = 8192,       /* records of a transaction, about: 20 ms */
@@ -46,6 +47,7 @@ enum journal_kind {
 	JOURNAL_SERIAL,      /* count: of the inventory's last change */
 	JOURNAL_FORGET,      /* an unknown was removed */
 	JOURNAL_KEEP,        /* the `count` unknowns seen last, no others */
+	JOURNAL_RESEAL,      /* some logs from the place `count` on are sealed anew */
 };
 
 struct journal_entry {
@@ -95,6 +97,8 @@ enum writer_sql {
 	SQL_FOLD_REMOVAL,
 	SQL_FOLD_VISIT,
 	SQL_DROP_ENTRIES,
+	SQL_FIND_LOGS_TO_RESEAL,
+	SQL_RESEAL_LOG,
 	SQL_COUNT,
 };
 
@@ -111,6 +115,9 @@ struct store_writer {
 	uint64_t first_ms;          /* since when the queue is not empty; monotonic */
 	uint64_t put, written, lost;
 	bool urgent, ending;
+	struct sealer *next_sealer; /* to be taken before the next slice */
+	bool has_next_sealer;
+	int64_t reseal_next; /* the log to go on with; -1: there are no more */
 	uint64_t ending_ms;
 	int failure;               /* -errno, 0: healthy */
 	uint64_t failing_since_ms; /* wall clock */
@@ -118,6 +125,7 @@ struct store_writer {
 
 	/* The thread's own. */
 	sqlite3_stmt *sql[SQL_COUNT];
+	struct sealer *sealer;          /* NULL: plain */
 	struct records slice;           /* taken, not yet written */
 	uint64_t slice_ms;              /* since when its oldest was queued; monotonic */
 	uint64_t retry_ms, back_off_ms; /* 0: the last transaction went through */
@@ -149,7 +157,11 @@ uint64_t store_writer_hurry(struct store_writer *writer);
 /* Waits a millisecond or two; true when it is written or lost. */
 bool store_writer_wait(struct store_writer *writer, uint64_t until);
 
-/* Private to the writer: store_merge.c, store_summaries.c. Return SQLite's results. */
+/* Takes over `sealer`, from the next slice on. */
+void store_writer_use(struct store_writer *writer, struct sealer *sealer);
+
+/* Private to the writer: store_merge.c, store_summaries.c, store_reseal.c. Return SQLite's results. */
+int store_reseal_some_logs(struct store_writer *writer, int64_t from);
 int store_merge_restore(struct store_writer *writer);
 bool store_merge_wanted(const struct store_writer *writer);
 void store_merge_begin(struct store_writer *writer);

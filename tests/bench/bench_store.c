@@ -1,6 +1,8 @@
 /*
  * bench_store - what the store takes: reports into it, devices in and out.
  *
+ * Devices are read once more with their keys sealed, as a start does.
+ *
  * usage: bench_store [--quick] [--json FILE]
  *
  * Reports come for devices in random order, as storms bring them, from a control thread that does
@@ -32,7 +34,8 @@ struct bench {
 	struct store *store;
 	unsigned devices, reports;
 	uint64_t seed;
-	double import_s, import_cpu_s, load_s, load_cpu_s, enqueue_us, wall_s, cpu_s;
+	double import_s, import_cpu_s, load_s, load_cpu_s, reseal_s, sealed_load_s, sealed_load_cpu_s;
+	double enqueue_us, wall_s, cpu_s;
 	unsigned counted;
 };
 
@@ -106,15 +109,44 @@ count_device(void *ctx, const struct store_device *device)
 	return true;
 }
 
+/* A key that bytes make: the store need not know where it came from. */
 static void
-load_devices(struct bench *bench)
+use_keys(struct bench *bench)
+{
+	struct keyring keyring = { .n = 1 };
+
+	memset(keyring.keks[0].key, 0x5a, KEK_LEN);
+	memset(keyring.keks[0].id, 0x5a, KEK_ID_LEN);
+	check(store_use_keys(bench->store, &keyring), "no memory");
+}
+
+static void
+reseal_devices(struct bench *bench)
+{
+	double start = now_s(CLOCK_MONOTONIC);
+	char error[STORE_ERROR_MAX];
+	unsigned n;
+
+	for (uint32_t next = 0; next != STORE_RESEALED_ALL; next = store_resealed(bench->store, &n)) {
+		struct store_change *change = store_change_begin(bench->store);
+
+		store_change_reseal(change, next);
+		check(store_change_commit(change, WAIT_MS, NULL, error), error);
+	}
+	bench->reseal_s = now_s(CLOCK_MONOTONIC) - start;
+}
+
+/* Seconds of the clock, and of CPUs. */
+static void
+load_devices(struct bench *bench, double *took_s, double *cpu_s)
 {
 	char error[STORE_ERROR_MAX];
 	double start = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
 
+	bench->counted = 0;
 	check(store_load_devices(bench->store, count_device, bench, error), error);
-	bench->load_s = now_s(CLOCK_MONOTONIC) - start;
-	bench->load_cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	*took_s = now_s(CLOCK_MONOTONIC) - start;
+	*cpu_s = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	check(bench->counted == bench->devices ? 0 : -1, "devices are missing");
 }
 
@@ -187,7 +219,14 @@ run(struct bench *bench, FILE *json)
 	put_devices(bench);
 	store_close(bench->store);
 	open_store(bench);
-	load_devices(bench);
+	load_devices(bench, &bench->load_s, &bench->load_cpu_s);
+	use_keys(bench);
+	check(store_start(bench->store), "no thread");
+	reseal_devices(bench);
+	store_close(bench->store);
+	open_store(bench);
+	use_keys(bench);
+	load_devices(bench, &bench->sealed_load_s, &bench->sealed_load_cpu_s);
 	/* Fewer devices: less often merged, so that a page takes as much of a merge as it would. */
 	bench->store->writer.merge_at = (size_t)(WRITER_MERGE_AT / per_million);
 	check(store_start(bench->store), "no thread");
@@ -195,6 +234,7 @@ run(struct bench *bench, FILE *json)
 	store_close(bench->store);
 	start = now_s(CLOCK_MONOTONIC);
 	open_store(bench);
+	use_keys(bench);
 	bench->counted = 0;
 	check(store_load_devices(bench->store, count_device, bench, error), error);
 	check(store_load_reports(bench->store, count_report, bench, error), error);
@@ -206,6 +246,12 @@ run(struct bench *bench, FILE *json)
 	       "the same in CPU seconds");
 	figure(json, "store_load_1m_s", bench->load_s * per_million, "s to read 1,000,000 devices");
 	figure(json, "store_load_1m_cpu_s", bench->load_cpu_s * per_million,
+	       "the same in CPU seconds");
+	figure(json, "store_reseal_1m_s", bench->reseal_s * per_million,
+	       "s to seal the keys of 1,000,000 devices that were plain");
+	figure(json, "store_sealed_load_1m_s", bench->sealed_load_s * per_million,
+	       "s to read 1,000,000 devices whose keys are sealed");
+	figure(json, "store_sealed_load_1m_cpu_s", bench->sealed_load_cpu_s * per_million,
 	       "the same in CPU seconds");
 	figure(json, "store_restart_1m_s", (now_s(CLOCK_MONOTONIC) - start) * per_million,
 	       "s to open and read them and their reports");

@@ -82,7 +82,7 @@ Test(store, a_newer_schema_is_refused)
 	store_close(world.store);
 	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 99"), SQLITE_OK);
 	expect_refused(&world, "newer version");
-	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 1"), SQLITE_OK);
+	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 2"), SQLITE_OK);
 	cr_assert_eq(world_sql(&world, "-reports", "PRAGMA user_version = 99"), SQLITE_OK);
 	expect_refused(&world, "newer version");
 	world_end(&world);
@@ -153,8 +153,8 @@ Test(store, a_device_that_no_program_of_ours_wrote_is_said)
 {
 	static const char *const rows[] = {
 		"INSERT INTO device VALUES (1, 'd', NULL, zeroblob(65), 0, NULL, NULL, NULL, 1, 0, "
-		"0)",
-		"INSERT INTO device VALUES (1, 'd', NULL, NULL, 0, NULL, NULL, x'0101', 1, 0, 0)",
+		"0, NULL)",
+		"INSERT INTO device VALUES (1, 'd', NULL, NULL, 0, NULL, NULL, x'0101', 1, 0, 0, NULL)",
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -1,0 +1,111 @@
+/*
+ * Rows that are plain or under a former key, sealed under the first one: some devices in a change, some logs in an entry of
+ * the journal. Both files' statements answer a row's number and its key's id; what cannot be opened fails for devices,
+ * and is left as it is for logs.
+ */
+#include "control/store/store_change_internal.h"
+#include "control/store/store_secrets.h"
+
+enum {
+	RESEAL_DEVICES = 2000, /* of a change: 10 ms of the disk's time, about */
+	RESEAL_LOGS = 1000,    /* of an entry */
+};
+
+/* From a column of a row into a parameter of the statement that writes it. SQLite's result. */
+static int
+reseal_column(struct sealer *sealer, sqlite3_stmt *from, const struct secrets_row *row,
+	      const struct seal_place *place, sqlite3_stmt *to, int column)
+{
+	size_t len;
+	int result, code;
+	void *bytes = secrets_read(sealer, row, from, column, place, &len, &result);
+
+	if (result < 0)
+		return SQLITE_CORRUPT;
+	code = bytes ? secrets_bind(sealer, to, column + 1, place, bytes, len)
+		     : sqlite3_bind_null(to, column + 1);
+	secrets_free(bytes, len);
+	return code;
+}
+
+/* ---- devices: the change's thread ---- */
+
+static int
+reseal_device(struct store_change *change, sqlite3_stmt *from)
+{
+	const uint64_t id = (uint64_t)sqlite3_column_int64(from, 0);
+	const struct secrets_row row = secrets_of_row(change->sealer, from, 3);
+	sqlite3_stmt *to = change->sql[SQL_RESEAL];
+	int code = reseal_column(change->sealer, from, &row, &(struct seal_place){ SEAL_KEY, id }, to, 1);
+
+	if (code == SQLITE_OK)
+		code = reseal_column(change->sealer, from, &row,
+				     &(struct seal_place){ SEAL_SETTINGS, id }, to, 2);
+	sqlite3_bind_int64(to, 1, (int64_t)id);
+	secrets_bind_kek(change->sealer, to, 4);
+	if (code == SQLITE_OK)
+		code = store_file_run(to);
+	sqlite3_clear_bindings(to);
+	return code;
+}
+
+int
+change_sql_reseal(struct store_change *change, uint32_t from)
+{
+	sqlite3_stmt *rows = change->sql[SQL_FIND_TO_RESEAL];
+	int code = SQLITE_OK, step = SQLITE_DONE;
+
+	change->n_resealed = 0;
+	sqlite3_bind_int64(rows, 1, from);
+	secrets_bind_kek(change->sealer, rows, 2);
+	sqlite3_bind_int(rows, 3, RESEAL_DEVICES);
+	while (code == SQLITE_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
+		change->reseal_next = (uint32_t)sqlite3_column_int64(rows, 0) + 1;
+		change->n_resealed++;
+		code = reseal_device(change, rows);
+	}
+	sqlite3_reset(rows);
+	if (change->n_resealed < RESEAL_DEVICES)
+		change->reseal_next = STORE_RESEALED_ALL;
+	return code != SQLITE_OK || step == SQLITE_DONE || step == SQLITE_ROW ? code : step;
+}
+
+/* ---- logs: the writer's thread ---- */
+
+static int
+reseal_log(struct store_writer *writer, sqlite3_stmt *from)
+{
+	const struct seal_place place = { SEAL_LOG, (uint64_t)sqlite3_column_int64(from, 0) };
+	const struct secrets_row row = secrets_of_row(writer->sealer, from, 2);
+	sqlite3_stmt *to = writer->sql[SQL_RESEAL_LOG];
+	int code = reseal_column(writer->sealer, from, &row, &place, to, 1);
+
+	sqlite3_bind_int64(to, 1, (int64_t)place.row);
+	secrets_bind_kek(writer->sealer, to, 3);
+	if (code == SQLITE_OK)
+		code = store_file_run(to);
+	sqlite3_clear_bindings(to);
+	return code == SQLITE_CORRUPT ? SQLITE_OK : code;
+}
+
+int
+store_reseal_some_logs(struct store_writer *writer, int64_t from)
+{
+	sqlite3_stmt *rows = writer->sql[SQL_FIND_LOGS_TO_RESEAL];
+	int code = SQLITE_OK, step = SQLITE_DONE;
+	unsigned n = 0;
+
+	sqlite3_bind_int64(rows, 1, from);
+	secrets_bind_kek(writer->sealer, rows, 2);
+	sqlite3_bind_int(rows, 3, RESEAL_LOGS);
+	while (code == SQLITE_OK && (step = sqlite3_step(rows)) == SQLITE_ROW) {
+		from = sqlite3_column_int64(rows, 0) + 1;
+		n++;
+		code = reseal_log(writer, rows);
+	}
+	sqlite3_reset(rows);
+	pthread_mutex_lock(&writer->lock);
+	writer->reseal_next = n < RESEAL_LOGS ? -1 : from;
+	pthread_mutex_unlock(&writer->lock);
+	return code != SQLITE_OK || step == SQLITE_DONE || step == SQLITE_ROW ? code : step;
+}
