@@ -15,6 +15,7 @@
 #include "control/config/diag_text.h"
 #include "control/file_replace.h"
 #include "control/log.h"
+#include "control/runs/created_devices.h"
 #include "control/runs/events.h"
 #include "control/runs/reload.h"
 #include "control/runs/restore.h"
@@ -101,6 +102,7 @@ tick(void *ctx, uint32_t events)
 	if (poll_workers(daemon))
 		daemon->active_us = now_us;
 	sample_loads(daemon, now_us);
+	created_devices_make(&daemon->service);
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());

@@ -312,6 +312,8 @@ const struct command commands[] = {
 	  .help = "who showed a wrong key or another's name, and has not got in since; and who "
 		  "asked for what is not served",
 	  .alias = "device turned-away" },
+	{ "device created", "", 0, 0, .while_busy = true, .run = command_device_created,
+	  .help = "the last devices that authorities created, newest first" },
 	{ "device profile", "ENDPOINT", 1, 1, .run = command_device_profile,
 	  .help = "the computed setting values of a device, each with its origin" },
 	{ "device add", "ENDPOINT", 1, 1, OPTIONS(device_add_options), .changes = true,

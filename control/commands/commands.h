@@ -77,6 +77,7 @@ void command_trace_start(struct call *call);
 void command_trace_show(struct call *call);
 void command_trace_stop(struct call *call);
 void command_device_rejected(struct call *call);
+void command_device_created(struct call *call);
 void command_unknown_list(struct call *call);
 void command_unknown_adopt(struct call *call);
 void command_session_list(struct call *call);

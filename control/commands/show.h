@@ -43,5 +43,8 @@ struct rejected_device;
 void show_rejected_reason(const struct rejected_device *item, struct text *text);
 json_t *show_rejected_json(const struct rejected_device *item, const char *reason);
 json_t *show_report_json(const struct service *service, const struct report *report);
+/* Lines and a member "created" of a status (created_devices.h). */
+struct created_devices;
+void show_created(const struct created_devices *created, struct text *text, json_t *json);
 /* A line and a member "rejected", where the device was (rejected_devices.h). */
 void show_rejected(struct call *call, const struct device *device);

@@ -75,5 +75,6 @@ put_certificates(const struct service *service, int64_t wall_s, struct text *tex
 		text_show(text, "certificates: none is taken, as curve_threads is 0\n");
 	for (unsigned what = EC_DATED_OWN; what <= EC_DATED_CRL; what++)
 		put_end(trust->ec, (enum ec_dated)what, wall_s, text, json);
+	show_created(service->created, text, json);
 	json_object_set_new(result, "certificates", json);
 }

@@ -85,32 +85,6 @@ by_name(const void *a, const void *b)
 	return strcmp((*left)->name, (*right)->name);
 }
 
-static struct policy_group *
-find_group(const struct policy *policy, const char *name, size_t len)
-{
-	unsigned low = 0, high = policy->n_groups;
-
-	while (low < high) {
-		unsigned middle = (low + high) / 2;
-		struct policy_group *group = policy->by_name[middle];
-		int order = strncmp(group->name, name, len);
-
-		if (order == 0 && group->name[len] == '\0')
-			return group;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-const struct policy_group *
-policy_group(const struct policy *policy, const char *name, size_t len)
-{
-	return memchr(name, '\0', len) ? NULL : find_group(policy, name, len);
-}
-
 /* Sorts, finds duplicates and gives every group its parent. */
 static void
 link_groups(struct reading *reading)
@@ -137,7 +111,7 @@ link_groups(struct reading *reading)
 			diag_error(reading->diags, &place, "group %s is duplicated", group->name);
 		if (!dot)
 			continue;
-		group->parent = find_group(policy, group->name, (size_t)(dot - group->name));
+		group->parent = policy_group(policy, group->name, (size_t)(dot - group->name));
 		assert(group->parent != group);
 		if (!group->parent)
 			diag_error(reading->diags, &place,
@@ -378,30 +352,6 @@ policy_free(struct policy *policy)
 	for (unsigned i = 0; i < policy->n_servers; i++)
 		task_free(policy->servers[i].task);
 	free(policy);
-}
-
-const char *
-policy_nearest_group(const struct policy *policy, const char *name)
-{
-	const char **names = calloc(policy->n_groups, sizeof *names);
-	const char *nearest;
-
-	if (!names)
-		return NULL;
-	for (unsigned i = 0; i < policy->n_groups; i++)
-		names[i] = policy->groups[i].name;
-	nearest = diag_nearest(name, names, policy->n_groups);
-	free(names);
-	return nearest;
-}
-
-bool
-policy_group_in(const struct policy_group *group, const struct policy_group *ancestor)
-{
-	for (; group; group = group->parent)
-		if (group == ancestor)
-			return true;
-	return false;
 }
 
 const struct policy_task *

@@ -2,6 +2,7 @@
  * policy_reading.h - one reading of the policy folder, for the policy*.c files alone.
  *
  *	policy.c              the folder, groups, look-ups
+ *	policy_groups.c       groups by their names
  *	policy_reading.c      what readers of several files share
  *	policy_values.c       setting values
  *	policy_tasks.c        the tasks of a group and their settings

@@ -6,23 +6,33 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "control/inventory/inventory.h"
 #include "control/policy/cert_name.h"
 #include "control/policy/policy_reading.h"
 #include "control/policy/policy_trust.h"
+#include "control/text.h"
 #include "tasks/text_file.h"
 
 enum {
 	CERT_FILE_MAX = 4 << 20, /* a revocation list of 100,000 devices */
 	GRACE_DAYS_MAX = 100 * 366,
+	CREATE_PER_MINUTE = 60, /* who rolls out a factory's output says more */
+	CREATE_PER_MINUTE_MAX = 600000,
 	DAY_S = 86400,
 };
 
-static const char *const unknown_names[] = { "refuse", "list" };
-static const struct words unknown_words = { unknown_names, 2, "refuse, list" };
+const char *const policy_unknown_names[POLICY_UNKNOWNS] = {
+	[POLICY_UNKNOWN_REFUSE] = "refuse",
+	[POLICY_UNKNOWN_LIST] = "list",
+	[POLICY_UNKNOWN_CREATE] = "create",
+};
+static const struct words unknown_words = { policy_unknown_names, POLICY_UNKNOWNS,
+					    "refuse, list, create" };
 
 static const char *const trust_members[] = { "own", "anchors", "crls", "deny", "grace_days" };
 static const char *const own_members[] = { "key", "chain", "names" };
-static const char *const anchor_members[] = { "file", "endpoint", "unknown" };
+static const char *const anchor_members[] = { "file", "endpoint", "unknown", "groups",
+					      "create_per_minute" };
 
 /* ---- files of certs/ ---- */
 
@@ -187,6 +197,79 @@ take_endpoint(struct reading *reading, const config_setting_t *group, struct pol
 	return cert_name_parse(text, &place, reading->diags);
 }
 
+/* Adds the name of a group to a list of them; false after adding an error. */
+static bool
+add_group(struct reading *reading, const config_setting_t *list, int i, struct text *groups)
+{
+	const struct policy *policy = reading->policy;
+	const char *name = config_setting_get_string_elem(list, i), *nearest;
+	struct place place = conf_place(reading->conf, list);
+
+	place.tag = "groups";
+	if (!name || !*name) {
+		diag_error(reading->diags, &place, "group %d is no name in quotes", i + 1);
+		return false;
+	}
+	text_printf(groups, "%s%s", groups->len ? "," : "", name);
+	/* Of groups that could not be read nothing is known. */
+	if (!policy->by_name || policy->incomplete || policy_group(policy, name, strlen(name)))
+		return true;
+	nearest = policy_nearest_group(policy, name);
+	diag_error(reading->diags, &place, "there is no group \"%.80s\"%s%s%s", name,
+		   nearest ? "; did you mean \"" : ": add it to groups.conf",
+		   nearest ? nearest : "", nearest ? "\"?" : "");
+	return false;
+}
+
+static void
+take_groups(struct reading *reading, const config_setting_t *group, struct policy_anchor *anchor)
+{
+	const config_setting_t *list = conf_list(reading->conf, group, "groups", reading->diags);
+	int n = list ? config_setting_length(list) : 0;
+	char canonical[DEVICE_LIST_MAX];
+	struct place place;
+	struct text groups;
+	bool good = true;
+
+	text_init(&groups);
+	for (int i = 0; i < n; i++)
+		good &= add_group(reading, list, i, &groups);
+	if (good && n && group_list_canonical(text_str(&groups), canonical) < 0) {
+		place = conf_place(reading->conf, list);
+		diag_error(reading->diags, &place, "more than %d groups, or too long names",
+			   DEVICE_GROUPS_MAX);
+	} else if (good && n) {
+		anchor->groups = policy_keep(reading, canonical);
+	}
+	text_fini(&groups);
+}
+
+/* What becomes of an endpoint that nobody knows. */
+static void
+take_unknown(struct reading *reading, const config_setting_t *group, struct policy_anchor *anchor)
+{
+	static const char *const of_create[] = { "groups", "create_per_minute" };
+	const struct conf_range rates = { 1, CREATE_PER_MINUTE_MAX, CREATE_PER_MINUTE };
+	struct place place;
+
+	anchor->unknown = (enum policy_unknown)policy_word(reading, group, "unknown",
+							   &unknown_words, POLICY_UNKNOWN_LIST);
+	anchor->create_per_minute = (uint32_t)conf_number(reading->conf, group, "create_per_minute",
+							  rates, reading->diags);
+	take_groups(reading, group, anchor);
+	for (unsigned i = 0; i < 2 && anchor->unknown != POLICY_UNKNOWN_CREATE; i++) {
+		const config_setting_t *member = config_setting_get_member(group, of_create[i]);
+
+		if (!member)
+			continue;
+		place = conf_place(reading->conf, member);
+		place.tag = of_create[i];
+		diag_error(reading->diags, &place,
+			   "says how devices are created, and none are: `unknown = \"create\"` is "
+			   "missing, or this is too much");
+	}
+}
+
 static void
 read_anchor(struct reading *reading, const config_setting_t *group)
 {
@@ -206,8 +289,8 @@ read_anchor(struct reading *reading, const config_setting_t *group)
 	conf_check_members(reading->conf, group, anchor_members, COUNT(anchor_members),
 			   reading->diags);
 	name = conf_string(reading->conf, group, "file", NULL, reading->diags);
-	anchor->unknown = (enum policy_unknown)policy_word(reading, group, "unknown",
-							   &unknown_words, POLICY_UNKNOWN_LIST);
+	*anchor = (struct policy_anchor){ .file = policy_keep(reading, name) };
+	take_unknown(reading, group, anchor);
 	parsed = take_endpoint(reading, group, anchor);
 	if (!name) {
 		cert_name_free(parsed);
@@ -381,6 +464,15 @@ policy_read_trust(struct reading *reading)
 	conf_text_fini(&conf);
 	reading->conf = NULL;
 	return 0;
+}
+
+const struct policy_anchor *
+policy_trust_anchor(const struct policy_trust *trust, uint8_t tag, uint32_t generation)
+{
+	if (!trust || !tag || tag > trust->n_anchors ||
+	    generation != ec_trust_generation(trust->ec))
+		return NULL;
+	return &trust->anchors[tag - 1];
 }
 
 void

@@ -14,12 +14,19 @@ enum { POLICY_ANCHORS_MAX = EC_ANCHOR_TAGS - 1 };
 enum policy_unknown {
 	POLICY_UNKNOWN_REFUSE, /* counted, no more */
 	POLICY_UNKNOWN_LIST,   /* among the unknown devices, for an operator to adopt */
+	POLICY_UNKNOWN_CREATE, /* a device of the anchor's groups, at a bounded rate */
+	POLICY_UNKNOWNS,
 };
+/* As trust.conf writes it. */
+extern const char *const policy_unknown_names[POLICY_UNKNOWNS];
 
 struct policy_anchor {
 	const char *endpoint;         /* as trust.conf says it */
 	const struct cert_name *name; /* the same, parsed; `ec` owns it, as its threads use it */
 	enum policy_unknown unknown;
+	const char *file;   /* of certs/ */
+	const char *groups; /* of what is created, with ',' between; NULL: root */
+	uint32_t create_per_minute;
 };
 
 struct cert_names;
@@ -30,5 +37,12 @@ struct policy_trust {
 	struct policy_anchor anchors[POLICY_ANCHORS_MAX]; /* by tag - 1 */
 	unsigned n_anchors;
 };
+
+/*
+ * The anchor that a helper thread named by its tag, if it did so by this trust and no former one:
+ * then the same tag may be another's. NULL: it is none, or `trust` is.
+ */
+const struct policy_anchor *policy_trust_anchor(const struct policy_trust *trust, uint8_t tag,
+						uint32_t generation);
 
 void policy_trust_free(struct policy_trust *trust);

@@ -137,8 +137,8 @@ list_instead(struct service *service, const struct making *making, const char *w
 static const struct policy_anchor *
 anchor_of(const struct service *service, const struct session_event *event)
 {
-	const struct policy_anchor *anchor = policy_trust_anchor(
-		service->generation->policy->trust, event->anchor, event->generation);
+	const struct policy_anchor *anchor = policy_trust_anchor(service->generation->policy->trust,
+								 event->anchor, event->generation);
 
 	return anchor && anchor->unknown == POLICY_UNKNOWN_CREATE ? anchor : NULL;
 }

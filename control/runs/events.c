@@ -6,6 +6,7 @@
 #include "control/clock.h"
 #include "control/log.h"
 #include "control/policy/policy_trust.h"
+#include "control/runs/created_devices.h"
 #include "control/runs/feed.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/on_demand.h"
@@ -271,16 +272,20 @@ on_diagnostic(struct device *device, const struct session_event *event, unsigned
 	memcpy(said->text, event->name, event->name_len);
 }
 
-/* Whether the authority that vouches for the name wants it listed. */
+/* Whether it belongs on the list: the authority that vouches for the name may want it otherwise. */
 static bool
-is_listed(const struct service *service, const struct session_event *event)
+is_listed(struct service *service, const struct session_event *event)
 {
-	const struct policy_trust *trust =
-		service->generation ? service->generation->policy->trust : NULL;
+	const struct policy_anchor *anchor = NULL;
 
-	if (!event->anchor || !trust || event->anchor > trust->n_anchors)
+	if (service->generation)
+		anchor = policy_trust_anchor(service->generation->policy->trust, event->anchor,
+					     event->generation);
+	if (!anchor)
 		return true;
-	return trust->anchors[event->anchor - 1].unknown == POLICY_UNKNOWN_LIST;
+	if (anchor->unknown == POLICY_UNKNOWN_CREATE)
+		return !created_devices_ask(service, anchor, event);
+	return anchor->unknown == POLICY_UNKNOWN_LIST;
 }
 
 /* For who watches: somebody was not let in. */

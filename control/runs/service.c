@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "control/runs/created_devices.h"
+
 int
 service_init(struct service *service, size_t devices)
 {
@@ -12,9 +14,11 @@ service_init(struct service *service, size_t devices)
 	service->unknowns = calloc(1, sizeof *service->unknowns);
 	service->rejected = calloc(1, sizeof *service->rejected);
 	service->unserved = calloc(1, sizeof *service->unserved);
+	service->created = calloc(1, sizeof *service->created);
 	service->maker = run_maker_new();
-	if (service->unknowns && service->rejected && service->unserved && service->maker &&
-	    plans_init(&service->plans) == 0 && reports_init(&service->reports) == 0 &&
+	if (service->unknowns && service->rejected && service->unserved && service->created &&
+	    service->maker && plans_init(&service->plans) == 0 &&
+	    reports_init(&service->reports) == 0 &&
 	    inventory_init(&service->inventory, devices) == 0) {
 		service->reports.feed = &service->feed;
 		return 0;
@@ -56,10 +60,12 @@ service_fini(struct service *service)
 	free(service->unknowns);
 	free(service->rejected);
 	free(service->unserved);
+	free(service->created);
 	free(service->unsaved.ring);
 	service->unsaved = (struct unsaved_devices){ 0 };
 	service->maker = NULL;
 	service->unknowns = NULL;
 	service->rejected = NULL;
 	service->unserved = NULL;
+	service->created = NULL;
 }

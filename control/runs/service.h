@@ -30,11 +30,12 @@
 #include "control/store/store.h"
 #include "dataplane/dataplane.h"
 
+struct created_devices;
 struct ec_threads;
 
 struct service {
-	struct config *config; /* the settings that run */
-	struct dataplane *dp;  /* NULL: nobody is served yet, or any more */
+	struct config *config;     /* the settings that run */
+	struct dataplane *dp;      /* NULL: nobody is served yet, or any more */
 	struct ec_threads *curves; /* NULL: no certificates */
 	struct generation *generation;
 	uint32_t last_number; /* of a generation, refused ones not counted */
@@ -48,6 +49,7 @@ struct service {
 	struct unknown_devices *unknowns;
 	struct rejected_devices *rejected;
 	struct unserved_peers *unserved;
+	struct created_devices *created;
 	struct retired_batches retired;
 	struct traced_devices traced;
 	struct feed feed;

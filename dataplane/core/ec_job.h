@@ -79,6 +79,7 @@ struct ec_finish {
 	bool is_pinned; /* inventory knows this very certificate: no chain is needed */
 	/* Out. */
 	uint8_t premaster[EC_SCALAR_LEN];
+	uint32_t trust; /* number of the trust that it was judged by */
 	uint8_t anchor; /* number of the anchor that the chain led to */
 	uint8_t name_len;
 	uint8_t name[EC_NAME_MAX]; /* the endpoint that the certificate is of; of a refused one too,

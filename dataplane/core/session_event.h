@@ -99,7 +99,7 @@ struct session_event {
 				 * (batch_step.on_error, a corrected Finish) ... */
 	uint16_t refused_step;  /* ... this one first: index into the batch it was of */
 	uint32_t device; /* device_entry.id; of no meaning in SESSION_UNKNOWN */
-	uint32_t generation;
+	uint32_t generation; /* of the batch; with an anchor: of the trust that it is one of */
 	uint32_t plan; /* of the batch, 0 where there was none yet */
 	struct session_ref session;
 	struct peer peer;

@@ -316,6 +316,7 @@ finish(struct ec_engine *engine, const struct ec_trust *trust, struct ec_job *jo
 	if (!theirs)
 		return EC_BAD_POINT;
 	verdict = judge_peer(engine, trust, job, wall_s, &leaf);
+	finish->trust = ec_trust_generation(trust);
 	finish->anchor = leaf.anchor;
 	finish->name_len = leaf.name_len;
 	memcpy(finish->name, leaf.name, leaf.name_len);

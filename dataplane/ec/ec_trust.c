@@ -527,6 +527,12 @@ ec_trust_abilities(const struct ec_trust *trust)
 	return abilities;
 }
 
+uint32_t
+ec_trust_generation(const struct ec_trust *trust)
+{
+	return (uint32_t)trust->generation;
+}
+
 bool
 ec_trust_has_own(const struct ec_trust *trust)
 {

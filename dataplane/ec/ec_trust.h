@@ -78,6 +78,8 @@ void ec_trust_set_naming(struct ec_trust *trust, ec_naming *naming, void *ctx,
 /* How long a device's certificate is taken after it expired: devices lie in warehouses. */
 void ec_trust_set_grace(struct ec_trust *trust, int64_t seconds);
 
+/* Its number: never twice in a run of the program but for a wrap, and a later one is larger. */
+uint32_t ec_trust_generation(const struct ec_trust *trust);
 bool ec_trust_has_own(const struct ec_trust *trust);
 /* enum dtls_ability of what was added. Raw public keys need nothing but a key of ours: whose they
  * are says the inventory. */

@@ -221,6 +221,46 @@ def test_an_endpoint_that_nobody_has_is_listed_or_not(site):
     assert "other-device" not in here.daemon.ctl("unknown", "list").stdout
 
 
+def test_an_authority_creates_devices(site):
+    here = site(anchor='unknown = "create"; groups = [ "root.demo" ]; create_per_minute = 2;')
+    for name in ("managementId", "password"):
+        assert here.daemon.ctl("group", "value", "set", "root.demo", name, "of the group").returncode == 0
+    pem, key = here.authority.issue("dev", "new-device")
+    here.refused("dtls_certificate_unknown", pem, key, endpoint="new-device")
+    here.listed("new-device", "device", "created")
+    code, events = here.device(pem, key, endpoint="new-device")
+    assert code == 0, (events, here.daemon.log())
+    shown = here.daemon.result("device", "show", "new-device")
+    assert shown["groups"] == ["root.demo"], shown
+    assert "new-device" not in here.daemon.ctl("unknown", "list").stdout
+    assert re.search(r"device new-device created: .*ca\.pem vouches for", here.daemon.log())
+    # One more, and then its minute is over.
+    for name in ("second", "third"):
+        pem, key = here.authority.issue(name, name)
+        here.refused("dtls_certificate_unknown", pem, key, endpoint=name)
+    here.listed("second", "device", "created")
+    here.listed("third", "unknown", "list")
+    counts = here.daemon.result("device", "created")["counts"]
+    assert counts == {"made": 2, "over_rate": 1, "full": 0, "failed": 0}
+    assert "1 beyond an authority's create_per_minute" in here.daemon.ctl("status").stdout
+    # What was created is there after a restart.
+    assert here.daemon.stop() == 0
+    here.daemon.start()
+    assert here.device(here.authority.path("dev.pem"), here.authority.path("dev.key"), endpoint="new-device")[0] == 0
+
+
+def test_a_group_that_an_authority_creates_in_must_be_there(site):
+    here = site()
+    done = here.trust(anchor='unknown = "create"; groups = [ "root.dmo" ];')
+    assert done.returncode == 1 and 'did you mean "root.demo"' in done.stdout + done.stderr, done.stdout
+    assert "trust.conf:3" in done.stdout + done.stderr
+    done = here.trust(anchor='groups = [ "root.demo" ];')
+    assert done.returncode == 1 and '`unknown = "create"` is missing' in done.stdout + done.stderr
+    assert here.trust(anchor='unknown = "create"; groups = [ "root.demo" ];').returncode == 0
+    gone = here.daemon.ctl("group", "remove", "root.demo", "--force")
+    assert gone.returncode != 0
+
+
 def test_an_endpoint_of_another_certificate_is_refused(site):
     here = site()
     pem, key = here.authority.issue("dev", "demo-0001")

@@ -23,6 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 STATUS = {"version": "9", "state": "running", "devices": 7, "uptime_s": 3, "store": {"healthy": True, "bytes": 5},
+          "certificates": {"own": {"subject": "/CN=bs", "ends_s": 1900000000}, "crl": {"subject": "/CN=ca", "ends_s": 1800000000},
+                           "created": {"made": 3, "over_rate": 2, "full": 0, "failed": 1}},
           "workers": [{"worker": 0, "running": 2, "lingering": 3, "capacity": 64, "busy_percent": 25.0, "turns": 9}],
           "ports": [{"device": 'net_tap0,iface="x\\y"', "link_up": True, "rx_missed": 4}]}
 
@@ -160,6 +162,10 @@ def test_openmetrics_are_read_by_a_strict_parser(web, appliance):
     assert buckets[("handshake", "+Inf")] == 0
     port = families["cradle_port_up"].samples[0]
     assert port.labels == {"device": 'net_tap0,iface="x\\y"'} and port.value == 1
+    ends = {s.labels["kind"]: s.value for s in families["cradle_certificate_expiry_timestamp_seconds"].samples}
+    assert ends == {"own": 1900000000, "crl": 1800000000}
+    created = {s.labels["outcome"]: s.value for s in families["cradle_certificate_devices"].samples}
+    assert created == {"made": 3, "over_rate": 2, "full": 0, "failed": 1}
     assert answer.text.endswith("# EOF\n")
 
 

@@ -4,6 +4,7 @@
 #include "control/store/store.h"
 #include "tests/support/ec_certs.h"
 #include "tests/unit/control_world.h"
+#include "tests/unit/failing_disk.h"
 
 enum { START_US = 1000000 };
 
@@ -29,7 +30,8 @@ set_trust(const char *anchors)
 	char text[512];
 
 	snprintf(text, sizeof text,
-		 "own = ( { key = \"bs.key\"; chain = \"bs.pem\"; } );\nanchors = ( %s );\n", anchors);
+		 "own = ( { key = \"bs.key\"; chain = \"bs.pem\"; } );\nanchors = ( %s );\n",
+		 anchors);
 	world_write(&world, "policy/trust.conf", text);
 	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
 }
@@ -109,7 +111,7 @@ Test(created_devices, one_that_asks_is_made_outside_of_the_event)
 	created_devices_make(world.service);
 	cr_assert_not_null(find("meter-1"));
 	cr_assert_str_eq(device_groups(&world.service->inventory, find("meter-1")), "root.a");
-	cr_assert_eq(world_batch(&world, "meter-1")->n_steps, world_batch(&world, "dev-2")->n_steps);
+	cr_assert_not_null(directory_find(world.dp.directory, "meter-1", 7));
 	made = created_devices_at(world.service->created, 0);
 	cr_assert_str_eq(made->endpoint, "meter-1");
 	cr_assert_str_eq(made->anchor, "ca.pem");
@@ -205,8 +207,8 @@ Test(created_devices, a_full_queue_is_counted_and_listed)
 
 Test(created_devices, names_that_cannot_be_are_listed)
 {
-	static const char identity[] = IDENTITY_RAW_KEY
-		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	static const char identity[] =
+		IDENTITY_RAW_KEY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	char cut[sizeof((struct session_event *)0)->name];
 	static const struct {
 		const char *name;
@@ -215,7 +217,7 @@ Test(created_devices, names_that_cannot_be_are_listed)
 
 	memset(cut, 'x', sizeof cut);
 	ask_as(cut, sizeof cut, 1, trust_now(), START_US); /* maybe longer than it came */
-	ask(identity, START_US);                         /* would be an operator's to give */
+	ask(identity, START_US);                           /* would be an operator's to give */
 	for (unsigned i = 0; i < 4; i++)
 		ask_as(cases[i].name, cases[i].len, 1, trust_now(), START_US);
 	cr_assert_eq(world.service->created->n_queued, 0);
@@ -243,30 +245,77 @@ Test(created_devices, an_anchor_of_a_former_trust_creates_nothing)
 	cr_assert_str_eq(device_groups(&world.service->inventory, find("good")), "root");
 }
 
-Test(created_devices, what_is_made_is_kept_and_a_store_in_trouble_only_lists)
+static void
+open_store(void)
 {
 	char path[256], error[STORE_ERROR_MAX];
-	uint32_t next;
 
 	snprintf(path, sizeof path, "%s/store.db", world.folder);
 	world.service->store = store_open(path, error);
 	cr_assert_not_null(world.service->store, "%s", error);
 	cr_assert_eq(store_start(world.service->store), 0);
+}
+
+static void
+close_store(void)
+{
+	store_close(world.service->store);
+	world.service->store = NULL;
+}
+
+static bool
+note_device(void *ctx, const struct store_device *device)
+{
+	strcat(ctx, device->spec.endpoint);
+	strcat(ctx, ";");
+	return true;
+}
+
+Test(created_devices, while_another_change_is_written_they_wait)
+{
+	struct store_change *change;
+	char path[256], error[STORE_ERROR_MAX], kept[256] = "";
+	struct store *store;
+
+	open_store();
+	change = store_change_begin(world.service->store);
 	ask("meter-1", START_US);
 	created_devices_make(world.service);
-	cr_assert_not_null(find("meter-1"));
-	/* Another change is open: what waits goes on waiting. */
-	struct store_change *change = store_change_begin(world.service->store);
-
-	ask("meter-2", START_US);
-	created_devices_make(world.service);
-	cr_assert_null(find("meter-2"));
+	cr_assert_null(find("meter-1"));
 	cr_assert_eq(world.service->created->n_queued, 1);
 	store_change_rollback(change);
 	created_devices_make(world.service);
-	cr_assert_not_null(find("meter-2"));
+	cr_assert_not_null(find("meter-1"));
+	close_store();
+	/* They are there after a restart. */
+	snprintf(path, sizeof path, "%s/store.db", world.folder);
+	store = store_open(path, error);
+	cr_assert_eq(store_load_devices(store, note_device, kept, error), 0, "%s", error);
+	cr_assert_str_eq(kept, "meter-1;");
+	store_close(store);
+}
+
+Test(created_devices, a_disk_that_fails_lists_them_and_is_left_alone_for_a_while)
+{
+	uint32_t next;
+
+	disk_insert();
+	open_store();
+	atomic_store(&disk.write_error, SQLITE_FULL);
 	next = world.service->inventory.next_id;
-	cr_assert_gt(next, 0);
-	store_close(world.service->store);
-	world.service->store = NULL;
+	ask("meter-1", START_US);
+	created_devices_make(world.service);
+	cr_assert_null(find("meter-1"));
+	cr_assert(is_listed("meter-1"));
+	cr_assert_eq(world.service->created->counts.failed, 1);
+	cr_assert_eq(world.service->inventory.next_id, next);
+	atomic_store(&disk.write_error, 0);
+	ask("meter-2", START_US + CREATED_PAUSE_MS * 1000 - 1);
+	cr_assert_eq(world.service->created->n_queued, 0);
+	cr_assert(is_listed("meter-2"));
+	ask("meter-1", START_US + CREATED_PAUSE_MS * 1000);
+	created_devices_make(world.service);
+	cr_assert_not_null(find("meter-1"));
+	cr_assert_not(is_listed("meter-1"));
+	close_store();
 }

@@ -343,6 +343,55 @@ write_state(struct exposition *out, const json_t *status)
 	write_gauge(out, &family, state && strcmp(state, "draining") == 0);
 }
 
+/* Devices that were created, or not, because an authority vouched for them. */
+static void
+write_created(struct exposition *out, const json_t *created)
+{
+	static const struct metric_family family = {
+		"cradle_certificate_devices", METRIC_COUNTER, NULL,
+		"Devices that an authority vouched for and nobody knew: made, or why not."
+	};
+	static const char *const outcomes[] = { "made", "over_rate", "full", "failed" };
+
+	if (!created)
+		return;
+	exposition_family(out, &family);
+	for (unsigned i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
+		exposition_sample(out, &(struct metric_label){ "outcome", outcomes[i] }, 1,
+				  json_number_value(json_object_get(created, outcomes[i])));
+}
+
+/* When certificates and revocation lists end, the first of each kind. */
+static void
+write_ends(struct exposition *out, const json_t *certificates)
+{
+	static const struct metric_family family = {
+		"cradle_certificate_expiry_timestamp_seconds", METRIC_GAUGE, "seconds",
+		"When the first of our certificates, of authorities or of revocation lists ends, "
+		"in Unix time."
+	};
+	static const char *const kinds[] = { "own", "anchor", "crl" };
+
+	exposition_family(out, &family);
+	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		const json_t *ends =
+			json_object_get(json_object_get(certificates, kinds[i]), "ends_s");
+
+		if (ends)
+			exposition_sample(out, &(struct metric_label){ "kind", kinds[i] }, 1,
+					  json_number_value(ends));
+	}
+}
+
+static void
+write_certificates(struct exposition *out, const json_t *certificates)
+{
+	if (!certificates)
+		return;
+	write_ends(out, certificates);
+	write_created(out, json_object_get(certificates, "created"));
+}
+
 static void
 write_appliance(struct exposition *out, const struct snapshot *snapshot)
 {
@@ -352,6 +401,7 @@ write_appliance(struct exposition *out, const struct snapshot *snapshot)
 	write_build(out, status);
 	write_state(out, status);
 	write_simples(out, status);
+	write_certificates(out, json_object_get(status, "certificates"));
 	write_worker_sessions(out, workers);
 	write_items(out, workers, "worker", worker_simples,
 		    sizeof worker_simples / sizeof worker_simples[0]);

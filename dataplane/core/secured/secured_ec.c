@@ -158,8 +158,7 @@ find_endpoint(void *ctx, const struct ec_finish *finish, struct dtls_identity *f
 		entry = directory_find_hashed(directory, hash, finish->name, finish->name_len);
 	}
 	if (!entry) {
-		events_report_vouched(stack, stack->secured->asking, finish->anchor, finish->name,
-				      finish->name_len);
+		events_report_vouched(stack, stack->secured->asking, finish);
 		return false;
 	}
 	if (is_pinned(entry)) {

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dataplane/core/ec_job.h"
 #include "dataplane/core/sessions/sessions.h"
 
 static_assert(SESSION_NO_FORMAT == (int)COAP_FORMAT_NONE,
@@ -53,12 +54,16 @@ events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t de
 }
 
 void
-events_report_vouched(struct stack *stack, const struct peer *peer, uint8_t anchor,
-		      const uint8_t *name, size_t len)
+events_report_vouched(struct stack *stack, const struct peer *peer, const struct ec_finish *finish)
 {
-	struct session_event event = { .kind = SESSION_UNKNOWN, .anchor = anchor, .peer = *peer };
+	struct session_event event = {
+		.kind = SESSION_UNKNOWN,
+		.anchor = finish->anchor,
+		.generation = finish->trust,
+		.peer = *peer,
+	};
 
-	report_without_run(stack, &event, name, len, &stack->unknown_rate,
+	report_without_run(stack, &event, finish->name, finish->name_len, &stack->unknown_rate,
 			   COUNTER_bs_unknown_unreported);
 }
 

@@ -15,6 +15,8 @@
 
 #include "dataplane/core/sessions/stack_state.h"
 
+struct ec_finish;
+
 /* True when the control side took it; else counted. */
 bool events_report(struct stack *stack, const struct session_event *event)
 	__attribute__((warn_unused_result));
@@ -27,9 +29,9 @@ void events_report_unknown(struct stack *stack, const struct peer *peer, uint16_
  * the name that was asked for. The same rate, of its own. */
 void events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t device,
 			    enum session_cause cause, const uint8_t *name, size_t len);
-/* Reports an endpoint name that nobody has, which the authority `anchor` vouches for. */
-void events_report_vouched(struct stack *stack, const struct peer *peer, uint8_t anchor,
-			   const uint8_t *name, size_t len);
+/* Reports an endpoint name that nobody has, which the authority finish->anchor vouches for. */
+void events_report_vouched(struct stack *stack, const struct peer *peer,
+			   const struct ec_finish *finish);
 /* The same of a certificate, with why (enum ec_verdict) and the endpoint it is of, as far as known. */
 void events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t device,
 			       uint8_t verdict, const uint8_t *name, size_t len);
