@@ -111,6 +111,10 @@ struct dataplane_port_info {
 /* 0, or -ENOENT above the last port. */
 int dataplane_port_info(const struct dataplane *dp, unsigned port, struct dataplane_port_info *info);
 
+/* Where a listener (peer.listener) hears: its address, v4-mapped or IPv6, and port. 0, or -ENOENT. */
+int dataplane_listener(const struct dataplane *dp, unsigned listener, uint8_t addr[16],
+		       uint16_t *udp_port);
+
 /* Publishes a directory (owner: the caller, as of all entries); returns the former one for retirement. Workers see it
  * from their next turn on. */
 struct directory *dataplane_publish_directory(struct dataplane *dp, struct directory *directory);
@@ -130,11 +134,12 @@ unsigned dataplane_events(struct dataplane *dp, struct session_event *events, ui
 int dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_command *command)
 	__attribute__((warn_unused_result));
 
+enum trace_wish { TRACE_WISH_NOTHING, TRACE_WISH_MESSAGES, TRACE_WISH_DATAGRAMS /* those, too */ };
 /*
- * Traces the dialogue of a device (its directory id) on every worker, or ends that. At most TRACED_MAX at a time: -ENOSPC.
+ * Traces the dialogue of a device (its directory id) on every worker, or ends that by TRACE_WISH_NOTHING. At most TRACED_MAX at a time: -ENOSPC.
  * -EAGAIN when a mailbox is full, and -ESRCH when the workers have ended; then some workers may have done so: ask again.
  */
-int dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
+int dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
 	__attribute__((warn_unused_result));
 /* Takes up to n records of traced devices, oldest first within a worker. Wipe them after use. What found no room in the
  * ring is counted (trace_full). */

@@ -566,6 +566,7 @@ bring_file(struct talk *talk, const json_t *frame)
 	json_int_t word = json_integer_value(json_object_get(frame, "word"));
 	enum carried_as as = want && strcmp(want, "write") == 0    ? CARRIED_WRITE
 			     : want && strcmp(want, "folder") == 0 ? CARRIED_FOLDER
+			     : want && strcmp(want, "create") == 0 ? CARRIED_CREATE
 								   : CARRIED_READ;
 	char error[PATH_MAX + 128];
 	const char *path;

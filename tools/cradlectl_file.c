@@ -158,11 +158,28 @@ open_folder(struct carried *carried, char *error, size_t size)
 	return carried->fd < 0 ? complain(carried->path, error, size) : 0;
 }
 
+/* Nothing that was there is followed, or written over. */
+static int
+open_new(struct carried *carried, char *error, size_t size)
+{
+	carried->fd = open(carried->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (carried->fd < 0)
+		return complain(carried->path, error, size);
+	memcpy(carried->temporary, carried->path, sizeof carried->temporary);
+	unfinished = carried->temporary;
+	watch_signals();
+	return 0;
+}
+
 int
 carried_open(struct carried *carried, const char *path, enum carried_as as, char *error,
 	     size_t size)
 {
 	*carried = (struct carried){ .fd = -1, .as = as, .spool_to = -1 };
+	if (as == CARRIED_CREATE && (!path || strcmp(path, "-") == 0)) {
+		snprintf(error, size, "a new file is needed, not standard output");
+		return -1;
+	}
 	if (as != CARRIED_FOLDER && (!path || strcmp(path, "-") == 0))
 		return open_standard(carried, error, size);
 	if (strlen(path) >= sizeof carried->path) {
@@ -172,6 +189,8 @@ carried_open(struct carried *carried, const char *path, enum carried_as as, char
 	memcpy(carried->path, path, strlen(path) + 1);
 	if (as == CARRIED_FOLDER)
 		return open_folder(carried, error, size);
+	if (as == CARRIED_CREATE)
+		return open_new(carried, error, size);
 	return as == CARRIED_WRITE ? open_output(carried, error, size)
 				   : open_input(carried, error, size);
 }

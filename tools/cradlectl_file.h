@@ -4,7 +4,8 @@
  * The appliance only takes regular files (control/ctl_proto.h), so pipes and terminals are spooled through a memory file.
  * A folder is made new, for its owner alone; it stays where the command goes on without us, and goes, empty, where it fails.
  * A file that is written is made under another name, mode 0600, and takes its own when the command is done: a command that
- * fails leaves the old one as it was. One at a time; it is removed when a signal ends the program.
+ * fails leaves the old one as it was. One that is created must be new, and has its name from the start: the appliance may
+ * go on writing it after its answer. One at a time; it is removed when a signal ends the program.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 enum { CARRIED_PATH_MAX = 4096 };
 
-enum carried_as { CARRIED_READ, CARRIED_WRITE, CARRIED_FOLDER };
+enum carried_as { CARRIED_READ, CARRIED_WRITE, CARRIED_FOLDER, CARRIED_CREATE };
 
 struct carried {
 	int fd; /* what the appliance gets; -1: nothing is carried */

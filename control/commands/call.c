@@ -22,6 +22,32 @@ call_refuse(struct call *call, int exit, const char *format, ...)
 	call->exit = exit;
 }
 
+long long
+call_parse_seconds(const char *value)
+{
+	static const char units[] = "smhdw";
+	static const long seconds[] = { 1, 60, 3600, 86400, 604800 };
+	size_t digits = strspn(value, "0123456789");
+	const char *unit = value[digits] ? strchr(units, value[digits]) : units;
+
+	if (!digits || digits >= 10 || !unit || (value[digits] && value[digits + 1]))
+		return -1;
+	return strtoll(value, NULL, 10) * seconds[unit - units];
+}
+
+long
+call_seconds(struct call *call, const char *name, long preset, long max)
+{
+	const char *value = call_option(call, name);
+	long long seconds = value ? call_parse_seconds(value) : preset;
+
+	if (seconds >= 1 && seconds <= max)
+		return (long)seconds;
+	call_refuse(call, CTL_USAGE, "%s is 1 to %ld seconds, or like 30s, 5m, 2h, not \"%.40s\"",
+		    name, max, value);
+	return -1;
+}
+
 void
 call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 {

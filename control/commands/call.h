@@ -28,7 +28,7 @@ struct command_option {
 	const char *argument; /* "N"; NULL: a flag */
 	const char *help;
 	bool secret; /* its value is not logged */
-	bool file;   /* its value names a file that the client opens for reading: call->fd */
+	enum ctl_want file; /* its value names a file that the client opens so: call->fd */
 };
 
 struct call;
@@ -81,6 +81,14 @@ const char *call_option(const struct call *call, const char *name);
  * range.
  */
 long call_number(struct call *call, const char *name, long preset, long max);
+
+/*
+ * A span of time as an option gives it, in seconds: "300", "30s", "5m", "2h", "1d", "1w"; -1: it is none, of at
+ * most nine digits.
+ */
+long long call_parse_seconds(const char *value);
+/* Such an option; preset where missing; refuses and returns -1 where it is none from 1 to max. */
+long call_seconds(struct call *call, const char *name, long preset, long max);
 
 /* A reload_pump that tells the call's client, now and then. */
 void call_tell_reload(void *call, uint32_t done, uint32_t total);

@@ -75,23 +75,14 @@ static bool
 take_seconds(struct command_settings *settings, struct call *call,
 	     const struct setting_option *option, const char *value)
 {
-	static const struct {
-		char unit;
-		long seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
-	size_t digits = strspn(value, "0123456789");
+	long long seconds = call_parse_seconds(value);
 	char number[24];
 
-	if (digits && digits < 10 && value[digits] && !value[digits + 1])
-		for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-			if (value[digits] == units[i].unit) {
-				snprintf(number, sizeof number, "%lld",
-					 strtoll(value, NULL, 10) * units[i].seconds);
-				command_settings_plain(settings, option->name, number);
-				return true;
-			}
-	if (digits && digits < 10 && !value[digits])
-		return take_number(settings, call, option, value);
+	if (seconds >= 0) {
+		snprintf(number, sizeof number, "%lld", seconds);
+		command_settings_plain(settings, option->name, number);
+		return true;
+	}
 	call_refuse(call, CTL_USAGE,
 		    "%s is a number of seconds, or like 30s, 5m, 2h, 1d, not \"%.40s\"",
 		    option->option, value);

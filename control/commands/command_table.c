@@ -7,8 +7,8 @@
 #define KEY_OPTIONS \
 	{ "--key", "TEXT", "pre-shared key as text", .secret = true }, \
 	{ "--key-hex", "HEX", "... or as hex", .secret = true }, \
-	{ "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = true }, \
-	{ "--key-hex-file", "FILE", "... or as hex in a file", .file = true }, \
+	{ "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = CTL_WANT_READ }, \
+	{ "--key-hex-file", "FILE", "... or as hex in a file", .file = CTL_WANT_READ }, \
 	{ "--no-key", NULL, "none: NoSec listeners only" }
 
 /* The identity of a new device. */
@@ -94,10 +94,6 @@ static const struct command_option store_restore_options[] = {
 static const struct command_option task_list_options[] = {
 	{ "--group", "NAME", "of one group" },
 	WHOLE_PAGE_OPTIONS,
-};
-
-static const struct command_option trace_start_options[] = {
-	{ "--follow", NULL, "show its messages as they come; interrupt to end the trace" },
 };
 
 static const struct command_option watch_options[] = {
@@ -197,6 +193,13 @@ static const struct command_option unknown_adopt_options[] = {
 	NEW_IDENTITY_OPTIONS,
 	{ "--endpoint", "NAME", "its endpoint name, where NAME is but its identity" },
 	NEW_PLACE_OPTIONS,
+};
+
+static const struct command_option trace_start_options[] = {
+	{ "--pcapng", "FILE", "its datagrams with their secrets into a new file, for Wireshark",
+	  .file = CTL_WANT_CREATE },
+	{ "--for", "TIME", "how long into the file: 30s, 10m, 1h; 10m without it" },
+	{ "--follow", NULL, "show its messages as they come; interrupt to end the trace" },
 };
 
 static const struct command_option session_list_options[] = { PAGE_OPTIONS };
@@ -342,8 +345,9 @@ const struct command commands[] = {
 	  .run = command_session_list, .help = "devices that bootstrap now" },
 	{ "session show", "ENDPOINT", 1, 1, .while_busy = true, .run = command_session_show,
 	  .help = "the session of one device, with its steps" },
-	{ "trace start", "ENDPOINT", 1, 1, OPTIONS(trace_start_options), .changes = true, .run = command_trace_start,
-	  .help = "follow the dialogue of a device" },
+	{ "trace start", "ENDPOINT", 1, 1, OPTIONS(trace_start_options), .changes = true,
+	  .run = command_trace_start,
+	  .help = "follow the dialogue of a device; into a file, it ends by itself" },
 	{ "trace show", "ENDPOINT", 1, 1, .run = command_trace_show,
 	  .help = "its messages since they were last shown, decoded; secrets are masked" },
 	{ "trace stop", "ENDPOINT", 1, 1, .changes = true, .run = command_trace_stop,

@@ -190,10 +190,11 @@ find_file(const struct call *call, enum ctl_want *want)
 {
 	const struct command *command = call->command;
 
-	*want = CTL_WANT_READ;
-	for (unsigned i = 0; i < command->n_options; i++)
-		if (command->options[i].file && call->options[i])
+	for (unsigned i = 0; i < command->n_options; i++) {
+		*want = command->options[i].file;
+		if (*want && call->options[i])
 			return call->options[i];
+	}
 	*want = command->file;
 	return call->arguments[0];
 }

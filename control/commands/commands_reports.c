@@ -63,20 +63,17 @@ struct report_filter {
 static bool
 since_option(struct call *call, uint64_t *since_ms)
 {
-	static const char units[] = "smhdw";
-	static const long seconds[] = { 1, 60, 3600, 86400, 604800 };
 	const char *wanted = call_option(call, "--since");
-	size_t digits = wanted ? strspn(wanted, "0123456789") : 0;
+	long long seconds = wanted ? call_parse_seconds(wanted) : -1;
 	uint64_t now = clock_now_ms(), ago;
 	struct tm tm = { 0 };
-	const char *end, *unit;
+	const char *end;
 
 	*since_ms = 0;
 	if (!wanted)
 		return true;
-	unit = wanted[digits] ? strchr(units, wanted[digits]) : NULL;
-	if (digits && digits < 10 && unit && !wanted[digits + 1]) {
-		ago = strtoull(wanted, NULL, 10) * (uint64_t)seconds[unit - units] * 1000;
+	if (seconds >= 0 && wanted[strspn(wanted, "0123456789")]) {
+		ago = (uint64_t)seconds * 1000;
 		*since_ms = ago < now ? now - ago : 1;
 		return true;
 	}

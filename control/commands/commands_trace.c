@@ -1,13 +1,95 @@
 /* What a device is sent, while it is. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "control/clock.h"
 #include "control/commands/show.h"
+#include "control/log.h"
 #include "control/runs/trace.h"
 #include "tasks/content/decode.h"
 #include "tasks/content/describe.h"
+
+enum { CAPTURE_DEFAULT_S = 600, CAPTURE_MAX_S = 3600 };
+
+/*
+ * Whoever may use the control socket sees no secret on it: a file with the keys of associations goes
+ * to root and the user that runs the appliance alone, who can read those anyway.
+ */
+static bool
+may_have_secrets(struct call *call)
+{
+	if (call->request->peer.uid == 0 || call->request->peer.uid == geteuid())
+		return true;
+	call_refuse(call, CTL_REFUSED,
+		    "--pcapng gives session keys away: it is for root, and the user that runs "
+		    "cradled");
+	return false;
+}
+
+/* A descriptor of the call's file, which must be new and nobody else's to read; -1 after refusing. */
+static int
+keep_new_file(struct call *call)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(call->fd, &st) || !S_ISREG(st.st_mode) || st.st_size || st.st_mode & 077) {
+		call_refuse(call, CTL_REFUSED,
+			    "the file must be new and empty, and nobody else's to read (mode 0600)");
+		return -1;
+	}
+	fd = fcntl(call->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		call_refuse(call, CTL_REFUSED, "%s", strerror(errno));
+	return fd;
+}
+
+/* NULL after refusing. */
+static struct traced *
+start_capture(struct call *call, const struct device *device, long seconds, int *error)
+{
+	const struct ucred *peer = &call->request->peer;
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	struct traced *traced = NULL;
+	struct text name;
+	struct capture_file_options options = { .device = device_id(device),
+						.until_ms = clock_now_ms() +
+							    (uint64_t)seconds * 1000 };
+
+	if (!may_have_secrets(call))
+		return NULL;
+	options.fd = keep_new_file(call);
+	if (options.fd < 0)
+		return NULL;
+	text_init(&name);
+	device_endpoint(device, endpoint);
+	text_put_untrusted(&name, endpoint, strlen(endpoint));
+	options.name = text_str(&name);
+	traced = traced_capture(&call->service->traced, call->service->dp, &options, error);
+	if (traced)
+		log_notice("capture of device %s begun by uid %u, pid %d: its datagrams and the "
+			   "secrets of its associations go into a file for %ld s",
+			   text_str(&name), (unsigned)peer->uid, (int)peer->pid, seconds);
+	text_fini(&name);
+	return traced;
+}
+
+static void
+tell_capture(struct call *call, long seconds)
+{
+	text_show(&call->text,
+		  "device %s is captured for %ld seconds into %s; `trace stop` ends it before\n"
+		  "WARNING: the file holds its session keys, and with them all that it is given, "
+		  "keys of other servers among it: delete it when it has served\n"
+		  "What runs by now cannot be decrypted, only handshakes from now on.\n",
+		  call->arguments[0], seconds, call_option(call, "--pcapng"));
+	call->result = json_pack("{s:s, s:i}", "endpoint", call->arguments[0], "seconds",
+				 (int)seconds);
+}
 
 /* A payload as a preview shows it, keys masked: "{ /0/2/0 LwM2M Server URI = coaps://... }". */
 static void
@@ -129,20 +211,13 @@ follow(struct call *call, const struct device *device)
 	call->source = (struct ctl_source){ fill, unfollow, follower };
 }
 
-void
-command_trace_start(struct call *call)
+static void
+start_messages(struct call *call, const struct device *device)
 {
-	const struct device *device = call_device(call);
 	struct service *service = call->service;
 	struct traced *traced;
 	int error;
 
-	if (!device)
-		return;
-	if (call_option(call, "--follow")) {
-		follow(call, device);
-		return;
-	}
 	if (traced_find(&service->traced, device_id(device))) {
 		text_show(&call->text, "device %s is traced already\n", call->arguments[0]);
 		return;
@@ -156,6 +231,49 @@ command_trace_start(struct call *call)
 	text_show(&call->text, "device %s is traced: `trace show` shows its dialogue\n",
 		  call->arguments[0]);
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
+}
+
+static void
+start_file(struct call *call, const struct device *device)
+{
+	long seconds = call_seconds(call, "--for", CAPTURE_DEFAULT_S, CAPTURE_MAX_S);
+	struct traced *traced;
+	int error = 0;
+
+	if (seconds < 0)
+		return;
+	if (traced_find(&call->service->traced, device_id(device))) {
+		call_refuse(call, CTL_REFUSED, "device %s is traced already: `trace stop` first",
+			    call->arguments[0]);
+		return;
+	}
+	traced = start_capture(call, device, seconds, &error);
+	if (traced) {
+		traced->asked_ms = clock_now_ms();
+		tell_capture(call, seconds);
+	} else if (call->exit == CTL_DONE) {
+		refuse_trace(call, error);
+	}
+}
+
+void
+command_trace_start(struct call *call)
+{
+	const struct device *device = call_device(call);
+	bool to_file = call_option(call, "--pcapng") != NULL;
+
+	if (!device)
+		return;
+	if (!to_file && call_option(call, "--for"))
+		call_refuse(call, CTL_USAGE, "--for goes with --pcapng");
+	else if (to_file && call_option(call, "--follow"))
+		call_refuse(call, CTL_USAGE, "--follow does not go with --pcapng");
+	else if (to_file)
+		start_file(call, device);
+	else if (call_option(call, "--follow"))
+		follow(call, device);
+	else
+		start_messages(call, device);
 }
 
 void

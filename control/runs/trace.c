@@ -12,6 +12,7 @@ enum { POLL_RECORDS = 32 };
 
 struct trace {
 	uint32_t device;
+	enum trace_wish wish;
 	uint64_t first_us;    /* of the first record; 0: none yet */
 	bool dated;           /* its first moment was shown */
 	unsigned first, used; /* a ring */
@@ -23,9 +24,11 @@ struct trace {
 struct traces {
 	struct dataplane *dp;
 	struct trace *all;
-	/* Devices whose end could not be posted: tried again. */
-	uint32_t ending[TRACED_MAX];
-	unsigned n_ending;
+	/* Devices of which not all workers have heard what is wanted now: tried again. */
+	uint32_t changed[TRACED_MAX];
+	unsigned n_changed;
+	void (*sink)(void *ctx, const struct trace_record *record); /* NULL: none */
+	void *sink_ctx;
 };
 
 struct traces *
@@ -36,6 +39,14 @@ traces_new(struct dataplane *dp)
 	if (traces)
 		traces->dp = dp;
 	return traces;
+}
+
+void
+traces_set_sink(struct traces *traces, void (*sink)(void *ctx, const struct trace_record *record),
+		void *ctx)
+{
+	traces->sink = sink;
+	traces->sink_ctx = ctx;
 }
 
 static void
@@ -55,50 +66,61 @@ traces_free(struct traces *traces)
 	free(traces);
 }
 
-static bool
-is_traced(const struct traces *traces, uint32_t device)
+/* Of all traces of the device together. */
+static enum trace_wish
+wish_of(const struct traces *traces, uint32_t device)
 {
+	enum trace_wish wish = TRACE_WISH_NOTHING;
+
 	for (const struct trace *trace = traces->all; trace; trace = trace->next)
-		if (trace->device == device)
-			return true;
-	return false;
+		if (trace->device == device && trace->wish > wish)
+			wish = trace->wish;
+	return wish;
 }
 
-/* Ends that wait: posted now, or dropped when the device is traced anew. */
 static void
-end_waiting(struct traces *traces)
+tell_changed(struct traces *traces)
 {
-	for (unsigned i = 0; i < traces->n_ending;) {
-		uint32_t device = traces->ending[i];
+	for (unsigned i = 0; i < traces->n_changed;) {
+		uint32_t device = traces->changed[i];
 
-		if (is_traced(traces, device) ||
-		    dataplane_trace(traces->dp, device, false) != -EAGAIN)
-			traces->ending[i] = traces->ending[--traces->n_ending];
+		if (dataplane_trace(traces->dp, device, wish_of(traces, device)) != -EAGAIN)
+			traces->changed[i] = traces->changed[--traces->n_changed];
 		else
 			i++;
 	}
 }
 
+static void
+add_changed(struct traces *traces, uint32_t device)
+{
+	for (unsigned i = 0; i < traces->n_changed; i++)
+		if (traces->changed[i] == device)
+			return;
+	if (traces->n_changed < TRACED_MAX)
+		traces->changed[traces->n_changed++] = device;
+}
+
 struct trace *
-traces_start(struct traces *traces, uint32_t device, int *error)
+traces_start(struct traces *traces, uint32_t device, enum trace_wish wish, int *error)
 {
 	struct trace *trace = calloc(1, sizeof *trace);
+	enum trace_wish before = wish_of(traces, device);
 
 	if (!trace) {
 		*error = -ENOMEM;
 		return NULL;
 	}
-	end_waiting(traces);
-	*error = dataplane_trace(traces->dp, device, true);
+	tell_changed(traces);
+	*error = dataplane_trace(traces->dp, device, wish > before ? wish : before);
 	if (*error) {
-		/* Some workers may have heard of it. */
-		if (*error == -EAGAIN && !is_traced(traces, device) &&
-		    traces->n_ending < TRACED_MAX)
-			traces->ending[traces->n_ending++] = device;
+		if (*error == -EAGAIN)
+			add_changed(traces, device); /* some workers may have heard of it */
 		free(trace);
 		return NULL;
 	}
 	trace->device = device;
+	trace->wish = wish;
 	trace->next = traces->all;
 	traces->all = trace;
 	return trace;
@@ -108,15 +130,16 @@ void
 traces_stop(struct traces *traces, struct trace *trace)
 {
 	uint32_t device = trace->device;
+	enum trace_wish before = wish_of(traces, device);
 	struct trace **at = &traces->all;
 
 	while (*at != trace)
 		at = &(*at)->next;
 	*at = trace->next;
 	free_trace(trace);
-	if (!is_traced(traces, device) && traces->n_ending < TRACED_MAX)
-		traces->ending[traces->n_ending++] = device;
-	end_waiting(traces);
+	if (wish_of(traces, device) != before)
+		add_changed(traces, device);
+	tell_changed(traces);
 }
 
 /* --- records --- */
@@ -133,18 +156,30 @@ keep(struct trace *trace, const struct trace_record *record)
 	trace->records[(trace->first + trace->used++) % TRACE_KEPT] = *record;
 }
 
+static void
+take(struct traces *traces, const struct trace_record *record)
+{
+	if (record->kind == TRACE_SECRET || record->kind == TRACE_DATAGRAM_IN ||
+	    record->kind == TRACE_DATAGRAM_OUT) {
+		if (traces->sink)
+			traces->sink(traces->sink_ctx, record);
+		return;
+	}
+	for (struct trace *trace = traces->all; trace; trace = trace->next)
+		if (trace->device == record->device)
+			keep(trace, record);
+}
+
 unsigned
 traces_poll(struct traces *traces)
 {
 	struct trace_record records[POLL_RECORDS];
 	unsigned n, all = 0;
 
-	end_waiting(traces);
+	tell_changed(traces);
 	while ((n = dataplane_trace_take(traces->dp, records, POLL_RECORDS))) {
 		for (unsigned i = 0; i < n; i++)
-			for (struct trace *trace = traces->all; trace; trace = trace->next)
-				if (trace->device == records[i].device)
-					keep(trace, &records[i]);
+			take(traces, &records[i]);
 		explicit_bzero(records, n * sizeof records[0]);
 		all += n;
 	}

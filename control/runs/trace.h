@@ -34,7 +34,11 @@ void traces_free(struct traces *traces);
  * Begins to trace a device, by its directory id. NULL and *error: -ENOSPC when TRACED_MAX devices are traced already,
  * -EAGAIN when a mailbox is full, -ENOMEM. Two traces of one device are two views of it.
  */
-struct trace *traces_start(struct traces *traces, uint32_t device, int *error);
+struct trace *traces_start(struct traces *traces, uint32_t device, enum trace_wish wish,
+			   int *error);
+/* Who gets records of datagrams and secrets, which are shown to nobody. */
+void traces_set_sink(struct traces *traces,
+		     void (*sink)(void *ctx, const struct trace_record *record), void *ctx);
 void traces_stop(struct traces *traces, struct trace *trace);
 
 /* Takes what the workers have recorded. Returns how many records came. */

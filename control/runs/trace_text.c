@@ -288,5 +288,9 @@ trace_text_put(const struct trace_record *record, trace_payload_formatter *forma
 	case TRACE_ASSOCIATION_ENDED:
 		text_printf(out, " -- DTLS association ended by the device");
 		return;
+	case TRACE_DATAGRAM_IN:
+	case TRACE_DATAGRAM_OUT:
+	case TRACE_SECRET:
+		return; /* for a file, not for eyes (capture_file.h) */
 	}
 }

@@ -26,8 +26,9 @@
  * CTL_BACKLOG_MAX. Requests have at most CTL_REQUEST_MAX bytes, for what is longer travels as a file:
  *
  * A command that reads or writes a file gets it from the client as a descriptor, opened with the client's own
- * permissions. Only the server knows which word of a command that is, so it says: `want` is "read", "write" or "folder"
- * (a new one, that nobody else may enter), and `word` the index into argv, or -1: standard input or output. The client opens what it named itself, nothing else, and sends
+ * permissions. Only the server knows which word of a command that is, so it says: `want` is "read", "write", "folder"
+ * (a new one, that nobody else may enter) or "create" (a new file, which the server may go on writing after its answer),
+ * and `word` the index into argv, or -1: standard input or output. The client opens what it named itself, nothing else, and sends
  * the same request again with "fd":true and the descriptor (SCM_RIGHTS) at the frame's first byte. A file must be a
  * regular one, or the server might wait for whoever is at its other end: a client spools pipes and terminals through a memory
  * file (memfd_create), both ways. The client makes a written file live only when the answer's exit is 0.

@@ -349,10 +349,11 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 {
 	static const char too_large[] =
 		"the answer does not fit in a frame of 16 MiB: ask for less";
+	static const char no_text[] = "the answer cannot be encoded: a text in it is no UTF-8";
 	static const char *const wants[] = { [CTL_WANT_READ] = "read",
 					     [CTL_WANT_WRITE] = "write",
-					     [CTL_WANT_FOLDER] = "folder" };
-	static const char no_text[] = "the answer cannot be encoded: a text in it is no UTF-8";
+					     [CTL_WANT_FOLDER] = "folder",
+					     [CTL_WANT_CREATE] = "create" };
 	int result;
 
 	if (answer->want != CTL_WANT_NOTHING)

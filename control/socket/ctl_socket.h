@@ -40,7 +40,13 @@ struct ctl_request {
 };
 
 /* The command needs a file: the client opens it and asks again (ctl_proto.h). */
-enum ctl_want { CTL_WANT_NOTHING, CTL_WANT_READ, CTL_WANT_WRITE, CTL_WANT_FOLDER };
+enum ctl_want {
+	CTL_WANT_NOTHING,
+	CTL_WANT_READ,
+	CTL_WANT_WRITE,
+	CTL_WANT_FOLDER,
+	CTL_WANT_CREATE,
+};
 
 struct ctl_answer;
 

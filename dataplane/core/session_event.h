@@ -119,12 +119,18 @@ enum trace_kind {
 	TRACE_HANDSHAKE_FAILED,   /* the device's identity, and not its key; or it fell silent */
 	TRACE_ASSOCIATED,         /* a DTLS handshake has finished */
 	TRACE_ASSOCIATION_ENDED,  /* the device ended its association */
+	/* Of a captured device (capture.h). */
+	TRACE_DATAGRAM_IN,  /* a piece of a datagram as it came; `step`: where in it the piece is */
+	TRACE_DATAGRAM_OUT, /* as it left */
+	TRACE_SECRET,       /* of a handshake: the client's random, then the master secret */
 };
 
 enum {
 	TRACED_MAX = 4,  /* devices at a time */
 	TRACE_BYTES = 256,
 	TRACE_NO_STEP = UINT16_MAX,
+	TRACE_RANDOM_BYTES = 32,
+	TRACE_MASTER_BYTES = 48,
 };
 
 struct trace_record {
@@ -144,12 +150,13 @@ enum stack_command_kind {
 	STACK_CANCEL, /* end this run: its device started another one elsewhere, or an operator says
 		       * so */
 	STACK_DRAIN,  /* on: answer new Bootstrap-Requests 5.03; sessions that run are finished */
-	STACK_TRACE,  /* on: records of `device` from now on; off: no more */
+	STACK_TRACE,  /* on: records of `device` from now on, `datagrams`: and those of its datagrams;
+		       * off: no more */
 };
 
 struct stack_command {
 	uint8_t kind; /* enum stack_command_kind */
-	bool on;
+	bool on, datagrams;
 	uint8_t code;  /* STACK_BATCH without a batch: CoAP code of the refusal, 0 is 4.00 */
 	uint16_t from; /* STACK_BATCH after ASK_REST: the run goes on with this step of the batch;
 			* n_steps: nothing follows, the run is finished */

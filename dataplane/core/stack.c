@@ -7,6 +7,7 @@
 #include "dataplane/core/bootstrap/intake.h"
 #include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/look_ahead.h"
 #include "dataplane/core/sessions/session_events.h"
@@ -73,7 +74,7 @@ stack_size(const struct stack_config *config)
 	const struct session_table_config table = table_config(config);
 
 	return head_size() + session_table_size(&table) +
-	       answer_pool_size(count_answers(config), answer_bytes(config)) + secured_size(config);
+	       answer_pool_size(count_answers(config), answer_bytes(config)) + capture_size(config) + secured_size(config);
 }
 
 size_t
@@ -126,6 +127,8 @@ stack_init(void *memory, const struct stack_config *config, uint64_t now_us)
 	init_secrets(stack);
 	answer_pool_init(&stack->answers, at, answers, answer_bytes(config));
 	at += answer_pool_size(answers, answer_bytes(config));
+	capture_init(stack, at);
+	at += capture_size(config);
 	secured_init(stack, at);
 	return stack;
 }
@@ -159,6 +162,7 @@ stack_fini(struct stack *stack)
 		if (session)
 			dialogue_abandon(stack, session);
 	}
+	capture_fini(stack);
 	secured_fini(stack);
 	answer_pool_fini(&stack->answers);
 	session_table_fini(stack->table);
@@ -229,6 +233,7 @@ open_records(struct stack *stack, struct burst *burst)
 	for (unsigned i = 0; i < burst->n; i++) {
 		if (stack->config.listener_security[burst->in[i].peer.listener] == LISTENER_NOSEC)
 			continue;
+		capture_received(stack, &burst->in[i], burst->hash[i]);
 		secured_receive(stack, &burst->in[i], burst->hash[i]);
 		burst->in[i].len = 0;
 	}
@@ -257,6 +262,7 @@ take_messages(struct stack *stack, struct burst *burst)
 
 		if (!in->len)
 			continue;
+		capture_received(stack, in, burst->hash[i]);
 		from.session = session_now(stack, burst, i);
 		intake_message(stack, &from, in->data, in->len);
 	}
@@ -277,6 +283,7 @@ stack_receive(struct stack *stack, uint64_t now_us, struct dgram_in *in, unsigne
 	open_records(stack, &burst);
 	take_messages(stack, &burst);
 	seal_all(stack);
+	capture_end(stack);
 }
 
 /* ---- time and commands ---- */
@@ -297,7 +304,7 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 	uint32_t slot;
 
 	if (now_us < stack->wheel.next_us && now_us < secured_due_us(stack) &&
-	    stack->pending_head == NO_SLOT)
+	    stack->pending_head == NO_SLOT && !stack->capture.is_due)
 		return;
 	stack_begin(stack, now_us, out);
 	events_retry(stack);
@@ -306,6 +313,7 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 		tick_session(stack, session_at(stack, slot));
 	secured_tick(stack);
 	seal_all(stack);
+	capture_end(stack);
 }
 
 void
@@ -324,10 +332,11 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 		stack->draining = command->on;
 		break;
 	case STACK_TRACE:
-		trace_set(stack, command->device, command->on);
+		trace_set(stack, command->device, command->on, command->datagrams);
 		break;
 	}
 	seal_all(stack);
+	capture_end(stack);
 }
 
 void
@@ -336,6 +345,7 @@ stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct 
 	stack_begin(stack, now_us, out);
 	secured_ec(stack, job);
 	seal_all(stack);
+	capture_end(stack);
 }
 
 /* ---- being watched ---- */

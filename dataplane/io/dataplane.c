@@ -99,6 +99,22 @@ dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_comm
 	return mailbox_post(dp->workers[worker]->commands, command, sizeof *command) ? 0 : -EAGAIN;
 }
 
+int
+dataplane_listener(const struct dataplane *dp, unsigned listener, uint8_t addr[16],
+		   uint16_t *udp_port)
+{
+	const struct l3_port *l3;
+	unsigned at;
+
+	if (listener >= dp->n_listeners)
+		return -ENOENT;
+	l3 = &dp->port_of[listener]->l3;
+	at = listener - l3->first_listener;
+	memcpy(addr, l3->addresses[at / l3->n_udp_ports], sizeof l3->addresses[0]);
+	*udp_port = l3->udp_ports[at % l3->n_udp_ports];
+	return 0;
+}
+
 /* The place of the device among those traced; n_traced: it is none. */
 static unsigned
 traced_index(const struct dataplane *dp, uint32_t device)
@@ -111,9 +127,13 @@ traced_index(const struct dataplane *dp, uint32_t device)
 }
 
 int
-dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
+dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
 {
-	const struct stack_command command = { .kind = STACK_TRACE, .on = on, .device = device };
+	bool on = wish != TRACE_WISH_NOTHING;
+	const struct stack_command command = { .kind = STACK_TRACE,
+					       .on = on,
+					       .datagrams = wish == TRACE_WISH_DATAGRAMS,
+					       .device = device };
 	unsigned at = traced_index(dp, device);
 
 	if (on && at == TRACED_MAX)

@@ -17,6 +17,7 @@ enum {
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
 	MEMORY_SPARE = 64 << 20, /* drivers' own structures, and what DPDK wants for itself */
+	CAPTURE_BYTES = 1 << 20, /* of handshakes that run at once: 1,500 with pre-shared keys */
 	PORT_MEMORY = 4 << 20,   /* a queue of a driver that keeps rings in DPDK's heap */
 };
 
@@ -264,6 +265,7 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.sessions = dp->sessions_per_worker,
 		.answers = config->answers,
 		.answer_bytes = config->answer_bytes,
+		.capture_bytes = CAPTURE_BYTES,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
 		.trace = worker_trace,

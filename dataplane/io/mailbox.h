@@ -26,9 +26,9 @@ enum {
 	 * it is full, sessions that are over wait in their slots, and once there is no other slot, requests are answered
 	 * 5.03. 5 MB; one less than a power of two, as mailbox_size() tells. */
 	MAILBOX_EVENTS = 32767,
-	/* Messages of a few traced devices: a dialogue has a dozen, and the control thread looks every few ms.
-	 * 84 KB. */
-	MAILBOX_TRACES = 256,
+	/* Messages of a few traced devices, and pieces of their datagrams: a dialogue has a dozen of
+	 * each, and the control thread looks every few ms. 340 KB. */
+	MAILBOX_TRACES = 1023,
 	/* Commands of one turn: each may cost what a datagram costs, and datagrams come first. */
 	MAILBOX_BUDGET = 16,
 };

@@ -192,7 +192,7 @@ static inline void
 client_derive(struct test_client *client)
 {
 	const struct crypto_piece psk = { client->who.key, client->who.key_len };
-	uint8_t hash[DTLS_HASH], verify[DTLS_VERIFY_DATA];
+	uint8_t hash[DTLS_HASH], verify[DTLS_VERIFY_DATA], secret[DTLS_MASTER_SECRET];
 	const struct crypto_piece randoms[2] = { { client->random, DTLS_RANDOM },
 						 { client->server_random, DTLS_RANDOM } };
 	const struct crypto_piece session_hash[2] = { { hash, sizeof hash } };
@@ -202,9 +202,10 @@ client_derive(struct test_client *client)
 	crypto_sha256_final(client->ops, &client->transcript, hash);
 	if (client->server_extended)
 		dtls_schedule_master(client->ops, &psk, "extended master secret", session_hash,
-				     &client->master);
+				     secret);
 	else
-		dtls_schedule_master(client->ops, &psk, "master secret", randoms, &client->master);
+		dtls_schedule_master(client->ops, &psk, "master secret", randoms, secret);
+	crypto_hmac_key_init(client->ops, &client->master, secret, sizeof secret);
 	job = dtls_schedule_verify(&client->master, "client finished", hash, verify);
 	dtls_schedule_keys(client->ops, &job, client->server_random, client->random, &keys);
 	memcpy(client->session.flight_verify, verify, sizeof verify);

@@ -127,12 +127,27 @@ dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_comm
 }
 
 int
-dataplane_trace(struct dataplane *dp, uint32_t device, bool on)
+dataplane_listener(const struct dataplane *dp, unsigned listener, uint8_t addr[16],
+		   uint16_t *udp_port)
 {
+	static const uint8_t own[16] = { [10] = 0xff, 0xff, 198, 18, 0, 1 };
+
+	if (listener > 1)
+		return -ENOENT;
+	memcpy(addr, own, sizeof own);
+	*udp_port = (uint16_t)(5683 + listener);
+	return 0;
+}
+
+int
+dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
+{
+	bool on = wish != TRACE_WISH_NOTHING;
 	unsigned i = 0;
 
 	if (dp->trace_error)
 		return dp->trace_error;
+	dp->wish = wish;
 	while (i < dp->n_traced && dp->traced[i] != device)
 		i++;
 	if (on && i == TRACED_MAX)

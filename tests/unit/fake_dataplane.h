@@ -25,6 +25,7 @@ struct dataplane {
 	unsigned n_traces;
 	uint32_t traced[TRACED_MAX];
 	unsigned n_traced;
+	enum trace_wish wish; /* of the last dataplane_trace() */
 	int trace_error; /* what dataplane_trace() returns instead; 0: it does its work */
 	struct {
 		void (*release)(void *ctx, void *what);

@@ -131,6 +131,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .answers = options->answers,
 				       .answer_bytes = options->answer_bytes,
 				       .rng = { world_random, world },
+				       .capture_bytes = 64 * 1024,
 				       .emit = world_emit,
 				       .trace = world_trace,
 				       .emit_ctx = world,

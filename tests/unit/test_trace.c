@@ -156,3 +156,20 @@ Test(trace, a_long_message_is_cut_and_says_how_long_it_was)
 	cr_assert_gt(world->traces[2].len, TRACE_BYTES);
 	cr_assert_arr_eq(world->traces[2].bytes, world->slots[1].data, TRACE_BYTES);
 }
+
+Test(trace, a_capture_without_dtls_has_the_request_that_told_whose_it_is)
+{
+	const struct stack_command command = {
+		.kind = STACK_TRACE, .on = true, .datagrams = true, .device = 1000
+	};
+	unsigned in = 0, out = 0;
+
+	stack_command(world->stack, world->now, &command, &world->out);
+	finish_from(world, start(world), 0);
+	for (unsigned i = 0; i < world->n_traces; i++) {
+		in += world->traces[i].kind == TRACE_DATAGRAM_IN;
+		out += world->traces[i].kind == TRACE_DATAGRAM_OUT;
+	}
+	cr_expect_eq(in, 4, "%u", in);
+	cr_expect_eq(out, 4, "%u", out);
+}

@@ -48,7 +48,7 @@ static struct trace *
 started(uint32_t device)
 {
 	int error;
-	struct trace *trace = traces_start(traces, device, &error);
+	struct trace *trace = traces_start(traces, device, TRACE_WISH_MESSAGES, &error);
 
 	cr_assert(trace, "%d", error);
 	return trace;
@@ -196,7 +196,7 @@ Test(traces, no_more_than_the_workers_hold)
 
 	for (uint32_t i = 0; i < TRACED_MAX; i++)
 		started(i);
-	cr_assert_null(traces_start(traces, 99, &error));
+	cr_assert_null(traces_start(traces, 99, TRACE_WISH_MESSAGES, &error));
 	cr_assert_eq(error, -ENOSPC);
 }
 
@@ -208,7 +208,7 @@ Test(traces, an_end_that_finds_the_mailbox_full_is_tried_again)
 	dp.trace_error = -EAGAIN;
 	traces_stop(traces, trace);
 	cr_assert_eq(dp.n_traced, 1);
-	cr_assert_null(traces_start(traces, 8, &error));
+	cr_assert_null(traces_start(traces, 8, TRACE_WISH_MESSAGES, &error));
 	cr_assert_eq(error, -EAGAIN);
 	dp.trace_error = 0;
 	traces_poll(traces);
@@ -240,4 +240,23 @@ Test(traces, for_machines)
 	cr_assert_eq(json_integer_value(json_object_get(first, "t_us")), 0);
 	cr_assert(strstr(json_string_value(json_object_get(first, "line")), "finished"));
 	json_decref(array);
+}
+
+Test(traces, two_views_of_a_device_ask_workers_for_what_both_want)
+{
+	int error;
+	struct trace *messages = started(7);
+	struct trace *datagrams = traces_start(traces, 7, TRACE_WISH_DATAGRAMS, &error);
+	struct trace *more = started(7);
+
+	cr_expect_eq(dp.wish, TRACE_WISH_DATAGRAMS, "a view that wants less takes nothing away");
+	dp.trace_error = -EAGAIN;
+	traces_stop(traces, datagrams);
+	dp.trace_error = 0;
+	traces_poll(traces);
+	cr_expect_eq(dp.wish, TRACE_WISH_MESSAGES, "nobody wants datagrams any more");
+	traces_stop(traces, more);
+	cr_expect_eq(dp.n_traced, 1);
+	traces_stop(traces, messages);
+	cr_expect_eq(dp.n_traced, 0);
 }

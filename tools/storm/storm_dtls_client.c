@@ -244,6 +244,7 @@ derive(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct s
 					       .sequence = dtls->message,
 					       .length = (uint32_t)exchange_body(who, body),
 					       .fragment = body };
+	uint8_t secret[DTLS_MASTER_SECRET];
 	struct crypto_hmac_key master;
 	struct crypto_prf finished;
 	struct dtls_keys keys;
@@ -253,7 +254,9 @@ derive(struct storm_dtls *dtls, const struct storm_dtls_env *env, const struct s
 	memset(keyed, 0, sizeof *keyed);
 	dtls_schedule_master(env->ops, &psk,
 			     hello.extended ? "extended master secret" : "master secret",
-			     hello.extended ? session_hash : randoms, &master);
+			     hello.extended ? session_hash : randoms, secret);
+	crypto_hmac_key_init(env->ops, &master, secret, sizeof secret);
+	crypto_wipe(secret, sizeof secret);
 	finished = dtls_schedule_verify(&master, "client finished", hash, keyed->verify);
 	dtls_schedule_keys(env->ops, &finished, hello.server_random, hello.random, &keys);
 	set_keys(&keyed->session, &keys);

@@ -5,6 +5,7 @@
 #include "dataplane/core/bootstrap/bootstrap_request.h"
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/sessions.h"
@@ -178,6 +179,7 @@ admit(struct stack *stack, struct sender *from, const struct bootstrap_query *qu
 	if (!entry)
 		return code;
 	trace_identified(stack, from, entry->id);
+	capture_identified(stack, from->peer, entry->id);
 	/* Pairs with the control side's release when it publishes the batch. */
 	batch = atomic_load_explicit(&entry->batch, memory_order_acquire);
 	if (!has_something(entry, batch))
@@ -272,6 +274,7 @@ admit_pack(struct stack *stack, struct sender *from, const struct bootstrap_quer
 	if (!entry)
 		return code;
 	trace_identified(stack, from, entry->id);
+	capture_identified(stack, from->peer, entry->id);
 	if (run->pack->block.num != 0)
 		return bad_block(stack);
 	run->device = entry->id;

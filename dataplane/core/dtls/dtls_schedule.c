@@ -22,7 +22,7 @@ put_premaster(uint8_t premaster[4 + 2 * DTLS_PSK_MAX], const struct crypto_piece
 void
 dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *psk,
 		     const char *label, const struct crypto_piece seed[2],
-		     struct crypto_hmac_key *master)
+		     uint8_t master[DTLS_MASTER_SECRET])
 {
 	uint8_t premaster[4 + 2 * DTLS_PSK_MAX];
 	struct crypto_piece piece = { premaster, 0 };
@@ -36,22 +36,19 @@ dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *ps
 void
 dtls_schedule_master_of(const struct crypto_ops *ops, const struct crypto_piece *premaster,
 			const char *label, const struct crypto_piece seed[2],
-			struct crypto_hmac_key *master)
+			uint8_t master[DTLS_MASTER_SECRET])
 {
-	uint8_t secret[DTLS_MASTER_SECRET];
 	struct crypto_hmac_key key;
 	struct crypto_prf job = {
 		.secret = &key,
 		.label = label,
 		.seed = { seed[0], seed[1] },
-		.out = secret,
-		.len = sizeof secret,
+		.out = master,
+		.len = DTLS_MASTER_SECRET,
 	};
 
 	crypto_hmac_key_init(ops, &key, premaster->data, premaster->len);
 	crypto_prf(ops, &job, 1);
-	crypto_hmac_key_init(ops, master, secret, sizeof secret);
-	crypto_wipe(secret, sizeof secret);
 	crypto_wipe(&key, sizeof key);
 }
 

@@ -2,8 +2,8 @@
  * dtls_schedule.h - from pre-shared key to record keys and verify_data (RFC 4279 2, RFC 5246 8.1
  * and 6.3, RFC 7627 4).
  *
- * The master secret itself is never kept: all its uses are HMACs, so it lives as a key whose pads
- * are compressed. Owner: the caller, who wipes. Neither allocates nor blocks.
+ * The master secret itself is never kept: all its uses are HMACs, so the caller makes it a key whose
+ * pads are compressed, and wipes it. Owner: the caller, who wipes. Neither allocates nor blocks.
  */
 #pragma once
 
@@ -23,12 +23,12 @@ enum { DTLS_PSK_MAX = 64 };
  */
 void dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *psk,
 			  const char *label, const struct crypto_piece seed[2],
-			  struct crypto_hmac_key *master);
+			  uint8_t master[DTLS_MASTER_SECRET]);
 
 /* The same of any premaster secret, such as the one that ECDHE agreed on. */
 void dtls_schedule_master_of(const struct crypto_ops *ops, const struct crypto_piece *premaster,
 			     const char *label, const struct crypto_piece seed[2],
-			     struct crypto_hmac_key *master);
+			     uint8_t master[DTLS_MASTER_SECRET]);
 
 /* key_block, and the verify_data that the client must send: independent, so that a backend may
  * interleave them. */

@@ -78,7 +78,10 @@ struct dtls_server {
 	 * for the counters and lists of the caller. NULL: nobody wants to know. */
 	void (*unserved)(void *ctx, enum dtls_unserved what, const uint8_t *offered, size_t len,
 			 size_t whole_len);
-	void *find_ctx; /* of all three */
+	/* Who wants the master secrets of known devices' handshakes; NULL: nobody. */
+	void (*key_log)(void *ctx, uint32_t device, const uint8_t client_random[DTLS_RANDOM],
+			const uint8_t master[DTLS_MASTER_SECRET]);
+	void *find_ctx; /* of all four */
 	unsigned abilities; /* enum dtls_ability; 0 where `ec` is not set */
 	struct dtls_ec_way ec;
 	void *ec_ctx;

@@ -31,7 +31,7 @@ find_key(struct step *step, const struct reader *identity, struct dtls_identity 
 struct secret {
 	void (*schedule)(const struct crypto_ops *ops, const struct crypto_piece *bytes,
 			 const char *label, const struct crypto_piece seed[2],
-			 struct crypto_hmac_key *master);
+			 uint8_t master[DTLS_MASTER_SECRET]);
 	struct crypto_piece bytes; /* pre-shared key or premaster secret */
 	/* NULL: that of the transcript so far, as the session hash and what Finished covers end at
 	 * the same message. */
@@ -45,7 +45,7 @@ derive(struct step *step, const struct secret *secret)
 	const struct crypto_ops *ops = step->server->ops;
 	struct dtls_handshake *hs = step->hs;
 	bool extended = hs->extended_master_secret;
-	uint8_t hash[DTLS_HASH];
+	uint8_t hash[DTLS_HASH], master[DTLS_MASTER_SECRET];
 	const struct crypto_piece seeds[2][2] = {
 		{ { hs->client_random, DTLS_RANDOM }, { hs->run.server_random, DTLS_RANDOM } },
 		{ { secret->session_hash ? secret->session_hash : hash, sizeof hash } },
@@ -54,8 +54,12 @@ derive(struct step *step, const struct secret *secret)
 
 	crypto_sha256_final(ops, &hs->run.transcript, hash);
 	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
-	secret->schedule(ops, &secret->bytes, labels[extended], seeds[extended],
-			 &hs->run.keyed.master);
+	secret->schedule(ops, &secret->bytes, labels[extended], seeds[extended], master);
+	crypto_hmac_key_init(ops, &hs->run.keyed.master, master, sizeof master);
+	if (step->server->key_log && hs->is_known)
+		step->server->key_log(step->server->find_ctx, hs->device, hs->client_random,
+				      master);
+	crypto_wipe(master, sizeof master);
 	finished = dtls_schedule_verify(&hs->run.keyed.master, "client finished", hash,
 					hs->run.keyed.client_verify);
 	dtls_schedule_keys(ops, &finished, hs->run.server_random, hs->client_random,

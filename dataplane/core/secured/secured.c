@@ -5,6 +5,7 @@
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/secured/secured_internal.h"
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
@@ -125,6 +126,7 @@ find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identi
 		events_report_unknown(stack, stack->secured->asking, 0, identity, len);
 		return false;
 	}
+	capture_identified(stack, stack->secured->asking, entry->id);
 	found->device = entry->id;
 	found->key_len = entry->key_len;
 	memcpy(found->key, device_entry_key(entry), entry->key_len);
@@ -277,6 +279,7 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	association->dtls = *fresh;
 	association->established = true;
 	association->keep_us = 0;
+	capture_identified(stack, &session->node.peer, fresh->device);
 	trace_milestone(stack, session, fresh->device, TRACE_ASSOCIATED);
 	session->link = *link;
 	session->request = (struct exchange_request){ 0 };

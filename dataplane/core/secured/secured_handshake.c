@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/core/bootstrap/bootstrap.h"
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
@@ -328,6 +329,7 @@ handshakes_on_hello(struct stack *stack, struct arrival *arrival)
 
 	if (!session)
 		return;
+	capture_hello(stack, arrival->in);
 	if (session->state == BOOTSTRAP_IDLE && !association_at(stack, session)->established)
 		session->link = arrival->in->link;
 	handshakes_advance(stack, session, arrival);
@@ -388,6 +390,8 @@ report_refusal(struct stack *stack, const struct session *session, const struct 
 		entry = directory_find(stack->directory, job->finish.name, job->finish.name_len);
 	if (entry)
 		device = entry->id;
+	if (dtls->is_known || entry)
+		capture_identified(stack, &session->node.peer, device);
 	if (dtls->is_known || entry)
 		events_report_certificate(stack, &session->node.peer, device, job->verdict,
 					  job->finish.name, job->finish.name_len);

@@ -12,20 +12,6 @@
 
 /* ---- where a record came from ---- */
 
-/* The session that gave out the record's connection id, or NULL. */
-static struct session *
-session_of_cid(const struct stack *stack, const struct dtls_record *record)
-{
-	const uint8_t *cid = record->header + 11;
-	uint32_t slot = (uint32_t)(cid[1] << 16 | cid[2] << 8 | cid[3]);
-	struct session *session = slot < stack->config.sessions ? session_at(stack, slot) : NULL;
-	const struct dtls_session *dtls = association_of(stack, session);
-
-	if (!dtls || !dtls->has_cid || memcmp(dtls->cid, cid, DTLS_CID) != 0)
-		return NULL;
-	return session;
-}
-
 /*
  * Another session has the address that this one moves to. Nothing proves that the mover is there
  * (RFC 9146 6): a device could write any source into its records, so none ends what another has of
@@ -211,7 +197,7 @@ take_protected(struct stack *stack, struct arrival *arrival)
 	struct association *association;
 
 	if (arrival->record.cid_len)
-		session = session_of_cid(stack, &arrival->record);
+		session = association_session_of_cid(stack, arrival->record.header + 11);
 	if (!session)
 		session = session_of_arrival(stack, arrival);
 	if (!session) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/sessions.h"
 
@@ -86,6 +87,7 @@ handshake_pool_release(struct stack *stack, struct association *association)
 	handshake->slot = secured->free_handshake;
 	secured->free_handshake = association->handshake;
 	association->handshake = 0;
+	capture_settled(stack);
 }
 
 /* ---- the pool of CBC keys ---- */

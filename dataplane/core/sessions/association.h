@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "dataplane/core/sessions/secured_state.h"
 #include "dataplane/core/sessions/stack_state.h"
 
@@ -27,6 +29,19 @@ association_of(const struct stack *stack, const struct session *session)
 		return NULL;
 	association = association_at(stack, session);
 	return association->established ? &association->dtls : NULL;
+}
+
+/* The session that gave out the connection id, or NULL. */
+static inline struct session *
+association_session_of_cid(const struct stack *stack, const uint8_t cid[DTLS_CID])
+{
+	uint32_t slot = (uint32_t)(cid[1] << 16 | cid[2] << 8 | cid[3]);
+	struct session *session = slot < stack->config.sessions ? session_at(stack, slot) : NULL;
+	const struct dtls_session *dtls = association_of(stack, session);
+
+	if (!dtls || !dtls->has_cid || memcmp(dtls->cid, cid, DTLS_CID) != 0)
+		return NULL;
+	return session;
 }
 
 void association_prefetch(const struct stack *stack, const struct session *session);

@@ -1,5 +1,6 @@
 #include "dataplane/core/sessions/flight.h"
 
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/secured_state.h"
 
 /* ---- sealing ---- */
@@ -29,8 +30,10 @@ seal_all(struct stack *stack)
 	if (!secured || !secured->n_sealings)
 		return;
 	dtls_seal(secured->server.ops, secured->sealings, secured->n_sealings);
-	for (unsigned i = 0; i < secured->n_sealings; i++)
+	for (unsigned i = 0; i < secured->n_sealings; i++) {
 		secured->sealed[i]->len = secured->sealings[i].length;
+		capture_sent(stack, secured->sealed[i]);
+	}
 	secured->n_sealings = 0;
 }
 
@@ -71,5 +74,6 @@ flight_end(struct stack *stack, struct flight *flight)
 	if (!len)
 		return;
 	flight->slot->len = (uint16_t)len;
+	capture_sent(stack, flight->slot);
 	stack->out->used++;
 }

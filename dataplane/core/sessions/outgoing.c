@@ -2,6 +2,7 @@
 
 #include "dataplane/core/coap/coap_exchange.h"
 #include "dataplane/core/sessions/association.h"
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
 #include "dataplane/core/sessions/trace.h"
 
@@ -56,6 +57,8 @@ outgoing_end(struct stack *stack, struct outgoing *outgoing)
 	outgoing->slot->len = (uint16_t)len;
 	if (outgoing->association)
 		seal_later(stack, outgoing->association, outgoing->slot, (uint16_t)len);
+	else
+		capture_sent(stack, outgoing->slot);
 	stack->out->used++;
 	count(&stack->counters, COUNTER_coap_tx);
 }

@@ -59,6 +59,8 @@ struct stack_config {
 	void *ec_ctx;
 	unsigned certificates; /* handshakes with certificates at a time; 0: one for sixteen
 				* sessions, 4096 at most */
+	uint32_t capture_bytes; /* of datagrams of handshakes, while devices are captured; 0: none
+				 * can be */
 	/* Takes one event; false: full, the stack keeps the session's slot and tries again at the
 	 * next tick. */
 	bool (*emit)(void *ctx, const struct session_event *event);

@@ -33,6 +33,24 @@ struct stack_trace {
 	size_t len;
 };
 
+enum { CAPTURE_PEERS = 16 };
+
+/* Whose datagrams are copied, and those of handshakes meanwhile (capture.h). */
+struct stack_capture {
+	uint8_t n;              /* 0: nobody's */
+	bool is_due;            /* what is held may have to be told */
+	bool is_wrapped;        /* the newest stand before the oldest, which end at `end` */
+	uint32_t devices[TRACED_MAX];
+	const struct dgram_in *now; /* the datagram at hand; NULL: it is held, or there is none */
+	unsigned n_peers, next_peer;
+	struct {
+		struct peer peer;
+		uint32_t device;
+	} peers[CAPTURE_PEERS]; /* where captured devices speak from */
+	uint8_t *ring;
+	uint32_t size, first, next, end;
+};
+
 struct stack {
 	/* The present call: set by stack_begin(), of no meaning between calls. */
 	uint64_t now_us;
@@ -53,6 +71,7 @@ struct stack {
 	bool draining;
 	uint32_t farewell;                 /* the next slot of stack_farewell() */
 	struct stack_trace trace;
+	struct stack_capture capture;
 
 	/* Read by other threads, relaxed: each is right by itself, not against the others. */
 	_Atomic uint32_t gauge_sessions, gauge_running;

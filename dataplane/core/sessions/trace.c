@@ -5,6 +5,7 @@
 #include "dataplane/core/crypto/crypto.h"
 #include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/bootstrap_state.h"
+#include "dataplane/core/sessions/capture.h"
 
 static bool
 is_traced(const struct stack *stack, uint32_t device)
@@ -16,7 +17,7 @@ is_traced(const struct stack *stack, uint32_t device)
 }
 
 void
-trace_set(struct stack *stack, uint32_t device, bool on)
+trace_set(struct stack *stack, uint32_t device, bool on, bool datagrams)
 {
 	struct stack_trace *trace = &stack->trace;
 
@@ -32,6 +33,7 @@ trace_set(struct stack *stack, uint32_t device, bool on)
 			trace->devices[i] = trace->devices[--trace->n];
 	trace->data = NULL;
 	trace->is_known = false;
+	capture_set(stack, device, on && datagrams);
 }
 
 /* Over DTLS the device that the association is of; over NoSec that of the run, and there is no

@@ -13,7 +13,7 @@
 #include "dataplane/core/sessions/stack_state.h"
 
 /* STACK_TRACE: traces the device, or no more. One more than TRACED_MAX is counted and not traced. */
-void trace_set(struct stack *stack, uint32_t device, bool on);
+void trace_set(struct stack *stack, uint32_t device, bool on, bool datagrams);
 
 /* Not for callers: what the inline functions below do while something is traced. */
 void trace_note_received(struct stack *stack, const struct sender *from, const uint8_t *data,
