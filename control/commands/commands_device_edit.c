@@ -271,6 +271,50 @@ command_device_remove(struct call *call)
 
 /* ---- unknown devices ---- */
 
+/* Of a name that a known device asked as: taking it into the inventory alone lets nobody in. */
+static void
+warn_of_owner(struct call *call, uint32_t id)
+{
+	const struct device *owner = inventory_at(&call->service->inventory, id);
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	struct text warning;
+
+	if (!owner)
+		return;
+	device_endpoint(owner, endpoint);
+	text_init(&warning);
+	text_show(&warning,
+		  "it asked with the identity of device %s, and is refused as long as it does: let "
+		  "it "
+		  "ask as %s, or give it an identity of its own",
+		  endpoint, endpoint);
+	text_show(&call->text, "warning: %s\n", text_str(&warning));
+	if (call->result)
+		json_object_set_new(call->result, "warning", json_string(text_str(&warning)));
+	text_fini(&warning);
+}
+
+/* Refuses what cannot become a device, with what can be done instead. */
+static bool
+may_adopt(struct call *call, const struct unknown *unknown, const char *name, size_t len)
+{
+	if (!unknown)
+		call_refuse(call, CTL_REFUSED,
+			    "nobody asked as \"%s\": `unknown list` shows who did",
+			    call->arguments[0]);
+	else if (len == sizeof unknown->name)
+		call_refuse(
+			call, CTL_REFUSED,
+			"\"%s\" is as much as is kept of a name, which may be longer: `device add` "
+			"it with its whole name",
+			call->arguments[0]);
+	else if (!call_option(call, "--endpoint") && strlen(name) < len)
+		call_refuse(call, CTL_REFUSED,
+			    "\"%s\" has a NUL byte: it is an identity, so say --endpoint NAME",
+			    call->arguments[0]);
+	return call->exit == CTL_DONE;
+}
+
 /*
  * Who asked becomes a device. Its name is what it showed: the endpoint name, or the DTLS identity
  * where it came that far only; they are recommended to be equal.
@@ -282,41 +326,31 @@ command_unknown_adopt(struct call *call)
 	struct service *service = call->service;
 	char name[4 * ENDPOINT_NAME_MAX + 1];
 	struct device_spec spec = { 0 };
+	const struct unknown *unknown;
 	struct taken taken;
+	bool has_owner;
+	uint32_t owner;
 	size_t len;
 
 	if (!take_shown(call, call->arguments[0], name, &len))
 		return;
-	if (!unknown_devices_find(service->unknowns, name, len)) {
-		call_refuse(call, CTL_REFUSED,
-			    "nobody asked as \"%s\": `unknown list` shows who did",
-			    call->arguments[0]);
+	unknown = unknown_devices_find(service->unknowns, name, len);
+	if (!may_adopt(call, unknown, name, len))
 		return;
-	}
-	if (len == sizeof((struct unknown *)NULL)->name) {
-		call_refuse(
-			call, CTL_REFUSED,
-			"\"%s\" is as much as is kept of a name, which may be longer: `device add` "
-			"it with its whole name",
-			call->arguments[0]);
-		return;
-	}
-	if (!endpoint && strlen(name) < len) {
-		call_refuse(call, CTL_REFUSED,
-			    "\"%s\" has a NUL byte: it is an identity, so say --endpoint NAME",
-			    call->arguments[0]);
-		return;
-	}
 	if (endpoint) {
 		spec.identity = name;
 		spec.identity_len = (uint8_t)len;
 	}
+	has_owner = unknown->over == UNKNOWN_OVER_DEVICE;
+	owner = unknown->device;
 	if (take_endpoint(call, endpoint ? endpoint : call->arguments[0], &taken.names, &spec) &&
 	    take_options(call, &taken, &spec))
 		put(call, &spec, "adopted");
 	explicit_bzero(spec.key, sizeof spec.key);
 	if (call->exit != CTL_DONE)
 		return;
+	if (has_owner)
+		warn_of_owner(call, owner);
 	unknown_devices_remove(service->unknowns, name, len);
 	device_change_forget_unknown(service, name, len);
 }

@@ -64,6 +64,8 @@ unknown_devices_see(struct unknown_devices *unknowns, const struct session_event
 	struct unknown *unknown = find_or_make(unknowns, event->name, cut(event->name_len), now_ms);
 
 	address_format_peer(&event->peer, unknown->address);
+	unknown->over = event->over;
+	unknown->device = event->device;
 	unknown->last_ms = now_ms;
 	unknown->count++;
 	unknown->unkept = true;
@@ -76,6 +78,8 @@ unknown_devices_load(struct unknown_devices *unknowns, const struct store_unknow
 		find_or_make(unknowns, kept->name, cut(kept->name_len), kept->first_ms);
 
 	snprintf(unknown->address, sizeof unknown->address, "%s", kept->address);
+	unknown->over = kept->over < UNKNOWN_OVERS ? kept->over : UNKNOWN_OVER_UNTOLD;
+	unknown->device = kept->device;
 	unknown->last_ms = kept->last_ms;
 	unknown->count = kept->count;
 }
@@ -114,6 +118,8 @@ unknown_devices_save(struct unknown_devices *unknowns, struct store *store, uint
 			.name = unknown->name,
 			.name_len = unknown->name_len,
 			.address = unknown->address,
+			.over = unknown->over,
+			.device = unknown->device,
 			.first_ms = unknown->first_ms,
 			.last_ms = unknown->last_ms,
 			.count = unknown->count,

@@ -23,6 +23,8 @@ enum {
 struct unknown {
 	uint8_t name[96]; /* endpoint name or identity, cut */
 	uint8_t name_len;
+	uint8_t over;                   /* enum unknown_over, of the last visit */
+	uint32_t device;                /* UNKNOWN_OVER_DEVICE: whose identity it came with */
 	bool unkept;                    /* the store does not know of the last visit yet */
 	char address[ADDRESS_TEXT_MAX]; /* of the last visit */
 	uint64_t first_ms, last_ms;     /* wall clock */

@@ -344,6 +344,8 @@ store_put_unknown(struct store *store, const struct store_unknown *unknown)
 {
 	struct journal_entry entry = {
 		.kind = JOURNAL_UNKNOWN,
+		.device = unknown->device,
+		.format = unknown->over,
 		.started_ms = unknown->first_ms,
 		.finished_ms = unknown->last_ms,
 		.count = unknown->count,

@@ -82,6 +82,8 @@ struct store_unknown {
 	size_t name_len;
 	const char *address; /* of the last visit, as text */
 	uint64_t first_ms, last_ms, count;
+	uint8_t over;    /* enum unknown_over, of the last visit */
+	uint32_t device; /* whose identity it came with, if it came with one of a device's */
 };
 
 /*

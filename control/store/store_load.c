@@ -448,6 +448,8 @@ store_load_unknowns(struct store *store, bool (*each)(void *ctx, const struct st
 			.first_ms = (uint64_t)sqlite3_column_int64(stmt, 2),
 			.last_ms = (uint64_t)sqlite3_column_int64(stmt, 3),
 			.count = (uint64_t)sqlite3_column_int64(stmt, 4),
+			.over = (uint8_t)sqlite3_column_int(stmt, 5),
+			.device = (uint32_t)sqlite3_column_int64(stmt, 6),
 		};
 
 		if (!each(ctx, &unknown))

@@ -67,6 +67,9 @@ static const char *const reports_steps[] = {
 	/* serial: of the inventory's last change that was told here (store_change.h). */
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;",
 	"ALTER TABLE report_log ADD COLUMN kek BLOB;", /* as that of devices */
+	/* over: enum unknown_over, 0 where it was not told yet. */
+	"ALTER TABLE unknown ADD COLUMN over INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE unknown ADD COLUMN device INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* Removed keys are overwritten; what was acknowledged is on the disk, not in its cache. */

@@ -13,7 +13,7 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2, ?3)",
 	[SQL_DROP_LOG] = "DELETE FROM report_log WHERE place = ?1",
-	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_DROP_UNKNOWN] = "DELETE FROM unknown WHERE name = ?1",
 	[SQL_KEEP_UNKNOWNS] = "DELETE FROM unknown WHERE name NOT IN"
 			      " (SELECT name FROM unknown ORDER BY last_ms DESC LIMIT ?1)",
@@ -163,6 +163,8 @@ write_unknown(struct store_writer *writer, const struct journal_entry *entry)
 	sqlite3_bind_int64(stmt, 3, (int64_t)entry->started_ms);
 	sqlite3_bind_int64(stmt, 4, (int64_t)entry->finished_ms);
 	sqlite3_bind_int64(stmt, 5, (int64_t)entry->count);
+	sqlite3_bind_int(stmt, 6, entry->format);
+	sqlite3_bind_int64(stmt, 7, entry->device);
 	return store_file_run(stmt);
 }
 

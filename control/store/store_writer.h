@@ -41,7 +41,7 @@ enum journal_kind {
 	JOURNAL_TASK,   /* name: group, more: name */
 	JOURNAL_REPORT, /* name: summary, more: log */
 	JOURNAL_VISIT,
-	JOURNAL_UNKNOWN,     /* name, more: address */
+	JOURNAL_UNKNOWN,     /* name, more: address; device; format: what it came over */
 	JOURNAL_REMOVED,     /* a device was removed */
 	JOURNAL_FORGET_TASK, /* a task was removed */
 	JOURNAL_SERIAL,      /* count: of the inventory's last change */

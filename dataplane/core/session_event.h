@@ -52,6 +52,17 @@ enum session_ask {
 	ASK_PACK, /* a Bootstrap-Pack in `format`: `name` holds the parameter acc as it came */
 };
 
+/* What somebody unknown came over, and so what `name` is. */
+enum unknown_over {
+	UNKNOWN_OVER_UNTOLD, /* a version that did not say so */
+	UNKNOWN_OVER_NOSEC,
+	UNKNOWN_OVER_PSK,         /* the identity that a handshake showed */
+	UNKNOWN_OVER_RAW_KEY,     /* the identity that its raw public key would have */
+	UNKNOWN_OVER_CERTIFICATE, /* the name that its certificate is of */
+	UNKNOWN_OVER_DEVICE,      /* another name that a known device, `device`, asked as */
+	UNKNOWN_OVERS,
+};
+
 /* session_event.format of an answer that names none. */
 enum { SESSION_NO_FORMAT = 0xffff };
 
@@ -98,7 +109,8 @@ struct session_event {
 	uint16_t refused_steps; /* so many were refused so far, and the run went on
 				 * (batch_step.on_error, a corrected Finish) ... */
 	uint16_t refused_step;  /* ... this one first: index into the batch it was of */
-	uint32_t device; /* device_entry.id; of no meaning in SESSION_UNKNOWN */
+	uint8_t over;           /* SESSION_UNKNOWN: enum unknown_over */
+	uint32_t device; /* device_entry.id; in SESSION_UNKNOWN of UNKNOWN_OVER_DEVICE alone */
 	uint32_t generation; /* of the batch; with an anchor: of the trust that it is one of */
 	uint32_t plan; /* of the batch, 0 where there was none yet */
 	struct session_ref session;

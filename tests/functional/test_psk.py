@@ -139,6 +139,29 @@ def test_who_asks_for_what_is_not_served_is_listed_with_what_was_offered(daemon,
     assert all(reason in daemon.ctl("device", "rejected").stdout for reason in reasons)
 
 
+def test_unknown_names_are_listed_with_how_they_came(daemon, network):
+    with pytest.raises(Alert):
+        connect(network, b"nobody-psk", b"key").handshake()
+    client = connect(network)
+    client.handshake()
+    client.put(coap.request(queries=("ep=nobody-other",)))
+    assert coap.Message(client.get()).text == "4.00"
+    sock = network.udp()
+    sock.sendto(coap.request(queries=("ep=nobody-nosec",)), (SERVER4, 5683))
+    assert coap.Message(sock.recv(2048)).text == "4.00"
+    expected = {("nobody-psk", "psk", "nobody-psk"), ("nobody-other", "dtls", IDENTITY.decode()),
+                ("nobody-nosec", "nosec", "")}
+
+    def listed():
+        return expected <= {(item["endpoint"], item["security"], item["identity"])
+                            for item in daemon.result("unknown", "list")["unknown"]}
+    wait_for(listed, "all three names")
+    done = daemon.ctl("unknown", "adopt", "nobody-other", "--key", "k")
+    assert done.returncode == 0 and "warning: it asked with the identity of device demo-0001" in done.stdout
+    assert daemon.ctl("device", "remove", "nobody-other").returncode == 0
+    assert bootstrap(Pipe(daemon)) == PATHS  # got in: no longer rejected
+
+
 def test_cbc_with_a_wrong_key_is_refused(daemon):
     assert bootstrap(Pipe(daemon)) == PATHS  # got in: no longer rejected
     pipe = Pipe(daemon, "-s", "TLS-PSK-WITH-AES-128-CBC-SHA256", key="another-key-of-its")

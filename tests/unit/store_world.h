@@ -38,6 +38,7 @@ struct world {
 	char task_names[KEPT_MAX][2][64];
 	struct store_unknown unknowns[KEPT_MAX];
 	char unknown_names[KEPT_MAX][2][64];
+	uint32_t unknown_devices[KEPT_MAX]; /* of those that came as one */
 	unsigned n_devices, n_reports, n_tasks, n_unknowns;
 };
 
@@ -96,6 +97,7 @@ keep_unknown(void *ctx, const struct store_unknown *unknown)
 	snprintf(world->unknown_names[at][0], 64, "%.*s", (int)unknown->name_len,
 		 (const char *)unknown->name);
 	snprintf(world->unknown_names[at][1], 64, "%s", unknown->address);
+	world->unknown_devices[at] = unknown->over == UNKNOWN_OVER_DEVICE ? unknown->device : 0;
 	return true;
 }
 

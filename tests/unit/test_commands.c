@@ -472,6 +472,58 @@ ask_with_file(const char *line, const char *text)
 	return answer.exit;
 }
 
+static void
+see_unknown(enum unknown_over over, const char *name)
+{
+	struct session_event event = { .over = (uint8_t)over,
+				       .device = device_id(world_device(&world, "dev-1")),
+				       .name_len = (uint8_t)strlen(name) };
+
+	memcpy(event.name, name, strlen(name));
+	unknown_devices_see(world.service->unknowns, &event, 1000);
+}
+
+Test(commands, unknown_devices_with_their_security_and_identity)
+{
+	static const struct {
+		enum unknown_over over;
+		const char *name, *security, *identity;
+	} cases[] = {
+		{ UNKNOWN_OVER_NOSEC, "a", "nosec", "" },
+		{ UNKNOWN_OVER_PSK, "b", "psk", "b" },
+		{ UNKNOWN_OVER_RAW_KEY, "spki-sha256:00", "rpk", "spki-sha256:00" },
+		{ UNKNOWN_OVER_CERTIFICATE, "c", "certificate", "" },
+		{ UNKNOWN_OVER_DEVICE, "other", "dtls", "dev-1" },
+		{ UNKNOWN_OVER_UNTOLD, "old", "-", "" },
+	};
+	json_t *item;
+	size_t i;
+
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		see_unknown(cases[i].over, cases[i].name);
+	cr_assert_eq(ask("unknown list"), CTL_DONE);
+	json_array_foreach(json_object_get(answer.result, "unknown"), i, item)
+	{
+		cr_expect_str_eq(json_string_value(json_object_get(item, "security")),
+				 cases[i].security);
+		cr_expect_str_eq(json_string_value(json_object_get(item, "identity")),
+				 cases[i].identity);
+	}
+	cr_expect_eq(i, sizeof cases / sizeof cases[0]);
+}
+
+/* It would stay refused: its identity is that of the device it is. */
+Test(commands, adopting_another_name_of_a_known_device_is_warned_of)
+{
+	see_unknown(UNKNOWN_OVER_DEVICE, "other");
+	see_unknown(UNKNOWN_OVER_PSK, "new");
+	cr_expect_eq(ask("unknown adopt other --key k"), CTL_DONE, "%s", answer.error);
+	cr_expect(says("warning: it asked with the identity of device dev-1"), "%s", answer.text);
+	cr_expect_not_null(json_object_get(answer.result, "warning"));
+	cr_expect_eq(ask("unknown adopt new --key k"), CTL_DONE, "%s", answer.error);
+	cr_expect_not(says("warning"), "%s", answer.text);
+}
+
 Test(commands, identities_of_any_bytes_are_taken_as_they_are_shown)
 {
 	const struct session_event event = { .name = { 0xff, 0xfe, 0, 1 }, .name_len = 4 };

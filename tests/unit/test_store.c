@@ -703,7 +703,8 @@ Test(store, unknown_devices_are_forgotten_when_adopted_or_too_many)
 	world_folder(&world, "/tmp");
 	world_open(&world);
 	for (unsigned i = 0; i < 10; i++) {
-		struct store_unknown unknown = { (const uint8_t *)name, 3, "a", 1, 100 + i, 1 };
+		struct store_unknown unknown = { (const uint8_t *)name, 3,     "a", 1, 100 + i, 1,
+						 UNKNOWN_OVER_DEVICE,   40 + i };
 
 		snprintf(name, sizeof name, "u-%u", i);
 		store_put_unknown(world.store, &unknown);
@@ -720,6 +721,7 @@ Test(store, unknown_devices_are_forgotten_when_adopted_or_too_many)
 	cr_expect_str_eq(world.unknown_names[0][0], "u-6");
 	cr_expect_str_eq(world.unknown_names[1][0], "u-7");
 	cr_expect_str_eq(world.unknown_names[2][0], "u-9");
+	cr_expect_eq(world.unknown_devices[2], 49);
 	world_end(&world);
 }
 

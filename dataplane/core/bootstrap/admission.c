@@ -33,10 +33,14 @@ refuse_unknown(struct stack *stack, const struct sender *from, const struct boot
 	       const struct dtls_session *association)
 {
 	count(&stack->counters, COUNTER_bs_refused_unknown);
-	events_report_unknown(stack, from->peer, query->format, query->endpoint,
-			      query->endpoint_len);
-	if (association)
-		report_rejected(stack, from, query, association);
+	if (!association) {
+		events_report_unknown(stack, from->peer, UNKNOWN_OVER_NOSEC, query->endpoint,
+				      query->endpoint_len);
+		return COAP_BAD_REQUEST;
+	}
+	events_report_other_name(stack, from->peer, association->device, query->endpoint,
+				 query->endpoint_len);
+	report_rejected(stack, from, query, association);
 	return COAP_BAD_REQUEST;
 }
 
@@ -333,8 +337,7 @@ refuse_request(struct stack *stack, const struct sender *from, const struct coap
 
 	count(&stack->counters, request->counter);
 	if (request->is_bootstrap) {
-		unserved.len =
-			join_query(msg, offered, sizeof offered, &unserved.whole_len);
+		unserved.len = join_query(msg, offered, sizeof offered, &unserved.whole_len);
 		events_report_unserved(stack, from->peer, &unserved);
 	}
 	outgoing_reply(stack, from, &msg->header, request->code);

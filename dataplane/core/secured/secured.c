@@ -123,7 +123,8 @@ find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identi
 						       len);
 	}
 	if (!entry || !entry->key_len) {
-		events_report_unknown(stack, stack->secured->asking, 0, identity, len);
+		events_report_unknown(stack, stack->secured->asking, UNKNOWN_OVER_PSK, identity,
+				      len);
 		return false;
 	}
 	capture_identified(stack, stack->secured->asking, entry->id);

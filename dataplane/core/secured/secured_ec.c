@@ -130,8 +130,8 @@ find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
 		entry = directory_find_identity_hashed(directory, hash, identity, sizeof identity);
 	}
 	if (!entry && type == DTLS_RAW_PUBLIC_KEY)
-		events_report_unknown(stack, stack->secured->asking, 0, (const uint8_t *)identity,
-				      sizeof identity);
+		events_report_unknown(stack, stack->secured->asking, UNKNOWN_OVER_RAW_KEY,
+				      (const uint8_t *)identity, sizeof identity);
 	return found_in(directory, entry, hash, found);
 }
 

@@ -396,8 +396,8 @@ report_refusal(struct stack *stack, const struct session *session, const struct 
 		events_report_certificate(stack, &session->node.peer, device, job->verdict,
 					  job->finish.name, job->finish.name_len);
 	else if (job->finish.name_len)
-		events_report_unknown(stack, &session->node.peer, 0, job->finish.name,
-				      job->finish.name_len);
+		events_report_unknown(stack, &session->node.peer, UNKNOWN_OVER_CERTIFICATE,
+				      job->finish.name, job->finish.name_len);
 }
 
 void

@@ -32,10 +32,25 @@ report_without_run(struct stack *stack, struct session_event *event, const uint8
 }
 
 void
-events_report_unknown(struct stack *stack, const struct peer *peer, uint16_t format,
+events_report_unknown(struct stack *stack, const struct peer *peer, enum unknown_over over,
 		      const uint8_t *name, size_t len)
 {
-	struct session_event event = { .kind = SESSION_UNKNOWN, .format = format, .peer = *peer };
+	struct session_event event = { .kind = SESSION_UNKNOWN,
+				       .over = (uint8_t)over,
+				       .peer = *peer };
+
+	report_without_run(stack, &event, name, len, &stack->unknown_rate,
+			   COUNTER_bs_unknown_unreported);
+}
+
+void
+events_report_other_name(struct stack *stack, const struct peer *peer, uint32_t device,
+			 const uint8_t *name, size_t len)
+{
+	struct session_event event = { .kind = SESSION_UNKNOWN,
+				       .over = UNKNOWN_OVER_DEVICE,
+				       .device = device,
+				       .peer = *peer };
 
 	report_without_run(stack, &event, name, len, &stack->unknown_rate,
 			   COUNTER_bs_unknown_unreported);
@@ -58,6 +73,7 @@ events_report_vouched(struct stack *stack, const struct peer *peer, const struct
 {
 	struct session_event event = {
 		.kind = SESSION_UNKNOWN,
+		.over = UNKNOWN_OVER_CERTIFICATE,
 		.anchor = finish->anchor,
 		.generation = finish->trust,
 		.peer = *peer,

@@ -23,8 +23,11 @@ bool events_report(struct stack *stack, const struct session_event *event)
 
 /* Reports an unknown endpoint name or identity, at a bounded rate: a flood of names must not fill the
  * ring that sessions need. What is not reported is counted. */
-void events_report_unknown(struct stack *stack, const struct peer *peer, uint16_t format,
+void events_report_unknown(struct stack *stack, const struct peer *peer, enum unknown_over over,
 			   const uint8_t *name, size_t len);
+/* The same of a name that a known device asked as, over its association. */
+void events_report_other_name(struct stack *stack, const struct peer *peer, uint32_t device,
+			      const uint8_t *name, size_t len);
 /* Reports that someone came as a known device and was rejected: CAUSE_KEY, or CAUSE_IDENTITY with
  * the name that was asked for. The same rate, of its own. */
 void events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t device,
