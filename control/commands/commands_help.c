@@ -1,6 +1,7 @@
 /* help and completion: text made from the tables of commands, settings and counters. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/commands/commands.h"
@@ -89,6 +90,54 @@ put_manual(struct text *text)
 	put_counters(text);
 }
 
+static json_t *
+option_json(const struct command_option *option)
+{
+	return json_pack("{s:s, s:s*, s:s, s:b, s:b}", "name", option->name, "argument",
+			 option->argument, "help", option->help, "secret", option->secret, "file",
+			 option->file);
+}
+
+/* The table of commands for programs: what cradle-web makes its interface of. */
+static json_t *
+schema_json(void)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < n_commands; i++) {
+		const struct command *command = &commands[i];
+		json_t *options = json_array();
+
+		for (unsigned k = 0; k < command->n_options; k++)
+			json_array_append_new(options, option_json(&command->options[k]));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:i, s:i, s:b, s:s*, s:b, s:s, s:o}", "words",
+					command->words, "arguments", command->arguments, "min",
+					(int)command->min, "max", (int)command->max, "changes",
+					command->changes, "file",
+					command->file == CTL_WANT_READ    ? "read"
+					: command->file == CTL_WANT_WRITE ? "write"
+									  : NULL,
+					"file_optional", command->file_optional, "help", command->help,
+					"options", options));
+	}
+	return json_pack("{s:o}", "commands", list);
+}
+
+static void
+put_schema(struct call *call)
+{
+	char *text;
+
+	call->result = schema_json();
+	text = call->result ? json_dumps(call->result, JSON_INDENT(1)) : NULL;
+	if (text)
+		text_printf(&call->text, "%s\n", text);
+	else
+		call_refuse(call, CTL_REFUSED, "out of memory");
+	free(text);
+}
+
 /* "task", or "task list": every command that begins so. */
 static bool
 put_matching(const char *words, struct text *text)
@@ -108,7 +157,7 @@ put_matching(const char *words, struct text *text)
 static void
 no_such_help(struct call *call, const char *words)
 {
-	const char *candidates[COMMANDS_MAX + 3];
+	const char *candidates[COMMANDS_MAX + 4];
 	const char *nearest;
 	size_t n = 0;
 
@@ -117,6 +166,7 @@ no_such_help(struct call *call, const char *words)
 	candidates[n++] = "settings";
 	candidates[n++] = "counters";
 	candidates[n++] = "manual";
+	candidates[n++] = "schema";
 	nearest = diag_nearest(words, candidates, n);
 	call_refuse(call, CTL_USAGE, "there is no help on \"%.100s\"", words);
 	if (nearest)
@@ -145,11 +195,13 @@ command_help(struct call *call)
 		put_counters(&call->text);
 	else if (strcmp(first, "manual") == 0 && !second)
 		put_manual(&call->text);
+	else if (strcmp(first, "schema") == 0 && !second)
+		put_schema(call);
 	else if (!put_matching(text_str(&words), &call->text) &&
 		 !config_help_one(first, &call->text))
 		no_such_help(call, text_str(&words));
 	text_fini(&words);
-	if (call->exit == CTL_DONE)
+	if (call->exit == CTL_DONE && !call->result)
 		call->result = json_pack("{s:s}", "help", text_str(&call->text));
 }
 
@@ -244,7 +296,7 @@ put_bash(struct text *text)
 			"return ;;\n"
 			"\t\"log level \") words=\"error warning notice info debug\" ;;\n"
 			"\t\"completion \") words=\"bash\" ;;\n"
-			"\t\"help \") words=\"settings counters manual ");
+			"\t\"help \") words=\"settings counters manual schema ");
 	put_words("", 0, text);
 	text_show(text, "\" ;;\n");
 	put_cases(text);

@@ -84,6 +84,8 @@ class Web:
     """The program, listening on a free port of loopback."""
 
     def __init__(self, build, folder, settings="", control=None, **options):
+        if "console =" not in settings:
+            settings += f'console = {{ folder = "{ROOT}/tools/web/console"; users = "{folder}/users"; }};\n'
         self.program, self.folder = f"{build}/tools/web/cradle-web", folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -92,6 +94,9 @@ class Web:
         self.file = folder / "cradle-web.conf"
         self.file.write_text(f'listen = "127.0.0.1:{self.port}";\n'
                              f'appliance = {{ socket = "{self.control}"; timeout_ms = 500; }};\n' + settings)
+        self.start(**options)
+
+    def start(self, **options):
         self.process = subprocess.Popen([self.program, "-c", self.file], stderr=subprocess.PIPE, **options)
 
         def up():
@@ -236,7 +241,7 @@ def test_a_crowd_asks_the_appliance_once(web, appliance):
 
 @pytest.mark.parametrize("request_line, status", [
     ("POST /metrics", 405), ("PUT /health", 405), ("DELETE /metrics", 405), ("OPTIONS /metrics", 405),
-    ("GET /", 404), ("GET /metrics/", 404), ("GET //metrics", 404), ("GET /metrics/../health", 404),
+    ("GET /nothing", 404), ("GET /metrics/", 404), ("GET //metrics", 404), ("GET /metrics/../health", 404),
     ("GET /metrics?x=1", 200), ("HEAD /metrics", 200)])
 def test_only_what_is_served_is_served(web, appliance, request_line, status):
     method, path = request_line.split()
@@ -426,7 +431,7 @@ def test_what_is_wrong_is_said_before_it_starts(build, tmp_path):
 
 def test_the_unit_gives_it_no_privileges(build, tmp_path):
     unit = (pathlib.Path(build) / "conf/cradle-web.service").read_text()
-    for line in ("CapabilityBoundingSet=\n", "DynamicUser=yes", "ProtectSystem=strict", "PrivateUsers=yes",
+    for line in ("CapabilityBoundingSet=\n", "DynamicUser=yes", "StateDirectory=cradle-web", "ProtectSystem=strict", "PrivateUsers=yes",
                  "NoNewPrivileges=yes", "SystemCallFilter=@system-service"):
         assert line in unit
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20",

@@ -43,10 +43,11 @@ ctl_client_encode(const struct ctl_client_request *request, size_t *len)
 		json_array_append_new(argv, json_string(request->argv[i]));
 	/* json_string() is NULL for what is not UTF-8; appending it fails, and the count tells. */
 	if (argv && json_array_size(argv) == (size_t)request->argc)
-		frame = json_pack("{s:i, s:O, s:b, s:b, s:i, s:s*, s:s*, s:s*}", "v", CTL_VERSION,
+		frame = json_pack("{s:i, s:O, s:b, s:b, s:i, s:s*, s:s*, s:s*, s:s*, s:s*}", "v", CTL_VERSION,
 				  "argv", argv, "json", request->json, "fd", request->with_fd,
 				  "width", (int)request->width, "columns", request->columns, "sort",
-				  request->sort, "page", request->page);
+				  request->sort, "page", request->page, "actor", request->actor,
+				  "expect", request->expect);
 	json_decref(argv);
 	if (frame)
 		bytes = ctl_frame_encode(frame, len);

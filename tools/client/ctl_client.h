@@ -26,6 +26,8 @@ struct ctl_client_request {
 	unsigned width;             /* of tables; 0: no limit */
 	const char *columns, *sort; /* of tables; NULL: as they are */
 	const char *page;           /* of a list: "" or the "next" of the answer before; NULL: no pages */
+	const char *actor;  /* for whom, where the console asks (ctl_proto.h); NULL: for whoever it is */
+	const char *expect; /* the policy's generation that an edit is meant for; NULL: any */
 	bool with_fd; /* a descriptor goes with its first byte (ctl_proto.h) */
 };
 

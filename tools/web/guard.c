@@ -160,3 +160,23 @@ guard_judge(const struct guard *guard, const struct guard_claims *claims)
 		return GUARD_ALLOWED;
 	return guard->n_tokens ? GUARD_TOKEN_WANTED : GUARD_FORBIDDEN;
 }
+
+bool
+guard_is_proxy(const struct guard *guard, const struct sockaddr *peer)
+{
+	struct ip_address address;
+
+	return peer && ip_address_of(&address, peer) && address_list_has(&guard->proxies, &address);
+}
+
+void
+guard_client(const struct guard *guard, const struct guard_claims *claims,
+	     struct ip_address *client)
+{
+	memset(client, 0, sizeof *client);
+	if (guard_is_proxy(guard, claims->peer) && claims->forwarded_for &&
+	    last_forwarded(claims->forwarded_for, client))
+		return;
+	if (claims->peer)
+		(void)ip_address_of(client, claims->peer);
+}

@@ -45,3 +45,8 @@ bool guard_init(struct guard *guard, const struct guard_settings *settings,
 		struct diag_list *diags);
 void guard_fini(struct guard *guard);
 enum guard_verdict guard_judge(const struct guard *guard, const struct guard_claims *claims);
+/* Whether the connection comes from a known proxy. */
+bool guard_is_proxy(const struct guard *guard, const struct sockaddr *peer);
+/* The client that a known proxy names, else the peer itself: to tell clients apart, not to trust them. */
+void guard_client(const struct guard *guard, const struct guard_claims *claims,
+		  struct ip_address *client);

@@ -10,17 +10,21 @@
 
 #include <microhttpd.h>
 
+#include "control/buffer.h"
 #include "control/clock.h"
 #include "control/log.h"
+#include "tools/web/client_certificate.h"
 #include "tools/web/listen_socket.h"
 #include "tools/web/metrics.h"
 #include "tools/web/tls_files.h"
+#include "tools/web/url.h"
 
 /* Of a connection: until when it must have sent its request, or read its answer. Ordered by deadline, all have one time. */
 struct http_connection {
 	struct http_server *server;
 	int fd;
 	uint64_t deadline_ms;
+	bool waits; /* for the appliance: it is not the client that is slow */
 	struct http_connection *next, *previous;
 };
 
@@ -28,9 +32,15 @@ struct http_request {
 	struct http_server *server;
 	struct MHD_Connection *connection;
 	const struct http_route *route;
+	const char *path; /* the library's, as long as the request */
+	enum http_method method;
 	struct MHD_Response *response;
 	unsigned status;
 	bool handled, suspended;
+	size_t body_len; /* announced; counts in bodies_len of the server */
+	struct buffer body;
+	void *kept;
+	void (*release)(void *kept);
 };
 
 struct http_server {
@@ -44,6 +54,7 @@ struct http_server {
 	struct tls_files tls;
 	struct http_connection *first, *last;
 	unsigned n_connections;
+	size_t bodies_len, bodies_max;
 	uint64_t requests[6];
 };
 
@@ -72,7 +83,7 @@ append_connection(struct http_connection *connection)
 }
 
 static void
-restart_time(struct MHD_Connection *connection)
+restart_time(struct MHD_Connection *connection, bool waits)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -80,6 +91,7 @@ restart_time(struct MHD_Connection *connection)
 
 	if (!own)
 		return;
+	own->waits = waits;
 	unlink_connection(own);
 	append_connection(own);
 }
@@ -91,8 +103,10 @@ http_server_tick(struct http_server *server, uint64_t now_ms)
 
 	while ((connection = server->first) && connection->deadline_ms <= now_ms) {
 		/* The library sees the end and closes; until it does, the connection is not looked at again. */
-		shutdown(connection->fd, SHUT_RDWR);
-		server->requests[0]++;
+		if (!connection->waits) {
+			shutdown(connection->fd, SHUT_RDWR);
+			server->requests[0]++;
+		}
 		unlink_connection(connection);
 		append_connection(connection);
 	}
@@ -147,38 +161,82 @@ queue_reply(struct http_request *request)
 	return MHD_queue_response(request->connection, request->status, request->response);
 }
 
+/* What browsers are to make of every answer: nothing but this program's own files is loaded, nobody frames it. */
 static void
-set_reply(struct http_request *request, unsigned status, const char *content_type, const char *body,
-	  size_t len)
+add_headers(struct MHD_Response *response, const struct http_answer *answer)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(len, (void *)body, MHD_RESPMEM_MUST_COPY);
+	static const struct http_header always[] = {
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri "
+					     "'none'; form-action 'self'; object-src 'none'" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+	};
+	bool cache = false;
 
-	request->status = status;
+	if (answer->content_type)
+		MHD_add_response_header(response, "Content-Type", answer->content_type);
+	for (unsigned i = 0; i < sizeof always / sizeof always[0]; i++)
+		MHD_add_response_header(response, always[i].name, always[i].value);
+	for (unsigned i = 0; i < answer->n_headers; i++) {
+		MHD_add_response_header(response, answer->headers[i].name,
+					answer->headers[i].value);
+		cache |= strcmp(answer->headers[i].name, "Cache-Control") == 0;
+	}
+	if (!cache)
+		MHD_add_response_header(response, "Cache-Control", "no-store");
+}
+
+static void
+add_allow(struct MHD_Response *response, const struct http_request *request)
+{
+	static const char *const names[] = { "GET, HEAD", "POST", "PUT", "PATCH", "DELETE" };
+	unsigned methods = request->route->methods ? request->route->methods : 1u << HTTP_GET;
+	char allow[64] = "";
+
+	for (unsigned i = 0; i < HTTP_METHODS; i++)
+		if (methods & 1u << i)
+			snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s",
+				 *allow ? ", " : "", names[i]);
+	MHD_add_response_header(response, "Allow", allow);
+}
+
+static void
+set_reply(struct http_request *request, const struct http_answer *answer)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		answer->len, (void *)answer->body,
+		answer->lasting ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY);
+
+	request->status = answer->status;
 	request->response = response;
 	if (!response)
 		return; /* queueing nothing closes the connection */
-	MHD_add_response_header(response, "Content-Type", content_type);
-	MHD_add_response_header(response, "Cache-Control", "no-store");
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, "Allow", "GET, HEAD");
-	if (status == MHD_HTTP_UNAUTHORIZED)
-		MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-	request->server->requests[status / 100 % 6]++;
+	add_headers(response, answer);
+	request->server->requests[answer->status / 100 % 6]++;
+}
+
+void
+http_answer(struct http_request *request, const struct http_answer *answer)
+{
+	set_reply(request, answer);
+	if (!request->suspended)
+		return;
+	request->suspended = false;
+	restart_time(request->connection, false);
+	MHD_resume_connection(request->connection);
+	run_soon(request->server);
 }
 
 void
 http_reply(struct http_request *request, unsigned status, const char *content_type,
 	   const char *body, size_t len)
 {
-	set_reply(request, status, content_type, body, len);
-	if (!request->suspended)
-		return;
-	request->suspended = false;
-	restart_time(request->connection);
-	MHD_resume_connection(request->connection);
-	run_soon(request->server);
+	http_answer(request, &(struct http_answer){ .status = status,
+						    .content_type = content_type,
+						    .body = body,
+						    .len = len });
 }
 
 void
@@ -187,9 +245,18 @@ http_reply_error(struct http_request *request, unsigned status, const char *sent
 	char body[256];
 	int len = snprintf(body, sizeof body, "{\"error\":\"%s\"}\n", sentence);
 
+	const struct http_header bearer = { "WWW-Authenticate", "Bearer" };
+
 	if (len < 0 || (size_t)len >= sizeof body)
 		len = 0;
-	http_reply(request, status, "application/json", body, (size_t)len);
+	http_answer(request, &(struct http_answer){ .status = status,
+						    .content_type = "application/json",
+						    .body = body,
+						    .len = (size_t)len,
+						    .headers = &bearer,
+						    .n_headers = status == MHD_HTTP_UNAUTHORIZED });
+	if (request->response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		add_allow(request->response, request);
 }
 
 const char *
@@ -207,42 +274,179 @@ http_request_peer(const struct http_request *request)
 	return info ? info->client_addr : NULL;
 }
 
+bool
+http_request_certificate_name(const struct http_request *request, char *out, size_t size)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	return request->server->tls.authority && info && info->tls_session &&
+	       client_certificate_name(info->tls_session, out, size);
+}
+
+enum http_method
+http_request_method(const struct http_request *request)
+{
+	return request->method;
+}
+
+const char *
+http_request_path(const struct http_request *request)
+{
+	return request->path;
+}
+
+bool
+http_request_query(const struct http_request *request, const char *name, char *out, size_t size)
+{
+	const char *value =
+		MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+
+	return value && url_decode(value, strlen(value), out, size);
+}
+
+struct each_query {
+	http_query_field *field;
+	void *ctx;
+};
+
+static enum MHD_Result
+each_field(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	const struct each_query *each = cls;
+
+	each->field(each->ctx, name, value);
+	return MHD_YES;
+}
+
+void
+http_request_each_query(const struct http_request *request, http_query_field *field, void *ctx)
+{
+	struct each_query each = { field, ctx };
+
+	MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, each_field, &each);
+}
+
+void
+http_request_keep(struct http_request *request, void *kept, void (*release)(void *kept))
+{
+	request->kept = kept;
+	request->release = release;
+}
+
+void *
+http_request_kept(const struct http_request *request)
+{
+	return request->kept;
+}
+
+const char *
+http_request_body(const struct http_request *request, size_t *len)
+{
+	*len = buffer_left(&request->body);
+	return (const char *)buffer_front(&request->body);
+}
+
+bool
+http_server_has_tls(const struct http_server *server)
+{
+	return server->tls.key != NULL;
+}
+
+static bool
+matches(const struct http_route *route, const char *path)
+{
+	size_t len = strlen(route->path);
+
+	if (len && route->path[len - 1] == '*')
+		return strncmp(route->path, path, len - 1) == 0;
+	return strcmp(route->path, path) == 0;
+}
+
 static const struct http_route *
 find_route(const struct http_server *server, const char *path)
 {
 	const struct http_route *route = server->routes;
 
-	while (route->path && strcmp(route->path, path) != 0)
+	while (route->path && !matches(route, path))
 		route++;
 	return route->path ? route : NULL;
 }
 
-/* What is refused by its head alone: 0 when nothing is. */
-static unsigned
-judge_head(const struct http_request *request, const char *method)
+static int
+method_by_name(const char *name)
+{
+	static const char *const names[HTTP_METHODS] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
+
+	for (int i = 0; i < HTTP_METHODS; i++)
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	return strcmp(name, "HEAD") == 0 ? HTTP_GET : -1;
+}
+
+/* The length that the head announces into *len. False: it is no number, or the body comes without one. */
+static bool
+announced(const struct http_request *request, size_t *len)
 {
 	const char *length = http_request_header(request, "Content-Length");
 
-	if (!request->route)
+	*len = 0;
+	if (http_request_header(request, "Transfer-Encoding"))
+		return false;
+	if (!length)
+		return true;
+	if (!*length || strspn(length, "0123456789") != strlen(length) || strlen(length) > 12)
+		return false;
+	*len = strtoul(length, NULL, 10);
+	return true;
+}
+
+/* What is refused by its head alone: 0 when nothing is. */
+static unsigned
+judge_head(struct http_request *request, const char *method)
+{
+	const struct http_route *route = request->route;
+	int known = method_by_name(method);
+	size_t max;
+
+	if (!route)
 		return MHD_HTTP_NOT_FOUND;
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+	if (known < 0 || !((route->methods ? route->methods : 1u << HTTP_GET) & 1u << known))
 		return MHD_HTTP_METHOD_NOT_ALLOWED;
-	if ((length && strspn(length, "0") != strlen(length)) ||
-	    http_request_header(request, "Transfer-Encoding"))
+	request->method = (enum http_method)known;
+	if (!announced(request, &request->body_len)) {
+		request->body_len = 0;
+		return route->admit ? MHD_HTTP_LENGTH_REQUIRED : MHD_HTTP_CONTENT_TOO_LARGE;
+	}
+	max = route->admit ? route->admit(request->server->ctx, request) : 0;
+	if (request->status)
+		return 0;
+	if (request->body_len > max) {
+		request->body_len = 0;
 		return MHD_HTTP_CONTENT_TOO_LARGE;
+	}
+	if (request->body_len > request->server->bodies_max - request->server->bodies_len) {
+		request->body_len = 0;
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	}
+	request->server->bodies_len += request->body_len;
 	return 0;
 }
 
 static const char *
-sentence_of(unsigned status)
+sentence_of(const struct http_request *request, unsigned status)
 {
 	switch (status) {
 	case MHD_HTTP_NOT_FOUND:
 		return "there is nothing of this name";
 	case MHD_HTTP_METHOD_NOT_ALLOWED:
-		return "only GET and HEAD are allowed here";
+		return "only the methods in Allow are allowed here";
+	case MHD_HTTP_LENGTH_REQUIRED:
+		return "a body comes with its Content-Length";
+	case MHD_HTTP_SERVICE_UNAVAILABLE:
+		return "too many bodies are on their way: try again later";
 	default:
-		return "no body is taken here";
+		return request->route->admit ? "the body is too long" : "no body is taken here";
 	}
 }
 
@@ -258,14 +462,28 @@ begin_request(struct http_server *server, struct MHD_Connection *connection, con
 	*context = request;
 	request->server = server;
 	request->connection = connection;
+	request->path = path;
 	request->route = find_route(server, path);
-	restart_time(connection);
+	restart_time(connection, false);
 	refusal = judge_head(request, method);
-	if (!refusal)
+	if (refusal)
+		http_reply_error(request, refusal, sentence_of(request, refusal));
+	else if (!request->status)
 		return MHD_YES;
+	request->body_len = 0;
 	request->handled = true;
-	http_reply_error(request, refusal, sentence_of(refusal));
 	return request->response ? queue_reply(request) : MHD_NO;
+}
+
+/* The library never hands out more than was announced. */
+static enum MHD_Result
+take_body(struct http_request *request, const char *bytes, size_t *len)
+{
+	if (request->handled || buffer_left(&request->body) + *len > request->body_len ||
+	    buffer_put(&request->body, bytes, *len))
+		return MHD_NO;
+	*len = 0;
+	return MHD_YES;
 }
 
 static enum MHD_Result
@@ -277,12 +495,14 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 
 	if (!request)
 		return begin_request(server, connection, url, method, context);
-	*upload_size = 0;
+	if (*upload_size)
+		return take_body(request, upload, upload_size);
 	if (!request->handled) {
 		request->handled = true;
 		request->route->handler(server->ctx, request);
 		if (!request->status) {
 			request->suspended = true;
+			restart_time(connection, true);
 			MHD_suspend_connection(connection);
 			return MHD_YES;
 		}
@@ -300,9 +520,20 @@ on_completed(void *cls, struct MHD_Connection *connection, void **context,
 		return;
 	if (request->response)
 		MHD_destroy_response(request->response);
+	if (request->release)
+		request->release(request->kept);
+	request->server->bodies_len -= request->body_len;
+	buffer_fini(&request->body);
 	free(request);
 	*context = NULL;
-	restart_time(connection);
+	restart_time(connection, false);
+}
+
+/* Paths and queries stay as they were sent: whoever splits them decodes them. */
+static size_t
+leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+	return strlen(text);
 }
 
 /* --- the loop --- */
@@ -366,7 +597,8 @@ http_server_check(const struct http_settings *settings, struct diag_list *diags)
 	socklen_t len;
 	bool good = check_address(settings->listen, &address, &len, diags);
 
-	good &= tls_files_load(&tls, settings->certificate, settings->key, diags);
+	good &= tls_files_load(&tls, settings->certificate, settings->key, settings->authority,
+			       diags);
 	tls_files_fini(&tls);
 	return good;
 }
@@ -398,6 +630,8 @@ start_daemon(struct http_server *server, const struct http_settings *settings, i
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, server->tls.key },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0,
 		  (void *)"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+		{ server->tls.authority ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+		  server->tls.authority },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
@@ -408,8 +642,9 @@ start_daemon(struct http_server *server, const struct http_settings *settings, i
 		(unsigned)settings->connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)settings->request_bytes, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
 		server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_ARRAY, server->tls.key ? tls : tls + 3, MHD_OPTION_END);
+		MHD_OPTION_ARRAY, server->tls.key ? tls : tls + 4, MHD_OPTION_END);
 	return server->daemon != NULL;
 }
 
@@ -439,9 +674,11 @@ http_server_new(struct loop *loop, const struct http_settings *settings, struct 
 	server->loop = loop;
 	server->timer = -1;
 	server->timeout_ms = settings->timeout_s * 1000ull;
+	server->bodies_max = settings->bodies_bytes;
 	server->routes = settings->routes;
 	server->ctx = settings->ctx;
-	if (!tls_files_load(&server->tls, settings->certificate, settings->key, diags) ||
+	if (!tls_files_load(&server->tls, settings->certificate, settings->key, settings->authority,
+			    diags) ||
 	    (listener = open_listener(settings, diags)) < 0)
 		goto fail;
 	if (!start_daemon(server, settings, listener)) {

@@ -1,8 +1,9 @@
 /*
- * cradle-web - the appliance over HTTP: /metrics for collectors, /health for load balancers.
+ * cradle-web - the appliance over HTTP: a console for people, an API, /metrics for collectors, /health for load balancers.
  *
  * A program of its own, without privileges and without any device's key: it speaks the control protocol, so an HTTP parser
- * never runs in the process that holds the keys. One thread, one loop; neither clients nor the appliance make it wait.
+ * never runs in the process that holds the keys. One loop, and a helper thread for passwords; neither clients nor the
+ * appliance make it wait.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,6 +19,7 @@
 #include "control/loop.h"
 #include "tools/web/http_server.h"
 #include "tools/web/routes.h"
+#include "tools/web/user_command.h"
 #include "tools/web/web_config.h"
 
 enum { TICK_US = 200 * 1000, SPARE_DESCRIPTORS = 64 };
@@ -28,6 +30,8 @@ struct program {
 	struct snapshots *snapshots;
 	struct http_server *server;
 	struct guard guard;
+	struct console console;
+	struct console_settings console_settings;
 	struct routes routes;
 };
 
@@ -35,11 +39,13 @@ static void
 usage(FILE *to)
 {
 	fprintf(to, "usage: cradle-web [-c FILE] [--check]\n"
+		    "       cradle-web [-c FILE] user add|password|role|remove|list|token ...\n"
 		    "  -c, --config FILE    settings (default " WEB_CONFIG_FILE_DEFAULT ")\n"
 		    "      --check          check them and end: 0 good, 1 not\n"
 		    "      --help-settings  every setting with its range and default\n"
 		    "      --version\n"
-		    "  -h, --help           this text\n");
+		    "  -h, --help           this text\n\n");
+	user_command_usage(to);
 }
 
 /* What is wrong, a line each, on standard error. */
@@ -71,6 +77,7 @@ on_tick(void *ctx, uint32_t events)
 	uint64_t now_ms = clock_now_us() / 1000;
 
 	appliance_tick(program->appliance, now_ms);
+	console_tick(&program->console, now_ms);
 	http_server_tick(program->server, now_ms);
 }
 
@@ -98,12 +105,32 @@ http_settings(struct program *program, const struct web_config *config)
 		.listen = config->listen,
 		.certificate = config->certificate,
 		.key = config->key,
+		.authority = config->client_authority,
 		.connections = config->connections,
 		.connections_per_address = config->connections_per_address,
 		.timeout_s = config->timeout_s,
 		.request_bytes = config->request_bytes,
+		.bodies_bytes = config->bodies_bytes,
 		.routes = routes,
 		.ctx = &program->routes,
+	};
+}
+
+static struct console_settings
+console_settings(const struct web_config *config)
+{
+	return (struct console_settings){
+		.folder = config->console_folder,
+		.libraries = config->console_libraries,
+		.users_file = config->users_file,
+		.proxy_header = config->proxy_user_header,
+		.body_bytes = config->body_bytes,
+		.idle_ms = config->idle_min * 60000ull,
+		.whole_ms = config->session_h * 3600000ull,
+		.certificates = config->client_authority != NULL,
+		.secure = config->secure_cookies || config->key,
+		.socket = config->socket,
+		.command_timeout_ms = config->command_timeout_s * 1000ull,
 	};
 }
 
@@ -134,8 +161,13 @@ start(struct program *program, const struct web_config *config, struct diag_list
 		diag_error(diags, &place, "cannot start: %s", strerror(errno));
 		return false;
 	}
+	program->console_settings = console_settings(config);
+	if (!console_init(&program->console, program->loop, &program->console_settings,
+			  &program->guard, program->snapshots, diags))
+		return false;
 	program->server = http_server_new(program->loop, &http, diags);
-	program->routes = (struct routes){ program->snapshots, &program->guard, program->server };
+	program->routes = (struct routes){ program->snapshots, &program->guard, program->server,
+					   &program->console };
 	return program->server != NULL;
 }
 
@@ -145,6 +177,7 @@ finish(struct program *program)
 	/* In this order whoever waits gets an answer, and nobody asks again. */
 	appliance_free(program->appliance);
 	snapshots_free(program->snapshots);
+	console_fini(&program->console);
 	http_server_free(program->server);
 	loop_free(program->loop);
 	guard_fini(&program->guard);
@@ -185,9 +218,11 @@ run(const char *file, bool check_only)
 	if (config) {
 		struct guard_settings guard = guard_settings(config);
 		struct http_settings http = http_settings(&program, config);
+		struct console_settings console = console_settings(config);
 		bool good = guard_init(&program.guard, &guard, &diags);
 
 		good &= http_server_check(&http, &diags);
+		good &= console_check(&console, &diags);
 		if (good && !check_only) {
 			show_diags(&diags);
 			diag_list_fini(&diags);
@@ -201,6 +236,25 @@ run(const char *file, bool check_only)
 	} else {
 		show_diags(&diags);
 	}
+	web_config_free(config);
+	diag_list_fini(&diags);
+	return result;
+}
+
+/* The words behind `user`: they need no more of the settings than where the users are. */
+static int
+run_user_command(const char *file, int argc, char **argv)
+{
+	struct diag_list diags;
+	struct web_config *config;
+	int result = 1;
+
+	diag_list_init(&diags);
+	config = web_config_load(file, &diags);
+	if (config)
+		result = user_command(config->users_file, argc, argv);
+	else
+		show_diags(&diags);
 	web_config_free(config);
 	diag_list_fini(&diags);
 	return result;
@@ -230,7 +284,7 @@ main(int argc, char **argv)
 	bool check_only = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+c:h", longs, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			file = optarg;
@@ -253,6 +307,8 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return run(file, check_only);
+	if (strcmp(argv[optind], "user") == 0 && !check_only)
+		return run_user_command(file, argc - optind - 1, argv + optind + 1);
 	usage(stderr);
 	return 2;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/web/api.h"
 #include "tools/web/metrics.h"
 
 /* A request that waits for the appliance. */
@@ -98,8 +99,34 @@ get_health(void *ctx, struct http_request *request)
 	get_snapshot(ctx, request, reply_health, EXPOSITION_TEXT);
 }
 
+static size_t
+admit_api(void *ctx, struct http_request *request)
+{
+	const struct routes *own = ctx;
+
+	return api_admit(own->console, request);
+}
+
+static void
+handle_api(void *ctx, struct http_request *request)
+{
+	const struct routes *own = ctx;
+
+	api_handle(own->console, request);
+}
+
+static void
+get_file(void *ctx, struct http_request *request)
+{
+	const struct routes *own = ctx;
+
+	console_get_file(own->console, request);
+}
+
 const struct http_route routes[] = {
 	{ "/metrics", get_metrics },
 	{ "/health", get_health },
+	{ API_PREFIX "/*", handle_api, (1u << HTTP_METHODS) - 1, admit_api },
+	{ "/*", get_file },
 	{ NULL, NULL },
 };

@@ -52,9 +52,26 @@ read_expiry(struct tls_files *files, const struct place *place, struct diag_list
 		diag_warning(diags, place, "the certificate has expired");
 }
 
+static void
+read_authority(struct tls_files *files, const char *authority, struct diag_list *diags)
+{
+	const struct place place = { .file = authority };
+	gnutls_x509_trust_list_t list;
+	gnutls_datum_t pem;
+	size_t len;
+
+	files->authority = conf_file_read(authority, PEM_MAX, &len, diags);
+	if (!files->authority || gnutls_x509_trust_list_init(&list, 0))
+		return;
+	pem = datum(files->authority);
+	if (gnutls_x509_trust_list_add_trust_mem(list, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0) <= 0)
+		diag_error(diags, &place, "there is no certificate of an authority in it");
+	gnutls_x509_trust_list_deinit(list, 1);
+}
+
 bool
 tls_files_load(struct tls_files *files, const char *certificate, const char *key,
-	       struct diag_list *diags)
+	       const char *authority, struct diag_list *diags)
 {
 	const struct place place = { .file = certificate };
 	size_t errors = diags->errors, len;
@@ -68,6 +85,8 @@ tls_files_load(struct tls_files *files, const char *certificate, const char *key
 		check_pair(files, &place, diags);
 		read_expiry(files, &place, diags);
 	}
+	if (authority)
+		read_authority(files, authority, diags);
 	if (diags->errors == errors)
 		return true;
 	tls_files_fini(files);
@@ -78,6 +97,7 @@ void
 tls_files_fini(struct tls_files *files)
 {
 	free(files->certificate);
+	free(files->authority);
 	if (files->key)
 		explicit_bzero(files->key, strlen(files->key));
 	free(files->key);

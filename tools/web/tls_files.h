@@ -12,10 +12,11 @@
 
 struct tls_files {
 	char *certificate, *key; /* PEM; NULL: none */
+	char *authority;         /* of clients' certificates, PEM; NULL: none */
 	uint64_t expiry_s;       /* of the certificate, Unix time */
 };
 
 /* Without files (NULL) an empty struct. False after adding errors. */
 bool tls_files_load(struct tls_files *files, const char *certificate, const char *key,
-		    struct diag_list *diags);
+		    const char *authority, struct diag_list *diags);
 void tls_files_fini(struct tls_files *files);

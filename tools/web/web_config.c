@@ -30,14 +30,39 @@ static const struct setting settings[] = {
 	  .help = "a client's time for sending a whole request, and for reading its answer" },
 	{ "limits.request_bytes", SETTING_NUMBER, ROOT(request_bytes), 4096, 1 << 20, "16384",
 	  .help = "of a request's line and headers together" },
+	{ "limits.body_bytes", SETTING_NUMBER, ROOT(body_bytes), 4096, 1 << 30, "33554432",
+	  .help = "of a request of somebody who is logged in, such as an import" },
+	{ "limits.bodies_bytes", SETTING_NUMBER, ROOT(bodies_bytes), 4096, 2147483647, "134217728",
+	  .help = "of all such requests together" },
 	{ "tls.certificate", SETTING_PATH, ROOT(certificate),
 	  .help = "PEM file with the certificate and those of its issuers; without it plain HTTP, "
 		  "for "
 		  "loopback or behind a proxy" },
 	{ "tls.key", SETTING_PATH, ROOT(key), .help = "PEM file with the certificate's key" },
+	{ "tls.client_authority", SETTING_PATH, ROOT(client_authority),
+	  .help = "PEM file of the authority whose certificates name users: the common name, of one "
+		  "added with --other" },
 	{ "proxy.addresses", SETTING_TEXT, ROOT(proxies),
 	  .help = "reverse proxies whose X-Forwarded-For names the client, such as \"127.0.0.1, "
 		  "10.0.0.0/24\"" },
+	{ "proxy.user_header", SETTING_TEXT, ROOT(proxy_user_header),
+	  .help = "header in which these proxies name the user, such as \"X-Remote-User\", of one added "
+		  "with --other; they must remove what clients send in it" },
+	{ "console.users", SETTING_PATH, ROOT(users_file), .preset = "/var/lib/cradle-web/users",
+	  .help = "file of users and tokens, which `cradle-web user` writes; not readable for others" },
+	{ "console.folder", SETTING_PATH, ROOT(console_folder), .preset = CRADLE_CONSOLE_FOLDER,
+	  .help = "the console's pages" },
+	{ "console.libraries", SETTING_PATH, ROOT(console_libraries), .preset = "/usr/share/javascript",
+	  .help = "where Debian's libjs-codemirror is" },
+	{ "console.idle_min", SETTING_NUMBER, ROOT(idle_min), 1, 1440, "30",
+	  .help = "a login ends after so long without a request" },
+	{ "console.session_h", SETTING_NUMBER, ROOT(session_h), 1, 168, "12",
+	  .help = "... and after so long in any case" },
+	{ "console.secure_cookies", SETTING_BOOL, ROOT(secure_cookies), .preset = "false",
+	  .help = "logins over TLS only; true by itself with tls.certificate, to be said behind a "
+		  "proxy that speaks TLS" },
+	{ "console.command_timeout_s", SETTING_NUMBER, ROOT(command_timeout_s), 1, 3600, "60",
+	  .help = "a command without a sign of life for so long counts as failed" },
 	{ "metrics.allow", SETTING_TEXT, ROOT(metrics_allow), .preset = "127.0.0.1, ::1",
 	  .help = "addresses that may read /metrics without a token; \"\": none" },
 	{ "metrics.token_file", SETTING_PATH, ROOT(metrics_tokens),
@@ -70,6 +95,10 @@ check(const struct web_config *config, const struct conf_text *conf, struct diag
 	if (!config->certificate != !config->key)
 		diag_error(diags, &place, "certificate and key go together: \"%s\" is missing",
 			   config->key ? "certificate" : "key");
+	if (config->client_authority && !config->key)
+		diag_error(diags, &place, "client_authority needs certificate and key");
+	if (config->proxy_user_header && !config->proxies)
+		diag_error(diags, &place, "proxy.user_header needs proxy.addresses: whose it is");
 }
 
 static struct web_config *

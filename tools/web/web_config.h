@@ -17,11 +17,16 @@ struct web_config {
 	char *listen; /* "ADDRESS:PORT", "[ADDRESS]:PORT" */
 	char *socket; /* the appliance's */
 	uint32_t appliance_timeout_ms;
-	uint32_t connections, connections_per_address, timeout_s, request_bytes;
+	uint32_t connections, connections_per_address, timeout_s, request_bytes, body_bytes, bodies_bytes;
 	char *certificate, *key;        /* PEM files; NULL: no TLS here */
+	char *client_authority;         /* PEM file; NULL: no certificates of clients */
 	char *proxies;                  /* whose X-Forwarded-For counts; NULL: nobody's */
 	char *metrics_allow;            /* addresses that need no token; NULL: none */
 	char *metrics_tokens;           /* file of tokens; NULL: none */
+	char *proxy_user_header;        /* NULL: a proxy names nobody */
+	char *console_folder, *console_libraries, *users_file;
+	bool secure_cookies;
+	uint32_t idle_min, session_h, command_timeout_s;
 	uint32_t log_level, log_target; /* enum severity, enum log_target */
 };
 

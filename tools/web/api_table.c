@@ -1,0 +1,78 @@
+#include "tools/web/api_table.h"
+
+/* clang-format off */
+const struct api_route api_routes[] = {
+	/* The appliance. */
+	{ HTTP_GET, "/status", "status", ROLE_VIEWER },
+	{ HTTP_GET, "/counters", "stats", ROLE_VIEWER },
+	{ HTTP_GET, "/phases", "phases", ROLE_VIEWER },
+	{ HTTP_POST, "/check", "check", ROLE_VIEWER, .file = "cradle.conf" },
+	{ HTTP_POST, "/reload", "reload", ROLE_OPERATOR, .job = true },
+	{ HTTP_POST, "/drain", "drain", ROLE_SECURITY },
+	{ HTTP_POST, "/undrain", "undrain", ROLE_SECURITY },
+	{ HTTP_PUT, "/log-level", "log level", ROLE_SECURITY },
+
+	/* LwM2M servers: they hold keys. */
+	{ HTTP_GET, "/servers", "server list", ROLE_VIEWER },
+	{ HTTP_POST, "/servers", "server add", ROLE_SECURITY, .creates = true },
+	{ HTTP_GET, "/servers/{id}", "server show", ROLE_VIEWER, .guard = "server show" },
+	{ HTTP_PATCH, "/servers/{id}", "server edit", ROLE_SECURITY, .guard = "server show" },
+	{ HTTP_DELETE, "/servers/{id}", "server remove", ROLE_SECURITY, .guard = "server show" },
+
+	/* Groups and their setting values. */
+	{ HTTP_GET, "/groups", "group list", ROLE_VIEWER },
+	{ HTTP_POST, "/groups", "group add", ROLE_OPERATOR, .creates = true },
+	{ HTTP_GET, "/groups/{name}", "group show", ROLE_VIEWER, .guard = "group show" },
+	{ HTTP_PATCH, "/groups/{name}", "group edit", ROLE_OPERATOR, .guard = "group show" },
+	{ HTTP_DELETE, "/groups/{name}", "group remove", ROLE_OPERATOR, .guard = "group show" },
+	{ HTTP_PUT, "/groups/{group}/values/{name}", "group value set", ROLE_OPERATOR, .guard = "group show" },
+	{ HTTP_DELETE, "/groups/{group}/values/{name}", "group value unset", ROLE_OPERATOR, .guard = "group show" },
+
+	/* Tasks. */
+	{ HTTP_GET, "/tasks", "task list", ROLE_VIEWER },
+	{ HTTP_POST, "/tasks", "task add", ROLE_OPERATOR, .creates = true, .file = "task.xml" },
+	{ HTTP_POST, "/tasks/check", "task check", ROLE_VIEWER, .file = "task.xml" },
+	{ HTTP_GET, "/tasks/{id}", "task show", ROLE_VIEWER, .guard = "task show" },
+	{ HTTP_PATCH, "/tasks/{id}", "task edit", ROLE_OPERATOR, .guard = "task show" },
+	{ HTTP_DELETE, "/tasks/{id}", "task remove", ROLE_OPERATOR, .guard = "task show" },
+	{ HTTP_POST, "/tasks/{id}/copy", "task copy", ROLE_OPERATOR, .creates = true },
+	{ HTTP_POST, "/tasks/{id}/pause", "task pause", ROLE_OPERATOR },
+	{ HTTP_POST, "/tasks/{id}/resume", "task resume", ROLE_OPERATOR },
+	{ HTTP_GET, "/tasks/{task}/reports", "task reports", ROLE_VIEWER },
+	{ HTTP_POST, "/tasks/{task}/rerun", "task rerun", ROLE_OPERATOR },
+	{ HTTP_POST, "/tasks/{task}/rerun-failed", "task rerun-failed", ROLE_OPERATOR },
+
+	/* Devices. */
+	{ HTTP_GET, "/devices", "device list", ROLE_VIEWER },
+	{ HTTP_POST, "/devices", "device add", ROLE_SECURITY, .creates = true },
+	{ HTTP_GET, "/devices/{endpoint}", "device show", ROLE_VIEWER },
+	{ HTTP_PATCH, "/devices/{endpoint}", "device edit", ROLE_SECURITY },
+	{ HTTP_DELETE, "/devices/{endpoint}", "device remove", ROLE_SECURITY },
+	{ HTTP_GET, "/devices/{endpoint}/profile", "device profile", ROLE_VIEWER },
+	{ HTTP_GET, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
+	{ HTTP_PUT, "/devices/{endpoint}/values/{name}", "device value set", ROLE_OPERATOR },
+	{ HTTP_DELETE, "/devices/{endpoint}/values/{name}", "device value unset", ROLE_OPERATOR },
+	{ HTTP_POST, "/imports", "device import", ROLE_SECURITY, .job = true, .file = "devices.csv" },
+	{ HTTP_GET, "/rejected", "device rejected", ROLE_VIEWER },
+	{ HTTP_GET, "/unknown", "unknown list", ROLE_VIEWER },
+	{ HTTP_POST, "/unknown/{name}/adopt", "unknown adopt", ROLE_SECURITY, .creates = true },
+
+	/* What happens. */
+	{ HTTP_GET, "/reports", "report list", ROLE_VIEWER },
+	{ HTTP_GET, "/reports/{task}/{endpoint}", "report show", ROLE_VIEWER },
+	{ HTTP_GET, "/sessions", "session list", ROLE_VIEWER },
+	{ HTTP_GET, "/sessions/{endpoint}", "session show", ROLE_VIEWER },
+	{ HTTP_PUT, "/traces/{endpoint}", "trace start", ROLE_SECURITY },
+	{ HTTP_GET, "/traces/{endpoint}", "trace show", ROLE_SECURITY },
+	{ HTTP_DELETE, "/traces/{endpoint}", "trace stop", ROLE_SECURITY },
+};
+/* clang-format on */
+const unsigned n_api_routes = sizeof api_routes / sizeof api_routes[0];
+
+const struct api_exemption api_exemptions[] = {
+	{ "stop", "who may end the appliance can log in to its machine" },
+	{ "device export", "a copy of the inventory is made on the appliance, not by a browser" },
+	{ "help", "this interface describes itself in openapi.json" },
+	{ "completion", "it is for shells" },
+};
+const unsigned n_api_exemptions = sizeof api_exemptions / sizeof api_exemptions[0];
