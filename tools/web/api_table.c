@@ -50,6 +50,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_DELETE, "/devices/{endpoint}", "device remove", ROLE_SECURITY },
 	{ HTTP_GET, "/devices/{endpoint}/profile", "device profile", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
+	{ HTTP_GET, "/devices/{endpoint}/why", "why", ROLE_VIEWER },
 	{ HTTP_PUT, "/devices/{endpoint}/values/{name}", "device value set", ROLE_OPERATOR },
 	{ HTTP_DELETE, "/devices/{endpoint}/values/{name}", "device value unset", ROLE_OPERATOR },
 	{ HTTP_POST, "/imports", "device import", ROLE_SECURITY, .job = true, .file = "devices.csv" },
@@ -72,6 +73,8 @@ const unsigned n_api_routes = sizeof api_routes / sizeof api_routes[0];
 const struct api_exemption api_exemptions[] = {
 	{ "stop", "who may end the appliance can log in to its machine" },
 	{ "device export", "a copy of the inventory is made on the appliance, not by a browser" },
+	{ "store backup", "a copy of the store is made on the appliance" },
+	{ "store restore", "the appliance is stopped meanwhile" },
 	{ "help", "this interface describes itself in openapi.json" },
 	{ "completion", "it is for shells" },
 };
