@@ -390,3 +390,26 @@ def test_pages_that_are_not_installed_are_said_and_metrics_go_on(build, tmp_path
         assert one.stop() == 0
         appliance.close()
     assert "console.folder names the pages" in one.log
+
+
+def test_long_lists_stop_at_their_limit_and_go_on_by_cursor(console, daemon, tmp_path):
+    rows = tmp_path / "many.csv"
+    names = [f"many-{n:05}" for n in range(1500)]
+    rows.write_text("endpoint,key,groups\n" + "".join(f"{name},k,root\n" for name in names))
+    assert daemon.ctl("device", "import", rows).returncode == 0
+    try:
+        person = console.person("vera")
+        seen, cursor = [], None
+        while cursor != "":
+            page = person.get("/devices", match="many-*", cursor=cursor).json
+            assert len(page["devices"]) <= 100
+            seen += [d["endpoint"] for d in page["devices"]]
+            cursor = page["next"] or ""
+        assert sorted(seen) == names
+        at_once = person.get("/devices", match="many-*", limit=5000).json  # more than a slice of the appliance
+        assert sorted(d["endpoint"] for d in at_once["devices"]) == names and not at_once["next"]
+        assert person.get("/devices", limit=1000000).status == 400
+    finally:
+        empty = console.person("sina")
+        for name in names:
+            assert empty.send("DELETE", f"/devices/{name}").status == 200

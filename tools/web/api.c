@@ -12,7 +12,7 @@
 #include "tools/web/login.h"
 #include "tools/web/problem.h"
 
-enum { EDIT_TRIES = 4 };
+enum { EDIT_TRIES = 4, LIST_MAX = 10000, PAGE_MAX = 4096 };
 
 /* A request of the API, from its head to its answer. */
 struct api_call {
@@ -24,8 +24,9 @@ struct api_call {
 	struct identity identity;
 	json_t *fields;
 	struct job *job;
-	unsigned tries; /* of an edit */
-	char page[64];
+	unsigned tries;      /* of an edit */
+	char page[PAGE_MAX]; /* of a list: where its next slice begins */
+	json_t *slices;      /* those before, together; NULL: none */
 };
 
 static void
@@ -34,6 +35,7 @@ free_call(void *kept)
 	struct api_call *call = kept;
 
 	json_decref(call->fields);
+	json_decref(call->slices);
 	free(call);
 }
 
@@ -127,8 +129,6 @@ api_admit(struct console *console, struct http_request *request)
 
 struct query_reading {
 	json_t *fields;
-	char *page;
-	size_t page_size;
 	bool bad;
 };
 
@@ -138,22 +138,42 @@ take_query_field(void *ctx, const char *name, const char *value)
 	struct query_reading *reading = ctx;
 	char text[URL_SEGMENT_MAX];
 
-	if (!url_decode(value ? value : "", value ? strlen(value) : 0, text, sizeof text)) {
-		reading->bad = true;
-		return;
-	}
-	if (strcmp(name, "page") == 0)
-		snprintf(reading->page, reading->page_size, "%s", text);
-	else
-		reading->bad |= json_object_set_new(reading->fields, name, json_string(text)) != 0;
+	reading->bad |=
+		!url_decode(value ? value : "", value ? strlen(value) : 0, text, sizeof text) ||
+		json_object_set_new(reading->fields, name, json_string(text)) != 0;
+}
+
+static bool
+has_option(const struct schema_command *command, const char *name)
+{
+	for (unsigned i = 0; i < command->n_options; i++)
+		if (strcmp(command->options[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A list stops at its limit, and goes on by a cursor: nobody gets a million rows because of a word left out. */
+static bool
+bound_list(struct api_call *call, char detail[API_DETAIL_MAX])
+{
+	const char *limit;
+
+	if (!has_option(call->command, "cursor") || !has_option(call->command, "limit"))
+		return true;
+	if (!json_object_get(call->fields, "cursor"))
+		json_object_set_new(call->fields, "cursor", json_string(""));
+	if (!json_object_get(call->fields, "limit"))
+		json_object_set_new(call->fields, "limit", json_string("100"));
+	limit = json_string_value(json_object_get(call->fields, "limit"));
+	snprintf(detail, API_DETAIL_MAX, "\"limit\" is at most %d here: go on with \"cursor\"",
+		 LIST_MAX);
+	return strlen(limit) < 6 && strtol(limit, NULL, 10) <= LIST_MAX;
 }
 
 static bool
 read_fields(struct api_call *call, char detail[API_DETAIL_MAX])
 {
-	struct query_reading reading = { .fields = json_object(),
-					 .page = call->page,
-					 .page_size = sizeof call->page };
+	struct query_reading reading = { .fields = json_object() };
 	json_error_t error;
 	size_t len;
 	const char *body;
@@ -163,7 +183,7 @@ read_fields(struct api_call *call, char detail[API_DETAIL_MAX])
 		call->fields = reading.fields;
 		snprintf(detail, API_DETAIL_MAX,
 			 "the query is no UTF-8, or a field of it is too long");
-		return !reading.bad && call->fields;
+		return !reading.bad && call->fields && bound_list(call, detail);
 	}
 	json_decref(reading.fields);
 	body = http_request_body(call->request, &len);
@@ -220,13 +240,55 @@ on_progress(void *ctx, const char *line)
 		job_tell(call->job, line);
 }
 
+/* Lists in a slice's result grow by those of the next one; whatever else it says, the last one says for all. */
+static void
+add_slice(json_t *slices, json_t *result)
+{
+	json_t *value, *before;
+	const char *key;
+
+	json_object_foreach(result, key, value)
+	{
+		before = json_object_get(slices, key);
+		if (json_is_array(before) && json_is_array(value))
+			json_array_extend(before, value);
+		else
+			json_object_set(slices, key, value);
+	}
+}
+
+/* The appliance hands out long lists in slices, so that it waits for none: whether there is another one to ask for. */
+static bool
+goes_on(struct api_call *call, const json_t *answer)
+{
+	const char *next = json_string_value(json_object_get(answer, "next"));
+	json_t *result = json_object_get(answer, "result");
+
+	if (json_integer_value(json_object_get(answer, "exit")) || !json_is_object(result))
+		return false;
+	if (!call->slices && next)
+		call->slices = json_object();
+	if (call->slices)
+		add_slice(call->slices, result);
+	return next && call->slices &&
+	       snprintf(call->page, sizeof call->page, "%s", next) < (int)sizeof call->page;
+}
+
 static void
 on_done(void *ctx, const struct exchange_outcome *outcome)
 {
 	struct api_call *call = ctx;
 	struct api_answer answer;
 
+	if (call->request && goes_on(call, outcome->answer)) {
+		start_command(call, NULL);
+		return;
+	}
 	api_answer_make(&answer, call->route, outcome);
+	if (call->slices && !*answer.detail) {
+		json_decref(answer.body);
+		answer.body = json_incref(call->slices);
+	}
 	if (answer.stale && call->tries < EDIT_TRIES) {
 		/* Something else of the policy was changed, or this very thing: look again. */
 		json_decref(answer.body);

@@ -33,21 +33,15 @@ api_etag(const json_t *result, char etag[80])
 	memcpy(etag + 1 + 2 * sizeof hash, "\"", 2);
 }
 
-/* A page of a list says where it goes on. */
 static json_t *
 result_of(const json_t *answer)
 {
 	json_t *result = json_object_get(answer, "result");
-	json_t *next = json_object_get(answer, "next");
 	const char *text = json_string_value(json_object_get(answer, "text"));
 
-	if (!json_is_object(result))
-		return json_is_array(result) ? json_incref(result)
-					     : json_pack("{s:s*}", "message", text);
-	result = json_copy(result);
-	if (json_is_string(next))
-		json_object_set(result, "next", next);
-	return result;
+	return json_is_object(result) || json_is_array(result)
+		       ? json_incref(result)
+		       : json_pack("{s:s*}", "message", text);
 }
 
 static unsigned

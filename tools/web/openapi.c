@@ -71,12 +71,6 @@ put_query(json_t *parameters, const struct api_route *route, const struct schema
 						command->options[i].name, "in", "query",
 						"description", command->options[i].help, "required",
 						0, "schema", option_schema(&command->options[i])));
-	if (route->method == HTTP_GET)
-		json_array_append_new(
-			parameters,
-			text_parameter("page", "query",
-				       "where a list goes on: \"next\" of the answer before",
-				       false));
 }
 
 static json_t *
