@@ -354,7 +354,7 @@ const struct command commands[] = {
 	  .help = "no longer; a trace that nobody looks at ends after ten minutes" },
 	{ "log level", "LEVEL", 1, 1, .changes = true, .run = command_log_level,
 	  .help = "error, warning, notice, info or debug, until the next reload" },
-	{ "help", "[COMMAND|settings|counters|manual|schema]", 0, 3, .while_busy = true,
+	{ "help", "[COMMAND|settings|counters|manual]", 0, 3, .while_busy = true,
 	  .run = command_help,
 	  .help = "this list, one command, every setting, every counter, or all of it; schema: the "
 		  "commands for programs, as JSON" },

@@ -45,6 +45,7 @@ const struct api_route api_routes[] = {
 	/* Devices. */
 	{ HTTP_GET, "/devices", "device list", ROLE_VIEWER },
 	{ HTTP_POST, "/devices", "device add", ROLE_SECURITY, .creates = true },
+	{ HTTP_GET, "/created", "device created", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}", "device show", ROLE_VIEWER },
 	{ HTTP_PATCH, "/devices/{endpoint}", "device edit", ROLE_SECURITY },
 	{ HTTP_DELETE, "/devices/{endpoint}", "device remove", ROLE_SECURITY },
@@ -73,6 +74,8 @@ const unsigned n_api_routes = sizeof api_routes / sizeof api_routes[0];
 const struct api_exemption api_exemptions[] = {
 	{ "stop", "who may end the appliance can log in to its machine" },
 	{ "device export", "a copy of the inventory is made on the appliance, not by a browser" },
+	{ "watch", "an answer of HTTP has an end: pages ask again" },
+	{ "store rekey", "keys that seal the store are changed on the appliance" },
 	{ "store backup", "a copy of the store is made on the appliance" },
 	{ "store restore", "the appliance is stopped meanwhile" },
 	{ "help", "this interface describes itself in openapi.json" },
