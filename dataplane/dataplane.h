@@ -48,6 +48,7 @@ struct dataplane_port_config {
 struct dataplane_listener_config {
 	uint16_t udp_port;
 	uint8_t security; /* enum listener_security; on every address of every port */
+	bool serves_keyed; /* NoSec: devices with a key or a certificate, too */
 };
 
 enum dataplane_hugepages {

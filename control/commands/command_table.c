@@ -9,7 +9,12 @@
 	{ "--key-hex", "HEX", "... or as hex", .secret = true }, \
 	{ "--key-file", "FILE", "... or in a file, \"-\": standard input", .file = CTL_WANT_READ }, \
 	{ "--key-hex-file", "FILE", "... or as hex in a file", .file = CTL_WANT_READ }, \
-	{ "--no-key", NULL, "none: NoSec listeners only" }
+	{ "--no-key", NULL, "none: over NoSec, or with a certificate" }
+
+/* What the device may do without its key. */
+#define NOSEC_OPTION \
+	{ "--nosec", "on|off", \
+	  "on: served over NoSec although it has a key: to anyone who names it" }
 
 /* The identity of a new device. */
 #define NEW_IDENTITY_OPTIONS \
@@ -155,6 +160,7 @@ static const struct command_option device_list_options[] = {
 	{ "--group", "NAME", "of one group and those below" },
 	{ "--match", "GLOB", "whose endpoint name matches" },
 	{ "--state", "STATE", "ready, nothing, bootstrapping, or returning" },
+	{ "--nosec", NULL, "served over NoSec whatever key they have" },
 	PAGE_OPTIONS,
 };
 
@@ -162,6 +168,7 @@ static const struct command_option device_add_options[] = {
 	KEY_OPTIONS,
 	NEW_IDENTITY_OPTIONS,
 	NEW_PLACE_OPTIONS,
+	NOSEC_OPTION,
 };
 
 static const struct command_option device_edit_options[] = {
@@ -170,6 +177,7 @@ static const struct command_option device_edit_options[] = {
 	{ "--identity-hex", "HEX", "... in hex" },
 	{ "--groups", "A,B", "groups it is in" },
 	{ "--domain", "TEXT", "where it belongs" },
+	NOSEC_OPTION,
 };
 
 static const struct command_option device_value_set_options[] = {
@@ -312,8 +320,8 @@ const struct command commands[] = {
 		  "masked" },
 	{ "device rejected", "", 0, 0, OPTIONS(whole_list_options), .while_busy = true,
 	  .run = command_device_rejected,
-	  .help = "who showed a wrong key or another's name, and has not got in since; and who "
-		  "asked for what is not served",
+	  .help = "who came as a known device and was refused: wrong key, another's name, no DTLS; "
+		  "and who asked for what is not served",
 	  .alias = "device turned-away" },
 	{ "device created", "", 0, 0, .while_busy = true, .run = command_device_created,
 	  .help = "the last devices that authorities created, newest first" },

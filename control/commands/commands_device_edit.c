@@ -188,6 +188,20 @@ struct taken {
 };
 
 static bool
+take_nosec(struct call *call, struct device_spec *spec)
+{
+	const char *word = call_option(call, "--nosec");
+
+	if (!word)
+		return true;
+	spec->nosec = strcmp(word, "on") == 0;
+	if (spec->nosec || strcmp(word, "off") == 0)
+		return true;
+	call_refuse(call, CTL_USAGE, "--nosec is on or off, not \"%.60s\"", word);
+	return false;
+}
+
+static bool
 take_options(struct call *call, struct taken *taken, struct device_spec *spec)
 {
 	const char *groups = call_option(call, "--groups");
@@ -197,7 +211,8 @@ take_options(struct call *call, struct taken *taken, struct device_spec *spec)
 		spec->groups = take_groups(groups, taken->groups);
 	if (domain)
 		spec->domain = *domain ? domain : NULL;
-	return take_identity(call, &taken->names, spec) && take_key(call, spec);
+	return take_nosec(call, spec) && take_identity(call, &taken->names, spec) &&
+	       take_key(call, spec);
 }
 
 /* ---- add, edit, remove ---- */

@@ -15,6 +15,7 @@ struct filter {
 	const struct policy_group *group;
 	const char *match; /* glob of the endpoint name */
 	const char *state;
+	bool nosec; /* served over NoSec whatever key it has */
 };
 
 static const char *
@@ -54,6 +55,8 @@ passes(struct call *call, const struct device *device, const struct filter *filt
 		return false;
 	if (filter->state && strncmp(state_of(device), filter->state, strlen(filter->state)) != 0)
 		return false;
+	if (filter->nosec && !(device->entry->flags & DEVICE_NOSEC))
+		return false;
 	if (!filter->group)
 		return true;
 	set = generation_task_set(call->service->generation, &call->service->inventory,
@@ -91,7 +94,8 @@ command_device_list(struct call *call)
 {
 	const char *wanted = call_option(call, "--group");
 	struct filter filter = { .match = call_option(call, "--match"),
-				 .state = call_option(call, "--state") };
+				 .state = call_option(call, "--state"),
+				 .nosec = call_option(call, "--nosec") };
 	const struct inventory *inventory = &call->service->inventory;
 	const struct device *device;
 	struct table table;
@@ -229,7 +233,13 @@ put_security(struct call *call, const struct device *device)
 		text_show(&call->text, "  key       set, %u bytes, given as %s\n", key_len,
 			  device->key_is_hex ? "hex" : "text");
 	else
-		text_show(&call->text, "  key       none: NoSec listeners only\n");
+		text_show(&call->text, "  key       none\n");
+	text_show(&call->text, "  nosec     %s\n",
+		  device->entry->flags & DEVICE_NOSEC
+			  ? "on: served over NoSec, to anyone who names it"
+			  : "off");
+	json_object_set_new(call->result, "nosec",
+			    json_boolean(device->entry->flags & DEVICE_NOSEC));
 	json_object_set_new(call->result, "identity", show_json(identity, len));
 	json_object_set_new(call->result, "identity_hex", json_string(hex));
 	json_object_set_new(call->result, "key_bytes", json_integer(key_len));

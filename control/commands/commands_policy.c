@@ -35,7 +35,8 @@ check_sent(struct call *call, struct check_outcome *outcome)
 void
 command_check(struct call *call)
 {
-	struct check_outcome outcome = { .text = &call->text };
+	struct check_outcome outcome = { .text = &call->text,
+					 .inventory = &call->service->inventory };
 
 	if (call->arguments[0])
 		check_sent(call, &outcome);

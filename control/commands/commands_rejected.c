@@ -1,4 +1,5 @@
 /* Devices of the inventory that asked and did not get in. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,10 @@ show_rejected_reason(const struct rejected_device *item, struct text *text)
 json_t *
 show_rejected_json(const struct rejected_device *item, const char *reason)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "reason", reason, "address", item->address,
-			 "first_ms", (json_int_t)item->first_ms, "last_ms",
-			 (json_int_t)item->last_ms, "count", (json_int_t)item->count);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "reason", reason, "remedy",
+			 rejected_remedy(item), "address", item->address, "first_ms",
+			 (json_int_t)item->first_ms, "last_ms", (json_int_t)item->last_ms, "count",
+			 (json_int_t)item->count);
 }
 
 void
@@ -37,9 +39,9 @@ show_rejected(struct call *call, const struct device *device)
 		return;
 	text_init(&reason);
 	show_rejected_reason(item, &reason);
-	text_show(&call->text, "  rejected  %s; %llu time%s, last %s from %s\n", text_str(&reason),
-		  (unsigned long long)item->count, item->count == 1 ? "" : "s",
-		  show_time(item->last_ms, last), item->address);
+	text_show(&call->text, "  rejected  %s; %llu time%s, last %s from %s\n            %s\n",
+		  text_str(&reason), (unsigned long long)item->count, item->count == 1 ? "" : "s",
+		  show_time(item->last_ms, last), item->address, rejected_remedy(item));
 	json = show_rejected_json(item, text_str(&reason));
 	json_object_set(call->result, "rejected", json);
 	json_object_set_new(call->result, "turned_away", json); /* its former name, for a release */
@@ -137,6 +139,26 @@ rows_from(const struct service *service, uint64_t from, struct row rows[ROWS_MAX
 	return n;
 }
 
+static_assert(CAUSES <= 32, "a bit for each");
+
+/* What to do about the reasons that were listed, each once. */
+static void
+put_remedies(const struct rejected_devices *all, struct text *text)
+{
+	uint32_t told = 0;
+
+	for (unsigned i = 0; i < all->count; i++) {
+		const struct rejected_device *item = &all->items[i];
+
+		if (told & UINT32_C(1) << item->cause)
+			continue;
+		told |= UINT32_C(1) << item->cause;
+		text_show(text, "%s: %s\n",
+			  item->cause == CAUSE_CERTIFICATE ? "certificates" : rejected_why(item),
+			  rejected_remedy(item));
+	}
+}
+
 void
 command_device_rejected(struct call *call)
 {
@@ -163,6 +185,8 @@ command_device_rejected(struct call *call)
 			put_unserved(rows[i].unserved, &table, others);
 	}
 	table_finish(&table, &call->text);
+	if (i == n)
+		put_remedies(call->service->rejected, &call->text);
 	call->result = json_pack("{s:O, s:o, s:o}", "rejected", list, "turned_away", list,
 				 "unserved", others);
 	page_finish(&page, i < n, i < n ? rows[i].place : 0);

@@ -32,7 +32,7 @@ struct config_port {
 struct config_listener {
 	uint32_t port;
 	uint32_t security; /* enum listener_security */
-	bool allow_public_nosec;
+	bool allow_public_nosec, allow_keyed_devices;
 	uint32_t line;
 };
 

@@ -34,9 +34,30 @@ check_nosec(const struct config *config, const struct config_listener *listener,
 }
 
 static void
+check_keyed(const struct config *config, const struct config_listener *listener,
+	    struct diag_list *diags)
+{
+	const struct place place = {
+		.file = config->file, .line = listener->line, .tag = "allow_keyed_devices"
+	};
+
+	if (!listener->allow_keyed_devices)
+		return;
+	if (listener->security == LISTENER_NOSEC)
+		diag_warning(diags, &place,
+			     "anyone who can reach UDP port %u and names a device gets its secrets, "
+			     "although it has a key; allow single devices by `device edit NAME "
+			     "--nosec on` instead",
+			     listener->port);
+	else
+		diag_warning(diags, &place,
+			     "says nothing on a listener with DTLS: take it out, or move it to the "
+			     "nosec listener");
+}
+
+static void
 check_listeners(const struct config *config, struct diag_list *diags)
 {
-
 	for (unsigned i = 0; i < config->n_listeners; i++) {
 		const struct config_listener *listener = &config->listeners[i];
 		struct place place = { .file = config->file,
@@ -48,6 +69,7 @@ check_listeners(const struct config *config, struct diag_list *diags)
 				diag_error(diags, &place, "port %u is used by two listeners",
 					   listener->port);
 		check_nosec(config, listener, diags);
+		check_keyed(config, listener, diags);
 	}
 }
 

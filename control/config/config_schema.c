@@ -122,6 +122,9 @@ static const struct setting settings[] = {
 	  .help = "psk: DTLS with pre-shared keys; nosec: plain CoAP, for private networks" },
 	{ "allow_public_nosec", SETTING_BOOL, LISTENER(allow_public_nosec), .preset = "false",
 	  .help = "let a nosec listener serve addresses that the Internet can reach" },
+	{ "allow_keyed_devices", SETTING_BOOL, LISTENER(allow_keyed_devices), .preset = "false",
+	  .help = "let a nosec listener serve devices that have a key or a certificate: anyone who "
+		  "names one gets its secrets; `device edit NAME --nosec on` allows one device" },
 };
 
 const struct settings_schema config_schema = {

@@ -72,6 +72,7 @@ config_dataplane(const struct config *config, struct dataplane_config *out)
 	for (unsigned i = 0; i < config->n_listeners; i++) {
 		out->listeners[i].udp_port = (uint16_t)config->listeners[i].port;
 		out->listeners[i].security = (uint8_t)config->listeners[i].security;
+		out->listeners[i].serves_keyed = config->listeners[i].allow_keyed_devices;
 	}
 	config_limits(config, &out->limits);
 }

@@ -63,7 +63,7 @@ bool
 device_spec_same(const struct device_spec *a, const struct device_spec *b)
 {
 	/* lint: allow memcmp - both keys are the operator's own, and nobody can time this */
-	return same_identity(a, b) && a->key_len == b->key_len &&
+	return same_identity(a, b) && a->key_len == b->key_len && a->nosec == b->nosec &&
 	       memcmp(a->key, b->key, a->key_len) == 0 &&
 	       (!a->key_len || device_spec_key_is_hex(a) == device_spec_key_is_hex(b)) &&
 	       same_text(a->domain, b->domain) && setting_values_same(a->values, b->values);

@@ -21,8 +21,9 @@ struct device_spec {
 	const char *identity; /* NULL: the endpoint name */
 	uint8_t identity_len; /* 0: it has no NUL byte, and ends in one */
 	uint8_t key[DTLS_KEY_MAX];
-	uint8_t key_len;       /* 0: none, NoSec listeners only */
+	uint8_t key_len;       /* 0: none: over NoSec, or with a certificate */
 	bool key_is_hex;       /* it was given as hex: so it is shown and exported */
+	bool nosec;            /* served over NoSec although it has a key or a certificate */
 	const char *domain;    /* NULL: none */
 	const char *groups;    /* names with ',' between; NULL or "": "root" */
 	const uint8_t *values; /* setting_values.h; NULL: none */

@@ -11,7 +11,7 @@
 
 enum {
 	EXPORT_BUFFER = 1 << 16,
-	FIXED_COLUMNS = 8,
+	FIXED_COLUMNS = 9,
 };
 
 /* A column of a setting value. Names sort it. */
@@ -28,7 +28,7 @@ struct export
 	bool secrets, begun;
 
 	/* CSV: what the devices have. */
-	bool identity, identity_hex, key, key_hex, domain, groups, hidden;
+	bool identity, identity_hex, key, key_hex, domain, groups, nosec, hidden;
 	struct value_column *columns;
 	unsigned n_columns, capacity;
 
@@ -202,6 +202,7 @@ export_see(struct export *export, const struct device_spec *device)
 	export->key_hex |= device->key_len && device_spec_key_is_hex(device);
 	export->domain |= has_text(device->domain);
 	export->groups |= has_text(device->groups);
+	export->nosec |= device->nosec;
 	while (!failed && setting_values_next(device->values, &value)) {
 		failed = see_value(export, &value);
 		export->hidden |= value.secret && !export->secrets;
@@ -253,6 +254,8 @@ put_header(struct export *export)
 		put_text(export, ",domain");
 	if (export->groups)
 		put_text(export, ",groups");
+	if (export->nosec)
+		put_text(export, ",nosec");
 	for (unsigned i = 0; i < export->n_columns; i++) {
 		const struct value_column *column = &export->columns[i];
 		char name[sizeof column->name + 8];
@@ -329,6 +332,8 @@ put_csv(struct export *export, const struct device_spec *device)
 		if (has_text(device->groups))
 			put_csv_groups(export, device->groups);
 	}
+	if (export->nosec)
+		put_text(export, device->nosec ? ",yes" : ",");
 	for (unsigned i = 0; i < export->n_columns; i++) {
 		const struct value_column *column = &export->columns[i];
 
@@ -443,6 +448,8 @@ put_json(struct export *export, const struct device_spec *device)
 		put_member(export, ",\"domain\":", device->domain, strlen(device->domain));
 	if (has_text(device->groups))
 		put_json_groups(export, device->groups);
+	if (device->nosec)
+		put_text(export, ",\"nosec\":true");
 	put_json_values(export, device->values);
 	put_text(export, "}\n");
 }

@@ -25,6 +25,7 @@ enum column_kind {
 	COLUMN_KEY_HEX,
 	COLUMN_DOMAIN,
 	COLUMN_GROUPS,
+	COLUMN_NOSEC,
 	COLUMN_VALUE,
 	COLUMN_SECRET,
 	COLUMN_KINDS,
@@ -33,7 +34,8 @@ enum column_kind {
 
 static const char *const column_names[] = { "endpoint", "identity", "identity_hex",
 					    "key",      "key_hex",  "domain",
-					    "groups",   "value.",   "secret." };
+					    "groups",   "nosec",    "value.",
+					    "secret." };
 
 struct column {
 	enum column_kind kind;
@@ -272,7 +274,7 @@ put_cell(struct csv *csv, struct import_row *row, unsigned index)
 	const struct import_cell found = { cell->text, cell->len };
 	struct import_cell *const places[] = { &row->endpoint, &row->identity, &row->identity_hex,
 					       &row->key,      &row->key_hex,  &row->domain,
-					       &row->groups };
+					       &row->groups,   &row->nosec };
 
 	assert(index < csv->n_columns && index < csv->row.n);
 	if (column->kind == COLUMN_NONE) {

@@ -9,7 +9,8 @@
 #include <jansson.h>
 
 static const char *const members[] = { "endpoint", "identity", "identity_hex", "key",
-				       "key_hex",  "domain",   "groups",       "values" };
+				       "key_hex",  "domain",   "groups",       "values",
+				       "nosec" };
 enum { MEMBERS = sizeof members / sizeof members[0], TEXT_MEMBERS = 6 };
 
 static const char *
@@ -143,8 +144,12 @@ read_member(struct import *import, struct import_row *row, const char *name, jso
 		unknown_member(import, row, name);
 	else if (i == TEXT_MEMBERS)
 		read_groups(import, row, value);
-	else if (i > TEXT_MEMBERS)
+	else if (i == TEXT_MEMBERS + 1)
 		read_values(import, row, value);
+	else if (i > TEXT_MEMBERS && json_is_boolean(value))
+		row->nosec_ready = json_is_true(value);
+	else if (i > TEXT_MEMBERS)
+		import_error(import, row, name, "must be true or false");
 	else if (json_is_string(value))
 		*places[i] = cell_of(value);
 	else

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
@@ -378,6 +379,19 @@ hand_on(struct import *import, struct import_row *row, const struct device_spec 
 	}
 }
 
+/* Whether it is served over NoSec although it has a key. */
+static bool
+read_nosec(struct import *import, struct import_row *row)
+{
+	const char *word = row->nosec.text;
+
+	if (!word)
+		return row->nosec_ready;
+	if (strcasecmp(word, "yes") != 0 && strcasecmp(word, "no") != 0)
+		import_error(import, row, "nosec", "is yes, no or nothing");
+	return strcasecmp(word, "yes") == 0;
+}
+
 void
 import_row_finish(struct import *import, struct import_row *row)
 {
@@ -389,6 +403,7 @@ import_row_finish(struct import *import, struct import_row *row)
 	device.identity = row->identity.text;
 	device.identity_len = (uint8_t)row->identity.len;
 	read_key(import, row, &device);
+	device.nosec = read_nosec(import, row);
 	check_cell(import, row, "domain", &row->domain, DOMAIN_MAX);
 	if (check_cell(import, row, "groups", &row->groups, GROUPS_TEXT_MAX))
 		split_groups(import, row);

@@ -58,6 +58,8 @@ struct import_row {
 	uint8_t identity_bytes
 		[DTLS_IDENTITY_MAX]; /* what identity_hex says; `identity` is that then */
 	struct import_cell groups;   /* CSV: names with ';' or ',' between */
+	struct import_cell nosec;    /* CSV: "yes" or "no" */
+	bool nosec_ready;            /* or it is allowed */
 	bool groups_ready;           /* or import->groups holds them */
 	uint8_t *values;
 };

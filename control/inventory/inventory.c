@@ -165,6 +165,7 @@ device_to_spec(const struct inventory *inventory, const struct device *device,
 		.endpoint = device_endpoint(device, names->endpoint),
 		.key_len = entry->key_len,
 		.key_is_hex = device->key_is_hex,
+		.nosec = entry->flags & DEVICE_NOSEC,
 		.domain = device->domain ? names_text(&inventory->domains, device->domain) : NULL,
 		.groups = device_groups(inventory, device),
 		.values = device->values,
@@ -338,6 +339,8 @@ inventory_draft(struct inventory *inventory, const struct device_spec *spec, uin
 							   : id,
 					spec->endpoint, strlen(spec->endpoint), identity,
 					device_spec_identity_len(spec), spec->key, spec->key_len);
+	if (draft->entry && spec->nosec)
+		draft->entry->flags = DEVICE_NOSEC;
 	if (draft->entry && draft->domain != NAMES_NONE && (draft->values || !spec->values) &&
 	    make_room(inventory, draft->entry->id) == 0) {
 		if (draft->entry->id >= inventory->next_id)
@@ -381,6 +384,12 @@ inventory_set_groups(struct inventory *inventory, struct device *device, const c
 	return 0;
 }
 
+static bool
+allows_nosec(const struct device_entry *entry)
+{
+	return entry->flags & DEVICE_NOSEC;
+}
+
 struct device *
 inventory_take(struct inventory *inventory, struct device_draft *draft,
 	       struct device_entry **old_entry)
@@ -392,6 +401,7 @@ inventory_take(struct inventory *inventory, struct device_draft *draft,
 	*old_entry = place->entry;
 	if (place->entry) {
 		inventory->bytes.entries -= block_bytes(place->entry);
+		inventory->nosec -= allows_nosec(place->entry);
 		inventory->group_devices[place->groups]--;
 	} else {
 		*place = (struct device){ .format = FORMAT_TLV };
@@ -408,6 +418,7 @@ inventory_take(struct inventory *inventory, struct device_draft *draft,
 		place->last_bootstrap_ms = draft->last_bootstrap_ms;
 	inventory_set_values(inventory, place, draft->values);
 	inventory->bytes.entries += block_bytes(place->entry);
+	inventory->nosec += allows_nosec(place->entry);
 	inventory->group_devices[place->groups]++;
 	*draft = (struct device_draft){ 0 };
 	return place;
@@ -430,6 +441,7 @@ inventory_remove(struct inventory *inventory, struct device *device)
 	assert(entry && inventory->count);
 	directory_remove(inventory->directory, device_entry_endpoint(entry), entry->endpoint_len);
 	inventory->bytes.entries -= block_bytes(entry);
+	inventory->nosec -= allows_nosec(entry);
 	inventory_set_values(inventory, device, NULL);
 	inventory->group_devices[device->groups]--;
 	inventory->count--;

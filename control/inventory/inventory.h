@@ -66,6 +66,7 @@ struct inventory {
 	uint32_t n_chunks, next_id, count;
 	uint32_t refused;   /* devices with nothing to send */
 	uint32_t returning; /* devices with DEVICE_RETURNS_MANY */
+	uint32_t nosec;     /* devices with DEVICE_NOSEC */
 	struct names groups, domains;
 	uint32_t *group_devices; /* by number in `groups`: how many devices */
 	uint32_t n_group_devices;

@@ -190,6 +190,27 @@ generation_check_groups(struct generation *generation, const struct inventory *i
 	}
 }
 
+void
+generation_check_nosec(const struct config *config, const struct inventory *inventory,
+		       struct diag_list *diags)
+{
+	for (unsigned i = 0; i < config->n_listeners && inventory->nosec; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+		const struct place place = {
+			.file = config->file, .line = listener->line, .tag = "listeners"
+		};
+
+		if (listener->security != LISTENER_NOSEC || listener->allow_keyed_devices)
+			continue;
+		diag_warning(diags, &place,
+			     "%u device%s served here whatever key %s: to anyone who names one; "
+			     "`device list --nosec` shows them, `device edit NAME --nosec off` "
+			     "ends it",
+			     inventory->nosec, inventory->nosec == 1 ? " is" : "s are",
+			     inventory->nosec == 1 ? "it has" : "they have");
+	}
+}
+
 static void
 reset_counts(struct policy *policy)
 {

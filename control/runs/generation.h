@@ -49,5 +49,8 @@ const struct task_set *generation_task_set(struct generation *generation,
 /* Adds an error for every group that devices are in and the policy lacks. */
 void generation_check_groups(struct generation *generation, const struct inventory *inventory,
 			     struct diag_list *diags);
+/* Adds a warning where devices may come over NoSec in spite of their keys. */
+void generation_check_nosec(const struct config *config, const struct inventory *inventory,
+			    struct diag_list *diags);
 /* Sets policy_task.devices of all tasks: for what is shown. */
 void generation_count_devices(struct generation *generation, const struct inventory *inventory);

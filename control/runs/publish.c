@@ -131,10 +131,19 @@ replace_entry(struct service *service, struct device *device, uint8_t flags, str
 	return 0;
 }
 
+/* What the device is stays; what is made of it may differ from run to run. */
+static uint8_t
+flags_with(const struct device *device, const struct device_run *run)
+{
+	uint8_t flags = device->entry->flags & (uint8_t)~DEVICE_PER_SESSION;
+
+	return run->per_session ? flags | DEVICE_PER_SESSION : flags;
+}
+
 static int
 put_batch(struct service *service, struct device *device, const struct device_run *run)
 {
-	uint8_t flags = run->per_session ? DEVICE_PER_SESSION : 0;
+	uint8_t flags = flags_with(device, run);
 
 	if (!service->dp)
 		device->entry->flags = flags; /* nobody reads it yet */
@@ -241,7 +250,7 @@ first_run(struct service *service, struct device *device)
 
 	if (result < 0)
 		return result;
-	device->entry->flags = run.per_session ? DEVICE_PER_SESSION : 0;
+	device->entry->flags = flags_with(device, &run);
 	return install(service, device, &run, &none);
 }
 

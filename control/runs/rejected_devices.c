@@ -97,5 +97,23 @@ rejected_why(const struct rejected_device *item)
 
 	if (item->cause == CAUSE_CERTIFICATE)
 		return why ? why : "certificate refused";
+	if (item->cause == CAUSE_NOSEC)
+		return "over NoSec, though it has a key";
 	return item->cause == CAUSE_KEY ? "wrong key" : "asked as another";
+}
+
+const char *
+rejected_remedy(const struct rejected_device *item)
+{
+	switch (item->cause) {
+	case CAUSE_KEY:
+		return "`device edit NAME --key-file FILE` gives it the key that the device has";
+	case CAUSE_IDENTITY:
+		return "the device must ask under the endpoint name that its identity stands for";
+	case CAUSE_NOSEC:
+		return "it can prove itself, so it must come by DTLS; `device edit NAME --nosec on` "
+		       "serves it over NoSec all the same, and anyone who names it";
+	default:
+		return "README, \"Devices with certificates\", says what to do";
+	}
 }

@@ -1,6 +1,6 @@
 /*
  * rejected_devices.h - devices of the inventory that asked and did not get in: somebody with their
- * identity and another key, or under another's name. Bounded, the longest silent one makes room;
+ * identity and another key, under another's name, or without DTLS. Bounded, the longest silent one makes room;
  * one that gets in is forgotten.
  *
  * Owner: the service. Control thread. Allocates nothing after it was zeroed; nothing fails. Not kept
@@ -14,8 +14,8 @@
 enum { REJECTED_DEVICES_MAX = 1024 };
 
 struct rejected_device {
-	uint8_t cause;                  /* CAUSE_KEY, CAUSE_IDENTITY or CAUSE_CERTIFICATE, of the
-					 * last time */
+	uint8_t cause;                  /* CAUSE_KEY, CAUSE_IDENTITY, CAUSE_CERTIFICATE or
+					 * CAUSE_NOSEC, of the last time */
 	uint8_t verdict;                /* enum ec_verdict, CAUSE_CERTIFICATE */
 	uint8_t name_len;               /* of what it asked as, CAUSE_IDENTITY */
 	uint8_t name[96];               /* cut */
@@ -41,3 +41,5 @@ const struct rejected_device *rejected_devices_find(const struct rejected_device
 void rejected_devices_forget(struct rejected_devices *list, uint32_t device);
 /* "wrong key", "asked as another", "its certificate expired". */
 const char *rejected_why(const struct rejected_device *item);
+/* What to do about it, as a sentence. */
+const char *rejected_remedy(const struct rejected_device *item);

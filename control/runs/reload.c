@@ -77,6 +77,8 @@ reload_check(const char *file, struct check_outcome *outcome)
 		config_host_read(&host);
 		config_check_host(config, &host, &diags);
 	}
+	if (config && outcome->inventory)
+		generation_check_nosec(config, outcome->inventory, &diags);
 	if (config)
 		check_kek(config, outcome->host, &diags);
 	if (config)
@@ -320,6 +322,7 @@ prepare(struct transaction *t)
 	if (generation_number_tasks(t->generation, &service->reports) < 0)
 		diag_error(&t->diags, &place, "out of memory");
 	generation_check_groups(t->generation, &service->inventory, &t->diags);
+	generation_check_nosec(t->config, &service->inventory, &t->diags);
 	return t->diags.errors ? -EINVAL : 0;
 }
 

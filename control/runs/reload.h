@@ -33,6 +33,7 @@ struct check_outcome {
 	struct text *text;
 	json_t *result;
 	bool host; /* asked for: also against this machine (config_host.h) */
+	const struct inventory *inventory; /* ... and the devices there are; NULL: none are known */
 };
 /*
  * The same checks without publishing, without a service. 0 or -EINVAL; every diagnostic either

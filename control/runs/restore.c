@@ -69,12 +69,13 @@ load_device(void *ctx, const struct store_device *kept)
 
 /* Devices may be in groups that the files lost meanwhile: they are served without them. */
 static void
-warn_of_missing_groups(struct service *service)
+warn_of_devices(struct service *service)
 {
 	struct diag_list diags;
 
 	diag_list_init(&diags);
 	generation_check_groups(service->generation, &service->inventory, &diags);
+	generation_check_nosec(service->config, &service->inventory, &diags);
 	for (size_t i = 0; i < diags.count; i++)
 		log_warning("%s", diags.items[i].text);
 	diag_list_fini(&diags);
@@ -125,7 +126,7 @@ restore_all(struct service *service)
 			  result == -ECANCELED || result == -ENOMEM ? "out of memory" : error);
 		return -1;
 	}
-	warn_of_missing_groups(service);
+	warn_of_devices(service);
 	log_notice("store: %u device%s and their reports loaded in %.3f s", loading.devices,
 		   PLURAL(loading.devices), (double)(clock_now_us() - begun_us) / 1e6);
 	return 0;

@@ -31,7 +31,7 @@ enum op_kind { OP_PUT, OP_REMOVE, OP_RESEAL };
 struct change_op {
 	struct record record;
 	uint8_t kind;
-	bool key_is_hex;
+	bool key_is_hex, nosec;
 	uint16_t format;
 	uint32_t id;
 	uint64_t created_ms, last_bootstrap_ms;

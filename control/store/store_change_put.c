@@ -128,6 +128,7 @@ store_change_put_device(struct store_change *change, const struct store_device *
 		.record = record,
 		.kind = OP_PUT,
 		.key_is_hex = spec->key_is_hex,
+		.nosec = spec->nosec,
 		.format = device->format,
 		.id = device->id,
 		.created_ms = spec->created_ms,

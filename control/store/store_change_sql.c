@@ -4,7 +4,7 @@
 
 static const char *const texts[SQL_CHANGE_COUNT] = {
 	[SQL_PUT_DEVICE] = "INSERT OR REPLACE INTO device"
-			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[SQL_REMOVE_DEVICE] = "DELETE FROM device WHERE id = ?1",
 	[SQL_PUT_NEXT] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'next_device'",
 	[SQL_PUT_SERIAL] = "INSERT OR REPLACE INTO meta VALUES ('serial', ?1)",
@@ -70,6 +70,7 @@ put_device(struct store_change *change, const struct change_op *op)
 		sqlite3_bind_null(stmt, 12);
 	else
 		secrets_bind_kek(change->sealer, stmt, 12);
+	sqlite3_bind_int(stmt, 13, op->nosec);
 	if (code == SQLITE_OK)
 		code = store_file_run(stmt);
 	sqlite3_clear_bindings(stmt); /* what was sealed for it */

@@ -205,6 +205,7 @@ read_device(sqlite3_stmt *stmt, struct store_device *device)
 	spec->created_ms = (uint64_t)sqlite3_column_int64(stmt, 8);
 	device->last_bootstrap_ms = (uint64_t)sqlite3_column_int64(stmt, 9);
 	device->format = (uint16_t)sqlite3_column_int(stmt, 10);
+	spec->nosec = sqlite3_column_int(stmt, 12);
 	return spec->endpoint && sqlite3_column_bytes(stmt, 2) <= DTLS_IDENTITY_MAX;
 }
 

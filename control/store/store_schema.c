@@ -30,6 +30,7 @@ static const char *const inventory_steps[] = {
 	" format INTEGER NOT NULL);",
 	/* Under which key-encryption key key and settings are sealed (seal.h): its id; NULL: they are plain. */
 	"ALTER TABLE device ADD COLUMN kek BLOB;",
+	"ALTER TABLE device ADD COLUMN nosec INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* A report's place: device * 2^31 + task. Its summary: a number of `summary`, or a text. */

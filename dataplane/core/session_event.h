@@ -34,8 +34,9 @@ enum session_event_kind {
 			       * that run): the control side reports why */
 	SESSION_UNKNOWN,  /* nobody knows this endpoint name or identity, which is `name`. Sent at
 			       * a bounded rate */
-	SESSION_REJECTED, /* someone came as this device and was rejected: CAUSE_KEY or
-			       * CAUSE_IDENTITY. Sent at a bounded rate */
+	SESSION_REJECTED, /* someone came as this device and was rejected: CAUSE_KEY,
+			       * CAUSE_IDENTITY, CAUSE_CERTIFICATE or CAUSE_NOSEC. Sent at a bounded
+			       * rate */
 	SESSION_UNSERVED, /* someone, perhaps no device of ours, asked for what is not served:
 			       * CAUSE_SUITES, CAUSE_NAME or CAUSE_REQUEST. Sent at a bounded rate */
 	SESSION_DIAGNOSTIC, /* in words, `name`, why the device answered `code` to step `step` (RFC
@@ -90,6 +91,8 @@ enum session_cause {
 	CAUSE_UNCONFIRMED, /* CAUSE_TIMEOUT of a Finish: everything before was accepted, and the
 			    * device may have finished */
 	CAUSE_PACK_LEFT,  /* the device did not ask for the next block of its pack */
+	CAUSE_NOSEC,      /* it has a key or a certificate, and somebody asked as it over NoSec */
+	CAUSES,
 };
 
 /* One event to the control side; fits a cache line but for a name. */

@@ -139,8 +139,10 @@ plan_listeners(struct dataplane *dp, const struct dataplane_config *config)
 
 	for (unsigned p = 0; p < config->n_ports; p++)
 		for (unsigned a = 0; a < config->ports[p].n_addresses; a++)
-			for (unsigned u = 0; u < config->n_listeners; u++)
-				dp->listener_security[n++] = config->listeners[u].security;
+			for (unsigned u = 0; u < config->n_listeners; u++, n++) {
+				dp->listener_security[n] = config->listeners[u].security;
+				dp->listener_serves_keyed[n] = config->listeners[u].serves_keyed;
+			}
 	dp->n_planned = n;
 }
 
@@ -276,6 +278,8 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.directory = &dp->directory,
 	};
 	memcpy(stack->listener_security, dp->listener_security, sizeof stack->listener_security);
+	memcpy(stack->listener_serves_keyed, dp->listener_serves_keyed,
+	       sizeof stack->listener_serves_keyed);
 }
 
 static int

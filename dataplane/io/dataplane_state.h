@@ -32,6 +32,7 @@ struct dataplane {
 	unsigned sessions_per_worker, buffers;
 	size_t stack_bytes, buffer_bytes;
 	uint8_t listener_security[LISTENERS_MAX];
+	bool listener_serves_keyed[LISTENERS_MAX];
 	struct port *port_of[LISTENERS_MAX];
 	struct rte_rcu_qsbr *qsbr; /* readers: the workers */
 	struct lane *ec; /* to elliptic curves, or NULL */

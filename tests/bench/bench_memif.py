@@ -110,7 +110,7 @@ class Appliance:
                 r"^sessions = \d+": f"sessions = {sessions}",
                 r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=1,socket=%s,%s"; '
                                 'addresses = [ "198.18.9.1/24" ]; },' % (self.flood, RING),
-                r"# , (\{ port = 5683)": r", \1",
+                r'# , (\{ port = 5683; security = "nosec"; )': r", \1allow_keyed_devices = true; ",
                 r"^hugepages = .*": f'hugepages = "{hugepages()}";',
                 r"/var/lib/cradle/cradle\.db": str(folder / "cradle.db"),
                 # Of all addresses of a generator, that few /24 hold.

@@ -115,6 +115,7 @@ init_stack(struct bench *bench)
 		.handshakes = AT_A_TIME,
 		.n_listeners = 1,
 		.listener_security = { bench->psk ? LISTENER_PSK : LISTENER_NOSEC },
+		.listener_serves_keyed = { true },
 		.serial_base = 1,
 		.hash_seed = "benchmark seed.",
 		.rng = rng_drbg_source(&bench->drbg),

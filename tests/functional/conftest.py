@@ -132,7 +132,8 @@ class Cradled:
         self.edit("cradle.conf", r'^file_prefix = .*', f'file_prefix = "{network.name}-{os.urandom(3).hex()}";')
         self.edit("cradle.conf", r'^hugepages = .*', 'hugepages = "no";')
         self.edit("cradle.conf", r'^sessions = \d+', "sessions = 1024")
-        self.edit("cradle.conf", r"# , (\{ port = 5683)", r", \1")
+        # Most devices here have a key, and come by either listener.
+        self.edit("cradle.conf", r'# , (\{ port = 5683; security = "nosec"; )', r", \1allow_keyed_devices = true; ")
         for pattern, replacement in (settings or {}).items():
             self.edit("cradle.conf", pattern, replacement)
 

@@ -385,3 +385,37 @@ def test_tshark_reads_the_same_values(daemon, capture):
     text = str(fields)
     for value in ("coaps://uri.example:5684", "U"):
         assert value in text
+
+
+# ---- devices with keys ----
+
+def test_over_nosec_a_device_with_a_key_is_refused_unless_told_otherwise(cradled, network):
+    """Anyone may name a device: its secrets go to one that has its key alone."""
+    daemon = cradled({"allow_keyed_devices = true; ": ""})
+
+    def rejected():
+        return {item["endpoint"]: item for item in daemon.result("device", "rejected")["rejected"]}
+
+    code, events = daemon.device("ep=demo-0001")
+    assert code != 0 and not operations(events), events
+    pack = ask(network, coap.request("bspack", ["ep=demo-0001"], coap.GET))
+    assert [answer.text for answer in pack] == ["4.00"]
+    wait_for(lambda: "demo-0001" in rejected(), "the device among the rejected ones")
+    assert rejected()["demo-0001"]["reason"] == "over NoSec, though it has a key"
+    assert "--nosec on" in rejected()["demo-0001"]["remedy"]
+    assert daemon.counters()["bs_refused_nosec"] == 2
+    assert not daemon.result("report", "list")["reports"]
+
+    raw_key = "spki-sha256:" + "ab" * 32
+    assert daemon.ctl("device", "add", "raw", "--identity", raw_key).returncode == 0
+    assert [answer.text for answer in ask(network, coap.request(queries=["ep=raw"]))] == ["4.00"]
+
+    assert "whatever key" not in daemon.ctl("check").stdout
+    assert daemon.ctl("device", "edit", "demo-0001", "--nosec", "on").returncode == 0
+    assert "1 device is served here whatever key it has" in daemon.ctl("check").stdout
+    code, events = daemon.device("ep=demo-0001")
+    assert code == 0 and len(operations(events)) == 3, events
+    wait_for(lambda: "demo-0001" not in rejected(), "the device to be off the list")
+
+    assert daemon.ctl("device", "edit", "demo-0001", "--nosec", "off", "--no-key").returncode == 0
+    assert daemon.device("ep=demo-0001")[0] == 0, "nothing but its name proves it"

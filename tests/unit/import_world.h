@@ -38,6 +38,8 @@ import_describe(struct text *out, const struct device_spec *device)
 		text_printf(out, " domain=%s", device->domain);
 	if (device->groups && *device->groups)
 		text_printf(out, " groups=%s", device->groups);
+	if (device->nosec)
+		text_printf(out, " nosec");
 	while (setting_values_next(device->values, &value))
 		text_printf(out, " %s.%.*s=%.*s", value.secret ? "secret" : "value", value.name_len,
 			    value.name, value.text_len, value.text);

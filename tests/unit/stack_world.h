@@ -100,6 +100,7 @@ struct world_options {
 	bool zero_random;
 	unsigned answers;
 	uint32_t answer_bytes;
+	bool serve_keyed; /* over NoSec, too */
 };
 
 static inline struct world *
@@ -125,6 +126,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 	world->config =
 		(struct stack_config){ .sessions = sessions,
 				       .listener_security = { LISTENER_NOSEC, LISTENER_PSK },
+				       .listener_serves_keyed = { options->serve_keyed },
 				       .n_listeners = 2,
 				       .hash_seed = "a hash seed 0123",
 				       .serial_base = 101,
@@ -285,12 +287,14 @@ world_pack(struct world *world, uint16_t format, size_t payload_len)
 	return batch;
 }
 
-/* A device by name; the batch may be NULL. */
+/* A device as it can prove itself, or not; the batch may be NULL. */
 static inline struct device_entry *
-world_device(struct world *world, const char *name, const struct batch *batch, uint8_t flags)
+world_device_with(struct world *world, const char *name, const char *identity, const char *key,
+		  const struct batch *batch, uint8_t flags)
 {
 	struct device_entry *entry =
-		device_entry_new(world->n_entries + 1000, name, strlen(name), NULL, 0, NULL, 0);
+		device_entry_new(world->n_entries + 1000, name, strlen(name), identity,
+				 strlen(identity), key, strlen(key));
 	struct device_entry *old;
 	struct directory_retired retired;
 
@@ -304,6 +308,13 @@ world_device(struct world *world, const char *name, const struct batch *batch, u
 	free(retired.blocks[1]);
 	world->entries[world->n_entries++] = entry;
 	return entry;
+}
+
+/* One without a key. */
+static inline struct device_entry *
+world_device(struct world *world, const char *name, const struct batch *batch, uint8_t flags)
+{
+	return world_device_with(world, name, "", "", batch, flags);
 }
 
 static inline struct peer

@@ -1,6 +1,7 @@
 /* Who is admitted, what the control side is told, and what it commands. */
 #include <criterion/criterion.h>
 
+#include "dataplane/core/dtls/dtls_hello.h"
 #include "tests/unit/scripted_peer.h"
 
 /* ---- full pools, full rings, drain ---- */
@@ -622,6 +623,115 @@ Test(admission, an_empty_directory_knows_nobody)
 }
 
 /* ---- the rest ---- */
+
+/* ---- devices that can prove themselves, named by anyone over NoSec ---- */
+
+#define A_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static const struct credential_case {
+	const char *identity, *key;
+	uint8_t flags;
+	bool refused;
+} credential_cases[] = {
+	{ "", "key", 0, true },
+	{ "identity", "key", 0, true },
+	{ IDENTITY_RAW_KEY A_HASH, "", 0, true },
+	{ IDENTITY_CERTIFICATE A_HASH, "", 0, true },
+	{ "", "key", DEVICE_PER_SESSION, true },
+	{ "", "", 0, false },
+	{ "identity", "", 0, false },
+	{ "", "key", DEVICE_NOSEC, false },
+	{ IDENTITY_RAW_KEY A_HASH, "", DEVICE_NOSEC, false },
+};
+
+static struct world *
+world_of_case(const struct credential_case *one, bool serve_keyed)
+{
+	struct world *world =
+		world_new_options(2, &(struct world_options){ .serve_keyed = serve_keyed });
+
+	world_device_with(world, "dev-0001", one->identity, one->key,
+			  world_batch(world, 11542, 22), one->flags);
+	return world;
+}
+
+static void
+expect_refused_over_nosec(struct world *world)
+{
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	cr_assert_eq(world->n_events, 1);
+	cr_expect_eq(last_event(world)->kind, SESSION_REJECTED);
+	cr_expect_eq(last_event(world)->cause, CAUSE_NOSEC);
+	cr_expect_eq(last_event(world)->device, 1000);
+	cr_expect_eq(world_count(world, COUNTER_bs_refused_nosec), 1);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 0);
+}
+
+Test(admission, a_device_that_has_a_key_is_refused_over_nosec)
+{
+	for (size_t i = 0; i < sizeof credential_cases / sizeof *credential_cases; i++) {
+		const struct credential_case *one = &credential_cases[i];
+		struct world *world = world_of_case(one, false);
+
+		feed_request(world, PORT);
+		if (one->refused)
+			expect_refused_over_nosec(world);
+		else
+			cr_expect_eq(world_count(world, COUNTER_bs_refused_nosec), 0, "case %zu", i);
+		cr_expect_eq(stack_gauges(world->stack).sessions, !one->refused, "case %zu", i);
+		world_free(world);
+	}
+}
+
+Test(admission, a_nosec_listener_may_be_told_to_serve_devices_with_keys)
+{
+	for (size_t i = 0; i < sizeof credential_cases / sizeof *credential_cases; i++) {
+		struct world *world = world_of_case(&credential_cases[i], true);
+
+		feed_request(world, PORT);
+		cr_expect_eq(stack_gauges(world->stack).sessions, 1, "case %zu", i);
+		world_free(world);
+	}
+}
+
+/* Devices whose names an authority vouches for have no key in the inventory. */
+Test(admission, where_authorities_are_trusted_a_device_without_a_key_is_refused_over_nosec)
+{
+	const struct credential_case none = { "", "", 0, true }, allowed = { "", "", DEVICE_NOSEC,
+									       false };
+	struct world *world = world_of_case(&none, false);
+
+	world->limits.abilities = DTLS_PEER_CERTIFICATES;
+	feed_request(world, PORT);
+	expect_refused_over_nosec(world);
+	world_free(world);
+	world = world_of_case(&allowed, false);
+	world->limits.abilities = DTLS_PEER_CERTIFICATES;
+	feed_request(world, PORT);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 1);
+	world_free(world);
+}
+
+/* Who asks learns nothing of whose names are devices. */
+Test(admission, the_refusal_over_nosec_is_that_of_an_unknown_name)
+{
+	uint8_t known[2 * sizeof request_bytes];
+	struct world *world = world_of_case(&credential_cases[0], false);
+	size_t len;
+
+	feed_request(world, PORT);
+	len = world->slots[0].len;
+	cr_assert_leq(len, sizeof known);
+	memcpy(known, world->slots[0].data, len);
+	world_free(world);
+	world = world_new(2);
+	feed_request(world, PORT);
+	cr_assert_eq(world_count(world, COUNTER_bs_refused_unknown), 1);
+	cr_assert_eq(world->slots[0].len, len);
+	cr_expect(memcmp(world->slots[0].data, known, len) == 0);
+	world_free(world);
+}
 
 Test(admission, a_dtls_listener_takes_no_plain_coap)
 {

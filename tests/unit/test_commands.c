@@ -318,18 +318,45 @@ Test(commands, rejected_devices_are_listed)
 	reject("dev-2", CAUSE_IDENTITY, "dev-\x1b[2J");
 	cr_expect_eq(ask("status"), CTL_DONE);
 	cr_expect(says("rejected: 2 devices"));
+	reject("dev-3", CAUSE_NOSEC, "");
 	cr_expect_eq(ask("device turned-away"), CTL_DONE);
 	cr_expect(says("dev-1") && says("wrong key"));
 	cr_expect(says("dev-2") && says("asked as another: dev-\\x1b[2J"), "%s", answer.text);
-	cr_expect_eq(json_array_size(json_object_get(answer.result, "turned_away")), 2);
+	cr_expect(says("dev-3") && says("over NoSec, though it has a key"));
+	cr_expect(says("`device edit NAME --nosec on` serves it over NoSec"), "%s", answer.text);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "turned_away")), 3);
 	cr_expect_eq(ask("device rejected"), CTL_DONE);
-	cr_expect_eq(json_array_size(json_object_get(answer.result, "rejected")), 2);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "rejected")), 3);
+	cr_expect_eq(ask("device remove dev-3"), CTL_DONE);
 	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
 	cr_expect(says("rejected  wrong key; 1 time, last 1970-01-01"), "%s", answer.text);
-	cr_expect_eq(ask("device show dev-3"), CTL_DONE);
-	cr_expect_not(says("rejected"));
+	cr_expect_eq(ask("device show dev-2"), CTL_DONE);
+	cr_expect(says("the device must ask under the endpoint name"), "%s", answer.text);
 	cr_expect_eq(ask("device remove dev-1"), CTL_DONE);
 	cr_expect_eq(world.service->rejected->count, 1);
+}
+
+Test(commands, a_device_may_be_let_over_nosec)
+{
+	cr_expect_eq(ask("device edit dev-1 --nosec maybe"), CTL_USAGE);
+	cr_expect(complains("--nosec is on or off"), "%s", answer.error);
+	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
+	cr_expect(says("nosec     off"), "%s", answer.text);
+	cr_expect_eq(ask("device edit dev-1 --nosec on"), CTL_DONE);
+	cr_expect(world_device(&world, "dev-1")->entry->flags & DEVICE_NOSEC);
+	cr_expect_eq(ask("device show dev-1"), CTL_DONE);
+	cr_expect(says("nosec     on"), "%s", answer.text);
+	cr_expect_eq(ask("device list --nosec"), CTL_DONE);
+	cr_expect(says("dev-1") && !says("dev-2"), "%s", answer.text);
+	cr_expect_eq(ask("check"), CTL_DONE);
+	cr_expect(says("1 device is served here whatever key it has"), "%s", answer.text);
+	cr_expect_eq(ask("device edit dev-1 --domain d"), CTL_DONE);
+	cr_expect(world_device(&world, "dev-1")->entry->flags & DEVICE_NOSEC, "forgotten");
+	cr_expect_eq(ask("device edit dev-1 --nosec off"), CTL_DONE);
+	cr_expect_not(world_device(&world, "dev-1")->entry->flags & DEVICE_NOSEC);
+	cr_expect_eq(ask("check"), CTL_DONE);
+	cr_expect_not(says("whatever key"), "%s", answer.text);
+	cr_expect_eq(world.service->inventory.nosec, 0);
 }
 
 Test(commands, drain_reaches_every_worker)

@@ -176,6 +176,38 @@ Test(config, nosec_on_a_public_address_is_refused_unless_allowed)
 	}
 }
 
+Test(config, devices_with_keys_over_nosec_are_warned_of)
+{
+	static const char *const text =
+		"ports = ( { device = \"net_tap0\"; addresses = [ \"192.168.1.1/24\" ]; } );\n"
+		"listeners = ( { port = 5683; security = \"%s\"; allow_keyed_devices = %s; } );\n";
+	static const struct {
+		const char *security, *allow, *warning;
+	} cases[] = {
+		{ "nosec", "true", "gets its secrets" },
+		{ "psk", "true", "says nothing on a listener with DTLS" },
+		{ "nosec", "false", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct dataplane_config out;
+		struct config *config;
+		char all[512];
+
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+		snprintf(all, sizeof all, text, cases[i].security, cases[i].allow);
+		config = parse(all);
+		cr_assert_not_null(config);
+		cr_expect_eq(diags.count, cases[i].warning ? 1 : 0);
+		if (cases[i].warning)
+			cr_expect(told(2, cases[i].warning), "%s", diags.items[0].text);
+		config_dataplane(config, &out);
+		cr_expect_eq(out.listeners[0].serves_keyed, cases[i].warning != NULL);
+		config_free(config);
+	}
+}
+
 /* TASKS.md 7: clients give up after EXCHANGE_LIFETIME (247 s) without a request. */
 Test(config, times_that_devices_do_not_wait_for_are_told)
 {

@@ -267,6 +267,7 @@ make_random(struct random_device *device, unsigned number)
 	for (unsigned i = 0; i < device->spec.key_len; i++)
 		device->spec.key[i] = (uint8_t)(roll(8) ? ' ' + roll(95) : roll(256));
 	device->spec.key_is_hex = device->spec.key_len && roll(4) == 0;
+	device->spec.nosec = roll(3) == 0;
 	if (roll(2) && random_text(device->domain, 6))
 		device->spec.domain = device->domain;
 	for (unsigned i = 0; i < 6; i++) {

@@ -347,6 +347,7 @@ Test(import, json_lines_that_are_refused_with_line_and_reason)
 		{ "{\"endpoint\":\"a\",\"key_left_out\":true}", "exported without its secrets" },
 		{ "{\"endpoint\":\"a\",\"values\":{\"x\":{\"secret\":true,\"left_out\":true}}}",
 		  "exported without its secrets" },
+		{ "{\"endpoint\":\"a\",\"nosec\":\"yes\"}", "<nosec> must be true or false" },
 		{ "{\"endpoint\":\"first\"}", "first in line 1" },
 	};
 
@@ -376,6 +377,20 @@ Test(import, json_lines)
 	cr_assert_str_eq(text_str(&world.devices),
 			 "1 endpoint=a identity=i key_hex=00ff domain=d groups=root.a,root.b "
 			 "value.x=\xc3\xa4\n secret.pin=1 value.e=\n3 endpoint=b\n");
+}
+
+/* Nothing but a plain yes lets a device's secrets go without DTLS. */
+Test(import, devices_that_nosec_listeners_serve)
+{
+	cr_assert_eq(csv("endpoint,nosec\na,yes\nb,no\nc,\nd,YES\ne,1\n"), 0);
+	cr_assert_str_eq(text_str(&world.devices),
+			 "2 endpoint=a nosec\n3 endpoint=b\n4 endpoint=c\n5 endpoint=d nosec\n");
+	cr_expect_eq(world.result.bad, 1);
+	expect_error("f:6: error", "<nosec> is yes, no or nothing", "1");
+	cr_assert_eq(jsonl("{\"endpoint\":\"a\",\"nosec\":true}\n"
+			   "{\"endpoint\":\"b\",\"nosec\":false}\n"),
+		     0);
+	cr_assert_str_eq(text_str(&world.devices), "1 endpoint=a nosec\n2 endpoint=b\n");
 }
 
 /* --- the caller --- */

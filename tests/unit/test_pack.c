@@ -549,6 +549,22 @@ Test(pack, a_batch_that_comes_late_bounds_its_blocks)
 	world_free(world);
 }
 
+Test(pack, a_device_that_has_a_key_gets_no_pack_over_nosec)
+{
+	struct get get = { .accounts = "</0/0>", .accept = 112, .block = -1, .mid = 7, .token = 1 };
+	struct world *world = world_new(4);
+
+	world_device_with(world, "dev-0001", "", "key", world_batch(world, 11542, 22), 0);
+	feed_get(world, &get);
+	cr_assert_eq(world->out.used, 1);
+	cr_expect_eq(sent(world, 0).header.code, COAP_BAD_REQUEST);
+	cr_expect_eq(last_event(world)->kind, SESSION_REJECTED);
+	cr_expect_eq(last_event(world)->cause, CAUSE_NOSEC);
+	cr_expect_eq(world_count(world, COUNTER_bs_refused_nosec), 1);
+	cr_expect_eq(stack_gauges(world->stack).sessions, 0);
+	world_free(world);
+}
+
 Test(pack, a_pack_of_nothing_is_none)
 {
 	struct world *world = pack_world();

@@ -82,10 +82,11 @@ Test(publish, what_becomes_per_session_gets_another_entry)
 	world_write(&world, "policy/groups.conf",
 		    "groups = ( { name = \"root.a\"; tasks = ( { name = \"first\"; file = "
 		    "\"first.xml\"; min_interval = 5; } ); }, { name = \"root\"; } );\n");
+	world_device(&world, "dev-1")->entry->flags |= DEVICE_NOSEC;
 	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
 	now = directory_find(world.dp.directory, "dev-1", 5);
 	cr_expect_neq(now, old);
-	cr_expect(now->flags & DEVICE_PER_SESSION);
+	cr_expect_eq(now->flags, DEVICE_PER_SESSION | DEVICE_NOSEC, "what it is stays");
 	cr_expect_not(old->flags & DEVICE_PER_SESSION);
 	world_write(&world, "policy/groups.conf", WORLD_GROUPS);
 	cr_assert_eq(world_reload(&world), 0);

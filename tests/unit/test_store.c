@@ -82,7 +82,7 @@ Test(store, a_newer_schema_is_refused)
 	store_close(world.store);
 	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 99"), SQLITE_OK);
 	expect_refused(&world, "newer version");
-	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 2"), SQLITE_OK);
+	cr_assert_eq(world_sql(&world, "", "PRAGMA user_version = 3"), SQLITE_OK);
 	cr_assert_eq(world_sql(&world, "-reports", "PRAGMA user_version = 99"), SQLITE_OK);
 	expect_refused(&world, "newer version");
 	world_end(&world);
@@ -153,8 +153,8 @@ Test(store, a_device_that_no_program_of_ours_wrote_is_said)
 {
 	static const char *const rows[] = {
 		"INSERT INTO device VALUES (1, 'd', NULL, zeroblob(65), 0, NULL, NULL, NULL, 1, 0, "
-		"0, NULL)",
-		"INSERT INTO device VALUES (1, 'd', NULL, NULL, 0, NULL, NULL, x'0101', 1, 0, 0, NULL)",
+		"0, NULL, 0)",
+		"INSERT INTO device VALUES (1, 'd', NULL, NULL, 0, NULL, NULL, x'0101', 1, 0, 0, NULL, 0)",
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -248,6 +248,24 @@ Test(store, an_older_schema_is_migrated_step_by_step)
 		store_file_close(&file);
 	}
 	cr_expect(open_version(&world, 1, &file, world.error) < 0);
+	world_end(&world);
+}
+
+/* Devices of version 0.1.0 had no such column, and their keys are of use over DTLS alone. */
+Test(store, devices_of_the_first_schema_are_not_served_over_nosec)
+{
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 1), 0, "%s", world.error);
+	store_close(world.store);
+	cr_assert_eq(world_sql(&world, "", "ALTER TABLE device DROP COLUMN nosec;"
+					   "PRAGMA user_version = 2"),
+		     SQLITE_OK);
+	world_load(&world);
+	cr_assert_eq(world.n_devices, 1);
+	cr_expect_not(world.devices[0].device.spec.nosec);
 	world_end(&world);
 }
 

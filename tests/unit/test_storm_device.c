@@ -117,6 +117,7 @@ swarm_make(struct swarm *swarm, const struct fleet_settings *settings, size_t pa
 		entry = device_entry_new(i, credential.endpoint, credential.endpoint_len,
 					 credential.identity, credential.identity_len,
 					 credential.key, credential.key_len);
+		entry->flags = DEVICE_NOSEC;
 		atomic_store(&entry->batch, batch);
 		cr_assert_eq(directory_put(swarm->world->directory, entry, &old, &retired), 0);
 		free(retired.blocks[0]);

@@ -146,6 +146,32 @@ refuse_identity(struct stack *stack, const struct sender *from, const struct boo
 	return COAP_BAD_REQUEST;
 }
 
+/*
+ * Over NoSec anyone may name a device. One that can prove itself over DTLS gets its secrets there alone: it has a
+ * pre-shared key, a raw public key or a certificate in the inventory, or, where authorities are trusted, no key, as
+ * the others that come with certificates.
+ */
+static bool
+must_come_over_dtls(const struct stack *stack, const struct sender *from,
+		    const struct device_entry *entry)
+{
+	if (stack->config.listener_serves_keyed[from->peer->listener] ||
+	    (entry->flags & DEVICE_NOSEC))
+		return false;
+	return entry->key_len || device_entry_is_pinned(entry) ||
+	       (stack->limits->abilities & DTLS_PEER_CERTIFICATES);
+}
+
+/* Answered as an unknown name is, so that nobody learns whose names are devices. Clients take 4.00 for an end of this
+ * attempt, and come again later or over DTLS. */
+static uint8_t
+refuse_nosec(struct stack *stack, const struct sender *from, const struct device_entry *entry)
+{
+	count(&stack->counters, COUNTER_bs_refused_nosec);
+	events_report_rejected(stack, from->peer, entry->id, CAUSE_NOSEC, NULL, 0);
+	return COAP_BAD_REQUEST;
+}
+
 /* The entry of the device that asks; NULL: *code refuses it. */
 static const struct device_entry *
 admit_device(struct stack *stack, const struct sender *from, const struct bootstrap_query *query,
@@ -165,6 +191,10 @@ admit_device(struct stack *stack, const struct sender *from, const struct bootst
 	}
 	if (association && entry->id != association->device) {
 		*code = refuse_identity(stack, from, query, association);
+		return NULL;
+	}
+	if (!association && must_come_over_dtls(stack, from, entry)) {
+		*code = refuse_nosec(stack, from, entry);
 		return NULL;
 	}
 	return entry;

@@ -135,16 +135,6 @@ find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
 	return found_in(directory, entry, hash, found);
 }
 
-/* Whether inventory has a key or a certificate of the device: it comes with that one alone. */
-static bool
-is_pinned(const struct device_entry *entry)
-{
-	size_t len;
-	const uint8_t *identity = device_entry_identity(entry, &len);
-
-	return identity_is_hash(identity, len);
-}
-
 static bool
 find_endpoint(void *ctx, const struct ec_finish *finish, struct dtls_identity *found)
 {
@@ -161,7 +151,7 @@ find_endpoint(void *ctx, const struct ec_finish *finish, struct dtls_identity *f
 		events_report_vouched(stack, stack->secured->asking, finish);
 		return false;
 	}
-	if (is_pinned(entry)) {
+	if (device_entry_is_pinned(entry)) {
 		events_report_certificate(stack, stack->secured->asking, entry->id, EC_NOT_PINNED,
 					  finish->name, finish->name_len);
 		return false;

@@ -28,8 +28,8 @@ void events_report_unknown(struct stack *stack, const struct peer *peer, enum un
 /* The same of a name that a known device asked as, over its association. */
 void events_report_other_name(struct stack *stack, const struct peer *peer, uint32_t device,
 			      const uint8_t *name, size_t len);
-/* Reports that someone came as a known device and was rejected: CAUSE_KEY, or CAUSE_IDENTITY with
- * the name that was asked for. The same rate, of its own. */
+/* Reports that someone came as a known device and was rejected: CAUSE_KEY, CAUSE_NOSEC, or
+ * CAUSE_IDENTITY with the name that was asked for. The same rate, of its own. */
 void events_report_rejected(struct stack *stack, const struct peer *peer, uint32_t device,
 			    enum session_cause cause, const uint8_t *name, size_t len);
 /* Reports an endpoint name that nobody has, which the authority finish->anchor vouches for. */

@@ -38,6 +38,7 @@ struct stack_limits {
 struct stack_config {
 	unsigned sessions;                              /* capacity of the pool */
 	uint8_t listener_security[LISTENERS_MAX];       /* enum listener_security */
+	bool listener_serves_keyed[LISTENERS_MAX];      /* NoSec: devices with a key, too */
 	unsigned n_listeners;
 	uint32_t serial_base;                           /* first serial of a run; lets several
 							 * stacks differ */

@@ -42,6 +42,7 @@ struct device_entry {
 
 enum {
 	DEVICE_PER_SESSION = 1, /* its batch is made per session on the control side */
+	DEVICE_NOSEC = 2,       /* served over NoSec, whatever it could come with */
 };
 
 /*
@@ -81,6 +82,16 @@ static inline const uint8_t *
 device_entry_key(const struct device_entry *entry)
 {
 	return entry->bytes + entry->endpoint_len + entry->identity_len;
+}
+
+/* Whether the inventory has a raw public key or a certificate of the device: it comes with that alone. */
+static inline bool
+device_entry_is_pinned(const struct device_entry *entry)
+{
+	size_t len;
+	const uint8_t *identity = device_entry_identity(entry, &len);
+
+	return identity_is_hash(identity, len);
 }
 
 /*
