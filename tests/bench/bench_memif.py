@@ -37,6 +37,7 @@ SESSIONS = 8192  # below every number of devices: each bootstrap opens a session
 RING = "rsize=10,bsize=1664"
 OUTAGE_DEVICES, OUTAGE_SESSIONS = 200_000, 262_144  # a session each: an operator who wants them back soon sizes so
 FLOOD_PER_S = 1_000_000
+HALF_OPEN_PER_S = 10_000
 WINDOW_S = 0.03
 HUGEPAGES_ENOUGH_KB = 2 << 20
 MEMORY_10M_KB = 12 << 20  # an appliance of 10,000,000 devices, and a generator with as many
@@ -311,35 +312,51 @@ def flood(appliance, seconds):
             "hello_flood_sessions": moved["sessions_opened"]}
 
 
-def flood_and_devices(appliance, seconds):
-    """A million spoofed hellos a second on one port, or what the generator can do; devices on the other. Nobody may fail,
-    and the flood may not begin a handshake, let alone leave a session."""
+def beside(appliance, seconds, counter, *options):
+    """Devices on one port while another brings what is no device, as `options` say; `counter` tells that it has begun.
+    The latter's report, the devices', by how much counters moved meanwhile, and seconds."""
     _, before = appliance.sample()
     command = [f"{appliance.build}/tools/storm/cradlestorm", "--port",
-               f"net_memif0,role=client,id=1,socket={appliance.flood},{RING}", "--server", "198.18.9.1", "--source",
-               "198.18.9.10+200", "--devices", "100000", "--psk", "--misbehave", "hello-flood", "--rate",
-               str(FLOOD_PER_S), "--duration", str(3 * seconds + 10), "--json", "-"]
-    spoofer = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               preexec_fn=come_first(GENERATOR_NICE))
+               f"net_memif0,role=client,id=1,socket={appliance.flood},{RING}", "--server", "198.18.9.1", "--devices",
+               "100000", "--psk", "--duration", str(3 * seconds + 10), "--json", "-", *map(str, options)]
+    other = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                             preexec_fn=come_first(GENERATOR_NICE))
     try:
-        while appliance.sample()[1]["dtls_hello_verify"] - before["dtls_hello_verify"] < 10000:
-            if spoofer.poll() is not None:
+        while appliance.sample()[1][counter] - before[counter] < 10000:
+            if other.poll() is not None:
                 sys.exit("the flood does not start")
             time.sleep(0.02)
-        verified, begin = appliance.sample()[1]["dtls_hello_verify"], time.monotonic()
+        counted, begin = appliance.sample()[1][counter], time.monotonic()
         # Both generators share a CPU: neither may keep it to itself.
         report, moved = appliance.storm("--psk", "--concurrency", 64, "--duration", seconds, poll=False)
         took = time.monotonic() - begin
-        answered = appliance.sample()[1]["dtls_hello_verify"] - verified - moved["dtls_started"]
-        if spoofer.poll() is not None:
+        moved[counter] = appliance.sample()[1][counter] - counted
+        if other.poll() is not None:
             sys.exit("the flood ended before the devices")
     finally:
-        spoofer.terminate()
-    offered = json.loads(spoofer.communicate(timeout=60)[0])
+        other.terminate()
+    return json.loads(other.communicate(timeout=60)[0]), report, moved, took
+
+
+def flood_and_devices(appliance, seconds):
+    """A million spoofed hellos a second, or what the generator can do, beside devices. Nobody may fail, and the flood may
+    not begin a handshake, let alone leave a session."""
+    offered, report, moved, took = beside(appliance, seconds, "dtls_hello_verify", "--source", "198.18.9.10+200",
+                                          "--misbehave", "hello-flood", "--rate", FLOOD_PER_S)
+    answered = moved["dtls_hello_verify"] - moved["dtls_started"]
     return {"flooded_hellos_per_s": answered / took, "flooded_offered_per_s": offered["done_per_s"],
             "flooded_bootstraps_per_s": report["done_per_s"], "flooded_failed": report["failed"],
             "flooded_handshakes": moved["dtls_started"] - report["offered"],
             "flooded_p99_us": report["latency_us"]["whole"]["p99"]}
+
+
+def half_open_and_devices(appliance, seconds):
+    """10,000 handshakes a second from 100 addresses that stay open, beside devices: each of these finishes."""
+    offered, report, moved, _ = beside(appliance, seconds, "dtls_started", "--source", "198.18.9.10+100",
+                                       "--misbehave", "half-open", "--rate", HALF_OPEN_PER_S, "--give-up", 1)
+    return {"half_open_per_s": offered["offered"] / offered["seconds"], "half_open_displaced": moved["dtls_handshakes_displaced"],
+            "half_open_bootstraps_per_s": report["done_per_s"], "half_open_failed": report["failed"],
+            "half_open_p99_us": report["latency_us"]["whole"]["p99"]}
 
 
 def outage(options, folder):
@@ -465,6 +482,7 @@ def measure(options, appliances):
     with timed("floods"), few.alone(appliances.values()):
         figures |= flood(few, seconds)
         figures |= flood_and_devices(few, seconds)
+        figures |= half_open_and_devices(few, seconds)
     for size in (size for size in appliances if size in ("1m", "10m") or size == largest):
         with timed(f"reload under load, {size}"), appliances[size].alone(appliances.values()):
             figures |= reload_under_load(appliances[size], size, 5000, 3 if options.quick else RELOAD_LOAD_S[size])

@@ -311,7 +311,7 @@ def test_misbehaviours_are_listed(build):
                              capture_output=True).stdout
     assert {name: {"end": end, "nosec": nosec, "psk": psk, "x509": x509, "rpk": rpk} for name, end, nosec, psk, x509, rpk in
             (line.split("\t") for line in listing.splitlines())} == MODES_BY_NAME
-    assert len(MODES_BY_NAME) == 21
+    assert len(MODES_BY_NAME) == 22
 
 
 @pytest.fixture(scope="module")
@@ -343,31 +343,57 @@ def test_misbehaviour_moves_its_counter(patient, mode, security):
     assert patient.run("--devices", 20, "--source-port", port + 50, *security)[0] == 0
 
 
-def test_devices_bootstrap_through_a_flood(build, network, tmp_path):
-    """A second port brings spoofed ClientHellos as fast as they come; devices on the first one are served, and the
-    flood leaves no session."""
-    flood_socket = tmp_path / "flood.sock"
+@pytest.fixture
+def besieged(build, network, tmp_path):
+    """An appliance with a second port, for what is no device there: besieged(options) brings it, until the test ends."""
+    flood_socket, others = tmp_path / "flood.sock", []
     one = Storm(build, network, tmp_path, {
+        r"^sessions = \d+": "sessions = 8192",
         r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=0,socket=%s"; '
                         'addresses = [ "198.18.9.1/24" ]; },' % flood_socket})
-    try:
-        before = one.daemon.counters()
-        flood = subprocess.Popen(network.command(
+
+    def bring(*options):
+        others.append(subprocess.Popen(network.command(
             f"{build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,socket={flood_socket}", "--server",
-            "198.18.9.1", "--source", "198.18.9.10+200", "--devices", 100000, "--psk", "--misbehave", "hello-flood",
-            "--concurrency", 1, "--duration", 120), stdout=subprocess.PIPE, text=True)
-        try:
-            wait_for(lambda: one.daemon.counters()["dtls_hello_verify"] > 100000, "the flood", 60)
-            code, report = one.run("--devices", DEVICES, "--psk", "--expect", one.folder / "expected")
-            assert flood.poll() is None, "the flood outlasted the devices"
-        finally:
-            flood.terminate()
-            flood.communicate(timeout=30)
-        assert code in (0, 4), report  # 4: both generators share a machine with the appliance
-        assert report["done"] == DEVICES and report["failed"] == 0
-        assert one.daemon.counters()["sessions_opened"] - before["sessions_opened"] == DEVICES
-    finally:
-        assert one.stop() == 0
+            "198.18.9.1", "--devices", 100000, "--psk", "--duration", 120, *options),
+            stdout=subprocess.PIPE, text=True))
+        return one, others[-1]
+    yield bring
+    for other in others:
+        other.terminate()
+        other.communicate(timeout=30)
+    assert one.stop() == 0, one.daemon.log()
+
+
+def all_bootstrap(one, flood, *options):
+    code, report = one.run("--devices", DEVICES, "--psk", "--expect", one.folder / "expected", *options)
+    assert flood.poll() is None, "the flood ended before the devices"
+    assert code in (0, 4), report  # 4: both generators share a machine with the appliance
+    assert report["done"] == DEVICES and report["failed"] == 0
+
+
+def test_devices_bootstrap_through_a_flood(besieged):
+    """A second port brings spoofed ClientHellos as fast as they come; devices on the first one are served, and the
+    flood leaves no session."""
+    one, flood = besieged("--source", "198.18.9.10+200", "--misbehave", "hello-flood", "--concurrency", 1)
+    before = one.daemon.counters()
+    wait_for(lambda: one.daemon.counters()["dtls_hello_verify"] > 100000, "the flood", 60)
+    all_bootstrap(one, flood)
+    assert one.daemon.counters()["sessions_opened"] - before["sessions_opened"] == DEVICES
+
+
+@pytest.mark.parametrize("source", ["198.18.9.10+100", "198.19.0.1+25600"], ids=["100-addresses", "100-prefixes"])
+def test_devices_bootstrap_beside_half_open_handshakes(besieged, source):
+    """10,000 handshakes a second of clients that prove their address and never a key: they fill the pool of 2,048, and
+    every device finishes."""
+    one, flood = besieged("--source", source, "--misbehave", "half-open", "--rate", 10000,
+                          "--give-up", 1)
+    wait_for(lambda: one.daemon.counters()["dtls_handshakes_full"] > 1000, "the pool to be full", 60)
+    before = one.daemon.counters()
+    all_bootstrap(one, flood)
+    after = one.daemon.counters()
+    assert after["dtls_handshakes_full"] > before["dtls_handshakes_full"], "the pool was not full meanwhile"
+    assert after["dtls_handshakes_displaced"] > before["dtls_handshakes_displaced"]
 
 
 def test_a_device_is_found_by_its_connection_id(storm):

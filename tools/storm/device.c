@@ -405,6 +405,10 @@ take_event(struct fleet *fleet, struct device *device, const struct storm_dtls_t
 		return;
 	case STORM_DTLS_GREETED:
 		device_progress(fleet, device);
+		if (fleet->settings.misbehave == MISBEHAVE_HALF_OPEN) {
+			device_end(fleet, device, OUTCOME_INTENDED);
+			return;
+		}
 		device_send(fleet, device, MESSAGE_LAST_FLIGHT, out);
 		return;
 	case STORM_DTLS_SECURED:

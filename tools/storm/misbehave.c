@@ -28,6 +28,8 @@ const struct misbehave_info misbehave_infos[MISBEHAVIOURS] = {
 	[MISBEHAVE_NO_COOKIE_ECHO] = { "no-cookie-echo", OVER_DTLS("dtls_hello_verify"),
 				       ANSWER_OTHER,
 				       "takes the HelloVerifyRequest and never echoes its cookie" },
+	[MISBEHAVE_HALF_OPEN] = { "half-open", OVER_DTLS("dtls_started"), ANSWER_OTHER,
+				  "echoes the cookie and is gone: a handshake that stays open" },
 	[MISBEHAVE_REPLAY] = { "replay",
 			       { "coap_rx_duplicate", "dtls_rx_replayed", "dtls_rx_replayed",
 				 "dtls_rx_replayed" },
