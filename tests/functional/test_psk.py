@@ -179,6 +179,21 @@ def test_openssl_s_client(daemon, network, more):
     assert "Extended master secret: yes" in done.stdout
 
 
+# RFC 6347 4.2.3: twelve names of protocols make a hello of more than one datagram.
+@pytest.mark.parametrize("cipher", ["PSK-AES128-CBC-SHA256", "PSK-AES128-CCM8"])
+def test_openssl_s_client_with_a_hello_in_fragments(daemon, network, capture, cipher):
+    trace = capture()
+    done = subprocess.run(network.command("openssl", "s_client", "-dtls1_2", "-mtu", "256", "-psk_identity",
+                                          IDENTITY.decode(), "-psk", KEY.hex(), "-cipher", f"{cipher}:@SECLEVEL=0", "-alpn",
+                                          ",".join(f"a-protocol-{n:02}" for n in range(12)), "-connect",
+                                          f"{SERVER4}:5684"),
+                          input="", text=True, capture_output=True, timeout=30)
+    trace.stop()
+    assert f"Cipher is {cipher}" in done.stdout, done.stdout + done.stderr
+    assert "Verify return code" in done.stdout and "alert" not in done.stderr, done.stdout + done.stderr
+    assert trace.decode("dtls.handshake.type == 1 && dtls.handshake.fragment_offset > 0"), "the hello was not in fragments"
+
+
 @pytest.mark.parametrize("more", ["", ":%NO_SESSION_HASH"])
 def test_gnutls_cli(daemon, network, more):
     done = subprocess.run(network.command("gnutls-cli", "--udp", "--pskusername", IDENTITY.decode(), "--pskkey", KEY.hex(),
