@@ -265,6 +265,31 @@ put_message(const struct trace_record *record, trace_payload_formatter *formatte
 	text_fini(&decoded.others);
 }
 
+/* As IANA registers them (TLS Cipher Suites). */
+static const char *
+suite_name(unsigned suite)
+{
+	static const struct name names[] = {
+		{ 0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256" },
+		{ 0xc0a8, "TLS_PSK_WITH_AES_128_CCM_8" },
+		{ 0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256" },
+		{ 0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
+		{ 0xc0ac, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM" },
+		{ 0xc0ae, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8" },
+	};
+	const char *name = find_name(names, sizeof names / sizeof names[0], suite);
+
+	return name ? name : "an unknown suite";
+}
+
+static void
+put_associated(const struct trace_record *record, struct text *out)
+{
+	text_printf(out, " -- DTLS handshake finished");
+	if (record->len == 2)
+		text_printf(out, ", %s", suite_name(record->bytes[0] * 256U + record->bytes[1]));
+}
+
 void
 trace_text_put(const struct trace_record *record, trace_payload_formatter *formatter, void *ctx,
 	       struct text *out)
@@ -283,7 +308,7 @@ trace_text_put(const struct trace_record *record, trace_payload_formatter *forma
 			    " -- DTLS handshake failed: its key is another one, or it fell silent");
 		return;
 	case TRACE_ASSOCIATED:
-		text_printf(out, " -- DTLS handshake finished");
+		put_associated(record, out);
 		return;
 	case TRACE_ASSOCIATION_ENDED:
 		text_printf(out, " -- DTLS association ended by the device");

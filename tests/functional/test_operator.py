@@ -23,8 +23,8 @@ def test_trace_shows_the_dialogue_decoded_and_masks_keys(daemon):
     finally:
         assert daemon.ctl("trace", "stop", "demo-0001").returncode == 0
     lines = [line for line in text.splitlines() if line.startswith("+")]
-    order = ["-> CON POST /bs?ep=demo-0001", "<- ACK 2.04", "<- CON PUT /0/2", "-> ACK 2.04", "<- CON PUT /1/0",
-             "-> ACK 2.04", "<- CON POST /bs", "-> ACK 2.04"]
+    order = ["DTLS handshake finished, TLS_", "-> CON POST /bs?ep=demo-0001", "<- ACK 2.04", "<- CON PUT /0/2",
+             "-> ACK 2.04", "<- CON PUT /1/0", "-> ACK 2.04", "<- CON POST /bs", "-> ACK 2.04"]
     at = 0
     for line in lines:
         at += at < len(order) and order[at] in line

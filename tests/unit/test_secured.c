@@ -1534,6 +1534,9 @@ Test(secured, a_trace_shows_messages_in_the_clear_and_the_association)
 	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		cr_expect_eq(world->traces[i].kind, kinds[i], "record %u", i);
 	cr_expect_eq(world->traces[9].kind, TRACE_ASSOCIATION_ENDED);
+	cr_expect_eq(world->traces[9].len, 0);
+	cr_expect_eq(world->traces[0].len, 2);
+	cr_expect_arr_eq(world->traces[0].bytes, "\xc0\xa8", 2, "its suite");
 	cr_expect(world->traces[1].secured);
 	cr_expect_arr_eq(world->traces[1].bytes, "\x44\x02\x00\x4dtokn", 8);
 	cr_expect_eq(world->traces[3].bytes[1], 0x03);

@@ -137,6 +137,7 @@ struct dtls_handshake {
 	uint8_t max_fragment, peer_cid_len, retransmissions;
 	uint8_t protection;     /* enum dtls_protection */
 	bool encrypt_then_mac;  /* of DTLS_CBC */
+	uint16_t suite;         /* enum dtls_suite, once chosen */
 	uint16_t hello_message; /* message_seq of the ClientHello, and of our ServerHello */
 	uint16_t next_message;  /* message_seq expected from the client */
 	struct dtls_assembly assembly;

@@ -62,6 +62,7 @@ struct dtls_session {
 	uint64_t identity_hash;  /* of the authenticated identity, by the key look-up */
 	uint32_t device;         /* whose key it was, by the key look-up */
 	uint16_t flight_message; /* message_seq of our Finished */
+	uint16_t suite;          /* enum dtls_suite, to be shown; `protection` decides */
 	uint8_t flight_verify[DTLS_VERIFY_DATA];
 	uint64_t flight_sequence; /* next record number of epoch 0, for our ChangeCipherSpec */
 	uint8_t cid[DTLS_CID];    /* ours, on the client's records, when has_cid */

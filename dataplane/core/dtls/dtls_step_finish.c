@@ -265,6 +265,7 @@ make_session(const struct dtls_handshake *hs, struct dtls_session *session)
 	memcpy(session->peer_cid, hs->run.peer_cid, hs->peer_cid_len);
 	session->peer_cid_len = hs->peer_cid_len;
 	session->max_fragment = hs->max_fragment;
+	session->suite = hs->suite;
 	session->protection = hs->protection;
 	session->has_cid = hs->has_cid;
 }

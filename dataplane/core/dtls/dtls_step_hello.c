@@ -86,6 +86,7 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 					   hello.suites.len, hello.suites.len);
 		return step_fail(step, alert, refusal(alert));
 	}
+	step->hs->suite = offer.suite;
 	start_transcript(step, &offer, body, len);
 	if (step->hs->protection == DTLS_CBC)
 		count(step->server->counters, COUNTER_dtls_cbc);

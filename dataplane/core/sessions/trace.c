@@ -113,10 +113,17 @@ void
 trace_note_milestone(struct stack *stack, const struct session *session, uint32_t device,
 		     enum trace_kind kind)
 {
+	const struct dtls_session *association = association_of(stack, session);
 	struct trace_record record = { .kind = (uint8_t)kind,
 				       .device = device,
 				       .peer = session->node.peer };
+	uint8_t suite[2] = { 0 };
 
-	if (is_traced(stack, device))
-		emit(stack, session, &record, NULL);
+	if (!is_traced(stack, device))
+		return;
+	if (kind == TRACE_ASSOCIATED && association) {
+		cursor_store(suite, association->suite, sizeof suite);
+		record.len = sizeof suite;
+	}
+	emit(stack, session, &record, suite);
 }
