@@ -16,11 +16,19 @@
 	{ "--nosec", "on|off", \
 	  "on: served over NoSec although it has a key: to anyone who names it" }
 
+/* The identity of a device that comes with a key or certificate of its own. */
+#define HASH_OPTIONS \
+	{ "--certificate", "FILE", "... its certificate, PEM or DER: it comes with this one alone", \
+	  .file = true }, \
+	{ "--raw-key", "FILE", "... its raw public key, PEM or DER, or a certificate with it", \
+	  .file = true }
+
 /* The identity of a new device. */
 #define NEW_IDENTITY_OPTIONS \
 	{ "--identity", "TEXT", \
 	  "DTLS identity, \\xNN for any byte; the endpoint name without it" }, \
-	{ "--identity-hex", "HEX", "... in hex" }
+	{ "--identity-hex", "HEX", "... in hex" }, \
+	HASH_OPTIONS
 
 /* Where a new device belongs. */
 #define NEW_PLACE_OPTIONS \
@@ -175,6 +183,7 @@ static const struct command_option device_edit_options[] = {
 	KEY_OPTIONS,
 	{ "--identity", "TEXT", "DTLS identity, \\xNN for any byte; \"\": the endpoint name" },
 	{ "--identity-hex", "HEX", "... in hex" },
+	HASH_OPTIONS,
 	{ "--groups", "A,B", "groups it is in" },
 	{ "--domain", "TEXT", "where it belongs" },
 	NOSEC_OPTION,

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "control/commands/show.h"
+#include "control/inventory/hash_identity.h"
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
 #include "control/runs/device_change.h"
+#include "dataplane/ec/ec_identity.h"
 #include "tasks/show.h"
 
 enum { CHANGES_MAX = 64 };
@@ -136,18 +138,76 @@ take_endpoint(struct call *call, const char *text, struct given_names *names,
 	return false;
 }
 
+/* Whether more than one of some options is given; then the call is refused. */
+static bool
+exclude_each_other(struct call *call, const char *const *names, unsigned n)
+{
+	const char *first = NULL;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!call_option(call, names[i]))
+			continue;
+		if (first) {
+			call_refuse(call, CTL_USAGE, "%s and %s exclude each other", first,
+				    names[i]);
+			return true;
+		}
+		first = names[i];
+	}
+	return false;
+}
+
+/* --certificate FILE or --raw-key FILE: the identity is its hash. */
+static bool
+take_hash_of_file(struct call *call, bool certificate, struct given_names *names,
+		  struct device_spec *spec)
+{
+	enum { HASHED_FILE_MAX = 1 << 20 };
+	char error[EC_ERROR_MAX];
+	struct ec_bytes file;
+	uint8_t hash[32];
+	char *bytes = call_read_file(call, HASHED_FILE_MAX, &file.len), *at = names->identity;
+	int result;
+
+	if (!bytes)
+		return false;
+	file.at = bytes;
+	result = certificate ? ec_identity_of_certificate(file, hash, error)
+			     : ec_identity_of_key(file, hash, error);
+	explicit_bzero(bytes, file.len); /* it may be a private key by mistake */
+	free(bytes);
+	if (result < 0) {
+		call_refuse(call, CTL_REFUSED, "%s: %s",
+			    call_option(call, certificate ? "--certificate" : "--raw-key"), error);
+		return false;
+	}
+	at = stpcpy(at, certificate ? IDENTITY_CERTIFICATE : IDENTITY_RAW_KEY);
+	for (unsigned i = 0; i < sizeof hash; i++)
+		at += snprintf(at, 3, "%02x", hash[i]);
+	spec->identity = names->identity;
+	spec->identity_len = (uint8_t)(at - names->identity);
+	spec->key_len = 0;
+	return true;
+}
+
 static bool
 take_identity(struct call *call, struct given_names *names, struct device_spec *spec)
 {
+	static const char *const own[] = { "--identity", "--identity-hex", "--certificate",
+					   "--raw-key",  "--key",          "--key-hex",
+					   "--key-file", "--key-hex-file" };
 	const char *shown = call_option(call, "--identity"),
 		   *hex = call_option(call, "--identity-hex");
 	size_t len;
 	int wrong;
 
-	if (shown && hex) {
-		call_refuse(call, CTL_USAGE, "--identity and --identity-hex exclude each other");
+	bool certificate = call_option(call, "--certificate");
+
+	if (exclude_each_other(call, own, 4))
 		return false;
-	}
+	if (certificate || call_option(call, "--raw-key"))
+		return !exclude_each_other(call, own + 2, 6) &&
+		       take_hash_of_file(call, certificate, names, spec);
 	if (!shown && !hex)
 		return true;
 	if (hex) {
@@ -164,6 +224,10 @@ take_identity(struct call *call, struct given_names *names, struct device_spec *
 	}
 	if (len > DTLS_IDENTITY_MAX) {
 		call_refuse(call, CTL_USAGE, "an identity has at most %d bytes", DTLS_IDENTITY_MAX);
+		return false;
+	}
+	if (hash_identity_normalise(names->identity, &len) == HASH_IDENTITY_WRONG) {
+		call_refuse(call, CTL_USAGE, "an identity of this kind is " HASH_IDENTITY_WANTED);
 		return false;
 	}
 	spec->identity = len ? names->identity : NULL;
@@ -323,6 +387,11 @@ may_adopt(struct call *call, const struct unknown *unknown, const char *name, si
 			"\"%s\" is as much as is kept of a name, which may be longer: `device add` "
 			"it with its whole name",
 			call->arguments[0]);
+	else if (!call_option(call, "--endpoint") && identity_is_hash(name, len))
+		call_refuse(call, CTL_REFUSED,
+			    "\"%s\" is the hash of a key: say --endpoint NAME, as which the device "
+			    "asks",
+			    call->arguments[0]);
 	else if (!call_option(call, "--endpoint") && strlen(name) < len)
 		call_refuse(call, CTL_REFUSED,
 			    "\"%s\" has a NUL byte: it is an identity, so say --endpoint NAME",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "control/inventory/hash_identity.h"
 #include "control/inventory/key_hex.h"
 #include "control/inventory/setting_values.h"
 #include "tasks/utf8.h"
@@ -205,6 +206,28 @@ read_identity_hex(struct import *import, struct import_row *row)
 		row->identity = (struct import_cell){ (char *)row->identity_bytes, n };
 }
 
+/* An identity that is the hash of a key or certificate, which stands beside no pre-shared key. */
+static void
+read_hash(struct import *import, struct import_row *row)
+{
+	size_t len = row->identity.len;
+
+	switch (hash_identity_normalise(row->identity.text, &len)) {
+	case HASH_IDENTITY_NONE:
+		return;
+	case HASH_IDENTITY_WRONG:
+		import_error(import, row, "identity", "must be " HASH_IDENTITY_WANTED);
+		return;
+	case HASH_IDENTITY_GOOD:
+		row->identity.len = len;
+		break;
+	}
+	if (row->key.text || row->key_hex.text)
+		import_error(import, row, row->key.text ? "key" : "key_hex",
+			     "stands beside the hash of a key or certificate, and a device comes "
+			     "with one of both: leave one out");
+}
+
 static void
 check_names(struct import *import, struct import_row *row)
 {
@@ -220,6 +243,8 @@ check_names(struct import *import, struct import_row *row)
 	good = check_cell(import, row, "endpoint", &row->endpoint, ENDPOINT_NAME_MAX);
 	if (row->identity.text && !row->identity_hex.text)
 		good &= check_cell(import, row, "identity", &row->identity, DTLS_IDENTITY_MAX);
+	if (good && row->identity.text)
+		read_hash(import, row);
 	if (!good || row->bad)
 		return;
 	warn_of_cell(import, row, "endpoint", &row->endpoint);

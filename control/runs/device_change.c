@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/inventory/hash_identity.h"
 #include "control/log.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
@@ -46,6 +47,39 @@ check_groups(const struct service *service, const char *groups, char error[STORE
 	return -ENOENT;
 }
 
+/* An identity that is a hash is exact, and its device comes with nothing else. */
+static int
+check_hash(const struct device_spec *spec, char error[STORE_ERROR_MAX])
+{
+	size_t len = device_spec_identity_len(spec), normal = len;
+	char identity[DTLS_IDENTITY_MAX + 1];
+
+	if (!len || len > DTLS_IDENTITY_MAX)
+		return 0; /* its length is told by others */
+	memcpy(identity, spec->identity, len);
+	identity[len] = '\0';
+	switch (hash_identity_normalise(identity, &normal)) {
+	case HASH_IDENTITY_NONE:
+		return 0;
+	case HASH_IDENTITY_WRONG:
+		snprintf(error, STORE_ERROR_MAX,
+			 "an identity of this kind is " HASH_IDENTITY_WANTED);
+		return -EINVAL;
+	case HASH_IDENTITY_GOOD:
+		break;
+	}
+	if (normal != len || memcmp(identity, spec->identity, len) != 0)
+		snprintf(error, STORE_ERROR_MAX,
+			 "its identity must be in lower case, without ':' between digits");
+	else if (spec->key_len)
+		snprintf(error, STORE_ERROR_MAX,
+			 "it comes with its own key or certificate, so it has no pre-shared key: "
+			 "--no-key takes it away");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static void
 draft_error(const struct service *service, const struct device_spec *spec, int result,
 	    char error[STORE_ERROR_MAX])
@@ -79,6 +113,8 @@ device_change_draft(struct service *service, const struct device_spec *spec,
 	int result = check_groups(service, spec->groups, error);
 
 	*draft = (struct device_draft){ 0 };
+	if (result == 0)
+		result = check_hash(spec, error);
 	if (result < 0)
 		return result;
 	result = inventory_draft(&service->inventory, spec, NAMES_NONE, draft);

@@ -168,6 +168,57 @@ def test_a_pinned_certificate_needs_no_authority(site):
     here.listed("another key or certificate", "device", "rejected")
 
 
+@pytest.mark.parametrize("form", ["pem", "der"])
+def test_files_of_keys_and_certificates_are_identities(site, form):
+    here = site()
+    other = Authority(here.authority.folder / "other", "Somebody")
+    pem, key = other.issue("dev", "demo-0001")
+    public = other.path("dev.pub")
+    other.openssl("pkey", "-in", key, "-pubout", "-outform", form, "-out", public)
+    if form == "der":
+        other.openssl("x509", "-in", pem, "-outform", "der", "-out", other.path("dev.der"))
+    certificate = other.path("dev.der") if form == "der" else pem
+    # A key that is there goes with it.
+    done = here.daemon.ctl("device", "edit", "demo-0001", "--certificate", certificate)
+    assert done.returncode == 0, done.stderr
+    assert here.device(pem, key)[0] == 0
+    assert "cert-sha256:" + cert_hash(pem) in here.daemon.ctl("device", "export").stdout
+    done = here.daemon.ctl("device", "add", "raw", "--raw-key", public)
+    assert done.returncode == 0, done.stderr
+    assert "spki-sha256:" + spki_hash(key) in here.daemon.ctl("device", "export").stdout
+    for options, message in ((["--raw-key", key], "is a private key"), (["--raw-key", "/etc/hostname"], "no public key"),
+                             (["--certificate", public], "no certificate in PEM or DER"),
+                             (["--certificate", pem, "--key", "k"], "exclude each other"),
+                             (["--certificate", pem, "--identity", "i"], "exclude each other"),
+                             (["--identity", "spki-sha256:abc"], "64 hex digits"),
+                             (["--identity", "spki-sha256:" + "1" * 64, "--key", "secret"], "no pre-shared key")):
+        done = here.daemon.ctl("device", "add", "other", *options)
+        assert done.returncode != 0 and message in done.stdout + done.stderr, (options, done.stdout, done.stderr)
+    other.openssl("ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", other.path("p384.key"))
+    other.openssl("pkey", "-in", other.path("p384.key"), "-pubout", "-out", other.path("p384.pub"))
+    done = here.daemon.ctl("device", "add", "other", "--raw-key", other.path("p384.pub"))
+    assert done.returncode == 1 and "not of P-256" in done.stderr
+
+
+def test_imported_hashes_are_taken_as_people_write_them(site, tmp_path):
+    here = site()
+    digits = "0123456789abcdef" * 4
+    colons = ":".join(digits[i:i + 2] for i in range(0, 64, 2)).upper()
+    csv, lines = tmp_path / "devices.csv", tmp_path / "devices.jsonl"
+    csv.write_text(f"endpoint,identity\nraw,SPKI-SHA256:{colons}\n")
+    lines.write_text('{"endpoint": "pinned", "identity": "cert-sha256:%s"}\n' % digits.upper())
+    for file in (csv, lines):
+        done = here.daemon.ctl("device", "import", file)
+        assert done.returncode == 0, done.stdout + done.stderr
+    exported = here.daemon.ctl("device", "export").stdout
+    assert f"spki-sha256:{digits}" in exported and f"cert-sha256:{digits}" in exported
+    csv.write_text(f"endpoint,identity,key\na,spki-sha256:{digits[:-1]},\nb,spki-sha256:{digits[:-1]}0,secret\n")
+    done = here.daemon.ctl("device", "import", csv)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "2 bad" in said, said
+    assert re.search(r"devices\.csv:2.*64 hex digits", said) and re.search(r"devices\.csv:3.*leave one out", said), said
+
+
 def test_a_refused_device_is_told_of_and_mended(site):
     """The alert says nothing final; the operator learns why, mends it, and the device gets in."""
     here = site()
