@@ -11,6 +11,7 @@
 
 #include "control/clock.h"
 #include "control/commands/commands.h"
+#include "control/commands/jobs.h"
 #include "control/config/config_cpus.h"
 #include "control/config/diag_text.h"
 #include "control/file_replace.h"
@@ -219,13 +220,16 @@ int
 daemon_init(struct daemon *daemon, size_t devices)
 {
 	daemon->service.pump = (struct pump){ .run = poll_while_busy, .ctx = daemon };
-	return service_init(&daemon->service, devices);
+	daemon->jobs = jobs_new();
+	return daemon->jobs ? service_init(&daemon->service, devices) : -ENOMEM;
 }
 
 void
 daemon_fini(struct daemon *daemon)
 {
 	service_fini(&daemon->service);
+	jobs_free(daemon->jobs);
+	daemon->jobs = NULL;
 }
 
 /* The first generation. */

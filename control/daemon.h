@@ -21,6 +21,8 @@ struct load_sample {
 	double busy;
 };
 
+struct jobs;
+
 struct daemon {
 	struct service service;
 	struct loop *loop;
@@ -33,6 +35,7 @@ struct daemon {
 	uint64_t started_us;
 	uint64_t started_ms; /* the same on the wall clock */
 	bool draining;
+	struct jobs *jobs; /* commands/jobs.h */
 	int log_pipe[2]; /* DPDK's words; -1: none */
 	struct loop_source *log_source;
 };

@@ -348,15 +348,40 @@ make_path_absolute(struct options *options, char path[PATH_MAX])
 		options->argv[1] = path;
 }
 
+/* What becomes of the command when nobody waits for it any more: a sentence that follows what happened. */
+static char if_left[160] = "the command may still be carried out: `cradlectl job list` and "
+			   "`cradlectl status` show what is in progress";
+
+/* As the appliance says it of the command. */
+static void
+note_progress(const json_t *frame)
+{
+	json_int_t job = json_integer_value(json_object_get(frame, "job"));
+	char sentence[sizeof if_left];
+
+	if (json_is_true(json_object_get(frame, "waits")))
+		snprintf(sentence, sizeof sentence,
+			 "the command had not begun yet, and is not carried out");
+	else if (job)
+		snprintf(sentence, sizeof sentence,
+			 "the command goes on as job %lld: `cradlectl job wait %lld` waits for it, "
+			 "`cradlectl job cancel %lld` ends it",
+			 (long long)job, (long long)job, (long long)job);
+	else
+		return;
+	/* An interrupt in between shows a mixture, still with its end. */
+	memcpy(if_left, sentence, sizeof if_left);
+}
+
 /* Nothing that was asked for is taken back by who gives up waiting. Async-signal-safe. */
 static void
 on_interrupt(int number)
 {
-	static const char said[] =
-		"cradlectl: interrupted; the command may still be carried out: `cradlectl status` "
-		"shows what is in progress\n";
+	static const char said[] = "cradlectl: interrupted; ";
 
 	(void)!write(STDERR_FILENO, said, sizeof said - 1);
+	(void)!write(STDERR_FILENO, if_left, strlen(if_left));
+	(void)!write(STDERR_FILENO, "\n", 1);
 	raise(number); /* SA_RESETHAND: ends the program */
 }
 
@@ -465,7 +490,8 @@ show_progress(struct talk *talk, const json_t *frame)
 {
 	const char *line = json_string_value(json_object_get(frame, "progress"));
 
-	if (!line)
+	note_progress(frame);
+	if (!line || !*line)
 		return;
 	if (isatty(STDERR_FILENO)) {
 		fprintf(stderr, "\r\033[K%s", line);
@@ -549,9 +575,8 @@ no_answer(const struct talk *talk, int error)
 				       : fail(talk->options, CTL_NOT_RUNNING,
 					      "the appliance has gone: nothing is watched any more");
 	if (error == EAGAIN)
-		return fail(talk->options, CTL_REFUSED,
-			    "no answer within %d s; the command may still be carried out",
-			    talk->options->timeout_s);
+		return fail(talk->options, CTL_REFUSED, "no answer within %d s; %s",
+			    talk->options->timeout_s, if_left);
 	return fail(talk->options, CTL_REFUSED,
 		    "the appliance closed the connection without an answer%s%s", error ? ": " : "",
 		    error ? strerror(error) : "");

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "control/clock.h"
+#include "control/commands/jobs.h"
+#include "tasks/show.h"
 
 enum { TELL_US = 100000 };
 
@@ -49,6 +51,41 @@ call_seconds(struct call *call, const char *name, long preset, long max)
 }
 
 void
+call_tell(struct call *call, const char *format, ...)
+{
+	char line[CTL_PROGRESS_MAX];
+	va_list args;
+
+	va_start(args, format);
+	show_into_v(line, sizeof line, format, args);
+	va_end(args);
+	if (call->job)
+		memcpy(call->job->progress, line, sizeof line);
+	if (call->request)
+		call->client_gone |= !ctl_progress(call->request, "%s", line);
+}
+
+void
+call_may_cancel(struct call *call)
+{
+	if (call->job)
+		call->job->must_end[0] = '\0';
+}
+
+void
+call_must_end(struct call *call, const char *why)
+{
+	if (call->job)
+		show_into(call->job->must_end, sizeof call->job->must_end, "%s", why);
+}
+
+bool
+call_cancelled(const struct call *call)
+{
+	return (call->job && call->job->cancelled) || (call->service && call->service->stopping);
+}
+
+void
 call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 {
 	struct call *call = ctx;
@@ -57,8 +94,8 @@ call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 	if (now_us - call->told_us < TELL_US)
 		return;
 	call->told_us = now_us;
-	call->client_gone |=
-		!ctl_progress(call->request, "making devices live: %u of %u", done, total);
+	call_must_end(call, "the new generation is live, and devices are being made ready for it");
+	call_tell(call, "making devices live: %u of %u", done, total);
 }
 
 const char *

@@ -40,6 +40,7 @@ struct command {
 	const struct command_option *options;
 	unsigned n_options;       /* at most COMMAND_OPTIONS_MAX */
 	bool changes;             /* is logged with who asked */
+	bool at_once;             /* changes something, and does not take long: no job (jobs.h) */
 	bool while_busy;          /* looks, and quickly: also while another command takes long */
 	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
 	/* The first argument is a FILE that the client opens, "-" where it is missing; the function
@@ -67,6 +68,7 @@ struct call {
 	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */
 	int fd;                            /* of a command with `file`; closed after its function */
+	struct job *job;                   /* NULL: the command has none */
 	bool client_gone;                  /* nobody waits for the answer any more */
 	uint64_t told_us;                  /* when call_tell_reload() last did */
 };
@@ -89,6 +91,15 @@ long call_number(struct call *call, const char *name, long preset, long max);
 long long call_parse_seconds(const char *value);
 /* Such an option; preset where missing; refuses and returns -1 where it is none from 1 to max. */
 long call_seconds(struct call *call, const char *name, long preset, long max);
+
+/* How far it is: for the client, and for whoever asks for the job. */
+void call_tell(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From now on the job may be cancelled: call_cancelled() is to be looked at. */
+void call_may_cancel(struct call *call);
+/* From now on it may not, and why: what is done already, as a sentence without its end. */
+void call_must_end(struct call *call, const char *why);
+/* Whether somebody wants it to end, or the program ends. */
+bool call_cancelled(const struct call *call);
 
 /* A reload_pump that tells the call's client, now and then. */
 void call_tell_reload(void *call, uint32_t done, uint32_t total);

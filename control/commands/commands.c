@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "control/clock.h"
+#include "control/commands/jobs.h"
 #include "control/log.h"
 #include "tasks/diag.h"
 #include "tasks/utf8.h"
@@ -274,6 +275,24 @@ find_secret(const struct call *call, const char *word)
 		       : NULL;
 }
 
+/* The command as it was said, each word behind a blank; secrets are masked. */
+static void
+put_words(const struct call *call, const struct ctl_request *request, struct text *words)
+{
+	for (int i = 0; i < request->argc; i++) {
+		const char *word = request->argv[i], *secret = NULL;
+		size_t len;
+
+		if (call->command)
+			secret = find_secret(call, word);
+		len = secret ? (size_t)(secret - word) : utf8_cut(word, strlen(word), 200);
+		text_put(words, " ", 1);
+		text_put_untrusted(words, word, len);
+		if (secret)
+			text_printf(words, "********");
+	}
+}
+
 /* What changes something is told in any case, what looks at something at level debug. */
 static void
 log_command(const struct call *call, const struct ctl_request *request, uint64_t begun_us)
@@ -284,18 +303,7 @@ log_command(const struct call *call, const struct ctl_request *request, uint64_t
 	if (!changes && log_level() < SEVERITY_DEBUG)
 		return;
 	text_init(&words);
-	for (int i = 0; i < request->argc; i++) {
-		const char *word = request->argv[i], *secret = NULL;
-		size_t len;
-
-		if (call->command)
-			secret = find_secret(call, word);
-		len = secret ? (size_t)(secret - word) : utf8_cut(word, strlen(word), 200);
-		text_put(&words, " ", 1);
-		text_put_untrusted(&words, word, len);
-		if (secret)
-			text_printf(&words, "********");
-	}
+	put_words(call, request, &words);
 	if (changes)
 		log_notice("command%s by uid %u, pid %d: %s%s", text_str(&words),
 			   (unsigned)request->peer.uid, (int)request->peer.pid,
@@ -319,6 +327,22 @@ leave_one_form(const struct ctl_request *request, struct ctl_answer *answer)
 	}
 }
 
+/* From here on it has a number, and goes on without its client. */
+static void
+begin_job(struct call *call, const struct ctl_request *request)
+{
+	struct text words;
+
+	if (!call->command->changes || call->command->at_once)
+		return;
+	text_init(&words);
+	put_words(call, request, &words);
+	call->job = jobs_begin(call->daemon->jobs, *text_str(&words) ? text_str(&words) + 1 : "",
+			       &request->peer);
+	text_fini(&words);
+	ctl_job(request, call->job->number);
+}
+
 void
 commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
@@ -337,8 +361,10 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 
 	if (good && wants_file(&call, answer))
 		return;
-	if (good && has_right_file(&call))
+	if (good && has_right_file(&call)) {
+		begin_job(&call, request);
 		call_run(&call);
+	}
 	log_command(&call, request, begun_us);
 	/* What was begun before it was refused (a table's heading) is no answer. */
 	if (call.exit != CTL_DONE && call.error.len)
@@ -351,6 +377,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->result = call.result;
 	answer->next = call.next;
 	answer->source = call.source;
+	if (call.job)
+		jobs_end(daemon->jobs, answer);
 	if (call.next || (request->page && *request->page))
 		leave_one_form(request, answer);
 }

@@ -141,6 +141,11 @@ import_device(void *ctx, const struct device_spec *spec, uint32_t line)
 	int result = device_change_draft(importing->service, spec, &draft, error);
 
 	pump_rows(importing);
+	if (call_cancelled(importing->call)) {
+		if (result == 0)
+			device_draft_fini(&draft);
+		return IMPORT_STOP;
+	}
 	if (importing->change)
 		store_change_make_room(importing->change, &importing->service->pump);
 	if (result == 0)
@@ -149,17 +154,17 @@ import_device(void *ctx, const struct device_spec *spec, uint32_t line)
 	return result == -ENOMEM ? IMPORT_STOP : IMPORT_REJECTED;
 }
 
-static void
+static bool
 import_progress(void *ctx, const struct import_progress *progress)
 {
 	struct importing *importing = ctx;
 
 	pump_run(&importing->service->pump);
-	importing->call->client_gone |= !ctl_progress(
-		importing->call->request, "reading devices: %llu rows, %llu %%",
-		(unsigned long long)progress->rows,
-		(unsigned long long)(progress->total ? progress->bytes * 100 / progress->total
-						     : 0));
+	call_tell(importing->call, "reading devices: %llu rows, %llu %%",
+		  (unsigned long long)progress->rows,
+		  (unsigned long long)(progress->total ? progress->bytes * 100 / progress->total
+						       : 0));
+	return !call_cancelled(importing->call);
 }
 
 /* Nothing of it is to be. */
@@ -185,8 +190,8 @@ make_live(struct importing *importing)
 		if (i % PUMP_ROWS == 0)
 			pump_run(&importing->service->pump);
 		if (i % 65536 == 0)
-			ctl_progress(importing->call->request, "making devices live: %zu of %zu", i,
-				     importing->n);
+			call_tell(importing->call, "making devices live: %zu of %zu", i,
+				  importing->n);
 	}
 	importing->n = 0;
 	return failed;
@@ -202,9 +207,9 @@ commit_import(struct importing *importing)
 	int result = 0;
 
 	assert(!importing->verify_only);
+	call_must_end(call, "its devices are being kept, and then made live");
 	if (importing->change) {
-		ctl_progress(call->request, "writing %zu device%s", importing->n,
-			     PLURAL(importing->n));
+		call_tell(call, "writing %zu device%s", importing->n, PLURAL(importing->n));
 		result = store_change_commit(importing->change, COMMIT_WAIT_MS,
 					     &importing->service->pump, error);
 	}
@@ -249,7 +254,7 @@ static void
 finish_import(struct importing *importing, int status, const struct import_result *result)
 {
 	struct call *call = importing->call;
-	bool good = status == 0 && (!result->bad || importing->skip_bad);
+	bool good = status == 0 && (!result->bad || importing->skip_bad) && !call_cancelled(call);
 	bool applied = false;
 
 	if (good && !importing->verify_only) {
@@ -258,13 +263,15 @@ finish_import(struct importing *importing, int status, const struct import_resul
 	} else {
 		abandon(importing);
 	}
-	if (status == -ENOMEM || status == -ECANCELED)
+	if (call_cancelled(call) && !applied)
+		call_refuse(call, CTL_REFUSED, "cancelled\n");
+	else if (status == -ENOMEM || status == -ECANCELED)
 		call_refuse(call, CTL_REFUSED, "out of memory\n");
 	/* Rows that were left out are something that was asked for and not done. */
 	if (!good || result->bad)
 		call->exit = CTL_REFUSED;
 	put_summary(importing, result, applied);
-	if (!good && result->bad && !importing->verify_only)
+	if (!good && result->bad && !importing->verify_only && !call_cancelled(call))
 		text_show(&call->error, ": --skip-bad imports the good ones all the same");
 }
 
@@ -295,6 +302,7 @@ command_device_import(struct call *call)
 		}
 	}
 	diag_list_init(&importing.diags);
+	call_may_cancel(call);
 	status = import_read(format, &source, &calls, &importing.diags, &result);
 	finish_import(&importing, status, &result);
 	diag_list_fini(&importing.diags);
@@ -325,7 +333,7 @@ is_exported(const struct exporting *exporting, const struct device *device)
 /* Calls export_see() or export_put() for every device. 0 or -errno. */
 static int
 export_each(struct exporting *exporting,
-	    int (*each)(struct export *export, const struct device_spec *device))
+	    int (*each)(struct export *export, const struct device_spec *device), const char *doing)
 {
 	struct inventory *inventory = &exporting->call->service->inventory;
 	struct device_names names;
@@ -340,8 +348,12 @@ export_each(struct exporting *exporting,
 		device_to_spec(inventory, device, &names, &spec);
 		result = each(exporting->export, &spec);
 		explicit_bzero(spec.key, sizeof spec.key);
-		if (++n % PUMP_ROWS == 0)
+		if (++n % PUMP_ROWS == 0) {
 			pump_run(&exporting->call->service->pump);
+			call_tell(exporting->call, "%s devices: %llu of %u", doing,
+				  (unsigned long long)n, inventory->count);
+			result = result ? result : call_cancelled(exporting->call) ? -ECANCELED : 0;
+		}
 	}
 	exporting->written = n;
 	return result;
@@ -359,10 +371,11 @@ command_device_export(struct call *call)
 		exporting.group = call_group(call, group);
 	if (call->exit != CTL_DONE)
 		return;
+	call_may_cancel(call);
 	exporting.export = export_new(call->fd, format, call_option(call, "--secrets") != NULL);
-	result = exporting.export ? export_each(&exporting, export_see) : -ENOMEM;
+	result = exporting.export ? export_each(&exporting, export_see, "looking at") : -ENOMEM;
 	if (result == 0)
-		result = export_each(&exporting, export_put);
+		result = export_each(&exporting, export_put, "writing");
 	if (result == 0)
 		result = export_finish(exporting.export);
 	export_free(exporting.export);
@@ -370,6 +383,8 @@ command_device_export(struct call *call)
 		call_refuse(call, CTL_REFUSED,
 			    "more than %d columns: write JSON lines (--format jsonl)",
 			    IMPORT_COLUMNS_MAX);
+	else if (result == -ECANCELED)
+		call_refuse(call, CTL_REFUSED, "cancelled: nothing was written");
 	else if (result < 0)
 		call_refuse(call, CTL_REFUSED, "cannot be written: %s", strerror(-result));
 	if (result < 0)

@@ -371,15 +371,24 @@ rerun_collected(struct call *call, const struct policy_task *task, struct rerun 
 {
 	uint32_t number = task->report; /* pumping may end the task's generation */
 	enum { PUMP_EVERY = 1000 };
+	size_t done = 0;
 
-	for (size_t i = 0; i < rerun->n; i++) {
-		reset_report(call->service, number, rerun->devices[i]);
-		if (i % PUMP_EVERY == PUMP_EVERY - 1)
-			pump_run(&call->service->pump);
+	call_may_cancel(call);
+	for (; done < rerun->n && !call_cancelled(call); done++) {
+		reset_report(call->service, number, rerun->devices[done]);
+		if (done % PUMP_EVERY < PUMP_EVERY - 1)
+			continue;
+		pump_run(&call->service->pump);
+		call_tell(call, "%zu of %zu devices", done + 1, rerun->n);
 	}
-	text_show(&call->text, "%zu device%s will run it again at the next request\n", rerun->n,
-		  rerun->n == 1 ? "" : "s");
-	call->result = json_pack("{s:I}", "devices", (json_int_t)rerun->n);
+	if (done < rerun->n)
+		call_refuse(call, CTL_REFUSED,
+			    "cancelled: %zu of %zu devices will run it again at the next request",
+			    done, rerun->n);
+	else
+		text_show(&call->text, "%zu device%s will run it again at the next request\n", done,
+			  PLURAL(done));
+	call->result = json_pack("{s:I}", "devices", (json_int_t)done);
 }
 
 static void

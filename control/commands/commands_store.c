@@ -32,9 +32,9 @@ static void
 tell_progress(struct call *call, const struct store_backup_progress *progress)
 {
 	if (progress->of)
-		call->client_gone |= !ctl_progress(call->request, "copying the store: %llu of %llu MB",
-						   (unsigned long long)(progress->bytes / MB),
-						   (unsigned long long)(progress->of / MB));
+		call_tell(call, "copying the store: %llu of %llu MB",
+			  (unsigned long long)(progress->bytes / MB),
+			  (unsigned long long)(progress->of / MB));
 }
 
 void
@@ -49,7 +49,8 @@ command_store_backup(struct call *call)
 	if (call->exit != CTL_DONE || !is_private_folder(call))
 		return;
 	backup = store_backup_begin(call->service->store, call->fd, error);
-	while (backup && !progress.over) {
+	call_may_cancel(call);
+	while (backup && !progress.over && !call_cancelled(call)) {
 		store_backup_wait(backup, &progress);
 		pump_run(&call->service->pump);
 		tell_progress(call, &progress);

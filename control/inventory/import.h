@@ -78,8 +78,8 @@ struct import_calls {
 	void *ctx;
 	/* A good row. What the struct points to is valid during the call. */
 	enum import_verdict (*each)(void *ctx, const struct device_spec *device, uint32_t line);
-	void (*progress)(void *ctx,
-			 const struct import_progress *progress); /* NULL: none. About once a MiB */
+	/* NULL: none. About once a MiB; false: the import ends with -ECANCELED. */
+	bool (*progress)(void *ctx, const struct import_progress *progress);
 };
 
 struct import_result {

@@ -75,8 +75,8 @@ int import_open(struct import *import, const struct import_source *source)
 	__attribute__((warn_unused_result));
 void import_close(struct import *import);
 void import_skip_bom(struct import *import);
-/* Tells the caller's progress(). */
-void import_report_progress(const struct import *import);
+/* Tells the caller's progress(), which may end the import. */
+void import_report_progress(struct import *import);
 /* The bytes that are not taken yet: where, and how many; a NUL has room behind them. */
 static inline char *
 import_at(const struct import *import)

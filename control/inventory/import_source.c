@@ -10,14 +10,14 @@
 enum { IMPORT_CHUNK = 1 << 20, IMPORT_CHUNK_LEAST = 4096 };
 
 void
-import_report_progress(const struct import *import)
+import_report_progress(struct import *import)
 {
 	const struct import_progress progress = { .bytes = import->bytes,
 						  .total = import->total,
 						  .rows = import->result->rows };
 
-	if (import->calls->progress)
-		import->calls->progress(import->calls->ctx, &progress);
+	if (import->calls->progress && !import->calls->progress(import->calls->ctx, &progress))
+		import->failed = -ECANCELED;
 }
 
 /* What is left of a file that is known, and a byte that tells its end: the buffer is wiped, so a small file has a small one. */
@@ -56,7 +56,7 @@ import_fill(struct import *import)
 	import->input.len += (size_t)n;
 	import->bytes += (size_t)n;
 	import_report_progress(import);
-	return n > 0;
+	return n > 0 && !import->failed;
 }
 
 void

@@ -13,7 +13,9 @@
  * Answer:   ... "next":"1200/500"}: there is more of a list; the same request is sent again with it as "page". Every list
  *           comes so, in slices of some hundred rows; all but the only one hold what "json" says, `result` or `text`.
  * Want:     {"v":1,"want":"read","word":2}                               instead of an answer: see below
- * Progress: {"v":1,"progress":"reading devices: 40 %"}                   any number, before the answer
+ * Progress: {"v":1,"progress":"reading devices: 40 %","job":3}           any number, before the answer; "" is no news
+ *           `job`: the command goes on without its client, under this number (commands job list, show, wait, cancel).
+ *           "waits":true: it has not begun, as another one runs, and does not if its client leaves.
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines
  *
  * Watch:    {"v":1,"watch":true,"exit":0,...}                            the answer goes on: until either side closes the

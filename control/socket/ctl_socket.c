@@ -42,6 +42,8 @@ struct ctl_client {
 	struct buffer out;   /* answers; taken: sent */
 	json_t *held;        /* a request that waits for the one that runs; NULL: none */
 	bool serving;        /* its request runs */
+	bool waits;          /* its held request waits for another client's, and it was told so */
+	uint32_t job;        /* the number of the request that runs; 0: it has none */
 	bool ready;          /* the reader may hold a whole request, or one is held */
 	bool ended;          /* it sends no more; what it asked for is still answered */
 	bool gone;           /* found out while a handler ran */
@@ -58,6 +60,7 @@ struct ctl_server {
 	bool running;                    /* ctl_server_run() does not nest */
 	bool while_busy;                 /* nor does ctl_server_run_while_busy() */
 	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
+	uint32_t job;                    /* ... and its number; 0: it has none */
 	uint64_t serial, heard;
 	unsigned next;    /* the client that a run begins with */
 	unsigned next_watch, watches;
@@ -360,16 +363,38 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 		return send_frame(client,
 				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
 					    wants[answer->want], "word", answer->want_word));
-	result = send_frame(client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*, s:o*}", "v",
-					      CTL_VERSION, "exit", answer->exit, "text",
-					      answer->text, "error", answer->error, "result",
-					      answer->result, "next", answer->next, "watch",
-					      answer->source.fill ? json_true() : NULL));
+	result = send_frame(client,
+			    json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*, s:o*}", "v", CTL_VERSION,
+				      "exit", answer->exit, "text", answer->text, "error",
+				      answer->error, "result", answer->result, "next", answer->next,
+				      "watch", client->source.fill ? json_true() : NULL));
 	if (result == -EMSGSIZE || result == -EILSEQ)
 		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
 						      CTL_REFUSED, "error",
 						      result == -EMSGSIZE ? too_large : no_text));
 	return result;
+}
+
+static int
+send_progress(struct ctl_client *client, const char *line)
+{
+	json_t *job = client->job ? json_integer(client->job) : NULL;
+
+	return send_frame(client,
+			  json_pack("{s:i, s:s, s:o*, s:o*}", "v", CTL_VERSION, "progress", line,
+				    "job", job, "waits", client->waits ? json_true() : NULL));
+}
+
+void
+ctl_job(const struct ctl_request *request, uint32_t number)
+{
+	struct ctl_client *client = request->client;
+
+	if (!client)
+		return;
+	client->server->job = client->job = number;
+	if (!client->gone && send_progress(client, "") < 0)
+		client->gone = true;
 }
 
 bool
@@ -388,9 +413,7 @@ ctl_progress(const struct ctl_request *request, const char *format, ...)
 	if (!client->gone && flush(client) < 0)
 		client->gone = true;
 	/* Who is behind with the last line gets the next one, or the one after. */
-	if (!client->gone && !backlog(client) &&
-	    (send_frame(client, json_pack("{s:i, s:s}", "v", CTL_VERSION, "progress", text)) ||
-	     flush(client) < 0))
+	if (!client->gone && !backlog(client) && (send_progress(client, text) || flush(client) < 0))
 		client->gone = true;
 	return !client->gone;
 }
@@ -456,8 +479,11 @@ handle(struct ctl_client *client, const struct ctl_request *request, struct ctl_
 	client->serving = true;
 	server->handler(server->ctx, request, answer);
 	client->serving = false;
-	if (!server->while_busy)
-		server->progress[0] = '\0';
+	client->job = 0;
+	if (server->while_busy)
+		return;
+	server->progress[0] = '\0';
+	server->job = 0;
 }
 
 static void
@@ -489,6 +515,7 @@ begin_watch(struct ctl_client *client, struct ctl_answer *answer)
 	}
 	server->watches++;
 	client->source = answer->source;
+	answer->source.fill = NULL; /* taken over */
 }
 
 static int
@@ -509,9 +536,12 @@ serve_frame(struct ctl_client *client, const json_t *frame)
 	drop_passed(client); /* unasked for */
 	if (!client->gone)
 		begin_watch(client, &answer);
-	result = client->gone ? -1 : send_answer(client, &answer);
-	if (client->source.fill)
-		answer.source.fill = NULL; /* taken over */
+	if (client->gone)
+		result = -1;
+	else if (client->source.answers_later)
+		result = 0;
+	else
+		result = send_answer(client, &answer);
 	free_answer(&answer);
 	return result;
 }
@@ -523,6 +553,21 @@ hold_next(struct ctl_client *client)
 	return client->held ? 1 : ctl_reader_next(&client->reader, &client->held);
 }
 
+/* The client wants something else. */
+static int
+stop_watch(struct ctl_client *client)
+{
+	struct ctl_answer end = { .exit = client->source.answers_later ? CTL_REFUSED : CTL_DONE };
+	int result;
+
+	if (client->source.answers_later)
+		end.error = strdup("no longer waited for: another request came");
+	end_watch(client);
+	result = send_answer(client, &end);
+	free_answer(&end);
+	return result;
+}
+
 /* One request: the others of a client that sent many wait for the other clients. */
 static int
 serve_next(struct ctl_client *client)
@@ -531,9 +576,9 @@ serve_next(struct ctl_client *client)
 	json_t *frame = client->held;
 
 	client->held = NULL;
+	client->waits = false;
 	if (got == 1 && client->source.fill) {
-		end_watch(client);
-		got = send_answer(client, &(struct ctl_answer){ .exit = CTL_DONE }) < 0 ? -1 : 1;
+		got = stop_watch(client) < 0 ? -1 : 1;
 	}
 	if (got == 1) {
 		got = serve_frame(client, frame);
@@ -572,6 +617,11 @@ read_client(struct ctl_client *client)
 static void
 take_event(struct ctl_client *client, uint32_t events)
 {
+	/* Nobody wants what has not begun. */
+	if ((events & (EPOLLERR | EPOLLHUP)) && client->waits) {
+		drop(client);
+		return;
+	}
 	/* What it asked for already comes first. */
 	if ((events & EPOLLIN) && !client->ready && !client->ended) {
 		if (read_client(client) < 0)
@@ -685,6 +735,22 @@ may_while_busy(const struct ctl_client *client, ctl_may *may)
 	return n && may(client->server->ctx, (int)n, argv);
 }
 
+/* The client hears what it waits for, once. */
+static void
+let_wait(struct ctl_client *client)
+{
+	struct ctl_server *server = client->server;
+	char line[CTL_PROGRESS_MAX + 32];
+
+	if (client->waits || !server->job)
+		return;
+	client->waits = true;
+	snprintf(line, sizeof line, "waits for job %u%s%s", server->job,
+		 *server->progress ? ": " : "", server->progress);
+	if (send_progress(client, line) || flush(client) < 0)
+		drop(client);
+}
+
 void
 ctl_server_run_while_busy(struct ctl_server *server, ctl_may *may)
 {
@@ -697,8 +763,10 @@ ctl_server_run_while_busy(struct ctl_server *server, ctl_may *may)
 
 		if (client->fd < 0 || !client->ready || client->serving)
 			continue;
-		if (hold_next(client) == 1 && !may_while_busy(client, may))
+		if (hold_next(client) == 1 && !may_while_busy(client, may)) {
+			let_wait(client);
 			continue;
+		}
 		if (serve_next(client) < 0)
 			drop(client);
 	}
@@ -722,6 +790,12 @@ ctl_watch_send(struct ctl_client *client, const struct ctl_news *news)
 
 	/* It takes 16 MiB more at least: what cannot be sent cannot be encoded, and nobody would read it. */
 	(void)send_frame(client, frame);
+}
+
+void
+ctl_watch_progress(struct ctl_client *client, const char *line)
+{
+	(void)send_progress(client, line);
 }
 
 /* False: the client is to be dropped. */

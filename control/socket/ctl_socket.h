@@ -62,6 +62,7 @@ struct ctl_source {
 	bool (*fill)(void *ctx, struct ctl_client *client, struct ctl_answer *end);
 	void (*free)(void *ctx); /* the watch is over, or its client has gone */
 	void *ctx;
+	bool answers_later; /* `end` is the only answer; until then there is progress, if any */
 };
 
 /* Filled by the handler; the server frees it. All pointers may stay NULL. */
@@ -105,6 +106,12 @@ void ctl_server_run_while_busy(struct ctl_server *server, ctl_may *may);
 const char *ctl_server_progress(const struct ctl_server *server);
 
 /*
+ * The request that is being served has a number, by which it can be asked for: its client is told, and may leave. Who waits
+ * for it is told, too, and does not have to wait: one that leaves before its request has begun is not served.
+ */
+void ctl_job(const struct ctl_request *request, uint32_t number);
+
+/*
  * Tells the client of the request that is being served how far it is: a line of up to CTL_PROGRESS_MAX - 1 bytes, UTF-8.
  * Never waits: a client that is behind misses lines. False: it has gone, so nobody waits for the answer; a handler may go
  * on all the same.
@@ -128,6 +135,8 @@ struct ctl_news {
 	const char *text;
 	uint64_t missed; /* how much was not sent since what was sent before */
 };
+/* A line of how far it is, for a source that answers later. */
+void ctl_watch_progress(struct ctl_client *client, const char *line);
 void ctl_watch_send(struct ctl_client *client, const struct ctl_news *news);
 bool ctl_watch_takes(const struct ctl_client *client);
 

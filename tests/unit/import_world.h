@@ -64,13 +64,14 @@ import_world_each(void *ctx, const struct device_spec *device, uint32_t line)
 	return IMPORT_TAKEN;
 }
 
-static inline void
+static inline bool
 import_world_progress(void *ctx, const struct import_progress *progress)
 {
 	struct import_world *world = ctx;
 
 	world->progress_calls++;
 	world->progress = *progress;
+	return true;
 }
 
 static inline void
