@@ -182,6 +182,10 @@ struct dataplane_worker_info {
 int dataplane_worker_info(const struct dataplane *dp, unsigned worker,
 			  struct dataplane_worker_info *info);
 
+/* How far a run of a worker is; false: it is over, and another may have its slot. */
+bool dataplane_progress(const struct dataplane *dp, unsigned worker, struct session_ref session,
+			struct session_progress *progress);
+
 /* The workers' clock, as in session_event.time_us. */
 uint64_t dataplane_now_us(void);
 /* Cycles of the time stamp counter in a second. */

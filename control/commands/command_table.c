@@ -361,7 +361,7 @@ const struct command commands[] = {
 	{ "unknown adopt", "NAME", 1, 1, OPTIONS(unknown_adopt_options), .changes = true,
 	  .run = command_unknown_adopt, .help = "turn an unknown endpoint into a device" },
 	{ "session list", "", 0, 0, OPTIONS(session_list_options), .while_busy = true,
-	  .run = command_session_list, .help = "devices that bootstrap now" },
+	  .run = command_session_list, .help = "devices that bootstrap now, and how far they are" },
 	{ "session show", "ENDPOINT", 1, 1, .while_busy = true, .run = command_session_show,
 	  .help = "the session of one device, with its steps" },
 	{ "trace start", "ENDPOINT", 1, 1, OPTIONS(trace_start_options), .changes = true,

@@ -252,6 +252,24 @@ read_log(struct service *service, uint32_t task, uint32_t device)
 	return store_read_log(service->store, task, device);
 }
 
+/* One a line: a row of all this is wider than most terminals. */
+static void
+put_report_lines(const struct service *service, const struct report *report, struct text *text)
+{
+	const struct report_task *task = &service->reports.tasks[report->task];
+	const struct device *device = inventory_at(&service->inventory, report->device);
+	char endpoint[ENDPOINT_NAME_MAX + 1], started[SHOW_TIME_MAX];
+
+	text_show(text, "%s on %s\n", task->id, device_endpoint(device, endpoint));
+	text_show(text, "  task      %s\n  status    %s\n  started   %s\n", task->name,
+		  task_status_name(report->status), show_time(report->started_ms, started));
+	if (report->took_ms == REPORT_UNFINISHED)
+		text_show(text, "  took      not over yet\n");
+	else
+		text_show(text, "  took      %u ms\n", report->took_ms);
+	text_show(text, "  summary   %s\n", reports_summary(&service->reports, report));
+}
+
 void
 command_report_show(struct call *call)
 {
@@ -259,8 +277,7 @@ command_report_show(struct call *call)
 	const struct service *service = call->service;
 	const struct device *device;
 	const struct report *report;
-	struct table table;
-	json_t *list;
+	json_t *shown;
 	char *log = NULL;
 
 	if (!task)
@@ -273,15 +290,13 @@ command_report_show(struct call *call)
 			    call->arguments[1]);
 		return;
 	}
-	list = json_array();
-	table_init(&table, REPORT_COLUMNS);
-	put_report(service, report, &table, list);
-	table_finish(&table, &call->text);
+	put_report_lines(service, report, &call->text);
+	shown = show_report_json(service,
+				 report); /* before what waits: the report may be another then */
 	log = read_log(call->service, task->report, device_id(device));
 	text_put(&call->text, log ? log : "no log\n", strlen(log ? log : "no log\n"));
-	call->result = json_pack("{s:O, s:o?}", "report", json_array_get(list, 0), "log",
+	call->result = json_pack("{s:o, s:o?}", "report", shown, "log",
 				 log ? show_json(log, strlen(log)) : NULL);
-	json_decref(list);
 	free(log);
 }
 

@@ -19,6 +19,16 @@ struct session_ref {
 	uint32_t serial;
 };
 
+/* How far a run is. */
+struct session_progress {
+	bool running;            /* else it is over, and its end is on its way */
+	uint8_t phase;           /* enum run_phase */
+	uint16_t step;           /* index into the batch's steps */
+	uint16_t received, sent; /* messages so far */
+	uint8_t retransmitted;   /* of those sent */
+	uint32_t silent_ms;      /* since the device's last message */
+};
+
 enum session_event_kind {
 	SESSION_STARTED,     /* a dialogue began; the control side cancels an older one of this
 			       * device elsewhere */
@@ -116,6 +126,8 @@ struct session_event {
 	uint32_t device; /* device_entry.id; in SESSION_UNKNOWN of UNKNOWN_OVER_DEVICE alone */
 	uint32_t generation; /* of the batch; with an anchor: of the trust that it is one of */
 	uint32_t plan; /* of the batch, 0 where there was none yet */
+	uint16_t received, sent; /* messages of the run so far */
+	uint8_t retransmitted;   /* of those sent */
 	struct session_ref session;
 	struct peer peer;
 	uint64_t time_us;     /* of the event, clock of stack_receive() */

@@ -368,6 +368,28 @@ stack_counters_writable(struct stack *stack)
 	return &stack->counters;
 }
 
+bool
+stack_progress(const struct stack *stack, struct session_ref ref, uint64_t now_us,
+	       struct session_progress *progress)
+{
+	const struct session *session = session_at(stack, ref.slot);
+	uint32_t heard_ms;
+
+	if (!session || __atomic_load_n(&session->serial, __ATOMIC_RELAXED) != ref.serial)
+		return false;
+	heard_ms = __atomic_load_n(&session->watch.heard_ms, __ATOMIC_RELAXED);
+	*progress = (struct session_progress){
+		.running = bootstrap_running(__atomic_load_n(&session->state, __ATOMIC_RELAXED)),
+		.phase = __atomic_load_n(&session->phase, __ATOMIC_RELAXED),
+		.step = __atomic_load_n(&session->step, __ATOMIC_RELAXED),
+		.received = __atomic_load_n(&session->watch.received, __ATOMIC_RELAXED),
+		.sent = __atomic_load_n(&session->watch.sent, __ATOMIC_RELAXED),
+		.retransmitted = __atomic_load_n(&session->watch.retransmitted, __ATOMIC_RELAXED),
+		.silent_ms = (uint32_t)(now_us / 1000) - heard_ms,
+	};
+	return __atomic_load_n(&session->serial, __ATOMIC_RELAXED) == ref.serial;
+}
+
 struct stack_gauges
 stack_gauges(const struct stack *stack)
 {

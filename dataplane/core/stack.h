@@ -75,3 +75,7 @@ struct stack_gauges {
 	uint32_t sessions, running, lingering, capacity;
 };
 struct stack_gauges stack_gauges(const struct stack *stack);
+
+/* How far a run is; false: its slot has another one, or none. Readable from any thread, a moment old. */
+bool stack_progress(const struct stack *stack, struct session_ref ref, uint64_t now_us,
+		    struct session_progress *progress);

@@ -140,3 +140,11 @@ dataplane_cycles_per_s(void)
 {
 	return rte_get_tsc_hz();
 }
+
+bool
+dataplane_progress(const struct dataplane *dp, unsigned worker, struct session_ref session,
+		   struct session_progress *progress)
+{
+	return worker < dp->n_workers && dp->life != DATAPLANE_STOPPED &&
+	       stack_progress(dp->workers[worker]->stack, session, dataplane_now_us(), progress);
+}

@@ -111,6 +111,13 @@ stack_counters_writable(struct stack *stack)
 	return &stack->counters;
 }
 
+bool
+stack_progress(const struct stack *stack, struct session_ref ref, uint64_t now_us,
+	       struct session_progress *progress)
+{
+	return false;
+}
+
 struct stack_gauges
 stack_gauges(const struct stack *stack)
 {

@@ -193,6 +193,15 @@ dataplane_worker_info(const struct dataplane *dp, unsigned worker,
 	return worker < 2 ? 0 : -ENOENT;
 }
 
+bool
+dataplane_progress(const struct dataplane *dp, unsigned worker, struct session_ref session,
+		   struct session_progress *progress)
+{
+	if (dp->progress)
+		*progress = *dp->progress;
+	return dp->progress;
+}
+
 uint64_t
 dataplane_now_us(void)
 {

@@ -34,6 +34,7 @@ struct dataplane {
 	unsigned n_retired;
 	bool grace_passed, stopped;
 	uint64_t heartbeat;
+	const struct session_progress *progress; /* of every session; NULL: none is there */
 };
 
 /* An empty one with room in its mailboxes. */

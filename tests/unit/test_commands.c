@@ -299,6 +299,75 @@ Test(commands, status_stats_and_lists_answer)
 }
 
 static void
+begin_session(const char *endpoint)
+{
+	const struct device *device = world_device(&world, endpoint);
+	struct session_event event = { .kind = SESSION_STARTED,
+				       .device = device_id(device),
+				       .plan = device->plan->number,
+				       .session = { 1, 7 } };
+
+	fake_event(&world.dp, 1, &event);
+	events_take(world.service);
+}
+
+Test(commands, a_session_tells_how_far_it_is)
+{
+	static const struct session_progress progress = { .running = true,
+							  .phase = RUN_PHASE_WRITES,
+							  .step = 1,
+							  .received = 3,
+							  .sent = 9,
+							  .retransmitted = 2,
+							  .silent_ms = 4200 };
+	const json_t *item;
+
+	begin_session("dev-1");
+	cr_expect_eq(ask("session show dev-1"), CTL_DONE);
+	cr_expect_not(says("messages"), "its worker does not tell: %s", answer.text);
+	world.dp.progress = &progress;
+	cr_expect_eq(ask("session list"), CTL_DONE);
+	cr_expect(says("2 of 3") && says("writes") && says("4.2"), "%s", answer.text);
+	item = json_array_get(json_object_get(answer.result, "sessions"), 0);
+	cr_expect_eq(json_integer_value(json_object_get(item, "step")), 2);
+	cr_expect_eq(json_integer_value(json_object_get(item, "steps")), 3);
+	cr_expect_eq(json_integer_value(json_object_get(item, "silent_ms")), 4200);
+	cr_expect_eq(json_integer_value(json_object_get(item, "retransmitted")), 2);
+	cr_expect_eq(ask("session show dev-1"), CTL_DONE);
+	cr_expect(says("  step 2 of 3, writes\n"), "%s", answer.text);
+	cr_expect(says("messages: 3 received, the last 4.2 seconds ago; 9 sent, 2 of them again"),
+		  "%s", answer.text);
+}
+
+static void
+expect_narrow(const char *text, size_t columns)
+{
+	for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+		cr_expect_leq(strcspn(at, "\n"), columns, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+Test(commands, a_report_is_shown_a_value_a_line)
+{
+	const struct device *device = world_device(&world, "dev-1");
+	struct session_event event = { .kind = SESSION_FAILED,
+				       .cause = CAUSE_TIMEOUT,
+				       .device = device_id(device),
+				       .plan = device->plan->number,
+				       .session = { 1, 7 },
+				       .received = 3,
+				       .sent = 9,
+				       .retransmitted = 4 };
+
+	begin_session("dev-1");
+	fake_event(&world.dp, 1, &event);
+	events_take(world.service);
+	cr_expect_eq(ask("report show g:root.a:1 dev-1"), CTL_DONE, "%s", answer.error);
+	cr_expect(says("g:root.a:1 on dev-1\n") && says("  status    Error\n"), "%s", answer.text);
+	cr_expect(says("  summary   "), "%s", answer.text);
+	expect_narrow(answer.text, 80);
+}
+
+static void
 reject(const char *endpoint, enum session_cause cause, const char *name)
 {
 	struct session_event event = { .kind = SESSION_REJECTED,

@@ -951,6 +951,38 @@ Test(dialogue, a_new_run_begins_with_the_largest_blocks)
 	world_free(world);
 }
 
+/* ---- how far it is ---- */
+
+Test(dialogue, a_run_tells_how_far_it_is_and_how_much_was_said)
+{
+	struct world *world = world_ready(2);
+	struct coap_header request = start(world);
+	struct session_ref ref = last_event(world)->session;
+	struct session_progress progress;
+
+	cr_assert(stack_progress(world->stack, ref, world->now, &progress));
+	cr_expect(progress.running);
+	cr_expect_eq(progress.phase, RUN_PHASE_WRITES);
+	cr_expect_eq(progress.step, 0);
+	cr_expect_eq(progress.received, 1);
+	cr_expect_eq(progress.sent, 2, "the answer and the first step");
+	world_tick(world, UINT64_C(3000000) + WORLD_TICKS_US);
+	cr_assert(stack_progress(world->stack, ref, world->now, &progress));
+	cr_expect_eq(progress.sent, 3);
+	cr_expect_eq(progress.retransmitted, 1);
+	cr_expect_geq(progress.silent_ms, 3000);
+	reply_as(world, &request, COAP_ACK, COAP_CHANGED, 0);
+	cr_assert(stack_progress(world->stack, ref, world->now, &progress));
+	cr_expect_eq(progress.step, 1);
+	cr_expect_eq(progress.received, 2);
+	cr_expect_eq(progress.silent_ms, 0);
+	ref.serial++;
+	cr_expect_not(stack_progress(world->stack, ref, world->now, &progress), "another run");
+	ref.slot++;
+	cr_expect_not(stack_progress(world->stack, ref, world->now, &progress), "nobody");
+	world_free(world);
+}
+
 /* ---- how long it took ---- */
 
 static void

@@ -104,7 +104,7 @@ remember_pack(struct session *session, const struct pack_request *pack)
 {
 	struct block_place *place = &session->exchange.block;
 
-	session->pack_digest = pack->digest;
+	session->pack_digest = (uint32_t)pack->digest;
 	if (pack->block.szx < place->answer_szx)
 		place->answer_szx = pack->block.szx;
 }
@@ -127,7 +127,8 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 	session->serial = ++stack->serial;
 	session->device = run->device;
 	session->format = run->format;
-	session->generation = run->batch ? run->batch->generation : 0;
+	session->watch = (struct session_watch){ 0 };
+	session_note_received(session, stack->now_us);
 	session->plan = run->batch ? run->batch->plan : 0;
 	session->started_us = stack->now_us;
 	session->phase = RUN_PHASE_REQUEST;
@@ -156,7 +157,8 @@ dialogue_start(struct stack *stack, struct session *session, const struct dialog
 bool
 dialogue_has_pack(const struct session *session, const struct pack_request *pack)
 {
-	return session->batch && session->batch->pack && session->pack_digest == pack->digest;
+	return session->batch && session->batch->pack &&
+	       session->pack_digest == (uint32_t)pack->digest;
 }
 
 /* The size that records take is found anew each time: the place remembers what was asked for. */
@@ -361,7 +363,6 @@ adopt_batch(struct session *session, const struct batch *batch)
 	session->batch = batch;
 	if (batch->block_bytes)
 		block_limit(&session->exchange.block, batch->block_bytes);
-	session->generation = batch->generation;
 	session->plan = batch->plan;
 	session->format = batch->format;
 }

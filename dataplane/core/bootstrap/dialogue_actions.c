@@ -103,6 +103,7 @@ repeat_step(struct stack *stack, struct session *session)
 {
 	exchange_back_off(&session->exchange);
 	write_step(stack, session);
+	session_note_retransmitted(session);
 	count(&stack->counters, COUNTER_coap_tx_retransmit);
 }
 

@@ -13,6 +13,8 @@ intake_message(struct stack *stack, struct sender *from, const uint8_t *data, si
 
 	trace_received(stack, from, data, len);
 	count(&stack->counters, COUNTER_coap_rx);
+	if (from->session)
+		session_note_received(from->session, stack->now_us);
 	switch (parsed) {
 	case COAP_IS_REQUEST:
 		admission_request(stack, from, &msg, data, len);

@@ -51,7 +51,7 @@ struct exchange_request {
 	uint16_t mid;
 	uint8_t token_len;
 	uint8_t reply_code; /* COAP_EMPTY: not answered yet */
-};
+} __attribute__((packed, aligned(4))); /* sessions have no room for gaps */
 
 /* RFC 7252 4.8, as published by the control side. */
 struct exchange_timing {

@@ -60,6 +60,8 @@ outgoing_end(struct stack *stack, struct outgoing *outgoing)
 	else
 		capture_sent(stack, outgoing->slot);
 	stack->out->used++;
+	if (outgoing->session)
+		session_note_sent(outgoing->session);
 	count(&stack->counters, COUNTER_coap_tx);
 }
 

@@ -6,12 +6,12 @@
  * Owner: the stack; dialogue.c and dialogue_actions.c change it, and only session_transition()
  * there writes `state`.
  *
- *	 0       56         88                112        136               168
- *	+-------+----------+-----------------+----------+-----------------+
- *	| node  | exchange | batch and where | request  | times, run,     |
- *	| timer |          | it stands, link |          | pending events, |
- *	|       |          |                 |          | pack, refusals  |
- *	+-------+----------+-----------------+----------+-----------------+
+ *	 0       56         88                112     124       144               192
+ *	+-------+----------+-----------------+-------+---------+-----------------+
+ *	| node  | exchange | batch and where | watch | request | times, run,     |
+ *	| timer |          | it stands, link |       |         | pending events, |
+ *	|       |          |                 |       |         | pack, refusals  |
+ *	+-------+----------+-----------------+-------+---------+-----------------+
  *
  * A step touches the first two of three cache lines only.
  */
@@ -35,6 +35,16 @@ enum session_pending {
 	PENDING_ASK = 4, /* for what follows an answer; between the two in time */
 };
 
+/*
+ * How busy the run was, for operators. Each stays at its end. Other threads read it, relaxed, beside `serial`, `step`,
+ * `state` and `phase`: an aligned word is seen whole, and a picture that is a step old is good enough.
+ */
+struct session_watch {
+	uint32_t heard_ms;       /* when its last message came, as stack_receive() counts, cut */
+	uint16_t received, sent; /* messages */
+	uint8_t retransmitted;   /* of those sent */
+};
+
 struct session {
 	struct session_node node; /* peer, hash chain, LRU: must be first */
 	struct timer_node timer;  /* retransmission, waits and linger: a session waits for one thing
@@ -51,14 +61,15 @@ struct session {
 	uint16_t format;  /* Content-Format wanted or used */
 	struct link link; /* of the last datagram accepted */
 
+	struct session_watch watch;
 	struct exchange_request request;
 
 	uint64_t started_us;
 	uint64_t since_us;         /* when the present phase of the run began; once it is over: when it ended */
 	uint32_t serial;           /* of the run */
 	uint32_t device;           /* device_entry.id */
-	uint32_t generation, plan; /* of its batch */
-	uint64_t
+	uint32_t plan;             /* of its batch */
+	uint32_t
 		pack_digest; /* of what a Bootstrap-Pack-Request asks for, whatever block it names */
 	uint32_t next_pending; /* slot of the next session with pending events */
 	uint32_t answer;       /* handle of the buffer that holds the answer, 0 for none */
@@ -74,6 +85,25 @@ struct session {
 static_assert(offsetof(struct session, node) == 0, "the table hands out nodes");
 static_assert(offsetof(struct session, request) <= 128, "a step touches two cache lines");
 static_assert(sizeof(struct session) <= 192, "a session is three cache lines");
+
+static inline void
+session_note_received(struct session *session, uint64_t now_us)
+{
+	session->watch.heard_ms = (uint32_t)(now_us / 1000);
+	session->watch.received += session->watch.received < UINT16_MAX;
+}
+
+static inline void
+session_note_sent(struct session *session)
+{
+	session->watch.sent += session->watch.sent < UINT16_MAX;
+}
+
+static inline void
+session_note_retransmitted(struct session *session)
+{
+	session->watch.retransmitted += session->watch.retransmitted < UINT8_MAX;
+}
 
 /* The step that is out; only while a run holds a batch. */
 static inline const struct batch_step *

@@ -98,7 +98,7 @@ struct sender {
 struct outgoing {
 	struct writer writer;
 	struct dtls_session *association; /* NULL: plaintext, over NoSec */
-	const struct session *session;    /* NULL: none */
+	struct session *session;          /* NULL: none */
 	struct dgram_out *slot;
 };
 
