@@ -3,6 +3,7 @@ against the appliance's."""
 import csv
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -149,6 +150,57 @@ def test_devices_notice_a_server_that_is_not_ours(build, storm):
         one.authority = other
         code, report = one.run("--devices", 3)
         assert code == 1 and report["outcomes"]["forged handshake"] == 3, report
+
+
+def test_a_flood_of_hellos_computes_nothing(storm):
+    """Who does not show that its address is its own costs no operation of elliptic curves."""
+    one = storm("x509", {r"# certificates_per_s = \d+": "certificates_per_s = 5"})
+
+    def jobs():
+        return one.daemon.result("status")["certificates"]["threads"]["jobs"]
+    for mode in ("hello-flood", "no-cookie-echo"):
+        code, report, moved = one.moved("--devices", DEVICES, "--misbehave", mode)
+        assert code in (0, 4) and moved["dtls_hello_verify"] >= DEVICES, report
+        assert moved["dtls_started"] == moved["sessions_opened"] == 0
+    assert jobs() == 0
+    # With an address of its own no more than the configured rate: a second's worth at once, and what grows meanwhile.
+    started = time.monotonic()
+    code, report, moved = one.moved("--burst", DEVICES, "--ack-timeout", 600000, "--give-up", 1)
+    allowed = 5 + 5 * (time.monotonic() - started)
+    assert 5 <= report["done"] <= allowed and moved["dtls_certificates_limited"] >= DEVICES - allowed, report
+    assert jobs() <= 2 * allowed
+
+
+def test_devices_with_keys_bootstrap_beside_a_flood_of_certificates(build, network, tmp_path):
+    """Certificates on a second port keep the helper thread busy all the time; every device with a pre-shared key is served."""
+    second = tmp_path / "second.sock"
+    one = CertifiedStorm(build, network, tmp_path, "x509", {
+        r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=0,socket=%s"; '
+                        'addresses = [ "198.18.9.1/24" ]; },' % second})
+    try:
+        keys = one.daemon.folder / "keys.csv"
+        keys.write_text("endpoint,key,groups,value.managementId,value.password\n" + "".join(
+            f"psk-{n:07},key-{n:07},root.demo,psk-{n:07},pw\n" for n in range(1, DEVICES + 1)))
+        assert one.daemon.ctl("device", "import", keys).returncode == 0
+        before = one.daemon.counters()
+        flood = subprocess.Popen(network.command(
+            f"{build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,socket={second}", "--server", "198.18.9.1",
+            "--source", "198.18.9.10+100", "--x509", one.authority, "--devices", DEVICES, "--concurrency", 64,
+            "--duration", 300), stdout=subprocess.PIPE, text=True)
+        try:
+            wait_for(lambda: one.daemon.counters()["dtls_finished"] > before["dtls_finished"] + 2 * DEVICES, "the flood", 60)
+            code, report = Storm.run(one, "--devices", DEVICES, "--psk", "--endpoint", "psk-%07u", "--expect",
+                                     one.folder / "expected")
+            assert flood.poll() is None, "the flood outlasted the devices"
+            served = one.daemon.counters()["dtls_finished"] - before["dtls_finished"]
+        finally:
+            flood.terminate()
+            flood.communicate(timeout=30)
+        assert code in (0, 4), report  # 4: both generators share a machine with the appliance
+        assert report["done"] == DEVICES and report["failed"] == 0
+        assert served > 3 * DEVICES, "certificates came and went meanwhile"
+    finally:
+        assert one.stop() == 0, one.daemon.log()
 
 
 @pytest.mark.parametrize("argv, told", [
