@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,17 @@ open_loop(struct daemon *daemon)
 	return -1;
 }
 
+/* The configuration's check saw the user; one that went meanwhile is nobody's. */
+static void
+set_console(struct daemon *daemon)
+{
+	const char *name = daemon->service.config->console_user;
+	const struct passwd *user = name ? getpwnam(name) : NULL;
+
+	if (user && user->pw_uid)
+		ctl_server_set_console(daemon->server, user->pw_uid);
+}
+
 static int
 open_socket(struct daemon *daemon)
 {
@@ -211,6 +223,7 @@ open_socket(struct daemon *daemon)
 		log_error("%s", error);
 		return -1;
 	}
+	set_console(daemon);
 	daemon->server_source =
 		loop_add(daemon->loop, ctl_server_fd(daemon->server), EPOLLIN, on_socket, daemon);
 	return daemon->server_source ? 0 : -1;

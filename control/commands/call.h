@@ -29,6 +29,7 @@ struct command_option {
 	const char *help;
 	bool secret; /* its value is not logged */
 	enum ctl_want file; /* its value names a file that the client opens so: call->fd */
+	bool reveals; /* secrets are in the answer: never towards the console */
 };
 
 struct call;
@@ -41,6 +42,7 @@ struct command {
 	unsigned n_options;       /* at most COMMAND_OPTIONS_MAX */
 	bool changes;             /* is logged with who asked */
 	bool at_once;             /* changes something, and does not take long: no job (jobs.h) */
+	bool reveals;             /* secrets are in what it makes: never towards the console */
 	bool while_busy;          /* looks, and quickly: also while another command takes long */
 	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
 	/* The first argument is a FILE that the client opens, "-" where it is missing; the function

@@ -128,6 +128,8 @@ static const struct command_option task_add_options[] = {
 static const struct command_option task_edit_options[] = {
 	{ "--name", "TEXT", "of the task" },
 	{ "--file", "NAME", "which file of tasks/ it runs" },
+	{ "--xml", "FILE", "what that file says from now on, for every task that runs it",
+	  .file = CTL_WANT_READ },
 	TASK_OPTIONS,
 };
 
@@ -202,7 +204,8 @@ static const struct command_option device_import_options[] = {
 static const struct command_option device_export_options[] = {
 	{ "--format", "FORMAT", "csv or jsonl; else the file's name tells" },
 	{ "--group", "NAME", "of one group and those below" },
-	{ "--secrets", NULL, "with keys and secret values: a copy that can be imported" },
+	{ "--secrets", NULL, "with keys and secret values: a copy that can be imported",
+	  .reveals = true },
 };
 
 static const struct command_option unknown_adopt_options[] = {
@@ -249,7 +252,7 @@ const struct command commands[] = {
 	  .help = "answer new devices 5.03 and finish those that bootstrap" },
 	{ "undrain", "", 0, 0, .changes = true, .at_once = true, .run = command_undrain,
 	  .help = "take new devices again" },
-	{ "store backup", "DIR", 1, 1, .file = CTL_WANT_FOLDER, .changes = true,
+	{ "store backup", "DIR", 1, 1, .reveals = true, .file = CTL_WANT_FOLDER, .changes = true,
 	  .run = command_store_backup,
 	  .help = "copy inventory and reports, as they are at one moment, into a new folder" },
 	{ "store rekey", "", 0, 0, .changes = true, .run = command_store_rekey,
@@ -293,6 +296,8 @@ const struct command commands[] = {
 	  .help = "check one task file; needs no daemon" },
 	{ "task show", "ID", 1, 1, .run = command_task_show,
 	  .help = "one task: its settings, reports by status, and what its file does" },
+	{ "task source", "ID", 1, 1, .run = command_task_source,
+	  .help = "the text of a task's file; of one that holds a secret in the clear, the console gets none" },
 	{ "task add", "FILE", 1, 1, OPTIONS(task_add_options), .changes = true,
 	  .file = CTL_WANT_READ, .run = command_task_add,
 	  .help = "copy a task file into tasks/ and let a group's devices run it" },

@@ -298,20 +298,25 @@ static void
 log_command(const struct call *call, const struct ctl_request *request, uint64_t begun_us)
 {
 	bool changes = call->command && call->command->changes;
-	struct text words;
+	struct text words, actor;
 
 	if (!changes && log_level() < SEVERITY_DEBUG)
 		return;
 	text_init(&words);
+	text_init(&actor);
+	if (request->actor)
+		text_put_untrusted(&actor, request->actor,
+				   utf8_cut(request->actor, strlen(request->actor), 64));
 	put_words(call, request, &words);
 	if (changes)
-		log_notice("command%s by uid %u, pid %d: %s%s", text_str(&words),
-			   (unsigned)request->peer.uid, (int)request->peer.pid,
+		log_notice("command%s by %s%suid %u, pid %d: %s%s", text_str(&words), text_str(&actor),
+			   actor.len ? ", " : "", (unsigned)request->peer.uid, (int)request->peer.pid,
 			   call->exit == CTL_DONE ? "done" : "refused",
 			   call->client_gone ? ", though its client has gone" : "");
 	log_debug("command%s took %llu us", text_str(&words),
 		  (unsigned long long)(clock_now_us() - begun_us));
 	text_fini(&words);
+	text_fini(&actor);
 }
 
 /* Of a page of a list only the form that the client shows is encoded: that is half of the work. */
@@ -343,6 +348,33 @@ begin_job(struct call *call, const struct ctl_request *request)
 	ctl_job(request, call->job->number);
 }
 
+/* What the console may not have, whoever asks through it. */
+static bool
+keeps_secrets(struct call *call)
+{
+	bool reveals = call->command->reveals;
+
+	for (unsigned i = 0; i < call->command->n_options; i++)
+		reveals |= call->command->options[i].reveals && call->options[i];
+	if (!reveals || !call->request->console)
+		return true;
+	call_refuse(call, CTL_REFUSED, "keys and secret values do not leave the appliance this way: use cradlectl");
+	return false;
+}
+
+/* Two people edit one thing: who saw what is not there any more changes nothing. */
+static bool
+is_expected(struct call *call, struct ctl_answer *answer)
+{
+	const char *expect = call->request->expect;
+
+	if (!expect || !call->command->changes || strcmp(expect, answer->generation) == 0)
+		return true;
+	answer->stale = true;
+	call_refuse(call, CTL_REFUSED, "the policy has changed meanwhile: look at it, and try again");
+	return false;
+}
+
 void
 commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 {
@@ -358,7 +390,10 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	bool good = call_parse(&call, request->argc, request->argv);
 
 	call.text.view = &call.view;
-
+	if (request->console && daemon->service.generation)
+		snprintf(answer->generation, sizeof answer->generation, "%u",
+			 (unsigned)daemon->service.generation->number);
+	good = good && keeps_secrets(&call) && is_expected(&call, answer);
 	if (good && wants_file(&call, answer))
 		return;
 	if (good && has_right_file(&call)) {

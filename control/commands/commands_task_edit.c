@@ -57,6 +57,17 @@ task_at(const struct policy_edit *edit, struct edit_place place)
 	return config_setting_get_elem(tasks_of(edit, place.element), (unsigned)place.task);
 }
 
+static const char *
+file_at(const struct policy_edit *edit, struct edit_place place)
+{
+	const config_setting_t *task = task_at(edit, place);
+	const char *file = NULL;
+
+	if (config_setting_is_group(task))
+		config_setting_lookup_string(task, "file", &file);
+	return file;
+}
+
 /* The number that the file gives; 0: none. */
 static int
 said_number(const struct policy_edit *edit, struct edit_place place)
@@ -263,17 +274,38 @@ command_task_add(struct call *call)
 	command_settings_fini(&settings);
 }
 
+/* The file of the task gets the text that was sent. False, and the call refused, where it cannot. */
+static bool
+change_file(struct policy_edit *edit, struct edit_place place)
+{
+	const char *file = file_at(edit, place);
+	char in_folder[POLICY_EDIT_NAME];
+	size_t len;
+	char *text;
+
+	if (!call_option(edit->call, "--xml"))
+		return true;
+	if (!file) {
+		call_refuse(edit->call, CTL_REFUSED, "the task says no file");
+		return false;
+	}
+	snprintf(in_folder, sizeof in_folder, "tasks/%s", file);
+	text = call_read_file(edit->call, XML_MAX, &len);
+	return text && policy_edit_file(edit, in_folder, text, len);
+}
+
 static void
 edit_task(struct call *call, const struct command_settings *settings, const char *done)
 {
 	struct policy_edit edit;
 	struct edit_place place;
 
-	assert(settings->count);
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
 	if (find_task(&edit, call->arguments[0], &place) &&
-	    policy_edit_set(&edit, place, settings->pairs, settings->count))
+	    (!settings->count ||
+	     policy_edit_set(&edit, place, settings->pairs, settings->count)) &&
+	    change_file(&edit, place))
 		policy_edit_commit(&edit, "task %s %s", call->arguments[0], done);
 	policy_edit_end(&edit);
 }
@@ -285,7 +317,7 @@ command_task_edit(struct call *call)
 
 	command_settings_init(&settings);
 	if (command_settings_take(&settings, call, options, OPTIONS)) {
-		if (settings.count)
+		if (settings.count || call_option(call, "--xml"))
 			edit_task(call, &settings, "changed");
 		else
 			call_refuse(call, CTL_USAGE,
@@ -375,17 +407,6 @@ command_task_copy(struct call *call)
 	}
 	command_settings_fini(&settings);
 	policy_edit_end(&edit);
-}
-
-static const char *
-file_at(const struct policy_edit *edit, struct edit_place place)
-{
-	const config_setting_t *task = task_at(edit, place);
-	const char *file = NULL;
-
-	if (config_setting_is_group(task))
-		config_setting_lookup_string(task, "file", &file);
-	return file;
 }
 
 /* How many tasks of all groups run a file. */

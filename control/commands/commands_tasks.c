@@ -1,10 +1,12 @@
-/* The tasks of groups: task list, show. */
+/* The tasks of groups: task list, show, source. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/commands/page.h"
 #include "control/commands/show.h"
+#include "control/config/conf_text.h"
+#include "control/config/diag_text.h"
 #include "control/policy/mask_template.h"
 
 static const char *const status_keys[REPORT_STATUSES] = {
@@ -263,4 +265,94 @@ command_task_show(struct call *call)
 	task_describe(task->source->task, put_step, &description);
 	call->result = task_json(call->service, task);
 	json_object_set_new(call->result, "steps", description.list);
+}
+
+/* --- its text --- */
+
+enum { XML_MAX = 4 * TASK_TEXT_MAX + 4, PATH_BYTES = 4096 };
+
+/* Where a task says a secret in the clear first. */
+struct clear_secret {
+	uint32_t line; /* 0: nowhere */
+};
+
+static void
+look_for_secret(void *ctx, const struct task_tag_line *line)
+{
+	struct clear_secret *found = ctx;
+
+	for (unsigned i = 0; i < line->n_attributes && !found->line; i++) {
+		struct text shown;
+
+		shown_attribute(line, i, &shown);
+		if (strcmp(text_str(&shown), line->attributes[i].text) != 0)
+			found->line = line->line;
+		text_fini(&shown);
+	}
+}
+
+/* False after refusing: the text holds a secret, or is no good task, so that nobody can tell. */
+static bool
+may_be_shown(struct call *call, const char *path, const char *text, size_t len)
+{
+	struct clear_secret found = { 0 };
+	struct diag_list diags;
+	struct task *task;
+
+	if (!call->request || !call->request->console)
+		return true;
+	diag_list_init(&diags);
+	task = task_load(path, text, len, call->service->generation->objects, &diags);
+	diag_list_fini(&diags);
+	if (!task) {
+		call_refuse(call, CTL_REFUSED,
+			    "%s is no good task, so what is secret in it cannot be told: mend it on the "
+			    "appliance",
+			    path);
+		return false;
+	}
+	task_describe(task, look_for_secret, &found);
+	task_free(task);
+	if (found.line)
+		call_refuse(call, CTL_REFUSED,
+			    "%s:%u: a secret stands there in the clear, so the file is not shown here: "
+			    "make it a secret setting value, or edit the file on the appliance",
+			    path, (unsigned)found.line);
+	return !found.line;
+}
+
+static void
+show_source(struct call *call, const char *file)
+{
+	struct diag_list diags;
+	char path[PATH_BYTES];
+	size_t len;
+	char *text;
+
+	diag_list_init(&diags);
+	snprintf(path, sizeof path, "%s/tasks/%s", call->service->config->policy, file);
+	text = conf_file_read(path, XML_MAX, &len, &diags);
+	if (!text) {
+		diag_text_put(&diags, &call->error);
+		call->exit = CTL_REFUSED;
+	} else if (may_be_shown(call, path, text, len)) {
+		text_put(&call->text, text, len);
+		call->result = json_pack("{s:s, s:o}", "file", file, "xml", show_json(text, len));
+	}
+	if (text)
+		explicit_bzero(text, len);
+	free(text);
+	diag_list_fini(&diags);
+}
+
+void
+command_task_source(struct call *call)
+{
+	const struct policy_task *task =
+		policy_task_find(call->service->generation->policy, call->arguments[0]);
+
+	if (task)
+		show_source(call, task->file);
+	else
+		call_refuse_task(call, call->arguments[0]);
 }

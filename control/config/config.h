@@ -56,7 +56,7 @@ struct config {
 	uint32_t curve_threads, certificate_handshakes, certificates_per_s;
 	char *curve_cpus;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
-	char *socket, *socket_group;
+	char *socket, *console_user, *socket_group;
 	uint32_t log_level, log_target; /* enum severity, enum log_target */
 	char *kek;                      /* a source (keyring.h); NULL: none */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <pwd.h>
 #include <libgen.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -70,10 +71,19 @@ free_hugepages_kb(void)
 	return kb;
 }
 
+static uid_t
+user_id(const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+
+	return user ? user->pw_uid : 0;
+}
+
 void
 config_host_read(struct config_host *host)
 {
 	*host = (struct config_host){ .has_group = has_group,
+				       .user_id = user_id,
 				      .has_interface = has_interface,
 				      .has_folder = has_folder,
 				      .memory_kb = read_number("/proc/meminfo", "MemAvailable:"),
@@ -192,6 +202,17 @@ check_store(const struct config *config, const struct config_host *host, struct 
 		     folder);
 }
 
+static void
+check_console(const struct config *config, const struct config_host *host, struct diag_list *diags)
+{
+	const struct place place = { .file = config->file, .tag = "control.console_user" };
+
+	if (config->console_user && !host->user_id(config->console_user))
+		tell(diags, DIAG_ERROR, &place,
+		     "\"%s\" is no user, or root: make one for cradle-web alone (`systemd-sysusers`)",
+		     config->console_user);
+}
+
 void
 config_check_host(const struct config *config, const struct config_host *host,
 		  struct diag_list *diags)
@@ -206,5 +227,6 @@ config_check_host(const struct config *config, const struct config_host *host,
 		tell(diags, DIAG_ERROR, &place,
 		     "there is no group \"%s\": make it (`groupadd --system %s`), or name another",
 		     config->socket_group, config->socket_group);
+	check_console(config, host, diags);
 	check_store(config, host, diags);
 }

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "control/config/config.h"
 
@@ -17,6 +18,7 @@ struct config_host {
 	uint64_t memory_kb;    /* that programs can have without swapping; 0: not known */
 	uint64_t hugepages_kb; /* free */
 	bool (*has_group)(const char *name);
+	uid_t (*user_id)(const char *name); /* 0: root, or there is none */
 	bool (*has_interface)(const char *name);
 	bool (*has_folder)(const char *path); /* that we may write to */
 };

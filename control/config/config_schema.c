@@ -87,6 +87,8 @@ static const struct setting settings[] = {
 	  .help = "path of the control socket" },
 	{ "control.group", SETTING_TEXT, ROOT(socket_group),
 	  .help = "group that may use the socket" },
+	{ "control.console_user", SETTING_TEXT, ROOT(console_user),
+	  .help = "user of cradle-web: it says for whom it asks, and is told no secret" },
 	{ "log.level", SETTING_CHOICE, ROOT(log_level), .preset = "info", .choices = level_choices,
 	  .live = true, .help = "least severity that is logged" },
 	{ "log.to", SETTING_CHOICE, ROOT(log_target), .preset = "stderr", .choices = target_choices,

@@ -18,6 +18,11 @@
  *           "waits":true: it has not begun, as another one runs, and does not if its client leaves.
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines
  *
+ * The console (cradle-web) is known by its user id. Its requests may say for whom it asks, "actor":"ann", which is logged
+ * with every change; from anybody else that is refused. Whatever it asks for, no secret is in the answer. Its answers carry
+ * the policy's number, "generation":"7"; a request with "expect":"7" changes nothing once that is another one: the answer
+ * says "stale":true.
+ *
  * Watch:    {"v":1,"watch":true,"exit":0,...}                            the answer goes on: until either side closes the
  *           connection, or the client sends another request, any number of
  *           {"v":1,"event":{"kind":"report",...},"missed":3}             `text` in place of `event` where "json" was false;

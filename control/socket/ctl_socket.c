@@ -61,6 +61,7 @@ struct ctl_server {
 	bool while_busy;                 /* nor does ctl_server_run_while_busy() */
 	char progress[CTL_PROGRESS_MAX]; /* of the request that runs */
 	uint32_t job;                    /* ... and its number; 0: it has none */
+	uid_t console; /* 0: there is none */
 	uint64_t serial, heard;
 	unsigned next;    /* the client that a run begins with */
 	unsigned next_watch, watches;
@@ -119,6 +120,13 @@ ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *
 		return NULL;
 	}
 	return server;
+}
+
+void
+ctl_server_set_console(struct ctl_server *server, uid_t uid)
+{
+	assert(uid);
+	server->console = uid;
 }
 
 int
@@ -363,11 +371,13 @@ send_answer(struct ctl_client *client, const struct ctl_answer *answer)
 		return send_frame(client,
 				  json_pack("{s:i, s:s, s:i}", "v", CTL_VERSION, "want",
 					    wants[answer->want], "word", answer->want_word));
-	result = send_frame(client,
-			    json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*, s:o*}", "v", CTL_VERSION,
-				      "exit", answer->exit, "text", answer->text, "error",
-				      answer->error, "result", answer->result, "next", answer->next,
-				      "watch", client->source.fill ? json_true() : NULL));
+	result = send_frame(
+		client, json_pack("{s:i, s:i, s:s?, s:s?, s:O?, s:s*, s:o*, s:s*, s:o*}", "v", CTL_VERSION,
+				  "exit", answer->exit, "text", answer->text, "error", answer->error,
+				  "result", answer->result, "next", answer->next, "watch",
+				  client->source.fill ? json_true() : NULL, "generation",
+				  *answer->generation ? answer->generation : NULL, "stale",
+				  answer->stale ? json_true() : NULL));
 	if (result == -EMSGSIZE || result == -EILSEQ)
 		result = send_frame(client, json_pack("{s:i, s:i, s:s}", "v", CTL_VERSION, "exit",
 						      CTL_REFUSED, "error",
@@ -437,6 +447,22 @@ take_file(struct ctl_client *client, struct ctl_request *request, const char **c
 	return -1;
 }
 
+/* For whom it is asked, and what it is meant for: only the console speaks for others. */
+static int
+read_actor(const struct ctl_client *client, const json_t *frame, struct ctl_request *request,
+	   const char **complaint)
+{
+	const json_t *actor = json_object_get(frame, "actor");
+
+	request->console = client->server->console && client->peer.uid == client->server->console;
+	request->actor = json_string_value(actor);
+	request->expect = json_string_value(json_object_get(frame, "expect"));
+	if (!actor || (request->console && json_is_string(actor)))
+		return 0;
+	*complaint = "an actor is taken from the user of control.console_user alone, as text";
+	return -1;
+}
+
 /* The frame's fields, checked: 0 or -1 and a sentence. */
 static int
 read_request(struct ctl_client *client, const json_t *frame, struct ctl_request *request,
@@ -466,6 +492,8 @@ read_request(struct ctl_client *client, const json_t *frame, struct ctl_request 
 	request->sort = json_string_value(json_object_get(frame, "sort"));
 	request->data = json_string_value(data);
 	request->data_len = json_string_length(data);
+	if (read_actor(client, frame, request, complaint))
+		return -1;
 	return json_is_true(json_object_get(frame, "fd")) ? take_file(client, request, complaint)
 							  : 0;
 }

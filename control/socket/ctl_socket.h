@@ -36,6 +36,9 @@ struct ctl_request {
 	const char *page; /* where a list goes on, "" at its beginning; NULL: no pages are taken */
 	const char *columns,
 		*sort; /* of tables, as the client's user wants them; NULL: as they are */
+	bool console;       /* it asks for people: no secret leaves towards it */
+	const char *actor;  /* for whom the console asks; NULL: it does not say */
+	const char *expect; /* the generation that a change is meant for; NULL: any */
 	struct ctl_client *client; /* for ctl_progress(); NULL: nobody to tell */
 };
 
@@ -75,6 +78,8 @@ struct ctl_answer {
 	enum ctl_want want;
 	int want_word; /* which of argv names it; -1: standard input or output */
 	struct ctl_source source; /* `fill`: the answer goes on; the source is taken over */
+	char generation[24];      /* of the policy, for the console; "": not said */
+	bool stale;               /* it is not the expected one: nothing was changed */
 };
 
 typedef void ctl_handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
@@ -88,6 +93,8 @@ struct ctl_server;
 struct ctl_server *ctl_server_new(const char *path, const char *group, ctl_handler *handler,
 				  void *ctx, char error[CTL_ERROR_MAX]);
 
+/* Whose connections are the console's: its user, never root. */
+void ctl_server_set_console(struct ctl_server *server, uid_t uid);
 int ctl_server_fd(const struct ctl_server *server);
 void ctl_server_run(struct ctl_server *server);
 /*

@@ -2,6 +2,7 @@
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import urllib.parse
 
@@ -62,15 +63,19 @@ class Person:
 class Console(Web):
     """The program with its pages, and the users of a file's text."""
 
-    def __init__(self, build, folder, control, users, settings="", **options):
+    def __init__(self, build, folder, control, users, settings="", pages=ROOT / "tools/web/console", program=None, uid=None, **options):
         self.users_file = folder / "users"
         self.users_file.write_text(users)
         self.users_file.chmod(0o600)
-        web_settings = (f'console = {{ folder = "{ROOT}/tools/web/console"; users = "{self.users_file}"; }};\n' + settings)
+        self.build = build
+        if uid is not None:
+            for path in (folder, self.users_file):
+                os.chown(path, uid, uid)
+            options.update(user=uid, group=uid, extra_groups=[], env={})
+        web_settings = (f'console = {{ folder = "{pages}"; users = "{self.users_file}"; }};\n' + settings)
         self.settings_file = folder / "users.conf"
         self.settings_file.write_text(web_settings)
-        self.build = build
-        super().__init__(build, folder, web_settings, control=control, **options)
+        super().__init__(build, folder, web_settings, control=control, program=program, **options)
 
     @classmethod
     def again(cls, other):

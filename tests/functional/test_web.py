@@ -83,10 +83,10 @@ class Appliance:
 class Web:
     """The program, listening on a free port of loopback."""
 
-    def __init__(self, build, folder, settings="", control=None, **options):
+    def __init__(self, build, folder, settings="", control=None, program=None, **options):
         if "console =" not in settings:
             settings += f'console = {{ folder = "{ROOT}/tools/web/console"; users = "{folder}/users"; }};\n'
-        self.program, self.folder = f"{build}/tools/web/cradle-web", folder
+        self.program, self.folder = program or f"{build}/tools/web/cradle-web", folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -122,7 +122,7 @@ static const struct schema_option *
 find_option(const struct schema_command *command, const char *name)
 {
 	for (unsigned i = 0; i < command->n_options; i++)
-		if (!command->options[i].file && strcmp(command->options[i].name, name) == 0)
+		if (strcmp(command->options[i].name, name) == 0)
 			return &command->options[i];
 	return NULL;
 }
@@ -135,14 +135,26 @@ unknown_field(struct making *making, const char *name)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < command->n_options; i++)
-		if (!command->options[i].file)
-			candidates[n++] = command->options[i].name;
+		candidates[n++] = command->options[i].name;
 	for (unsigned i = 0; i < command->n_arguments; i++)
 		candidates[n++] = command->arguments[i];
 	nearest = diag_nearest(name, candidates, n);
 	snprintf(making->detail, API_DETAIL_MAX, "there is no field \"%.60s\" here%s%s%s", name,
 		 nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 	return 400;
+}
+
+/* The text of a file, which the command gets as one. */
+static unsigned
+take_file(struct making *making, const char *name, const json_t *value)
+{
+	if (!json_is_string(value))
+		return refuse(making, name, "is the file's text");
+	if (making->words->file)
+		return refuse(making, name, "is one file too many");
+	making->words->file = json_string_value(value);
+	making->words->file_len = json_string_length(value);
+	return 0;
 }
 
 static unsigned
@@ -155,6 +167,14 @@ take_option(struct making *making, const struct schema_option *option, const jso
 		snprintf(making->detail, API_DETAIL_MAX,
 			 "\"%.60s\" is a secret: only the role security sets it", option->name);
 		return 403;
+	}
+	if (option->file) {
+		unsigned error = take_file(making, option->name, value);
+
+		snprintf(prefix, sizeof prefix, "--%s", option->name);
+		if (!error && (!add_word(making->words, prefix, "") || !add_word(making->words, "", "sent")))
+			error = 503;
+		return error;
 	}
 	if (!option->argument) {
 		bool said = json_is_true(value) || (json_is_string(value) &&
@@ -182,13 +202,8 @@ take_field(struct making *making, const char *name, const json_t *value)
 
 	if (json_is_null(value))
 		return 0;
-	if (command->reads_file && strcmp(name, "content") == 0) {
-		if (!json_is_string(value))
-			return refuse(making, name, "is the file's text");
-		making->words->file = json_string_value(value);
-		making->words->file_len = json_string_length(value);
-		return 0;
-	}
+	if (command->reads_file && strcmp(name, "content") == 0)
+		return take_file(making, name, value);
 	option = find_option(command, name);
 	if (option)
 		return take_option(making, option, value);

@@ -46,6 +46,15 @@ read_arguments(struct schema_command *command, const char *text)
 	return true;
 }
 
+/* "--key-file" beside "--key" is for shells: the text itself can be sent. */
+static bool
+is_for_shells(const struct schema_option *option)
+{
+	size_t len = strlen(option->name);
+
+	return option->file && len > 5 && strcmp(option->name + len - 5, "-file") == 0;
+}
+
 static bool
 read_command(struct schema_command *command, const json_t *json)
 {
@@ -62,9 +71,15 @@ read_command(struct schema_command *command, const json_t *json)
 	if (!command->words || !command->help || !arguments ||
 	    command->n_options > SCHEMA_OPTIONS_MAX || !read_arguments(command, arguments))
 		return false;
-	for (unsigned i = 0; i < command->n_options; i++)
-		if (!read_option(&command->options[i], json_array_get(options, i)))
+	command->n_options = 0;
+	for (size_t i = 0; i < json_array_size(options); i++) {
+		struct schema_option *option = &command->options[command->n_options];
+
+		if (!read_option(option, json_array_get(options, i)))
 			return false;
+		if (!is_for_shells(option))
+			command->n_options++;
+	}
 	return true;
 }
 

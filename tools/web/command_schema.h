@@ -15,7 +15,8 @@ struct schema_option {
 	const char *name;     /* without its dashes */
 	const char *argument; /* NULL: a flag */
 	const char *help;
-	bool secret, file, is_switch; /* a switch is "on|off" */
+	/* `file`: the field is the file's text; those for shells alone are left out. A switch is "on|off". */
+	bool secret, file, is_switch;
 };
 
 struct schema_command {

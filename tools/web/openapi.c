@@ -94,8 +94,7 @@ body_json(const struct api_route *route, const struct schema_command *command)
 				required, json_string(file ? "content" : command->arguments[i]));
 	}
 	for (unsigned i = 0; i < command->n_options; i++)
-		if (!command->options[i].file)
-			json_object_set_new(properties, command->options[i].name,
+		json_object_set_new(properties, command->options[i].name,
 					    option_schema(&command->options[i]));
 	schema = json_pack("{s:s, s:b, s:o}", "type", "object", "additionalProperties", 0,
 			   "properties", properties);
