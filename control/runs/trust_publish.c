@@ -25,6 +25,7 @@ trust_publish_limits(struct service *service)
 
 	config_limits(service->config, &limits);
 	limits.abilities = trust ? ec_trust_abilities(trust) : 0;
+	limits.trust = trust ? ec_trust_generation(trust) : UINT32_MAX;
 	return dataplane_publish_limits(service->dp, &limits);
 }
 

@@ -276,6 +276,44 @@ name_leaf(const struct ec_trust *trust, const X509 *certificate, uint8_t hashes[
 	leaf->name_len = (uint8_t)(len <= EC_NAME_MAX ? len : 0);
 }
 
+/*
+ * An intermediate that two authorities certified may come with both certificates (RFC 5280 6.1: any
+ * path will do), and libcrypto follows the first alone. The first certificate that another one of
+ * the same name and key stands behind; -1: there is none.
+ */
+static int
+find_crossed(const STACK_OF(X509) * others)
+{
+	for (int i = 0; i < sk_X509_num(others); i++) {
+		const X509 *first = sk_X509_value(others, i);
+
+		for (int k = i + 1; k < sk_X509_num(others); k++) {
+			const X509 *second = sk_X509_value(others, k);
+
+			if (X509_NAME_cmp(X509_get_subject_name(first),
+					  X509_get_subject_name(second)) == 0 &&
+			    EVP_PKEY_eq(X509_get0_pubkey(first), X509_get0_pubkey(second)) == 1)
+				return i;
+		}
+	}
+	return -1;
+}
+
+/* Tries a second path once, so that nobody multiplies the work by what he sends. */
+static enum ec_verdict
+follow_either(const struct ec_trust *trust, X509 *certificate, STACK_OF(X509) * others,
+	      int64_t wall_s, struct ec_leaf *leaf)
+{
+	enum ec_verdict verdict = follow(trust, certificate, others, wall_s, leaf);
+	int crossed =
+		verdict == EC_UNKNOWN_ISSUER || verdict == EC_CHAIN ? find_crossed(others) : -1;
+
+	if (crossed < 0)
+		return verdict;
+	X509_free(sk_X509_delete(others, crossed));
+	return follow(trust, certificate, others, wall_s, leaf);
+}
+
 static enum ec_verdict
 verify_read(const struct ec_trust *trust, const struct dtls_chain *chain, X509 *certificate,
 	    int64_t wall_s, struct ec_leaf *leaf)
@@ -284,7 +322,7 @@ verify_read(const struct ec_trust *trust, const struct dtls_chain *chain, X509 *
 	enum ec_verdict verdict = EC_MALFORMED;
 
 	if (others)
-		verdict = follow(trust, certificate, others, wall_s, leaf);
+		verdict = follow_either(trust, certificate, others, wall_s, leaf);
 	sk_X509_pop_free(others, X509_free);
 	return verdict;
 }

@@ -257,6 +257,119 @@ Test(dtls_certificates, a_missing_intermediate_is_refused_and_a_shown_one_is_tak
 	cert_free(&leaf);
 }
 
+/* Two authorities certified one intermediate: the device may show either certificate of it. */
+Test(dtls_certificates, a_cross_signed_intermediate_leads_to_the_anchor_that_is_there)
+{
+	struct cert middle, crossed, leaf;
+	const struct cert *by_other[2] = { &leaf, &crossed },
+			  *both[3] = { &leaf, &crossed, &middle };
+
+	make_certificates();
+	cert_make_ca(&middle, "Middle", &root);
+	cert_make(&crossed, &(struct cert_spec){ .cn = "Middle",
+						 .issuer = &other_root,
+						 .key_of = &middle,
+						 .basic = "critical,CA:TRUE",
+						 .usage = "critical,keyCertSign,cRLSign" });
+	cert_make_device(&leaf, "urn:dev:one", &middle);
+	setup();
+	show(both, 3);
+	assert_served();
+	teardown();
+	/* Of an authority of the same name as ours, whose signature ours did not make. */
+	setup();
+	assert_refused(by_other, 2, COUNTER_dtls_certificate_chain, DTLS_HANDSHAKE_FAILURE);
+	cert_free(&leaf);
+	cert_free(&crossed);
+	cert_free(&middle);
+}
+
+/* A chain of an intermediate that may not issue this device. */
+static void
+assert_intermediate_refused(const struct cert_spec *spec, const char *cn, enum counter counter)
+{
+	struct cert middle, leaf;
+	const struct cert *chain[2] = { &leaf, &middle };
+
+	setup();
+	cert_make(&middle, spec);
+	cert_make_device(&leaf, cn, &middle);
+	assert_refused(chain, 2, counter, DTLS_HANDSHAKE_FAILURE);
+	cert_free(&leaf);
+	cert_free(&middle);
+}
+
+Test(dtls_certificates, an_intermediate_that_is_no_authority_is_refused)
+{
+	make_certificates();
+	assert_intermediate_refused(&(struct cert_spec){ .cn = "Middle",
+							 .issuer = &root,
+							 .usage = "critical,digitalSignature",
+							 .extended = "clientAuth" },
+				    "urn:dev:one", COUNTER_dtls_certificate_chain);
+}
+
+Test(dtls_certificates, an_intermediate_for_servers_alone_is_refused)
+{
+	make_certificates();
+	assert_intermediate_refused(&(struct cert_spec){ .cn = "Middle",
+							 .issuer = &root,
+							 .basic = "critical,CA:TRUE",
+							 .usage = "critical,keyCertSign",
+							 .extended = "serverAuth" },
+				    "urn:dev:one", COUNTER_dtls_certificate_purpose);
+}
+
+Test(dtls_certificates, a_chain_beyond_a_path_length_is_refused)
+{
+	struct cert first, second, leaf;
+	const struct cert *chain[3] = { &leaf, &second, &first };
+
+	setup();
+	cert_make(&first, &(struct cert_spec){ .cn = "First",
+					       .issuer = &root,
+					       .basic = "critical,CA:TRUE,pathlen:0",
+					       .usage = "critical,keyCertSign" });
+	cert_make_ca(&second, "Second", &first);
+	cert_make_device(&leaf, "urn:dev:one", &second);
+	assert_refused(chain, 3, COUNTER_dtls_certificate_chain, DTLS_HANDSHAKE_FAILURE);
+	cert_free(&leaf);
+	cert_free(&second);
+	cert_free(&first);
+}
+
+Test(dtls_certificates, a_name_that_a_constraint_forbids_is_refused)
+{
+	struct cert middle, good, bad;
+	const struct cert *bad_chain[2] = { &bad, &middle }, *good_chain[2] = { &good, &middle };
+
+	make_certificates();
+	cert_make(&middle, &(struct cert_spec){ .cn = "Middle",
+						.issuer = &root,
+						.basic = "critical,CA:TRUE",
+						.usage = "critical,keyCertSign",
+						.constraints = "permitted;DNS:a.example" });
+	cert_make(&good, &(struct cert_spec){ .cn = "urn:dev:one",
+					      .issuer = &middle,
+					      .usage = "critical,digitalSignature",
+					      .extended = "clientAuth",
+					      .san = "DNS:meter.a.example" });
+	cert_make(&bad, &(struct cert_spec){ .cn = "urn:dev:one",
+					     .issuer = &middle,
+					     .usage = "critical,digitalSignature",
+					     .extended = "clientAuth",
+					     .san = "DNS:meter.b.example" });
+	setup();
+	assert_refused(bad_chain, 2, COUNTER_dtls_certificate_chain, DTLS_HANDSHAKE_FAILURE);
+	setup();
+	show(good_chain, 2);
+	assert_served();
+	teardown();
+	cert_free(&bad);
+	cert_free(&good);
+	cert_free(&middle);
+}
+
 Test(dtls_certificates, a_device_without_the_key_of_its_certificate_is_refused)
 {
 	const struct cert *chain[1] = { &device };
@@ -484,6 +597,85 @@ Test(dtls_certificates, no_job_is_given_before_the_cookie)
 	cr_assert_eq(helper.jobs[EC_BEGIN], 0);
 	cr_assert_not(helper.is_taken);
 	teardown();
+}
+
+/* ---- trust that changes in mid-handshake ---- */
+
+Test(dtls_certificates, a_verdict_by_a_former_trust_counts_no_more)
+{
+	const struct cert *chain[1] = { &device };
+
+	setup();
+	net.world.server.trust = ec_trust_generation(helper.trust);
+	show(chain, 1);
+	assert_served();
+	teardown();
+	setup();
+	net.world.server.trust = ec_trust_generation(helper.trust) + 1;
+	assert_refused(chain, 1, COUNTER_dtls_certificate_trust_changed, DTLS_HANDSHAKE_FAILURE);
+}
+
+/* The first good verdict was taken, and the client's Finished has not come yet. */
+static bool has_changed;
+
+static void
+change_after_verdict(void *ctx, struct net *from)
+{
+	ec_world_help(ctx, from);
+	if (helper.jobs[EC_FINISH] == 0 || has_changed || !net.world.has_handshake)
+		return;
+	has_changed = true;
+	net.world.server.trust = ec_trust_generation(helper.trust) + 1;
+}
+
+/* With few bytes a datagram: the last one ends the CertificateVerify, and holds the Finished. */
+static int
+shake_hands_in_pieces(void)
+{
+	mbed_start(&client);
+	cr_assert_eq(mbedtls_ssl_set_hostname(&client.ssl, "bs.example"), 0);
+	mbedtls_ssl_set_mtu(&client.ssl, 150);
+	return mbed_handshake(&client);
+}
+
+static unsigned
+count_pieces(const struct cert *const *chain)
+{
+	unsigned sent;
+
+	setup();
+	show(chain, 1);
+	cr_assert_eq(shake_hands_in_pieces(), 0);
+	sent = net.sent[NET_TO_SERVER];
+	teardown();
+	return sent;
+}
+
+Test(dtls_certificates, a_trust_that_comes_before_the_clients_finished_counts)
+{
+	const struct cert *chain[1] = { &device };
+	unsigned last = count_pieces(chain) - 1, changed = 0;
+
+	for (size_t left = 0; left < 150; left += 5) {
+		setup();
+		has_changed = false;
+		net.help = change_after_verdict;
+		net.fault = NET_CUT;
+		net.direction = NET_TO_SERVER;
+		net.index = last;
+		net.offset = left;
+		show(chain, 1);
+		(void)shake_hands_in_pieces();
+		for (int k = 0; k < 70; k++)
+			net_advance(&net, 1000000);
+		changed += has_changed;
+		cr_assert_eq(net.world.has_session, !has_changed, "cut to %zu bytes", left);
+		cr_assert_eq(counted(COUNTER_dtls_certificate_trust_changed), has_changed);
+		cr_assert_not(net.world.has_handshake);
+		cr_assert_not(helper.is_taken);
+		teardown();
+	}
+	cr_assert_geq(changed, 1, "a cut left the verdict without a Finished");
 }
 
 /* ---- faults of the network ---- */

@@ -143,6 +143,7 @@ struct dtls_handshake {
 	struct dtls_assembly assembly;
 	uint8_t flight_messages; /* of our flight up to ServerHelloDone */
 	uint32_t device;
+	uint32_t trust; /* that the peer's certificate or key was judged by; 0: it has none */
 	uint64_t identity_hash;
 	uint64_t sequence; /* of our next record of epoch 0 */
 	uint64_t started_us;

@@ -83,6 +83,7 @@ struct dtls_server {
 			const uint8_t master[DTLS_MASTER_SECRET]);
 	void *find_ctx; /* of all four */
 	unsigned abilities; /* enum dtls_ability; 0 where `ec` is not set */
+	uint32_t trust;     /* verdicts by one of a lower number count no more */
 	struct dtls_ec_way ec;
 	void *ec_ctx;
 	/* Stands for the key of who is unknown; a secret, so it never matches. */

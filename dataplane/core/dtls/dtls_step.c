@@ -147,3 +147,16 @@ dtls_handshake_leave(const struct dtls_server *server, struct dtls_handshake *hs
 		server->ec.release(server->ec_ctx, hs->ec);
 	hs->ec = NULL;
 }
+
+bool
+step_trust_is_old(const struct step *step, uint32_t trust)
+{
+	return trust < step->server->trust;
+}
+
+/* A list of revoked certificates may have come since: the device begins again, and is judged by it. */
+enum dtls_progress
+step_judge_anew(struct step *step)
+{
+	return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_trust_changed);
+}

@@ -59,6 +59,9 @@ enum dtls_progress step_gather_certificate(struct step *step);
 enum dtls_progress step_gather_key_share(struct step *step);
 enum dtls_progress step_gather_certificate_verify(struct step *step);
 enum dtls_progress step_take_verdict(struct step *step, const struct ec_job *job);
+/* Whether trust has changed since this one judged; what follows then: the device begins again. */
+bool step_trust_is_old(const struct step *step, uint32_t trust);
+enum dtls_progress step_judge_anew(struct step *step);
 
 /* ---- dtls_step_hello.c ---- */
 

@@ -314,6 +314,9 @@ step_take_verdict(struct step *step, const struct ec_job *job)
 		return step_outdated(step);
 	if (job->verdict != EC_GOOD)
 		return refuse(step, job->verdict);
+	if (step_trust_is_old(step, job->finish.trust))
+		return step_judge_anew(step);
+	hs->trust = job->finish.trust;
 	if (!find_named(step, job))
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_unknown);
 	memcpy(hash, hs->ec->hash, sizeof hash);

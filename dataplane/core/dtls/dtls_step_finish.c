@@ -289,6 +289,8 @@ establish(struct step *step, const uint8_t *verify_data)
 	uint8_t hash[DTLS_HASH];
 	struct crypto_prf job;
 
+	if (hs->trust && step_trust_is_old(step, hs->trust))
+		return step_judge_anew(step);
 	make_session(hs, session);
 	/* No room for its keys: as if lost, so the client says it again (RFC 6347 4.2.4). */
 	if (hs->protection == DTLS_CBC && !place_cbc(step->server, hs, session))
