@@ -95,6 +95,19 @@ poll_while_busy(void *ctx)
 	ctl_server_watch(daemon->server);
 }
 
+/* What the log keeps cannot be made anew with the file. */
+static void
+tell_anchor(struct audit *audit, uint64_t now_ms)
+{
+	struct audit_info info;
+
+	if (!audit || !audit_wants_anchor(audit, now_ms))
+		return;
+	audit_info(audit, &info);
+	log_notice("audit: line %llu of %s is %s", (unsigned long long)info.seq, info.path,
+		   info.hash);
+}
+
 static void
 tick(void *ctx, uint32_t events)
 {
@@ -108,6 +121,7 @@ tick(void *ctx, uint32_t events)
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
+	tell_anchor(daemon->audit, clock_now_ms());
 	if (daemon->server) {
 		ctl_server_tick(daemon->server, clock_now_ms());
 		ctl_server_watch(daemon->server);
@@ -117,15 +131,36 @@ tick(void *ctx, uint32_t events)
 		  daemon);
 }
 
+/* Who sent a signal is not known. */
+static void
+audit_reload(struct daemon *daemon, bool good, const char *said)
+{
+	json_t *words = json_pack("[s, s]", "reload", "(SIGHUP)");
+	const struct audit_event event = {
+		.time_ms = clock_now_ms(),
+		.uid = -1,
+		.pid = -1,
+		.command = words,
+		.done = good,
+		.error = good ? NULL : said,
+	};
+
+	if (daemon->audit)
+		audit_append(daemon->audit, &event);
+	json_decref(words);
+}
+
 static void
 reload_by_signal(struct daemon *daemon)
 {
 	struct text text;
 	json_t *result = NULL;
+	bool good;
 
 	text_init(&text);
 	log_notice("reload asked for by signal");
-	reload_run(&daemon->service, NULL, NULL, &text, &result);
+	good = reload_run(&daemon->service, NULL, NULL, &text, &result) == 0;
+	audit_reload(daemon, good, text_str(&text));
 	text_fini(&text);
 	json_decref(result);
 }
@@ -375,6 +410,20 @@ take_keys(struct store *store, const char *source)
 	return result;
 }
 
+/* The store's lock is held: nobody else goes on its chain. */
+static int
+open_audit(struct daemon *daemon)
+{
+	const struct config *config = daemon->service.config;
+	char beside[4096 + 8], error[AUDIT_ERROR_MAX];
+
+	snprintf(beside, sizeof beside, "%s-audit", config->store);
+	daemon->audit = audit_open(config->audit ? config->audit : beside, error);
+	if (!daemon->audit)
+		log_error("%s", error);
+	return daemon->audit ? 0 : -1;
+}
+
 static int
 load(struct daemon *daemon)
 {
@@ -395,6 +444,8 @@ load(struct daemon *daemon)
 	if (*store_warning(daemon->service.store))
 		log_warning("%s", store_warning(daemon->service.store));
 	if (take_keys(daemon->service.store, daemon->service.config->kek) < 0)
+		return -1;
+	if (open_audit(daemon) < 0)
 		return -1;
 	sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
@@ -456,6 +507,9 @@ finish(struct daemon *daemon)
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
 		inventory_effects_save_all(&daemon->service);
 	}
+	tell_anchor(daemon->audit, UINT64_MAX);
+	audit_close(daemon->audit);
+	daemon->audit = NULL;
 	store_close(daemon->service.store);
 	daemon->service.store = NULL;
 	if (daemon->server_source)

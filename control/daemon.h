@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/audit/audit.h"
 #include "control/config/config.h"
 #include "control/loop.h"
 #include "control/notify.h"
@@ -28,6 +29,7 @@ struct daemon {
 	struct loop *loop;
 	struct ctl_server *server;
 	struct loop_source *server_source;
+	struct audit *audit; /* NULL: it is not open yet, or in tests */
 	struct watchdog watchdog;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];
 	uint64_t sampled_us;

@@ -94,6 +94,8 @@ LAYERS = (
           "groups, servers and tasks as read from files; knows no run"),
     Layer("control/store", ["control/store/"], ["control/ground", "control/inventory", "tasks/ground"],
           "keeps devices and reports on disk, and decides nothing"),
+    Layer("control/audit", ["control/audit/"], ["control/ground", "tasks/ground"],
+          "keeps who changed what, and knows neither commands nor devices"),
     Layer("control/runs", ["control/runs/"],
           ["control/ground", "control/config", "control/inventory", "control/policy", "control/store",
            "dataplane/dataplane.h", "dataplane/ec", "tasks/"],

@@ -40,7 +40,7 @@ struct command {
 	unsigned min, max;     /* how many */
 	const struct command_option *options;
 	unsigned n_options;       /* at most COMMAND_OPTIONS_MAX */
-	bool changes;             /* is logged with who asked */
+	bool changes;             /* something, or gives keys away: logged and audited with who asked */
 	bool at_once;             /* changes something, and does not take long: no job (jobs.h) */
 	bool reveals;             /* secrets are in what it makes: never towards the console */
 	bool while_busy;          /* looks, and quickly: also while another command takes long */
@@ -66,6 +66,7 @@ struct call {
 	struct table_view view; /* of tables in `text` */
 	char *next;             /* malloc'ed: where a list goes on (page.h); NULL: it is whole */
 	json_t *result;
+	json_t *before, *after;            /* of what it changed (call_audit.h); NULL: not told */
 	struct ctl_source source; /* `fill`: the answer goes on (watch.h) */
 	int exit;                          /* enum ctl_exit */
 	const struct ctl_request *request; /* for ctl_progress(); NULL: offline */

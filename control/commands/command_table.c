@@ -100,6 +100,17 @@ static const struct command_option group_value_set_options[] = {
 	{ "--locked", NULL, "wins over the groups below" },
 };
 
+static const struct command_option audit_list_options[] = {
+	{ "--limit", "N", "the newest N, up to 1000; 50 without it" },
+	{ "--match", "WORD", "of one person, or with this word in the command" },
+	{ "--file", "FILE", "of another audit file", .file = true },
+};
+
+static const struct command_option audit_verify_options[] = {
+	{ "--anchor", "N:HASH", "and this line is among them, as the log tells it" },
+	{ "--file", "FILE", "of another audit file", .file = true },
+};
+
 static const struct command_option store_restore_options[] = {
 	{ "--replace", NULL, "a store that is there is moved aside" },
 };
@@ -252,6 +263,10 @@ const struct command commands[] = {
 	  .help = "answer new devices 5.03 and finish those that bootstrap" },
 	{ "undrain", "", 0, 0, .changes = true, .at_once = true, .run = command_undrain,
 	  .help = "take new devices again" },
+	{ "audit list", "", 0, 0, OPTIONS(audit_list_options), .run = command_audit_list,
+	  .help = "who changed what, the newest last" },
+	{ "audit verify", "", 0, 0, OPTIONS(audit_verify_options), .run = command_audit_verify,
+	  .help = "whether no line was changed, removed or put in" },
 	{ "store backup", "DIR", 1, 1, .reveals = true, .file = CTL_WANT_FOLDER, .changes = true,
 	  .run = command_store_backup,
 	  .help = "copy inventory and reports, as they are at one moment, into a new folder" },

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "control/clock.h"
+#include "control/commands/call_audit.h"
 #include "control/commands/jobs.h"
 #include "control/log.h"
 #include "tasks/diag.h"
@@ -258,23 +259,6 @@ call_run(struct call *call)
 	}
 }
 
-/* Where in a word of argv a secret begins: an argument, or an option's value; NULL: nowhere. */
-static const char *
-find_secret(const struct call *call, const char *word)
-{
-	const struct command *command = call->command;
-	const char *end = word + strlen(word);
-
-	assert(command->secret_argument <= COMMAND_ARGUMENTS_MAX);
-	for (unsigned i = 0; i < command->n_options; i++)
-		if (command->options[i].secret && call->options[i] && call->options[i] >= word &&
-		    call->options[i] <= end)
-			return call->options[i];
-	return command->secret_argument && call->arguments[command->secret_argument - 1] == word
-		       ? word
-		       : NULL;
-}
-
 /* The command as it was said, each word behind a blank; secrets are masked. */
 static void
 put_words(const struct call *call, const struct ctl_request *request, struct text *words)
@@ -284,7 +268,7 @@ put_words(const struct call *call, const struct ctl_request *request, struct tex
 		size_t len;
 
 		if (call->command)
-			secret = find_secret(call, word);
+			secret = call_find_secret(call, word);
 		len = secret ? (size_t)(secret - word) : utf8_cut(word, strlen(word), 200);
 		text_put(words, " ", 1);
 		text_put_untrusted(words, word, len);
@@ -396,11 +380,13 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	good = good && keeps_secrets(&call) && is_expected(&call, answer);
 	if (good && wants_file(&call, answer))
 		return;
-	if (good && has_right_file(&call)) {
+	if (good && has_right_file(&call) && call_audit_begin(&call)) {
 		begin_job(&call, request);
 		call_run(&call);
 	}
 	log_command(&call, request, begun_us);
+	call_audit_end(&call);
+	call_audit_tell(&call, NULL, NULL);
 	/* What was begun before it was refused (a table's heading) is no answer. */
 	if (call.exit != CTL_DONE && call.error.len)
 		text_fini(&call.text);

@@ -37,6 +37,8 @@ void command_undrain(struct call *call);
 void command_log_level(struct call *call);
 void command_help(struct call *call);
 void command_completion(struct call *call);
+void command_audit_list(struct call *call);
+void command_audit_verify(struct call *call);
 void command_store_backup(struct call *call);
 void command_store_rekey(struct call *call);
 void command_store_restore(struct call *call);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/call_audit.h"
 #include "control/commands/show.h"
 #include "control/inventory/hash_identity.h"
 #include "control/inventory/key_hex.h"
@@ -284,13 +285,18 @@ take_options(struct call *call, struct taken *taken, struct device_spec *spec)
 static void
 put(struct call *call, const struct device_spec *spec, const char *what)
 {
+	struct inventory *inventory = &call->service->inventory;
+	json_t *before = call_audit_device(call, inventory_find(inventory, spec->endpoint));
 	char error[STORE_ERROR_MAX];
 	bool created;
 
 	if (device_change_put(call->service, spec, &created, error) < 0) {
+		json_decref(before);
 		call_refuse(call, CTL_REFUSED, "device %s: %s", spec->endpoint, error);
 		return;
 	}
+	call_audit_tell(call, before,
+			call_audit_device(call, inventory_find(inventory, spec->endpoint)));
 	text_show(&call->text, "device %s %s\n", spec->endpoint, what);
 	call->result = json_pack("{s:s, s:b}", "endpoint", spec->endpoint, "created", created);
 }
@@ -340,6 +346,7 @@ command_device_remove(struct call *call)
 
 	if (!device)
 		return;
+	call_audit_tell(call, call_audit_device(call, device), NULL);
 	if (device_change_remove(call->service, device, error) < 0) {
 		call_refuse(call, CTL_REFUSED, "device %s: %s", call->arguments[0], error);
 		return;

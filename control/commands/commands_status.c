@@ -230,6 +230,21 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 }
 
 static void
+put_audit(const struct daemon *daemon, struct text *text, json_t *result)
+{
+	struct audit_info info;
+
+	if (!daemon->audit)
+		return;
+	audit_info(daemon->audit, &info);
+	if (info.error[0])
+		text_show(text, "audit: nothing can be changed: %s\n", info.error);
+	json_object_set_new(result, "audit",
+			    json_pack("{s:s, s:I, s:s, s:s}", "path", info.path, "lines",
+				      (json_int_t)info.seq, "hash", info.hash, "error", info.error));
+}
+
+static void
 put_policy(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	const struct policy_health *health = &daemon->service.policy_health;
@@ -329,6 +344,7 @@ command_status(struct call *call)
 		  PLURAL(inventory->count), inventory->refused);
 	put_progress(daemon, &call->text, call->result);
 	put_memory(daemon, &call->text, call->result);
+	put_audit(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
 	put_certificates(&daemon->service, (int64_t)(clock_now_ms() / 1000), &call->text,

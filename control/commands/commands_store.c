@@ -149,7 +149,15 @@ reseal_devices(struct call *call, uint64_t *n)
 {
 	const uint32_t above = call->service->inventory.next_id;
 
+	call_may_cancel(call);
 	for (uint32_t next = 0; next != STORE_RESEALED_ALL;) {
+		if (call_cancelled(call)) {
+			call_refuse(call, CTL_REFUSED,
+				    "cancelled after %llu devices, the rest is as it was; `store rekey` "
+				    "goes on",
+				    (unsigned long long)*n);
+			return false;
+		}
 		if (!reseal_some(call, &next, n))
 			return false;
 		call->client_gone |= !ctl_progress(call->request, "sealing devices: %u %%",

@@ -2,7 +2,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "control/audit/audit_chain.h"
 #include "control/clock.h"
+#include "control/commands/call_audit.h"
+#include "control/commands/conf_json.h"
 #include "control/commands/policy_edit_internal.h"
 #include "control/file_replace.h"
 #include "control/log.h"
@@ -296,6 +299,53 @@ make_live(struct policy_edit *edit)
 	return good;
 }
 
+/* {"servers": [what is not as it was], "files": {"tasks/a.xml": SHA-256}}; NULL: nothing. */
+static json_t *
+told(const struct policy_edit *edit, json_t *elements, bool after)
+{
+	json_t *json = json_object(), *files = json_object();
+	char hash[AUDIT_HASH_MAX];
+
+	if (elements)
+		json_object_set_new(json, edit->list, elements);
+	for (unsigned i = 0; i < edit->n_files; i++) {
+		const struct edited_file *file = &edit->files[i];
+		const char *text = after ? file->text : file->old;
+
+		if (text && audit_hash(text, after ? file->len : file->old_len, hash))
+			json_object_set_new(files, file->name, json_string(hash));
+	}
+	if (json_object_size(files))
+		json_object_set(json, "files", files);
+	json_decref(files);
+	if (json_object_size(json))
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+/* For the audit, when all is live. */
+static void
+tell_change(const struct policy_edit *edit)
+{
+	const config_setting_t *list = NULL;
+	struct conf_text before;
+	struct diag_list diags;
+	json_t *was, *is;
+	bool read;
+
+	diag_list_init(&diags);
+	read = edit->old && conf_text_parse(&before, edit->list, edit->old, edit->old_len, &diags) == 0;
+	if (read)
+		list = config_setting_get_member(conf_text_root(&before), edit->list);
+	conf_json_diff(list, config_setting_get_member(conf_text_root(&edit->conf), edit->list), &was,
+		       &is);
+	call_audit_tell(edit->call, told(edit, was, false), told(edit, is, true));
+	if (read)
+		conf_text_fini(&before);
+	diag_list_fini(&diags);
+}
+
 void
 policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 {
@@ -309,9 +359,11 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	va_end(args);
 	edit->done = json_string(text_str(&call->text));
 	text_put(&call->text, "\n", 1);
-	if (make_live(edit))
+	if (make_live(edit)) {
 		remove_files(edit);
-	else
+		tell_change(edit);
+	} else {
 		text_fini(&call->text);
+	}
 	json_decref(edit->done);
 }

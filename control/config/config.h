@@ -59,6 +59,7 @@ struct config {
 	char *socket, *console_user, *socket_group;
 	uint32_t log_level, log_target; /* enum severity, enum log_target */
 	char *kek;                      /* a source (keyring.h); NULL: none */
+	char *audit;                    /* NULL: STORE-audit */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */
 };
 

@@ -97,6 +97,9 @@ static const struct setting settings[] = {
 	  .help = "folder with groups.conf, servers.conf, tasks/, keys/ and resources/" },
 	{ "store", SETTING_PATH, ROOT(store), .preset = "/var/lib/cradle/cradle.db",
 	  .help = "file that keeps devices and reports" },
+	{ "audit", SETTING_PATH, ROOT(audit),
+	  .help = "file that tells who changed what, chained by SHA-256; without it, beside the "
+		  "store: STORE-audit" },
 	{ "kek", SETTING_TEXT, ROOT(kek),
 	  .help = "key-encryption key that keys and setting values are sealed under in the store: "
 		  "/FILE (mode 0600), credential:NAME (systemd) or pkcs11:URI; without it they are "

@@ -60,6 +60,10 @@ const struct api_route api_routes[] = {
 	{ HTTP_GET, "/unknown", "unknown list", ROLE_VIEWER },
 	{ HTTP_POST, "/unknown/{name}/adopt", "unknown adopt", ROLE_SECURITY, .creates = true },
 
+	/* Who changed what. */
+	{ HTTP_GET, "/audit", "audit list", ROLE_SECURITY },
+	{ HTTP_GET, "/audit/verdict", "audit verify", ROLE_SECURITY },
+
 	/* What happens. */
 	{ HTTP_GET, "/reports", "report list", ROLE_VIEWER },
 	{ HTTP_GET, "/reports/{task}/{endpoint}", "report show", ROLE_VIEWER },
