@@ -55,6 +55,7 @@ struct config {
 	uint32_t answers, answer_bytes;
 	uint32_t curve_threads, certificate_handshakes, certificates_per_s;
 	char *curve_cpus;
+	bool certificates_cbc;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *console_user, *socket_group;
 	uint32_t log_level, log_target; /* enum severity, enum log_target */

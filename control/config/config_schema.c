@@ -27,6 +27,9 @@ static const struct setting settings[] = {
 	{ "curve_cpus", SETTING_TEXT, ROOT(curve_cpus),
 	  .help = "CPUs of these threads, in order, such as \"4-5\"; default: wherever the "
 		  "system puts them" },
+	{ "certificates_cbc", SETTING_BOOL, ROOT(certificates_cbc), .preset = "false", .live = true,
+	  .help = "whether devices with certificates or raw public keys that speak "
+		  "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 alone are served" },
 	{ "control_cpu", SETTING_INTEGER, ROOT(control_cpu), -1, 1023, "-1",
 	  .help = "CPU of the control thread; -1: the first allowed one" },
 	{ "idle_yield", SETTING_BOOL, ROOT(idle_yield), .preset = "false",

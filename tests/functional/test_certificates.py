@@ -115,6 +115,25 @@ def test_a_device_with_a_certificate_bootstraps(site, tls):
     assert counters["dtls_finished"] == 1 and counters["bs_finished"] == 1
 
 
+def openssl_cbc(here, network, pem, key):
+    done = subprocess.run(network.command(
+        "openssl", "s_client", "-dtls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0", "-cert", pem, "-key", key,
+        "-CAfile", here.authority.path("ca.pem"), "-servername", NAME, "-connect", f"{SERVER4}:5684"),
+        input="", text=True, capture_output=True, timeout=30)
+    return "Cipher is ECDHE-ECDSA-AES128-SHA256" in done.stdout
+
+
+def test_cbc_with_certificates_is_served_where_it_is_switched_on(site, network):
+    here = site()
+    device = here.authority.issue("dev", "demo-0001")
+    assert not openssl_cbc(here, network, *device)
+    assert here.daemon.counters()["dtls_failed_suite"] > 0
+    here.daemon.edit("cradle.conf", r"^workers = 1", "certificates_cbc = true; workers = 1")
+    assert here.daemon.ctl("reload").returncode == 0
+    assert openssl_cbc(here, network, *device)
+    assert here.daemon.counters()["dtls_finished"] == 1
+
+
 def raw_key_handshake(here, network, key):
     """Whether GnuTLS shakes hands: raw public keys both ways (RFC 7250)."""
     public = key + ".pub"

@@ -420,12 +420,14 @@ Test(dtls_certificates, serves_every_suite)
 {
 	static const int suites[] = { MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
 				      MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-				      MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM };
-	static const uint8_t protections[] = { DTLS_CCM_8, DTLS_GCM, DTLS_CCM };
+				      MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
+				      MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 };
+	static const uint8_t protections[] = { DTLS_CCM_8, DTLS_GCM, DTLS_CCM, DTLS_CBC };
 	const struct cert *chain[1] = { &device };
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		setup();
+		net.world.server.abilities |= DTLS_CERTIFICATES_CBC;
 		client.suites[0] = suites[i];
 		show(chain, 1);
 		assert_served();

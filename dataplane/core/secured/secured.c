@@ -251,6 +251,8 @@ secured_begin(struct stack *stack)
 	follow_rate(&secured->certificates, rate(limits->certificates_per_s, CERTIFICATES_PER_S));
 	secured->server.abilities = secured->n_ecs ? limits->abilities : 0;
 	secured->server.trust = limits->trust;
+	if (limits->certificates_cbc)
+		secured->server.abilities |= DTLS_CERTIFICATES_CBC; /* of no use by itself */
 	secured->prefixes.rate = rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S);
 }
 
