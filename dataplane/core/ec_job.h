@@ -51,8 +51,8 @@ enum ec_verdict {
 	EC_NO_NAME,       /* no endpoint name follows from it */
 	EC_BAD_SIGNATURE, /* CertificateVerify: the client has not the key of its certificate */
 	EC_BAD_POINT,     /* the client's key share is not on the curve */
-	EC_NOT_PINNED,    /* the device has another key or certificate in the inventory (never a
-			      * helper's verdict) */
+	EC_NOT_PINNED,    /* the device has another key or certificate in the inventory; of a raw
+			   * public key: no device has it */
 	EC_FAILED,        /* libcrypto: out of memory or randomness */
 	EC_VERDICTS,
 };
@@ -76,7 +76,7 @@ struct ec_finish {
 	uint8_t hash[EC_HASH_LEN];   /* of the transcript, which CertificateVerify signs */
 	uint8_t signature_len;
 	uint8_t signature[EC_SIGNATURE_MAX];
-	bool is_pinned; /* inventory knows this very certificate: no chain is needed */
+	bool is_pinned; /* inventory knows this very certificate or key: no chain is needed */
 	/* Out. */
 	uint8_t premaster[EC_SCALAR_LEN];
 	uint32_t trust; /* number of the trust that it was judged by */

@@ -320,8 +320,11 @@ finish(struct ec_engine *engine, const struct ec_trust *trust, struct ec_job *jo
 	finish->anchor = leaf.anchor;
 	finish->name_len = leaf.name_len;
 	memcpy(finish->name, leaf.name, leaf.name_len);
-	if (verdict == EC_GOOD && !verify_signature(engine, finish, leaf.point))
+	/* Of a refused certificate, too: the worker answers those alone who have its key. */
+	if (verdict != EC_MALFORMED && !verify_signature(engine, finish, leaf.point))
 		verdict = EC_BAD_SIGNATURE;
+	if (verdict == EC_GOOD && job->type == DTLS_RAW_PUBLIC_KEY && !finish->is_pinned)
+		verdict = EC_NOT_PINNED;
 	if (verdict == EC_GOOD && !agree(engine, finish, theirs))
 		verdict = EC_FAILED;
 	EC_POINT_free(theirs);

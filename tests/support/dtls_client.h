@@ -187,25 +187,16 @@ client_derive_cbc(struct test_client *client)
 	client->session.cbc = &client->cbc;
 }
 
-/* Keys from what was said so far, up to the key exchange. */
+/* Keys of the master secret; Finished covers what was said so far. */
 static inline void
-client_derive(struct test_client *client)
+client_take_keys(struct test_client *client, const uint8_t secret[DTLS_MASTER_SECRET])
 {
-	const struct crypto_piece psk = { client->who.key, client->who.key_len };
-	uint8_t hash[DTLS_HASH], verify[DTLS_VERIFY_DATA], secret[DTLS_MASTER_SECRET];
-	const struct crypto_piece randoms[2] = { { client->random, DTLS_RANDOM },
-						 { client->server_random, DTLS_RANDOM } };
-	const struct crypto_piece session_hash[2] = { { hash, sizeof hash } };
+	uint8_t hash[DTLS_HASH], verify[DTLS_VERIFY_DATA];
 	struct dtls_keys keys;
 	struct crypto_prf job;
 
+	crypto_hmac_key_init(client->ops, &client->master, secret, DTLS_MASTER_SECRET);
 	crypto_sha256_final(client->ops, &client->transcript, hash);
-	if (client->server_extended)
-		dtls_schedule_master(client->ops, &psk, "extended master secret", session_hash,
-				     secret);
-	else
-		dtls_schedule_master(client->ops, &psk, "master secret", randoms, secret);
-	crypto_hmac_key_init(client->ops, &client->master, secret, sizeof secret);
 	job = dtls_schedule_verify(&client->master, "client finished", hash, verify);
 	dtls_schedule_keys(client->ops, &job, client->server_random, client->random, &keys);
 	memcpy(client->session.flight_verify, verify, sizeof verify);
@@ -216,6 +207,25 @@ client_derive(struct test_client *client)
 	client->session.protection = (uint8_t)dtls_suite_protection(client->server_suite);
 	if (client->session.protection == DTLS_CBC)
 		client_derive_cbc(client);
+}
+
+/* Keys from what was said so far, up to the key exchange. */
+static inline void
+client_derive(struct test_client *client)
+{
+	const struct crypto_piece psk = { client->who.key, client->who.key_len };
+	uint8_t hash[DTLS_HASH], secret[DTLS_MASTER_SECRET];
+	const struct crypto_piece randoms[2] = { { client->random, DTLS_RANDOM },
+						 { client->server_random, DTLS_RANDOM } };
+	const struct crypto_piece session_hash[2] = { { hash, sizeof hash } };
+
+	crypto_sha256_final(client->ops, &client->transcript, hash);
+	if (client->server_extended)
+		dtls_schedule_master(client->ops, &psk, "extended master secret", session_hash,
+				     secret);
+	else
+		dtls_schedule_master(client->ops, &psk, "master secret", randoms, secret);
+	client_take_keys(client, secret);
 }
 
 static inline size_t
@@ -308,6 +318,17 @@ client_take_server_extensions(struct test_client *client, struct reader *reader)
 }
 
 static inline void
+client_take_server_hello(struct test_client *client, struct reader *reader)
+{
+	reader_skip(reader, 2);
+	reader_copy(reader, client->server_random, DTLS_RANDOM);
+	reader_skip(reader, 1);
+	client->server_suite = reader_u16(reader);
+	reader_skip(reader, 1);
+	client_take_server_extensions(client, reader);
+}
+
+static inline void
 client_take_message(struct test_client *client, const struct dtls_record *record,
 		    const struct dtls_message *message)
 {
@@ -330,12 +351,7 @@ client_take_message(struct test_client *client, const struct dtls_record *record
 		client->server_message = message->sequence;
 		client_hash(client, message->type, message->sequence, message->fragment,
 			    message->length);
-		reader_skip(&reader, 2);
-		reader_copy(&reader, client->server_random, DTLS_RANDOM);
-		reader_skip(&reader, 1);
-		client->server_suite = reader_u16(&reader);
-		reader_skip(&reader, 1);
-		client_take_server_extensions(client, &reader);
+		client_take_server_hello(client, &reader);
 		return;
 	case DTLS_SERVER_HELLO_DONE:
 		if (client->hellos_done++)

@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "dataplane/core/dtls/dtls_step.h"
 #include "tests/support/dtls_client.h"
 
 static const struct dtls_world_credential known[] = {
@@ -63,7 +64,7 @@ assert_judged(int alert, enum counter counter)
 
 	cr_assert(world.has_handshake, "one datagram ended it");
 	cr_assert_eq(client.alert, -1);
-	world.now_us = world.handshake.end_us;
+	world.now_us = step_last_us(&world.handshake);
 	client_take(&client, reply, dtls_world_tick(&world, reply));
 	assert_failed(alert, counter);
 }
@@ -686,8 +687,8 @@ Test(dtls_handshake, a_wrong_key_is_judged_when_its_client_had_time_to_repeat)
 	client.who.key = "0123456789abcdeF";
 	client_handshake(&client, &world);
 	cr_assert(world.has_handshake);
-	cr_assert_eq(world.handshake.end_us, world.now_us + DTLS_JUDGE_US);
-	cr_assert_leq(world.handshake.due_us, world.handshake.end_us);
+	cr_assert_eq(world.handshake.judge_us, world.now_us + DTLS_JUDGE_US);
+	cr_assert_leq(world.handshake.due_us, world.handshake.judge_us);
 	assert_judged(DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
 }
 

@@ -2,10 +2,14 @@
  * dtls_ec.h - what a handshake with certificates has beside struct dtls_handshake: 7 KB from a pool
  * of its own, so that certificates can take nothing from those with pre-shared keys.
  *
- *	until the client answers:  our flight, whole messages one behind the other
- *	from then on:              the client's Certificate message, put together in the same place
+ *	+------------------------------+---------------------------------------+
+ *	| our flight, whole messages   | the client's Certificate message, and |
+ *	| one behind the other         | which bytes of it have come           |
+ *	+------------------------------+---------------------------------------+
  *
- * A client that sends its certificate has read all of our flight, so nobody asks for it again.
+ * The flight stays until the verdict: what looks like the client's certificate may be forged, and the
+ * client still without our flight. Where both do not fit, as where both chains are of several KB, the
+ * certificate takes the flight's place: who sends one has read all of it.
  *
  * Owner: the handshake that took it, until the verdict. A secret.
  */
@@ -15,7 +19,8 @@
 #include "dataplane/core/ec_job.h"
 
 enum {
-	DTLS_FLIGHT_MAX = EC_MESSAGE_MAX + EC_MESSAGE_MAX / 8, /* 512 bytes beside our chain */
+	DTLS_FLIGHT_MAX = EC_MESSAGE_MAX + 512, /* beside our chain */
+	DTLS_EC_ROOM = 7424,                    /* a chain of the longest in fragments: 6912 */
 	/* What every path takes (RFC 791: hosts accept 576 bytes), less IP, UDP and a little. */
 	DTLS_CAUTIOUS_DATAGRAM = 508,
 };
@@ -28,19 +33,20 @@ struct dtls_ec {
 	uint16_t flight_len;   /* 0: there is none any more */
 	uint16_t sent_message; /* where in it the next message begins that is to be sent ... */
 	uint16_t sent_bytes;   /* ... and how much of its body went out already */
-	uint16_t chain_len;
+	uint16_t chain_at, chain_len;  /* of the client's Certificate message's body */
 	uint8_t secret[EC_SCALAR_LEN]; /* of our key share */
 	uint8_t point[EC_POINT_LEN];   /* the client's */
 	/* Of the transcript up to ClientKeyExchange: what CertificateVerify signs, and the session
 	 * hash of RFC 7627. */
 	uint8_t hash[EC_HASH_LEN];
-	union {
-		uint8_t flight[DTLS_FLIGHT_MAX];
-		struct {
-			uint8_t body[EC_MESSAGE_MAX];
-			uint8_t seen[EC_MESSAGE_MAX / 8];
-		} chain;
-	};
+	/* What would be wrong with the client, if what came is its own (DTLS_DOUBT_CERTIFICATE). */
+	struct {
+		uint16_t counter; /* enum counter */
+		uint8_t verdict;  /* enum ec_verdict of a helper; EC_GOOD: it was never asked */
+		uint8_t name_len;
+		uint8_t name[EC_NAME_MAX]; /* which endpoint the certificate is of */
+	} doubt;
+	uint8_t room[DTLS_EC_ROOM];
 };
 
 _Static_assert(sizeof(struct dtls_ec) <= 8192, "a handshake with certificates must stay bounded");

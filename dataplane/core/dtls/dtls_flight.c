@@ -173,7 +173,7 @@ bool
 dtls_flight_certificates(struct dtls_handshake *hs, const struct ec_job *job)
 {
 	const struct dtls_bytes signature = { job->begin.signature, job->begin.signature_len };
-	struct writer out = writer_init(hs->ec->flight, sizeof hs->ec->flight);
+	struct writer out = writer_init(hs->ec->room, DTLS_FLIGHT_MAX);
 	uint16_t sequence = hs->hello_message;
 	size_t start = begin_message(&out);
 
@@ -224,7 +224,7 @@ static bool
 send_fragment(struct dtls_handshake *hs, struct writer *out)
 {
 	struct dtls_ec *ec = hs->ec;
-	const uint8_t *message = ec->flight + ec->sent_message;
+	const uint8_t *message = ec->room + ec->sent_message;
 	size_t length = cursor_load(message + 1, 3), left = length - ec->sent_bytes;
 	size_t len = fragment_room(hs, out, left);
 	struct writer_mark mark;

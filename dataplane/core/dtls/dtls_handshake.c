@@ -102,7 +102,7 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 		[EVENT_PROTECTED] = step_keep_early,
 	},
 	[DTLS_EXPECTING_KEY_SHARE] = {
-		[EVENT_HELLO] = step_outdated,
+		[EVENT_HELLO] = step_repeat_flight,
 		[EVENT_KEY_EXCHANGE] = step_gather_key_share,
 		[EVENT_CERTIFICATE] = step_unexpected,
 		[EVENT_VERIFY] = step_unexpected,
@@ -112,7 +112,7 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 		[EVENT_PROTECTED] = step_keep_early,
 	},
 	[DTLS_EXPECTING_CERTIFICATE_VERIFY] = {
-		[EVENT_HELLO] = step_outdated,
+		[EVENT_HELLO] = step_repeat_flight,
 		[EVENT_KEY_EXCHANGE] = step_unexpected,
 		[EVENT_CERTIFICATE] = step_unexpected,
 		[EVENT_VERIFY] = step_gather_certificate_verify,
@@ -122,7 +122,7 @@ static action *const actions[DTLS_STATES][EVENTS] = {
 		[EVENT_PROTECTED] = step_keep_early,
 	},
 	[DTLS_AWAITING_VERDICT] = {
-		[EVENT_HELLO] = step_outdated,
+		[EVENT_HELLO] = step_repeat_flight,
 		[EVENT_KEY_EXCHANGE] = step_unexpected,
 		[EVENT_CERTIFICATE] = step_unexpected,
 		[EVENT_VERIFY] = step_unexpected,
@@ -168,8 +168,7 @@ dispatch_message(struct step *step)
 	if (hs->state == DTLS_EXPECTING_HELLO || message->sequence > hs->next_message)
 		return step_ahead(step);
 	/* The key exchange comes again until a Finished opens. */
-	if (message->sequence + 1 == hs->next_message &&
-	    message->type == DTLS_CLIENT_KEY_EXCHANGE)
+	if (message->sequence + 1 == hs->next_message && message->type == DTLS_CLIENT_KEY_EXCHANGE)
 		return step_run(step, EVENT_KEY_EXCHANGE);
 	if (message->sequence < hs->next_message)
 		return step_outdated(step);
@@ -240,8 +239,7 @@ dtls_handshake_answered(const struct dtls_server *server, struct dtls_handshake 
 bool
 dtls_handshake_is_sending(const struct dtls_handshake *hs)
 {
-	return hs->ec && hs->state == DTLS_EXPECTING_CERTIFICATE &&
-	       hs->ec->sent_message < hs->ec->flight_len;
+	return hs->ec && hs->ec->sent_message < hs->ec->flight_len;
 }
 
 void
@@ -263,9 +261,33 @@ dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server,
 	hs->started_us = now_us;
 	hs->due_us = now_us + DTLS_RETRANSMIT_US;
 	hs->end_us = now_us + DTLS_HANDSHAKE_LIFE_US;
+	hs->judge_us = UINT64_MAX;
 	writer_u8(&cid, server->worker);
 	writer_u24(&cid, slot);
 	count(server->counters, COUNTER_dtls_started);
+}
+
+/* The life of the handshake is over: fails with the doubt that there is, or the silence. */
+static enum dtls_progress
+judge(struct step *step)
+{
+	switch ((enum dtls_doubt)step->hs->doubt) {
+	case DTLS_NO_DOUBT:
+		break;
+	case DTLS_DOUBT_ALERT:
+		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_alert);
+	case DTLS_DOUBT_MESSAGE:
+		return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
+	case DTLS_DOUBT_IDENTITY:
+		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
+	case DTLS_DOUBT_HELLO:
+		return step_refuse_hello(step, step->hs->refusal);
+	case DTLS_DOUBT_CERTIFICATE:
+		return step_judge_certificate(step);
+	case DTLS_DOUBT_KEY:
+		return step_refuse_key(step);
+	}
+	return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_timeout);
 }
 
 enum dtls_progress
@@ -274,14 +296,14 @@ dtls_handshake_tick(const struct dtls_server *server, struct dtls_handshake *hs,
 {
 	struct step step = { .server = server, .hs = hs, .turn = turn };
 
-	if (turn->now_us >= hs->end_us)
-		return step_judge(&step);
+	if (turn->now_us >= step_last_us(hs))
+		return judge(&step);
 	if (turn->now_us < hs->due_us)
 		return DTLS_WAITING;
 	hs->retransmissions++;
 	hs->due_us = turn->now_us + ((uint64_t)DTLS_RETRANSMIT_US << hs->retransmissions);
-	if (hs->due_us > hs->end_us)
-		hs->due_us = hs->end_us;
+	if (hs->due_us > step_last_us(hs))
+		hs->due_us = step_last_us(hs);
 	/* Later the client has our flight, and the next move is its own. */
 	if (hs->state != DTLS_EXPECTING_KEY_EXCHANGE && hs->state != DTLS_EXPECTING_CERTIFICATE)
 		return DTLS_WAITING;

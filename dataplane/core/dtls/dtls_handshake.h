@@ -54,6 +54,12 @@
  * client whose Finished never opens the doubt becomes the verdict, DTLS_JUDGE_US later, or at the
  * end of the handshake's life.
  *
+ * With certificates CertificateVerify decides: it signs all that was said, our random number among it,
+ * which nobody knows who does not see our flight. One that holds shows that the client has the key of
+ * its certificate, so what else is wrong with that is answered at once. One that does not says that
+ * something of the client's flight was forged, or that the client has another key: the handshake goes
+ * back to where it expects a certificate, and the client repeats its flight (RFC 6347 4.2.4).
+ *
  * Wrong key and unknown identity look alike: both go through the whole key schedule, fail to open
  * the client's Finished, and are answered decrypt_error with the verdict (RFC 4279 2 permits it
  * instead of unknown_psk_identity, which clients take as final and which discloses who is known).
@@ -90,6 +96,11 @@ enum {
 	/* From a Finished that did not open: a client by RFC 6347 4.2.4.1 has repeated a lost one
 	 * twice by then, and who waits for the verdict does not wait long. */
 	DTLS_JUDGE_US = 4 * 1000 * 1000,
+	/* From what only a repeated flight can set right, a certificate that proved nothing or a
+	 * hello that was put together: by RFC 7925 11 the client repeats it after 9 s. */
+	DTLS_JUDGE_REPEATED_US = 10 * 1000 * 1000,
+	/* Verdicts that prove nothing: so many at once, and one more a second. */
+	DTLS_UNPROVEN = 2,
 	/* Rivals that keys are derived for: at once, and one more a second. */
 	DTLS_RIVALS = 8,
 };
@@ -112,10 +123,12 @@ enum dtls_state {
 /* What would be wrong with the client, if what came is its own; the highest one stays. */
 enum dtls_doubt {
 	DTLS_NO_DOUBT,
-	DTLS_DOUBT_ALERT,    /* it gave up */
-	DTLS_DOUBT_MESSAGE,  /* an unexpected or malformed message */
-	DTLS_DOUBT_IDENTITY, /* one longer than any that can be known */
-	DTLS_DOUBT_KEY,      /* a Finished that does not open */
+	DTLS_DOUBT_ALERT,       /* it gave up */
+	DTLS_DOUBT_MESSAGE,     /* an unexpected or malformed message */
+	DTLS_DOUBT_IDENTITY,    /* one longer than any that can be known */
+	DTLS_DOUBT_HELLO,       /* of fragments, to be answered by dtls_handshake.refusal */
+	DTLS_DOUBT_CERTIFICATE, /* none, or one whose key it did not show: dtls_ec.doubt says more */
+	DTLS_DOUBT_KEY,         /* a Finished that does not open */
 };
 
 /* A protected record that came too early. */
@@ -133,6 +146,7 @@ struct dtls_handshake {
 	bool told_identity;       /* that is too long */
 	bool has_rival;           /* run.exchange is whole and not the one that the keys are of */
 	uint8_t doubt;            /* enum dtls_doubt */
+	uint8_t refusal;          /* enum dtls_alert, of DTLS_DOUBT_HELLO */
 	uint8_t rivals;           /* that keys were derived for */
 	uint8_t max_fragment, peer_cid_len, retransmissions;
 	uint8_t protection;     /* enum dtls_protection */
@@ -148,7 +162,8 @@ struct dtls_handshake {
 	uint64_t sequence; /* of our next record of epoch 0 */
 	uint64_t started_us;
 	uint64_t due_us;    /* call dtls_handshake_tick() then */
-	uint64_t end_us;    /* of its life, or when the verdict is due */
+	uint64_t end_us;    /* of its life */
+	uint64_t judge_us;  /* when its doubt becomes the verdict; UINT64_MAX: with its life */
 	struct dtls_ec *ec; /* of one with certificates, until the verdict; else NULL */
 	uint8_t client_random[DTLS_RANDOM];
 	uint8_t cid[DTLS_CID];
@@ -166,7 +181,9 @@ struct dtls_handshake {
 				uint8_t body[DTLS_EXCHANGE_MAX];
 				uint8_t seen[(DTLS_EXCHANGE_MAX + 7) / 8];
 			} exchange;
-			struct crypto_sha256 before; /* the transcript up to it, once there are keys */
+			/* The transcript up to it, once there are keys; with certificates: up to
+			 * our flight's end. */
+			struct crypto_sha256 before;
 			union {
 				struct dtls_early early; /* before there are keys */
 				struct {                 /* then */
@@ -183,7 +200,7 @@ struct dtls_handshake {
 	};
 };
 
-_Static_assert(sizeof(struct dtls_handshake) <= 704, "a handshake must stay small");
+_Static_assert(sizeof(struct dtls_handshake) <= 712, "a handshake must stay small");
 
 enum dtls_progress {
 	DTLS_WAITING, /* for the client, or until due_us */

@@ -46,20 +46,51 @@ step_ahead(struct step *step)
 	return step_ignore(step, COUNTER_dtls_message_ahead);
 }
 
+uint64_t
+step_last_us(const struct dtls_handshake *hs)
+{
+	return hs->end_us < hs->judge_us ? hs->end_us : hs->judge_us;
+}
+
+/* How long the client has to show that it did not say so. */
+static uint64_t
+patience_us(enum dtls_doubt doubt)
+{
+	switch (doubt) {
+	case DTLS_DOUBT_IDENTITY:
+	case DTLS_DOUBT_KEY:
+		return DTLS_JUDGE_US;
+	case DTLS_DOUBT_HELLO:
+	case DTLS_DOUBT_CERTIFICATE:
+		return DTLS_JUDGE_REPEATED_US;
+	default:
+		return UINT64_MAX;
+	}
+}
+
 enum dtls_progress
 step_doubt(struct step *step, enum dtls_doubt doubt, enum counter why)
 {
 	struct dtls_handshake *hs = step->hs;
-	uint64_t judge_us = step->turn->now_us + DTLS_JUDGE_US;
+	uint64_t patience = patience_us(doubt);
 
 	if (hs->doubt < doubt)
 		hs->doubt = (uint8_t)doubt;
 	/* Later ones never put it off. */
-	if (doubt >= DTLS_DOUBT_IDENTITY && judge_us < hs->end_us)
-		hs->end_us = judge_us;
-	if (hs->due_us > hs->end_us)
-		hs->due_us = hs->end_us;
+	if (patience != UINT64_MAX && step->turn->now_us + patience < hs->judge_us)
+		hs->judge_us = step->turn->now_us + patience;
+	if (hs->due_us > step_last_us(hs))
+		hs->due_us = step_last_us(hs);
 	return step_ignore(step, why);
+}
+
+void
+step_clear_doubt(struct dtls_handshake *hs, enum dtls_doubt doubt)
+{
+	if (hs->doubt != doubt)
+		return;
+	hs->doubt = DTLS_NO_DOUBT;
+	hs->judge_us = UINT64_MAX;
 }
 
 enum dtls_progress
@@ -79,24 +110,12 @@ step_tell_unserved(const struct step *step, enum dtls_unserved what, const uint8
 }
 
 enum dtls_progress
-step_judge(struct step *step)
+step_refuse_key(struct step *step)
 {
-	switch ((enum dtls_doubt)step->hs->doubt) {
-	case DTLS_NO_DOUBT:
-		break;
-	case DTLS_DOUBT_ALERT:
-		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_alert);
-	case DTLS_DOUBT_MESSAGE:
-		return step_fail(step, DTLS_UNEXPECTED_MESSAGE, COUNTER_dtls_failed_message);
-	case DTLS_DOUBT_IDENTITY:
+	if (!step->hs->is_known)
 		return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
-	case DTLS_DOUBT_KEY:
-		if (!step->hs->is_known)
-			return step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_identity);
-		(void)step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
-		return DTLS_WRONG_KEY;
-	}
-	return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_failed_timeout);
+	(void)step_fail(step, DTLS_DECRYPT_ERROR, COUNTER_dtls_failed_key);
+	return DTLS_WRONG_KEY;
 }
 
 enum dtls_progress

@@ -35,6 +35,10 @@ enum dtls_progress step_outdated(struct step *step);
 enum dtls_progress step_ahead(struct step *step);
 /* Goes on as well, but what came is the verdict if the client never shows its key. */
 enum dtls_progress step_doubt(struct step *step, enum dtls_doubt doubt, enum counter why);
+/* That doubt, if it is the one there is, was about another's: the client has shown its own. */
+void step_clear_doubt(struct dtls_handshake *hs, enum dtls_doubt doubt);
+/* When the handshake ends, whatever comes. */
+uint64_t step_last_us(const struct dtls_handshake *hs);
 /* The same for a message in plaintext that has no place here (RFC 5246 7.4). */
 enum dtls_progress step_unexpected(struct step *step);
 /* Tells of a client that is not served. */
@@ -42,8 +46,8 @@ void step_tell_unserved(const struct step *step, enum dtls_unserved what, const 
 			size_t len, size_t whole_len);
 /* RFC 5246 7.2: an authentic fatal alert or closure ends it; warnings change nothing. */
 enum dtls_progress step_judge_alert(struct step *step, const uint8_t *body, size_t len);
-/* The life of the handshake is over: fails with the doubt that there is, or the silence. */
-enum dtls_progress step_judge(struct step *step);
+/* The client has another key than its identity, or an identity that nobody has. */
+enum dtls_progress step_refuse_key(struct step *step);
 /*
  * Takes the step's message into the transcript, as if it had not been fragmented (RFC 6347 4.2.6):
  * one that was not is hashed as it lies in its record, of another `body` is what was put together.
@@ -62,10 +66,13 @@ enum dtls_progress step_take_verdict(struct step *step, const struct ec_job *job
 /* Whether trust has changed since this one judged; what follows then: the device begins again. */
 bool step_trust_is_old(const struct step *step, uint32_t trust);
 enum dtls_progress step_judge_anew(struct step *step);
+/* The doubt about its certificate became the verdict. */
+enum dtls_progress step_judge_certificate(struct step *step);
 
 /* ---- dtls_step_hello.c ---- */
 
 enum dtls_progress step_gather_hello(struct step *step);
+enum dtls_progress step_refuse_hello(struct step *step, enum dtls_alert alert);
 /* The hello came again, so the client may not have our flight. Of a fragmented one the first
  * fragment tells. */
 enum dtls_progress step_repeat_flight(struct step *step);

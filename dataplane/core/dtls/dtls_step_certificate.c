@@ -2,6 +2,8 @@
  * Handshakes with certificates or raw public keys: from the chosen suite to the verdict. What comes
  * after it, ChangeCipherSpec and Finished, is the same for all (dtls_step_finish.c).
  *
+ * What proves nothing ends nothing: see dtls_handshake.h.
+ *
  * Every refusal of a certificate is answered handshake_failure or decrypt_error. Clients take the
  * alerts of certificates (42 to 46, 48, 49) as final (OMA TS Core E.2), so one of them for an
  * authority that an operator forgot would end a fleet; the true reason is for counters and events.
@@ -74,13 +76,53 @@ step_take_own(struct step *step, const struct ec_job *job)
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_tx_room);
 	memcpy(hs->ec->secret, job->begin.secret, sizeof hs->ec->secret);
 	/* The messages lie there as the transcript has them: not in fragments (RFC 6347 4.2.6). */
-	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->ec->flight,
+	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->ec->room,
 			     hs->ec->flight_len);
+	hs->run.before = hs->run.transcript;
 	hs->flight_messages = 5;
 	hs->due_us = step->turn->now_us + DTLS_RETRANSMIT_US;
 	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE);
 	dtls_flight_send(hs, step->turn->out);
 	return DTLS_WAITING;
+}
+
+/* ---- doubts ---- */
+
+/* What came would end the handshake, if it were proven that the client said it. */
+static enum dtls_progress
+doubt_certificate(struct step *step, enum counter why)
+{
+	step->hs->ec->doubt.counter = (uint16_t)why;
+	step->hs->ec->doubt.verdict = EC_GOOD;
+	step->hs->assembly = (struct dtls_assembly){ 0 };
+	return step_doubt(step, DTLS_DOUBT_CERTIFICATE, COUNTER_dtls_certificate_unproven);
+}
+
+/* As if the client had said nothing yet: it repeats its flight. */
+static void
+expect_certificate_again(struct dtls_handshake *hs)
+{
+	hs->run.transcript = hs->run.before;
+	hs->next_message = (uint16_t)(hs->hello_message + 1);
+	hs->assembly = (struct dtls_assembly){ 0 };
+	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE);
+}
+
+static enum dtls_alert
+alert_of(enum counter why)
+{
+	return why == COUNTER_dtls_certificate_signature || why == COUNTER_dtls_certificate_point
+		       ? DTLS_DECRYPT_ERROR
+		       : DTLS_HANDSHAKE_FAILURE;
+}
+
+enum dtls_progress
+step_judge_certificate(struct step *step)
+{
+	const struct dtls_ec *ec = step->hs->ec;
+
+	(void)step_fail(step, alert_of(ec->doubt.counter), ec->doubt.counter);
+	return ec->doubt.verdict == EC_GOOD ? DTLS_FAILED : DTLS_WRONG_CERTIFICATE;
 }
 
 /* ---- Certificate ---- */
@@ -102,63 +144,78 @@ find_pinned(struct step *step, const struct dtls_bytes *first)
 	return hs->is_known;
 }
 
+/* A raw public key of nobody is refused once the client showed that it has it, as it is listed then. */
 static enum dtls_progress
 accept_certificate(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
 	struct dtls_ec *ec = hs->ec;
+	const uint8_t *body = ec->room + ec->chain_at;
 	struct dtls_chain chain;
 
-	if (!dtls_certificate_parse(ec->chain.body, ec->chain_len, ec->peer_type, &chain))
-		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_certificate_malformed);
+	if (!dtls_certificate_parse(body, ec->chain_len, ec->peer_type, &chain))
+		return doubt_certificate(step, COUNTER_dtls_certificate_malformed);
 	if (chain.n == 0)
-		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_missing);
+		return doubt_certificate(step, COUNTER_dtls_certificate_missing);
 	ec->is_pinned = find_pinned(step, &chain.certificates[0]);
-	if (!ec->is_pinned && ec->peer_type == DTLS_RAW_PUBLIC_KEY)
-		return step_fail(step, DTLS_HANDSHAKE_FAILURE,
-				 COUNTER_dtls_certificate_unknown_key);
-	step_hash_message(step, ec->chain.body);
+	step_hash_message(step, body);
 	hs->assembly = (struct dtls_assembly){ 0 };
 	hs->next_message++;
 	step_set_state(hs, DTLS_EXPECTING_KEY_SHARE);
 	return DTLS_WAITING;
 }
 
-/* The flight's place becomes that of the chain. */
+/* Room for so many bytes: behind the flight, or in its place. */
 static void
-begin_chain(struct dtls_ec *ec)
+place_chain(struct dtls_ec *ec, size_t bytes)
 {
-	ec->flight_len = 0;
-	ec->sent_message = 0;
-	memset(ec->chain.seen, 0, sizeof ec->chain.seen);
+	if (ec->flight_len + bytes > sizeof ec->room) {
+		ec->flight_len = 0;
+		ec->sent_message = 0;
+	}
+	ec->chain_at = ec->flight_len;
+}
+
+static size_t
+bits_of(size_t bytes)
+{
+	return (bytes + 7) / 8;
+}
+
+/* Puts fragments together; true: the message is whole. */
+static bool
+gather_chain(struct step *step)
+{
+	const struct dtls_message *message = step->message;
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_ec *ec = hs->ec;
+	uint8_t *body;
+
+	if (hs->assembly.have == 0 || hs->assembly.length != message->length) {
+		hs->assembly = (struct dtls_assembly){ 0 };
+		place_chain(ec, message->length + bits_of(message->length));
+		memset(ec->room + ec->chain_at + message->length, 0, bits_of(message->length));
+	}
+	body = ec->room + ec->chain_at;
+	return dtls_assembly_add(&hs->assembly, message, body, body + message->length,
+				 message->length) == DTLS_GATHER_WHOLE;
 }
 
 enum dtls_progress
 step_gather_certificate(struct step *step)
 {
 	const struct dtls_message *message = step->message;
-	struct dtls_handshake *hs = step->hs;
-	struct dtls_ec *ec = hs->ec;
+	struct dtls_ec *ec = step->hs->ec;
 
-	if (message->length > sizeof ec->chain.body)
-		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_size);
-	if (hs->assembly.have == 0)
-		begin_chain(ec);
+	if (message->length > EC_MESSAGE_MAX)
+		return doubt_certificate(step, COUNTER_dtls_certificate_size);
 	if (dtls_message_is_whole(message)) {
-		memcpy(ec->chain.body, message->fragment, message->length);
-		ec->chain_len = (uint16_t)message->length;
-		return accept_certificate(step);
-	}
-	switch (dtls_assembly_add(&hs->assembly, message, ec->chain.body, ec->chain.seen,
-				  sizeof ec->chain.body)) {
-	case DTLS_GATHER_MORE:
+		place_chain(ec, message->length);
+		memcpy(ec->room + ec->chain_at, message->fragment, message->length);
+	} else if (!gather_chain(step)) {
 		return DTLS_WAITING;
-	case DTLS_GATHER_REFUSED:
-		return step_ignore(step, COUNTER_dtls_message_malformed);
-	case DTLS_GATHER_WHOLE:
-		break;
 	}
-	ec->chain_len = hs->assembly.length;
+	ec->chain_len = (uint16_t)message->length;
 	return accept_certificate(step);
 }
 
@@ -188,6 +245,13 @@ gather_short(struct step *step)
 	return hs->run.exchange.body;
 }
 
+static enum dtls_progress
+doubt_message(struct step *step)
+{
+	step->hs->assembly = (struct dtls_assembly){ 0 };
+	return step_doubt(step, DTLS_DOUBT_MESSAGE, COUNTER_dtls_message_malformed);
+}
+
 enum dtls_progress
 step_gather_key_share(struct step *step)
 {
@@ -198,7 +262,7 @@ step_gather_key_share(struct step *step)
 		return DTLS_WAITING;
 	point = dtls_client_key_exchange_parse(body, step->message->length);
 	if (!point)
-		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
+		return doubt_message(step);
 	memcpy(hs->ec->point, point, sizeof hs->ec->point);
 	step_hash_message(step, body);
 	crypto_sha256_final(step->server->ops, &hs->run.transcript, hs->ec->hash);
@@ -226,7 +290,7 @@ ask_verdict(struct step *step, const struct dtls_bytes *signature)
 	memcpy(job->finish.signature, signature->at, signature->len);
 	job->finish.is_pinned = ec->is_pinned;
 	job->len = ec->chain_len;
-	memcpy(job->bytes, ec->chain.body, ec->chain_len);
+	memcpy(job->bytes, ec->room + ec->chain_at, ec->chain_len);
 	server->ec.offer(server->ec_ctx, job);
 	return true;
 }
@@ -241,8 +305,10 @@ step_gather_certificate_verify(struct step *step)
 	if (!body)
 		return DTLS_WAITING;
 	if (!dtls_certificate_verify_parse(body, step->message->length, &signature))
-		return step_fail(step, DTLS_DECODE_ERROR, COUNTER_dtls_failed_message);
+		return doubt_message(step);
 	hs->assembly = (struct dtls_assembly){ 0 };
+	if (hs->rivals >= DTLS_UNPROVEN + (step->turn->now_us - hs->started_us) / 1000000)
+		return step_ignore(step, COUNTER_dtls_certificate_unproven);
 	if (!ask_verdict(step, &signature)) /* as if lost: the client repeats its flight */
 		return step_ignore(step, COUNTER_dtls_ec_full);
 	step_hash_message(step, body);
@@ -277,13 +343,47 @@ counter_of(uint8_t verdict)
 	return counters[verdict];
 }
 
-static enum dtls_progress
-refuse(struct step *step, uint8_t verdict)
+/* Whether the client showed that it has the key of the certificate that the verdict is about. */
+static bool
+is_proven(uint8_t verdict)
 {
-	bool forged = verdict == EC_BAD_SIGNATURE || verdict == EC_BAD_POINT;
+	switch (verdict) {
+	case EC_MALFORMED:
+	case EC_BAD_SIGNATURE:
+	case EC_BAD_POINT:
+	case EC_FAILED:
+		return false;
+	default:
+		return true;
+	}
+}
 
-	(void)step_fail(step, forged ? DTLS_DECRYPT_ERROR : DTLS_HANDSHAKE_FAILURE,
-			counter_of(verdict));
+/* Perhaps some of the client's flight was forged. */
+static enum dtls_progress
+doubt_verdict(struct step *step, const struct ec_job *job)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_ec *ec = hs->ec;
+	enum dtls_progress progress;
+
+	hs->rivals++;
+	expect_certificate_again(hs);
+	if (job->verdict == EC_FAILED) /* not for any fault of the client's */
+		return step_ignore(step, COUNTER_dtls_ec_failed);
+	progress = doubt_certificate(step, counter_of(job->verdict));
+	ec->doubt.verdict = job->verdict;
+	ec->doubt.name_len = job->finish.name_len;
+	memcpy(ec->doubt.name, job->finish.name, job->finish.name_len);
+	return progress;
+}
+
+static enum dtls_progress
+refuse(struct step *step, const struct ec_job *job)
+{
+	bool raw_key = job->type == DTLS_RAW_PUBLIC_KEY && job->verdict == EC_NOT_PINNED;
+
+	(void)step_fail(step, DTLS_HANDSHAKE_FAILURE,
+			raw_key ? COUNTER_dtls_certificate_unknown_key : counter_of(job->verdict));
 	return DTLS_WRONG_CERTIFICATE;
 }
 
@@ -312,8 +412,10 @@ step_take_verdict(struct step *step, const struct ec_job *job)
 
 	if (job->kind != EC_FINISH)
 		return step_outdated(step);
+	if (!is_proven(job->verdict))
+		return doubt_verdict(step, job);
 	if (job->verdict != EC_GOOD)
-		return refuse(step, job->verdict);
+		return refuse(step, job);
 	if (step_trust_is_old(step, job->finish.trust))
 		return step_judge_anew(step);
 	hs->trust = job->finish.trust;
@@ -321,5 +423,6 @@ step_take_verdict(struct step *step, const struct ec_job *job)
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_unknown);
 	memcpy(hash, hs->ec->hash, sizeof hash);
 	dtls_handshake_leave(step->server, hs);
+	step_clear_doubt(hs, DTLS_DOUBT_CERTIFICATE);
 	return step_derive_certificate_keys(step, &premaster, hash);
 }

@@ -314,10 +314,8 @@ accept_finished(struct step *step, const uint8_t *verify_data)
 	struct dtls_handshake *hs = step->hs;
 
 	/* Authentic, so the verdict needs no waiting. */
-	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA)) {
-		hs->doubt = DTLS_DOUBT_KEY;
-		return step_judge(step);
-	}
+	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
+		return step_refuse_key(step);
 	return establish(step, verify_data);
 }
 

@@ -70,6 +70,39 @@ refusal(enum dtls_alert alert)
 	}
 }
 
+enum dtls_progress
+step_refuse_hello(struct step *step, enum dtls_alert alert)
+{
+	return step_fail(step, alert, refusal(alert));
+}
+
+static void
+gather_hello_again(struct dtls_handshake *hs)
+{
+	hs->assembly = (struct dtls_assembly){ 0 };
+	memset(hs->hello.seen, 0, sizeof hs->hello.seen);
+}
+
+/*
+ * A whole hello has a cookie that covers all of it, so it is the client's. Of one that was put together
+ * the cookie covers the first fragment alone, and another may be forged: the client repeats it.
+ */
+static enum dtls_progress
+judge_hello(struct step *step, enum dtls_alert alert, const struct dtls_hello *hello)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	hs->sequence = step->record->sequence;
+	if (alert == DTLS_HANDSHAKE_FAILURE && hs->doubt != DTLS_DOUBT_HELLO)
+		step_tell_unserved(step, DTLS_UNSERVED_SUITES, hello->suites.at, hello->suites.len,
+				   hello->suites.len);
+	if (dtls_message_is_whole(step->message))
+		return step_refuse_hello(step, alert);
+	hs->refusal = (uint8_t)alert;
+	gather_hello_again(hs);
+	return step_doubt(step, DTLS_DOUBT_HELLO, COUNTER_dtls_message_malformed);
+}
+
 static enum dtls_progress
 accept_hello(struct step *step, const uint8_t *body, size_t len)
 {
@@ -79,13 +112,9 @@ accept_hello(struct step *step, const uint8_t *body, size_t len)
 
 	if (dtls_hello_parse(body, len, &hello))
 		alert = dtls_hello_choose(&hello, step->server->abilities, &offer);
-	if (alert != DTLS_NO_ALERT) {
-		step->hs->sequence = step->record->sequence;
-		if (alert == DTLS_HANDSHAKE_FAILURE)
-			step_tell_unserved(step, DTLS_UNSERVED_SUITES, hello.suites.at,
-					   hello.suites.len, hello.suites.len);
-		return step_fail(step, alert, refusal(alert));
-	}
+	if (alert != DTLS_NO_ALERT)
+		return judge_hello(step, alert, &hello);
+	step_clear_doubt(step->hs, DTLS_DOUBT_HELLO);
 	step->hs->suite = offer.suite;
 	start_transcript(step, &offer, body, len);
 	if (step->hs->protection == DTLS_CBC)
@@ -122,6 +151,9 @@ step_gather_hello(struct step *step)
 		return step_outdated(step);
 	if (dtls_message_is_whole(message))
 		return accept_hello(step, message->fragment, message->length);
+	/* The first fragment is the client's. */
+	if (hs->assembly.have != 0 && message->length != hs->assembly.length)
+		return step_ignore(step, COUNTER_dtls_message_malformed);
 	switch (dtls_assembly_add(&hs->assembly, message, hs->hello.body, hs->hello.seen,
 				  sizeof hs->hello.body)) {
 	case DTLS_GATHER_MORE:
@@ -151,9 +183,9 @@ step_send_flight_again(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
 
-	if (hs->state == DTLS_EXPECTING_CERTIFICATE) {
+	if (hs->ec) {
 		if (!hs->ec->flight_len)
-			return step_outdated(step); /* the client has begun to answer it */
+			return step_outdated(step); /* its place was needed */
 		hs->ec->sent_message = 0;
 		hs->ec->sent_bytes = 0;
 		dtls_flight_send(hs, step->turn->out);

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "dataplane/core/dtls/dtls_certificate.h"
 #include "dataplane/core/ec_job.h"
 #include "dataplane/core/secured/secured_internal.h"
 #include "dataplane/core/sessions/session_events.h"
@@ -113,7 +114,6 @@ put_identity(char identity[IDENTITY_HASH_LEN], uint8_t type, const uint8_t finge
 	}
 }
 
-/* A raw key that nobody has is listed as its identity would be: what an operator imports. */
 static bool
 find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
 	    struct dtls_identity *found)
@@ -129,10 +129,23 @@ find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
 		hash = directory_hash(directory, identity, sizeof identity);
 		entry = directory_find_identity_hashed(directory, hash, identity, sizeof identity);
 	}
-	if (!entry && type == DTLS_RAW_PUBLIC_KEY)
-		events_report_unknown(stack, stack->secured->asking, UNKNOWN_OVER_RAW_KEY,
-				      (const uint8_t *)identity, sizeof identity);
 	return found_in(directory, entry, hash, found);
+}
+
+void
+ec_report_unknown_key(struct stack *stack, const struct peer *peer, const struct ec_job *job)
+{
+	uint8_t fingerprint[DTLS_HASH];
+	char identity[IDENTITY_HASH_LEN];
+	struct dtls_chain key;
+
+	if (!dtls_certificate_parse(job->bytes, job->len, job->type, &key) || key.n == 0)
+		return;
+	crypto_sha256(stack->secured->server.ops, key.certificates[0].at, key.certificates[0].len,
+		      fingerprint);
+	put_identity(identity, DTLS_RAW_PUBLIC_KEY, fingerprint);
+	events_report_unknown(stack, peer, UNKNOWN_OVER_RAW_KEY, (const uint8_t *)identity,
+			      sizeof identity);
 }
 
 static bool

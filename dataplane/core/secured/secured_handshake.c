@@ -335,6 +335,40 @@ handshakes_on_hello(struct stack *stack, struct arrival *arrival)
 	handshakes_advance(stack, session, arrival);
 }
 
+/* What the certificate of a refused device says of it is the operator's clue. */
+static void
+report_refusal(struct stack *stack, const struct session *session, uint8_t verdict,
+	       const uint8_t *name, size_t name_len)
+{
+	const struct dtls_handshake *dtls =
+		&handshake_of(stack->secured, association_at(stack, session))->dtls;
+	const struct device_entry *entry = NULL;
+	uint32_t device = dtls->device;
+
+	if (!dtls->is_known && stack->directory && name_len)
+		entry = directory_find(stack->directory, name, name_len);
+	if (entry)
+		device = entry->id;
+	if (dtls->is_known || entry) {
+		capture_identified(stack, &session->node.peer, device);
+		events_report_certificate(stack, &session->node.peer, device, verdict, name,
+					  name_len);
+	} else if (name_len) {
+		events_report_unknown(stack, &session->node.peer, UNKNOWN_OVER_CERTIFICATE, name,
+				      name_len);
+	}
+}
+
+/* The same of one whose proof was waited for in vain. */
+static void
+report_doubt(struct stack *stack, const struct session *session)
+{
+	const struct dtls_ec *ec =
+		handshake_of(stack->secured, association_at(stack, session))->dtls.ec;
+
+	report_refusal(stack, session, ec->doubt.verdict, ec->doubt.name, ec->doubt.name_len);
+}
+
 /* ---- time ---- */
 
 uint64_t
@@ -358,8 +392,11 @@ tick_one(struct stack *stack, uint32_t index)
 	send_rest(stack, session, &session->link);
 	if (progress == DTLS_WAITING && !dtls_handshake_is_sending(&handshake->dtls))
 		timer_wheel_arm(&secured->wheel, index, handshake->dtls.due_us);
-	else if (progress != DTLS_WAITING)
+	else if (progress != DTLS_WAITING) {
+		if (progress == DTLS_WRONG_CERTIFICATE)
+			report_doubt(stack, session);
 		settle(stack, session, &session->link, progress, NULL);
+	}
 }
 
 void
@@ -376,28 +413,10 @@ secured_tick(struct stack *stack)
 
 /* ---- helpers' answers ---- */
 
-/* What the certificate of a refused device says of it is the operator's clue. */
-static void
-report_refusal(struct stack *stack, const struct session *session, const struct ec_job *job)
+static bool
+is_unknown_key(const struct ec_job *job)
 {
-	const struct secured *secured = stack->secured;
-	const struct dtls_handshake *dtls =
-		&handshake_of(secured, association_at(stack, session))->dtls;
-	const struct device_entry *entry = NULL;
-	uint32_t device = dtls->device;
-
-	if (!dtls->is_known && stack->directory && job->finish.name_len)
-		entry = directory_find(stack->directory, job->finish.name, job->finish.name_len);
-	if (entry)
-		device = entry->id;
-	if (dtls->is_known || entry)
-		capture_identified(stack, &session->node.peer, device);
-	if (dtls->is_known || entry)
-		events_report_certificate(stack, &session->node.peer, device, job->verdict,
-					  job->finish.name, job->finish.name_len);
-	else if (job->finish.name_len)
-		events_report_unknown(stack, &session->node.peer, UNKNOWN_OVER_CERTIFICATE,
-				      job->finish.name, job->finish.name_len);
+	return job->type == DTLS_RAW_PUBLIC_KEY && job->verdict == EC_NOT_PINNED;
 }
 
 void
@@ -424,8 +443,11 @@ secured_ec(struct stack *stack, const struct ec_job *job)
 	progress = dtls_handshake_answered(&secured->server, &handshake->dtls, job, &turn);
 	flight_end(stack, &flight);
 	send_rest(stack, session, &session->link);
-	if (progress == DTLS_WRONG_CERTIFICATE)
-		report_refusal(stack, session, job);
+	if (progress == DTLS_WRONG_CERTIFICATE && is_unknown_key(job))
+		ec_report_unknown_key(stack, &session->node.peer, job);
+	else if (progress == DTLS_WRONG_CERTIFICATE)
+		report_refusal(stack, session, job->verdict, job->finish.name,
+			       job->finish.name_len);
 	settle(stack, session, &session->link, progress, &fresh);
 	if (progress == DTLS_ESTABLISHED)
 		crypto_wipe(&fresh, sizeof fresh);

@@ -44,6 +44,8 @@ void secured_abandon(struct stack *stack, struct session *session);
 void ec_init(struct stack *stack);
 /* The place of a job's handshake, or NULL: that one has ended. */
 struct secured_ec *ec_of_job(const struct stack *stack, const struct ec_job *job);
+/* The raw key of this job is nobody's: listed as its identity would be, which an operator imports. */
+void ec_report_unknown_key(struct stack *stack, const struct peer *peer, const struct ec_job *job);
 
 /* ---- secured_handshake.c ---- */
 
