@@ -169,20 +169,31 @@ stack_fini(struct stack *stack)
 	explicit_bzero(stack, sizeof *stack);
 }
 
-bool
-stack_farewell(struct stack *stack, uint64_t now_us, struct outbox *out)
+/* True: the outbox is full before all associations were told. */
+static bool
+say_farewell(struct stack *stack)
 {
-	stack_begin(stack, now_us, out);
 	for (; stack->farewell < stack->config.sessions; stack->farewell++) {
 		struct session *session = session_at(stack, stack->farewell);
 
 		if (!session || !association_of(stack, session))
 			continue;
-		if (out->used == out->size)
+		if (stack->out->used == stack->out->size)
 			return true;
 		association_close(stack, session);
 	}
 	return false;
+}
+
+bool
+stack_farewell(struct stack *stack, uint64_t now_us, struct outbox *out)
+{
+	bool more;
+
+	stack_begin(stack, now_us, out);
+	more = say_farewell(stack);
+	seal_all(stack);
+	return more;
 }
 
 /* ---- receiving, stage by stage ---- */

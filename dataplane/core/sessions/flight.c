@@ -7,7 +7,7 @@
 
 void
 seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
-	   uint16_t content_len)
+	   uint8_t type, uint16_t content_len)
 {
 	struct secured *secured = stack->secured;
 	struct dtls_sealing *sealing;
@@ -19,7 +19,29 @@ seal_later(struct stack *stack, struct dtls_session *association, struct dgram_o
 	sealing->session = association;
 	sealing->record = slot->data;
 	sealing->length = content_len;
-	sealing->type = DTLS_APPLICATION_DATA;
+	sealing->type = type;
+}
+
+void
+seal_detach(struct stack *stack, const struct dtls_session *association)
+{
+	struct secured *secured = stack->secured;
+	struct dtls_session *copy = NULL;
+
+	for (unsigned i = 0; i < secured->n_sealings; i++) {
+		if (secured->sealings[i].session != association)
+			continue;
+		if (association->protection == DTLS_CBC) { /* whose keys lie elsewhere, and go */
+			seal_all(stack);
+			return;
+		}
+		/* There are no more copies than records that wait. */
+		if (!copy) {
+			copy = &secured->detached[secured->n_detached++];
+			*copy = *association;
+		}
+		secured->sealings[i].session = copy;
+	}
 }
 
 void
@@ -35,6 +57,8 @@ seal_all(struct stack *stack)
 		capture_sent(stack, secured->sealed[i]);
 	}
 	secured->n_sealings = 0;
+	crypto_wipe(secured->detached, secured->n_detached * sizeof secured->detached[0]);
+	secured->n_detached = 0;
 }
 
 /* ---- slots and flights ---- */

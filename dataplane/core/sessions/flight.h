@@ -13,7 +13,9 @@ struct dgram_out *outbox_slot(struct stack *stack);
 
 /* The content of `slot` stands behind its record's prefix; it is sealed in place later. */
 void seal_later(struct stack *stack, struct dtls_session *association, struct dgram_out *slot,
-		uint16_t content_len);
+		uint8_t type, uint16_t content_len);
+/* The association ends: what waits of it is sealed from a copy, with everything else of the burst. */
+void seal_detach(struct stack *stack, const struct dtls_session *association);
 /* Seals the datagrams that wait: before the outbox leaves the stack. */
 void seal_all(struct stack *stack);
 

@@ -56,7 +56,8 @@ outgoing_end(struct stack *stack, struct outgoing *outgoing)
 	trace_sent(stack, outgoing, len);
 	outgoing->slot->len = (uint16_t)len;
 	if (outgoing->association)
-		seal_later(stack, outgoing->association, outgoing->slot, (uint16_t)len);
+		seal_later(stack, outgoing->association, outgoing->slot, DTLS_APPLICATION_DATA,
+			   (uint16_t)len);
 	else
 		capture_sent(stack, outgoing->slot);
 	stack->out->used++;

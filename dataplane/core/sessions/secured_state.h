@@ -88,6 +88,9 @@ struct secured {
 	struct secured_pending pending[DTLS_BURST];
 	struct dtls_sealing sealings[DTLS_BURST];
 	struct dgram_out *sealed[DTLS_BURST];
+	/* Of associations that ended while records of theirs wait in `sealings`. */
+	unsigned n_detached;
+	struct dtls_session detached[DTLS_BURST];
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
 	uint32_t in_use_of[SECURED_PREFIXES]; /* handshakes of a prefix, by its bucket */
