@@ -133,8 +133,10 @@ wait_for_work(struct store_change *change)
 		if (change->ending)
 			return false;
 		if (!change->open && change->unscrubbed &&
-		    store_now_ms() - change->unscrubbed_ms >= SCRUB_MS)
+		    store_now_ms() - change->unscrubbed_ms >= SCRUB_MS) {
 			scrub(change);
+			continue; /* who asked meanwhile woke nobody */
+		}
 		if (change->open || (!change->failing && !change->unscrubbed))
 			pthread_cond_wait(&change->wake, &change->lock);
 		else if (pthread_cond_timedwait(&change->wake, &change->lock, &ts) != ETIMEDOUT)

@@ -19,6 +19,7 @@ static struct {
 	_Atomic int write_error;  /* what every write answers; 0: it works */
 	_Atomic unsigned sync_ms; /* how long a sync takes */
 	_Atomic bool sync_held;   /* it does not come back until this is over */
+	_Atomic unsigned syncing; /* so many wait for that */
 } disk;
 
 static inline int
@@ -33,8 +34,10 @@ static inline int
 disk_sync(sqlite3_file *file, int flags)
 {
 	usleep(atomic_load(&disk.sync_ms) * 1000);
+	atomic_fetch_add(&disk.syncing, 1);
 	while (atomic_load(&disk.sync_held))
 		usleep(1000);
+	atomic_fetch_sub(&disk.syncing, 1);
 	return disk.sync(file, flags);
 }
 

@@ -1229,6 +1229,44 @@ Test(store, a_late_commit_says_what_became_of_it)
 	world_end(&world);
 }
 
+static void
+let_the_disk_go(void *ctx)
+{
+	unsigned *pumped = ctx;
+
+	atomic_store(&disk.sync_held, false);
+	cr_assert_lt(++*pumped, 10000, "nobody saw to the change");
+}
+
+/* The log of the last change is being scrubbed when the next one comes: its wish must not be missed. */
+Test(store, a_change_that_comes_during_a_scrub_is_made)
+{
+	struct store_device device = device_named(1, "dev-1");
+	struct store_change *change;
+	struct world world;
+	unsigned pumped = 0;
+	const struct pump pump = { let_the_disk_go, &pumped };
+
+	disk_insert();
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 1), 0);
+	change = &world.store->change;
+	atomic_store(&disk.sync_held, true);
+	pthread_mutex_lock(&change->lock);
+	change->unscrubbed_ms = 0; /* long ago */
+	pthread_cond_signal(&change->wake);
+	pthread_mutex_unlock(&change->lock);
+	while (!atomic_load(&disk.syncing))
+		usleep(1000);
+	change = store_change_begin(world.store);
+	store_change_put_device(change, &device);
+	cr_expect_eq(store_change_commit(change, WAIT_MS, &pump, world.error), 0, "%s", world.error);
+	world_again(&world);
+	cr_expect_eq(world.n_devices, 2);
+	world_end(&world);
+}
+
 /* The disk is asked to keep what is in the reports' log, and does not answer for a while. */
 Test(store, a_disk_that_syncs_slowly_holds_no_report_up)
 {
