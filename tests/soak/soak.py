@@ -23,7 +23,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests/functional"))
 from conftest import Network, wait_for  # noqa: E402
-from test_storm import Storm  # noqa: E402
+from test_storm import MODES_BY_NAME, Storm  # noqa: E402
 
 DEVICES = 500
 LINGER_S, IDLE_S = 20, 10  # short, so that what ended is gone within a round or two
@@ -125,11 +125,9 @@ class Operator(threading.Thread):
             self.ask(*words)
 
 
-def misbehaviours(build):
-    """Modes, with whether each needs DTLS."""
-    listing = subprocess.run([f"{build}/tools/storm/cradlestorm", "--list-misbehave"], text=True, check=True,
-                             capture_output=True).stdout
-    return [(fields[0], fields[1] == "-") for fields in (line.split("\t") for line in listing.splitlines())]
+def misbehaviours():
+    """Modes of devices without certificates, with whether each needs DTLS."""
+    return [(name, mode["nosec"] == "-") for name, mode in MODES_BY_NAME.items() if mode["psk"] != "-"]
 
 
 def run_storm(storm, *argv):
@@ -187,9 +185,9 @@ def verdict(samples, warm_up_s):
     return flat
 
 
-def soak(storm, build, seconds, chance, samples):
+def soak(storm, seconds, samples):
     """Rounds until the time is up; (bootstraps, failed, rounds)."""
-    modes, began, done, failed, rounds = misbehaviours(build), time.monotonic(), 0, 0, 0
+    modes, began, done, failed, rounds = misbehaviours(), time.monotonic(), 0, 0, 0
     print(f"{'s':>6} {'runs':>9} {'sessions':>8} " + " ".join(f"{name:>11}" for name in FIGURES), flush=True)
     while time.monotonic() - began < seconds:
         for argv in (["--psk", "--concurrency", 100, "--duration", 3], ["--concurrency", 100, "--duration", 2],
@@ -226,7 +224,7 @@ def main():
         storm = Storm(options.build_dir, network, folder, SETTINGS, devices=DEVICES)
         operator = Operator(storm, chance)
         operator.start()
-        done, failed, rounds = soak(storm, options.build_dir, seconds, chance, samples)
+        done, failed, rounds = soak(storm, seconds, samples)
         operator.ending.set()
         operator.join()
         print(f"{rounds} rounds, {done} bootstraps, {failed} that did not finish; changes: "
