@@ -19,6 +19,7 @@
 #include "control/log.h"
 #include "control/runs/created_devices.h"
 #include "control/runs/events.h"
+#include "control/runs/port_log.h"
 #include "control/runs/reload.h"
 #include "control/runs/restore.h"
 #include "control/runs/trust_publish.h"
@@ -31,6 +32,7 @@ enum {
 	STAY_BUSY_US = 500000,
 	RETIRED_A_TICK = 2000,
 	SAMPLE_US = 1000000,
+	PORTS_US = 500000, /* a link that comes or goes is noticed so late */
 	REAP_TURNS = 1000,
 };
 
@@ -57,6 +59,15 @@ sample_loads(struct daemon *daemon, uint64_t now_us)
 		load->cycles = info.cycles;
 		load->busy_cycles = info.busy_cycles;
 	}
+}
+
+static void
+watch_ports(struct daemon *daemon, uint64_t now_us)
+{
+	if (now_us - daemon->ports_us < PORTS_US)
+		return;
+	daemon->ports_us = now_us;
+	port_log_watch(daemon->service.dp);
 }
 
 /* True while there is something to look after. */
@@ -117,6 +128,7 @@ tick(void *ctx, uint32_t events)
 	if (poll_workers(daemon))
 		daemon->active_us = now_us;
 	sample_loads(daemon, now_us);
+	watch_ports(daemon, now_us);
 	created_devices_make(&daemon->service);
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());

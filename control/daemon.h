@@ -33,6 +33,7 @@ struct daemon {
 	struct watchdog watchdog;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];
 	uint64_t sampled_us;
+	uint64_t ports_us; /* when ports were looked at */
 	uint64_t active_us; /* when something last happened: until then the tick is short */
 	uint64_t started_us;
 	uint64_t started_ms; /* the same on the wall clock */

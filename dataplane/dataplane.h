@@ -102,13 +102,37 @@ struct dataplane_info {
 };
 void dataplane_info(const struct dataplane *dp, struct dataplane_info *info);
 
+enum dataplane_link {
+	LINK_UNKNOWN, /* nobody looked yet */
+	LINK_UP,
+	LINK_DOWN,
+	LINK_GONE, /* the kernel's interface that the port is on is not there */
+};
+
 struct dataplane_port_info {
 	const char *device, *driver;
 	uint8_t mac[6];
 	uint16_t queues;
-	bool link_up, rss, tx_checksum, rx_checksum;
+	uint8_t link;      /* enum dataplane_link */
+	unsigned reopened; /* how often it was opened again, as its interface was made anew */
+	const char *trouble; /* why it cannot be opened again, "" where it can */
+	bool rss, tx_checksum, rx_checksum;
 	uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
 };
+/*
+ * Looks at the ports' links, and opens those again whose interface of the kernel was made anew: call it
+ * every half second or so. told(ctx, port, event) hears of what has changed.
+ */
+enum dataplane_port_event {
+	PORT_NOTHING, /* never told */
+	PORT_LINK_CHANGED,
+	PORT_REOPENED,
+	PORT_READDRESSED, /* its interface has another MAC address */
+	PORT_IN_TROUBLE,
+};
+void dataplane_watch_ports(struct dataplane *dp,
+			   void (*told)(void *ctx, unsigned port, enum dataplane_port_event event),
+			   void *ctx);
 /* 0, or -ENOENT above the last port. */
 int dataplane_port_info(const struct dataplane *dp, unsigned port, struct dataplane_port_info *info);
 

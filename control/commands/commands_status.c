@@ -8,6 +8,7 @@
 #include "control/commands/show.h"
 #include "control/commands/status_trust.h"
 #include "control/log.h"
+#include "control/runs/port_log.h"
 
 /* What busy turns spent in each step. */
 static json_t *
@@ -67,13 +68,25 @@ put_workers(const struct daemon *daemon, struct text *text, json_t *result)
 static json_t *
 port_json(const struct dataplane_port_info *port, const char *mac)
 {
-	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "device",
+	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:s, s:i, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I}", "device",
 			 port->device, "driver", port->driver, "mac", mac, "queues",
-			 (int)port->queues, "link_up", port->link_up, "rss", port->rss,
+			 (int)port->queues, "link_up", port->link == LINK_UP, "link", port_log_link(port),
+			 "reopened", (int)port->reopened, "trouble", port->trouble, "rss", port->rss,
 			 "tx_checksum", port->tx_checksum, "rx_checksum", port->rx_checksum,
 			 "rx_missed", (json_int_t)port->rx_missed, "rx_errors",
 			 (json_int_t)port->rx_errors, "tx_errors", (json_int_t)port->tx_errors,
 			 "rx_no_buffer", (json_int_t)port->rx_no_buffer);
+}
+
+/* Ports that cannot be opened again. */
+static void
+put_troubles(const struct daemon *daemon, struct text *text)
+{
+	struct dataplane_port_info port;
+
+	for (unsigned i = 0; dataplane_port_info(daemon->service.dp, i, &port) == 0; i++)
+		if (*port.trouble)
+			text_show(text, "cannot be opened again: %s\n", port.trouble);
 }
 
 static void
@@ -91,13 +104,14 @@ put_ports(const struct daemon *daemon, struct text *text, json_t *result)
 		table_cell(&table, "%s", port.device);
 		table_cell(&table, "%s", port.driver);
 		table_cell(&table, "%s", mac);
-		table_cell(&table, "%s", port.link_up ? "up" : "down");
+		table_cell(&table, "%s", port_log_link(&port));
 		table_cell(&table, "%u", port.queues);
 		table_cell(&table, "%llu", (unsigned long long)port.rx_missed);
 		table_cell(&table, "%llu", (unsigned long long)(port.rx_errors + port.tx_errors));
 		json_array_append_new(list, port_json(&port, mac));
 	}
 	table_finish(&table, text);
+	put_troubles(daemon, text);
 	json_object_set_new(result, "ports", list);
 }
 

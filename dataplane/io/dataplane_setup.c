@@ -10,6 +10,7 @@
 #include "dataplane/io/lane.h"
 #include "dataplane/io/mailbox.h"
 #include "dataplane/io/port_gate.h"
+#include "dataplane/io/port_watch.h"
 
 enum {
 	EC_JOBS = 512,               /* what a helper thread does in a tenth of a second: 3.5 MB */
@@ -206,9 +207,11 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 			 dp->buffer_bytes, "raise memory_mb or the number of hugepages");
 		return -1;
 	}
-	for (unsigned i = 0; i < dp->n_ports; i++)
+	for (unsigned i = 0; i < dp->n_ports; i++) {
 		if (port_setup(&dp->ports[i], dp->pool, config->workers, error) < 0)
 			return add_dpdk_message(dp, error);
+		port_watch_init(&dp->ports[i]);
+	}
 	return 0;
 }
 
@@ -331,7 +334,7 @@ assign_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_
 		txq->queue = (uint16_t)(worker->index % port->tx_queues);
 		if (port->tx_queues < dp->n_workers || port->peer_chooses_queues)
 			txq->locks = port->tx_locks;
-		worker->gated |= port->gated;
+		worker->gated |= port->gated || port->has_interface;
 		worker->hands_over |= dp->n_workers > 1 && (!port->rss || has_dtls(dp));
 		for (unsigned q = 0; q < port->rx_queues; q++) {
 			if ((p + q) % dp->n_workers != worker->index)

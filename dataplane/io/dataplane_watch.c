@@ -11,6 +11,7 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/io/dataplane_state.h"
+#include "dataplane/io/port_watch.h"
 
 void
 dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
@@ -28,6 +29,15 @@ dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
 	};
 }
 
+/* Whatever its interface is, nothing passes a port that is not open. */
+static enum dataplane_link
+closed_link(const struct port *port)
+{
+	enum dataplane_link link = port_link(port);
+
+	return link == LINK_UP ? LINK_DOWN : link;
+}
+
 int
 dataplane_port_info(const struct dataplane *dp, unsigned index, struct dataplane_port_info *info)
 {
@@ -36,19 +46,22 @@ dataplane_port_info(const struct dataplane *dp, unsigned index, struct dataplane
 
 	if (index >= dp->n_ports)
 		return -ENOENT;
-	(void)rte_eth_stats_get(port->id, &stats);
+	if (port->id != RTE_MAX_ETHPORTS)
+		(void)rte_eth_stats_get(port->id, &stats);
 	*info = (struct dataplane_port_info){
 		.device = port->device,
 		.driver = port->driver,
 		.queues = port->rx_queues,
-		.link_up = port_link_up(port),
+		.link = port->life == PORT_OPEN ? port_link(port) : closed_link(port),
+		.reopened = port->reopened,
+		.trouble = port->trouble,
 		.rss = port->rss,
 		.tx_checksum = port->tx_checksum,
 		.rx_checksum = port->rx_checksum,
-		.rx_missed = stats.imissed,
-		.rx_errors = stats.ierrors,
-		.tx_errors = stats.oerrors,
-		.rx_no_buffer = stats.rx_nombuf,
+		.rx_missed = port->past.rx_missed + stats.imissed,
+		.rx_errors = port->past.rx_errors + stats.ierrors,
+		.tx_errors = port->past.tx_errors + stats.oerrors,
+		.rx_no_buffer = port->past.rx_no_buffer + stats.rx_nombuf,
 	};
 	memcpy(info->mac, port->l3.mac, sizeof info->mac);
 	return 0;

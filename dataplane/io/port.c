@@ -1,11 +1,7 @@
 #include "dataplane/io/port.h"
 
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -165,6 +161,7 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 	if (strlen(config->device) >= sizeof port->device)
 		return fail(port, error, "the device string is too long", ENAMETOOLONG);
 	snprintf(port->device, sizeof port->device, "%s", config->device);
+	port->id = RTE_MAX_ETHPORTS;
 	if (find_device(port, queues, error) < 0)
 		return -1;
 	rc = rte_eth_dev_info_get(port->id, &info);
@@ -252,42 +249,6 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 	if (rte_eth_allmulticast_enable(port->id) < 0)
 		(void)rte_eth_promiscuous_enable(port->id);
 	return 0;
-}
-
-/* Drivers on an interface of the kernel, which tell of a link that was up when they began. */
-static bool
-uses_kernel_interface(const struct port *port, char name[IFNAMSIZ])
-{
-	const char *argument = strstr(port->device, ",iface=");
-
-	if (!argument ||
-	    (strcmp(port->driver, "net_af_packet") != 0 && strcmp(port->driver, "net_af_xdp") != 0))
-		return false;
-	argument += strlen(",iface=");
-	snprintf(name, IFNAMSIZ, "%.*s", (int)strcspn(argument, ","), argument);
-	return true;
-}
-
-bool
-port_link_up(const struct port *port)
-{
-	struct rte_eth_link link = { 0 };
-	struct ifreq interface = { 0 };
-	bool up;
-	int fd;
-
-	(void)rte_eth_link_get_nowait(port->id, &link);
-	up = link.link_status == RTE_ETH_LINK_UP;
-	if (!uses_kernel_interface(port, interface.ifr_name))
-		return up;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return up;
-	/* One that is gone fails here. RUNNING: it has a carrier (RFC 2863 ifOperStatus). */
-	up = ioctl(fd, SIOCGIFFLAGS, &interface) == 0 && (interface.ifr_flags & IFF_UP) &&
-	     (interface.ifr_flags & IFF_RUNNING);
-	close(fd);
-	return up;
 }
 
 void

@@ -3,8 +3,8 @@
  *
  * Life: port_probe() finds or makes the device and decides its queues -> port_setup() configures it
  * on a pool of packet buffers and starts it -> workers receive and transmit -> port_close(). All
- * functions belong to the control thread, before workers start or after they ended. `struct port`
- * is read by workers and does not change while they run.
+ * functions belong to the control thread, before workers start, after they ended, or while they
+ * leave the port alone (port_watch.h). `struct port` is read by workers and else does not change.
  */
 #pragma once
 
@@ -26,17 +26,30 @@ _Static_assert(RTE_PKTMBUF_HEADROOM >= L3_HEADERS_MAX, "headers are written into
 struct port {
 	/* Read for every packet. */
 	struct l3_port l3;
-	uint16_t id;      /* DPDK's */
+	uint16_t id;      /* DPDK's; RTE_MAX_ETHPORTS: it is closed */
 	bool rx_checksum; /* the device says which checksums are right */
 	bool tx_checksum; /* the device computes UDP checksums */
 	bool rss;         /* the device's hash gives each flow one worker: no hand-over */
 	/* memif: of our transmit queues only the first ones may be connected; queue 0 always is. */
 	bool peer_chooses_queues;
 	bool gated; /* workers touch it while its gate is open (port_gate.h) */
+	_Atomic bool shut; /* it is being opened again: from their next turn on workers leave it alone
+			    * (port_watch.h) */
 	/* Read at start. */
 	uint16_t rx_queues, tx_queues;
 	uint16_t rx_descriptors, tx_descriptors;
 	uint16_t mtu;
+	/* The control thread's (port_watch.h). */
+	bool has_interface;        /* it is on an interface of the kernel, of this index */
+	unsigned interface;
+	enum { PORT_OPEN, PORT_SHUT, PORT_QUIET } life; /* SHUT: until no worker touches it */
+	enum dataplane_link link;  /* as it was told last */
+	unsigned reopened;         /* how often it was opened again */
+	unsigned looks;            /* until that is tried again */
+	char trouble[DATAPLANE_ERROR_MAX]; /* why it cannot be, as it was told last; "": it can */
+	struct {
+		uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
+	} past; /* counted before that */
 	const char *driver;           /* the driver's own */
 	char device[PORT_DEVICE_MAX]; /* as configured */
 	rte_spinlock_t tx_locks
@@ -58,10 +71,6 @@ int port_probe(struct port *port, const struct dataplane_port_config *config, un
 int port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
 void port_close(struct port *port);
-
-/* Whether the link is up, by the driver or, where it does not know, by the kernel's interface. (control thread, any time;
- * a system call) */
-bool port_link_up(const struct port *port);
 
 /* Bytes of a packet buffer's data area for this MTU, headroom included. */
 uint16_t port_data_room(unsigned mtu);

@@ -84,7 +84,7 @@ send_some(struct txq *txq, struct counters *counters)
 void
 txq_drop(struct txq *txq, struct counters *counters)
 {
-	count_add(counters, COUNTER_tx_full, txq->n);
+	count_add(counters, txq->shut ? COUNTER_tx_port_shut : COUNTER_tx_full, txq->n);
 	rte_pktmbuf_free_bulk(txq->frames, txq->n);
 	txq->n = 0;
 	txq->stalled = false;
@@ -96,6 +96,10 @@ txq_flush(struct txq *txq, uint64_t now_us, struct counters *counters)
 {
 	if (!txq->n)
 		return;
+	if (unlikely(txq->shut)) {
+		txq_drop(txq, counters);
+		return;
+	}
 	if (send_some(txq, counters) || !txq->stalled_since_us)
 		txq->stalled_since_us = txq->stalled ? now_us : 0;
 	else if (now_us - txq->stalled_since_us >= TXQ_PATIENCE_US)
@@ -183,6 +187,11 @@ answers_send(struct answers *answers, struct txq *const txq_of[LISTENERS_MAX],
 		const struct dgram_out *slot = &answers->slots[i];
 		struct txq *txq = txq_of[slot->peer.listener];
 
+		if (unlikely(txq->shut)) { /* its addresses may change just now */
+			count(counters, COUNTER_tx_port_shut);
+			rte_pktmbuf_free(answers->mbufs[i]);
+			continue;
+		}
 		frame_answer(txq->port, slot, answers->mbufs[i]);
 		txq_put(txq, answers->mbufs[i], counters);
 	}

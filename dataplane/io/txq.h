@@ -37,6 +37,7 @@ struct txq {
 	rte_spinlock_t *locks; /* of the port's queues; NULL: this queue is the worker's own */
 	bool stalled; /* the device did not take all: nothing is to be received on its port */
 	bool closed;  /* the port's gate, this turn: nothing is sent or received */
+	bool shut;    /* ... and the port is being opened again: nothing waits for it, either */
 	uint64_t stalled_since_us; /* or since it took something; 0: not at the last flush */
 	unsigned n;
 	struct rte_mbuf *frames[TXQ_FRAMES];

@@ -203,8 +203,13 @@ look_at_gate(struct worker *worker)
 	if (likely(!worker->gated))
 		return;
 	closed = port_gate_closed();
-	for (unsigned i = 0; i < worker->n_txqs; i++)
-		worker->txqs[i].closed = closed && worker->txqs[i].port->gated;
+	for (unsigned i = 0; i < worker->n_txqs; i++) {
+		struct txq *txq = &worker->txqs[i];
+
+		/* Acquire: of a port that is open again all is seen that was done to it. */
+		txq->shut = atomic_load_explicit(&txq->port->shut, memory_order_acquire);
+		txq->closed = txq->shut || (closed && txq->port->gated);
+	}
 }
 
 static bool

@@ -70,7 +70,7 @@ struct worker {
 	unsigned index;
 	bool idle_yield;
 	bool hands_over; /* some port's hash is not trusted, or connection ids name workers */
-	bool gated;      /* some port is (port_gate.h) */
+	bool gated;      /* some port is (port_gate.h), or may be shut (port_watch.h) */
 	unsigned n_queues, n_txqs;
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */

@@ -1,10 +1,13 @@
 """The dataplane under other circumstances: several workers, no allocation, other devices than af_packet."""
 import mmap
 import os
+import re
 import socket
 import struct
 import subprocess
 import time
+
+import pytest
 
 import coap
 from conftest import SERVER4, wait_for
@@ -50,6 +53,74 @@ def test_partial_checksums_are_told_with_their_remedy(cradled, network):
         assert 'ethtool -K IFACE tx off' in daemon.ctl("status").stdout
     finally:
         network.run("ethtool", "-K", "dev0", "tx", "off")
+
+
+@pytest.fixture(params=["net_af_packet1,iface=cradle1", "net_af_xdp1,iface=cradle1,busy_budget=0"],
+                ids=["af_packet", "af_xdp"])
+def second_port(cradled, network, request):
+    """An appliance with a second port, on cradle1, which the test may take away; dev1 is its other end."""
+    def make():
+        network.run("ip", "link", "add", "cradle1", "type", "veth", "peer", "name", "dev1")
+        network.run("sysctl", "-w", "net.ipv6.conf.cradle1.disable_ipv6=1")
+        for end in ("cradle1", "dev1"):
+            network.run("ethtool", "-K", end, "tx", "off")
+            network.run("ip", "link", "set", end, "up")
+        network.run("ip", "address", "add", "198.18.9.2/24", "dev", "dev1")
+
+    make()
+    daemon = cradled({r"^ports = \(": 'ports = ( { device = "%s"; addresses = [ "198.18.9.1/24" ]; },' % request.param})
+    daemon.make_interface = make
+    yield daemon
+    network.run("ip", "link", "del", "cradle1")
+
+
+def first_port(daemon):
+    return daemon.result("status")["ports"][0]
+
+
+def bootstraps_over(daemon, host):
+    code, events = daemon.device("ep=demo-0001", host=host)
+    return code == 0 and len(operations(events)) == 3
+
+
+def test_a_link_that_comes_back_serves_again(second_port, network):
+    daemon = second_port
+    wait_for(lambda: first_port(daemon)["link"] == "up", "the link")
+    for times, end in enumerate(("dev1", "cradle1"), 1):
+        network.run("ip", "link", "set", end, "down")
+        wait_for(lambda: first_port(daemon)["link"] == "down", "the link to be down")
+        wait_for(lambda: daemon.log().count("link is down: nobody gets through it") == times, "the log to say so")
+        network.run("ip", "link", "set", end, "up")
+        wait_for(lambda: first_port(daemon)["link"] == "up", "the link to be up")
+        wait_for(lambda: len(re.findall("iface=cradle1.*: link is up", daemon.log())) == times + 1, "the log to say so")
+    assert bootstraps_over(daemon, "198.18.9.1")
+    assert first_port(daemon)["reopened"] == 0
+
+
+def test_an_interface_that_is_made_anew_is_opened_again(second_port, network):
+    daemon = second_port
+    mac = first_port(daemon)["mac"]
+    for times in (1, 2):
+        network.run("ip", "link", "del", "cradle1")
+        wait_for(lambda: first_port(daemon)["link"] == "gone", "the interface to be missed")
+        wait_for(lambda: daemon.log().count("its interface is gone") == times, "the log to say so")
+        assert "gone" in daemon.ctl("status").stdout
+        assert daemon.device("ep=demo-0001")[0] == 0, "the other port serves"
+        daemon.make_interface()
+        wait_for(lambda: first_port(daemon)["reopened"] == times, "the port to be opened again")
+        wait_for(lambda: first_port(daemon)["link"] == "up", "the link")
+        assert bootstraps_over(daemon, "198.18.9.1")
+    assert daemon.log().count("opened again, as its interface was made anew") == 2
+    assert first_port(daemon)["mac"] != mac
+    assert first_port(daemon)["trouble"] == ""
+
+
+def test_an_interface_of_another_address_is_known_by_it(second_port, network):
+    daemon = second_port
+    network.run("ip", "link", "set", "cradle1", "address", "02:00:00:00:09:01")
+    wait_for(lambda: first_port(daemon)["mac"] == "02:00:00:00:09:01", "the address to be taken over")
+    network.run("ip", "neigh", "flush", "dev", "dev1")
+    assert bootstraps_over(daemon, "198.18.9.1")
 
 
 def test_a_link_that_is_down_or_gone_is_told(cradled, network):

@@ -56,8 +56,18 @@ dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
 int
 dataplane_port_info(const struct dataplane *dp, unsigned port, struct dataplane_port_info *info)
 {
-	*info = (struct dataplane_port_info){ .device = "fake0", .driver = "fake", .queues = 2 };
+	*info = (struct dataplane_port_info){ .device = "fake0",
+					      .driver = "fake",
+					      .queues = 2,
+					      .trouble = dp->trouble ? dp->trouble : "" };
 	return port == 0 ? 0 : -ENOENT;
+}
+
+void
+dataplane_watch_ports(struct dataplane *dp,
+		      void (*told)(void *ctx, unsigned port, enum dataplane_port_event event),
+		      void *ctx)
+{
 }
 
 struct directory *

@@ -20,6 +20,7 @@ struct dataplane {
 	unsigned n_events;
 	struct stack_command commands[FAKE_QUEUE];
 	unsigned command_workers[FAKE_QUEUE];
+	const char *trouble; /* of its port */
 	unsigned n_commands, mailbox_room;
 	struct trace_record traces[FAKE_QUEUE];
 	unsigned n_traces;

@@ -328,6 +328,25 @@ Test(worker, polls_an_open_port_while_the_gate_is_closed)
 	gate.closed = false;
 }
 
+/* It is being opened again: nothing that waited is of use to whoever is there then. */
+Test(worker, leaves_a_shut_port_alone_and_drops_what_is_for_it)
+{
+	worker->gated = true;
+	atomic_store(&port.shut, true);
+	offer("udp4");
+	worker_turn(worker);
+	cr_expect_eq(device.given, 0);
+	txq_put(&worker->txqs[0], rte_pktmbuf_alloc(pool), worker->counters);
+	worker_turn(worker);
+	cr_expect_eq(device.taken[0], 0);
+	cr_expect_eq(counted(COUNTER_tx_port_shut), 1);
+	atomic_store(&port.shut, false);
+	worker_turn(worker);
+	cr_expect_eq(device.given, 1);
+	cr_expect_eq(device.taken[0], 1);
+	cr_expect_eq(counted(COUNTER_tx_full), 0);
+}
+
 static void *
 close_and_say(void *closed)
 {

@@ -103,6 +103,9 @@ static const struct simple worker_simples[] = {
 
 static const struct simple port_simples[] = {
 	{ { "cradle_port_up", METRIC_GAUGE, NULL, "Whether a port has link." }, "link_up" },
+	{ { "cradle_port_reopened", METRIC_COUNTER, NULL,
+	    "How often a port was opened again, as its interface was made anew." },
+	  "reopened" },
 	{ { "cradle_port_rx_missed", METRIC_COUNTER, NULL,
 	    "Frames that a port dropped because workers did not fetch them in time." },
 	  "rx_missed" },
