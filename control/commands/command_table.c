@@ -235,6 +235,19 @@ static const struct command_option trace_start_options[] = {
 
 static const struct command_option session_list_options[] = { PAGE_OPTIONS };
 
+/* clang-format off */
+#define ANCHOR_OPTIONS \
+	{ "--endpoint", "TEMPLATE", "makes an endpoint's name; ${cert.cn} without it" }, \
+	{ "--unknown", "WORD", "what becomes of one that nobody knows: refuse, list or create" }, \
+	{ "--groups", "A,B", "of what is created" }, \
+	{ "--create-per-minute", "N", "devices at most; 60 without it" }
+#define OWN_OPTIONS \
+	{ "--key", "NAME", "its private key: a file of certs/ with mode 0600" }, \
+	{ "--names", "A,B", "for clients that ask for one of these names; without it for all others" }
+/* clang-format on */
+static const struct command_option trust_anchor_options[] = { ANCHOR_OPTIONS };
+static const struct command_option trust_own_options[] = { OWN_OPTIONS };
+
 #define OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof *(array)
 
 const struct command commands[] = {
@@ -288,6 +301,34 @@ const struct command commands[] = {
 		  "default" },
 	{ "server remove", "ID", 1, 1, .changes = true, .run = command_server_remove,
 	  .help = "take a server out of servers.conf; refused while tasks write it" },
+	{ "trust list", "", 0, 0, .run = command_trust_list,
+	  .help = "our certificates, authorities, revocation lists, and who is denied" },
+	{ "trust check", "FILE", 1, 1, .file = CTL_WANT_READ, .run = command_trust_check,
+	  .help = "what a device with this certificate would get now, and why" },
+	{ "trust add anchor", "FILE", 1, 1, OPTIONS(trust_anchor_options), .changes = true,
+	  .file = CTL_WANT_READ, .run = command_trust_add_anchor,
+	  .help = "trust an authority: its certificate goes to certs/" },
+	{ "trust add crl", "FILE", 1, 1, .changes = true, .file = CTL_WANT_READ,
+	  .run = command_trust_add_crl,
+	  .help = "a revocation list, or the next one of the same file name" },
+	{ "trust add own", "FILE", 1, 1, OPTIONS(trust_own_options), .changes = true,
+	  .file = CTL_WANT_READ, .run = command_trust_add_own,
+	  .help = "a certificate of ours, whose key is in certs/ already" },
+	{ "trust set anchor", "NAME", 1, 1, OPTIONS(trust_anchor_options), .changes = true,
+	  .run = command_trust_set_anchor,
+	  .help = "change what is said of an authority; an empty value takes it back" },
+	{ "trust set own", "NAME", 1, 1, OPTIONS(trust_own_options), .changes = true,
+	  .run = command_trust_set_own, .help = "change what is said of a certificate of ours" },
+	{ "trust remove anchor", "NAME", 1, 1, .changes = true, .run = command_trust_remove_anchor,
+	  .help = "trust an authority no more" },
+	{ "trust remove crl", "NAME", 1, 1, .changes = true, .run = command_trust_remove_crl,
+	  .help = "forget a revocation list: what it revoked counts again" },
+	{ "trust remove own", "NAME", 1, 1, .changes = true, .run = command_trust_remove_own,
+	  .help = "show a certificate of ours no more" },
+	{ "trust deny", "HASH", 1, 1, .changes = true, .run = command_trust_deny,
+	  .help = "refuse a certificate or key, by its SHA-256" },
+	{ "trust allow", "HASH", 1, 1, .changes = true, .run = command_trust_allow,
+	  .help = "take it off the deny list" },
 	{ "group list", "", 0, 0, OPTIONS(whole_list_options), .run = command_group_list,
 	  .help = "the groups" },
 	{ "group show", "NAME", 1, 1, .run = command_group_show,

@@ -82,7 +82,7 @@ check(struct policy_edit *edit)
 	arena_init(&arena, 0);
 	policy = policy_load_changed(edit->folder, changed, n, objects, &arena, &diags);
 	good = policy && diags.errors == 0;
-	edit->holds_secret = policy && policy_holds_secret(policy, edit->list);
+	edit->holds_secret = policy && policy_holds_secret(policy, edit->file);
 	tell_lines_on_disk(edit, path, &diags);
 	if (!good)
 		policy_edit_refuse(edit->call, &diags);

@@ -20,7 +20,7 @@ policy_edit_path(const struct policy_edit *edit, const char *name, char path[PAT
 void
 policy_edit_list_file(const struct policy_edit *edit, char name[32])
 {
-	snprintf(name, 32, "%s.conf", edit->list);
+	snprintf(name, 32, "%s.conf", edit->file);
 }
 
 void
@@ -86,7 +86,7 @@ changed(struct policy_edit *edit, int result)
 	bool good;
 
 	if (result < 0) {
-		call_refuse(edit->call, CTL_REFUSED, "%s.conf cannot be changed so: %s", edit->list,
+		call_refuse(edit->call, CTL_REFUSED, "%s.conf cannot be changed so: %s", edit->file,
 			    strerror(-result));
 		return false;
 	}
@@ -140,8 +140,17 @@ is_lost(const struct policy_edit *edit)
 
 	if (access(edit->folder, F_OK) < 0)
 		return true;
-	return strcmp(edit->list, "groups") == 0 ? policy->n_groups > 1 || policy->n_tasks
+	if (strcmp(edit->file, "trust") == 0)
+		return policy->trust != NULL;
+	return strcmp(edit->file, "groups") == 0 ? policy->n_groups > 1 || policy->n_tasks
 						 : policy->n_servers > 0;
+}
+
+/* What an empty list looks like: groups { } go into ( ), texts into [ ]. */
+static const char *
+empty_list(const struct policy_edit *edit)
+{
+	return strcmp(edit->list, "crls") == 0 || strcmp(edit->list, "deny") == 0 ? "[ ]" : "(\n)";
 }
 
 static bool
@@ -160,7 +169,7 @@ open_text(struct policy_edit *edit, struct diag_list *diags)
 			   file_remedy(ENOENT));
 		return false;
 	}
-	snprintf(empty, sizeof empty, "%s = (\n);\n", edit->list);
+	snprintf(empty, sizeof empty, "%s = %s;\n", edit->list, empty_list(edit));
 	if (edit->old) {
 		struct conf_text conf;
 
@@ -185,10 +194,17 @@ open_text(struct policy_edit *edit, struct diag_list *diags)
 bool
 policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 {
+	return policy_edit_begin_in(edit, call, list, list);
+}
+
+bool
+policy_edit_begin_in(struct policy_edit *edit, struct call *call, const char *file,
+		     const char *list)
+{
 	struct diag_list diags;
 	bool good;
 
-	*edit = (struct policy_edit){ .call = call, .list = list };
+	*edit = (struct policy_edit){ .call = call, .file = file, .list = list };
 	snprintf(edit->folder, sizeof edit->folder, "%s", call->service->config->policy);
 	diag_list_init(&diags);
 	good = open_text(edit, &diags);
@@ -201,7 +217,7 @@ policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list)
 	if (!good || list_node(edit))
 		return good;
 	if (changed(edit, conf_edit_set(&edit->text, edit->text.root,
-					(struct conf_pair){ list, "(\n)" })))
+					(struct conf_pair){ list, empty_list(edit) })))
 		return true;
 	policy_edit_end(edit);
 	return false;
@@ -247,6 +263,32 @@ policy_edit_find(const struct policy_edit *edit, const char *key, const char *va
 			return i;
 	}
 	return -1;
+}
+
+int
+policy_edit_find_text(const struct policy_edit *edit, const char *text)
+{
+	const config_setting_t *element;
+
+	for (int i = 0; (element = policy_edit_setting(edit, i)); i++)
+		if (config_setting_type(element) == CONFIG_TYPE_STRING &&
+		    strcmp(config_setting_get_string(element), text) == 0)
+			return i;
+	return -1;
+}
+
+bool
+policy_edit_append_text(struct policy_edit *edit, const char *text)
+{
+	struct text quoted;
+	bool good;
+
+	text_init(&quoted);
+	conf_quote(&quoted, text);
+	good = changed(edit,
+		       conf_edit_append_value(&edit->text, list_node(edit), text_str(&quoted)));
+	text_fini(&quoted);
+	return good;
 }
 
 bool

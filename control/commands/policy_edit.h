@@ -29,7 +29,8 @@ struct edited_file {
 struct policy_edit {
 	struct call *call;
 	char folder[POLICY_EDIT_PATH]; /* a copy: a reload may replace the setting */
-	const char *list;              /* "servers" or "groups", of LIST.conf */
+	const char *file;              /* "servers", "groups", "trust": without .conf */
+	const char *list;              /* a member of it, which is edited */
 	char *old;                     /* its text on disk; NULL: there is none */
 	size_t old_len;
 	struct conf_edit text;
@@ -42,6 +43,9 @@ struct policy_edit {
 
 /* False, and the call refused, when the file cannot be read or edited; then there is nothing to end. */
 bool policy_edit_begin(struct policy_edit *edit, struct call *call, const char *list);
+/* The same where the list is not named as its file is. */
+bool policy_edit_begin_in(struct policy_edit *edit, struct call *call, const char *file,
+			  const char *list);
 void policy_edit_end(struct policy_edit *edit);
 
 /* The element of the list whose member `key` says `value`: its index, or -1. */
@@ -67,6 +71,9 @@ bool policy_edit_set(struct policy_edit *edit, struct edit_place place,
 bool policy_edit_append(struct policy_edit *edit, int element, const struct conf_pair *pairs,
 			unsigned n_pairs);
 bool policy_edit_remove(struct policy_edit *edit, struct edit_place place);
+/* The index of a text in a list of texts, or -1; one more of them, as the last. */
+int policy_edit_find_text(const struct policy_edit *edit, const char *text);
+bool policy_edit_append_text(struct policy_edit *edit, const char *text);
 /*
  * A setting value of the element, in whichever form its `values` are written: `pairs` are its
  * value, secret and locked; none takes it out, and there must be one.

@@ -381,6 +381,28 @@ conf_edit_append(struct conf_edit *edit, const struct conf_node *list,
 }
 
 int
+conf_edit_append_value(struct conf_edit *edit, const struct conf_node *list, const char *value)
+{
+	const struct conf_node *last = list ? list->last : NULL;
+	struct splice splice;
+	struct text text;
+	int result;
+
+	if (!list || list->kind != CONF_LIST)
+		return -EINVAL;
+	text_init(&text);
+	/* "[ a ]" becomes "[ a, b ]", and "[ ]" "[ b ]". */
+	text_printf(&text, "%s%s", !last ? " " : is_terminated(last) ? " " : ", ", value);
+	splice = (struct splice){ .at = !last                 ? list->begin + 1
+					: is_terminated(last) ? last->stop
+							      : last->end,
+				  .text = text_str(&text) };
+	result = text.failed ? -ENOMEM : change(edit, &splice, 1);
+	text_fini(&text);
+	return result;
+}
+
+int
 conf_edit_remove(struct conf_edit *edit, const struct conf_node *list, unsigned index)
 {
 	const struct conf_node *node = conf_edit_element(list, index), *before;

@@ -77,6 +77,9 @@ int conf_edit_unset(struct conf_edit *edit, const struct conf_node *group, const
 int conf_edit_append(struct conf_edit *edit, const struct conf_node *list,
 		     const struct conf_pair *pairs, unsigned n_pairs)
 	__attribute__((warn_unused_result));
+/* Adds a value as it stands in a file, quoted or a number, as the last element. */
+int conf_edit_append_value(struct conf_edit *edit, const struct conf_node *list, const char *value)
+	__attribute__((warn_unused_result));
 int conf_edit_remove(struct conf_edit *edit, const struct conf_node *list, unsigned index)
 	__attribute__((warn_unused_result));
 

@@ -264,6 +264,8 @@ policy_holds_secret(const struct policy *policy, const char *list)
 					return true;
 		return false;
 	}
+	if (strcmp(list, "servers") != 0)
+		return false;
 	for (unsigned i = 0; i < policy->n_servers; i++)
 		if (is_in_clear(policy->servers[i].psk) ||
 		    is_in_clear(policy->servers[i].secret_key))

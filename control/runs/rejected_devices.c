@@ -75,7 +75,7 @@ rejected_devices_forget(struct rejected_devices *list, uint32_t device)
 }
 
 const char *
-rejected_why(const struct rejected_device *item)
+rejected_verdict(unsigned verdict)
 {
 	/* What to do about each stands in README, by these words. */
 	static const char *const verdicts[EC_VERDICTS] = {
@@ -93,10 +93,16 @@ rejected_why(const struct rejected_device *item)
 		[EC_BAD_POINT] = "its key share is no point of the curve",
 		[EC_NOT_PINNED] = "the inventory has another key or certificate of it",
 	};
-	const char *why = item->verdict < EC_VERDICTS ? verdicts[item->verdict] : NULL;
+	const char *why = verdict < EC_VERDICTS ? verdicts[verdict] : NULL;
 
+	return why ? why : "certificate refused";
+}
+
+const char *
+rejected_why(const struct rejected_device *item)
+{
 	if (item->cause == CAUSE_CERTIFICATE)
-		return why ? why : "certificate refused";
+		return rejected_verdict(item->verdict);
 	if (item->cause == CAUSE_NOSEC)
 		return "over NoSec, though it has a key";
 	return item->cause == CAUSE_KEY ? "wrong key" : "asked as another";

@@ -39,6 +39,8 @@ void rejected_devices_see(struct rejected_devices *list, const struct session_ev
 const struct rejected_device *rejected_devices_find(const struct rejected_devices *list,
 						    uint32_t device);
 void rejected_devices_forget(struct rejected_devices *list, uint32_t device);
+/* Why a certificate was refused (enum ec_verdict): "its certificate expired". */
+const char *rejected_verdict(unsigned verdict);
 /* "wrong key", "asked as another", "its certificate expired". */
 const char *rejected_why(const struct rejected_device *item);
 /* What to do about it, as a sentence. */

@@ -351,3 +351,24 @@ ec_chain_verify(const struct ec_trust *trust, const struct dtls_chain *chain, bo
 	ERR_clear_error();
 	return verdict;
 }
+
+void
+ec_chain_describe(const struct dtls_bytes *der, uint8_t anchor,
+		  void (*described)(void *ctx, uint8_t anchor, const struct ec_subject *subject),
+		  void *ctx)
+{
+	X509 *certificate = read_one(der);
+	uint8_t hashes[2][FINGERPRINT];
+	struct ec_subject subject;
+	struct texts texts;
+	struct ec_leaf leaf;
+
+	if (certificate && read_leaf(der, certificate, &leaf, hashes)) {
+		describe(certificate, &texts, &subject);
+		put_hex(texts.fingerprint, hashes[0], FINGERPRINT);
+		put_hex(texts.spki, hashes[1], FINGERPRINT);
+		described(ctx, anchor, &subject);
+	}
+	X509_free(certificate);
+	ERR_clear_error();
+}

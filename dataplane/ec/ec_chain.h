@@ -27,3 +27,9 @@ struct ec_leaf {
  */
 enum ec_verdict ec_chain_verify(const struct ec_trust *trust, const struct dtls_chain *chain,
 				bool is_pinned, int64_t wall_s, struct ec_leaf *leaf);
+
+/* Hands on what the certificate says, which dies with the call; nothing where it cannot be read. */
+void ec_chain_describe(const struct dtls_bytes *der, uint8_t anchor,
+		       void (*described)(void *ctx, uint8_t anchor,
+					 const struct ec_subject *subject),
+		       void *ctx);

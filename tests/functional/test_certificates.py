@@ -331,6 +331,79 @@ def test_a_group_that_an_authority_creates_in_must_be_there(site):
     assert gone.returncode != 0
 
 
+def test_commands_edit_trust_as_a_whole(site):
+    here = site()
+    ctl = here.daemon.ctl
+    other = Authority(here.authority.folder / "other", "Second factory")
+    pem, key = other.issue("dev", "demo-0001")
+    assert "no trusted authority" in ctl("trust", "check", pem).stdout
+    second = other.path("second.pem")
+    subprocess.run(["cp", other.path("ca.pem"), second], check=True)
+    same_name = other.path("bs.pem")
+    subprocess.run(["cp", second, same_name], check=True)
+    hand_written = "# written by hand\n" + here.daemon.read("policy/trust.conf")
+    here.daemon.write("policy/trust.conf", hand_written)
+    for argv, message in ((["anchor", second, "--endpoint", "${sv.x}"], "unknown name 'sv'"),
+                          (["anchor", second, "--unknown", "crate"], "did you mean"),
+                          (["anchor", second, "--groups", "root.demo"], '`unknown = "create"` is missing'),
+                          (["anchor", key], "holds a private key"), (["crl", second], "no revocation list"),
+                          (["anchor", same_name], "give this one another name"),
+                          (["own", pem, "--key", "bs.key"], "is not of this key")):
+        done = ctl("trust", "add", *argv)
+        assert done.returncode == 1 and message in done.stdout + done.stderr, (argv, done.stdout + done.stderr)
+        assert here.daemon.read("policy/trust.conf") == hand_written
+        assert not (here.certs / "second.pem").exists()
+    done = ctl("trust", "add", "anchor", second, "--unknown", "create", "--groups", "root.demo")
+    assert done.returncode == 0, done.stderr
+    assert "# written by hand" in here.daemon.read("policy/trust.conf")
+    listed = {(row["kind"], row["file"]) for row in here.daemon.result("trust", "list")["trust"]}
+    assert listed == {("own", "bs.pem"), ("anchor", "ca.pem"), ("anchor", "second.pem")}
+    assert here.daemon.result("trust", "check", pem)["served"]
+    assert here.device(pem, key)[0] == 0
+    assert ctl("trust", "add", "anchor", second).returncode == 1
+    # The decision is the handshake's: named otherwise, denied, allowed again, and gone.
+    assert ctl("trust", "set", "anchor", "second.pem", "--endpoint", "x-${cert.cn}").returncode == 0
+    assert "created, and served" in ctl("trust", "check", pem).stdout
+    assert ctl("trust", "set", "anchor", "second.pem", "--endpoint", "").returncode == 0
+    assert ctl("trust", "deny", "cert-sha256:" + cert_hash(pem).upper()).returncode == 0
+    assert "on the deny list" in ctl("trust", "check", pem).stdout
+    here.refused("dtls_certificate_denied", pem, key)
+    assert ctl("trust", "deny", cert_hash(pem)).returncode == 1
+    assert ctl("trust", "allow", cert_hash(pem)).returncode == 0
+    assert here.device(pem, key)[0] == 0
+    assert ctl("trust", "remove", "anchor", "second.pem").returncode == 0
+    here.refused("dtls_certificate_issuer", pem, key)
+    assert ctl("trust", "remove", "anchor", "second.pem").returncode == 1
+    assert ctl("trust", "remove", "own", "bs.pem").returncode == 1, "without a key of ours nobody is served"
+    # A name that the authority's template cannot make is told as it is.
+    nameless, _ = here.authority.issue("nameless", "x")
+    assert ctl("trust", "set", "anchor", "ca.pem", "--endpoint", "${cert.san.dns}").returncode == 0
+    assert "not in this certificate" in ctl("trust", "check", nameless).stdout
+
+
+def test_the_next_revocation_list_takes_the_place_of_the_former(site):
+    here = site()
+    ca = here.authority
+    pem, key = ca.issue("dev", "demo-0001")
+    (ca.folder / "index.txt").write_text("")
+    (ca.folder / "crlnumber").write_text("01\n")
+    (ca.folder / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca=a\n[a]\ndatabase={ca.path('index.txt')}\ncrlnumber={ca.path('crlnumber')}\n"
+        f"default_md=sha256\ndefault_crl_days=30\ncertificate={ca.path('ca.pem')}\nprivate_key={ca.path('ca.key')}\n")
+    ca.openssl("ca", "-config", ca.path("ca.cnf"), "-gencrl", "-out", ca.path("factory.crl"))
+    done = here.daemon.ctl("trust", "add", "crl", ca.path("factory.crl"))
+    assert done.returncode == 0, done.stderr
+    assert here.daemon.result("trust", "check", pem)["served"]
+    ca.openssl("ca", "-config", ca.path("ca.cnf"), "-revoke", pem)
+    ca.openssl("ca", "-config", ca.path("ca.cnf"), "-gencrl", "-out", ca.path("factory.crl"))
+    assert here.daemon.ctl("trust", "add", "crl", ca.path("factory.crl")).returncode == 0
+    assert "is revoked" in here.daemon.ctl("trust", "check", pem).stdout
+    here.refused("dtls_certificate_revoked", pem, key)
+    assert here.daemon.read("policy/trust.conf").count("factory.crl") == 1
+    assert here.daemon.ctl("trust", "remove", "crl", "factory.crl").returncode == 0
+    assert here.device(pem, key)[0] == 0
+
+
 def test_an_endpoint_of_another_certificate_is_refused(site):
     here = site()
     pem, key = here.authority.issue("dev", "demo-0001")

@@ -53,7 +53,8 @@ edit_it(struct conf_edit *edit)
 		if (node->kind == CONF_GROUP)
 			must(conf_edit_set(edit, node, pair) == 0);
 		else if (node->kind == CONF_LIST && edit->text[node->begin] == '(')
-			must(conf_edit_append(edit, node, &pair, 1) == 0);
+			must(i % 2 ? conf_edit_append(edit, node, &pair, 1) == 0
+				   : conf_edit_append_value(edit, node, pair.value) == 0);
 		must(settings_now(edit) == before - there);
 	}
 	for (node = edit->root->children; node && node->kind != CONF_LIST;)

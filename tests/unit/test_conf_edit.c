@@ -187,6 +187,30 @@ Test(conf_edit, elements_are_laid_out_as_their_neighbours)
 	}
 }
 
+Test(conf_edit, a_value_is_added_to_lists_and_arrays)
+{
+	static const struct {
+		const char *before, *after;
+	} cases[] = {
+		{ "l = [ ];", "l = [ \"x\" ];" },
+		{ "l = [];", "l = [ \"x\"];" },
+		{ "l = ( );", "l = ( \"x\" );" },
+		{ "l = [ \"a\" ];", "l = [ \"a\", \"x\" ];" },
+		{ "l = [ \"a\", \"b\" ]; # all\n", "l = [ \"a\", \"b\", \"x\" ]; # all\n" },
+		{ "l = [\n  \"a\" # one\n];", "l = [\n  \"a\", \"x\" # one\n];" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		begin(cases[i].before);
+		cr_expect_eq(conf_edit_append_value(&edit, list(), "\"x\""), 0);
+		expect(cases[i].after);
+	}
+	begin("l = { };");
+	cr_expect_lt(conf_edit_append_value(&edit, list(), "1"), 0);
+	cr_expect_lt(conf_edit_append_value(&edit, NULL, "1"), 0);
+	expect("l = { };");
+}
+
 Test(conf_edit, elements_go_with_their_commas_and_lines)
 {
 	static const struct {

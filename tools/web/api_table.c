@@ -46,6 +46,8 @@ const struct api_route api_routes[] = {
 	/* Devices. */
 	{ HTTP_GET, "/devices", "device list", ROLE_VIEWER },
 	{ HTTP_POST, "/devices", "device add", ROLE_SECURITY, .creates = true },
+	{ HTTP_GET, "/trust", "trust list", ROLE_VIEWER },
+	{ HTTP_POST, "/trust/check", "trust check", ROLE_VIEWER, .file = "device.pem" },
 	{ HTTP_GET, "/created", "device created", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}", "device show", ROLE_VIEWER },
 	{ HTTP_PATCH, "/devices/{endpoint}", "device edit", ROLE_SECURITY },
@@ -80,6 +82,16 @@ const struct api_route api_routes[] = {
 const unsigned n_api_routes = sizeof api_routes / sizeof api_routes[0];
 
 const struct api_exemption api_exemptions[] = {
+	{ "trust add anchor", "whom to trust is decided on the appliance" },
+	{ "trust add crl", "whom to trust is decided on the appliance" },
+	{ "trust add own", "its key is on the appliance" },
+	{ "trust set anchor", "whom to trust is decided on the appliance" },
+	{ "trust set own", "its key is on the appliance" },
+	{ "trust remove anchor", "whom to trust is decided on the appliance" },
+	{ "trust remove crl", "whom to trust is decided on the appliance" },
+	{ "trust remove own", "its key is on the appliance" },
+	{ "trust deny", "whom to trust is decided on the appliance" },
+	{ "trust allow", "whom to trust is decided on the appliance" },
 	{ "stop", "who may end the appliance can log in to its machine" },
 	{ "device export", "a copy of the inventory is made on the appliance, not by a browser" },
 	{ "watch", "an answer of HTTP has an end: pages ask again" },
