@@ -14,3 +14,5 @@ uint64_t clock_now_ms(void);
 uint64_t clock_wall_ms(uint64_t then_us, uint64_t now_us);
 /* Monotonic. */
 uint64_t clock_now_us(void);
+/* What this thread has spent of a CPU, whatever else the machine does. */
+uint64_t clock_thread_us(void);

@@ -36,6 +36,11 @@ enum {
 	REAP_TURNS = 1000,
 };
 
+/* Causes of turns that no command has (turns.h). */
+static const char turn_workers[] = "events of workers", turn_tick[] = "things to look after",
+		  turn_watches[] = "watches", turn_socket[] = "the control socket",
+		  turn_signal[] = "reload by signal";
+
 /*
  * Share of busy cycles since the last sample: what an operator wants to know is now, not since
  * the start.
@@ -82,7 +87,7 @@ poll_workers(struct daemon *daemon)
 	busy = taken > 0 || daemon->service.outbox.count > 0;
 	busy |= dataplane_reap(daemon->service.dp) > 0;
 	/* What still stands in the ring may name a batch's plan (retired.h). */
-	if (taken < EVENTS_A_TURN)
+	if (!daemon->service.events_left)
 		retired_sweep(&daemon->service.retired, &daemon->service.plans, RETIRED_A_TICK);
 	watchdog_check(&daemon->watchdog, daemon->service.dp, clock_now_us());
 	return busy;
@@ -94,16 +99,24 @@ poll_while_busy(void *ctx)
 {
 	static const int ending[] = { SIGTERM, SIGINT };
 	struct daemon *daemon = ctx;
+	const char *cause = daemon->turns.cause;
 
 	if (daemon->loop && loop_is_ending(daemon->loop, ending, 2))
 		daemon->service.stopping = true;
 	if (!daemon->service.dp)
 		return; /* it starts: there is nothing yet to look at */
+	turns_end(&daemon->turns);
+	turns_begin(&daemon->turns, turn_workers);
 	poll_workers(daemon);
-	if (!daemon->server)
-		return;
-	ctl_server_run_while_busy(daemon->server, commands_may_run_while_busy);
-	ctl_server_watch(daemon->server);
+	turns_end(&daemon->turns);
+	if (daemon->server) {
+		turns_begin(&daemon->turns, turn_socket);
+		ctl_server_run_while_busy(daemon->server, commands_may_run_while_busy);
+		ctl_server_watch(daemon->server);
+		turns_end(&daemon->turns);
+	}
+	if (cause)
+		turns_begin(&daemon->turns, cause);
 }
 
 /* What the log keeps cannot be made anew with the file. */
@@ -125,8 +138,11 @@ tick(void *ctx, uint32_t events)
 	struct daemon *daemon = ctx;
 	uint64_t now_us = clock_now_us();
 
+	turns_begin(&daemon->turns, turn_workers);
 	if (poll_workers(daemon))
 		daemon->active_us = now_us;
+	turns_end(&daemon->turns);
+	turns_begin(&daemon->turns, turn_tick);
 	sample_loads(daemon, now_us);
 	watch_ports(daemon, now_us);
 	created_devices_make(&daemon->service);
@@ -134,9 +150,12 @@ tick(void *ctx, uint32_t events)
 	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
 	tell_anchor(daemon->audit, clock_now_ms());
+	turns_end(&daemon->turns);
 	if (daemon->server) {
+		turns_begin(&daemon->turns, turn_watches);
 		ctl_server_tick(daemon->server, clock_now_ms());
 		ctl_server_watch(daemon->server);
+		turns_end(&daemon->turns);
 	}
 	loop_tick(daemon->loop,
 		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, tick,
@@ -173,6 +192,9 @@ reload_by_signal(struct daemon *daemon)
 	log_notice("reload asked for by signal");
 	good = reload_run(&daemon->service, NULL, NULL, &text, &result) == 0;
 	audit_reload(daemon, good, text_str(&text));
+	turns_begin(&daemon->turns, turn_signal);
+	reload_run(&daemon->service, NULL, NULL, &text, &result);
+	turns_end(&daemon->turns);
 	text_fini(&text);
 	json_decref(result);
 }
@@ -195,7 +217,9 @@ on_socket(void *ctx, uint32_t events)
 {
 	struct daemon *daemon = ctx;
 
+	turns_begin(&daemon->turns, turn_socket);
 	ctl_server_run(daemon->server);
+	turns_end(&daemon->turns);
 }
 
 /*
@@ -498,8 +522,9 @@ close_dataplane(struct daemon *daemon)
 	daemon->service.curves = NULL;
 	traced_fini(&daemon->service.traced);
 	dataplane_stop(daemon->service.dp);
-	while (events_take(&daemon->service) == EVENTS_A_TURN)
-		;
+	do
+		(void)events_take(&daemon->service);
+	while (daemon->service.events_left);
 	outbox_fini(&daemon->service.outbox);
 	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->service.dp); i++)
 		;

@@ -14,6 +14,7 @@
 #include "control/notify.h"
 #include "control/runs/service.h"
 #include "control/socket/ctl_socket.h"
+#include "control/turns.h"
 #include "dataplane/dataplane.h"
 
 /* A worker's share of busy cycles over the last second. */
@@ -31,6 +32,7 @@ struct daemon {
 	struct loop_source *server_source;
 	struct audit *audit; /* NULL: it is not open yet, or in tests */
 	struct watchdog watchdog;
+	struct turns turns;
 	struct load_sample loads[DATAPLANE_WORKERS_MAX];
 	uint64_t sampled_us;
 	uint64_t ports_us; /* when ports were looked at */

@@ -69,6 +69,8 @@ table_cell(struct table *table, const char *format, ...)
 	struct text cell = { 0 };
 	va_list args;
 
+	if (table->off)
+		return;
 	va_start(args, format);
 	text_vshow(&cell, format, args);
 	va_end(args);

@@ -33,6 +33,7 @@ struct table {
 	size_t n_cells, capacity;
 	char **cells;
 	bool failed;
+	bool off; /* nobody shows it: cells are not made */
 };
 
 /*

@@ -64,6 +64,7 @@ struct call {
 		[COMMAND_OPTIONS_MAX]; /* as in the command; "" for a flag, NULL where missing */
 	struct text text, error;
 	struct table_view view; /* of tables in `text` */
+	bool in_slices;         /* a list: the client gets the form that it shows */
 	char *next;             /* malloc'ed: where a list goes on (page.h); NULL: it is whole */
 	json_t *result;
 	json_t *before, *after;            /* of what it changed (call_audit.h); NULL: not told */

@@ -226,6 +226,10 @@ static const struct command_option unknown_adopt_options[] = {
 	NEW_PLACE_OPTIONS,
 };
 
+static const struct command_option turns_options[] = {
+	{ "--reset", NULL, "and begin to measure anew" },
+};
+
 static const struct command_option trace_start_options[] = {
 	{ "--pcapng", "FILE", "its datagrams with their secrets into a new file, for Wireshark",
 	  .file = CTL_WANT_CREATE },
@@ -261,6 +265,8 @@ const struct command commands[] = {
 	  .help = "why a device is sent what it is, or nothing; by its key, groups, tasks, their "
 		  "hours, what went wrong last, and when it may next; of a name that no device "
 		  "has: who may be meant, and who asked by it" },
+	{ "turns", "", 0, 0, OPTIONS(turns_options), .while_busy = true, .run = command_turns,
+	  .help = "what kept the control thread for how long at a time, the longest first" },
 	{ "watch", "[TOPIC,...]", 0, 1, OPTIONS(watch_options), .while_busy = true,
 	  .run = command_watch,
 	  .help = "events as they happen: reports, sessions, unknown, rejected; counters, status" },

@@ -374,6 +374,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	bool good = call_parse(&call, request->argc, request->argv);
 
 	call.text.view = &call.view;
+	if (call.command)
+		turns_cause(&daemon->turns, call.command->words);
 	if (request->console && daemon->service.generation)
 		snprintf(answer->generation, sizeof answer->generation, "%u",
 			 (unsigned)daemon->service.generation->number);
@@ -400,7 +402,7 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 	answer->source = call.source;
 	if (call.job)
 		jobs_end(daemon->jobs, answer);
-	if (call.next || (request->page && *request->page))
+	if (call.in_slices && (call.next || request->page))
 		leave_one_form(request, answer);
 }
 

@@ -27,6 +27,7 @@ extern const unsigned n_commands;
 
 void command_status(struct call *call);
 void command_stats(struct call *call);
+void command_turns(struct call *call);
 void command_phases(struct call *call);
 void command_watch(struct call *call);
 void command_check(struct call *call);

@@ -79,6 +79,8 @@ put_device(const struct service *service, const struct device *device, struct ta
 	table_cell(table, "%s", device_groups(inventory, device));
 	table_cell(table, "%s", state_of(device));
 	table_cell(table, "%s", show_time(device->last_bootstrap_ms, when));
+	if (!list)
+		return;
 	json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:o, s:s, s:s, s:I}", "endpoint",
 					      show_json(endpoint, strlen(endpoint)), "identity",
 					      show_json(identity, identity_len), "has_key",
@@ -112,11 +114,11 @@ command_device_list(struct call *call)
 	if (call->exit != CTL_DONE || !page_begin(&page, call, 100))
 		return;
 	list = json_array();
-	table_init(&table, "endpoint|security:3|~groups:2|state|last bootstrap:1");
+	page_table(&page, &table, "endpoint|security:3|~groups:2|state|last bootstrap:1");
 	for (id = page.from; id < inventory->next_id && !page_full(&page); id++) {
 		device = inventory_at(inventory, (uint32_t)id);
 		if (device && passes(call, device, &filter) && page_shows(&page, id))
-			put_device(call->service, device, &table, list);
+			put_device(call->service, device, &table, page_rows(&page, list));
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "devices", list);

@@ -51,7 +51,7 @@ command_group_list(struct call *call)
 	while (i < policy->n_groups && strcmp(policy->by_name[i]->name, page.from_name) < 0)
 		i++;
 	list = json_array();
-	table_init(&table, "name|priority:3|values:2|tasks:1|~description:4");
+	page_table(&page, &table, "name|priority:3|values:2|tasks:1|~description:4");
 	for (; i < policy->n_groups && !page_full(&page); i++) {
 		const struct policy_group *group = policy->by_name[i];
 

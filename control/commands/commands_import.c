@@ -15,9 +15,10 @@
 #include "control/runs/device_change.h"
 #include "control/runs/publish.h"
 #include "control/runs/reload.h"
+#include "control/slice.h"
 
 enum {
-	PUMP_ROWS = 500,             /* between two looks at workers: well below a millisecond */
+	PUMP_ROWS = 500,             /* between two looks at workers, or fewer (slice.h) */
 	COMMIT_WAIT_MS = 10 * 60000, /* a million devices on a slow disk */
 };
 
@@ -57,7 +58,7 @@ struct importing {
 	uint64_t added, changed, unchanged;
 	uint32_t first_id; /* that a new device would get */
 	struct diag_list diags;
-	unsigned rows_since_pump;
+	struct slice slice;
 };
 
 /* Whether the inventory has it already, to the byte. */
@@ -125,10 +126,8 @@ take_draft(struct importing *importing, struct device_draft *draft, const struct
 static void
 pump_rows(struct importing *importing)
 {
-	if (++importing->rows_since_pump < PUMP_ROWS)
-		return;
-	importing->rows_since_pump = 0;
-	pump_run(&importing->service->pump);
+	if (slice_is_over(&importing->slice, PUMP_ROWS))
+		slice_pump(&importing->slice, &importing->service->pump);
 }
 
 static enum import_verdict
@@ -187,8 +186,7 @@ make_live(struct importing *importing)
 
 	for (size_t i = 0; i < importing->n; i++) {
 		failed += publish_draft(importing->service, &importing->drafts[i]) < 0;
-		if (i % PUMP_ROWS == 0)
-			pump_run(&importing->service->pump);
+		pump_rows(importing);
 		if (i % 65536 == 0)
 			call_tell(importing->call, "making devices live: %zu of %zu", i,
 				  importing->n);
@@ -339,6 +337,7 @@ export_each(struct exporting *exporting,
 	struct device_names names;
 	struct device_spec spec;
 	struct device *device;
+	struct slice slice = { 0 };
 	uint64_t n = 0;
 	int result = 0;
 
@@ -348,8 +347,9 @@ export_each(struct exporting *exporting,
 		device_to_spec(inventory, device, &names, &spec);
 		result = each(exporting->export, &spec);
 		explicit_bzero(spec.key, sizeof spec.key);
-		if (++n % PUMP_ROWS == 0) {
-			pump_run(&exporting->call->service->pump);
+		n++;
+		if (slice_is_over(&slice, PUMP_ROWS)) {
+			slice_pump(&slice, &exporting->call->service->pump);
 			call_tell(exporting->call, "%s devices: %llu of %u", doing,
 				  (unsigned long long)n, inventory->count);
 			result = result ? result : call_cancelled(exporting->call) ? -ECANCELED : 0;

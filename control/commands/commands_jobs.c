@@ -92,7 +92,8 @@ command_job_list(struct call *call)
 	if (!page_begin(&page, call, PAGE_ALL))
 		return;
 	list = json_array();
-	table_init(&table, "job|state|begun:2|seconds:1|uid:4|~command|~progress or reason:3");
+	page_table(&page, &table,
+		   "job|state|begun:2|seconds:1|uid:4|~command|~progress or reason:3");
 	for (job = jobs_next(jobs, page.from); job && !page_full(&page);
 	     job = jobs_next(jobs, next)) {
 		next = (uint64_t)job->number + 1;

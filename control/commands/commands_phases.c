@@ -1,6 +1,7 @@
 /* How long the phases of bootstraps take, and a worker's turns: histograms of the workers, as percentiles. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "control/commands/commands.h"
 
@@ -96,5 +97,49 @@ command_phases(struct call *call)
 		put_delays(call, &table, names[i], &delays.phases[i], 1);
 	put_delays(call, &table, "busy turn", &delays.busy_turn_cycles,
 		   1e6 / (double)dataplane_cycles_per_s());
+	put_delays(call, &table, "control turn", &call->daemon->turns.delays, 1);
 	table_finish(&table, &call->text);
+}
+
+/* The longest first. */
+static int
+by_longest(const void *a, const void *b)
+{
+	const struct turn_cause *left = a, *right = b;
+
+	return (left->longest_us < right->longest_us) - (left->longest_us > right->longest_us);
+}
+
+void
+command_turns(struct call *call)
+{
+	struct turn_cause causes[TURN_CAUSES];
+	struct table table;
+	json_t *list = json_array();
+	unsigned n = 0;
+
+	while (n < TURN_CAUSES && call->daemon->turns.causes[n].name) {
+		causes[n] = call->daemon->turns.causes[n];
+		n++;
+	}
+	qsort(causes, n, sizeof causes[0], by_longest);
+	table_init(&table, "cause|turns|longest|of its own|mean:1");
+	for (unsigned i = 0; i < n; i++) {
+		table_cell(&table, "%s", causes[i].name);
+		table_cell(&table, "%llu", (unsigned long long)causes[i].turns);
+		put_duration(&table, (double)causes[i].longest_us);
+		put_duration(&table, (double)causes[i].longest_cpu_us);
+		put_duration(&table, (double)causes[i].sum_us / (double)causes[i].turns);
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I, s:I, s:I}", "cause", causes[i].name,
+					"turns", (json_int_t)causes[i].turns, "longest_us",
+					(json_int_t)causes[i].longest_us, "longest_cpu_us",
+					(json_int_t)causes[i].longest_cpu_us, "sum_us",
+					(json_int_t)causes[i].sum_us));
+	}
+	table_finish(&table, &call->text);
+	call->result = json_pack("{s:I, s:o}", "longest_us",
+				 n ? (json_int_t)causes[0].longest_us : 0, "causes", list);
+	if (call_option(call, "--reset"))
+		turns_reset(&call->daemon->turns);
 }

@@ -174,7 +174,7 @@ command_device_rejected(struct call *call)
 	n = rows_from(call->service, page.from, rows);
 	list = json_array();
 	others = json_array();
-	table_init(&table, "endpoint|~why|address:1|first:3|last:2|count:4");
+	page_table(&page, &table, "endpoint|~why|address:1|first:3|last:2|count:4");
 	for (i = 0; i < n && !page_full(&page); i++) {
 		if (!page_shows(&page, rows[i].place))
 			continue;

@@ -28,7 +28,8 @@ put_report(const struct service *service, const struct report *report, struct ta
 	table_cell(table, "%s", task_status_name(report->status));
 	table_cell(table, "%u ms", report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms);
 	table_cell(table, "%s", reports_summary(&service->reports, report));
-	json_array_append_new(list, show_report_json(service, report));
+	if (list)
+		json_array_append_new(list, show_report_json(service, report));
 }
 
 #define REPORT_COLUMNS "started:2|device|task:3|~name:4|status|took:5|~summary:1"
@@ -196,12 +197,12 @@ list_ended(struct call *call, const struct report_filter *filter)
 	if (at < reports_first(reports))
 		at = reports_first(reports);
 	list = json_array();
-	table_init(&table, REPORT_COLUMNS);
+	page_table(&page, &table, REPORT_COLUMNS);
 	for (; at < reports->ended && !page_full(&page); at++) {
 		const struct report *report = reports_ended(reports, at);
 
 		if (report && passes(call->service, report, filter) && page_shows(&page, at))
-			put_report(call->service, report, &table, list);
+			put_report(call->service, report, &table, page_rows(&page, list));
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
@@ -317,13 +318,13 @@ command_task_reports(struct call *call)
 	if (!task || call->exit != CTL_DONE || !page_begin(&page, call, 100))
 		return;
 	list = json_array();
-	table_init(&table, REPORT_COLUMNS);
+	page_table(&page, &table, REPORT_COLUMNS);
 	/* By device: places in the reports' own table change as it grows. */
 	for (id = page.from; id < next_id && !page_full(&page); id++) {
 		const struct report *report = reports_find(reports, task->report, (uint32_t)id);
 
 		if (report && (status < 0 || report->status == status) && page_shows(&page, id))
-			put_report(call->service, report, &table, list);
+			put_report(call->service, report, &table, page_rows(&page, list));
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);

@@ -126,7 +126,7 @@ command_server_list(struct call *call)
 	if (!found)
 		return;
 	list = json_array();
-	table_init(&table, "id|~name:1|type:3|uri|security|ssid:2|per session:4");
+	page_table(&page, &table, "id|~name:1|type:3|uri|security|ssid:2|per session:4");
 	for (i = 0; i < n && !page_full(&page); i++)
 		if (page_shows_name(&page, found[i]->id))
 			put_server(found[i], &table, list);

@@ -112,7 +112,7 @@ command_session_list(struct call *call)
 	if (!page_begin(&page, call, 100))
 		return;
 	list = json_array();
-	table_init(&table,
+	page_table(&page, &table,
 		   "device|step|phase|silent:1|seconds|peer:2|format:3|generation:4|worker:5");
 	for (place = page.from; place < all->used && !page_full(&page); place++)
 		if (all->places[place] && page_shows(&page, place))

@@ -293,10 +293,14 @@ static void
 put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	const char *progress = daemon->server ? ctl_server_progress(daemon->server) : "";
+	const struct turn_cause *longest = turns_longest(&daemon->turns);
 
 	if (*progress)
 		text_show(text, "in progress: %s\n", progress);
 	json_object_set_new(result, "in_progress", json_string(progress));
+	json_object_set_new(result, "longest_turn_us",
+			    json_integer(longest ? (json_int_t)longest->longest_us : 0));
+	json_object_set_new(result, "longest_turn", json_string(longest ? longest->name : ""));
 	json_object_set_new(
 		result, "watches",
 		json_integer(daemon->server ? (json_int_t)ctl_server_watches(daemon->server) : 0));

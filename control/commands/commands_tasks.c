@@ -145,7 +145,7 @@ command_task_list(struct call *call)
 	if (page_is_first(&page))
 		generation_count_devices(call->service->generation, &call->service->inventory);
 	list = json_array();
-	table_init(&table,
+	page_table(&page, &table,
 		   "task|~name|active|repetition:5|priority:6|devices|in progress:4|success:2|"
 		   "warning:3|error:1|created:8|~comment:7");
 	for (i = 0; i < n && !page_full(&page); i++)

@@ -94,7 +94,7 @@ command_unknown_list(struct call *call)
 		return;
 	n = unknown_from(call->service->unknowns, page.from, found);
 	list = json_array();
-	table_init(&table, "name|security|identity:1|address|first:3|last|count:2");
+	page_table(&page, &table, "name|security|identity:1|address|first:3|last|count:2");
 	for (i = 0; i < n && !page_full(&page); i++)
 		if (page_shows(&page, found[i]->serial))
 			put_unknown(call->service, found[i], &table, list);

@@ -8,7 +8,7 @@
 
 #include "control/clock.h"
 
-enum { STEPS_PER_LOOK = 64 }; /* at the clock: some microseconds */
+enum { STEPS_PER_LOOK = 16 }; /* at the clock: some microseconds */
 
 static bool
 take_place(struct page *page, const char *place, size_t len)
@@ -60,6 +60,7 @@ begin(struct page *page, struct call *call, long limit, bool by_name)
 	};
 	if (call->exit != CTL_DONE)
 		return false;
+	call->in_slices = true;
 	if (slice && *slice) {
 		call->view.no_heading = true;
 		if (take_slice(page, slice))
@@ -85,6 +86,28 @@ bool
 page_begin_names(struct page *page, struct call *call, long limit)
 {
 	return begin(page, call, limit, true);
+}
+
+/* The client shows that form; one that knows no pages gets both. */
+static bool
+shows_form(const struct page *page, bool json)
+{
+	const struct ctl_request *request = page->call->request;
+
+	return !request || !request->page || request->json == json;
+}
+
+void
+page_table(const struct page *page, struct table *table, const char *heading)
+{
+	table_init(table, heading);
+	table->off = !shows_form(page, false);
+}
+
+json_t *
+page_rows(const struct page *page, json_t *list)
+{
+	return shows_form(page, true) ? list : NULL;
 }
 
 bool

@@ -18,9 +18,9 @@
 #include "control/commands/call.h"
 
 enum {
-	PAGE_ROWS = 200,        /* of a slice: well below a frame, whatever is in them */
-	PAGE_STEPS = 10000,     /* rows looked at for a slice, shown or not */
-	PAGE_US = 2000,         /* a slice ends by the clock, too */
+	PAGE_ROWS = 200,    /* of a slice: well below a frame, whatever is in them */
+	PAGE_STEPS = 10000, /* rows looked at for a slice, shown or not */
+	PAGE_US = 1000,     /* a slice ends by the clock, too; to encode it takes as long again */
 	PAGE_PLACE_MAX = 1024,  /* bytes of a place: a name, NUL included */
 	PAGE_ALL = 1000000000L, /* no limit */
 };
@@ -45,6 +45,13 @@ struct page {
  */
 bool page_begin(struct page *page, struct call *call, long limit);
 bool page_begin_names(struct page *page, struct call *call, long limit);
+/*
+ * Begins the table of the list's rows. A client that takes pages gets the one form that it shows, and the other is not
+ * made: the table takes no cells where nobody shows it.
+ */
+void page_table(const struct page *page, struct table *table, const char *heading);
+/* Where rows for machines go; NULL: nobody wants them. */
+json_t *page_rows(const struct page *page, json_t *list);
 /* Whether it is the first slice of a list from its beginning. */
 bool page_is_first(const struct page *page);
 /* Asked before each row that is looked at: whether the slice is full. */

@@ -399,6 +399,7 @@ events_take(struct service *service)
 {
 	struct session_event events[EVENTS_AT_ONCE];
 	uint16_t workers[EVENTS_AT_ONCE];
+	uint64_t until_us = clock_now_us() + EVENTS_US;
 	unsigned taken = 0, n;
 
 	do {
@@ -407,6 +408,7 @@ events_take(struct service *service)
 		for (unsigned i = 0; i < n; i++)
 			handle(service, &events[i], workers[i]);
 		taken += n;
-	} while (n && taken < EVENTS_A_TURN);
+		service->events_left = n > 0;
+	} while (n && taken < EVENTS_A_TURN && clock_now_us() < until_us);
 	return taken;
 }

@@ -7,9 +7,11 @@
 
 #include "control/log.h"
 #include "control/runs/service.h"
+#include "control/slice.h"
 
 enum {
-	SLICE_DEVICES = 1000, /* about a millisecond of compiling between two looks at workers */
+	SLICE_DEVICES =
+		1000, /* about a millisecond of compiling; those that need none count, too */
 	RETIRE_AT_ONCE = 1000,
 };
 
@@ -336,7 +338,8 @@ uint32_t
 publish_devices(struct service *service, struct publish_progress *progress)
 {
 	struct retiring *retiring = NULL;
-	uint32_t failed = 0, slice = 0;
+	struct slice slice = { 0 };
+	uint32_t failed = 0;
 	struct device *device;
 
 	progress->done = 0;
@@ -346,14 +349,12 @@ publish_devices(struct service *service, struct publish_progress *progress)
 		if (!progress->marked || progress->marked(progress->ctx, device->groups)) {
 			failed += renew(service, device, &old) < 0;
 			collect(service, &retiring, old);
-			slice++;
 		}
 		progress->done++;
-		if (slice < SLICE_DEVICES)
+		if (!slice_is_over(&slice, SLICE_DEVICES))
 			continue;
-		slice = 0;
 		hand_over(service, &retiring);
-		pump_run(&service->pump);
+		slice_pump(&slice, &service->pump);
 		if (service->stopping)
 			break;
 		if (progress->tell)

@@ -56,6 +56,7 @@ struct service {
 	struct unsaved_devices unsaved;
 	struct outbox_queue outbox;
 	struct pump pump;
+	bool events_left; /* the last events_take() did not take all */
 	bool stopping; /* the program ends: what takes long is abandoned at its next slice */
 };
 

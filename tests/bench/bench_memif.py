@@ -416,10 +416,13 @@ def device_change_ms(appliance, changes=40):
     def ask(sock, *argv):
         data = json.dumps({"v": 1, "argv": argv}).encode()
         sock.sendall(struct.pack(">I", len(data)) + data)
-        answer = b""
-        while len(answer) < 4 or len(answer) < 4 + struct.unpack_from(">I", answer)[0]:
-            answer += sock.recv(65536)
-        if json.loads(answer[4:])["exit"]:
+        data, answer = b"", {}
+        while "exit" not in answer:  # progress comes before it
+            while len(data) < 4 or len(data) < 4 + struct.unpack_from(">I", data)[0]:
+                data += sock.recv(65536)
+            size = 4 + struct.unpack_from(">I", data)[0]
+            answer, data = json.loads(data[4:size]), data[size:]
+        if answer["exit"]:
             sys.exit(f"{argv} was refused")
     took = []
     with socket.socket(socket.AF_UNIX) as sock:
@@ -431,6 +434,29 @@ def device_change_ms(appliance, changes=40):
                 ask(sock, *argv)
                 took.append(1000 * (time.monotonic() - begin))
     return statistics.median(took)
+
+
+def control_turns(appliance, seconds):
+    """How long lists and scrapes keep the control thread at a time, while devices bootstrap. Of its own time: what else the
+    machine does only adds; and the best of some rounds, for caches."""
+    def longest(causes, *commands):
+        rounds = []
+        for _ in range(5):
+            appliance.ask("turns", "--reset")
+            for command in commands:
+                appliance.ask(*command)
+            turns = {turn["cause"]: turn["longest_cpu_us"] for turn in appliance.ask("turns")["causes"]}
+            rounds.append(max(turns[cause] for cause in causes) / 1000)
+        return min(rounds)
+    storm = subprocess.Popen(appliance.storm_command("--psk", "--rate", 2000, "--duration", seconds, poll=False),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=come_first(APPLIANCE_NICE))
+    scrape = [("status",), ("stats", "--all"), ("phases",)] * 10
+    figures = {"list_100k_slice_max_ms": longest(["device list"], ("device", "list", "--limit", "100000")),
+               "list_filtered_slice_max_ms": longest(["device list"], ("device", "list", "--match", "none-*")),
+               "metrics_scrape_ms": longest(["status", "stats", "phases"], *scrape)}
+    storm.terminate()
+    storm.wait()
+    return figures
 
 
 def open_appliances(options, folder):
@@ -486,6 +512,8 @@ def measure(options, appliances):
     for size in (size for size in appliances if size in ("1m", "10m") or size == largest):
         with timed(f"reload under load, {size}"), appliances[size].alone(appliances.values()):
             figures |= reload_under_load(appliances[size], size, 5000, 3 if options.quick else RELOAD_LOAD_S[size])
+    with timed("lists and scrapes under load"), appliances[largest].alone(appliances.values()):
+        figures |= control_turns(appliances[largest], 120)
     return figures
 
 

@@ -454,6 +454,7 @@ def test_real_metrics_of_a_bootstrap(web, daemon):
         assert grown("cradle_bootstrap_duration_seconds_count", phase=phase) == 1
     assert grown("cradle_bootstrap_duration_seconds_sum", phase="total") < 60
     assert grown("cradle_worker_busy_turn_seconds_count") > 0
+    assert grown("cradle_control_turn_seconds_count") > 0
     check = subprocess.run(["promtool", "check", "metrics"], input=one.get("/metrics").text, text=True, capture_output=True)
     assert check.returncode == 0, check.stdout + check.stderr
     assert not any(name.startswith("cradle_events") for name, _ in one.metrics())

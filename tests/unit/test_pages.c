@@ -375,7 +375,7 @@ Test(pages, a_cursor_goes_on_behind_the_limit_and_ends)
 	fill();
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		check_cursor(lists[i].words, lists[i].key);
-	cr_expect_eq(ask("group list --limit 1 --cursor ''", ""), CTL_DONE);
+	cr_expect_eq(ask("group list --limit 1 --cursor ''", NULL), CTL_DONE);
 	cr_expect_not_null(strstr(answer.text, "there is more: --cursor root.a"));
 }
 
@@ -391,6 +391,17 @@ Test(pages, a_cursor_that_is_none_is_refused)
 	/* A name that is gone stands for what comes behind it. */
 	cr_expect_eq(ask("group list --cursor root.Z", ""), CTL_DONE);
 	cr_expect_eq(json_array_size(json_object_get(answer.result, "groups")), 1);
+}
+
+/* Of a slice the form that is shown is made, and no other. */
+Test(pages, a_client_that_takes_pages_gets_the_form_that_it_shows)
+{
+	cr_expect_eq(ask("device list", ""), CTL_DONE);
+	cr_expect_null(answer.text);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "devices")), 3);
+	cr_expect_eq(ask("device list", NULL), CTL_DONE);
+	cr_expect_not_null(strstr(answer.text, "dev-3"));
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "devices")), 3);
 }
 
 Test(pages, without_a_cursor_the_limit_is_counted_on_and_its_place_told)

@@ -71,6 +71,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_GET, "/reports/{task}/{endpoint}", "report show", ROLE_VIEWER },
 	{ HTTP_GET, "/sessions", "session list", ROLE_VIEWER },
 	{ HTTP_GET, "/sessions/{endpoint}", "session show", ROLE_VIEWER },
+	{ HTTP_GET, "/turns", "turns", ROLE_VIEWER },
 	{ HTTP_GET, "/changes", "job list", ROLE_VIEWER },
 	{ HTTP_GET, "/changes/{n}", "job show", ROLE_VIEWER },
 	{ HTTP_POST, "/changes/{n}/cancel", "job cancel", ROLE_OPERATOR },

@@ -309,6 +309,11 @@ write_phases(struct exposition *out, const json_t *phases)
 		"of a "
 		"device's waiting."
 	};
+	static const struct metric_family control = {
+		"cradle_control_turn_seconds", METRIC_HISTOGRAM, "seconds",
+		"How long the control thread was kept at a time, before it looked after workers "
+		"again."
+	};
 	static const char *const names[] = { "handshake", "request", "writes", "finish", "total" };
 
 	exposition_family(out, &duration);
@@ -317,6 +322,8 @@ write_phases(struct exposition *out, const json_t *phases)
 				json_object_get(phases, names[i]), 0.001024, 300);
 	exposition_family(out, &turns);
 	write_histogram(out, NULL, json_object_get(phases, "busy turn"), 8e-6, 0.02);
+	exposition_family(out, &control);
+	write_histogram(out, NULL, json_object_get(phases, "control turn"), 64e-6, 0.3);
 }
 
 static void

@@ -1,0 +1,79 @@
+#include "control/turns.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "control/clock.h"
+
+void
+turns_begin(struct turns *turns, const char *cause)
+{
+	assert(cause);
+	turns->cause = cause;
+	turns->begun_us = clock_now_us();
+	turns->begun_cpu_us = clock_thread_us();
+}
+
+const char *
+turns_cause(struct turns *turns, const char *cause)
+{
+	const char *before = turns->cause;
+
+	if (before)
+		turns->cause = cause;
+	return before;
+}
+
+static struct turn_cause *
+find(struct turns *turns, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < TURN_CAUSES - 1 && turns->causes[i].name && turns->causes[i].name != name)
+		i++;
+	turns->causes[i].name = i < TURN_CAUSES - 1 ? name : "others";
+	return &turns->causes[i];
+}
+
+void
+turns_end(struct turns *turns)
+{
+	struct turn_cause *cause;
+	uint64_t us, cpu_us;
+
+	if (!turns->cause)
+		return;
+	us = clock_now_us() - turns->begun_us;
+	cpu_us = clock_thread_us() - turns->begun_cpu_us;
+	cause = find(turns, turns->cause);
+	turns->cause = NULL;
+	cause->turns++;
+	cause->sum_us += us;
+	if (us > cause->longest_us)
+		cause->longest_us = us;
+	if (cpu_us > cause->longest_cpu_us)
+		cause->longest_cpu_us = cpu_us;
+	delays_add(&turns->delays, us);
+}
+
+void
+turns_reset(struct turns *turns)
+{
+	const char *cause = turns->cause;
+	uint64_t begun_us = turns->begun_us, begun_cpu_us = turns->begun_cpu_us;
+
+	*turns = (struct turns){ .cause = cause,
+				 .begun_us = begun_us,
+				 .begun_cpu_us = begun_cpu_us };
+}
+
+const struct turn_cause *
+turns_longest(const struct turns *turns)
+{
+	const struct turn_cause *longest = NULL;
+
+	for (unsigned i = 0; i < TURN_CAUSES && turns->causes[i].name; i++)
+		if (!longest || turns->causes[i].longest_us > longest->longest_us)
+			longest = &turns->causes[i];
+	return longest;
+}
