@@ -16,7 +16,7 @@ import time
 import pytest
 
 from conftest import wait_for
-from test_ctl_socket import connect, receive, request
+from test_ctl_socket import connect, frame, receive
 from test_storm import Storm
 
 ROUNDS = int(os.environ.get("CRADLE_CRASH_ROUNDS", "15"))
@@ -41,13 +41,18 @@ class Connection:
         self.sock = connect(daemon)
 
     def ask(self, *argv):
-        """The result of a command. ConnectionError: the appliance is gone."""
-        self.sock.sendall(request(*map(str, argv)))
-        answer = receive(self.sock)
-        while "exit" not in answer:
+        """The result of a command, of a list with all its slices. ConnectionError: the appliance is gone."""
+        page, whole = "", {}
+        while page is not None:
+            self.sock.sendall(frame({"v": 1, "argv": list(map(str, argv)), "json": True, "page": page}))
             answer = receive(self.sock)
-        assert answer["exit"] == 0, (argv, answer["error"])
-        return answer["result"]
+            while "exit" not in answer:
+                answer = receive(self.sock)
+            assert answer["exit"] == 0, (argv, answer["error"])
+            for key, value in (answer["result"] or {}).items():
+                whole[key] = whole.get(key, []) + value if isinstance(value, list) else value
+            page = answer.get("next")
+        return whole
 
 
 # What an operator may know: a device (None: there is none) with its domain and a value, a value of a group, a task's state.
