@@ -11,6 +11,7 @@ import pytest
 from conftest import wait_for
 
 CLIENTS_MAX = 128
+WATCHES_MAX = 64
 BACKLOG_MAX = 32 * 1024 * 1024
 
 
@@ -121,6 +122,27 @@ def test_with_all_places_taken_the_client_that_was_silent_longest_makes_way(daem
     for sock in socks:
         sock.close()
     assert daemon.ctl("status").returncode == 0
+
+
+def test_a_thousand_idle_clients_and_deaf_watchers_keep_nobody_out(daemon):
+    """Those who watch have at most half of the places, and keep them; an idle one makes way for the next."""
+    watchers = [connect(daemon) for _ in range(WATCHES_MAX)]
+    for watcher in watchers:
+        watcher.sendall(request("watch", "events,counters,status"))  # and never reads
+    with connect(daemon) as one_more:
+        one_more.sendall(request("watch"))
+        answer = receive(one_more)
+        assert answer["exit"] == 1 and "watch already" in answer["error"]
+    idle = []
+    for _ in range(1000):
+        idle.append(connect(daemon))
+        if len(idle) % 100 == 0:
+            expect_service(daemon)
+    assert daemon.device("ep=demo-0001")[0] == 0
+    assert daemon.result("status")["watches"] == WATCHES_MAX
+    for sock in idle + watchers:
+        sock.close()
+    wait_for(lambda: daemon.result("status")["watches"] == 0, "the watches to end with their clients")
 
 
 def test_a_client_that_never_reads_is_dropped_with_its_backlog_bounded(daemon):
