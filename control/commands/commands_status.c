@@ -306,6 +306,39 @@ put_progress(const struct daemon *daemon, struct text *text, json_t *result)
 		json_integer(daemon->server ? (json_int_t)ctl_server_watches(daemon->server) : 0));
 }
 
+/* Known devices that were refused since the start, as nothing was to be sent to them. */
+static void
+put_refusals(const struct refusals *refusals, json_t *result, struct text *text)
+{
+	const struct {
+		const char *key, *words;
+		uint64_t count;
+	} causes[] = {
+		{ "done", "done once", refusals->not_now[RUN_DONE] },
+		{ "by_rerun", "until rerun", refusals->not_now[RUN_BY_RERUN] },
+		{ "schedule", "by schedule", refusals->not_now[RUN_SCHEDULE] },
+		{ "interval", "by minimum interval", refusals->not_now[RUN_INTERVAL] },
+		{ "condition", "by condition", refusals->not_now[RUN_CONDITION] },
+		{ "no_task", "without an active task", refusals->no_task },
+		{ "failed", "failed", refusals->failed },
+	};
+	json_t *object = json_object();
+	const char *separator = "refused, nothing to send: ";
+
+	for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+		json_object_set_new(object, causes[i].key,
+				    json_integer((json_int_t)causes[i].count));
+		if (!causes[i].count)
+			continue;
+		text_show(text, "%s%llu %s", separator, (unsigned long long)causes[i].count,
+			  causes[i].words);
+		separator = ", ";
+	}
+	if (*separator == ',')
+		text_show(text, "\n");
+	json_object_set_new(result, "refusals", object);
+}
+
 /* Who did not get in, or comes again and again, where there is anybody. */
 static void
 put_outsiders(const struct daemon *daemon, struct text *text)
@@ -368,6 +401,7 @@ command_status(struct call *call)
 	put_certificates(&daemon->service, (int64_t)(clock_now_ms() / 1000), &call->text,
 			 call->result);
 	put_outsiders(daemon, &call->text);
+	put_refusals(&daemon->service.refusals, call->result, &call->text);
 	put_sessions(daemon, &call->text, call->result);
 	put_listeners(daemon->service.config, &call->text, call->result);
 	text_show(&call->text, "\n");

@@ -29,6 +29,7 @@ struct run_maker {
 	uint64_t now_ms;
 	bool logs;
 	unsigned n; /* of the plan's tasks */
+	enum run_reason reason; /* of the next one */
 	struct plan_task plan[PLAN_TASKS_MAX];
 	struct compile_answer answer;
 	unsigned n_run; /* of those that are compiled ... */
@@ -87,9 +88,10 @@ too_soon_until(const struct run_maker *maker, const struct policy_task *task)
 
 /* What is decided of the plan's next task. */
 static void
-decide(const struct run_maker *maker, enum run_reason reason, uint64_t next_ms)
+decide(struct run_maker *maker, enum run_reason reason, uint64_t next_ms)
 {
 	assert(maker->n < PLAN_TASKS_MAX);
+	maker->reason = reason;
 	if (maker->request->decisions)
 		maker->request->decisions[maker->n] = (struct run_decision){ reason, next_ms };
 }
@@ -103,6 +105,7 @@ plan_over(struct run_maker *maker, const struct policy_task *task, enum plan_tas
 		.task = task,
 		.state = (uint8_t)state,
 		.status = state == PLAN_OVER ? TASK_ERROR : TASK_NOT_STARTED,
+		.reason = (uint8_t)maker->reason,
 		.summary = why,
 	};
 }
@@ -189,7 +192,7 @@ next_allowed(const struct run_maker *maker, const struct policy_task *task)
 
 /* NULL: it runs. */
 static const char *
-why_not_now(const struct run_maker *maker, const struct policy_task *task)
+why_not_now(struct run_maker *maker, const struct policy_task *task)
 {
 	const struct run_request *request = maker->request;
 	bool once = task->repetition == REPETITION_ONCE;
@@ -212,8 +215,8 @@ why_not_now(const struct run_maker *maker, const struct policy_task *task)
 		reason = RUN_INTERVAL;
 		why = not_by_interval(maker, task);
 	}
-	if (why && request->decisions)
-		decide(maker, reason, next_allowed(maker, task));
+	if (why)
+		decide(maker, reason, request->decisions ? next_allowed(maker, task) : 0);
 	return why;
 }
 

@@ -20,17 +20,6 @@
 
 struct service;
 
-/* Why a task does not run now. */
-enum run_reason {
-	RUN_NOW,
-	RUN_DONE,     /* once, and it has */
-	RUN_BY_RERUN, /* it has, and does not restart by itself */
-	RUN_SCHEDULE,
-	RUN_INTERVAL,
-	RUN_CONDITION,
-	RUN_REASONS
-};
-
 /* What was decided of a task of the plan: for who asks about one device, for plans are shared. */
 struct run_decision {
 	enum run_reason reason;

@@ -236,6 +236,20 @@ on_failed(struct service *service, struct device *device, const struct session_e
 	end_run(service, device, event);
 }
 
+static void
+count_refusal(struct refusals *refusals, const struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->n_tasks; i++)
+		if (plan->tasks[i].state != PLAN_LEFT_OUT) {
+			refusals->failed++;
+			return;
+		}
+	if (plan->n_tasks)
+		refusals->not_now[plan->tasks[0].reason]++;
+	else
+		refusals->no_task++;
+}
+
 /* Nothing was to be sent: the plan says why. */
 static void
 on_refused(struct service *service, struct device *device, const struct session_event *event,
@@ -247,8 +261,10 @@ on_refused(struct service *service, struct device *device, const struct session_
 	if (live && live->memory.seeded)
 		reported.memory = &live->memory;
 	reported.plan = live && live->plan ? live->plan : device->plan;
-	if (reported.plan)
+	if (reported.plan) {
+		count_refusal(&service->refusals, reported.plan);
 		report_compiled(&reported);
+	}
 	if (!live)
 		return;
 	/* Tasks that need no operation are over well: what they ask of the inventory is due. */

@@ -27,11 +27,23 @@ enum plan_task_state {
 	PLAN_LEFT_OUT, /* it does not run now: `summary` says why */
 };
 
+/* Why a task does not run now. */
+enum run_reason {
+	RUN_NOW,
+	RUN_DONE,     /* once, and it has */
+	RUN_BY_RERUN, /* it has, and does not restart by itself */
+	RUN_SCHEDULE,
+	RUN_INTERVAL,
+	RUN_CONDITION,
+	RUN_REASONS
+};
+
 struct plan_task {
 	const struct policy_task *task; /* of the plan's generation */
 	uint8_t state;                  /* enum plan_task_state */
 	uint8_t status;                 /* enum task_status: PLAN_OVER */
 	uint8_t final;                  /* the same: once all its steps were accepted */
+	uint8_t reason;                 /* enum run_reason: PLAN_LEFT_OUT */
 	uint16_t first_step, n_steps;
 	const char *summary; /* NULL where there is nothing to say */
 };

@@ -33,6 +33,13 @@
 struct created_devices;
 struct ec_threads;
 
+/* Requests of known devices that were refused as nothing was to be sent: why, since the start. */
+struct refusals {
+	uint64_t not_now[RUN_REASONS]; /* by enum run_reason of the first task */
+	uint64_t no_task;              /* none applies, or all that do are paused */
+	uint64_t failed; /* a task could not be compiled, or ended without anything to send */
+};
+
 struct service {
 	struct config *config;     /* the settings that run */
 	struct dataplane *dp;      /* NULL: nobody is served yet, or any more */
@@ -49,6 +56,7 @@ struct service {
 	struct unknown_devices *unknowns;
 	struct rejected_devices *rejected;
 	struct unserved_peers *unserved;
+	struct refusals refusals;
 	struct created_devices *created;
 	struct retired_batches retired;
 	struct traced_devices traced;

@@ -221,6 +221,42 @@ Test(publish, a_minimum_interval_leaves_a_task_out_until_it_is_over)
 					device_id(world_device(&world, "dev-1"))));
 }
 
+static void
+ask_in_vain(const char *endpoint)
+{
+	struct session_event event = { .kind = SESSION_REFUSED,
+				       .device = device_id(world_device(&world, endpoint)) };
+
+	fake_event(&world.dp, 0, &event);
+	events_take(world.service);
+}
+
+/* A task that is not due is no task that could not be compiled. */
+Test(publish, refusals_are_counted_as_what_they_are)
+{
+	const struct refusals *refusals = &world.service->refusals;
+
+	use_settings("repetition = \"once\";");
+	run_once(1, SESSION_FINISHED);
+	ask_in_vain("dev-1");
+	cr_expect_eq(refusals->not_now[RUN_DONE], 1);
+	use_settings("condition = \"${sv.id == 'i2'}\";");
+	ask_in_vain("dev-1");
+	cr_expect_eq(refusals->not_now[RUN_CONDITION], 1);
+	cr_expect_eq(refusals->failed, 0);
+	use_settings("");
+	ask_in_vain("dev-2"); /* its setting is missing */
+	cr_expect_eq(refusals->failed, 1);
+	ask_in_vain("dev-3"); /* no task is of its group */
+	cr_expect_eq(refusals->no_task, 1);
+	use_settings("min_interval = 3600;");
+	end_session(2, ask_for_session(2), SESSION_FINISHED);
+	cr_expect_null(ask_for_session(3));
+	end_session(3, NULL, SESSION_REFUSED);
+	cr_expect_eq(refusals->not_now[RUN_INTERVAL], 1);
+	cr_expect_eq(refusals->not_now[RUN_DONE], 1);
+}
+
 /* One for devices here and one for devices there; both for one device would undo each other. */
 Test(publish, servers_with_one_ssid_are_alternatives)
 {
