@@ -28,6 +28,7 @@ struct run_maker {
 	struct arena *scratch; /* for conditions */
 	uint64_t now_ms;
 	bool logs;
+	const struct policy_task *costly;
 	unsigned n; /* of the plan's tasks */
 	enum run_reason reason; /* of the next one */
 	struct plan_task plan[PLAN_TASKS_MAX];
@@ -130,6 +131,8 @@ condition_fails(struct run_maker *maker, const struct policy_task *task)
 		plan_over(maker, task, PLAN_LEFT_OUT, "its execution condition is false");
 		return true;
 	}
+	if (eval.costly)
+		maker->costly = task;
 	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
 	if (why)
 		show_into(why, TASK_SUMMARY_MAX, "execution condition: %s",
@@ -424,6 +427,8 @@ keep_results(struct run_maker *maker)
 		const struct task_result *result = &maker->results[i];
 		struct plan_task *task = &maker->plan[maker->place[i]];
 
+		if (result->costly)
+			maker->costly = task->task;
 		task->state = result->status == TASK_NOT_STARTED ? PLAN_SENT : PLAN_OVER;
 		task->status = (uint8_t)result->status;
 		task->final = (uint8_t)result->final;
@@ -499,6 +504,7 @@ device_run_make(struct service *service, const struct run_request *request, stru
 	maker->request = request;
 	maker->n = maker->n_run = maker->n_servers = 0;
 	maker->logs = false;
+	maker->costly = NULL;
 	maker->scratch = &generation->scratch;
 	maker->set = generation_task_set(generation, &service->inventory, request->device->groups);
 	if (!maker->set || (request->memory && run_memory_begin(request->memory) < 0))
@@ -520,6 +526,7 @@ device_run_make(struct service *service, const struct run_request *request, stru
 		return -ENOMEM;
 	}
 	run->per_session = maker->set->per_session;
+	run->costly = maker->costly;
 	if (run->batch) {
 		assert(!run->batch->plan); /* it is new */
 		run->batch->plan = run->plan->number;

@@ -42,6 +42,8 @@ struct device_run {
 	struct batch *batch; /* NULL: nothing to send; the plan says why */
 	struct plan *plan;   /* held */
 	bool per_session;    /* the batch is of this session alone */
+	const struct policy_task
+		*costly; /* a pattern of it takes too long for this device; NULL: none */
 };
 
 /* Scratch memory of compilations: one a service. */

@@ -38,6 +38,7 @@ struct task_result {
 	/* Its steps in the batch, corrections not counted. A task that failed has those that were
 	 * sent already: a run that waits for answers cannot take them back. */
 	uint16_t first_step, n_steps;
+	bool costly; /* a pattern of it has too many ways to match, for this device's values */
 };
 
 struct compiler;

@@ -166,6 +166,7 @@ run_server(struct run *run, const struct task_node *node, const struct task *ser
 	run->nodes = inner.nodes;
 	run->corrections = inner.corrections;
 	run->eval.settings = inner.eval.settings;
+	run->eval.costly |= inner.eval.costly;
 	if (flow == FLOW_FAILED || flow == FLOW_WAIT)
 		return flow;
 	return FLOW_NEXT; /* neither its Finish nor its <finish> counts: the tag never sends one */

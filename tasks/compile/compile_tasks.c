@@ -109,6 +109,7 @@ compile_task(struct run *run)
 		run_conclude(run, compiler->group.n_writes > writes);
 	else
 		run_conclude(run, compiler->builder.n_steps - mark.n_steps - run->corrections);
+	run->result->costly = run->eval.costly;
 	return run->finish && flow != FLOW_WAIT;
 }
 
@@ -153,6 +154,7 @@ begin_result(struct task_result *result, const struct compiler *compiler)
 	result->summary[0] = '\0';
 	result->first_step = (uint16_t)compiler->builder.n_steps;
 	result->n_steps = 0;
+	result->costly = false;
 }
 
 int

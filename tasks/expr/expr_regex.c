@@ -67,9 +67,11 @@ search_next(struct search *search, bool whole)
 {
 	int found = pattern_next(search->pattern, search->at, whole, search->groups);
 
-	if (found < 0)
+	if (found < 0) {
+		search->run->eval->costly = true;
 		METHOD_FAIL(search->run, EXPR_COSTLY,
 			    "takes too long: its pattern has too many ways to match this text");
+	}
 	return found;
 }
 

@@ -1,4 +1,6 @@
 /* Devices that come, change and go while workers read; how often and when tasks run. */
+#include <errno.h>
+
 #include "tests/unit/control_world.h"
 
 static struct world world;
@@ -229,6 +231,52 @@ ask_in_vain(const char *endpoint)
 
 	fake_event(&world.dp, 0, &event);
 	events_take(world.service);
+}
+
+static int
+put_pattern(const char *pattern)
+{
+	struct device_spec spec = { .endpoint = "dev-1", .groups = "root.a", .key_len = 1 };
+	struct setting_value value = {
+		.name = "id", .name_len = 2, .text = pattern, .text_len = (uint16_t)strlen(pattern)
+	};
+	char error[STORE_ERROR_MAX] = "";
+	uint8_t *values = NULL;
+	bool created;
+	int result;
+
+	cr_assert_eq(setting_values_set(&values, &value), 0);
+	spec.values = values;
+	result = device_change_put(world.service, &spec, &created, error);
+	setting_values_free(values);
+	cr_expect(result == 0 || strstr(error, "task first"), "%s", error);
+	return result;
+}
+
+/* It would cost its time at every compilation, and at every start. */
+Test(publish, a_value_that_no_pattern_can_take_is_refused_before_it_is_kept)
+{
+	static const char *const tasks[] = {
+		"<config><if "
+		"expr=\"${'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!'.matches(sv.id)}\">"
+		"<log message='x'/></if></config>",
+		"<config><if expr=\"${sv.id.matches('(a|aa)+') ? false}\"><log message='x'/></if>"
+		"</config>",
+	};
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *bad =
+			i ? "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac"
+			  : "(((((a*)+)+)+)+)+";
+		struct plan *plan;
+
+		world_write(&world, "policy/tasks/first.xml", tasks[i]);
+		cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+		cr_expect_eq(put_pattern("a+!"), 0);
+		plan = world_device(&world, "dev-1")->plan;
+		cr_expect_eq(put_pattern(bad), -EINVAL, "%u", i);
+		cr_expect_eq(world_device(&world, "dev-1")->plan, plan);
+	}
 }
 
 /* A task that is not due is no task that could not be compiled. */
