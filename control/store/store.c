@@ -23,6 +23,7 @@ take_lock(const char *path, const char *lock_path, char error[STORE_ERROR_MAX])
 {
 	int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600), result;
 	char owner[32] = "";
+	struct stat found;
 	ssize_t len;
 
 	if (fd < 0) {
@@ -31,6 +32,11 @@ take_lock(const char *path, const char *lock_path, char error[STORE_ERROR_MAX])
 			 "%s: cannot open it: %s; check that the folder exists and owner and mode",
 			 lock_path, strerror(errno));
 		return result;
+	}
+	if (fstat(fd, &found) < 0 || !S_ISREG(found.st_mode)) {
+		snprintf(error, STORE_ERROR_MAX, "%s: not a regular file; move it away", lock_path);
+		close(fd);
+		return -EINVAL;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		len = pread(fd, owner, sizeof owner - 1, 0);

@@ -151,11 +151,30 @@ check_cut(const char *path, const struct stat *stat_of_path, char error[STORE_ER
 	return -EBADMSG;
 }
 
+/* What SQLite opens beside the file. A pipe in its place would take what is written, or hold up who reads. */
+static int
+check_companions(const char *path, char error[STORE_ERROR_MAX])
+{
+	static const char *const suffixes[] = { "-wal", "-shm", "-journal" };
+	char companion[PATH_MAX];
+	struct stat found;
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		snprintf(companion, sizeof companion, "%s%s", path, suffixes[i]);
+		if (stat(companion, &found) < 0 || S_ISREG(found.st_mode))
+			continue;
+		snprintf(error, STORE_ERROR_MAX, "%.400s: not a regular file; move it away",
+			 companion);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* SQLite would make it readable for all that the umask lets, and its log like it. */
 static int
 make_private(const char *path, char error[STORE_ERROR_MAX])
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	struct stat found;
 	int code = 0;
 
@@ -171,6 +190,8 @@ make_private(const char *path, char error[STORE_ERROR_MAX])
 		code = -EINVAL;
 	}
 	close(fd);
+	if (!code)
+		code = check_companions(path, error);
 	return code ? code : check_cut(path, &found, error);
 }
 

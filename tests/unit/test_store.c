@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "tests/unit/store_world.h"
@@ -710,6 +712,52 @@ Test(store, a_log_is_kept_until_a_report_without_one)
 	world_flush(&world);
 	cr_expect_null(store_read_log(world.store, 1, 0));
 	world_end(&world);
+}
+
+static void
+put_in_place(const char *path, unsigned kind)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	switch (kind) {
+	case 0:
+		cr_assert_eq(mkfifo(path, 0600), 0);
+		break;
+	case 1:
+		cr_assert_eq(mkdir(path, 0700), 0);
+		break;
+	case 2:
+		cr_assert_eq(symlink("/dev/zero", path), 0);
+		break;
+	default:
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		snprintf(address.sun_path, sizeof address.sun_path, "%.100s", path);
+		cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+		close(fd);
+	}
+}
+
+/* A start must not hang on what somebody put in place of a file; it says which one it is. */
+Test(store, what_is_no_file_in_place_of_one_is_refused)
+{
+	static const char *const suffixes[] = { "",     ".lock",    "-wal",
+						 "-shm", "-reports", "-reports-wal" };
+
+	for (unsigned kind = 0; kind < 4; kind++)
+		for (unsigned i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+			struct world world;
+			char path[128];
+
+			world_folder(&world, "/tmp");
+			snprintf(path, sizeof path, "%s%s", world.path, suffixes[i]);
+			put_in_place(path, kind);
+			world.store = store_open(world.path, world.error);
+			cr_expect_null(world.store, "%u %s", kind, suffixes[i]);
+			cr_expect(world.store || strstr(world.error, suffixes[i]), "%u %s: %s",
+				  kind, suffixes[i], world.error);
+			world_end(&world);
+		}
 }
 
 Test(store, unknown_devices_are_forgotten_when_adopted_or_too_many)
