@@ -55,20 +55,18 @@ check_place(struct task_reader *reader, const struct xml_element *element, enum 
 		return;
 	if (tag_rules[tag].place == PLACE_ROOT)
 		reader_error(reader, element, NULL,
-			     "<config> is the root of a task: it stands in no other tag");
+			     "is the root of a task: it stands in no other tag");
 	else if (tag_rules[tag].place == PLACE_IF && parent->tag != TAG_IF)
-		reader_error(reader, element, NULL, "<else> belongs directly into an <if>");
+		reader_error(reader, element, NULL, "belongs directly into an <if>");
 	else if (parent->tag == TAG_UNKNOWN)
 		return;
 	else if (!tag_rules[parent->tag].container)
 		reader_error(reader, element, NULL, "<%s> takes no tags inside", tag_name(parent));
 	else if (tag_rules[tag].place == PLACE_OUTSIDE && around->in_bootstrap)
 		reader_error(reader, element, NULL,
-			     "<%s> does not belong into a <lwm2mBootstrap>: close that first",
-			     element->name);
+			     "does not belong into a <lwm2mBootstrap>: close that first");
 	else if (tag_rules[tag].place == PLACE_BOOTSTRAP && !around->in_bootstrap)
-		reader_error(reader, element, NULL, "<%s> belongs into a <lwm2mBootstrap>",
-			     element->name);
+		reader_error(reader, element, NULL, "belongs into a <lwm2mBootstrap>");
 }
 
 static bool
@@ -121,11 +119,9 @@ read_attribute(struct task_reader *reader, struct task_node *node,
 	nearest = nearest_attribute(node->tag, from->name);
 	if (nearest)
 		reader_error(reader, element, from,
-			     "<%s> has no attribute %s: did you mean \"%s\"?", element->name,
-			     from->name, nearest);
+			     "there is no such attribute: did you mean \"%s\"?", nearest);
 	else
-		reader_error(reader, element, from, "<%s> has no attribute %s: remove it",
-			     element->name, from->name);
+		reader_error(reader, element, from, "there is no such attribute: remove it");
 }
 
 static void
@@ -137,8 +133,7 @@ check_given(struct task_reader *reader, const struct task_node *node,
 		const struct task_attribute *attribute = &node->attributes[i];
 
 		if (rule->required && !attribute->given)
-			reader_error(reader, element, NULL, "<%s> lacks the attribute %s",
-				     element->name, rule->name);
+			reader_error(reader, element, NULL, "lacks the attribute %s", rule->name);
 		else if (attribute->given && !attribute->len && !rule->nullable)
 			reader_error(reader, element, attribute->xml,
 				     "an empty attribute is null, and %s must have a value%s",
@@ -162,10 +157,10 @@ read_tag(struct task_reader *reader, const struct xml_element *element)
 			     "is known, but manages devices after their registration, "
 			     "which a bootstrap appliance does not do");
 	else if (nearest)
-		reader_error(reader, element, NULL, "unknown tag <%s>: did you mean <%s>?",
-			     element->name, nearest);
+		reader_error(reader, element, NULL, "is an unknown tag: did you mean <%s>?",
+			     nearest);
 	else
-		reader_error(reader, element, NULL, "unknown tag <%s>", element->name);
+		reader_error(reader, element, NULL, "is an unknown tag");
 	return tag;
 }
 
@@ -187,8 +182,7 @@ read_node(struct task_reader *reader, const struct xml_element *element,
 		return node;
 	if (tag != TAG_COMMENT && !is_blank(element->text))
 		reader_error(reader, element, NULL,
-			     "text inside <%s> means nothing: put it into a <comment>",
-			     element->name);
+			     "text inside means nothing: put it into a <comment>");
 	for (const struct xml_attribute *from = element->attributes; from; from = from->next)
 		read_attribute(reader, node, element, from);
 	check_given(reader, node, element);
@@ -246,8 +240,7 @@ task_read(struct task *task, const struct xml_element *root, struct diag_list *d
 	struct surroundings nothing = { 0 };
 
 	if (strcmp(root->name, "config")) {
-		reader_error(&reader, root, NULL, "the root of a task is <config>, not <%s>",
-			     root->name);
+		reader_error(&reader, root, NULL, "cannot be the root of a task: that is <config>");
 		return;
 	}
 	task->root = read_tree(&reader, root, &nothing);

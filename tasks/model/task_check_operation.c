@@ -145,7 +145,7 @@ check_target(struct checker *checker, struct task_node *node)
 			"out of the answer with #output.value('/1/0/1')");
 	else if (path->resource >= 0)
 		check_error(checker, node, TARGET_KEY,
-			    "<%s> takes an object or an instance, no resource", tag_name(node));
+			    "takes an object or an instance, no resource");
 	else if (node->tag == TAG_DISCOVER && path->instance >= 0)
 		check_error(checker, node, TARGET_KEY,
 			    "<discover> takes an object, or an empty key for all of them");

@@ -33,6 +33,20 @@ load(const char *text)
 	return task_load("t.xml", text, strlen(text), objects, &diags);
 }
 
+/* The place says which tag it is: a sentence that begins with it reads "<nope> <nope> is ...". */
+static void
+assert_tags_named_once(const char *text)
+{
+	for (size_t i = 0; i < diags.count; i++) {
+		const char *tag = diags.items[i].place.tag;
+		char again[80];
+
+		snprintf(again, sizeof again, "<%s>", tag ? tag : "");
+		cr_expect(!tag || strncmp(diags.items[i].text, again, strlen(again)),
+			  "%s: <%s> %s", text, tag, diags.items[i].text);
+	}
+}
+
 static void
 assert_only(const char *text, const char *expected)
 {
@@ -41,6 +55,7 @@ assert_only(const char *text, const char *expected)
 	if (diags.count)
 		diag_format(&diags.items[0], line, sizeof line);
 	cr_assert_eq(diags.count, 1, "%s: %zu, first %s", text, diags.count, line);
+	assert_tags_named_once(text);
 	cr_assert(strstr(line, expected), "%s\n%s", text, line);
 }
 
@@ -59,10 +74,10 @@ Test(task, wrong_shapes)
 	} cases[] = {
 		{ "", "t.xml: error: the file is empty" },
 		{ "<task/>",
-		  "t.xml:1:1: error: <task> the root of a task is <config>, not <task>" },
-		{ "<config><config/></config>", "1:9: error: <config> <config> is the root" },
-		{ "<config><wirte/></config>", "unknown tag <wirte>: did you mean <write>?" },
-		{ "<config><frobnicate/></config>", "unknown tag <frobnicate>" },
+		  "t.xml:1:1: error: <task> cannot be the root of a task: that is <config>" },
+		{ "<config><config/></config>", "1:9: error: <config> is the root" },
+		{ "<config><wirte/></config>", "<wirte> is an unknown tag: did you mean <write>?" },
+		{ "<config><frobnicate/></config>", "<frobnicate> is an unknown tag" },
 		{ "<config><reboot2><bogus/></reboot2></config>", "" },
 		{ "<config><execute key='x' value='y'><foo/></execute></config>",
 		  "is known, but manages devices after their registration, "
@@ -78,11 +93,11 @@ Test(task, wrong_shapes)
 		{ "<config><if expr='true'><else/><else/></if></config>", "has an <else> already" },
 		{ "<config><store target='a' value='b'><comment/></store></config>",
 		  "<store> takes no tags inside" },
-		{ "<config>hello</config>", "text inside <config> means nothing" },
+		{ "<config>hello</config>", "<config> text inside means nothing" },
 		{ "<config><store target='a' value='b' typ='var'/></config>",
-		  "<store typ> <store> has no attribute typ: did you mean \"type\"?" },
+		  "<store typ> there is no such attribute: did you mean \"type\"?" },
 		{ "<config><store target='a' value='b' frobnicate='var'/></config>",
-		  "has no attribute frobnicate: remove" },
+		  "<store frobnicate> there is no such attribute: remove" },
 		{ "<config><store target='a'/></config>", "<store> lacks the attribute value" },
 		{ "<config><store target='' value='b'/></config>",
 		  "an empty attribute is null, and target must" },
@@ -144,7 +159,7 @@ Test(task, wrong_shapes)
 		{ "<config blockBytes='2048'/>", "\"2048\" is not a valid value: 16, 32" },
 		{ "<config blockBytes='small'/>", "\"small\" is not a valid value: 16, 32" },
 		{ "<config><lwm2mBootstrap blockBytes='512'/></config>",
-		  "has no attribute blockBytes" },
+		  "<lwm2mBootstrap blockBytes> there is no such attribute" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -187,13 +202,13 @@ Test(task, wrong_operations)
 		{ "<write key='/1/0/1' value='${sv.x}'/>",
 		  "the value is string, but Lifetime is integer: use .toInt" },
 		{ "<write key='/1/0/7' value='U' format='yaml'/>", "not a valid value: tlv" },
-		{ "<delete key='/1/0/1'/>", "<delete> takes an object or an instance" },
+		{ "<delete key='/1/0/1'/>", "takes an object or an instance" },
 		{ "<delete/>", "<delete> lacks the attribute key" },
-		{ "<discover key='/1/0'/>", "<discover> takes an object" },
+		{ "<discover key='/1/0'/>", "takes an object" },
 		{ "<read key='/1/0/1'/>",
 		  "may read /1, /1/N, /2 and /2/N (OMA TS Core 6.1.7.4); take one value out of the "
 		  "answer" },
-		{ "<read key='/'/>", "<read> takes an object or an instance" },
+		{ "<read key='/'/>", "takes an object or an instance" },
 		{ "<upload key='/1/0/1' resourceId='cert'/>",
 		  "Lifetime is integer: a file's content goes into opaque and string resources" },
 		{ "<upload key='/0/2' resourceId='cert'/>", "the key must name a resource" },
