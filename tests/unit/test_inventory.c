@@ -106,6 +106,32 @@ Test(inventory, found_by_number_name_and_identity)
 	cr_expect_arr_eq(back.key, "k-e-y", 5);
 }
 
+/* What the room for it held before must not count: it is the stack, and so anything. */
+Test(inventory, group_lists_are_compared_within_what_is_written)
+{
+	static const struct {
+		const char *list, *canonical;
+	} cases[] = {
+		{ "root.a,root.a", "root.a" },
+		{ "root.a,root.b", "root.a,root.b" },
+		{ "root.b,root.a,root.b", "root.b,root.a" },
+		{ "root,root.a,root.ab,root.a", "root,root.a,root.ab" },
+		{ "a,aa,aaa,aa,a", "a,aa,aaa" },
+	};
+	static const char *const before[] = { "x", ",", "root.a,", "root.b,", "a", "" };
+
+	for (size_t b = 0; b < sizeof before / sizeof before[0]; b++)
+		for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+			size_t len = strlen(before[b]);
+			char out[DEVICE_LIST_MAX];
+
+			for (size_t at = 0; at < sizeof out; at++)
+				out[at] = len ? before[b][at % len] : '\0';
+			cr_assert_eq(group_list_canonical(cases[i].list, out), 0);
+			cr_expect_str_eq(out, cases[i].canonical, "%s: %s", before[b], out);
+		}
+}
+
 Test(inventory, who_names_no_group_is_in_root)
 {
 	cr_expect_str_eq(device_groups(&inventory, add(&(struct device_spec){ .endpoint = "a" })),

@@ -80,7 +80,7 @@ function causes(counters) {
 		bs_failed_reply: "error reply of the device", bs_failed_timeout: "no answer", bs_failed_silent: "acknowledged, never answered",
 		bs_failed_unconfirmed: "no answer to Finish", bs_failed_reset: "Reset of the device", bs_failed_closed: "its association was closed",
 		bs_failed_no_batch: "the control side compiled nothing in time", bs_refused_unknown: "unknown endpoint name",
-		bs_refused_identity: "another's endpoint name", bs_refused_no_batch: "no task could be compiled", bs_refused_busy: "the appliance was full",
+		bs_refused_identity: "another's endpoint name", bs_refused_no_batch: "nothing due, or nothing compiled", bs_refused_busy: "the appliance was full",
 		bs_refused_query: "malformed request", bs_refused_format: "content format not supported", dtls_unknown_identity: "unknown DTLS identity",
 		dtls_rx_bad_tag: "records that are not authentic",
 	};
