@@ -12,6 +12,7 @@
 #include "control/runs/device_change.h"
 #include "dataplane/ec/ec_identity.h"
 #include "tasks/show.h"
+#include "tasks/utf8.h"
 
 enum { CHANGES_MAX = 64 };
 
@@ -133,10 +134,15 @@ take_endpoint(struct call *call, const char *text, struct given_names *names,
 	if (!take_shown(call, text, names->endpoint, &len))
 		return false;
 	spec->endpoint = names->endpoint;
-	if (strlen(names->endpoint) == len)
-		return true;
-	call_refuse(call, CTL_REFUSED, "an endpoint name has no NUL byte");
-	return false;
+	if (strlen(names->endpoint) != len)
+		call_refuse(call, CTL_REFUSED, "an endpoint name has no NUL byte");
+	else if (!utf8_valid(names->endpoint, len)) /* a file could not hold it, nor a request */
+		call_refuse(call, CTL_REFUSED,
+			    "\"%s\" is no UTF-8, as an endpoint name must be (RFC 7252 5.10.1); "
+			    "where it "
+			    "is an identity, say another endpoint name",
+			    text);
+	return call->exit == CTL_DONE;
 }
 
 /* Whether more than one of some options is given; then the call is refused. */

@@ -48,8 +48,9 @@ put_run(const struct reported_run *reported, struct text *lines)
 	text_show(lines, "run from %s, format %u, step %u of %u: %s\n", peer, live->format,
 		  event->step + 1u, reported->plan->n_steps,
 		  plan_step_name(reported->plan, event->step, step));
-	text_show(lines, "messages: %u received, %u sent, %u of them again\n", event->received,
-		  event->sent, event->retransmitted);
+	if (event->received) /* a task that was over before anything was sent has none */
+		text_show(lines, "messages: %u received, %u sent, %u of them again\n",
+			  event->received, event->sent, event->retransmitted);
 	for (unsigned i = 0; i < LIVE_DIAGNOSTICS_MAX; i++) {
 		const struct diagnostic *said = &live->diagnostics[i];
 

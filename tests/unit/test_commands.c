@@ -620,6 +620,19 @@ Test(commands, adopting_another_name_of_a_known_device_is_warned_of)
 	cr_expect_not(says("warning"), "%s", answer.text);
 }
 
+/* An export of it could not be imported again. */
+Test(commands, endpoint_names_are_utf_8)
+{
+	see_unknown(UNKNOWN_OVER_NOSEC, "\xff\xfe");
+	cr_expect_eq(ask("unknown adopt \\xff\\xfe --key k"), CTL_REFUSED);
+	cr_expect(complains("is no UTF-8"), "%s", answer.error);
+	cr_expect_eq(ask("device add \\xc3\\x28 --key k"), CTL_REFUSED);
+	cr_expect(complains("is no UTF-8"), "%s", answer.error);
+	cr_expect_eq(ask("device add z\xc3\xa4hler --key k"), CTL_DONE, "%s", answer.error);
+	cr_expect_eq(ask("unknown adopt \\xff\\xfe --key k --endpoint named"), CTL_DONE, "%s",
+		     answer.error);
+}
+
 Test(commands, identities_of_any_bytes_are_taken_as_they_are_shown)
 {
 	const struct session_event event = { .name = { 0xff, 0xfe, 0, 1 }, .name_len = 4 };
