@@ -189,12 +189,11 @@ reload_by_signal(struct daemon *daemon)
 	bool good;
 
 	text_init(&text);
-	log_notice("reload asked for by signal");
-	good = reload_run(&daemon->service, NULL, NULL, &text, &result) == 0;
-	audit_reload(daemon, good, text_str(&text));
+	log_event(SEVERITY_NOTICE, LOG_EVENT_reload_asked, NULL, "reload asked for by signal");
 	turns_begin(&daemon->turns, turn_signal);
-	reload_run(&daemon->service, NULL, NULL, &text, &result);
+	good = reload_run(&daemon->service, NULL, NULL, &text, &result) == 0;
 	turns_end(&daemon->turns);
+	audit_reload(daemon, good, text_str(&text));
 	text_fini(&text);
 	json_decref(result);
 }
@@ -208,7 +207,8 @@ on_signal(void *ctx, uint32_t number)
 		reload_by_signal(daemon);
 		return;
 	}
-	log_notice("stopping: %s", strsignal((int)number));
+	log_event(SEVERITY_NOTICE, LOG_EVENT_stopping, NULL, "stopping: %s",
+		  strsignal((int)number));
 	loop_stop(daemon->loop);
 }
 
@@ -240,11 +240,11 @@ on_dpdk_log(void *ctx, uint32_t events)
 		while ((end = strchr(line, '\n'))) {
 			*end = '\0';
 			if (*line)
-				log_warning("dpdk: %s", line);
+				log_event(SEVERITY_WARNING, LOG_EVENT_dpdk, NULL, "dpdk: %s", line);
 			line = end + 1;
 		}
 		if (*line)
-			log_warning("dpdk: %s", line);
+			log_event(SEVERITY_WARNING, LOG_EVENT_dpdk, NULL, "dpdk: %s", line);
 	}
 }
 
@@ -267,7 +267,8 @@ open_loop(struct daemon *daemon)
 	if (daemon->loop && loop_signals(daemon->loop, signals, 3, on_signal, daemon) == 0 &&
 	    open_dpdk_log(daemon) == 0)
 		return 0;
-	log_error("cannot start: %s", strerror(errno));
+	log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "cannot start: %s",
+		  strerror(errno));
 	return -1;
 }
 
@@ -291,7 +292,7 @@ open_socket(struct daemon *daemon)
 		ctl_server_new(daemon->service.config->socket, daemon->service.config->socket_group,
 			       commands_serve, daemon, error);
 	if (!daemon->server) {
-		log_error("%s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
 	set_console(daemon);
@@ -332,7 +333,8 @@ load_first(struct daemon *daemon)
 	for (line = text.at; line && *line; line = next) {
 		next = strchr(line, '\n') + 1;
 		next[-1] = '\0';
-		log_write(generation ? SEVERITY_WARNING : SEVERITY_ERROR, "%s", line);
+		log_event(generation ? SEVERITY_WARNING : SEVERITY_ERROR, LOG_EVENT_diagnostic,
+			  NULL, "%s", line);
 	}
 	text_fini(&text);
 	diag_list_fini(&diags);
@@ -380,7 +382,7 @@ open_curves(struct daemon *daemon)
 	daemon->service.curves = ec_threads_new(&way, config->curve_threads,
 						config->curve_cpus ? &cpus : NULL, error);
 	if (!daemon->service.curves) {
-		log_error("%s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
 	return trust_publish(&daemon->service) < 0 ? -1 : 0;
@@ -393,7 +395,7 @@ open_dataplane(struct daemon *daemon)
 	struct dataplane_config *config = calloc(1, sizeof *config);
 
 	if (!config) {
-		log_error("out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL, "out of memory");
 		return -1;
 	}
 	config_dataplane(daemon->service.config, config);
@@ -402,12 +404,12 @@ open_dataplane(struct daemon *daemon)
 	free(config);
 	if (!daemon->service.dp) {
 		on_dpdk_log(daemon, 0);
-		log_error("%s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
 	dataplane_publish_directory(daemon->service.dp, daemon->service.inventory.directory);
 	if (dataplane_start(daemon->service.dp, error) < 0) {
-		log_error("%s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
 	return open_curves(daemon);
@@ -439,9 +441,9 @@ take_keys(struct store *store, const char *source)
 		return 0;
 	result = keyring_load(source, &keyring, error);
 	if (result < 0)
-		log_error("kek: %s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "kek: %s", error);
 	else if ((result = store_use_keys(store, &keyring)) < 0)
-		log_error("out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL, "out of memory");
 	keyring_wipe(&keyring);
 	return result;
 }
@@ -469,23 +471,25 @@ load(struct daemon *daemon)
 
 	daemon->service.store = store_open(daemon->service.config->store, error);
 	if (!daemon->service.store) {
-		log_error("%s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
 	if (new)
-		log_warning(
+		log_event(
+			SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
 			"the store %s is new: no device is known; if there should be some, look at "
 			"`store` in %s",
 			daemon->service.config->store, daemon->service.config->file);
 	if (*store_warning(daemon->service.store))
-		log_warning("%s", store_warning(daemon->service.store));
+		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s",
+			  store_warning(daemon->service.store));
 	if (take_keys(daemon->service.store, daemon->service.config->kek) < 0)
 		return -1;
 	if (open_audit(daemon) < 0)
 		return -1;
 	sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
-		log_error("out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL, "out of memory");
 		return -1;
 	}
 	generation = load_first(daemon);
@@ -508,7 +512,8 @@ start(struct daemon *daemon)
 		return -1;
 	startup_log(daemon);
 	notify_ready();
-	log_notice("ready, control socket %s", daemon->service.config->socket);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_ready, NULL, "ready, control socket %s",
+		  daemon->service.config->socket);
 	return 0;
 }
 
@@ -577,7 +582,8 @@ daemon_run(struct config *config)
 	daemon->started_ms = clock_now_ms();
 	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
-	log_notice("%s", CRADLE_VERSION_TEXT);
+	log_set_format((enum log_format)config->log_format);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_starting, NULL, "%s", CRADLE_VERSION_TEXT);
 	if (start(daemon) == 0)
 		status = loop_run(daemon->loop);
 	else if (daemon->service.stopping)
@@ -585,7 +591,7 @@ daemon_run(struct config *config)
 	notify_stopping();
 	finish(daemon);
 	free(daemon);
-	log_notice("stopped");
+	log_event(SEVERITY_NOTICE, LOG_EVENT_stopped, NULL, "stopped");
 	log_close();
 	return status < 0;
 }

@@ -51,7 +51,8 @@ count_stuck(struct watchdog *watchdog, const struct dataplane *dp)
 		if (dataplane_worker_info(dp, i, &info) < 0)
 			break;
 		if (info.heartbeat == watchdog->heartbeat[i]) {
-			log_error("worker %u on CPU %d shows no sign of life; slowest step: %s", i,
+			log_event(SEVERITY_ERROR, LOG_EVENT_worker_stuck, NULL,
+				  "worker %u on CPU %d shows no sign of life; slowest step: %s", i,
 				  info.cpu, info.longest_step ? info.longest_step : "unknown");
 			stuck++;
 		}

@@ -9,12 +9,13 @@
 static void
 log_memory(const struct dataplane_info *info)
 {
-	log_notice("memory: %zu bytes per session, %zu per handshake; %u workers of %u sessions "
-		   "each, %zu kB a worker; "
-		   "%u packet buffers of %zu bytes; %s",
-		   info->session_bytes, stack_handshake_bytes(), info->workers,
-		   info->sessions_per_worker, info->stack_bytes / 1024, info->packet_buffers,
-		   info->packet_buffer_bytes, info->hugepages ? "hugepages" : "no hugepages");
+	log_event(SEVERITY_NOTICE, LOG_EVENT_memory, NULL,
+		  "memory: %zu bytes per session, %zu per handshake; %u workers of %u sessions "
+		  "each, %zu kB a worker; "
+		  "%u packet buffers of %zu bytes; %s",
+		  info->session_bytes, stack_handshake_bytes(), info->workers,
+		  info->sessions_per_worker, info->stack_bytes / 1024, info->packet_buffers,
+		  info->packet_buffer_bytes, info->hugepages ? "hugepages" : "no hugepages");
 }
 
 static void
@@ -29,13 +30,14 @@ log_port(const struct config *config, unsigned number, const struct dataplane_po
 		address_format_prefix(&config->ports[number].addresses.items[i], one);
 		text_printf(&addresses, "%s%s", i ? ", " : "", one);
 	}
-	log_notice("port %u: %s, driver %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, %u queues%s%s%s, "
-		   "addresses %s",
-		   number, port->device, port->driver, port->mac[0], port->mac[1], port->mac[2],
-		   port->mac[3], port->mac[4], port->mac[5], port->queues,
-		   port->rss ? ", RSS" : ", software hash",
-		   port->rx_checksum ? ", rx checksums" : "",
-		   port->tx_checksum ? ", tx checksums" : "", text_str(&addresses));
+	log_event(SEVERITY_NOTICE, LOG_EVENT_port, NULL,
+		  "port %u: %s, driver %s, MAC %02x:%02x:%02x:%02x:%02x:%02x, %u queues%s%s%s, "
+		  "addresses %s",
+		  number, port->device, port->driver, port->mac[0], port->mac[1], port->mac[2],
+		  port->mac[3], port->mac[4], port->mac[5], port->queues,
+		  port->rss ? ", RSS" : ", software hash",
+		  port->rx_checksum ? ", rx checksums" : "",
+		  port->tx_checksum ? ", tx checksums" : "", text_str(&addresses));
 	text_fini(&addresses);
 }
 
@@ -54,17 +56,20 @@ startup_log(const struct daemon *daemon)
 	     i < config->n_ports && dataplane_port_info(daemon->service.dp, i, &port) == 0; i++)
 		log_port(config, i, &port);
 	for (unsigned i = 0; i < config->n_listeners; i++)
-		log_notice("listener: UDP %u, %s", config->listeners[i].port,
-			   config->listeners[i].security == LISTENER_PSK
-				   ? "DTLS with pre-shared keys"
-				   : "NoSec: nothing is encrypted, keys included");
-	log_notice("generation %u: %u group%s, %u task%s, %u device%s, %u of them with nothing to "
-		   "send",
-		   daemon->service.generation->number, policy->n_groups, PLURAL(policy->n_groups),
-		   policy->n_tasks, PLURAL(policy->n_tasks), inventory->count,
-		   PLURAL(inventory->count), inventory->refused);
+		log_event(SEVERITY_NOTICE, LOG_EVENT_listener, NULL, "listener: UDP %u, %s",
+			  config->listeners[i].port,
+			  config->listeners[i].security == LISTENER_PSK
+				  ? "DTLS with pre-shared keys"
+				  : "NoSec: nothing is encrypted, keys included");
+	log_event(SEVERITY_NOTICE, LOG_EVENT_generation_live, NULL,
+		  "generation %u: %u group%s, %u task%s, %u device%s, %u of them with nothing to "
+		  "send",
+		  daemon->service.generation->number, policy->n_groups, PLURAL(policy->n_groups),
+		  policy->n_tasks, PLURAL(policy->n_tasks), inventory->count,
+		  PLURAL(inventory->count), inventory->refused);
 	if (inventory->count)
-		log_notice(
+		log_event(
+			SEVERITY_NOTICE, LOG_EVENT_memory, NULL,
 			"memory a device: %zu bytes in the dataplane, %zu in all",
 			inventory_dataplane_bytes(inventory) / inventory->count,
 			(inventory_all_bytes(inventory) + reports_bytes(&daemon->service.reports)) /

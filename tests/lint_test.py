@@ -168,6 +168,21 @@ class Contributing(unittest.TestCase):
         text = self.TEXT + (layers.ROOT / "README.md").read_text(encoding="utf-8")
         self.assertEqual([line for line in text.splitlines() if len(line) > 120], [])
 
+    def test_readme_lists_every_event_of_the_log(self):
+        """Collectors know events by their names, and whoever sets one up reads the table."""
+        definitions = (layers.ROOT / "control/log_events.def").read_text(encoding="utf-8")
+        events = re.findall(r'^LOG_EVENT\((\w+), "([^"]+)"\)$', definitions, flags=re.M)
+        part = (layers.ROOT / "README.md").read_text(encoding="utf-8").partition("### The log\n")[2].partition("\n### ")[0]
+        self.assertEqual(definitions.count("\nLOG_EVENT("), len(events))
+        self.assertEqual(re.findall(r"^\| `(\w+)` \| (.+) \|$", part, flags=re.M), events)
+
+    def test_every_event_of_the_log_is_told_somewhere(self):
+        definitions = (layers.ROOT / "control/log_events.def").read_text(encoding="utf-8")
+        told = "".join(path.read_text(encoding="utf-8") for top in ("control", "tools")
+                       for path in (layers.ROOT / top).rglob("*.[ch]"))
+        events = re.findall(r"^LOG_EVENT\((\w+),", definitions, flags=re.M)
+        self.assertEqual([event for event in events if f"LOG_EVENT_{event}" not in told], [])
+
     def test_every_folder_of_sources_is_on_the_map(self):
         folders = {name.rpartition("/")[0] + "/" for name, _ in layers.sources()} - {"dataplane/"}
         self.assertEqual([folder for folder in sorted(folders) if f"| `{folder}` |" not in self.TEXT], [])

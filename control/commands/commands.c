@@ -293,12 +293,13 @@ log_command(const struct call *call, const struct ctl_request *request, uint64_t
 				   utf8_cut(request->actor, strlen(request->actor), 64));
 	put_words(call, request, &words);
 	if (changes)
-		log_notice("command%s by %s%suid %u, pid %d: %s%s", text_str(&words), text_str(&actor),
+		log_event(SEVERITY_NOTICE, LOG_EVENT_command, NULL,
+			   "command%s by %s%suid %u, pid %d: %s%s", text_str(&words), text_str(&actor),
 			   actor.len ? ", " : "", (unsigned)request->peer.uid, (int)request->peer.pid,
 			   call->exit == CTL_DONE ? "done" : "refused",
 			   call->client_gone ? ", though its client has gone" : "");
-	log_debug("command%s took %llu us", text_str(&words),
-		  (unsigned long long)(clock_now_us() - begun_us));
+	log_event(SEVERITY_DEBUG, LOG_EVENT_command, NULL, "command%s took %llu us",
+		  text_str(&words), (unsigned long long)(clock_now_us() - begun_us));
 	text_fini(&words);
 	text_fini(&actor);
 }

@@ -71,9 +71,10 @@ start_capture(struct call *call, const struct device *device, long seconds, int 
 	options.name = text_str(&name);
 	traced = traced_capture(&call->service->traced, call->service->dp, &options, error);
 	if (traced)
-		log_notice("capture of device %s begun by uid %u, pid %d: its datagrams and the "
-			   "secrets of its associations go into a file for %ld s",
-			   text_str(&name), (unsigned)peer->uid, (int)peer->pid, seconds);
+		log_event(SEVERITY_NOTICE, LOG_EVENT_capture_begun, text_str(&name),
+			  "capture of device %s begun by uid %u, pid %d: its datagrams and the "
+			  "secrets of its associations go into a file for %ld s",
+			  text_str(&name), (unsigned)peer->uid, (int)peer->pid, seconds);
 	text_fini(&name);
 	return traced;
 }

@@ -58,7 +58,7 @@ struct config {
 	bool certificates_cbc;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *console_user, *socket_group;
-	uint32_t log_level, log_target; /* enum severity, enum log_target */
+	uint32_t log_level, log_target, log_format; /* enum severity, log_target, log_format */
 	char *kek;                      /* a source (keyring.h); NULL: none */
 	char *audit;                    /* NULL: STORE-audit */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */

@@ -7,6 +7,7 @@ static const char *const hugepage_choices[] = { "no", "yes", "auto",
 						NULL }; /* enum dataplane_hugepages */
 static const char *const level_choices[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const target_choices[] = { "stderr", "syslog", "journal", NULL };
+static const char *const format_choices[] = { "text", "json", NULL }; /* enum log_format */
 static const char *const security_choices[] = { "nosec", "psk", NULL };
 
 #define ROOT(field)     SECTION_ROOT, offsetof(struct config, field)
@@ -96,6 +97,10 @@ static const struct setting settings[] = {
 	  .live = true, .help = "least severity that is logged" },
 	{ "log.to", SETTING_CHOICE, ROOT(log_target), .preset = "stderr", .choices = target_choices,
 	  .live = true, .help = "where the log goes" },
+	{ "log.format", SETTING_CHOICE, ROOT(log_format), .preset = "text",
+	  .choices = format_choices, .live = true,
+	  .help = "json: a line is an object with time, severity, event, device and message; the "
+		  "journal has these as fields, whatever stands here" },
 	{ "policy", SETTING_PATH, ROOT(policy), .preset = "policy", .live = true,
 	  .help = "folder with groups.conf, servers.conf, tasks/, keys/ and resources/" },
 	{ "store", SETTING_PATH, ROOT(store), .preset = "/var/lib/cradle/cradle.db",

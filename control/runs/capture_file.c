@@ -100,10 +100,12 @@ capture_file_free(struct capture_file *file)
 	if (close(file->fd) && !file->error)
 		file->error = errno;
 	if (file->error)
-		log_warning("capture of device %s: the file cannot be written: %s", file->name,
-			    strerror(file->error));
-	log_notice("capture of device %s ended: %u datagrams, %u secrets, %u datagrams lost",
-		   file->name, file->packets, file->secrets, file->lost);
+		log_event(SEVERITY_WARNING, LOG_EVENT_capture_ended, file->name,
+			  "capture of device %s: the file cannot be written: %s", file->name,
+			  strerror(file->error));
+	log_event(SEVERITY_NOTICE, LOG_EVENT_capture_ended, file->name,
+		  "capture of device %s ended: %u datagrams, %u secrets, %u datagrams lost",
+		  file->name, file->packets, file->secrets, file->lost);
 	explicit_bzero(file, sizeof *file);
 	free(file);
 }

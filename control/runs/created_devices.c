@@ -129,8 +129,9 @@ list_instead(struct service *service, const struct making *making, const char *w
 	unknown_devices_see(service->unknowns, &making->event,
 			    clock_wall_ms(making->event.time_us, dataplane_now_us()));
 	address_format_peer(&making->event.peer, peer);
-	log_warning("device %s from %s cannot be created, and is among the unknown devices: %s",
-		    making->name, peer, why);
+	log_event(SEVERITY_WARNING, LOG_EVENT_device_not_created, making->name,
+		  "device %s from %s cannot be created, and is among the unknown devices: %s",
+		  making->name, peer, why);
 }
 
 /* The anchor of an event, if it still may create; NULL: trust has changed meanwhile. */
@@ -189,8 +190,9 @@ remember(struct created_devices *created, const struct making *making)
 	snprintf(kept->anchor, sizeof kept->anchor, "%.*s", (int)sizeof kept->anchor - 1,
 		 making->anchor->file);
 	address_format_peer(&making->event.peer, kept->address);
-	log_notice("device %s created: asked from %s with a certificate that %s vouches for",
-		   making->name, kept->address, making->anchor->file);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_device_created, making->name,
+		  "device %s created: asked from %s with a certificate that %s vouches for",
+		  making->name, kept->address, making->anchor->file);
 }
 
 /* They are in the store. */
@@ -201,7 +203,8 @@ make_live(struct service *service, struct making *making, unsigned n)
 		unknown_devices_remove(service->unknowns, making[i].event.name,
 				       making[i].event.name_len);
 		if (publish_draft(service, &making[i].draft) < 0)
-			log_error("device %s is kept, but cannot be served before a restart: out "
+			log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, making[i].name,
+				  "device %s is kept, but cannot be served before a restart: out "
 				  "of memory",
 				  making[i].name);
 		remember(service->created, &making[i]);

@@ -255,5 +255,5 @@ device_change_forget_unknown(struct service *service, const char *name, size_t l
 		return;
 	store_change_remove_unknown(change, (const uint8_t *)name, len);
 	if (store_change_commit(change, DEVICE_CHANGE_WAIT_MS, &service->pump, error) < 0)
-		log_warning("%s", error);
+		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s", error);
 }

@@ -119,7 +119,8 @@ begin_live(struct service *service, struct device *device, const struct session_
 		cancel_run(service, device, event);
 	live = live_add(&service->live);
 	if (!live) {
-		log_error("a session cannot be followed: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "a session cannot be followed: out of memory");
 		return NULL;
 	}
 	device->live = live;
@@ -195,7 +196,8 @@ renew_after_run(struct service *service, struct device *device, const struct pla
 		renew |= plan->tasks[i].task->repetition == REPETITION_ONCE ||
 			 !plan->tasks[i].task->automatic_restart;
 	if (renew && publish_device(service, device) < 0)
-		log_error("a device keeps a task that it has done: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "a device keeps a task that it has done: out of memory");
 }
 
 static void
@@ -345,7 +347,7 @@ on_unknown(struct service *service, const struct session_event *event)
 	if (log_level() < SEVERITY_DEBUG)
 		return;
 	address_format_peer(&event->peer, peer);
-	log_debug("unknown device from %s", peer);
+	log_event(SEVERITY_DEBUG, LOG_EVENT_device_unknown, NULL, "unknown device from %s", peer);
 }
 
 /* ---- all of them ---- */

@@ -147,7 +147,8 @@ remember_unsaved(struct unsaved_devices *unsaved, struct device *device)
 	if (device->unsaved)
 		return;
 	if (unsaved->count == unsaved->capacity && grow(unsaved) < 0) {
-		log_error("what a task changed of a device is not kept: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "what a task changed of a device is not kept: out of memory");
 		return;
 	}
 	unsaved->ring[(unsaved->first + unsaved->count++) & (unsaved->capacity - 1)] =
@@ -218,7 +219,8 @@ inventory_effects_save(struct service *service, uint64_t now_ms)
 	if (store_change_commit(change, KEEP_WAIT_MS, &service->pump, error) == 0)
 		return;
 	put_back(service, ids, n);
-	log_warning("what tasks changed of %zu devices is not kept yet: %s", unsaved->count, error);
+	log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
+		  "what tasks changed of %zu devices is not kept yet: %s", unsaved->count, error);
 	unsaved->next_ms = now_ms + RETRY_MS;
 }
 
@@ -254,16 +256,18 @@ inventory_effects_apply(struct service *service, struct device *device,
 		int result = apply(service, device, effect);
 
 		if (result < 0)
-			log_warning("device %s: a task's \"%s\" cannot be done: %s",
-				    device_endpoint(device, endpoint), shown_name(effect),
-				    result == -ENOENT ? "there is no such group"
-						      : strerror(-result));
+			log_event(SEVERITY_WARNING, LOG_EVENT_device_trouble,
+				  device_endpoint(device, endpoint),
+				  "device %s: a task's \"%s\" cannot be done: %s", endpoint,
+				  shown_name(effect),
+				  result == -ENOENT ? "there is no such group" : strerror(-result));
 		changed |= result == 0 && effect->kind != EFFECT_HISTORY;
 	}
 	if (!changed)
 		return;
 	remember_unsaved(&service->unsaved, device);
 	if (publish_device(service, device) < 0)
-		log_error("device %s keeps its former batch: out of memory",
-			  device_endpoint(device, endpoint));
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory,
+			  device_endpoint(device, endpoint),
+			  "device %s keeps its former batch: out of memory", endpoint);
 }

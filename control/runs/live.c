@@ -97,7 +97,8 @@ live_cancel_session(struct service *service, unsigned worker, struct session_ref
 	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
 
 	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
-		log_error("an older session could not be cancelled: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "an older session could not be cancelled: out of memory");
 }
 
 void

@@ -33,7 +33,8 @@ answer_batch(struct service *service, const struct session_event *event, unsigne
 	if (batch)
 		batch_hold(batch);
 	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
-		log_error("a batch could not be handed to worker %u: out of memory", worker);
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "a batch could not be handed to worker %u: out of memory", worker);
 }
 
 void
@@ -63,7 +64,8 @@ static void
 keep_until_idle(struct service *service, struct device_run *run)
 {
 	if (retired_add(&service->retired, run->batch) < 0)
-		log_error("a batch cannot be freed: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "a batch cannot be freed: out of memory");
 	plan_release(&service->plans, run->plan);
 }
 
@@ -100,7 +102,8 @@ make_batch(struct service *service, struct device *device, const struct session_
 		request.acc = *acc ? acc : NULL;
 	}
 	if (device_run_make(service, &request, &run) < 0) {
-		log_error("out of memory for a device's batch");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "out of memory for a device's batch");
 		on_demand_refuse(service, event, worker);
 		return;
 	}
@@ -118,7 +121,8 @@ keep_answer(struct live_session *live, const struct session_event *event)
 					   .len = event->answer_len };
 
 	if (run_memory_answer(&live->memory, &answer) < 0)
-		log_error("the answer of a device cannot be kept");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "the answer of a device cannot be kept");
 }
 
 /*
@@ -170,7 +174,8 @@ cut_short(struct service *service, struct device *device, const struct session_e
 	struct device_run run;
 
 	if (make_to_the_end(service, &request, &run) < 0) {
-		log_error("the rest of a device's run cannot be made");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "the rest of a device's run cannot be made");
 		on_demand_refuse(service, event, worker);
 		return;
 	}

@@ -31,7 +31,8 @@ batch_unreachable(void *ctx, void *what)
 	struct service *service = ctx;
 
 	if (retired_add(&service->retired, what) < 0)
-		log_error("a batch cannot be freed: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "a batch cannot be freed: out of memory");
 }
 
 static void
@@ -65,7 +66,8 @@ retire(struct service *service, void (*release)(void *ctx, void *what), void *wh
 	if (!service->dp)
 		release(service, what);
 	else if (dataplane_retire(service->dp, release, service, what) < 0)
-		log_error("something of a device cannot be freed: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "something of a device cannot be freed: out of memory");
 }
 
 static void
@@ -194,7 +196,8 @@ publish_run(struct service *service, struct device *device, struct device_run *r
 	struct batch *old;
 
 	if (install(service, device, run, &old) < 0) {
-		log_error("what was made for a device cannot be kept: out of memory");
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "what was made for a device cannot be kept: out of memory");
 		return;
 	}
 	device->format = format;

@@ -173,7 +173,8 @@ publish_generation(struct service *service, struct generation *generation, reloa
 						       .at_ms = generation->live_since_ms,
 						       .number = generation->number });
 	if (trust_publish(service) < 0)
-		log_warning("out of memory: certificates are taken as before; reload again");
+		log_event(SEVERITY_WARNING, LOG_EVENT_out_of_memory, NULL,
+			  "out of memory: certificates are taken as before; reload again");
 	failed = publish_devices(service, &progress);
 	if (old)
 		generation_release(old);
@@ -277,6 +278,7 @@ apply_settings(struct service *service, const struct config *config)
 		return -ENOMEM;
 	log_open((enum log_target)service->config->log_target,
 		 (enum severity)service->config->log_level);
+	log_set_format((enum log_format)service->config->log_format);
 	return trust_publish_limits(service);
 }
 
@@ -336,13 +338,14 @@ refuse(struct transaction *t, struct text *text, json_t **result)
 	text_show(text, "still running generation %u\n", number);
 	*result = json_pack("{s:b, s:I, s:o}", "reloaded", 0, "generation", (json_int_t)number,
 			    "diagnostics", diag_text_json(&t->diags));
-	log_warning("reload refused with %zu error%s; still running generation %u", t->diags.errors,
-		    PLURAL(t->diags.errors), number);
+	log_event(SEVERITY_WARNING, LOG_EVENT_reload_refused, NULL,
+		  "reload refused with %zu error%s; still running generation %u", t->diags.errors,
+		  PLURAL(t->diags.errors), number);
 	for (size_t i = 0; i < t->diags.count; i++) {
 		char line[LINE_MAX_BYTES];
 
 		diag_format(&t->diags.items[i], line, sizeof line);
-		log_warning("%s", line);
+		log_event(SEVERITY_WARNING, LOG_EVENT_diagnostic, NULL, "%s", line);
 	}
 	return -EINVAL;
 }
@@ -397,9 +400,10 @@ commit(struct transaction *t, struct text *text, json_t **result)
 		  service->inventory.refused);
 	json_object_set_new(*result, "seconds", json_real(seconds));
 	json_object_set_new(*result, "control_thread_s", json_real(cpu_s));
-	log_notice("generation %u is live: %u task%s, %u device%s, %.3f s", new->number,
-		   new->policy->n_tasks, PLURAL(new->policy->n_tasks), service->inventory.count,
-		   PLURAL(service->inventory.count), seconds);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_generation_live, NULL,
+		  "generation %u is live: %u task%s, %u device%s, %.3f s", new->number,
+		  new->policy->n_tasks, PLURAL(new->policy->n_tasks), service->inventory.count,
+		  PLURAL(service->inventory.count), seconds);
 	return 0;
 }
 

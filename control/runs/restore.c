@@ -56,7 +56,8 @@ load_device(void *ctx, const struct store_device *kept)
 		result = publish_loaded(service, &draft);
 	}
 	if (result < 0)
-		log_error("device %s cannot be loaded: %s", kept->spec.endpoint,
+		log_event(SEVERITY_ERROR, LOG_EVENT_store_trouble, kept->spec.endpoint,
+			  "device %s cannot be loaded: %s", kept->spec.endpoint,
 			  result == -EEXIST ? "its identity belongs to another device"
 					    : strerror(-result));
 	loading->devices += result == 0;
@@ -77,7 +78,8 @@ warn_of_devices(struct service *service)
 	generation_check_groups(service->generation, &service->inventory, &diags);
 	generation_check_nosec(service->config, &service->inventory, &diags);
 	for (size_t i = 0; i < diags.count; i++)
-		log_warning("%s", diags.items[i].text);
+		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s",
+			  diags.items[i].text);
 	diag_list_fini(&diags);
 }
 
@@ -122,12 +124,13 @@ restore_all(struct service *service)
 	if (result == 0)
 		result = store_start(service->store);
 	if (result < 0) {
-		log_error("%s",
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s",
 			  result == -ECANCELED || result == -ENOMEM ? "out of memory" : error);
 		return -1;
 	}
 	warn_of_devices(service);
-	log_notice("store: %u device%s and their reports loaded in %.3f s", loading.devices,
-		   PLURAL(loading.devices), (double)(clock_now_us() - begun_us) / 1e6);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_store_loaded, NULL,
+		  "store: %u device%s and their reports loaded in %.3f s", loading.devices,
+		  PLURAL(loading.devices), (double)(clock_now_us() - begun_us) / 1e6);
 	return 0;
 }

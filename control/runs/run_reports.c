@@ -98,8 +98,9 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
 		reports_set(&reported->service->reports, &change);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)
-		log_info("device %s: task %s (%s): %s", device_endpoint(reported->device, endpoint),
-			 task->name, task->id, summary);
+		log_event(SEVERITY_INFO, LOG_EVENT_task_report,
+			  device_endpoint(reported->device, endpoint),
+			  "device %s: task %s (%s): %s", endpoint, task->name, task->id, summary);
 	free(log);
 }
 
@@ -119,7 +120,9 @@ report_no_task(const struct reported_run *reported, const char *summary)
 
 	reports_set(&reported->service->reports, &change);
 	if (log_level() >= SEVERITY_INFO)
-		log_info("device %s: %s", device_endpoint(reported->device, endpoint), summary);
+		log_event(SEVERITY_INFO, LOG_EVENT_task_report,
+			  device_endpoint(reported->device, endpoint), "device %s: %s", endpoint,
+			  summary);
 }
 
 /* A log of what was compiled ahead is not kept a million times: it is made again. */

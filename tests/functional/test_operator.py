@@ -1,8 +1,9 @@
 """What an operator sees of one device: its dialogue while it runs, its session, its copy in a file."""
 import json
+import re
 import subprocess
 
-from conftest import wait_for
+from conftest import ROOT, wait_for
 from test_control import RawDevice, finish
 
 SECRETS = ("correct horse battery", b"correct horse battery".hex(), "demo-key-0001-demo", b"demo-key-0001-demo".hex())
@@ -52,6 +53,23 @@ def test_a_session_is_shown_while_it_runs(daemon, network):
     assert any(s["endpoint"] == "demo-0001" for s in daemon.result("session", "list")["sessions"])
     finish(device, first)
     wait_for(lambda: daemon.ctl("session", "show", "demo-0001").returncode == 1, "its end")
+
+
+def test_the_log_as_json_has_an_event_a_line(cradled):
+    daemon = cradled({r'^    format = "text"': '    format = "json"'})
+    daemon.device("-i", "demo-0001", "-k", "demo-key-0001-demo", "ep=demo-0001", port=5684)
+    daemon.ctl("log", "level", "debug")
+    daemon.edit("policy/groups.conf", r"groups = ", "grups = ")
+    assert daemon.ctl("reload").returncode == 1
+    assert daemon.stop() == 0
+    lines = [json.loads(line) for line in daemon.log().splitlines() if line.startswith("{")]
+    events = [line["event"] for line in lines]
+    known = re.findall(r"^LOG_EVENT\((\w+),", (ROOT / "control/log_events.def").read_text(), re.M)
+    assert set(events) <= set(known), set(events) - set(known)
+    assert {"starting", "ready", "generation_live", "command", "reload_refused", "diagnostic", "stopped"} <= set(events)
+    assert all(line["time"].endswith("Z") and line["program"] == "cradled" and line["message"] for line in lines)
+    # Nothing else is on standard error, but for what is said before the settings are read.
+    assert len(lines) == len(daemon.log().splitlines())
 
 
 def test_why_says_what_a_device_would_be_told(daemon):

@@ -8,6 +8,8 @@
 
 #include "control/log.h"
 
+#include <jansson.h>
+
 static const char *
 logged(void)
 {
@@ -79,4 +81,88 @@ Test(log, names_of_levels)
 	cr_expect_eq(severity_by_name("warning"), SEVERITY_WARNING);
 	cr_expect_eq(severity_by_name("warn"), -1);
 	cr_expect_str_eq(severity_name(SEVERITY_DEBUG), "debug");
+}
+
+/* Each line an object; the n-th one. */
+static json_t *
+line_of(const char *text, unsigned n)
+{
+	const char *end;
+	json_t *json;
+
+	while (n--)
+		text = strchr(text, '\n') + 1;
+	end = strchr(text, '\n');
+	cr_assert_not_null(end);
+	json = json_loadb(text, (size_t)(end - text), 0, NULL);
+	cr_assert_not_null(json, "%s", text);
+	return json;
+}
+
+static const char *
+member(const json_t *json, const char *name)
+{
+	const char *value = json_string_value(json_object_get(json, name));
+
+	return value ? value : "(none)";
+}
+
+Test(log, json_is_an_object_a_line_with_the_events_name)
+{
+	const char *text;
+	json_t *json;
+
+	log_open(LOG_TO_STDERR, SEVERITY_INFO);
+	log_set_format(LOG_AS_JSON);
+	log_event(SEVERITY_WARNING, LOG_EVENT_task_report, "lamp \"1\"\\", "it said \"no\"\n\033[31m\xff");
+	log_notice("without a name");
+	text = logged();
+	log_set_format(LOG_AS_TEXT);
+	json = line_of(text, 0);
+	cr_expect_str_eq(member(json, "event"), "task_report");
+	cr_expect_str_eq(member(json, "severity"), "warning");
+	cr_expect_str_eq(member(json, "device"), "lamp \"1\"\\");
+	cr_expect_not_null(strstr(member(json, "message"), "it said \"no\""));
+	cr_expect_eq(strlen(member(json, "time")), strlen("2026-01-31T12:00:00.000Z"));
+	json_decref(json);
+	json = line_of(text, 1);
+	cr_expect_str_eq(member(json, "event"), "message");
+	cr_expect_str_eq(member(json, "device"), "(none)");
+	json_decref(json);
+}
+
+Test(log, json_counts_repetitions_and_tells_events_of_one_text_apart)
+{
+	const char *text;
+	json_t *json;
+
+	log_open(LOG_TO_STDERR, SEVERITY_INFO);
+	log_set_format(LOG_AS_JSON);
+	for (unsigned i = 0; i < 6; i++)
+		log_info("again");
+	log_event(SEVERITY_INFO, LOG_EVENT_ready, NULL, "again");
+	text = logged();
+	log_set_format(LOG_AS_TEXT);
+	json = line_of(text, 1);
+	cr_expect_str_eq(member(json, "event"), "repeated");
+	cr_expect_eq(json_integer_value(json_object_get(json, "count")), 5);
+	json_decref(json);
+	json = line_of(text, 2);
+	cr_expect_str_eq(member(json, "event"), "ready");
+	json_decref(json);
+}
+
+Test(log, json_of_the_longest_line_is_whole)
+{
+	static char quotes[4000];
+	json_t *json;
+
+	memset(quotes, '"', sizeof quotes - 1);
+	log_open(LOG_TO_STDERR, SEVERITY_INFO);
+	log_set_format(LOG_AS_JSON);
+	log_event(SEVERITY_INFO, LOG_EVENT_message, quotes, "%s", quotes);
+	json = line_of(logged(), 0);
+	log_set_format(LOG_AS_TEXT);
+	cr_expect_gt(strlen(member(json, "message")), 900);
+	json_decref(json);
 }

@@ -570,7 +570,7 @@ log_library(void *cls, const char *format, va_list args)
 
 	vsnprintf(line, sizeof line, format, args);
 	line[strcspn(line, "\n")] = '\0';
-	log_debug("HTTP: %s", line);
+	log_event(SEVERITY_DEBUG, LOG_EVENT_http, NULL, "HTTP: %s", line);
 }
 
 /* --- life --- */

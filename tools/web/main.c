@@ -66,7 +66,7 @@ on_signal(void *ctx, uint32_t number)
 {
 	struct program *program = ctx;
 
-	log_notice("ending: signal %u", number);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_stopping, NULL, "ending: signal %u", number);
 	loop_stop(program->loop);
 }
 
@@ -190,10 +190,12 @@ serve(struct program *program, const struct web_config *config, struct diag_list
 
 	signal(SIGPIPE, SIG_IGN);
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
+	log_set_format((enum log_format)config->log_format);
 	raise_descriptors(config);
 	if (start(program, config, diags)) {
-		log_notice("cradle-web " CRADLE_VERSION " on %s, appliance at %s", config->listen,
-			   config->socket);
+		log_event(SEVERITY_NOTICE, LOG_EVENT_ready, NULL,
+			  "cradle-web " CRADLE_VERSION " on %s, appliance at %s", config->listen,
+			  config->socket);
 		sd_notify(0, "READY=1");
 		result = loop_run(program->loop) < 0;
 		sd_notify(0, "STOPPING=1");

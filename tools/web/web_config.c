@@ -9,6 +9,7 @@ enum { WEB_CONFIG_FILE_MAX = 1 << 20 };
 
 static const char *const level_choices[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const target_choices[] = { "stderr", "syslog", "journal", NULL };
+static const char *const format_choices[] = { "text", "json", NULL }; /* enum log_format */
 
 #define ROOT(field) 0, offsetof(struct web_config, field)
 
@@ -72,6 +73,10 @@ static const struct setting settings[] = {
 	  .help = "least severity that is logged" },
 	{ "log.to", SETTING_CHOICE, ROOT(log_target), .preset = "stderr", .choices = target_choices,
 	  .help = "where the log goes" },
+	{ "log.format", SETTING_CHOICE, ROOT(log_format), .preset = "text",
+	  .choices = format_choices,
+	  .help = "json: a line is an object with time, severity, event and message; the journal "
+		  "has these as fields, whatever stands here" },
 };
 
 static const char *const lists[] = { NULL };

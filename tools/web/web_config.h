@@ -27,7 +27,7 @@ struct web_config {
 	char *console_folder, *console_libraries, *users_file;
 	bool secure_cookies;
 	uint32_t idle_min, session_h, command_timeout_s;
-	uint32_t log_level, log_target; /* enum severity, enum log_target */
+	uint32_t log_level, log_target, log_format; /* enum severity, log_target, log_format */
 };
 
 /* NULL after adding errors, or with warnings only the settings. */
