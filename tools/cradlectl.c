@@ -19,12 +19,14 @@
 
 #include "control/socket/ctl_proto.h"
 #include "tools/client/ctl_client.h"
+#include "tools/cradlectl_colour.h"
 #include "tools/cradlectl_file.h"
 #include "tools/cradlectl_top.h"
 
 struct options {
 	const char *socket;
 	bool json, progress, wide;
+	enum colour_wish colour;
 	const char *columns, *sort; /* of tables; NULL: as they come */
 	int timeout_s;              /* for connecting and for every wait; 0: as long as it takes */
 	int argc;
@@ -45,6 +47,8 @@ usage(FILE *to)
 		"      --wide           whole tables, however narrow the terminal is\n"
 		"      --columns A,B    these columns of tables, in this order\n"
 		"      --sort COLUMN    rows of tables by a column; -COLUMN: downwards\n"
+		"      --colour WHEN    words of a status in colour: auto (on a terminal, unless "
+		"NO_COLOR is set), always, never\n"
 		"  -V, --version\n"
 		"  -h, --help           this text; `cradlectl help` lists the commands\n"
 		"`cradlectl top [--interval S] [--count N]` shows rates and workers, again and "
@@ -103,14 +107,30 @@ take_value(int argc, char **argv, const char *name, const char **value)
 	return 2;
 }
 
+/* 0, or the exit code after saying what is wrong. */
+static int
+take_colour(struct options *options, const char *word)
+{
+	if (colour_wish_of(word, &options->colour))
+		return 0;
+	return fail(options, CTL_USAGE, "--colour is auto, always or never, not \"%s\"", word);
+}
+
 /* Ours behind the command: how many words it was, 0: it is the command's. */
 static int
-take_late_option(struct options *options, int argc, char **argv)
+take_late_option(struct options *options, int argc, char **argv, int *wrong)
 {
 	int n = take_value(argc, argv, "--columns", &options->columns);
+	const char *colour = NULL;
 
 	if (!n)
 		n = take_value(argc, argv, "--sort", &options->sort);
+	if (!n)
+		n = take_value(argc, argv, "--colour", &colour);
+	if (!n)
+		n = take_value(argc, argv, "--color", &colour);
+	if (colour)
+		*wrong = take_colour(options, colour);
 	if (n)
 		return n;
 	if (strcmp(argv[0], "--json") == 0)
@@ -124,14 +144,15 @@ take_late_option(struct options *options, int argc, char **argv)
 	return 1;
 }
 
-/* Options behind the command are taken for ours up to "--", where they are: no command has one of these names. */
-static void
+/* Options behind the command are taken for ours up to "--", where they are: no command has one of these names. 0, or the
+ * exit code after saying what is wrong. */
+static int
 take_late_options(struct options *options)
 {
-	int kept = 0, i = 0, taken;
+	int kept = 0, i = 0, taken, wrong = 0;
 
 	while (i < options->argc && strcmp(options->argv[i], "--") != 0) {
-		taken = take_late_option(options, options->argc - i, options->argv + i);
+		taken = take_late_option(options, options->argc - i, options->argv + i, &wrong);
 		if (!taken) {
 			options->argv[kept++] = options->argv[i];
 			taken = 1;
@@ -141,6 +162,7 @@ take_late_options(struct options *options)
 	while (i < options->argc)
 		options->argv[kept++] = options->argv[i++];
 	options->argc = kept;
+	return wrong;
 }
 
 /* Columns of the terminal that the answer is shown on; 0: it goes elsewhere, or the user wants all. */
@@ -186,6 +208,8 @@ take_option(int option, struct options *options)
 	case 'o':
 		options->sort = optarg;
 		return 0;
+	case 'C':
+		return take_colour(options, optarg);
 	case 't':
 		if (take_timeout(optarg, &options->timeout_s))
 			return 0;
@@ -220,6 +244,8 @@ parse_options(int argc, char **argv, struct options *options)
 		{ "wide", no_argument, NULL, 'w' },
 		{ "columns", required_argument, NULL, 'c' },
 		{ "sort", required_argument, NULL, 'o' },
+		{ "colour", required_argument, NULL, 'C' },
+		{ "color", required_argument, NULL, 'C' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *socket = getenv("CRADLE_SOCKET");
@@ -234,7 +260,9 @@ parse_options(int argc, char **argv, struct options *options)
 	}
 	options->argc = argc - optind;
 	options->argv = argv + optind;
-	take_late_options(options);
+	wrong = take_late_options(options);
+	if (wrong)
+		return wrong;
 	if (options->argc)
 		return 0;
 	usage(stderr);
@@ -453,14 +481,17 @@ send_request(const struct talk *talk)
 }
 
 static void
-put_text(FILE *to, const json_t *text)
+put_text(const struct options *options, FILE *to, const json_t *text)
 {
 	const char *string = json_string_value(text);
 	size_t len = json_string_length(text);
 
 	if (!string || !len)
 		return;
-	fputs(string, to);
+	if (colour_wanted(options->colour, to))
+		colour_put(to, string);
+	else
+		fputs(string, to);
 	if (string[len - 1] != '\n')
 		fputc('\n', to);
 }
@@ -540,7 +571,7 @@ next_page(struct talk *talk, const json_t *answer)
 	json_decref(talk->page);
 	talk->page = json_incref(json_object_get(answer, "next"));
 	if (!talk->options->json)
-		put_text(stdout, json_object_get(answer, "text"));
+		put_text(talk->options, stdout, json_object_get(answer, "text"));
 	return send_request(talk);
 }
 
@@ -556,9 +587,9 @@ show(struct talk *talk, const json_t *answer)
 	if (talk->options->json) {
 		put_json(to, answer);
 	} else {
-		put_text(to, json_object_get(answer, "text"));
+		put_text(talk->options, to, json_object_get(answer, "text"));
 		fflush(to);
-		put_text(stderr, json_object_get(answer, "error"));
+		put_text(talk->options, stderr, json_object_get(answer, "error"));
 	}
 	if (fflush(to) || ferror(to))
 		return fail(talk->options, CTL_REFUSED, "the answer could not be written: %s",
@@ -636,7 +667,7 @@ show_event(const struct talk *talk, json_t *frame)
 	} else {
 		if (missed)
 			printf("... %lld missed\n", (long long)json_integer_value(missed));
-		put_text(stdout, json_object_get(frame, "text"));
+		put_text(talk->options, stdout, json_object_get(frame, "text"));
 	}
 	if (fflush(stdout) || ferror(stdout))
 		return fail(talk->options, CTL_REFUSED, "what happened could not be written: %s",

@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import socket
 import struct
 import subprocess
@@ -64,6 +65,32 @@ def test_tables_fit_the_terminal(populated, build, width, command):
     # Sentences may be longer and wrap; rows of tables never do, nor anything of `why`.
     rows = [line for line in lines if "  " in line.strip() or command[0] == "why"]
     assert all(columns(line) <= width for line in rows), [line for line in rows if columns(line) > width]
+
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_colour_on_a_terminal_takes_no_columns(populated, build, width):
+    ctl = [f"{build}/tools/cradlectl", "-s", populated.socket]
+    for command in (["device", "list"], ["task", "preview", "demo-0001"], ["device", "show", NAMES[0]]):
+        plain = in_terminal(width, "env", "NO_COLOR=1", *ctl, *command)
+        lines = in_terminal(width, "env", "-u", "NO_COLOR", "TERM=xterm", *ctl, *command)
+        assert any(SGR.search(line) for line in lines), lines
+        assert not any("\x1b" in line for line in plain)
+        assert [SGR.sub("", line) for line in lines] == plain
+    for off in (["env", "TERM=dumb", *ctl], ["env", "TERM=xterm", *ctl, "--colour=never"]):
+        assert not any("\x1b" in line for line in in_terminal(width, *off, "device", "list"))
+
+
+def test_colour_elsewhere_only_when_asked_for(populated):
+    assert "\x1b" not in populated.ctl("device", "list").stdout
+    assert SGR.search(populated.ctl("device", "list", "--colour", "always").stdout)
+    assert SGR.search(populated.ctl("--color=always", "device", "list").stdout)
+    assert "\x1b" not in populated.ctl("--json", "--colour=always", "device", "list").stdout
+    for words in (["--colour=blue", "status"], ["status", "--colour", "blue"]):
+        refused = populated.ctl(*words)
+        assert refused.returncode == 2 and "auto, always or never" in refused.stderr
 
 
 def test_columns_stand_below_each_other(populated, build):
