@@ -27,8 +27,6 @@ static const struct word {
 	{ "not now", YELLOW },
 	{ "left out", YELLOW },
 	{ "paused", DIM },
-	{ "warning", YELLOW },
-	{ "error", RED },
 };
 
 static const struct word openings[] = {

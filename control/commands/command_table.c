@@ -453,8 +453,9 @@ const struct command commands[] = {
 	  .help = "error, warning, notice, info or debug, until the next reload" },
 	{ "help", "[COMMAND|settings|counters|manual]", 0, 3, .while_busy = true,
 	  .run = command_help,
-	  .help = "this list, one command, every setting, every counter, or all of it; schema: the "
-		  "commands for programs, as JSON" },
+	  .help = "this list, one command, every setting, every counter, or all of it; groups.conf, "
+		  "servers.conf, trust.conf: what these files may say; schema: the commands for "
+		  "programs, as JSON" },
 	{ "completion", "SHELL", 1, 1, .while_busy = true, .run = command_completion,
 	  .help = "completion for a shell: bash" },
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/commands/commands.h"
+#include "control/policy/policy_help.h"
 #include "control/table.h"
 
 static const char *const severities[] = {
@@ -49,8 +50,9 @@ usage_width(const struct command *command)
 static void
 put_commands(struct text *text)
 {
-	static const char hint[] = "`help COMMAND` shows options, `help settings` all of cradle.conf, "
-				   "`help counters` what is counted.";
+	static const char hint[] =
+		"`help COMMAND` shows options, `help settings` cradle.conf, "
+		"`help groups.conf` that file, `help counters` counters.";
 	unsigned width = text->view ? text->view->width : 0;
 	size_t widest = 0;
 
@@ -157,7 +159,7 @@ put_matching(const char *words, struct text *text)
 static void
 no_such_help(struct call *call, const char *words)
 {
-	const char *candidates[COMMANDS_MAX + 4];
+	const char *candidates[COMMANDS_MAX + 7];
 	const char *nearest;
 	size_t n = 0;
 
@@ -165,6 +167,9 @@ no_such_help(struct call *call, const char *words)
 		candidates[n] = commands[n].words;
 	candidates[n++] = "settings";
 	candidates[n++] = "counters";
+	candidates[n++] = "groups.conf";
+	candidates[n++] = "servers.conf";
+	candidates[n++] = "trust.conf";
 	candidates[n++] = "manual";
 	candidates[n++] = "schema";
 	nearest = diag_nearest(words, candidates, n);
@@ -197,6 +202,8 @@ command_help(struct call *call)
 		put_manual(&call->text);
 	else if (strcmp(first, "schema") == 0 && !second)
 		put_schema(call);
+	else if (!second && policy_help(first, &call->text))
+		;
 	else if (!put_matching(text_str(&words), &call->text) &&
 		 !config_help_one(first, &call->text))
 		no_such_help(call, text_str(&words));
@@ -296,7 +303,7 @@ put_bash(struct text *text)
 			"return ;;\n"
 			"\t\"log level \") words=\"error warning notice info debug\" ;;\n"
 			"\t\"completion \") words=\"bash\" ;;\n"
-			"\t\"help \") words=\"settings counters manual schema ");
+			"\t\"help \") words=\"settings groups.conf servers.conf trust.conf counters manual schema ");
 	put_words("", 0, text);
 	text_show(text, "\" ;;\n");
 	put_cases(text);

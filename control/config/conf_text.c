@@ -138,20 +138,24 @@ conf_type_name(const config_setting_t *setting)
 
 void
 conf_check_members(const struct conf_text *conf, const config_setting_t *group,
-		   const char *const *known, size_t n_known, struct diag_list *diags)
+		   const struct conf_member *known, size_t n_known, struct diag_list *diags)
 {
-	assert(config_setting_is_group(group));
+	const char *names[CONF_MEMBERS_MAX];
+
+	assert(config_setting_is_group(group) && n_known <= CONF_MEMBERS_MAX);
+	for (size_t i = 0; i < n_known; i++)
+		names[i] = known[i].name;
 	for (int i = 0; i < config_setting_length(group); i++) {
 		const config_setting_t *member = config_setting_get_elem(group, (unsigned)i);
 		const char *name = config_setting_name(member), *nearest;
 		struct place place = conf_place(conf, member);
 		size_t k = 0;
 
-		while (k < n_known && strcmp(known[k], name) != 0)
+		while (k < n_known && strcmp(names[k], name) != 0)
 			k++;
 		if (k < n_known)
 			continue;
-		nearest = diag_nearest(name, known, n_known);
+		nearest = diag_nearest(name, names, n_known);
 		if (nearest)
 			diag_error(diags, &place, "unknown; did you mean \"%s\"?", nearest);
 		else

@@ -47,9 +47,16 @@ char *conf_file_read(const char *file, size_t max, size_t *len, struct diag_list
 /* Where a setting stands; the setting's own name is the place's tag. */
 struct place conf_place(const struct conf_text *conf, const config_setting_t *setting);
 
+enum { CONF_MEMBERS_MAX = 32 };
+
+/* A member that a group of settings may have, and what it means: help and manual pages are made of it. */
+struct conf_member {
+	const char *name, *help;
+};
+
 /* An error for every member of `group` that is not in `known`, with the nearest name. */
 void conf_check_members(const struct conf_text *conf, const config_setting_t *group,
-			const char *const *known, size_t n_known, struct diag_list *diags);
+			const struct conf_member *known, size_t n_known, struct diag_list *diags);
 
 /*
  * What a member is read into, with its errors told: the value, or `preset` where it is missing or

@@ -1,3 +1,4 @@
+#include "control/policy/policy_help.h"
 #include "control/policy/policy_reading.h"
 #include "control/policy/policy_trust.h"
 
@@ -9,7 +10,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const group_members[] = { "name", "description", "priority", "values", "tasks" };
+static const struct conf_member group_members[] = {
+	{ "name", "of the group: \"root\", \"root.meters\", \"root.meters.water\"; the part before "
+		  "the last dot is the group above, and \"root\" is there even where the file does "
+		  "not say so" },
+	{ "description", "for people" },
+	{ "priority", "a whole number, 0 without it: the higher one wins between values of groups "
+		      "of equal depth that a device is in" },
+	{ "values", "setting values that its devices inherit, by their names; text, or { value; "
+		    "secret; locked }" },
+	{ "tasks", "a list of what its devices run, in the order of their priority" },
+};
+
+const struct policy_section policy_section_groups = {
+	"GROUPS", "groups = ( { ... }, { ... } ): the groups that devices are in.", group_members,
+	COUNT(group_members)
+};
 
 /* "root" or "root.a.b": letters, digits, '-', '_' between single dots. */
 static bool
@@ -136,7 +152,7 @@ ensure_root(struct reading *reading)
 static void
 read_groups(struct reading *reading)
 {
-	static const char *const known[] = { "groups" };
+	static const struct conf_member known[] = { { "groups", "" } };
 	const config_setting_t *root = conf_text_root(reading->conf);
 	const config_setting_t *list;
 	struct place place = { .file = reading->conf->name, .tag = "groups" };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/policy/policy_help.h"
 #include "control/policy/policy_reading.h"
 #include "control/policy/server_uri.h"
 
@@ -11,24 +12,35 @@ static const struct words types = { server_type_names, SERVER_TYPES, "management
 static const struct words modes = { server_mode_names, SERVER_MODES,
 				    "psk, certificate, rpk, nosec" };
 
-static const char *const server_members[] = {
-	"id",
-	"name",
-	"type",
-	"uri",
-	"security",
-	"ssid",
-	"binding",
-	"lifetime",
-	"identity",
-	"psk",
-	"psk_hex",
-	"store_notifications",
-	"public_key",
-	"secret_key",
-	"server_public_key",
-	"security_instance",
-	"server_instance",
+static const struct conf_member server_members[] = {
+	{ "id",
+	  "letters, digits, \"-\", \"_\" and \".\": for serverId in tasks, and for commands" },
+	{ "name", "for serverName in tasks; the id without it" },
+	{ "type", "\"management\" (without it) or \"bootstrap\"" },
+	{ "uri", "of the server; scheme and port come from `security` where they are left out" },
+	{ "security", "\"psk\" (without it), \"nosec\", \"certificate\" or \"rpk\"" },
+	{ "ssid", "Short Server ID, 1 to 65534" },
+	{ "binding", "letters of U, T, S, N, Q; \"U\" without it" },
+	{ "lifetime", "seconds of a registration; 86400 without it" },
+	{ "identity", "template of the identity for `psk`; \"${sv.managementId}\" without it" },
+	{ "psk", "template of the key; \"${string.secureRandom(24)}\" without it" },
+	{ "psk_hex", "true: `psk` gives hex digits" },
+	{ "store_notifications",
+	  "true: the device keeps notifications while it is offline or disabled" },
+	{ "public_key",
+	  "the device's certificate or public key, as hex or \"file:NAME\" of keys/" },
+	{ "secret_key", "the device's private key (PKCS#8), as hex or \"file:NAME\" of keys/" },
+	{ "server_public_key",
+	  "the server's certificate or public key, as hex or \"file:NAME\" of keys/" },
+	{ "security_instance", "instance of object 0; the SSID without it" },
+	{ "server_instance", "instance of object 1; the SSID without it" },
+};
+
+const struct policy_section policy_section_servers = {
+	"SERVERS",
+	"servers = ( { ... }, { ... } ): the LwM2M servers that tasks write by "
+	"lwm2mBootstrapConfiguration.",
+	server_members, COUNT(server_members)
 };
 
 enum {
@@ -223,7 +235,7 @@ read_server(struct reading *reading, const config_setting_t *member)
 static void
 read_list(struct reading *reading)
 {
-	static const char *const known[] = { "servers" };
+	static const struct conf_member known[] = { { "servers", "" } };
 	const config_setting_t *root = conf_text_root(reading->conf);
 	const config_setting_t *list;
 	struct place place = { .file = reading->conf->name, .tag = "servers" };

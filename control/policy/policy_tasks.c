@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/policy/policy_help.h"
 #include "control/policy/policy_reading.h"
 #include "tasks/hash.h"
 #include "tasks/model/write.h"
@@ -23,11 +24,34 @@ static const struct words repetitions = { task_repetition_names, TASK_REPETITION
 static const struct words log_levels = { task_log_level_names, TASK_LOG_LEVELS,
 					 "trace, debug, info, warning, error" };
 
-static const char *const task_members[] = {
-	"name",      "file",         "number",    "active",   "priority",
-	"subgroups", "repetition",   "condition", "schedule", "automatic_restart",
-	"bloodline", "min_interval", "log_level", "comment",  "discard_details",
-	"created",
+static const struct conf_member task_members[] = {
+	{ "name", "of the task, once a group" },
+	{ "file", "of tasks/ that it runs" },
+	{ "number",
+	  "N of its id \"g:GROUP:N\", which stays when others go; given by whoever adds it" },
+	{ "active", "false: paused; true without it" },
+	{ "priority", "lower runs first; 10 without it" },
+	{ "subgroups", "true: also for devices of the groups below" },
+	{ "repetition",
+	  "\"repeat\" (without it), \"once\" until it ended well, or \"repeat_without_report\"" },
+	{ "condition", "a template that says true or false for the device at hand: it runs only "
+		       "where it is true" },
+	{ "schedule", "hours of the week in which it may run, such as \"Mon-Fri 02:00-05:00, Sat "
+		      "00:00-24:00\"; local time, unless \"UTC\" stands at its end" },
+	{ "automatic_restart", "false: it repeats only when it is rerun; true without it" },
+	{ "bloodline", "of tasks of one bloodline a device runs one: that of the group of highest "
+		       "priority, then of the deepest" },
+	{ "min_interval", "seconds between two runs on a device that went well" },
+	{ "log_level", "least severity of what its <log> tells that reports keep: \"trace\", "
+		       "\"debug\", \"info\" (without it), \"warning\", \"error\"" },
+	{ "comment", "for people" },
+	{ "discard_details", "true: its reports carry no log and no steps" },
+	{ "created", "when it was added, shown only" },
+};
+
+const struct policy_section policy_section_tasks = {
+	"TASKS OF A GROUP", "tasks = ( { ... }, { ... } ) in a group: what its devices run.",
+	task_members, COUNT(task_members)
 };
 
 static struct policy_file *

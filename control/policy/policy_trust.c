@@ -8,6 +8,7 @@
 
 #include "control/inventory/inventory.h"
 #include "control/policy/cert_name.h"
+#include "control/policy/policy_help.h"
 #include "control/policy/policy_reading.h"
 #include "control/policy/policy_trust.h"
 #include "control/text.h"
@@ -29,10 +30,41 @@ const char *const policy_unknown_names[POLICY_UNKNOWNS] = {
 static const struct words unknown_words = { policy_unknown_names, POLICY_UNKNOWNS,
 					    "refuse, list, create" };
 
-static const char *const trust_members[] = { "own", "anchors", "crls", "deny", "grace_days" };
-static const char *const own_members[] = { "key", "chain", "names" };
-static const char *const anchor_members[] = { "file", "endpoint", "unknown", "groups",
-					      "create_per_minute" };
+static const struct conf_member trust_members[] = {
+	{ "own", "a list of our certificates and keys" },
+	{ "anchors", "a list of authorities whose devices get in" },
+	{ "crls", "revocation lists, files of certs/; an authority without one revokes nobody" },
+	{ "deny", "SHA-256 of certificates or public keys that are refused, in hex" },
+	{ "grace_days", "so long after its end a device's certificate is taken; 0 without it" },
+};
+
+const struct policy_section policy_section_trust = {
+	"THE FILE", "Whose certificates get in, and which are ours. Files are in certs/ beside it.",
+	trust_members, COUNT(trust_members)
+};
+static const struct conf_member own_members[] = {
+	{ "key", "file of certs/ with a private key, PEM or DER, that nobody else can read" },
+	{ "chain", "file of certs/: our certificate, then what is above it but for the root; "
+		   "without it the key is for raw public keys" },
+	{ "names", "server names that clients ask for, \"*.DOMAIN\" for one label; without it for "
+		   "those who name none" },
+};
+
+const struct policy_section policy_section_own = { "OUR CERTIFICATES", "own = ( { ... }, { ... } )",
+						   own_members, COUNT(own_members) };
+static const struct conf_member anchor_members[] = {
+	{ "file", "file of certs/ with certificates of an authority" },
+	{ "endpoint",
+	  "template over cert.* that makes the endpoint's name; \"${cert.cn}\" without it" },
+	{ "unknown", "what becomes of a device that is in no inventory: \"list\" (without it), "
+		     "\"refuse\" or \"create\"" },
+	{ "groups", "of devices that are created; root without it" },
+	{ "create_per_minute", "devices that it creates at most; 60 without it" },
+};
+
+const struct policy_section policy_section_anchors = { "AUTHORITIES",
+						       "anchors = ( { ... }, { ... } )",
+						       anchor_members, COUNT(anchor_members) };
 
 /* ---- files of certs/ ---- */
 

@@ -6,6 +6,8 @@
 #include "control/config/conf_text.h"
 #include "control/inventory/setting_values.h"
 #include "control/policy/policy.h"
+#include "control/policy/policy_help.h"
+#include "control/policy/policy_reading.h"
 
 enum {
 	VALUES_MAX = 1000, /* of one group or device */
@@ -22,6 +24,20 @@ find(const struct policy_values *values, const char *name)
 	return NULL;
 }
 
+/* `locked` is the last: devices do without. */
+static const struct conf_member value_members[] = {
+	{ "value", "the text" },
+	{ "secret", "true: masked wherever it is shown" },
+	{ "name", "of the value, where `values` is a list rather than a group: for names that the "
+		  "file's syntax cannot write" },
+	{ "locked", "true: it wins over the values of the groups below; of a group alone" },
+};
+
+const struct policy_section policy_section_values = {
+	"SETTING VALUES", "values = { NAME = { ... }; }: a value is its text, or a group of these.",
+	value_members, COUNT(value_members)
+};
+
 /*
  * One value: text alone, or { value; secret; locked; name } - a name only where the values are a
  * list.
@@ -30,13 +46,13 @@ static void
 read_value(const struct conf_text *conf, const config_setting_t *member, bool lockable,
 	   struct policy_value *value, struct diag_list *diags)
 {
-	static const char *const known[] = { "value", "secret", "name", "locked" };
 	struct place place = conf_place(conf, member);
 
 	if (config_setting_type(member) == CONFIG_TYPE_STRING) {
 		value->text = config_setting_get_string(member);
 	} else if (config_setting_is_group(member)) {
-		conf_check_members(conf, member, known, lockable ? 4 : 3, diags);
+		conf_check_members(conf, member, value_members, COUNT(value_members) - !lockable,
+				   diags);
 		value->name = conf_string(conf, member, "name", value->name, diags);
 		value->text = conf_string(conf, member, "value", NULL, diags);
 		value->secret = conf_bool(conf, member, "secret", false, diags);

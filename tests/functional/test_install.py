@@ -69,7 +69,7 @@ def test_every_program_tells_its_version(installed, option):
 def test_manual_pages_say_what_the_programs_say(installed):
     _, prefix = installed
     pages = {page.name: page for page in prefix.rglob("*.[15]") if "man" in page.parent.name}
-    assert sorted(pages) == ["cradle-web.conf.5", "cradlectl.1"]
+    assert sorted(pages) == ["cradle-web.conf.5", "cradle.conf.5", "cradlectl.1", "groups.conf.5", "servers.conf.5", "trust.conf.5"]
     for page in pages.values():
         done = subprocess.run(["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-P-cbou", page], text=True,
                               capture_output=True)
