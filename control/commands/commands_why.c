@@ -62,13 +62,30 @@ takes_certificates(const struct service *service)
 	return service->generation->policy->trust && has_listener(service->config, LISTENER_PSK);
 }
 
+/* Whether it is served without security, by the worker's rule. */
+static bool
+is_served_plain(const struct why *why)
+{
+	const struct service *service = why->call->service;
+	bool needs_dtls = device_entry_needs_dtls(why->device->entry, takes_certificates(service));
+
+	for (unsigned i = 0; i < service->config->n_listeners; i++) {
+		const struct config_listener *listener = &service->config->listeners[i];
+
+		if (listener->security == LISTENER_NOSEC &&
+		    (!needs_dtls || listener->allow_keyed_devices))
+			return true;
+	}
+	return false;
+}
+
 /* Whether any listener would hear its request. */
 static bool
 has_a_way_in(const struct why *why)
 {
 	const struct service *service = why->call->service;
 
-	return has_listener(service->config, LISTENER_NOSEC) || takes_certificates(service) ||
+	return is_served_plain(why) || takes_certificates(service) ||
 	       (why->device->entry->key_len && has_listener(service->config, LISTENER_PSK));
 }
 
@@ -78,7 +95,7 @@ put_key(struct why *why)
 	const struct service *service = why->call->service;
 	unsigned key_len = why->device->entry->key_len;
 	bool certificates = takes_certificates(service);
-	bool nosec = has_listener(service->config, LISTENER_NOSEC);
+	bool nosec = is_served_plain(why);
 	char identity[ENDPOINT_NAME_MAX + 1];
 	struct text shown;
 	size_t len = device_identity(why->device, identity);
@@ -96,11 +113,15 @@ put_key(struct why *why)
 		 service->generation->policy->trust ? "no listener has security"
 						    : "there is no trust.conf");
 	put_line(why, "no security",
-		 nosec ? "a listener takes it without any" : "no listener is without");
+		 nosec ? "a listener serves it without any"
+		 : has_listener(service->config, LISTENER_NOSEC)
+			 ? "refused: it can come over DTLS (`device edit --nosec on` serves it all "
+			   "the same)"
+			 : "no listener is without");
 	json_object_set_new(why->call->result, "security",
 			    json_pack("{s:i, s:o, s:b, s:b}", "key_bytes", (int)key_len, "identity",
 				      show_json(identity, len), "certificates", certificates,
-				      "nosec_listener", nosec));
+				      "served_without_security", nosec));
 	text_fini(&shown);
 }
 
@@ -336,13 +357,17 @@ answer_rejected(struct why *why, const struct rejected_device *item)
 		[CAUSE_IDENTITY] =
 			"the device's endpoint name and its identity belong to two devices",
 		[CAUSE_CERTIFICATE] = "README tells what to do about each reason",
+		[CAUSE_NOSEC] =
+			"it is to come over DTLS, or `device edit --nosec on` serves it without",
 	};
+	const char *remedy =
+		item->cause < sizeof remedies / sizeof *remedies ? remedies[item->cause] : NULL;
 	char last[SHOW_TIME_MAX];
 
 	answer(why, "rejected",
-	       "it asked %llu time%s and did not get in, last at %s from %s: %s; %s",
+	       "it asked %llu time%s and did not get in, last at %s from %s: %s%s%s",
 	       (unsigned long long)item->count, PLURAL(item->count), show_time(item->last_ms, last),
-	       item->address, rejected_why(item), remedies[item->cause]);
+	       item->address, rejected_why(item), remedy ? "; " : "", remedy ? remedy : "");
 }
 
 static void

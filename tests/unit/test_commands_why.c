@@ -16,6 +16,7 @@ static void
 set_up(void)
 {
 	world_start(&world);
+	world.service->config->listeners[0].allow_keyed_devices = true;
 	width = 0;
 }
 
@@ -290,6 +291,32 @@ Test(commands_why, rejected)
 	cr_expect_eq(why("dev-1"), CTL_DONE);
 	cr_expect_str_eq(verdict(), "rejected");
 	cr_expect(says("wrong key") && says("`device edit --key`"), "%s", answer.text);
+}
+
+Test(commands_why, rejected_for_whatever_cause)
+{
+	for (unsigned cause = 0; cause < 64; cause++) {
+		reject("dev-1", (uint8_t)cause, "x");
+		cr_expect_eq(why("dev-1"), CTL_DONE, "%u", cause);
+		cr_expect_str_eq(verdict(), "rejected");
+	}
+}
+
+/* dev-1 has a key: without security it is served where its listener or the device is set so. */
+Test(commands_why, without_security_by_the_workers_rule)
+{
+	json_t *served;
+
+	world.service->config->listeners[0].allow_keyed_devices = false;
+	cr_expect_eq(why("dev-1"), CTL_DONE);
+	served = json_object_get(json_object_get(answer.result, "security"),
+				 "served_without_security");
+	cr_expect(json_is_false(served));
+	cr_expect(says("it can come over DTLS"), "%s", answer.text);
+	cr_expect_str_eq(verdict(), "no_way_in", "there is no listener with DTLS");
+	world.service->config->listeners[0].allow_keyed_devices = true;
+	cr_expect_eq(why("dev-1"), CTL_DONE);
+	cr_expect_str_eq(verdict(), "ready");
 }
 
 Test(commands_why, draining)

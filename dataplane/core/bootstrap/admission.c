@@ -146,20 +146,12 @@ refuse_identity(struct stack *stack, const struct sender *from, const struct boo
 	return COAP_BAD_REQUEST;
 }
 
-/*
- * Over NoSec anyone may name a device. One that can prove itself over DTLS gets its secrets there alone: it has a
- * pre-shared key, a raw public key or a certificate in the inventory, or, where authorities are trusted, no key, as
- * the others that come with certificates.
- */
 static bool
 must_come_over_dtls(const struct stack *stack, const struct sender *from,
 		    const struct device_entry *entry)
 {
-	if (stack->config.listener_serves_keyed[from->peer->listener] ||
-	    (entry->flags & DEVICE_NOSEC))
-		return false;
-	return entry->key_len || device_entry_is_pinned(entry) ||
-	       (stack->limits->abilities & DTLS_PEER_CERTIFICATES);
+	return !stack->config.listener_serves_keyed[from->peer->listener] &&
+	       device_entry_needs_dtls(entry, stack->limits->abilities & DTLS_PEER_CERTIFICATES);
 }
 
 /* Answered as an unknown name is, so that nobody learns whose names are devices. Clients take 4.00 for an end of this

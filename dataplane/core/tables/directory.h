@@ -95,6 +95,18 @@ device_entry_is_pinned(const struct device_entry *entry)
 }
 
 /*
+ * Over NoSec anyone may name a device. One that can prove itself over DTLS gets its secrets there alone: it has a
+ * pre-shared key, a raw public key or a certificate in the inventory, or, where authorities are trusted, no key, as
+ * the others that come with certificates. A listener may be set to serve it all the same.
+ */
+static inline bool
+device_entry_needs_dtls(const struct device_entry *entry, bool takes_certificates)
+{
+	return !(entry->flags & DEVICE_NOSEC) &&
+	       (entry->key_len || device_entry_is_pinned(entry) || takes_certificates);
+}
+
+/*
  * (writer) Heap; wiped when freed. NULL when a length is out of range (an endpoint name has 1 to
  * 255 bytes) or memory is exhausted. An identity that equals the endpoint name is stored as "same
  * bytes".
