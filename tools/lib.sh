@@ -9,7 +9,10 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtl
 run_packages=(iproute2 ethtool procps python3 openssl libjs-codemirror)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
 	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
-	groff-base softhsm2 opensc)
+	groff-base chromium softhsm2 opensc)
+
+# npm is there already where Node.js does not come from Debian, whose npm would not go beside it.
+command -v npm >/dev/null || test_packages+=(nodejs npm)
 
 say() {
 	printf '== %s\n' "$*"

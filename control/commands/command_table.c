@@ -165,6 +165,7 @@ static const struct command_option rerun_options[] = {
 static const struct command_option task_preview_options[] = {
 	{ "--format", "N", "content format; the one the device used last without it" },
 	{ "--regardless", NULL, "as if schedules, intervals and earlier runs allowed every task" },
+	{ "--xml", "FILE", "of this task alone, which nobody has yet", .file = CTL_WANT_READ },
 };
 
 static const struct command_option report_list_options[] = {
@@ -358,6 +359,8 @@ const struct command commands[] = {
 	  .help = "check one task file; needs no daemon" },
 	{ "task show", "ID", 1, 1, .run = command_task_show,
 	  .help = "one task: its settings, reports by status, and what its file does" },
+	{ "task words", "", 0, 0, .run = command_task_words,
+	  .help = "for editors: tags, types, keys of resources and setting values of tasks" },
 	{ "task source", "ID", 1, 1, .run = command_task_source,
 	  .help = "the text of a task's file; of one that holds a secret in the clear, the console gets none" },
 	{ "task add", "FILE", 1, 1, OPTIONS(task_add_options), .changes = true,

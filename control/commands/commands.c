@@ -8,6 +8,7 @@
 
 #include "control/clock.h"
 #include "control/commands/call_audit.h"
+#include "control/commands/console_mask.h"
 #include "control/commands/jobs.h"
 #include "control/log.h"
 #include "tasks/diag.h"
@@ -387,6 +388,8 @@ commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *
 		begin_job(&call, request);
 		call_run(&call);
 	}
+	if (good && request->console)
+		console_mask(&call);
 	log_command(&call, request, begun_us);
 	call_audit_end(&call);
 	call_audit_tell(&call, NULL, NULL);

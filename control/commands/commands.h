@@ -47,6 +47,7 @@ void command_task_list(struct call *call);
 void command_task_check(struct call *call);
 void command_task_show(struct call *call);
 void command_task_source(struct call *call);
+void command_task_words(struct call *call);
 void command_task_add(struct call *call);
 void command_task_edit(struct call *call);
 void command_task_copy(struct call *call);

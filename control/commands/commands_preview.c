@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "control/commands/show.h"
+#include "control/config/diag_text.h"
 #include "tasks/content/decode.h"
 #include "tasks/content/describe.h"
 
-enum { STEP_TEXT_MAX = 1 << 16 };
+enum { STEP_TEXT_MAX = 1 << 16, XML_MAX = 4 * TASK_TEXT_MAX + 4 };
 
 /* What becomes of the device's tasks, as rows and as JSON. */
 struct preview {
@@ -81,13 +82,88 @@ put_steps(struct call *call, const struct batch *batch)
 	json_object_set_new(call->result, "steps", list);
 }
 
+/* What the device would be sent, of its own tasks or of the one that is tried. */
+static void
+show_run(struct call *call, const struct device *device, struct run_request *request)
+{
+	struct run_memory memory;
+	struct device_run run;
+
+	request->memory = &memory;
+	run_memory_init(&memory);
+	if (device_run_make(call->service, request, &run) < 0) {
+		call_refuse(call, CTL_REFUSED, "out of memory");
+	} else {
+		call->result = json_pack("{s:s, s:i, s:b}", "endpoint", call->arguments[0], "format",
+					 (int)request->format, "continues",
+					 run.batch && run.batch->continues);
+		put_plan(call, run.plan,
+			 request->trial ? NULL
+					: generation_task_set(call->service->generation,
+							      &call->service->inventory,
+							      device->groups));
+		if (!run.batch)
+			text_printf(&call->text, "nothing would be sent: a request is refused\n");
+		put_steps(call, run.batch);
+		device_run_free(&call->service->plans, &run);
+	}
+	run_memory_fini(&memory);
+}
+
+/* The text as a task of root that every session runs. */
+static void
+show_trial(struct call *call, const struct device *device, struct run_request *request,
+	   struct task *task)
+{
+	const struct generation *generation = call->service->generation;
+	const struct policy_file file = { .name = "(sent)", .task = task };
+	const struct policy_task tried = { .group = policy_group(generation->policy, "root", 4),
+					   .id = "(sent)",
+					   .name = "(sent)",
+					   .active = true,
+					   .created = "",
+					   .source = &file };
+	struct run_trial trial = { &tried,
+				   compiler_new(generation->objects, generation->number) };
+
+	request->trial = &trial;
+	if (trial.compiler)
+		show_run(call, device, request);
+	else
+		call_refuse(call, CTL_REFUSED, "out of memory");
+	compiler_free(trial.compiler);
+}
+
+static void
+try_text(struct call *call, const struct device *device, struct run_request *request)
+{
+	struct diag_list diags;
+	struct task *task;
+	size_t len;
+	char *text = call_read_file(call, XML_MAX, &len);
+
+	if (!text)
+		return;
+	diag_list_init(&diags);
+	task = task_load("(sent)", text, len, call->service->generation->objects, &diags);
+	if (task) {
+		show_trial(call, device, request, task);
+		task_free(task);
+	} else {
+		diag_text_put(&diags, &call->error);
+		call->result = json_pack("{s:o}", "diagnostics", diag_text_json(&diags));
+		call->exit = CTL_REFUSED;
+	}
+	diag_list_fini(&diags);
+	explicit_bzero(text, len);
+	free(text);
+}
+
 void
 command_task_preview(struct call *call)
 {
 	const struct device *device = call_device(call);
-	struct run_memory memory;
-	struct run_request request = { .device = device, .preview = true, .memory = &memory };
-	struct device_run run;
+	struct run_request request = { .device = device, .preview = true };
 	long format;
 
 	if (!device)
@@ -104,20 +180,8 @@ command_task_preview(struct call *call)
 	}
 	request.format = (uint16_t)format;
 	request.regardless = call_option(call, "--regardless") != NULL;
-	run_memory_init(&memory);
-	if (device_run_make(call->service, &request, &run) < 0) {
-		call_refuse(call, CTL_REFUSED, "out of memory");
-	} else {
-		call->result =
-			json_pack("{s:s, s:i, s:b}", "endpoint", call->arguments[0], "format",
-				  (int)format, "continues", run.batch && run.batch->continues);
-		put_plan(call, run.plan,
-			 generation_task_set(call->service->generation, &call->service->inventory,
-					     device->groups));
-		if (!run.batch)
-			text_printf(&call->text, "nothing would be sent: a request is refused\n");
-		put_steps(call, run.batch);
-		device_run_free(&call->service->plans, &run);
-	}
-	run_memory_fini(&memory);
+	if (call_option(call, "--xml"))
+		try_text(call, device, &request);
+	else
+		show_run(call, device, &request);
 }

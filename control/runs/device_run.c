@@ -223,9 +223,24 @@ why_not_now(struct run_maker *maker, const struct policy_task *task)
 	return why;
 }
 
+/* It is compiled. */
+static void
+choose_task(struct run_maker *maker, const struct policy_task *task)
+{
+	assert(maker->n < PLAN_TASKS_MAX && maker->n_run <= maker->n);
+	maker->place[maker->n_run] = maker->n;
+	maker->tasks[maker->n_run] = task;
+	maker->sources[maker->n_run++] = task->source->task;
+	maker->plan[maker->n++] = (struct plan_task){ .task = task };
+}
+
 static void
 choose_tasks(struct run_maker *maker)
 {
+	if (maker->request->trial) {
+		choose_task(maker, maker->request->trial->task);
+		return;
+	}
 	for (unsigned i = 0; i < maker->set->n_tasks; i++) {
 		const struct policy_task *task = maker->set->tasks[i];
 		const char *why = why_not_now(maker, task);
@@ -236,11 +251,7 @@ choose_tasks(struct run_maker *maker)
 		}
 		if (condition_fails(maker, task))
 			continue;
-		assert(maker->n < PLAN_TASKS_MAX && maker->n_run <= maker->n);
-		maker->place[maker->n_run] = maker->n;
-		maker->tasks[maker->n_run] = task;
-		maker->sources[maker->n_run++] = task->source->task;
-		maker->plan[maker->n++] = (struct plan_task){ .task = task };
+		choose_task(maker, task);
 	}
 }
 
@@ -441,7 +452,8 @@ keep_results(struct run_maker *maker)
 static struct batch *
 compile(struct run_maker *maker)
 {
-	struct compiler *compiler = maker->service->generation->compiler;
+	struct compiler *compiler = maker->request->trial ? maker->request->trial->compiler
+							  : maker->service->generation->compiler;
 	struct batch *batch;
 
 	if (!maker->n_run)

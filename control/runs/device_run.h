@@ -26,6 +26,12 @@ struct run_decision {
 	uint64_t next_ms; /* wall clock: when schedule and interval both allow it; 0: no moment is known */
 };
 
+/* A task that nobody has: with a compiler of its own, which must not outlive it. */
+struct run_trial {
+	const struct policy_task *task;
+	struct compiler *compiler;
+};
+
 struct run_request {
 	const struct device *device;
 	uint16_t format;
@@ -34,6 +40,7 @@ struct run_request {
 	bool regardless; /* ... or would get if schedules and intervals allowed it */
 	struct run_memory *memory; /* NULL: ahead of any session */
 	bool pack;                 /* a Bootstrap-Pack ... */
+	const struct run_trial *trial; /* for an operator who tries a text: that alone; NULL: none */
 	const char *acc; /* ... that keeps clear of these instances; NULL: the device named none */
 	struct run_decision *decisions; /* PLAN_TASKS_MAX, as the plan's tasks; NULL: not asked for */
 };

@@ -19,7 +19,7 @@
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines
  *
  * The console (cradle-web) is known by its user id. Its requests may say for whom it asks, "actor":"ann", which is logged
- * with every change; from anybody else that is refused. Whatever it asks for, no secret is in the answer. Its answers carry
+ * with every change; from anybody else that is refused, and ignored where no console is configured. Whatever it asks for, no secret is in the answer. Its answers carry
  * the policy's number, "generation":"7"; a request with "expect":"7" changes nothing once that is another one: the answer
  * says "stale":true.
  *

@@ -455,9 +455,10 @@ read_actor(const struct ctl_client *client, const json_t *frame, struct ctl_requ
 	const json_t *actor = json_object_get(frame, "actor");
 
 	request->console = client->server->console && client->peer.uid == client->server->console;
-	request->actor = json_string_value(actor);
+	/* Where no console is configured nobody speaks for others: what is said of it counts for nothing. */
+	request->actor = client->server->console ? json_string_value(actor) : NULL;
 	request->expect = json_string_value(json_object_get(frame, "expect"));
-	if (!actor || (request->console && json_is_string(actor)))
+	if (!actor || !client->server->console || (request->console && json_is_string(actor)))
 		return 0;
 	*complaint = "an actor is taken from the user of control.console_user alone, as text";
 	return -1;

@@ -168,6 +168,39 @@ def test_a_change_for_another_generation_is_not_made(appliance, console_user):
     assert console_user.ask("status")["generation"] == str(int(now) + 1)
 
 
+def test_a_secret_value_in_another_resource_is_masked_for_the_console(appliance, console_user, tmp_path):
+    """A task may write a secret wherever it likes: a look at the device does not show it in any form."""
+    leak = tmp_path / "leak.xml"
+    leak.write_text('<config><lwm2mBootstrap><write key="LwM2M Security.3.LwM2M Server URI" value="coaps://${sv.password.encodeHex}.example"/>'
+                    '<write key="LwM2M Security.3.Bootstrap-Server" value="false"/><write key="LwM2M Security.3.Security Mode" value="3"/>'
+                    '<write key="LwM2M Server.3.Short Server ID" value="3"/><write key="LwM2M Server.3.Binding" value="U"/>'
+                    '<write key="/3441/0/0" value="x ${sv.password} y" type="string"/></lwm2mBootstrap></config>')
+    assert appliance.ctl("task", "add", leak, "--group", "root.demo").returncode == 0
+    assert console_user.ask("trace", "start", "demo-0001")["exit"] == 0
+    assert appliance.device("ep=demo-0001")[0] == 0
+    plain = appliance.ctl("task", "preview", "demo-0001").stdout
+    assert b"correct horse battery".hex() in plain  # root on the appliance sees what is sent
+    shown = [json.dumps(console_user.ask(*argv)) for argv in
+             (["task", "preview", "demo-0001"], ["trace", "show", "demo-0001"], ["device", "show", "demo-0001"], ["why", "demo-0001"])]
+    assert "********.example" in shown[0] and not any(secret in text for text in shown for secret in SECRETS), shown
+
+
+def test_a_text_is_tried_on_a_device_before_anybody_has_it(appliance, tmp_path):
+    text = tmp_path / "new.xml"
+    text.write_text('<config><lwm2mBootstrap><write key="LwM2M Server.0.Lifetime" value="${sv.region.length}"/></lwm2mBootstrap></config>')
+    before = appliance.ctl("task", "preview", "demo-0001").stdout
+    tried = appliance.result("task", "preview", "demo-0001", "--xml", text)
+    assert "Lifetime = 3" in "".join(tried["steps"]) and len(tried["tasks"]) == 1
+    text.write_text("<config><nothing/></config>")
+    refused = appliance.ctl("task", "preview", "demo-0001", "--xml", text)
+    assert refused.returncode == 1 and "nothing" in refused.stderr
+    assert appliance.ctl("task", "preview", "demo-0001").stdout == before
+    assert appliance.device("ep=demo-0001")[0] == 0  # and the compiler still has what it had
+    words = appliance.result("task", "words")
+    assert any(t["name"] == "write" and "key" in t["attributes"] for t in words["tags"])
+    assert "region" in words["values"] and any(k.endswith("Server.0.Lifetime") for k in words["keys"])
+
+
 # --- through cradle-web, as the user without rights ---
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ Test(api_words, every_command_is_a_resource_or_says_why_not)
 			found += strcmp(api_routes[k].command, schema.items[i].words) == 0;
 		for (unsigned k = 0; k < n_api_exemptions; k++)
 			found += strcmp(api_exemptions[k].command, schema.items[i].words) == 0;
-		cr_expect(found == 1, "%s: %u resources; tools/web/api_table.c routes it, or says why not",
+		cr_expect(found > 0, "%s: %u resources; tools/web/api_table.c routes it, or says why not",
 			  schema.items[i].words, found);
 	}
 }

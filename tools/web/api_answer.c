@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "control/log.h"
 #include "control/socket/ctl_proto.h"
 
 /* What a resource's answer tells of the moment. */
@@ -84,6 +85,9 @@ api_answer_make(struct api_answer *made, const struct api_route *route,
 		return;
 	}
 	generation = json_string_value(json_object_get(outcome->answer, "generation"));
+	if (!generation)
+		log_warning("the appliance does not take this program for its console, so its log names nobody; "
+			    "remedy: control.console_user in cradle.conf");
 	if (generation)
 		snprintf(made->generation, sizeof made->generation, "%s", generation);
 	if (json_integer_value(json_object_get(outcome->answer, "exit")) != CTL_DONE) {

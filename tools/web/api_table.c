@@ -31,6 +31,7 @@ const struct api_route api_routes[] = {
 	/* Tasks. */
 	{ HTTP_GET, "/tasks", "task list", ROLE_VIEWER },
 	{ HTTP_POST, "/tasks", "task add", ROLE_OPERATOR, .creates = true, .file = "task.xml" },
+	{ HTTP_GET, "/task-words", "task words", ROLE_VIEWER },
 	{ HTTP_POST, "/tasks/check", "task check", ROLE_VIEWER, .file = "task.xml" },
 	{ HTTP_GET, "/tasks/{id}", "task show", ROLE_VIEWER, .guard = "task show" },
 	{ HTTP_GET, "/tasks/{id}/source", "task source", ROLE_VIEWER, .guard = "task source" },
@@ -54,6 +55,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_DELETE, "/devices/{endpoint}", "device remove", ROLE_SECURITY },
 	{ HTTP_GET, "/devices/{endpoint}/profile", "device profile", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
+	{ HTTP_POST, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}/why", "why", ROLE_VIEWER },
 	{ HTTP_PUT, "/devices/{endpoint}/values/{name}", "device value set", ROLE_OPERATOR },
 	{ HTTP_DELETE, "/devices/{endpoint}/values/{name}", "device value unset", ROLE_OPERATOR },

@@ -18,7 +18,6 @@ static const char *const libraries[] = {
 	"codemirror/mode/xml/xml.js",         "codemirror/addon/edit/closetag.js",
 	"codemirror/addon/edit/matchtags.js", "codemirror/addon/fold/xml-fold.js",
 	"codemirror/addon/hint/show-hint.js", "codemirror/addon/hint/show-hint.css",
-	"codemirror/addon/lint/lint.js",      "codemirror/addon/lint/lint.css",
 };
 
 /* What is not installed is not served, and all else is: metrics need no pages, and pages can do without the editor. */

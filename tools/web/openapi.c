@@ -66,7 +66,8 @@ put_query(json_t *parameters, const struct api_route *route, const struct schema
 					      text_parameter(command->arguments[i], "query", NULL,
 							     i < command->min));
 	for (unsigned i = 0; i < command->n_options; i++)
-		json_array_append_new(parameters,
+		if (!command->options[i].file)
+			json_array_append_new(parameters,
 				      json_pack("{s:s, s:s, s:s, s:b, s:o}", "name",
 						command->options[i].name, "in", "query",
 						"description", command->options[i].help, "required",
@@ -143,6 +144,17 @@ responses_json(const struct api_route *route)
 	return responses;
 }
 
+/* Of the routes of one command. */
+static bool
+is_first(const struct api_route *route)
+{
+	const struct api_route *first = api_routes;
+
+	while (strcmp(first->command, route->command) != 0)
+		first++;
+	return first == route;
+}
+
 static json_t *
 operation_json(const struct api_route *route, const struct schema_command *command)
 {
@@ -150,6 +162,8 @@ operation_json(const struct api_route *route, const struct schema_command *comma
 	char id[64], tag[32], name[32];
 
 	operation_id(command->words, id);
+	if (!is_first(route))
+		snprintf(id + strlen(id), sizeof id - strlen(id), "_%s", methods[route->method]);
 	snprintf(tag, sizeof tag, "%.*s", (int)strcspn(command->words, " "), command->words);
 	for (unsigned i = 0; i < URL_SEGMENTS_MAX; i++)
 		if (api_segment_name(route->path, i, name))

@@ -40,6 +40,9 @@ export function note(text, bad = false) {
 	if (!bad) setTimeout(() => line.remove(), 6000);
 }
 
+// What stands where something is to come.
+export const waiting = () => h("p.wait", { role: "status" }, "Loading …");
+
 export function tag(text, kind = "off") {
 	return h(`span.tag.${kind}`, null, text);
 }

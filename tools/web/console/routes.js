@@ -4,10 +4,36 @@ export const sections = [
 	[
 		{ path: "", title: "Overview" },
 		{ path: "devices", title: "Devices", count: "devices" },
+		{ path: "groups", title: "Device groups", count: "groups" },
+		{ path: "servers", title: "LwM2M servers" },
+	],
+	[
+		{ path: "sessions", title: "Sessions", count: "sessions" },
+		{ path: "reports", title: "Reports" },
+		{ path: "unknown", title: "Unknown", count: "unknown" },
+		{ path: "rejected", title: "Rejected", count: "rejected" },
 	],
 ];
 
 export const routes = [
 	{ path: [""], module: "./pages/overview.js", section: "", title: "Overview" },
-	{ path: ["devices"], module: "./pages/devices.js", section: "devices", title: "Devices" },
+	{ path: ["devices"], module: "./pages/devices.js", title: "Devices" },
+	{ path: ["add-device"], module: "./pages/add-device.js", section: "devices", title: "Add device" },
+	{ path: ["import"], module: "./pages/import.js", section: "devices", title: "Import devices" },
+	{ path: ["devices", ":endpoint"], module: "./pages/device.js", title: "Device" },
+	{ path: ["devices", ":endpoint", ":tab"], module: "./pages/device.js", title: "Device" },
+	{ path: ["groups"], module: "./pages/groups.js", title: "Device groups" },
+	{ path: ["groups", ":group"], module: "./pages/group.js", title: "Device group" },
+	{ path: ["groups", ":group", ":tab"], module: "./pages/group.js", title: "Device group" },
+	{ path: ["add-task", ":group"], module: "./pages/task.js", section: "groups", title: "Add task" },
+	{ path: ["tasks", ":task"], module: "./pages/task.js", section: "groups", title: "Task" },
+	{ path: ["servers"], module: "./pages/servers.js", title: "LwM2M servers" },
+	{ path: ["servers", ":server"], module: "./pages/server.js", title: "LwM2M server" },
+	{ path: ["add-server"], module: "./pages/server.js", section: "servers", title: "Add server" },
+	{ path: ["sessions"], module: "./pages/sessions.js", title: "Sessions" },
+	{ path: ["reports"], module: "./pages/reports.js", title: "Reports" },
+	{ path: ["reports", ":task", ":endpoint"], module: "./pages/report.js", title: "Report" },
+	{ path: ["unknown"], module: "./pages/unknown.js", title: "Unknown devices" },
+	{ path: ["adopt", ":name"], module: "./pages/add-device.js", section: "unknown", title: "Adopt" },
+	{ path: ["rejected"], module: "./pages/rejected.js", title: "Rejected devices" },
 ];

@@ -1,6 +1,6 @@
 // The inventory: searched and shown a page at a time, however large it is.
-import { call } from "../api.js";
-import { fill, h, problem, select, table, tag } from "../dom.js";
+import { call, may } from "../api.js";
+import { fill, h, problem, select, table, tag, waiting } from "../dom.js";
 import { number, time } from "../format.js";
 
 const states = { ready: ["ready", "ok"], "nothing to send": ["nothing to send", "warnt"], bootstrapping: ["bootstrapping", "runt"], returning: ["returns too often", "warnt"] };
@@ -11,7 +11,7 @@ export function stateTag(state) {
 }
 
 export const deviceColumns = [
-	{ title: "Endpoint name", cell: (d) => d.endpoint },
+	{ title: "Endpoint name", cell: (d) => h("a", { href: `#/devices/${encodeURIComponent(d.endpoint)}` }, d.endpoint) },
 	{ title: "State", cell: (d) => stateTag(d.state) },
 	{ title: "Groups", hide: true, cell: (d) => d.groups.join(", ") },
 	{ title: "DTLS identity", hide: true, cell: (d) => d.identity === d.endpoint ? h("span.faint", null, "the same") : h("span.mono", null, d.identity) },
@@ -23,7 +23,7 @@ export default async function devices({ main, query, signal }) {
 	const match = h("input", { type: "search", placeholder: "meter-*", "aria-label": "Endpoint name, * for any letters", value: query.get("match") ?? "" });
 	const group = h("input", { placeholder: "any group", "aria-label": "Group, with those below", value: query.get("group") ?? "" });
 	const state = select([["", "any state"], ["ready", "ready"], ["nothing", "nothing to send"], ["bootstrapping", "bootstrapping"], ["returning", "returns too often"]], query.get("state") ?? "", { "aria-label": "State" });
-	const body = h("div.panel.flush"), said = h("span.dim", { role: "status" }), more = h("p");
+	const body = h("div.panel.flush", null, waiting()), said = h("span.dim", { role: "status" }), more = h("p");
 	let rows = [], next = null, round = 0;
 
 	const shown = () => {
@@ -46,7 +46,8 @@ export default async function devices({ main, query, signal }) {
 		}
 	};
 	const search = () => load("");
-	fill(main, h("header.page", null, h("h1", null, "Devices"), said, h("span.grow")),
+	fill(main, h("header.page", null, h("h1", null, "Devices"), said, h("span.grow"),
+		may("security") && h("a.btn", { href: "#/import" }, "Import"), may("security") && h("a.btn.primary", { href: "#/add-device" }, "Add device")),
 		h("form.filters", { onsubmit: (event) => { event.preventDefault(); search(); } }, match, group, state, h("button", null, "Search")), body, more);
 	state.addEventListener("change", search);
 	await load("");

@@ -2,7 +2,7 @@
 import { call, poll } from "../api.js";
 import { tellCounts } from "../app.js";
 import { bar, lines } from "../chart.js";
-import { fill, h, panel, problem, table, tag } from "../dom.js";
+import { fill, h, panel, problem, table, tag, waiting } from "../dom.js";
 import { clock, duration, number, percent, quantile, span, time } from "../format.js";
 
 const FULL = 0.8; // of sessions: from here on it is worth a word
@@ -24,10 +24,7 @@ function hour(points) {
 
 function certificates(status) {
 	const now = Date.now() / 1000;
-	return (status.trust?.own ?? []).flatMap((own) => {
-		const left = (own.not_after ?? own.expires_s ?? Infinity) - now;
-		return left < 30 * 86400 ? [{ name: own.names?.[0] ?? own.name ?? own.file ?? "own", left }] : [];
-	});
+	return Object.values(status.certificates ?? {}).filter((one) => one.ends_s && one.ends_s - now < 30 * 86400).map((one) => ({ name: one.subject, left: one.ends_s - now }));
 }
 
 function verdicts({ up, why, status, counters, history }) {
@@ -123,7 +120,7 @@ function chart(history) {
 }
 
 export default async function overview({ main, signal }) {
-	const body = h("div");
+	const body = h("div", null, waiting());
 	const crumb = h("span.crumb");
 	fill(main, h("header.page", null, h("h1", null, "Overview"), crumb), body);
 	await poll(2000, signal, async () => {
