@@ -23,6 +23,7 @@
 #include "control/runs/reload.h"
 #include "control/runs/restore.h"
 #include "control/runs/trust_publish.h"
+#include "control/runs/trust_watch.h"
 #include "control/startup.h"
 #include "dataplane/ec/ec_threads.h"
 
@@ -146,6 +147,7 @@ tick(void *ctx, uint32_t events)
 	sample_loads(daemon, now_us);
 	watch_ports(daemon, now_us);
 	created_devices_make(&daemon->service);
+	trust_watch(&daemon->service, clock_now_ms());
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());

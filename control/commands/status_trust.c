@@ -2,44 +2,28 @@
 
 #include "control/commands/show.h"
 #include "control/policy/policy_trust.h"
+#include "control/runs/trust_watch.h"
 #include "dataplane/ec/ec_threads.h"
-
-enum {
-	DAY_S = 86400,
-	WARN_DAYS = 30,    /* what somebody must make anew takes weeks in a large house ... */
-	WARN_CRL_DAYS = 2, /* ... but lists come by themselves, every few days */
-};
-
-static const struct {
-	const char *key, *name, *remedy;
-	int warn_days;
-} kinds[] = {
-	[EC_DATED_OWN] = { "own", "our certificate", "issue a new one, and reload", WARN_DAYS },
-	[EC_DATED_ANCHOR] = { "anchor", "the authority", "trust its successor, too", WARN_DAYS },
-	[EC_DATED_CRL] = { "crl", "the revocation list of", "fetch the next one, and reload",
-			   WARN_CRL_DAYS },
-};
 
 /* A certificate or list that ends soonest of its kind. */
 static void
 put_end(const struct ec_trust *trust, enum ec_dated what, int64_t wall_s, struct text *text,
 	json_t *json)
 {
+	static const char *const keys[] = {
+		[EC_DATED_OWN] = "own", [EC_DATED_ANCHOR] = "anchor", [EC_DATED_CRL] = "crl"
+	};
+	char warning[TRUST_WARNING_MAX];
 	const char *subject;
-	int64_t ends = ec_trust_ends(trust, what, &subject), left;
+	int64_t ends = ec_trust_ends(trust, what, &subject);
 
 	if (ends == INT64_MAX)
 		return;
 	json_object_set_new(
-		json, kinds[what].key,
+		json, keys[what],
 		json_pack("{s:s, s:I}", "subject", subject, "ends_s", (json_int_t)ends));
-	left = (ends - wall_s) / DAY_S;
-	if (ends < wall_s)
-		text_show(text, "warning: %s %s ended %lld days ago: %s\n", kinds[what].name,
-			  subject, (long long)-left, kinds[what].remedy);
-	else if (left < kinds[what].warn_days)
-		text_show(text, "warning: %s %s ends in %lld days: %s\n", kinds[what].name, subject,
-			  (long long)left, kinds[what].remedy);
+	if (trust_warning(trust, what, wall_s, warning))
+		text_show(text, "warning: %s\n", warning);
 }
 
 static void

@@ -40,6 +40,12 @@ struct refusals {
 	uint64_t failed; /* a task could not be compiled, or ended without anything to send */
 };
 
+/* When what ends soon was last told of (trust_watch.h). */
+struct trust_watched {
+	uint32_t generation; /* of the trust; 0: none yet */
+	uint64_t told_ms;
+};
+
 struct service {
 	struct config *config;     /* the settings that run */
 	struct dataplane *dp;      /* NULL: nobody is served yet, or any more */
@@ -58,6 +64,7 @@ struct service {
 	struct unserved_peers *unserved;
 	struct refusals refusals;
 	struct created_devices *created;
+	struct trust_watched trust_watched;
 	struct retired_batches retired;
 	struct traced_devices traced;
 	struct feed feed;

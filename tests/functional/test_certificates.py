@@ -462,3 +462,6 @@ def test_status_warns_ahead_of_the_end(site):
         subprocess.run(["cp", file, here.certs], check=True)
     assert here.daemon.ctl("reload").returncode == 0
     assert re.search(r"warning: our certificate .*ends in (19|20) days", here.daemon.ctl("status").stdout)
+    wait_for(lambda: re.search(r"warning: our certificate .*ends in (19|20) days", here.daemon.log()), "the log to tell it")
+    certificates = here.daemon.result("status")["certificates"]
+    assert certificates["own"]["ends_s"] < certificates["anchor"]["ends_s"]
