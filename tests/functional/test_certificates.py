@@ -1,11 +1,12 @@
 """Bootstrap over DTLS with certificates and raw public keys: libcoap's clients on OpenSSL and GnuTLS, openssl's own, and
 operators who mend what refused a device."""
+import os
 import re
 import subprocess
 
 import pytest
 
-from conftest import SERVER4, wait_for
+from conftest import ROOT, SERVER4, wait_for
 from test_nosec import operations
 
 NAME = "bs.example.com"
@@ -329,6 +330,26 @@ def test_a_group_that_an_authority_creates_in_must_be_there(site):
     assert here.trust(anchor='unknown = "create"; groups = [ "root.demo" ];').returncode == 0
     gone = here.daemon.ctl("group", "remove", "root.demo", "--force")
     assert gone.returncode != 0
+
+
+def test_the_readme_makes_an_authority_and_a_device_of_it(cradled):
+    chapter = (ROOT / "README.md").read_text().split("### Devices with certificates\n")[1].split("\n### ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", chapter, flags=re.S | re.M)[:2]
+    assert "openssl req -x509" in blocks[0] and "trust check" in blocks[1]
+    daemon = cradled()
+    for name in ("managementId", "password"):
+        assert daemon.ctl("group", "value", "set", "root.demo", name, "of the group").returncode == 0
+    env = dict(os.environ, PATH=f"{os.path.abspath(daemon.build)}/tools:{os.environ['PATH']}", CRADLE_SOCKET=daemon.socket)
+    said = "".join(subprocess.run(["bash", "-ec", block], cwd=daemon.folder, env=env, text=True, capture_output=True,
+                                  check=True).stdout for block in blocks)
+    # As the remarks behind the two commands say.
+    assert re.search(r"refused, and listed by `unknown list`.*created, and served at its next attempt", said, re.S), said
+    options = ["-C", daemon.folder / "meter-0007.pem", "-K", daemon.folder / "meter-0007.key", "-t", 15,
+               "-A", daemon.folder / "ca.pem", "-N", NAME, "ep=meter-0007"]
+    assert daemon.device(*options, port=5684)[0] == 1
+    wait_for(lambda: "meter-0007" in daemon.ctl("device", "created").stdout, "the device to be created")
+    code, events = daemon.device(*options, port=5684)
+    assert code == 0, (events, daemon.log())
 
 
 def test_commands_edit_trust_as_a_whole(site):
