@@ -47,7 +47,7 @@ function tasksTable(list, group, done) {
 	return table([
 		{ title: h("span.unseen", null, "Active"), cell: (t) => h("span", { class: t.active ? "on" : "faint", role: "img", "aria-label": t.active ? "active" : "paused", title: t.active ? "active" : "paused" }, t.active ? "●" : "‖") },
 		{ title: "ID", hide: true, cell: (t) => h("span.mono.nowrap", null, t.id) },
-		{ title: "Name", cell: (t) => [link(["tasks", t.id], t.name), t.active ? null : [" ", tag("paused")]] },
+		{ title: "Name", class: "name", cell: (t) => [link(["tasks", t.id], t.name), t.active ? null : [" ", tag("paused")]] },
 		{ title: "↻", help: "repetition", cell: repetition },
 		{ title: "Priority", right: true, hide: true, cell: (t) => t.priority },
 		{ title: "Devices", right: true, cell: (t) => number(t.devices) },

@@ -7,7 +7,7 @@ export default async function importDevices({ main, signal }) {
 	const file = h("input", { type: "file", accept: ".csv,.jsonl,text/csv,application/json", required: true });
 	const skip = h("input", { type: "checkbox" });
 	const verify = h("button.primary", { type: "submit" }, "Verify only"), run = h("button", { type: "button", disabled: true }, "Import");
-	const said = h("p", { role: "status" }), body = h("div");
+	const said = h("p", { role: "status" }), body = h("div.below");
 	const start = async (verifyOnly) => {
 		const [chosen] = file.files;
 		if (!chosen) return;
