@@ -187,6 +187,8 @@ def test_roles_end_where_they_say(console):
         answer = vera.send("POST", path)
         assert answer.status == 403 and "role" in answer.json["detail"], path
     assert otto.send("POST", "/drain").status == 403
+    assert vera.send("POST", "/devices/demo-0001/preview", {"xml": "<config/>"}).status == 403
+    assert otto.send("POST", "/check", {"content": 'policy = "/etc";'}).status == 403
     assert otto.get("/traces/demo-0001").status == 403
     assert otto.send("POST", "/devices", {"endpoint": "x", "key": "k"}).status == 403
     assert sina.send("POST", "/drain").status == 200

@@ -39,6 +39,17 @@ def test_the_unit_file_starts_what_was_installed(installed):
     assert "-/etc/cradle" in service["ReadWritePaths"].split()
 
 
+def test_the_console_is_where_its_program_looks_for_it(installed):
+    folder, prefix = installed
+    pages = prefix / "share/cradle/console"
+    assert {"index.html", "app.js", "console.css", "pages"} <= {path.name for path in pages.iterdir()}
+    settings = subprocess.run([prefix / "sbin/cradle-web", "--help-settings"], text=True, capture_output=True, check=True).stdout
+    assert f"{pages}".removeprefix(str(folder)) in settings
+    users = (prefix / "lib/sysusers.d/cradle.conf").read_text()
+    assert "u cradle-web" in users and "m cradle-web cradle" in users
+    assert "User=cradle-web" in (prefix / "lib/systemd/system/cradle-web.service").read_text()
+
+
 def test_the_installed_sample_is_good_and_complete(installed, tmp_path):
     _, prefix = installed
     shutil.copytree(prefix / "share/cradle/conf", tmp_path / "conf")

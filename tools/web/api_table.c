@@ -6,7 +6,8 @@ const struct api_route api_routes[] = {
 	{ HTTP_GET, "/status", "status", ROLE_VIEWER },
 	{ HTTP_GET, "/counters", "stats", ROLE_VIEWER },
 	{ HTTP_GET, "/phases", "phases", ROLE_VIEWER },
-	{ HTTP_POST, "/check", "check", ROLE_VIEWER, .file = "cradle.conf" },
+	/* Files that a text names are read to check it: not for whoever may only look. */
+	{ HTTP_POST, "/check", "check", ROLE_SECURITY, .file = "cradle.conf" },
 	{ HTTP_POST, "/reload", "reload", ROLE_OPERATOR, .job = true },
 	{ HTTP_POST, "/drain", "drain", ROLE_SECURITY },
 	{ HTTP_POST, "/undrain", "undrain", ROLE_SECURITY },
@@ -55,7 +56,8 @@ const struct api_route api_routes[] = {
 	{ HTTP_DELETE, "/devices/{endpoint}", "device remove", ROLE_SECURITY },
 	{ HTTP_GET, "/devices/{endpoint}/profile", "device profile", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
-	{ HTTP_POST, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
+	/* A text of one's own reads setting values and tables: for whoever may write tasks. */
+	{ HTTP_POST, "/devices/{endpoint}/preview", "task preview", ROLE_OPERATOR },
 	{ HTTP_GET, "/devices/{endpoint}/why", "why", ROLE_VIEWER },
 	{ HTTP_PUT, "/devices/{endpoint}/values/{name}", "device value set", ROLE_OPERATOR },
 	{ HTTP_DELETE, "/devices/{endpoint}/values/{name}", "device value unset", ROLE_OPERATOR },

@@ -87,10 +87,10 @@ export default async function task({ main, names, signal }) {
 		errors = bad;
 		save.disabled = !writable || errors > 0;
 		fill(said, errors ? `${errors} error${errors === 1 ? "" : "s"} to mend` : list.length ? `no error, ${list.length} warning${list.length === 1 ? "" : "s"}` : "no error");
-		preview?.look();
+		if (preview) preview.look();
 	};
 	if (!hidden) {
-		preview = previewPanel(some.devices[0]?.endpoint, () => xml?.value() ?? source ?? START, signal);
+		preview = writable && previewPanel(some.devices[0]?.endpoint, () => xml?.value() ?? source ?? START, signal);
 		xml = await editor({ value: source ?? START, words, tell, signal, readOnly: !writable });
 	} else {
 		save.disabled = !writable;
@@ -117,5 +117,5 @@ export default async function task({ main, names, signal }) {
 	fill(main, h("header.page", null, h("h1", null, old ? old.name : "Add task"), h("span.crumb", null, link(["groups"], "Device groups"), " / ", link(["groups", group, "tasks"], group), old ? ` / ${old.id}` : "")),
 		h("form", { onsubmit: submit, novalidate: true }, h("div.grid.side", null, form.element, h("div.main-part", null,
 			panel("Task specific configuration", hidden ? problem(hidden) : [xml.element, marks, writable && h("p.small.dim", null, "Ctrl-Space completes tags, attributes, keys and setting names.")]),
-			preview?.element, wrong, writable ? h("p", null, save, " ", said) : h("p.dim", null, "The role operator changes tasks.")))));
+			preview && preview.element, wrong, writable ? h("p", null, save, " ", said) : h("p.dim", null, "The role operator changes tasks.")))));
 }
