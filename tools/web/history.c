@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/clock.h"
+
 struct point {
 	uint64_t t_s;
 	double finished, failed; /* as counted since the appliance's start */
@@ -24,8 +26,11 @@ history_new(struct snapshots *snapshots)
 {
 	struct history *history = calloc(1, sizeof *history);
 
-	if (history)
+	if (history) {
 		history->snapshots = snapshots;
+		/* Not at once: who asks first gets what is true then, not what was a moment ago. */
+		history->next_ms = clock_now_us() / 1000 + HISTORY_STEP_MS;
+	}
 	return history;
 }
 

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""What the console costs: cradle-web in front of an appliance with many devices.
+
+usage: bench_web.py --build-dir DIR [--quick] [--json FILE]
+  --quick   100,000 devices instead of 1,000,000
+
+web_status_p99_ms: 99 of 100 times a status arrives within this, while pages of devices are asked for in turn.
+web_control_p99_ms: the same of the control thread's time for one of those requests, as the appliance logs it; the rest is
+another program's turn on this machine.
+web_idle_percent: processor time of cradle-web while nobody asks.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATHS = ("/devices", "/devices?group=root.demo&limit=1000", "/tasks", "/groups/root.demo", "/overview", "/devices/mass-0000005")
+ROUNDS, IDLE_S = 100, 5
+
+
+def p99(values):
+    return sorted(values)[len(values) * 99 // 100]
+
+
+@contextlib.contextmanager
+def running(argv, log):
+    with open(log, "wb") as out:
+        process = subprocess.Popen(argv, stdout=out, stderr=out)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def until(condition, what):
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"bench_web: waited too long for {what}")
+        time.sleep(0.05)
+
+
+def settings(folder, port):
+    shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
+    text = (folder / "cradle.conf").read_text()
+    for pattern, replacement in ((r"/run/cradle/cradle\.sock", str(folder / "cradle.sock")), (r'(?m)^hugepages = .*', 'hugepages = "no";'),
+                                 (r"/var/lib/cradle/cradle\.db", str(folder / "cradle.db")), (r"(?m)^idle_yield = false", "idle_yield = true"),
+                                 (r'(?m)^file_prefix = .*', f'file_prefix = "bench-web-{os.getpid()}";'), (r'net_af_packet0,iface=\w+', "net_null0")):
+        text, n = re.subn(pattern, replacement, text)
+        if not n:
+            sys.exit(f"bench_web: the sample has no {pattern}")
+    (folder / "cradle.conf").write_text(text)
+    (folder / "web.conf").write_text(f'listen = "127.0.0.1:{port}";\nappliance = {{ socket = "{folder}/cradle.sock"; }};\n'
+                                     f'console = {{ folder = "{ROOT}/tools/web/console"; users = "{folder}/users"; }};\n')
+
+
+def measure(folder, build, n):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings(folder, port)
+    ctl = [f"{build}/tools/cradlectl", "-s", folder / "cradle.sock"]
+    web = [f"{build}/tools/web/cradle-web", "-c", folder / "web.conf"]
+    rows = folder / "mass.csv"
+    rows.write_text("endpoint,key,groups\n" + "".join(f"mass-{i:07},key-{i:07},root.demo\n" for i in range(n)))
+    token = subprocess.run([*web, "user", "token", "bench"], check=True, capture_output=True, text=True).stdout.strip()
+    url = f"http://127.0.0.1:{port}/api/v1"
+
+    def get(path):
+        begun = time.perf_counter()
+        urllib.request.urlopen(urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})).read()
+        return (time.perf_counter() - begun) * 1e3
+
+    with running([f"{build}/control/cradled", "-c", folder / "cradle.conf"], folder / "log"):
+        until(lambda: subprocess.run([*ctl, "status"], capture_output=True).returncode == 0, "the appliance")
+        subprocess.run([*ctl, "device", "import", rows], check=True, capture_output=True)
+        subprocess.run([*ctl, "log", "level", "debug"], check=True, capture_output=True)
+        with running(web, folder / "web.log") as process:
+            until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)), "cradle-web")
+            status = []
+            for _ in range(ROUNDS):
+                for path in PATHS:
+                    get(path)
+                    status.append(get("/status"))
+
+            def spent():
+                fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+                return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            before = spent()
+            time.sleep(IDLE_S)
+            idle = (spent() - before) / IDLE_S * 100
+    turns = [int(us) / 1e3 for us in re.findall(r"command .* took (\d+) us", (folder / "log").read_text(errors="replace"))]
+    return {"web_status_p99_ms": p99(status), "web_control_p99_ms": p99(turns), "web_idle_percent": idle}
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--build-dir", required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cradle-bench-web-") as folder:
+        figures = measure(pathlib.Path(folder), options.build_dir, 100_000 if options.quick else 1_000_000)
+    for key, value in figures.items():
+        print(f"  {key:24} {value:.3g}")
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
