@@ -261,7 +261,7 @@ dtls_handshake_init(struct dtls_handshake *hs, const struct dtls_server *server,
 	hs->started_us = now_us;
 	hs->due_us = now_us + DTLS_RETRANSMIT_US;
 	hs->end_us = now_us + DTLS_HANDSHAKE_LIFE_US;
-	hs->judge_us = UINT64_MAX;
+	hs->judge_ms = UINT32_MAX;
 	writer_u8(&cid, server->worker);
 	writer_u24(&cid, slot);
 	count(server->counters, COUNTER_dtls_started);

@@ -158,12 +158,13 @@ struct dtls_handshake {
 	uint8_t flight_messages; /* of our flight up to ServerHelloDone */
 	uint32_t device;
 	uint32_t trust; /* that the peer's certificate or key was judged by; 0: it has none */
+	/* From its start, when its doubt becomes the verdict; UINT32_MAX: with its life. */
+	uint32_t judge_ms;
 	uint64_t identity_hash;
 	uint64_t sequence; /* of our next record of epoch 0 */
 	uint64_t started_us;
 	uint64_t due_us;    /* call dtls_handshake_tick() then */
 	uint64_t end_us;    /* of its life */
-	uint64_t judge_us;  /* when its doubt becomes the verdict; UINT64_MAX: with its life */
 	struct dtls_ec *ec; /* of one with certificates, until the verdict; else NULL */
 	uint8_t client_random[DTLS_RANDOM];
 	uint8_t cid[DTLS_CID];
@@ -200,7 +201,7 @@ struct dtls_handshake {
 	};
 };
 
-_Static_assert(sizeof(struct dtls_handshake) <= 712, "a handshake must stay small");
+_Static_assert(sizeof(struct dtls_handshake) <= 704, "a handshake must stay small");
 
 enum dtls_progress {
 	DTLS_WAITING, /* for the client, or until due_us */

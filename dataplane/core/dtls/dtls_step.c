@@ -7,6 +7,8 @@
 
 #include "dataplane/core/dtls/dtls_flight.h"
 
+enum { MS = 1000 }; /* microseconds */
+
 void
 step_set_state(struct dtls_handshake *hs, enum dtls_state state)
 {
@@ -49,7 +51,9 @@ step_ahead(struct step *step)
 uint64_t
 step_last_us(const struct dtls_handshake *hs)
 {
-	return hs->end_us < hs->judge_us ? hs->end_us : hs->judge_us;
+	uint64_t judge_us = hs->started_us + (uint64_t)hs->judge_ms * MS;
+
+	return hs->judge_ms == UINT32_MAX || hs->end_us < judge_us ? hs->end_us : judge_us;
 }
 
 /* How long the client has to show that it did not say so. */
@@ -73,12 +77,13 @@ step_doubt(struct step *step, enum dtls_doubt doubt, enum counter why)
 {
 	struct dtls_handshake *hs = step->hs;
 	uint64_t patience = patience_us(doubt);
+	uint64_t judge_ms = (step->turn->now_us - hs->started_us + patience) / MS;
 
 	if (hs->doubt < doubt)
 		hs->doubt = (uint8_t)doubt;
 	/* Later ones never put it off. */
-	if (patience != UINT64_MAX && step->turn->now_us + patience < hs->judge_us)
-		hs->judge_us = step->turn->now_us + patience;
+	if (patience != UINT64_MAX && judge_ms < hs->judge_ms)
+		hs->judge_ms = (uint32_t)judge_ms;
 	if (hs->due_us > step_last_us(hs))
 		hs->due_us = step_last_us(hs);
 	return step_ignore(step, why);
@@ -90,7 +95,7 @@ step_clear_doubt(struct dtls_handshake *hs, enum dtls_doubt doubt)
 	if (hs->doubt != doubt)
 		return;
 	hs->doubt = DTLS_NO_DOUBT;
-	hs->judge_us = UINT64_MAX;
+	hs->judge_ms = UINT32_MAX;
 }
 
 enum dtls_progress

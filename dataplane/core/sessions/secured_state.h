@@ -37,7 +37,7 @@ struct secured_handshake {
 	struct dtls_handshake dtls;
 };
 
-static_assert(sizeof(struct secured_handshake) <= 744, "a handshake, with all that belongs to it");
+static_assert(sizeof(struct secured_handshake) <= 736, "a handshake, with all that belongs to it");
 
 /* Keys of a session under DTLS_CBC; a free one holds the index + 1 of the next free one. */
 struct secured_cbc {
