@@ -136,8 +136,8 @@ CIRCLES = {
         "a tree is evaluated by recursion: an operator evaluates its sides",
     ("tasks/expr/expr_parse.c", "tasks/expr/expr_roots.c"):
         "a grammar is recursive: a root takes expressions as arguments",
-    ("control/commands/command_table.c", "control/commands/commands_help.c"):
-        "help is a command, and prints the table of commands",
+    ("control/commands/command_table.c", "control/commands/commands_complete.c", "control/commands/commands_help.c"):
+        "help and completion are commands, and are made of the table of commands",
     ("tools/storm/device.c", "tools/storm/device_coap.c"):
         "one device in two files: what arrives, and what it leads to",
 }

@@ -23,6 +23,8 @@
 #include "tools/cradlectl_file.h"
 #include "tools/cradlectl_top.h"
 
+enum { ASK_TIMEOUT_S = 2 }; /* of what somebody waits for while typing */
+
 struct options {
 	const char *socket;
 	bool json, progress, wide;
@@ -260,7 +262,10 @@ parse_options(int argc, char **argv, struct options *options)
 	}
 	options->argc = argc - optind;
 	options->argv = argv + optind;
-	wrong = take_late_options(options);
+	/* What is typed so far is no option of ours. */
+	wrong = options->argc && strcmp(options->argv[0], "__complete") == 0
+			? 0
+			: take_late_options(options);
 	if (wrong)
 		return wrong;
 	if (options->argc)
@@ -751,6 +756,69 @@ run_top(const struct options *options, int socket)
 	return number;
 }
 
+/* ---- completion ---- */
+
+/* The answer to a question of ours, or NULL: silently. */
+static json_t *
+ask(const struct options *options, int argc, const char *const *argv)
+{
+	const struct ctl_client_request request = { .argc = argc, .argv = argv };
+	int socket = ctl_client_connect(options->socket, true, ASK_TIMEOUT_S), error;
+	struct ctl_reader reader;
+	json_t *answer = NULL;
+	uint8_t *bytes;
+	size_t len;
+
+	if (socket < 0)
+		return NULL;
+	ctl_reader_init(&reader);
+	bytes = ctl_client_encode(&request, &len);
+	if (bytes && ctl_client_send(socket, bytes, len, -1) == 0)
+		answer = ctl_client_receive(socket, &reader, &error);
+	free(bytes);
+	ctl_reader_fini(&reader);
+	close(socket);
+	return answer;
+}
+
+static char *
+complete_words(const struct options *options, int argc, char **argv)
+{
+	const char *request[] = { "complete", "--", NULL };
+	char *text = NULL, *words = NULL;
+	size_t size;
+	FILE *to = open_memstream(&words, &size);
+	json_t *answer;
+
+	if (!to)
+		return NULL;
+	for (int i = 0; i < argc; i++)
+		fprintf(to, "%s%s", i ? "\x1f" : "", argv[i]);
+	fclose(to);
+	request[2] = words;
+	answer = ask(options, 3, request);
+	if (json_is_string(json_object_get(answer, "text")))
+		text = strdup(json_string_value(json_object_get(answer, "text")));
+	json_decref(answer);
+	free(words);
+	return text;
+}
+
+/* For shells: what may follow, a line each; nothing at all when nobody answers. */
+static int
+print_completion(struct options *options)
+{
+	static char none[] = "", *nothing[] = { none };
+	char *text = options->argc > 1
+			     ? complete_words(options, options->argc - 1, options->argv + 1)
+			     : complete_words(options, 1, nothing);
+
+	if (text)
+		fputs(text, stdout);
+	free(text);
+	return CTL_DONE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -762,6 +830,8 @@ main(int argc, char **argv)
 	result = parse_options(argc, argv, &options);
 	if (result)
 		return result;
+	if (is_command(&options, "__complete", NULL))
+		return print_completion(&options);
 	result = run_offline(&options);
 	if (result >= 0)
 		return result;

@@ -362,7 +362,8 @@ const struct command commands[] = {
 	{ "task words", "", 0, 0, .run = command_task_words,
 	  .help = "for editors: tags, types, keys of resources and setting values of tasks" },
 	{ "task source", "ID", 1, 1, .run = command_task_source,
-	  .help = "the text of a task's file; of one that holds a secret in the clear, the console gets none" },
+	  .help = "the text of a task's file; of one that holds a secret in the clear, the console "
+		  "gets none" },
 	{ "task add", "FILE", 1, 1, OPTIONS(task_add_options), .changes = true,
 	  .file = CTL_WANT_READ, .run = command_task_add,
 	  .help = "copy a task file into tasks/ and let a group's devices run it" },
@@ -456,9 +457,14 @@ const struct command commands[] = {
 	  .help = "error, warning, notice, info or debug, until the next reload" },
 	{ "help", "[COMMAND|settings|counters|manual]", 0, 3, .while_busy = true,
 	  .run = command_help,
-	  .help = "this list, one command, every setting, every counter, or all of it; groups.conf, "
+	  .help = "this list, one command, every setting, every counter, or all of it; "
+		  "groups.conf, "
 		  "servers.conf, trust.conf: what these files may say; schema: the commands for "
 		  "programs, as JSON" },
+	{ "complete", "WORDS", 1, 1, .while_busy = true, .secret_argument = 1,
+	  .run = command_complete,
+	  .help = "what may follow the words of a command, for shells; words are separated by the "
+		  "character U+001F, the last one is being typed" },
 	{ "completion", "SHELL", 1, 1, .while_busy = true, .run = command_completion,
 	  .help = "completion for a shell: bash" },
 };

@@ -37,6 +37,7 @@ void command_drain(struct call *call);
 void command_undrain(struct call *call);
 void command_log_level(struct call *call);
 void command_help(struct call *call);
+void command_complete(struct call *call);
 void command_completion(struct call *call);
 void command_audit_list(struct call *call);
 void command_audit_verify(struct call *call);

@@ -113,15 +113,16 @@ schema_json(void)
 		for (unsigned k = 0; k < command->n_options; k++)
 			json_array_append_new(options, option_json(&command->options[k]));
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:i, s:i, s:b, s:s*, s:b, s:s, s:o}", "words",
-					command->words, "arguments", command->arguments, "min",
-					(int)command->min, "max", (int)command->max, "changes",
+			list, json_pack("{s:s, s:s, s:i, s:i, s:i, s:b, s:s*, s:b, s:s, s:o}",
+					"words", command->words, "arguments", command->arguments,
+					"min", (int)command->min, "max", (int)command->max,
+					"secret_argument", (int)command->secret_argument, "changes",
 					command->changes, "file",
 					command->file == CTL_WANT_READ    ? "read"
 					: command->file == CTL_WANT_WRITE ? "write"
 									  : NULL,
-					"file_optional", command->file_optional, "help", command->help,
-					"options", options));
+					"file_optional", command->file_optional, "help",
+					command->help, "options", options));
 	}
 	return json_pack("{s:o}", "commands", list);
 }
@@ -287,7 +288,31 @@ put_bash(struct text *text)
 {
 	text_show(text, "# bash completion of cradlectl, made by `cradlectl completion bash`\n"
 			"_cradlectl() {\n"
-			"\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i\n"
+			"\tlocal word=${COMP_WORDS[COMP_CWORD]} said= words= i line typed ctl=()\n"
+			"\tline=${COMP_LINE:0:COMP_POINT}\n"
+			"\tread -ra typed <<<\"$line\"\n"
+			"\t[[ $line == *[[:space:]] ]] && typed+=(\"\")\n"
+			"\ttyped=(\"${typed[@]:1}\")\n"
+			"\twhile [[ ${#typed[@]} -gt 1 && ${typed[0]} == -* ]]; do\n"
+			"\t\tcase ${typed[0]} in\n"
+			"\t\t-s|--socket) ctl=(-s \"${typed[1]}\"); typed=(\"${typed[@]:2}\") ;;\n"
+			"\t\t*) typed=(\"${typed[@]:1}\") ;;\n"
+			"\t\tesac\n"
+			"\tdone\n"
+			"\t# The appliance knows names; when it is away, the words below are known "
+			"all the same.\n"
+			"\tmapfile -t COMPREPLY < <(\"${COMP_WORDS[0]}\" \"${ctl[@]}\" __complete "
+			"\"${typed[@]}\" 2>/dev/null)\n"
+			"\tif ((${#COMPREPLY[@]})); then\n"
+			"\t\tword=${typed[-1]}\n"
+			"\t\t[[ $word == *:* && $COMP_WORDBREAKS == *:* ]] && "
+			"COMPREPLY=(\"${COMPREPLY[@]#\"${word%%\"${word##*:}\"}\"}\")\n"
+			"\t\tfor i in \"${!COMPREPLY[@]}\"; do\n"
+			"\t\t\t[[ ${COMPREPLY[i]} == *[[:space:]\\'\\\"\\\\\\$]* ]] && printf -v "
+			"\"COMPREPLY[i]\" %%q \"${COMPREPLY[i]}\"\n"
+			"\t\tdone\n"
+			"\t\treturn\n"
+			"\tfi\n"
 			"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 			"\t\tcase ${COMP_WORDS[i]} in\n"
 			"\t\t-s|--socket) ((i++)) ;;\n"

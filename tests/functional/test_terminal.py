@@ -267,3 +267,42 @@ def test_a_cursor_goes_on_where_the_limit_was(long_list):
     assert names == sorted(set(names)) and len(names) >= LONG - 2
     refused = long_list.ctl("device", "list", "--cursor", "many")
     assert refused.returncode == 2 and "--cursor takes what" in refused.stderr
+
+
+# --- completion ---
+
+def bash_completes(daemon, socket, line):
+    """COMPREPLY of bash for a line, by the completion as it is installed."""
+    script = f"""source {os.path.dirname(__file__)}/../../conf/bash-completion
+cradlectl() {{ {daemon.build}/tools/cradlectl "$@"; }}
+COMP_LINE={line!r} COMP_POINT={len(line)} COMP_TYPE=9
+read -ra COMP_WORDS <<<"$COMP_LINE"; [[ $COMP_LINE == *" " ]] && COMP_WORDS+=("")
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_cradlectl; printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, timeout=60,
+                          env=dict(os.environ, CRADLE_SOCKET=socket))
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return done.stdout.split("\n")[:-1]
+
+
+def test_bash_completes_names_too(populated):
+    def complete(line):
+        return bash_completes(populated, populated.socket, line)
+    assert complete("cradlectl undr") == ["undrain"]
+    assert complete("cradlectl device show demo-") == ["demo-0001", "demo-0002"]
+    assert WIDE in complete("cradlectl device show ")
+    assert complete("cradlectl group show root.de") == ["root.demo"]
+    # bash takes what follows a colon for a word of its own.
+    assert complete("cradlectl task show g:root.demo:") and all(":" not in one for one in
+                                                                complete("cradlectl task show g:root.demo:"))
+    assert complete(f"cradlectl -s {populated.socket} task list --gr") == ["--group"]
+
+
+def test_bash_completes_words_in_silence_when_the_appliance_is_away(populated, tmp_path):
+    away = str(tmp_path / "nobody")
+    assert "undrain" in bash_completes(populated, away, "cradlectl undr")
+    assert bash_completes(populated, away, "cradlectl device show demo-") in ([], [""])
+    done = subprocess.run([f"{populated.build}/tools/cradlectl", "-s", away, "__complete", "device", "show", ""], text=True,
+                          capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
