@@ -233,7 +233,7 @@ static const struct command_option turns_options[] = {
 
 static const struct command_option trace_start_options[] = {
 	{ "--pcapng", "FILE", "its datagrams with their secrets into a new file, for Wireshark",
-	  .file = CTL_WANT_CREATE },
+	  .file = CTL_WANT_CREATE, .reveals = true },
 	{ "--for", "TIME", "how long into the file: 30s, 10m, 1h; 10m without it" },
 	{ "--follow", NULL, "show its messages as they come; interrupt to end the trace" },
 };
