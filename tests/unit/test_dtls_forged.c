@@ -1,7 +1,8 @@
 /*
  * Whatever anybody can send in plaintext neither ends nor answers a handshake (RFC 6347 4.1.2.7): each kind
  * of message, put between each two steps of a genuine handshake, and the genuine one still finishes, though
- * its client repeats a flight no sooner than after 9 s (RFC 7925 11).
+ * its client repeats a flight no sooner than after 9 s (RFC 7925 11). The same for each step that the network
+ * loses, repeats or reorders.
  */
 #include <criterion/criterion.h>
 
@@ -30,6 +31,7 @@ static struct ec_world helper;
 static struct cert root, server, device, attacker;
 static struct cert_client client;
 static enum kind kind;
+static bool deaf; /* what the server says now is lost */
 static uint8_t hello[DTLS_HELLO_MAX];
 static size_t hello_len;
 
@@ -81,6 +83,7 @@ begin(enum kind which)
 	make_certificates();
 	kind = which;
 	memset(&net, 0, sizeof net);
+	deaf = false;
 	net.index = UINT32_MAX;
 	dtls_world_init(&net.world, crypto_select(), &known, 1);
 	ec_world_init(&helper, &net);
@@ -99,6 +102,8 @@ begin(enum kind which)
 static void
 take(uint8_t *datagram, size_t len)
 {
+	if (deaf)
+		return;
 	if (kind == WITH_PSK)
 		client_take(&client.dtls, datagram, len);
 	else
@@ -158,6 +163,7 @@ has_flight(void)
 static void
 send_hello(bool rest)
 {
+	uint16_t next = has_flight() ? client.dtls.message : 2;
 	uint8_t datagram[DTLS_WORLD_DATAGRAM];
 	size_t len, cut;
 
@@ -170,7 +176,7 @@ send_hello(bool rest)
 	client.dtls.message = 1;
 	len = client_fragment(&client.dtls, DTLS_CLIENT_HELLO, hello, hello_len, rest ? cut : 0,
 			      rest ? hello_len : cut, datagram);
-	client.dtls.message = 2;
+	client.dtls.message = next;
 	deliver(datagram, len);
 }
 
@@ -262,6 +268,16 @@ repeat_flight(void)
 	}
 	for (enum step step = CERTIFICATE; step <= FINISH && !client.dtls.finished; step++)
 		take_step(step);
+}
+
+static void
+repeat_until_finished(void)
+{
+	for (int repeats = 0; repeats < 4 && !client.dtls.finished; repeats++) {
+		for (int s = 0; s < 9; s++)
+			pass(1000000);
+		repeat_flight();
+	}
 }
 
 /* ---- forgeries ---- */
@@ -408,11 +424,7 @@ play(const struct forgery *forgery, int after)
 			assert_silent(forgery, after);
 	}
 	helper.stopped = false;
-	for (int repeats = 0; repeats < 4 && !client.dtls.finished; repeats++) {
-		for (int s = 0; s < 9; s++)
-			pass(1000000);
-		repeat_flight();
-	}
+	repeat_until_finished();
 }
 
 static void
@@ -456,4 +468,73 @@ Test(dtls_forged, no_plaintext_harms_a_handshake_with_a_certificate)
 Test(dtls_forged, no_plaintext_harms_a_handshake_with_a_raw_public_key)
 {
 	assert_none_harms(WITH_RAW_KEY);
+}
+
+/* ---- a network that loses, repeats and reorders ---- */
+
+enum fault { LOST, REPEATED, OVERTAKEN, UNHEARD, FAULTS };
+
+static void
+play_fault(enum fault fault, int at)
+{
+	for (int i = 0; i < SCRIPT; i++) {
+		bool struck = i == at;
+
+		deaf = struck && fault == UNHEARD;
+		if (struck && fault == OVERTAKEN && i + 1 < SCRIPT) {
+			take_step(script[i + 1]);
+			take_step(script[i++]);
+		} else if (!struck || fault != LOST) {
+			take_step(script[i]);
+		}
+		if (struck && fault == REPEATED)
+			take_step(script[i]);
+	}
+	deaf = false;
+	repeat_until_finished();
+}
+
+static void
+assert_survives(enum kind which, enum fault fault, int at)
+{
+	begin(which);
+	play_fault(fault, at);
+	cr_assert_eq(client.dtls.alert, -1, "kind %d, fault %d of step %d: alert %d", which, fault, at,
+		     client.dtls.alert);
+	cr_assert(client.dtls.finished && net.world.has_session, "kind %d, fault %d of step %d", which, fault,
+		  at);
+	cr_assert_not(helper.is_taken);
+	ec_world_fini(&helper);
+}
+
+/* From the hello with the cookie on; what comes before is the same for all. */
+Test(dtls_faults, loss_repetition_and_reordering_of_every_step_are_survived)
+{
+	for (int which = 0; which < KINDS; which++)
+		for (int fault = 0; fault < FAULTS; fault++)
+			for (int at = 1; at < SCRIPT; at++)
+				assert_survives(which, fault, at);
+}
+
+/* RFC 9146 with certificates: ids of both sides, and data both ways. */
+Test(dtls_faults, connection_ids_go_with_certificates_and_raw_keys)
+{
+	for (int which = WITH_X509; which < KINDS; which++) {
+		uint8_t datagram[DTLS_WORLD_DATAGRAM];
+		size_t len;
+
+		begin(which);
+		net.world.echo = true;
+		client.dtls.offer_cid = true;
+		client.dtls.own_cid_len = DTLS_CID;
+		memset(client.dtls.own_cid, 0x77, DTLS_CID);
+		play_fault(FAULTS, -1);
+		cr_assert(client.dtls.finished && client.dtls.server_cid, "kind %d", which);
+		len = client_seal(&client.dtls, DTLS_APPLICATION_DATA, "ping", 4, datagram);
+		cr_assert_eq(datagram[0], DTLS_TLS12_CID);
+		deliver(datagram, len);
+		cr_assert_eq(client.dtls.data_len, 4);
+		cr_assert_arr_eq(client.dtls.data, "ping", 4);
+		ec_world_fini(&helper);
+	}
 }
