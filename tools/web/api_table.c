@@ -106,5 +106,6 @@ const struct api_exemption api_exemptions[] = {
 	{ "store restore", "the appliance is stopped meanwhile" },
 	{ "help", "this interface describes itself in openapi.json" },
 	{ "completion", "it is for shells" },
+	{ "complete", "it is for shells" },
 };
 const unsigned n_api_exemptions = sizeof api_exemptions / sizeof api_exemptions[0];
