@@ -129,8 +129,8 @@ tell_anchor(struct audit *audit, uint64_t now_ms)
 	if (!audit || !audit_wants_anchor(audit, now_ms))
 		return;
 	audit_info(audit, &info);
-	log_notice("audit: line %llu of %s is %s", (unsigned long long)info.seq, info.path,
-		   info.hash);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_audit_anchor, NULL, "audit: line %llu of %s is %s",
+		  (unsigned long long)info.seq, info.path, info.hash);
 }
 
 static void
@@ -460,7 +460,7 @@ open_audit(struct daemon *daemon)
 	snprintf(beside, sizeof beside, "%s-audit", config->store);
 	daemon->audit = audit_open(config->audit ? config->audit : beside, error);
 	if (!daemon->audit)
-		log_error("%s", error);
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 	return daemon->audit ? 0 : -1;
 }
 

@@ -76,6 +76,7 @@ call_audit_end(const struct call *call)
 		.time_ms = clock_now_ms(),
 		.uid = request->peer.uid,
 		.pid = request->peer.pid,
+		.actor = request->actor,
 		.done = call->exit == CTL_DONE,
 		.before = call->before,
 		.after = call->after,

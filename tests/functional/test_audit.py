@@ -70,3 +70,8 @@ def test_what_cannot_be_told_is_not_done(stage):
     assert appliance.device("ep=demo-0001")[0] == 0  # devices are served
     (appliance.folder / "taken away").rename(appliance.folder / "cradle.db-audit")
     assert appliance.ctl("group", "add", "root.told").returncode == 0
+
+
+def test_no_core_file_takes_keys_to_a_disk(daemon):
+    limits = open(f"/proc/{daemon.process.pid}/limits").read()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits

@@ -102,6 +102,8 @@ def test_a_change_carries_the_persons_name_into_the_log(appliance, console_user)
     answer = console_user.ask("task", "pause", "g:root.demo:1", actor="ann")
     assert answer["exit"] == 0, answer
     assert f"command task pause g:root.demo:1 by ann, uid {NOBODY}" in appliance.log()
+    told = json.loads((appliance.folder / "cradle.db-audit").read_text().splitlines()[-1])
+    assert told["by"]["actor"] == "ann" and told["by"]["uid"] == NOBODY
     # A name that would make lines of its own is shown as what it is.
     console_user.ask("task", "resume", "g:root.demo:1", actor="eve\n2026-01-01 notice: all is well " + "x" * 200)
     line = next(l for l in appliance.log().splitlines() if "task resume" in l)
