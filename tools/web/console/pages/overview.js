@@ -105,7 +105,7 @@ function facts(status) {
 		["Store", [status.store.healthy ? tag("healthy", "ok") : tag("in trouble", "badt"), ` ${number(status.store.queued)} reports wait, ${number(status.store.lag_ms)} ms behind`]],
 		["Ports", status.ports.map((p) => [tag(p.link_up ? "up" : "down", p.link_up ? "ok" : "badt"), ` ${p.device} `])],
 		["Listeners", status.listeners.map((l) => `${l.port} ${l.security}`).join(", ")],
-		["Devices", `${number(status.devices)}, of which ${number(status.devices_refused)} have nothing to get`],
+		["Devices", `${number(status.devices)}, ${number(status.devices_refused)} of them with nothing to get`],
 	];
 	return h("table", null, h("tbody", null, rows.map(([key, value]) => h("tr", null, h("th", { scope: "row" }, key), h("td", null, value)))));
 }
