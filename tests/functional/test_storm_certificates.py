@@ -105,7 +105,7 @@ def test_misbehaviour_moves_its_counter(patient, mode):
     least = 1 if mode == "slow-ack" else 20
     port = 20000 + 100 * list(MODES_BY_NAME).index(mode)
     before = patient.daemon.counters()
-    code, report = patient.run("--devices", 20, "--misbehave", mode, "--give-up", 5, "--slow-ack-ms", 160,
+    code, report = patient.run("--devices", 20, "--misbehave", mode, "--give-up", 20, "--slow-ack-ms", 160,
                                "--source-port", port)
     assert code in (0, 4), report
     end = "done" if MODES_BY_NAME[mode]["end"] == "finishes" else "misbehaved as told"
