@@ -12,6 +12,7 @@
 #include "control/policy/policy_reading.h"
 #include "control/policy/policy_trust.h"
 #include "control/text.h"
+#include "tasks/digest.h"
 #include "tasks/text_file.h"
 
 enum {
@@ -66,6 +67,22 @@ const struct policy_section policy_section_anchors = { "AUTHORITIES",
 						       "anchors = ( { ... }, { ... } )",
 						       anchor_members, COUNT(anchor_members) };
 
+/* ---- what it was made of ---- */
+
+/* Adds a file to the digest of all; its name is in trust.conf, which is the first of them. */
+static void
+note_content(struct reading *reading, const char *bytes, size_t len)
+{
+	struct policy_trust *trust = reading->policy->trust;
+	uint8_t both[2 * DIGEST_MAX];
+
+	memcpy(both, trust->content, DIGEST_MAX);
+	if (!digest_bytes(DIGEST_SHA256, (struct digest_span){ bytes, len }, both + DIGEST_MAX) ||
+	    !digest_bytes(DIGEST_SHA256, (struct digest_span){ both, sizeof both }, trust->content))
+		diag_error(reading->diags, &(struct place){ .file = "trust.conf" },
+			   "out of memory");
+}
+
 /* ---- files of certs/ ---- */
 
 /* A file's bytes, be they PEM or DER; NULL after adding an error at the setting. Wipe and free it. */
@@ -83,8 +100,10 @@ read_bytes(struct reading *reading, const config_setting_t *at, const char *name
 	}
 	snprintf(file, sizeof file, "certs/%s", name);
 	result = policy_read_bytes(reading, file, CERT_FILE_MAX, &bytes, len);
-	if (result == 0)
+	if (result == 0) {
+		note_content(reading, bytes, *len);
 		return bytes;
+	}
 	diag_error(reading->diags, &place, "%s/%s cannot be read: %s", reading->folder, file,
 		   result == -EFBIG ? "it is too large" : text_file_error(result));
 	return NULL;
@@ -484,18 +503,21 @@ policy_read_trust(struct reading *reading)
 	if (!text)
 		return -EINVAL;
 	result = conf_text_parse(&conf, path, text, len, reading->diags);
-	free(text);
 	if (result < 0)
-		return result;
+		goto out;
 	reading->conf = &conf;
 	reading->policy->trust = trust_new();
-	if (reading->policy->trust)
+	if (reading->policy->trust) {
+		note_content(reading, text, len);
 		read_trust(reading);
-	else
+	} else {
 		diag_error(reading->diags, &(struct place){ .file = path }, "out of memory");
+	}
 	conf_text_fini(&conf);
 	reading->conf = NULL;
-	return 0;
+out:
+	free(text);
+	return result;
 }
 
 const struct policy_anchor *
@@ -505,6 +527,19 @@ policy_trust_anchor(const struct policy_trust *trust, uint8_t tag, uint32_t gene
 	    generation != ec_trust_generation(trust->ec))
 		return NULL;
 	return &trust->anchors[tag - 1];
+}
+
+void
+policy_trust_go_on(struct policy_trust *trust, const struct policy_trust *former)
+{
+	if (memcmp(trust->content, former->content, sizeof trust->content) != 0)
+		return;
+	ec_trust_hold(former->ec);
+	ec_trust_release(trust->ec);
+	trust->ec = former->ec;
+	trust->names = former->names;
+	for (unsigned i = 0; i < trust->n_anchors; i++)
+		trust->anchors[i].name = trust->names->names[i];
 }
 
 void

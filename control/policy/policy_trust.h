@@ -2,11 +2,12 @@
  * policy_trust.h - trust.conf as read: what helper threads get, and what the control side knows of
  * its anchors.
  *
- * Owner: the policy; helper threads hold `ec` on their own. Immutable once read. Control thread.
+ * Owner: the policy; helper threads hold `ec` on their own. Immutable once it serves. Control thread.
  */
 #pragma once
 
 #include "dataplane/ec/ec_trust.h"
+#include "tasks/digest.h"
 
 enum { POLICY_ANCHORS_MAX = EC_ANCHOR_TAGS - 1 };
 
@@ -36,6 +37,7 @@ struct policy_trust {
 	struct cert_names *names;                         /* of the anchors; `ec` owns them */
 	struct policy_anchor anchors[POLICY_ANCHORS_MAX]; /* by tag - 1 */
 	unsigned n_anchors;
+	uint8_t content[DIGEST_MAX]; /* of trust.conf and all files that it names, in their order */
 };
 
 /*
@@ -44,5 +46,11 @@ struct policy_trust {
  */
 const struct policy_anchor *policy_trust_anchor(const struct policy_trust *trust, uint8_t tag,
 						uint32_t generation);
+
+/*
+ * Made of the very same files as the former one, it goes on with its `ec`, and so with its number:
+ * handshakes in flight and verified chains stay good. Before it serves.
+ */
+void policy_trust_go_on(struct policy_trust *trust, const struct policy_trust *former);
 
 void policy_trust_free(struct policy_trust *trust);

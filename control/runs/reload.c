@@ -166,6 +166,7 @@ publish_generation(struct service *service, struct generation *generation, reloa
 					     .ctx = &publication };
 	uint32_t failed;
 
+	trust_go_on(generation, old);
 	service->generation = generation;
 	generation->live_since_ms = clock_now_ms();
 	service->last_number = generation->number;

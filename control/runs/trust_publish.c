@@ -29,6 +29,13 @@ trust_publish_limits(struct service *service)
 	return dataplane_publish_limits(service->dp, &limits);
 }
 
+void
+trust_go_on(const struct generation *generation, const struct generation *former)
+{
+	if (former && former->policy->trust && generation->policy->trust)
+		policy_trust_go_on(generation->policy->trust, former->policy->trust);
+}
+
 int
 trust_publish(struct service *service)
 {

@@ -116,6 +116,26 @@ def test_a_device_with_a_certificate_bootstraps(site, tls):
     assert counters["dtls_finished"] == 1 and counters["bs_finished"] == 1
 
 
+def test_a_reload_that_changes_no_file_of_trust_keeps_what_was_verified(site):
+    here = site()
+    here.daemon.edit("cradle.conf", r"^workers = 1", "curve_threads = 1; workers = 1")
+    assert here.daemon.stop() == 0
+    here.daemon.start()
+    device = here.authority.issue("dev", "demo-0001")
+
+    def chains():
+        threads = here.daemon.result("status")["certificates"]["threads"]
+        return threads["chains_verified"], threads["chains_cached"]
+    assert here.device(*device)[0] == 0
+    assert chains() == (1, 0)
+    assert here.daemon.ctl("reload").returncode == 0
+    assert here.device(*device)[0] == 0
+    assert chains() == (1, 1)
+    assert here.trust(rest="grace_days = 1;").returncode == 0
+    assert here.device(*device)[0] == 0
+    assert chains() == (2, 1)
+
+
 def openssl_cbc(here, network, pem, key):
     done = subprocess.run(network.command(
         "openssl", "s_client", "-dtls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256:@SECLEVEL=0", "-cert", pem, "-key", key,

@@ -49,8 +49,8 @@ teardown(void)
 	cert_free(&world.ca);
 }
 
-static const struct policy_trust *
-load(const char *text)
+static struct policy *
+read_policy(const char *text)
 {
 	static const char groups[] = "groups = ( { name = \"root.meters\"; } );";
 	const struct policy_source changed[] = {
@@ -62,12 +62,20 @@ load(const char *text)
 		{ "certs/bs.key", (const char *)world.ours.key_der, world.ours.key_der_len },
 	};
 
-	unload();
-	world.policy =
+	struct policy *policy =
 		policy_load_changed("/nonexistent", changed, sizeof changed / sizeof changed[0],
 				    world.objects, &world.arena, &world.diags);
-	cr_assert(world.policy);
-	cr_assert(world.policy->trust);
+
+	cr_assert(policy);
+	cr_assert(policy->trust);
+	return policy;
+}
+
+static struct policy_trust *
+load(const char *text)
+{
+	unload();
+	world.policy = read_policy(text);
 	return world.policy->trust;
 }
 
@@ -125,4 +133,51 @@ Test(policy_trust, anchors_name_endpoints_by_their_templates)
 	cr_assert_arr_eq(name, "meter-1", 7);
 	cr_assert_eq(cert_name_make(trust->anchors[1].name, &subject, name, sizeof name, NULL), 6);
 	cr_assert_arr_eq(name, "urn:77", 6);
+}
+
+#define ANCHORS "anchors = ( { file = \"ca.pem\"; endpoint = \"urn:${cert.serialNumber}\"; } );"
+
+/* Whether a policy of this text, which becomes the world's, goes on with the trust of its former one. */
+static bool
+goes_on(const char *text)
+{
+	struct policy_trust *former = world.policy->trust;
+	uint32_t number = ec_trust_generation(former->ec);
+	struct policy *next = read_policy(text);
+	bool same;
+
+	cr_assert_eq(world.diags.errors, 0, "%s",
+		     world.diags.count ? world.diags.items[0].text : "");
+	cr_assert_neq(ec_trust_generation(next->trust->ec), number);
+	policy_trust_go_on(next->trust, former);
+	same = ec_trust_generation(next->trust->ec) == number;
+	policy_free(world.policy);
+	world.policy = next;
+	return same;
+}
+
+Test(policy_trust, the_same_files_are_the_same_trust)
+{
+	static const struct ec_subject subject = { .cn = "meter-1", .serial_number = "77" };
+	const struct policy_trust *trust;
+	char name[32];
+
+	load(OWN ANCHORS);
+	cr_assert(goes_on(OWN ANCHORS));
+	cr_assert(goes_on(OWN ANCHORS));
+	trust = world.policy->trust;
+	cr_assert_eq(policy_trust_anchor(trust, 1, ec_trust_generation(trust->ec)),
+		     &trust->anchors[0]);
+	cr_assert_eq(cert_name_make(trust->anchors[0].name, &subject, name, sizeof name, NULL), 6);
+	cr_assert_arr_eq(name, "urn:77", 6);
+}
+
+Test(policy_trust, any_changed_file_makes_a_new_trust)
+{
+	load(OWN ANCHORS);
+	cr_assert_not(goes_on(OWN ANCHORS " grace_days = 1;"));
+	cr_assert(goes_on(OWN ANCHORS " grace_days = 1;"));
+	cert_free(&world.ca);
+	cert_make_ca(&world.ca, "Another", NULL);
+	cr_assert_not(goes_on(OWN ANCHORS " grace_days = 1;"));
 }
