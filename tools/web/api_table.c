@@ -67,7 +67,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_POST, "/unknown/{name}/adopt", "unknown adopt", ROLE_SECURITY, .creates = true },
 
 	/* Who changed what. */
-	{ HTTP_GET, "/audit", "audit list", ROLE_SECURITY },
+	{ HTTP_GET, "/audit", "audit list", ROLE_OPERATOR },
 	{ HTTP_GET, "/audit/verdict", "audit verify", ROLE_SECURITY },
 
 	/* What happens. */

@@ -159,7 +159,31 @@ async function devicesTab(group, query, body, signal) {
 		next && h("p", null, h("a", { href: `#/devices?group=${encodeURIComponent(group)}` }, "All of them, with search")));
 }
 
-const parts = { tasks: ["Group tasks", tasksTab], values: ["Setting values", valuesTab], subgroups: ["Subgroups", subgroupsTab], devices: ["Devices", devicesTab] };
+// --- Edition log: what was changed by whom, from the audit file ---
+
+const concerns = (group, line) => line.command.some((word) => {
+	const value = word.replace(/^--[a-z-]+=/, "");
+	return value === group || value.startsWith(`g:${group}:`);
+});
+
+function changes(line) {
+	const text = (what, json) => json && h("div", null, h("span.dim", null, what), h("pre.small.wrap", null, JSON.stringify(json, null, 2)));
+	return (line.before || line.after) && h("details", null, h("summary", null, "what changed"), text("before", line.before), text("after", line.after));
+}
+
+async function logTab(group, query, body, signal) {
+	if (!may("operator")) throw new Error("Who changed what is shown to operators.");
+	const { lines } = await call("/audit", { query: { limit: 1000 }, signal });
+	fill(body, h("div.panel.flush", null, table([
+		{ title: "Time", cell: (l) => h("span.dim.nowrap", null, l.time.slice(0, 19).replace("T", " ")) },
+		{ title: "Who", cell: (l) => l.by.actor ?? (l.by.uid === undefined ? "a signal" : `uid ${l.by.uid}`) },
+		{ title: "Command", cell: (l) => h("span.mono.wrap", null, l.command.join(" ")) },
+		{ title: "Outcome", cell: (l) => l.outcome === "done" ? "done" : tag("refused", "warnt") },
+		{ title: h("span.unseen", null, "Changes"), cell: changes },
+	], lines.filter((line) => concerns(group, line)).reverse(), { empty: "Nobody has changed this group since the audit file began.", caption: "Edition log" })));
+}
+
+const parts = { tasks: ["Group tasks", tasksTab], values: ["Setting values", valuesTab], subgroups: ["Subgroups", subgroupsTab], devices: ["Devices", devicesTab], log: ["Edition log", logTab] };
 
 export default async function group({ main, names, query, signal }) {
 	const name = names.group, tab = names.tab ?? "tasks";
