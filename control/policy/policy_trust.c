@@ -8,6 +8,7 @@
 
 #include "control/inventory/inventory.h"
 #include "control/policy/cert_name.h"
+#include "control/policy/pkcs11_key.h"
 #include "control/policy/policy_help.h"
 #include "control/policy/policy_reading.h"
 #include "control/policy/policy_trust.h"
@@ -44,7 +45,8 @@ const struct policy_section policy_section_trust = {
 	trust_members, COUNT(trust_members)
 };
 static const struct conf_member own_members[] = {
-	{ "key", "file of certs/ with a private key, PEM or DER, that nobody else can read" },
+	{ "key", "file of certs/ with a private key, PEM or DER, that nobody else can read; or "
+		 "\"pkcs11:...\", a key in a token (RFC 7512)" },
 	{ "chain", "file of certs/: our certificate, then what is above it but for the root; "
 		   "without it the key is for raw public keys" },
 	{ "names", "server names that clients ask for, \"*.DOMAIN\" for one label; without it for "
@@ -161,13 +163,43 @@ take_names(struct reading *reading, const config_setting_t *group, struct ec_own
 	}
 }
 
+static bool
+take_token_key(struct reading *reading, const config_setting_t *at, const char *uri,
+	       struct ec_signer *signer)
+{
+	struct place place = conf_place(reading->conf, at);
+	char error[PKCS11_ERROR_MAX];
+	struct pkcs11_key *key = pkcs11_key_open(uri, error);
+
+	if (!key) {
+		diag_error(reading->diags, &place, "%s", error);
+		return false;
+	}
+	reading->policy->trust->has_token = true;
+	*signer = (struct ec_signer){ pkcs11_key_sign, pkcs11_key_close, key, { 0 } };
+	memcpy(signer->point, pkcs11_key_point(key), sizeof signer->point);
+	return true;
+}
+
+/* The key itself: bytes of a file, or where a token has it. False after adding an error. */
+static bool
+take_key(struct reading *reading, const config_setting_t *at, const char *key, struct ec_own *own)
+{
+	if (pkcs11_is_uri(key))
+		return take_token_key(reading, at, key, &own->signer);
+	check_mode(reading, at, key);
+	own->key.at = read_bytes(reading, at, key, &own->key.len);
+	return own->key.at;
+}
+
 static void
 read_own(struct reading *reading, const config_setting_t *group)
 {
 	struct place place = conf_place(reading->conf, group);
 	const char *key, *chain;
-	char *key_bytes, *chain_bytes = NULL, error[EC_ERROR_MAX];
+	char *chain_bytes = NULL, error[EC_ERROR_MAX];
 	struct ec_own own = { 0 };
+	bool has_key;
 
 	place.tag = "own";
 	if (!config_setting_is_group(group)) {
@@ -182,19 +214,22 @@ read_own(struct reading *reading, const config_setting_t *group)
 			diag_error(reading->diags, &place, "\"key\" is missing here");
 		return;
 	}
-	check_mode(reading, config_setting_get_member(group, "key"), key);
 	take_names(reading, group, &own);
-	key_bytes = read_bytes(reading, config_setting_get_member(group, "key"), key, &own.key.len);
+	has_key = take_key(reading, config_setting_get_member(group, "key"), key, &own);
 	if (chain)
 		chain_bytes = read_bytes(reading, config_setting_get_member(group, "chain"), chain,
 					 &own.chain.len);
-	own.key.at = key_bytes;
 	own.chain.at = chain_bytes;
-	if (key_bytes && (chain_bytes || !chain) &&
-	    ec_trust_add_own(reading->policy->trust->ec, &own, error) < 0)
-		diag_error(reading->diags, &place, "certs/%s%s%s: %s", key,
-			   chain ? " and certs/" : "", chain ? chain : "", error);
-	wipe(key_bytes, own.key.len);
+	if (has_key && (chain_bytes || !chain) &&
+	    ec_trust_add_own(reading->policy->trust->ec, &own, error) == 0)
+		own.signer.release = NULL; /* it is the trust's */
+	else if (has_key && (chain_bytes || !chain))
+		diag_error(reading->diags, &place, "%s%s%s%s: %s", own.signer.sign ? "" : "certs/",
+			   own.signer.sign ? "the token" : key, chain ? " and certs/" : "",
+			   chain ? chain : "", error);
+	if (own.signer.release)
+		own.signer.release(own.signer.ctx);
+	wipe((char *)own.key.at, own.key.len);
 	wipe(chain_bytes, own.chain.len);
 }
 
@@ -449,7 +484,7 @@ read_anchor_of(struct reading *reading, const config_setting_t *list, unsigned i
 static void
 read_trust(struct reading *reading)
 {
-	const config_setting_t *root = conf_text_root(reading->conf);
+	const config_setting_t *root = conf_text_root(reading->conf), *own;
 	const struct conf_range days = { 0, GRACE_DAYS_MAX, 0 };
 	struct place place = { .file = reading->conf->name };
 	struct policy_trust *trust = reading->policy->trust;
@@ -462,7 +497,8 @@ read_trust(struct reading *reading)
 	each(reading, "anchors", POLICY_ANCHORS_MAX, read_anchor_of);
 	each(reading, "crls", 1000, read_crl);
 	each(reading, "deny", 100000, read_denied);
-	if (!ec_trust_has_own(trust->ec))
+	own = config_setting_get_member(root, "own");
+	if (!own || config_setting_length(own) == 0)
 		diag_error(
 			reading->diags, &place,
 			"\"own\" is missing here: without a key of ours no device can verify us");
@@ -532,7 +568,7 @@ policy_trust_anchor(const struct policy_trust *trust, uint8_t tag, uint32_t gene
 void
 policy_trust_go_on(struct policy_trust *trust, const struct policy_trust *former)
 {
-	if (memcmp(trust->content, former->content, sizeof trust->content) != 0)
+	if (trust->has_token || memcmp(trust->content, former->content, sizeof trust->content) != 0)
 		return;
 	ec_trust_hold(former->ec);
 	ec_trust_release(trust->ec);

@@ -37,6 +37,7 @@ struct policy_trust {
 	struct cert_names *names;                         /* of the anchors; `ec` owns them */
 	struct policy_anchor anchors[POLICY_ANCHORS_MAX]; /* by tag - 1 */
 	unsigned n_anchors;
+	bool has_token; /* a key of ours is in a token, which is opened anew each time */
 	uint8_t content[DIGEST_MAX]; /* of trust.conf and all files that it names, in their order */
 };
 

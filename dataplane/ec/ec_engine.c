@@ -166,7 +166,9 @@ sign(const struct own *own, const struct ahead *ahead, struct ec_begin *begin)
 	int len = 0;
 
 	hash_parameters(begin, digest);
-	signature = ECDSA_do_sign_ex(digest, sizeof digest, ahead->inverse, ahead->r, own->key);
+	signature = own->signer.sign ? trust_sign_elsewhere(&own->signer, digest)
+				     : ECDSA_do_sign_ex(digest, sizeof digest, ahead->inverse,
+							ahead->r, own->key);
 	if (signature && i2d_ECDSA_SIG(signature, NULL) <= EC_SIGNATURE_MAX)
 		len = i2d_ECDSA_SIG(signature, &at);
 	begin->signature_len = (uint8_t)(len > 0 ? len : 0);

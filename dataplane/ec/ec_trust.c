@@ -62,6 +62,8 @@ static void
 free_own(struct own *own)
 {
 	EC_KEY_free(own->key); /* wipes the private key */
+	if (own->signer.release)
+		own->signer.release(own->signer.ctx);
 	for (unsigned i = 0; i < own->n_names; i++)
 		free(own->names[i]);
 	free(own->chain);
@@ -343,6 +345,57 @@ read_key(struct ec_bytes file)
 	return NULL;
 }
 
+ECDSA_SIG *
+trust_sign_elsewhere(const struct ec_signer *signer, const uint8_t hash[EC_HASH_LEN])
+{
+	uint8_t bytes[2 * EC_SCALAR_LEN];
+	ECDSA_SIG *signature = NULL;
+	BIGNUM *r, *s;
+
+	if (!signer->sign(signer->ctx, hash, bytes))
+		return NULL;
+	r = BN_bin2bn(bytes, EC_SCALAR_LEN, NULL);
+	s = BN_bin2bn(bytes + EC_SCALAR_LEN, EC_SCALAR_LEN, NULL);
+	if (r && s)
+		signature = ECDSA_SIG_new();
+	if (signature && ECDSA_SIG_set0(signature, r, s) == 1)
+		return signature;
+	ECDSA_SIG_free(signature);
+	BN_free(r);
+	BN_free(s);
+	return NULL;
+}
+
+static bool
+signs_rightly(const struct ec_signer *signer, EC_KEY *public)
+{
+	static const uint8_t hash[EC_HASH_LEN] = "any hash";
+	ECDSA_SIG *signature = trust_sign_elsewhere(signer, hash);
+	bool right = signature && ECDSA_do_verify(hash, sizeof hash, signature, public) == 1;
+
+	ECDSA_SIG_free(signature);
+	ERR_clear_error();
+	return right;
+}
+
+/* The public half, of a key that proved to sign; or NULL, and what is wrong. */
+static EC_KEY *
+key_of_signer(const struct ec_signer *signer, const char **wrong)
+{
+	EC_KEY *key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+
+	*wrong = "out of memory";
+	if (key && EC_KEY_oct2key(key, signer->point, sizeof signer->point, NULL) != 1)
+		*wrong = "its key is not of P-256";
+	else if (key && signs_rightly(signer, key))
+		return key;
+	else if (key)
+		*wrong = "it does not sign with ECDSA, or with another key than its public one";
+	EC_KEY_free(key);
+	ERR_clear_error();
+	return NULL;
+}
+
 static bool
 point_of(const EC_KEY *key, uint8_t point[EC_POINT_LEN])
 {
@@ -418,11 +471,12 @@ static const char *
 fill_own(struct ec_trust *trust, const struct ec_own *from, struct own *own)
 {
 	struct source source;
-	const char *wrong;
+	const char *wrong =
+		"no private key of P-256 in PEM or DER, or one that asks for a password";
 
-	own->key = read_key(from->key);
+	own->key = from->signer.sign ? key_of_signer(&from->signer, &wrong) : read_key(from->key);
 	if (!own->key)
-		return "no private key of P-256 in PEM or DER, or one that asks for a password";
+		return wrong;
 	if (!put_raw_key(own))
 		return "out of memory";
 	for (; own->n_names < from->n_names; own->n_names++) {
@@ -450,6 +504,7 @@ ec_trust_add_own(struct ec_trust *trust, const struct ec_own *from, char error[E
 			free_own(own);
 		return fail(error, wrong);
 	}
+	own->signer = from->signer;
 	while (*last)
 		last = &(*last)->next;
 	*last = own;

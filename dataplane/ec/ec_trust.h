@@ -43,15 +43,28 @@ int ec_trust_add_crl(struct ec_trust *trust, struct ec_bytes file, char error[EC
 int ec_trust_deny(struct ec_trust *trust, const uint8_t fingerprint[32]);
 
 /*
+ * A key of ours that is elsewhere, such as in a token. `sign`: r and s, of 32 bytes each, of a hash;
+ * false: not now. Called by helper threads, several at a time; may block. `release`: with the trust.
+ */
+struct ec_signer {
+	bool (*sign)(void *ctx, const uint8_t hash[32], uint8_t signature[64]);
+	void (*release)(void *ctx);
+	void *ctx;
+	uint8_t point[65]; /* its public key, uncompressed */
+};
+
+/*
  * Ours: a key and its chain, leaf first; without a chain it serves as raw public key alone.
  * `names` are those a client asks for (SNI): exactly, or "*.domain" for one label; none: the
  * default, as is the first one added. At most one default beside it.
  */
 struct ec_own {
 	struct ec_bytes key, chain; /* chain.len 0: none */
+	struct ec_signer signer;    /* in place of `key`, where `sign` is set */
 	const char *names[EC_OWN_NAMES];
 	unsigned n_names;
 };
+/* The signer is the trust's if this returns 0, and else still the caller's. */
 int ec_trust_add_own(struct ec_trust *trust, const struct ec_own *own, char error[EC_ERROR_MAX]);
 
 /* What a certificate says of its device, as text; empty where it does not say. */

@@ -15,7 +15,8 @@
 enum { FINGERPRINT = 32 };
 
 struct own {
-	EC_KEY *key;
+	EC_KEY *key; /* of `signer`: its public half alone */
+	struct ec_signer signer;
 	char *names[EC_OWN_NAMES];
 	unsigned n_names;
 	uint8_t *chain; /* body of the Certificate message; NULL: none */
@@ -54,6 +55,8 @@ struct ec_trust {
 /* The one for this name and type, or NULL. */
 const struct own *trust_own(const struct ec_trust *trust, const uint8_t *name, size_t len,
 			    bool raw_key);
+/* r and s of a hash by a signer; NULL: it cannot. */
+ECDSA_SIG *trust_sign_elsewhere(const struct ec_signer *signer, const uint8_t hash[EC_HASH_LEN]);
 bool trust_denies(const struct ec_trust *trust, const uint8_t fingerprint[FINGERPRINT]);
 /* The tag of an anchor by its fingerprint; 0 when it is none. */
 uint8_t trust_tag(const struct ec_trust *trust, const uint8_t fingerprint[FINGERPRINT]);

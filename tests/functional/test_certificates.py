@@ -63,7 +63,7 @@ anchors = ( { file = "ca.pem"; %s } );
 class Site:
     """An appliance that trusts an authority, and devices of it."""
 
-    def __init__(self, cradled, tmp_path, anchor="", rest=""):
+    def __init__(self, cradled, tmp_path, anchor="", rest="", token=None):
         self.authority = Authority(tmp_path / "ca")
         self.certs = None
 
@@ -71,11 +71,14 @@ class Site:
             self.certs = appliance.folder / "policy" / "certs"
             self.certs.mkdir()
             pem, key = self.authority.issue("bs", NAME, "serverAuth", extra=[f"subjectAltName=DNS:{NAME}"])
-            for file in (pem, key, self.authority.path("ca.pem")):
+            for file in (pem, self.authority.path("ca.pem")):
                 subprocess.run(["cp", file, self.certs], check=True)
-            (self.certs / "bs.key").chmod(0o600)
-            appliance.write("policy/trust.conf", TRUST % (anchor, rest))
-        self.daemon = cradled(prepare=prepare)
+            if token:
+                token.take(key)
+            else:
+                subprocess.run(["install", "-m", "600", key, self.certs], check=True)
+            appliance.write("policy/trust.conf", (TRUST % (anchor, rest)).replace("bs.key", token.uri if token else "bs.key"))
+        self.daemon = cradled(prepare=prepare, env=token and token.env)
 
     def device(self, pem, key, endpoint="demo-0001", tls="openssl", verify=True):
         options = ["-K", key, "-t", 15]
@@ -101,6 +104,28 @@ class Site:
         return self.daemon.ctl("reload")
 
 
+class Token:
+    """A PKCS#11 token by softhsm2, and a PIN in a file."""
+
+    def __init__(self, folder):
+        self.pin = folder / "pin"
+        self.pin.write_text("1234\n")
+        self.pin.chmod(0o600)
+        (folder / "tokens").mkdir()
+        (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n")
+        self.env = dict(os.environ, SOFTHSM2_CONF=str(folder / "softhsm2.conf"))
+        self.uri = f"pkcs11:token=box;object=bs?pin-source=file:{self.pin}"
+        self.util("--init-token", "--free", "--label", "box", "--so-pin", "5678")
+
+    def util(self, *argv):
+        subprocess.run(["softhsm2-util", *argv, "--pin", "1234"], check=True, env=self.env, capture_output=True)
+
+    def take(self, key, label="bs", number="01"):
+        """Key pair of a file, which goes."""
+        self.util("--import", key, "--token", "box", "--label", label, "--id", number)
+        os.unlink(key)
+
+
 @pytest.fixture
 def site(cradled, tmp_path):
     return lambda **options: Site(cradled, tmp_path, **options)
@@ -114,6 +139,51 @@ def test_a_device_with_a_certificate_bootstraps(site, tls):
     assert [s["path"] for s in operations(events)] == ["/0/2", "/1/0", "/bs"]
     counters = here.daemon.counters()
     assert counters["dtls_finished"] == 1 and counters["bs_finished"] == 1
+
+
+@pytest.mark.parametrize("tls", ["openssl", "gnutls"])
+def test_our_key_in_a_token_signs_there(site, tmp_path, tls):
+    here = site(token=Token(tmp_path))
+    assert not (here.certs / "bs.key").exists()
+    device = here.authority.issue("dev", "demo-0001")
+    for _ in range(2):  # a reload opens the token anew
+        code, events = here.device(*device, tls=tls)
+        assert code == 0, (events, here.daemon.log())
+        reloaded = here.daemon.ctl("reload")
+        assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr
+    assert here.daemon.counters()["bs_finished"] == 2
+    assert "pkcs11:token=box" in here.daemon.ctl("trust", "list").stdout
+
+
+def test_a_token_that_cannot_be_used_is_refused_with_a_remedy(site, tmp_path):
+    token = Token(tmp_path)
+    here = site(token=token)
+    _, other = here.authority.issue("other", "whatever")
+    token.take(other, "other", "02")
+    trust = (here.daemon.folder / "policy" / "trust.conf").read_text()
+
+    def refused(old, new, why):
+        here.daemon.write("policy/trust.conf", trust.replace(old, new))
+        answer = here.daemon.ctl("reload")
+        assert answer.returncode != 0 and why in answer.stdout + answer.stderr, answer.stdout + answer.stderr
+        assert "trust.conf:2" in answer.stdout + answer.stderr
+    refused("token=box", "token=bax", "no such token: `p11-kit list-modules`")
+    refused("object=bs", "object=bz", "no private key of the token fits")
+    refused(";object=bs", "", "more than one private key of the token fits")
+    refused("object=bs", "object=other", "is not of this key")
+    refused("token=box", "token=%zz", "no PKCS#11 URI")
+    refused("token=", "tokn=", "a part of the URI is none")
+    refused(f"pin-source=file:{token.pin}", "pin-value=1234", "write pin-source=file:FILE")
+    refused("/pin", "/pain", "the file of pin-source= cannot be read")
+    token.pin.chmod(0o644)
+    refused("", "", "chmod 600")
+    assert here.device(*here.authority.issue("dev", "demo-0001"))[0] == 0
+    token.pin.chmod(0o600)
+    token.pin.write_text("4321\n")
+    assert here.daemon.stop() == 0
+    checked = subprocess.run([f"{here.daemon.build}/control/cradled", "-c", here.daemon.folder / "cradle.conf", "--check"],
+                             text=True, capture_output=True, env=token.env)
+    assert checked.returncode == 1 and "does not take the PIN" in checked.stderr
 
 
 def test_a_reload_that_changes_no_file_of_trust_keeps_what_was_verified(site):

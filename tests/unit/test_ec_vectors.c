@@ -532,3 +532,72 @@ Test(ec_vectors, key_shares_of_another_length_are_malformed)
 			cr_expect_null(dtls_client_key_exchange_parse(body, len), "%u bytes", len);
 	}
 }
+
+/* ---- our key elsewhere ---- */
+
+static struct {
+	bool wrong, silent;
+	unsigned releases;
+} elsewhere;
+
+static bool
+sign_elsewhere(void *ctx, const uint8_t digest[32], uint8_t signature[64])
+{
+	EC_KEY *key = EVP_PKEY_get1_EC_KEY(device.key);
+	uint8_t signed_[32];
+	ECDSA_SIG *made;
+
+	memcpy(signed_, digest, sizeof signed_);
+	signed_[0] ^= elsewhere.wrong;
+	made = ECDSA_do_sign(signed_, sizeof signed_, key);
+	cr_assert_eq(BN_bn2binpad(ECDSA_SIG_get0_r(made), signature, NUMBER), NUMBER);
+	cr_assert_eq(BN_bn2binpad(ECDSA_SIG_get0_s(made), signature + NUMBER, NUMBER), NUMBER);
+	ECDSA_SIG_free(made);
+	EC_KEY_free(key);
+	return !elsewhere.silent;
+}
+
+static void
+release_elsewhere(void *ctx)
+{
+	elsewhere.releases++;
+}
+
+static int
+add_elsewhere(bool wrong, bool silent, uint8_t first)
+{
+	struct ec_own own = { .signer = { sign_elsewhere, release_elsewhere, NULL, { 0 } } };
+	char error[EC_ERROR_MAX];
+
+	memcpy(own.signer.point, point, sizeof point);
+	own.signer.point[0] = first;
+	elsewhere.wrong = wrong;
+	elsewhere.silent = silent;
+	return ec_trust_add_own(ours, &own, error);
+}
+
+Test(ec_vectors, a_key_elsewhere_must_sign_rightly_before_it_is_taken)
+{
+	cr_assert_lt(add_elsewhere(true, false, 4), 0);
+	cr_assert_lt(add_elsewhere(false, true, 4), 0);
+	cr_assert_lt(add_elsewhere(false, false, 5), 0);
+	cr_assert_not(ec_trust_has_own(ours));
+	cr_assert_eq(elsewhere.releases, 0);
+}
+
+Test(ec_vectors, a_key_elsewhere_signs_handshakes_and_goes_with_the_trust)
+{
+	static struct ec_job job = { .kind = EC_BEGIN, .type = DTLS_RAW_PUBLIC_KEY };
+
+	cr_assert_eq(add_elsewhere(false, false, 4), 0);
+	ec_engine_work(engine, ours, &job, 0);
+	cr_assert_eq(job.verdict, EC_GOOD);
+	cr_assert_gt(job.begin.signature_len, 60);
+	elsewhere.silent = true;
+	ec_engine_work(engine, ours, &job, 0);
+	cr_assert_eq(job.verdict, EC_FAILED);
+	cr_assert_eq(elsewhere.releases, 0);
+	ec_trust_release(ours);
+	ours = NULL;
+	cr_assert_eq(elsewhere.releases, 1);
+}

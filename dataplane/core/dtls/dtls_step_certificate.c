@@ -71,7 +71,8 @@ step_take_own(struct step *step, const struct ec_job *job)
 		return step_outdated(step);
 	if (job->verdict != EC_GOOD)
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE,
-				 COUNTER_dtls_certificate_none_of_ours);
+				 job->verdict == EC_FAILED ? COUNTER_dtls_ec_failed
+							   : COUNTER_dtls_certificate_none_of_ours);
 	if (!dtls_flight_certificates(hs, job))
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_tx_room);
 	memcpy(hs->ec->secret, job->begin.secret, sizeof hs->ec->secret);
