@@ -77,7 +77,6 @@ rejected_devices_forget(struct rejected_devices *list, uint32_t device)
 const char *
 rejected_verdict(unsigned verdict)
 {
-	/* What to do about each stands in README, by these words. */
 	static const char *const verdicts[EC_VERDICTS] = {
 		[EC_MALFORMED] = "its certificate cannot be read, or its key is not P-256",
 		[EC_UNKNOWN_ISSUER] = "no trusted authority issued its certificate, or an "
@@ -99,6 +98,37 @@ rejected_verdict(unsigned verdict)
 }
 
 const char *
+rejected_verdict_remedy(unsigned verdict)
+{
+	static const char *const remedies[EC_VERDICTS] = {
+		[EC_MALFORMED] = "give the device a certificate in DER, of a key of P-256",
+		[EC_UNKNOWN_ISSUER] =
+			"`trust add anchor FILE` trusts its authority, `device edit NAME "
+			"--certificate FILE` this device alone; an intermediate the device must "
+			"send, or FILE hold",
+		[EC_EXPIRED] = "give the device a new one; `grace_days` in trust.conf takes it "
+			       "for so long after its end",
+		[EC_NOT_YET_VALID] = "the clock of this machine is wrong, or was its authority's",
+		[EC_PURPOSE] = "issue one with extendedKeyUsage clientAuth and keyUsage "
+			       "digitalSignature",
+		[EC_REVOKED] = "give the device a new one; `trust add crl FILE` takes the next "
+			       "list, where that has it no more",
+		[EC_DENIED] = "`trust allow HASH` takes it off the list",
+		[EC_CHAIN] = "`openssl verify -CAfile AUTHORITY FILE` says where; mostly it is to "
+			     "be issued anew",
+		[EC_NO_NAME] = "`trust set anchor FILE --endpoint TEMPLATE` says what makes the "
+			       "name; `trust check FILE` tries it",
+		[EC_BAD_SIGNATURE] = "give the device the key and the certificate of one another",
+		[EC_BAD_POINT] = "the device's software computes wrongly: mend that",
+		[EC_NOT_PINNED] = "`device edit NAME --certificate FILE`, or `--raw-key FILE`, "
+				  "takes the one that it has now",
+	};
+	const char *remedy = verdict < EC_VERDICTS ? remedies[verdict] : NULL;
+
+	return remedy ? remedy : "`trust check FILE` says what becomes of its certificate";
+}
+
+const char *
 rejected_why(const struct rejected_device *item)
 {
 	if (item->cause == CAUSE_CERTIFICATE)
@@ -117,9 +147,10 @@ rejected_remedy(const struct rejected_device *item)
 	case CAUSE_IDENTITY:
 		return "the device must ask under the endpoint name that its identity stands for";
 	case CAUSE_NOSEC:
-		return "it can prove itself, so it must come by DTLS; `device edit NAME --nosec on` "
+		return "it can prove itself, so it must come by DTLS; `device edit NAME --nosec "
+		       "on` "
 		       "serves it over NoSec all the same, and anyone who names it";
 	default:
-		return "README, \"Devices with certificates\", says what to do";
+		return rejected_verdict_remedy(item->verdict);
 	}
 }

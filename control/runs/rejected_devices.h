@@ -41,6 +41,8 @@ const struct rejected_device *rejected_devices_find(const struct rejected_device
 void rejected_devices_forget(struct rejected_devices *list, uint32_t device);
 /* Why a certificate was refused (enum ec_verdict): "its certificate expired". */
 const char *rejected_verdict(unsigned verdict);
+/* What to do about it, as a sentence without a full stop. */
+const char *rejected_verdict_remedy(unsigned verdict);
 /* "wrong key", "asked as another", "its certificate expired". */
 const char *rejected_why(const struct rejected_device *item);
 /* What to do about it, as a sentence. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "control/address.h"
+#include "control/runs/rejected_devices.h"
 #include "tasks/content/encode.h"
 
 enum { HEX_MAX = 64 }; /* bytes */
@@ -306,6 +307,11 @@ trace_text_put(const struct trace_record *record, trace_payload_formatter *forma
 	case TRACE_HANDSHAKE_FAILED:
 		text_printf(out,
 			    " -- DTLS handshake failed: its key is another one, or it fell silent");
+		return;
+	case TRACE_HANDSHAKE_REFUSED:
+		text_printf(out, " -- DTLS handshake refused: %s; %s",
+			    rejected_verdict(record->bytes[0]),
+			    rejected_verdict_remedy(record->bytes[0]));
 		return;
 	case TRACE_ASSOCIATED:
 		put_associated(record, out);

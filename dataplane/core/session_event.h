@@ -144,6 +144,7 @@ enum trace_kind {
 	TRACE_RECEIVED,           /* a CoAP message, decrypted where it was protected */
 	TRACE_SENT,               /* a CoAP message, before it is sealed */
 	TRACE_HANDSHAKE_FAILED,   /* the device's identity, and not its key; or it fell silent */
+	TRACE_HANDSHAKE_REFUSED,  /* its certificate is: an enum ec_verdict, in one byte */
 	TRACE_ASSOCIATED,         /* a DTLS handshake has finished: the suite, in two bytes */
 	TRACE_ASSOCIATION_ENDED,  /* the device ended its association */
 	/* Of a captured device (capture.h). */

@@ -278,6 +278,30 @@ def test_a_pinned_certificate_needs_no_authority(site):
     here.listed("another key or certificate", "device", "rejected")
 
 
+def test_a_trace_tells_why_a_certificate_is_refused(site):
+    here = site()
+    pem, key = here.authority.issue("dev", "demo-0001")
+    assert here.trust(rest=f'deny = [ "{cert_hash(pem)}" ];').returncode == 0
+    here.daemon.ctl("trace", "start", "demo-0001")
+    here.refused("dtls_certificate_denied", pem, key)
+    why = "its certificate is on the deny list; `trust allow HASH` takes it off"
+    lines = []
+
+    def told():
+        lines.append(here.daemon.ctl("trace", "show", "demo-0001").stdout)
+        return f"-- DTLS handshake refused: {why}" in "".join(lines)
+    wait_for(told, f"the trace to tell: {lines}")
+    assert "fell silent" not in "".join(lines)
+    here.listed("on the deny list", "device", "rejected")
+    assert "trust allow HASH" in here.daemon.ctl("device", "show", "demo-0001").stdout
+    # Of a certificate that inventory has, too.
+    here.daemon.ctl("device", "edit", "demo-0001", "--identity", "cert-sha256:" + cert_hash(pem), "--no-key")
+    lines.clear()
+    here.refused("dtls_certificate_denied", pem, key)
+    wait_for(told, f"the trace to tell: {lines}")
+    assert "fell silent" not in "".join(lines)
+
+
 @pytest.mark.parametrize("form", ["pem", "der"])
 def test_files_of_keys_and_certificates_are_identities(site, form):
     here = site()

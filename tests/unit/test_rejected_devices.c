@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "control/runs/rejected_devices.h"
+#include "dataplane/core/ec_job.h"
 
 static struct rejected_devices *list;
 
@@ -77,4 +78,16 @@ Test(rejected_devices, a_length_beyond_the_field_is_cut)
 
 	rejected_devices_see(list, &event, 1);
 	cr_expect_eq(list->items[0].name_len, sizeof event.name);
+}
+
+/* All verdicts that get into the list: what is not about the certificate does not. */
+Test(rejected_devices, every_refusal_of_a_certificate_has_a_remedy_of_its_own)
+{
+	const char *none = rejected_verdict_remedy(EC_VERDICTS);
+
+	for (unsigned verdict = EC_MALFORMED; verdict < EC_FAILED; verdict++) {
+		cr_expect_str_neq(rejected_verdict(verdict), rejected_verdict(EC_VERDICTS));
+		cr_expect_str_neq(rejected_verdict_remedy(verdict), none, "%s",
+				  rejected_verdict(verdict));
+	}
 }

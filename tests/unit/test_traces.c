@@ -266,3 +266,12 @@ Test(traces, two_views_of_a_device_ask_workers_for_what_both_want)
 	traces_stop(traces, messages);
 	cr_expect_eq(dp.n_traced, 0);
 }
+
+Test(traces, a_refused_certificate_is_told_with_its_reason_and_a_remedy)
+{
+	static const char denied[] = { EC_DENIED };
+
+	cr_assert_str_eq(shown(TRACE_HANDSHAKE_REFUSED, denied, sizeof denied, TRACE_NO_STEP, NULL),
+			 "10.0.0.1:5000 -- DTLS handshake refused: its certificate is on the deny "
+			 "list; `trust allow HASH` takes it off the list\n");
+}

@@ -185,7 +185,8 @@ report_failure(struct stack *stack, const struct session *session, enum dtls_pro
 
 	if (!dtls || !dtls->is_known)
 		return;
-	trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
+	if (progress != DTLS_WRONG_CERTIFICATE) /* of that the true reason was traced */
+		trace_milestone(stack, session, dtls->device, TRACE_HANDSHAKE_FAILED);
 	if (progress == DTLS_WRONG_KEY)
 		events_report_rejected(stack, &session->node.peer, dtls->device, CAUSE_KEY, NULL,
 				       0);

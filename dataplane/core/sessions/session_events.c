@@ -5,6 +5,7 @@
 
 #include "dataplane/core/ec_job.h"
 #include "dataplane/core/sessions/sessions.h"
+#include "dataplane/core/sessions/trace.h"
 
 static_assert(SESSION_NO_FORMAT == (int)COAP_FORMAT_NONE,
 	      "an answer's format is reported as it is kept");
@@ -95,6 +96,7 @@ events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t
 		.peer = *peer,
 	};
 
+	trace_refused(stack, peer, device, verdict);
 	report_without_run(stack, &event, name, len, &stack->rejected_rate,
 			   COUNTER_bs_rejected_unreported);
 }

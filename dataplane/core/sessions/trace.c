@@ -127,3 +127,15 @@ trace_note_milestone(struct stack *stack, const struct session *session, uint32_
 	}
 	emit(stack, session, &record, suite);
 }
+
+void
+trace_note_refused(struct stack *stack, const struct peer *peer, uint32_t device, uint8_t verdict)
+{
+	struct trace_record record = { .kind = TRACE_HANDSHAKE_REFUSED,
+				       .device = device,
+				       .peer = *peer,
+				       .len = sizeof verdict };
+
+	if (is_traced(stack, device))
+		emit(stack, NULL, &record, &verdict);
+}

@@ -23,6 +23,9 @@ void trace_note_sent(struct stack *stack, const struct outgoing *outgoing, size_
 void trace_note_milestone(struct stack *stack, const struct session *session, uint32_t device,
 			  enum trace_kind kind);
 
+void trace_note_refused(struct stack *stack, const struct peer *peer, uint32_t device,
+			uint8_t verdict);
+
 static inline bool
 trace_is_on(const struct stack *stack)
 {
@@ -60,4 +63,12 @@ trace_milestone(struct stack *stack, const struct session *session, uint32_t dev
 {
 	if (trace_is_on(stack))
 		trace_note_milestone(stack, session, device, kind);
+}
+
+/* A handshake of the device's is refused, as its certificate is (enum ec_verdict). */
+static inline void
+trace_refused(struct stack *stack, const struct peer *peer, uint32_t device, uint8_t verdict)
+{
+	if (trace_is_on(stack))
+		trace_note_refused(stack, peer, device, verdict);
 }
