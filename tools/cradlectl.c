@@ -21,6 +21,7 @@
 #include "tools/client/ctl_client.h"
 #include "tools/cradlectl_colour.h"
 #include "tools/cradlectl_file.h"
+#include "tools/cradlectl_shell.h"
 #include "tools/cradlectl_top.h"
 
 enum { ASK_TIMEOUT_S = 2 }; /* of what somebody waits for while typing */
@@ -56,6 +57,8 @@ usage(FILE *to)
 		"`cradlectl top [--interval S] [--count N]` shows rates and workers, again and "
 		"again; "
 		"\"q\" ends it.\n"
+		"`cradlectl shell` takes a command a line, completed by Tab; \"exit\" or Ctrl-D ends "
+		"it.\n"
 		"A FILE of a command may be \"-\": standard input or output.\n"
 		"Exit code: 0 done, 1 refused, 2 not understood, 3 not running\n");
 }
@@ -232,7 +235,15 @@ take_option(int option, struct options *options)
 	}
 }
 
-/* 0, or the exit code after saying what is wrong. */
+static struct options
+default_options(void)
+{
+	const char *socket = getenv("CRADLE_SOCKET");
+
+	return (struct options){ .socket = socket && *socket ? socket : CTL_SOCKET_DEFAULT };
+}
+
+/* Over those that *options has. 0, or the exit code after saying what is wrong. */
 static int
 parse_options(int argc, char **argv, struct options *options)
 {
@@ -250,10 +261,9 @@ parse_options(int argc, char **argv, struct options *options)
 		{ "color", required_argument, NULL, 'C' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *socket = getenv("CRADLE_SOCKET");
 	int option, wrong;
 
-	*options = (struct options){ .socket = socket && *socket ? socket : CTL_SOCKET_DEFAULT };
+	optind = 0; /* a line of the shell is not the first that getopt reads */
 	/* '+': options behind the command belong to the command. */
 	while ((option = getopt_long(argc, argv, "+s:jt:pVh", longs, NULL)) != -1) {
 		wrong = take_option(option, options);
@@ -760,9 +770,9 @@ run_top(const struct options *options, int socket)
 
 /* The answer to a question of ours, or NULL: silently. */
 static json_t *
-ask(const struct options *options, int argc, const char *const *argv)
+ask(const struct options *options, bool json, int argc, const char *const *argv)
 {
-	const struct ctl_client_request request = { .argc = argc, .argv = argv };
+	const struct ctl_client_request request = { .argc = argc, .argv = argv, .json = json };
 	int socket = ctl_client_connect(options->socket, true, ASK_TIMEOUT_S), error;
 	struct ctl_reader reader;
 	json_t *answer = NULL;
@@ -781,6 +791,10 @@ ask(const struct options *options, int argc, const char *const *argv)
 	return answer;
 }
 
+/* Commands of this program, which the appliance does not know. */
+static const char *const own_commands[] = { "shell", "top" };
+
+/* What may follow the words, a line each, malloc'ed; NULL: nobody answers. */
 static char *
 complete_words(const struct options *options, int argc, char **argv)
 {
@@ -796,11 +810,19 @@ complete_words(const struct options *options, int argc, char **argv)
 		fprintf(to, "%s%s", i ? "\x1f" : "", argv[i]);
 	fclose(to);
 	request[2] = words;
-	answer = ask(options, 3, request);
-	if (json_is_string(json_object_get(answer, "text")))
-		text = strdup(json_string_value(json_object_get(answer, "text")));
-	json_decref(answer);
+	answer = ask(options, false, 3, request);
 	free(words);
+	if (!json_is_integer(json_object_get(answer, "exit")) || !(to = open_memstream(&text, &size))) {
+		json_decref(answer);
+		return NULL;
+	}
+	if (json_is_string(json_object_get(answer, "text")))
+		fputs(json_string_value(json_object_get(answer, "text")), to);
+	for (size_t i = 0; argc == 1 && i < sizeof own_commands / sizeof *own_commands; i++)
+		if (strncmp(own_commands[i], argv[0], strlen(argv[0])) == 0)
+			fprintf(to, "%s\n", own_commands[i]);
+	fclose(to);
+	json_decref(answer);
 	return text;
 }
 
@@ -819,37 +841,110 @@ print_completion(struct options *options)
 	return CTL_DONE;
 }
 
-int
-main(int argc, char **argv)
+/* ---- one command ---- */
+
+/* With the appliance that listens at talk->socket. */
+static int
+run_with_daemon(struct options *options, struct talk *talk)
 {
-	struct options options;
-	struct talk talk = { .options = &options, .carried = { .fd = -1 } };
 	char path[PATH_MAX], error[PATH_MAX + 128];
 	int result;
 
-	result = parse_options(argc, argv, &options);
-	if (result)
-		return result;
-	if (is_command(&options, "__complete", NULL))
-		return print_completion(&options);
-	result = run_offline(&options);
+	if (is_command(options, "top", NULL))
+		return run_top(options, talk->socket);
+	make_path_absolute(options, path);
+	ctl_reader_init(&talk->reader);
+	result = converse(talk);
+	(void)carried_close(&talk->carried, false, error, sizeof error);
+	ctl_reader_fini(&talk->reader);
+	json_decref(talk->page);
+	json_decref(talk->whole);
+	return result;
+}
+
+static int
+run_command(struct options *options)
+{
+	struct talk talk = { .options = options, .carried = { .fd = -1 } };
+	int result;
+
+	if (is_command(options, "__complete", NULL))
+		return print_completion(options);
+	result = run_offline(options);
 	if (result >= 0)
 		return result;
-	talk.socket = ctl_client_connect(options.socket, true, options.timeout_s);
+	talk.socket = ctl_client_connect(options->socket, true, options->timeout_s);
 	if (talk.socket < 0)
-		return run_without_daemon(&options, -talk.socket);
-	if (is_command(&options, "top", NULL)) {
-		result = run_top(&options, talk.socket);
-		close(talk.socket);
-		return result;
-	}
-	make_path_absolute(&options, path);
-	ctl_reader_init(&talk.reader);
-	result = converse(&talk);
-	(void)carried_close(&talk.carried, false, error, sizeof error);
-	ctl_reader_fini(&talk.reader);
-	json_decref(talk.page);
-	json_decref(talk.whole);
+		return run_without_daemon(options, -talk.socket);
+	result = run_with_daemon(options, &talk);
 	close(talk.socket);
 	return result;
+}
+
+/* ---- the shell ---- */
+
+/* A line of it, with the options that the shell was started with. */
+static int
+run_shell_line(void *context, int argc, char **argv)
+{
+	struct options options = *(const struct options *)context;
+	char **with_name = calloc((size_t)argc + 2, sizeof *with_name);
+	int result;
+
+	if (!with_name)
+		return fail(&options, CTL_REFUSED, "out of memory");
+	with_name[0] = (char *)"cradlectl";
+	memcpy(with_name + 1, argv, (size_t)argc * sizeof *argv);
+	result = parse_options(argc + 1, with_name, &options);
+	if (!result && is_command(&options, "shell", NULL))
+		result = fail(&options, CTL_USAGE, "this is the shell");
+	else if (!result && is_command(&options, "exit", NULL))
+		result = fail(&options, CTL_USAGE, "usage: exit");
+	else if (!result)
+		result = run_command(&options);
+	free(with_name);
+	return result;
+}
+
+static char *
+complete_shell_line(void *context, int argc, char **argv)
+{
+	return complete_words(context, argc, argv);
+}
+
+static json_t *
+ask_schema(void *context)
+{
+	static const char *const words[] = { "help", "schema" };
+	json_t *answer = ask(context, true, 2, words);
+	json_t *result = json_incref(json_object_get(answer, "result"));
+
+	json_decref(answer);
+	return result;
+}
+
+static int
+run_shell(struct options *options)
+{
+	const struct shell_calls calls = {
+		.context = options,
+		.run = run_shell_line,
+		.complete = complete_shell_line,
+		.schema = ask_schema,
+	};
+
+	if (options->argc != 1)
+		return fail(options, CTL_USAGE, "usage: cradlectl shell");
+	return shell_run(&calls);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = default_options();
+	int result = parse_options(argc, argv, &options);
+
+	if (result)
+		return result;
+	return is_command(&options, "shell", NULL) ? run_shell(&options) : run_command(&options);
 }

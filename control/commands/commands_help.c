@@ -85,6 +85,15 @@ put_manual(struct text *text)
 	text_show(text, "COMMANDS\n\n");
 	for (unsigned i = 0; i < n_commands; i++)
 		put_command(&commands[i], text);
+	/* The table has none of these: they are the client's own. */
+	text_show(text, "\nCOMMANDS OF cradlectl ITSELF\n\n"
+			"shell\n"
+			"    a command a line, with completion by Tab and earlier lines by Up; Ctrl-D or exit ends it\n"
+			"    Words are quoted as in a shell. Without a terminal each line of standard input is run;\n"
+			"    the exit code is the last command's. Lines without secrets are kept in\n"
+			"    $XDG_STATE_HOME/cradle/history, else ~/.local/state/cradle/history.\n"
+			"top [--interval S] [--count N]\n"
+			"    rates, workers and the fastest counters, drawn anew every second; q ends it\n");
 	text_show(text, "\nEXIT CODES\n\n0 done, 1 refused, 2 not understood, 3 not running\n");
 	text_show(text, "\nSETTINGS OF cradle.conf\n\n");
 	config_help(text);
@@ -321,7 +330,7 @@ put_bash(struct text *text)
 			"\t\tesac\n"
 			"\tdone\n"
 			"\tcase $said in\n"
-			"\t\"\") words=\"--socket --json ");
+			"\t\"\") words=\"--socket --json shell top ");
 	put_words("", 0, text);
 	text_show(text, "\" ;;\n"
 			"\t\"task check \"*|\"check \"*) COMPREPLY=($(compgen -f -- \"$word\")); "
