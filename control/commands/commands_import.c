@@ -139,6 +139,11 @@ import_device(void *ctx, const struct device_spec *spec, uint32_t line)
 	struct device_draft draft;
 	int result = device_change_draft(importing->service, spec, &draft, error);
 
+	if (result == 0 && device_change_try(importing->service, &draft, error) < 0) {
+		device_draft_fini(&draft);
+		result = -EINVAL;
+		slice_pump(&importing->slice, &importing->service->pump); /* it took its time */
+	}
 	pump_rows(importing);
 	if (call_cancelled(importing->call)) {
 		if (result == 0)

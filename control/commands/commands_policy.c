@@ -36,6 +36,7 @@ void
 command_check(struct call *call)
 {
 	struct check_outcome outcome = { .text = &call->text,
+					 .service = call->service,
 					 .inventory = &call->service->inventory };
 
 	if (call->arguments[0])

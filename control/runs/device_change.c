@@ -6,6 +6,7 @@
 
 #include "control/inventory/hash_identity.h"
 #include "control/log.h"
+#include "control/runs/costly_tasks.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 
@@ -161,42 +162,28 @@ keep(struct service *service, const struct store_device *kept, uint32_t removed,
 	return store_change_commit(change, DEVICE_CHANGE_WAIT_MS, &service->pump, error);
 }
 
-/*
- * A value for which a task's pattern has too many ways to match would cost its time at every compilation of the device,
- * and at every start: it is tried before it is kept. 0, or -EINVAL with a sentence.
- */
-static int
-try_values(struct service *service, const struct device_draft *draft, char error[STORE_ERROR_MAX])
+int
+device_change_try(struct service *service, const struct device_draft *draft,
+		  char error[STORE_ERROR_MAX])
 {
 	const struct device *present = inventory_at(&service->inventory, draft->entry->id);
 	const struct device device = { .entry = draft->entry,
 				       .values = draft->values,
 				       .groups = draft->groups,
 				       .domain = draft->domain };
-	struct run_memory memory;
-	struct run_request request = { .device = &device,
-				       .format = FORMAT_TLV,
-				       .preview = true,
-				       .regardless = true,
-				       .memory = &memory };
-	struct device_run run;
-	int result = 0;
+	const struct policy_task *costly;
 
-	if (!draft->values || (present && setting_values_same(present->values, draft->values)))
+	if (present && present->groups == draft->groups &&
+	    setting_values_same(present->values, draft->values))
 		return 0;
-	run_memory_init(&memory);
-	if (device_run_make(service, &request, &run) == 0) {
-		if (run.costly) {
-			snprintf(error, STORE_ERROR_MAX,
-				 "with these setting values task %s (%s) takes too long: a pattern "
-				 "of it has too many ways to match; nothing was changed",
-				 run.costly->name, run.costly->id);
-			result = -EINVAL;
-		}
-		device_run_free(&service->plans, &run);
-	}
-	run_memory_fini(&memory);
-	return result;
+	costly = costly_task(service, service->generation, &device);
+	if (!costly)
+		return 0;
+	snprintf(error, STORE_ERROR_MAX,
+		 "with these setting values and groups task %s (%s) takes too long: a pattern of "
+		 "it has too many ways to match",
+		 costly->name, costly->id);
+	return -EINVAL;
 }
 
 int
@@ -209,7 +196,7 @@ device_change_put(struct service *service, const struct device_spec *spec, bool 
 
 	if (result < 0)
 		return result;
-	result = try_values(service, &draft, error);
+	result = device_change_try(service, &draft, error);
 	if (result < 0) {
 		device_draft_fini(&draft);
 		return result;

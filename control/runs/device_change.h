@@ -30,6 +30,13 @@ void device_change_forget_unknown(struct service *service, const char *name, siz
 /* Whether the device can be, but for what is in the store: as device_change_put() checks it. */
 int device_change_draft(struct service *service, const struct device_spec *spec,
 			struct device_draft *draft, char error[STORE_ERROR_MAX]);
+/*
+ * Whether the device's tasks can be evaluated with what is new of its values and groups: what takes
+ * too long would cost its time at every compilation, and at every start. 0, or -EINVAL and a
+ * sentence. Compiles the device's tasks.
+ */
+int device_change_try(struct service *service, const struct device_draft *draft,
+		      char error[STORE_ERROR_MAX]);
 /* The draft as the store keeps it; borrowed from `spec`. */
 struct store_device device_change_record(const struct service *service,
 					 const struct device_draft *draft,

@@ -22,6 +22,7 @@ struct run_server {
 /* One compilation, and what it needs room for. */
 struct run_maker {
 	struct service *service;
+	struct generation *generation; /* whose tasks they are */
 	const struct run_request *request;
 	const struct task_set *set;
 	struct device_env env;
@@ -406,7 +407,7 @@ on_server(void *ctx, bool by_name, const char *name, size_t len, const char **wh
 {
 	struct run_maker *maker = ctx;
 	const struct policy_server *server =
-		policy_server_find(maker->service->generation->policy, by_name, name, len);
+		policy_server_find(maker->generation->policy, by_name, name, len);
 	const struct policy_server *rival = server ? find_rival(maker, server) : NULL;
 
 	if (!server)
@@ -428,7 +429,7 @@ on_upload(void *ctx, const char *id, size_t len)
 {
 	const struct run_maker *maker = ctx;
 
-	return resources_file(maker->service->generation->resources, id, len);
+	return resources_file(maker->generation->resources, id, len);
 }
 
 static void
@@ -453,7 +454,7 @@ static struct batch *
 compile(struct run_maker *maker)
 {
 	struct compiler *compiler = maker->request->trial ? maker->request->trial->compiler
-							  : maker->service->generation->compiler;
+							  : maker->generation->compiler;
 	struct batch *batch;
 
 	if (!maker->n_run)
@@ -488,11 +489,11 @@ view_device(struct run_maker *maker)
 {
 	const struct run_request *request = maker->request;
 	struct device_view view = {
-		.policy = maker->service->generation->policy,
+		.policy = maker->generation->policy,
 		.inventory = &maker->service->inventory,
 		.device = request->device,
 		.set = maker->set,
-		.resources = maker->service->generation->resources,
+		.resources = maker->generation->resources,
 		.format = request->format,
 		.pack = request->pack,
 		.event = request->session || request->preview ? "bootstrap" : NULL,
@@ -509,10 +510,12 @@ int
 device_run_make(struct service *service, const struct run_request *request, struct device_run *run)
 {
 	struct run_maker *maker = service->maker;
-	struct generation *generation = service->generation;
+	struct generation *generation =
+		request->generation ? request->generation : service->generation;
 
 	*run = (struct device_run){ 0 };
 	maker->service = service;
+	maker->generation = generation;
 	maker->request = request;
 	maker->n = maker->n_run = maker->n_servers = 0;
 	maker->logs = false;

@@ -18,6 +18,7 @@
 #include "control/runs/run_memory.h"
 #include "tasks/compile/compile.h"
 
+struct generation;
 struct service;
 
 /* What was decided of a task of the plan: for who asks about one device, for plans are shared. */
@@ -34,6 +35,7 @@ struct run_trial {
 
 struct run_request {
 	const struct device *device;
+	struct generation *generation; /* whose tasks; NULL: the service's */
 	uint16_t format;
 	bool session;              /* it is for a session now: schedules and intervals are judged */
 	bool preview;    /* it is for an operator who asks what a session would get now ... */

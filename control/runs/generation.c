@@ -155,6 +155,16 @@ generation_task_set(struct generation *generation, const struct inventory *inven
 	return set;
 }
 
+bool
+generation_changes(struct generation *before, struct generation *now,
+		   const struct inventory *inventory, uint32_t groups)
+{
+	const struct task_set *old = generation_task_set(before, inventory, groups);
+	const struct task_set *new = generation_task_set(now, inventory, groups);
+
+	return !old || !new || old->fingerprint != new->fingerprint;
+}
+
 static const struct device *
 device_in(const struct inventory *inventory, uint32_t groups)
 {

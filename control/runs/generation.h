@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "control/config/config.h"
@@ -46,6 +47,9 @@ void generation_release(struct generation *generation);
 /* What the groups of that number come to. NULL: out of memory. */
 const struct task_set *generation_task_set(struct generation *generation,
 					   const struct inventory *inventory, uint32_t groups);
+/* Whether devices in these groups must be compiled anew: something that they use has changed. */
+bool generation_changes(struct generation *before, struct generation *now,
+			const struct inventory *inventory, uint32_t groups);
 /* Adds an error for every group that devices are in and the policy lacks. */
 void generation_check_groups(struct generation *generation, const struct inventory *inventory,
 			     struct diag_list *diags);

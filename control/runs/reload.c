@@ -10,6 +10,7 @@
 #include "control/config/diag_text.h"
 #include "control/log.h"
 #include "control/notify.h"
+#include "control/runs/costly_tasks.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 #include "control/runs/trust_publish.h"
@@ -83,6 +84,8 @@ reload_check(const char *file, struct check_outcome *outcome)
 		check_kek(config, outcome->host, &diags);
 	if (config)
 		generation = generation_load(config, 0, &diags);
+	if (generation && outcome->service && !diags.errors)
+		costly_tasks_check(outcome->service, generation, &diags);
 	return finish_check(file, config, generation, &diags, outcome);
 }
 
@@ -103,7 +106,7 @@ is_ours(const char *setting, const char *folder, const char *running, struct dia
 }
 
 int
-reload_check_text(const struct service *service, const struct check_source *source,
+reload_check_text(struct service *service, const struct check_source *source,
 		  struct check_outcome *outcome)
 {
 	const struct config *running = service->config;
@@ -116,6 +119,8 @@ reload_check_text(const struct service *service, const struct check_source *sour
 	if (config && is_ours("policy", config->policy, running->policy, &diags) &&
 	    is_ours("objects", config->objects, running->objects, &diags))
 		generation = generation_load(config, 0, &diags);
+	if (generation && !diags.errors)
+		costly_tasks_check(service, generation, &diags);
 	return finish_check(source->file, config, generation, &diags, outcome);
 }
 
@@ -129,16 +134,13 @@ struct publication {
 	void *pump_ctx;
 };
 
-/* Whether devices in these groups must be compiled anew: something that they use has changed. */
 static bool
 has_changed(void *ctx, uint32_t groups)
 {
 	const struct publication *publication = ctx;
-	const struct inventory *inventory = &publication->service->inventory;
-	const struct task_set *before = generation_task_set(publication->old, inventory, groups);
-	const struct task_set *now = generation_task_set(publication->new, inventory, groups);
 
-	return !before || !now || before->fingerprint != now->fingerprint;
+	return generation_changes(publication->old, publication->new,
+				  &publication->service->inventory, groups);
 }
 
 static void
@@ -326,6 +328,8 @@ prepare(struct transaction *t)
 		diag_error(&t->diags, &place, "out of memory");
 	generation_check_groups(t->generation, &service->inventory, &t->diags);
 	generation_check_nosec(t->config, &service->inventory, &t->diags);
+	if (!t->diags.errors)
+		costly_tasks_check(service, t->generation, &t->diags);
 	return t->diags.errors ? -EINVAL : 0;
 }
 

@@ -2,8 +2,9 @@
  * reload.h - the transaction: new files become live as a whole, or nothing changes and every
  * reason is told.
  *
- * What can be wrong is known before anything changes: files are read and checked first, and what a
- * device's values make of a task is that device's affair, told in its reports. Control thread;
+ * What can be wrong is known before anything changes: files are read and checked first, and devices
+ * are tried for tasks that take too long (costly_tasks.h). What else a device's values make of a
+ * task is that device's affair, told in its reports. Control thread;
  * workers' events are answered meanwhile. Sessions in flight finish on the generation they began
  * with.
  */
@@ -33,6 +34,7 @@ struct check_outcome {
 	struct text *text;
 	json_t *result;
 	bool host; /* asked for: also against this machine (config_host.h) */
+	struct service *service; /* whose devices try it; NULL: nobody's */
 	const struct inventory *inventory; /* ... and the devices there are; NULL: none are known */
 };
 /*
@@ -49,5 +51,5 @@ struct check_source {
 	const char *file, *text;
 	size_t len;
 };
-int reload_check_text(const struct service *service, const struct check_source *source,
+int reload_check_text(struct service *service, const struct check_source *source,
 		      struct check_outcome *outcome);

@@ -187,3 +187,36 @@ def test_secrets_of_commands_stay_out_of_the_log(appliance):
     assert "command server edit management-psk --psk=******** by uid 0" in log
     for secret in ("4711-0815", "correct-horse", "wrong-horse"):
         assert secret not in log + shown
+
+
+COSTLY, LONG = "(((((a*)+)+)+)+)+", "a" * 60 + "c"
+
+
+def test_what_takes_a_pattern_too_long_is_refused_before_it_is_kept(appliance, tmp_path):
+    task, rows = tmp_path / "match.xml", tmp_path / "rows.csv"
+    task.write_text("""<config><if expr="${sv.text.matches('PATTERN') ? false}"><log message="x"/></if></config>"""
+                    .replace("PATTERN", COSTLY))
+    done(appliance.ctl("task", "add", task, "--group", "root.demo", "--name", "match"))
+    done(appliance.ctl("group", "value", "set", "root.demo", "text", "aa"))
+    groups, generation = appliance.read(GROUPS), appliance.result("status")["generation"]
+
+    text = refused(appliance.ctl("group", "value", "set", "root.demo", "text", LONG))
+    assert 'value "text" of group root.demo' in text and "task match" in text and "such as demo-000" in text, text
+    assert appliance.read(GROUPS) == groups
+
+    rows.write_text(f"endpoint,groups,value.text\nnew-1,root.demo,aa\nnew-2,root.demo,{LONG}\n")
+    for how in ((), ("--verify-only",)):
+        text = refused(appliance.ctl("device", "import", rows, *how))
+        assert ":3: error: device new-2: " in text and "task match" in text and ":2:" not in text, text
+    assert appliance.ctl("device", "show", "new-1").returncode == 1
+    assert appliance.ctl("device", "import", rows, "--skip-bad").returncode == 1
+    done(appliance.ctl("device", "show", "new-1"))
+    assert appliance.ctl("device", "show", "new-2").returncode == 1
+
+    appliance.write(GROUPS, groups.replace('"aa"', f'"{LONG}"'))
+    for command in ("check", "reload"):
+        text = refused(appliance.ctl(command))
+        assert 'value "text" of group root.demo' in text and "task match" in text, text
+    assert appliance.result("status")["generation"] == generation
+    appliance.write(GROUPS, groups)
+    done(appliance.ctl("reload"))

@@ -1,4 +1,5 @@
 /* The transaction: whole or not at all, and sessions in flight keep what they began with. */
+#include "control/runs/costly_tasks.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;
@@ -322,4 +323,107 @@ Test(reload, warns_of_files_tables_and_columns_that_are_not_there)
 	cr_expect(said("first.xml:6:22: warning: <upload resourceId> there is no file "
 		       "resources/none.der"));
 	cr_expect_not(said("first.xml:2:22") || said("key.der"));
+}
+
+/* ---- what takes too long ---- */
+
+#define LONG_TEXT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaac"
+#define COSTLY    "(((((a*)+)+)+)+)+"
+
+static void
+write_matching(const char *pattern, const char *text)
+{
+	char task[512], groups[512];
+
+	snprintf(task, sizeof task,
+		 "<config><if expr=\"${sv.text.matches('%s') ? false}\"><log message='x'/></if>"
+		 "</config>",
+		 pattern);
+	snprintf(groups, sizeof groups,
+		 "groups = ( { name = \"root\"; }, { name = \"root.a\"; values = { text = \"%s\"; "
+		 "};\n"
+		 " tasks = ( { name = \"first\"; file = \"first.xml\"; } ); } );\n",
+		 text);
+	world_write(&world, "policy/tasks/first.xml", task);
+	world_write(&world, "policy/groups.conf", groups);
+}
+
+Test(reload, a_group_value_that_no_pattern_can_take_is_refused_before_it_is_live)
+{
+	write_matching(COSTLY, "a");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	write_matching(COSTLY, LONG_TEXT);
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("value \"text\" of group root.a task first"), "%s", text_str(&world.text));
+	cr_expect(said("takes too long for devices such as dev-1"), "%s", text_str(&world.text));
+	cr_expect_eq(world.service->generation->number, 2);
+	write_matching(COSTLY, "aa");
+	cr_expect_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+}
+
+Test(reload, a_task_that_takes_too_long_for_a_device_is_refused_and_its_check_says_so)
+{
+	struct text text;
+	struct check_outcome outcome = { .text = &text, .service = world.service };
+	char file[128];
+
+	write_matching("a+c", LONG_TEXT);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	write_matching(COSTLY, LONG_TEXT);
+	text_init(&text);
+	snprintf(file, sizeof file, "%s", world.service->config->file);
+	cr_expect_lt(reload_check(file, &outcome), 0);
+	cr_expect(strstr(text_str(&text), "task first"), "%s", text_str(&text));
+	text_fini(&text);
+	json_decref(outcome.result);
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("task first (") && said("dev-1"), "%s", text_str(&world.text));
+	cr_expect_eq(world.service->generation->number, 2);
+}
+
+/* An ordinary error of a device's task stays its own affair. */
+Test(reload, a_task_that_fails_for_a_device_is_taken)
+{
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrap><write key=\"/0/2/0\" value=\"${sv.nobody}\" />"
+		    "</lwm2mBootstrap></config>");
+	cr_expect_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_null(world_batch(&world, "dev-1"));
+}
+
+/* A start takes it, so that others are served; then it must not stand in the way. */
+Test(reload, what_took_too_long_before_does_not_stand_in_the_way_of_other_changes)
+{
+	struct device *device = world_device(&world, "dev-1");
+	struct setting_value value = {
+		.name = "text", .name_len = 4, .text = LONG_TEXT, .text_len = sizeof LONG_TEXT - 1
+	};
+	uint8_t *values = NULL;
+
+	write_matching(COSTLY, "a");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_assert_eq(setting_values_set(&values, &value), 0);
+	inventory_set_values(&world.service->inventory, device, values);
+	write_matching(COSTLY, "aa");
+	cr_expect_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	/* That of another device does. */
+	write_matching(COSTLY, LONG_TEXT);
+	cr_expect_lt(world_reload(&world), 0);
+}
+
+/* One of each list of groups is tried first, wherever it stands. */
+Test(reload, a_lone_device_of_its_groups_is_tried_among_thousands)
+{
+	char name[16];
+
+	write_matching("a+c", "a");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	for (unsigned i = 0; i < 2 * COSTLY_TRIED_MAX; i++) {
+		snprintf(name, sizeof name, "many-%u", i);
+		world_add(&world, name, NULL, "root.a", "text=a");
+	}
+	world_add(&world, "lone", NULL, "root,root.a", "text=" LONG_TEXT);
+	write_matching(COSTLY, "a");
+	cr_expect_lt(world_reload(&world), 0);
+	cr_expect(said("such as lone"), "%s", text_str(&world.text));
 }
