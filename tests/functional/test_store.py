@@ -16,7 +16,9 @@ def restore(appliance, *argv):
 def ask_with(sock, fd, *argv):
     """The answer to a command whose file is this descriptor, whoever would have opened what."""
     socket.send_fds(sock, [frame({"v": 1, "argv": [str(word) for word in argv], "fd": True})], [fd])
-    return receive(sock)
+    while "exit" not in (answer := receive(sock)):
+        assert "progress" in answer, answer  # the number of its job comes first
+    return answer
 
 
 def test_a_copy_taken_while_it_runs_comes_back_in_place_of_the_store(stage, tmp_path):
