@@ -53,14 +53,15 @@ struct config {
 	uint32_t ack_timeout_ms, ack_random_percent, max_retransmit;
 	uint32_t linger_s, batch_wait_ms, busy_max_age_s, block_bytes, slow_lane_handshakes;
 	uint32_t answers, answer_bytes;
-	uint32_t curve_threads, certificate_handshakes, certificates_per_s;
+	uint32_t curve_threads, certificate_handshakes, certificates_per_s,
+		certificates_per_prefix_per_s;
 	char *curve_cpus;
 	bool certificates_cbc;
 	uint32_t dtls_idle_s, hellos_per_s, handshakes_per_s, handshakes_per_prefix_per_s;
 	char *socket, *console_user, *socket_group;
 	uint32_t log_level, log_target, log_format; /* enum severity, log_target, log_format */
-	char *kek;                      /* a source (keyring.h); NULL: none */
-	char *audit;                    /* NULL: STORE-audit */
+	char *kek;                                  /* a source (keyring.h); NULL: none */
+	char *audit;                                /* NULL: STORE-audit */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */
 };
 

@@ -80,6 +80,9 @@ static const struct setting settings[] = {
 	{ "limits.certificates_per_s", SETTING_NUMBER, ROOT(certificates_per_s), 1, 10000000,
 	  "10000", .live = true,
 	  .help = "those of them with certificates or raw public keys, a worker" },
+	{ "limits.certificates_per_prefix_per_s", SETTING_NUMBER,
+	  ROOT(certificates_per_prefix_per_s), 1, 10000000, "2000", .live = true,
+	  .help = "the same of one /24 or /56" },
 	{ "limits.certificate_handshakes", SETTING_NUMBER, ROOT(certificate_handshakes), 0, 65536,
 	  "0",
 	  .help = "handshakes with certificates or raw public keys at once, a worker, 7 kB each; "

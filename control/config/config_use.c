@@ -26,6 +26,7 @@ config_limits(const struct config *config, struct stack_limits *limits)
 		.handshakes_per_s = config->handshakes_per_s,
 		.handshakes_per_prefix_per_s = config->handshakes_per_prefix_per_s,
 		.certificates_per_s = config->certificates_per_s,
+		.certificates_per_prefix_per_s = config->certificates_per_prefix_per_s,
 		.certificates_cbc = config->certificates_cbc,
 	};
 }

@@ -479,6 +479,7 @@ init_stack(struct bench *bench)
 		.handshakes_per_s = UINT32_MAX / 2,
 		.handshakes_per_prefix_per_s = UINT32_MAX / 2,
 		.certificates_per_s = UINT32_MAX / 2,
+		.certificates_per_prefix_per_s = UINT32_MAX / 2,
 		.abilities = ec_trust_abilities(bench->trust),
 	};
 	atomic_store(&bench->published, &bench->limits);

@@ -171,6 +171,16 @@ def test_a_flood_of_hellos_computes_nothing(storm):
     assert jobs() <= 2 * allowed
 
 
+def test_a_prefix_has_its_share_of_certificates_and_no_more(storm):
+    """All devices of the storm are behind one."""
+    one = storm("x509", {r"# certificates_per_prefix_per_s = \d+": "certificates_per_prefix_per_s = 5"})
+    started = time.monotonic()
+    code, report, moved = one.moved("--burst", DEVICES, "--ack-timeout", 600000, "--give-up", 1)
+    allowed = 5 + 5 * (time.monotonic() - started)
+    assert 5 <= report["done"] <= allowed, report
+    assert moved["dtls_certificates_prefix_limited"] >= DEVICES - allowed and moved["dtls_certificates_limited"] == 0
+
+
 def test_devices_with_keys_bootstrap_beside_a_flood_of_certificates(build, network, tmp_path):
     """Certificates on a second port keep the helper thread busy all the time; every device with a pre-shared key is served."""
     second = tmp_path / "second.sock"

@@ -23,7 +23,8 @@ enum {
 	HELLOS_PER_S = 1000 * 1000,
 	STARTS_PER_S = 50 * 1000,
 	STARTS_PER_PREFIX_PER_S = 10 * 1000,
-	CERTIFICATES_PER_S = 10 * 1000, /* more than one helper thread can do */
+	CERTIFICATES_PER_S = 10 * 1000,           /* more than one helper thread can do */
+	CERTIFICATES_PER_PREFIX_PER_S = 2 * 1000, /* a quarter of what one can */
 	SESSIONS_PER_CERTIFICATE = 16,
 	CERTIFICATES_MIN = 64,
 	CERTIFICATES_MAX = 4096, /* 29 MB */
@@ -182,6 +183,10 @@ init_limits(struct stack *stack)
 	ratelimit_prefixes_init(&secured->prefixes,
 				rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S),
 				seed, secured->buckets, SECURED_PREFIXES);
+	ratelimit_prefixes_init(
+		&secured->certificate_prefixes,
+		rate(limits->certificates_per_prefix_per_s, CERTIFICATES_PER_PREFIX_PER_S), seed,
+		secured->certificate_buckets, SECURED_PREFIXES);
 	crypto_wipe(seed, sizeof seed);
 }
 
@@ -254,6 +259,8 @@ secured_begin(struct stack *stack)
 	if (limits->certificates_cbc)
 		secured->server.abilities |= DTLS_CERTIFICATES_CBC; /* of no use by itself */
 	secured->prefixes.rate = rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S);
+	secured->certificate_prefixes.rate =
+		rate(limits->certificates_per_prefix_per_s, CERTIFICATES_PER_PREFIX_PER_S);
 }
 
 /* ---- associations ---- */

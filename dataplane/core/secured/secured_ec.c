@@ -25,6 +25,12 @@ take(void *ctx, const struct dtls_handshake *hs)
 		count(&stack->counters, COUNTER_dtls_certificates_full);
 		return NULL;
 	}
+	/* First: who has had his share takes nothing of the others'. */
+	if (!ratelimit_prefixes_take(&secured->certificate_prefixes, secured->asking->addr,
+				     stack->now_us)) {
+		count(&stack->counters, COUNTER_dtls_certificates_prefix_limited);
+		return NULL;
+	}
 	if (!ratelimit_take(&secured->certificates, stack->now_us)) {
 		count(&stack->counters, COUNTER_dtls_certificates_limited);
 		return NULL;

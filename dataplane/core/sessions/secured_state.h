@@ -81,7 +81,7 @@ struct secured {
 	const struct peer *asking; /* whose identity is being looked up */
 
 	struct ratelimit hellos, starts, certificates;
-	struct ratelimit_prefixes prefixes;
+	struct ratelimit_prefixes prefixes, certificate_prefixes;
 
 	unsigned n_openings, n_sealings;
 	struct dtls_opening openings[DTLS_BURST];
@@ -93,6 +93,7 @@ struct secured {
 	struct dtls_session detached[DTLS_BURST];
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
+	struct ratelimit_bucket certificate_buckets[SECURED_PREFIXES];
 	uint32_t in_use_of[SECURED_PREFIXES]; /* handshakes of a prefix, by its bucket */
 	struct dtls_hello_store hello_store;
 };

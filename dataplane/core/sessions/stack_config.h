@@ -32,6 +32,7 @@ struct stack_limits {
 	uint32_t handshakes_per_s;   /* of new peers that proved their address ... */
 	uint32_t handshakes_per_prefix_per_s; /* ... and of one /24 or /56 */
 	uint32_t certificates_per_s; /* ... and of those the ones with certificates */
+	uint32_t certificates_per_prefix_per_s; /* ... of one /24 or /56 */
 	uint32_t abilities;          /* enum dtls_ability: what certificates and keys there are */
 	uint32_t trust;              /* what was judged by a trust of a lower number is judged anew */
 	bool certificates_cbc;       /* the suite of certificates with CBC is served, too */
