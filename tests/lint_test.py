@@ -150,6 +150,37 @@ class Drawing(unittest.TestCase):
         self.assertIsNotNone(draw.check(draw.drawing() + "// one include more"))
 
 
+class FuzzOptions(unittest.TestCase):
+    """What tools/fuzz answers before it installs or builds anything."""
+
+    def ask(self, *arguments):
+        return subprocess.run([layers.ROOT / "tools/fuzz", *arguments], capture_output=True, text=True, timeout=60)
+
+    def refused(self, *arguments):
+        answer = self.ask(*arguments)
+        self.assertEqual((answer.returncode, answer.stdout), (2, ""))
+        self.assertIn("Try: tools/fuzz --help", answer.stderr)
+        return answer.stderr
+
+    def test_an_unknown_option_is_refused(self):
+        self.assertIn("unknown option --secnods", self.refused("--secnods", "1"))
+
+    def test_seconds_want_a_number(self):
+        for wrong in (["0"], ["-1"], ["1m"], [""], []):
+            self.assertIn("--seconds wants a number", self.refused("--seconds", *wrong))
+
+    def test_an_unknown_target_is_told_the_nearest(self):
+        self.assertIn("no target 'stack_dlts'; the nearest is 'stack_dtls'", self.refused("--target", "stack_dlts"))
+        self.assertNotIn("nearest", self.refused("--target", "0123456789"))
+        self.assertIn("--target wants a name", self.refused("--target"))
+
+    def test_help_names_every_option(self):
+        answer = self.ask("--help")
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        for option in ("--seconds N", "--target NAME", "--keep", "--coverage", "--help"):
+            self.assertIn(option, answer.stdout)
+
+
 class Contributing(unittest.TestCase):
     TEXT = (layers.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

@@ -10,6 +10,7 @@ run_packages=(iproute2 ethtool procps python3 openssl libjs-codemirror)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
 	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
 	groff-base chromium softhsm2 opensc)
+fuzz_packages=(clang llvm)
 
 # npm is there already where Node.js does not come from Debian, whose npm would not go beside it.
 command -v npm >/dev/null || test_packages+=(nodejs npm)
