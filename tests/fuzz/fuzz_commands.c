@@ -2,8 +2,9 @@
  * What an operator may ask: lines of words against a daemon on a fake dataplane. Whatever is asked, the answer is one that
  * can be sent and shown: UTF-8 that misleads no terminal, with a reason where it is refused, as JSON, too.
  *
- * Words are apart by blanks; a word `<` is no word: the rest of the input is then what the client read for the command. The
- * daemon is made anew for every input.
+ * Words are apart by blanks; a word `<` is no word: the rest of the input is then what the client read for the command. An
+ * input that only looked leaves the daemon to the next; whatever may have left something behind has it made anew, so that an
+ * input alone does what it did in a search.
  */
 #define PLAIN_NO_MAIN
 #include "tests/unit/control_world.h"
@@ -17,9 +18,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { WORDS_MAX = CTL_ARGUMENTS_MAX, LINES_MAX = 8 };
+enum { WORDS_MAX = CTL_ARGUMENTS_MAX, LINES_MAX = 8, INPUTS_MAX = 1000 };
 
 static struct world world;
+static unsigned inputs; /* that this world has seen; 0: there is none */
+static bool is_touched; /* by the input that runs */
 
 static void
 require(bool holds)
@@ -57,6 +60,28 @@ check_answer(struct ctl_answer *answer)
 		answer->source.free(answer->source.ctx);
 }
 
+/* Does more than look: it changes something, or goes on behind its answer. */
+static bool
+touches(const char *words, const struct ctl_answer *answer)
+{
+	if (answer->want || answer->source.fill || answer->next)
+		return true;
+	for (unsigned i = 0; i < n_commands; i++)
+		if (commands[i].words == words)
+			return commands[i].changes;
+	return false; /* no command was understood */
+}
+
+static void
+serve(const struct ctl_request *request, struct ctl_answer *answer)
+{
+	/* The cause of the turn becomes the command that was understood. */
+	world.daemon.turns.cause = "input";
+	commands_serve(&world.daemon, request, answer);
+	is_touched = is_touched || touches(world.daemon.turns.cause, answer);
+	world.daemon.turns.cause = NULL;
+}
+
 /* The file that a client opens for the command. */
 static int
 file_of(const char *data, size_t len)
@@ -75,7 +100,7 @@ ask(int argc, const char *const *argv, const char *data, size_t len)
 	struct ctl_answer answer = { 0 };
 	enum ctl_want want;
 
-	commands_serve(&world.daemon, &request, &answer);
+	serve(&request, &answer);
 	want = answer.want;
 	check_answer(&answer);
 	if (want == CTL_WANT_NOTHING)
@@ -84,7 +109,7 @@ ask(int argc, const char *const *argv, const char *data, size_t len)
 	request.fd = file_of(data ? data : "", len);
 	request.data = NULL;
 	request.data_len = 0;
-	commands_serve(&world.daemon, &request, &answer);
+	serve(&request, &answer);
 	close(request.fd);
 	check_answer(&answer);
 }
@@ -108,6 +133,28 @@ ask_line(char *line, const char *rest, size_t rest_len)
 		ask(argc, argv, data, data ? rest_len : 0);
 }
 
+static void
+end_world(void)
+{
+	if (!inputs)
+		return;
+	traced_fini(&world.service->traced);
+	world_stop(&world);
+	inputs = 0;
+}
+
+static void
+begin_world(void)
+{
+	static bool is_known;
+
+	if (!inputs)
+		world_start(&world);
+	if (!is_known)
+		is_known = atexit(end_world) == 0;
+	inputs++;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -117,11 +164,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(copy != NULL);
 	len = strlen(copy);
 	log_set_level(SEVERITY_ERROR);
-	world_start(&world);
+	begin_world();
+	is_touched = false;
 	for (unsigned i = 0; i < LINES_MAX && (line = strsep(&at, "\n")); i++)
 		ask_line(line, at ? at : "", at ? len - (size_t)(at - copy) : 0);
-	traced_fini(&world.service->traced);
-	world_stop(&world);
+	if (is_touched || inputs == INPUTS_MAX)
+		end_world();
 	free(copy);
 	return 0;
 }

@@ -15,7 +15,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SESSIONS = 4, CLIENTS = 2, PSK_LISTENER = 1, MOVED = 100, SECOND_US = 1000000 };
+enum {
+	SESSIONS = 4,
+	/* Pools as small as can be: they are zeroed twice for every input. */
+	HANDSHAKES = 4,
+	CAPTURE_BYTES = 8192,
+	CLIENTS = 2,
+	PSK_LISTENER = 1,
+	MOVED = 100,
+	SECOND_US = 1000000,
+};
 
 enum what {
 	FUZZ_SHAKE,
@@ -80,7 +89,10 @@ begin_device(struct world *world, const struct batch *batch)
 static void
 begin(struct fuzz *fuzz)
 {
-	const struct world_options options = { .zero_random = true, .answer_bytes = 2000 };
+	const struct world_options options = { .zero_random = true,
+					       .answer_bytes = 2000,
+					       .handshakes = HANDSHAKES,
+					       .capture_bytes = CAPTURE_BYTES };
 	struct world *world = world_new_options(SESSIONS, &options);
 
 	memset(fuzz, 0, sizeof *fuzz);

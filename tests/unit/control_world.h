@@ -121,7 +121,9 @@ world_start(struct world *world)
 	char path[256];
 
 	*world = (struct world){ .service = &world->daemon.service };
-	snprintf(world->folder, sizeof world->folder, "/tmp/control-world-XXXXXX");
+	/* In memory where that is possible: a world is made for every test and every input of a fuzz target. */
+	snprintf(world->folder, sizeof world->folder, "%s/control-world-XXXXXX",
+		 access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp");
 	cr_assert_not_null(mkdtemp(world->folder));
 	world_folder(world, "policy");
 	world_folder(world, "policy/tasks");

@@ -101,6 +101,8 @@ struct world_options {
 	unsigned answers;
 	uint32_t answer_bytes;
 	bool serve_keyed; /* over NoSec, too */
+	unsigned handshakes;
+	uint32_t capture_bytes;
 };
 
 static inline struct world *
@@ -133,7 +135,8 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .answers = options->answers,
 				       .answer_bytes = options->answer_bytes,
 				       .rng = { world_random, world },
-				       .capture_bytes = 64 * 1024,
+				       .handshakes = options->handshakes,
+				       .capture_bytes = options->capture_bytes ? options->capture_bytes : 64 * 1024,
 				       .emit = world_emit,
 				       .trace = world_trace,
 				       .emit_ctx = world,
