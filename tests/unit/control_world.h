@@ -112,6 +112,18 @@ world_add(struct world *world, const char *endpoint, const char *key, const char
 	setting_values_free(block);
 }
 
+/* Where folders of worlds are made: in memory where that is possible, as there is one for every test and for most inputs
+ * of a fuzz target. */
+static inline const char *
+world_parent(void)
+{
+	const char *wanted = getenv("TMPDIR");
+
+	if (wanted && *wanted && strlen(wanted) <= 40)
+		return wanted;
+	return access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+}
+
 /* A daemon as daemon_run() makes it, on generation 1, that keeps nothing. */
 static inline void
 world_start(struct world *world)
@@ -121,9 +133,7 @@ world_start(struct world *world)
 	char path[256];
 
 	*world = (struct world){ .service = &world->daemon.service };
-	/* In memory where that is possible: a world is made for every test and every input of a fuzz target. */
-	snprintf(world->folder, sizeof world->folder, "%s/control-world-XXXXXX",
-		 access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(world->folder, sizeof world->folder, "%s/control-world-XXXXXX", world_parent());
 	cr_assert_not_null(mkdtemp(world->folder));
 	world_folder(world, "policy");
 	world_folder(world, "policy/tasks");
