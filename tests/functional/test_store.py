@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 
+from conftest import wait_for
 from test_ctl_socket import connect, frame, receive
 
 
@@ -24,6 +25,8 @@ def ask_with(sock, fd, *argv):
 def test_a_copy_taken_while_it_runs_comes_back_in_place_of_the_store(stage, tmp_path):
     appliance = stage.start()
     assert appliance.device("ep=demo-0001")[0] == 0
+    wait_for(lambda: [r["status"] for r in appliance.result("report", "list", "--device", "demo-0001")["reports"]] == ["Success"],
+             "the report, which follows the answer")
     copy = tmp_path / "copy"
     told = appliance.ctl("store", "backup", copy)
     assert told.returncode == 0 and "store restore" in told.stdout, told.stderr
