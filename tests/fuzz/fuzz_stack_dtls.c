@@ -9,7 +9,6 @@
  * Client 0 has a connection id and AES-128-CCM-8; client 1 has none, AES-128-CBC-SHA256 and encrypt-then-MAC. The
  * generator gives zeros.
  */
-#include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/association.h"
 #include "tests/support/dtls_client.h"
 #include "tests/unit/stack_world.h"
@@ -21,7 +20,6 @@ enum {
 	/* Pools as small as can be: they are zeroed twice for every input. */
 	HANDSHAKES = 4,
 	CAPTURE_BYTES = 8192,
-	MEMORY = 256 * 1024,
 	CLIENTS = 2,
 	PSK_LISTENER = 1,
 	MOVED = 100,
@@ -88,20 +86,15 @@ begin_device(struct world *world, const struct batch *batch)
 	world->entries[world->n_entries++] = entry;
 }
 
-/* Of the stack; all zeros between inputs, which costs less than new zeros for each. */
-static _Alignas(64) uint8_t memory[MEMORY];
-
 static void
 begin(struct fuzz *fuzz)
 {
 	const struct world_options options = { .zero_random = true,
 					       .answer_bytes = 2000,
 					       .handshakes = HANDSHAKES,
-					       .capture_bytes = CAPTURE_BYTES,
-					       .memory = memory };
+					       .capture_bytes = CAPTURE_BYTES };
 	struct world *world = world_new_options(SESSIONS, &options);
 
-	require(stack_size(&world->config) <= sizeof memory);
 	memset(fuzz, 0, sizeof *fuzz);
 	fuzz->world = world;
 	begin_device(world, world_batch(world, 11542, 1500));
@@ -263,16 +256,6 @@ take_record(struct fuzz *fuzz, struct reader *input)
 	}
 }
 
-/* What held keys is zero already, by the stack itself; the rest becomes so. */
-static void
-clear_memory(const struct stack_config *config)
-{
-	size_t secrets = secured_size(config), open = stack_size(config) - secrets;
-
-	require(memory[open] == 0 && memcmp(memory + open, memory + open + 1, secrets - 1) == 0);
-	memset(memory, 0, open);
-}
-
 /* Time ends everything: no session and no keys stay behind. */
 static void
 end(struct fuzz *fuzz)
@@ -291,7 +274,6 @@ end(struct fuzz *fuzz)
 	require(n == secured->n_cbc);
 	stack_fini(fuzz->world->stack);
 	fuzz->world->stack = NULL;
-	clear_memory(&fuzz->world->config);
 	for (unsigned b = 0; b < fuzz->world->n_batches; b++)
 		require(atomic_load(&fuzz->world->batches[b]->holders) == 0);
 	world_free(fuzz->world);

@@ -103,20 +103,7 @@ struct world_options {
 	bool serve_keyed; /* over NoSec, too */
 	unsigned handshakes;
 	uint32_t capture_bytes;
-	void *memory; /* all zeros, large enough, and stays the caller's; NULL: the world's own */
 };
-
-/* Zeros for a stack. */
-static inline void *
-world_memory(const struct stack_config *config)
-{
-	size_t size = (stack_size(config) + 63) / 64 * 64;
-	void *memory = aligned_alloc(64, size);
-
-	if (!memory)
-		abort();
-	return memset(memory, 0, size);
-}
 
 static inline struct world *
 world_new_options(unsigned sessions, const struct world_options *options)
@@ -155,11 +142,11 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .emit_ctx = world,
 				       .limits = &world->published_limits,
 				       .directory = &world->directory };
-	if (!options->memory)
-		world->memory = world_memory(&world->config);
-	if (!world->directory)
+	world->memory = aligned_alloc(64, (stack_size(&world->config) + 63) / 64 * 64);
+	if (!world->memory || !world->directory)
 		abort();
-	world->stack = stack_init(options->memory ? options->memory : world->memory, &world->config, world->now);
+	memset(world->memory, 0, stack_size(&world->config));
+	world->stack = stack_init(world->memory, &world->config, world->now);
 	world->out = (struct outbox){ .slots = world->slots, .size = STACK_TX_MAX };
 	for (unsigned i = 0; i < STACK_TX_MAX; i++) {
 		world->slots[i].data = world->bytes[i];
