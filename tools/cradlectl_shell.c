@@ -215,17 +215,6 @@ add_candidate(struct candidates *list, const char *word)
 	list->words[list->n++] = word;
 }
 
-/* Names that do not begin as the word does follow its last comma: how much of it stays. */
-static size_t
-kept_part(const struct candidates *list, const char *typed)
-{
-	const char *comma = strrchr(typed, ',');
-
-	if (!list->n || !comma || strncmp(list->words[0], typed, strlen(typed)) == 0)
-		return 0;
-	return (size_t)(comma + 1 - typed);
-}
-
 /* Our own options before the command are not the command's. */
 static int
 options_before(int argc, char **argv)
@@ -316,24 +305,18 @@ static unsigned char
 complete_word(struct shell *shell, const struct candidates *list, const char *raw,
 	      const char *typed)
 {
-	size_t kept = kept_part(list, typed), typed_len = strlen(typed);
 	unsigned char result = CC_ERROR;
 	char *word;
 
 	if (!list->n)
 		return CC_ERROR;
-	if (list->n > 1 && list->common <= typed_len - kept) {
+	if (list->n > 1 && list->common <= strlen(typed)) {
 		list_candidates(list);
 		return CC_REDISPLAY;
 	}
-	word = malloc(kept + list->common + 1);
-	if (word) {
-		memcpy(word, typed, kept);
-		memcpy(word + kept, list->words[0], list->common);
-		word[kept + list->common] = '\0';
-		if (replace_typed(shell->editor, utf8_length(raw, strlen(raw)), word, list->n == 1))
-			result = CC_REFRESH;
-	}
+	word = strndup(list->words[0], list->common);
+	if (word && replace_typed(shell->editor, utf8_length(raw, strlen(raw)), word, list->n == 1))
+		result = CC_REFRESH;
 	free(word);
 	return result;
 }

@@ -18,7 +18,7 @@ static const char separator = '\x1f'; /* between words: no shell passes it on by
 struct line {
 	char *words[WORDS_MAX];
 	unsigned n;
-	const char *typed; /* words[n - 1], or what follows a comma in it */
+	const char *typed; /* words[n - 1], or what follows the last comma in it */
 };
 
 struct completing {
@@ -27,16 +27,23 @@ struct completing {
 	json_t *list;
 };
 
+/* The whole word that it would be, with what stands before a comma: it takes the place of what is typed. */
 static void
 offer(struct completing *it, const char *text, size_t len)
 {
-	size_t typed = strlen(it->line.typed);
+	const struct line *line = &it->line;
+	size_t typed = strlen(line->typed);
+	struct text word;
 
-	if (len < typed || memcmp(text, it->line.typed, typed) != 0 ||
+	if (len < typed || memcmp(text, line->typed, typed) != 0 ||
 	    json_array_size(it->list) >= CANDIDATES_MAX)
 		return;
-	json_array_append_new(it->list, show_json(text, len));
-	text_show(&it->call->text, "%.*s\n", (int)len, text);
+	text_init(&word);
+	text_put(&word, line->words[line->n - 1], (size_t)(line->typed - line->words[line->n - 1]));
+	text_put(&word, text, len);
+	json_array_append_new(it->list, show_json(text_str(&word), word.len));
+	text_show(&it->call->text, "%s\n", text_str(&word));
+	text_fini(&word);
 }
 
 static void

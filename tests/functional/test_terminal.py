@@ -299,6 +299,8 @@ def test_bash_completes_names_too(populated, stage):
     assert complete("cradlectl device show demo-") == ["demo-0001", "demo-0002"]
     assert WIDE in complete("cradlectl device show ")
     assert complete("cradlectl group show root.de") == ["root.demo"]
+    # What stands before a comma stays: bash puts the candidate in the place of the whole word.
+    assert complete("cradlectl device add x --groups root,root.de") == ["root,root.demo"]
     # bash takes what follows a colon for a word of its own.
     assert complete("cradlectl task show g:root.demo:") and all(":" not in one for one in
                                                                 complete("cradlectl task show g:root.demo:"))
