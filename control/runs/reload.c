@@ -84,6 +84,8 @@ reload_check(const char *file, struct check_outcome *outcome)
 		check_kek(config, outcome->host, &diags);
 	if (config)
 		generation = generation_load(config, 0, &diags);
+	if (generation && outcome->inventory)
+		generation_check_groups(generation, outcome->inventory, &diags);
 	if (generation && outcome->service && !diags.errors)
 		costly_tasks_check(outcome->service, generation, &diags);
 	return finish_check(file, config, generation, &diags, outcome);
@@ -116,9 +118,13 @@ reload_check_text(struct service *service, const struct check_source *source,
 
 	diag_list_init(&diags);
 	config = config_parse(source->file, source->text, source->len, &diags);
+	if (config)
+		generation_check_nosec(config, &service->inventory, &diags);
 	if (config && is_ours("policy", config->policy, running->policy, &diags) &&
 	    is_ours("objects", config->objects, running->objects, &diags))
 		generation = generation_load(config, 0, &diags);
+	if (generation)
+		generation_check_groups(generation, &service->inventory, &diags);
 	if (generation && !diags.errors)
 		costly_tasks_check(service, generation, &diags);
 	return finish_check(source->file, config, generation, &diags, outcome);

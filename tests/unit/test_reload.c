@@ -155,6 +155,36 @@ Test(reload, a_group_that_devices_are_in_cannot_go)
 	cr_expect(said("still running generation 1\n"));
 }
 
+/* What a reload refuses a check refuses, too: of what runs, and of a file that a client sends. */
+Test(reload, a_check_says_that_a_group_that_devices_are_in_cannot_go)
+{
+	char file[128], conf[512];
+	struct text text;
+	struct check_outcome outcome = { .text = &text,
+					 .service = world.service,
+					 .inventory = &world.service->inventory };
+	const struct check_source source = { .file = "theirs.conf", .text = conf };
+
+	world_write(&world, "policy/groups.conf", "groups = ( { name = \"root\"; } );\n");
+	snprintf(file, sizeof file, "%s", world.service->config->file);
+	for (int sent = 0; sent < 2; sent++) {
+		struct check_source own = source;
+
+		own.len = (size_t)snprintf(conf, sizeof conf,
+					   "%s policy = \"%s/policy\"; objects = \"%s/objects\";\n",
+					   WORLD_CONF, world.folder, world.folder);
+		text_init(&text);
+		cr_expect_lt(sent ? reload_check_text(world.service, &own, &outcome)
+				  : reload_check(file, &outcome),
+			     0);
+		cr_expect(strstr(text_str(&text),
+				 "there is no group \"root.a\", but 2 devices are in it"),
+			  "%s", text_str(&text));
+		text_fini(&text);
+		json_decref(outcome.result);
+	}
+}
+
 Test(reload, what_has_not_changed_keeps_its_batch)
 {
 	const struct batch *batch = world_batch(&world, "dev-1");
