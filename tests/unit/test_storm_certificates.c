@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 
 #include "tests/support/ec_world.h"
+#include "tests/support/slow_machine.h"
 #include "tools/storm/helpers.h"
 #include "tools/storm/identities.h"
 #include "tools/storm/random.h"
@@ -282,9 +283,10 @@ Test(storm_certificates, survives_every_fault_of_every_datagram)
 /* A bit of the server's flight that was changed is noticed, or was none that counts. */
 Test(storm_certificates, takes_no_flight_that_was_changed)
 {
+	const size_t apart = is_slow_machine() ? 35 : 7;
 	unsigned secured = 0, wrong = 0;
 
-	for (size_t offset = 0; offset < 1100; offset += 7) {
+	for (size_t offset = 0; offset < 1100; offset += apart) {
 		setup_as(false, MISBEHAVE_NOT);
 		net.fault = NET_DAMAGE;
 		net.direction = NET_TO_CLIENT;
@@ -297,7 +299,7 @@ Test(storm_certificates, takes_no_flight_that_was_changed)
 		cr_expect(last != STORM_DTLS_SECURED || net.world.established == 1);
 		teardown();
 	}
-	cr_expect(wrong > 20, "%u refused, %u secured after a repetition", wrong, secured);
+	cr_expect(wrong > 140 / apart, "%u refused, %u secured after a repetition", wrong, secured);
 	remove_folder();
 }
 
