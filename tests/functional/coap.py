@@ -1,4 +1,5 @@
 """CoAP messages (RFC 7252) built and read by code of its own, for peers that misbehave on purpose."""
+import itertools
 import os
 import struct
 
@@ -36,10 +37,14 @@ def message(kind, number, mid, token=b"", options=(), payload=b"", version=1):
     return out + (b"\xff" + payload if payload else b"")
 
 
+# Counted, as RFC 7252 4.4 has it: two by chance the same from one peer would be one message and its copy.
+_mids = itertools.count(0x9000)
+
+
 def request(path="bs", queries=(), method=POST, kind=CON, mid=None, token=None, extra=(), payload=b""):
     options = [(URI_PATH, part.encode()) for part in path.split("/") if part]
     options += [(URI_QUERY, query.encode()) for query in queries] + list(extra)
-    mid = int.from_bytes(os.urandom(2), "big") if mid is None else mid
+    mid = next(_mids) & 0xffff if mid is None else mid
     return message(kind, method, mid, os.urandom(4) if token is None else token, options, payload)
 
 

@@ -173,10 +173,11 @@ def test_over_ipv6(storm):
 
 @SECURITY
 def test_a_lossy_network_fails_nobody(storm, security):
-    """10 % lost, copied and late in both directions: the protocols' own retransmissions mend that."""
-    # One in five exchanges fails: with the usual four retransmissions on either side one run in five would lose a device.
+    """7 % lost, 10 % copied and late in both directions: the protocols' own retransmissions mend that."""
+    # One in seven exchanges fails: with the usual four retransmissions on either side one run in twenty would lose a device,
+    # with eight one in a hundred thousand.
     one = storm({r"ack_timeout_ms = 2000": "ack_timeout_ms = 200", r"max_retransmit = 4": "max_retransmit = 8"})
-    code, report, moved = one.moved("--devices", DEVICES, "--concurrency", DEVICES, "--loss", 10, "--duplicate", 10,
+    code, report, moved = one.moved("--devices", DEVICES, "--concurrency", DEVICES, "--loss", 7, "--duplicate", 10,
                                     "--reorder", 10, "--ack-timeout", 200, "--max-retransmit", 8, "--drain", 3,
                                     "--expect", one.folder / "expected", *security)
     assert code == 0, report
@@ -193,7 +194,7 @@ def test_a_lossy_network_fails_nobody(storm, security):
 def test_corruption_is_told_by_checksums(storm):
     # As above.
     one = storm({r"ack_timeout_ms = 2000": "ack_timeout_ms = 200", r"max_retransmit = 4": "max_retransmit = 8"})
-    code, report, moved = one.moved("--devices", DEVICES, "--corrupt", 10, "--ack-timeout", 200, "--max-retransmit", 8,
+    code, report, moved = one.moved("--devices", DEVICES, "--corrupt", 7, "--ack-timeout", 200, "--max-retransmit", 8,
                                     "--drain", 1)
     assert code == 0, report
     assert moved["rx_udp_checksum"] == report["network"]["corrupted"] > 0
