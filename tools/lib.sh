@@ -4,13 +4,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_dir=${CRADLE_BUILD_DIR:-$root/build}
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtls-dev libxml2-dev
-	libconfig-dev libjansson-dev libsystemd-dev libsqlite3-dev libpcre2-dev libcoap3-dev libssl-dev libmicrohttpd-dev
-	libgnutls28-dev libp11-kit-dev libsodium-dev libedit-dev)
-run_packages=(iproute2 ethtool procps python3 openssl libjs-codemirror)
+	libconfig-dev libjansson-dev libsystemd-dev libsqlite3-dev libpcre2-dev libssl-dev libmicrohttpd-dev
+	libp11-kit-dev libsodium-dev libedit-dev)
+client_packages=(libcoap3-dev libgnutls28-dev)
+run_packages=("${client_packages[@]}" iproute2 ethtool procps python3 openssl libjs-codemirror)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
 	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
 	groff-base chromium softhsm2 opensc)
 fuzz_packages=(clang llvm)
+package_packages=(debhelper dpkg-dev lintian fakeroot)
 
 # npm is there already where Node.js does not come from Debian, whose npm would not go beside it.
 command -v npm >/dev/null || test_packages+=(nodejs npm)
