@@ -79,8 +79,9 @@ def test_every_program_tells_its_version(installed, option):
 
 def test_manual_pages_say_what_the_programs_say(installed):
     _, prefix = installed
-    pages = {page.name: page for page in prefix.rglob("*.[15]") if "man" in page.parent.name}
-    assert sorted(pages) == ["cradle-web.conf.5", "cradle.conf.5", "cradlectl.1", "groups.conf.5", "servers.conf.5", "trust.conf.5"]
+    pages = {page.name: page for page in prefix.rglob("*.[158]") if "man" in page.parent.name}
+    assert sorted(pages) == ["cradle-web.8", "cradle-web.conf.5", "cradle.conf.5", "cradlectl.1", "cradled.8",
+                             "cradlestorm.1", "groups.conf.5", "servers.conf.5", "trust.conf.5"]
     for page in pages.values():
         done = subprocess.run(["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-P-cbou", page], text=True,
                               capture_output=True)
@@ -94,3 +95,25 @@ def test_manual_pages_say_what_the_programs_say(installed):
     for command in commands:
         words = " ".join(word for word in command.split() if word.islower())
         assert f".B {words}" in source, words
+
+
+def test_each_installed_file_is_in_one_debian_package(installed):
+    _, prefix = installed
+    listed = [line for name in ("cradle", "cradle-web", "cradle-tools")
+              for line in (ROOT / f"conf/debian/{name}.install").read_text().split()]
+    assert len(listed) == len(set(listed))
+    for path in prefix.rglob("*"):
+        if path.is_file():
+            name = f"usr/{path.relative_to(prefix)}"
+            packages = [line for line in listed if name == line or name.startswith(line + "/")]
+            assert len(packages) == 1, f"{name} is in {packages or 'no package'}"
+
+
+def test_packages_are_built_with_what_the_scripts_install():
+    control = (ROOT / "conf/debian/control").read_text()
+    listed = re.search(r"^Build-Depends:(.*?)^Standards", control, re.S | re.M)[1]
+    names = {name.split("(")[0].strip() for name in listed.split(",")}
+    scripts = subprocess.run(["bash", "-c", f". {ROOT}/tools/lib.sh && printf '%s\\n' ${{build_packages[@]}}"], check=True,
+                             text=True, capture_output=True).stdout.split()
+    # Every Debian machine that builds has gcc; debhelper and what it calls are the packages' own.
+    assert names - {"debhelper-compat", "dh-sequence-installsysusers", "python3"} == set(scripts) - {"gcc", "libc6-dev"}
