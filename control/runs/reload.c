@@ -12,6 +12,7 @@
 #include "control/notify.h"
 #include "control/runs/costly_tasks.h"
 #include "control/runs/publish.h"
+#include "control/runs/reload_changes.h"
 #include "control/runs/service.h"
 #include "control/runs/trust_publish.h"
 
@@ -190,94 +191,7 @@ publish_generation(struct service *service, struct generation *generation, reloa
 	return failed;
 }
 
-/* ---- what changed ---- */
-
-static const struct policy_task *
-find_task(const struct policy *policy, const struct policy_task *like)
-{
-	const struct policy_group *group =
-		policy_group(policy, like->group->name, strlen(like->group->name));
-
-	for (unsigned i = 0; group && i < group->n_tasks; i++)
-		if (strcmp(group->tasks[i].name, like->name) == 0)
-			return &group->tasks[i];
-	return NULL;
-}
-
-static bool
-task_equal(const struct policy_task *a, const struct policy_task *b)
-{
-	return a->source->hash == b->source->hash && strcmp(a->file, b->file) == 0 &&
-	       a->active == b->active && a->subgroups == b->subgroups && a->priority == b->priority;
-}
-
-/* The tasks of `policy` that `other` lacks; or, with `changed`, has otherwise. */
-static json_t *
-task_difference(const struct policy *policy, const struct policy *other, bool changed)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < policy->n_groups; i++)
-		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
-			const struct policy_task *task = &policy->groups[i].tasks[k];
-			const struct policy_task *there = find_task(other, task);
-
-			if (changed ? there && !task_equal(task, there) : !there)
-				json_array_append_new(
-					list,
-					json_sprintf("%s: %s", task->group->name, task->name));
-		}
-	return list;
-}
-
-/* Nothing where there is none: most reloads change one thing. */
-static void
-put_names(struct text *text, const char *what, const json_t *names)
-{
-	if (!json_array_size(names))
-		return;
-	text_show(text, "tasks %s: %zu", what, json_array_size(names));
-	for (size_t i = 0; i < json_array_size(names); i++)
-		text_show(text, "%s%s", i ? ", " : " (",
-			  json_string_value(json_array_get(names, i)));
-	text_show(text, ")\n");
-}
-
-static void
-put_tasks(const struct generation *old, const struct generation *new, struct text *text,
-	  json_t *result)
-{
-	json_t *added = task_difference(new->policy, old->policy, false);
-	json_t *changed = task_difference(new->policy, old->policy, true);
-	json_t *removed = task_difference(old->policy, new->policy, false);
-
-	put_names(text, "added", added);
-	put_names(text, "changed", changed);
-	put_names(text, "removed", removed);
-	json_object_set_new(result, "tasks_added", added);
-	json_object_set_new(result, "tasks_changed", changed);
-	json_object_set_new(result, "tasks_removed", removed);
-}
-
-static void
-put_settings(const struct config_changes *changes, bool live, struct text *text, json_t *result)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < changes->count; i++) {
-		const struct config_change *change = &changes->items[i];
-
-		if (change->live != live)
-			continue;
-		text_show(text, "%s %s: %s -> %s\n",
-			  live ? "setting applied:" : "needs a restart:", change->name,
-			  change->before, change->after);
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s}", "name", change->name, "before",
-						change->before, "after", change->after));
-	}
-	json_object_set_new(result, live ? "settings_applied" : "settings_need_restart", list);
-}
+/* ---- settings ---- */
 
 /* What is live from now on. */
 static int
@@ -389,7 +303,7 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	if (apply_settings(service, t->config) < 0)
 		text_show(text, "warning: some settings were not applied: out of memory\n");
 	text_show(text, "generation %u -> %u\n", old->number, new->number);
-	put_tasks(old, new, text, *result);
+	reload_put_tasks(old, new, text, *result);
 	json_object_set_new(*result, "reloaded", json_true());
 	json_object_set_new(*result, "old_generation", json_integer(old->number));
 	json_object_set_new(*result, "generation", json_integer(new->number));
@@ -400,8 +314,8 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	policy_health_mend(&service->policy_health);
 	failed = publish_generation(service, new, t->pump, t->pump_ctx);
 	put_devices(t, failed, text, *result);
-	put_settings(&t->changes, true, text, *result);
-	put_settings(&t->changes, false, text, *result);
+	reload_put_settings(&t->changes, true, text, *result);
+	reload_put_settings(&t->changes, false, text, *result);
 	seconds = (double)(clock_now_us() - t->begun_us) / 1e6;
 	cpu_s = cpu_seconds() - t->begun_cpu_s;
 	text_show(text,
