@@ -98,6 +98,24 @@ call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 	call_tell(call, "making devices live: %u of %u", done, total);
 }
 
+void
+call_tell_plan(void *ctx, uint32_t done, uint32_t total)
+{
+	struct call *call = ctx;
+	uint64_t now_us = clock_now_us();
+
+	if (now_us - call->told_us < TELL_US)
+		return;
+	call->told_us = now_us;
+	call_tell(call, "looking ahead: %u of %u devices", done, total);
+}
+
+bool
+call_plan_cancelled(void *call)
+{
+	return call_cancelled(call);
+}
+
 const char *
 call_option(const struct call *call, const char *name)
 {

@@ -42,6 +42,7 @@ struct command {
 	unsigned n_options;       /* at most COMMAND_OPTIONS_MAX */
 	bool changes;             /* something, or gives keys away: logged and audited with who asked */
 	bool at_once;             /* changes something, and does not take long: no job (jobs.h) */
+	bool takes_long;          /* changes nothing, and is a job all the same */
 	bool reveals;             /* secrets are in what it makes: never towards the console */
 	bool while_busy;          /* looks, and quickly: also while another command takes long */
 	unsigned secret_argument; /* which argument is not logged, from 1; 0: none */
@@ -107,6 +108,10 @@ bool call_cancelled(const struct call *call);
 
 /* A reload_pump that tells the call's client, now and then. */
 void call_tell_reload(void *call, uint32_t done, uint32_t total);
+
+/* A `tell` and a `cancelled` of reload_plan.h: the call's client sees how far it is, and the job may be called off. */
+void call_tell_plan(void *call, uint32_t done, uint32_t total);
+bool call_plan_cancelled(void *call);
 
 /* Refused: there is no such group, or task; with the nearest. */
 void call_refuse_group(struct call *call, const char *name);

@@ -42,6 +42,10 @@
 #define PAGE_OPTIONS { "--limit", "N", "at most N; 100 without it" }, PART_OPTIONS
 #define WHOLE_PAGE_OPTIONS { "--limit", "N", "at most N; all without it" }, PART_OPTIONS
 
+/* Of what changes the policy. */
+#define PLAN_OPTION \
+	{ "--plan", NULL, "change nothing: say what it would do to every device" }
+
 /* The settings of a task that are the same for a new one and for one that is edited. */
 #define TASK_OPTIONS \
 	{ "--active", "on|off", "off: paused" }, \
@@ -67,6 +71,9 @@ static const struct command_option phases_options[] = {
 	{ "--worker", "N", "of one worker" },
 };
 
+/* Of those that say nothing else. */
+static const struct command_option change_options[] = { PLAN_OPTION };
+
 static const struct command_option server_options[] = {
 	{ "--name", "TEXT", "for serverName in tasks; the id without it" },
 	{ "--type", "TYPE", "management or bootstrap" },
@@ -84,20 +91,24 @@ static const struct command_option server_options[] = {
 	{ "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
 	{ "--security-instance", "N", "of object 0; the SSID without it" },
 	{ "--server-instance", "N", "of object 1; the SSID without it" },
+	PLAN_OPTION,
 };
 
 static const struct command_option group_options[] = {
 	{ "--description", "TEXT", "for people" },
 	{ "--priority", "N", "higher wins between values of equal depth" },
+	PLAN_OPTION,
 };
 
 static const struct command_option group_remove_options[] = {
 	{ "--recursive", NULL, "with its subgroups and tasks" },
+	PLAN_OPTION,
 };
 
 static const struct command_option group_value_set_options[] = {
 	{ "--secret", NULL, "masked wherever it is shown" },
 	{ "--locked", NULL, "wins over the groups below" },
+	PLAN_OPTION,
 };
 
 static const struct command_option audit_list_options[] = {
@@ -134,6 +145,7 @@ static const struct command_option task_add_options[] = {
 	{ "--replace", NULL, "take the place of a file of that name" },
 	{ "--name", "TEXT", "of the task; the file's without it" },
 	TASK_OPTIONS,
+	PLAN_OPTION,
 };
 
 static const struct command_option task_edit_options[] = {
@@ -142,15 +154,18 @@ static const struct command_option task_edit_options[] = {
 	{ "--xml", "FILE", "what that file says from now on, for every task that runs it",
 	  .file = CTL_WANT_READ },
 	TASK_OPTIONS,
+	PLAN_OPTION,
 };
 
 static const struct command_option task_copy_options[] = {
 	{ "--group", "NAME", "whose task the copy shall be" },
 	{ "--name", "TEXT", "of the copy; the same without it" },
+	PLAN_OPTION,
 };
 
 static const struct command_option task_remove_options[] = {
 	{ "--with-file", NULL, "its file in tasks/ goes, too" },
+	PLAN_OPTION,
 };
 
 static const struct command_option task_reports_options[] = {
@@ -275,7 +290,7 @@ const struct command commands[] = {
 	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "
 		  "--offline [-c FILE] needs no daemon" },
-	{ "reload", "", 0, 0, .changes = true, .run = command_reload,
+	{ "reload", "", 0, 0, OPTIONS(change_options), .changes = true, .run = command_reload,
 	  .help = "make the files on disk live as a whole, or refuse them and say why" },
 	{ "stop", "", 0, 0, .changes = true, .at_once = true, .run = command_stop,
 	  .help = "end the appliance" },
@@ -306,7 +321,8 @@ const struct command commands[] = {
 	  .run = command_server_edit,
 	  .help = "change a server and make it live; an empty value takes a setting back to its "
 		  "default" },
-	{ "server remove", "ID", 1, 1, .changes = true, .run = command_server_remove,
+	{ "server remove", "ID", 1, 1, OPTIONS(change_options), .changes = true,
+	  .run = command_server_remove,
 	  .help = "take a server out of servers.conf; refused while tasks write it" },
 	{ "trust list", "", 0, 0, .run = command_trust_list,
 	  .help = "our certificates, authorities, revocation lists, and who is denied" },
@@ -351,7 +367,7 @@ const struct command commands[] = {
 	{ "group value set", "GROUP NAME VALUE", 3, 3, OPTIONS(group_value_set_options),
 	  .changes = true, .secret_argument = 3, .run = command_group_value_set,
 	  .help = "set a setting value of a group and make it live" },
-	{ "group value unset", "GROUP NAME", 2, 2, .changes = true,
+	{ "group value unset", "GROUP NAME", 2, 2, OPTIONS(change_options), .changes = true,
 	  .run = command_group_value_unset, .help = "take a setting value out of a group" },
 	{ "task list", "", 0, 0, OPTIONS(task_list_options), .run = command_task_list,
 	  .help = "the tasks of the groups, with their devices and reports by status" },
@@ -361,6 +377,9 @@ const struct command commands[] = {
 	  .help = "one task: its settings, reports by status, and what its file does" },
 	{ "task words", "", 0, 0, .run = command_task_words,
 	  .help = "for editors: tags, types, keys of resources and setting values of tasks" },
+	{ "task plan", "ID", 1, 1, .takes_long = true, .run = command_task_plan,
+	  .help = "what a reload of the files on disk would do to the devices that run a task; "
+		  "nothing is changed" },
 	{ "task source", "ID", 1, 1, .run = command_task_source,
 	  .help = "the text of a task's file; of one that holds a secret in the clear, the console "
 		  "gets none" },
@@ -373,9 +392,9 @@ const struct command commands[] = {
 		  "its default" },
 	{ "task copy", "ID", 1, 1, OPTIONS(task_copy_options), .changes = true,
 	  .run = command_task_copy, .help = "give another group the same task" },
-	{ "task pause", "ID", 1, 1, .changes = true, .run = command_task_pause,
+	{ "task pause", "ID", 1, 1, OPTIONS(change_options), .changes = true, .run = command_task_pause,
 	  .help = "no device runs the task until it is resumed" },
-	{ "task resume", "ID", 1, 1, .changes = true, .run = command_task_resume,
+	{ "task resume", "ID", 1, 1, OPTIONS(change_options), .changes = true, .run = command_task_resume,
 	  .help = "devices run the task again" },
 	{ "task remove", "ID", 1, 1, OPTIONS(task_remove_options), .changes = true,
 	  .run = command_task_remove, .help = "take a task out of its group" },

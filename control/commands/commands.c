@@ -324,7 +324,7 @@ begin_job(struct call *call, const struct ctl_request *request)
 {
 	struct text words;
 
-	if (!call->command->changes || call->command->at_once)
+	if ((!call->command->changes && !call->command->takes_long) || call->command->at_once)
 		return;
 	text_init(&words);
 	put_words(call, request, &words);

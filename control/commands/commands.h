@@ -46,6 +46,7 @@ void command_store_rekey(struct call *call);
 void command_store_restore(struct call *call);
 void command_task_list(struct call *call);
 void command_task_check(struct call *call);
+void command_task_plan(struct call *call);
 void command_task_show(struct call *call);
 void command_task_source(struct call *call);
 void command_task_words(struct call *call);

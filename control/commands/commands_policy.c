@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/commands/call_plan.h"
 #include "control/commands/commands.h"
 #include "control/config/diag_text.h"
 #include "control/runs/reload.h"
@@ -49,8 +50,27 @@ command_check(struct call *call)
 void
 command_reload(struct call *call)
 {
+	if (call_option(call, "--plan")) {
+		call_plan(call, &(struct call_planned){ .task = NULL });
+		return;
+	}
 	finish_checked(call, reload_run(call->service, call_tell_reload, call, &call->text,
 					&call->result));
+}
+
+void
+command_task_plan(struct call *call)
+{
+	const char *id = call->arguments[0];
+
+	/* One that is on disk alone has no number that anybody could know yet. */
+	if (policy_task_find(call->service->generation->policy, id))
+		id = policy_task_find(call->service->generation->policy, id)->id;
+	else if (strncmp(id, "g:", 2) != 0) {
+		call_refuse_task(call, id);
+		return;
+	}
+	call_plan(call, &(struct call_planned){ .task = id });
 }
 
 void

@@ -5,6 +5,7 @@
 #include "control/audit/audit_chain.h"
 #include "control/clock.h"
 #include "control/commands/call_audit.h"
+#include "control/commands/call_plan.h"
 #include "control/commands/conf_json.h"
 #include "control/commands/policy_edit_internal.h"
 #include "control/file_replace.h"
@@ -56,31 +57,45 @@ tell_lines_on_disk(const struct policy_edit *edit, const char *path, struct diag
 	}
 }
 
+/* The files of the folder as they would be. */
+struct edited_files {
+	char name[LIST_FILE_BYTES]; /* of the list */
+	struct policy_source items[POLICY_EDIT_FILES + 1];
+	unsigned n;
+};
+
+static void
+gather_files(const struct policy_edit *edit, struct edited_files *files)
+{
+	assert(edit->n_files <= POLICY_EDIT_FILES);
+	policy_edit_list_file(edit, files->name);
+	files->items[0] =
+		(struct policy_source){ files->name, edit->text.text, edit->text.len };
+	files->n = 1;
+	for (unsigned i = 0; i < edit->n_files; i++)
+		if (edit->files[i].text)
+			files->items[files->n++] =
+				(struct policy_source){ edit->files[i].name, edit->files[i].text,
+							edit->files[i].len };
+}
+
 /* The checks of a reload that concern the folder. */
 static bool
 check(struct policy_edit *edit)
 {
 	const struct objects *objects = edit->call->service->generation->objects;
-	struct policy_source changed[POLICY_EDIT_FILES + 1];
+	struct edited_files files;
 	struct policy *policy;
 	struct diag_list diags;
 	struct arena arena;
-	char name[LIST_FILE_BYTES], path[PATH_BYTES];
-	unsigned n = 0;
+	char path[PATH_BYTES];
 	bool good;
 
-	assert(edit->n_files <= POLICY_EDIT_FILES);
-	policy_edit_list_file(edit, name);
-	policy_edit_path(edit, name, path);
-	changed[n++] = (struct policy_source){ name, edit->text.text, edit->text.len };
-	for (unsigned i = 0; i < edit->n_files; i++)
-		if (edit->files[i].text)
-			changed[n++] =
-				(struct policy_source){ edit->files[i].name, edit->files[i].text,
-							edit->files[i].len };
+	gather_files(edit, &files);
+	policy_edit_path(edit, files.name, path);
 	diag_list_init(&diags);
 	arena_init(&arena, 0);
-	policy = policy_load_changed(edit->folder, changed, n, objects, &arena, &diags);
+	policy = policy_load_changed(edit->folder, files.items, files.n, objects, &arena, &diags);
 	good = policy && diags.errors == 0;
 	edit->holds_secret = policy && policy_holds_secret(policy, edit->file);
 	tell_lines_on_disk(edit, path, &diags);
@@ -346,13 +361,30 @@ tell_change(const struct policy_edit *edit)
 	diag_list_fini(&diags);
 }
 
+/* What it would come to; the edit ends without having been. */
+static void
+plan(struct policy_edit *edit)
+{
+	struct edited_files files;
+
+	gather_files(edit, &files);
+	call_plan(edit->call,
+		  &(struct call_planned){ .changed = files.items, .n_changed = files.n });
+}
+
 void
 policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 {
 	struct call *call = edit->call;
 	va_list args;
 
-	if (!check(edit) || !write_files(edit))
+	if (!check(edit))
+		return;
+	if (call_option(call, "--plan")) {
+		plan(edit);
+		return;
+	}
+	if (!write_files(edit))
 		return;
 	va_start(args, format);
 	text_vshow(&call->text, format, args);

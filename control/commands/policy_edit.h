@@ -87,7 +87,7 @@ bool policy_edit_file(struct policy_edit *edit, const char *name, char *text, si
 /*
  * Checks, writes, reloads. On success the call's text is the sentence and what the reload says, and
  * the result that of the reload, with `changed` and the sentence as `done`. `format` is the
- * sentence.
+ * sentence. With --plan: checks, and says what it would come to (call_plan.h).
  */
 void policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

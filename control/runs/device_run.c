@@ -211,7 +211,7 @@ why_not_now(struct run_maker *maker, const struct policy_task *task)
 		return once ? "it has run once; `task rerun` runs it again"
 			    : "it restarts only by `task rerun`";
 	}
-	if (!request->session && !request->preview)
+	if ((!request->session && !request->preview) || request->any_time)
 		return NULL;
 	if (task->schedule)
 		why = not_by_schedule(maker, task->schedule);

@@ -40,6 +40,7 @@ struct run_request {
 	bool session;              /* it is for a session now: schedules and intervals are judged */
 	bool preview;    /* it is for an operator who asks what a session would get now ... */
 	bool regardless; /* ... or would get if schedules and intervals allowed it */
+	bool any_time; /* neither is judged, but what has run once is done: for what a change comes to */
 	struct run_memory *memory; /* NULL: ahead of any session */
 	bool pack;                 /* a Bootstrap-Pack ... */
 	const struct run_trial *trial; /* for an operator who tries a text: that alone; NULL: none */

@@ -40,7 +40,8 @@ check_resources(struct generation *generation, struct diag_list *diags)
 }
 
 struct generation *
-generation_load(const struct config *config, uint32_t number, struct diag_list *diags)
+generation_load_changed(const struct config *config, const struct generation_source *source,
+			struct diag_list *diags)
 {
 	struct generation *generation = calloc(1, sizeof *generation);
 	struct place place = { .file = config->file };
@@ -50,15 +51,16 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 		diag_error(diags, &place, "out of memory");
 		return NULL;
 	}
-	generation->number = number;
+	generation->number = source->number;
 	generation->holders = 1;
 	arena_init(&generation->arena, 0);
 	arena_init(&generation->scratch, SCRATCH_MAX);
 	load_objects(generation, config->objects, diags);
 	if (generation->objects) {
-		generation->policy =
-			policy_load(config->policy, generation->objects, &generation->arena, diags);
-		generation->compiler = compiler_new(generation->objects, number);
+		generation->policy = policy_load_changed(
+			config->policy, source->changed, source->n_changed, generation->objects,
+			&generation->arena, diags);
+		generation->compiler = compiler_new(generation->objects, source->number);
 		generation->resources = resources_load(config->policy, &generation->arena, diags);
 		if (!generation->compiler || !generation->resources)
 			diag_error(diags, &place, "out of memory");
@@ -68,6 +70,25 @@ generation_load(const struct config *config, uint32_t number, struct diag_list *
 		return generation;
 	generation_release(generation);
 	return NULL;
+}
+
+struct generation *
+generation_load(const struct config *config, uint32_t number, struct diag_list *diags)
+{
+	return generation_load_changed(config, &(struct generation_source){ .number = number },
+				       diags);
+}
+
+void
+generation_find_tasks(struct generation *generation, const struct reports *reports)
+{
+	for (unsigned i = 0; i < generation->policy->n_groups; i++) {
+		struct policy_group *group = &generation->policy->groups[i];
+
+		for (unsigned k = 0; k < group->n_tasks; k++)
+			group->tasks[k].report =
+				reports_find_task(reports, group->name, group->tasks[k].name);
+	}
 }
 
 int

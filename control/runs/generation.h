@@ -36,6 +36,17 @@ struct generation {
 /* NULL after adding at least one error. Held once. */
 struct generation *generation_load(const struct config *config, uint32_t number,
 				   struct diag_list *diags);
+/* The same with some files of the policy folder as they would be. */
+struct generation_source {
+	uint32_t number;
+	const struct policy_source *changed;
+	unsigned n_changed;
+};
+struct generation *generation_load_changed(const struct config *config,
+					   const struct generation_source *source,
+					   struct diag_list *diags);
+/* Finds the number of every task that reports know; a task that they do not has none (NAMES_NONE). */
+void generation_find_tasks(struct generation *generation, const struct reports *reports);
 /* Gives every task its number in reports. 0 or -ENOMEM. */
 int generation_number_tasks(struct generation *generation, struct reports *reports);
 /* It is the service's now: reports of tasks that it has not go. */

@@ -45,8 +45,8 @@ reports_fini(struct reports *reports)
 
 /* ---- tasks ---- */
 
-static uint32_t
-find_task(const struct reports *reports, const char *group, const char *name)
+uint32_t
+reports_find_task(const struct reports *reports, const char *group, const char *name)
 {
 	for (uint32_t i = 0; i < reports->n_tasks; i++)
 		if (reports->tasks[i].name && strcmp(reports->tasks[i].name, name) == 0 &&
@@ -106,7 +106,7 @@ free_number(const struct reports *reports)
 uint32_t
 reports_task(struct reports *reports, const char *group, const char *name, const char *id)
 {
-	uint32_t number = find_task(reports, group, name);
+	uint32_t number = reports_find_task(reports, group, name);
 	struct report_task *task;
 	char *copy = strdup(id);
 

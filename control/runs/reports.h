@@ -80,6 +80,9 @@ bool reports_load(struct reports *reports, const struct store_report *report);
 /* The number of a group's task, given anew where it is not known; NAMES_NONE: out of memory. */
 uint32_t reports_task(struct reports *reports, const char *group, const char *name, const char *id);
 
+/* The number that it has; NAMES_NONE: none. */
+uint32_t reports_find_task(const struct reports *reports, const char *group, const char *name);
+
 /* Forgets the reports of all tasks but those that are wanted between: no policy has the others. */
 void reports_begin_tasks(struct reports *reports);
 void reports_want_task(struct reports *reports, uint32_t task);

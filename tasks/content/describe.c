@@ -145,9 +145,9 @@ option_number(unsigned number, const uint8_t *at, unsigned len)
 	return value;
 }
 
-/* Where a step goes and in which format, from our own options (batch_build.c): small and well-formed. */
-static void
-read_options(const struct batch_step *step, struct decode_input *input)
+/* From our own options (batch_build.c): small and well-formed. */
+void
+batch_step_target(const struct batch_step *step, struct decode_input *input)
 {
 	int32_t *const ids[] = { &input->target.object, &input->target.instance,
 				 &input->target.resource, &input->target.resource_instance };
@@ -190,7 +190,7 @@ put_payload(struct page *page, const struct batch_step *step, const struct objec
 				      .len = step->payload_len,
 				      .objects = objects };
 
-	read_options(step, &input);
+	batch_step_target(step, &input);
 	if (!put_records(page, &input))
 		put(page, "    (the payload is not what its content format allows)\n");
 }

@@ -25,6 +25,9 @@
 size_t batch_step_describe(const struct batch_step *step, const struct objects *objects, char *out,
 			   size_t size);
 
-/* The same lines of a payload alone; 0: it is not what its content format allows, or holds nothing. */
 struct decode_input;
+/* Where a step that is no Finish goes, and in which format: `target`, whose ids are -1 before, and `format`. */
+void batch_step_target(const struct batch_step *step, struct decode_input *input);
+
+/* The same lines of a payload alone; 0: it is not what its content format allows, or holds nothing. */
 size_t payload_describe(const struct decode_input *input, char *out, size_t size);

@@ -375,11 +375,52 @@ Test(commands_policy, numbers_that_the_file_leaves_open_are_written_down_before_
 	cr_expect_str_eq(policy_group(live(), "root.a", 6)->tasks[1].id, "g:root.a:2");
 }
 
+Test(commands_policy, a_plan_changes_nothing_and_tells_what_would_change)
+{
+	static const char *const edits[] = {
+		"task|edit|g:root.a:1|--priority|3|--plan", "task|pause|g:root.a:1|--plan",
+		"task|remove|g:root.a:1|--with-file|--plan",
+		"group|add|root.new|--plan", "group|edit|root.a|--priority|3|--plan",
+		"group|value|set|root.a|id|7|--plan", "group|value|unset|root.a|shared|--plan",
+		SERVER "|--plan", "reload|--plan",
+	};
+	char before[2048];
+
+	snprintf(before, sizeof before, "%.2000s", read_file("groups.conf"));
+	for (unsigned i = 0; i < sizeof edits / sizeof edits[0]; i++) {
+		cr_expect_eq(ask(edits[i]), CTL_DONE, "%s: %s", edits[i], answer.error);
+		cr_expect(says("nothing was changed"), "%s: %s", edits[i], answer.text);
+		cr_expect(json_is_true(json_object_get(answer.result, "good")), "%s", edits[i]);
+	}
+	cr_expect_str_eq(read_file("groups.conf"), before);
+	cr_expect_null(read_file("servers.conf"));
+	cr_expect(file_says("tasks/first.xml", "coap://h:1"));
+	cr_expect_eq(world.service->generation->number, 1);
+}
+
+Test(commands_policy, a_plan_tells_by_its_exit_that_devices_would_fail)
+{
+	carry("<config><lwm2mBootstrap><write key=\"/0/2/0\" value=\"${sv.none}\" />"
+	      "</lwm2mBootstrap></config>");
+	cr_expect_eq(ask("task|edit|g:root.a:1|--xml|/tmp/t/new.xml|--plan"), CTL_REFUSED);
+	cr_expect(says("for 1 device a task cannot be compiled any more"), "%s", answer.text);
+	cr_expect(says("such as dev-1"), "%s", answer.text);
+	cr_expect_null(answer.error);
+	cr_expect(json_is_false(json_object_get(answer.result, "good")));
+	cr_expect(file_says("tasks/first.xml", "coap://h:1"));
+	cr_expect_eq(ask("task|edit|g:root.a:1|--priority|9999999|--plan"), CTL_REFUSED);
+	cr_expect(complains("priority"), "%s", answer.error);
+	cr_expect_eq(ask("task|plan|nowhere"), CTL_REFUSED);
+	cr_expect(complains("there is no task"));
+	cr_expect_eq(ask("task|plan|first"), CTL_DONE, "%s", answer.error);
+}
+
 /* An edit of one task's file, and somebody's editor between its beginning and its end. */
 Test(commands_policy, a_task_file_changed_by_hand_meanwhile_is_not_lost)
 {
 	const struct ctl_request request = { .fd = -1 };
 	struct call call = { .daemon = &world.daemon,
+			     .command = &commands[0],
 			     .service = world.service,
 			     .request = &request };
 	char *text = strdup(WORLD_TASK " ");

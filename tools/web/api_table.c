@@ -36,6 +36,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_POST, "/tasks/check", "task check", ROLE_VIEWER, .file = "task.xml" },
 	{ HTTP_GET, "/tasks/{id}", "task show", ROLE_VIEWER, .guard = "task show" },
 	{ HTTP_GET, "/tasks/{id}/source", "task source", ROLE_VIEWER, .guard = "task source" },
+	{ HTTP_POST, "/tasks/{id}/plan", "task plan", ROLE_OPERATOR, .job = true },
 	{ HTTP_PATCH, "/tasks/{id}", "task edit", ROLE_OPERATOR, .guard = "task show" },
 	{ HTTP_DELETE, "/tasks/{id}", "task remove", ROLE_OPERATOR, .guard = "task show" },
 	{ HTTP_POST, "/tasks/{id}/copy", "task copy", ROLE_OPERATOR, .creates = true },
