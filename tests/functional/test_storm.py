@@ -383,7 +383,7 @@ def test_devices_bootstrap_through_a_flood(besieged):
     assert one.daemon.counters()["sessions_opened"] - before["sessions_opened"] == DEVICES
 
 
-@pytest.mark.parametrize("source", ["198.18.9.10+100"], ids=["100-addresses"])
+@pytest.mark.parametrize("source", ["198.18.9.10+100", "198.19.0.1+25600"], ids=["100-addresses", "100-prefixes"])
 def test_devices_bootstrap_beside_half_open_handshakes(besieged, source):
     """10,000 handshakes a second of clients that prove their address and never a key: they fill the pool of 2,048, and
     every device finishes."""

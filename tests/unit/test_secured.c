@@ -1309,6 +1309,112 @@ Test(secured, devices_finish_beside_a_flood_of_half_open_handshakes)
 	cr_assert_eq(finished, n);
 }
 
+/* One turn of a millisecond of the flood: 10,000 a second of 100 prefixes. */
+static void
+flood_for_a_turn(unsigned turn)
+{
+	for (unsigned i = 0; i < 10; i++)
+		leave_half_open((uint8_t)((turn * 10 + i) % 100), (uint16_t)(turn * 10 + i));
+	world_tick(world, 1000);
+}
+
+static void
+hello_from(struct device *it, uint8_t prefix, unsigned i)
+{
+	device_init(it, i & 1, (uint16_t)(4000 + i));
+	it->peer.addr[13] = prefix;
+	device_hello(it);
+	device_hello(it);
+}
+
+static unsigned
+count_finished(struct device *devices, unsigned n)
+{
+	unsigned finished = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		device_send(&devices[i], buffer, client_last_flight(&devices[i].client, buffer));
+		finished += devices[i].client.finished;
+	}
+	return finished;
+}
+
+/* They hold more of the pool than any prefix of the flood does; that of a minute has left its debts. */
+Test(secured, devices_of_one_network_finish_at_once_beside_a_flood_of_many)
+{
+	enum { TOGETHER = 20, PREFIXES = 20, PLACES = 100, FILLING = 6000, DELAY = 50, TURN = SECOND / 100 };
+	static struct device devices[TOGETHER];
+	unsigned turn = 0;
+
+	teardown();
+	begin(4 * PLACES, 40);
+	for (; turn < FILLING + DELAY; turn++) {
+		for (unsigned i = 0; turn == FILLING && i < TOGETHER; i++)
+			hello_from(&devices[i], 150, i);
+		for (unsigned i = 0; i < 2; i++)
+			leave_half_open((uint8_t)((turn * 2 + i) % PREFIXES), (uint16_t)(turn * 2 + i));
+		world_tick(world, TURN);
+	}
+	cr_assert_eq(count_finished(devices, TOGETHER), TOGETHER);
+}
+
+/* Slow devices stay, and so are the oldest before long: others find somebody to displace all the same. */
+Test(secured, slow_devices_keep_their_place_and_nobody_out)
+{
+	enum { SLOW = 40, FILLING = 1000, DELAY = 3000 };
+	static struct device slow[SLOW], late[SLOW];
+	unsigned turn = 0;
+
+	teardown();
+	begin(8000, 40);
+	while (turn < FILLING)
+		flood_for_a_turn(turn++);
+	for (unsigned i = 0; i < SLOW; i++)
+		hello_from(&slow[i], (uint8_t)(110 + i), i);
+	while (turn < FILLING + DELAY)
+		flood_for_a_turn(turn++);
+	for (unsigned i = 0; i < SLOW; i++)
+		hello_from(&late[i], (uint8_t)(160 + i), 1000 + i);
+	cr_assert_eq(count_finished(late, SLOW), SLOW);
+	cr_assert_eq(count_finished(slow, SLOW), SLOW);
+}
+
+/* As after an outage, with no flood: each network is owed the same, so nobody is given up for another. */
+Test(secured, devices_of_many_networks_that_come_at_once_do_not_displace_each_other)
+{
+	static struct device devices[POOL];
+
+	teardown();
+	begin(100, 40);
+	for (unsigned i = 0; i < POOL; i++)
+		hello_from(&devices[i], (uint8_t)i, i);
+	for (unsigned i = 0; i < POOL; i++)
+		leave_half_open((uint8_t)(100 + i), 7000);
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_displaced), 0);
+	cr_assert_eq(counted(COUNTER_dtls_handshakes_full), POOL);
+	cr_assert_eq(count_finished(devices, POOL), POOL);
+}
+
+/* Devices that finish leave no debt: their network is as good as new afterwards. */
+Test(secured, a_network_whose_devices_finish_owes_nothing)
+{
+	static struct device devices[3 * POOL];
+	const struct prefix_debts *debts;
+	struct prefix_places places;
+
+	teardown();
+	begin(400, 40);
+	for (unsigned i = 0; i < 3 * POOL; i++) {
+		hello_from(&devices[i], 1, i);
+		cr_assert_eq(count_finished(&devices[i], 1), 1);
+	}
+	debts = &world->stack->secured->debts;
+	places = prefix_debts_find(debts, devices[0].peer.addr);
+	cr_assert_eq(prefix_debts_of(debts, &places), 0);
+	leave_half_open(1, 9000);
+	cr_assert_eq(prefix_debts_of(debts, &places), PREFIX_DEBT_UNIT);
+}
+
 Test(secured, the_fuller_the_pool_the_shorter_handshakes_live)
 {
 	teardown();

@@ -187,6 +187,7 @@ init_limits(struct stack *stack)
 		&secured->certificate_prefixes,
 		rate(limits->certificates_per_prefix_per_s, CERTIFICATES_PER_PREFIX_PER_S), seed,
 		secured->certificate_buckets, SECURED_PREFIXES);
+	prefix_debts_init(&secured->debts, seed, stack->now_us);
 	crypto_wipe(seed, sizeof seed);
 }
 
@@ -251,6 +252,7 @@ secured_begin(struct stack *stack)
 		return;
 	dtls_cookies_rotate(&secured->server.cookies, secured->server.ops, &secured->server.rng,
 			    stack->now_us);
+	prefix_debts_advance(&secured->debts, stack->now_us);
 	follow_rate(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S));
 	follow_rate(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S));
 	follow_rate(&secured->certificates, rate(limits->certificates_per_s, CERTIFICATES_PER_S));

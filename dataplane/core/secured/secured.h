@@ -10,7 +10,8 @@
  * its handshake has finished. A peer that has one and shakes hands anew keeps it until then
  * (RFC 6347 4.2.8). Handshakes are a pool of their own, smaller than the table: what is exhausted
  * by peers without keys is that pool, never the sessions of those that have some. In a full pool an
- * old handshake makes way, or one of a prefix that has many; the fuller it is, the shorter they live.
+ * old handshake makes way, or one of a prefix that began many and did not finish them; the fuller it is, the
+ * shorter they live.
  *
  * Under a flood new peers are limited twice, in the order of what they cost: HelloVerifyRequests of
  * the whole worker, and handshakes of the worker and of a prefix. Only addresses that were proven

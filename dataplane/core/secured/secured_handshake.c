@@ -13,11 +13,12 @@
 
 enum {
 	CID_SLOTS = 0xffffff, /* of the connection id; sessions beyond share numbers, not ids */
-	/* Of the oldest handshakes of a full pool: so many are looked at for who makes way. */
+	/* Of a full pool so many of the oldest handshakes, and so many others, are looked at for who makes
+	 * way. */
 	CANDIDATES = 16,
 	GRACE_US = 4 * 1000 * 1000, /* a round trip of a slow network, or a repeated flight */
 	MANY_TIMES = 2,
-	MANY = 8,
+	MANY = 4 * PREFIX_DEBT_UNIT,
 	LIFE_MIN_US = 10 * 1000 * 1000,
 };
 
@@ -41,42 +42,72 @@ ends_with_handshake(const struct stack *stack, const struct session *session)
 	       !association_at(stack, session)->established;
 }
 
-/*
- * Who makes way for a client of this prefix, as index + 1; 0: nobody. Every handshake is of a client
- * that has not shown its key. One that had time for that is given up for any other; one that began
- * just now only if its prefix has many times as many as the newcomer's: so a flood displaces itself,
- * and devices that all come back at once do not displace each other before any of them finishes.
- * Of the oldest few it is one of the prefix that has the most.
- */
-static uint32_t
-choose_victim(const struct stack *stack, uint32_t prefix, bool for_session)
+/* Who makes way, while candidates are gone through. */
+struct choice {
+	uint32_t victim; /* as index + 1; 0: nobody yet */
+	uint32_t most;   /* what the victim's prefix owes */
+	uint32_t many;   /* who owes as much need not have had its time */
+	bool for_session;
+};
+
+static void
+consider(const struct stack *stack, struct choice *choice, uint32_t at)
 {
 	const struct secured *secured = stack->secured;
-	uint32_t victim = 0, most = 0, at = secured->oldest_handshake;
-	uint32_t many = MANY_TIMES * secured->in_use_of[prefix] + MANY;
+	const struct secured_handshake *handshake = &secured->handshakes[at - 1];
+	uint32_t debt = prefix_debts_of(&secured->debts, &handshake->charge.places);
+	bool had_time = stack->now_us - handshake->dtls.started_us >= GRACE_US;
+
+	if (choice->victim && debt <= choice->most)
+		return;
+	if (!had_time && debt < choice->many)
+		return;
+	if (choice->for_session && !ends_with_handshake(stack, session_at(stack, handshake->slot)))
+		return;
+	choice->victim = at;
+	choice->most = debt;
+}
+
+/*
+ * Who makes way for a client of a prefix that owes `debt`, as index + 1; 0: nobody. Every handshake is of
+ * a client that has not shown its key. One that had time for that is given up for any other; one that
+ * began just now only if its prefix owes many times as much as the newcomer's. It is the debt that
+ * decides, not the places that a prefix holds: devices of one network that all come at once hold more
+ * than each of a hundred prefixes of a flood, but they finish. Who is refused repeats its hello within
+ * seconds; who is displaced has the flight of a dead handshake to repeat for a minute, so devices that
+ * come back all at once do not displace each other.
+ *
+ * The oldest few are looked at, and as many places of the pool in turn: slow devices that owe little,
+ * and so stay, would otherwise gather among the oldest until nobody else is seen.
+ */
+static uint32_t
+choose_victim(struct stack *stack, uint32_t debt, bool for_session)
+{
+	struct secured *secured = stack->secured;
+	struct choice choice = { .many = MANY_TIMES * debt + MANY, .for_session = for_session };
+	uint32_t at = secured->oldest_handshake;
 
 	for (unsigned i = 0; at && i < CANDIDATES; i++) {
-		const struct secured_handshake *handshake = &secured->handshakes[at - 1];
-		uint32_t in_use = secured->in_use_of[handshake->prefix];
-		bool had_time = stack->now_us - handshake->dtls.started_us >= GRACE_US;
-
-		if (in_use > most && (had_time || in_use >= many) &&
-		    (!for_session ||
-		     ends_with_handshake(stack, session_at(stack, handshake->slot)))) {
-			victim = at;
-			most = in_use;
-		}
-		at = handshake->newer;
+		consider(stack, &choice, at);
+		at = secured->handshakes[at - 1].newer;
 	}
-	return victim;
+	for (unsigned i = 0; i < CANDIDATES; i++) {
+		uint32_t index = secured->next_candidate;
+
+		secured->next_candidate = index + 1 < secured->n_handshakes ? index + 1 : 0;
+		if (secured->handshakes[index].in_use)
+			consider(stack, &choice, index + 1);
+	}
+	return choice.victim;
 }
 
 static bool
 displace(struct stack *stack, const struct peer *newcomer, bool for_session)
 {
 	struct secured *secured = stack->secured;
-	uint32_t prefix = ratelimit_prefixes_index(&secured->prefixes, newcomer->addr);
-	uint32_t victim = choose_victim(stack, prefix, for_session);
+	struct prefix_places places = prefix_debts_find(&secured->debts, newcomer->addr);
+	uint32_t victim =
+		choose_victim(stack, prefix_debts_of(&secured->debts, &places), for_session);
 	struct secured_handshake *handshake;
 	struct session *session;
 
@@ -193,6 +224,17 @@ report_failure(struct stack *stack, const struct session *session, enum dtls_pro
 }
 
 static void
+settle_success(struct stack *stack, const struct session *session)
+{
+	struct secured *secured = stack->secured;
+	const struct secured_handshake *handshake =
+		handshake_of(secured, association_at(stack, session));
+
+	prefix_debts_pay(&secured->debts, &handshake->charge);
+	delays_add(&stack->delays[RUN_PHASE_HANDSHAKE], stack->now_us - handshake->dtls.started_us);
+}
+
+static void
 settle(struct stack *stack, struct session *session, const struct link *link,
        enum dtls_progress progress, const struct dtls_session *fresh)
 {
@@ -201,10 +243,7 @@ settle(struct stack *stack, struct session *session, const struct link *link,
 	if (progress != DTLS_ESTABLISHED)
 		report_failure(stack, session, progress);
 	else
-		delays_add(&stack->delays[RUN_PHASE_HANDSHAKE],
-			   stack->now_us -
-				   handshake_of(stack->secured, association_at(stack, session))
-					   ->dtls.started_us);
+		settle_success(stack, session);
 	handshake_pool_release(stack, association_at(stack, session));
 	if (progress == DTLS_ESTABLISHED)
 		secured_associate(stack, session, link, fresh);

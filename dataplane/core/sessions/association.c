@@ -62,8 +62,8 @@ handshake_pool_take(struct stack *stack, struct session *session)
 	secured->free_handshake = handshake->slot;
 	handshake->slot = session_slot(stack, session);
 	append_handshake(secured, index);
-	handshake->prefix = ratelimit_prefixes_index(&secured->prefixes, session->node.peer.addr);
-	secured->in_use_of[handshake->prefix]++;
+	handshake->charge = prefix_debts_charge(&secured->debts, session->node.peer.addr);
+	handshake->in_use = true;
 	secured->n_in_use++;
 	association_at(stack, session)->handshake = index + 1;
 	session_table_pin(stack->table, &session->node);
@@ -82,7 +82,7 @@ handshake_pool_release(struct stack *stack, struct association *association)
 	timer_wheel_cancel(&secured->wheel, association->handshake - 1);
 	crypto_wipe(&handshake->dtls, sizeof handshake->dtls);
 	unlink_handshake(secured, handshake);
-	secured->in_use_of[handshake->prefix]--;
+	handshake->in_use = false;
 	secured->n_in_use--;
 	handshake->slot = secured->free_handshake;
 	secured->free_handshake = association->handshake;

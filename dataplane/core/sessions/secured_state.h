@@ -10,6 +10,7 @@
 #include "dataplane/core/dtls/dtls_ec.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
 #include "dataplane/core/dtls/dtls_hello_store.h"
+#include "dataplane/core/tables/prefix_debts.h"
 #include "dataplane/core/tables/ratelimit.h"
 #include "dataplane/core/tables/timer_wheel.h"
 
@@ -33,7 +34,8 @@ struct secured_handshake {
 	struct timer_node timer;
 	uint32_t slot; /* of the session it is for; of a free one: index + 1 of the next free one */
 	uint32_t older, newer; /* index + 1 of its neighbours in the order of taking; 0: none */
-	uint32_t prefix;       /* of its peer: index into secured.in_use_of */
+	struct prefix_charge charge; /* of its peer's prefix, in secured.debts */
+	bool in_use;
 	struct dtls_handshake dtls;
 };
 
@@ -73,6 +75,7 @@ struct secured {
 	uint32_t n_handshakes, free_handshake;     /* the latter as index + 1 */
 	uint32_t oldest_handshake, newest_handshake; /* of those in use, as index + 1 */
 	uint32_t n_in_use;
+	uint32_t next_candidate; /* index of the place of the pool that is looked at next */
 	struct timer_wheel wheel;              /* of handshakes */
 	struct secured_cbc *cbc;
 	uint32_t n_cbc, free_cbc;  /* the latter as index + 1 */
@@ -94,6 +97,6 @@ struct secured {
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
 	struct ratelimit_bucket certificate_buckets[SECURED_PREFIXES];
-	uint32_t in_use_of[SECURED_PREFIXES]; /* handshakes of a prefix, by its bucket */
+	struct prefix_debts debts; /* handshakes that a prefix did not finish */
 	struct dtls_hello_store hello_store;
 };

@@ -73,17 +73,16 @@ is_v4_mapped(const uint8_t addr[16])
 	return memcmp(addr, prefix, sizeof prefix) == 0;
 }
 
-uint32_t
-ratelimit_prefixes_index(const struct ratelimit_prefixes *limits, const uint8_t addr[16])
+size_t
+ratelimit_prefix_len(const uint8_t addr[16])
 {
-	size_t len = is_v4_mapped(addr) ? IPV4_PREFIX_BYTES : IPV6_PREFIX_BYTES;
-
-	return (uint32_t)siphash13(&limits->key, addr, len) & limits->mask;
+	return is_v4_mapped(addr) ? IPV4_PREFIX_BYTES : IPV6_PREFIX_BYTES;
 }
 
 bool
 ratelimit_prefixes_take(struct ratelimit_prefixes *limits, const uint8_t addr[16], uint64_t now_us)
 {
-	return bucket_take(&limits->buckets[ratelimit_prefixes_index(limits, addr)], &limits->rate,
-			   now_us);
+	uint64_t hash = siphash13(&limits->key, addr, ratelimit_prefix_len(addr));
+
+	return bucket_take(&limits->buckets[hash & limits->mask], &limits->rate, now_us);
 }

@@ -64,5 +64,5 @@ void ratelimit_prefixes_init(struct ratelimit_prefixes *limits, struct ratelimit
 			     uint32_t count);
 bool ratelimit_prefixes_take(struct ratelimit_prefixes *limits, const uint8_t addr[16],
 			     uint64_t now_us) __attribute__((warn_unused_result));
-/* The index of the bucket of this address's prefix: for counts beside the buckets. */
-uint32_t ratelimit_prefixes_index(const struct ratelimit_prefixes *limits, const uint8_t addr[16]);
+/* Bytes of this address that are its prefix. */
+size_t ratelimit_prefix_len(const uint8_t addr[16]);
