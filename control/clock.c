@@ -1,5 +1,6 @@
 #include "control/clock.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 uint64_t
@@ -33,4 +34,13 @@ clock_thread_us(void)
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
 	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
+uint64_t
+clock_thread_interruptions(void)
+{
+	struct rusage usage;
+
+	/* Fails for arguments that are wrong alone. */
+	return getrusage(RUSAGE_THREAD, &usage) ? 0 : (uint64_t)usage.ru_nivcsw;
 }

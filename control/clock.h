@@ -16,3 +16,6 @@ uint64_t clock_wall_ms(uint64_t then_us, uint64_t now_us);
 uint64_t clock_now_us(void);
 /* What this thread has spent of a CPU, whatever else the machine does. */
 uint64_t clock_thread_us(void);
+/* How often this thread's CPU was taken from it for another thread; waits of its own are not among them (getrusage(2),
+ * ru_nivcsw). Some hundred nanoseconds. */
+uint64_t clock_thread_interruptions(void);

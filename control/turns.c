@@ -1,6 +1,7 @@
 #include "control/turns.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "control/clock.h"
@@ -12,6 +13,7 @@ turns_begin(struct turns *turns, const char *cause)
 	turns->cause = cause;
 	turns->begun_us = clock_now_us();
 	turns->begun_cpu_us = clock_thread_us();
+	turns->begun_interruptions = clock_thread_interruptions();
 }
 
 const char *
@@ -40,9 +42,11 @@ turns_end(struct turns *turns)
 {
 	struct turn_cause *cause;
 	uint64_t us, cpu_us;
+	bool broken;
 
 	if (!turns->cause)
 		return;
+	broken = clock_thread_interruptions() != turns->begun_interruptions;
 	us = clock_now_us() - turns->begun_us;
 	cpu_us = clock_thread_us() - turns->begun_cpu_us;
 	cause = find(turns, turns->cause);
@@ -53,6 +57,9 @@ turns_end(struct turns *turns)
 		cause->longest_us = us;
 	if (cpu_us > cause->longest_cpu_us)
 		cause->longest_cpu_us = cpu_us;
+	cause->interrupted += broken;
+	if (!broken && us > cause->longest_unbroken_us)
+		cause->longest_unbroken_us = us;
 	delays_add(&turns->delays, us);
 }
 
@@ -61,10 +68,12 @@ turns_reset(struct turns *turns)
 {
 	const char *cause = turns->cause;
 	uint64_t begun_us = turns->begun_us, begun_cpu_us = turns->begun_cpu_us;
+	uint64_t begun_interruptions = turns->begun_interruptions;
 
 	*turns = (struct turns){ .cause = cause,
 				 .begun_us = begun_us,
-				 .begun_cpu_us = begun_cpu_us };
+				 .begun_cpu_us = begun_cpu_us,
+				 .begun_interruptions = begun_interruptions };
 }
 
 const struct turn_cause *

@@ -3,7 +3,7 @@
  *
  * A turn begins when the loop hands over, or when something long has let others have their turn (pump.h), and ends the
  * same way. Nothing that an operator or a collector asks for may make one longer than 5 ms, however many devices there are.
- * Owner: the daemon. Control thread. Allocates nothing; less than a microsecond a turn.
+ * Owner: the daemon. Control thread. Allocates nothing; about a microsecond a turn.
  */
 #pragma once
 
@@ -17,13 +17,16 @@ struct turn_cause {
 	const char *name; /* static; NULL: the place is free */
 	uint64_t turns, sum_us, longest_us;
 	uint64_t longest_cpu_us; /* of this thread's own time: without what else the machine did */
+	/* By the clock, of turns during which no other thread took the CPU: the thread's own waits are in it. */
+	uint64_t longest_unbroken_us;
+	uint64_t interrupted; /* turns during which one did */
 };
 
 struct turns {
 	struct turn_cause causes[TURN_CAUSES]; /* those that do not fit count as the last one */
 	struct delays delays;                  /* of all, in microseconds */
 	const char *cause;                     /* of the turn that runs; NULL: none does */
-	uint64_t begun_us, begun_cpu_us;
+	uint64_t begun_us, begun_cpu_us, begun_interruptions;
 };
 
 /* `cause` is a static string: the same one for the same cause. */

@@ -110,6 +110,16 @@ by_longest(const void *a, const void *b)
 	return (left->longest_us < right->longest_us) - (left->longest_us > right->longest_us);
 }
 
+static json_t *
+turn_json(const struct turn_cause *cause)
+{
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "cause", cause->name, "turns",
+			 (json_int_t)cause->turns, "longest_us", (json_int_t)cause->longest_us,
+			 "longest_unbroken_us", (json_int_t)cause->longest_unbroken_us,
+			 "longest_cpu_us", (json_int_t)cause->longest_cpu_us, "interrupted",
+			 (json_int_t)cause->interrupted, "sum_us", (json_int_t)cause->sum_us);
+}
+
 void
 command_turns(struct call *call)
 {
@@ -123,19 +133,16 @@ command_turns(struct call *call)
 		n++;
 	}
 	qsort(causes, n, sizeof causes[0], by_longest);
-	table_init(&table, "cause|turns|longest|of its own|mean:1");
+	table_init(&table, "cause|turns|longest|unbroken|of its own|interrupted:2|mean:1");
 	for (unsigned i = 0; i < n; i++) {
 		table_cell(&table, "%s", causes[i].name);
 		table_cell(&table, "%llu", (unsigned long long)causes[i].turns);
 		put_duration(&table, (double)causes[i].longest_us);
+		put_duration(&table, (double)causes[i].longest_unbroken_us);
 		put_duration(&table, (double)causes[i].longest_cpu_us);
+		table_cell(&table, "%llu", (unsigned long long)causes[i].interrupted);
 		put_duration(&table, (double)causes[i].sum_us / (double)causes[i].turns);
-		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I, s:I, s:I}", "cause", causes[i].name,
-					"turns", (json_int_t)causes[i].turns, "longest_us",
-					(json_int_t)causes[i].longest_us, "longest_cpu_us",
-					(json_int_t)causes[i].longest_cpu_us, "sum_us",
-					(json_int_t)causes[i].sum_us));
+		json_array_append_new(list, turn_json(&causes[i]));
 	}
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:I, s:o}", "longest_us",
