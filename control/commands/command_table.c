@@ -133,7 +133,8 @@ static const struct command_option task_list_options[] = {
 
 static const struct command_option watch_options[] = {
 	{ "--match", "GLOB", "of devices whose endpoint name matches" },
-	{ "--interval", "S", "between two samples of counters or status; 1 without it" },
+	{ "--interval", "S", "between two samples of counters, status or phases; 1 without it" },
+	{ "--per-second", "N", "events at most, the newest; 0 or without it: as many as are read" },
 	{ "--count", "N", "end after N" },
 };
 
@@ -285,7 +286,7 @@ const struct command commands[] = {
 	  .help = "what kept the control thread for how long at a time, the longest first" },
 	{ "watch", "[TOPIC,...]", 0, 1, OPTIONS(watch_options), .while_busy = true,
 	  .run = command_watch,
-	  .help = "events as they happen: reports, sessions, unknown, rejected; counters, status" },
+	  .help = "events as they happen: reports, sessions, unknown, rejected, generations; counters, status, phases" },
 	{ "check", "[FILE]", 0, 1, .file = CTL_WANT_READ, .file_optional = true,
 	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "

@@ -29,6 +29,8 @@ void command_status(struct call *call);
 void command_stats(struct call *call);
 void command_turns(struct call *call);
 void command_phases(struct call *call);
+/* What it says of a worker, -1: of all. */
+void command_phases_of(struct call *call, int worker);
 void command_watch(struct call *call);
 void command_check(struct call *call);
 void command_reload(struct call *call);

@@ -77,20 +77,14 @@ put_delays(struct call *call, struct table *table, const char *name, const struc
 }
 
 void
-command_phases(struct call *call)
+command_phases_of(struct call *call, int worker)
 {
 	static const char *const names[RUN_PHASES] = { "handshake", "request", "writes", "finish",
 						       "total" };
-	long worker = call_number(call, "--worker", -1, DATAPLANE_WORKERS_MAX - 1);
-	struct dataplane_worker_info info;
 	struct dataplane_delays delays;
 	struct table table;
 
-	if (worker >= 0 && dataplane_worker_info(call->service->dp, (unsigned)worker, &info) < 0)
-		call_refuse(call, CTL_REFUSED, "there is no worker %ld", worker);
-	if (call->exit != CTL_DONE)
-		return;
-	dataplane_delays(call->service->dp, (int)worker, &delays);
+	dataplane_delays(call->service->dp, worker, &delays);
 	call->result = json_object();
 	table_init(&table, "phase|count|50 %|90 %|99 %");
 	for (unsigned i = 0; i < RUN_PHASES; i++)
@@ -99,6 +93,18 @@ command_phases(struct call *call)
 		   1e6 / (double)dataplane_cycles_per_s());
 	put_delays(call, &table, "control turn", &call->daemon->turns.delays, 1);
 	table_finish(&table, &call->text);
+}
+
+void
+command_phases(struct call *call)
+{
+	long worker = call_number(call, "--worker", -1, DATAPLANE_WORKERS_MAX - 1);
+	struct dataplane_worker_info info;
+
+	if (worker >= 0 && dataplane_worker_info(call->service->dp, (unsigned)worker, &info) < 0)
+		call_refuse(call, CTL_REFUSED, "there is no worker %ld", worker);
+	if (call->exit == CTL_DONE)
+		command_phases_of(call, (int)worker);
 }
 
 /* The longest first. */

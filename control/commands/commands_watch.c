@@ -9,14 +9,11 @@ static const struct {
 	const char *name;
 	unsigned kinds, samples;
 } topics[] = {
-	{ "events", (1u << FEED_KINDS) - 1, 0 },
-	{ "reports", 1u << FEED_REPORT, 0 },
-	{ "sessions", 1u << FEED_SESSION, 0 },
-	{ "unknown", 1u << FEED_UNKNOWN, 0 },
-	{ "rejected", 1u << FEED_REJECTED, 0 },
-	{ "generations", 1u << FEED_GENERATION, 0 },
-	{ "counters", 0, WATCH_COUNTERS },
-	{ "status", 0, WATCH_STATUS },
+	{ "events", (1u << FEED_KINDS) - 1, 0 }, { "reports", 1u << FEED_REPORT, 0 },
+	{ "sessions", 1u << FEED_SESSION, 0 },   { "unknown", 1u << FEED_UNKNOWN, 0 },
+	{ "rejected", 1u << FEED_REJECTED, 0 },  { "generations", 1u << FEED_GENERATION, 0 },
+	{ "counters", 0, WATCH_COUNTERS },       { "status", 0, WATCH_STATUS },
+	{ "phases", 0, WATCH_PHASES },
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 
@@ -55,6 +52,7 @@ void
 command_watch(struct call *call)
 {
 	struct watch_wish wish = { .interval_s = call_number(call, "--interval", 1, 3600),
+				   .per_second = call_number(call, "--per-second", 0, 100000),
 				   .count = call_number(call, "--count", 0, 1000000000),
 				   .match = call_option(call, "--match"),
 				   .status = -1 };

@@ -9,7 +9,7 @@
 #include "control/commands/show.h"
 #include "control/commands/watch_event.h"
 
-enum { LOOKS_A_FILL = 256, SENT_A_FILL = 32 };
+enum { LOOKS_A_FILL = 256, SENT_A_FILL = 32, SECOND_US = 1000000 };
 
 struct watch {
 	struct daemon *daemon;
@@ -21,8 +21,10 @@ struct watch {
 	uint64_t due_us;             /* when the next samples are */
 	struct counters before;      /* of the last sample */
 	uint64_t before_us;
-	uint64_t missed; /* since what was sent last */
-	long left;       /* until the end; 0: there is none */
+	uint64_t missed;    /* since what was sent last */
+	long left;          /* until the end; 0: there is none */
+	uint64_t second_us; /* when the second began of which `in_second` events were sent */
+	long in_second;
 };
 
 static void
@@ -62,17 +64,21 @@ send_counters(struct watch *watch, struct ctl_client *client, uint64_t now_us)
 	watch->before_us = now_us;
 }
 
-/* As the command `status` says it. */
+/* As the command of that name says it. */
 static void
-send_status(struct watch *watch, struct ctl_client *client)
+send_command(struct watch *watch, struct ctl_client *client, enum watch_sample sample)
 {
 	struct call call = { .daemon = watch->daemon, .service = watch->service, .fd = -1 };
 
 	call.text.view = &call.view;
-	command_status(&call);
+	if (sample == WATCH_STATUS)
+		command_status(&call);
+	else
+		command_phases_of(&call, -1);
 	text_clean(&call.text);
 	if (watch->json) {
-		json_object_set_new(call.result, "kind", json_string("status"));
+		json_object_set_new(call.result, "kind",
+				    json_string(sample == WATCH_STATUS ? "status" : "phases"));
 		send_news(watch, client, json_incref(call.result), NULL);
 	} else {
 		send_news(watch, client, NULL, text_str(&call.text));
@@ -81,23 +87,29 @@ send_status(struct watch *watch, struct ctl_client *client)
 	json_decref(call.result);
 }
 
+static unsigned
+samples_of(const struct watch *watch)
+{
+	return (unsigned)__builtin_popcount(watch->wish.samples);
+}
+
 /* Samples that were due while the client took none are missed. */
 static void
 send_samples(struct watch *watch, struct ctl_client *client)
 {
+	static const enum watch_sample told[] = { WATCH_STATUS, WATCH_PHASES };
 	uint64_t now_us = clock_now_us(), interval_us = (uint64_t)watch->wish.interval_s * 1000000;
-	unsigned each = (watch->wish.samples & WATCH_COUNTERS ? 1u : 0u) +
-			(watch->wish.samples & WATCH_STATUS ? 1u : 0u);
 	uint64_t late;
 
-	if (!each || now_us < watch->due_us)
+	if (!watch->wish.samples || now_us < watch->due_us)
 		return;
 	late = watch->due_us ? (now_us - watch->due_us) / interval_us : 0;
-	watch->missed += late * each;
-	watch->due_us = watch->due_us ? watch->due_us + (late + 1) * interval_us
-				      : now_us + interval_us;
-	if (watch->wish.samples & WATCH_STATUS)
-		send_status(watch, client);
+	watch->missed += late * samples_of(watch);
+	watch->due_us =
+		watch->due_us ? watch->due_us + (late + 1) * interval_us : now_us + interval_us;
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+		if (watch->wish.samples & told[i] && !has_ended(watch))
+			send_command(watch, client, told[i]);
 	if (watch->wish.samples & WATCH_COUNTERS && !has_ended(watch))
 		send_counters(watch, client, now_us);
 }
@@ -141,6 +153,24 @@ send_event(struct watch *watch, struct ctl_client *client, const struct feed_eve
 	text_fini(&text);
 }
 
+/* Whether there is more to come of this second; in the next one the newest are told, and the others missed. */
+static bool
+may_tell_more(struct watch *watch)
+{
+	uint64_t now_us;
+
+	if (!watch->wish.per_second || watch->in_second < watch->wish.per_second)
+		return true;
+	now_us = clock_now_us();
+	if (now_us - watch->second_us < SECOND_US ||
+	    !feed_has_news(&watch->service->feed, &watch->reader))
+		return false;
+	watch->in_second = 0;
+	feed_skip(&watch->service->feed, &watch->reader, (unsigned)watch->wish.per_second,
+		  &watch->missed);
+	return true;
+}
+
 static void
 send_events(struct watch *watch, struct ctl_client *client)
 {
@@ -148,7 +178,7 @@ send_events(struct watch *watch, struct ctl_client *client)
 	unsigned sent = 0;
 
 	for (unsigned i = 0; i < LOOKS_A_FILL && sent < SENT_A_FILL; i++) {
-		if (has_ended(watch) || !ctl_watch_takes(client))
+		if (has_ended(watch) || !ctl_watch_takes(client) || !may_tell_more(watch))
 			return;
 		event = feed_read(&watch->service->feed, &watch->reader, &watch->missed);
 		if (!event)
@@ -156,6 +186,8 @@ send_events(struct watch *watch, struct ctl_client *client)
 		if (!passes(watch, event))
 			continue;
 		send_event(watch, client, event);
+		if (watch->wish.per_second && watch->in_second++ == 0)
+			watch->second_us = clock_now_us();
 		sent++;
 	}
 }

@@ -35,11 +35,12 @@ feed_close(struct feed *feed, struct feed_reader *reader)
 	*reader = (struct feed_reader){ 0 };
 }
 
-/* What the ring does not have any more is missed. */
+/* All but the newest `kept` of the kind are missed. */
 static void
-skip_lost(const struct feed *feed, struct feed_reader *reader, unsigned kind, uint64_t *missed)
+skip(const struct feed *feed, struct feed_reader *reader, unsigned kind, unsigned kept,
+     uint64_t *missed)
 {
-	uint64_t first = feed->next[kind] > FEED_KEPT ? feed->next[kind] - FEED_KEPT : 0;
+	uint64_t first = feed->next[kind] > kept ? feed->next[kind] - kept : 0;
 
 	if (reader->next[kind] >= first)
 		return;
@@ -57,7 +58,7 @@ feed_read(const struct feed *feed, struct feed_reader *reader, uint64_t *missed)
 
 		if (!(reader->kinds & 1u << kind))
 			continue;
-		skip_lost(feed, reader, kind, missed);
+		skip(feed, reader, kind, FEED_KEPT, missed); /* the ring has no more */
 		if (reader->next[kind] == feed->next[kind])
 			continue;
 		event = &feed->rings[kind][reader->next[kind] % FEED_KEPT];
@@ -67,6 +68,23 @@ feed_read(const struct feed *feed, struct feed_reader *reader, uint64_t *missed)
 	if (oldest)
 		reader->next[oldest->kind]++;
 	return oldest;
+}
+
+bool
+feed_has_news(const struct feed *feed, const struct feed_reader *reader)
+{
+	for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+		if (reader->kinds & 1u << kind && reader->next[kind] != feed->next[kind])
+			return true;
+	return false;
+}
+
+void
+feed_skip(const struct feed *feed, struct feed_reader *reader, unsigned kept, uint64_t *missed)
+{
+	for (unsigned kind = 0; kind < FEED_KINDS; kind++)
+		if (reader->kinds & 1u << kind)
+			skip(feed, reader, kind, kept, missed);
 }
 
 void

@@ -35,8 +35,8 @@ struct feed_event {
 	struct report report; /* FEED_REPORT */
 	struct peer peer;     /* FEED_SESSION, FEED_UNKNOWN, FEED_REJECTED */
 	uint32_t number;      /* FEED_SESSION: the worker; FEED_GENERATION: its number */
-	uint8_t what;         /* FEED_SESSION: enum feed_session; FEED_REJECTED: enum session_cause */
-	uint8_t verdict;      /* FEED_REJECTED: enum ec_verdict */
+	uint8_t what;    /* FEED_SESSION: enum feed_session; FEED_REJECTED: enum session_cause */
+	uint8_t verdict; /* FEED_REJECTED: enum ec_verdict */
 	uint8_t name_len;
 	uint8_t name[96]; /* FEED_UNKNOWN; FEED_REJECTED: what it asked as; cut */
 };
@@ -62,6 +62,12 @@ void feed_close(struct feed *feed, struct feed_reader *reader);
 /* The oldest event that the reader has not got yet; NULL: it has all. *missed grows by what was too old. */
 const struct feed_event *feed_read(const struct feed *feed, struct feed_reader *reader,
 				   uint64_t *missed);
+
+/* Whether the reader would get one. */
+bool feed_has_news(const struct feed *feed, const struct feed_reader *reader);
+/* Of each kind the reader gets the newest `kept` at most; *missed grows by the others. */
+void feed_skip(const struct feed *feed, struct feed_reader *reader, unsigned kept,
+	       uint64_t *missed);
 
 /* Takes a copy; `order` is set here. Does nothing while nobody watches. */
 void feed_put(struct feed *feed, const struct feed_event *event);

@@ -115,3 +115,22 @@ Test(feed, readers_do_not_disturb_each_other)
 	feed_close(&feed, &other);
 	feed_fini(&feed);
 }
+
+Test(feed, a_reader_may_go_on_with_the_newest_of_each_kind)
+{
+	cr_assert(feed_open(&feed, &reader, 1u << FEED_SESSION | 1u << FEED_REJECTED));
+	cr_expect_not(feed_has_news(&feed, &reader));
+	put(FEED_UNKNOWN, 0, 1); /* it does not want those */
+	cr_expect_not(feed_has_news(&feed, &reader));
+	put(FEED_REJECTED, 7, 1);
+	put(FEED_SESSION, 0, 10);
+	cr_expect(feed_has_news(&feed, &reader));
+	feed_skip(&feed, &reader, 2, &missed);
+	cr_expect_eq(missed, 8);
+	cr_expect_eq(next()->number, 7);
+	cr_expect_eq(next()->number, 8);
+	cr_expect_eq(next()->number, 9);
+	cr_expect_null(next());
+	feed_close(&feed, &reader);
+	feed_fini(&feed);
+}
