@@ -1,17 +1,13 @@
 /* Commands that take long: others look at them, wait for them, cancel them; a client that leaves ends nothing. */
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "control/commands/jobs.h"
-#include "tests/unit/control_world.h"
+#include "tests/unit/socket_world.h"
 
 enum { ROWS = 3000 };
 
 static struct world world;
-static struct ctl_server *server;
-static char path[96];
+static struct socket_world sockets;
 static struct pump daemons_pump;
 static unsigned pumps, cancel_at; /* the how manieth pump cancels; 0: none does */
 
@@ -29,13 +25,9 @@ pump(void *ctx)
 static void
 set_up(void)
 {
-	char error[CTL_ERROR_MAX];
-
 	world_start(&world);
-	snprintf(path, sizeof path, "%s/sock", world.folder);
-	server = ctl_server_new(path, NULL, commands_serve, &world.daemon, error);
-	cr_assert_not_null(server, "%s", error);
-	world.daemon.server = server;
+	socket_world_open(&sockets, &world);
+	world.daemon.server = sockets.server;
 	daemons_pump = world.service->pump;
 	world.service->pump = (struct pump){ .run = pump };
 	pumps = cancel_at = 0;
@@ -44,7 +36,7 @@ set_up(void)
 static void
 tear_down(void)
 {
-	ctl_server_free(server);
+	socket_world_close(&sockets);
 	world.daemon.server = NULL;
 	world_stop(&world);
 }
@@ -54,17 +46,13 @@ TestSuite(jobs, .init = set_up, .fini = tear_down);
 static void
 run(void)
 {
-	for (int i = 0; i < 10; i++) {
-		ctl_server_run(server);
-		ctl_server_watch(server);
-	}
+	socket_world_run(&sockets);
 }
 
 /* --- clients --- */
 
 struct asking {
-	int fd;
-	struct ctl_reader reader;
+	struct socket_client client;
 	unsigned job; /* as it was told */
 	bool waited;  /* was told so */
 };
@@ -72,56 +60,30 @@ struct asking {
 static struct asking
 client(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct asking one = { .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0) };
-
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	cr_assert_eq(connect(one.fd, (struct sockaddr *)&address, sizeof address), 0);
-	ctl_reader_init(&one.reader);
-	return one;
+	return (struct asking){ .client = socket_client_open(&sockets) };
 }
 
 static void
 leave(struct asking *one)
 {
-	close(one->fd);
-	ctl_reader_fini(&one->reader);
+	socket_client_close(&one->client);
 }
 
-/* `line` in words, with a file where there is one. */
 static void
-request(struct asking *one, const char *line, int file)
+request(const struct asking *one, const char *line, int file)
 {
-	json_t *argv = json_array(), *frame;
-	char copy[256], *at = copy, *word;
-	uint8_t *bytes;
-	size_t len;
-
-	snprintf(copy, sizeof copy, "%s", line);
-	while ((word = strsep(&at, " ")))
-		json_array_append_new(argv, json_string(word));
-	frame = json_pack("{s:i, s:o, s:b, s:b}", "v", 1, "argv", argv, "json", 1, "fd", file >= 0);
-	bytes = ctl_frame_encode(frame, &len);
-	cr_assert_eq(ctl_send(one->fd, bytes, len, file), (ssize_t)len);
-	free(bytes);
-	json_decref(frame);
+	socket_client_ask(&one->client, line, true, file);
 }
 
 /* The answer, which is there; what was said before it is noted. */
 static json_t *
 answer(struct asking *one)
 {
-	uint8_t bytes[16384];
-	json_t *frame = NULL;
-	ssize_t n;
+	json_t *frame;
 
 	for (;;) {
-		while (ctl_reader_next(&one->reader, &frame) == 0) {
-			run();
-			n = recv(one->fd, bytes, sizeof bytes, 0);
-			cr_assert_gt(n, 0, "there is no answer");
-			cr_assert_eq(ctl_reader_feed(&one->reader, bytes, (size_t)n), 0);
-		}
+		frame = socket_client_next(&sockets, &one->client);
+		cr_assert_not_null(frame, "there is no answer");
 		if (!json_object_get(frame, "progress"))
 			return frame;
 		if (json_object_get(frame, "job"))
@@ -313,7 +275,7 @@ Test(jobs, who_has_to_wait_is_told_and_what_has_not_begun_ends_with_its_client)
 	request(&importer, "device import - --format csv", file);
 	request(&stays, "device add stays", -1);
 	request(&leaves, "device add leaves", -1);
-	shutdown(leaves.fd, SHUT_RDWR); /* before the import ends: it is served in one go */
+	shutdown(leaves.client.fd, SHUT_RDWR); /* before the import ends: it is served in one go */
 	leave(&leaves);
 	frame = answer(&importer);
 	cr_expect_eq(exit_of(frame), CTL_DONE);

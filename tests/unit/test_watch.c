@@ -1,33 +1,21 @@
 /* Watching, over a real socket: what happens is told, and whoever reads slowly or leaves costs nothing. */
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include "control/commands/watch.h"
-#include "tests/unit/control_world.h"
+#include "tests/unit/socket_world.h"
 
 static struct world world;
-static struct ctl_server *server;
-static char path[96];
-static struct ctl_reader reader;
+static struct socket_world sockets;
 
 static void
 set_up(void)
 {
-	char error[CTL_ERROR_MAX];
-
 	world_start(&world);
-	snprintf(path, sizeof path, "%s/sock", world.folder);
-	server = ctl_server_new(path, NULL, commands_serve, &world.daemon, error);
-	cr_assert_not_null(server, "%s", error);
-	ctl_reader_init(&reader);
+	socket_world_open(&sockets, &world);
 }
 
 static void
 tear_down(void)
 {
-	ctl_reader_fini(&reader);
-	ctl_server_free(server);
+	socket_world_close(&sockets);
 	cr_expect_eq(world.service->feed.readers, 0, "a watch stays behind");
 	world_stop(&world);
 }
@@ -37,56 +25,33 @@ TestSuite(watch, .init = set_up, .fini = tear_down);
 static void
 run(void)
 {
-	for (int i = 0; i < 20; i++) {
-		ctl_server_run(server);
-		ctl_server_watch(server);
-	}
+	socket_world_run(&sockets);
 }
 
-static int
+static struct socket_client
 client(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-	return fd;
+	return socket_client_open(&sockets);
 }
 
-/* `line` in words. */
 static void
-request(int fd, const char *line, bool json)
+leave(struct socket_client *one)
 {
-	json_t *argv = json_array(), *frame;
-	char copy[256], *at = copy, *word;
-	uint8_t *bytes;
-	size_t len;
+	socket_client_close(one);
+	run();
+}
 
-	snprintf(copy, sizeof copy, "%s", line);
-	while ((word = strsep(&at, " ")))
-		json_array_append_new(argv, json_string(word));
-	frame = json_pack("{s:i, s:o, s:b}", "v", 1, "argv", argv, "json", json);
-	bytes = ctl_frame_encode(frame, &len);
-	cr_assert_eq(send(fd, bytes, len, 0), (ssize_t)len);
-	free(bytes);
-	json_decref(frame);
+static void
+request(const struct socket_client *one, const char *line, bool json)
+{
+	socket_client_ask(one, line, json, -1);
 }
 
 /* The next frame that there is; NULL: none. */
 static json_t *
-receive(int fd)
+receive(struct socket_client *one)
 {
-	uint8_t bytes[16384];
-	json_t *frame = NULL;
-	ssize_t n;
-
-	run();
-	while (ctl_reader_next(&reader, &frame) == 0 && (n = recv(fd, bytes, sizeof bytes, 0)) > 0) {
-		cr_assert_eq(ctl_reader_feed(&reader, bytes, (size_t)n), 0);
-		run();
-	}
-	return frame;
+	return socket_client_next(&sockets, one);
 }
 
 static const char *
@@ -98,18 +63,18 @@ string(const json_t *frame, const char *key)
 }
 
 /* Begins a watch; its first answer is right. */
-static int
+static struct socket_client
 watch(const char *line, bool json)
 {
-	int fd = client();
+	struct socket_client one = client();
 	json_t *frame;
 
-	request(fd, line, json);
-	frame = receive(fd);
+	request(&one, line, json);
+	frame = receive(&one);
 	cr_assert_not_null(frame);
 	cr_assert(json_is_true(json_object_get(frame, "watch")), "%s", string(frame, "error"));
 	json_decref(frame);
-	return fd;
+	return one;
 }
 
 static void
@@ -143,20 +108,21 @@ Test(watch, what_cannot_be_watched_is_refused)
 		{ "watch reports,", "\"\" cannot be watched" },
 		{ "watch counters --interval 0", "1 to 3600" },
 		{ "watch counters --interval 3601", "--interval must be" },
+		{ "watch sessions --per-second x", "--per-second must be" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		int fd = client();
+		struct socket_client one = client();
 		json_t *frame;
 
-		request(fd, cases[i].line, true);
-		frame = receive(fd);
+		request(&one, cases[i].line, true);
+		frame = receive(&one);
 		cr_expect_eq(json_integer_value(json_object_get(frame, "exit")), CTL_USAGE);
 		cr_expect_not_null(strstr(string(frame, "error"), cases[i].words), "%s",
 				   string(frame, "error"));
 		cr_expect_null(json_object_get(frame, "watch"));
 		json_decref(frame);
-		close(fd);
+		leave(&one);
 	}
 	run();
 }
@@ -165,26 +131,24 @@ Test(watch, what_cannot_be_watched_is_refused)
 Test(watch, events_are_told_as_they_happen)
 {
 	static const char *const expected[] = {
-		"\"kind\": \"session\"",     "\"what\": \"started\"",
-		"\"kind\": \"report\"",	     "\"status\": \"Success\"",
-		"\"kind\": \"unknown\"",     "\"endpoint\": \"who\\\\x1b\"",
-		"\"kind\": \"rejected\"",    "\"reason\": \"wrong key\"",
-		"\"kind\": \"generation\"",  "\"generation\": 2",
+		"\"kind\": \"session\"",    "\"what\": \"started\"",
+		"\"kind\": \"report\"",     "\"status\": \"Success\"",
+		"\"kind\": \"unknown\"",    "\"endpoint\": \"who\\\\x1b\"",
+		"\"kind\": \"rejected\"",   "\"reason\": \"wrong key\"",
+		"\"kind\": \"generation\"", "\"generation\": 2",
 	};
-	int fd = watch("watch", true);
+	struct socket_client one = watch("watch", true);
 	uint32_t id = device_id(world_device(&world, "dev-1"));
 
 	put_session(id, FEED_STARTED);
 	report("dev-1", TASK_SUCCESS);
-	feed_put(&world.service->feed, &(struct feed_event){ .kind = FEED_UNKNOWN,
-							     .name_len = 4,
-							     .name = "who\x1b" });
-	feed_put(&world.service->feed, &(struct feed_event){ .kind = FEED_REJECTED,
-							     .device = id,
-							     .what = CAUSE_KEY });
+	feed_put(&world.service->feed,
+		 &(struct feed_event){ .kind = FEED_UNKNOWN, .name_len = 4, .name = "who\x1b" });
+	feed_put(&world.service->feed,
+		 &(struct feed_event){ .kind = FEED_REJECTED, .device = id, .what = CAUSE_KEY });
 	cr_assert_eq(world_reload(&world), 0);
 	for (unsigned i = 0; i < 5; i++) {
-		json_t *frame = receive(fd), *event = json_object_get(frame, "event");
+		json_t *frame = receive(&one), *event = json_object_get(frame, "event");
 		char *text = json_dumps(event, 0);
 
 		cr_assert_not_null(text);
@@ -196,76 +160,72 @@ Test(watch, events_are_told_as_they_happen)
 		free(text);
 		json_decref(frame);
 	}
-	cr_expect_null(receive(fd));
-	close(fd);
-	run();
+	cr_expect_null(receive(&one));
+	leave(&one);
 }
 
 Test(watch, for_people_each_event_is_a_line)
 {
-	int fd = watch("watch reports,sessions --match dev-*", false);
+	struct socket_client one = watch("watch reports,sessions --match dev-*", false);
 	json_t *frame;
 
 	report("dev-2", TASK_ERROR);
 	put_session(device_id(world_device(&world, "dev-1")), FEED_FAILED);
-	frame = receive(fd);
+	frame = receive(&one);
 	cr_expect_str_eq(string(frame, "text"),
 			 "1970-01-01T00:00:03Z  report    dev-2  g:root.a:1 first  Error  2000 ms  "
 			 "two\\x0alines\n",
 			 "%s", string(frame, "text"));
 	json_decref(frame);
-	frame = receive(fd);
+	frame = receive(&one);
 	cr_expect_not_null(strstr(string(frame, "text"), "failed    dev-1"));
 	cr_expect_null(json_object_get(frame, "event"));
 	json_decref(frame);
-	close(fd);
-	run();
+	leave(&one);
 }
 
 Test(watch, only_what_matches_is_told)
 {
-	int fd = watch("watch reports --match *-3", true);
+	struct socket_client one = watch("watch reports --match *-3", true);
 	json_t *frame;
 
 	report("dev-1", TASK_SUCCESS);
 	report("dev-3", TASK_WARNING);
-	frame = receive(fd);
+	frame = receive(&one);
 	cr_expect_str_eq(string(json_object_get(frame, "event"), "device"), "dev-3");
 	json_decref(frame);
-	cr_expect_null(receive(fd));
-	close(fd);
-	run();
+	cr_expect_null(receive(&one));
+	leave(&one);
 }
 
 Test(watch, it_ends_after_as_many_as_were_asked_for)
 {
-	int fd = watch("watch reports --count 2", true);
+	struct socket_client one = watch("watch reports --count 2", true);
 	json_t *frame;
 
 	for (unsigned i = 0; i < 3; i++)
 		report("dev-1", TASK_SUCCESS);
-	json_decref(receive(fd));
-	json_decref(receive(fd));
-	frame = receive(fd);
+	json_decref(receive(&one));
+	json_decref(receive(&one));
+	frame = receive(&one);
 	cr_expect_eq(json_integer_value(json_object_get(frame, "exit")), CTL_DONE);
 	cr_expect_null(json_object_get(frame, "watch"));
 	json_decref(frame);
 	/* The connection is as it was before. */
-	request(fd, "status", true);
-	frame = receive(fd);
+	request(&one, "status", true);
+	frame = receive(&one);
 	cr_expect_not_null(json_object_get(json_object_get(frame, "result"), "version"));
 	json_decref(frame);
-	close(fd);
-	run();
+	leave(&one);
 }
 
 /* All frames that there are: how many events came, and how many are said to be missing. */
 static void
-count_events(int fd, uint64_t *got, uint64_t *missed)
+count_events(struct socket_client *one, uint64_t *got, uint64_t *missed)
 {
 	json_t *frame;
 
-	while ((frame = receive(fd))) {
+	while ((frame = receive(one))) {
 		*got += json_object_get(frame, "event") != NULL;
 		*missed += (uint64_t)json_integer_value(json_object_get(frame, "missed"));
 		json_decref(frame);
@@ -275,7 +235,8 @@ count_events(int fd, uint64_t *got, uint64_t *missed)
 Test(watch, who_does_not_read_loses_events_and_is_told_how_many)
 {
 	enum { ALL = 20 * FEED_KEPT };
-	int slow = watch("watch sessions", true), quick = watch("watch rejected", true);
+	struct socket_client slow = watch("watch sessions", true),
+			     quick = watch("watch rejected", true);
 	uint64_t got = 0, missed = 0;
 	uint32_t id = device_id(world_device(&world, "dev-1"));
 
@@ -286,121 +247,135 @@ Test(watch, who_does_not_read_loses_events_and_is_told_how_many)
 	}
 	/* Another one is served meanwhile. */
 	feed_put(&world.service->feed, &(struct feed_event){ .kind = FEED_REJECTED, .device = id });
-	count_events(quick, &got, &missed);
+	count_events(&quick, &got, &missed);
 	cr_expect_eq(got, 1);
 	cr_expect_eq(missed, 0);
 	got = 0;
-	ctl_reader_fini(&reader);
-	ctl_reader_init(&reader);
-	count_events(slow, &got, &missed);
+	count_events(&slow, &got, &missed);
 	cr_expect_eq(got + missed, ALL, "%llu came, %llu are missing", (unsigned long long)got,
 		     (unsigned long long)missed);
 	cr_expect_gt(missed, 0);
 	cr_expect_geq(got, FEED_KEPT);
-	close(slow);
-	close(quick);
-	run();
+	leave(&slow);
+	leave(&quick);
+}
+
+/* A picture that people look at needs some of a storm: the newest, and how many there were besides. */
+Test(watch, no_more_events_a_second_are_told_than_were_asked_for)
+{
+	struct socket_client one = watch("watch sessions --per-second 3", true);
+	uint32_t id = device_id(world_device(&world, "dev-1"));
+	uint64_t until_us = clock_now_us() + 60000000, got = 0, missed = 0;
+
+	for (unsigned i = 0; i < 2 * FEED_KEPT; i++)
+		put_session(id, FEED_FINISHED);
+	count_events(&one, &got, &missed);
+	cr_expect_leq(got, 6); /* the second may have ended meanwhile */
+	while (got + missed < 2 * FEED_KEPT && clock_now_us() < until_us)
+		count_events(&one, &got, &missed);
+	cr_expect_eq(got + missed, 2 * FEED_KEPT);
+	cr_expect_leq(got, 9);
+	cr_expect_gt(got, 3);
+	leave(&one);
 }
 
 Test(watch, samples_come_again_and_again)
 {
-	int fd = watch("watch counters,status --interval 3600", true);
-	json_t *frame = receive(fd);
+	struct socket_client one = watch("watch counters,status,phases --interval 3600", true);
+	json_t *frame = receive(&one);
 
 	cr_expect_str_eq(string(json_object_get(frame, "event"), "kind"), "status");
 	json_decref(frame);
-	frame = receive(fd);
+	frame = receive(&one);
+	cr_expect_str_eq(string(json_object_get(frame, "event"), "kind"), "phases");
+	cr_expect_not_null(json_object_get(json_object_get(frame, "event"), "handshake"));
+	json_decref(frame);
+	frame = receive(&one);
 	cr_expect_str_eq(string(json_object_get(frame, "event"), "kind"), "counters");
 	cr_expect_eq(json_object_size(json_object_get(json_object_get(frame, "event"), "counters")),
 		     COUNTERS);
 	json_decref(frame);
-	cr_expect_null(receive(fd)); /* in an hour */
-	close(fd);
-	run();
+	cr_expect_null(receive(&one)); /* in an hour */
+	leave(&one);
 }
 
 Test(watch, a_list_goes_on_with_what_comes)
 {
-	int fd = client();
+	struct socket_client one = client();
 	json_t *frame;
 
 	report("dev-1", TASK_SUCCESS);
-	request(fd, "report list --follow --status success", true);
-	frame = receive(fd);
+	request(&one, "report list --follow --status success", true);
+	frame = receive(&one);
 	cr_assert(json_is_true(json_object_get(frame, "watch")));
 	cr_expect_eq(json_array_size(json_object_get(json_object_get(frame, "result"), "reports")),
 		     1);
 	json_decref(frame);
 	report("dev-2", TASK_ERROR);
 	report("dev-3", TASK_SUCCESS);
-	frame = receive(fd);
+	frame = receive(&one);
 	cr_expect_str_eq(string(json_object_get(frame, "event"), "device"), "dev-3");
 	json_decref(frame);
-	close(fd);
-	run();
+	leave(&one);
 }
 
 Test(watch, the_end_of_the_appliance_is_told)
 {
-	int fd = watch("watch", true);
+	struct socket_client one = watch("watch", true);
 	json_t *frame;
 
-	ctl_server_end_watches(server, CTL_NOT_RUNNING, "the appliance stops");
-	frame = receive(fd);
+	ctl_server_end_watches(sockets.server, CTL_NOT_RUNNING, "the appliance stops");
+	frame = receive(&one);
 	cr_expect_eq(json_integer_value(json_object_get(frame, "exit")), CTL_NOT_RUNNING);
 	cr_expect_str_eq(string(frame, "error"), "the appliance stops");
 	json_decref(frame);
-	close(fd);
-	run();
+	leave(&one);
 }
 
 /* Anything that a client sends ends its watch, and is served. */
 Test(watch, another_request_ends_it)
 {
-	int fd = watch("watch", true);
+	struct socket_client one = watch("watch", true);
 	json_t *frame;
 
-	request(fd, "status", true);
-	frame = receive(fd);
+	request(&one, "status", true);
+	frame = receive(&one);
 	cr_expect_eq(json_integer_value(json_object_get(frame, "exit")), CTL_DONE);
 	cr_expect_null(json_object_get(frame, "watch"));
 	cr_expect(json_is_null(json_object_get(frame, "result")));
 	json_decref(frame);
-	frame = receive(fd);
+	frame = receive(&one);
 	cr_expect_not_null(json_object_get(json_object_get(frame, "result"), "version"));
 	json_decref(frame);
 	cr_expect_eq(world.service->feed.readers, 0);
-	close(fd);
-	run();
+	leave(&one);
 }
 
 Test(watch, as_many_as_there_may_be_leave_places_for_others)
 {
-	int fds[CTL_WATCHES_MAX], other;
+	struct socket_client all[CTL_WATCHES_MAX], other;
 	json_t *frame;
 
 	for (unsigned i = 0; i < CTL_WATCHES_MAX; i++)
-		fds[i] = watch("watch", true);
+		all[i] = watch("watch", true);
 	other = client();
-	request(other, "watch", true);
-	frame = receive(other);
+	request(&other, "watch", true);
+	frame = receive(&other);
 	cr_expect_eq(json_integer_value(json_object_get(frame, "exit")), CTL_REFUSED);
 	cr_expect_not_null(strstr(string(frame, "error"), "watch already"));
 	json_decref(frame);
-	request(other, "status", true);
-	frame = receive(other);
+	request(&other, "status", true);
+	frame = receive(&other);
 	cr_expect_eq(json_integer_value(json_object_get(frame, "exit")), CTL_DONE);
 	json_decref(frame);
 	/* One leaves, and makes room. */
-	close(fds[7]);
-	run();
-	request(other, "watch", true);
-	frame = receive(other);
+	leave(&all[7]);
+	request(&other, "watch", true);
+	frame = receive(&other);
 	cr_expect(json_is_true(json_object_get(frame, "watch")));
 	json_decref(frame);
 	for (unsigned i = 0; i < CTL_WATCHES_MAX; i++)
 		if (i != 7)
-			close(fds[i]);
-	close(other);
-	run();
+			leave(&all[i]);
+	leave(&other);
 }
