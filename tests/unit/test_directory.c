@@ -308,8 +308,8 @@ Test(directory, grows_without_losing_anybody_and_stays_small)
 		entries[i] = entry_new(i, name, i % 2 ? identity : "");
 		cr_assert_null(put(directory, entries[i]));
 		if (i > 1000)
-			cr_assert_leq(directory_bytes(directory), (size_t)50 * i,
-				      "25 bytes a device and index");
+			cr_assert_leq(directory_bytes(directory), (size_t)72 * i,
+				      "25 bytes a device and index, and while it grows 12 more");
 	}
 	for (uint32_t i = 0; i < DEVICES; i++) {
 		size_t len;
@@ -328,6 +328,117 @@ Test(directory, grows_without_losing_anybody_and_stays_small)
 		device_entry_free(entries[i]);
 	free(entries);
 	directory_free(directory);
+}
+
+/* What one step of growth may do: clear a huge page, or move some buckets. */
+static void
+assert_small_step(const struct directory_growth *before, const struct directory_growth *after)
+{
+	if (!before->table || !after->table)
+		return;
+	cr_assert_leq(after->cleared - before->cleared, (size_t)HUGE_PAGE);
+	cr_assert_leq(after->moved - before->moved, (size_t)GROW_STEP);
+}
+
+static uint64_t
+index_hash(const struct device_entry *entry)
+{
+	const struct siphash_key hash_key = siphash_key(seed);
+
+	return siphash13(&hash_key, entry->bytes, entry->endpoint_len);
+}
+
+static void
+assert_all_found(const struct directory_index *index, struct device_entry *const *entries,
+		 uint32_t n)
+{
+	struct seen seen = { 0, UINT32_MAX };
+	uint32_t there = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!entries[i])
+			continue;
+		there++;
+		cr_assert_eq(directory_index_find(index, index_hash(entries[i]), entries[i]->bytes,
+						  entries[i]->endpoint_len),
+			     entries[i]);
+	}
+	directory_index_each(index, count_entry, &seen);
+	cr_assert_eq(seen.count, there);
+	cr_assert_eq(index->count, there);
+}
+
+Test(directory, growth_takes_a_small_step_with_each_device_whatever_else_changes)
+{
+	enum { DEVICES = 150000, CHECK = 9973 };
+	const struct siphash_key hash_key = siphash_key(seed);
+	struct directory_index index;
+	struct device_entry **entries = calloc(DEVICES, sizeof entries[0]);
+	unsigned swaps = 0, steps = 0;
+
+	cr_assert_eq(directory_index_init(&index, false, 0), 0);
+	for (uint32_t i = 0; i < DEVICES; i++) {
+		const struct directory_growth before = index.growth;
+		struct device_entry *other, *twin;
+		void *retired;
+		char name[16];
+
+		snprintf(name, sizeof name, "%u", i);
+		entries[i] = entry_new(i, name, "");
+		cr_assert_eq(directory_index_reserve(&index, &hash_key, &retired), 0);
+		assert_small_step(&before, &index.growth);
+		steps += index.growth.table != NULL;
+		swaps += retired != NULL;
+		free(retired);
+		directory_index_insert(&index, index_hash(entries[i]), entries[i]);
+
+		/* Of those that came earlier one leaves, and one is exchanged: in buckets that have moved and in others. */
+		if (i % 5 == 4 && (other = entries[i * 7919ull % i])) {
+			entries[i * 7919ull % i] = NULL;
+			directory_index_remove(&index, index_hash(other), other);
+			device_entry_free(other);
+		}
+		if (i % 3 == 2 && (other = entries[i * 104729ull % i])) {
+			twin = device_entry_new(other->id, other->bytes, other->endpoint_len, NULL,
+						0, "k", 1);
+			directory_index_replace(&index, index_hash(other), other, twin);
+			entries[i * 104729ull % i] = twin;
+			device_entry_free(other);
+		}
+		if (i % CHECK == 0 || retired)
+			assert_all_found(&index, entries, i + 1);
+	}
+	cr_assert_gt(swaps, 8);
+	cr_assert_gt(steps, 1000, "most of these steps were no more than a part");
+	assert_all_found(&index, entries, DEVICES);
+	for (uint32_t i = 0; i < DEVICES; i++)
+		device_entry_free(entries[i]);
+	free(entries);
+	directory_index_fini(&index);
+}
+
+Test(directory, an_index_that_ends_while_it_grows_leaves_nothing)
+{
+	const struct siphash_key hash_key = siphash_key(seed);
+	struct directory_index index;
+	struct device_entry *entries[2000];
+	uint32_t n = 0;
+	void *retired;
+
+	cr_assert_eq(directory_index_init(&index, false, 0), 0);
+	for (; n < 2000 && index.growth.moved == 0; n++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "%u", n);
+		entries[n] = entry_new(n, name, "");
+		cr_assert_eq(directory_index_reserve(&index, &hash_key, &retired), 0);
+		free(retired);
+		directory_index_insert(&index, index_hash(entries[n]), entries[n]);
+	}
+	cr_assert_not_null(index.growth.table);
+	directory_index_fini(&index);
+	while (n)
+		device_entry_free(entries[--n]);
 }
 
 Test(directory, a_directory_told_what_to_expect_does_not_grow)

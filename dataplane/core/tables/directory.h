@@ -4,7 +4,7 @@
  * Readers: any worker, without locks, between two quiescent points. Writer: one thread at a time
  * (control). Nothing a reader may hold is freed here: what a change took out is returned, and the
  * caller frees it after a grace period (dataplane_retire() of the facade). Adding, replacing and
- * removing a device costs O(1), amortised over growth of the tables.
+ * removing a device costs O(1); the tables grow in steps, one with each device that is put.
  * Allocation: directory_* functions marked (writer) may allocate; look-ups never do.
  */
 #pragma once

@@ -13,6 +13,8 @@ enum {
 	LOAD_HALVES = 11, /* 5.5 names a bucket */
 	LINE = 64,
 	HUGE_PAGE = 2 << 20,
+	GROW_STEP =
+		16, /* buckets of the former table that one change moves: some 90 names, 10 us */
 	REHASH_AHEAD =
 		16, /* entries fetched at once while a table is filled: enough to hide a miss each */
 };
@@ -34,6 +36,7 @@ _Static_assert(offsetof(struct directory_table, buckets) == LINE, "buckets are a
 
 /* ---- a table ---- */
 
+/* Not cleared: see table_clear(). */
 static struct directory_table *
 table_new(size_t names)
 {
@@ -55,10 +58,26 @@ table_new(size_t names)
 	}
 	if (!table)
 		return NULL;
-	memset(table, 0, bytes);
 	table->mask = buckets - 1;
 	table->bytes = bytes;
 	return table;
+}
+
+/*
+ * Clears the buckets from byte `from` of the table on, a huge page of them at most, and returns where it stopped: at the
+ * table's end all is clear. The kernel hands a page out when it is first written, and of 134 MB that takes 50 ms.
+ */
+static size_t
+table_clear(struct directory_table *table, size_t from)
+{
+	size_t end = from / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
+
+	if (end > table->bytes)
+		end = table->bytes;
+	if (from < sizeof *table)
+		from = sizeof *table;
+	memset((uint8_t *)table + from, 0, end - from);
+	return end;
 }
 
 static uint64_t
@@ -146,22 +165,6 @@ drop_overflow(struct bucket *bucket)
 		set_meta(bucket, meta - (UINT64_C(1) << OVERFLOW_SHIFT));
 }
 
-static void
-table_insert(struct directory_table *table, uint64_t hash, struct device_entry *entry)
-{
-	size_t position = hash;
-	uint64_t empty;
-
-	/* Ends: the load limit leaves a free slot in some bucket, and the odd step reaches it. */
-	while (!(empty = matches(meta_of(bucket_at(table, position)), 0))) {
-		add_overflow(bucket_at(table, position));
-		position += step_of(hash);
-	}
-	set_slot(bucket_at(table, position), slot_of(empty), entry);
-	set_meta(bucket_at(table, position),
-		 meta_of(bucket_at(table, position)) | tag_of(hash) << 8 * slot_of(empty));
-}
-
 /* Finds an entry that is there: its position along the way of `hash`, and its slot. */
 static size_t
 position_of(struct directory_table *table, uint64_t hash, const struct device_entry *entry,
@@ -183,6 +186,50 @@ position_of(struct directory_table *table, uint64_t hash, const struct device_en
 	}
 }
 
+/* Returns the bucket that took the entry. */
+static size_t
+table_insert(struct directory_table *table, uint64_t hash, struct device_entry *entry)
+{
+	size_t position = hash;
+	uint64_t empty;
+
+	/* Ends: the load limit leaves a free slot in some bucket, and the odd step reaches it. */
+	while (!(empty = matches(meta_of(bucket_at(table, position)), 0))) {
+		add_overflow(bucket_at(table, position));
+		position += step_of(hash);
+	}
+	set_slot(bucket_at(table, position), slot_of(empty), entry);
+	set_meta(bucket_at(table, position),
+		 meta_of(bucket_at(table, position)) | tag_of(hash) << 8 * slot_of(empty));
+	return position & table->mask;
+}
+
+/* The same for `old`, which is there: returns its bucket. */
+static size_t
+table_replace(struct directory_table *table, uint64_t hash, const struct device_entry *old,
+	      struct device_entry *entry)
+{
+	unsigned slot;
+	size_t position = position_of(table, hash, old, &slot);
+
+	set_slot(bucket_at(table, position), slot, entry);
+	return position & table->mask;
+}
+
+static size_t
+table_remove(struct directory_table *table, uint64_t hash, const struct device_entry *old)
+{
+	unsigned slot;
+	size_t position = position_of(table, hash, old, &slot);
+	struct bucket *bucket = bucket_at(table, position);
+
+	set_meta(bucket, meta_of(bucket) & ~(UINT64_C(0xff) << 8 * slot));
+	set_slot(bucket, slot, NULL);
+	for (size_t passed = hash; passed != position; passed += step_of(hash))
+		drop_overflow(bucket_at(table, passed));
+	return position & table->mask;
+}
+
 static struct directory_table *
 writers_table(struct directory_index *index)
 {
@@ -194,22 +241,34 @@ directory_index_init(struct directory_index *index, bool by_identity, size_t exp
 {
 	struct directory_table *table = table_new(expected);
 
+	*index = (struct directory_index){ .by_identity = by_identity };
 	atomic_init(&index->table, table);
-	index->count = 0;
-	index->by_identity = by_identity;
-	return table ? 0 : -ENOMEM;
+	if (!table)
+		return -ENOMEM;
+	for (size_t cleared = 0; cleared < table->bytes;)
+		cleared = table_clear(table, cleared);
+	return 0;
 }
 
 void
 directory_index_fini(struct directory_index *index)
 {
 	free(writers_table(index));
+	free(index->growth.table);
+}
+
+/* Whether a name in this bucket of the table that readers use is in the next table, too. */
+static bool
+has_moved(const struct directory_index *index, size_t bucket)
+{
+	return index->growth.table && bucket < index->growth.moved;
 }
 
 void
 directory_index_insert(struct directory_index *index, uint64_t hash, struct device_entry *entry)
 {
-	table_insert(writers_table(index), hash, entry);
+	if (has_moved(index, table_insert(writers_table(index), hash, entry)))
+		(void)table_insert(index->growth.table, hash, entry);
 	index->count++;
 }
 
@@ -217,25 +276,15 @@ void
 directory_index_replace(struct directory_index *index, uint64_t hash, struct device_entry *old,
 			struct device_entry *entry)
 {
-	struct directory_table *table = writers_table(index);
-	unsigned slot;
-	size_t position = position_of(table, hash, old, &slot);
-
-	set_slot(bucket_at(table, position), slot, entry);
+	if (has_moved(index, table_replace(writers_table(index), hash, old, entry)))
+		(void)table_replace(index->growth.table, hash, old, entry);
 }
 
 void
 directory_index_remove(struct directory_index *index, uint64_t hash, struct device_entry *old)
 {
-	struct directory_table *table = writers_table(index);
-	unsigned slot;
-	size_t position = position_of(table, hash, old, &slot);
-	struct bucket *bucket = bucket_at(table, position);
-
-	set_meta(bucket, meta_of(bucket) & ~(UINT64_C(0xff) << 8 * slot));
-	set_slot(bucket, slot, NULL);
-	for (size_t passed = hash; passed != position; passed += step_of(hash))
-		drop_overflow(bucket_at(table, passed));
+	if (has_moved(index, table_remove(writers_table(index), hash, old)))
+		(void)table_remove(index->growth.table, hash, old);
 	index->count--;
 }
 
@@ -285,16 +334,54 @@ rehash_flush(struct rehash *rehash)
 	rehash->n = 0;
 }
 
-static bool
-rehash_one(void *ctx, struct device_entry *entry)
+static void
+rehash_bucket(struct rehash *rehash, struct bucket *bucket)
 {
-	struct rehash *rehash = ctx;
+	for (unsigned slot = 0; slot < SLOTS; slot++) {
+		struct device_entry *entry =
+			atomic_load_explicit(&bucket->slots[slot], memory_order_relaxed);
 
-	fetch_entry(entry);
-	rehash->ahead[rehash->n++] = entry;
-	if (rehash->n == REHASH_AHEAD)
-		rehash_flush(rehash);
-	return true;
+		if (!entry)
+			continue;
+		fetch_entry(entry);
+		rehash->ahead[rehash->n++] = entry;
+		if (rehash->n == REHASH_AHEAD)
+			rehash_flush(rehash);
+	}
+}
+
+/* Moves some buckets' names into the next table; they stay in the former one, where readers look. */
+static void
+move_some(struct directory_index *index, const struct siphash_key *key)
+{
+	struct directory_growth *growth = &index->growth;
+	struct directory_table *table = writers_table(index);
+	struct rehash rehash = { .table = growth->table, .index = index, .key = key };
+
+	for (unsigned i = 0; i < GROW_STEP && growth->moved <= table->mask; i++)
+		rehash_bucket(&rehash, bucket_at(table, growth->moved++));
+	rehash_flush(&rehash);
+}
+
+/* One step of growth. Returns the former table once readers were sent to the next one, else NULL. */
+static struct directory_table *
+grow(struct directory_index *index, const struct siphash_key *key)
+{
+	struct directory_growth *growth = &index->growth;
+	struct directory_table *former = writers_table(index);
+
+	if (growth->cleared < growth->table->bytes) {
+		growth->cleared = table_clear(growth->table, growth->cleared);
+		if (growth->cleared < growth->table->bytes)
+			return NULL;
+	}
+	move_some(index, key);
+	if (growth->moved <= former->mask)
+		return NULL;
+	/* Release: whoever sees the table sees what it was filled with. */
+	atomic_store_explicit(&index->table, growth->table, memory_order_release);
+	*growth = (struct directory_growth){ NULL, 0, 0 };
+	return former;
 }
 
 int
@@ -302,19 +389,16 @@ directory_index_reserve(struct directory_index *index, const struct siphash_key 
 			void **retired)
 {
 	struct directory_table *table = writers_table(index);
-	struct rehash rehash = { .index = index, .key = key };
 
 	*retired = NULL;
-	if (index->count < (table->mask + 1) * LOAD_HALVES / 2)
-		return 0;
-	rehash.table = table_new(2 * index->count);
-	if (!rehash.table)
-		return -ENOMEM;
-	directory_index_each(index, rehash_one, &rehash);
-	rehash_flush(&rehash);
-	/* Release: whoever sees the table sees what it was filled with. */
-	atomic_store_explicit(&index->table, rehash.table, memory_order_release);
-	*retired = table;
+	if (!index->growth.table) {
+		if (index->count < (table->mask + 1) * LOAD_HALVES / 2)
+			return 0;
+		index->growth.table = table_new(2 * index->count);
+		if (!index->growth.table)
+			return -ENOMEM;
+	}
+	*retired = grow(index, key);
 	return 0;
 }
 
@@ -443,5 +527,5 @@ directory_index_each(const struct directory_index *index,
 size_t
 directory_index_bytes(const struct directory_index *index)
 {
-	return readers_table(index)->bytes;
+	return readers_table(index)->bytes + (index->growth.table ? index->growth.table->bytes : 0);
 }

@@ -24,10 +24,14 @@
  *
  * Readers see a slot's tag only after its pointer, and compare the name of whatever the pointer
  * leads to, so a tag is but a hint. An entry that stays is always found, as entries never move
- * within a table; one that is put or removed meanwhile is found or not. Growth fills a new table
- * and swaps one pointer; readers go on in the old one, which nobody changes any more, until the
- * caller frees it after a grace period. Filling 10,000,000 names takes the writer about a second,
- * workers nothing; tell directory_new() what to expect and it never happens.
+ * within a table; one that is put or removed meanwhile is found or not.
+ *
+ * Growth goes in steps, one with each name that is put: the next table is cleared, 2 MB a step, then filled, 16 buckets a
+ * step, while readers stay in the former one, which has room left for more names than the steps take. What changes
+ * meanwhile changes in both, as far as it has moved. Then one pointer is swapped; readers that are in the former table go
+ * on there, and nobody changes it any more, until the caller frees it after a grace period. So no change takes longer
+ * than a fraction of a millisecond; filling 10,000,000 names at once would hold the writer for more than a second.
+ * directory_new() with the number to expect never grows.
  */
 #pragma once
 
@@ -41,9 +45,17 @@
 
 struct directory_table;
 
+/* (writer) How far growth has come. */
+struct directory_growth {
+	struct directory_table *table; /* the next one; NULL: the index does not grow */
+	size_t cleared;                /* bytes of it */
+	size_t moved; /* buckets of the former table whose names are in the next, too */
+};
+
 struct directory_index {
-	_Atomic(struct directory_table *) table;
-	size_t count;     /* the writer's */
+	_Atomic(struct directory_table *) table; /* where readers look */
+	size_t count;                            /* the writer's */
+	struct directory_growth growth;
 	bool by_identity; /* else by endpoint name */
 };
 
@@ -51,8 +63,8 @@ struct directory_index {
 int directory_index_init(struct directory_index *index, bool by_identity, size_t expected);
 void directory_index_fini(struct directory_index *index);
 
-/* (writer) Makes sure that one more name fits. 0 or -ENOMEM; *retired is the block that growth
- * replaced, or NULL. */
+/* (writer) Makes sure that one more name fits, and takes a step of growth. 0 or -ENOMEM; *retired is the block that
+ * growth replaced, or NULL. */
 int directory_index_reserve(struct directory_index *index, const struct siphash_key *key,
 			    void **retired) __attribute__((warn_unused_result));
 /* (writer) A name that is not there yet, with room reserved. */
