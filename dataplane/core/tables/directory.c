@@ -10,6 +10,8 @@ struct directory {
 	struct siphash_key key;
 	struct directory_index by_endpoint, by_identity;
 	_Atomic size_t count; /* relaxed: a number to be shown */
+	_Atomic size_t certificates; /* entries that are known by one; relaxed, as a reader may see
+				      * an entry that comes a moment later anyway */
 };
 
 /* ---- entries ---- */
@@ -192,6 +194,28 @@ holder_of_identity(const struct directory *directory, const struct device_entry 
 	return has_identity(entry) ? directory_find_identity(directory, identity, len) : NULL;
 }
 
+static bool
+has_certificate(const struct device_entry *entry)
+{
+	size_t len;
+	const uint8_t *identity = device_entry_identity(entry, &len);
+
+	return len == IDENTITY_HASH_LEN &&
+	       memcmp(identity, IDENTITY_CERTIFICATE, IDENTITY_HASH_PREFIX) == 0;
+}
+
+/* Before an entry can be found, and after it cannot any more. */
+static void
+count_certificate(struct directory *directory, const struct device_entry *entry, bool more)
+{
+	if (!entry || !has_certificate(entry))
+		return;
+	if (more)
+		atomic_fetch_add_explicit(&directory->certificates, 1, memory_order_relaxed);
+	else
+		atomic_fetch_sub_explicit(&directory->certificates, 1, memory_order_relaxed);
+}
+
 /*
  * A reader may see the new entry by one index and the old one by the other, until this returns;
  * both are whole. A new identity comes before the old one goes, so that a device that keeps its
@@ -242,7 +266,9 @@ directory_put(struct directory *directory, struct device_entry *entry, struct de
 	result = reserve(directory, retired);
 	if (result != 0)
 		return result;
+	count_certificate(directory, entry, true);
 	put_identity(directory, entry, present, holder);
+	count_certificate(directory, present, false);
 	if (present) {
 		directory_index_replace(&directory->by_endpoint, hash, present, entry);
 	} else {
@@ -265,6 +291,7 @@ directory_remove(struct directory *directory, const void *endpoint, size_t len)
 		directory_index_remove(&directory->by_identity, identity_hash(directory, entry),
 				       entry);
 	directory_index_remove(&directory->by_endpoint, hash, entry);
+	count_certificate(directory, entry, false);
 	atomic_fetch_sub_explicit(&directory->count, 1, memory_order_relaxed);
 	return entry;
 }
@@ -275,6 +302,12 @@ size_t
 directory_count(const struct directory *directory)
 {
 	return atomic_load_explicit(&directory->count, memory_order_relaxed);
+}
+
+bool
+directory_has_certificates(const struct directory *directory)
+{
+	return atomic_load_explicit(&directory->certificates, memory_order_relaxed) != 0;
 }
 
 size_t

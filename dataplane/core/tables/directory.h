@@ -146,6 +146,8 @@ struct device_entry *directory_remove(struct directory *directory, const void *e
 				      size_t len);
 
 size_t directory_count(const struct directory *directory);
+/* Whether any entry is known by its certificate: where none is, nobody need hash those that come. */
+bool directory_has_certificates(const struct directory *directory);
 size_t directory_bytes(const struct directory *directory); /* tables, entries not counted */
 
 /*
