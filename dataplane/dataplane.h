@@ -15,7 +15,7 @@
 
 #include "dataplane/core/coap/coap_msg.h"
 #include "dataplane/core/counters.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/ec_verdict.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/stack.h"
 #include "dataplane/core/tables/directory.h"

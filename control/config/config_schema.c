@@ -85,7 +85,7 @@ static const struct setting settings[] = {
 	  .help = "the same of one /24 or /56" },
 	{ "limits.certificate_handshakes", SETTING_NUMBER, ROOT(certificate_handshakes), 0, 65536,
 	  "0",
-	  .help = "handshakes with certificates or raw public keys at once, a worker, 7 kB each; "
+	  .help = "handshakes with certificates or raw public keys at once, a worker, 8 kB each; "
 		  "0: one for sixteen of its sessions, 4096 at most" },
 	{ "limits.slow_lane_handshakes", SETTING_NUMBER, ROOT(slow_lane_handshakes), 1, 4096, "64",
 	  .obsolete = true,

@@ -77,6 +77,12 @@ stack_size(const struct stack_config *config)
 	       answer_pool_size(count_answers(config), answer_bytes(config)) + capture_size(config) + secured_size(config);
 }
 
+unsigned
+stack_certificates(const struct stack_config *config)
+{
+	return secured_certificates(config);
+}
+
 size_t
 stack_session_bytes(void)
 {
@@ -351,7 +357,7 @@ stack_command(struct stack *stack, uint64_t now_us, const struct stack_command *
 }
 
 void
-stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out)
+stack_ec(struct stack *stack, uint64_t now_us, struct ec_job *job, struct outbox *out)
 {
 	stack_begin(stack, now_us, out);
 	secured_ec(stack, job);

@@ -32,6 +32,8 @@ struct stack;
 /* Bytes and alignment (64) of a stack of this capacity. */
 size_t stack_size(const struct stack_config *config);
 /* Bytes that one session costs, tables included, rounded up: printed at start. */
+/* Jobs of elliptic curves that may be away at a time. */
+unsigned stack_certificates(const struct stack_config *config);
 size_t stack_session_bytes(void);
 /* Bytes of one running DTLS handshake: the same. */
 size_t stack_handshake_bytes(void);
@@ -59,7 +61,7 @@ void stack_command(struct stack *stack, uint64_t now_us, const struct stack_comm
 
 /* One job that came back from the threads that compute with elliptic curves; may append several
  * datagrams. The job stays the caller's. */
-void stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out);
+void stack_ec(struct stack *stack, uint64_t now_us, struct ec_job *job, struct outbox *out);
 
 const struct counters *stack_counters(const struct stack *stack);
 struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "dataplane/core/dtls/dtls_certificate.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/ec/ec_trust.h"
 
 /* What is known of a certificate once its chain was verified. */

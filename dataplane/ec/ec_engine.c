@@ -7,6 +7,8 @@
 #include <openssl/err.h>
 #include <openssl/sha.h>
 
+#include "dataplane/core/dtls/dtls_flight.h"
+#include "dataplane/core/dtls/dtls_schedule.h"
 #include "dataplane/ec/ec_chain.h"
 #include "dataplane/ec/ec_trust_internal.h"
 
@@ -147,33 +149,35 @@ take_ahead(struct ec_engine *engine, struct ahead *ahead)
 
 /* RFC 8422 5.4: what ServerKeyExchange signs. */
 static void
-hash_parameters(const struct ec_begin *begin, uint8_t digest[EC_HASH_LEN])
+hash_parameters(const struct ec_job *job, const uint8_t point[EC_POINT_LEN],
+		uint8_t digest[EC_HASH_LEN])
 {
-	uint8_t bytes[2 * EC_RANDOM_LEN + DTLS_KEY_PARAMETERS];
+	uint8_t bytes[2 * DTLS_RANDOM + DTLS_KEY_PARAMETERS];
 	struct writer out = writer_init(bytes, sizeof bytes);
 
-	writer_bytes(&out, begin->client_random, EC_RANDOM_LEN);
-	writer_bytes(&out, begin->server_random, EC_RANDOM_LEN);
-	dtls_key_parameters_write(&out, begin->point);
+	writer_bytes(&out, job->client_random, DTLS_RANDOM);
+	writer_bytes(&out, job->server_random, DTLS_RANDOM);
+	dtls_key_parameters_write(&out, point);
 	SHA256(bytes, writer_len(&out), digest);
 }
 
-static bool
-sign(const struct own *own, const struct ahead *ahead, struct ec_begin *begin)
+/* Its length; 0: it cannot be made. */
+static size_t
+sign(const struct own *own, const struct ahead *ahead, const struct ec_job *job,
+     uint8_t bytes[EC_SIGNATURE_MAX])
 {
-	uint8_t digest[EC_HASH_LEN], *at = begin->signature;
+	uint8_t digest[EC_HASH_LEN], *at = bytes;
 	ECDSA_SIG *signature;
 	int len = 0;
 
-	hash_parameters(begin, digest);
+	hash_parameters(job, ahead->point, digest);
 	signature = own->signer.sign ? trust_sign_elsewhere(&own->signer, digest)
 				     : ECDSA_do_sign_ex(digest, sizeof digest, ahead->inverse,
 							ahead->r, own->key);
 	if (signature && i2d_ECDSA_SIG(signature, NULL) <= EC_SIGNATURE_MAX)
 		len = i2d_ECDSA_SIG(signature, &at);
-	begin->signature_len = (uint8_t)(len > 0 ? len : 0);
 	ECDSA_SIG_free(signature);
-	return len > 0;
+	return len > 0 ? (size_t)len : 0;
 }
 
 static enum ec_verdict
@@ -182,6 +186,8 @@ begin(struct ec_engine *engine, const struct ec_trust *trust, struct ec_job *job
 	bool raw_key = job->type == DTLS_RAW_PUBLIC_KEY;
 	const struct own *own =
 		trust_own(trust, job->begin.server_name, job->begin.server_name_len, raw_key);
+	uint8_t bytes[EC_SIGNATURE_MAX];
+	struct dtls_bytes certificate, signature = { .at = bytes };
 	struct ahead ahead;
 	bool good;
 
@@ -189,15 +195,14 @@ begin(struct ec_engine *engine, const struct ec_trust *trust, struct ec_job *job
 		return EC_NO_CREDENTIAL;
 	if (!take_ahead(engine, &ahead))
 		return EC_FAILED;
-	memcpy(job->begin.secret, ahead.secret, sizeof ahead.secret);
-	memcpy(job->begin.point, ahead.point, sizeof ahead.point);
-	good = sign(own, &ahead, &job->begin);
+	certificate = raw_key ? (struct dtls_bytes){ own->raw_key, sizeof own->raw_key }
+			      : (struct dtls_bytes){ own->chain, own->chain_len };
+	memcpy(job->secrets.secret, ahead.secret, sizeof ahead.secret);
+	signature.len = sign(own, &ahead, job, bytes);
+	good = signature.len &&
+	       dtls_flight_complete(job, &certificate, ahead.point, &signature);
 	free_ahead(&ahead);
-	if (!good)
-		return EC_FAILED;
-	job->len = (uint16_t)(raw_key ? sizeof own->raw_key : own->chain_len);
-	memcpy(job->bytes, raw_key ? own->raw_key : own->chain, job->len);
-	return EC_GOOD;
+	return good ? EC_GOOD : EC_FAILED;
 }
 
 /* ---- EC_FINISH ---- */
@@ -218,13 +223,17 @@ read_point(struct ec_engine *engine, const uint8_t bytes[EC_POINT_LEN])
 
 /* RFC 5246 7.4.8. */
 static bool
-verify_signature(struct ec_engine *engine, const struct ec_finish *finish,
-		 const uint8_t point[EC_POINT_LEN])
+verify_signature(struct ec_engine *engine, const struct ec_job *job,
+		 const uint8_t hash[EC_HASH_LEN], const uint8_t point[EC_POINT_LEN])
 {
 	EC_POINT *public = read_point(engine, point);
-	bool right = public && EC_KEY_set_public_key(engine->peer, public) == 1 &&
-		     ECDSA_verify(0, finish->hash, EC_HASH_LEN, finish->signature,
-				  finish->signature_len, engine->peer) == 1;
+	struct dtls_bytes signature;
+	bool right = public &&
+		     dtls_certificate_verify_parse(ec_job_verify(job), job->verify_len,
+						   &signature) &&
+		     EC_KEY_set_public_key(engine->peer, public) == 1 &&
+		     ECDSA_verify(0, hash, EC_HASH_LEN, signature.at, (int)signature.len,
+				  engine->peer) == 1;
 
 	EC_POINT_free(public);
 	return right;
@@ -232,11 +241,12 @@ verify_signature(struct ec_engine *engine, const struct ec_finish *finish,
 
 /* RFC 8422 5.10: the premaster is the x coordinate, leading zeros kept. */
 static bool
-agree(struct ec_engine *engine, struct ec_finish *finish, const EC_POINT *theirs)
+multiply(struct ec_engine *engine, const uint8_t secret[EC_SCALAR_LEN], const EC_POINT *theirs,
+	 uint8_t premaster[EC_SCALAR_LEN])
 {
 	BIGNUM *ours = BN_secure_new(), *x = BN_secure_new();
 	EC_POINT *shared = EC_POINT_new(engine->group);
-	bool good = ours && x && shared && BN_bin2bn(finish->secret, EC_SCALAR_LEN, ours);
+	bool good = ours && x && shared && BN_bin2bn(secret, EC_SCALAR_LEN, ours);
 
 	if (good) {
 		BN_set_flags(ours, BN_FLG_CONSTTIME);
@@ -244,11 +254,45 @@ agree(struct ec_engine *engine, struct ec_finish *finish, const EC_POINT *theirs
 			       1 &&
 		       EC_POINT_get_affine_coordinates(engine->group, shared, x, NULL,
 						       engine->numbers) == 1 &&
-		       BN_bn2binpad(x, finish->premaster, EC_SCALAR_LEN) == EC_SCALAR_LEN;
+		       BN_bn2binpad(x, premaster, EC_SCALAR_LEN) == EC_SCALAR_LEN;
 	}
 	EC_POINT_clear_free(shared);
 	BN_clear_free(ours);
 	BN_clear_free(x);
+	return good;
+}
+
+/* What is known once the client has shown its key. */
+struct flight {
+	struct crypto_sha256 transcript; /* up to CertificateVerify */
+	/* Up to ClientKeyExchange: what CertificateVerify signs, and the session hash (RFC 7627 3). */
+	uint8_t hash[EC_HASH_LEN];
+};
+
+/* The master secret (RFC 5246 8.1, RFC 7627 4), and all that follows from it. */
+static bool
+agree(struct ec_engine *engine, struct ec_job *job, const EC_POINT *theirs,
+      const struct flight *flight)
+{
+	const struct crypto_piece randoms[2] = { { job->client_random, DTLS_RANDOM },
+						 { job->server_random, DTLS_RANDOM } };
+	const struct crypto_piece session[2] = { { flight->hash, EC_HASH_LEN } };
+	bool extended = job->finish.extended_master_secret;
+	struct ec_secrets *secrets = &job->secrets;
+	uint8_t premaster[EC_SCALAR_LEN], hash[EC_HASH_LEN];
+	bool good = multiply(engine, secrets->secret, theirs, premaster);
+
+	if (good) {
+		dtls_schedule_master_of(job->ops,
+					&(struct crypto_piece){ premaster, sizeof premaster },
+					extended ? "extended master secret" : "master secret",
+					extended ? session : randoms, secrets->master);
+		crypto_sha256_final(job->ops, &flight->transcript, hash);
+		dtls_schedule_derive(job->ops, secrets->master, hash, randoms, &secrets->derived);
+		dtls_schedule_answer(job->ops, &flight->transcript, job->next_message,
+				     &secrets->derived, secrets->answer);
+	}
+	crypto_wipe(premaster, sizeof premaster);
 	return good;
 }
 
@@ -294,7 +338,8 @@ judge_peer(struct ec_engine *engine, const struct ec_trust *trust, const struct 
 	const uint8_t *point;
 
 	*leaf = (struct ec_leaf){ .anchor = 0 };
-	if (!dtls_certificate_parse(job->bytes, job->len, job->type, &chain) || chain.n == 0)
+	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, job->type, &chain) ||
+	    chain.n == 0)
 		return EC_MALFORMED;
 	if (job->type == DTLS_X509)
 		return verify_chain(engine, trust, &chain, job->finish.is_pinned, wall_s, leaf);
@@ -307,30 +352,45 @@ judge_peer(struct ec_engine *engine, const struct ec_trust *trust, const struct 
 	return trust_denies(trust, fingerprint) ? EC_DENIED : EC_GOOD;
 }
 
+static void
+hash_flight(const struct ec_job *job, struct flight *flight)
+{
+	flight->transcript = job->transcript;
+	crypto_sha256_update(job->ops, &flight->transcript, job->bytes + job->chain_at,
+			     DTLS_HANDSHAKE_HEADER + job->chain_len + EC_SHARE);
+	crypto_sha256_final(job->ops, &flight->transcript, flight->hash);
+	crypto_sha256_update(job->ops, &flight->transcript,
+			     ec_job_verify(job) - DTLS_HANDSHAKE_HEADER,
+			     DTLS_HANDSHAKE_HEADER + job->verify_len);
+}
+
 static enum ec_verdict
 finish(struct ec_engine *engine, const struct ec_trust *trust, struct ec_job *job, int64_t wall_s)
 {
 	struct ec_finish *finish = &job->finish;
-	EC_POINT *theirs = read_point(engine, finish->point);
+	const uint8_t *share = dtls_client_key_exchange_parse(
+		ec_job_share(job), EC_SHARE - DTLS_HANDSHAKE_HEADER);
+	EC_POINT *theirs = share ? read_point(engine, share) : NULL;
+	struct flight flight;
 	struct ec_leaf leaf;
 	enum ec_verdict verdict;
 
 	if (!theirs)
 		return EC_BAD_POINT;
+	hash_flight(job, &flight);
 	verdict = judge_peer(engine, trust, job, wall_s, &leaf);
 	finish->trust = ec_trust_generation(trust);
 	finish->anchor = leaf.anchor;
 	finish->name_len = leaf.name_len;
 	memcpy(finish->name, leaf.name, leaf.name_len);
 	/* Of a refused certificate, too: the worker answers those alone who have its key. */
-	if (verdict != EC_MALFORMED && !verify_signature(engine, finish, leaf.point))
+	if (verdict != EC_MALFORMED && !verify_signature(engine, job, flight.hash, leaf.point))
 		verdict = EC_BAD_SIGNATURE;
 	if (verdict == EC_GOOD && job->type == DTLS_RAW_PUBLIC_KEY && !finish->is_pinned)
 		verdict = EC_NOT_PINNED;
-	if (verdict == EC_GOOD && !agree(engine, finish, theirs))
+	if (verdict == EC_GOOD && !agree(engine, job, theirs, &flight))
 		verdict = EC_FAILED;
 	EC_POINT_free(theirs);
-	OPENSSL_cleanse(finish->secret, sizeof finish->secret);
 	return verdict;
 }
 

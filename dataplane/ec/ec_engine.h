@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/ec/ec_trust.h"
 
 struct ec_engine;

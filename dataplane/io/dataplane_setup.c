@@ -13,7 +13,7 @@
 #include "dataplane/io/port_watch.h"
 
 enum {
-	EC_JOBS = 512,               /* what a helper thread does in a tenth of a second: 3.5 MB */
+	EC_JOBS = 512,               /* what a helper thread does in a tenth of a second */
 	POOL_CACHE = 256,            /* buffers that a worker keeps for itself */
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
@@ -274,8 +274,7 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
 		.trace = worker_trace,
-		.ec_job = config->ec_threads ? worker_ec_job : NULL,
-		.ec_offer = worker_ec_offer,
+		.ec_offer = config->ec_threads ? worker_ec_offer : NULL,
 		.certificates = config->certificates,
 		.limits = &dp->limits,
 		.directory = &dp->directory,
@@ -432,9 +431,11 @@ make_qsbr(struct dataplane *dp, unsigned workers, char error[DATAPLANE_ERROR_MAX
 static int
 make_lane(struct dataplane *dp, const struct dataplane_config *config)
 {
-	const struct lane_config ec = { "ec", config->workers, config->ec_threads, EC_JOBS,
-					sizeof(struct ec_job) };
+	struct stack_config stack;
+	struct lane_config ec = { "ec", config->workers, config->ec_threads, EC_JOBS };
 
+	fill_stack_config(dp, config, &stack);
+	ec.items = stack_certificates(&stack);
 	if (config->ec_threads)
 		dp->ec = lane_new(&ec);
 	return dp->ec || !config->ec_threads ? 0 : -1;

@@ -12,14 +12,11 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
-#include "dataplane/core/crypto/crypto.h"
 #include "dataplane/core/lane_head.h"
 
 struct lane {
-	char *items;
-	size_t item_size;
-	unsigned n_items, n_workers;
-	struct rte_ring *free, *to_lane;
+	unsigned n_workers;
+	struct rte_ring *to_lane;
 	struct rte_ring **to_worker;
 	int wake;                  /* one count a thread that is to be woken */
 	_Atomic unsigned sleeping; /* threads that look a last time, or wait; one less by who wakes
@@ -39,15 +36,14 @@ static bool
 make_rings(struct lane *lane, const struct lane_config *config)
 {
 	bool alone = config->threads == 1;
-	unsigned n = lane->n_items;
 
-	/* Every ring holds every item: an enqueue never fails. */
-	lane->free = make_ring(config->name, "free", 0, n, 0);
-	lane->to_lane = make_ring(config->name, "in", 0, n, alone ? RING_F_SC_DEQ : 0);
-	if (!lane->free || !lane->to_lane)
+	lane->to_lane =
+		make_ring(config->name, "in", 0, config->waiting, alone ? RING_F_SC_DEQ : 0);
+	if (!lane->to_lane)
 		return false;
 	for (unsigned i = 0; i < lane->n_workers; i++) {
-		lane->to_worker[i] = make_ring(config->name, "out", i, n,
+		/* It holds every item of its worker: an answer always finds room. */
+		lane->to_worker[i] = make_ring(config->name, "out", i, config->items,
 					       RING_F_SC_DEQ | (alone ? RING_F_SP_ENQ : 0));
 		if (!lane->to_worker[i])
 			return false;
@@ -64,17 +60,11 @@ lane_new(const struct lane_config *config)
 		return NULL;
 	lane->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	lane->n_workers = config->workers;
-	lane->n_items = rte_align32pow2(config->items);
-	lane->item_size = RTE_ALIGN(config->item_size, RTE_CACHE_LINE_SIZE);
-	lane->items =
-		rte_zmalloc("lane_items", lane->n_items * lane->item_size, RTE_CACHE_LINE_SIZE);
 	lane->to_worker = rte_zmalloc("lane_rings", config->workers * sizeof *lane->to_worker, 0);
-	if (lane->wake < 0 || !lane->items || !lane->to_worker || !make_rings(lane, config)) {
+	if (lane->wake < 0 || !lane->to_worker || !make_rings(lane, config)) {
 		lane_free(lane);
 		return NULL;
 	}
-	for (unsigned i = 0; i < lane->n_items; i++)
-		rte_ring_enqueue(lane->free, lane->items + i * lane->item_size);
 	return lane;
 }
 
@@ -86,22 +76,10 @@ lane_free(struct lane *lane)
 	for (unsigned i = 0; lane->to_worker && i < lane->n_workers; i++)
 		rte_ring_free(lane->to_worker[i]);
 	rte_ring_free(lane->to_lane);
-	rte_ring_free(lane->free);
-	if (lane->items)
-		explicit_bzero(lane->items, lane->n_items * lane->item_size);
-	rte_free(lane->items);
 	rte_free(lane->to_worker);
 	if (lane->wake >= 0)
 		close(lane->wake);
 	rte_free(lane);
-}
-
-void *
-lane_item(struct lane *lane)
-{
-	void *item;
-
-	return rte_ring_dequeue(lane->free, &item) ? NULL : item;
 }
 
 static void
@@ -126,14 +104,16 @@ take_sleeper(struct lane *lane)
 	return false;
 }
 
-void
+bool
 lane_offer(struct lane *lane, void *item)
 {
-	rte_ring_enqueue(lane->to_lane, item);
+	if (rte_ring_enqueue(lane->to_lane, item))
+		return false;
 	/* Sequentially consistent with lane_wait(): either we see it asleep, or it sees the item. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (take_sleeper(lane))
 		write_wake(lane);
+	return true;
 }
 
 void
@@ -147,14 +127,6 @@ unsigned
 lane_collect(struct lane *lane, unsigned worker, void **items, unsigned n)
 {
 	return rte_ring_dequeue_burst(lane->to_worker[worker], items, n, NULL);
-}
-
-void
-lane_return(struct lane *lane, void **items, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		crypto_wipe(items[i], lane->item_size);
-	rte_ring_enqueue_bulk(lane->free, items, n, NULL);
 }
 
 unsigned

@@ -1,6 +1,8 @@
 /*
- * lane.h - the way between workers and other threads of ours: a bounded pool of items and rings,
- * such as to those that compute with elliptic curves (ec_job.h). Items begin with a struct lane_head.
+ * lane.h - the way between workers and other threads of ours: rings of pointers, such as to those
+ * that compute with elliptic curves (ec_job.h). What goes through begins with a struct lane_head; it is
+ * the workers', and belongs to the other end from lane_offer() to lane_collect(). What its sender
+ * wrote before it was handed over is seen by who takes it (release and acquire inside rte_ring).
  *
  * Workers never wait and never make a system call but one: the first item that finds a thread
  * asleep wakes it. Everything is allocated by lane_new(), before the first packet.
@@ -19,23 +21,18 @@ struct lane_config {
 	const char *name; /* of its rings: short */
 	unsigned workers;
 	unsigned threads; /* at the other end */
-	unsigned items;   /* rounded up to a power of two */
-	size_t item_size;
+	unsigned waiting; /* items of all workers that may wait for them */
+	unsigned items;   /* of one worker that may be on their way: it has no more of them */
 };
 
 /* NULL: out of memory. */
 struct lane *lane_new(const struct lane_config *config);
 void lane_free(struct lane *lane);
 
-/* (worker) A free item to fill and give to lane_offer(), or NULL: the pool is empty. */
-void *lane_item(struct lane *lane);
-/* (worker) Hands it to the other end, which owns it from then on. Every item has room in every
- * ring. */
-void lane_offer(struct lane *lane, void *item);
-/* (worker) Up to n items for this worker; each goes back by lane_return(). */
+/* (worker) Hands it to the other end, which owns it from then on. False: too many wait there. */
+bool lane_offer(struct lane *lane, void *item) __attribute__((warn_unused_result));
+/* (worker) Up to n items of this worker that came back. */
 unsigned lane_collect(struct lane *lane, unsigned worker, void **items, unsigned n);
-/* (both) Wipes and returns items to the pool. */
-void lane_return(struct lane *lane, void **items, unsigned n);
 
 /* (other end) Up to n items of all workers. */
 unsigned lane_take(struct lane *lane, void **items, unsigned n);

@@ -271,16 +271,10 @@ mailbox(struct worker *worker)
 	return n;
 }
 
-struct ec_job *
-worker_ec_job(void *ctx)
-{
-	return lane_item(((struct worker *)ctx)->ec);
-}
-
-void
+bool
 worker_ec_offer(void *ctx, struct ec_job *job)
 {
-	lane_offer(((struct worker *)ctx)->ec, job);
+	return lane_offer(((struct worker *)ctx)->ec, job);
 }
 
 /* What comes back from the threads of elliptic curves. */
@@ -297,7 +291,6 @@ curves(struct worker *worker)
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		stack_ec(worker->stack, worker->now_us, jobs[i], &worker->answers.outbox);
-	lane_return(worker->ec, (void **)jobs, n);
 	answers_send(&worker->answers, worker->txq_of, worker->counters);
 	return n;
 }

@@ -13,7 +13,7 @@
 
 #include <rte_rcu_qsbr.h>
 
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/stack.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/io/clock.h"
@@ -105,8 +105,7 @@ bool worker_trace(void *worker, const struct trace_record *record);
 /* The stack's way to go on with an outbox that is full: the worker's answers' own. */
 void worker_flush(struct outbox *outbox);
 /* The stack's way to elliptic curves: the same. */
-struct ec_job *worker_ec_job(void *worker);
-void worker_ec_offer(void *worker, struct ec_job *job);
+bool worker_ec_offer(void *worker, struct ec_job *job);
 /* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing
  * held is lost; frames that the devices do not take are dropped. */
 void worker_drain_mailbox(struct worker *worker);

@@ -28,7 +28,7 @@
 
 #include "dataplane/core/coap/coap_defs.h"
 #include "dataplane/core/crypto/rng_drbg.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/stack.h"
 #include "dataplane/ec/ec_threads.h"
 #include "tests/bench/population.h"
@@ -61,9 +61,8 @@ struct flying {
 struct jobs {
 	pthread_mutex_t lock;
 	pthread_cond_t offered;
-	struct ec_job items[JOBS];
-	struct ec_job *free[JOBS], *waiting[JOBS], *done[JOBS];
-	unsigned n_free, n_waiting, n_done;
+	struct ec_job *waiting[JOBS], *done[JOBS];
+	unsigned n_waiting, n_done;
 	bool woken;
 };
 
@@ -136,27 +135,19 @@ counted_us(double begun)
 
 /* ---- jobs, between the stack and the helper thread ---- */
 
-static struct ec_job *
-job_for(void *ctx)
-{
-	struct jobs *jobs = ctx;
-	struct ec_job *job;
-
-	pthread_mutex_lock(&jobs->lock);
-	job = jobs->n_free ? jobs->free[--jobs->n_free] : NULL;
-	pthread_mutex_unlock(&jobs->lock);
-	return job;
-}
-
-static void
+static bool
 offer(void *ctx, struct ec_job *job)
 {
 	struct jobs *jobs = ctx;
+	bool fits;
 
 	pthread_mutex_lock(&jobs->lock);
-	jobs->waiting[jobs->n_waiting++] = job;
+	fits = jobs->n_waiting < JOBS;
+	if (fits)
+		jobs->waiting[jobs->n_waiting++] = job;
 	pthread_cond_signal(&jobs->offered);
 	pthread_mutex_unlock(&jobs->lock);
+	return fits;
 }
 
 static unsigned
@@ -222,15 +213,6 @@ collect_jobs(struct jobs *jobs, struct ec_job *done[JOBS])
 	jobs->n_done = 0;
 	pthread_mutex_unlock(&jobs->lock);
 	return n;
-}
-
-static void
-return_jobs(struct jobs *jobs, struct ec_job *const *done, unsigned n)
-{
-	pthread_mutex_lock(&jobs->lock);
-	for (unsigned i = 0; i < n; i++)
-		jobs->free[jobs->n_free++] = done[i];
-	pthread_mutex_unlock(&jobs->lock);
 }
 
 /* ---- datagrams ---- */
@@ -321,10 +303,8 @@ serve_curves(struct bench *bench)
 			begun = now_us();
 		}
 		stack_ec(bench->stack, bench->now_us, done[i], &bench->out);
-		crypto_wipe(done[i], sizeof *done[i]); /* as whoever takes it back does */
 	}
 	bench->certified.spent_us += n ? counted_us(begun) : 0;
-	return_jobs(&bench->jobs, done, n);
 	deliver(bench);
 }
 
@@ -491,7 +471,6 @@ init_stack(struct bench *bench)
 					.serial_base = 1,
 					.hash_seed = "benchmark seed.",
 					.rng = rng_drbg_source(&bench->drbg),
-					.ec_job = job_for,
 					.ec_offer = offer,
 					.ec_ctx = &bench->jobs,
 					.emit = take_event,
@@ -612,8 +591,6 @@ init_threads(struct bench *bench)
 
 	pthread_mutex_init(&jobs->lock, NULL);
 	pthread_cond_init(&jobs->offered, NULL);
-	for (unsigned i = 0; i < JOBS; i++)
-		jobs->free[jobs->n_free++] = &jobs->items[i];
 	bench->threads = ec_threads_new(&way, 1, NULL, error);
 	if (!bench->threads)
 		fail(error);

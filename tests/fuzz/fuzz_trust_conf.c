@@ -9,7 +9,7 @@
 #include "control/policy/cert_name.h"
 #include "control/policy/policy.h"
 #include "control/policy/policy_trust.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "tests/support/ec_certs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -12,7 +12,7 @@
 #include <openssl/ecdsa.h>
 
 #include "dataplane/core/dtls/dtls_certificate.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "tests/support/dtls_client.h"
 #include "tests/support/ec_certs.h"
 

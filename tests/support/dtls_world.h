@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "dataplane/core/dtls/dtls_flight.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
 
 enum { DTLS_WORLD_DATAGRAM = 1500 };
@@ -245,10 +245,9 @@ dtls_world_more(struct dtls_world *world, uint8_t reply[DTLS_WORLD_DATAGRAM])
 	return writer_len(&out);
 }
 
-/* A helper's answer to the handshake's job. */
+/* The handshake's job came back. */
 static inline size_t
-dtls_world_answered(struct dtls_world *world, const struct ec_job *job,
-		    uint8_t reply[DTLS_WORLD_DATAGRAM])
+dtls_world_answered(struct dtls_world *world, uint8_t reply[DTLS_WORLD_DATAGRAM])
 {
 	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
 	struct dtls_session fresh;
@@ -257,7 +256,7 @@ dtls_world_answered(struct dtls_world *world, const struct ec_job *job,
 	if (!world->has_handshake)
 		return 0;
 	dtls_world_take_progress(
-		world, dtls_handshake_answered(&world->server, &world->handshake, job, &turn),
+		world, dtls_handshake_answered(&world->server, &world->handshake, &turn),
 		&fresh);
 	return writer_len(&out);
 }

@@ -9,7 +9,6 @@
 
 struct ec_fuzz {
 	struct dtls_ec ec;
-	struct ec_job job;
 	bool is_taken, is_offered;
 	uint8_t verdict; /* of the second job */
 };
@@ -21,7 +20,10 @@ ec_fuzz_take(void *ctx, const struct dtls_handshake *hs)
 
 	if (fuzz->is_taken)
 		abort(); /* one handshake has one */
-	memset(&fuzz->ec, 0, sizeof fuzz->ec);
+	if (fuzz->is_offered)
+		return NULL; /* of one that ended */
+	memset(&fuzz->ec, 0xa5, sizeof fuzz->ec);
+	memset(&fuzz->ec, 0, offsetof(struct dtls_ec, job));
 	fuzz->is_taken = true;
 	return &fuzz->ec;
 }
@@ -34,30 +36,38 @@ ec_fuzz_release(void *ctx, struct dtls_ec *ec)
 	if (!fuzz->is_taken || ec != &fuzz->ec)
 		abort();
 	fuzz->is_taken = false;
-	fuzz->is_offered = false; /* its answer would be ignored */
 }
 
-static inline struct ec_job *
-ec_fuzz_job(void *ctx, const struct dtls_ec *ec)
-{
-	struct ec_fuzz *fuzz = ctx;
-
-	if (fuzz->is_offered)
-		return NULL;
-	memset(&fuzz->job, 0, sizeof fuzz->job);
-	return &fuzz->job;
-}
-
+/* All messages are where they are said to be. */
 static inline void
-ec_fuzz_offer(void *ctx, struct ec_job *job)
+ec_fuzz_check(const struct ec_job *job)
 {
-	((struct ec_fuzz *)ctx)->is_offered = true;
-	if (job->len > sizeof job->bytes)
+	const uint8_t *end = ec_job_verify(job) + job->verify_len;
+
+	if (job->flight_len > sizeof job->bytes)
+		abort();
+	if (job->kind == EC_FINISH &&
+	    (end > job->bytes + sizeof job->bytes ||
+	     ec_job_chain(job)[-DTLS_HANDSHAKE_HEADER] != DTLS_CERTIFICATE ||
+	     ec_job_share(job)[-DTLS_HANDSHAKE_HEADER] != DTLS_CLIENT_KEY_EXCHANGE ||
+	     ec_job_verify(job)[-DTLS_HANDSHAKE_HEADER] != DTLS_CERTIFICATE_VERIFY))
 		abort();
 }
 
 static inline bool
-ec_fuzz_find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
+ec_fuzz_offer(void *ctx, struct dtls_ec *ec)
+{
+	struct ec_fuzz *fuzz = ctx;
+
+	if (fuzz->is_offered)
+		abort(); /* it is away already */
+	ec_fuzz_check(&ec->job);
+	fuzz->is_offered = true;
+	return true;
+}
+
+static inline bool
+ec_fuzz_find_pinned(void *ctx, uint8_t type, const struct dtls_bytes *der,
 		    struct dtls_identity *found)
 {
 	found->device = 1;
@@ -73,23 +83,41 @@ ec_fuzz_find_endpoint(void *ctx, const struct ec_finish *finish, struct dtls_ide
 	return true;
 }
 
+static inline void
+ec_fuzz_begin(struct ec_job *job)
+{
+	static const uint8_t point[DTLS_POINT] = { DTLS_POINT_UNCOMPRESSED };
+	static uint8_t certificate[2500], signature[DTLS_SIGNATURE_MAX]; /* several datagrams */
+
+	if (!dtls_flight_complete(job, &(struct dtls_bytes){ certificate, sizeof certificate },
+				  point, &(struct dtls_bytes){ signature, sizeof signature }))
+		abort();
+	memset(&job->secrets, 1, sizeof job->secrets);
+	job->verdict = EC_GOOD;
+}
+
+static inline void
+ec_fuzz_finish(struct ec_job *job, uint8_t verdict)
+{
+	job->finish.trust = 0;
+	job->finish.anchor = 0;
+	job->verdict = verdict;
+}
+
 /* The answer to the job that waits; returns the length of what it leads to. */
 static inline size_t
 ec_fuzz_help(struct ec_fuzz *fuzz, struct dtls_world *world, uint8_t reply[DTLS_WORLD_DATAGRAM])
 {
-	struct ec_job job = fuzz->job;
+	struct ec_job *job = &fuzz->ec.job;
 
 	if (!fuzz->is_offered)
 		return 0;
 	fuzz->is_offered = false;
-	job.verdict = job.kind == EC_BEGIN ? EC_GOOD : fuzz->verdict;
-	if (job.kind == EC_BEGIN) {
-		job.begin.point[0] = DTLS_POINT_UNCOMPRESSED;
-		job.begin.signature_len = DTLS_SIGNATURE_MAX;
-		job.len = 2500; /* several datagrams */
-		memset(job.bytes, 'c', job.len);
-	}
-	return dtls_world_answered(world, &job, reply);
+	if (job->kind == EC_BEGIN)
+		ec_fuzz_begin(job);
+	else
+		ec_fuzz_finish(job, fuzz->verdict);
+	return fuzz->is_taken ? dtls_world_answered(world, reply) : 0;
 }
 
 static inline void
@@ -102,7 +130,6 @@ ec_fuzz_init(struct ec_fuzz *fuzz, struct dtls_world *world)
 	world->server.ec = (struct dtls_ec_way){
 		.take = ec_fuzz_take,
 		.release = ec_fuzz_release,
-		.job = ec_fuzz_job,
 		.offer = ec_fuzz_offer,
 		.find_pinned = ec_fuzz_find_pinned,
 		.find_endpoint = ec_fuzz_find_endpoint,

@@ -14,10 +14,11 @@ struct ec_world {
 	struct ec_engine *engine;
 	struct ec_trust *trust;
 	struct dtls_ec ec;
-	struct ec_job job, late; /* `late`: what was answered last */
-	uint32_t serial;         /* of the handshake that has `ec` */
-	bool is_taken, is_offered;
+	bool is_taken, is_offered; /* by a handshake; its job, which stays when that ends */
+	unsigned late;             /* jobs whose handshake had ended */
 	bool stopped;         /* the helper does nothing */
+	bool leaves_rest;     /* of the handshake before, as a pool does: else something that would be
+			       * seen */
 	unsigned refuse_jobs; /* so many times there is no free job */
 	unsigned jobs[2];     /* done, by kind */
 	uint8_t last_verdict;
@@ -31,11 +32,12 @@ ec_world_take(void *ctx, const struct dtls_handshake *hs)
 {
 	struct ec_world *world = ctx;
 
-	if (world->is_taken)
+	if (world->is_taken || world->is_offered)
 		return NULL;
-	memset(&world->ec, 0, sizeof world->ec);
+	if (!world->leaves_rest)
+		memset(&world->ec, 0xa5, sizeof world->ec);
+	memset(&world->ec, 0, offsetof(struct dtls_ec, job));
 	world->is_taken = true;
-	world->serial++;
 	return &world->ec;
 }
 
@@ -44,38 +46,33 @@ ec_world_release(void *ctx, struct dtls_ec *ec)
 {
 	struct ec_world *world = ctx;
 
-	crypto_wipe(ec, sizeof *ec);
 	world->is_taken = false;
-	world->serial++;
 }
 
-static inline struct ec_job *
-ec_world_job(void *ctx, const struct dtls_ec *ec)
+static inline bool
+ec_world_offer(void *ctx, struct dtls_ec *ec)
 {
 	struct ec_world *world = ctx;
 
 	if (world->is_offered || (world->refuse_jobs && world->refuse_jobs--))
-		return NULL;
-	memset(&world->job, 0, sizeof world->job);
-	world->job.serial = world->serial;
-	return &world->job;
-}
-
-static inline void
-ec_world_offer(void *ctx, struct ec_job *job)
-{
-	((struct ec_world *)ctx)->is_offered = true;
+		return false;
+	world->is_offered = true;
+	return true;
 }
 
 static inline bool
-ec_world_find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
+ec_world_find_pinned(void *ctx, uint8_t type, const struct dtls_bytes *der,
 		     struct dtls_identity *found)
 {
 	struct ec_world *world = ctx;
+	uint8_t fingerprint[DTLS_HASH];
 
 	found->device = 7;
 	found->hash = 77;
-	return world->has_pinned && memcmp(world->pinned, fingerprint, DTLS_HASH) == 0;
+	if (!world->has_pinned)
+		return false;
+	crypto_sha256(world->world->server.ops, der->at, der->len, fingerprint);
+	return memcmp(world->pinned, fingerprint, DTLS_HASH) == 0;
 }
 
 static inline bool
@@ -97,14 +94,14 @@ ec_world_help(void *ctx, struct net *net)
 	uint8_t reply[DTLS_WORLD_DATAGRAM];
 
 	while (world->is_offered && !world->stopped) {
-		ec_engine_work(world->engine, world->trust, &world->job, CERT_NOW);
-		world->jobs[world->job.kind]++;
-		world->last_verdict = world->job.verdict;
+		ec_engine_work(world->engine, world->trust, &world->ec.job, CERT_NOW);
+		world->jobs[world->ec.job.kind]++;
+		world->last_verdict = world->ec.job.verdict;
 		world->is_offered = false;
-		world->late = world->job;
-		if (world->late.serial == world->serial)
-			net_reply(net, reply,
-				  dtls_world_answered(&net->world, &world->late, reply));
+		if (world->is_taken)
+			net_reply(net, reply, dtls_world_answered(&net->world, reply));
+		else
+			world->late++;
 	}
 }
 
@@ -121,7 +118,6 @@ ec_world_init(struct ec_world *world, struct net *net)
 	net->world.server.ec = (struct dtls_ec_way){
 		.take = ec_world_take,
 		.release = ec_world_release,
-		.job = ec_world_job,
 		.offer = ec_world_offer,
 		.find_pinned = ec_world_find_pinned,
 		.find_endpoint = ec_world_find_endpoint,

@@ -24,6 +24,12 @@ stack_size(const struct stack_config *config)
 	return sizeof(struct stack);
 }
 
+unsigned
+stack_certificates(const struct stack_config *config)
+{
+	return 0;
+}
+
 size_t
 stack_session_bytes(void)
 {
@@ -79,7 +85,7 @@ stack_tick(struct stack *stack, uint64_t now_us, struct outbox *out)
 
 /* It has no certificates. */
 void
-stack_ec(struct stack *stack, uint64_t now_us, const struct ec_job *job, struct outbox *out)
+stack_ec(struct stack *stack, uint64_t now_us, struct ec_job *job, struct outbox *out)
 {
 }
 

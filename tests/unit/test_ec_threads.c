@@ -6,7 +6,8 @@
 
 #include <pthread.h>
 
-#include "dataplane/core/dtls/dtls_defs.h"
+#include "dataplane/core/dtls/dtls_certificate.h"
+#include "dataplane/core/dtls/dtls_message.h"
 #include "dataplane/ec/ec_threads.h"
 #include "tests/support/ec_certs.h"
 
@@ -71,7 +72,9 @@ offer_all(void)
 	pthread_mutex_lock(&ring.lock);
 	ring.n_done = 0;
 	for (unsigned i = 0; i < JOBS; i++) {
-		ring.jobs[i] = (struct ec_job){ .kind = EC_BEGIN, .type = DTLS_RAW_PUBLIC_KEY };
+		ring.jobs[i] = (struct ec_job){ .kind = EC_BEGIN,
+						.type = DTLS_RAW_PUBLIC_KEY,
+						.ops = crypto_select() };
 		ring.todo[ring.n_todo++] = &ring.jobs[i];
 	}
 	pthread_cond_broadcast(&ring.todo_changed);
@@ -100,6 +103,24 @@ make_trust(void)
 	cr_assert_eq(ec_trust_add_own(trust, &own, error), 0, "%s", error);
 	cert_free(&cert);
 	return trust;
+}
+
+/* The signature in the flight that a job made. */
+static const uint8_t *
+signature_of(const struct ec_job *job)
+{
+	struct reader reader = reader_init(job->bytes, job->flight_len);
+	struct dtls_message message;
+	struct dtls_bytes signature;
+	const uint8_t *point;
+
+	while (dtls_message_next(&reader, &message))
+		if (message.type == DTLS_SERVER_KEY_EXCHANGE &&
+		    dtls_server_key_exchange_parse(message.fragment, message.length, &point,
+						   &signature))
+			return signature.at;
+	cr_assert_fail("no signature");
+	return NULL;
 }
 
 static bool
@@ -134,15 +155,16 @@ Test(ec_threads, no_key_pair_and_no_nonce_comes_twice)
 		offer_all();
 		await_all();
 		for (unsigned i = 0; i < JOBS; i++) {
-			const struct ec_begin *a = &ring.jobs[i].begin;
+			const struct ec_job *a = &ring.jobs[i];
 
 			cr_assert_eq(ring.jobs[i].verdict, EC_GOOD);
 			for (unsigned j = 0; j < i; j++) {
-				const struct ec_begin *b = &ring.jobs[j].begin;
+				const struct ec_job *b = &ring.jobs[j];
 
-				cr_assert(!same(a->secret, b->secret, sizeof a->secret));
+				cr_assert(!same(a->secrets.secret, b->secrets.secret,
+						sizeof a->secrets.secret));
 				/* The signature begins with r, which is the nonce's. */
-				cr_assert(!same(a->signature, b->signature, 34));
+				cr_assert(!same(signature_of(a), signature_of(b), 34));
 			}
 		}
 	}

@@ -25,15 +25,45 @@ static const uint8_t order[NUMBER] = { 0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00,
 static struct ec_engine *engine;
 static struct ec_trust *ours;
 static struct cert device;
-static uint8_t hash[EC_HASH_LEN] = "what CertificateVerify signs...";
+static uint8_t hello; /* stands for what was said before the client's flight */
 static uint8_t r[NUMBER], s[NUMBER], point[DTLS_POINT];
 
-/* A signature whose numbers have 32 bytes each and no sign to hide, so that every form has room. */
 static void
-sign(void)
+fill_job(struct ec_job *job, const uint8_t key[DTLS_POINT], const uint8_t share[DTLS_POINT])
+{
+	uint8_t spki[DTLS_SPKI];
+	struct writer spki_out = writer_init(spki, sizeof spki), out;
+
+	memset(job, 0, sizeof *job);
+	job->kind = EC_FINISH;
+	job->type = DTLS_RAW_PUBLIC_KEY;
+	job->ops = crypto_select();
+	job->finish.is_pinned = true;
+	job->secrets.secret[NUMBER - 1] = 7;
+	crypto_sha256_init(&job->transcript);
+	crypto_sha256_update(job->ops, &job->transcript, &hello, sizeof hello);
+	dtls_spki_write(&spki_out, key);
+	out = writer_init(job->bytes, sizeof job->bytes);
+	(void)writer_room(&out, DTLS_HANDSHAKE_HEADER);
+	dtls_certificate_write(&out, DTLS_RAW_PUBLIC_KEY,
+			       &(struct dtls_chain){ .n = 1, .certificates = { { spki, sizeof spki } } });
+	job->chain_len = (uint16_t)(writer_len(&out) - DTLS_HANDSHAKE_HEADER);
+	(void)writer_room(&out, DTLS_HANDSHAKE_HEADER);
+	dtls_client_key_exchange_write(&out, share);
+}
+
+/* A signature whose numbers have 32 bytes each and no sign to hide, so that every form has room; of a client that
+ * says this key and this share. */
+static void
+sign(const uint8_t said[DTLS_POINT], const uint8_t share[DTLS_POINT])
 {
 	EC_KEY *key = EVP_PKEY_get1_EC_KEY(device.key);
+	static struct ec_job job;
+	uint8_t hash[EC_HASH_LEN];
 
+	fill_job(&job, said, share);
+	crypto_sha256_update(job.ops, &job.transcript, job.bytes, DTLS_HANDSHAKE_HEADER + job.chain_len + EC_SHARE);
+	crypto_sha256_final(job.ops, &job.transcript, hash);
 	do {
 		ECDSA_SIG *signature = ECDSA_do_sign(hash, sizeof hash, key);
 
@@ -57,7 +87,7 @@ setup(void)
 					POINT_CONVERSION_UNCOMPRESSED, point, sizeof point, NULL),
 		     sizeof point);
 	EC_KEY_free(key);
-	sign();
+	sign(point, point);
 }
 
 static void
@@ -75,24 +105,12 @@ static enum ec_verdict
 judge(const uint8_t key[DTLS_POINT], const uint8_t share[DTLS_POINT], const uint8_t *signature, size_t len)
 {
 	static struct ec_job job;
-	struct writer out = writer_init(job.bytes, sizeof job.bytes);
-	uint8_t spki[DTLS_SPKI];
-	struct writer spki_out = writer_init(spki, sizeof spki);
+	struct writer out;
 
-	memset(&job, 0, sizeof job);
-	dtls_spki_write(&spki_out, key);
-	dtls_certificate_write(&out, DTLS_RAW_PUBLIC_KEY,
-			       &(struct dtls_chain){ .n = 1, .certificates = { { spki, sizeof spki } } });
-	job.kind = EC_FINISH;
-	job.type = DTLS_RAW_PUBLIC_KEY;
-	job.len = (uint16_t)writer_finish(&out);
-	job.finish.is_pinned = true;
-	job.finish.secret[NUMBER - 1] = 7;
-	memcpy(job.finish.point, share, DTLS_POINT);
-	memcpy(job.finish.hash, hash, sizeof hash);
-	cr_assert_leq(len, sizeof job.finish.signature);
-	memcpy(job.finish.signature, signature, len);
-	job.finish.signature_len = (uint8_t)len;
+	fill_job(&job, key, share);
+	out = writer_init(job.bytes + (ec_job_verify(&job) - job.bytes), EC_VERIFY_MAX);
+	dtls_certificate_verify_write(&out, &(struct dtls_bytes){ signature, len });
+	job.verify_len = (uint16_t)writer_len(&out);
 	ec_engine_work(engine, ours, &job, CERT_NOW);
 	return job.verdict;
 }
@@ -385,12 +403,13 @@ Test(ec_vectors, a_signature_of_another_hash_or_key_is_refused)
 	uint8_t signature[96];
 	size_t len = good(signature);
 
-	hash[0] ^= 1;
+	hello ^= 1;
 	cr_expect_eq(judge(point, point, signature, len), EC_BAD_SIGNATURE);
-	hash[0] ^= 1;
+	hello ^= 1;
+	cr_expect_eq(judge(point, point, signature, len), EC_GOOD);
 	cert_free(&device);
 	cert_make_device(&device, "urn:dev:two", NULL);
-	sign();
+	sign(point, point);
 	cr_expect_eq(judge(point, point, signature, good(signature)), EC_BAD_SIGNATURE);
 }
 
@@ -487,13 +506,15 @@ Test(ec_vectors, key_shares_that_are_no_points_are_refused)
 Test(ec_vectors, public_keys_that_are_no_points_are_refused)
 {
 	uint8_t signature[96];
-	size_t len = good(signature);
 
 	for (unsigned i = 0; i < sizeof bad_points / sizeof bad_points[0]; i++) {
 		uint8_t key[DTLS_POINT];
+		size_t len;
 
 		memcpy(key, point, DTLS_POINT);
 		bad_points[i].spoil(key);
+		sign(key, point);
+		len = good(signature);
 		cr_expect_neq(judge(key, point, signature, len), EC_GOOD, "%s", bad_points[i].name);
 	}
 }
@@ -589,10 +610,11 @@ Test(ec_vectors, a_key_elsewhere_signs_handshakes_and_goes_with_the_trust)
 {
 	static struct ec_job job = { .kind = EC_BEGIN, .type = DTLS_RAW_PUBLIC_KEY };
 
+	job.ops = crypto_select();
 	cr_assert_eq(add_elsewhere(false, false, 4), 0);
 	ec_engine_work(engine, ours, &job, 0);
 	cr_assert_eq(job.verdict, EC_GOOD);
-	cr_assert_gt(job.begin.signature_len, 60);
+	cr_assert_gt(job.flight_len, DTLS_SPKI + DTLS_KEY_PARAMETERS + 60);
 	elsewhere.silent = true;
 	ec_engine_work(engine, ours, &job, 0);
 	cr_assert_eq(job.verdict, EC_FAILED);

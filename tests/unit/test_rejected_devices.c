@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "control/runs/rejected_devices.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/ec_verdict.h"
 
 static struct rejected_devices *list;
 

@@ -169,31 +169,44 @@ end_message(struct writer *out, size_t start, uint8_t type, uint16_t sequence)
 		dtls_message_header(out->start + start, type, (uint32_t)len, sequence);
 }
 
-bool
-dtls_flight_certificates(struct dtls_handshake *hs, const struct ec_job *job)
+void
+dtls_flight_begin(struct dtls_handshake *hs)
 {
-	const struct dtls_bytes signature = { job->begin.signature, job->begin.signature_len };
-	struct writer out = writer_init(hs->ec->room, DTLS_FLIGHT_MAX);
-	uint16_t sequence = hs->hello_message;
+	struct ec_job *job = &hs->ec->job;
+	struct writer out = writer_init(job->bytes, EC_FLIGHT_MAX);
 	size_t start = begin_message(&out);
 
 	write_server_hello(hs, &out);
-	end_message(&out, start, DTLS_SERVER_HELLO, sequence++);
+	end_message(&out, start, DTLS_SERVER_HELLO, hs->hello_message);
+	job->message = hs->hello_message;
+	job->flight_len = (uint16_t)writer_finish(&out);
+}
+
+bool
+dtls_flight_complete(struct ec_job *job, const struct dtls_bytes *certificate,
+		     const uint8_t point[DTLS_POINT], const struct dtls_bytes *signature)
+{
+	struct writer out = writer_init(job->bytes, EC_FLIGHT_MAX);
+	uint16_t sequence = (uint16_t)(job->message + 1);
+	size_t start;
+
+	(void)writer_room(&out, job->flight_len);
 	start = begin_message(&out);
-	writer_bytes(&out, job->bytes, job->len);
+	writer_bytes(&out, certificate->at, certificate->len);
 	end_message(&out, start, DTLS_CERTIFICATE, sequence++);
 	start = begin_message(&out);
-	dtls_server_key_exchange_write(&out, job->begin.point, &signature);
+	dtls_server_key_exchange_write(&out, point, signature);
 	end_message(&out, start, DTLS_SERVER_KEY_EXCHANGE, sequence++);
 	start = begin_message(&out);
 	dtls_certificate_request_write(&out);
 	end_message(&out, start, DTLS_CERTIFICATE_REQUEST, sequence++);
 	start = begin_message(&out);
-	end_message(&out, start, DTLS_SERVER_HELLO_DONE, sequence++);
-	hs->ec->flight_len = (uint16_t)writer_finish(&out);
-	hs->ec->sent_message = 0;
-	hs->ec->sent_bytes = 0;
-	return hs->ec->flight_len != 0;
+	end_message(&out, start, DTLS_SERVER_HELLO_DONE, sequence);
+	if (!writer_ok(&out))
+		return false;
+	job->flight_len = (uint16_t)writer_len(&out);
+	crypto_sha256_update(job->ops, &job->transcript, job->bytes, job->flight_len);
+	return true;
 }
 
 /* Bytes of a message's body that a record may hold at this place; 0: not here. */
@@ -224,7 +237,7 @@ static bool
 send_fragment(struct dtls_handshake *hs, struct writer *out)
 {
 	struct dtls_ec *ec = hs->ec;
-	const uint8_t *message = ec->room + ec->sent_message;
+	const uint8_t *message = ec->job.bytes + ec->sent_message;
 	size_t length = cursor_load(message + 1, 3), left = length - ec->sent_bytes;
 	size_t len = fragment_room(hs, out, left);
 	struct writer_mark mark;

@@ -11,6 +11,8 @@
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
 
+struct ec_job;
+
 /*
  * ServerHello and ServerHelloDone, one record each: some small clients read one message a record.
  * When `transcript` is not NULL it takes both: the first time.
@@ -19,10 +21,13 @@ void dtls_flight_hello(const struct crypto_ops *ops, struct dtls_handshake *hs,
 		       struct crypto_sha256 *transcript, struct writer *out);
 
 /*
- * The five messages of a server with certificates, whole and one behind the other, into hs->ec,
- * where they stay until the client answers. False: they have no room there.
+ * The five messages of a server with certificates, whole and one behind the other, into hs->ec->job:
+ * ServerHello by the worker, the others by the helper thread, which knows what is in them, and the
+ * transcript over all. `certificate`: body of ours. False: they have no room there.
  */
-bool dtls_flight_certificates(struct dtls_handshake *hs, const struct ec_job *job);
+void dtls_flight_begin(struct dtls_handshake *hs);
+bool dtls_flight_complete(struct ec_job *job, const struct dtls_bytes *certificate,
+			  const uint8_t point[DTLS_POINT], const struct dtls_bytes *signature);
 /* What the writer takes of them, in records of fragments, from where it stopped the last time. */
 void dtls_flight_send(struct dtls_handshake *hs, struct writer *out);
 

@@ -222,15 +222,15 @@ dtls_handshake_receive(const struct dtls_server *server, struct dtls_handshake *
 
 enum dtls_progress
 dtls_handshake_answered(const struct dtls_server *server, struct dtls_handshake *hs,
-			const struct ec_job *job, struct dtls_turn *turn)
+			struct dtls_turn *turn)
 {
 	struct step step = { .server = server, .hs = hs, .turn = turn };
 
 	switch (hs->state) {
 	case DTLS_AWAITING_OWN:
-		return step_take_own(&step, job);
+		return step_take_own(&step);
 	case DTLS_AWAITING_VERDICT:
-		return step_take_verdict(&step, job);
+		return step_take_verdict(&step);
 	default:
 		return step_outdated(&step);
 	}

@@ -156,6 +156,7 @@ struct dtls_handshake {
 	uint16_t next_message;  /* message_seq expected from the client */
 	struct dtls_assembly assembly;
 	uint8_t flight_messages; /* of our flight up to ServerHelloDone */
+	bool has_answer;         /* run.exchange.answer holds what our Finished says */
 	uint32_t device;
 	uint32_t trust; /* that the peer's certificate or key was judged by; 0: it has none */
 	/* From its start, when its doubt becomes the verdict; UINT32_MAX: with its life. */
@@ -179,20 +180,20 @@ struct dtls_handshake {
 			uint8_t peer_cid[DTLS_PEER_CID_MAX];
 			struct { /* the newest ClientKeyExchange, or what there is of it */
 				struct dtls_assembly assembly;
-				uint8_t body[DTLS_EXCHANGE_MAX];
+				union {
+					uint8_t body[DTLS_EXCHANGE_MAX];
+					uint8_t answer[DTLS_VERIFY_DATA]; /* of certificates, once
+									   * there are keys */
+				};
 				uint8_t seen[(DTLS_EXCHANGE_MAX + 7) / 8];
 			} exchange;
-			/* The transcript up to it, once there are keys; with certificates: up to
-			 * our flight's end. */
+			/* The transcript up to it, once there are keys. */
 			struct crypto_sha256 before;
 			union {
 				struct dtls_early early; /* before there are keys */
 				struct {                 /* then */
-					struct crypto_hmac_key master;
-					struct dtls_keys keys;
+					struct dtls_derived derived;
 					struct dtls_window window;
-					uint8_t client_verify
-						[DTLS_VERIFY_DATA]; /* what Finished must say */
 					uint8_t body[DTLS_VERIFY_DATA];
 					uint8_t seen[(DTLS_VERIFY_DATA + 7) / 8];
 				} keyed;
@@ -209,7 +210,7 @@ enum dtls_progress {
 	DTLS_ESTABLISHED,       /* *session is ready, the last flight is written */
 	DTLS_FAILED,            /* over, perhaps with an alert */
 	DTLS_WRONG_KEY,         /* the same, as the client has another key than its identity */
-	DTLS_WRONG_CERTIFICATE, /* the same: the job that was answered says why */
+	DTLS_WRONG_CERTIFICATE, /* the same: its job says why */
 };
 
 /* What a call brings and what it fills. */
@@ -238,13 +239,9 @@ enum dtls_progress dtls_handshake_receive(const struct dtls_server *server,
 					  struct dtls_handshake *hs,
 					  const struct dtls_record *record, struct dtls_turn *turn);
 
-/*
- * A helper's answer to this handshake's job: the caller knows by place and serial that it is. It
- * goes on as if a record had come.
- */
+/* The job of this handshake came back from a helper: it goes on as if a record had come. */
 enum dtls_progress dtls_handshake_answered(const struct dtls_server *server,
-					   struct dtls_handshake *hs, const struct ec_job *job,
-					   struct dtls_turn *turn);
+					   struct dtls_handshake *hs, struct dtls_turn *turn);
 
 /*
  * A flight with certificates is longer than a datagram: as long as one is pending, after any of

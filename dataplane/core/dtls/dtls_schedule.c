@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dataplane/core/cursor.h"
+#include "dataplane/core/dtls/dtls_message.h"
 
 /* RFC 4279 2: N, N zeros, N, the key. Returns the length. */
 static size_t
@@ -86,6 +87,36 @@ dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client
 	_Static_assert(sizeof *keys == 2 * DTLS_KEY + 2 * DTLS_IMPLICIT_IV,
 		       "the key block as it comes");
 	crypto_prf(ops, jobs, 2);
+}
+
+void
+dtls_schedule_derive(const struct crypto_ops *ops, const uint8_t master[DTLS_MASTER_SECRET],
+		     const uint8_t hash[DTLS_HASH], const struct crypto_piece randoms[2],
+		     struct dtls_derived *derived)
+{
+	struct crypto_prf finished;
+
+	crypto_hmac_key_init(ops, &derived->master, master, DTLS_MASTER_SECRET);
+	finished = dtls_schedule_verify(&derived->master, "client finished", hash,
+					derived->client_verify);
+	dtls_schedule_keys(ops, &finished, randoms[1].data, randoms[0].data, &derived->keys);
+}
+
+void
+dtls_schedule_answer(const struct crypto_ops *ops, const struct crypto_sha256 *transcript,
+		     uint16_t message, const struct dtls_derived *derived,
+		     uint8_t verify_data[DTLS_VERIFY_DATA])
+{
+	struct crypto_sha256 hash = *transcript;
+	uint8_t header[DTLS_HANDSHAKE_HEADER], digest[DTLS_HASH];
+	struct crypto_prf job;
+
+	dtls_message_header(header, DTLS_FINISHED, DTLS_VERIFY_DATA, message);
+	crypto_sha256_update(ops, &hash, header, sizeof header);
+	crypto_sha256_update(ops, &hash, derived->client_verify, DTLS_VERIFY_DATA);
+	crypto_sha256_final(ops, &hash, digest);
+	job = dtls_schedule_verify(&derived->master, "server finished", digest, verify_data);
+	crypto_prf(ops, &job, 1);
 }
 
 void

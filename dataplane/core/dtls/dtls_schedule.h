@@ -30,6 +30,23 @@ void dtls_schedule_master_of(const struct crypto_ops *ops, const struct crypto_p
 			     const char *label, const struct crypto_piece seed[2],
 			     uint8_t master[DTLS_MASTER_SECRET]);
 
+/* What follows from a master secret. */
+struct dtls_derived {
+	struct crypto_hmac_key master;
+	struct dtls_keys keys;
+	uint8_t client_verify[DTLS_VERIFY_DATA]; /* what the client's Finished must say */
+};
+
+/* All of it; `hash`: of the transcript before the client's Finished. */
+void dtls_schedule_derive(const struct crypto_ops *ops, const uint8_t master[DTLS_MASTER_SECRET],
+			  const uint8_t hash[DTLS_HASH],
+			  const struct crypto_piece randoms[2], struct dtls_derived *derived);
+/* What our Finished says. The client's, of this message_seq, has but one right form, so that is known
+ * before it comes. `transcript` ends before it. */
+void dtls_schedule_answer(const struct crypto_ops *ops, const struct crypto_sha256 *transcript,
+			  uint16_t message, const struct dtls_derived *derived,
+			  uint8_t verify_data[DTLS_VERIFY_DATA]);
+
 /* key_block, and the verify_data that the client must send: independent, so that a backend may
  * interleave them. */
 void dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client_finished,

@@ -36,8 +36,8 @@ enum dtls_unserved {
 	DTLS_UNSERVED_IDENTITY, /* its identity, of `whole_len` bytes, begins so and is too long */
 };
 
+struct dtls_bytes;
 struct dtls_ec;
-struct ec_job;
 struct ec_finish;
 
 /*
@@ -45,16 +45,15 @@ struct ec_finish;
  * memory (dtls_ec.h). What is NULL or empty is a counted outcome: the client repeats.
  */
 struct dtls_ec_way {
-	/* Zeroed; NULL: none, and counted why. */
+	/* Zeroed up to its job; NULL: none, and counted why. */
 	struct dtls_ec *(*take)(void *ctx, const struct dtls_handshake *hs);
-	void (*release)(void *ctx, struct dtls_ec *ec); /* wipes */
-	/* A free job, addressed to this handshake; and one filled in, which is theirs from then
-	 * on. */
-	struct ec_job *(*job)(void *ctx, const struct dtls_ec *ec);
-	void (*offer)(void *ctx, struct ec_job *job);
-	/* The device that inventory has this raw public key (SHA-256 of its
-	 * SubjectPublicKeyInfo) or pinned certificate (SHA-256 of its DER) of. */
-	bool (*find_pinned)(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
+	/* Wipes what is secret of it; if its job is away, once that comes back. */
+	void (*release)(void *ctx, struct dtls_ec *ec);
+	/* Its job, filled in, is a helper's from then on; false: their ring is full. */
+	bool (*offer)(void *ctx, struct dtls_ec *ec);
+	/* The device that inventory has this raw public key (its SubjectPublicKeyInfo) or pinned
+	 * certificate of. */
+	bool (*find_pinned)(void *ctx, uint8_t type, const struct dtls_bytes *der,
 			    struct dtls_identity *found);
 	/* The device of the endpoint name that a certificate was issued for. */
 	bool (*find_endpoint)(void *ctx, const struct ec_finish *finish,

@@ -58,11 +58,11 @@ void step_hash_message(struct step *step, const uint8_t *body);
 
 /* A suite with certificates was chosen: asks for our key share and its signature. */
 enum dtls_progress step_ask_own(struct step *step, const struct dtls_offer *offer);
-enum dtls_progress step_take_own(struct step *step, const struct ec_job *job);
+enum dtls_progress step_take_own(struct step *step);
 enum dtls_progress step_gather_certificate(struct step *step);
 enum dtls_progress step_gather_key_share(struct step *step);
 enum dtls_progress step_gather_certificate_verify(struct step *step);
-enum dtls_progress step_take_verdict(struct step *step, const struct ec_job *job);
+enum dtls_progress step_take_verdict(struct step *step);
 /* Whether trust has changed since this one judged; what follows then: the device begins again. */
 bool step_trust_is_old(const struct step *step, uint32_t trust);
 enum dtls_progress step_judge_anew(struct step *step);
@@ -89,8 +89,5 @@ enum dtls_progress step_take_change_cipher_spec(struct step *step);
 /* A protected record before its keys are known: kept when it may be Finished. */
 enum dtls_progress step_keep_early(struct step *step);
 enum dtls_progress step_take_protected(struct step *step);
-/* The verdict was good: keys of the premaster secret that was agreed on; `hash`: the session hash
- * (RFC 7627 3). */
-enum dtls_progress step_derive_certificate_keys(struct step *step,
-						const struct crypto_piece *premaster,
-						const uint8_t hash[DTLS_HASH]);
+/* The verdict was good: goes on with the keys that a helper made; gives back what it had. */
+enum dtls_progress step_take_secrets(struct step *step, const struct ec_secrets *secrets);

@@ -31,31 +31,39 @@ take_wishes(struct dtls_ec *ec, const struct dtls_offer *offer)
 	ec->answers_point_formats = offer->answers_point_formats;
 }
 
+static void
+fill_begin(struct step *step, const struct dtls_offer *offer)
+{
+	struct dtls_handshake *hs = step->hs;
+	struct ec_job *job = &hs->ec->job;
+
+	job->kind = EC_BEGIN;
+	job->type = offer->own_type;
+	job->ops = step->server->ops;
+	memcpy(job->client_random, hs->client_random, DTLS_RANDOM);
+	memcpy(job->server_random, hs->run.server_random, DTLS_RANDOM);
+	job->transcript = hs->run.transcript;
+	job->begin.server_name_len = (uint8_t)offer->server_name.len;
+	if (offer->server_name.len)
+		memcpy(job->begin.server_name, offer->server_name.at, offer->server_name.len);
+	dtls_flight_begin(hs);
+}
+
 enum dtls_progress
 step_ask_own(struct step *step, const struct dtls_offer *offer)
 {
 	const struct dtls_server *server = step->server;
 	struct dtls_handshake *hs = step->hs;
-	struct ec_job *job;
 
-	if (!hs->ec)
-		hs->ec = server->ec.take(server->ec_ctx, hs);
+	hs->ec = server->ec.take(server->ec_ctx, hs);
 	if (!hs->ec) { /* which was counted there */
 		step_set_state(hs, DTLS_ENDED);
 		return DTLS_FAILED;
 	}
-	job = server->ec.job(server->ec_ctx, hs->ec);
-	if (!job)
-		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_ec_full);
 	take_wishes(hs->ec, offer);
-	job->kind = EC_BEGIN;
-	job->type = offer->own_type;
-	memcpy(job->begin.client_random, hs->client_random, DTLS_RANDOM);
-	memcpy(job->begin.server_random, hs->run.server_random, DTLS_RANDOM);
-	job->begin.server_name_len = (uint8_t)offer->server_name.len;
-	if (offer->server_name.len)
-		memcpy(job->begin.server_name, offer->server_name.at, offer->server_name.len);
-	server->ec.offer(server->ec_ctx, job);
+	fill_begin(step, offer);
+	if (!server->ec.offer(server->ec_ctx, hs->ec))
+		return step_fail(step, DTLS_NO_ALERT, COUNTER_dtls_ec_full);
 	hs->sequence = step->record->sequence; /* RFC 6347 4.2.1 */
 	hs->next_message = (uint16_t)(hs->hello_message + 1);
 	step_set_state(hs, DTLS_AWAITING_OWN);
@@ -63,23 +71,16 @@ step_ask_own(struct step *step, const struct dtls_offer *offer)
 }
 
 enum dtls_progress
-step_take_own(struct step *step, const struct ec_job *job)
+step_take_own(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
+	const struct ec_job *job = &hs->ec->job;
 
-	if (job->kind != EC_BEGIN)
-		return step_outdated(step);
 	if (job->verdict != EC_GOOD)
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE,
 				 job->verdict == EC_FAILED ? COUNTER_dtls_ec_failed
 							   : COUNTER_dtls_certificate_none_of_ours);
-	if (!dtls_flight_certificates(hs, job))
-		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_tx_room);
-	memcpy(hs->ec->secret, job->begin.secret, sizeof hs->ec->secret);
-	/* The messages lie there as the transcript has them: not in fragments (RFC 6347 4.2.6). */
-	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->ec->room,
-			     hs->ec->flight_len);
-	hs->run.before = hs->run.transcript;
+	hs->ec->flight_len = job->flight_len;
 	hs->flight_messages = 5;
 	hs->due_us = step->turn->now_us + DTLS_RETRANSMIT_US;
 	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE);
@@ -103,7 +104,6 @@ doubt_certificate(struct step *step, enum counter why)
 static void
 expect_certificate_again(struct dtls_handshake *hs)
 {
-	hs->run.transcript = hs->run.before;
 	hs->next_message = (uint16_t)(hs->hello_message + 1);
 	hs->assembly = (struct dtls_assembly){ 0 };
 	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE);
@@ -134,12 +134,9 @@ find_pinned(struct step *step, const struct dtls_bytes *first)
 {
 	const struct dtls_server *server = step->server;
 	struct dtls_handshake *hs = step->hs;
-	uint8_t fingerprint[DTLS_HASH];
 	struct dtls_identity found;
 
-	crypto_sha256(server->ops, first->at, first->len, fingerprint);
-	hs->is_known =
-		server->ec.find_pinned(server->ec_ctx, hs->ec->peer_type, fingerprint, &found);
+	hs->is_known = server->ec.find_pinned(server->ec_ctx, hs->ec->peer_type, first, &found);
 	hs->device = hs->is_known ? found.device : 0;
 	hs->identity_hash = hs->is_known ? found.hash : 0;
 	return hs->is_known;
@@ -151,30 +148,20 @@ accept_certificate(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
 	struct dtls_ec *ec = hs->ec;
-	const uint8_t *body = ec->room + ec->chain_at;
+	struct ec_job *job = &ec->job;
 	struct dtls_chain chain;
 
-	if (!dtls_certificate_parse(body, ec->chain_len, ec->peer_type, &chain))
+	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, ec->peer_type, &chain))
 		return doubt_certificate(step, COUNTER_dtls_certificate_malformed);
 	if (chain.n == 0)
 		return doubt_certificate(step, COUNTER_dtls_certificate_missing);
 	ec->is_pinned = find_pinned(step, &chain.certificates[0]);
-	step_hash_message(step, body);
+	dtls_message_header(job->bytes + job->chain_at, DTLS_CERTIFICATE, job->chain_len,
+			    hs->next_message);
 	hs->assembly = (struct dtls_assembly){ 0 };
 	hs->next_message++;
 	step_set_state(hs, DTLS_EXPECTING_KEY_SHARE);
 	return DTLS_WAITING;
-}
-
-/* Room for so many bytes: behind the flight, or in its place. */
-static void
-place_chain(struct dtls_ec *ec, size_t bytes)
-{
-	if (ec->flight_len + bytes > sizeof ec->room) {
-		ec->flight_len = 0;
-		ec->sent_message = 0;
-	}
-	ec->chain_at = ec->flight_len;
 }
 
 static size_t
@@ -183,21 +170,38 @@ bits_of(size_t bytes)
 	return (bytes + 7) / 8;
 }
 
+/* Room for the client's flight, behind ours or in its place. Returns where the body of its
+ * Certificate goes; behind it are the bits of its bytes, and later the other messages. */
+static uint8_t *
+place_chain(struct dtls_ec *ec, size_t length)
+{
+	size_t behind = bits_of(length) > EC_SHARE + EC_VERIFY_MAX ? bits_of(length)
+								   : EC_SHARE + EC_VERIFY_MAX;
+	struct ec_job *job = &ec->job;
+
+	if (ec->flight_len + DTLS_HANDSHAKE_HEADER + length + behind > sizeof job->bytes) {
+		ec->flight_len = 0;
+		ec->sent_message = 0;
+	}
+	job->chain_at = ec->flight_len;
+	job->chain_len = (uint16_t)length;
+	return job->bytes + job->chain_at + DTLS_HANDSHAKE_HEADER;
+}
+
 /* Puts fragments together; true: the message is whole. */
 static bool
 gather_chain(struct step *step)
 {
 	const struct dtls_message *message = step->message;
 	struct dtls_handshake *hs = step->hs;
-	struct dtls_ec *ec = hs->ec;
-	uint8_t *body;
+	struct ec_job *job = &hs->ec->job;
+	uint8_t *body = job->bytes + job->chain_at + DTLS_HANDSHAKE_HEADER;
 
 	if (hs->assembly.have == 0 || hs->assembly.length != message->length) {
 		hs->assembly = (struct dtls_assembly){ 0 };
-		place_chain(ec, message->length + bits_of(message->length));
-		memset(ec->room + ec->chain_at + message->length, 0, bits_of(message->length));
+		body = place_chain(hs->ec, message->length);
+		memset(body + message->length, 0, bits_of(message->length));
 	}
-	body = ec->room + ec->chain_at;
 	return dtls_assembly_add(&hs->assembly, message, body, body + message->length,
 				 message->length) == DTLS_GATHER_WHOLE;
 }
@@ -210,13 +214,10 @@ step_gather_certificate(struct step *step)
 
 	if (message->length > EC_MESSAGE_MAX)
 		return doubt_certificate(step, COUNTER_dtls_certificate_size);
-	if (dtls_message_is_whole(message)) {
-		place_chain(ec, message->length);
-		memcpy(ec->room + ec->chain_at, message->fragment, message->length);
-	} else if (!gather_chain(step)) {
+	if (dtls_message_is_whole(message))
+		memcpy(place_chain(ec, message->length), message->fragment, message->length);
+	else if (!gather_chain(step))
 		return DTLS_WAITING;
-	}
-	ec->chain_len = (uint16_t)message->length;
 	return accept_certificate(step);
 }
 
@@ -253,47 +254,51 @@ doubt_message(struct step *step)
 	return step_doubt(step, DTLS_DOUBT_MESSAGE, COUNTER_dtls_message_malformed);
 }
 
+/* Behind what came of the client's flight, as the transcript has it. */
+static void
+keep_message(struct step *step, const uint8_t *body, uint8_t *at)
+{
+	struct dtls_handshake *hs = step->hs;
+	const struct dtls_message *message = step->message;
+
+	dtls_message_header(at - DTLS_HANDSHAKE_HEADER, message->type, message->length,
+			    hs->next_message);
+	memcpy(at, body, message->length);
+	hs->assembly = (struct dtls_assembly){ 0 };
+	hs->next_message++;
+}
+
 enum dtls_progress
 step_gather_key_share(struct step *step)
 {
-	const uint8_t *body = gather_short(step), *point;
+	const uint8_t *body = gather_short(step);
 	struct dtls_handshake *hs = step->hs;
+	struct ec_job *job = &hs->ec->job;
 
 	if (!body)
 		return DTLS_WAITING;
-	point = dtls_client_key_exchange_parse(body, step->message->length);
-	if (!point)
+	if (!dtls_client_key_exchange_parse(body, step->message->length))
 		return doubt_message(step);
-	memcpy(hs->ec->point, point, sizeof hs->ec->point);
-	step_hash_message(step, body);
-	crypto_sha256_final(step->server->ops, &hs->run.transcript, hs->ec->hash);
-	hs->assembly = (struct dtls_assembly){ 0 };
-	hs->next_message++;
+	keep_message(step, body, job->bytes + (ec_job_share(job) - job->bytes));
 	step_set_state(hs, DTLS_EXPECTING_CERTIFICATE_VERIFY);
 	return DTLS_WAITING;
 }
 
 static bool
-ask_verdict(struct step *step, const struct dtls_bytes *signature)
+ask_verdict(struct step *step)
 {
 	const struct dtls_server *server = step->server;
-	const struct dtls_ec *ec = step->hs->ec;
-	struct ec_job *job = server->ec.job(server->ec_ctx, ec);
+	struct dtls_ec *ec = step->hs->ec;
+	struct ec_job *job = &ec->job;
 
-	if (!job)
-		return false;
 	job->kind = EC_FINISH;
 	job->type = ec->peer_type;
-	memcpy(job->finish.secret, ec->secret, sizeof job->finish.secret);
-	memcpy(job->finish.point, ec->point, sizeof job->finish.point);
-	memcpy(job->finish.hash, ec->hash, sizeof job->finish.hash);
-	job->finish.signature_len = (uint8_t)signature->len;
-	memcpy(job->finish.signature, signature->at, signature->len);
+	job->verify_len = (uint16_t)step->message->length;
+	job->next_message = step->hs->next_message;
+	job->finish.name_len = 0; /* of a job that nobody looks into */
+	job->finish.extended_master_secret = step->hs->extended_master_secret;
 	job->finish.is_pinned = ec->is_pinned;
-	job->len = ec->chain_len;
-	memcpy(job->bytes, ec->room + ec->chain_at, ec->chain_len);
-	server->ec.offer(server->ec_ctx, job);
-	return true;
+	return server->ec.offer(server->ec_ctx, ec);
 }
 
 enum dtls_progress
@@ -301,19 +306,22 @@ step_gather_certificate_verify(struct step *step)
 {
 	const uint8_t *body = gather_short(step);
 	struct dtls_handshake *hs = step->hs;
+	struct ec_job *job = &hs->ec->job;
 	struct dtls_bytes signature;
 
 	if (!body)
 		return DTLS_WAITING;
 	if (!dtls_certificate_verify_parse(body, step->message->length, &signature))
 		return doubt_message(step);
-	hs->assembly = (struct dtls_assembly){ 0 };
-	if (hs->rivals >= DTLS_UNPROVEN + (step->turn->now_us - hs->started_us) / 1000000)
+	if (hs->rivals >= DTLS_UNPROVEN + (step->turn->now_us - hs->started_us) / 1000000) {
+		hs->assembly = (struct dtls_assembly){ 0 };
 		return step_ignore(step, COUNTER_dtls_certificate_unproven);
-	if (!ask_verdict(step, &signature)) /* as if lost: the client repeats its flight */
+	}
+	keep_message(step, body, job->bytes + (ec_job_verify(job) - job->bytes));
+	if (!ask_verdict(step)) { /* as if lost: the client repeats its flight */
+		hs->next_message--;
 		return step_ignore(step, COUNTER_dtls_ec_full);
-	step_hash_message(step, body);
-	hs->next_message++;
+	}
 	step_set_state(hs, DTLS_AWAITING_VERDICT);
 	return DTLS_WAITING;
 }
@@ -405,14 +413,11 @@ find_named(struct step *step, const struct ec_job *job)
 }
 
 enum dtls_progress
-step_take_verdict(struct step *step, const struct ec_job *job)
+step_take_verdict(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
-	struct crypto_piece premaster = { job->finish.premaster, sizeof job->finish.premaster };
-	uint8_t hash[DTLS_HASH];
+	const struct ec_job *job = &hs->ec->job;
 
-	if (job->kind != EC_FINISH)
-		return step_outdated(step);
 	if (!is_proven(job->verdict))
 		return doubt_verdict(step, job);
 	if (job->verdict != EC_GOOD)
@@ -422,8 +427,6 @@ step_take_verdict(struct step *step, const struct ec_job *job)
 	hs->trust = job->finish.trust;
 	if (!find_named(step, job))
 		return step_fail(step, DTLS_HANDSHAKE_FAILURE, COUNTER_dtls_certificate_unknown);
-	memcpy(hash, hs->ec->hash, sizeof hash);
-	dtls_handshake_leave(step->server, hs);
 	step_clear_doubt(hs, DTLS_DOUBT_CERTIFICATE);
-	return step_derive_certificate_keys(step, &premaster, hash);
+	return step_take_secrets(step, &job->secrets);
 }

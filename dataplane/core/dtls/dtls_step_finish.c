@@ -27,43 +27,49 @@ find_key(struct step *step, const struct reader *identity, struct dtls_identity 
 	memcpy(found->key, server->decoy, sizeof server->decoy);
 }
 
-/* What the master secret is made of. */
-struct secret {
-	void (*schedule)(const struct crypto_ops *ops, const struct crypto_piece *bytes,
-			 const char *label, const struct crypto_piece seed[2],
-			 uint8_t master[DTLS_MASTER_SECRET]);
-	struct crypto_piece bytes; /* pre-shared key or premaster secret */
-	/* NULL: that of the transcript so far, as the session hash and what Finished covers end at
-	 * the same message. */
-	const uint8_t *session_hash;
-};
-
+/* The master secret of a pre-shared key; `hash`: of the transcript so far, which is the session hash
+ * (RFC 7627 3). */
 static void
-derive(struct step *step, const struct secret *secret)
+make_master(const struct step *step, const struct crypto_piece *psk, const uint8_t hash[DTLS_HASH],
+	    uint8_t master[DTLS_MASTER_SECRET])
 {
 	static const char *const labels[2] = { "master secret", "extended master secret" };
-	const struct crypto_ops *ops = step->server->ops;
-	struct dtls_handshake *hs = step->hs;
-	bool extended = hs->extended_master_secret;
-	uint8_t hash[DTLS_HASH], master[DTLS_MASTER_SECRET];
+	const struct dtls_handshake *hs = step->hs;
 	const struct crypto_piece seeds[2][2] = {
 		{ { hs->client_random, DTLS_RANDOM }, { hs->run.server_random, DTLS_RANDOM } },
-		{ { secret->session_hash ? secret->session_hash : hash, sizeof hash } },
+		{ { hash, DTLS_HASH } },
 	};
-	struct crypto_prf finished;
+	bool extended = hs->extended_master_secret;
+
+	dtls_schedule_master(step->server->ops, psk, labels[extended], seeds[extended], master);
+}
+
+static void
+log_key(const struct step *step, const uint8_t master[DTLS_MASTER_SECRET])
+{
+	const struct dtls_server *server = step->server;
+	const struct dtls_handshake *hs = step->hs;
+
+	if (server->key_log && hs->is_known)
+		server->key_log(server->find_ctx, hs->device, hs->client_random, master);
+}
+
+/* The transcript ends before the client's Finished. */
+static void
+derive(struct step *step, const struct crypto_piece *psk)
+{
+	const struct crypto_ops *ops = step->server->ops;
+	struct dtls_handshake *hs = step->hs;
+	const struct crypto_piece randoms[2] = { { hs->client_random, DTLS_RANDOM },
+						 { hs->run.server_random, DTLS_RANDOM } };
+	uint8_t hash[DTLS_HASH], master[DTLS_MASTER_SECRET];
 
 	crypto_sha256_final(ops, &hs->run.transcript, hash);
+	make_master(step, psk, hash, master);
 	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
-	secret->schedule(ops, &secret->bytes, labels[extended], seeds[extended], master);
-	crypto_hmac_key_init(ops, &hs->run.keyed.master, master, sizeof master);
-	if (step->server->key_log && hs->is_known)
-		step->server->key_log(step->server->find_ctx, hs->device, hs->client_random,
-				      master);
+	dtls_schedule_derive(ops, master, hash, randoms, &hs->run.keyed.derived);
+	log_key(step, master);
 	crypto_wipe(master, sizeof master);
-	finished = dtls_schedule_verify(&hs->run.keyed.master, "client finished", hash,
-					hs->run.keyed.client_verify);
-	dtls_schedule_keys(ops, &finished, hs->run.server_random, hs->client_random,
-			   &hs->run.keyed.keys);
 }
 
 /* The keys that follow from the key exchange at hand; false: it is malformed, and nothing changed. */
@@ -76,7 +82,6 @@ take_keys(struct step *step)
 	struct reader identity = reader_vector_u16(&reader);
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 	struct dtls_identity found;
-	struct secret secret = { .schedule = dtls_schedule_master };
 
 	if (!reader_done(&reader))
 		return false;
@@ -87,8 +92,7 @@ take_keys(struct step *step)
 	crypto_sha256_update(step->server->ops, &hs->run.transcript, header, sizeof header);
 	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->run.exchange.body,
 			     assembly->length);
-	secret.bytes = (struct crypto_piece){ found.key, found.key_len };
-	derive(step, &secret);
+	derive(step, &(struct crypto_piece){ found.key, found.key_len });
 	crypto_wipe(&found, sizeof found);
 	return true;
 }
@@ -129,13 +133,17 @@ accept_exchange(struct step *step)
 }
 
 enum dtls_progress
-step_derive_certificate_keys(struct step *step, const struct crypto_piece *premaster,
-			     const uint8_t hash[DTLS_HASH])
+step_take_secrets(struct step *step, const struct ec_secrets *secrets)
 {
-	const struct secret secret = { dtls_schedule_master_of, *premaster, hash };
-	struct dtls_early early = step->hs->run.early;
+	struct dtls_handshake *hs = step->hs;
+	struct dtls_early early = hs->run.early; /* its place is that of the keys */
 
-	derive(step, &secret);
+	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
+	hs->run.keyed.derived = secrets->derived;
+	memcpy(hs->run.exchange.answer, secrets->answer, DTLS_VERIFY_DATA);
+	hs->has_answer = true;
+	log_key(step, secrets->master);
+	dtls_handshake_leave(step->server, hs);
 	return enter_keyed(step, &early);
 }
 
@@ -244,7 +252,7 @@ derive_cbc(const struct crypto_ops *ops, const struct dtls_handshake *hs, struct
 {
 	uint8_t block[DTLS_CBC_KEY_BLOCK];
 
-	dtls_schedule_cbc(ops, &hs->run.keyed.master, hs->run.server_random, hs->client_random,
+	dtls_schedule_cbc(ops, &hs->run.keyed.derived.master, hs->run.server_random, hs->client_random,
 			  block);
 	dtls_cbc_init(ops, cbc, block, hs->encrypt_then_mac);
 	crypto_wipe(block, sizeof block);
@@ -255,7 +263,7 @@ static void
 make_session(const struct dtls_handshake *hs, struct dtls_session *session)
 {
 	memset(session, 0, sizeof *session);
-	session->keys = hs->run.keyed.keys;
+	session->keys = hs->run.keyed.derived.keys;
 	session->window = hs->run.keyed.window;
 	session->identity_hash = hs->identity_hash;
 	session->device = hs->device;
@@ -281,13 +289,11 @@ place_cbc(const struct dtls_server *server, const struct dtls_handshake *hs,
 }
 
 static enum dtls_progress
-establish(struct step *step, const uint8_t *verify_data)
+establish(struct step *step)
 {
 	const struct crypto_ops *ops = step->server->ops;
 	struct dtls_handshake *hs = step->hs;
 	struct dtls_session *session = step->turn->session;
-	uint8_t hash[DTLS_HASH];
-	struct crypto_prf job;
 
 	if (hs->trust && step_trust_is_old(step, hs->trust))
 		return step_judge_anew(step);
@@ -295,11 +301,11 @@ establish(struct step *step, const uint8_t *verify_data)
 	/* No room for its keys: as if lost, so the client says it again (RFC 6347 4.2.4). */
 	if (hs->protection == DTLS_CBC && !place_cbc(step->server, hs, session))
 		return step_ignore(step, COUNTER_dtls_cbc_full);
-	step_hash_message(step, verify_data);
-	crypto_sha256_final(ops, &hs->run.transcript, hash);
-	job = dtls_schedule_verify(&hs->run.keyed.master, "server finished", hash,
-				   session->flight_verify);
-	crypto_prf(ops, &job, 1);
+	if (hs->has_answer)
+		memcpy(session->flight_verify, hs->run.exchange.answer, DTLS_VERIFY_DATA);
+	else
+		dtls_schedule_answer(ops, &hs->run.transcript, step->message->sequence,
+				     &hs->run.keyed.derived, session->flight_verify);
 	dtls_flight_finished(ops, session, step->turn->out);
 	if (!writer_ok(step->turn->out)) /* as if lost: the client will ask again */
 		count(step->server->counters, COUNTER_dtls_tx_room);
@@ -314,9 +320,9 @@ accept_finished(struct step *step, const uint8_t *verify_data)
 	struct dtls_handshake *hs = step->hs;
 
 	/* Authentic, so the verdict needs no waiting. */
-	if (!crypto_equal(verify_data, hs->run.keyed.client_verify, DTLS_VERIFY_DATA))
+	if (!crypto_equal(verify_data, hs->run.keyed.derived.client_verify, DTLS_VERIFY_DATA))
 		return step_refuse_key(step);
-	return establish(step, verify_data);
+	return establish(step);
 }
 
 static enum dtls_progress

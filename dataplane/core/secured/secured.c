@@ -27,7 +27,7 @@ enum {
 	CERTIFICATES_PER_PREFIX_PER_S = 2 * 1000, /* a quarter of what one can */
 	SESSIONS_PER_CERTIFICATE = 16,
 	CERTIFICATES_MIN = 64,
-	CERTIFICATES_MAX = 4096, /* 29 MB */
+	CERTIFICATES_MAX = 4096, /* 33 MB */
 };
 
 /* ---- life ---- */
@@ -67,7 +67,7 @@ count_ecs(const struct stack_config *config)
 {
 	uint32_t n = config->sessions / SESSIONS_PER_CERTIFICATE;
 
-	if (!config->ec_job)
+	if (!config->ec_offer)
 		return 0;
 	if (config->certificates)
 		return config->certificates;
@@ -109,6 +109,12 @@ size_t
 secured_handshake_bytes(void)
 {
 	return sizeof(struct secured_handshake);
+}
+
+unsigned
+secured_certificates(const struct stack_config *config)
+{
+	return is_wanted(config) ? count_ecs(config) : 0;
 }
 
 /* The look-up of dtls_server.h. */

@@ -33,6 +33,8 @@ size_t secured_size(const struct stack_config *config);
 /* Bytes of one association, and of one handshake of the pool. */
 size_t secured_association_bytes(void);
 size_t secured_handshake_bytes(void);
+/* Handshakes with certificates that there may be at a time: so many jobs may be away. */
+unsigned secured_certificates(const struct stack_config *config);
 
 /* Sets stack->secured. `memory` is zeroed; NULL leaves the stack without DTLS. */
 void secured_init(struct stack *stack, void *memory);
@@ -47,7 +49,7 @@ void secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash);
 void secured_open(struct stack *stack);
 
 /* One job that came back from the helper threads, for a handshake of ours or one that ended. */
-void secured_ec(struct stack *stack, const struct ec_job *job);
+void secured_ec(struct stack *stack, struct ec_job *job);
 
 /* Handshakes' timers. */
 void secured_tick(struct stack *stack);

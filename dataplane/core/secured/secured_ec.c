@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "dataplane/core/dtls/dtls_certificate.h"
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/secured/secured_internal.h"
 #include "dataplane/core/sessions/session_events.h"
 
@@ -36,11 +36,18 @@ take(void *ctx, const struct dtls_handshake *hs)
 		return NULL;
 	}
 	ec = &secured->ecs[secured->free_ec - 1];
-	secured->free_ec = ec->handshake;
+	secured->free_ec = ec->next_free;
 	ec->handshake = (uint32_t)(handshake - secured->handshakes) + 1;
-	ec->serial++;
-	ec->taken = true;
+	memset(&ec->dtls, 0, offsetof(struct dtls_ec, job));
 	return &ec->dtls;
+}
+
+static void
+give_back(struct secured *secured, struct secured_ec *ec)
+{
+	crypto_wipe(&ec->dtls.job.secrets, sizeof ec->dtls.job.secrets);
+	ec->next_free = secured->free_ec;
+	secured->free_ec = (uint32_t)(ec - secured->ecs) + 1;
 }
 
 static void
@@ -49,47 +56,36 @@ release(void *ctx, struct dtls_ec *dtls)
 	struct secured *secured = ((struct stack *)ctx)->secured;
 	struct secured_ec *ec = (struct secured_ec *)dtls;
 
-	crypto_wipe(dtls, sizeof *dtls);
-	ec->taken = false;
-	ec->handshake = secured->free_ec;
-	secured->free_ec = (uint32_t)(ec - secured->ecs) + 1;
+	ec->handshake = 0;
+	if (!ec->is_away)
+		give_back(secured, ec);
 }
 
 /* ---- jobs ---- */
 
-static struct ec_job *
-job_for(void *ctx, const struct dtls_ec *dtls)
-{
-	struct stack *stack = ctx;
-	const struct secured_ec *ec = (const struct secured_ec *)dtls;
-	struct ec_job *job = stack->config.ec_job(stack->config.ec_ctx);
-
-	if (!job)
-		return NULL;
-	job->head.worker = stack->config.worker;
-	job->slot = (uint32_t)(ec - stack->secured->ecs);
-	job->serial = ec->serial;
-	return job;
-}
-
-static void
-offer(void *ctx, struct ec_job *job)
+static bool
+offer(void *ctx, struct dtls_ec *dtls)
 {
 	const struct stack_config *config = &((struct stack *)ctx)->config;
+	struct secured_ec *ec = (struct secured_ec *)dtls;
 
-	config->ec_offer(config->ec_ctx, job);
+	dtls->job.head.worker = config->worker;
+	ec->is_away = config->ec_offer(config->ec_ctx, &dtls->job);
+	return ec->is_away;
 }
 
 struct secured_ec *
-ec_of_job(const struct stack *stack, const struct ec_job *job)
+ec_take_back(struct stack *stack, struct ec_job *job)
 {
-	const struct secured *secured = stack->secured;
-	struct secured_ec *ec;
+	struct secured_ec *ec =
+		(struct secured_ec *)((char *)job - offsetof(struct secured_ec, dtls.job));
 
-	if (!secured || job->slot >= secured->n_ecs)
-		return NULL;
-	ec = &secured->ecs[job->slot];
-	return ec->taken && ec->serial == job->serial ? ec : NULL;
+	ec->is_away = false;
+	if (ec->handshake)
+		return ec;
+	count(&stack->counters, COUNTER_dtls_ec_late);
+	give_back(stack->secured, ec);
+	return NULL;
 }
 
 /* ---- whose it is ---- */
@@ -120,21 +116,23 @@ put_identity(char identity[IDENTITY_HASH_LEN], uint8_t type, const uint8_t finge
 	}
 }
 
+/* Hashing a certificate takes as long as a datagram: not where inventory has none. */
 static bool
-find_pinned(void *ctx, uint8_t type, const uint8_t fingerprint[DTLS_HASH],
-	    struct dtls_identity *found)
+find_pinned(void *ctx, uint8_t type, const struct dtls_bytes *der, struct dtls_identity *found)
 {
 	struct stack *stack = ctx;
 	const struct directory *directory = stack->directory;
-	const struct device_entry *entry = NULL;
+	const struct device_entry *entry;
+	uint8_t fingerprint[DTLS_HASH];
 	char identity[IDENTITY_HASH_LEN];
-	uint64_t hash = 0;
+	uint64_t hash;
 
+	if (!directory || (type == DTLS_X509 && !directory_has_certificates(directory)))
+		return false;
+	crypto_sha256(stack->secured->server.ops, der->at, der->len, fingerprint);
 	put_identity(identity, type, fingerprint);
-	if (directory) {
-		hash = directory_hash(directory, identity, sizeof identity);
-		entry = directory_find_identity_hashed(directory, hash, identity, sizeof identity);
-	}
+	hash = directory_hash(directory, identity, sizeof identity);
+	entry = directory_find_identity_hashed(directory, hash, identity, sizeof identity);
 	return found_in(directory, entry, hash, found);
 }
 
@@ -145,7 +143,7 @@ ec_report_unknown_key(struct stack *stack, const struct peer *peer, const struct
 	char identity[IDENTITY_HASH_LEN];
 	struct dtls_chain key;
 
-	if (!dtls_certificate_parse(job->bytes, job->len, job->type, &key) || key.n == 0)
+	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, job->type, &key) || key.n == 0)
 		return;
 	crypto_sha256(stack->secured->server.ops, key.certificates[0].at, key.certificates[0].len,
 		      fingerprint);
@@ -186,13 +184,12 @@ ec_init(struct stack *stack)
 	struct secured *secured = stack->secured;
 
 	for (uint32_t i = 0; i < secured->n_ecs; i++)
-		secured->ecs[i].handshake = i + 1 < secured->n_ecs ? i + 2 : 0;
+		secured->ecs[i].next_free = i + 1 < secured->n_ecs ? i + 2 : 0;
 	secured->free_ec = secured->n_ecs ? 1 : 0;
 	secured->server.ec_ctx = stack;
 	secured->server.ec = (struct dtls_ec_way){
 		.take = take,
 		.release = release,
-		.job = job_for,
 		.offer = offer,
 		.find_pinned = find_pinned,
 		.find_endpoint = find_endpoint,

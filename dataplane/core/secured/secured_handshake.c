@@ -460,10 +460,10 @@ is_unknown_key(const struct ec_job *job)
 }
 
 void
-secured_ec(struct stack *stack, const struct ec_job *job)
+secured_ec(struct stack *stack, struct ec_job *job)
 {
 	struct secured *secured = stack->secured;
-	const struct secured_ec *ec = ec_of_job(stack, job);
+	const struct secured_ec *ec = ec_take_back(stack, job);
 	struct secured_handshake *handshake;
 	struct session *session;
 	struct dtls_session fresh;
@@ -471,16 +471,14 @@ secured_ec(struct stack *stack, const struct ec_job *job)
 	struct dtls_turn turn;
 	enum dtls_progress progress;
 
-	if (!ec) {
-		count(&stack->counters, COUNTER_dtls_ec_late);
+	if (!ec)
 		return;
-	}
 	handshake = &secured->handshakes[ec->handshake - 1];
 	session = session_at(stack, handshake->slot);
 	flight = flight_begin(stack, &session->node.peer, &session->link);
 	turn = (struct dtls_turn){ stack->now_us, &flight.writer, &fresh };
 	secured->asking = &session->node.peer;
-	progress = dtls_handshake_answered(&secured->server, &handshake->dtls, job, &turn);
+	progress = dtls_handshake_answered(&secured->server, &handshake->dtls, &turn);
 	flight_end(stack, &flight);
 	send_rest(stack, session, &session->link);
 	if (progress == DTLS_WRONG_CERTIFICATE && is_unknown_key(job))

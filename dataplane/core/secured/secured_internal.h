@@ -42,8 +42,9 @@ void secured_abandon(struct stack *stack, struct session *session);
 
 /* The way of handshakes to certificates, and its pool, all free. */
 void ec_init(struct stack *stack);
-/* The place of a job's handshake, or NULL: that one has ended. */
-struct secured_ec *ec_of_job(const struct stack *stack, const struct ec_job *job);
+/* A job that came back: the place it is of, or NULL: its handshake has ended, and the place is free
+ * now. */
+struct secured_ec *ec_take_back(struct stack *stack, struct ec_job *job);
 /* The raw key of this job is nobody's: listed as its identity would be, which an operator imports. */
 void ec_report_unknown_key(struct stack *stack, const struct peer *peer, const struct ec_job *job);
 

@@ -53,9 +53,10 @@ static_assert(offsetof(struct secured_cbc, keys) == 0,
 /* What a handshake with certificates has beside: a pool of its own. */
 struct secured_ec {
 	struct dtls_ec dtls; /* first: handshakes point at it */
-	uint32_t serial;     /* of the handshake that has it: never twice here */
-	uint32_t handshake;  /* index + 1 of that one; of a free one: of the next free one; 0: none */
-	bool taken;
+	uint32_t handshake;  /* index + 1 of the one that has it; 0: none, it is free or waits for its
+			      * job */
+	uint32_t next_free;  /* index + 1 */
+	bool is_away;        /* its job is a helper's: free once that comes back */
 };
 
 static_assert(sizeof(struct secured_ec) <= 8192, "a handshake with certificates stays bounded");

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "dataplane/core/ec_job.h"
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/sessions/sessions.h"
 #include "dataplane/core/sessions/trace.h"
 

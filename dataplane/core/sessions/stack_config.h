@@ -56,10 +56,9 @@ struct stack_config {
 	uint32_t answer_bytes;                          /* of each; 0: 8192 */
 	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
 	struct rng rng;
-	/* The way to the threads that compute with elliptic curves: a free job, or NULL; and one
-	 * filled in, which is theirs from then on. NULL: there are none, and no certificates. */
-	struct ec_job *(*ec_job)(void *ctx);
-	void (*ec_offer)(void *ctx, struct ec_job *job);
+	/* The way to the threads that compute with elliptic curves: a job, which is theirs until
+	 * stack_ec(); false: they have too many. NULL: there are none, and no certificates. */
+	bool (*ec_offer)(void *ctx, struct ec_job *job);
 	void *ec_ctx;
 	unsigned certificates; /* handshakes with certificates at a time; 0: one for sixteen
 				* sessions, 4096 at most */
