@@ -48,8 +48,10 @@ def scenario(build, network, console, packages):
         daemon = console.daemon
         device = network.command(f"{build}/tests/functional/lwm2m_client_openssl", "-i", "demo-0001", "-k", "demo-key-0001-demo",
                                  "198.18.0.1", "5684", "ep=demo-0001")
-        env = dict(os.environ, CONSOLE_URL=f"http://127.0.0.1:{console.port}", CONSOLE_SHOTS=str(shots), CONSOLE_PASSWORD=PASSWORD,
-                   CRADLECTL=f"{build}/tools/cradlectl", CRADLE_SOCKET=daemon.socket, DEVICE=json.dumps(device), **more)
+        stranger = network.command(f"{build}/tests/functional/lwm2m_client_openssl", "198.18.0.1", "5683")
+        env = dict(os.environ, STRANGER=json.dumps(stranger), CONSOLE_URL=f"http://127.0.0.1:{console.port}",
+                   CONSOLE_SHOTS=str(shots), CONSOLE_PASSWORD=PASSWORD, CRADLECTL=f"{build}/tools/cradlectl",
+                   CRADLE_SOCKET=daemon.socket, DEVICE=json.dumps(device), **more)
         return subprocess.Popen(["node", SCRIPTS / name], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)
     return run
@@ -115,6 +117,10 @@ def test_the_appliance_restarts_under_an_open_page_and_has_many_devices(scenario
             break
     finish(process)
     assert not steps
+
+
+def test_pages_follow_what_happens(scenario):
+    finish(scenario("live.mjs"))
 
 
 def test_a_validator_accepts_the_document_of_the_api(console, packages):

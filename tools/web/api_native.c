@@ -7,6 +7,7 @@
 #include "control/clock.h"
 #include "tools/web/login.h"
 #include "tools/web/problem.h"
+#include "tools/web/url.h"
 
 /* --- handlers --- */
 
@@ -75,6 +76,29 @@ show_overview(struct console *console, struct http_request *request, const char 
 	snapshots_get(console->snapshots, reply_overview, waiting);
 }
 
+/* The rest of the path names what is looked at. */
+static void
+show_events(struct console *console, struct http_request *request, const char *rest)
+{
+	const struct live_kind *kind = live_kind(rest);
+	struct identity identity;
+	char device[URL_SEGMENT_MAX];
+	struct live_wish wish = { .kind = kind, .device = device, .user = identity.name };
+
+	if (!access_identify(&console->access, request, clock_now_us() / 1000, &identity))
+		problem_reply_text(request, 401, "nobody is logged in");
+	else if (!kind)
+		problem_reply_text(request, 404, "there is nothing of this name");
+	else if (identity.role < kind->role)
+		problem_reply_text(request, 403, "the role security follows dialogues");
+	else if (access_is_cross_site(request))
+		problem_reply_text(request, 403, "another site may not look");
+	else if (kind->of_device && !http_request_query(request, "device", device, sizeof device))
+		problem_reply_text(request, 400, "\"device\" names the device");
+	else
+		live_begin(console->live, request, &wish);
+}
+
 static void
 show_openapi(struct console *console, struct http_request *request, const char *rest)
 {
@@ -90,6 +114,10 @@ const struct api_native api_natives[] = {
 	{ HTTP_GET, "/jobs/*", false, 0, "how far a job is, or what became of it", show_job },
 	{ HTTP_GET, "/overview", false, 0, "status, counters, phases and the last hour at once",
 	  show_overview },
+	{ HTTP_GET, "/events/*", false, 0,
+	  "what happens, as it does, as server-sent events: overview, sessions, reports, "
+	  "outsiders, generations, or dialogue?device=ENDPOINT",
+	  show_events },
 	{ HTTP_GET, "/openapi.json", true, 0, "this document", show_openapi },
 };
 const unsigned n_api_natives = sizeof api_natives / sizeof api_natives[0];

@@ -100,7 +100,7 @@ const struct api_exemption api_exemptions[] = {
 	{ "trust allow", "whom to trust is decided on the appliance" },
 	{ "stop", "who may end the appliance can log in to its machine" },
 	{ "device export", "a copy of the inventory is made on the appliance, not by a browser" },
-	{ "watch", "an answer of HTTP has an end: pages ask again" },
+	{ "watch", "/events has what happens, as it does" },
 	{ "job wait", "an answer of HTTP has an end: pages ask again how far it is" },
 	{ "store rekey", "keys that seal the store are changed on the appliance" },
 	{ "store backup", "a copy of the store is made on the appliance" },

@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 
+#include "control/clock.h"
 #include "tools/web/openapi.h"
 
 /*
@@ -69,19 +70,43 @@ console_check(const struct console_settings *settings, struct diag_list *diags)
 	return good;
 }
 
+/* Whoever follows what happens must not stay after a logout. */
+static bool
+may_look(void *ctx, struct http_request *request, enum web_role role)
+{
+	struct console *console = ctx;
+	struct identity identity;
+
+	return access_identify(&console->access, request, clock_now_us() / 1000, &identity) &&
+	       identity.role >= role;
+}
+
+static void
+tell_point(void *ctx, json_t *point)
+{
+	struct console *console = ctx;
+
+	live_tell(console->live, "overview", "history", point);
+}
+
 static bool
 start(struct console *console, struct loop *loop, struct diag_list *diags)
 {
 	const struct place place = { .tag = "console" };
+	const struct live_settings live = { console->settings->socket, may_look, console };
 
 	console->passwords = password_thread_new(loop);
 	console->exchanges = exchanges_new(loop, console->settings->socket,
 					   console->settings->command_timeout_ms);
 	console->history = history_new(console->snapshots);
+	console->live = live_new(loop, &live);
 	if (command_schema_load(&console->schema))
 		console->openapi = openapi_make(&console->schema);
-	if (console->passwords && console->exchanges && console->history && console->openapi)
+	if (console->passwords && console->exchanges && console->history && console->live &&
+	    console->openapi) {
+		history_tell(console->history, tell_point, console);
 		return true;
+	}
 	diag_error(diags, &place, "cannot start: %s", strerror(errno));
 	return false;
 }
@@ -107,6 +132,7 @@ console_init(struct console *console, struct loop *loop, const struct console_se
 void
 console_fini(struct console *console)
 {
+	live_free(console->live);
 	exchanges_free(console->exchanges);
 	password_thread_free(console->passwords);
 	history_free(console->history);
@@ -122,6 +148,7 @@ console_tick(struct console *console, uint64_t now_ms)
 {
 	exchanges_tick(console->exchanges, now_ms);
 	history_tick(console->history, now_ms);
+	live_tick(console->live, now_ms);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "tools/web/exchange.h"
 #include "tools/web/history.h"
 #include "tools/web/jobs.h"
+#include "tools/web/live.h"
 #include "tools/web/login_throttle.h"
 #include "tools/web/password_thread.h"
 #include "tools/web/snapshot.h"
@@ -40,6 +41,7 @@ struct console {
 	struct exchanges *exchanges;
 	struct snapshots *snapshots;
 	struct history *history;
+	struct live *live;
 	struct jobs jobs;
 };
 

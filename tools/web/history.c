@@ -19,6 +19,8 @@ struct history {
 	unsigned first, count;
 	uint64_t next_ms;
 	bool asked;
+	history_point *tell; /* NULL: nobody is told */
+	void *tell_ctx;
 };
 
 struct history *
@@ -54,15 +56,28 @@ sum_counters(const json_t *counters, const char *prefix)
 	return sum;
 }
 
-static void
-take(void *ctx, const struct snapshot *snapshot)
+static json_t *
+point_json(const struct point *point, const struct point *before)
 {
-	struct history *history = ctx;
+	bool known = before && before->up && point->up && before->started_ms == point->started_ms &&
+		     point->finished >= before->finished && point->failed >= before->failed;
+
+	if (!known)
+		return json_pack("{s:I, s:n, s:n, s:o}", "t", (json_int_t)point->t_s, "finished",
+				 "failed", "sessions",
+				 point->up ? json_real(point->sessions) : json_null());
+	return json_pack("{s:I, s:f, s:f, s:f}", "t", (json_int_t)point->t_s, "finished",
+			 point->finished - before->finished, "failed",
+			 point->failed - before->failed, "sessions", point->sessions);
+}
+
+static void
+take_point(struct history *history, const struct snapshot *snapshot)
+{
 	struct point *point = &history->points[(history->first + history->count) % HISTORY_POINTS];
 	const json_t *counters = json_object_get(snapshot->counters, "counters"), *worker;
 	size_t i;
 
-	history->asked = false;
 	if (history->count < HISTORY_POINTS)
 		history->count++;
 	else
@@ -79,6 +94,30 @@ take(void *ctx, const struct snapshot *snapshot)
 		point->sessions += json_number_value(json_object_get(worker, "running"));
 }
 
+static void
+take(void *ctx, const struct snapshot *snapshot)
+{
+	struct history *history = ctx;
+	const struct point *now, *before;
+
+	history->asked = false;
+	take_point(history, snapshot);
+	if (!history->tell)
+		return;
+	now = &history->points[(history->first + history->count - 1) % HISTORY_POINTS];
+	before = history->count < 2
+			 ? NULL
+			 : &history->points[(history->first + history->count - 2) % HISTORY_POINTS];
+	history->tell(history->tell_ctx, point_json(now, before));
+}
+
+void
+history_tell(struct history *history, history_point *tell, void *ctx)
+{
+	history->tell = tell;
+	history->tell_ctx = ctx;
+}
+
 void
 history_tick(struct history *history, uint64_t now_ms)
 {
@@ -87,21 +126,6 @@ history_tick(struct history *history, uint64_t now_ms)
 	history->next_ms = now_ms + HISTORY_STEP_MS;
 	history->asked = true;
 	snapshots_get(history->snapshots, take, history);
-}
-
-static json_t *
-point_json(const struct point *point, const struct point *before)
-{
-	bool known = before && before->up && point->up && before->started_ms == point->started_ms &&
-		     point->finished >= before->finished && point->failed >= before->failed;
-
-	if (!known)
-		return json_pack("{s:I, s:n, s:n, s:o}", "t", (json_int_t)point->t_s, "finished",
-				 "failed", "sessions",
-				 point->up ? json_real(point->sessions) : json_null());
-	return json_pack("{s:I, s:f, s:f, s:f}", "t", (json_int_t)point->t_s, "finished",
-			 point->finished - before->finished, "failed",
-			 point->failed - before->failed, "sessions", point->sessions);
 }
 
 json_t *

@@ -21,6 +21,9 @@ struct history *history_new(struct snapshots *snapshots);
 /* After snapshots_free(). */
 void history_free(struct history *history);
 void history_tick(struct history *history, uint64_t now_ms);
+/* Each new point, as in "points" below; takes the reference. */
+typedef void history_point(void *ctx, json_t *point);
+void history_tell(struct history *history, history_point *tell, void *ctx);
 /*
  * {"step_s": 10, "now": Unix time, "points": [{"t": Unix time, "finished": n, "failed": n, "sessions": n}, ...]}, the
  * oldest first; what is counted since the point before, null where the appliance did not answer or began anew.

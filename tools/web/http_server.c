@@ -8,12 +8,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
-#include "control/buffer.h"
 #include "control/clock.h"
 #include "control/log.h"
 #include "tools/web/client_certificate.h"
+#include "tools/web/http_internal.h"
 #include "tools/web/listen_socket.h"
 #include "tools/web/metrics.h"
 #include "tools/web/tls_files.h"
@@ -26,21 +24,6 @@ struct http_connection {
 	uint64_t deadline_ms;
 	bool waits; /* for the appliance: it is not the client that is slow */
 	struct http_connection *next, *previous;
-};
-
-struct http_request {
-	struct http_server *server;
-	struct MHD_Connection *connection;
-	const struct http_route *route;
-	const char *path; /* the library's, as long as the request */
-	enum http_method method;
-	struct MHD_Response *response;
-	unsigned status;
-	bool handled, suspended;
-	size_t body_len; /* announced; counts in bodies_len of the server */
-	struct buffer body;
-	void *kept;
-	void (*release)(void *kept);
 };
 
 struct http_server {
@@ -82,8 +65,8 @@ append_connection(struct http_connection *connection)
 	server->last = connection;
 }
 
-static void
-restart_time(struct MHD_Connection *connection, bool waits)
+void
+http_internal_restart_time(struct MHD_Connection *connection, bool waits)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -144,9 +127,8 @@ on_connection(void *cls, struct MHD_Connection *connection, void **context,
 	*context = own;
 }
 
-/* The library runs after what else waits in the loop: it does not notice by itself that a request goes on. */
-static void
-run_soon(struct http_server *server)
+void
+http_internal_run_soon(struct http_server *server)
 {
 	const struct itimerspec at = { .it_value.tv_nsec = 1 };
 
@@ -162,8 +144,8 @@ queue_reply(struct http_request *request)
 }
 
 /* What browsers are to make of every answer: nothing but this program's own files is loaded, nobody frames it. */
-static void
-add_headers(struct MHD_Response *response, const struct http_answer *answer)
+void
+http_internal_headers(struct MHD_Response *response, const struct http_answer *answer)
 {
 	static const struct http_header always[] = {
 		{ "X-Content-Type-Options", "nosniff" },
@@ -186,6 +168,18 @@ add_headers(struct MHD_Response *response, const struct http_answer *answer)
 	}
 	if (!cache)
 		MHD_add_response_header(response, "Cache-Control", "no-store");
+}
+
+void
+http_internal_count(struct http_server *server, unsigned status)
+{
+	server->requests[status / 100 % 6]++;
+}
+
+struct loop *
+http_internal_loop(const struct http_server *server)
+{
+	return server->loop;
 }
 
 static void
@@ -213,8 +207,8 @@ set_reply(struct http_request *request, const struct http_answer *answer)
 	request->response = response;
 	if (!response)
 		return; /* queueing nothing closes the connection */
-	add_headers(response, answer);
-	request->server->requests[answer->status / 100 % 6]++;
+	http_internal_headers(response, answer);
+	http_internal_count(request->server, answer->status);
 }
 
 void
@@ -224,9 +218,9 @@ http_answer(struct http_request *request, const struct http_answer *answer)
 	if (!request->suspended)
 		return;
 	request->suspended = false;
-	restart_time(request->connection, false);
+	http_internal_restart_time(request->connection, false);
 	MHD_resume_connection(request->connection);
-	run_soon(request->server);
+	http_internal_run_soon(request->server);
 }
 
 void
@@ -464,7 +458,7 @@ begin_request(struct http_server *server, struct MHD_Connection *connection, con
 	request->connection = connection;
 	request->path = path;
 	request->route = find_route(server, path);
-	restart_time(connection, false);
+	http_internal_restart_time(connection, false);
 	refusal = judge_head(request, method);
 	if (refusal)
 		http_reply_error(request, refusal, sentence_of(request, refusal));
@@ -502,7 +496,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url, const 
 		request->route->handler(server->ctx, request);
 		if (!request->status) {
 			request->suspended = true;
-			restart_time(connection, true);
+			http_internal_restart_time(connection, true);
 			MHD_suspend_connection(connection);
 			return MHD_YES;
 		}
@@ -526,7 +520,7 @@ on_completed(void *cls, struct MHD_Connection *connection, void **context,
 	buffer_fini(&request->body);
 	free(request);
 	*context = NULL;
-	restart_time(connection, false);
+	http_internal_restart_time(connection, false);
 }
 
 /* Paths and queries stay as they were sent: whoever splits them decodes them. */

@@ -231,6 +231,7 @@ login_end(struct console *console, struct http_request *request)
 		}
 		log_notice("%s logged out", identity.name);
 		web_sessions_end(&console->access.sessions, identity.session);
+		live_judge(console->live);
 	}
 	access_cookie(&console->access, NULL, cookie, sizeof cookie);
 	header.value = cookie;

@@ -22,7 +22,7 @@
 #include "tools/web/user_command.h"
 #include "tools/web/web_config.h"
 
-enum { TICK_US = 200 * 1000, SPARE_DESCRIPTORS = 64 };
+enum { TICK_US = 200 * 1000, SPARE_DESCRIPTORS = 128 };
 
 struct program {
 	struct loop *loop;

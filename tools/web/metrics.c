@@ -32,7 +32,8 @@ static const struct simple simples[] = {
 	    "0: the files on disk cannot be made live; the last good generation runs on." },
 	  "policy",
 	  "healthy" },
-	{ { "cradle_slow_lane_handshakes", METRIC_GAUGE, NULL, "Always 0, and gone with the next release: there is no slow lane any more." },
+	{ { "cradle_slow_lane_handshakes", METRIC_GAUGE, NULL,
+	    "Always 0, and gone with the next release: there is no slow lane any more." },
 	  "slow_lane_in_use" },
 	{ { "cradle_store_healthy", METRIC_GAUGE, NULL,
 	    "0: what happens now is lost at a restart." },
@@ -440,6 +441,12 @@ write_web(struct exposition *out, const struct snapshot *snapshot, const struct 
 		"cradle_web_connections_timed_out", METRIC_COUNTER, NULL,
 		"HTTP connections closed because the client was idle or slow."
 	};
+	static const struct metric_family streams = { "cradle_web_streams", METRIC_GAUGE, NULL,
+						      "Pages that follow what happens." };
+	static const struct metric_family streams_cut = {
+		"cradle_web_streams_cut", METRIC_COUNTER, NULL,
+		"Pages that were cut off what happens because they read too slowly."
+	};
 	static const struct metric_family expiry = {
 		"cradle_web_certificate_expiry_timestamp_seconds", METRIC_GAUGE, "seconds",
 		"When this program's TLS certificate ends, in Unix time."
@@ -456,6 +463,8 @@ write_web(struct exposition *out, const struct snapshot *snapshot, const struct 
 										"5xx" }[i - 2] },
 			1, (double)stats->requests[i]);
 	write_gauge(out, &cut, (double)stats->requests[0]);
+	write_gauge(out, &streams, stats->streams);
+	write_gauge(out, &streams_cut, (double)stats->streams_cut);
 	if (stats->certificate_expiry_s)
 		write_gauge(out, &expiry, (double)stats->certificate_expiry_s);
 }

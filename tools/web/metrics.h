@@ -15,6 +15,8 @@ struct web_stats {
 		[6]; /* by the first digit of the status; [0]: connections cut for their time */
 	unsigned connections;
 	uint64_t certificate_expiry_s; /* 0: no TLS here */
+	unsigned streams;              /* of pages that follow what happens */
+	uint64_t streams_cut;          /* of those who read too slowly */
 };
 
 void metrics_write(struct text *text, enum exposition_format format,

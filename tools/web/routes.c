@@ -37,6 +37,7 @@ reply_metrics(void *ctx, const struct snapshot *snapshot)
 
 	text_init(&text);
 	http_server_stats(pending->routes->server, &stats);
+	live_stats(pending->routes->console->live, &stats);
 	metrics_write(&text, pending->format, snapshot, &stats);
 	if (text.failed)
 		http_reply_error(pending->request, 503, "out of memory");

@@ -53,6 +53,7 @@ export async function accessible(one, name) {
 // The appliance's client, and a device.
 export const ctl = (...words) => execFileSync(process.env.CRADLECTL, ["-s", process.env.CRADLE_SOCKET, ...words], { encoding: "utf8" });
 export const device = () => { const [program, ...words] = JSON.parse(process.env.DEVICE); execFileSync(program, words); };
+export const stranger = (name) => { const [program, ...words] = JSON.parse(process.env.STRANGER); execFileSync(program, words.concat(`ep=${name}`)); };
 
 // The test does something meanwhile.
 const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -56,18 +56,3 @@ export async function job(path, options, tell) {
 	if (state.state === "failed") throw new Problem(state.problem ?? {}, state.status);
 	return state.result ?? {};
 }
-
-// Calls f now and every `ms` while the page is looked at; ends with the signal.
-export function poll(ms, signal, f) {
-	let timer;
-	const run = async () => {
-		clearTimeout(timer);
-		if (signal.aborted) return;
-		if (!document.hidden) await f().catch((error) => { if (error.name !== "AbortError") throw error; });
-		if (!signal.aborted) timer = setTimeout(run, ms);
-	};
-	const wake = () => { if (!document.hidden) run(); };
-	document.addEventListener("visibilitychange", wake, { signal });
-	signal.addEventListener("abort", () => clearTimeout(timer));
-	return run();
-}

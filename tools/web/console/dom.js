@@ -32,6 +32,18 @@ export function fill(element, ...children) {
 	return element;
 }
 
+// The same again with what is true now: where somebody was stays, what was focused, opened and scrolled.
+export function refill(element, ...children) {
+	const key = (one) => one.getAttribute("href") ?? one.getAttribute("aria-label") ?? one.textContent;
+	const active = element.contains(document.activeElement) && document.activeElement !== element ? document.activeElement : null;
+	const open = new Set([...element.querySelectorAll("details[open] > summary")].map(key));
+	const scrolled = [...element.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+	fill(element, ...children);
+	for (const summary of element.querySelectorAll("details > summary")) if (open.has(key(summary))) summary.parentNode.open = true;
+	element.querySelectorAll(".scroll").forEach((one, i) => { one.scrollLeft = scrolled[i] ?? 0; });
+	if (active) [...element.querySelectorAll(active.localName)].find((one) => key(one) === key(active))?.focus({ preventScroll: true });
+}
+
 // A line below the page for some seconds.
 export function note(text, bad = false) {
 	const line = h("div.note", { class: bad ? "bad" : "" }, text,

@@ -1,6 +1,7 @@
 // One device: why it is sent what it is, its values, reports, and its dialogue while it runs.
-import { call, may, poll, seg } from "../api.js";
+import { call, may, seg } from "../api.js";
 import { ask, field, fill, h, note, panel, problem, table, tag, waiting } from "../dom.js";
+import { calmly, follow } from "../follow.js";
 import { number, time } from "../format.js";
 import { servers, stepsTable } from "./preview.js";
 import { link, reportColumns, statusTag, tabs } from "./shared.js";
@@ -70,48 +71,49 @@ async function reportsTab(name, body, signal) {
 
 // --- Dialogue ---
 
+const KEPT = 5000; // lines; older ones go
+
 async function dialogueTab(name, body, signal) {
-	const path = `/traces/${seg(name)}`;
 	const said = h("p.dim", { role: "status" }, "The dialogue is not followed."), list = h("ul.steps");
 	const filter = h("input", { type: "search", placeholder: "Filter, a regular expression", "aria-label": "Filter, a regular expression" });
 	const lines = [];
-	let following = false, first = null;
+	let following = null, first = null; // what is followed can be aborted
 	const shown = () => {
 		let pattern = null;
 		try { pattern = filter.value ? new RegExp(filter.value, "i") : null; } catch { /* not whole yet */ }
 		fill(list, lines.filter((l) => !pattern || pattern.test(l.text)).slice(-500).map((l) => h("li", null, h("span.when", null, l.when), h("span.mono.wrap", null, l.text), null)));
 	};
-	const look = async () => {
-		if (!following) return;
-		try {
-			const { messages } = await call(path, { signal });
-			for (const m of messages) {
-				first ??= m.t_us;
-				lines.push({ when: `+${((m.t_us - first) / 1e6).toFixed(3)} s`, text: m.line });
-			}
-			if (messages.length) shown();
-			fill(said, lines.length ? `${lines.length} messages` : "Followed; it has not sent anything yet.");
-		} catch (error) {
-			if (error.name === "AbortError") throw error;
-			following = false;
-			fill(said, error.message);
-		}
+	const soon = calmly(200, signal, shown);
+	const take = (m) => {
+		first ??= m.t_us;
+		lines.push({ when: `+${((m.t_us - first) / 1e6).toFixed(3)} s`, text: m.line });
+		if (m.missed) lines.push({ when: "", text: `… ${number(m.missed)} messages were missed here` });
+		lines.splice(0, lines.length - KEPT);
+		fill(said, `${number(lines.length)} messages`);
+		soon();
 	};
-	const button = h("button.primary", { onclick: async () => {
-		try {
-			if (following) await call(path, { method: "DELETE" });
-			else await call(path, { method: "PUT", body: {} });
-			following = !following;
-			button.textContent = following ? "Stop" : "Follow live";
-			fill(said, following ? "Followed; it has not sent anything yet." : "No longer followed.");
-			look();
-		} catch (error) { note(error.message, true); }
-	} }, "Follow live");
+	const stop = (why) => {
+		following?.abort();
+		following = null;
+		button.textContent = "Follow live";
+		fill(said, why);
+	};
+	const begin = () => {
+		const mine = following = new AbortController();
+		signal.addEventListener("abort", () => mine.abort(), { signal: mine.signal });
+		button.textContent = "Stop";
+		fill(said, "Beginning …");
+		follow("dialogue", { query: { device: name }, signal: mine.signal, refresh: async () => {}, on: {
+			up: () => fill(said, lines.length ? `Followed; ${number(lines.length)} messages so far.` : "Followed; it has not sent anything yet."),
+			message: take,
+			down: ({ why }) => fill(said, `Not followed at the moment: ${why}.`),
+			refused: ({ why }) => stop(why),
+		}, lost: () => fill(said, "Not followed at the moment: the console's server does not tell, and is asked again.") });
+	};
+	const button = h("button.primary", { onclick: () => following ? stop("No longer followed.") : begin() }, "Follow live");
 	filter.addEventListener("input", shown);
 	fill(body, !may("security") ? h("p.empty", null, "The role security follows dialogues.") : [h("div.filters", null, button, filter,
 		h("button", { onclick: (event) => { const a = h("a", { href: URL.createObjectURL(new Blob([lines.map((l) => `${l.when} ${l.text}`).join("\n")], { type: "text/plain" })), download: `${name}.txt` }); a.click(); event.preventDefault(); } }, "Download"), said), h("section.panel", { "aria-label": "Messages", tabindex: "0" }, list)]);
-	signal.addEventListener("abort", () => { if (following) call(path, { method: "DELETE" }).catch(() => {}); });
-	if (may("security")) await poll(1000, signal, look);
 }
 
 // --- the page ---

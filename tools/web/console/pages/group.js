@@ -1,6 +1,7 @@
 // One group: its tasks, setting values, subgroups and devices.
 import { call, may, seg } from "../api.js";
-import { ask, field, fill, h, note, problem, select, table, tag, waiting } from "../dom.js";
+import { ask, field, fill, h, note, problem, refill, select, table, tag, waiting } from "../dom.js";
+import { calmly, follow } from "../follow.js";
 import { number } from "../format.js";
 import { deviceColumns } from "./devices.js";
 import { counts, link, repetition, repetitionKey, reportColumns, tabs } from "./shared.js";
@@ -83,12 +84,15 @@ async function tasksTab(group, query, body, signal) {
 	const shown = () => {
 		const word = filter.value.toLowerCase();
 		const ancestors = above(group);
-		fill(list, tasksTable(all.filter((t) => (t.group === group || (inherited.checked && t.subgroups && ancestors.includes(t.group)))
+		refill(list, tasksTable(all.filter((t) => (t.group === group || (inherited.checked && t.subgroups && ancestors.includes(t.group)))
 			&& `${t.name} ${t.id} ${t.comment}`.toLowerCase().includes(word)), group, load));
 	};
-	const load = async () => {
+	const look = async () => {
 		({ tasks: all } = await call("/tasks", { signal }));
 		shown();
+	};
+	const load = async () => {
+		await look();
 		const chosen = all.find((t) => t.id === query.get("reports"));
 		fill(reports, chosen && reportsPanel(chosen, signal));
 	};
@@ -98,6 +102,9 @@ async function tasksTab(group, query, body, signal) {
 		h("button", { onclick: load }, "Recalculate device count"), h("span.grow"), filter, h("label.dim.c", null, inherited, " inherited")),
 		list, h("p.faint.small", null, repetitionKey), reports);
 	await load();
+	// What becomes of the tasks on devices shows by itself.
+	const soon = calmly(2000, signal, () => look().catch(() => {}));
+	follow("reports", { signal, refresh: async () => {}, every: 30000, on: { report: soon, up: soon } });
 }
 
 // --- Setting values ---

@@ -1,8 +1,9 @@
 // Is all well? The verdicts first, then what happens, then where it fails.
-import { call, poll } from "../api.js";
+import { call } from "../api.js";
 import { tellCounts } from "../app.js";
 import { bar, lines } from "../chart.js";
-import { fill, h, panel, problem, table, tag, waiting } from "../dom.js";
+import { fill, h, panel, problem, refill, table, tag, waiting } from "../dom.js";
+import { follow } from "../follow.js";
 import { clock, duration, number, percent, quantile, span, time } from "../format.js";
 
 const FULL = 0.8; // of sessions: from here on it is worth a word
@@ -123,22 +124,39 @@ export default async function overview({ main, signal }) {
 	const body = h("div", null, waiting());
 	const crumb = h("span.crumb");
 	fill(main, h("header.page", null, h("h1", null, "Overview"), crumb), body);
-	await poll(2000, signal, async () => {
+	let all = null;
+	const shown = () => {
+		if (!all.up) {
+			fill(body, verdicts(all).map(verdict));
+			return;
+		}
+		const { status } = all;
+		tellCounts({ devices: status.devices, unknown: status.unknown, rejected: status.rejected, groups: status.groups });
+		fill(crumb, `version ${status.version}, running ${span(status.uptime_s)}`);
+		refill(body, verdicts(all).map(verdict), stats(all),
+			h("div.grid.g2", null, chart(all.history), panel("Failures by cause", causes(all.counters.counters ?? all.counters))),
+			h("div.grid.g2", null, panel("Workers", workers(status)), panel("The appliance", facts(status))));
+	};
+	const load = async () => {
 		try {
-			const all = await call("/overview", { signal });
-			if (!all.up) {
-				fill(body, verdicts(all).map(verdict));
-				return;
-			}
-			const { status } = all;
-			tellCounts({ devices: status.devices, unknown: status.unknown, rejected: status.rejected, groups: status.groups });
-			fill(crumb, `version ${status.version}, running ${span(status.uptime_s)}`);
-			fill(body, verdicts(all).map(verdict), stats(all),
-				h("div.grid.g2", null, chart(all.history), panel("Failures by cause", causes(all.counters.counters ?? all.counters))),
-				h("div.grid.g2", null, panel("Workers", workers(status)), panel("The appliance", facts(status))));
+			all = await call("/overview", { signal });
+			shown();
 		} catch (error) {
 			if (error.name === "AbortError") throw error;
 			fill(body, problem(error));
 		}
-	});
+	};
+	// Samples of one moment come one after the other; the counters are the last.
+	const keep = (name, last) => (event) => {
+		if (!all?.up) return;
+		all[name] = event;
+		if (last) shown();
+	};
+	await follow("overview", { signal, refresh: load, every: 2000, on: {
+		status: keep("status"), phases: keep("phases"), counters: keep("counters", true),
+		history: (point) => {
+			if (!all?.up) return;
+			all.history.points = all.history.points.slice(-360).concat(point);
+			all.history.now = point.t;
+		} } });
 }
