@@ -104,6 +104,7 @@ poll_while_busy(void *ctx)
 
 	if (daemon->loop && loop_is_ending(daemon->loop, ending, 2))
 		daemon->service.stopping = true;
+	lookout_goes_on(daemon->turns.lookout);
 	if (!daemon->service.dp)
 		return; /* it starts: there is nothing yet to look at */
 	turns_end(&daemon->turns);
@@ -506,9 +507,18 @@ load(struct daemon *daemon)
 static int
 start(struct daemon *daemon)
 {
-	if (open_loop(daemon) < 0 || open_socket(daemon) < 0 || load(daemon) < 0 ||
-	    open_dataplane(daemon) < 0)
+	struct lookout *lookout = daemon->turns.lookout;
+
+	lookout_enter(lookout, "start: the control socket");
+	if (open_loop(daemon) < 0 || open_socket(daemon) < 0)
 		return -1;
+	lookout_enter(lookout, "start: store and policy");
+	if (load(daemon) < 0)
+		return -1;
+	lookout_enter(lookout, "start: dataplane");
+	if (open_dataplane(daemon) < 0)
+		return -1;
+	lookout_enter(lookout, NULL);
 	watchdog_init(&daemon->watchdog, clock_now_us());
 	if (loop_tick(daemon->loop, TICK_IDLE_US, tick, daemon) < 0)
 		return -1;
@@ -543,10 +553,14 @@ close_dataplane(struct daemon *daemon)
 static void
 finish(struct daemon *daemon)
 {
+	struct lookout *lookout = daemon->turns.lookout;
+
+	lookout_enter(lookout, "stop: dataplane");
 	/* What is watched goes with the dataplane. */
 	if (daemon->server)
 		ctl_server_end_watches(daemon->server, CTL_NOT_RUNNING, "the appliance stops");
 	close_dataplane(daemon);
+	lookout_enter(lookout, "stop: store");
 	if (daemon->service.store) {
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
 		inventory_effects_save_all(&daemon->service);
@@ -556,6 +570,7 @@ finish(struct daemon *daemon)
 	daemon->audit = NULL;
 	store_close(daemon->service.store);
 	daemon->service.store = NULL;
+	lookout_enter(lookout, "stop: memory");
 	if (daemon->server_source)
 		loop_remove(daemon->loop, daemon->server_source);
 	ctl_server_free(daemon->server);
@@ -586,12 +601,14 @@ daemon_run(struct config *config)
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_set_format((enum log_format)config->log_format);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_starting, NULL, "%s", CRADLE_VERSION_TEXT);
+	daemon->turns.lookout = lookout_new(LOOKOUT_TIMES); /* without one it runs as well */
 	if (start(daemon) == 0)
 		status = loop_run(daemon->loop);
 	else if (daemon->service.stopping)
 		status = 0; /* told to, before it was ready */
 	notify_stopping();
 	finish(daemon);
+	lookout_free(daemon->turns.lookout);
 	free(daemon);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_stopped, NULL, "stopped");
 	log_close();

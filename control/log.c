@@ -253,3 +253,19 @@ log_event(enum severity severity, enum log_event event, const char *device, cons
 	state.last_told = now;
 	tell(&entry);
 }
+
+void
+log_apart(enum severity severity, enum log_event event, const char *format, ...)
+{
+	char said[LOG_LINE_MAX], line[LOG_LINE_MAX];
+	const struct entry entry = { .severity = severity, .event = event, .line = line };
+	va_list args;
+
+	if (severity > state.level)
+		return;
+	va_start(args, format);
+	show_into_v(said, sizeof said, format, args);
+	va_end(args);
+	show_into(line, sizeof line, "%s", said);
+	tell(&entry);
+}

@@ -2,7 +2,7 @@
  * log.h - what the appliance says while it runs: to stderr, syslog or the journal, as text or JSON.
  *
  * One log a process, because a process has one stderr and one syslog connection; its state is
- * private to log.c. Control thread only; workers never log. Never give it key material or setting
+ * private to log.c. Control thread only, but for log_apart(); workers never log. Never give it key material or setting
  * values: nothing is masked here. What repeats unchanged is counted, and told once as "repeated N
  * times".
  */
@@ -44,6 +44,11 @@ int severity_by_name(const char *name);
 /* `device`: the endpoint name of whom it is about; NULL: of none. */
 void log_event(enum severity severity, enum log_event event, const char *device, const char *format,
 	       ...) __attribute__((format(printf, 4, 5)));
+
+/* From any other thread, and while the control thread may hang: counts no repetitions, and is not to be said
+ * often. */
+void log_apart(enum severity severity, enum log_event event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #define log_write(severity, ...) log_event(severity, LOG_EVENT_message, NULL, __VA_ARGS__)
 #define log_error(...)           log_write(SEVERITY_ERROR, __VA_ARGS__)

@@ -14,6 +14,7 @@ turns_begin(struct turns *turns, const char *cause)
 	turns->begun_us = clock_now_us();
 	turns->begun_cpu_us = clock_thread_us();
 	turns->begun_interruptions = clock_thread_interruptions();
+	lookout_enter(turns->lookout, cause);
 }
 
 const char *
@@ -21,8 +22,10 @@ turns_cause(struct turns *turns, const char *cause)
 {
 	const char *before = turns->cause;
 
-	if (before)
+	if (before) {
 		turns->cause = cause;
+		lookout_enter(turns->lookout, cause);
+	}
 	return before;
 }
 
@@ -51,6 +54,7 @@ turns_end(struct turns *turns)
 	cpu_us = clock_thread_us() - turns->begun_cpu_us;
 	cause = find(turns, turns->cause);
 	turns->cause = NULL;
+	lookout_enter(turns->lookout, NULL);
 	cause->turns++;
 	cause->sum_us += us;
 	if (us > cause->longest_us)
@@ -73,7 +77,8 @@ turns_reset(struct turns *turns)
 	*turns = (struct turns){ .cause = cause,
 				 .begun_us = begun_us,
 				 .begun_cpu_us = begun_cpu_us,
-				 .begun_interruptions = begun_interruptions };
+				 .begun_interruptions = begun_interruptions,
+				 .lookout = turns->lookout };
 }
 
 const struct turn_cause *

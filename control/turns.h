@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "control/lookout.h"
 #include "dataplane/dataplane.h"
 
 enum { TURN_CAUSES = 128 };
@@ -27,6 +28,7 @@ struct turns {
 	struct delays delays;                  /* of all, in microseconds */
 	const char *cause;                     /* of the turn that runs; NULL: none does */
 	uint64_t begun_us, begun_cpu_us, begun_interruptions;
+	struct lookout *lookout; /* is told what begins and ends; NULL: there is none */
 };
 
 /* `cause` is a static string: the same one for the same cause. */

@@ -3,6 +3,7 @@
 
 /* Time goes as a test says. */
 #include "control/clock.h"
+#include "control/lookout.h"
 #include "control/turns.c"
 
 static uint64_t now_us, cpu_us, interruptions;
@@ -24,6 +25,15 @@ uint64_t
 clock_thread_interruptions(void)
 {
 	return interruptions;
+}
+
+/* What the lookout heard last. */
+static const char *heard = "nothing yet";
+
+void
+lookout_enter(struct lookout *lookout, const char *doing)
+{
+	heard = doing;
 }
 
 static void
@@ -112,4 +122,14 @@ Test(turns, more_causes_than_there_is_room_for_count_as_others)
 	take(list, 9);
 	cr_expect_str_eq(turns_longest(&turns)->name, "others");
 	cr_expect_eq(turns.causes[TURN_CAUSES - 1].turns, TURN_CAUSES + 2);
+}
+
+Test(turns, the_lookout_hears_what_begins_and_ends)
+{
+	turns_begin(&turns, "socket");
+	cr_assert_str_eq(heard, "socket");
+	turns_cause(&turns, "device add");
+	cr_assert_str_eq(heard, "device add");
+	turns_end(&turns);
+	cr_assert_null(heard);
 }
