@@ -22,7 +22,14 @@
 enum { SEAL_NONCE_LEN = 12, SEAL_TAG_LEN = 16, SEAL_OVERHEAD = SEAL_NONCE_LEN + SEAL_TAG_LEN };
 
 /* What the bytes are. Never changed once released: stands in the associated data. */
-enum seal_what { SEAL_KEY = 1, SEAL_SETTINGS = 2, SEAL_LOG = 3 };
+enum seal_what {
+	SEAL_KEY = 1,
+	SEAL_SETTINGS = 2,
+	SEAL_LOG = 3,
+	/* In a database that several appliances share, where a row is 64 bits of a hash of its name (cluster_rows.h). */
+	SEAL_SHARED_KEY = 4,
+	SEAL_SHARED_SETTINGS = 5,
+};
 
 struct seal_place {
 	enum seal_what what;

@@ -71,6 +71,23 @@ read_next_device(struct store *store, char error[STORE_ERROR_MAX])
 				error);
 }
 
+/* Which cluster it follows, if any. */
+static int
+read_cluster(struct store *store, char error[STORE_ERROR_MAX])
+{
+	const struct store_file *file = &store->inventory;
+	sqlite3_stmt *stmt = store_file_prepare(file, "SELECT value FROM meta WHERE name = 'cluster'");
+	int code = stmt ? sqlite3_step(stmt) : sqlite3_extended_errcode(file->db);
+
+	if (code == SQLITE_ROW)
+		snprintf(store->cluster, sizeof store->cluster, "%s",
+			 (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	if (code == SQLITE_ROW || code == SQLITE_DONE)
+		code = store_file_meta(file, "cluster_revision", &store->cluster_revision);
+	return code == SQLITE_OK ? 0 : store_file_error(file, code, "read it", error);
+}
+
 /*
  * Each change has a number that both files get, the reports later: where they have a higher one, the
  * inventory has lost changes, or is an older copy.
@@ -122,6 +139,8 @@ open_all(struct store *store, char error[STORE_ERROR_MAX])
 				       error);
 	if (code == 0)
 		code = read_next_device(store, error);
+	if (code == 0)
+		code = read_cluster(store, error);
 	if (code == 0)
 		code = store_file_open(&store->reports, store->reports_path, &store_reports_schema,
 				       error);

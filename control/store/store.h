@@ -32,6 +32,7 @@ enum {
 	STORE_FLUSH_MS = 50,
 	STORE_QUEUE_MAX = 1 << 20,
 	STORE_SUMMARY_MAX = 320, /* TASK_SUMMARY_MAX */
+	STORE_CLUSTER_MAX = 64,  /* bytes of a cluster's name, its NUL included */
 };
 
 struct store;
@@ -102,6 +103,11 @@ int store_load_unknowns(struct store *store, bool (*each)(void *ctx, const struc
 			void *ctx, char error[STORE_ERROR_MAX]);
 /* The number that the next new device gets: above all that were ever given. */
 uint32_t store_next_device(const struct store *store);
+/*
+ * The cluster that the store is a replica of, and the last of its revisions that is in it; NULL: it stands alone. As
+ * of the start.
+ */
+const char *store_cluster(const struct store *store, uint64_t *revision);
 
 /* ---- operators' changes ---- */
 
@@ -125,6 +131,9 @@ void store_change_remove_device(struct store_change *change, uint32_t id);
  * on is known after the commit.
  */
 void store_change_reseal(struct store_change *change, uint32_t from);
+
+/* All of the cluster up to this revision is in the store with this change; NULL: it stands alone from now on. */
+void store_change_follow(struct store_change *change, const char *cluster, uint64_t revision);
 
 /* Written as the journal is, once the change is durable. */
 void store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len);

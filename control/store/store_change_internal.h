@@ -25,7 +25,7 @@ enum device_text {
 	TEXT_COUNT,
 };
 
-enum op_kind { OP_PUT, OP_REMOVE, OP_RESEAL };
+enum op_kind { OP_PUT, OP_REMOVE, OP_RESEAL, OP_FOLLOW };
 
 /* One operation. Texts that are not NULL stand behind it, in the order of enum device_text. */
 struct change_op {
@@ -35,6 +35,7 @@ struct change_op {
 	uint16_t format;
 	uint32_t id;
 	uint64_t created_ms, last_bootstrap_ms;
+	uint64_t revision; /* of OP_FOLLOW, whose TEXT_ENDPOINT is the cluster's name */
 	uint32_t len[TEXT_COUNT]; /* NO_TEXT: NULL */
 	uint8_t bytes[];
 };

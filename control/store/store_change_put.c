@@ -197,6 +197,23 @@ store_change_reseal(struct store_change *change, uint32_t from)
 }
 
 void
+store_change_follow(struct store_change *change, const char *cluster, uint64_t revision)
+{
+	size_t len = cluster ? strlen(cluster) : 0;
+	struct change_op *op = add_op(change, sizeof *op + len);
+	struct record record;
+
+	if (!op)
+		return;
+	record = op->record;
+	*op = (struct change_op){ .record = record, .kind = OP_FOLLOW, .revision = revision };
+	op->len[TEXT_ENDPOINT] = cluster ? (uint32_t)len : NO_TEXT;
+	if (len)
+		memcpy(op->bytes, cluster, len);
+	op_added(change);
+}
+
+void
 store_change_remove_unknown(struct store_change *change, const uint8_t *name, size_t len)
 {
 	journal_later(change, &(struct journal_entry){ .kind = JOURNAL_FORGET }, name, len);

@@ -8,6 +8,9 @@ static const char *const texts[SQL_CHANGE_COUNT] = {
 	[SQL_REMOVE_DEVICE] = "DELETE FROM device WHERE id = ?1",
 	[SQL_PUT_NEXT] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'next_device'",
 	[SQL_PUT_SERIAL] = "INSERT OR REPLACE INTO meta VALUES ('serial', ?1)",
+	[SQL_PUT_CLUSTER] = "INSERT OR REPLACE INTO meta VALUES ('cluster', ?1)",
+	[SQL_PUT_CLUSTER_REVISION] = "INSERT OR REPLACE INTO meta VALUES ('cluster_revision', ?1)",
+	[SQL_LEAVE_CLUSTER] = "DELETE FROM meta WHERE name IN ('cluster', 'cluster_revision')",
 	/* Where there is nothing to seal, a row is under no key. */
 	[SQL_FIND_TO_RESEAL] = "SELECT id, key, settings, kek FROM device WHERE id >= ?1"
 			       " AND kek IS NOT ?2 AND (key IS NOT NULL OR settings IS NOT NULL)"
@@ -86,6 +89,39 @@ remove_device(struct store_change *change, const struct change_op *op)
 	return store_file_run(change->sql[SQL_REMOVE_DEVICE]);
 }
 
+static int
+follow(struct store_change *change, const struct change_op *op)
+{
+	sqlite3_stmt *name = change->sql[SQL_PUT_CLUSTER],
+		     *revision = change->sql[SQL_PUT_CLUSTER_REVISION];
+	int code;
+
+	if (op->len[TEXT_ENDPOINT] == NO_TEXT)
+		return store_file_run(change->sql[SQL_LEAVE_CLUSTER]);
+	sqlite3_bind_text(name, 1, (const char *)op->bytes, (int)op->len[TEXT_ENDPOINT],
+			  SQLITE_STATIC);
+	sqlite3_bind_int64(revision, 1, (int64_t)op->revision);
+	code = store_file_run(name);
+	sqlite3_clear_bindings(name);
+	return code == SQLITE_OK ? store_file_run(revision) : code;
+}
+
+static int
+execute(struct store_change *change, const struct change_op *op)
+{
+	switch ((enum op_kind)op->kind) {
+	case OP_PUT:
+		return put_device(change, op);
+	case OP_REMOVE:
+		return remove_device(change, op);
+	case OP_FOLLOW:
+		return follow(change, op);
+	case OP_RESEAL:
+		break;
+	}
+	return change_sql_reseal(change, op->id);
+}
+
 /* Waits for another process's lock, unless nobody waits for the change any more. */
 static int
 begin(struct store_change *change)
@@ -113,9 +149,7 @@ change_sql_execute(struct store_change *change, const struct records *records)
 	int code = change->begun ? SQLITE_OK : begin(change);
 
 	while (code == SQLITE_OK && (op = records_next(records, &at)))
-		code = op->kind == OP_PUT      ? put_device(change, op)
-		       : op->kind == OP_REMOVE ? remove_device(change, op)
-					       : change_sql_reseal(change, op->id);
+		code = execute(change, op);
 	return code;
 }
 

@@ -286,6 +286,13 @@ store_load_devices(struct store *store, bool (*each)(void *ctx, const struct sto
 	return code;
 }
 
+const char *
+store_cluster(const struct store *store, uint64_t *revision)
+{
+	*revision = store->cluster_revision;
+	return *store->cluster ? store->cluster : NULL;
+}
+
 uint32_t
 store_next_device(const struct store *store)
 {

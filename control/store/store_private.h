@@ -20,6 +20,8 @@ struct store {
 	struct id_set present; /* while loading: devices that there are */
 	bool present_known;
 	uint32_t next_device;
+	char cluster[STORE_CLUSTER_MAX]; /* as of the start; "": the store stands alone */
+	uint64_t cluster_revision;
 	struct sealer *sealer;      /* the control thread's: loading, reading logs */
 	uint64_t plain, former;     /* devices with secrets that are not under the first key */
 };

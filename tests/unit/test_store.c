@@ -1345,3 +1345,33 @@ Test(store, a_disk_that_syncs_slowly_holds_no_report_up)
 	cr_expect_eq(world.n_reports, 100);
 	world_end(&world);
 }
+
+/* Which cluster the store is a replica of, and how far, is kept with the change itself. */
+Test(store, a_cluster_is_followed_with_the_change_and_left_again)
+{
+	struct store_change *change;
+	struct world world;
+	uint64_t revision;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_expect_null(store_cluster(world.store, &revision));
+	change = store_change_begin(world.store);
+	store_change_follow(change, "north", 77);
+	store_change_rollback(change);
+	world_again(&world);
+	cr_expect_null(store_cluster(world.store, &revision));
+	change = store_change_begin(world.store);
+	store_change_follow(change, "north", 78);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0, "%s", world.error);
+	world_again(&world);
+	cr_expect_str_eq(store_cluster(world.store, &revision), "north");
+	cr_expect_eq(revision, 78u);
+	change = store_change_begin(world.store);
+	store_change_follow(change, NULL, 0);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0, "%s", world.error);
+	world_again(&world);
+	cr_expect_null(store_cluster(world.store, &revision));
+	cr_expect_eq(revision, 0u);
+	world_end(&world);
+}
