@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control/clock.h"
+#include "control/cluster/cluster.h"
 #include "control/commands/commands.h"
 #include "control/commands/jobs.h"
 #include "control/config/config_cpus.h"
@@ -35,6 +36,7 @@ enum {
 	SAMPLE_US = 1000000,
 	PORTS_US = 500000, /* a link that comes or goes is noticed so late */
 	REAP_TURNS = 1000,
+	LAST_SEND_MS = 1000, /* to the cluster, at the end */
 };
 
 /* Causes of turns that no command has (turns.h). */
@@ -151,6 +153,8 @@ tick(void *ctx, uint32_t events)
 	trust_watch(&daemon->service, clock_now_ms());
 	unknown_devices_save(daemon->service.unknowns, daemon->service.store, clock_now_ms());
 	inventory_effects_save(&daemon->service, clock_now_ms());
+	if (daemon->service.cluster)
+		replica_turn(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
 	tell_anchor(daemon->audit, clock_now_ms());
 	turns_end(&daemon->turns);
@@ -451,6 +455,59 @@ take_keys(struct store *store, const char *source)
 	return result;
 }
 
+/* The keys for the database are those of the store. */
+static struct cluster *
+new_cluster(struct daemon *daemon, const struct keyring *keyring, char error[CLUSTER_ERROR_MAX])
+{
+	const struct config *config = daemon->service.config;
+	char host[CLUSTER_NAME_MAX] = "";
+	struct cluster_options options = {
+		.name = config->cluster_name,
+		.database = config->cluster_database,
+		.secret_file = config->cluster_secret,
+		.member_name = host,
+		.member = config->cluster_member,
+		.poll_ms = config->cluster_poll_ms,
+		.horizon_s = config->cluster_horizon_s,
+		.keyring = keyring->n ? keyring : NULL,
+	};
+	uint64_t revision;
+	const char *joined = store_cluster(daemon->service.store, &revision);
+
+	if (gethostname(host, sizeof host - 1) < 0 || !*host)
+		snprintf(host, sizeof host, "member-%u", config->cluster_member);
+	return cluster_new(&options, joined, revision, error);
+}
+
+/* Before the store's writers begin: what it follows is read. */
+static int
+open_cluster(struct daemon *daemon)
+{
+	const struct config *config = daemon->service.config;
+	struct keyring keyring = { 0 };
+	char error[CLUSTER_ERROR_MAX];
+	uint64_t revision;
+	int result = 0;
+
+	if (!config->cluster_name && !store_cluster(daemon->service.store, &revision))
+		return 0;
+	if (config->kek)
+		result = keyring_load(config->kek, &keyring, error);
+	if (result == 0) {
+		daemon->service.cluster = new_cluster(daemon, &keyring, error);
+		result = daemon->service.cluster ? 0 : -EINVAL;
+	}
+	keyring_wipe(&keyring);
+	if (result < 0)
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "cluster: %s", error);
+	else if (cluster_is_detached(daemon->service.cluster))
+		log_event(SEVERITY_WARNING, LOG_EVENT_cluster_trouble, NULL,
+			  "the store is a replica of the cluster \"%s\", which is not configured: devices are served, and "
+			  "nothing can be changed",
+			  cluster_name(daemon->service.cluster));
+	return result;
+}
+
 /* The store's lock is held: nobody else goes on its chain. */
 static int
 open_audit(struct daemon *daemon)
@@ -486,7 +543,8 @@ load(struct daemon *daemon)
 	if (*store_warning(daemon->service.store))
 		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s",
 			  store_warning(daemon->service.store));
-	if (take_keys(daemon->service.store, daemon->service.config->kek) < 0)
+	if (take_keys(daemon->service.store, daemon->service.config->kek) < 0 ||
+	    open_cluster(daemon) < 0)
 		return -1;
 	if (open_audit(daemon) < 0)
 		return -1;
@@ -501,7 +559,9 @@ load(struct daemon *daemon)
 	daemon->service.generation = generation;
 	generation->live_since_ms = clock_now_ms();
 	daemon->service.last_number = generation->number;
-	return restore_all(&daemon->service);
+	if (restore_all(&daemon->service) < 0)
+		return -1;
+	return daemon->service.cluster ? cluster_start(daemon->service.cluster) : 0;
 }
 
 static int
@@ -550,6 +610,19 @@ close_dataplane(struct daemon *daemon)
 	daemon->service.dp = NULL;
 }
 
+/* After the dataplane: nothing changes devices any more. Before the store: batches hold its keys. */
+static void
+close_cluster(struct daemon *daemon)
+{
+	size_t left = replica_send_all(&daemon->service, LAST_SEND_MS);
+
+	if (left)
+		log_event(SEVERITY_WARNING, LOG_EVENT_cluster_trouble, NULL,
+			  "what changed of %zu devices did not reach the cluster's database", left);
+	cluster_free(daemon->service.cluster);
+	daemon->service.cluster = NULL;
+}
+
 static void
 finish(struct daemon *daemon)
 {
@@ -565,6 +638,7 @@ finish(struct daemon *daemon)
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
 		inventory_effects_save_all(&daemon->service);
 	}
+	close_cluster(daemon);
 	tell_anchor(daemon->audit, UINT64_MAX);
 	audit_close(daemon->audit);
 	daemon->audit = NULL;

@@ -122,6 +122,14 @@ static const struct command_option audit_verify_options[] = {
 	{ "--file", "FILE", "of another audit file", .file = true },
 };
 
+static const struct command_option cluster_init_options[] = {
+	{ "--from-store", NULL, "with the devices of this appliance; begun before, it goes on" },
+};
+
+static const struct command_option cluster_join_options[] = {
+	{ "--replace", NULL, "devices here that the cluster has not are removed" },
+};
+
 static const struct command_option store_restore_options[] = {
 	{ "--replace", NULL, "a store that is there is moved aside" },
 };
@@ -303,6 +311,18 @@ const struct command commands[] = {
 	  .help = "who changed what, the newest last" },
 	{ "audit verify", "", 0, 0, OPTIONS(audit_verify_options), .run = command_audit_verify,
 	  .help = "whether no line was changed, removed or put in" },
+	{ "cluster status", "", 0, 0, .while_busy = true, .run = command_cluster_status,
+	  .help = "the members that share devices with this appliance, and how far it is behind" },
+	{ "cluster init", "", 0, 0, OPTIONS(cluster_init_options), .changes = true,
+	  .run = command_cluster_init,
+	  .help = "make the cluster of cradle.conf in its database, and be its first member" },
+	{ "cluster join", "", 0, 0, OPTIONS(cluster_join_options), .changes = true,
+	  .run = command_cluster_join,
+	  .help = "become a member of the cluster in the database, and take over its devices" },
+	{ "cluster leave", "", 0, 0, .changes = true, .run = command_cluster_leave,
+	  .help = "stand alone again, with all devices as they are" },
+	{ "cluster promote-local", "", 0, 0, .changes = true, .run = command_cluster_promote_local,
+	  .help = "the same without the database, when that is lost for good" },
 	{ "store backup", "DIR", 1, 1, .reveals = true, .file = CTL_WANT_FOLDER, .changes = true,
 	  .run = command_store_backup,
 	  .help = "copy inventory and reports, as they are at one moment, into a new folder" },

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/cluster/cluster.h"
 #include "control/commands/show.h"
 #include "control/config/diag_text.h"
 #include "control/inventory/export.h"
@@ -53,6 +54,7 @@ struct importing {
 	struct service *service;
 	bool verify_only, skip_bad;
 	struct store_change *change; /* NULL: nothing is to be kept */
+	struct cluster_edit *edit;   /* NULL: the inventory is no cluster's, or nothing is to be kept */
 	struct device_draft *drafts;
 	size_t n, capacity;
 	uint64_t added, changed, unchanged;
@@ -115,6 +117,7 @@ take_draft(struct importing *importing, struct device_draft *draft, const struct
 	if (importing->change) {
 		kept = device_change_record(importing->service, draft, spec);
 		store_change_put_device(importing->change, &kept);
+		cluster_edit_put(importing->edit, &kept.spec);
 		explicit_bzero(kept.spec.key, sizeof kept.spec.key);
 	}
 	if (keep_draft(importing, draft) == 0)
@@ -178,6 +181,8 @@ abandon(struct importing *importing)
 	if (importing->change)
 		store_change_rollback(importing->change);
 	importing->change = NULL;
+	cluster_edit_abandon(importing->edit);
+	importing->edit = NULL;
 	for (size_t i = 0; i < importing->n; i++)
 		device_draft_fini(&importing->drafts[i]);
 	importing->n = 0;
@@ -211,12 +216,21 @@ commit_import(struct importing *importing)
 
 	assert(!importing->verify_only);
 	call_must_end(call, "its devices are being kept, and then made live");
-	if (importing->change) {
+	if (importing->edit) {
+		call_tell(call, "writing %zu device%s into the cluster's database", importing->n,
+			  PLURAL(importing->n));
+		result = cluster_edit_commit(importing->edit, COMMIT_WAIT_MS, &importing->service->pump,
+					     error);
+		importing->edit = NULL;
+	}
+	if (importing->change && result == 0) {
 		call_tell(call, "writing %zu device%s", importing->n, PLURAL(importing->n));
 		result = store_change_commit(importing->change, COMMIT_WAIT_MS,
 					     &importing->service->pump, error);
+		importing->change = NULL;
+		if (result < 0)
+			cluster_edit_not_kept(importing->service->cluster);
 	}
-	importing->change = NULL;
 	if (result < 0) {
 		call_refuse(call, CTL_REFUSED, "nothing was imported: %s", error);
 		abandon(importing);
@@ -278,6 +292,27 @@ finish_import(struct importing *importing, int status, const struct import_resul
 		text_show(&call->error, ": --skip-bad imports the good ones all the same");
 }
 
+/* False after refusing. */
+static bool
+begin_import(struct importing *importing)
+{
+	struct call *call = importing->call;
+	char error[CLUSTER_ERROR_MAX];
+
+	if (cluster_edit_begin(call->service->cluster, CLUSTER_EDIT, &importing->edit, error) < 0) {
+		call_refuse(call, CTL_REFUSED, "%s", error);
+		return false;
+	}
+	if (!call->service->store)
+		return true;
+	importing->change = store_change_begin(call->service->store);
+	if (importing->change)
+		return true;
+	cluster_edit_abandon(importing->edit);
+	call_refuse(call, CTL_REFUSED, "another change is being written: try again");
+	return false;
+}
+
 void
 command_device_import(struct call *call)
 {
@@ -296,14 +331,8 @@ command_device_import(struct call *call)
 
 	if (call->exit != CTL_DONE)
 		return;
-	if (!importing.verify_only && call->service->store) {
-		importing.change = store_change_begin(call->service->store);
-		if (!importing.change) {
-			call_refuse(call, CTL_REFUSED,
-				    "another change is being written: try again");
-			return;
-		}
-	}
+	if (!importing.verify_only && !begin_import(&importing))
+		return;
 	diag_list_init(&importing.diags);
 	call_may_cancel(call);
 	status = import_read(format, &source, &calls, &importing.diags, &result);

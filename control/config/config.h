@@ -20,6 +20,8 @@
 enum {
 	CONFIG_FILE_MAX = 4 << 20,
 	CONFIG_LISTENERS_MAX = 8,
+	CONFIG_MEMBER_MAX = 8191, /* 13 bits */
+	CONFIG_CLUSTER_NAME_MAX = 63,
 };
 
 struct config_port {
@@ -62,6 +64,9 @@ struct config {
 	uint32_t log_level, log_target, log_format; /* enum severity, log_target, log_format */
 	char *kek;                                  /* a source (keyring.h); NULL: none */
 	char *audit;                                /* NULL: STORE-audit */
+	char *cluster_name, *cluster_database, *cluster_secret; /* all or none */
+	uint32_t cluster_member;                                /* 0: none */
+	uint32_t cluster_poll_ms, cluster_horizon_s;
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */
 };
 

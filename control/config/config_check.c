@@ -186,6 +186,45 @@ check_times(const struct config *config, const struct conf_text *conf, struct di
 		(unsigned long long)wait_ms / 1000, EXCHANGE_LIFETIME_MS / 1000);
 }
 
+/* A password here would stand in `help`, logs of changes and copies of the file. */
+static bool
+has_password(const char *url)
+{
+	const char *at = strstr(url, "://"), *end, *sign;
+
+	if (strcasestr(url, "password="))
+		return true;
+	if (!at)
+		return false;
+	at += 3;
+	end = at + strcspn(at, "/?");
+	sign = memchr(at, '@', (size_t)(end - at));
+	return sign && memchr(at, ':', (size_t)(sign - at));
+}
+
+static void
+check_cluster(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
+{
+	const char *name = config->cluster_name, *url = config->cluster_database;
+	const config_setting_t *member = config_setting_get_member(conf_text_root(conf), "cluster");
+	struct place place;
+
+	if (!name && !url && !config->cluster_member && !config->cluster_secret)
+		return;
+	place = conf_place(conf, member);
+	if (!name || !url || !config->cluster_member || !config->cluster_secret)
+		diag_error(diags, &place, "needs name, member, database and secret, all of them");
+	if (name && (strlen(name) > CONFIG_CLUSTER_NAME_MAX ||
+		     strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") <
+			     strlen(name)))
+		diag_error(diags, &place, "name must have 1 to %d letters, digits, '.', '_' or '-'",
+			   CONFIG_CLUSTER_NAME_MAX);
+	if (url && has_password(url))
+		diag_error(diags, &place,
+			   "the password of the database does not belong here, where many may read it: write "
+			   "it into a file of mode 0600 (HOST:PORT:DATABASE:USER:PASSWORD) and say passfile=FILE");
+}
+
 void
 config_check(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
 {
@@ -194,4 +233,5 @@ config_check(const struct config *config, const struct conf_text *conf, struct d
 	check_cpus(config, conf, diags);
 	check_eal_args(config, conf, diags);
 	check_times(config, conf, diags);
+	check_cluster(config, conf, diags);
 }

@@ -115,6 +115,21 @@ static const struct setting settings[] = {
 	  .help = "key-encryption key that keys and setting values are sealed under in the store: "
 		  "/FILE (mode 0600), credential:NAME (systemd) or pkcs11:URI; without it they are "
 		  "plain" },
+	{ "cluster.name", SETTING_TEXT, ROOT(cluster_name),
+	  .help = "name of the cluster whose devices this appliance serves together with others; "
+		  "without it it stands alone" },
+	{ "cluster.member", SETTING_NUMBER, ROOT(cluster_member), 1, CONFIG_MEMBER_MAX,
+	  .help = "number of this appliance in it: each its own" },
+	{ "cluster.database", SETTING_TEXT, ROOT(cluster_database),
+	  .help = "the PostgreSQL database that they share: postgresql://HOST1,HOST2/NAME?...; its "
+		  "password comes from a file (passfile=FILE), not from here" },
+	{ "cluster.secret", SETTING_PATH, ROOT(cluster_secret),
+	  .help = "file (mode 0600) with 32 bytes or more that all members have and nobody else" },
+	{ "cluster.poll_ms", SETTING_NUMBER, ROOT(cluster_poll_ms), 20, 10000, "200",
+	  .help = "how often the database is asked for what other members changed" },
+	{ "cluster.horizon_s", SETTING_NUMBER, ROOT(cluster_horizon_s), 1, 100000000, "604800",
+	  .help = "how long the database remembers what was changed and removed; a member that was "
+		  "away for longer fetches all devices" },
 	{ "objects", SETTING_PATH, ROOT(objects), .preset = "objects", .live = true,
 	  .help = "folder of further OMA object definitions (DDF XML)" },
 	{ "device", SETTING_TEXT, PORT(device), .required = true,

@@ -49,6 +49,8 @@ struct device {
 	uint16_t format;            /* Content-Format its batches are made in */
 	bool key_is_hex : 1;
 	bool unsaved : 1; /* the store has it otherwise, and its number waits to be written */
+	bool unsent : 1;  /* the cluster has it otherwise, and its number waits to be sent ... */
+	bool sending : 1; /* ... or what it was is on its way there */
 	uint8_t returns; /* runs that went well, each soon after the one before; DEVICE_RETURNS_MANY at most */
 };
 

@@ -200,6 +200,8 @@ static void
 make_live(struct service *service, struct making *making, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
+		struct device *device;
+
 		unknown_devices_remove(service->unknowns, making[i].event.name,
 				       making[i].event.name_len);
 		if (publish_draft(service, &making[i].draft) < 0)
@@ -207,6 +209,9 @@ make_live(struct service *service, struct making *making, unsigned n)
 				  "device %s is kept, but cannot be served before a restart: out "
 				  "of memory",
 				  making[i].name);
+		device = inventory_find(&service->inventory, making[i].name);
+		if (device)
+			replica_device_changed(service, device);
 		remember(service->created, &making[i]);
 	}
 }

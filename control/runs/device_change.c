@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/cluster/cluster.h"
 #include "control/inventory/hash_identity.h"
 #include "control/log.h"
 #include "control/runs/costly_tasks.h"
@@ -141,25 +142,49 @@ device_change_record(const struct service *service, const struct device_draft *d
 	return kept;
 }
 
+/* Where the inventory is a cluster's, its database has a change first. Of `kept` or, where that is NULL, `removed`. */
+static int
+keep_upstream(struct service *service, const struct store_device *kept, uint32_t removed,
+	      char error[STORE_ERROR_MAX])
+{
+	const struct device *device = kept ? NULL : inventory_at(&service->inventory, removed);
+	char endpoint[ENDPOINT_NAME_MAX + 1];
+	struct cluster_edit *edit;
+	int code = cluster_edit_begin(service->cluster, CLUSTER_EDIT, &edit, error);
+
+	if (code < 0)
+		return code;
+	if (kept)
+		cluster_edit_put(edit, &kept->spec);
+	else if (device)
+		cluster_edit_remove(edit, device_endpoint(device, endpoint));
+	return cluster_edit_commit(edit, DEVICE_CHANGE_WAIT_MS, &service->pump, error);
+}
+
 static int
 keep(struct service *service, const struct store_device *kept, uint32_t removed,
      char error[STORE_ERROR_MAX])
 {
 	struct store_change *change;
+	int code = keep_upstream(service, kept, removed, error);
 
-	if (!service->store)
-		return 0;
+	if (code < 0 || !service->store)
+		return code;
 	change = store_change_begin(service->store);
 	if (!change) {
 		snprintf(error, STORE_ERROR_MAX,
 			 "another change is being written, or there is no memory: try again");
+		cluster_edit_not_kept(service->cluster);
 		return -EBUSY;
 	}
 	if (kept)
 		store_change_put_device(change, kept);
 	else
 		store_change_remove_device(change, removed);
-	return store_change_commit(change, DEVICE_CHANGE_WAIT_MS, &service->pump, error);
+	code = store_change_commit(change, DEVICE_CHANGE_WAIT_MS, &service->pump, error);
+	if (code < 0)
+		cluster_edit_not_kept(service->cluster);
+	return code;
 }
 
 int

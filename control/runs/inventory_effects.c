@@ -266,6 +266,7 @@ inventory_effects_apply(struct service *service, struct device *device,
 	if (!changed)
 		return;
 	remember_unsaved(&service->unsaved, device);
+	replica_device_changed(service, device);
 	if (publish_device(service, device) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory,
 			  device_endpoint(device, endpoint),

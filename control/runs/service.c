@@ -62,6 +62,7 @@ service_fini(struct service *service)
 	free(service->unserved);
 	free(service->created);
 	free(service->unsaved.ring);
+	replica_fini(&service->replica);
 	service->unsaved = (struct unsaved_devices){ 0 };
 	service->maker = NULL;
 	service->unknowns = NULL;

@@ -22,6 +22,7 @@
 #include "control/runs/outbox.h"
 #include "control/runs/plan.h"
 #include "control/runs/rejected_devices.h"
+#include "control/runs/replica.h"
 #include "control/runs/reports.h"
 #include "control/runs/retired.h"
 #include "control/runs/traced.h"
@@ -30,6 +31,7 @@
 #include "control/store/store.h"
 #include "dataplane/dataplane.h"
 
+struct cluster;
 struct created_devices;
 struct ec_threads;
 
@@ -69,6 +71,8 @@ struct service {
 	struct traced_devices traced;
 	struct feed feed;
 	struct unsaved_devices unsaved;
+	struct cluster *cluster; /* NULL: this appliance stands alone, and never did otherwise */
+	struct replica replica;
 	struct outbox_queue outbox;
 	struct pump pump;
 	bool events_left; /* the last events_take() did not take all */

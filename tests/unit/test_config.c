@@ -391,6 +391,51 @@ Test(config, help_tells_every_setting)
 	text_fini(&text);
 }
 
+static const char cluster_ports[] = "ports = ( { device = \"a\"; addresses = [ \"10.0.0.1/8\" ]; } );\n"
+				   "listeners = ( { port = 5684; security = \"psk\"; } );\n";
+
+static struct config *
+parse_cluster(const char *members)
+{
+	static char text[1024];
+
+	snprintf(text, sizeof text, "%scluster = { %s };\n", cluster_ports, members);
+	return parse(text);
+}
+
+Test(config, a_cluster_is_named_whole_or_not_at_all)
+{
+	cr_assert_null(parse_cluster("name = \"north\"; member = 1;"));
+	cr_expect(told(3, "all of them"));
+	cr_assert_null(parse_cluster("member = 1;"));
+	cr_assert_null(parse_cluster("name = \"no rth\"; member = 1; database = \"postgresql:///x\"; secret = \"s\";"));
+	cr_expect(told(3, "letters, digits"));
+	cr_assert_null(parse_cluster("name = \"north\"; member = 8192; database = \"postgresql:///x\"; secret = \"s\";"));
+	cr_expect(told(3, "out of range"));
+	cr_assert_null(parse_cluster("name = \"north\"; member = 0; database = \"postgresql:///x\"; secret = \"s\";"));
+}
+
+/* The file is read by more than the database's password is for. */
+Test(config, a_password_of_the_database_does_not_belong_into_the_file)
+{
+	cr_assert_null(parse_cluster("name = \"n\"; member = 1; secret = \"s\"; database = \"postgresql://u:pw@h/x\";"));
+	cr_expect(told(3, "passfile"));
+	cr_assert_null(parse_cluster("name = \"n\"; member = 1; secret = \"s\"; database = \"host=h password=pw\";"));
+	cr_expect(told(3, "passfile"));
+}
+
+Test(config, a_cluster_that_is_whole_is_taken)
+{
+	struct config *good = parse_cluster(
+		"name = \"north\"; member = 7; database = \"postgresql://u@h1:5432,h2:5433/x\"; secret = \"s\";");
+
+	cr_assert_not_null(good);
+	cr_expect_eq(good->cluster_member, 7u);
+	cr_expect_eq(good->cluster_poll_ms, 200u);
+	cr_expect_str_eq(good->cluster_name, "north");
+	config_free(good);
+}
+
 /* "Every setting is shown with its default", says the sample. */
 Test(config, sample_mentions_every_setting)
 {

@@ -1,0 +1,345 @@
+#include "control/cluster/cluster.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/clock.h"
+#include "control/cluster/cluster_private.h"
+
+static const char *const state_names[] = {
+	[CLUSTER_ALONE] = "alone",         [CLUSTER_DETACHED] = "detached",
+	[CLUSTER_AWAY] = "database away",  [CLUSTER_SYNCING] = "fetching all",
+	[CLUSTER_FOLLOWING] = "following",
+};
+
+const char *
+cluster_state_name(enum cluster_state state)
+{
+	return state_names[state];
+}
+
+/* ---- life ---- */
+
+static void
+init_locks(struct cluster *cluster)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&cluster->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&cluster->work, &attributes);
+	pthread_cond_init(&cluster->told, &attributes);
+	pthread_cond_init(&cluster->follow, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+/* All that needs what is configured. 0, or -errno and a sentence. */
+static int
+configure(struct cluster *cluster, const struct cluster_options *options,
+	  char error[CLUSTER_ERROR_MAX])
+{
+	char name[CLUSTER_NAME_MAX + 32];
+	int code = cluster_secret_load(options->secret_file, &cluster->secret, error,
+				       CLUSTER_ERROR_MAX);
+
+	if (code < 0)
+		return code;
+	snprintf(error, CLUSTER_ERROR_MAX, "out of memory");
+	snprintf(name, sizeof name, "cradle %s %u", options->name, options->member);
+	cluster->name = strdup(options->name);
+	cluster->member_name = strdup(options->member_name);
+	cluster->member = options->member;
+	cluster->poll_ms = options->poll_ms;
+	cluster->horizon_s = options->horizon_s;
+	if (options->keyring) {
+		cluster->keyring = *options->keyring;
+		cluster->sealer = sealer_new(options->keyring);
+		cluster->follow_sealer = sealer_new(options->keyring);
+	}
+	cluster->job_database = database_new(options->database, name);
+	cluster->follow_database = database_new(options->database, name);
+	if (!cluster->name || !cluster->member_name || !cluster->job_database ||
+	    !cluster->follow_database)
+		return -ENOMEM;
+	return options->keyring && (!cluster->sealer || !cluster->follow_sealer) ? -ENOMEM : 0;
+}
+
+struct cluster *
+cluster_new(const struct cluster_options *options, const char *joined, uint64_t revision,
+	    char error[CLUSTER_ERROR_MAX])
+{
+	struct cluster *cluster = calloc(1, sizeof *cluster);
+
+	if (!cluster) {
+		snprintf(error, CLUSTER_ERROR_MAX, "out of memory");
+		return NULL;
+	}
+	init_locks(cluster);
+	cluster->instance = cluster_random();
+	cluster->joined = cluster->following = joined;
+	cluster->fetch_from = cluster->revision = cluster->head = revision;
+	/* A store whose pages were not all there yet says revision 0. */
+	cluster->resync = revision == 0;
+	cluster_set_state(cluster, joined ? CLUSTER_AWAY : CLUSTER_ALONE, "");
+	if (joined)
+		snprintf(cluster->joined_name, sizeof cluster->joined_name, "%s", joined);
+	if (!options->name) {
+		cluster_set_state(cluster, CLUSTER_DETACHED, "");
+		return cluster;
+	}
+	if (joined && strcmp(joined, options->name) != 0)
+		snprintf(error, CLUSTER_ERROR_MAX,
+			 "cluster.name is \"%s\", but the store is a replica of the cluster "
+			 "\"%s\": `cradlectl cluster "
+			 "leave` first, with the former settings",
+			 options->name, joined);
+	else if (configure(cluster, options, error) == 0)
+		return cluster;
+	cluster_free(cluster);
+	return NULL;
+}
+
+int
+cluster_start(struct cluster *cluster)
+{
+	int code;
+
+	if (!cluster->name)
+		return 0;
+	code = pthread_create(&cluster->job_thread, NULL, cluster_job_thread, cluster);
+	cluster->job_started = code == 0;
+	if (code == 0) {
+		code = pthread_create(&cluster->follow_thread, NULL, cluster_follow_thread,
+				      cluster);
+		cluster->follow_started = code == 0;
+	}
+	return -code;
+}
+
+static void
+batch_free(struct cluster_batch *batch)
+{
+	if (!batch)
+		return;
+	records_clear(&batch->rows);
+	free(batch);
+}
+
+/* Under the lock, or without threads. */
+static void
+drop_batches(struct cluster *cluster)
+{
+	struct batch_queue *queue = &cluster->batches;
+
+	for (; queue->count; queue->count--) {
+		batch_free(queue->items[queue->first]);
+		queue->first = (queue->first + 1) % FOLLOW_BATCHES_MAX;
+	}
+}
+
+static void
+end_threads(struct cluster *cluster)
+{
+	pthread_mutex_lock(&cluster->lock);
+	cluster->ending = true;
+	pthread_cond_broadcast(&cluster->work);
+	pthread_cond_broadcast(&cluster->follow);
+	pthread_cond_broadcast(&cluster->told);
+	pthread_mutex_unlock(&cluster->lock);
+	if (cluster->job_database)
+		database_interrupt(cluster->job_database);
+	if (cluster->follow_database)
+		database_interrupt(cluster->follow_database);
+	if (cluster->job_started)
+		pthread_join(cluster->job_thread, NULL);
+	if (cluster->follow_started)
+		pthread_join(cluster->follow_thread, NULL);
+}
+
+void
+cluster_free(struct cluster *cluster)
+{
+	if (!cluster)
+		return;
+	end_threads(cluster);
+	drop_batches(cluster);
+	if (cluster->job && cluster->job != cluster->sent)
+		cluster->job->free(
+			cluster->job); /* nobody waits for it, and its thread did not begin it */
+	if (cluster->sent)
+		cluster->sent->free(cluster->sent);
+	database_free(cluster->job_database);
+	database_free(cluster->follow_database);
+	sealer_free(cluster->sealer);
+	sealer_free(cluster->follow_sealer);
+	cluster_secret_wipe(&cluster->secret);
+	keyring_wipe(&cluster->keyring);
+	pthread_cond_destroy(&cluster->work);
+	pthread_cond_destroy(&cluster->told);
+	pthread_cond_destroy(&cluster->follow);
+	pthread_mutex_destroy(&cluster->lock);
+	free(cluster->own);
+	free(cluster->name);
+	free(cluster->member_name);
+	free(cluster);
+}
+
+bool
+cluster_is_joined(const struct cluster *cluster)
+{
+	return cluster && cluster->joined;
+}
+
+bool
+cluster_is_detached(const struct cluster *cluster)
+{
+	return cluster && !cluster->name;
+}
+
+uint32_t
+cluster_member_number(const struct cluster *cluster)
+{
+	return cluster->member;
+}
+
+const char *
+cluster_name(const struct cluster *cluster)
+{
+	return cluster->joined ? cluster->joined_name : cluster->name;
+}
+
+/* ---- batches ---- */
+
+struct cluster_batch *
+cluster_take(struct cluster *cluster)
+{
+	struct cluster_batch *batch;
+
+	pthread_mutex_lock(&cluster->lock);
+	batch = cluster->batches.count ? cluster->batches.items[cluster->batches.first] : NULL;
+	pthread_mutex_unlock(&cluster->lock);
+	return batch;
+}
+
+void
+cluster_rest(struct cluster *cluster)
+{
+	pthread_mutex_lock(&cluster->lock);
+	if (!cluster->batches.count)
+		cluster_wait(cluster, &cluster->told, 1);
+	pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+cluster_batch_done(struct cluster *cluster)
+{
+	struct batch_queue *queue = &cluster->batches;
+	struct cluster_batch *batch;
+
+	pthread_mutex_lock(&cluster->lock);
+	assert(queue->count);
+	batch = queue->items[queue->first];
+	queue->first = (queue->first + 1) % FOLLOW_BATCHES_MAX;
+	queue->count--;
+	cluster->applied_rows += batch->rows.count;
+	/* All that there is may be of an older copy of the database. */
+	if (batch->revision > cluster->revision || (batch->resync && batch->last))
+		cluster->revision = batch->revision;
+	cluster_forget_own(cluster);
+	if (batch->resync && batch->last)
+		cluster->resyncs++;
+	if (batch->end)
+		cluster_set_state(cluster, CLUSTER_FOLLOWING, "");
+	pthread_cond_broadcast(&cluster->told);
+	pthread_mutex_unlock(&cluster->lock);
+	batch_free(batch);
+}
+
+/* The follower begins anew, behind what is applied or with everything. Under the lock. */
+static void
+begin_anew(struct cluster *cluster, bool resync)
+{
+	drop_batches(cluster);
+	cluster->epoch++;
+	cluster->resync |= resync;
+	cluster->fetch_from = cluster->revision;
+	pthread_cond_broadcast(&cluster->follow);
+	pthread_cond_broadcast(&cluster->told);
+}
+
+void
+cluster_refetch(struct cluster *cluster, const char *why)
+{
+	pthread_mutex_lock(&cluster->lock);
+	cluster->fetched_anew++;
+	begin_anew(cluster, cluster->state == CLUSTER_SYNCING);
+	cluster_set_state(cluster, cluster->state, why);
+	pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+cluster_begin(struct cluster *cluster)
+{
+	cluster->joined = true;
+	snprintf(cluster->joined_name, sizeof cluster->joined_name, "%s", cluster->name);
+	pthread_mutex_lock(&cluster->lock);
+	cluster->following = true;
+	cluster->revision = cluster->head = 0;
+	cluster_set_state(cluster, CLUSTER_SYNCING, "");
+	begin_anew(cluster, true);
+	pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+cluster_end(struct cluster *cluster)
+{
+	cluster->joined = false;
+	pthread_mutex_lock(&cluster->lock);
+	cluster->following = false;
+	cluster_set_state(cluster, CLUSTER_ALONE, "");
+	begin_anew(cluster, false);
+	cluster->n_members = 0;
+	pthread_mutex_unlock(&cluster->lock);
+}
+
+/* ---- status ---- */
+
+void
+cluster_info(struct cluster *cluster, struct cluster_info *info)
+{
+	uint64_t now_us = clock_now_us();
+
+	pthread_mutex_lock(&cluster->lock);
+	if (cluster->head <= cluster->revision)
+		cluster->behind_since_us = 0;
+	else if (!cluster->behind_since_us)
+		cluster->behind_since_us = now_us;
+	*info = (struct cluster_info){
+		.state = cluster->state,
+		.since_ms = cluster->since_ms,
+		.head = cluster->head,
+		.revision = cluster->revision,
+		.lag_ms = cluster->behind_since_us ? (now_us - cluster->behind_since_us) / 1000 : 0,
+		.applied = cluster->applied_rows,
+		.resyncs = cluster->resyncs,
+		.fetched_anew = cluster->fetched_anew,
+		.effects_lost = cluster->effects_lost,
+		.n_members = cluster->n_members,
+	};
+	snprintf(info->error, sizeof info->error, "%s", cluster->trouble);
+	memcpy(info->members, cluster->members, cluster->n_members * sizeof *info->members);
+	pthread_mutex_unlock(&cluster->lock);
+}
+
+void
+cluster_tell(struct cluster *cluster, const char *digest, const char *note)
+{
+	pthread_mutex_lock(&cluster->lock);
+	snprintf(cluster->digest, sizeof cluster->digest, "%s", digest);
+	snprintf(cluster->note, sizeof cluster->note, "%s", note);
+	pthread_mutex_unlock(&cluster->lock);
+}

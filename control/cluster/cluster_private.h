@@ -1,0 +1,113 @@
+/*
+ * cluster_private.h - the inside of struct cluster, for control/cluster/ and its tests.
+ *
+ *	cluster.c          life, status, batches towards the control thread
+ *	cluster_state.c    waiting, and the state that is shown
+ *	cluster_job.c      the thread that does what commands wait for
+ *	cluster_edit.c     edits as such jobs
+ *	cluster_member.c   joining and leaving as such jobs
+ *	cluster_follow.c   the thread that follows
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "control/cluster/cluster.h"
+#include "control/cluster/cluster_secret.h"
+#include "control/cluster/database.h"
+
+enum {
+	FOLLOW_BATCHES_MAX = 4, /* that wait for the control thread */
+	FOLLOW_RETRY_MS = 1000, /* while the database is away */
+	FOLLOW_BEAT_MS = 1000,  /* between two signs of life */
+	FOLLOW_PRUNE_MS = 60000,
+};
+
+/* Something that waits for the database, done by the job thread. */
+struct cluster_job {
+	/* 0, or as database.h and a sentence. */
+	int (*run)(struct cluster *cluster, struct cluster_job *job, struct database *database,
+		   char error[CLUSTER_ERROR_MAX]);
+	void (*free)(
+		struct cluster_job *job); /* by its thread, where nobody waits for it any more */
+	bool done, abandoned;
+	int result;
+	char error[CLUSTER_ERROR_MAX];
+};
+
+/* Edits of this process that are in the inventory, until their revision is applied. */
+struct own_edit {
+	uint64_t txn, revision;
+};
+
+struct batch_queue {
+	struct cluster_batch *items[FOLLOW_BATCHES_MAX];
+	unsigned first, count;
+};
+
+struct cluster {
+	/* Fixed. */
+	char *name, *member_name; /* name NULL: detached */
+	uint32_t member, poll_ms, horizon_s;
+	uint64_t instance; /* of this process: tells two members with one number apart */
+	struct cluster_secret secret;
+	struct keyring keyring;
+
+	/* The control thread's. */
+	struct sealer *sealer;
+	bool joined;
+	char joined_name[CLUSTER_NAME_MAX];
+	uint64_t behind_since_us;
+	uint64_t resyncs, applied_rows, fetched_anew;
+	struct cluster_job *sent; /* by cluster_edit_send() */
+	uint64_t sent_txn;
+	struct own_edit *own;
+	size_t n_own, own_capacity;
+
+	/* Guarded by `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t work, told, follow; /* jobs; job done or room for batches; the follower */
+	bool ending;
+	struct cluster_job *job; /* NULL: none waits or runs */
+	bool following;          /* joined, for the follower */
+	uint64_t epoch;          /* raised when the follower is to begin anew */
+	bool resync;             /* ... with everything */
+	uint64_t fetch_from;     /* ... else behind this revision */
+	struct batch_queue batches;
+	uint64_t head, revision;
+	enum cluster_state state;
+	uint64_t since_ms;
+	char trouble[CLUSTER_ERROR_MAX];
+	uint64_t effects_lost;
+	unsigned n_members;
+	struct cluster_member members[CLUSTER_MEMBERS_MAX];
+	char digest[80], note[256];
+
+	/* Of the threads. */
+	pthread_t job_thread, follow_thread;
+	bool job_started, follow_started;
+	struct database *job_database, *follow_database;
+	struct sealer *follow_sealer;
+};
+
+/*
+ * The control thread: has a job done and waits for its end. -ETIMEDOUT: it is abandoned, and freed by its thread; else it
+ * is the caller's again.
+ */
+int cluster_job_run(struct cluster *cluster, struct cluster_job *job, unsigned wait_ms,
+		    const struct pump *pump, char error[CLUSTER_ERROR_MAX]);
+/* Without waiting; -EBUSY. */
+int cluster_job_post(struct cluster *cluster, struct cluster_job *job);
+bool cluster_job_is_done(struct cluster *cluster, struct cluster_job *job);
+void *cluster_job_thread(void *cluster);
+void *cluster_follow_thread(void *cluster);
+
+/* Those that are applied are forgotten. Under the lock. */
+void cluster_forget_own(struct cluster *cluster);
+
+uint64_t cluster_random(void);
+/* Any thread, under the lock. */
+void cluster_set_state(struct cluster *cluster, enum cluster_state state, const char *trouble);
+/* Waits on a condition, `ms` at most. Under the lock. */
+void cluster_wait(struct cluster *cluster, pthread_cond_t *condition, unsigned ms);
