@@ -1,0 +1,360 @@
+"""Several appliances on one inventory, over a real PostgreSQL."""
+import os
+import secrets
+import subprocess
+
+import pytest
+
+from conftest import Cradled, Network, wait_for
+from postgres import Postgres
+
+KEY = "a-key-of-the-fleet"
+
+
+class Session:
+    """psql with a transaction that is left open."""
+
+    def __init__(self, database, name):
+        self.process = subprocess.Popen(
+            database.command("psql", "-h", database.folder, "-qX", "-v", "ON_ERROR_STOP=1", name),
+            stdin=subprocess.PIPE, text=True, cwd=database.folder)
+
+    def __enter__(self):
+        return self
+
+    def say(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def __exit__(self, *exception):
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0
+
+
+class Fleet:
+    """Members, each in a namespace of its own, and what they have in common."""
+
+    def __init__(self, build, folders, database, name=""):
+        self.build, self.folders, self.database, self.name = build, folders, database, name
+        self.secret = folders.mktemp("secret") / "secret"
+        self.secret.write_text(secrets.token_hex(32))
+        self.secret.chmod(0o600)
+        self.networks, self.members = {}, {}
+
+    def network(self, number):
+        if number not in self.networks:
+            self.networks[number] = Network(f"cradle-fleet-{os.getpid()}-{number}")
+        return self.networks[number]
+
+    def member(self, number, extra="", settings=None):
+        """Makes a member's files, and starts it."""
+        one = Cradled(self.build, self.network(number), self.folders.mktemp(f"member{number}"), settings)
+        (one.folder / "devices.csv").unlink(missing_ok=True)
+        one.write("cradle.conf", one.read("cradle.conf") + f'''
+cluster = {{ name = "{self.name}"; member = {number}; database = "{self.database.url(self.name)}"; secret = "{self.secret}";
+  poll_ms = 50; {extra} }};
+''')
+        self.members.setdefault(number, []).append(one)
+        return one.start()
+
+    def session(self):
+        return Session(self.database, self.name)
+
+    def close(self):
+        for some in self.members.values():
+            for one in some:
+                if one.process and one.process.poll() is None:
+                    one.stop()
+        self.members = {}
+
+    def end(self):
+        self.close()
+        for network in self.networks.values():
+            network.close()
+
+
+@pytest.fixture(scope="module")
+def database():
+    one = Postgres().make().start()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def all_members(build, tmp_path_factory, database):
+    one = Fleet(build, tmp_path_factory, database)
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def fleet(all_members, request):
+    """A database of the test's own on the shared server."""
+    all_members.name = request.node.name.replace("[", "_").replace("]", "")[:60]
+    all_members.database.sql(f'CREATE DATABASE "{all_members.name}"')
+    yield all_members
+    all_members.close()
+    if all_members.database.process.poll() is not None:
+        all_members.database.start()
+
+
+def state(member):
+    return member.result("cluster", "status")
+
+
+def good(answer):
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def refused(answer, *words):
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    for word in words:
+        assert word in answer.stderr, answer.stderr
+    return answer.stderr
+
+
+def has(member, endpoint):
+    return member.ctl("device", "show", endpoint).returncode == 0
+
+
+def add(member, endpoint):
+    """A device that the demonstration's task has something for."""
+    good(member.ctl("device", "add", endpoint, "--key", KEY, "--groups", "root.demo"))
+    good(member.ctl("device", "value", "set", endpoint, "managementId", "m-1"))
+    good(member.ctl("device", "value", "set", endpoint, "password", "secret words"))
+
+
+def bootstraps(member, endpoint, key=KEY):
+    code, events = member.device("-i", endpoint, "-k", key, f"ep={endpoint}", port=5684)
+    assert code == 0, events
+
+
+def follows(member):
+    status = state(member)
+    return status["state"] == "following" and status["revision"] == status["head"]
+
+
+def level(fleet, *members):
+    """Waits until each has all that is in the database."""
+    def all_have():
+        newest = int(fleet.database.sql("SELECT rev FROM cradle_rev", fleet.name))
+        return all(state(one)["state"] == "following" and state(one)["revision"] == newest for one in members)
+    wait_for(all_have, "members to have everything")
+
+
+@pytest.fixture(scope="module")
+def couple(build, tmp_path_factory, database):
+    """Two members that tests share: they leave them running, with each other, and with no device of theirs."""
+    one = Fleet(build, tmp_path_factory, database, "couple")
+    database.sql("CREATE DATABASE couple")
+    one.a, one.b = one.member(11), one.member(12)
+    good(one.a.ctl("cluster", "init"))
+    good(one.b.ctl("cluster", "join"))
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def pair(couple):
+    yield couple, couple.a, couple.b
+    if couple.database.process.poll() is not None:
+        couple.database.start()
+    for one in (couple.a, couple.b):
+        if one.process.poll() is not None:
+            one.start()
+    level(couple, couple.a, couple.b)
+    for device in couple.a.result("device", "list", "--limit", "100")["devices"]:
+        good(couple.a.ctl("device", "remove", device["endpoint"]))
+    level(couple, couple.a, couple.b)
+
+
+def test_a_device_added_on_one_member_bootstraps_on_the_other(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:shared")
+    level(fleet, b)
+    bootstraps(b, "urn:dev:shared")
+    good(b.ctl("device", "edit", "urn:dev:shared", "--domain", "north"))
+    wait_for(lambda: a.result("device", "show", "urn:dev:shared")["domain"] == "north", "the edit on the first")
+    good(b.ctl("device", "remove", "urn:dev:shared"))
+    wait_for(lambda: not has(a, "urn:dev:shared"), "the removal on the first")
+    wait_for(lambda: [m["member"] for m in state(a)["members"] if m["there"]] == [11, 12], "both to be there")
+    assert "following" in good(a.ctl("cluster", "status"))
+
+
+def test_an_import_of_many_is_one_change_for_all(pair, tmp_path):
+    fleet, a, b = pair
+    rows = tmp_path / "many.csv"
+    rows.write_text("endpoint,key,groups,value.managementId,secret.password\n" +
+                    "".join(f"urn:dev:{i},{KEY}-{i},root.demo,m-{i},p-{i}\n" for i in range(3000)))
+    before = state(b)["revision"]
+    good(a.ctl("device", "import", rows))
+    level(fleet, b)
+    assert b.result("status")["devices"] == 3000
+    assert state(b)["revision"] == before + 1
+    bootstraps(b, "urn:dev:2999", KEY + "-2999")
+    # Again: nothing has changed, so nothing is written.
+    good(a.ctl("device", "import", rows))
+    assert state(a)["head"] == before + 1
+    fleet.database.sql("BEGIN; UPDATE cradle_device SET dead = 1, ident = NULL, txn = 55;"
+                       "UPDATE cradle_rev SET rev = rev + 1; INSERT INTO cradle_change (rev, txn, member, devices)"
+                       " SELECT rev, 55, 3, 1 FROM cradle_rev; COMMIT;", fleet.name)
+    level(fleet, a, b)
+    assert a.result("status")["devices"] == b.result("status")["devices"] == 0
+
+
+def test_a_store_becomes_the_clusters_and_leaves_with_all_of_it(fleet, tmp_path):
+    rows = tmp_path / "some.csv"
+    rows.write_text("endpoint,key,groups\n" + "".join(f"urn:dev:{i},{KEY},root\n" for i in range(500)))
+    a, b = fleet.member(1), fleet.member(2)
+    good(a.ctl("device", "import", rows))
+    refused(b.ctl("cluster", "join"), "no cluster", "cluster init")
+    refused(a.ctl("cluster", "init"), "500 devices", "--from-store")
+    good(a.ctl("cluster", "init", "--from-store"))
+    refused(b.ctl("cluster", "init"), "already", "cluster join")
+    good(b.ctl("device", "add", "urn:dev:only-here"))
+    refused(b.ctl("cluster", "join"), "--replace")
+    good(b.ctl("cluster", "join", "--replace"))
+    assert b.result("status")["devices"] == 500 and not has(b, "urn:dev:only-here")
+    good(b.ctl("cluster", "leave"))
+    assert b.result("status")["devices"] == 500 and state(b)["state"] == "alone"
+    good(b.ctl("device", "add", "urn:dev:own"))
+    good(a.ctl("device", "remove", "urn:dev:1"))
+    assert has(b, "urn:dev:1") and not has(a, "urn:dev:own")
+
+
+def test_an_upload_that_was_cut_off_goes_on(fleet, tmp_path):
+    a = fleet.member(1)
+    rows = tmp_path / "some.csv"
+    rows.write_text("endpoint,key\n" + "".join(f"urn:dev:{i},{KEY}\n" for i in range(30000)))
+    good(a.ctl("device", "import", rows))
+    process = subprocess.Popen([f"{a.build}/tools/cradlectl", "-s", a.socket, "cluster", "init", "--from-store"])
+    wait_for(lambda: fleet.database.sql("SELECT count(*) FROM pg_tables WHERE tablename = 'cradle_meta'", fleet.name) == "1" and
+             fleet.database.sql("SELECT count(*) FROM cradle_meta WHERE name = 'uploading'", fleet.name) == "1", "the upload")
+    fleet.database.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{fleet.name}'")
+    process.wait(60)
+    if process.returncode != 0:
+        good(a.ctl("cluster", "init", "--from-store"))
+    assert fleet.database.sql("SELECT count(*) FROM cradle_device", fleet.name) == "30000"
+    b = fleet.member(2)
+    good(b.ctl("cluster", "join"))
+    assert b.result("status")["devices"] == 30000
+
+
+def test_members_must_have_the_same_secret_keys_and_another_number(fleet):
+    a = fleet.member(1)
+    good(a.ctl("cluster", "init"))
+    b = fleet.member(2)
+    other = b.folder / "other"
+    other.write_text(secrets.token_hex(32))
+    other.chmod(0o600)
+    text = b.read("cradle.conf")
+    for before, after, words in (
+            (str(fleet.secret), str(other), ["cluster.secret"]),
+            ("member = 2;", "member = 1;", ["member 1", "another number"]),
+            (f'name = "{fleet.name}"', 'name = "elsewhere"', ["elsewhere", fleet.name])):
+        assert b.stop() == 0
+        b.write("cradle.conf", text.replace(before, after))
+        b.start()
+        refused(b.ctl("cluster", "join"), *words)
+    kek = b.folder / "kek"
+    assert os.system(f"{b.build}/control/cradled --make-kek {kek} > /dev/null") == 0
+    assert b.stop() == 0
+    b.write("cradle.conf", text + f'kek = "{kek}";\n')
+    b.start()
+    refused(b.ctl("cluster", "join"), "kek", "plain")
+
+
+def test_edits_wait_for_the_database_and_bootstraps_do_not(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:early")
+    level(fleet, a, b)
+    fleet.database.kill()
+    wait_for(lambda: state(a)["state"] == "database away", "the database to be missed")
+    refused(a.ctl("device", "add", "urn:dev:late", "--key", KEY), "database", "cluster status")
+    refused(a.ctl("device", "remove", "urn:dev:early"), "database")
+    bootstraps(a, "urn:dev:early")
+    bootstraps(b, "urn:dev:early")
+    # A member starts without the database, too.
+    assert b.stop() == 0
+    b.start()
+    bootstraps(b, "urn:dev:early")
+    fleet.database.start()
+    level(fleet, a, b)
+    add(a, "urn:dev:late")
+    wait_for(lambda: has(b, "urn:dev:late"), "the later device")
+
+
+def test_a_member_that_was_killed_has_all_that_was_acknowledged(pair):
+    fleet, a, b = pair
+    for i in range(5):
+        add(a, f"urn:dev:{i}")
+    a.process.kill()
+    a.process.wait()
+    wait_for(lambda: all(has(b, f"urn:dev:{i}") for i in range(5)), "all devices on the other member")
+    good(b.ctl("device", "remove", "urn:dev:0"))
+    add(b, "urn:dev:meanwhile")
+    a.start()
+    wait_for(lambda: follows(a) and has(a, "urn:dev:meanwhile"), "the killed member to catch up")
+    assert not has(a, "urn:dev:0") and a.result("status")["devices"] == 5
+    assert state(a)["resyncs"] == 0 # what changed is enough
+
+
+def test_a_transaction_that_began_first_and_ends_last_is_seen(pair):
+    """The sequence gap: a number taken early and committed late is never asked for again, where readers go by numbers."""
+    fleet, a, b = pair
+    add(a, "urn:dev:first")
+    wait_for(lambda: has(b, "urn:dev:first"), "the device")
+    # A transaction of another member's, as edits are written, which has done everything but its end.
+    with fleet.session() as slow:
+        slow.say("BEGIN; INSERT INTO cradle_device (endpoint, ident, key_is_hex, created_ms, nosec, dead, txn)"
+                 " VALUES ('urn:dev:slow', 'urn:dev:slow', 0, 1, 0, 0, 77);")
+        wait_for(lambda: fleet.database.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                                            f" AND datname = '{fleet.name}'", fleet.name) == "1", "the slow one")
+        add(a, "urn:dev:quick")
+        wait_for(lambda: has(b, "urn:dev:quick"), "the later one, which does not wait")
+        assert not has(b, "urn:dev:slow")
+        slow.say("UPDATE cradle_rev SET rev = rev + 1; INSERT INTO cradle_change (rev, txn, member, devices)"
+                 " SELECT rev, 77, 3, 1 FROM cradle_rev; COMMIT;")
+    wait_for(lambda: has(a, "urn:dev:slow") and has(b, "urn:dev:slow"), "the slow one")
+
+
+def test_a_member_beyond_the_horizon_fetches_everything(pair):
+    fleet, a, b = pair
+    for name in ("kept", "gone"):
+        add(a, f"urn:dev:{name}")
+    wait_for(lambda: has(b, "urn:dev:gone"), "both devices")
+    assert b.stop() == 0
+    good(a.ctl("device", "remove", "urn:dev:gone"))
+    add(a, "urn:dev:new")
+    # Time passes: all changes are old, and a member forgets them when it starts.
+    fleet.database.sql("UPDATE cradle_change SET made_at = made_at - INTERVAL '8 days'", fleet.name)
+    assert a.stop() == 0
+    a.start()
+    wait_for(lambda: fleet.database.sql("SELECT count(*) FROM cradle_change", fleet.name) == "0", "changes to be forgotten")
+    assert int(fleet.database.sql("SELECT horizon FROM cradle_rev", fleet.name)) == state(a)["head"]
+    assert fleet.database.sql("SELECT count(*) FROM cradle_device WHERE dead = 1", fleet.name) == "0"
+    b.start()
+    level(fleet, b)
+    assert has(b, "urn:dev:kept") and has(b, "urn:dev:new") and not has(b, "urn:dev:gone")
+    assert state(b)["resyncs"] == 1
+
+
+def test_two_that_change_one_device_at_once_are_told(pair):
+    """Neither overwrites what the other has not seen."""
+    fleet, a, b = pair
+    add(a, "urn:dev:both")
+    wait_for(lambda: has(b, "urn:dev:both"), "the device")
+    # Followers stand still where they tell that they are there; edits do not touch that table.
+    with fleet.session() as psql:
+        psql.say("BEGIN; LOCK TABLE cradle_member;")
+        wait_for(lambda: fleet.database.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                                            f" AND datname = '{fleet.name}'", fleet.name) == "2", "both to stand still")
+        good(a.ctl("device", "edit", "urn:dev:both", "--domain", "of-a"))
+        good(a.ctl("device", "edit", "urn:dev:both", "--domain", "of-a-again"))
+        refused(b.ctl("device", "edit", "urn:dev:both", "--domain", "of-b"), "another member changed", "try again")
+        refused(b.ctl("device", "remove", "urn:dev:both"), "another member changed")
+        psql.say("COMMIT;")
+    wait_for(lambda: b.result("device", "show", "urn:dev:both")["domain"] == "of-a-again", "the edit on the other")
+    good(b.ctl("device", "edit", "urn:dev:both", "--domain", "of-b"))
+    wait_for(lambda: a.result("device", "show", "urn:dev:both")["domain"] == "of-b", "the edit on the first")
