@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/clock.h"
 #include "control/cluster/cluster_private.h"
+
+enum { LAST_REPORTS_MS = 1000 };
 
 static const char *const state_names[] = {
 	[CLUSTER_ALONE] = "alone",         [CLUSTER_DETACHED] = "detached",
@@ -34,6 +37,8 @@ init_locks(struct cluster *cluster)
 	pthread_cond_init(&cluster->work, &attributes);
 	pthread_cond_init(&cluster->told, &attributes);
 	pthread_cond_init(&cluster->follow, &attributes);
+	pthread_cond_init(&cluster->report, &attributes);
+	pthread_mutex_init(&cluster->reporting.lock, NULL);
 	pthread_condattr_destroy(&attributes);
 }
 
@@ -62,8 +67,9 @@ configure(struct cluster *cluster, const struct cluster_options *options,
 	}
 	cluster->job_database = database_new(options->database, name);
 	cluster->follow_database = database_new(options->database, name);
+	cluster->report_database = database_new(options->database, name);
 	if (!cluster->name || !cluster->member_name || !cluster->job_database ||
-	    !cluster->follow_database)
+	    !cluster->report_database || !cluster->follow_database)
 		return -ENOMEM;
 	return options->keyring && (!cluster->sealer || !cluster->follow_sealer) ? -ENOMEM : 0;
 }
@@ -117,6 +123,11 @@ cluster_start(struct cluster *cluster)
 				      cluster);
 		cluster->follow_started = code == 0;
 	}
+	if (code == 0) {
+		code = pthread_create(&cluster->report_thread, NULL, cluster_report_thread,
+				      cluster);
+		cluster->report_started = code == 0;
+	}
 	return -code;
 }
 
@@ -126,6 +137,7 @@ batch_free(struct cluster_batch *batch)
 	if (!batch)
 		return;
 	records_clear(&batch->rows);
+	records_clear(&batch->reports);
 	free(batch);
 }
 
@@ -142,6 +154,19 @@ drop_batches(struct cluster *cluster)
 }
 
 static void
+join_within(pthread_t thread, unsigned ms, struct database *database)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+		return;
+	database_interrupt(database);
+	pthread_join(thread, NULL);
+}
+
+static void
 end_threads(struct cluster *cluster)
 {
 	pthread_mutex_lock(&cluster->lock);
@@ -149,7 +174,11 @@ end_threads(struct cluster *cluster)
 	pthread_cond_broadcast(&cluster->work);
 	pthread_cond_broadcast(&cluster->follow);
 	pthread_cond_broadcast(&cluster->told);
+	pthread_cond_broadcast(&cluster->report);
 	pthread_mutex_unlock(&cluster->lock);
+	/* The last reports have LAST_REPORTS_MS to get there. */
+	if (cluster->report_started)
+		join_within(cluster->report_thread, LAST_REPORTS_MS, cluster->report_database);
 	if (cluster->job_database)
 		database_interrupt(cluster->job_database);
 	if (cluster->follow_database)
@@ -174,6 +203,10 @@ cluster_free(struct cluster *cluster)
 		cluster->sent->free(cluster->sent);
 	database_free(cluster->job_database);
 	database_free(cluster->follow_database);
+	database_free(cluster->report_database);
+	records_clear(&cluster->reporting.queue);
+	pthread_mutex_destroy(&cluster->reporting.lock);
+	pthread_cond_destroy(&cluster->report);
 	sealer_free(cluster->sealer);
 	sealer_free(cluster->follow_sealer);
 	cluster_secret_wipe(&cluster->secret);
@@ -333,6 +366,13 @@ cluster_info(struct cluster *cluster, struct cluster_info *info)
 	snprintf(info->error, sizeof info->error, "%s", cluster->trouble);
 	memcpy(info->members, cluster->members, cluster->n_members * sizeof *info->members);
 	pthread_mutex_unlock(&cluster->lock);
+	pthread_mutex_lock(&cluster->reporting.lock);
+	info->reports_waiting = cluster->reporting.queue.count + cluster->reporting.waiting_slice;
+	info->reports_sent = cluster->reporting.sent;
+	info->reports_lost = cluster->reporting.lost;
+	if (!*info->error)
+		snprintf(info->error, sizeof info->error, "%s", cluster->reporting.error);
+	pthread_mutex_unlock(&cluster->reporting.lock);
 }
 
 void

@@ -96,6 +96,8 @@ struct cluster_batch {
 	uint64_t revision; /* what the inventory is up to when this is applied; 0: no telling yet */
 	bool resync;       /* rows are all that there are, page by page, not changes */
 	bool first, last;  /* of such a resync */
+	struct records reports; /* struct report_record of other members (cluster_report.h) */
+	bool reports_old;       /* they are the last ones of all tasks and devices, not news */
 	bool end; /* of what the database had when it was asked: names taken by others are free now */
 };
 
@@ -158,6 +160,7 @@ struct cluster_info {
 	uint64_t lag_ms;         /* since when it is behind */
 	uint64_t applied;        /* rows taken over so far */
 	uint64_t resyncs, fetched_anew;
+	uint64_t reports_waiting, reports_sent, reports_lost;
 	uint64_t effects_lost; /* changes by tasks that gave way to another member's */
 	unsigned n_members;
 	struct cluster_member members[CLUSTER_MEMBERS_MAX];

@@ -7,6 +7,7 @@
  *	cluster_edit.c     edits as such jobs
  *	cluster_member.c   joining and leaving as such jobs
  *	cluster_follow.c   the thread that follows
+ *	cluster_report.c   reports, and the thread that sends them
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "control/cluster/cluster.h"
+#include "control/cluster/cluster_report.h"
 #include "control/cluster/cluster_secret.h"
 #include "control/cluster/database.h"
 
@@ -46,6 +48,15 @@ struct batch_queue {
 	unsigned first, count;
 };
 
+/* Reports on their way up (cluster_report.h). */
+struct reporting {
+	pthread_mutex_t lock;
+	struct records queue; /* struct report_record */
+	size_t waiting_slice; /* those that are being sent */
+	uint64_t sent, lost;
+	char error[CLUSTER_ERROR_MAX];
+};
+
 struct cluster {
 	/* Fixed. */
 	char *name, *member_name; /* name NULL: detached */
@@ -67,7 +78,8 @@ struct cluster {
 
 	/* Guarded by `lock`. */
 	pthread_mutex_t lock;
-	pthread_cond_t work, told, follow; /* jobs; job done or room for batches; the follower */
+	pthread_cond_t work, told, follow,
+		report; /* jobs; job done or room for batches; the follower; the reporter */
 	bool ending;
 	struct cluster_job *job; /* NULL: none waits or runs */
 	bool following;          /* joined, for the follower */
@@ -85,9 +97,10 @@ struct cluster {
 	char digest[80], note[256];
 
 	/* Of the threads. */
-	pthread_t job_thread, follow_thread;
-	bool job_started, follow_started;
-	struct database *job_database, *follow_database;
+	pthread_t job_thread, follow_thread, report_thread;
+	bool job_started, follow_started, report_started;
+	struct database *job_database, *follow_database, *report_database;
+	struct reporting reporting;
 	struct sealer *follow_sealer;
 };
 
@@ -102,6 +115,7 @@ int cluster_job_post(struct cluster *cluster, struct cluster_job *job);
 bool cluster_job_is_done(struct cluster *cluster, struct cluster_job *job);
 void *cluster_job_thread(void *cluster);
 void *cluster_follow_thread(void *cluster);
+void *cluster_report_thread(void *cluster);
 
 /* Those that are applied are forgotten. Under the lock. */
 void cluster_forget_own(struct cluster *cluster);

@@ -19,6 +19,15 @@
 	" kek BYTEA," \
 	" dead BIGINT NOT NULL," \
 	" txn BIGINT NOT NULL,"
+#define REPORT_COLUMNS \
+	" endpoint BYTEA NOT NULL," \
+	" task_group BYTEA NOT NULL," \
+	" task_name BYTEA NOT NULL," \
+	" summary BYTEA NOT NULL," \
+	" status BIGINT NOT NULL," \
+	" started_ms BIGINT NOT NULL," \
+	" finished_ms BIGINT NOT NULL," \
+	" at_ms BIGINT NOT NULL,"
 /* clang-format on */
 
 /* Step N makes version N + 1. Each runs in the transaction that raises the version. */
@@ -38,7 +47,12 @@ static const char *const steps[CLUSTER_SCHEMA] = {
 	"CREATE TABLE cradle_member (number BIGINT PRIMARY KEY, name TEXT NOT NULL,"
 	" instance BIGINT NOT NULL, rev BIGINT NOT NULL, digest TEXT NOT NULL, note TEXT NOT NULL,"
 	" joined_at TIMESTAMPTZ NOT NULL DEFAULT now(),"
-	" seen_at TIMESTAMPTZ NOT NULL DEFAULT now());"
+	" seen_at TIMESTAMPTZ NOT NULL DEFAULT now());",
+	"ALTER TABLE cradle_member ADD COLUMN report_seq BIGINT NOT NULL DEFAULT 0;"
+	"CREATE TABLE cradle_report (member BIGINT NOT NULL, seq BIGINT NOT NULL," REPORT_COLUMNS
+	" PRIMARY KEY (member, seq));"
+	"CREATE TABLE cradle_last_report (member BIGINT NOT NULL," REPORT_COLUMNS
+	" PRIMARY KEY (endpoint, task_group, task_name));",
 };
 
 int

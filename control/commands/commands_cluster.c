@@ -347,13 +347,20 @@ command_cluster_status(struct call *call)
 	if (unsent)
 		text_show(&call->text, "  changes of %zu device%s wait to be sent\n", unsent,
 			  PLURAL(unsent));
+	if (info.reports_waiting || info.reports_lost)
+		text_show(&call->text, "  %llu reports wait to be sent, %llu were lost\n",
+			  (unsigned long long)info.reports_waiting,
+			  (unsigned long long)info.reports_lost);
 	put_members(&info, &call->text, members);
 	call->result = json_pack(
-		"{s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "state",
-		cluster_state_name(info.state), "cluster", cluster_name(service->cluster), "member",
-		(int)cluster_member_number(service->cluster), "error", info.error, "since_ms",
-		(json_int_t)info.since_ms, "revision", (json_int_t)info.revision, "head",
-		(json_int_t)info.head, "lag_ms", (json_int_t)info.lag_ms, "applied",
+		"{s:I, s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:o}",
+		"reports_sent", (json_int_t)info.reports_sent, "reports_waiting",
+		(json_int_t)info.reports_waiting, "reports_lost", (json_int_t)info.reports_lost,
+		"state", cluster_state_name(info.state), "cluster", cluster_name(service->cluster),
+		"member", (int)cluster_member_number(service->cluster), "error", info.error,
+		"since_ms", (json_int_t)info.since_ms, "revision", (json_int_t)info.revision,
+		"head", (json_int_t)info.head, "lag_ms", (json_int_t)info.lag_ms, "applied",
 		(json_int_t)info.applied, "resyncs", (json_int_t)info.resyncs, "fetched_anew",
 		(json_int_t)info.fetched_anew, "unsent", (json_int_t)unsent, "given_way",
 		(json_int_t)(service->replica.given_way + info.effects_lost), "members", members);

@@ -10,6 +10,7 @@
 #include "control/commands/show.h"
 #include "control/commands/watch.h"
 #include "control/runs/publish.h"
+#include "control/runs/member_reports.h"
 
 enum { FLUSH_WAIT_MS = 1000 };
 
@@ -378,6 +379,7 @@ reset_report(struct service *service, uint32_t task, uint32_t id)
 	if (!device)
 		return;
 	reports_set(&service->reports, &change);
+	member_reports_send(service, device, &change);
 	if (!device->live && publish_device(service, device) < 0)
 		service->reports.dropped++;
 }

@@ -11,6 +11,7 @@
 #include "control/cluster/cluster.h"
 #include "control/log.h"
 #include "control/runs/device_change.h"
+#include "control/runs/member_reports.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 #include "control/slice.h"
@@ -475,6 +476,10 @@ take_batch(struct service *service, const struct cluster_batch *batch, char erro
 	bool late = batch->resync; /* the revision is kept when all is in */
 	int code = 0;
 
+	if (batch->reports.count) {
+		member_reports_take(service, &batch->reports, batch->reports_old);
+		return 0;
+	}
 	if (batch->resync && batch->first)
 		code = begin_all(service, error);
 	if (code == 0 && batch->resync && !service->replica.seen)

@@ -280,7 +280,7 @@ reports_set(struct reports *reports, const struct report_change *change)
 		reports->dropped++;
 		return;
 	}
-	if (!change->finished_ms)
+	if (!change->finished_ms || change->old)
 		return;
 	ring_put(reports, &report);
 	if (reports->feed)

@@ -94,6 +94,7 @@ struct report_change {
 	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
 	const char *summary;
 	const char *log; /* kept in the store alone; NULL: none */
+	bool old;        /* it ended some time ago: not for the ring, nor for those who watch */
 };
 /* Sets the last report of its task and device; a finished one enters the ring, too. */
 void reports_set(struct reports *reports, const struct report_change *change);

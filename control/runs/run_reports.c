@@ -8,6 +8,7 @@
 #include "control/address.h"
 #include "control/clock.h"
 #include "control/log.h"
+#include "control/runs/member_reports.h"
 #include "control/runs/failure.h"
 #include "control/runs/service.h"
 #include "tasks/show.h"
@@ -76,6 +77,13 @@ log_of_report(const struct reported_run *reported, unsigned place, enum task_sta
 }
 
 static void
+put_report(const struct reported_run *reported, const struct report_change *change)
+{
+	reports_set(&reported->service->reports, change);
+	member_reports_send(reported->service, reported->device, change);
+}
+
+static void
 set_report(const struct reported_run *reported, unsigned place, enum task_status status,
 	   const char *summary)
 {
@@ -96,7 +104,7 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 
 	assert(place < reported->plan->n_tasks);
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
-		reports_set(&reported->service->reports, &change);
+		put_report(reported, &change);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)
 		log_event(SEVERITY_INFO, LOG_EVENT_task_report,
 			  device_endpoint(reported->device, endpoint),
@@ -118,7 +126,7 @@ report_no_task(const struct reported_run *reported, const char *summary)
 	};
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
-	reports_set(&reported->service->reports, &change);
+	put_report(reported, &change);
 	if (log_level() >= SEVERITY_INFO)
 		log_event(SEVERITY_INFO, LOG_EVENT_task_report,
 			  device_endpoint(reported->device, endpoint), "device %s: %s", endpoint,

@@ -358,3 +358,73 @@ def test_two_that_change_one_device_at_once_are_told(pair):
     wait_for(lambda: b.result("device", "show", "urn:dev:both")["domain"] == "of-a-again", "the edit on the other")
     good(b.ctl("device", "edit", "urn:dev:both", "--domain", "of-b"))
     wait_for(lambda: a.result("device", "show", "urn:dev:both")["domain"] == "of-b", "the edit on the first")
+
+
+def reports_of(member, endpoint):
+    return [r["status"] for r in member.result("report", "list")["reports"] if r["device"] == endpoint]
+
+
+def succeeded(member):
+    return sum(task["reports"]["success"] for task in member.result("task", "list")["tasks"])
+
+
+def test_reports_are_the_same_on_all_members(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:reported")
+    level(fleet, b)
+    before = succeeded(a)
+    bootstraps(b, "urn:dev:reported")
+    wait_for(lambda: reports_of(a, "urn:dev:reported"), "the report on the other member")
+    assert reports_of(a, "urn:dev:reported") == ["Success"] and succeeded(a) == before + 1 == succeeded(b)
+    # It is not told twice, nor sent back.
+    bootstraps(a, "urn:dev:reported")
+    wait_for(lambda: len(reports_of(b, "urn:dev:reported")) == 2, "the second one on the first")
+    assert len(reports_of(a, "urn:dev:reported")) == 2 and succeeded(a) == before + 1
+
+
+def test_reports_wait_while_the_database_is_away(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:waits")
+    level(fleet, a, b)
+    fleet.database.kill()
+    wait_for(lambda: state(a)["state"] == "database away", "the database to be missed")
+    bootstraps(a, "urn:dev:waits")
+    wait_for(lambda: state(a)["reports_waiting"] == 1, "the report to wait")
+    assert "1 reports wait" in good(a.ctl("cluster", "status"))
+    fleet.database.start()
+    wait_for(lambda: reports_of(b, "urn:dev:waits") == ["Success"], "the report on the other member")
+    assert state(a)["reports_waiting"] == 0 and state(a)["reports_lost"] == 0
+
+
+def test_who_was_away_knows_the_last_reports(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:while-away")
+    level(fleet, a, b)
+    assert b.stop() == 0
+    before = succeeded(a)
+    bootstraps(a, "urn:dev:while-away")
+    wait_for(lambda: succeeded(a) == before + 1, "the report")
+    b.start()
+    wait_for(lambda: b.result("device", "show", "urn:dev:while-away")["last_bootstrap_ms"], "the report on the other member")
+    # News of the moment is not news any more.
+    assert reports_of(b, "urn:dev:while-away") == [] and succeeded(b) == succeeded(a)
+
+
+def test_what_is_done_once_is_done_once_wherever_the_device_asks(pair):
+    fleet, a, b = pair
+    task = a.result("task", "list", "--group", "root.demo")["tasks"][0]["id"]
+    for one in (a, b):
+        good(one.ctl("task", "edit", task, "--repetition", "once"))
+    add(a, "urn:dev:once")
+    level(fleet, a, b)
+    bootstraps(a, "urn:dev:once")
+    wait_for(lambda: reports_of(b, "urn:dev:once") == ["Success"], "the report on the other member")
+    code, events = b.device("-i", "urn:dev:once", "-k", KEY, "ep=urn:dev:once", port=5684)
+    assert code == 1 and events[0]["code"] == "4.00", events
+    # Run again by a command on one: at the next request, on any.
+    good(b.ctl("task", "rerun", task))
+    wait_for(lambda: a.ctl("task", "preview", "urn:dev:once").returncode == 0 and
+             "to be run again" in a.ctl("task", "reports", task).stdout, "the rerun on the first")
+    bootstraps(a, "urn:dev:once")
+    for one in (a, b):
+        good(one.ctl("task", "edit", task, "--repetition", "repeat"))

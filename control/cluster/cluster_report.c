@@ -1,0 +1,326 @@
+#include "control/cluster/cluster_report.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/cluster/cluster_private.h"
+
+enum { TEXTS = 4, COLUMNS = 10, REPORTS_AT_ONCE = 20000, PRUNE_EVERY = 64 };
+
+/* ---- records ---- */
+
+static void
+texts_of(const struct cluster_report *report, const char *texts[TEXTS])
+{
+	texts[0] = report->endpoint;
+	texts[1] = report->group;
+	texts[2] = report->task;
+	texts[3] = report->summary;
+}
+
+bool
+cluster_report_add(struct records *to, const struct cluster_report *report)
+{
+	const char *texts[TEXTS];
+	struct report_record *copy;
+	struct record record;
+	size_t size = sizeof *copy;
+	char *at;
+
+	texts_of(report, texts);
+	for (unsigned i = 0; i < TEXTS; i++) {
+		if (strlen(texts[i]) > CLUSTER_REPORT_TEXT_MAX)
+			return false;
+		size += strlen(texts[i]) + 1;
+	}
+	copy = records_add(to, size);
+	if (!copy)
+		return false;
+	record = copy->record;
+	*copy = (struct report_record){
+		.record = record,
+		.status = report->status,
+		.started_ms = report->started_ms,
+		.finished_ms = report->finished_ms,
+		.at_ms = report->at_ms,
+	};
+	at = copy->bytes;
+	for (unsigned i = 0; i < TEXTS; i++) {
+		copy->len[i] = (uint32_t)strlen(texts[i]);
+		memcpy(at, texts[i], copy->len[i] + 1);
+		at += copy->len[i] + 1;
+	}
+	return true;
+}
+
+void
+cluster_report_of(const struct report_record *record, struct cluster_report *report)
+{
+	const char *texts[TEXTS], *at = record->bytes;
+
+	for (unsigned i = 0; i < TEXTS; i++) {
+		texts[i] = at;
+		at += record->len[i] + 1;
+	}
+	*report = (struct cluster_report){
+		.endpoint = texts[0],
+		.group = texts[1],
+		.task = texts[2],
+		.summary = texts[3],
+		.status = record->status,
+		.started_ms = record->started_ms,
+		.finished_ms = record->finished_ms,
+		.at_ms = record->at_ms,
+	};
+}
+
+/* ---- the control thread ---- */
+
+void
+cluster_put_report(struct cluster *cluster, const struct cluster_report *report)
+{
+	struct reporting *reporting;
+
+	if (!cluster || !cluster->joined || !cluster->name)
+		return;
+	reporting = &cluster->reporting;
+	pthread_mutex_lock(&reporting->lock);
+	if (reporting->queue.count >= CLUSTER_REPORTS_MAX) {
+		struct records oldest = { 0 };
+
+		records_move(&oldest, &reporting->queue, 1);
+		reporting->lost += oldest.count;
+		records_clear(&oldest);
+	}
+	if (!cluster_report_add(&reporting->queue, report))
+		reporting->lost++;
+	pthread_mutex_unlock(&reporting->lock);
+}
+
+/* ---- the thread ---- */
+
+struct reporter {
+	struct cluster *cluster;
+	struct database *database;
+	struct records slice; /* on its way; tried again until it is there */
+	uint64_t seq;         /* of the last report that is there */
+	bool known;           /* seq is */
+	unsigned turns;
+	struct buffer rows;
+	char error[CLUSTER_ERROR_MAX];
+};
+
+static int
+put_bytes(struct buffer *out, const void *bytes, size_t len)
+{
+	uint32_t head = htobe32((uint32_t)len);
+	int code = buffer_put(out, &head, sizeof head);
+
+	return code == 0 && len ? buffer_put(out, bytes, len) : code;
+}
+
+static int
+put_number(struct buffer *out, uint64_t number)
+{
+	number = htobe64(number);
+	return put_bytes(out, &number, sizeof number);
+}
+
+static int
+put_row(struct reporter *reporter, uint64_t seq, const struct report_record *record)
+{
+	const uint16_t fields = htobe16(COLUMNS);
+	struct buffer *out = &reporter->rows;
+	const char *at = record->bytes;
+	int code = buffer_put(out, &fields, sizeof fields);
+
+	code = code ? code : put_number(out, reporter->cluster->member);
+	code = code ? code : put_number(out, seq);
+	for (unsigned i = 0; i < TEXTS && code == 0; i++) {
+		code = put_bytes(out, at, record->len[i]);
+		at += record->len[i] + 1;
+	}
+	code = code ? code : put_number(out, record->status);
+	code = code ? code : put_number(out, record->started_ms);
+	code = code ? code : put_number(out, record->finished_ms);
+	return code ? code : put_number(out, record->at_ms);
+}
+
+#define REPORT_COLUMNS                                                                             \
+	"endpoint, task_group, task_name, summary, status, started_ms, finished_ms, at_ms"
+
+/* Of two reports of a pair in one batch the later counts. */
+static const char last_sql[] =
+	"INSERT INTO cradle_last_report (member, " REPORT_COLUMNS ")"
+	" SELECT DISTINCT ON (endpoint, task_group, task_name) member, " REPORT_COLUMNS
+	" FROM cradle_report WHERE member = $1 AND seq > $2"
+	" ORDER BY endpoint, task_group, task_name, seq DESC"
+	" ON CONFLICT (endpoint, task_group, task_name) DO UPDATE SET member = excluded.member,"
+	" summary = excluded.summary, status = excluded.status, started_ms = excluded.started_ms,"
+	" finished_ms = excluded.finished_ms, at_ms = excluded.at_ms";
+
+static int
+run_sql(struct reporter *reporter, const char *sql, uint64_t number, PGresult **result)
+{
+	struct database_parameters parameters = { 0 };
+
+	database_add_number(&parameters, reporter->cluster->member);
+	if (strstr(sql, "$2"))
+		database_add_number(&parameters, number);
+	return database_query(reporter->database, sql, &parameters, result, reporter->error);
+}
+
+/* Which of this member's reports are there. */
+static int
+read_seq(struct reporter *reporter)
+{
+	PGresult *result;
+	int code = run_sql(reporter, "SELECT report_seq FROM cradle_member WHERE number = $1", 0,
+			   &result);
+
+	if (code < 0)
+		return code;
+	reporter->known = PQntuples(result);
+	reporter->seq = reporter->known ? database_number(result, 0, 0) : 0;
+	PQclear(result);
+	if (reporter->known)
+		return 0;
+	snprintf(reporter->error, sizeof reporter->error, "the database does not know this member");
+	return DATABASE_REFUSED;
+}
+
+static int
+write_slice(struct reporter *reporter, uint64_t last)
+{
+	int code = database_execute(reporter->database, "BEGIN ISOLATION LEVEL READ COMMITTED",
+				    reporter->error);
+
+	if (code == 0)
+		code = database_copy(reporter->database,
+				     "COPY cradle_report (member, seq, " REPORT_COLUMNS
+				     ") FROM STDIN (FORMAT binary)",
+				     buffer_front(&reporter->rows), buffer_left(&reporter->rows),
+				     reporter->error);
+	if (code == 0)
+		code = run_sql(reporter, last_sql, reporter->seq, NULL);
+	if (code == 0 && reporter->turns++ % PRUNE_EVERY == 0 && last > CLUSTER_REPORTS_KEPT)
+		code = run_sql(reporter,
+			       "DELETE FROM cradle_report WHERE member = $1 AND seq <= $2",
+			       last - CLUSTER_REPORTS_KEPT, NULL);
+	if (code == 0)
+		code = run_sql(reporter,
+			       "UPDATE cradle_member SET report_seq = $2 WHERE number = $1", last,
+			       NULL);
+	if (code == 0)
+		code = database_execute(reporter->database, "COMMIT", reporter->error);
+	database_rollback(reporter->database);
+	return code;
+}
+
+static int
+encode(struct reporter *reporter)
+{
+	struct records_at at = { 0 };
+	const struct report_record *record;
+	uint64_t seq = reporter->seq;
+	int code = 0;
+
+	buffer_take(&reporter->rows, buffer_left(&reporter->rows));
+	while (code == 0 && (record = records_next(&reporter->slice, &at)))
+		code = put_row(reporter, ++seq, record);
+	if (code < 0)
+		snprintf(reporter->error, sizeof reporter->error, "out of memory");
+	return code;
+}
+
+/*
+ * A commit whose confirmation was lost shows by the number that is there: then the slice is, too, for it goes as a whole.
+ */
+static int
+send_slice(struct reporter *reporter)
+{
+	uint64_t before = reporter->seq, last;
+	bool tried = reporter->known;
+	int code = database_connect(reporter->database, reporter->error);
+
+	if (code == 0)
+		code = read_seq(reporter);
+	if (code < 0)
+		return code;
+	last = reporter->seq + reporter->slice.count;
+	if (tried && reporter->seq == before + reporter->slice.count)
+		return 0;
+	code = encode(reporter);
+	if (code == 0)
+		code = write_slice(reporter, last);
+	if (code == 0)
+		reporter->seq = last;
+	return code;
+}
+
+/* Under the reports' lock. */
+static void
+note(struct reporting *reporting, const struct reporter *reporter, int code)
+{
+	snprintf(reporting->error, sizeof reporting->error, "%s", code < 0 ? reporter->error : "");
+	if (code == 0)
+		reporting->sent += reporter->slice.count;
+	reporting->waiting_slice = code == 0 ? 0 : reporter->slice.count;
+}
+
+static void
+one_turn(struct reporter *reporter, int *code)
+{
+	struct reporting *reporting = &reporter->cluster->reporting;
+
+	*code = 0;
+	pthread_mutex_lock(&reporting->lock);
+	if (!reporter->slice.count)
+		records_move(&reporter->slice, &reporting->queue, REPORTS_AT_ONCE);
+	reporting->waiting_slice = reporter->slice.count;
+	pthread_mutex_unlock(&reporting->lock);
+	if (!reporter->slice.count)
+		return;
+	*code = send_slice(reporter);
+	pthread_mutex_lock(&reporting->lock);
+	note(reporting, reporter, *code);
+	pthread_mutex_unlock(&reporting->lock);
+	if (*code == 0)
+		records_clear(&reporter->slice);
+}
+
+static bool
+has_more(struct reporting *reporting)
+{
+	bool more;
+
+	pthread_mutex_lock(&reporting->lock);
+	more = reporting->queue.count >= REPORTS_AT_ONCE;
+	pthread_mutex_unlock(&reporting->lock);
+	return more;
+}
+
+void *
+cluster_report_thread(void *arg)
+{
+	struct cluster *cluster = arg;
+	struct reporter reporter = { .cluster = cluster, .database = cluster->report_database };
+	bool last_turn = false;
+	int code = 0;
+
+	while (!last_turn) {
+		pthread_mutex_lock(&cluster->lock);
+		if (!cluster->ending && (code < 0 || !has_more(&cluster->reporting)))
+			cluster_wait(cluster, &cluster->report,
+				     code < 0 ? FOLLOW_RETRY_MS : CLUSTER_REPORTS_MS);
+		last_turn = cluster->ending;
+		pthread_mutex_unlock(&cluster->lock);
+		one_turn(&reporter, &code);
+	}
+	records_clear(&reporter.slice);
+	buffer_fini(&reporter.rows);
+	return NULL;
+}

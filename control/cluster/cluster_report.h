@@ -1,0 +1,49 @@
+/*
+ * cluster_report.h - what became of tasks on devices: from each member up to the database, and to all others.
+ *
+ * A member numbers what it sends by itself, on one connection, in one order: whoever has seen its report N has missed none
+ * below it, without any counter that members share. Reports wait in memory, bounded: the oldest are lost and counted when
+ * the database is away for too long; each member's own stay in its store whatever comes.
+ *
+ * The control thread puts reports; a thread sends what gathered every CLUSTER_REPORTS_MS by COPY, and brings the last
+ * report of each task and device up to date in the same transaction. Allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/store/store_records.h"
+
+struct cluster;
+
+enum {
+	CLUSTER_REPORTS_MS = 100,
+	CLUSTER_REPORTS_MAX = 1 << 20, /* that wait */
+	CLUSTER_REPORT_TEXT_MAX = 1024,
+	CLUSTER_REPORTS_KEPT =
+		200000, /* of each member in the database, for those that were away for a while */
+};
+
+struct cluster_report {
+	const char *endpoint, *group, *task, *summary;
+	uint8_t status;                   /* enum task_status */
+	uint64_t started_ms, finished_ms; /* wall clock of the member; 0: not yet */
+	uint64_t at_ms;                   /* when it was set */
+};
+
+/* Never waits. Nothing where the inventory is no cluster's. */
+void cluster_put_report(struct cluster *cluster, const struct cluster_report *report);
+
+/* As it travels: texts stand behind it, each with a NUL, in the order of struct cluster_report. */
+struct report_record {
+	struct record record;
+	uint8_t status;
+	uint32_t len[4];
+	uint64_t started_ms, finished_ms, at_ms;
+	char bytes[];
+};
+/* Borrows from the record. */
+void cluster_report_of(const struct report_record *record, struct cluster_report *report);
+/* Without memory or with a text that is too long: false. */
+bool cluster_report_add(struct records *to, const struct cluster_report *report);

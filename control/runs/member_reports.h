@@ -1,0 +1,22 @@
+/*
+ * member_reports.h - reports between the members of a cluster: ours go up, those of others become ours.
+ *
+ * The last report of each task and device is the same on all members a second later, so that any of them answers for all,
+ * and a task that is done once is done once, wherever the device asks next. What a run logged stays on its member. A
+ * device that bootstraps here now is not touched. Control thread. Allocates.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "control/runs/reports.h"
+
+struct device;
+struct records;
+struct service;
+
+/* Nothing where the inventory is no cluster's. */
+void member_reports_send(struct service *service, const struct device *device,
+			 const struct report_change *change);
+/* struct report_record; `old`: they are all last reports, of which the newer count. Runs the pump. */
+void member_reports_take(struct service *service, const struct records *records, bool old);
