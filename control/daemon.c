@@ -188,6 +188,22 @@ audit_reload(struct daemon *daemon, bool good, const char *said)
 	json_decref(words);
 }
 
+/* What no command brought. */
+static void
+keep_version(struct daemon *daemon, const char *who, const char *what)
+{
+	const struct policy_note note = { .who = who, .what = what, .why = "" };
+	char error[STORE_ERROR_MAX];
+	int64_t number = policy_versions_record(&daemon->service, &note, error);
+
+	if (number < 0)
+		log_event(SEVERITY_WARNING, LOG_EVENT_policy_version, NULL,
+			  "no version of the policy is kept: %s", error);
+	else if (number > 0)
+		log_event(SEVERITY_NOTICE, LOG_EVENT_policy_version, NULL,
+			  "version %lld of the policy: %s", (long long)number, what);
+}
+
 static void
 reload_by_signal(struct daemon *daemon)
 {
@@ -199,6 +215,8 @@ reload_by_signal(struct daemon *daemon)
 	log_event(SEVERITY_NOTICE, LOG_EVENT_reload_asked, NULL, "reload asked for by signal");
 	turns_begin(&daemon->turns, turn_signal);
 	good = reload_run(&daemon->service, NULL, NULL, &text, &result) == 0;
+	if (good)
+		keep_version(daemon, "signal", "reload (SIGHUP)");
 	turns_end(&daemon->turns);
 	audit_reload(daemon, good, text_str(&text));
 	text_fini(&text);
@@ -561,6 +579,7 @@ load(struct daemon *daemon)
 	daemon->service.last_number = generation->number;
 	if (restore_all(&daemon->service) < 0)
 		return -1;
+	keep_version(daemon, "-", "start");
 	return daemon->service.cluster ? cluster_start(daemon->service.cluster) : 0;
 }
 

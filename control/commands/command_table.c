@@ -43,8 +43,10 @@
 #define WHOLE_PAGE_OPTIONS { "--limit", "N", "at most N; all without it" }, PART_OPTIONS
 
 /* Of what changes the policy. */
-#define PLAN_OPTION \
-	{ "--plan", NULL, "change nothing: say what it would do to every device" }
+#define MESSAGE_OPTION { "--message", "TEXT", "why: kept with the version of the policy" }
+#define CHANGE_OPTIONS \
+	{ "--plan", NULL, "change nothing: say what it would do to every device" }, \
+	MESSAGE_OPTION
 
 /* The settings of a task that are the same for a new one and for one that is edited. */
 #define TASK_OPTIONS \
@@ -72,7 +74,7 @@ static const struct command_option phases_options[] = {
 };
 
 /* Of those that say nothing else. */
-static const struct command_option change_options[] = { PLAN_OPTION };
+static const struct command_option change_options[] = { CHANGE_OPTIONS };
 
 static const struct command_option server_options[] = {
 	{ "--name", "TEXT", "for serverName in tasks; the id without it" },
@@ -91,24 +93,24 @@ static const struct command_option server_options[] = {
 	{ "--secret-key", "HEX|file:NAME", "the device's private key, PKCS#8", true },
 	{ "--security-instance", "N", "of object 0; the SSID without it" },
 	{ "--server-instance", "N", "of object 1; the SSID without it" },
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option group_options[] = {
 	{ "--description", "TEXT", "for people" },
 	{ "--priority", "N", "higher wins between values of equal depth" },
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option group_remove_options[] = {
 	{ "--recursive", NULL, "with its subgroups and tasks" },
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option group_value_set_options[] = {
 	{ "--secret", NULL, "masked wherever it is shown" },
 	{ "--locked", NULL, "wins over the groups below" },
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option audit_list_options[] = {
@@ -154,7 +156,7 @@ static const struct command_option task_add_options[] = {
 	{ "--replace", NULL, "take the place of a file of that name" },
 	{ "--name", "TEXT", "of the task; the file's without it" },
 	TASK_OPTIONS,
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option task_edit_options[] = {
@@ -163,18 +165,18 @@ static const struct command_option task_edit_options[] = {
 	{ "--xml", "FILE", "what that file says from now on, for every task that runs it",
 	  .file = CTL_WANT_READ },
 	TASK_OPTIONS,
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option task_copy_options[] = {
 	{ "--group", "NAME", "whose task the copy shall be" },
 	{ "--name", "TEXT", "of the copy; the same without it" },
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option task_remove_options[] = {
 	{ "--with-file", NULL, "its file in tasks/ goes, too" },
-	PLAN_OPTION,
+	CHANGE_OPTIONS,
 };
 
 static const struct command_option task_reports_options[] = {
@@ -274,8 +276,13 @@ static const struct command_option session_list_options[] = { PAGE_OPTIONS };
 	{ "--key", "NAME", "its private key: a file of certs/ with mode 0600" }, \
 	{ "--names", "A,B", "for clients that ask for one of these names; without it for all others" }
 /* clang-format on */
-static const struct command_option trust_anchor_options[] = { ANCHOR_OPTIONS };
-static const struct command_option trust_own_options[] = { OWN_OPTIONS };
+static const struct command_option trust_anchor_options[] = { ANCHOR_OPTIONS, MESSAGE_OPTION };
+static const struct command_option trust_own_options[] = { OWN_OPTIONS, MESSAGE_OPTION };
+static const struct command_option message_options[] = { MESSAGE_OPTION };
+
+static const struct command_option policy_log_options[] = {
+	{ "--limit", "N", "the newest N, up to 1000; 50 without it" },
+};
 
 #define OPTIONS(array) .options = (array), .n_options = sizeof(array) / sizeof *(array)
 
@@ -301,6 +308,16 @@ const struct command commands[] = {
 		  "--offline [-c FILE] needs no daemon" },
 	{ "reload", "", 0, 0, OPTIONS(change_options), .changes = true, .run = command_reload,
 	  .help = "make the files on disk live as a whole, or refuse them and say why" },
+	{ "policy log", "", 0, 0, OPTIONS(policy_log_options), .run = command_policy_log,
+	  .help = "versions of the policy: who changed it, when and why, the newest last" },
+	{ "policy show", "VERSION [FILE]", 1, 2, .run = command_policy_show,
+	  .help = "a version's files, or what one of them said; secrets are masked" },
+	{ "policy diff", "VERSION [VERSION]", 1, 2, .run = command_policy_diff,
+	  .help = "what differs between two versions, or between one and the newest; secrets are "
+		  "masked" },
+	{ "policy revert", "VERSION", 1, 1, OPTIONS(change_options), .changes = true,
+	  .run = command_policy_revert,
+	  .help = "make the policy as it was then live, as a new version; all of it or nothing" },
 	{ "stop", "", 0, 0, .changes = true, .at_once = true, .run = command_stop,
 	  .help = "end the appliance" },
 	{ "drain", "", 0, 0, .changes = true, .at_once = true, .run = command_drain,
@@ -352,7 +369,7 @@ const struct command commands[] = {
 	{ "trust add anchor", "FILE", 1, 1, OPTIONS(trust_anchor_options), .changes = true,
 	  .file = CTL_WANT_READ, .run = command_trust_add_anchor,
 	  .help = "trust an authority: its certificate goes to certs/" },
-	{ "trust add crl", "FILE", 1, 1, .changes = true, .file = CTL_WANT_READ,
+	{ "trust add crl", "FILE", 1, 1, OPTIONS(message_options), .changes = true, .file = CTL_WANT_READ,
 	  .run = command_trust_add_crl,
 	  .help = "a revocation list, or the next one of the same file name" },
 	{ "trust add own", "FILE", 1, 1, OPTIONS(trust_own_options), .changes = true,
@@ -363,15 +380,15 @@ const struct command commands[] = {
 	  .help = "change what is said of an authority; an empty value takes it back" },
 	{ "trust set own", "NAME", 1, 1, OPTIONS(trust_own_options), .changes = true,
 	  .run = command_trust_set_own, .help = "change what is said of a certificate of ours" },
-	{ "trust remove anchor", "NAME", 1, 1, .changes = true, .run = command_trust_remove_anchor,
+	{ "trust remove anchor", "NAME", 1, 1, OPTIONS(message_options), .changes = true, .run = command_trust_remove_anchor,
 	  .help = "trust an authority no more" },
-	{ "trust remove crl", "NAME", 1, 1, .changes = true, .run = command_trust_remove_crl,
+	{ "trust remove crl", "NAME", 1, 1, OPTIONS(message_options), .changes = true, .run = command_trust_remove_crl,
 	  .help = "forget a revocation list: what it revoked counts again" },
-	{ "trust remove own", "NAME", 1, 1, .changes = true, .run = command_trust_remove_own,
+	{ "trust remove own", "NAME", 1, 1, OPTIONS(message_options), .changes = true, .run = command_trust_remove_own,
 	  .help = "show a certificate of ours no more" },
-	{ "trust deny", "HASH", 1, 1, .changes = true, .run = command_trust_deny,
+	{ "trust deny", "HASH", 1, 1, OPTIONS(message_options), .changes = true, .run = command_trust_deny,
 	  .help = "refuse a certificate or key, by its SHA-256" },
-	{ "trust allow", "HASH", 1, 1, .changes = true, .run = command_trust_allow,
+	{ "trust allow", "HASH", 1, 1, OPTIONS(message_options), .changes = true, .run = command_trust_allow,
 	  .help = "take it off the deny list" },
 	{ "group list", "", 0, 0, OPTIONS(whole_list_options), .run = command_group_list,
 	  .help = "the groups" },

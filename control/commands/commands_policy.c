@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/commands/call_plan.h"
+#include "control/commands/call_version.h"
 #include "control/commands/commands.h"
 #include "control/config/diag_text.h"
 #include "control/runs/reload.h"
@@ -54,8 +55,12 @@ command_reload(struct call *call)
 		call_plan(call, &(struct call_planned){ .task = NULL });
 		return;
 	}
+	if (!call_version_check(call))
+		return;
 	finish_checked(call, reload_run(call->service, call_tell_reload, call, &call->text,
 					&call->result));
+	if (call->exit == CTL_DONE)
+		call_version_record(call);
 }
 
 void

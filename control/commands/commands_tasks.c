@@ -5,9 +5,9 @@
 
 #include "control/commands/page.h"
 #include "control/commands/show.h"
+#include "control/commands/task_secret.h"
 #include "control/config/conf_text.h"
 #include "control/config/diag_text.h"
-#include "control/policy/mask_template.h"
 
 static const char *const status_keys[REPORT_STATUSES] = {
 	[TASK_NOT_STARTED] = "not_started",
@@ -198,21 +198,6 @@ struct description {
 	json_t *list;
 };
 
-/* An attribute as it is shown: what may be a key is masked. */
-static void
-shown_attribute(const struct task_tag_line *line, unsigned i, struct text *shown)
-{
-	bool stored = strcmp(line->name, "store") == 0 &&
-		      strcmp(line->attributes[i].name, "value") == 0 &&
-		      policy_name_is_secret(line->attributes[0].text);
-
-	text_init(shown);
-	if (line->attributes[i].secret || stored)
-		mask_template(shown, line->attributes[i].text);
-	else
-		text_printf(shown, "%s", line->attributes[i].text);
-}
-
 static void
 put_step(void *ctx, const struct task_tag_line *line)
 {
@@ -224,7 +209,7 @@ put_step(void *ctx, const struct task_tag_line *line)
 	for (unsigned i = 0; i < line->n_attributes; i++) {
 		struct text shown;
 
-		shown_attribute(line, i, &shown);
+		task_secret_mask(line, i, &shown);
 		text_show(description->text, " %s=\"%s\"", line->attributes[i].name,
 			  text_str(&shown));
 		json_object_set_new(attributes, line->attributes[i].name,
@@ -271,54 +256,27 @@ command_task_show(struct call *call)
 
 enum { XML_MAX = 4 * TASK_TEXT_MAX + 4, PATH_BYTES = 4096 };
 
-/* Where a task says a secret in the clear first. */
-struct clear_secret {
-	uint32_t line; /* 0: nowhere */
-};
-
-static void
-look_for_secret(void *ctx, const struct task_tag_line *line)
-{
-	struct clear_secret *found = ctx;
-
-	for (unsigned i = 0; i < line->n_attributes && !found->line; i++) {
-		struct text shown;
-
-		shown_attribute(line, i, &shown);
-		if (strcmp(text_str(&shown), line->attributes[i].text) != 0)
-			found->line = line->line;
-		text_fini(&shown);
-	}
-}
-
 /* False after refusing: the text holds a secret, or is no good task, so that nobody can tell. */
 static bool
 may_be_shown(struct call *call, const char *path, const char *text, size_t len)
 {
-	struct clear_secret found = { 0 };
-	struct diag_list diags;
-	struct task *task;
+	uint32_t line;
 
 	if (!call->request || !call->request->console)
 		return true;
-	diag_list_init(&diags);
-	task = task_load(path, text, len, call->service->generation->objects, &diags);
-	diag_list_fini(&diags);
-	if (!task) {
+	if (!task_secret_find(path, text, len, call->service->generation->objects, &line)) {
 		call_refuse(call, CTL_REFUSED,
 			    "%s is no good task, so what is secret in it cannot be told: mend it on the "
 			    "appliance",
 			    path);
 		return false;
 	}
-	task_describe(task, look_for_secret, &found);
-	task_free(task);
-	if (found.line)
+	if (line)
 		call_refuse(call, CTL_REFUSED,
 			    "%s:%u: a secret stands there in the clear, so the file is not shown here: "
 			    "make it a secret setting value, or edit the file on the appliance",
-			    path, (unsigned)found.line);
-	return !found.line;
+			    path, (unsigned)line);
+	return !line;
 }
 
 static void

@@ -6,6 +6,7 @@
 #include "control/clock.h"
 #include "control/commands/call_audit.h"
 #include "control/commands/call_plan.h"
+#include "control/commands/call_version.h"
 #include "control/commands/conf_json.h"
 #include "control/commands/policy_edit_internal.h"
 #include "control/file_replace.h"
@@ -378,7 +379,7 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	struct call *call = edit->call;
 	va_list args;
 
-	if (!check(edit))
+	if (!call_version_check(call) || !check(edit))
 		return;
 	if (call_option(call, "--plan")) {
 		plan(edit);
@@ -393,6 +394,7 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	text_put(&call->text, "\n", 1);
 	if (make_live(edit)) {
 		remove_files(edit);
+		call_version_record(call);
 		tell_change(edit);
 	} else {
 		text_fini(&call->text);

@@ -56,6 +56,7 @@ service_fini(struct service *service)
 	plans_fini(&service->plans);
 	reports_fini(&service->reports);
 	feed_fini(&service->feed);
+	policy_versions_fini(&service->versions);
 	run_maker_free(service->maker);
 	free(service->unknowns);
 	free(service->rejected);

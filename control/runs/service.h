@@ -21,6 +21,7 @@
 #include "control/runs/live.h"
 #include "control/runs/outbox.h"
 #include "control/runs/plan.h"
+#include "control/runs/policy_versions.h"
 #include "control/runs/rejected_devices.h"
 #include "control/runs/replica.h"
 #include "control/runs/reports.h"
@@ -73,6 +74,7 @@ struct service {
 	struct unsaved_devices unsaved;
 	struct cluster *cluster; /* NULL: this appliance stands alone, and never did otherwise */
 	struct replica replica;
+	struct policy_versions versions;
 	struct outbox_queue outbox;
 	struct pump pump;
 	bool events_left; /* the last events_take() did not take all */

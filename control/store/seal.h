@@ -29,6 +29,7 @@ enum seal_what {
 	/* In a database that several appliances share, where a row is 64 bits of a hash of its name (cluster_rows.h). */
 	SEAL_SHARED_KEY = 4,
 	SEAL_SHARED_SETTINGS = 5,
+	SEAL_POLICY = 6,
 };
 
 struct seal_place {

@@ -165,6 +165,7 @@ static void
 release(struct store *store)
 {
 	sqlite3_close(store->reader);
+	sqlite3_close(store->policy_reader);
 	store_file_close(&store->inventory);
 	store_file_close(&store->reports);
 	if (store->lock_fd >= 0)

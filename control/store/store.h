@@ -152,6 +152,34 @@ void store_change_rollback(struct store_change *change);
 int store_change_commit(struct store_change *change, unsigned wait_ms, const struct pump *pump,
 			char error[STORE_ERROR_MAX]) __attribute__((warn_unused_result));
 
+/*
+ * Versions of the policy (policy_versions.h): numbers go up, each holds the files that differ from the one before. Their
+ * bytes are sealed as keys are.
+ */
+struct store_version {
+	uint32_t number; /* from 1 */
+	uint64_t at_ms;  /* wall clock */
+	const char *who, *what, *why; /* never NULL */
+};
+struct store_policy_file {
+	const char *name;  /* in the policy folder: "groups.conf", "tasks/a.xml" */
+	const void *bytes; /* NULL: it went */
+	size_t len;
+};
+void store_change_put_version(struct store_change *change, const struct store_version *version);
+void store_change_put_policy_file(struct store_change *change, uint32_t version,
+				  const struct store_policy_file *file);
+/* Forgets all before this one. */
+void store_change_drop_versions(struct store_change *change, uint32_t oldest);
+/* From this number on, ascending, until `each` says false. 0, or -errno and a sentence. */
+int store_read_versions(struct store *store, uint32_t from,
+			bool (*each)(void *ctx, const struct store_version *), void *ctx,
+			char error[STORE_ERROR_MAX]);
+/* What the policy's files said then, by name, until `each` says false; wiped behind it. The same. */
+int store_read_policy(struct store *store, uint32_t version,
+		      bool (*each)(void *ctx, const struct store_policy_file *), void *ctx,
+		      char error[STORE_ERROR_MAX]);
+
 enum { STORE_RESEALED_ALL = UINT32_MAX };
 /* The device to go on with; STORE_RESEALED_ALL: there are no more. *n: how many the last change sealed anew. */
 uint32_t store_resealed(const struct store *store, unsigned *n);

@@ -25,7 +25,15 @@ enum device_text {
 	TEXT_COUNT,
 };
 
-enum op_kind { OP_PUT, OP_REMOVE, OP_RESEAL, OP_FOLLOW };
+enum op_kind {
+	OP_PUT,
+	OP_REMOVE,
+	OP_RESEAL,
+	OP_FOLLOW,
+	OP_VERSION,
+	OP_POLICY_FILE,
+	OP_DROP_VERSIONS,
+};
 
 /* One operation. Texts that are not NULL stand behind it, in the order of enum device_text. */
 struct change_op {
@@ -41,6 +49,13 @@ struct change_op {
 };
 
 /*
+ * The control thread's: place for an operation, to be filled, and then to be told; NULL: the change has failed. Takes
+ * the lock, and keeps it until change_op_added().
+ */
+struct change_op *change_op_add(struct store_change *change, size_t size);
+void change_op_added(struct store_change *change);
+
+/*
  * The transaction: the thread's own, never under the lock, for it waits for the disk. Allocates in
  * SQLite alone. Returns SQLite's results.
  */
@@ -49,7 +64,9 @@ struct change_op {
 int change_sql_prepare(struct store_change *change, char error[STORE_ERROR_MAX]);
 /* Begins it where it is not, and does what the records say, up to the first failure. */
 int change_sql_execute(struct store_change *change, const struct records *records);
-/* Devices from this one on. */
+/* One of OP_VERSION, OP_POLICY_FILE and OP_DROP_VERSIONS. */
+int change_sql_policy(struct store_change *change, const struct change_op *op);
+/* Devices from this one on; behind the last one, files of the policy's versions, too. */
 int change_sql_reseal(struct store_change *change, uint32_t from);
 /* Begins it, too, where nothing was put. */
 int change_sql_commit(struct store_change *change);

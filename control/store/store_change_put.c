@@ -72,9 +72,8 @@ store_change_make_room(struct store_change *change, const struct pump *pump)
 	pthread_mutex_unlock(&change->lock);
 }
 
-/* Place for an operation, or NULL: the change has failed. Takes the lock, and keeps it if so. */
-static struct change_op *
-add_op(struct store_change *change, size_t size)
+struct change_op *
+change_op_add(struct store_change *change, size_t size)
 {
 	struct change_op *op = NULL;
 
@@ -89,8 +88,8 @@ add_op(struct store_change *change, size_t size)
 	return op;
 }
 
-static void
-op_added(struct store_change *change)
+void
+change_op_added(struct store_change *change)
 {
 	bool full = change->queue.chunks > 1;
 
@@ -120,7 +119,7 @@ store_change_put_device(struct store_change *change, const struct store_device *
 					      : (uint32_t)strlen(at[i]);
 		size += at[i] ? len[i] : 0;
 	}
-	op = add_op(change, sizeof *op + size);
+	op = change_op_add(change, sizeof *op + size);
 	if (!op)
 		return;
 	record = op->record;
@@ -141,7 +140,7 @@ store_change_put_device(struct store_change *change, const struct store_device *
 		memcpy(op->bytes + used, at[i], len[i]);
 		used += len[i];
 	}
-	op_added(change);
+	change_op_added(change);
 	if (device->id >= change->store->next_device)
 		change->store->next_device = device->id + 1;
 }
@@ -171,14 +170,14 @@ journal_later(struct store_change *change, const struct journal_entry *entry, co
 void
 store_change_remove_device(struct store_change *change, uint32_t id)
 {
-	struct change_op *op = add_op(change, sizeof *op);
+	struct change_op *op = change_op_add(change, sizeof *op);
 	struct record record;
 
 	if (!op)
 		return;
 	record = op->record;
 	*op = (struct change_op){ .record = record, .kind = OP_REMOVE, .id = id };
-	op_added(change);
+	change_op_added(change);
 	journal_later(change, &(struct journal_entry){ .kind = JOURNAL_REMOVED, .device = id },
 		      NULL, 0);
 }
@@ -186,14 +185,14 @@ store_change_remove_device(struct store_change *change, uint32_t id)
 void
 store_change_reseal(struct store_change *change, uint32_t from)
 {
-	struct change_op *op = add_op(change, sizeof *op);
+	struct change_op *op = change_op_add(change, sizeof *op);
 	struct record record;
 
 	if (!op)
 		return;
 	record = op->record;
 	*op = (struct change_op){ .record = record, .kind = OP_RESEAL, .id = from };
-	op_added(change);
+	change_op_added(change);
 }
 
 void

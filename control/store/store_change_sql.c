@@ -16,6 +16,18 @@ static const char *const texts[SQL_CHANGE_COUNT] = {
 			       " AND kek IS NOT ?2 AND (key IS NOT NULL OR settings IS NOT NULL)"
 			       " ORDER BY id LIMIT ?3",
 	[SQL_RESEAL] = "UPDATE device SET key = ?2, settings = ?3, kek = ?4 WHERE id = ?1",
+	[SQL_PUT_VERSION] = "INSERT OR REPLACE INTO policy_version VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_NEXT_POLICY_FILE] = "SELECT coalesce(max(id), 0) + 1 FROM policy_file",
+	[SQL_PUT_POLICY_FILE] = "INSERT INTO policy_file VALUES (?1, ?2, ?3, ?4, ?5)",
+	/* What a version that stays says otherwise, up to the oldest that does. */
+	[SQL_DROP_POLICY_FILES] =
+		"DELETE FROM policy_file WHERE EXISTS (SELECT 1 FROM policy_file AS later"
+		" WHERE later.name = policy_file.name AND later.version > policy_file.version"
+		" AND later.version <= ?1)",
+	[SQL_DROP_VERSIONS] = "DELETE FROM policy_version WHERE number < ?1",
+	[SQL_FIND_FILES_TO_RESEAL] = "SELECT id, bytes, kek FROM policy_file"
+				     " WHERE kek IS NOT ?1 AND bytes IS NOT NULL LIMIT 1",
+	[SQL_RESEAL_FILE] = "UPDATE policy_file SET bytes = ?2, kek = ?3 WHERE id = ?1",
 };
 
 int
@@ -117,9 +129,13 @@ execute(struct store_change *change, const struct change_op *op)
 	case OP_FOLLOW:
 		return follow(change, op);
 	case OP_RESEAL:
+		return change_sql_reseal(change, op->id);
+	case OP_VERSION:
+	case OP_POLICY_FILE:
+	case OP_DROP_VERSIONS:
 		break;
 	}
-	return change_sql_reseal(change, op->id);
+	return change_sql_policy(change, op);
 }
 
 /* Waits for another process's lock, unless nobody waits for the change any more. */

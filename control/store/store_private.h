@@ -15,6 +15,7 @@ struct store {
 	int lock_fd; /* held as long as the store is open */
 	struct store_file inventory, reports;
 	sqlite3 *reader; /* of the reports' file, for store_read_log(); NULL: not needed yet */
+	sqlite3 *policy_reader; /* of the inventory's file, for store_policy.c; NULL: the same */
 	struct store_writer writer;
 	struct store_change change;
 	struct id_set present; /* while loading: devices that there are */

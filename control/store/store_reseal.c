@@ -49,6 +49,39 @@ reseal_device(struct store_change *change, sqlite3_stmt *from)
 	return code;
 }
 
+static int
+reseal_file(struct store_change *change, sqlite3_stmt *from)
+{
+	const struct seal_place place = { SEAL_POLICY, (uint64_t)sqlite3_column_int64(from, 0) };
+	const struct secrets_row row = secrets_of_row(change->sealer, from, 2);
+	sqlite3_stmt *to = change->sql[SQL_RESEAL_FILE];
+	int code = reseal_column(change->sealer, from, &row, &place, to, 1);
+
+	sqlite3_bind_int64(to, 1, (int64_t)place.row);
+	secrets_bind_kek(change->sealer, to, 3);
+	if (code == SQLITE_OK)
+		code = store_file_run(to);
+	sqlite3_clear_bindings(to);
+	return code;
+}
+
+/* Files of the policy's versions: some hundreds, so all at once. */
+static int
+reseal_files(struct store_change *change)
+{
+	sqlite3_stmt *rows = change->sql[SQL_FIND_FILES_TO_RESEAL];
+	int code = SQLITE_OK, step = SQLITE_ROW;
+
+	secrets_bind_kek(change->sealer, rows, 1);
+	while (code == SQLITE_OK && step == SQLITE_ROW) {
+		step = sqlite3_step(rows);
+		if (step == SQLITE_ROW)
+			code = reseal_file(change, rows);
+		sqlite3_reset(rows); /* what was resealed is found no more */
+	}
+	return code != SQLITE_OK || step == SQLITE_DONE ? code : step;
+}
+
 int
 change_sql_reseal(struct store_change *change, uint32_t from)
 {
@@ -67,6 +100,8 @@ change_sql_reseal(struct store_change *change, uint32_t from)
 	sqlite3_reset(rows);
 	if (change->n_resealed < RESEAL_DEVICES)
 		change->reseal_next = STORE_RESEALED_ALL;
+	if (code == SQLITE_OK && change->n_resealed < RESEAL_DEVICES)
+		return reseal_files(change);
 	return code != SQLITE_OK || step == SQLITE_DONE || step == SQLITE_ROW ? code : step;
 }
 

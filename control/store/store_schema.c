@@ -31,6 +31,12 @@ static const char *const inventory_steps[] = {
 	/* Under which key-encryption key key and settings are sealed (seal.h): its id; NULL: they are plain. */
 	"ALTER TABLE device ADD COLUMN kek BLOB;",
 	"ALTER TABLE device ADD COLUMN nosec INTEGER NOT NULL DEFAULT 0;",
+	/* bytes: NULL where the file went with that version; kek: as that of devices (store_policy.c). */
+	"CREATE TABLE IF NOT EXISTS policy_version (number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
+	" who TEXT NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS policy_file (id INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
+	" name TEXT NOT NULL, bytes BLOB, kek BLOB);"
+	"CREATE INDEX IF NOT EXISTS policy_file_by_name ON policy_file (name, version);",
 };
 
 /* A report's place: device * 2^31 + task. Its summary: a number of `summary`, or a text. */

@@ -112,3 +112,77 @@ def test_a_plan_may_be_called_off(cradled):
         out, _ = asked.communicate()
         return asked.returncode == 1 and "called off" in out
     wait_for(called_off, "a plan to be called off", 60)
+
+
+def versions(daemon):
+    return daemon.result("policy", "log")["versions"]
+
+
+def test_each_change_is_a_version_and_any_can_be_made_live_again(cradled):
+    daemon = cradled()
+    assert [(at["version"], at["command"]) for at in versions(daemon)] == [(1, "start")]
+    first = {name: daemon.read(f"policy/{name}") for name in ("groups.conf", "servers.conf", "tasks/reference-task.xml")}
+    # By command, with a secret; by hand and reload; a reload of nothing new is no version.
+    assert daemon.result("server", "add", "m1", "--uri", "h", "--ssid", 7, "--psk", "s3cr3t-psk", "--message", "a server for ann")["version"] == 2
+    set_lifetime(daemon, 77)
+    assert daemon.result("reload", "--message", "longer")["version"] == 3
+    assert "version" not in daemon.result("reload")
+    kept = versions(daemon)
+    assert [(at["version"], at["message"]) for at in kept] == [(1, ""), (2, "a server for ann"), (3, "longer")]
+    assert kept[1]["who"] == "uid 0" and "--psk=" not in kept[1]["command"] and "s3cr3t" not in kept[1]["command"]
+    # Secrets are masked, what differs is shown.
+    for argv in (("policy", "diff", 1), ("policy", "show", 2, "servers.conf"), ("policy", "diff", 1, 2), ("policy", "show", 3)):
+        for json_option in ((), ("--json",)):
+            said = daemon.ctl(*json_option, *argv)
+            assert said.returncode == 0 and "s3cr3t" not in said.stdout, said.stdout + said.stderr
+    said = daemon.ctl("policy", "diff", 2, 3).stdout
+    assert re.search(r'^-\s+<write key="LwM2M Server.0.Lifetime" value="60"', said, re.M), said
+    assert re.search(r'^\+\s+<write key="LwM2M Server.0.Lifetime" value="77"', said, re.M), said
+    # What cannot be: nothing changes.
+    for argv, words in ((("policy", "revert", 99), "there is no version 99"), (("policy", "revert", "x"), "a version is a number"),
+                        (("policy", "show", 1, "none"), "has no file none"),
+                        (("reload", "--message", "x" * 1001), "at most 1000 bytes")):
+        refused = daemon.ctl(*argv)
+        assert refused.returncode in (1, 2) and words in refused.stderr, refused.stderr
+    assert "coaps://h" in daemon.read("policy/servers.conf") or '"h"' in daemon.read("policy/servers.conf")
+    # A plan of it, then it: the files are what they were, and live.
+    plan = daemon.result("policy", "revert", 1, "--plan")
+    assert [(at["operation"], at["changed"]) for at in plan["operations"]] == [("/1/0/1", plan["changed"])], plan
+    done = daemon.result("policy", "revert", 1, "--message", "too long")
+    assert done["changed"] and done["version"] == 4 and done["reverted_to"] == 1
+    for name, text in first.items():
+        assert daemon.read(f"policy/{name}") == text, name
+    assert not daemon.result("policy", "revert", 1)["changed"]
+    # What was changed while the appliance was away is a version of the start.
+    assert daemon.stop() == 0
+    set_lifetime(daemon, 78)
+    daemon.start()
+    assert [(at["version"], at["command"]) for at in versions(daemon)][-1] == (5, "start")
+    assert versions(daemon)[-2]["message"] == "too long"
+    assert daemon.result("policy", "diff", 1, 4)["files"] == []
+    # A version that does not fit the devices that there are is refused, and all stays.
+    daemon.result("group", "add", "root.new")
+    assert daemon.ctl("device", "add", "in-new", "--no-key", "--groups", "root.new").returncode == 0
+    now = daemon.read("policy/groups.conf")
+    refused = daemon.ctl("policy", "revert", 1)
+    assert refused.returncode == 1 and "root.new" in refused.stderr and "nothing was changed" in refused.stderr, refused.stderr
+    assert daemon.read("policy/groups.conf") == now and "78" in daemon.read("policy/tasks/reference-task.xml")
+    assert daemon.result("reload")["reloaded"]
+
+
+def test_versions_are_sealed_and_read_after_a_new_key(build, cradled, tmp_path):
+    keys = tmp_path / "kek"
+    subprocess.run([f"{build}/control/cradled", "--make-kek", str(keys)], check=True, capture_output=True)
+    daemon = cradled({r"^# ?kek = .*": f'kek = "{keys}";'})
+    daemon.result("server", "add", "m1", "--uri", "h", "--ssid", 7, "--psk", "s3cr3t-psk-of-m1")
+    daemon.result("server", "remove", "m1")
+    subprocess.run([f"{build}/control/cradled", "--make-kek", str(keys)], check=True, capture_output=True)
+    daemon.result("store", "rekey")
+    assert daemon.stop() == 0
+    for part in daemon.folder.glob("cradle.db*"):
+        assert b"s3cr3t-psk" not in part.read_bytes(), part
+    first = keys.read_text().splitlines()
+    keys.write_text("\n".join([line for line in first if line and not line.startswith("#")][:1]) + "\n")
+    daemon.start()
+    assert daemon.result("policy", "revert", 2)["version"] == 4
+    assert "s3cr3t-psk-of-m1" in daemon.read("policy/servers.conf")

@@ -275,3 +275,94 @@ Test(store_sealed, keys_do_not_change_under_an_open_change)
 	cr_expect_eq(store_use_keys(world.store, &keyring), 0);
 	world_end(&world);
 }
+
+/* ---- versions of the policy ---- */
+
+struct kept_policy {
+	unsigned n;
+	char names[8][32], texts[8][64];
+};
+
+static bool
+keep_file(void *ctx, const struct store_policy_file *file)
+{
+	struct kept_policy *kept = ctx;
+
+	snprintf(kept->names[kept->n], sizeof kept->names[0], "%s", file->name);
+	snprintf(kept->texts[kept->n++], sizeof kept->texts[0], "%.*s", (int)file->len,
+		 (const char *)file->bytes);
+	return true;
+}
+
+static bool
+count_version(void *ctx, const struct store_version *version)
+{
+	struct kept_policy *kept = ctx;
+
+	snprintf(kept->texts[kept->n++], sizeof kept->texts[0], "%u %s %s %s", version->number,
+		 version->who, version->what, version->why);
+	return true;
+}
+
+static void
+put_version(struct world *world, uint32_t number, const struct store_policy_file *files, unsigned n)
+{
+	const struct store_version version = { number, 1000 + number, "ann", "reload", "why" };
+	struct store_change *change = store_change_begin(world->store);
+
+	for (unsigned i = 0; i < n; i++)
+		store_change_put_policy_file(change, number, &files[i]);
+	store_change_put_version(change, &version);
+	cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world->error), 0, "%s", world->error);
+}
+
+static struct kept_policy
+policy_at(struct world *world, uint32_t version)
+{
+	struct kept_policy kept = { 0 };
+
+	cr_assert_eq(store_read_policy(world->store, version, keep_file, &kept, world->error), 0, "%s",
+		     world->error);
+	return kept;
+}
+
+#define A(text) { "a", text, sizeof text - 1 }
+#define B(text) { "b", text, sizeof text - 1 }
+
+Test(store_sealed, versions_of_the_policy_are_what_they_were_whatever_is_dropped)
+{
+	const struct store_policy_file first[] = { A("a1"), B("b1") }, second[] = { A("a2") },
+				       third[] = { { "b", NULL, 0 } }, fourth[] = { B("b4"), A("") };
+	struct kept_policy kept = { 0 };
+	struct store_change *change;
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	open_under(&world, "a");
+	put_version(&world, 1, first, 2);
+	put_version(&world, 2, second, 1);
+	put_version(&world, 3, third, 1);
+	put_version(&world, 4, fourth, 2);
+	for (unsigned again = 0; again < 2; again++) {
+		kept = policy_at(&world, 3);
+		cr_assert_eq(kept.n, 1);
+		cr_assert(strcmp(kept.names[0], "a") == 0 && strcmp(kept.texts[0], "a2") == 0);
+		kept = policy_at(&world, 4);
+		cr_assert(kept.n == 2 && !*kept.texts[0] && strcmp(kept.texts[1], "b4") == 0);
+		change = store_change_begin(world.store);
+		store_change_drop_versions(change, 3);
+		cr_assert_eq(store_change_commit(change, WAIT_MS, NULL, world.error), 0);
+	}
+	kept = (struct kept_policy){ 0 };
+	cr_assert_eq(store_read_versions(world.store, 0, count_version, &kept, world.error), 0);
+	cr_assert_eq(kept.n, 2);
+	cr_assert_str_eq(kept.texts[0], "3 ann reload why");
+	store_close(world.store);
+	/* Without the key nothing of it is read. */
+	world.store = store_open(world.path, world.error);
+	cr_assert_not_null(world.store, "%s", world.error);
+	kept = (struct kept_policy){ 0 };
+	cr_assert_eq(store_read_policy(world.store, 4, keep_file, &kept, world.error), -EBADMSG);
+	cr_assert_eq(kept.n, 0);
+	world_end(&world);
+}

@@ -9,6 +9,10 @@ const struct api_route api_routes[] = {
 	/* Files that a text names are read to check it: not for whoever may only look. */
 	{ HTTP_POST, "/check", "check", ROLE_SECURITY, .file = "cradle.conf" },
 	{ HTTP_POST, "/reload", "reload", ROLE_OPERATOR, .job = true },
+	{ HTTP_GET, "/policy/versions", "policy log", ROLE_OPERATOR },
+	{ HTTP_GET, "/policy/versions/{version}", "policy show", ROLE_SECURITY },
+	{ HTTP_GET, "/policy/diff/{version}", "policy diff", ROLE_SECURITY },
+	{ HTTP_POST, "/policy/versions/{version}/revert", "policy revert", ROLE_SECURITY, .job = true },
 	{ HTTP_POST, "/drain", "drain", ROLE_SECURITY },
 	{ HTTP_POST, "/undrain", "undrain", ROLE_SECURITY },
 	{ HTTP_PUT, "/log-level", "log level", ROLE_SECURITY },
