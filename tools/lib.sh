@@ -51,7 +51,7 @@ install_packages() {
 	rm -f "$log"
 }
 
-# build DIR [MESON-OPTION...]: configures once, builds what changed; output only when it fails.
+# build DIR [MESON-OPTION...]: configures once, builds what changed, of `$targets` if set; output only when it fails.
 build() {
 	local dir=$1 log
 	shift
@@ -60,7 +60,8 @@ build() {
 		meson setup "$dir" "$root" "$@" >"$log" 2>&1 ||
 			{ cat "$log" >&2; rm -f "$log"; die "meson setup failed; remove $dir and try again"; }
 	fi
-	ninja -C "$dir" >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; die "the build failed"; }
+	# shellcheck disable=SC2086 # a list of words; empty: everything
+	ninja -C "$dir" ${targets:-} >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; die "the build failed"; }
 	rm -f "$log"
 }
 

@@ -432,7 +432,7 @@ static int
 make_lane(struct dataplane *dp, const struct dataplane_config *config)
 {
 	struct stack_config stack;
-	struct lane_config ec = { "ec", config->workers, config->ec_threads, EC_JOBS };
+	struct lane_config ec = { config->workers, EC_JOBS, 0 };
 
 	fill_stack_config(dp, config, &stack);
 	ec.items = stack_certificates(&stack);

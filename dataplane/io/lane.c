@@ -1,50 +1,46 @@
 #include "dataplane/io/lane.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <rte_common.h>
-#include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_ring.h>
 
 #include "dataplane/core/lane_head.h"
+#include "dataplane/io/pointer_ring.h"
 
 struct lane {
 	unsigned n_workers;
-	struct rte_ring *to_lane;
-	struct rte_ring **to_worker;
+	struct pointer_ring *to_lane;
+	struct pointer_ring **to_worker;
 	int wake;                  /* one count a thread that is to be woken */
 	_Atomic unsigned sleeping; /* threads that look a last time, or wait; one less by who wakes
 				    * one */
 };
 
-static struct rte_ring *
-make_ring(const char *name, const char *part, unsigned number, unsigned size, unsigned flags)
+static struct pointer_ring *
+make_ring(unsigned capacity)
 {
-	char full[RTE_RING_NAMESIZE];
+	struct pointer_ring *ring =
+		rte_zmalloc("lane_ring", pointer_ring_size(capacity), RTE_CACHE_LINE_SIZE);
 
-	snprintf(full, sizeof full, "%s_%s_%u", name, part, number);
-	return rte_ring_create(full, size, (int)rte_socket_id(), flags | RING_F_EXACT_SZ);
+	if (ring)
+		pointer_ring_init(ring, capacity);
+	return ring;
 }
 
 static bool
 make_rings(struct lane *lane, const struct lane_config *config)
 {
-	bool alone = config->threads == 1;
-
-	lane->to_lane =
-		make_ring(config->name, "in", 0, config->waiting, alone ? RING_F_SC_DEQ : 0);
+	lane->to_lane = make_ring(config->waiting);
 	if (!lane->to_lane)
 		return false;
 	for (unsigned i = 0; i < lane->n_workers; i++) {
 		/* It holds every item of its worker: an answer always finds room. */
-		lane->to_worker[i] = make_ring(config->name, "out", i, config->items,
-					       RING_F_SC_DEQ | (alone ? RING_F_SP_ENQ : 0));
+		lane->to_worker[i] = make_ring(config->items);
 		if (!lane->to_worker[i])
 			return false;
 	}
@@ -74,8 +70,8 @@ lane_free(struct lane *lane)
 	if (!lane)
 		return;
 	for (unsigned i = 0; lane->to_worker && i < lane->n_workers; i++)
-		rte_ring_free(lane->to_worker[i]);
-	rte_ring_free(lane->to_lane);
+		rte_free(lane->to_worker[i]);
+	rte_free(lane->to_lane);
 	rte_free(lane->to_worker);
 	if (lane->wake >= 0)
 		close(lane->wake);
@@ -107,7 +103,7 @@ take_sleeper(struct lane *lane)
 bool
 lane_offer(struct lane *lane, void *item)
 {
-	if (rte_ring_enqueue(lane->to_lane, item))
+	if (!pointer_ring_put(lane->to_lane, item))
 		return false;
 	/* Sequentially consistent with lane_wait(): either we see it asleep, or it sees the item. */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -123,16 +119,26 @@ lane_wake(struct lane *lane)
 	write_wake(lane);
 }
 
+static unsigned
+take_burst(struct pointer_ring *ring, void **items, unsigned n)
+{
+	unsigned taken = 0;
+
+	while (taken < n && (items[taken] = pointer_ring_take(ring)))
+		taken++;
+	return taken;
+}
+
 unsigned
 lane_collect(struct lane *lane, unsigned worker, void **items, unsigned n)
 {
-	return rte_ring_dequeue_burst(lane->to_worker[worker], items, n, NULL);
+	return take_burst(lane->to_worker[worker], items, n);
 }
 
 unsigned
 lane_take(struct lane *lane, void **items, unsigned n)
 {
-	return rte_ring_dequeue_burst(lane->to_lane, items, n, NULL);
+	return take_burst(lane->to_lane, items, n);
 }
 
 void
@@ -140,7 +146,10 @@ lane_give(struct lane *lane, void *item)
 {
 	const struct lane_head *head = item;
 
-	rte_ring_enqueue(lane->to_worker[head->worker], item);
+	bool fits = pointer_ring_put(lane->to_worker[head->worker], item);
+
+	assert(fits);
+	(void)fits;
 }
 
 void
@@ -153,7 +162,7 @@ lane_wait(struct lane *lane, int timeout_ms)
 		return; /* woken while it was awake */
 	atomic_fetch_add(&lane->sleeping, 1);
 	atomic_thread_fence(memory_order_seq_cst);
-	if (rte_ring_empty(lane->to_lane))
+	if (pointer_ring_is_empty(lane->to_lane))
 		poll(&fd, 1, timeout_ms);
 	/* Who was woken was taken off the count by who did it. */
 	if (read(lane->wake, &count, sizeof count) != sizeof count)

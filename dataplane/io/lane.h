@@ -2,7 +2,7 @@
  * lane.h - the way between workers and other threads of ours: rings of pointers, such as to those
  * that compute with elliptic curves (ec_job.h). What goes through begins with a struct lane_head; it is
  * the workers', and belongs to the other end from lane_offer() to lane_collect(). What its sender
- * wrote before it was handed over is seen by who takes it (release and acquire inside rte_ring).
+ * wrote before it was handed over is seen by who takes it (pointer_ring.h).
  *
  * Workers never wait and never make a system call but one: the first item that finds a thread
  * asleep wakes it. Everything is allocated by lane_new(), before the first packet.
@@ -18,9 +18,7 @@
 struct lane;
 
 struct lane_config {
-	const char *name; /* of its rings: short */
 	unsigned workers;
-	unsigned threads; /* at the other end */
 	unsigned waiting; /* items of all workers that may wait for them */
 	unsigned items;   /* of one worker that may be on their way: it has no more of them */
 };

@@ -103,6 +103,8 @@ struct world_options {
 	bool serve_keyed; /* over NoSec, too */
 	unsigned handshakes;
 	uint32_t capture_bytes;
+	bool (*ec_offer)(void *ctx, struct ec_job *job); /* NULL: no certificates */
+	unsigned certificates;
 };
 
 static inline struct world *
@@ -137,6 +139,8 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .rng = { world_random, world },
 				       .handshakes = options->handshakes,
 				       .capture_bytes = options->capture_bytes ? options->capture_bytes : 64 * 1024,
+				       .ec_offer = options->ec_offer,
+				       .certificates = options->certificates,
 				       .emit = world_emit,
 				       .trace = world_trace,
 				       .emit_ctx = world,
