@@ -1,9 +1,9 @@
 /*
  * pkcs11_key.h - a private key of P-256 in a PKCS#11 token: it signs there, and never leaves it.
  *
- * Any thread; signatures take turns behind a lock. All but pkcs11_is_uri() and pkcs11_key_point()
- * block as long as the token does. Allocates. A token that was lost is opened again by the next
- * signature, unless it refused the PIN: too many wrong ones lock it.
+ * Any thread; signatures are made in a pool of sessions, as many at once as it has. All but
+ * pkcs11_key_point() block as long as the token does. Allocates. A token that was lost is opened again
+ * by the next signature, unless it refused the PIN: too many wrong ones lock it.
  */
 #pragma once
 
@@ -14,8 +14,6 @@ enum { PKCS11_ERROR_MAX = 256, PKCS11_HASH = 32, PKCS11_SIGNATURE = 64, PKCS11_P
 
 struct pkcs11_key;
 
-/* Whether a setting means a token (RFC 7512). */
-bool pkcs11_is_uri(const char *text);
 /* NULL, and a sentence: what is wrong and what to do. */
 struct pkcs11_key *pkcs11_key_open(const char *uri, char error[PKCS11_ERROR_MAX]);
 void pkcs11_key_close(void *key);

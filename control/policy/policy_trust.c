@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "control/inventory/inventory.h"
+#include "control/pkcs11_token.h"
 #include "control/policy/cert_name.h"
 #include "control/policy/pkcs11_key.h"
 #include "control/policy/policy_help.h"

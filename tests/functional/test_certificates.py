@@ -168,8 +168,8 @@ def test_a_token_that_cannot_be_used_is_refused_with_a_remedy(site, tmp_path):
         assert answer.returncode != 0 and why in answer.stdout + answer.stderr, answer.stdout + answer.stderr
         assert "trust.conf:2" in answer.stdout + answer.stderr
     refused("token=box", "token=bax", "no such token: `p11-kit list-modules`")
-    refused("object=bs", "object=bz", "no private key of the token fits")
-    refused(";object=bs", "", "more than one private key of the token fits")
+    refused("object=bs", "object=bz", "no key of this kind in the token fits")
+    refused(";object=bs", "", "more than one key of the token fits")
     refused("object=bs", "object=other", "is not of this key")
     refused("token=box", "token=%zz", "no PKCS#11 URI")
     refused("token=", "tokn=", "a part of the URI is none")
