@@ -66,6 +66,8 @@ touches(const char *words, const struct ctl_answer *answer)
 {
 	if (answer->want || answer->source.fill || answer->next)
 		return true;
+	if (answer->exit == CTL_USAGE)
+		return false; /* its words were wrong: it did not run, and most of a search is that */
 	for (unsigned i = 0; i < n_commands; i++)
 		if (commands[i].words == words)
 			return commands[i].changes;

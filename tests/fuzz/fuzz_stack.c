@@ -117,7 +117,10 @@ take_record(struct world *world, struct reader *input)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct world_options options = { .zero_random = true, .answer_bytes = 2000 };
+	static struct world_memory memory;
+	const struct world_options options = { .zero_random = true,
+					       .answer_bytes = 2000,
+					       .memory = &memory };
 	struct world *world = world_new_options(2, &options);
 	struct reader input = reader_init(data, size);
 	struct batch *asks;

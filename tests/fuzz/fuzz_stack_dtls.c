@@ -89,7 +89,9 @@ begin_device(struct world *world, const struct batch *batch)
 static void
 begin(struct fuzz *fuzz)
 {
+	static struct world_memory memory;
 	const struct world_options options = { .zero_random = true,
+					       .memory = &memory,
 					       .answer_bytes = 2000,
 					       .handshakes = HANDSHAKES,
 					       .capture_bytes = CAPTURE_BYTES };

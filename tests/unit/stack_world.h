@@ -27,6 +27,7 @@ enum {
 struct world {
 	struct stack *stack;
 	void *memory;
+	bool keeps_memory; /* that of the world is not its own */
 	struct stack_config config;
 	struct stack_limits limits;
 	const struct stack_limits *_Atomic published_limits;
@@ -105,15 +106,45 @@ struct world_options {
 	uint32_t capture_bytes;
 	bool (*ec_offer)(void *ctx, struct ec_job *job); /* NULL: no certificates */
 	unsigned certificates;
+	struct world_memory *memory; /* of worlds one after the other; NULL: its own */
 };
+
+/*
+ * What a world is made of, for programs that make thousands: fresh memory costs a page fault every 4 KB, which is most
+ * of what a short life costs. Every new world still finds nothing but zeros in it, whatever the one before left.
+ */
+struct world_memory {
+	void *blocks[2];
+	size_t sizes[2];
+};
+
+/* Zeroed, and aligned to a cache line. */
+static inline void *
+world_block(struct world_memory *memory, unsigned which, size_t size)
+{
+	size_t whole = (size + 63) / 64 * 64;
+	void *block = memory && memory->sizes[which] == whole ? memory->blocks[which] : NULL;
+
+	if (!block)
+		block = aligned_alloc(64, whole);
+	if (!block)
+		abort();
+	memset(block, 0, whole);
+	if (!memory)
+		return block;
+	if (memory->blocks[which] != block)
+		free(memory->blocks[which]);
+	memory->blocks[which] = block;
+	memory->sizes[which] = whole;
+	return block;
+}
 
 static inline struct world *
 world_new_options(unsigned sessions, const struct world_options *options)
 {
-	struct world *world = calloc(1, sizeof *world);
+	struct world *world = world_block(options->memory, 0, sizeof *world);
 
-	if (!world)
-		abort();
+	world->keeps_memory = options->memory;
 	world->random = options->random;
 	world->zero_random = options->zero_random;
 	world->now = WORLD_START_US;
@@ -146,10 +177,9 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .emit_ctx = world,
 				       .limits = &world->published_limits,
 				       .directory = &world->directory };
-	world->memory = aligned_alloc(64, (stack_size(&world->config) + 63) / 64 * 64);
-	if (!world->memory || !world->directory)
+	world->memory = world_block(options->memory, 1, stack_size(&world->config));
+	if (!world->directory)
 		abort();
-	memset(world->memory, 0, stack_size(&world->config));
 	world->stack = stack_init(world->memory, &world->config, world->now);
 	world->out = (struct outbox){ .slots = world->slots, .size = STACK_TX_MAX };
 	for (unsigned i = 0; i < STACK_TX_MAX; i++) {
@@ -163,7 +193,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 static inline struct world *
 world_new_random(unsigned sessions, uint8_t random, bool zero_random)
 {
-	return world_new_options(sessions, &(struct world_options){ random, zero_random, 0, 0 });
+	return world_new_options(sessions, &(struct world_options){ .random = random, .zero_random = zero_random });
 }
 
 static inline struct world *
@@ -177,7 +207,8 @@ world_free(struct world *world)
 {
 	if (world->stack)
 		stack_fini(world->stack);
-	free(world->memory);
+	if (!world->keeps_memory)
+		free(world->memory);
 	directory_free(world->directory);
 	for (unsigned i = 0; i < world->n_entries; i++)
 		device_entry_free(world->entries[i]);
@@ -186,7 +217,8 @@ world_free(struct world *world)
 			free(world->steps[i][s]);
 		free(world->batches[i]);
 	}
-	free(world);
+	if (!world->keeps_memory)
+		free(world);
 }
 
 static inline struct batch_step *
