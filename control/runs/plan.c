@@ -90,6 +90,7 @@ is_content(const struct plan *plan, const struct plan_content *content, uint64_t
 {
 	if (plan->generation != content->generation || plan->n_tasks != content->n_tasks ||
 	    plan->logs != content->logs || plan->steps_hash != steps ||
+	    plan->is_pack != (content->batch && content->batch->pack) ||
 	    plan->n_steps != (content->batch ? content->batch->n_steps : 0))
 		return false;
 	for (unsigned i = 0; i < plan->n_tasks; i++)
@@ -156,6 +157,7 @@ plan_new(const struct plan_content *content)
 	if (!plan)
 		return NULL;
 	plan->n_tasks = content->n_tasks;
+	plan->is_pack = content->batch && content->batch->pack;
 	for (unsigned i = 0; i < plan->n_tasks; i++) {
 		plan->tasks[i] = content->tasks[i];
 		plan->tasks[i].summary = NULL;

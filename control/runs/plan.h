@@ -53,7 +53,8 @@ struct plan {
 	uint32_t holders;
 	struct generation *generation;
 	uint32_t hash;
-	bool logs; /* a <log> had something to say */
+	bool logs;    /* a <log> had something to say */
+	bool is_pack; /* its only step is fetched, not sent: no operation of it is answered */
 	uint64_t steps_hash;
 	unsigned n_steps;
 	char **steps; /* "PUT /0/2", "POST /bs" */

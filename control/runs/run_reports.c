@@ -255,10 +255,17 @@ accepted_text(unsigned n_steps, char out[TASK_SUMMARY_MAX])
 	return out;
 }
 
+/* What became of a pack's operations nobody hears: that it was fetched to its end is all that is known. */
+static const char *
+success_text(const struct plan *plan, unsigned n_steps, char out[TASK_SUMMARY_MAX])
+{
+	return plan->is_pack ? "delivered as a pack" : accepted_text(n_steps, out);
+}
+
 static void
 put_finished(const struct reported_run *reported)
 {
-	char summary[TASK_SUMMARY_MAX], refused[TASK_SUMMARY_MAX];
+	char summary[TASK_SUMMARY_MAX], refused[TASK_SUMMARY_MAX], went[TASK_SUMMARY_MAX];
 	unsigned culprit = plan_task_of_step(reported->plan, reported->event->refused_step);
 
 	refused_text(reported, refused);
@@ -269,13 +276,16 @@ put_finished(const struct reported_run *reported)
 		if (task->state != PLAN_SENT)
 			continue;
 		if (!warn && !task->summary) {
-			set_report(reported, i, task->final, accepted_text(task->n_steps, summary));
+			set_report(reported, i, task->final,
+				   success_text(reported->plan, task->n_steps, summary));
 			continue;
 		}
-		show_into(summary, sizeof summary, "%.120s%.120s%s%u operation%s %s",
-			  warn ? refused : "", task->summary ? task->summary : "",
-			  task->summary ? "; " : "", task->n_steps, task->n_steps == 1 ? "" : "s",
-			  warn ? "sent" : "accepted");
+		if (warn)
+			snprintf(went, sizeof went, "%u operation%s sent", task->n_steps,
+				 task->n_steps == 1 ? "" : "s");
+		show_into(summary, sizeof summary, "%.120s%.120s%s%s", warn ? refused : "",
+			  task->summary ? task->summary : "", task->summary ? "; " : "",
+			  warn ? went : success_text(reported->plan, task->n_steps, went));
 		set_report(reported, i,
 			   warn && task->final == TASK_SUCCESS ? TASK_WARNING : task->final,
 			   summary);

@@ -441,6 +441,26 @@ Test(events, the_version_is_the_least_that_a_request_proves)
 	}
 }
 
+/* Nobody hears what became of its operations. */
+Test(events, a_pack_is_delivered_and_no_operation_of_it_accepted)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
+	const struct batch *batch;
+
+	event.ask = ASK_PACK;
+	event.format = FORMAT_SENML_CBOR;
+	batch = ask(&event);
+	cr_assert_not_null(batch);
+	cr_assert(batch->pack);
+	event.plan = batch->plan;
+	event.kind = SESSION_STARTED;
+	tell(&event, 0);
+	event.kind = SESSION_FINISHED;
+	tell(&event, 0);
+	expect_report("dev-1", TASK_SUCCESS, "delivered as a pack");
+	batch_release(batch);
+}
+
 Test(events, a_pack_that_cannot_be_is_refused_with_4_05)
 {
 	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-2", 7);
