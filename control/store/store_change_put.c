@@ -199,7 +199,7 @@ void
 store_change_follow(struct store_change *change, const char *cluster, uint64_t revision)
 {
 	size_t len = cluster ? strlen(cluster) : 0;
-	struct change_op *op = add_op(change, sizeof *op + len);
+	struct change_op *op = change_op_add(change, sizeof *op + len);
 	struct record record;
 
 	if (!op)
@@ -209,7 +209,7 @@ store_change_follow(struct store_change *change, const char *cluster, uint64_t r
 	op->len[TEXT_ENDPOINT] = cluster ? (uint32_t)len : NO_TEXT;
 	if (len)
 		memcpy(op->bytes, cluster, len);
-	op_added(change);
+	change_op_added(change);
 }
 
 void
