@@ -59,6 +59,7 @@ struct batch_step {
 	uint8_t options_len;    /* bytes of encoded options */
 	uint8_t on_error : 2;   /* enum batch_on_error */
 	uint8_t correction : 1; /* sent only when the Finish before it was answered 4.06 */
+	uint8_t credential : 1; /* holds an account's key that this run made: the account's server wants it, too */
 	uint32_t payload_len;   /* bytes of payload behind them; no payload marker is stored */
 	uint8_t bytes[];
 };
@@ -69,9 +70,11 @@ struct batch {
 	uint32_t plan;   /* the control side's number of what it is: events bring it back */
 	uint16_t format; /* Content-Format its writes are encoded in */
 	uint16_t n_steps;
-	bool continues; /* the answer to the last step (Discover, Read) decides what follows: the
-			 * control side makes the rest when it is there */
-	bool pack; /* steps[0].payload is a Bootstrap-Pack (OMA Core TS 6.1.7.2), nothing is sent */
+	bool continues : 1; /* the answer to the last step (Discover, Read), or the server that waits for a
+			     * credential, decides what follows: the control side makes the rest when it
+			     * is there */
+	bool pack : 1; /* steps[0].payload is a Bootstrap-Pack (OMA Core TS 6.1.7.2), nothing is sent */
+	uint8_t rest_wait_s; /* how long the rest may take; 0: what the setting says */
 	uint16_t block_bytes; /* of the largest block, either way; 0: what the setting says */
 	uint32_t size; /* bytes of this allocation, shared steps not counted */
 	const struct batch_step *steps[];

@@ -26,6 +26,7 @@ enum value_kind {
 struct value {
 	enum value_kind kind;
 	bool secret; /* what an environment gives, and nobody may see (expr.h, expr_eval.secrets) */
+	bool generated; /* of a variable or setting: random characters went into it (expr_eval.generated) */
 	union {
 		struct {
 			const char *at;

@@ -171,6 +171,7 @@ batch_builder_begin(struct batch_builder *builder, const struct batch_request *r
 	step->number = request->number;
 	step->on_error = request->on_error;
 	step->correction = request->correction;
+	step->credential = request->credential;
 	step->options_len = put_options(step, request);
 	bytes_out_init(payload, step->bytes + step->options_len, BATCH_PAYLOAD_MAX);
 	return 0;

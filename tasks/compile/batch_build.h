@@ -28,7 +28,7 @@ struct batch_request {
 	uint8_t code, expect, task;
 	uint16_t number;
 	enum batch_on_error on_error;
-	bool correction;
+	bool correction, credential;
 	struct lwm2m_path path; /* object -1 is "/" */
 	int content_format;     /* -1: no payload */
 	int accept;             /* -1: none */

@@ -164,6 +164,15 @@ finish_run(struct compiler *compiler, const struct run_shared *shared, enum cont
 	return batch;
 }
 
+/* Whether the run goes on to its Finish: who its credentials are for may have to hear of them first. */
+static bool
+may_finish(const struct compile_hooks *hooks, const struct run_shared *shared, bool asked)
+{
+	if (shared->waits || shared->halted || !accounts_tell(shared->accounts, hooks) || !asked)
+		return true;
+	return !hooks->finish || hooks->finish(hooks->ctx);
+}
+
 struct batch *
 compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned n_tasks,
 	    const struct expr_env *env, enum content_format format, struct task_result *results)
@@ -187,6 +196,10 @@ compile_run(struct compiler *compiler, const struct task *const *tasks, unsigned
 
 	n_tasks = compile_refuse_surplus(results, n_tasks);
 	asker = compile_tasks(&run, tasks, n_tasks, results);
+	if (!may_finish(&compiler->hooks, &shared, asker >= 0)) {
+		shared.waits = true;
+		asker = -1;
+	}
 	complete = asker < 0 || add_finish(compiler, results, n_tasks, (unsigned)asker);
 	arrange_corrections(compiler, results, asker >= 0);
 	if (complete)

@@ -78,6 +78,16 @@ struct compile_file {
 	size_t len;
 };
 
+/*
+ * A Security instance (OMA TS Core E.1) whose key the run made: random characters went into its resource 5 or 3. As
+ * written to the device; borrowed for the call.
+ */
+struct compile_credential {
+	uint16_t instance;
+	uint32_t mode, ssid; /* resources 2 and 10; 0: not written */
+	struct lwm2m_value uri, identity, server_key, key; /* 0, 3, 4 and 5; LWM2M_NONE: not written */
+};
+
 /* What a run asks of its surroundings while it is compiled. Any callback may be NULL. */
 struct compile_hooks {
 	void *ctx;
@@ -110,6 +120,13 @@ struct compile_hooks {
 	/* The content of an <upload>, named by its resourceId: it must live until compile_run() returns. NULL when
 	 * there is no such file: an error of the task. */
 	const struct compile_file *(*upload)(void *ctx, const char *id, size_t len);
+	/* A run that is complete has made a credential, for another server than a bootstrap server. */
+	void (*credential)(void *ctx, const struct compile_credential *credential);
+	/*
+	 * Asked, after its credentials were told, before the Finish of a dialogue. False: the batch ends before it and
+	 * continues; the replay that comes when that is due gives the rest, as after an answer.
+	 */
+	bool (*finish)(void *ctx);
 };
 void compiler_set_hooks(struct compiler *compiler, const struct compile_hooks *hooks);
 

@@ -10,11 +10,13 @@
  *	compile_write.c   writes to requests, and the steps that devices share
  *	written.c         what the steps so far have done to each instance
  *	pack_group.c      the writes of a Bootstrap-Pack while its tasks run
+ *	accounts.c        Security instances that the run wrote, for those who want their keys
  *	compile_values.c  what attributes are for one device, and how a task fails
  */
 #pragma once
 
 #include "tasks/arena.h"
+#include "tasks/compile/accounts.h"
 #include "tasks/compile/batch_build.h"
 #include "tasks/compile/compile.h"
 #include "tasks/compile/secrets.h"
@@ -39,6 +41,7 @@ struct write_group {
 	struct lwm2m_path target;
 	enum content_format format;
 	bool constant; /* no value depends on the device */
+	bool credential; /* a value is an account's key that the run made */
 	unsigned n_writes, n_records;
 	const struct task_node *writes[GROUP_RECORDS_MAX];
 	struct lwm2m_record records[GROUP_RECORDS_MAX]; /* strictly ascending by path */
@@ -76,6 +79,7 @@ struct run_shared {
 	size_t work;            /* left of RUN_WORK_MAX */
 	uint16_t block_bytes;   /* the smallest that a task asks for; 0: none does */
 	const struct written *written;
+	const struct account_value *accounts;
 	struct secrets secrets;
 };
 
@@ -94,6 +98,7 @@ struct run {
 	bool whole_instances;         /* the lwm2mBootstrap asks for its granularity by name */
 	enum batch_on_error on_error; /* of the tag that is executed */
 	bool correction;              /* in a block for a refused Finish */
+	bool generated;               /* random characters went into the value that is written */
 	uint8_t index;                /* of the task in the run */
 	uint16_t number;              /* of its newest step */
 	unsigned nodes, servers;

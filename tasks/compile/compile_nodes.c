@@ -259,6 +259,7 @@ run_foreach(struct run *run, const struct task_node *node)
 
 		if (value_text(&list.list.items[i], &run->compiler->arena, &text, &error))
 			return run_fail(run, node, FOREACH_LIST, "item %zu: %s", i + 1, error);
+		text.generated = list.generated;
 		if (!run_set_var(run, &run->eval.vars, &name, &text))
 			return run_fail(run, node, -1, "out of memory");
 		flow = run_nodes(run, node->children);

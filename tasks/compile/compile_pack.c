@@ -77,6 +77,7 @@ encode_pack(struct compiler *compiler, enum content_format format)
 		.code = COAP_CONTENT,
 		.expect = BATCH_EXPECT_FINISH,
 		.number = 1,
+		.credential = group->credential,
 		.path = all,
 		.content_format = (int)format,
 		.accept = -1,
@@ -123,6 +124,7 @@ make_pack(struct run *run, struct pack *pack, int asker)
 	batch->pack = true;
 	batch->block_bytes = run->shared->block_bytes;
 	compiler->holders++;
+	accounts_tell(run->shared->accounts, &compiler->hooks);
 	return batch;
 }
 

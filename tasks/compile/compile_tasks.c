@@ -51,19 +51,20 @@ has_changed(const struct compiler *compiler, unsigned from, unsigned end)
 
 /* Forgets what a failed task did, as far as it was not sent. */
 static void
-run_undo(struct run *run, struct batch_mark mark, const struct written *written)
+run_undo(struct run *run, struct batch_mark mark, const struct run_shared *before)
 {
 	struct compiler *compiler = run->compiler;
 	struct run_shared *shared = run->shared;
 
 	run->result->status = run->result->final = TASK_ERROR;
 	run->finish = false;
+	shared->accounts = before->accounts;
 	if (shared->pack) {
 		pack_undo_task(run);
 		return;
 	}
 	compiler->group.n_writes = compiler->group.n_records = 0;
-	shared->written = written;
+	shared->written = before->written;
 	assert(mark.n_steps <= compiler->builder.n_steps);
 	if (shared->sent.n_steps > mark.n_steps) {
 		shared->halted = has_changed(compiler, mark.n_steps, shared->sent.n_steps);
@@ -92,7 +93,7 @@ compile_task(struct run *run)
 {
 	struct compiler *compiler = run->compiler;
 	struct batch_mark mark = batch_builder_mark(&compiler->builder);
-	const struct written *written = run->shared->written;
+	const struct run_shared before = *run->shared;
 	unsigned writes = compiler->group.n_writes;
 	enum flow flow = FLOW_FAILED;
 
@@ -104,7 +105,7 @@ compile_task(struct run *run)
 	/* A task that ends with ERROR of its own will is like one that failed: nothing of it is
 	 * sent. */
 	if (flow == FLOW_FAILED || run->final == TASK_ERROR)
-		run_undo(run, mark, written);
+		run_undo(run, mark, &before);
 	else if (run->shared->pack)
 		run_conclude(run, compiler->group.n_writes > writes);
 	else

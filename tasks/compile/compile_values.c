@@ -44,8 +44,10 @@ run_value(struct run *run, const struct task_node *node, int index, struct value
 	*value = (struct value){ VALUE_NULL };
 	if (!attribute->template)
 		return FLOW_NEXT;
+	run->eval.generated = false;
 	if (template_eval(attribute->template, &run->eval, value))
 		return run_fail(run, node, index, "%s", run->eval.error);
+	value->generated = run->eval.generated;
 	return FLOW_NEXT;
 }
 
@@ -174,6 +176,7 @@ run_text(struct run *run, const struct task_node *node, int index, struct value 
 		return FLOW_FAILED;
 	if (value_text(&value, &run->compiler->arena, text, &error))
 		return run_fail(run, node, index, "%s", error);
+	text->generated = value.generated;
 	return FLOW_NEXT;
 }
 

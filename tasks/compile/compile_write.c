@@ -170,6 +170,7 @@ send_records(struct run *run, const struct lwm2m_path *target, const struct reco
 		.number = (uint16_t)(run->number + 1),
 		.on_error = run->on_error,
 		.correction = run->correction,
+		.credential = group->credential,
 		.path = *target,
 		.content_format = group->format,
 		.accept = -1,
@@ -308,6 +309,8 @@ run_request(struct run *run, const struct task_node *node, const struct lwm2m_pa
 	}
 	if (!is_full(run))
 		error = add_shared(run->compiler, &request, NULL);
+	if (!error && node->tag == TAG_DELETE && !accounts_note_deleted(&run->shared->accounts, &run->compiler->arena, path))
+		error = -ENOMEM;
 	if (!error && node->tag != TAG_DISCOVER && node->tag != TAG_READ &&
 	    !written_note(&run->shared->written, &run->compiler->arena, WRITTEN_DELETED, path,
 			  run->correction))
@@ -396,6 +399,19 @@ note_keys(struct run *run, const struct task_write *write)
 	return fine;
 }
 
+/* What becomes an account of the device. */
+static bool
+note_account(struct run *run, const struct task_write *write)
+{
+	const struct lwm2m_path *path = &write->key.path;
+
+	if (path->object != 0 || run->correction || !write->n_values)
+		return true;
+	run->compiler->group.credential |= run->generated && accounts_is_key(path);
+	return accounts_note(&run->shared->accounts, &run->compiler->arena, path, &write->values[0],
+			     run->generated);
+}
+
 /* A write with everything known. */
 static enum flow
 group_write(struct run *run, const struct task_node *node, const struct task_write *write)
@@ -418,8 +434,9 @@ group_write(struct run *run, const struct task_node *node, const struct task_wri
 		group->target = target;
 		group->format = format;
 		group->constant = true;
+		group->credential = false;
 	}
-	if (!note_keys(run, write))
+	if (!note_keys(run, write) || !note_account(run, write))
 		return run_fail(run, node, -1, "out of memory");
 	group->constant &= write == &node->write;
 	if (group->n_writes == GROUP_RECORDS_MAX)
@@ -473,12 +490,14 @@ run_write(struct run *run, const struct task_node *node)
 	struct value value;
 	int format;
 
+	run->generated = false;
 	if (write.fixed)
 		return group_write(run, node, &node->write);
 	if (resolve_key_and_type(run, node, &write) || run_needed(run, node, WRITE_VALUE, &value) ||
 	    run_word(run, node, WRITE_FORMAT, format_by_name, &format))
 		return FLOW_FAILED;
 	write.format = format;
+	run->generated = value.generated;
 	convert.type = write.type;
 	convert.resource = write.key.resource;
 	convert.arena = &run->compiler->arena;
@@ -538,5 +557,6 @@ run_upload(struct run *run, const struct task_node *node)
 	write.values = &value;
 	write.n_values = 1;
 	write.format = -1;
+	run->generated = false;
 	return group_write(run, node, &write);
 }

@@ -88,6 +88,7 @@ struct expr_eval {
 	/* NULL, or the list that secret values go to: marked ones that are read, and those of
 	 * string.secureRandom(). */
 	const struct expr_secret **secrets;
+	bool generated;  /* set, never cleared: string.random() or secureRandom() was asked, or what was made of it read */
 	bool costly;     /* set, never cleared: a pattern had too many ways to match */
 	char error[256]; /* why template_eval() failed, one sentence without final dot */
 };

@@ -48,9 +48,10 @@ give_outside(struct run *run, struct value *out, struct value value)
 {
 	bool secret = value.secret;
 
+	run->eval->generated |= value.generated;
 	if (expr_is(&value, KIND(STRING) | KIND(BYTES)) && !value.text.at)
 		value.text.at = "";
-	value.secret = false;
+	value.secret = value.generated = false;
 	*out = value;
 	return !secret || keep_secret(run, out);
 }
@@ -184,6 +185,7 @@ evaluate_random(struct run *run, const struct node *node, struct value *out)
 	if (!env->random || !fill_random(env, at, (size_t)length.integer))
 		return expr_fail(run, EXPR_LIMIT, node, "finds no random numbers here");
 	assert(length.integer <= RANDOM_MAX);
+	run->eval->generated = true;
 	expr_give_text(out, at, (size_t)length.integer);
 	return node->kind == NODE_RANDOM || keep_secret(run, out);
 }

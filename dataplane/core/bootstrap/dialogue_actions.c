@@ -237,17 +237,19 @@ refuse(struct stack *stack, struct session *session, const struct ending *ending
 }
 
 static void
-await_batch(struct stack *stack, struct session *session, enum counter counter)
+await_batch(struct stack *stack, struct session *session, uint64_t wait_us)
 {
-	count(&stack->counters, counter);
 	session->exchange.retransmits_left = 0;
-	session_arm(stack, session, stack->limits->batch_wait_us);
+	session_arm(stack, session, wait_us ? wait_us : stack->limits->batch_wait_us);
 }
 
 static void
 ask_rest(struct stack *stack, struct session *session)
 {
-	await_batch(stack, session, COUNTER_bs_answers);
+	unsigned wait_s = session->batch->rest_wait_s;
+
+	count(&stack->counters, wait_s ? COUNTER_bs_confirming : COUNTER_bs_answers);
+	await_batch(stack, session, UINT64_C(1000000) * wait_s);
 	events_report_ask(stack, session);
 }
 
@@ -306,7 +308,8 @@ dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action
 	case BOOTSTRAP_DO_NOTHING:
 		return;
 	case BOOTSTRAP_DO_ASK:
-		await_batch(stack, session, COUNTER_bs_compiled_waiting);
+		count(&stack->counters, COUNTER_bs_compiled_waiting);
+		await_batch(stack, session, 0);
 		return;
 	case BOOTSTRAP_DO_ASK_REST:
 		ask_rest(stack, session);
