@@ -30,6 +30,7 @@ enum seal_what {
 	SEAL_SHARED_KEY = 4,
 	SEAL_SHARED_SETTINGS = 5,
 	SEAL_POLICY = 6,
+	SEAL_MESSAGE = 7,
 };
 
 struct seal_place {

@@ -56,6 +56,8 @@ store_writer_put(struct store_writer *writer, const struct journal_entry *entry,
 	record = copy->record;
 	*copy = *entry;
 	copy->record = record;
+	copy->joins = writer->gathering && writer->joins;
+	writer->joins = writer->gathering;
 	copy->name_len = (uint32_t)text->name_len;
 	copy->more_len = (uint32_t)more_len;
 	copy->has_more = text->more;

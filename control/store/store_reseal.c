@@ -3,17 +3,17 @@
  * the journal. Both files' statements answer a row's number and its key's id; what cannot be opened fails for devices,
  * and is left as it is for logs.
  */
+#include "control/store/store_reseal.h"
+
 #include "control/store/store_change_internal.h"
-#include "control/store/store_secrets.h"
 
 enum {
 	RESEAL_DEVICES = 2000, /* of a change: 10 ms of the disk's time, about */
 	RESEAL_LOGS = 1000,    /* of an entry */
 };
 
-/* From a column of a row into a parameter of the statement that writes it. SQLite's result. */
-static int
-reseal_column(struct sealer *sealer, sqlite3_stmt *from, const struct secrets_row *row,
+int
+store_reseal_column(struct sealer *sealer, sqlite3_stmt *from, const struct secrets_row *row,
 	      const struct seal_place *place, sqlite3_stmt *to, int column)
 {
 	size_t len;
@@ -36,10 +36,10 @@ reseal_device(struct store_change *change, sqlite3_stmt *from)
 	const uint64_t id = (uint64_t)sqlite3_column_int64(from, 0);
 	const struct secrets_row row = secrets_of_row(change->sealer, from, 3);
 	sqlite3_stmt *to = change->sql[SQL_RESEAL];
-	int code = reseal_column(change->sealer, from, &row, &(struct seal_place){ SEAL_KEY, id }, to, 1);
+	int code = store_reseal_column(change->sealer, from, &row, &(struct seal_place){ SEAL_KEY, id }, to, 1);
 
 	if (code == SQLITE_OK)
-		code = reseal_column(change->sealer, from, &row,
+		code = store_reseal_column(change->sealer, from, &row,
 				     &(struct seal_place){ SEAL_SETTINGS, id }, to, 2);
 	sqlite3_bind_int64(to, 1, (int64_t)id);
 	secrets_bind_kek(change->sealer, to, 4);
@@ -113,7 +113,7 @@ reseal_log(struct store_writer *writer, sqlite3_stmt *from)
 	const struct seal_place place = { SEAL_LOG, (uint64_t)sqlite3_column_int64(from, 0) };
 	const struct secrets_row row = secrets_of_row(writer->sealer, from, 2);
 	sqlite3_stmt *to = writer->sql[SQL_RESEAL_LOG];
-	int code = reseal_column(writer->sealer, from, &row, &place, to, 1);
+	int code = store_reseal_column(writer->sealer, from, &row, &place, to, 1);
 
 	sqlite3_bind_int64(to, 1, (int64_t)place.row);
 	secrets_bind_kek(writer->sealer, to, 3);
@@ -127,9 +127,11 @@ int
 store_reseal_some_logs(struct store_writer *writer, int64_t from)
 {
 	sqlite3_stmt *rows = writer->sql[SQL_FIND_LOGS_TO_RESEAL];
-	int code = SQLITE_OK, step = SQLITE_DONE;
+	int code, step = SQLITE_DONE;
+	bool more = false;
 	unsigned n = 0;
 
+	code = store_reseal_messages(writer, &more);
 	sqlite3_bind_int64(rows, 1, from);
 	secrets_bind_kek(writer->sealer, rows, 2);
 	sqlite3_bind_int(rows, 3, RESEAL_LOGS);
@@ -140,7 +142,7 @@ store_reseal_some_logs(struct store_writer *writer, int64_t from)
 	}
 	sqlite3_reset(rows);
 	pthread_mutex_lock(&writer->lock);
-	writer->reseal_next = n < RESEAL_LOGS ? -1 : from;
+	writer->reseal_next = n < RESEAL_LOGS && !more ? -1 : from;
 	pthread_mutex_unlock(&writer->lock);
 	return code != SQLITE_OK || step == SQLITE_DONE || step == SQLITE_ROW ? code : step;
 }

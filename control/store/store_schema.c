@@ -77,6 +77,24 @@ static const char *const reports_steps[] = {
 	/* over: enum unknown_over, 0 where it was not told yet. */
 	"ALTER TABLE unknown ADD COLUMN over INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE unknown ADD COLUMN device INTEGER NOT NULL DEFAULT 0;",
+	/* The outbox (store_messages.h); payload is sealed under kek as report_log's text is. */
+	"CREATE TABLE outbox ("
+	" id INTEGER PRIMARY KEY,"
+	" state INTEGER NOT NULL,"
+	" what INTEGER NOT NULL,"
+	" device INTEGER NOT NULL,"
+	" account INTEGER NOT NULL,"
+	" attempts INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" due_ms INTEGER NOT NULL,"
+	" key TEXT NOT NULL,"
+	" target TEXT NOT NULL,"
+	" subject TEXT NOT NULL,"
+	" error TEXT,"
+	" payload BLOB,"
+	" kek BLOB);"
+	"CREATE INDEX outbox_due ON outbox (target, state, due_ms);"
+	"CREATE INDEX outbox_device ON outbox (device, target);",
 };
 
 /* Removed keys are overwritten; what was acknowledged is on the disk, not in its cache. */
@@ -89,7 +107,7 @@ const struct store_schema store_inventory_schema = {
 };
 
 /*
- * No secrets in here. A loss of power may take the last seconds of reports (NORMAL does not wait
+ * What is secret in here (logs, the outbox) is sealed where there is a key. A loss of power may take the last seconds of reports (NORMAL does not wait
  * for the disk at each commit), the end of the process takes nothing that was written.
  */
 const struct store_schema store_reports_schema = {

@@ -36,6 +36,22 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_FIND_LOGS_TO_RESEAL] = "SELECT place, text, kek FROM report_log WHERE place >= ?1"
 				    " AND kek IS NOT ?2 ORDER BY place LIMIT ?3",
 	[SQL_RESEAL_LOG] = "UPDATE report_log SET text = ?2, kek = ?3 WHERE place = ?1",
+	[SQL_PUT_MESSAGE] = "INSERT INTO outbox (id, state, what, device, account, attempts, created_ms,"
+			    " due_ms, key, target, subject, payload, kek)"
+			    " VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[SQL_FIND_MESSAGE] = "SELECT state FROM outbox WHERE id = ?1",
+	[SQL_SET_MESSAGE] = "UPDATE outbox SET state = ?2, due_ms = ?3, attempts = ?4, error = ?5"
+			    " WHERE id = ?1",
+	[SQL_REPLACE_MESSAGES] = "DELETE FROM outbox WHERE device > 0 AND state = 2 AND id < ?1 AND"
+				 " (device, target, what, account) = (SELECT device, target, what,"
+				 " account FROM outbox WHERE id = ?1)",
+	[SQL_RETRY_MESSAGES] = "UPDATE outbox SET state = 1, due_ms = ?1, attempts = 0 WHERE state = 2",
+	[SQL_WIPE_MESSAGE] = "UPDATE outbox SET payload = zeroblob(length(payload))"
+			     " WHERE id = ?1 AND kek IS NULL",
+	[SQL_DROP_MESSAGE] = "DELETE FROM outbox WHERE id = ?1",
+	[SQL_FIND_MESSAGES_TO_RESEAL] = "SELECT id, payload, kek FROM outbox WHERE kek IS NOT ?1"
+					" AND id > ?3 ORDER BY id LIMIT ?2",
+	[SQL_RESEAL_MESSAGE] = "UPDATE outbox SET payload = ?2, kek = ?3 WHERE id = ?1",
 };
 
 uint64_t
@@ -229,6 +245,13 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 		return store_file_run(stmt);
 	case JOURNAL_RESEAL:
 		return store_reseal_some_logs(writer, (int64_t)entry->count);
+	case JOURNAL_MESSAGE:
+		return store_write_message(writer, entry);
+	case JOURNAL_MESSAGE_RELEASED:
+	case JOURNAL_MESSAGE_POSTPONED:
+	case JOURNAL_MESSAGE_RETRIED:
+	case JOURNAL_MESSAGE_DROPPED:
+		return store_change_message(writer, entry);
 	case JOURNAL_KEEP:
 		stmt = writer->sql[SQL_KEEP_UNKNOWNS];
 		sqlite3_bind_int64(stmt, 1, (int64_t)entry->count);
@@ -308,12 +331,15 @@ transact(struct store_writer *writer)
 		if (!sqlite3_get_autocommit(writer->file->db))
 			store_file_exec(writer->file, "ROLLBACK");
 		summaries_cut(&writer->summaries, summaries);
+		store_forget_messages(writer);
 		return code;
 	}
 	remember_slice(writer);
 	if (writer->merging.entries)
 		store_merge_accept(writer, &progress);
 	shorten_log(writer);
+	if (writer->messages_changed)
+		store_accept_messages(writer);
 	return SQLITE_OK;
 }
 
@@ -327,6 +353,8 @@ due_ms(const struct store_writer *writer)
 
 	if (writer->retry_ms)
 		return writer->retry_ms;
+	if (writer->gathering)
+		return NEVER; /* the rest comes at once */
 	if (queued && (writer->urgent || writer->ending || queued >= WRITER_SLICE))
 		return 0;
 	if (queued)
@@ -345,6 +373,20 @@ sleep_until(struct store_writer *writer, uint64_t due)
 		pthread_cond_wait(&writer->wake, &writer->lock);
 	else
 		pthread_cond_timedwait(&writer->wake, &writer->lock, &ts);
+}
+
+/* What belongs to the last one of the slice comes with it. */
+static void
+take_joined(struct store_writer *writer)
+{
+	for (;;) {
+		struct records_at at = { 0 };
+		const struct journal_entry *next = records_next(&writer->queue, &at);
+
+		if (!next || !next->joins)
+			return;
+		records_move(&writer->slice, &writer->queue, writer->slice.count + 1);
+	}
 }
 
 /* Takes a slice, unless one is to be tried again. False: it is time to end. */
@@ -368,6 +410,7 @@ take_slice(struct store_writer *writer)
 		return true;
 	records_move(&writer->slice, &writer->kept, SIZE_MAX);
 	records_move(&writer->slice, &writer->queue, WRITER_SLICE);
+	take_joined(writer);
 	if (!writer->queue.count)
 		writer->urgent = false;
 	if (writer->has_next_sealer) {
@@ -461,6 +504,8 @@ store_writer_init(struct store_writer *writer, struct store_file *file, char err
 	code = prepare_all(writer);
 	if (code == SQLITE_OK)
 		code = summaries_load(&writer->summaries, file);
+	if (code == SQLITE_OK)
+		code = store_restore_messages(writer);
 	if (code == SQLITE_OK)
 		code = store_merge_restore(writer);
 	if (code == SQLITE_OK)

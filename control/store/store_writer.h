@@ -47,12 +47,19 @@ enum journal_kind {
 	JOURNAL_SERIAL,      /* count: of the inventory's last change */
 	JOURNAL_FORGET,      /* an unknown was removed */
 	JOURNAL_KEEP,        /* the `count` unknowns seen last, no others */
-	JOURNAL_RESEAL,      /* some logs from the place `count` on are sealed anew */
+	JOURNAL_RESEAL,      /* some logs from the place `count` on, and messages, are sealed anew */
+	/* Of the message `count` (store_messages.h): */
+	JOURNAL_MESSAGE, /* name: what it holds, more: key, target, subject; format: what; task: account */
+	JOURNAL_MESSAGE_RELEASED,
+	JOURNAL_MESSAGE_POSTPONED, /* status, task: attempts; name: the error */
+	JOURNAL_MESSAGE_RETRIED,
+	JOURNAL_MESSAGE_DROPPED,
 };
 
 struct journal_entry {
 	struct record record;
 	uint8_t kind, status;
+	bool joins; /* is in one transaction with the one before it */
 	uint16_t format;
 	uint32_t device, task;
 	uint32_t name_len, more_len;
@@ -99,6 +106,15 @@ enum writer_sql {
 	SQL_DROP_ENTRIES,
 	SQL_FIND_LOGS_TO_RESEAL,
 	SQL_RESEAL_LOG,
+	SQL_PUT_MESSAGE,
+	SQL_FIND_MESSAGE,
+	SQL_SET_MESSAGE,
+	SQL_REPLACE_MESSAGES,
+	SQL_RETRY_MESSAGES,
+	SQL_WIPE_MESSAGE,
+	SQL_DROP_MESSAGE,
+	SQL_FIND_MESSAGES_TO_RESEAL,
+	SQL_RESEAL_MESSAGE,
 	SQL_COUNT,
 };
 
@@ -115,6 +131,10 @@ struct store_writer {
 	uint64_t first_ms;          /* since when the queue is not empty; monotonic */
 	uint64_t put, written, lost;
 	bool urgent, ending;
+	bool gathering, joins; /* entries that belong together are being put; not the first of them */
+	int64_t messages[3];   /* by state (store_messages.h) */
+	void (*on_messages)(void *ctx);
+	void *on_messages_ctx;
 	struct sealer *next_sealer; /* to be taken before the next slice */
 	bool has_next_sealer;
 	int64_t reseal_next; /* the log to go on with; -1: there are no more */
@@ -139,6 +159,12 @@ struct store_writer {
 	int log_pages; /* of the write-ahead log */
 	struct store_checkpoint checkpoint;
 	struct id_set removed;
+	int64_t messages_change[3]; /* by this transaction */
+	bool messages_changed;
+	int64_t messages_resealed; /* the last one */
+
+	/* The control thread's. */
+	int64_t last_message;
 };
 
 /* The file is open. Restores what was not merged. 0, or -errno and a sentence. */
@@ -161,6 +187,13 @@ bool store_writer_wait(struct store_writer *writer, uint64_t until);
 void store_writer_use(struct store_writer *writer, struct sealer *sealer);
 
 /* Private to the writer: store_merge.c, store_summaries.c, store_reseal.c. Return SQLite's results. */
+int store_write_message(struct store_writer *writer, const struct journal_entry *entry);
+int store_change_message(struct store_writer *writer, const struct journal_entry *entry);
+/* Counts what a transaction did once it went through; or does not. */
+void store_accept_messages(struct store_writer *writer);
+void store_forget_messages(struct store_writer *writer);
+int store_restore_messages(struct store_writer *writer);
+int store_reseal_messages(struct store_writer *writer, bool *more);
 int store_reseal_some_logs(struct store_writer *writer, int64_t from);
 int store_merge_restore(struct store_writer *writer);
 bool store_merge_wanted(const struct store_writer *writer);

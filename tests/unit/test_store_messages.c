@@ -1,0 +1,384 @@
+/* The outbox of the store: nothing of it is lost or told twice, whatever ends in between. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "control/store/store_messages.h"
+#include "tests/unit/store_world.h"
+
+static const char secret[] = "the key that a run made";
+
+static struct keyring
+keys(const char *order)
+{
+	struct keyring keyring = { 0 };
+
+	for (; *order; order++) {
+		memset(keyring.keks[keyring.n].key, *order, KEK_LEN);
+		memset(keyring.keks[keyring.n].id, *order, KEK_ID_LEN);
+		keyring.n++;
+	}
+	return keyring;
+}
+
+static struct world world;
+static struct message_reader *reader;
+
+static void
+open_reader(const char *order)
+{
+	struct keyring keyring = keys(order);
+
+	message_reader_free(reader);
+	reader = message_reader_new(world.store, &keyring);
+	cr_assert_not_null(reader);
+}
+
+static void
+setup(void)
+{
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	open_reader("");
+}
+
+static void
+teardown(void)
+{
+	message_reader_free(reader);
+	world_end(&world);
+}
+
+TestSuite(store_messages, .init = setup, .fini = teardown);
+
+static int64_t
+put(uint32_t device, enum message_state state, uint64_t due_ms)
+{
+	const struct store_message message = {
+		.id = store_message_id(world.store),
+		.state = state,
+		.device = device,
+		.account = 7,
+		.created_ms = 1000,
+		.due_ms = due_ms,
+		.key = "00112233",
+		.target = "leshan",
+		.subject = "dev 1",
+		.bytes = secret,
+		.len = sizeof secret,
+	};
+
+	store_put_message(world.store, &message);
+	return message.id;
+}
+
+static unsigned
+how_many(enum message_state state)
+{
+	uint64_t counts[MESSAGE_STATES];
+
+	world_flush(&world);
+	store_count_messages(world.store, counts);
+	return (unsigned)counts[state];
+}
+
+static int
+due(uint64_t now_ms, int64_t ids[8])
+{
+	world_flush(&world);
+	return message_reader_due(reader, "leshan", now_ms, ids, 8);
+}
+
+static void
+fail(int64_t id, enum message_state state, uint64_t due_ms)
+{
+	store_postpone_message(
+		world.store, id,
+		&(struct store_message){
+			.state = state, .attempts = 3, .due_ms = due_ms, .error = "HTTP 500" });
+}
+
+/* Closes without a word to what is not written, as a crash does, and opens again. */
+static void
+again(const char *order)
+{
+	struct keyring keyring = keys(order);
+
+	message_reader_free(reader);
+	reader = NULL;
+	store_close(world.store);
+	world.store = store_open(world.path, world.error);
+	cr_assert_not_null(world.store, "%s", world.error);
+	cr_assert_eq(store_use_keys(world.store, &keyring), 0);
+	cr_assert_eq(store_start(world.store), 0);
+	open_reader(order);
+}
+
+/* ---- what is not due ---- */
+
+Test(store_messages, there_are_none_at_first)
+{
+	int64_t ids[8];
+	int error;
+
+	cr_expect_eq(due(UINT32_MAX, ids), 0);
+	cr_expect_eq(message_reader_next(reader, "leshan"), UINT64_MAX);
+	cr_expect_null(message_reader_get(reader, 1, &error));
+	cr_expect_eq(how_many(MESSAGE_DUE), 0);
+}
+
+Test(store_messages, held_later_and_dead_ones_and_those_of_others_are_not_due)
+{
+	int64_t ids[8], dead = put(1, MESSAGE_DUE, 0);
+
+	fail(dead, MESSAGE_DEAD, 0);
+	put(2, MESSAGE_HELD, 0);
+	put(3, MESSAGE_DUE, 5000);
+	cr_expect_eq(due(4999, ids), 0);
+	cr_expect_eq(due(5000, ids), 1);
+	cr_expect_eq(message_reader_next(reader, "leshan"), 5000);
+	cr_expect_eq(message_reader_next(reader, "other"), UINT64_MAX);
+	cr_expect_eq(how_many(MESSAGE_HELD), 1);
+	cr_expect_eq(how_many(MESSAGE_DUE), 1);
+	cr_expect_eq(how_many(MESSAGE_DEAD), 1);
+}
+
+Test(store_messages, a_devices_second_message_waits_for_its_first)
+{
+	int64_t ids[8], first = put(1, MESSAGE_DUE, 9000);
+
+	put(1, MESSAGE_DUE, 0);
+	cr_expect_eq(due(100, ids), 0);
+	store_drop_message(world.store, first);
+	cr_expect_eq(due(100, ids), 1);
+	cr_expect_gt(ids[0], first);
+}
+
+Test(store_messages, messages_of_no_device_wait_for_none)
+{
+	int64_t ids[8];
+
+	put(MESSAGE_NO_DEVICE, MESSAGE_DUE, 9000);
+	put(MESSAGE_NO_DEVICE, MESSAGE_DUE, 0);
+	cr_expect_eq(due(100, ids), 1);
+}
+
+Test(store_messages, changes_of_a_message_that_is_gone_are_nothing)
+{
+	int64_t id = put(1, MESSAGE_DUE, 0);
+
+	store_drop_message(world.store, id);
+	fail(id, MESSAGE_DEAD, 0);
+	store_release_message(world.store, id);
+	store_retry_message(world.store, id, 1);
+	store_drop_message(world.store, id);
+	cr_expect_eq(how_many(MESSAGE_DUE), 0);
+	cr_expect_eq(how_many(MESSAGE_DEAD), 0);
+}
+
+/* ---- what becomes of one ---- */
+
+Test(store_messages, one_is_read_as_it_was_put)
+{
+	int64_t ids[8];
+	const struct store_message *message;
+	int error;
+
+	put(1, MESSAGE_DUE, 10);
+	cr_assert_eq(due(10, ids), 1);
+	message = message_reader_get(reader, ids[0], &error);
+	cr_assert_not_null(message);
+	cr_expect_eq(error, 0);
+	cr_expect_str_eq(message->key, "00112233");
+	cr_expect_str_eq(message->target, "leshan");
+	cr_expect_str_eq(message->subject, "dev 1");
+	cr_expect_null(message->error);
+	cr_expect_eq(message->device, 1);
+	cr_expect_eq(message->account, 7);
+	cr_assert_eq(message->len, sizeof secret);
+	cr_expect_eq(memcmp(message->bytes, secret, sizeof secret), 0);
+}
+
+Test(store_messages, a_failed_one_tells_why_and_is_due_later)
+{
+	int64_t ids[8], id = put(1, MESSAGE_DUE, 0);
+	const struct store_message *message;
+	int error;
+
+	fail(id, MESSAGE_DUE, 7000);
+	cr_expect_eq(due(6999, ids), 0);
+	cr_assert_eq(due(7000, ids), 1);
+	message = message_reader_get(reader, id, &error);
+	cr_expect_str_eq(message->error, "HTTP 500");
+	cr_expect_eq(message->attempts, 3);
+}
+
+Test(store_messages, a_retried_one_begins_anew)
+{
+	int64_t ids[8], one = put(1, MESSAGE_DUE, 0), two = put(2, MESSAGE_DUE, 0);
+	int error;
+
+	fail(one, MESSAGE_DEAD, 0);
+	fail(two, MESSAGE_DEAD, 0);
+	store_retry_message(world.store, one, 50);
+	cr_assert_eq(due(50, ids), 1);
+	cr_expect_eq(message_reader_get(reader, one, &error)->attempts, 0);
+	store_retry_message(world.store, 0, 60);
+	cr_expect_eq(due(60, ids), 2);
+	cr_expect_eq(how_many(MESSAGE_DEAD), 0);
+	cr_expect_eq(how_many(MESSAGE_DUE), 2);
+}
+
+Test(store_messages, a_newer_key_makes_dead_letters_of_the_same_account_void)
+{
+	int64_t old = put(1, MESSAGE_DUE, 0), other = put(2, MESSAGE_DUE, 0), held;
+
+	fail(old, MESSAGE_DEAD, 0);
+	fail(other, MESSAGE_DEAD, 0);
+	held = put(1, MESSAGE_HELD, 0);
+	cr_expect_eq(how_many(MESSAGE_DEAD),
+		     2); /* its run may still fail: then the old key counts */
+	store_release_message(world.store, held);
+	cr_expect_eq(how_many(MESSAGE_DEAD), 1);
+	cr_expect_eq(how_many(MESSAGE_DUE), 1);
+	cr_expect_eq(how_many(MESSAGE_HELD), 0);
+}
+
+Test(store_messages, held_ones_are_due_at_the_next_start)
+{
+	int64_t ids[8];
+
+	put(1, MESSAGE_HELD, 0);
+	world_flush(&world);
+	again("");
+	cr_expect_eq(how_many(MESSAGE_HELD), 0);
+	cr_expect_eq(how_many(MESSAGE_DUE), 1);
+	cr_assert_eq(due(1, ids), 1);
+	cr_expect_gt(put(2, MESSAGE_DUE, 0), ids[0]);
+}
+
+/* ---- secrets ---- */
+
+static int
+grep(const char *text)
+{
+	char command[256];
+
+	snprintf(command, sizeof command, "cat %s/* | grep -aqF '%s'", world.folder, text);
+	return WEXITSTATUS(system(command));
+}
+
+Test(store_messages, a_sealed_one_is_not_in_the_file_and_opens_under_its_key_alone)
+{
+	const struct store_message *message;
+	int64_t ids[8];
+	int error;
+
+	again("A");
+	put(1, MESSAGE_DUE, 0);
+	cr_assert_eq(due(1, ids), 1);
+	cr_expect_eq(grep(secret), 1);
+	message = message_reader_get(reader, ids[0], &error);
+	cr_expect_eq(memcmp(message->bytes, secret, sizeof secret), 0);
+	open_reader("B");
+	message = message_reader_get(reader, ids[0], &error);
+	cr_assert_not_null(message);
+	cr_expect_eq(error, -EBADMSG);
+	cr_expect_eq(message->len, 0);
+}
+
+Test(store_messages, a_rekey_seals_messages_too)
+{
+	struct keyring keyring = keys("BA");
+	const struct store_message *message;
+	int64_t place = 0, id;
+	int error;
+
+	again("A");
+	id = put(1, MESSAGE_DUE, 0);
+	world_flush(&world);
+	cr_assert_eq(store_use_keys(world.store, &keyring), 0);
+	while (place >= 0) {
+		store_reseal_logs(world.store, place);
+		world_flush(&world);
+		place = store_resealed_logs(world.store);
+	}
+	open_reader("B");
+	message = message_reader_get(reader, id, &error);
+	cr_expect_eq(error, 0);
+	cr_expect_eq(memcmp(message->bytes, secret, sizeof secret), 0);
+}
+
+Test(store_messages, a_plain_one_that_is_delivered_is_overwritten)
+{
+	int64_t id = put(1, MESSAGE_DUE, 0);
+
+	world_flush(&world);
+	cr_expect_eq(grep(secret), 0);
+	store_drop_message(world.store, id);
+	world_flush(&world);
+	message_reader_free(reader);
+	reader = NULL;
+	store_close(world.store); /* the log is merged and emptied */
+	cr_expect_eq(grep(secret), 1);
+	world_open(&world);
+}
+
+/* ---- one transaction ---- */
+
+/* A number that the file of the reports answers; -1: it does not, yet. */
+static int64_t
+ask(const char *sql)
+{
+	int64_t value = -1;
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db = NULL;
+	char file[128];
+
+	snprintf(file, sizeof file, "%s-reports", world.path);
+	if (sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+	    sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return value;
+}
+
+/* Puts messages, each with two reports, until it is killed. */
+static void
+put_until_killed(uint32_t from)
+{
+	world_open(&world);
+	for (uint32_t device = from;; device++) {
+		store_begin_together(world.store);
+		put(device, MESSAGE_DUE, 0);
+		world_report(&world, device, 3, "fine");
+		usleep(device % 64 ? 0 : 100); /* so that the writer has its chance */
+		world_report(&world, device, 4, "finer");
+		store_end_together(world.store);
+	}
+}
+
+Test(store_messages, a_message_and_its_reports_are_there_all_or_none, .timeout = 120)
+{
+	message_reader_free(reader);
+	reader = NULL;
+	store_close(world.store);
+	world.store = NULL;
+	for (unsigned round = 1; round <= 6; round++) {
+		int64_t before = ask("SELECT count(*) FROM outbox");
+		pid_t child = fork();
+
+		if (!child)
+			put_until_killed(round << 20);
+		cr_assert_gt(child, 0);
+		while (ask("SELECT count(*) FROM outbox") <= before + 200)
+			usleep(1000);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		cr_expect_eq(ask("SELECT count(*) * 2 FROM outbox"),
+			     ask("SELECT count(*) FROM news WHERE task = 1"));
+	}
+	world_open(&world);
+}
