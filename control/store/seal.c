@@ -53,6 +53,12 @@ sealer_new(const struct keyring *keyring)
 	return NULL;
 }
 
+struct sealer *
+sealer_copy(const struct sealer *sealer)
+{
+	return sealer_new(&sealer->keyring);
+}
+
 void
 sealer_free(struct sealer *sealer)
 {

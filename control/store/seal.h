@@ -42,6 +42,8 @@ struct sealer;
 
 /* The keyring is copied. NULL: out of memory. */
 struct sealer *sealer_new(const struct keyring *keyring);
+/* Of its own, with the same keys. NULL: out of memory. */
+struct sealer *sealer_copy(const struct sealer *sealer);
 void sealer_free(struct sealer *sealer); /* NULL: nothing */
 /* The id of the key that seals; NULL: there is none. */
 const uint8_t *sealer_id(const struct sealer *sealer);

@@ -270,7 +270,7 @@ store_use_keys(struct store *store, const struct keyring *keyring)
 	mine = sealer_new(keyring);
 	changes = sealer_new(keyring);
 	writers = sealer_new(keyring);
-	if (!mine || !changes || !writers) {
+	if (!mine || !changes || !writers || message_readers_use(store, keyring) < 0) {
 		sealer_free(mine);
 		sealer_free(changes);
 		sealer_free(writers);

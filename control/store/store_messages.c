@@ -58,6 +58,17 @@ store_end_together(struct store *store)
 }
 
 uint64_t
+store_put_so_far(struct store *store)
+{
+	uint64_t put;
+
+	pthread_mutex_lock(&store->writer.lock);
+	put = store->writer.put;
+	pthread_mutex_unlock(&store->writer.lock);
+	return put;
+}
+
+uint64_t
 store_hurry(struct store *store)
 {
 	return store_writer_hurry(&store->writer);

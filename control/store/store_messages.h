@@ -49,7 +49,8 @@ void store_put_message(struct store *store, const struct store_message *message)
 /* Between these, everything that is put is one transaction. No other call of the store but puts. */
 void store_begin_together(struct store *store);
 void store_end_together(struct store *store);
-/* What to ask store_is_written() about: all that was put before. It is written soon. */
+/* What to ask store_is_written() about: all that was put before. The second has it written soon. */
+uint64_t store_put_so_far(struct store *store);
 uint64_t store_hurry(struct store *store);
 bool store_is_written(struct store *store, uint64_t until);
 
@@ -73,11 +74,9 @@ void store_on_messages(struct store *store, void (*written)(void *ctx), void *ct
 
 struct message_reader;
 
-/* Of a store that is open. NULL: out of memory, or no file. */
-struct message_reader *message_reader_new(struct store *store, const struct keyring *keyring);
+/* Of a store that is open, whose keys it has, those of later store_use_keys() too. NULL: out of memory, no file, or too many. */
+struct message_reader *message_reader_new(struct store *store);
 void message_reader_free(struct message_reader *reader);
-/* From now on. 0 or -ENOMEM. */
-int message_reader_use(struct message_reader *reader, const struct keyring *keyring);
 
 /*
  * The next ones of a target that are due: their numbers, in order of their times. One whose device has an older message to

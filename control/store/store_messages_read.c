@@ -31,9 +31,11 @@ static const char *const texts[READ_COUNT] = {
 };
 
 struct message_reader {
+	struct store *store;
 	sqlite3 *db;
 	sqlite3_stmt *sql[READ_COUNT];
 	struct sealer *sealer;
+	struct sealer *next_sealer; /* under the store's writer's lock; NULL: none is new */
 	struct store_message message; /* the last one, in what follows */
 	char key[MESSAGE_KEY_MAX], target[MESSAGE_TARGET_MAX], subject[MESSAGE_SUBJECT_MAX],
 		error[MESSAGE_ERROR_MAX];
@@ -42,19 +44,57 @@ struct message_reader {
 };
 
 int
-message_reader_use(struct message_reader *reader, const struct keyring *keyring)
+message_readers_use(struct store *store, const struct keyring *keyring)
 {
-	struct sealer *sealer = sealer_new(keyring);
+	struct sealer *sealers[MESSAGE_READERS_MAX] = { NULL };
 
-	if (!sealer)
-		return -ENOMEM;
-	sealer_free(reader->sealer);
-	reader->sealer = sealer;
+	for (unsigned i = 0; i < MESSAGE_READERS_MAX; i++)
+		if (store->readers[i] && !(sealers[i] = sealer_new(keyring))) {
+			while (i)
+				sealer_free(sealers[--i]);
+			return -ENOMEM;
+		}
+	pthread_mutex_lock(&store->writer.lock);
+	for (unsigned i = 0; i < MESSAGE_READERS_MAX; i++)
+		if (store->readers[i]) {
+			sealer_free(store->readers[i]->next_sealer);
+			store->readers[i]->next_sealer = sealers[i];
+		}
+	pthread_mutex_unlock(&store->writer.lock);
 	return 0;
 }
 
+static void
+take_sealer(struct message_reader *reader)
+{
+	pthread_mutex_lock(&reader->store->writer.lock);
+	if (reader->next_sealer) {
+		sealer_free(reader->sealer);
+		reader->sealer = reader->next_sealer;
+		reader->next_sealer = NULL;
+	}
+	pthread_mutex_unlock(&reader->store->writer.lock);
+}
+
+/* Among those that get new keys. False: there is no place, or no memory. */
+static bool
+enlist(struct store *store, struct message_reader *reader)
+{
+	unsigned i = 0;
+
+	while (i < MESSAGE_READERS_MAX && store->readers[i])
+		i++;
+	if (i == MESSAGE_READERS_MAX)
+		return false;
+	if (store->sealer && !(reader->sealer = sealer_copy(store->sealer)))
+		return false;
+	reader->store = store;
+	store->readers[i] = reader;
+	return true;
+}
+
 struct message_reader *
-message_reader_new(struct store *store, const struct keyring *keyring)
+message_reader_new(struct store *store)
 {
 	struct message_reader *reader = calloc(1, sizeof *reader);
 	int code;
@@ -68,7 +108,7 @@ message_reader_new(struct store *store, const struct keyring *keyring)
 	for (unsigned i = 0; code == SQLITE_OK && i < READ_COUNT; i++)
 		code = sqlite3_prepare_v3(reader->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
 					  &reader->sql[i], NULL);
-	if (code == SQLITE_OK && message_reader_use(reader, keyring) == 0)
+	if (code == SQLITE_OK && enlist(store, reader))
 		return reader;
 	message_reader_free(reader);
 	return NULL;
@@ -91,7 +131,11 @@ message_reader_free(struct message_reader *reader)
 	for (unsigned i = 0; i < READ_COUNT; i++)
 		sqlite3_finalize(reader->sql[i]);
 	sqlite3_close(reader->db);
+	for (unsigned i = 0; reader->store && i < MESSAGE_READERS_MAX; i++)
+		if (reader->store->readers[i] == reader)
+			reader->store->readers[i] = NULL;
 	sealer_free(reader->sealer);
+	sealer_free(reader->next_sealer);
 	free(reader);
 }
 
@@ -182,6 +226,7 @@ message_reader_get(struct message_reader *reader, int64_t id, int *error)
 	bool found;
 
 	forget(reader);
+	take_sealer(reader);
 	*error = 0;
 	sqlite3_bind_int64(stmt, 1, id);
 	found = sqlite3_step(stmt) == SQLITE_ROW;

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "control/store/store_messages.h"
-#include "control/store/store_reseal.h"
 #include "control/store/store_writer.h"
 
 enum { RESEAL_MESSAGES = 500 };
@@ -229,7 +228,7 @@ store_reseal_messages(struct store_writer *writer, bool *more)
 
 		n++;
 		writer->messages_resealed = (int64_t)place.row;
-		code = store_reseal_column(writer->sealer, rows, &row, &place, to, 1);
+		code = secrets_reseal(writer->sealer, rows, &row, &place, to, 1);
 		sqlite3_bind_int64(to, 1, (int64_t)place.row);
 		secrets_bind_kek(writer->sealer, to, 3);
 		if (code == SQLITE_OK)

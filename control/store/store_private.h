@@ -9,6 +9,8 @@
 #include "control/store/store_recent.h"
 #include "control/store/store_writer.h"
 
+enum { MESSAGE_READERS_MAX = 2 }; /* the sender's, and the control thread's */
+
 struct store {
 	char warning[STORE_ERROR_MAX]; /* of store_open() */
 	char *path, *reports_path, *lock_path;
@@ -23,9 +25,13 @@ struct store {
 	uint32_t next_device;
 	char cluster[STORE_CLUSTER_MAX]; /* as of the start; "": the store stands alone */
 	uint64_t cluster_revision;
+	struct message_reader *readers[MESSAGE_READERS_MAX]; /* NULL: free */
 	struct sealer *sealer;      /* the control thread's: loading, reading logs */
 	uint64_t plain, former;     /* devices with secrets that are not under the first key */
 };
+
+/* Each opens what it reads under these from now on. 0 or -ENOMEM. */
+int message_readers_use(struct store *store, const struct keyring *keyring);
 
 /*
  * The lock that keeps a second process from the store: a descriptor that holds it until it is closed, or -errno and

@@ -3,30 +3,13 @@
  * the journal. Both files' statements answer a row's number and its key's id; what cannot be opened fails for devices,
  * and is left as it is for logs.
  */
-#include "control/store/store_reseal.h"
-
 #include "control/store/store_change_internal.h"
+#include "control/store/store_secrets.h"
 
 enum {
 	RESEAL_DEVICES = 2000, /* of a change: 10 ms of the disk's time, about */
 	RESEAL_LOGS = 1000,    /* of an entry */
 };
-
-int
-store_reseal_column(struct sealer *sealer, sqlite3_stmt *from, const struct secrets_row *row,
-	      const struct seal_place *place, sqlite3_stmt *to, int column)
-{
-	size_t len;
-	int result, code;
-	void *bytes = secrets_read(sealer, row, from, column, place, &len, &result);
-
-	if (result < 0)
-		return SQLITE_CORRUPT;
-	code = bytes ? secrets_bind(sealer, to, column + 1, place, bytes, len)
-		     : sqlite3_bind_null(to, column + 1);
-	secrets_free(bytes, len);
-	return code;
-}
 
 /* ---- devices: the change's thread ---- */
 
@@ -36,10 +19,10 @@ reseal_device(struct store_change *change, sqlite3_stmt *from)
 	const uint64_t id = (uint64_t)sqlite3_column_int64(from, 0);
 	const struct secrets_row row = secrets_of_row(change->sealer, from, 3);
 	sqlite3_stmt *to = change->sql[SQL_RESEAL];
-	int code = store_reseal_column(change->sealer, from, &row, &(struct seal_place){ SEAL_KEY, id }, to, 1);
+	int code = secrets_reseal(change->sealer, from, &row, &(struct seal_place){ SEAL_KEY, id }, to, 1);
 
 	if (code == SQLITE_OK)
-		code = store_reseal_column(change->sealer, from, &row,
+		code = secrets_reseal(change->sealer, from, &row,
 				     &(struct seal_place){ SEAL_SETTINGS, id }, to, 2);
 	sqlite3_bind_int64(to, 1, (int64_t)id);
 	secrets_bind_kek(change->sealer, to, 4);
@@ -113,7 +96,7 @@ reseal_log(struct store_writer *writer, sqlite3_stmt *from)
 	const struct seal_place place = { SEAL_LOG, (uint64_t)sqlite3_column_int64(from, 0) };
 	const struct secrets_row row = secrets_of_row(writer->sealer, from, 2);
 	sqlite3_stmt *to = writer->sql[SQL_RESEAL_LOG];
-	int code = store_reseal_column(writer->sealer, from, &row, &place, to, 1);
+	int code = secrets_reseal(writer->sealer, from, &row, &place, to, 1);
 
 	sqlite3_bind_int64(to, 1, (int64_t)place.row);
 	secrets_bind_kek(writer->sealer, to, 3);

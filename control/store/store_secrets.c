@@ -86,3 +86,19 @@ secrets_free(void *bytes, size_t len)
 		explicit_bzero(bytes, len);
 	free(bytes);
 }
+
+int
+secrets_reseal(struct sealer *sealer, sqlite3_stmt *from, const struct secrets_row *row,
+	      const struct seal_place *place, sqlite3_stmt *to, int column)
+{
+	size_t len;
+	int result, code;
+	void *bytes = secrets_read(sealer, row, from, column, place, &len, &result);
+
+	if (result < 0)
+		return SQLITE_CORRUPT;
+	code = bytes ? secrets_bind(sealer, to, column + 1, place, bytes, len)
+		     : sqlite3_bind_null(to, column + 1);
+	secrets_free(bytes, len);
+	return code;
+}

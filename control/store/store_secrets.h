@@ -31,3 +31,7 @@ void *secrets_read(struct sealer *sealer, const struct secrets_row *row, sqlite3
 		   const struct seal_place *place, size_t *len, int *result);
 /* Wipes and frees. */
 void secrets_free(void *bytes, size_t len);
+/* From a column of a row, sealed anew, into a parameter of the statement that writes it: column + 1. SQLite's result;
+ * SQLITE_CORRUPT: it cannot be opened. */
+int secrets_reseal(struct sealer *sealer, sqlite3_stmt *from, const struct secrets_row *row,
+		   const struct seal_place *place, sqlite3_stmt *to, int column);
