@@ -18,6 +18,7 @@
 #include "control/config/diag_text.h"
 #include "control/file_replace.h"
 #include "control/log.h"
+#include "control/runs/confirm.h"
 #include "control/runs/created_devices.h"
 #include "control/runs/events.h"
 #include "control/runs/port_log.h"
@@ -88,6 +89,7 @@ poll_workers(struct daemon *daemon)
 	outbox_flush(&daemon->service.outbox, daemon->service.dp);
 	taken = events_take(&daemon->service);
 	busy = taken > 0 || daemon->service.outbox.count > 0;
+	busy |= confirm_poll(&daemon->service, clock_now_ms());
 	busy |= dataplane_reap(daemon->service.dp) > 0;
 	/* What still stands in the ring may name a batch's plan (retired.h). */
 	if (!daemon->service.events_left)
@@ -597,6 +599,7 @@ start(struct daemon *daemon)
 	lookout_enter(lookout, "start: dataplane");
 	if (open_dataplane(daemon) < 0)
 		return -1;
+	deliveries_use(&daemon->service);
 	lookout_enter(lookout, NULL);
 	watchdog_init(&daemon->watchdog, clock_now_us());
 	if (loop_tick(daemon->loop, TICK_IDLE_US, tick, daemon) < 0)
@@ -658,6 +661,7 @@ finish(struct daemon *daemon)
 		inventory_effects_save_all(&daemon->service);
 	}
 	close_cluster(daemon);
+	deliveries_stop(&daemon->service);
 	tell_anchor(daemon->audit, UINT64_MAX);
 	audit_close(daemon->audit);
 	daemon->audit = NULL;

@@ -5,12 +5,12 @@ build_dir=${CRADLE_BUILD_DIR:-$root/build}
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtls-dev libxml2-dev
 	libconfig-dev libjansson-dev libsystemd-dev libsqlite3-dev libpcre2-dev libssl-dev libmicrohttpd-dev
-	libp11-kit-dev libsodium-dev libedit-dev libpq-dev)
+	libp11-kit-dev libsodium-dev libedit-dev libpq-dev libcurl4-openssl-dev)
 client_packages=(libcoap3-dev libgnutls28-dev)
 run_packages=("${client_packages[@]}" iproute2 ethtool procps python3 openssl libjs-codemirror)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
 	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
-	groff-base chromium softhsm2 opensc postgresql)
+	groff-base chromium softhsm2 opensc postgresql nginx-light)
 fuzz_packages=(clang llvm)
 package_packages=(debhelper dpkg-dev lintian fakeroot)
 
@@ -41,8 +41,9 @@ install_packages() {
 	export DEBIAN_FRONTEND=noninteractive
 	local log
 	log=$(mktemp)
+	# RUNLEVEL=1: what is a server is installed, not started.
 	if ! { apt-get -o DPkg::Lock::Timeout=300 update -qq &&
-		apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}"; } \
+		RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}"; } \
 		>"$log" 2>&1; then
 		tail -n 20 "$log" >&2
 		rm -f "$log"

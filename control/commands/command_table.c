@@ -149,6 +149,11 @@ static const struct command_option watch_options[] = {
 };
 
 static const struct command_option whole_list_options[] = { WHOLE_PAGE_OPTIONS };
+static const struct command_option outbox_list_options[] = {
+	{ "--state", "STATE", "held, waiting or dead alone" },
+	{ "--target", "NAME", "those for one target alone" },
+	WHOLE_PAGE_OPTIONS
+};
 
 static const struct command_option task_add_options[] = {
 	{ "--group", "NAME", "whose task it shall be" },
@@ -349,6 +354,14 @@ const struct command commands[] = {
 	  .run = command_store_restore,
 	  .help = "take such a copy in place of the store, while the appliance is stopped; -c FILE "
 		  "as cradled" },
+	{ "outbox list", "", 0, 0, OPTIONS(outbox_list_options), .run = command_outbox_list,
+	  .help = "messages for others that wait, and dead letters, oldest first; secrets are masked" },
+	{ "outbox show", "MESSAGE", 1, 1, .run = command_outbox_show,
+	  .help = "one message: why it waits, and the request that it would be now; secrets are masked" },
+	{ "outbox retry", "MESSAGE|all", 1, 1, .changes = true, .run = command_outbox_retry,
+	  .help = "send a dead letter again, or all of them; targets that are away are tried at once" },
+	{ "outbox drop", "MESSAGE", 1, 1, .changes = true, .run = command_outbox_drop,
+	  .help = "forget a message: its receiver never hears of it" },
 	{ "server list", "", 0, 0, OPTIONS(whole_list_options), .run = command_server_list,
 	  .help = "the LwM2M servers that tasks write by lwm2mBootstrapConfiguration" },
 	{ "server show", "ID", 1, 1, .run = command_server_show,
@@ -516,7 +529,7 @@ const struct command commands[] = {
 	  .run = command_help,
 	  .help = "this list, one command, every setting, every counter, or all of it; "
 		  "groups.conf, "
-		  "servers.conf, trust.conf: what these files may say; schema: the commands for "
+		  "servers.conf, trust.conf, outbox.conf: what these files may say; schema: the commands for "
 		  "programs, as JSON" },
 	{ "complete", "WORDS", 1, 1, .while_busy = true, .secret_argument = 1,
 	  .run = command_complete,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/commands/commands.h"
+#include "control/delivery/delivery_conf.h"
 #include "control/policy/policy_help.h"
 #include "control/table.h"
 
@@ -169,7 +170,7 @@ put_matching(const char *words, struct text *text)
 static void
 no_such_help(struct call *call, const char *words)
 {
-	const char *candidates[COMMANDS_MAX + 7];
+	const char *candidates[COMMANDS_MAX + 8];
 	const char *nearest;
 	size_t n = 0;
 
@@ -180,6 +181,7 @@ no_such_help(struct call *call, const char *words)
 	candidates[n++] = "groups.conf";
 	candidates[n++] = "servers.conf";
 	candidates[n++] = "trust.conf";
+	candidates[n++] = "outbox.conf";
 	candidates[n++] = "manual";
 	candidates[n++] = "schema";
 	nearest = diag_nearest(words, candidates, n);
@@ -213,6 +215,10 @@ command_help(struct call *call)
 	else if (strcmp(first, "schema") == 0 && !second)
 		put_schema(call);
 	else if (!second && policy_help(first, &call->text))
+		;
+	else if (strcmp(first, "outbox.conf") == 0 && !second)
+		delivery_conf_help(&call->text);
+	else if (strcmp(first, "outbox.conf") == 0 && delivery_conf_help_one(second, &call->text))
 		;
 	else if (!put_matching(text_str(&words), &call->text) &&
 		 !config_help_one(first, &call->text))
@@ -337,7 +343,7 @@ put_bash(struct text *text)
 			"return ;;\n"
 			"\t\"log level \") words=\"error warning notice info debug\" ;;\n"
 			"\t\"completion \") words=\"bash\" ;;\n"
-			"\t\"help \") words=\"settings groups.conf servers.conf trust.conf counters manual schema ");
+			"\t\"help \") words=\"settings groups.conf servers.conf trust.conf outbox.conf counters manual schema ");
 	put_words("", 0, text);
 	text_show(text, "\" ;;\n");
 	put_cases(text);

@@ -6,6 +6,7 @@
 #include "control/address.h"
 #include "control/clock.h"
 #include "control/commands/show.h"
+#include "control/commands/status_outbox.h"
 #include "control/commands/status_trust.h"
 #include "control/log.h"
 #include "control/runs/port_log.h"
@@ -397,6 +398,7 @@ command_status(struct call *call)
 	put_memory(daemon, &call->text, call->result);
 	put_audit(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
+	status_put_outbox(call->service, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
 	put_certificates(&daemon->service, (int64_t)(clock_now_ms() / 1000), &call->text,
 			 call->result);

@@ -63,6 +63,7 @@ struct config {
 	char *socket, *console_user, *socket_group;
 	uint32_t log_level, log_target, log_format; /* enum severity, log_target, log_format */
 	char *kek;                                  /* a source (keyring.h); NULL: none */
+	char *outbox;                               /* NULL: nobody is told anything */
 	char *audit;                                /* NULL: STORE-audit */
 	char *cluster_name, *cluster_database, *cluster_secret; /* all or none */
 	uint32_t cluster_member;                                /* 0: none */

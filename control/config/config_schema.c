@@ -111,6 +111,9 @@ static const struct setting settings[] = {
 	{ "audit", SETTING_PATH, ROOT(audit),
 	  .help = "file that tells who changed what, chained by SHA-256; without it, beside the "
 		  "store: STORE-audit" },
+	{ "outbox", SETTING_PATH, ROOT(outbox), .live = true,
+	  .help = "file that says which servers are told of keys that runs make, and of events: "
+		  "outbox.conf; without it none is" },
 	{ "kek", SETTING_TEXT, ROOT(kek),
 	  .help = "key-encryption key that keys and setting values are sealed under in the store: "
 		  "/FILE (mode 0600), credential:NAME (systemd) or pkcs11:URI; without it they are "

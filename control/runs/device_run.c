@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/clock.h"
+#include "control/runs/credentials.h"
 #include "control/runs/device_env.h"
 #include "control/runs/service.h"
 #include "tasks/model/write.h"
@@ -28,7 +29,7 @@ struct run_maker {
 	struct device_env env;
 	struct arena *scratch; /* for conditions */
 	uint64_t now_ms;
-	bool logs;
+	bool logs, waits;
 	const struct policy_task *costly;
 	unsigned n; /* of the plan's tasks */
 	enum run_reason reason; /* of the next one */
@@ -433,6 +434,32 @@ on_upload(void *ctx, const char *id, size_t len)
 }
 
 static void
+on_credential(void *ctx, const struct compile_credential *credential)
+{
+	struct run_maker *maker = ctx;
+
+	credentials_add(maker->service, maker->request->device, maker->request->memory, credential);
+}
+
+static bool
+on_finish(void *ctx)
+{
+	struct run_maker *maker = ctx;
+
+	maker->waits = !credentials_may_finish(maker->service, maker->request->memory);
+	return !maker->waits;
+}
+
+/* Somebody wants to hear of them, and it is no trial. */
+static bool
+tells_credentials(const struct run_maker *maker)
+{
+	const struct run_request *request = maker->request;
+
+	return maker->service->deliveries.conf && request->session && request->memory;
+}
+
+static void
 keep_results(struct run_maker *maker)
 {
 	for (unsigned i = 0; i < maker->n_run; i++) {
@@ -455,6 +482,7 @@ compile(struct run_maker *maker)
 {
 	struct compiler *compiler = maker->request->trial ? maker->request->trial->compiler
 							  : maker->generation->compiler;
+	bool tells = tells_credentials(maker);
 	struct batch *batch;
 
 	if (!maker->n_run)
@@ -466,7 +494,9 @@ compile(struct run_maker *maker)
 							      .server = on_server,
 							      .answer = on_answer,
 							      .effect = on_effect,
-							      .upload = on_upload });
+							      .upload = on_upload,
+							      .credential = tells ? on_credential : NULL,
+							      .finish = on_finish });
 	if (maker->request->pack)
 		batch = compile_pack(
 			compiler, maker->sources, maker->n_run, &maker->env.env,
@@ -518,7 +548,7 @@ device_run_make(struct service *service, const struct run_request *request, stru
 	maker->generation = generation;
 	maker->request = request;
 	maker->n = maker->n_run = maker->n_servers = 0;
-	maker->logs = false;
+	maker->logs = maker->waits = false;
 	maker->costly = NULL;
 	maker->scratch = &generation->scratch;
 	maker->set = generation_task_set(generation, &service->inventory, request->device->groups);
@@ -545,6 +575,10 @@ device_run_make(struct service *service, const struct run_request *request, stru
 	if (run->batch) {
 		assert(!run->batch->plan); /* it is new */
 		run->batch->plan = run->plan->number;
+		run->waits = maker->waits;
+		if (run->waits)
+			run->batch->rest_wait_s =
+				(uint8_t)credentials_wait_s(service, request->memory);
 		plan_hold(run->plan);
 	}
 	return 0;

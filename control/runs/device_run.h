@@ -52,6 +52,7 @@ struct device_run {
 	struct batch *batch; /* NULL: nothing to send; the plan says why */
 	struct plan *plan;   /* held */
 	bool per_session;    /* the batch is of this session alone */
+	bool waits; /* the batch ends before its Finish, until its credentials are kept or delivered */
 	const struct policy_task
 		*costly; /* a pattern of it takes too long for this device; NULL: none */
 };

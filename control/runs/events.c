@@ -7,6 +7,8 @@
 #include "control/log.h"
 #include "control/policy/policy_trust.h"
 #include "control/runs/created_devices.h"
+#include "control/runs/credentials.h"
+#include "control/runs/failure.h"
 #include "control/runs/feed.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/on_demand.h"
@@ -62,8 +64,9 @@ reported_run_of(struct service *service, struct device *device, const struct ses
 static void
 report_end(struct service *service, struct device *device, const struct session_event *event)
 {
-	static const char why[] = "the run ended before this task was over";
 	struct live_session *live = device->live;
+	const char *failure = credentials_failure(&live->memory);
+	const char *why = failure ? failure : "the run ended before this task was over";
 	struct reported_run reported = reported_run_of(service, device, event, live);
 
 	if (!live->began)
@@ -94,6 +97,7 @@ cancel_run(struct service *service, struct device *device, const struct session_
 					   .time_us = newer->time_us };
 
 	report_end(service, device, &end);
+	credentials_ended(service, device, NULL);
 	live_cancel(service, device);
 }
 
@@ -186,6 +190,35 @@ on_needs_batch(struct service *service, struct device *device, const struct sess
 		on_demand_refuse(service, event, worker);
 }
 
+/*
+ * What others are told of a run's end goes into the store with its reports, in one transaction: nothing is told that is
+ * not reported, and nothing reported that is lost.
+ */
+static void
+begin_telling(struct service *service)
+{
+	if (service->store && service->deliveries.conf)
+		store_begin_together(service->store);
+}
+
+static void
+end_telling(struct service *service)
+{
+	if (service->store && service->deliveries.conf)
+		store_end_together(service->store);
+}
+
+static void
+tell_failure(struct service *service, struct device *device, const struct session_event *event)
+{
+	char why[TASK_SUMMARY_MAX];
+
+	if (!service->deliveries.conf)
+		return;
+	failure_text(service->config, event, device->live->plan, why);
+	deliveries_tell_run(service, device, event, EVENT_FAILED, why);
+}
+
 /* A task that is done until it is rerun is no part of the next run. */
 static void
 renew_after_run(struct service *service, struct device *device, const struct plan *plan)
@@ -211,8 +244,12 @@ on_finished(struct service *service, struct device *device, const struct session
 		return;
 	if (live->plan) {
 		reported = reported_run_of(service, device, event, live);
+		begin_telling(service);
+		credentials_finished(service, device, event);
 		report_finished(&reported);
 		report_end(service, device, event);
+		deliveries_tell_run(service, device, event, EVENT_BOOTSTRAPPED, "bootstrapped");
+		end_telling(service);
 		inventory_effects_apply(service, device, &live->memory);
 		renew_after_run(service, device, live->plan);
 		inventory_note_return(&service->inventory, device, live->soon);
@@ -233,7 +270,11 @@ on_failed(struct service *service, struct device *device, const struct session_e
 		live_set_plan(&service->plans, live, device->plan);
 	if (live->plan) {
 		reported = reported_run_of(service, device, event, live);
+		begin_telling(service);
+		credentials_ended(service, device, event);
 		report_failed(&reported);
+		tell_failure(service, device, event);
+		end_telling(service);
 	}
 	end_run(service, device, event);
 }
@@ -252,6 +293,20 @@ count_refusal(struct refusals *refusals, const struct plan *plan)
 		refusals->no_task++;
 }
 
+/* The run was ended before its Finish, for its credentials' sake. */
+static void
+end_unconfirmed(struct service *service, struct device *device, const struct session_event *event)
+{
+	const char *why = credentials_failure(&device->live->memory);
+
+	begin_telling(service);
+	credentials_ended(service, device, event);
+	deliveries_tell_run(service, device, event, EVENT_FAILED, why);
+	report_end(service, device, event);
+	end_telling(service);
+	end_run(service, device, event);
+}
+
 /* Nothing was to be sent: the plan says why. */
 static void
 on_refused(struct service *service, struct device *device, const struct session_event *event,
@@ -260,6 +315,10 @@ on_refused(struct service *service, struct device *device, const struct session_
 	struct live_session *live = find_live(device, event, worker);
 	struct reported_run reported = { .service = service, .device = device, .event = event };
 
+	if (live && credentials_failure(&live->memory)) {
+		end_unconfirmed(service, device, event);
+		return;
+	}
 	if (live && live->memory.seeded)
 		reported.memory = &live->memory;
 	reported.plan = live && live->plan ? live->plan : device->plan;
@@ -332,6 +391,8 @@ on_rejected(struct service *service, const struct session_event *event)
 	rejected_devices_see(service->rejected, event,
 			     clock_wall_ms(event->time_us, dataplane_now_us()));
 	feed_outsider(service, event, FEED_REJECTED);
+	if (service->deliveries.conf)
+		deliveries_tell_outsider(service, event, EVENT_REJECTED);
 }
 
 static void
@@ -344,6 +405,8 @@ on_unknown(struct service *service, const struct session_event *event)
 	unknown_devices_see(service->unknowns, event,
 			    clock_wall_ms(event->time_us, dataplane_now_us()));
 	feed_outsider(service, event, FEED_UNKNOWN);
+	if (service->deliveries.conf)
+		deliveries_tell_outsider(service, event, EVENT_UNKNOWN);
 	if (log_level() < SEVERITY_DEBUG)
 		return;
 	address_format_peer(&event->peer, peer);

@@ -56,6 +56,8 @@ generation_load_changed(const struct config *config, const struct generation_sou
 	arena_init(&generation->arena, 0);
 	arena_init(&generation->scratch, SCRATCH_MAX);
 	load_objects(generation, config->objects, diags);
+	if (config->outbox)
+		generation->delivery = delivery_conf_load(config->outbox, diags);
 	if (generation->objects) {
 		generation->policy = policy_load_changed(
 			config->policy, source->changed, source->n_changed, generation->objects,
@@ -134,6 +136,7 @@ generation_release(struct generation *generation)
 		return;
 	free(generation->sets);
 	policy_free(generation->policy);
+	delivery_conf_release(generation->delivery);
 	if (generation->compiler)
 		compiler_free(generation->compiler);
 	if (generation->objects)

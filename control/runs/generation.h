@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "control/config/config.h"
+#include "control/delivery/delivery_conf.h"
 #include "control/inventory/inventory.h"
 #include "control/policy/policy.h"
 #include "control/policy/resources.h"
@@ -28,6 +29,7 @@ struct generation {
 	uint64_t live_since_ms; /* wall clock; 0: it never was the service's */
 	struct policy *policy;
 	struct resources *resources;
+	struct delivery_conf *delivery; /* held; NULL: nobody is told anything */
 	struct compiler *compiler;
 	struct task_set *sets; /* by the numbers of inventory.groups, worked out when asked for */
 	uint32_t n_sets;

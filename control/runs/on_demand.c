@@ -5,8 +5,11 @@
 #include <stdio.h>
 
 #include "control/log.h"
+#include "control/runs/credentials.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
+
+enum { SERVICE_UNAVAILABLE = 0xa3 };
 
 /* Nothing is to be sent: what that means for the caller. */
 static uint8_t
@@ -84,6 +87,45 @@ hand_out(struct service *service, struct device *device, const struct session_ev
 	keep_until_idle(service, run);
 }
 
+/* No room for what the run made: it must not begin. */
+static void
+refuse_full(struct service *service, const struct session_event *event, unsigned worker)
+{
+	const struct stack_command command = { .kind = STACK_BATCH,
+					       .code = SERVICE_UNAVAILABLE,
+					       .session = event->session };
+
+	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "a device could not be refused: out of memory");
+}
+
+/* A run that has made credentials. True: it was answered, or will be, and the batch was freed. */
+static bool
+hold_for_credentials(struct service *service, struct device *device,
+		     const struct session_event *event, unsigned worker, struct device_run *run)
+{
+	struct run_memory *memory = &device->live->memory;
+
+	if (!run->batch)
+		return false;
+	if (event->ask != ASK_REST && deliveries_full(service)) {
+		live_set_plan(&service->plans, device->live, run->plan);
+		device_run_free(&service->plans, run);
+		refuse_full(service, event, worker);
+		return true;
+	}
+	credentials_note_batch(memory, run->batch,
+			       run->waits || !credentials_may_finish(service, memory));
+	/* A pack has no Finish: its answer waits. */
+	if (event->ask != ASK_PACK || !credentials_are_due(memory))
+		return false;
+	live_set_plan(&service->plans, device->live, run->plan);
+	device_run_free(&service->plans, run);
+	credentials_wait(service, device, event, worker);
+	return true;
+}
+
 static void
 make_batch(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
@@ -107,6 +149,8 @@ make_batch(struct service *service, struct device *device, const struct session_
 		on_demand_refuse(service, event, worker);
 		return;
 	}
+	if (live->memory.credentials && hold_for_credentials(service, device, event, worker, &run))
+		return;
 	run.per_session |= event->ask != ASK_RUN;
 	live_set_plan(&service->plans, live, run.plan);
 	hand_out(service, device, event, worker, &run);
@@ -173,6 +217,7 @@ cut_short(struct service *service, struct device *device, const struct session_e
 	};
 	struct device_run run;
 
+	credentials_skip_wait(&live->memory);
 	if (make_to_the_end(service, &request, &run) < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
 			  "the rest of a device's run cannot be made");
@@ -195,6 +240,10 @@ on_demand_meet(struct service *service, struct device *device, const struct sess
 		cut_short(service, device, event, worker);
 		return;
 	}
+	if (credentials_are_due(&device->live->memory)) {
+		credentials_wait(service, device, event, worker);
+		return;
+	}
 	if (event->ask == ASK_REST)
 		keep_answer(device->live, event);
 	if (event->ask == ASK_RUN && !(device->entry->flags & DEVICE_PER_SESSION))
@@ -203,4 +252,11 @@ on_demand_meet(struct service *service, struct device *device, const struct sess
 		answer_batch(service, event, worker, ready, 0);
 	else
 		make_batch(service, device, event, worker);
+}
+
+void
+on_demand_go_on(struct service *service, struct device *device, const struct session_event *event,
+		unsigned worker)
+{
+	make_batch(service, device, event, worker);
 }

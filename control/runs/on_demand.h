@@ -15,5 +15,8 @@ struct service;
 /* The device has a live session, and the event is of it. Its plan becomes that of the new batch. */
 void on_demand_meet(struct service *service, struct device *device,
 		    const struct session_event *event, unsigned worker);
+/* Its credentials are kept or delivered: the run goes on behind the step of the event that waited for it. */
+void on_demand_go_on(struct service *service, struct device *device,
+		     const struct session_event *event, unsigned worker);
 /* Nothing is to be sent, or there is nobody to send it to. */
 void on_demand_refuse(struct service *service, const struct session_event *event, unsigned worker);

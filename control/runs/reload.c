@@ -1,6 +1,7 @@
 #include "control/runs/reload.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -108,6 +109,17 @@ is_ours(const char *setting, const char *folder, const char *running, struct dia
 	return false;
 }
 
+/* The same for the file of targets: it names others, and templates. */
+static void
+leave_foreign_outbox(struct config *config, const struct config *running, struct diag_list *diags)
+{
+	if (!config->outbox ||
+	    is_ours("outbox", config->outbox, running->outbox ? running->outbox : "", diags))
+		return;
+	free(config->outbox);
+	config->outbox = NULL;
+}
+
 int
 reload_check_text(struct service *service, const struct check_source *source,
 		  struct check_outcome *outcome)
@@ -121,6 +133,8 @@ reload_check_text(struct service *service, const struct check_source *source,
 	config = config_parse(source->file, source->text, source->len, &diags);
 	if (config)
 		generation_check_nosec(config, &service->inventory, &diags);
+	if (config)
+		leave_foreign_outbox(config, running, &diags);
 	if (config && is_ours("policy", config->policy, running->policy, &diags) &&
 	    is_ours("objects", config->objects, running->objects, &diags))
 		generation = generation_load(config, 0, &diags);
@@ -179,6 +193,7 @@ publish_generation(struct service *service, struct generation *generation, reloa
 	service->generation = generation;
 	generation->live_since_ms = clock_now_ms();
 	service->last_number = generation->number;
+	deliveries_use(service);
 	feed_put(&service->feed, &(struct feed_event){ .kind = FEED_GENERATION,
 						       .at_ms = generation->live_since_ms,
 						       .number = generation->number });

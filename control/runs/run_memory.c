@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "control/clock.h"
+#include "control/runs/credentials.h"
 
 enum { RANDOM_BLOCK = 32 };
 
@@ -48,6 +49,7 @@ run_memory_fini(struct run_memory *memory)
 	}
 	free(memory->answers);
 	text_fini(&memory->log);
+	credentials_free(memory->credentials);
 	explicit_bzero(memory, sizeof *memory);
 }
 
@@ -107,6 +109,7 @@ run_memory_begin(struct run_memory *memory)
 	}
 	memory->drawn = 0;
 	free_effects(memory);
+	credentials_begin(memory);
 	text_fini(&memory->log);
 	return 0;
 }

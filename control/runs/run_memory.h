@@ -15,6 +15,8 @@
 
 enum { RUN_ANSWERS_MAX = 64, RUN_LOG_MAX = 16384 };
 
+struct run_credentials;
+
 struct run_answer {
 	uint8_t code; /* CoAP */
 	uint16_t format;
@@ -39,6 +41,7 @@ struct run_memory {
 	unsigned n_answers;
 	struct run_answer *answers;
 	struct run_effect *effects, **effects_end; /* of the last compilation */
+	struct run_credentials *credentials; /* that it made; NULL: none (credentials.h) */
 	struct text log; /* lines "N level text", N: the task in the plan */
 };
 

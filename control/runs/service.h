@@ -14,6 +14,7 @@
 #include "control/inventory/inventory.h"
 #include "control/policy/policy_health.h"
 #include "control/pump.h"
+#include "control/runs/deliveries.h"
 #include "control/runs/device_run.h"
 #include "control/runs/feed.h"
 #include "control/runs/generation.h"
@@ -71,6 +72,7 @@ struct service {
 	struct retired_batches retired;
 	struct traced_devices traced;
 	struct feed feed;
+	struct deliveries deliveries;
 	struct unsaved_devices unsaved;
 	struct cluster *cluster; /* NULL: this appliance stands alone, and never did otherwise */
 	struct replica replica;

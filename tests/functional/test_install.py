@@ -81,7 +81,7 @@ def test_manual_pages_say_what_the_programs_say(installed):
     _, prefix = installed
     pages = {page.name: page for page in prefix.rglob("*.[158]") if "man" in page.parent.name}
     assert sorted(pages) == ["cradle-web.8", "cradle-web.conf.5", "cradle.conf.5", "cradlectl.1", "cradled.8",
-                             "cradlestorm.1", "groups.conf.5", "servers.conf.5", "trust.conf.5"]
+                             "cradlestorm.1", "groups.conf.5", "outbox.conf.5", "servers.conf.5", "trust.conf.5"]
     for page in pages.values():
         done = subprocess.run(["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-P-cbou", page], text=True,
                               capture_output=True)

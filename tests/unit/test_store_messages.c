@@ -30,7 +30,8 @@ open_reader(const char *order)
 	struct keyring keyring = keys(order);
 
 	message_reader_free(reader);
-	reader = message_reader_new(world.store, &keyring);
+	cr_assert_eq(store_use_keys(world.store, &keyring), 0);
+	reader = message_reader_new(world.store);
 	cr_assert_not_null(reader);
 }
 

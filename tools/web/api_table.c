@@ -68,6 +68,10 @@ const struct api_route api_routes[] = {
 	{ HTTP_DELETE, "/devices/{endpoint}/values/{name}", "device value unset", ROLE_OPERATOR },
 	{ HTTP_POST, "/imports", "device import", ROLE_SECURITY, .job = true, .file = "devices.csv" },
 	{ HTTP_GET, "/rejected", "device rejected", ROLE_VIEWER },
+	{ HTTP_GET, "/outbox", "outbox list", ROLE_VIEWER },
+	{ HTTP_GET, "/outbox/{message}", "outbox show", ROLE_VIEWER },
+	{ HTTP_POST, "/outbox/{message}/retry", "outbox retry", ROLE_OPERATOR },
+	{ HTTP_DELETE, "/outbox/{message}", "outbox drop", ROLE_SECURITY },
 	{ HTTP_GET, "/unknown", "unknown list", ROLE_VIEWER },
 	{ HTTP_POST, "/unknown/{name}/adopt", "unknown adopt", ROLE_SECURITY, .creates = true },
 

@@ -13,6 +13,7 @@ enum {
 	REFUSALS,
 	BOOTSTRAP,
 	SESSIONS,
+	OUTBOX,
 	OTHER,
 };
 
@@ -44,6 +45,9 @@ const struct counter_family counter_families[] = {
 	[SESSIONS] = { { "cradle_session_events", METRIC_COUNTER, NULL,
 			 "Sessions opened and closed, and what found no room beside them." },
 		       "event" },
+	[OUTBOX] = { { "cradle_outbox_events", METRIC_COUNTER, NULL,
+		       "What happens on the way of messages into the outbox." },
+		     "event" },
 	[OTHER] = { { "cradle_events", METRIC_COUNTER, NULL,
 		      "Counters of an appliance newer than this program." },
 		    "event" },
@@ -78,6 +82,7 @@ static const struct {
 	{ "sessions_*", "sessions_", .family = SESSIONS },
 	{ "trace_*", "", .family = SESSIONS },
 	{ "events_*", "", .family = SESSIONS },
+	{ "outbox_*", "outbox_", .family = OUTBOX },
 };
 
 unsigned

@@ -57,6 +57,16 @@ static const struct simple simples[] = {
 	  "store",
 	  "lag_ms",
 	  1e-3 },
+	{ { "cradle_outbox_messages", METRIC_GAUGE, NULL, "Messages that wait for their target." },
+	  "outbox",
+	  "waiting" },
+	{ { "cradle_outbox_held", METRIC_GAUGE, NULL,
+	    "Messages of runs that have not ended yet." },
+	  "outbox",
+	  "held" },
+	{ { "cradle_outbox_dead_letters", METRIC_GAUGE, NULL, "Messages that were given up." },
+	  "outbox",
+	  "dead" },
 	{ { "cradle_start_timestamp_seconds", METRIC_GAUGE, "seconds",
 	    "When the appliance was started, in Unix time." },
 	  "started_ms",
@@ -117,6 +127,21 @@ static const struct simple port_simples[] = {
 	{ { "cradle_port_rx_no_buffer", METRIC_COUNTER, NULL,
 	    "Frames dropped because no packet buffer was free." },
 	  "rx_no_buffer" },
+};
+
+static const struct simple target_simples[] = {
+	{ { "cradle_outbox_target_away", METRIC_GAUGE, NULL,
+	    "1: the target did not answer, had no time or did not know us the last time." },
+	  "away" },
+	{ { "cradle_outbox_requests", METRIC_COUNTER, NULL, "Requests to a target." }, "sent" },
+	{ { "cradle_outbox_delivered", METRIC_COUNTER, NULL, "Messages that a target took." },
+	  "delivered" },
+	{ { "cradle_outbox_refused", METRIC_COUNTER, NULL,
+	    "Answers of a target that refused a message." },
+	  "refused" },
+	{ { "cradle_outbox_failed", METRIC_COUNTER, NULL,
+	    "Requests to a target that was away, had no time or did not know us." },
+	  "failed" },
 };
 
 /* False: the appliance does not say, so there is no sample. */
@@ -419,6 +444,9 @@ write_appliance(struct exposition *out, const struct snapshot *snapshot)
 	write_worker_steps(out, workers);
 	write_items(out, json_object_get(status, "ports"), "device", port_simples,
 		    sizeof port_simples / sizeof port_simples[0]);
+	write_items(out, json_object_get(json_object_get(status, "outbox"), "targets"), "target",
+		    target_simples, sizeof target_simples / sizeof target_simples[0]);
+	write_counters(out, json_object_get(json_object_get(status, "outbox"), "counters"), NULL);
 	write_counters(out, json_object_get(snapshot->counters, "counters"),
 		       json_object_get(snapshot->counters, "former_names"));
 	write_phases(out, snapshot->phases);
