@@ -9,6 +9,7 @@
 #include "control/commands/command_settings.h"
 #include "control/commands/commands.h"
 #include "control/commands/policy_edit.h"
+#include "control/commands/task_place.h"
 
 static const struct setting_option options[] = {
 	{ "--name", "name", SETTING_TEXT },
@@ -33,134 +34,20 @@ enum {
 	NUMBER_MAX = 16,
 };
 
-/* --- where a task stands in groups.conf --- */
-
-static const config_setting_t *
-tasks_of(const struct policy_edit *edit, int element)
-{
-	const config_setting_t *group = policy_edit_setting(edit, element);
-
-	return group ? config_setting_get_member(group, "tasks") : NULL;
-}
-
-static int
-count_tasks(const struct policy_edit *edit, int element)
-{
-	const config_setting_t *tasks = tasks_of(edit, element);
-
-	return tasks ? config_setting_length(tasks) : 0;
-}
-
-static const config_setting_t *
-task_at(const struct policy_edit *edit, struct edit_place place)
-{
-	return config_setting_get_elem(tasks_of(edit, place.element), (unsigned)place.task);
-}
-
-static const char *
-file_at(const struct policy_edit *edit, struct edit_place place)
-{
-	const config_setting_t *task = task_at(edit, place);
-	const char *file = NULL;
-
-	if (config_setting_is_group(task))
-		config_setting_lookup_string(task, "file", &file);
-	return file;
-}
-
-/* The number that the file gives; 0: none. */
-static int
-said_number(const struct policy_edit *edit, struct edit_place place)
-{
-	const config_setting_t *task = task_at(edit, place);
-	int number = 0;
-
-	if (config_setting_is_group(task))
-		config_setting_lookup_int(task, "number", &number);
-	return number;
-}
-
-static bool
-is_said(const struct policy_edit *edit, int element, int number)
-{
-	for (int i = 0; i < count_tasks(edit, element); i++)
-		if (said_number(edit, (struct edit_place){ element, i }) == number)
-			return true;
-	return false;
-}
-
-/* The number of a task, said or not: as policy_read_tasks() gives them. */
-static int
-number_of(const struct policy_edit *edit, struct edit_place place)
-{
-	int number = said_number(edit, place), next = 1;
-
-	assert(place.task >= 0 && place.task < count_tasks(edit, place.element));
-	if (number)
-		return number;
-	for (int i = 0;; i++) {
-		struct edit_place other = { place.element, i };
-
-		if (said_number(edit, other))
-			continue;
-		while (is_said(edit, place.element, next))
-			next++;
-		if (i == place.task)
-			return next;
-		next++;
-	}
-}
-
-static int
-highest_number(const struct policy_edit *edit, int element)
-{
-	int highest = 0;
-
-	for (int i = 0; i < count_tasks(edit, element); i++) {
-		int number = number_of(edit, (struct edit_place){ element, i });
-
-		if (number > highest)
-			highest = number;
-	}
-	return highest;
-}
-
-/* False, and the call refused, where there is no task of this id. */
-static bool
-find_task(struct policy_edit *edit, const char *id, struct edit_place *place)
-{
-	const char *colon = strrchr(id, ':');
-	char group[300] = "";
-
-	if (strncmp(id, "g:", 2) == 0 && colon > id + 2)
-		snprintf(group, sizeof group, "%.*s", (int)(colon - id - 2), id + 2);
-	place->element = policy_edit_find(edit, "name", group);
-	for (int i = 0; place->element >= 0 && i < count_tasks(edit, place->element); i++) {
-		char number[NUMBER_MAX];
-
-		place->task = i;
-		snprintf(number, sizeof number, "%d", number_of(edit, *place));
-		if (strcmp(number, colon + 1) == 0)
-			return true;
-	}
-	call_refuse_task(edit->call, id);
-	return false;
-}
-
 /* Writes down the numbers that the file leaves open, so that they stay when a task goes. */
 static bool
 pin_numbers(struct policy_edit *edit, int element)
 {
 	bool good = true;
 
-	for (int i = 0; good && i < count_tasks(edit, element); i++) {
+	for (int i = 0; good && i < task_place_count(edit, element); i++) {
 		struct edit_place place = { element, i };
 		char number[NUMBER_MAX];
 		struct conf_pair pair = { "number", number };
 
-		if (said_number(edit, place))
+		if (task_place_said(edit, place))
 			continue;
-		snprintf(number, sizeof number, "%d", number_of(edit, place));
+		snprintf(number, sizeof number, "%d", task_place_number(edit, place));
 		good = policy_edit_set(edit, place, &pair, 1);
 	}
 	return good;
@@ -174,7 +61,7 @@ put_birth(struct command_settings *settings, const struct policy_edit *edit, int
 	time_t now = (time_t)(clock_now_ms() / 1000);
 	struct tm tm;
 
-	snprintf(number, sizeof number, "%d", highest_number(edit, element) + 1);
+	snprintf(number, sizeof number, "%d", task_place_highest(edit, element) + 1);
 	strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	command_settings_plain(settings, "number", number);
 	command_settings_text(settings, "created", created);
@@ -230,7 +117,7 @@ add_task(struct policy_edit *edit, struct command_settings *settings, const char
 
 	if (element < 0)
 		return;
-	snprintf(id, sizeof id, "g:%s:%d", group, highest_number(edit, element) + 1);
+	snprintf(id, sizeof id, "g:%s:%d", group, task_place_highest(edit, element) + 1);
 	put_birth(settings, edit, element);
 	if (!policy_edit_append(edit, element, settings->pairs, settings->count))
 		return;
@@ -278,7 +165,7 @@ command_task_add(struct call *call)
 static bool
 change_file(struct policy_edit *edit, struct edit_place place)
 {
-	const char *file = file_at(edit, place);
+	const char *file = task_place_file(edit, place);
 	char in_folder[POLICY_EDIT_NAME];
 	size_t len;
 	char *text;
@@ -302,7 +189,7 @@ edit_task(struct call *call, const struct command_settings *settings, const char
 
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
-	if (find_task(&edit, call->arguments[0], &place) &&
+	if (task_place_find(&edit, call->arguments[0], &place) &&
 	    (!settings->count ||
 	     policy_edit_set(&edit, place, settings->pairs, settings->count)) &&
 	    change_file(&edit, place))
@@ -401,8 +288,8 @@ command_task_copy(struct call *call)
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
 	command_settings_init(&settings);
-	if (find_task(&edit, call->arguments[0], &place)) {
-		copy_members(task_at(&edit, place), call_option(call, "--name"), &settings);
+	if (task_place_find(&edit, call->arguments[0], &place)) {
+		copy_members(task_place_setting(&edit, place), call_option(call, "--name"), &settings);
 		add_task(&edit, &settings, group);
 	}
 	command_settings_fini(&settings);
@@ -416,8 +303,8 @@ count_users(const struct policy_edit *edit, const char *file)
 	unsigned users = 0;
 
 	for (int i = 0; policy_edit_setting(edit, i); i++)
-		for (int k = 0; k < count_tasks(edit, i); k++) {
-			const char *other = file_at(edit, (struct edit_place){ i, k });
+		for (int k = 0; k < task_place_count(edit, i); k++) {
+			const char *other = task_place_file(edit, (struct edit_place){ i, k });
 
 			users += other && strcmp(other, file) == 0;
 		}
@@ -428,7 +315,7 @@ count_users(const struct policy_edit *edit, const char *file)
 static bool
 remove_file(struct policy_edit *edit, struct edit_place place)
 {
-	const char *file = file_at(edit, place);
+	const char *file = task_place_file(edit, place);
 	char in_folder[POLICY_EDIT_NAME];
 
 	if (!call_option(edit->call, "--with-file") || !file)
@@ -450,7 +337,7 @@ command_task_remove(struct call *call)
 
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
-	if (find_task(&edit, call->arguments[0], &place) && remove_file(&edit, place) &&
+	if (task_place_find(&edit, call->arguments[0], &place) && remove_file(&edit, place) &&
 	    pin_numbers(&edit, place.element) && policy_edit_remove(&edit, place))
 		policy_edit_commit(&edit, "task %s removed", call->arguments[0]);
 	policy_edit_end(&edit);
