@@ -184,6 +184,24 @@ static const struct command_option task_remove_options[] = {
 	CHANGE_OPTIONS,
 };
 
+static const struct command_option rollout_start_options[] = {
+	{ "--xml", "FILE", "the new version: it becomes a file of its own in tasks/",
+	  .file = CTL_WANT_READ },
+	{ "--percent", "N", "of the devices get it first, by a hash of their names: 1, or 0.01" },
+	{ "--count", "N", "... or about so many" },
+	{ "--group", "NAME", "... or those of a group and below" },
+	{ "--advance", "STEPS", "times and percents, such as \"1h 10, 6h 50, 1d 100\"; by hand without it" },
+	{ "--halt-errors", "PERCENT", "more errors than of the former version; 5 without it" },
+	{ "--halt-returns", "PERCENT", "more devices that come back soon; 20 without it" },
+	{ "--halt-within", "TIME", "what soon is; 5m without it" },
+	{ "--halt-after", "RUNS", "of the new version before it is judged; 10 without it" },
+	CHANGE_OPTIONS,
+};
+static const struct command_option rollout_advance_options[] = {
+	{ "--percent", "N", "to so many; the next step of its schedule without it" },
+	CHANGE_OPTIONS,
+};
+
 static const struct command_option task_reports_options[] = {
 	{ "--status", "STATUS", "NotStarted, InProgress, Success, Warning or Error" },
 	PAGE_OPTIONS,
@@ -449,6 +467,21 @@ const struct command commands[] = {
 	  .help = "devices run the task again" },
 	{ "task remove", "ID", 1, 1, OPTIONS(task_remove_options), .changes = true,
 	  .run = command_task_remove, .help = "take a task out of its group" },
+	{ "task rollout start", "ID", 1, 1, OPTIONS(rollout_start_options), .changes = true,
+	  .run = command_rollout_start,
+	  .help = "give a part of a task's devices a new version; the others keep the former one" },
+	{ "task rollout show", "ID", 1, 1, .run = command_rollout_show,
+	  .help = "who gets the new version, and how both do" },
+	{ "task rollout advance", "ID", 1, 1, OPTIONS(rollout_advance_options), .changes = true,
+	  .run = command_rollout_advance,
+	  .help = "give the new version to more devices; those that have it keep it" },
+	{ "task rollout halt", "ID", 1, 1, OPTIONS(change_options), .changes = true,
+	  .run = command_rollout_halt,
+	  .help = "all devices get the former version, until it is advanced, aborted or finished" },
+	{ "task rollout abort", "ID", 1, 1, OPTIONS(change_options), .changes = true,
+	  .run = command_rollout_abort, .help = "end it: all devices get the former version" },
+	{ "task rollout finish", "ID", 1, 1, OPTIONS(change_options), .changes = true,
+	  .run = command_rollout_finish, .help = "end it: all devices get the new version" },
 	{ "task reports", "TASK", 1, 1, OPTIONS(task_reports_options), .run = command_task_reports,
 	  .help = "the last report of a task on each device" },
 	{ "task rerun", "TASK", 1, 1, OPTIONS(rerun_options), .changes = true,

@@ -400,6 +400,7 @@ command_status(struct call *call)
 	put_store(daemon, &call->text, call->result);
 	status_put_outbox(call->service, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
+	show_rollouts(call);
 	put_certificates(&daemon->service, (int64_t)(clock_now_ms() / 1000), &call->text,
 			 call->result);
 	put_outsiders(daemon, &call->text);

@@ -46,5 +46,7 @@ json_t *show_report_json(const struct service *service, const struct report *rep
 /* Lines and a member "created" of a status (created_devices.h). */
 struct created_devices;
 void show_created(const struct created_devices *created, struct text *text, json_t *json);
+/* Lines and a member "rollouts" of a status, where tasks are in one. */
+void show_rollouts(struct call *call);
 /* A line and a member "rejected", where the device was (rejected_devices.h). */
 void show_rejected(struct call *call, const struct device *device);

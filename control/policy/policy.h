@@ -81,6 +81,8 @@ struct policy_condition {
 	enum expr_depends depends;
 };
 
+struct policy_rollout; /* policy_rollout.h */
+
 /* A group's task. */
 struct policy_task {
 	const struct policy_group *group;
@@ -102,6 +104,7 @@ struct policy_task {
 	int priority;   /* lower runs first */
 	unsigned order; /* among all tasks, as they stand in the file: settles equal priorities */
 	const struct policy_file *source;
+	const struct policy_rollout *rollout; /* NULL: all its devices run `source` */
 	uint32_t report;  /* its number in reports; set when the generation is built */
 	unsigned devices; /* that run it; counted when the generation is built */
 };

@@ -60,6 +60,15 @@ int policy_word(struct reading *reading, const config_setting_t *group, const ch
 void policy_read_tasks(struct reading *reading, struct policy_group *group,
 		       const config_setting_t *member);
 
+/*
+ * The member `rollout` of a task whose `file` was read. `load` gives a file of tasks/. Errors are told;
+ * task->rollout stays NULL then.
+ */
+typedef const struct policy_file *rollout_load(struct reading *reading, const char *name,
+					       const struct place *place);
+void policy_read_rollout(struct reading *reading, const config_setting_t *member,
+			 struct policy_task *task, rollout_load *load);
+
 /* servers.conf; 0, or -EINVAL after adding an error when it can't be parsed at all. */
 int policy_read_servers(struct reading *reading) __attribute__((warn_unused_result));
 

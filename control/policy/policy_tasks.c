@@ -6,6 +6,7 @@
 
 #include "control/policy/policy_help.h"
 #include "control/policy/policy_reading.h"
+#include "control/policy/policy_rollout.h"
 #include "tasks/hash.h"
 #include "tasks/model/write.h"
 
@@ -42,6 +43,8 @@ static const struct conf_member task_members[] = {
 	{ "bloodline", "of tasks of one bloodline a device runs one: that of the group of highest "
 		       "priority, then of the deepest" },
 	{ "min_interval", "seconds between two runs on a device that went well" },
+	{ "rollout", "{ former; percent or group; ... }: only part of its devices run `file`, the others "
+		     "the former one; written by `task rollout`" },
 	{ "log_level", "least severity of what its <log> tells that reports keep: \"trace\", "
 		       "\"debug\", \"info\" (without it), \"warning\", \"error\"" },
 	{ "comment", "for people" },
@@ -274,6 +277,7 @@ read_task(struct reading *reading, struct policy_group *group, const config_sett
 		return;
 	check_unique(reading, group, task, &place);
 	task->source = find_or_load_file(reading, task->file, &place);
+	policy_read_rollout(reading, member, task, find_or_load_file);
 	group->n_tasks++;
 }
 

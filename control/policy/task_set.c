@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/inventory/inventory.h"
+#include "control/policy/policy_rollout.h"
 #include "tasks/hash.h"
 
 /* ---- groups ---- */
@@ -195,7 +196,7 @@ is_per_session(const struct policy_task *task)
 {
 	return task->min_interval_s || task->schedule ||
 	       (task->condition && task->condition->depends == EXPR_SESSION) ||
-	       task->source->session;
+	       task->source->session || (task->rollout && task->rollout->former->session);
 }
 
 /* ---- fingerprint ---- */
@@ -232,6 +233,17 @@ mix_group(uint64_t hash, const struct policy_group *group)
 	return hash;
 }
 
+/* Who gets which version, and what the former one says. */
+static uint64_t
+mix_rollout(uint64_t hash, const struct policy_rollout *rollout)
+{
+	if (!rollout)
+		return hash;
+	hash = mix_text(mix_text(hash, rollout->seed), rollout->group);
+	hash = mix_number(hash, rollout->former->hash);
+	return mix_number(hash, (uint64_t)rollout->ppm << 1 | (rollout->halted != NULL));
+}
+
 static uint64_t
 mix_task(uint64_t hash, const struct policy_task *task)
 {
@@ -240,6 +252,7 @@ mix_task(uint64_t hash, const struct policy_task *task)
 	hash = mix_text(hash, task->condition ? task->condition->text : NULL);
 	hash = mix_text(hash, task->schedule_text);
 	hash = mix_number(hash, task->source->hash);
+	hash = mix_rollout(hash, task->rollout);
 	hash = mix_number(hash, (uint64_t)task->repetition << 8 | task->automatic_restart);
 	hash = mix_number(hash, (uint64_t)task->log_level << 8 | task->discard_details);
 	hash = mix_number(hash, task->report);
@@ -289,6 +302,8 @@ mix_servers(uint64_t hash, const struct policy *policy, const struct policy_task
 	struct mixing mixing = { policy, hash };
 
 	task_each_server(task->source->task, mix_named_server, &mixing);
+	if (task->rollout)
+		task_each_server(task->rollout->former->task, mix_named_server, &mixing);
 	return mixing.hash;
 }
 

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "control/clock.h"
+#include "control/policy/policy_rollout.h"
 #include "control/runs/credentials.h"
 #include "control/runs/device_env.h"
+#include "control/runs/rollouts.h"
 #include "control/runs/service.h"
 #include "tasks/model/write.h"
 #include "tasks/show.h"
@@ -225,6 +227,14 @@ why_not_now(struct run_maker *maker, const struct policy_task *task)
 	return why;
 }
 
+/* In a rollout a part of the devices runs the new version, the others the former one. */
+static const struct policy_file *
+version_of(const struct run_maker *maker, const struct policy_task *task)
+{
+	return rollout_gives_new(task, maker->request->device, maker->set) ? task->source
+									   : task->rollout->former;
+}
+
 /* It is compiled. */
 static void
 choose_task(struct run_maker *maker, const struct policy_task *task)
@@ -232,7 +242,7 @@ choose_task(struct run_maker *maker, const struct policy_task *task)
 	assert(maker->n < PLAN_TASKS_MAX && maker->n_run <= maker->n);
 	maker->place[maker->n_run] = maker->n;
 	maker->tasks[maker->n_run] = task;
-	maker->sources[maker->n_run++] = task->source->task;
+	maker->sources[maker->n_run++] = version_of(maker, task)->task;
 	maker->plan[maker->n++] = (struct plan_task){ .task = task };
 }
 

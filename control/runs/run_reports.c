@@ -103,6 +103,11 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
 	assert(place < reported->plan->n_tasks);
+	if (task->rollout)
+		rollouts_note(reported->service, &(struct rollout_report){ .task = task,
+									   .device = reported->device,
+									   .status = status,
+									   .started_ms = change.started_ms });
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
 		put_report(reported, &change);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)

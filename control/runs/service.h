@@ -27,6 +27,7 @@
 #include "control/runs/replica.h"
 #include "control/runs/reports.h"
 #include "control/runs/retired.h"
+#include "control/runs/rollouts.h"
 #include "control/runs/traced.h"
 #include "control/runs/unknown_devices.h"
 #include "control/runs/unserved.h"
@@ -77,6 +78,7 @@ struct service {
 	struct cluster *cluster; /* NULL: this appliance stands alone, and never did otherwise */
 	struct replica replica;
 	struct policy_versions versions;
+	struct rollouts rollouts;
 	struct outbox_queue outbox;
 	struct pump pump;
 	bool events_left; /* the last events_take() did not take all */

@@ -37,7 +37,8 @@ def test_commands_of_the_readme_plan_and_change_nothing(cradled):
     (daemon.folder / "reference-task.xml").write_text(before["tasks/reference-task.xml"].replace("uri.example", "other.example"))
     generation = daemon.result("status")["generation"]
     planned = [line for line in commands_of_readme() if "plan" in line]
-    assert len(planned) == 4
+    moving = [line for line in commands_of_readme() if "rollout" in line]
+    assert len(planned) == 4 and len(moving) == 4
     for line in planned:
         done = subprocess.run(["bash", "-c", line.split(" && ")[0].replace(
             "cradlectl", f"{os.path.abspath(daemon.build)}/tools/cradlectl -s {daemon.socket}")], cwd=daemon.folder, text=True,
@@ -50,6 +51,13 @@ def test_commands_of_the_readme_plan_and_change_nothing(cradled):
     assert daemon.result("status")["generation"] == generation
     for name, text in before.items():
         assert daemon.read(f"policy/{name}") == text
+    for line in moving:
+        done = subprocess.run(["bash", "-c", line.replace(
+            "cradlectl", f"{os.path.abspath(daemon.build)}/tools/cradlectl -s {daemon.socket}")], cwd=daemon.folder, text=True,
+            capture_output=True, timeout=60)
+        assert done.returncode == 0 and done.stdout, f"{line}: {done.stdout}{done.stderr}"
+    assert "other.example" in daemon.read("policy/tasks/reference-task.r2.xml")
+    assert 'file = "reference-task.r2.xml"' in daemon.read("policy/groups.conf")
 
 
 def test_a_change_that_breaks_one_percent_is_told_by_cause(cradled):
@@ -186,3 +194,113 @@ def test_versions_are_sealed_and_read_after_a_new_key(build, cradled, tmp_path):
     daemon.start()
     assert daemon.result("policy", "revert", 2)["version"] == 4
     assert "s3cr3t-psk-of-m1" in daemon.read("policy/servers.conf")
+
+
+def lifetime_of(daemon, endpoint):
+    """What a device would be given now."""
+    steps = "".join(daemon.result("task", "preview", endpoint)["steps"])
+    return re.search(r"/1/0/1 Lifetime = (\d+)", steps)[1]
+
+
+def new_version(daemon, seconds):
+    file = daemon.folder / "new.xml"
+    file.write_text(re.sub(r'(Lifetime" value=)"\d+"', rf'\1"{seconds}"', daemon.read("policy/tasks/reference-task.xml")))
+    return file
+
+
+def rollout(daemon):
+    return daemon.result("task", "rollout", "show", TASK)
+
+
+def test_a_part_of_the_devices_gets_a_new_version_and_stays_the_same_part(cradled):
+    daemon = cradled()
+    n = 400
+    import_many(daemon, n, lambda i: f"many-{i:06},key,root.demo,id-{i},pw-{i}\n")
+    some = [f"many-{i:06}" for i in range(0, n, 10)]
+    file = new_version(daemon, 91)
+    # What cannot be.
+    for argv, words in (((), "--percent N, --count N or --group NAME"), (("--percent", "0"), "above 0 and up to 100"),
+                        (("--percent", "1", "--count", "2"), "--percent N, --count N or --group NAME"),
+                        (("--group", "root.demu"), "did you mean"), (("--percent", "1", "--advance", "1h 50, 2h 10"), "rising percents")):
+        refused = daemon.ctl("task", "rollout", "start", TASK, "--xml", file, *argv)
+        assert refused.returncode in (1, 2) and words in refused.stderr, refused.stderr
+    assert "is in no rollout" in daemon.ctl("task", "rollout", "advance", TASK).stderr
+    # Some, and which: a plan tells how many, a preview who.
+    planned = daemon.result("task", "rollout", "start", TASK, "--xml", file, "--percent", 25, "--plan")["changed"]
+    assert n / 8 < planned < n / 2, planned
+    daemon.result("task", "rollout", "start", TASK, "--xml", file, "--percent", 25, "--message", "longer lifetime")
+    assert daemon.ctl("task", "rollout", "start", TASK, "--xml", file, "--percent", 1).returncode == 1
+    assert daemon.result("status")["rollouts"][0]["percent"] == 25
+    first = [name for name in some if lifetime_of(daemon, name) == "91"]
+    assert 0 < len(first) < len(some)
+    # The same after a reload, a restart, a change of another task; one that is added has its place at once.
+    daemon.result("group", "value", "set", "root.demo", "region", "north")
+    assert daemon.stop() == 0
+    daemon.start()
+    assert [name for name in some if lifetime_of(daemon, name) == "91"] == first
+    assert daemon.ctl("device", "remove", first[0]).returncode == 0
+    assert daemon.ctl("device", "add", first[0], "--no-key", "--groups", "root.demo").returncode == 0
+    for name in ("managementId", "password"):
+        assert daemon.ctl("device", "value", "set", first[0], name, "x").returncode == 0
+    assert lifetime_of(daemon, first[0]) == "91"
+    # More of them, those among them; then a revert in the middle of it, and back.
+    daemon.result("task", "rollout", "advance", TASK, "--percent", 60)
+    more = [name for name in some if lifetime_of(daemon, name) == "91"]
+    assert set(first) < set(more) < set(some)
+    assert "no step left" in daemon.ctl("task", "rollout", "advance", TASK).stderr
+    kept = versions(daemon)[-1]["version"]
+    daemon.result("policy", "revert", 1)
+    assert {lifetime_of(daemon, name) for name in some} == {"60"}
+    daemon.result("policy", "revert", kept)
+    assert [name for name in some if lifetime_of(daemon, name) == "91"] == more
+    # By hand halted, gone on, finished; and another one aborted, of a group.
+    daemon.result("task", "rollout", "halt", TASK, "--message", "a doubt")
+    assert rollout(daemon)["halted"] == "a doubt" and {lifetime_of(daemon, name) for name in some} == {"60"}
+    assert "a doubt" in daemon.ctl("status").stdout
+    daemon.result("task", "rollout", "advance", TASK, "--percent", 60)
+    assert [name for name in some if lifetime_of(daemon, name) == "91"] == more
+    daemon.result("task", "rollout", "finish", TASK)
+    assert {lifetime_of(daemon, name) for name in some} == {"91"}
+    assert "rollout" not in re.sub("#.*", "", daemon.read("policy/groups.conf"))
+    daemon.result("group", "add", "root.demo.pilot")
+    assert daemon.ctl("device", "edit", some[1], "--groups", "root.demo.pilot").returncode == 0
+    daemon.result("task", "rollout", "start", TASK, "--xml", new_version(daemon, 92), "--group", "root.demo.pilot")
+    assert [name for name in some if lifetime_of(daemon, name) == "92"] == [some[1]]
+    assert daemon.ctl("device", "edit", some[1], "--groups", "root.demo").returncode == 0
+    assert daemon.ctl("device", "edit", some[2], "--groups", "root.demo.pilot").returncode == 0
+    assert [name for name in some if lifetime_of(daemon, name) == "92"] == [some[2]]
+    daemon.result("task", "rollout", "abort", TASK)
+    assert {lifetime_of(daemon, name) for name in some} == {"91"}
+    # What is written by hand is checked.
+    daemon.edit("policy/groups.conf", r"^(\s*)priority = 10;", r'\1priority = 10; rollout = { former = "none.xml"; percent = 101; advnce = "x"; };')
+    refused = daemon.ctl("check")
+    assert refused.returncode == 1 and "0 to 100" in refused.stderr and "advance" in refused.stderr and "none.xml" in refused.stderr, refused.stderr
+
+
+def test_a_version_that_fails_for_all_is_halted_after_the_first_devices(build, network, tmp_path):
+    devices = 2000
+    one = Storm(build, network, tmp_path, devices=devices)
+    daemon = one.daemon
+    try:
+        bad = daemon.folder / "bad.xml"
+        bad.write_text(daemon.read("policy/tasks/reference-task.xml").replace("${sv.managementId}", "${sv.nowhere}"))
+        daemon.result("task", "rollout", "start", TASK, "--xml", bad, "--percent", 5, "--halt-after", 5)
+        code, report = one.run("--devices", devices, "--psk", "--concurrency", 20, "--bootstraps", devices)
+        wait_for(lambda: rollout(daemon)["halted"], "the rollout to be halted", 60)
+        failed = rollout(daemon)["new"]["errors"]
+        assert 5 <= failed <= devices * (5 + 1) / 100, report
+        assert "ended with an error" in rollout(daemon)["halted"]
+        assert "ended with an error" in daemon.ctl("status").stdout
+        last = versions(daemon)[-1]
+        assert "rollout halt" in last["command"] and "cradled" in last["who"] and "ended with an error" in last["message"], last
+        assert "ended with an error" in daemon.log()
+        # Nobody gets it from then on, nor after a restart.
+        assert daemon.stop() == 0
+        daemon.start()
+        code, report = one.run("--devices", devices, "--psk", "--concurrency", 20, "--bootstraps", devices)
+        assert report["done"] == devices and report["failed"] == 0, report
+        assert rollout(daemon)["new"]["runs"] == 0 and rollout(daemon)["former"]["errors"] == 0
+        daemon.result("task", "rollout", "abort", TASK)
+        assert daemon.result("status")["rollouts"] == []
+    finally:
+        assert one.stop() == 0, daemon.log()

@@ -428,6 +428,37 @@ write_certificates(struct exposition *out, const json_t *certificates)
 	write_created(out, json_object_get(certificates, "created"));
 }
 
+/* Tasks of which only a part of the devices runs the new version. */
+static void
+write_rollouts(struct exposition *out, const json_t *rollouts)
+{
+	static const struct metric_family part = {
+		"cradle_rollout_percent", METRIC_GAUGE, NULL,
+		"Of a task's devices, how many percent are given its new version; 0 where a group "
+		"says who."
+	};
+	static const struct metric_family halted = {
+		"cradle_rollout_halted", METRIC_GAUGE, NULL,
+		"1: the rollout of the task is halted, and nobody is given its new version."
+	};
+	const struct metric_family *const families[] = { &part, &halted };
+
+	if (!json_array_size(rollouts))
+		return;
+	for (unsigned f = 0; f < 2; f++) {
+		exposition_family(out, families[f]);
+		for (size_t i = 0; i < json_array_size(rollouts); i++) {
+			const json_t *at = json_array_get(rollouts, i);
+			const char *task = json_string_value(json_object_get(at, "task"));
+			const char *why = json_string_value(json_object_get(at, "halted"));
+
+			exposition_sample(
+				out, &(struct metric_label){ "task", task ? task : "" }, 1,
+				f ? why && *why : json_number_value(json_object_get(at, "percent")));
+		}
+	}
+}
+
 static void
 write_appliance(struct exposition *out, const struct snapshot *snapshot)
 {
@@ -438,6 +469,7 @@ write_appliance(struct exposition *out, const struct snapshot *snapshot)
 	write_state(out, status);
 	write_simples(out, status);
 	write_certificates(out, json_object_get(status, "certificates"));
+	write_rollouts(out, json_object_get(status, "rollouts"));
 	write_worker_sessions(out, workers);
 	write_items(out, workers, "worker", worker_simples,
 		    sizeof worker_simples / sizeof worker_simples[0]);
