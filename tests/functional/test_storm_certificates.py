@@ -213,6 +213,52 @@ def test_devices_with_keys_bootstrap_beside_a_flood_of_certificates(build, netwo
         assert one.stop() == 0, one.daemon.log()
 
 
+def openssl(folder, *argv):
+    subprocess.run(["openssl", *argv], check=True, capture_output=True, cwd=folder, timeout=60)
+
+
+def issue_by_hand(folder, name, issuer, extensions):
+    """NAME.key and NAME.pem, as a maker with openssl has them."""
+    (folder / f"{name}.ext").write_text(extensions)
+    openssl(folder, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
+            "-subj", f"/CN={name}", "-out", f"{name}.csr")
+    openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-days", "30",
+            "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+
+
+def test_devices_show_certificates_of_pem_files(storm, tmp_path, build, network):
+    """A maker's own files, one of them with an intermediate; of the authority the storm has the certificate alone."""
+    one = storm("x509")
+    made, public = one.authority, tmp_path / "public"
+    device = "keyUsage = critical, digitalSignature\nextendedKeyUsage = clientAuth\n"
+    issue_by_hand(made, "middle", "ca", "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n")
+    issue_by_hand(made, "dev-0000001", "ca", device)
+    issue_by_hand(made, "dev-0000002", "middle", device)
+    (made / "dev-0000002.pem").write_text((made / "dev-0000002.pem").read_text() + (made / "middle.pem").read_text())
+    public.mkdir()
+    shutil.copy(made / "ca.pem", public)
+    table = made / "files.csv"
+    table.write_text("endpoint,certificate,private_key\n" + "".join(
+        f"dev-000000{n},dev-000000{n}.pem,{made}/dev-000000{n}.key\n" for n in (1, 2)))
+    code, report, moved = one.moved("--x509", public, "--csv", table, "--expect", one.folder / "expected")
+    assert code in (0, 4) and report["done"] == 2, report
+    assert moved["dtls_finished"] == 2
+
+    def told(row, *argv):
+        table.write_text(f"endpoint,certificate,private_key\n{row}\n")
+        done = network.run(f"{build}/tools/storm/cradlestorm", "--port", "net_null0", "--server", "198.18.0.1", "--source",
+                           "198.18.0.10", "--x509", public, "--csv", table, *argv)
+        assert done.returncode == 2, done
+        return done.stderr
+    assert "lost.pem: No such file or directory; a name in the CSV is relative" in told("d,lost.pem,middle.key")
+    assert "not that of the first certificate" in told("d,middle.pem,dev-0000001.key")
+    assert "middle.key: no certificate in PEM" in told("d,middle.key,middle.key")
+    assert "middle.pem: no private key in PEM" in told("d,middle.pem,middle.pem")
+    assert "needs private_key as well" in told("d,middle.pem,")
+    assert "needs certificate as well" in told("d,,middle.key")
+    assert "such certificates are issued for it" in told("d,middle.pem,middle.key", "--misbehave", "expired")
+
+
 @pytest.mark.parametrize("argv, told", [
     (("--x509", "/nowhere"), "/nowhere/ca.pem: No such file or directory; cradlestorm --make-ca makes such a folder"),
     (("--psk", "--x509", "/nowhere"), "--x509 and --psk: one of them"),

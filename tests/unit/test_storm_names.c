@@ -153,3 +153,33 @@ Test(storm_names, errors_name_the_line)
 	cr_expect(strstr(error, ":5: "), "%s", error);
 	names_free(&names);
 }
+
+Test(storm_names, files_are_relative_to_the_table)
+{
+	static const char file[] = "some/where/devices.csv";
+	char error[NAMES_ERROR_MAX],
+		*text = strdup("endpoint,certificate,private_key\na,a.pem,/a.key\nb,,\n");
+	struct names names = { 0 };
+	struct name_files files;
+
+	cr_assert_eq(names_parse(&names, text, file, error), 0, "%s", error);
+	cr_assert_eq(names.with_files, 1);
+	files = names_files(&names, 0);
+	cr_assert(files.certificate.len == 5 && memcmp(files.certificate.at, "a.pem", 5) == 0);
+	cr_assert(files.key.len == 6 && memcmp(files.key.at, "/a.key", 6) == 0);
+	cr_assert(files.folder_len == 11 && memcmp(files.folder, "some/where/", 11) == 0);
+	files = names_files(&names, 1);
+	cr_assert_eq(files.key.len, 0);
+	cr_assert_eq(files.certificate.len, 0);
+	names_free(&names);
+}
+
+Test(storm_names, names_of_files_are_bounded)
+{
+	char error[NAMES_ERROR_MAX], text[600] = "endpoint,certificate\na,";
+	struct names names = { 0 };
+
+	memset(text + strlen(text), 'x', NAMES_FILE_MAX + 1);
+	cr_assert_lt(names_parse(&names, strdup(text), "devices.csv", error), 0);
+	names_free(&names);
+}

@@ -404,6 +404,17 @@ read_server(struct authority *authority, const char *folder, char error[AUTHORIT
 }
 
 int
+authority_load_public(struct authority *authority, const char *folder, bool raw,
+		      char error[AUTHORITY_ERROR_MAX])
+{
+	memset(authority, 0, sizeof *authority);
+	authority->x509 = read_certificate(folder, "ca.pem", error);
+	if (!authority->x509)
+		return -1;
+	return raw ? read_server(authority, folder, error) : 0;
+}
+
+int
 authority_load(struct authority *authority, const char *folder, char error[AUTHORITY_ERROR_MAX])
 {
 	memset(authority, 0, sizeof *authority);

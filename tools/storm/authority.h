@@ -43,6 +43,9 @@ int authority_make(const char *folder, const struct names *names, uint32_t n,
 /* Reads one. authority_fini() in both cases. */
 int authority_load(struct authority *authority, const char *folder, char error[AUTHORITY_ERROR_MAX])
 	__attribute__((warn_unused_result));
+/* What devices hold against the server alone: ca.pem, and with `raw` bs.pem. Nothing is issued by it. */
+int authority_load_public(struct authority *authority, const char *folder, bool raw,
+			  char error[AUTHORITY_ERROR_MAX]) __attribute__((warn_unused_result));
 /* Another one of the same name, whom nobody trusts. */
 int authority_forge(struct authority *authority, const struct authority *like)
 	__attribute__((warn_unused_result));

@@ -6,6 +6,8 @@
 
 #include <openssl/err.h>
 
+#include "tools/storm/identity_files.h"
+
 enum { PROGRESS_EVERY = 1000, LIST_LENGTH = 3 };
 
 struct identity {
@@ -47,43 +49,68 @@ put_u24(uint8_t *at, size_t value)
 	at[2] = (uint8_t)value;
 }
 
-/* RFC 5246 7.4.2: a list of one certificate; of a raw key (RFC 7250 3) the key alone. */
+/* RFC 7250 3: the key alone, without a list around it. */
 static bool
-add_message(struct identities *identities, struct identity *identity, const uint8_t *der,
-	    size_t len, bool raw)
+add_raw_key(struct identities *identities, struct identity *identity, const EC_KEY *key)
 {
-	size_t whole = len + (raw ? 1 : 2) * (size_t)LIST_LENGTH;
-	uint8_t *at = make_room(identities, whole);
+	uint8_t *at = make_room(identities, LIST_LENGTH + CURVE_SPKI);
+
+	if (!at || !curve_put_spki(key, at + LIST_LENGTH))
+		return false;
+	put_u24(at, CURVE_SPKI);
+	identity->offset = identities->messages_len;
+	identity->len = LIST_LENGTH + CURVE_SPKI;
+	identities->messages_len += identity->len;
+	return true;
+}
+
+static size_t
+chain_len(const STACK_OF(X509) * chain)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		int one = i2d_X509(sk_X509_value(chain, i), NULL);
+
+		if (one <= 0)
+			return 0;
+		len += LIST_LENGTH + (size_t)one;
+	}
+	return len;
+}
+
+/* RFC 5246 7.4.2: a list of certificates, the device's own first. */
+static bool
+add_chain(struct identities *identities, struct identity *identity, const STACK_OF(X509) * chain)
+{
+	size_t len = chain_len(chain);
+	uint8_t *at = len ? make_room(identities, LIST_LENGTH + len) : NULL;
 
 	if (!at)
 		return false;
 	identity->offset = identities->messages_len;
-	identity->len = (uint32_t)whole;
-	identities->messages_len += whole;
-	put_u24(at, whole - LIST_LENGTH);
-	if (!raw)
-		put_u24(at + LIST_LENGTH, len);
-	memcpy(at + whole - len, der, len);
+	identity->len = (uint32_t)(LIST_LENGTH + len);
+	identities->messages_len += identity->len;
+	put_u24(at, len);
+	at += LIST_LENGTH;
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		uint8_t *der = at + LIST_LENGTH;
+		int one = i2d_X509(sk_X509_value(chain, i), &der);
+
+		put_u24(at, (size_t)one);
+		at = der;
+	}
 	return true;
-}
-
-static bool
-add_raw_key(struct identities *identities, struct identity *identity, const EC_KEY *key)
-{
-	uint8_t spki[CURVE_SPKI];
-
-	return curve_put_spki(key, spki) &&
-	       add_message(identities, identity, spki, sizeof spki, true);
 }
 
 static bool
 add_certificate(struct identities *identities, struct identity *identity, X509 *x509)
 {
-	uint8_t *der = NULL;
-	int len = x509 ? i2d_X509(x509, &der) : 0;
-	bool good = len > 0 && add_message(identities, identity, der, (size_t)len, false);
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	bool good = x509 && chain && sk_X509_push(chain, x509) > 0 &&
+		    add_chain(identities, identity, chain);
 
-	OPENSSL_free(der);
+	sk_X509_free(chain);
 	X509_free(x509);
 	return good;
 }
@@ -110,9 +137,38 @@ issue(const struct issuing *issuing, EC_KEY *key, const char *name, size_t len)
 	return authority_issue(issuing->authority, key, &wish);
 }
 
+/* What its maker gave it, in files. */
+static bool
+take_files(struct identities *identities, struct identity *identity,
+	   const struct identity_files *files)
+{
+	const BIGNUM *secret = EC_KEY_get0_private_key(files->key);
+
+	return BN_bn2binpad(secret, identity->secret, CURVE_SECRET) == CURVE_SECRET &&
+	       (files->chain ? add_chain(identities, identity, files->chain)
+			     : add_raw_key(identities, identity, files->key));
+}
+
+/* 1: it has files, and is made; 0: it has none. */
 static int
-make_device(struct identities *identities, const struct issuing *issuing, uint32_t device,
-	    char error[AUTHORITY_ERROR_MAX])
+make_of_files(struct identities *identities, const struct issuing *issuing, uint32_t device,
+	      char error[AUTHORITY_ERROR_MAX])
+{
+	const struct name_files names = names_files(issuing->wish->names, device);
+	struct identity_files files;
+	int rc = identity_files_read(&names, issuing->wish->raw, &files, error);
+
+	if (rc == 0 && files.key)
+		rc = take_files(identities, &identities->items[device], &files)
+			     ? 1
+			     : refuse(error, "libcrypto failed", "credentials", 11);
+	identity_files_free(&files);
+	return rc;
+}
+
+static int
+issue_device(struct identities *identities, const struct issuing *issuing, uint32_t device,
+	     char error[AUTHORITY_ERROR_MAX])
 {
 	struct identity *identity = &identities->items[device];
 	bool stranger =
@@ -136,6 +192,15 @@ make_device(struct identities *identities, const struct issuing *issuing, uint32
 		    : refuse(error,
 			     "no certificate can be issued: is the name longer than 64 characters?",
 			     name, len);
+}
+
+static int
+make_device(struct identities *identities, const struct issuing *issuing, uint32_t device,
+	    char error[AUTHORITY_ERROR_MAX])
+{
+	int made = make_of_files(identities, issuing, device, error);
+
+	return made ? made : issue_device(identities, issuing, device, error);
 }
 
 static void
@@ -178,6 +243,32 @@ make_forged(struct identities *identities, const struct identities_wish *wish,
 	return rc;
 }
 
+/* Whether the misbehaviour is one of the certificate itself, which must be issued for it. */
+static bool
+is_issued(enum misbehave misbehave)
+{
+	return misbehave == MISBEHAVE_WRONG_CA || misbehave == MISBEHAVE_EXPIRED ||
+	       misbehave == MISBEHAVE_WRONG_USAGE || misbehave == MISBEHAVE_UNKNOWN_IDENTITY;
+}
+
+/* Where every device has files, the folder need not be one that can issue. */
+static int
+load_authority(struct identities *identities, const struct identities_wish *wish,
+	       char error[AUTHORITY_ERROR_MAX])
+{
+	const struct names *names = wish->names;
+
+	if (names->with_files && is_issued(wish->misbehave))
+		return refuse(error,
+			      "such certificates are issued for it: devices with files of their own "
+			      "cannot have them",
+			      "--misbehave", 11);
+	if (names->with_files && names->with_files == names->count)
+		return authority_load_public(&identities->authority, wish->folder, wish->raw,
+					     error);
+	return authority_load(&identities->authority, wish->folder, error);
+}
+
 int
 identities_make(struct identities *identities, const struct identities_wish *wish,
 		char error[AUTHORITY_ERROR_MAX])
@@ -185,7 +276,7 @@ identities_make(struct identities *identities, const struct identities_wish *wis
 	const struct issuing issuing = { &identities->authority, wish };
 
 	memset(identities, 0, sizeof *identities);
-	if (authority_load(&identities->authority, wish->folder, error) < 0)
+	if (load_authority(identities, wish, error) < 0)
 		return -1;
 	identities->server_name = AUTHORITY_SERVER_NAME;
 	identities->authorities = X509_STORE_new();

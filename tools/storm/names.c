@@ -11,8 +11,8 @@ enum { DIGITS_MAX = 10, COLUMNS_MAX = 1100 };
 
 /* Offsets into the text; what is not there has length 0. */
 struct name_row {
-	uint32_t endpoint, identity, key;
-	uint8_t endpoint_len, identity_len, key_len;
+	uint32_t endpoint, identity, key, certificate, private_key;
+	uint8_t endpoint_len, identity_len, key_len, certificate_len, private_key_len;
 	uint8_t key_is_hex;
 };
 
@@ -86,7 +86,16 @@ expand(const struct name_pattern *pattern, uint32_t number, char *out, size_t si
 
 /* ---- files ---- */
 
-enum column { COLUMN_OTHER, COLUMN_ENDPOINT, COLUMN_IDENTITY, COLUMN_KEY, COLUMN_KEY_HEX };
+enum column {
+	COLUMN_OTHER,
+	COLUMN_ENDPOINT,
+	COLUMN_IDENTITY,
+	COLUMN_KEY,
+	COLUMN_KEY_HEX,
+	COLUMN_CERTIFICATE,
+	COLUMN_PRIVATE_KEY,
+	COLUMNS,
+};
 
 /* A file on its way through: cells are unquoted in place. */
 struct table {
@@ -112,7 +121,9 @@ column_by_name(const struct cell *cell)
 	} known[] = { { "endpoint", COLUMN_ENDPOINT },
 		      { "identity", COLUMN_IDENTITY },
 		      { "key", COLUMN_KEY },
-		      { "key_hex", COLUMN_KEY_HEX } };
+		      { "key_hex", COLUMN_KEY_HEX },
+		      { "certificate", COLUMN_CERTIFICATE },
+		      { "private_key", COLUMN_PRIVATE_KEY } };
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strlen(known[i].name) == cell->len &&
@@ -199,33 +210,56 @@ is_hex(const struct cell *cell)
 	return cell->len % 2 == 0;
 }
 
+static void
+put_cell(struct name_row *row, enum column column, uint32_t offset, uint8_t len)
+{
+	switch (column) {
+	case COLUMN_ENDPOINT:
+		row->endpoint = offset;
+		row->endpoint_len = len;
+		return;
+	case COLUMN_IDENTITY:
+		row->identity = offset;
+		row->identity_len = len;
+		return;
+	case COLUMN_CERTIFICATE:
+		row->certificate = offset;
+		row->certificate_len = len;
+		return;
+	case COLUMN_PRIVATE_KEY:
+		row->private_key = offset;
+		row->private_key_len = len;
+		return;
+	default:
+		row->key = offset;
+		row->key_len = len;
+		row->key_is_hex = column == COLUMN_KEY_HEX;
+		return;
+	}
+}
+
 static int
 use_cell(struct table *table, struct name_row *row, enum column column, const struct cell *cell)
 {
-	uint32_t offset = (uint32_t)(cell->text - table->text);
-	size_t most = column == COLUMN_KEY       ? (size_t)NAMES_KEY_MAX
-		      : column == COLUMN_KEY_HEX ? (size_t)NAMES_KEY_MAX * 2
-						 : (size_t)NAMES_IDENTITY_MAX - 1;
+	static const size_t most[COLUMNS] = {
+		[COLUMN_ENDPOINT] = NAMES_IDENTITY_MAX - 1,
+		[COLUMN_IDENTITY] = NAMES_IDENTITY_MAX - 1,
+		[COLUMN_KEY] = NAMES_KEY_MAX,
+		[COLUMN_KEY_HEX] = (size_t)NAMES_KEY_MAX * 2,
+		[COLUMN_CERTIFICATE] = NAMES_FILE_MAX,
+		[COLUMN_PRIVATE_KEY] = NAMES_FILE_MAX,
+	};
+	bool is_key = column == COLUMN_KEY || column == COLUMN_KEY_HEX;
 
 	if (column == COLUMN_OTHER || cell->len == 0)
 		return 0;
-	if (cell->len > most || (column == COLUMN_KEY_HEX && !is_hex(cell)))
+	if (cell->len > most[column] || (column == COLUMN_KEY_HEX && !is_hex(cell)))
 		return refuse(table->error, "%s:%u: a cell is too long or no hex", table->file,
 			      table->line);
-	if (column == COLUMN_ENDPOINT) {
-		row->endpoint = offset;
-		row->endpoint_len = (uint8_t)cell->len;
-	} else if (column == COLUMN_IDENTITY) {
-		row->identity = offset;
-		row->identity_len = (uint8_t)cell->len;
-	} else if (row->key_len) {
+	if (is_key && row->key_len)
 		return refuse(table->error, "%s:%u: key and key_hex: one of them", table->file,
 			      table->line);
-	} else {
-		row->key = offset;
-		row->key_len = (uint8_t)cell->len;
-		row->key_is_hex = column == COLUMN_KEY_HEX;
-	}
+	put_cell(row, column, (uint32_t)(cell->text - table->text), (uint8_t)cell->len);
 	return 0;
 }
 
@@ -280,6 +314,8 @@ add_row(struct names *names, struct table *table, uint32_t *room)
 	}
 	if (parse_row(table, &names->rows[names->count]) < 0)
 		return -1;
+	names->with_files += names->rows[names->count].certificate_len ||
+			     names->rows[names->count].private_key_len;
 	names->count++;
 	return 0;
 }
@@ -311,6 +347,8 @@ names_parse(struct names *names, char *text, const char *file, char error[NAMES_
 	struct table table = { .file = file, .text = text, .error = error };
 
 	names->text = text;
+	names->folder = file;
+	names->folder_len = strrchr(file, '/') ? (size_t)(strrchr(file, '/') + 1 - file) : 0;
 	return parse_rows(names, &table);
 }
 
@@ -329,7 +367,7 @@ names_free(struct names *names)
 	free(names->text);
 	names->rows = NULL;
 	names->text = NULL;
-	names->count = 0;
+	names->count = names->with_files = 0;
 }
 
 /* ---- looking up ---- */
@@ -345,6 +383,21 @@ names_endpoint(const struct names *names, uint32_t device, char *endpoint)
 	row = &names->rows[device % names->count];
 	memcpy(endpoint, names->text + row->endpoint, row->endpoint_len);
 	return row->endpoint_len;
+}
+
+struct name_files
+names_files(const struct names *names, uint32_t device)
+{
+	const struct name_row *row = names->count ? &names->rows[device % names->count] : NULL;
+
+	if (!row)
+		return (struct name_files){ .folder = "" };
+	return (struct name_files){
+		.certificate = { names->text + row->certificate, row->certificate_len },
+		.key = { names->text + row->private_key, row->private_key_len },
+		.folder = names->folder,
+		.folder_len = names->folder_len,
+	};
 }
 
 static uint8_t
