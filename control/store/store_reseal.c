@@ -38,7 +38,7 @@ reseal_file(struct store_change *change, sqlite3_stmt *from)
 	const struct seal_place place = { SEAL_POLICY, (uint64_t)sqlite3_column_int64(from, 0) };
 	const struct secrets_row row = secrets_of_row(change->sealer, from, 2);
 	sqlite3_stmt *to = change->sql[SQL_RESEAL_FILE];
-	int code = reseal_column(change->sealer, from, &row, &place, to, 1);
+	int code = secrets_reseal(change->sealer, from, &row, &place, to, 1);
 
 	sqlite3_bind_int64(to, 1, (int64_t)place.row);
 	secrets_bind_kek(change->sealer, to, 3);
