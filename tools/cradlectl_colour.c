@@ -19,6 +19,7 @@ static const struct word {
 	{ "Error", RED },
 	{ "InProgress", CYAN },
 	{ "NotStarted", DIM },
+	{ "Registered", GREEN },
 	{ "ready", GREEN },
 	{ "would be sent", GREEN },
 	{ "bootstrapping", CYAN },

@@ -203,7 +203,7 @@ static const struct command_option rollout_advance_options[] = {
 };
 
 static const struct command_option task_reports_options[] = {
-	{ "--status", "STATUS", "NotStarted, InProgress, Success, Warning or Error" },
+	{ "--status", "STATUS", "NotStarted, InProgress, Success, Warning, Error or Registered" },
 	PAGE_OPTIONS,
 };
 
@@ -220,7 +220,7 @@ static const struct command_option task_preview_options[] = {
 static const struct command_option report_list_options[] = {
 	{ "--device", "ENDPOINT", "the last report of each of its tasks" },
 	{ "--task", "ID", "of one task" },
-	{ "--status", "STATUS", "Success, Warning, Error, InProgress or NotStarted" },
+	{ "--status", "STATUS", "Success, Warning, Error, Registered, InProgress or NotStarted" },
 	{ "--since", "TIME", "begun since then: 15m, 2h, 3d ago, or 2026-01-31T12:00:00Z" },
 	{ "--limit", "N", "the newest N; 50 without it" },
 	{ "--cursor", "PLACE", "go on where \"next\" of the result says; \"\": from the oldest" },
@@ -518,6 +518,9 @@ const struct command commands[] = {
 	  .run = command_device_edit, .help = "change what is given, keep the rest" },
 	{ "device remove", "ENDPOINT", 1, 1, .changes = true, .run = command_device_remove,
 	  .help = "remove a device and its reports; its session is cancelled" },
+	{ "device registered", "ENDPOINT", 1, 1, .changes = true, .at_once = true,
+	  .run = command_device_registered,
+	  .help = "its LwM2M server says that it registered: reports that went well say so" },
 	{ "device value set", "ENDPOINT NAME TEXT", 3, 3, OPTIONS(device_value_set_options),
 	  .changes = true, .secret_argument = 3, .run = command_device_value_set,
 	  .help = "set a setting value of a device" },

@@ -85,6 +85,7 @@ void command_device_profile(struct call *call);
 void command_device_add(struct call *call);
 void command_device_edit(struct call *call);
 void command_device_remove(struct call *call);
+void command_device_registered(struct call *call);
 void command_device_value_set(struct call *call);
 void command_device_value_unset(struct call *call);
 void command_device_import(struct call *call);

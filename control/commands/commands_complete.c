@@ -141,7 +141,7 @@ static const struct {
 	{ "NAME", "group", offer_groups, NULL },
 	{ "NAME", "task", offer_groups, NULL },
 	{ "NAME", "unknown", offer_unknowns, NULL },
-	{ "STATUS", NULL, NULL, "NotStarted|InProgress|Success|Warning|Error" },
+	{ "STATUS", NULL, NULL, "NotStarted|InProgress|Success|Warning|Error|Registered" },
 	{ "STATE", NULL, NULL, "ready|nothing|bootstrapping|returning" },
 	{ "LEVEL", "log", NULL, "error|warning|notice|info|debug" },
 	{ "LEVEL", "task", NULL, "trace|debug|info|warning|error" },

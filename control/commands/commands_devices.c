@@ -23,7 +23,7 @@ state_of(const struct device *device)
 {
 	if (device->live)
 		return "bootstrapping";
-	if (device->returns == DEVICE_RETURNS_MANY)
+	if (device->returns >= DEVICE_RETURNS_MANY)
 		return "returning";
 	if (device->entry->flags & DEVICE_PER_SESSION)
 		return "ready, made per session";
@@ -261,13 +261,14 @@ put_places(struct call *call, const struct device *device)
 	text_show(&call->text, "  format    %u\n  created   %s\n  last      %s%s\n", device->format,
 		  show_time((uint64_t)device->created_s * 1000, created),
 		  show_time(device->last_bootstrap_ms, last), device->live ? ", in progress" : "");
-	if (device->returns == DEVICE_RETURNS_MANY)
+	if (device->returns >= DEVICE_RETURNS_MANY)
 		text_show(&call->text,
-			  "  returns   its last %d runs went well, each within a minute of the one "
+			  "  returns   its last %u runs went well, each within a minute of the one "
 			  "before: it does not seem to take what it is given\n",
-			  DEVICE_RETURNS_MANY);
+			  device->returns);
+	json_object_set_new(call->result, "returns", json_integer(device->returns));
 	json_object_set_new(call->result, "returning",
-			    json_boolean(device->returns == DEVICE_RETURNS_MANY));
+			    json_boolean(device->returns >= DEVICE_RETURNS_MANY));
 }
 
 void

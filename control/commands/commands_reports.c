@@ -49,7 +49,7 @@ status_option(struct call *call)
 		if (strcasecmp(wanted, task_status_name((enum task_status)i)) == 0)
 			return i;
 	call_refuse(call, CTL_USAGE,
-		    "a status is NotStarted, InProgress, Success, Warning or Error, not \"%s\"",
+		    "a status is NotStarted, InProgress, Success, Warning, Error or Registered, not \"%s\"",
 		    wanted);
 	return -2;
 }
@@ -450,4 +450,61 @@ void
 command_task_rerun_failed(struct call *call)
 {
 	rerun(call, true);
+}
+
+/* ---- registered ---- */
+
+struct registering {
+	struct call *call;
+	const struct device *device;
+	json_t *tasks;
+};
+
+/* What the report says of the run stays; its log, too, where there is one. */
+static void
+register_task(struct registering *registering, uint32_t number)
+{
+	struct service *service = registering->call->service;
+	const struct report *last =
+		reports_find(&service->reports, number, device_id(registering->device));
+	char *log;
+
+	if (!last || !report_went_well(last) || last->status == TASK_REGISTERED)
+		return;
+	log = service->store ? store_read_log(service->store, number, device_id(registering->device))
+			     : NULL;
+	reports_set(&service->reports,
+		    &(struct report_change){ .device = device_id(registering->device),
+					     .task = number,
+					     .status = TASK_REGISTERED,
+					     .started_ms = last->started_ms,
+					     .finished_ms = report_finished_ms(last),
+					     .summary = reports_summary(&service->reports, last),
+					     .log = log });
+	json_array_append_new(registering->tasks,
+			      json_string(service->reports.tasks[number].id));
+	if (log)
+		explicit_bzero(log, strlen(log));
+	free(log);
+}
+
+void
+command_device_registered(struct call *call)
+{
+	struct registering registering = { .call = call, .device = call_device(call) };
+	struct service *service = call->service;
+	size_t n;
+
+	if (!registering.device)
+		return;
+	registering.tasks = json_array();
+	for (uint32_t i = 1; i < service->reports.n_tasks; i++)
+		if (service->reports.tasks[i].name)
+			register_task(&registering, i);
+	n = json_array_size(registering.tasks);
+	text_show(&call->text, "%s registered: %zu report%s say so\n", call->arguments[0], n,
+		  n == 1 ? "" : "s");
+	call->result = json_pack("{s:o, s:o}", "endpoint",
+				 show_json(call->arguments[0], strlen(call->arguments[0])), "tasks",
+				 registering.tasks);
 }

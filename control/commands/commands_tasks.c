@@ -15,6 +15,7 @@ static const char *const status_keys[REPORT_STATUSES] = {
 	[TASK_SUCCESS] = "success",
 	[TASK_WARNING] = "warning",
 	[TASK_ERROR] = "error",
+	[TASK_REGISTERED] = "registered",
 };
 
 /* All tasks are written in XML; the column is the original's. */
@@ -49,6 +50,8 @@ task_json(const struct service *service, const struct policy_task *task)
 		"discard_details", task->discard_details, "created", task->created, "comment",
 		task->comment, "per_session", task->source->session);
 
+	json_object_set_new(json, "came_back",
+			    json_integer((json_int_t)service->reports.tasks[task->report].returns));
 	json_object_update_missing(json, settings);
 	json_decref(settings);
 	return json;
@@ -147,7 +150,7 @@ command_task_list(struct call *call)
 	list = json_array();
 	page_table(&page, &table,
 		   "task|~name|active|repetition:5|priority:6|devices|in progress:4|success:2|"
-		   "warning:3|error:1|created:8|~comment:7");
+		   "warning:3|error:1|registered:9|created:8|~comment:7");
 	for (i = 0; i < n && !page_full(&page); i++)
 		if (page_shows_name(&page, place_of(found[i])))
 			put_task(call->service, found[i], &table, list);
@@ -242,7 +245,12 @@ command_task_show(struct call *call)
 	for (unsigned i = TASK_IN_PROGRESS; i < REPORT_STATUSES; i++)
 		text_show(&call->text, ", %llu %s", (unsigned long long)counts[i],
 			  task_status_name((enum task_status)i));
-	text_show(&call->text, "\n\n");
+	text_show(&call->text, "\n");
+	if (call->service->reports.tasks[task->report].returns)
+		text_show(&call->text,
+			  "%llu times a device came back within a minute though it had gone well\n",
+			  (unsigned long long)call->service->reports.tasks[task->report].returns);
+	text_show(&call->text, "\n");
 	put_settings(task, &call->text);
 	text_show(&call->text, "\ntasks/%s%s\n", task->file,
 		  task->source->session ? ", compiled anew for every session" : "");

@@ -295,11 +295,11 @@ put_visits(struct why *why)
 	char last[SHOW_TIME_MAX];
 
 	put_line(why, "last run", "%s", show_time(why->device->last_bootstrap_ms, last));
-	if (why->device->returns == DEVICE_RETURNS_MANY)
+	if (why->device->returns >= DEVICE_RETURNS_MANY)
 		put_line(why, "",
-			 "its last %d runs went well, each within a minute of the one before: it "
+			 "its last %u runs went well, each within a minute of the one before: it "
 			 "does not seem to take what it is given",
-			 DEVICE_RETURNS_MANY);
+			 why->device->returns);
 	json_object_set_new(why->call->result, "last_bootstrap_ms",
 			    json_integer((json_int_t)why->device->last_bootstrap_ms));
 }

@@ -95,13 +95,13 @@ inventory_find_identity(const struct inventory *inventory, const char *identity,
 void
 inventory_note_return(struct inventory *inventory, struct device *device, bool soon)
 {
-	bool before = device->returns == DEVICE_RETURNS_MANY;
+	bool before = device->returns >= DEVICE_RETURNS_MANY;
 
 	if (!soon)
 		device->returns = 0;
-	else if (!before)
+	else if (device->returns < UINT8_MAX)
 		device->returns++;
-	inventory->returning += (uint32_t)(device->returns == DEVICE_RETURNS_MANY) - before;
+	inventory->returning += (uint32_t)(device->returns >= DEVICE_RETURNS_MANY) - before;
 }
 
 struct device *
@@ -445,7 +445,7 @@ inventory_remove(struct inventory *inventory, struct device *device)
 	inventory_set_values(inventory, device, NULL);
 	inventory->group_devices[device->groups]--;
 	inventory->count--;
-	inventory->returning -= device->returns == DEVICE_RETURNS_MANY;
+	inventory->returning -= device->returns >= DEVICE_RETURNS_MANY;
 	*device = (struct device){ 0 };
 	return entry;
 }

@@ -51,7 +51,7 @@ struct device {
 	bool unsaved : 1; /* the store has it otherwise, and its number waits to be written */
 	bool unsent : 1;  /* the cluster has it otherwise, and its number waits to be sent ... */
 	bool sending : 1; /* ... or what it was is on its way there */
-	uint8_t returns; /* runs that went well, each soon after the one before; DEVICE_RETURNS_MANY at most */
+	uint8_t returns; /* runs that went well, each soon after the one before; 255 at most */
 };
 
 /* From so many on a device is said to return: it does not seem to take what it was given. */
@@ -67,7 +67,7 @@ struct inventory {
 	struct device **chunks;
 	uint32_t n_chunks, next_id, count;
 	uint32_t refused;   /* devices with nothing to send */
-	uint32_t returning; /* devices with DEVICE_RETURNS_MANY */
+	uint32_t returning; /* devices with DEVICE_RETURNS_MANY or more */
 	uint32_t nosec;     /* devices with DEVICE_NOSEC */
 	struct names groups, domains;
 	uint32_t *group_devices; /* by number in `groups`: how many devices */

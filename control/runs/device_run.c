@@ -70,7 +70,7 @@ is_done(const struct run_maker *maker, const struct policy_task *task)
 		return false;
 	last = reports_find(&maker->service->reports, task->report,
 			    device_id(maker->request->device));
-	return last && (last->status == TASK_SUCCESS || last->status == TASK_WARNING);
+	return last && report_went_well(last);
 }
 
 /* When the task may run again, in milliseconds; 0: its minimum interval is over, or it has none. */
@@ -84,8 +84,7 @@ too_soon_until(const struct run_maker *maker, const struct policy_task *task)
 		return 0;
 	last = reports_find(&maker->service->reports, task->report,
 			    device_id(maker->request->device));
-	if (!last || !last->started_ms ||
-	    (last->status != TASK_SUCCESS && last->status != TASK_WARNING))
+	if (!last || !last->started_ms || !report_went_well(last))
 		return 0;
 	until_ms = last->started_ms + UINT64_C(1000) * task->min_interval_s;
 	return maker->now_ms < until_ms ? until_ms : 0;

@@ -156,6 +156,21 @@ live_of_ask(struct service *service, struct device *device, const struct session
 
 /* ---- what each event leads to ---- */
 
+/* A device that comes back soon though its tasks had gone well: its server may not have taken it. */
+static void
+note_again(struct service *service, const struct device *device, struct live_session *live)
+{
+	for (unsigned i = 0; live->soon && live->plan && i < live->plan->n_tasks; i++) {
+		uint32_t task = live->plan->tasks[i].task->report;
+		const struct report *last = reports_find(&service->reports, task, device_id(device));
+
+		if (!last || !report_went_well(last))
+			continue;
+		live->again = true;
+		service->reports.tasks[task].returns++;
+	}
+}
+
 static void
 on_started(struct service *service, struct device *device, const struct session_event *event,
 	   unsigned worker)
@@ -168,8 +183,10 @@ on_started(struct service *service, struct device *device, const struct session_
 		return;
 	live->format = event->format;
 	live_set_plan(&service->plans, live, plan_at(&service->plans, event->plan));
+	live->after_s = (uint32_t)((live->started_ms - device->last_bootstrap_ms) / 1000);
 	live->soon = live->started_ms - device->last_bootstrap_ms < RETURN_SOON_MS;
 	device->last_bootstrap_ms = live->started_ms;
+	note_again(service, device, live);
 	live_feed(service, device, FEED_STARTED, live->started_ms);
 	if (service->store)
 		store_put_visit(service->store, device_id(device), live->started_ms, event->format);

@@ -38,7 +38,9 @@ struct live_session {
 	struct peer peer;
 	uint64_t started_us; /* the workers' clock */
 	uint64_t started_ms; /* wall clock */
-	bool soon;           /* it began soon after the device's last one */
+	bool soon;           /* it began soon after the device's last one ... */
+	bool again;          /* ... which had gone well ... */
+	uint32_t after_s;    /* ... so long ago */
 	struct diagnostic diagnostics[LIVE_DIAGNOSTICS_MAX];
 	struct run_memory memory;
 };

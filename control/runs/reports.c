@@ -458,3 +458,10 @@ reports_bytes(const struct reports *reports)
 {
 	return (reports->capacity + REPORTS_RING) * sizeof(struct report);
 }
+
+bool
+report_went_well(const struct report *report)
+{
+	return report->status == TASK_SUCCESS || report->status == TASK_WARNING ||
+	       report->status == TASK_REGISTERED;
+}

@@ -22,7 +22,7 @@ struct store;
 enum {
 	REPORTS_MAX = 1 << 27, /* of the table; what goes beyond is counted in `dropped` */
 	REPORTS_RING = 10000,
-	REPORT_STATUSES = TASK_ERROR + 1,
+	REPORT_STATUSES = TASK_REGISTERED + 1,
 	REPORT_SUMMARIES_MAX = 1 << 18, /* different ones */
 	REPORT_TASKS_MAX = 65535,
 };
@@ -46,6 +46,7 @@ struct report_task {
 	char *group, *name;
 	char *id; /* of the newest generation that had it; "" when none has since the start */
 	uint64_t counts[REPORT_STATUSES];
+	uint64_t returns; /* since the start: devices that came back soon though it had gone well */
 	bool forgotten; /* no policy has it: what is still told of it is not kept */
 	bool wanted;    /* while reports_forget_others() is asked for */
 };
@@ -98,6 +99,8 @@ struct report_change {
 };
 /* Sets the last report of its task and device; a finished one enters the ring, too. */
 void reports_set(struct reports *reports, const struct report_change *change);
+/* Whether it ended well, whatever the device's server says. */
+bool report_went_well(const struct report *report);
 /* Forgets the reports of a device that is no more. The store forgets them with the device. */
 void reports_forget_device(struct reports *reports, uint32_t device);
 

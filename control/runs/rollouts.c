@@ -145,7 +145,7 @@ came_back(const struct service *service, const struct rollout_report *report, ui
 		reports_find(&service->reports, report->task->report, device_id(report->device));
 	uint64_t ended_ms = last ? report_finished_ms(last) : 0;
 
-	return ended_ms && (last->status == TASK_SUCCESS || last->status == TASK_WARNING) &&
+	return ended_ms && report_went_well(last) &&
 	       report->started_ms >= ended_ms &&
 	       report->started_ms - ended_ms < UINT64_C(1000) * within_s;
 }

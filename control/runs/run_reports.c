@@ -63,6 +63,17 @@ put_run(const struct reported_run *reported, struct text *lines)
 	}
 }
 
+/* "came back after 40 s, 7th time" */
+static void
+put_again(const struct reported_run *reported, struct text *lines)
+{
+	static const char *const endings[] = { "th", "st", "nd", "rd" };
+	unsigned n = reported->device->returns + 1u, last = n % 10;
+
+	text_printf(lines, "came back after %u s, %u%s time\n", reported->live->after_s, n,
+		    endings[last < 4 && (n % 100 < 11 || n % 100 > 13) ? last : 0]);
+}
+
 /* malloc'ed, or NULL. Of a run that went well, what its tasks logged is all. */
 static char *
 log_of_report(const struct reported_run *reported, unsigned place, enum task_status status)
@@ -70,6 +81,9 @@ log_of_report(const struct reported_run *reported, unsigned place, enum task_sta
 	struct text lines;
 
 	text_init(&lines);
+	if (reported->live && reported->live->again &&
+	    !reported->plan->tasks[place].task->discard_details)
+		put_again(reported, &lines);
 	if (status != TASK_SUCCESS && reported->live && reported->live->began)
 		put_run(reported, &lines);
 	put_log_of_task(reported->memory, place, &lines);

@@ -9,7 +9,8 @@ task_status_name(enum task_status status)
 		[TASK_SUCCESS] = "Success",
 		[TASK_WARNING] = "Warning",
 		[TASK_ERROR] = "Error",
+		[TASK_REGISTERED] = "Registered",
 	};
 
-	return (unsigned)status <= TASK_ERROR ? names[status] : "Unknown";
+	return (unsigned)status <= TASK_REGISTERED ? names[status] : "Unknown";
 }

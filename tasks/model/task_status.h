@@ -3,7 +3,15 @@
  */
 #pragma once
 
-enum task_status { TASK_NOT_STARTED, TASK_IN_PROGRESS, TASK_SUCCESS, TASK_WARNING, TASK_ERROR };
+/* TASK_REGISTERED: it went well, and the LwM2M server says that the device came. No task says so of itself. */
+enum task_status {
+	TASK_NOT_STARTED,
+	TASK_IN_PROGRESS,
+	TASK_SUCCESS,
+	TASK_WARNING,
+	TASK_ERROR,
+	TASK_REGISTERED
+};
 const char *task_status_name(enum task_status status); /* "NotStarted", "InProgress", ... */
 
 enum task_log_level {

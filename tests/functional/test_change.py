@@ -304,3 +304,31 @@ def test_a_version_that_fails_for_all_is_halted_after_the_first_devices(build, n
         assert daemon.result("status")["rollouts"] == []
     finally:
         assert one.stop() == 0, daemon.log()
+
+
+def test_a_report_tells_who_came_back_and_who_registered(cradled):
+    daemon = cradled()
+
+    def report():
+        return daemon.result("report", "show", TASK, "demo-0001")["report"]
+
+    assert "0 reports say so" in daemon.ctl("device", "registered", "demo-0001").stdout
+    assert "there is no device" in daemon.ctl("device", "registered", "demo-0009").stderr
+    assert daemon.device("ep=demo-0001")[0] == 0
+    wait_for(lambda: "Success" in daemon.ctl("report", "show", TASK, "demo-0001").stdout, "the report")
+    assert "came back" not in daemon.ctl("report", "show", TASK, "demo-0001").stdout
+    assert daemon.device("ep=demo-0001")[0] == 0
+    wait_for(lambda: re.search(r"came back after \d+ s, 1st time", daemon.ctl("report", "show", TASK, "demo-0001").stdout), "the return")
+    assert daemon.result("task", "show", TASK)["came_back"] == 1
+    before = report()
+    assert daemon.result("device", "registered", "demo-0001")["tasks"] == [TASK]
+    after = report()
+    assert after["status"] == "Registered" and after["summary"] == before["summary"] and after["started_ms"] == before["started_ms"]
+    assert "came back after" in daemon.ctl("report", "show", TASK, "demo-0001").stdout, "its log stays"
+    assert daemon.result("device", "registered", "demo-0001")["tasks"] == []
+    counts = daemon.result("task", "show", TASK)["reports"]
+    assert counts["registered"] == 1 and counts["success"] == 0
+    assert [at["device"] for at in daemon.result("report", "list", "--status", "registered")["reports"]] == ["demo-0001"]
+    assert daemon.stop() == 0
+    daemon.start()
+    assert report()["status"] == "Registered"

@@ -65,6 +65,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_GET, "/devices/{endpoint}", "device show", ROLE_VIEWER },
 	{ HTTP_PATCH, "/devices/{endpoint}", "device edit", ROLE_SECURITY },
 	{ HTTP_DELETE, "/devices/{endpoint}", "device remove", ROLE_SECURITY },
+	{ HTTP_POST, "/devices/{endpoint}/registered", "device registered", ROLE_OPERATOR },
 	{ HTTP_GET, "/devices/{endpoint}/profile", "device profile", ROLE_VIEWER },
 	{ HTTP_GET, "/devices/{endpoint}/preview", "task preview", ROLE_VIEWER },
 	/* A text of one's own reads setting values and tables: for whoever may write tasks. */
