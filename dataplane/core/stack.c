@@ -365,6 +365,12 @@ stack_ec(struct stack *stack, uint64_t now_us, struct ec_job *job, struct outbox
 	capture_end(stack);
 }
 
+bool
+stack_is_settled(const struct stack *stack)
+{
+	return stack->pending_head == NO_SLOT;
+}
+
 /* ---- being watched ---- */
 
 const struct delays *

@@ -63,6 +63,9 @@ void stack_command(struct stack *stack, uint64_t now_us, const struct stack_comm
  * datagrams. The job stays the caller's. */
 void stack_ec(struct stack *stack, uint64_t now_us, struct ec_job *job, struct outbox *out);
 
+/* Whether no event waits for room in the ring to the control side. */
+bool stack_is_settled(const struct stack *stack);
+
 const struct counters *stack_counters(const struct stack *stack);
 struct counters *stack_counters_writable(struct stack *stack); /* for the I/O around it, same thread
 							        * */

@@ -241,6 +241,12 @@ session_table_oldest_unpinned(const struct session_table *table)
 	return table->oldest ? node_at(table, table->oldest - 1) : NULL;
 }
 
+struct session_node *
+session_table_newer(const struct session_table *table, const struct session_node *node)
+{
+	return node->newer ? node_at(table, node->newer - 1) : NULL;
+}
+
 /* ---- opening and closing ---- */
 
 static struct session_node *
@@ -257,18 +263,37 @@ take_slot(struct session_table *table)
 	return node;
 }
 
-struct session_node *
-session_table_open(struct session_table *table, uint64_t hash, const struct peer *peer)
+static struct session_node *
+enter(struct session_table *table, struct session_node *node, uint64_t hash,
+      const struct peer *peer)
 {
-	struct session_node *node = take_slot(table);
-
-	if (!node)
-		return NULL;
 	join_chain(table, node, hash, peer);
 	node->state = SESSION_PINNED;
 	node->serial++;
 	table->count++;
 	return node;
+}
+
+struct session_node *
+session_table_open(struct session_table *table, uint64_t hash, const struct peer *peer)
+{
+	struct session_node *node = take_slot(table);
+
+	return node ? enter(table, node, hash, peer) : NULL;
+}
+
+struct session_node *
+session_table_open_at(struct session_table *table, uint32_t slot, uint64_t hash,
+		      const struct peer *peer)
+{
+	if (slot >= table->capacity || slot < table->fresh || session_table_find(table, hash, peer))
+		return NULL;
+	/* Those below it are free. */
+	while (table->fresh < slot) {
+		node_at(table, table->fresh)->next = table->free;
+		table->free = ++table->fresh;
+	}
+	return enter(table, node_at(table, table->fresh++), hash, peer);
 }
 
 void

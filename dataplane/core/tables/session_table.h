@@ -91,6 +91,13 @@ struct session_node *session_table_open(struct session_table *table, uint64_t ha
 					const struct peer *peer);
 
 /*
+ * The same with this slot: for sessions that another process left, by rising slots, in a table that was
+ * just made. NULL: there is no such slot, one above it was taken already, or the peer has a session.
+ */
+struct session_node *session_table_open_at(struct session_table *table, uint32_t slot, uint64_t hash,
+					   const struct peer *peer);
+
+/*
  * Gives the slot back and wipes everything behind the node. The trap: whatever else links to the
  * session (its timer) must be unlinked before.
  */
@@ -110,6 +117,9 @@ void session_table_unpin(struct session_table *table, struct session_node *node)
 void session_table_pin(struct session_table *table, struct session_node *node);
 /* The session unpinned longest ago, or NULL. */
 struct session_node *session_table_oldest_unpinned(const struct session_table *table);
+/* The one unpinned next after this one, or NULL. */
+struct session_node *session_table_newer(const struct session_table *table,
+					 const struct session_node *node);
 
 bool session_table_full(const struct session_table *table);
 uint32_t session_table_count(const struct session_table *table);    /* pinned and unpinned */

@@ -130,6 +130,15 @@ timer_wheel_armed(const struct timer_wheel *wheel, uint32_t index)
 	return node_at(wheel, index)->prev != 0;
 }
 
+bool
+timer_wheel_due(const struct timer_wheel *wheel, uint32_t index, uint64_t *due_us)
+{
+	uint32_t ahead = node_at(wheel, index)->due - (uint32_t)wheel->current;
+
+	*due_us = (wheel->current + ahead) << TIMER_WHEEL_TICK_BITS;
+	return timer_wheel_armed(wheel, index);
+}
+
 /* Takes the first node of a slot that is occupied. */
 static uint32_t
 take_first(struct timer_wheel *wheel, unsigned level, unsigned slot)

@@ -62,6 +62,8 @@ void timer_wheel_arm(struct timer_wheel *wheel, uint32_t index, uint64_t due_us)
 void timer_wheel_cancel(struct timer_wheel *wheel, uint32_t index);
 
 bool timer_wheel_armed(const struct timer_wheel *wheel, uint32_t index);
+/* When it goes off, to a tick; false: it is not armed. */
+bool timer_wheel_due(const struct timer_wheel *wheel, uint32_t index, uint64_t *due_us);
 
 /*
  * Takes out one timer that is due; false when there is none. Also false after TIMER_WHEEL_MOVES
