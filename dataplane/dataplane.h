@@ -17,7 +17,10 @@
 #include "dataplane/core/counters.h"
 #include "dataplane/core/ec_verdict.h"
 #include "dataplane/core/peer.h"
+#include "dataplane/core/record.h"
+#include "dataplane/core/record_kinds.h"
 #include "dataplane/core/stack.h"
+#include "dataplane/core/stack_pass.h"
 #include "dataplane/core/tables/directory.h"
 
 enum {
@@ -89,6 +92,54 @@ int dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX]);
 /* Ends the workers after their present turn: no new datagram is taken. Idempotent. */
 void dataplane_stop(struct dataplane *dp);
 void dataplane_free(struct dataplane *dp);
+
+/*
+ * ---- passing on: sessions go on in the next process ----
+ *
+ *	old: dataplane_pause() -> { dataplane_settle() }* -> dataplane_save() of each worker
+ *	     -> dataplane_abandon(), or dataplane_resume() where the next one is not ready after all
+ *	new: dataplane_new() -> dataplane_discard(), just before the old one pauses
+ *	     -> dataplane_load() of each worker -> dataplane_start()
+ */
+
+/* Whether its ports can be open in two processes for a moment; false and a sentence: which one cannot. */
+bool dataplane_can_pass(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX]);
+/* Workers end their present turn and rest; devices' datagrams wait in the ports. */
+void dataplane_pause(struct dataplane *dp);
+/*
+ * (while paused) Brings to the stacks what is on its way inside the process. Take events and post commands
+ * meanwhile. True: there was something.
+ */
+bool dataplane_settle(struct dataplane *dp);
+/* They go on as if nothing had been. 0; -1 and a sentence: the dataplane has stopped. */
+int dataplane_resume(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+	__attribute__((warn_unused_result));
+/* As dataplane_stop(), but of a paused one whose sessions are another's now: nothing is sent. */
+void dataplane_abandon(struct dataplane *dp);
+
+/* (while paused) Bytes that suffice for what passes of a worker, and it, as a file of records. */
+size_t dataplane_save_size(const struct dataplane *dp, unsigned worker);
+void dataplane_save(struct dataplane *dp, unsigned worker, struct record_writer *writer,
+		    const struct stack_saving *saving, struct stack_passed *passed);
+
+/* The workers' clock, so that times of other records of a file mean something where it is read. */
+void dataplane_save_clock(struct record_writer *writer);
+/* Of the PASSED_CLOCK at hand: times that are read from here on are the workers' of this process. */
+void dataplane_load_clock(struct record_reader *reader);
+
+/* (before dataplane_start()) Reads away what the ports have received: it was answered by others. */
+void dataplane_discard(struct dataplane *dp);
+struct dataplane_loading {
+	const struct batch *(*batch)(void *ctx, uint32_t number); /* stack_loading */
+	void *ctx;
+};
+/*
+ * (before dataplane_start()) Takes what was saved of a worker of this number. 0; -1 and a sentence: then the
+ * dataplane is of no use but for dataplane_free().
+ */
+int dataplane_load(struct dataplane *dp, unsigned worker, struct record_reader *reader,
+		   const struct dataplane_loading *loading, struct stack_passed *passed,
+		   char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
 
 /* What was set up, for the start-up message and `status`. */
 struct dataplane_info {

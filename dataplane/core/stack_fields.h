@@ -175,15 +175,15 @@ static const struct record_field early_fields[] = {
 
 /* Then. */
 static const struct record_field keyed_fields[] = {
-	PLAIN(47, dtls_handshake, run.keyed.master.inner),
-	PLAIN(48, dtls_handshake, run.keyed.master.outer),
-	PLAIN(49, dtls_handshake, run.keyed.keys.client_key),
-	PLAIN(50, dtls_handshake, run.keyed.keys.server_key),
-	PLAIN(51, dtls_handshake, run.keyed.keys.client_iv),
-	PLAIN(52, dtls_handshake, run.keyed.keys.server_iv),
+	PLAIN(47, dtls_handshake, run.keyed.derived.master.inner),
+	PLAIN(48, dtls_handshake, run.keyed.derived.master.outer),
+	PLAIN(49, dtls_handshake, run.keyed.derived.keys.client_key),
+	PLAIN(50, dtls_handshake, run.keyed.derived.keys.server_key),
+	PLAIN(51, dtls_handshake, run.keyed.derived.keys.client_iv),
+	PLAIN(52, dtls_handshake, run.keyed.derived.keys.server_iv),
 	PLAIN(53, dtls_handshake, run.keyed.window.top),
 	PLAIN(54, dtls_handshake, run.keyed.window.seen),
-	PLAIN(55, dtls_handshake, run.keyed.client_verify),
+	PLAIN(55, dtls_handshake, run.keyed.derived.client_verify),
 	PLAIN(56, dtls_handshake, run.keyed.body),
 	PLAIN(57, dtls_handshake, run.keyed.seen),
 };

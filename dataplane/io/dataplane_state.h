@@ -14,7 +14,7 @@
 #include "dataplane/io/retire.h"
 #include "dataplane/io/worker.h"
 
-enum dataplane_life { DATAPLANE_NEW, DATAPLANE_RUNNING, DATAPLANE_STOPPED };
+enum dataplane_life { DATAPLANE_NEW, DATAPLANE_RUNNING, DATAPLANE_PAUSED, DATAPLANE_STOPPED };
 
 struct dataplane {
 	/* Published to workers. Stores release what they point to; workers' loads acquire it. */

@@ -14,6 +14,7 @@
 enum {
 	PREFETCH_AHEAD = 4, /* frames: some 300 cycles of parsing cover a miss to memory */
 	EC_BUDGET = 8,      /* jobs of elliptic curves a turn */
+	DISCARD_MAX = 1 << 16, /* frames of a queue: more than any ring has */
 };
 
 const char *
@@ -325,6 +326,48 @@ worker_drain_mailbox(struct worker *worker)
 		txq_drop(&worker->txqs[i], worker->counters);
 }
 
+bool
+worker_settle(struct worker *worker)
+{
+	unsigned work;
+
+	rte_rcu_qsbr_thread_register(worker->qsbr, worker->index);
+	rte_rcu_qsbr_thread_online(worker->qsbr, worker->index);
+	worker->now_us = clock_us(worker->clock, rte_rdtsc());
+	look_at_gate(worker);
+	work = mailbox(worker);
+	if (worker->hands_over) {
+		worker->n_in = handover_take(&worker->handover, worker->in_mbufs, worker->in);
+		work += worker->n_in;
+		run_stack(worker);
+	}
+	work += curves(worker);
+	work += !stack_is_settled(worker->stack);
+	(void)timers(worker);
+	transmit(worker);
+	rte_rcu_qsbr_thread_offline(worker->qsbr, worker->index);
+	rte_rcu_qsbr_thread_unregister(worker->qsbr, worker->index);
+	return work;
+}
+
+void
+worker_discard(struct worker *worker)
+{
+	struct rte_mbuf *mbufs[STACK_BURST];
+
+	look_at_gate(worker);
+	for (unsigned i = 0; i < worker->n_queues; i++) {
+		const struct worker_queue *queue = &worker->queues[i];
+		unsigned left = DISCARD_MAX, n = 1;
+
+		while (n && left && may_receive(queue->txq)) {
+			n = rte_eth_rx_burst(queue->port->id, queue->queue, mbufs, STACK_BURST);
+			rte_pktmbuf_free_bulk(mbufs, n);
+			left -= RTE_MIN(left, n);
+		}
+	}
+}
+
 /* ---- the loop ---- */
 
 static void
@@ -401,7 +444,8 @@ worker_run(void *ctx)
 
 	rte_rcu_qsbr_thread_register(worker->qsbr, worker->index);
 	rte_rcu_qsbr_thread_online(worker->qsbr, worker->index);
-	worker->started = rte_rdtsc();
+	if (!worker->started) /* else it has rested */
+		worker->started = rte_rdtsc();
 	/* Relaxed: nothing else is read on the strength of it, and a turn later is soon enough. */
 	while (!atomic_load_explicit(worker->stop, memory_order_relaxed))
 		if (!worker_turn(worker) && worker->idle_yield)

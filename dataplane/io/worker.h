@@ -106,6 +106,14 @@ bool worker_trace(void *worker, const struct trace_record *record);
 void worker_flush(struct outbox *outbox);
 /* The stack's way to elliptic curves: the same. */
 bool worker_ec_offer(void *worker, struct ec_job *job);
+/*
+ * (control thread, after worker_run() returned) Takes what is on its way to the stack inside the
+ * process: commands, datagrams of other workers, answers of helpers, and tells what was not told yet.
+ * True: there was something, and there may be more.
+ */
+bool worker_settle(struct worker *worker);
+/* (control thread, before worker_run()) Reads away what its queues have received so far. */
+void worker_discard(struct worker *worker);
 /* (control thread, after worker_run() returned) Takes what is left in the mailbox, so that nothing
  * held is lost; frames that the devices do not take are dropped. */
 void worker_drain_mailbox(struct worker *worker);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dataplane/core/stack.h"
+#include "dataplane/core/stack_pass.h"
 
 struct stack {
 	struct stack_config config;
@@ -122,6 +123,44 @@ stack_progress(const struct stack *stack, struct session_ref ref, uint64_t now_u
 	       struct session_progress *progress)
 {
 	return false;
+}
+
+/* ---- an echo has nothing to pass on but how many commands it got ---- */
+
+bool
+stack_is_settled(const struct stack *stack)
+{
+	return true;
+}
+
+const char *
+stack_loss_name(enum stack_loss loss)
+{
+	return "echoes";
+}
+
+size_t
+stack_save_size(const struct stack *stack)
+{
+	return 256;
+}
+
+void
+stack_save(struct stack *stack, struct record_writer *writer, const struct stack_saving *saving,
+	   struct stack_passed *passed)
+{
+	record_begin(writer, PASSED_WORKER);
+	record_put_number(writer, 1, stack->commands);
+	record_end(writer);
+}
+
+bool
+stack_load(struct stack *stack, struct record_reader *reader, const struct stack_loading *loading,
+	   struct stack_passed *passed)
+{
+	if (reader->kind == PASSED_WORKER)
+		stack->commands = record_number(reader, 1);
+	return !reader->malformed;
 }
 
 struct stack_gauges

@@ -47,6 +47,75 @@ dataplane_free(struct dataplane *dp)
 {
 }
 
+/* ---- passing on: its workers have nothing ---- */
+
+bool
+dataplane_can_pass(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	snprintf(error, DATAPLANE_ERROR_MAX, "port 0: its driver, fake, has one process at a time");
+	return false;
+}
+
+void
+dataplane_pause(struct dataplane *dp)
+{
+}
+
+bool
+dataplane_settle(struct dataplane *dp)
+{
+	return false;
+}
+
+int
+dataplane_resume(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	return 0;
+}
+
+void
+dataplane_abandon(struct dataplane *dp)
+{
+	dp->stopped = true;
+}
+
+size_t
+dataplane_save_size(const struct dataplane *dp, unsigned worker)
+{
+	return 4096;
+}
+
+void
+dataplane_save(struct dataplane *dp, unsigned worker, struct record_writer *writer,
+	       const struct stack_saving *saving, struct stack_passed *passed)
+{
+}
+
+void
+dataplane_save_clock(struct record_writer *writer)
+{
+	record_begin(writer, PASSED_CLOCK);
+	record_end(writer);
+}
+
+void
+dataplane_load_clock(struct record_reader *reader)
+{
+}
+
+void
+dataplane_discard(struct dataplane *dp)
+{
+}
+
+int
+dataplane_load(struct dataplane *dp, unsigned worker, struct record_reader *reader,
+	       const struct dataplane_loading *loading, struct stack_passed *passed,
+	       char error[DATAPLANE_ERROR_MAX])
+{
+	return 0;
+}
+
 void
 dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
 {
