@@ -194,6 +194,31 @@ batch_builder_commit(struct batch_builder *builder, const struct bytes_out *payl
 	assert(builder->len <= builder->capacity);
 }
 
+int
+batch_builder_copy(struct batch_builder *builder, const struct batch_step *like,
+		   const uint8_t *options, const uint8_t *payload)
+{
+	struct bytes_out out;
+	struct batch_step *step;
+	int error;
+
+	if (like->options_len > BATCH_OPTIONS_MAX || like->payload_len > BATCH_PAYLOAD_MAX)
+		return -EINVAL;
+	error = builder_reserve(builder);
+	if (error)
+		return error;
+	step = (struct batch_step *)(builder->bytes + builder->len);
+	*step = *like;
+	if (like->options_len)
+		memcpy(step->bytes, options, like->options_len);
+	bytes_out_init(&out, step->bytes + step->options_len, BATCH_PAYLOAD_MAX);
+	if (like->payload_len)
+		memcpy(step->bytes + step->options_len, payload, like->payload_len);
+	out.len = like->payload_len;
+	batch_builder_commit(builder, &out);
+	return 0;
+}
+
 struct batch_step *
 batch_builder_extract(struct batch_builder *builder)
 {

@@ -70,6 +70,14 @@ int batch_builder_begin(struct batch_builder *builder, const struct batch_reques
 /* Keeps the opened step. A step that is not committed is as if never begun. */
 void batch_builder_commit(struct batch_builder *builder, const struct bytes_out *payload);
 
+/*
+ * Adds a step as another process made it: `like` without its bytes. 0; -EINVAL when there can be no such
+ * step; -E2BIG; -ENOMEM.
+ */
+int batch_builder_copy(struct batch_builder *builder, const struct batch_step *like,
+		       const uint8_t *options, const uint8_t *payload)
+	__attribute__((warn_unused_result));
+
 /* A copy of the newest own step on the heap, which takes its place in this batch: shared from
  * now on. NULL: no memory. */
 struct batch_step *batch_builder_extract(struct batch_builder *builder);

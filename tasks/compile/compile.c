@@ -147,6 +147,18 @@ arrange_corrections(struct compiler *compiler, struct task_result *results, bool
 }
 
 /* The batch of what was compiled, or NULL when that is nothing or memory is short. */
+struct batch *
+compile_restored(struct compiler *compiler, struct batch_builder *builder, uint16_t format)
+{
+	struct batch *batch = NULL;
+
+	if (builder->n_steps)
+		batch = batch_builder_finish(builder, compiler, compiler->generation, format);
+	if (batch)
+		compiler->holders++;
+	return batch;
+}
+
 static struct batch *
 finish_run(struct compiler *compiler, const struct run_shared *shared, enum content_format format)
 {

@@ -167,6 +167,14 @@ struct batch *compile_pack(struct compiler *compiler, const struct task *const *
 			   unsigned n_tasks, const struct expr_env *env,
 			   const struct pack_request *request, struct task_result *results);
 
+/*
+ * The batch of the builder's steps, which another process compiled: as one of this compiler. NULL: there
+ * are none, or no memory.
+ */
+struct batch_builder;
+struct batch *compile_restored(struct compiler *compiler, struct batch_builder *builder,
+			       uint16_t format);
+
 /* Frees a batch (wiped: it holds keys) and lets go of its shared steps. It must not be published
  * any more. */
 void batch_free(struct batch *batch);
