@@ -127,8 +127,8 @@ store_warning(const struct store *store)
 	return store->warning;
 }
 
-static int
-open_all(struct store *store, char error[STORE_ERROR_MAX])
+int
+store_open_files(struct store *store, char error[STORE_ERROR_MAX])
 {
 	int code;
 
@@ -231,7 +231,7 @@ store_open(const char *path, char error[STORE_ERROR_MAX])
 		return NULL;
 	}
 	make_folder(path);
-	if (open_all(store, error) < 0) {
+	if (store_open_files(store, error) < 0) {
 		release(store);
 		return NULL;
 	}
@@ -395,7 +395,7 @@ store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
 {
 	struct store_writer *writer = &store->writer;
 	uint64_t until = store_writer_hurry(writer);
-	uint64_t end = store_now_ms() + wait_ms;
+	uint64_t end = store_now_ms() + (store->suspended ? 0 : wait_ms);
 	int code;
 
 	while (!store_writer_wait(writer, until)) {

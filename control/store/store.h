@@ -215,6 +215,40 @@ int store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
  */
 char *store_read_log(struct store *store, uint32_t task, uint32_t device);
 
+/* ---- another process takes the files over ---- */
+
+/*
+ * Writes what is queued, closes the files and lets go of their lock. What is put from now on is queued and waits; no
+ * change can begin. 0, or -errno and a sentence: then nothing has changed.
+ */
+int store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
+		  char error[STORE_ERROR_MAX]);
+/*
+ * Takes the files back, with what waits; then the keys are to be given, and store_start() called. 0, or -errno and a
+ * sentence: it stays suspended.
+ */
+int store_resume(struct store *store, char error[STORE_ERROR_MAX]);
+/* Whether the files are such as this version writes: another's can be migrated by who has them alone. */
+int store_check_version(const char *path, char error[STORE_ERROR_MAX]);
+
+/* An entry of the journal that waits. Its kind is a number for good, of store_writer.h. */
+struct store_waiting {
+	uint8_t kind, status;
+	uint16_t format;
+	uint32_t device, task;
+	uint64_t started_ms, finished_ms, count;
+	const char *name; /* of a report: its summary; `more`: its log, or NULL */
+	size_t name_len;
+	const char *more;
+};
+enum store_waiting_kind { STORE_WAITING_OTHER, STORE_WAITING_REPORT, STORE_WAITING_VISIT, STORE_WAITING_UNKNOWN };
+enum store_waiting_kind store_waiting_kind(const struct store_waiting *waiting);
+/* The oldest first. (while suspended) */
+void store_each_waiting(const struct store *store,
+			void (*each)(void *ctx, const struct store_waiting *waiting), void *ctx);
+/* As it was put in the other process. False: it is of no kind that can be. */
+bool store_put_waiting(struct store *store, const struct store_waiting *waiting);
+
 struct store_info {
 	const char *path;
 	uint64_t bytes;                 /* of the files and their write-ahead logs */

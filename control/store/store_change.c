@@ -177,12 +177,10 @@ run(void *arg)
 
 /* ---- life ---- */
 
-int
-store_change_init(struct store_change *change, struct store *store, struct store_file *file,
-		  char error[STORE_ERROR_MAX])
+void
+store_change_rest(struct store_change *change, struct store *store, struct store_file *file)
 {
 	pthread_condattr_t attr;
-	int code;
 
 	*change = (struct store_change){ .store = store, .file = file };
 	pthread_mutex_init(&change->lock, NULL);
@@ -191,6 +189,15 @@ store_change_init(struct store_change *change, struct store *store, struct store
 	pthread_cond_init(&change->wake, &attr);
 	pthread_cond_init(&change->told, &attr);
 	pthread_condattr_destroy(&attr);
+}
+
+int
+store_change_init(struct store_change *change, struct store *store, struct store_file *file,
+		  char error[STORE_ERROR_MAX])
+{
+	int code;
+
+	store_change_rest(change, store, file);
 	code = change_sql_prepare(change, error);
 	if (code < 0)
 		store_change_fini(change);

@@ -82,6 +82,8 @@ struct store_change {
 	uint32_t above; /* all devices that this change put */
 };
 
+/* None can begin, while another process has the file. To be ended as what follows is. */
+void store_change_rest(struct store_change *change, struct store *store, struct store_file *file);
 /* The file is open. 0, or -errno and a sentence. */
 int store_change_init(struct store_change *change, struct store *store, struct store_file *file,
 		      char error[STORE_ERROR_MAX]);

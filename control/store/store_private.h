@@ -26,6 +26,7 @@ struct store {
 	char cluster[STORE_CLUSTER_MAX]; /* as of the start; "": the store stands alone */
 	uint64_t cluster_revision;
 	struct message_reader *readers[MESSAGE_READERS_MAX]; /* NULL: free */
+	bool suspended; /* another process has the files: what is queued waits (store_suspend.c) */
 	struct sealer *sealer;      /* the control thread's: loading, reading logs */
 	uint64_t plain, former;     /* devices with secrets that are not under the first key */
 };
@@ -33,6 +34,8 @@ struct store {
 /* Each opens what it reads under these from now on. 0 or -ENOMEM. */
 int message_readers_use(struct store *store, const struct keyring *keyring);
 
+/* Takes the lock and opens the files of a store whose paths are set. 0, or -errno and a sentence; then nothing is open. */
+int store_open_files(struct store *store, char error[STORE_ERROR_MAX]);
 /*
  * The lock that keeps a second process from the store: a descriptor that holds it until it is closed, or -errno and
  * a sentence that names the process.

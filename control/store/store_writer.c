@@ -484,11 +484,10 @@ prepare_all(struct store_writer *writer)
 	return SQLITE_OK;
 }
 
-int
-store_writer_init(struct store_writer *writer, struct store_file *file, char error[STORE_ERROR_MAX])
+void
+store_writer_rest(struct store_writer *writer, struct store_file *file)
 {
 	pthread_condattr_t attr;
-	int code;
 
 	*writer = (struct store_writer){ .file = file,
 					 .queue_max = STORE_QUEUE_MAX,
@@ -501,6 +500,14 @@ store_writer_init(struct store_writer *writer, struct store_file *file, char err
 	pthread_cond_init(&writer->wake, &attr);
 	pthread_cond_init(&writer->done, &attr);
 	pthread_condattr_destroy(&attr);
+}
+
+int
+store_writer_init(struct store_writer *writer, struct store_file *file, char error[STORE_ERROR_MAX])
+{
+	int code;
+
+	store_writer_rest(writer, file);
 	code = prepare_all(writer);
 	if (code == SQLITE_OK)
 		code = summaries_load(&writer->summaries, file);

@@ -37,6 +37,7 @@ enum {
 /* In place of a task's number. */
 #define WRITER_VISIT UINT32_MAX
 
+/* Numbers are for good: entries pass from process to process. */
 enum journal_kind {
 	JOURNAL_TASK,   /* name: group, more: name */
 	JOURNAL_REPORT, /* name: summary, more: log */
@@ -167,6 +168,8 @@ struct store_writer {
 	int64_t last_message;
 };
 
+/* A queue that nobody writes, while another process has the file. To be ended as what follows is. */
+void store_writer_rest(struct store_writer *writer, struct store_file *file);
 /* The file is open. Restores what was not merged. 0, or -errno and a sentence. */
 int store_writer_init(struct store_writer *writer, struct store_file *file,
 		      char error[STORE_ERROR_MAX]);
