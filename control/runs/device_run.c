@@ -351,8 +351,7 @@ on_effect(void *ctx, const struct compile_effect *effect)
 		free(kept);
 		return;
 	}
-	*memory->effects_end = kept;
-	memory->effects_end = &kept->next;
+	run_memory_effect(memory, kept);
 }
 
 /* A task that failed changes nothing. */

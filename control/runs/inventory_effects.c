@@ -156,6 +156,12 @@ remember_unsaved(struct unsaved_devices *unsaved, struct device *device)
 	device->unsaved = true;
 }
 
+void
+inventory_effects_remember(struct service *service, struct device *device)
+{
+	remember_unsaved(&service->unsaved, device);
+}
+
 static uint32_t
 take_unsaved(struct unsaved_devices *unsaved)
 {

@@ -28,6 +28,8 @@ struct unsaved_devices {
 	size_t first, count, capacity; /* a power of two */
 	uint64_t next_ms;              /* not before */
 };
+/* The store has this device otherwise. */
+void inventory_effects_remember(struct service *service, struct device *device);
 void inventory_effects_save(struct service *service, uint64_t now_ms);
 /* At the end of the program: as long as the disk takes them. */
 void inventory_effects_save_all(struct service *service);

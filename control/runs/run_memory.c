@@ -76,6 +76,15 @@ run_memory_answer(struct run_memory *memory, const struct run_answer *answer)
 	return 0;
 }
 
+void
+run_memory_effect(struct run_memory *memory, struct run_effect *effect)
+{
+	if (!memory->effects_end)
+		memory->effects_end = &memory->effects;
+	*memory->effects_end = effect;
+	memory->effects_end = &effect->next;
+}
+
 int
 run_memory_random(void *ctx, uint8_t *bytes, size_t len)
 {

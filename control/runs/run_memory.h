@@ -50,6 +50,8 @@ void run_memory_init(struct run_memory *memory);
 void run_memory_fini(struct run_memory *memory); /* wipes */
 /* Copies the answer. 0, -E2BIG, -ENOMEM. */
 int run_memory_answer(struct run_memory *memory, const struct run_answer *answer);
+/* Takes over an effect of the last compilation. */
+void run_memory_effect(struct run_memory *memory, struct run_effect *effect);
 /* A compilation begins: what an earlier one of the session said is said again. 0 or -EIO. */
 int run_memory_begin(struct run_memory *memory);
 /*
