@@ -16,6 +16,7 @@
 #include "control/commands/jobs.h"
 #include "control/config/config_cpus.h"
 #include "control/config/diag_text.h"
+#include "control/daemon_store.h"
 #include "control/file_replace.h"
 #include "control/log.h"
 #include "control/runs/confirm.h"
@@ -26,6 +27,7 @@
 #include "control/runs/restore.h"
 #include "control/runs/trust_publish.h"
 #include "control/runs/trust_watch.h"
+#include "control/standby.h"
 #include "control/startup.h"
 #include "dataplane/ec/ec_threads.h"
 
@@ -343,6 +345,15 @@ set_console(struct daemon *daemon)
 }
 
 static int
+watch_socket(struct daemon *daemon)
+{
+	set_console(daemon);
+	daemon->server_source =
+		loop_add(daemon->loop, ctl_server_fd(daemon->server), EPOLLIN, on_socket, daemon);
+	return daemon->server_source ? 0 : -1;
+}
+
+static int
 open_socket(struct daemon *daemon)
 {
 	char error[CTL_ERROR_MAX];
@@ -354,10 +365,7 @@ open_socket(struct daemon *daemon)
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
-	set_console(daemon);
-	daemon->server_source =
-		loop_add(daemon->loop, ctl_server_fd(daemon->server), EPOLLIN, on_socket, daemon);
-	return daemon->server_source ? 0 : -1;
+	return watch_socket(daemon);
 }
 
 int
@@ -459,6 +467,8 @@ open_dataplane(struct daemon *daemon)
 	}
 	config_dataplane(daemon->service.config, config);
 	config->log_fd = daemon->log_pipe[1];
+	if (daemon->standby.prefix[0])
+		config->file_prefix = daemon->standby.prefix;
 	daemon->service.dp = dataplane_new(config, error);
 	free(config);
 	if (!daemon->service.dp) {
@@ -467,11 +477,19 @@ open_dataplane(struct daemon *daemon)
 		return -1;
 	}
 	dataplane_publish_directory(daemon->service.dp, daemon->service.inventory.directory);
+	return 0;
+}
+
+static int
+start_dataplane(struct daemon *daemon)
+{
+	char error[DATAPLANE_ERROR_MAX];
+
 	if (dataplane_start(daemon->service.dp, error) < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
-	return open_curves(daemon);
+	return 0;
 }
 
 /* The store's lock is held: no other appliance writes there. */
@@ -486,25 +504,6 @@ sweep_policy(const struct config *config)
 	if (swept)
 		log_notice("%s: %u half-written files of an appliance that was killed were removed",
 			   config->policy, swept);
-}
-
-/* Before anything is read from the store. */
-static int
-take_keys(struct store *store, const char *source)
-{
-	char error[KEYRING_ERROR_MAX];
-	struct keyring keyring;
-	int result;
-
-	if (!source)
-		return 0;
-	result = keyring_load(source, &keyring, error);
-	if (result < 0)
-		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "kek: %s", error);
-	else if ((result = store_use_keys(store, &keyring)) < 0)
-		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL, "out of memory");
-	keyring_wipe(&keyring);
-	return result;
 }
 
 /* The keys for the database are those of the store. */
@@ -560,52 +559,21 @@ open_cluster(struct daemon *daemon)
 	return result;
 }
 
-/* The store's lock is held: nobody else goes on its chain. */
-static int
-open_audit(struct daemon *daemon)
-{
-	const struct config *config = daemon->service.config;
-	char beside[4096 + 8], error[AUDIT_ERROR_MAX];
-
-	snprintf(beside, sizeof beside, "%s-audit", config->store);
-	daemon->audit = audit_open(config->audit ? config->audit : beside, error);
-	if (!daemon->audit)
-		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
-	return daemon->audit ? 0 : -1;
-}
-
 static int
 load(struct daemon *daemon)
 {
-	char error[STORE_ERROR_MAX];
-	struct generation *generation;
-	bool new = access(daemon->service.config->store, F_OK) < 0;
+	struct generation *generation = daemon->service.generation; /* of meet() */
 
-	daemon->service.store = store_open(daemon->service.config->store, error);
-	if (!daemon->service.store) {
-		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
-		return -1;
-	}
-	if (new)
-		log_event(
-			SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
-			"the store %s is new: no device is known; if there should be some, look at "
-			"`store` in %s",
-			daemon->service.config->store, daemon->service.config->file);
-	if (*store_warning(daemon->service.store))
-		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s",
-			  store_warning(daemon->service.store));
-	if (take_keys(daemon->service.store, daemon->service.config->kek) < 0 ||
-	    open_cluster(daemon) < 0)
-		return -1;
-	if (open_audit(daemon) < 0)
+	if (daemon_store_open(daemon) < 0 || open_cluster(daemon) < 0 ||
+	    daemon_audit_open(daemon) < 0)
 		return -1;
 	sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL, "out of memory");
 		return -1;
 	}
-	generation = load_first(daemon);
+	if (!generation)
+		generation = load_first(daemon);
 	if (!generation)
 		return -1;
 	daemon->service.generation = generation;
@@ -617,14 +585,39 @@ load(struct daemon *daemon)
 	return daemon->service.cluster ? cluster_start(daemon->service.cluster) : 0;
 }
 
+/* ---- beside a process that serves: what it has comes from there ---- */
+
 static int
-start(struct daemon *daemon)
+meet(struct daemon *daemon)
+{
+	if (standby_meet(daemon) < 0)
+		return -1;
+	daemon->service.generation = load_first(daemon);
+	return daemon->service.generation ? standby_found(daemon) : -1;
+}
+
+static int
+adopt_socket(struct daemon *daemon)
+{
+	char error[CTL_ERROR_MAX];
+	int listener = daemon->standby.listener;
+
+	daemon->standby.listener = -1;
+	if (listener < 0)
+		return open_socket(daemon);
+	daemon->server = ctl_server_adopt(listener, daemon->service.config->socket, commands_serve,
+					  daemon, error);
+	if (daemon->server)
+		return watch_socket(daemon);
+	log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
+	return -1;
+}
+
+static int
+open_all(struct daemon *daemon)
 {
 	struct lookout *lookout = daemon->turns.lookout;
 
-	lookout_enter(lookout, "start: the control socket");
-	if (open_loop(daemon) < 0 || open_socket(daemon) < 0)
-		return -1;
 	lookout_enter(lookout, "start: store and policy");
 	if (load(daemon) < 0)
 		return -1;
@@ -633,6 +626,46 @@ start(struct daemon *daemon)
 		return -1;
 	deliveries_use(&daemon->service);
 	lookout_enter(lookout, NULL);
+	return 0;
+}
+
+static int
+start_beside(struct daemon *daemon)
+{
+	if (meet(daemon) < 0 || open_all(daemon) < 0 || standby_take(daemon) < 0 ||
+	    adopt_socket(daemon) < 0 || standby_await_go(daemon) < 0 ||
+	    start_dataplane(daemon) < 0)
+		return -1;
+	standby_serves(daemon);
+	return 0;
+}
+
+static int
+start_alone(struct daemon *daemon)
+{
+	lookout_enter(daemon->turns.lookout, "start: the control socket");
+	if (open_socket(daemon) < 0 || open_all(daemon) < 0)
+		return -1;
+	return start_dataplane(daemon);
+}
+
+static int
+start_all(struct daemon *daemon)
+{
+	int result = open_loop(daemon);
+
+	if (result == 0)
+		result = daemon->standby.fd >= 0 ? start_beside(daemon) : start_alone(daemon);
+	return result < 0 ? result : open_curves(daemon);
+}
+
+static int
+start(struct daemon *daemon)
+{
+	if (start_all(daemon) < 0) {
+		standby_refuse(daemon);
+		return -1;
+	}
 	watchdog_init(&daemon->watchdog, clock_now_us());
 	if (loop_tick(daemon->loop, TICK_IDLE_US, tick, daemon) < 0)
 		return -1;
@@ -641,6 +674,32 @@ start(struct daemon *daemon)
 	log_event(SEVERITY_NOTICE, LOG_EVENT_ready, NULL, "ready, control socket %s",
 		  daemon->service.config->socket);
 	return 0;
+}
+
+static void
+stop_sessions(struct daemon *daemon)
+{
+	dataplane_stop(daemon->service.dp);
+	do
+		(void)events_take(&daemon->service);
+	while (daemon->service.events_left);
+}
+
+/* They are another process's, which tells what becomes of them: not a byte may be sent for them here. */
+static void
+forget_sessions(struct daemon *daemon)
+{
+	struct service *service = &daemon->service;
+	struct session_event events[64];
+	uint16_t workers[64];
+
+	for (uint32_t i = 0; i < service->live.used; i++)
+		if (service->live.places[i])
+			live_end(service, inventory_at(&service->inventory,
+						       service->live.places[i]->device));
+	dataplane_abandon(service->dp);
+	while (dataplane_events(service->dp, events, workers, 64))
+		;
 }
 
 /* After it no worker runs and nothing is published. */
@@ -652,10 +711,10 @@ close_dataplane(struct daemon *daemon)
 	ec_threads_free(daemon->service.curves);
 	daemon->service.curves = NULL;
 	traced_fini(&daemon->service.traced);
-	dataplane_stop(daemon->service.dp);
-	do
-		(void)events_take(&daemon->service);
-	while (daemon->service.events_left);
+	if (daemon->passed_on || daemon->standby.fd >= 0)
+		forget_sessions(daemon);
+	else
+		stop_sessions(daemon);
 	outbox_fini(&daemon->service.outbox);
 	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->service.dp); i++)
 		;
@@ -688,12 +747,13 @@ finish(struct daemon *daemon)
 		ctl_server_end_watches(daemon->server, CTL_NOT_RUNNING, "the appliance stops");
 	close_dataplane(daemon);
 	lookout_enter(lookout, "stop: store");
-	if (daemon->service.store) {
+	if (daemon->service.store && !daemon->passed_on) {
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
 		inventory_effects_save_all(&daemon->service);
 	}
 	close_cluster(daemon);
 	deliveries_stop(&daemon->service);
+	standby_fini(daemon);
 	tell_anchor(daemon->audit, UINT64_MAX);
 	audit_close(daemon->audit);
 	daemon->audit = NULL;
@@ -713,8 +773,19 @@ finish(struct daemon *daemon)
 	config_free(daemon->service.config);
 }
 
+/* For the next process: what is run by the path may be replaced, and its CPUs are not those of one thread. */
+static void
+note_origin(struct daemon *daemon)
+{
+	ssize_t len = readlink("/proc/self/exe", daemon->program, sizeof daemon->program - 1);
+
+	daemon->program[len > 0 ? len : 0] = '\0';
+	CPU_ZERO(&daemon->cpus);
+	(void)sched_getaffinity(0, sizeof daemon->cpus, &daemon->cpus);
+}
+
 int
-daemon_run(struct config *config)
+daemon_run(struct config *config, int standby)
 {
 	struct daemon *daemon = calloc(1, sizeof *daemon);
 	int status = -1;
@@ -727,6 +798,9 @@ daemon_run(struct config *config)
 	daemon->started_us = clock_now_us();
 	daemon->started_ms = clock_now_ms();
 	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
+	daemon->standby.fd = standby;
+	daemon->standby.listener = -1;
+	note_origin(daemon);
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_set_format((enum log_format)config->log_format);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_starting, NULL, "%s", CRADLE_VERSION_TEXT);
@@ -735,7 +809,8 @@ daemon_run(struct config *config)
 		status = loop_run(daemon->loop);
 	else if (daemon->service.stopping)
 		status = 0; /* told to, before it was ready */
-	notify_stopping();
+	if (!daemon->passed_on)
+		notify_stopping();
 	finish(daemon);
 	lookout_free(daemon->turns.lookout);
 	free(daemon);

@@ -5,11 +5,13 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "control/audit/audit.h"
 #include "control/config/config.h"
+#include "control/handover/standby_state.h"
 #include "control/loop.h"
 #include "control/notify.h"
 #include "control/runs/service.h"
@@ -40,13 +42,31 @@ struct daemon {
 	uint64_t started_us;
 	uint64_t started_ms; /* the same on the wall clock */
 	bool draining;
+	bool passed_on; /* the next process serves: this one ends, and touches nothing that is that one's */
+	struct standby standby;
+	char program[4096]; /* what was run, and where it may run: for the next process */
+	cpu_set_t cpus;
 	struct jobs *jobs; /* commands/jobs.h */
 	int log_pipe[2]; /* DPDK's words; -1: none */
 	struct loop_source *log_source;
 };
 
-/* Runs the appliance until it is told to stop; the process's exit code. Takes over `config`. */
-int daemon_run(struct config *config);
+/*
+ * Runs the appliance until it is told to stop; the process's exit code. Takes over `config`, and
+ * `standby`, a channel to the process that it follows (handover/channel.h); -1: it starts alone.
+ */
+int daemon_run(struct config *config, int standby);
+
+/* DPDK's file prefix of this process. */
+static inline const char *
+daemon_prefix(const struct daemon *daemon)
+{
+	const char *configured = daemon->service.config->file_prefix;
+
+	if (daemon->standby.prefix[0])
+		return daemon->standby.prefix;
+	return configured ? configured : "cradle";
+}
 
 /*
  * The service of the daemon, with its pump: what tests and the daemon set up alike. 0 or -errno;

@@ -26,6 +26,7 @@ static struct {
 	enum severity level;
 	bool prefixed; /* stderr is the journal's: lines carry their priority (sd-daemon(3)) */
 	char last[LOG_LINE_MAX];
+	char last_error[LOG_LINE_MAX];
 	enum severity last_severity;
 	enum log_event last_event;
 	time_t last_told;
@@ -219,6 +220,12 @@ log_close(void)
 	state.target = LOG_TO_STDERR;
 }
 
+const char *
+log_last_error(void)
+{
+	return state.last_error;
+}
+
 void
 log_event(enum severity severity, enum log_event event, const char *device, const char *format, ...)
 {
@@ -233,6 +240,8 @@ log_event(enum severity severity, enum log_event event, const char *device, cons
 	show_into_v(said, sizeof said, format, args); /* names of peers end up here */
 	va_end(args);
 	show_into(line, sizeof line, "%s", said); /* one line, whatever the format says */
+	if (severity == SEVERITY_ERROR)
+		snprintf(state.last_error, sizeof state.last_error, "%s", line);
 	if (device) {
 		show_into(shown, sizeof shown, "%s", device);
 		entry.device = shown;

@@ -34,6 +34,8 @@ void log_open(enum log_target target, enum severity level);
 void log_set_format(enum log_format format);
 void log_set_level(enum severity level);
 enum severity log_level(void);
+/* The last error that was logged; "": none was. */
+const char *log_last_error(void);
 /* Tells what is still counted as a repetition. */
 void log_close(void);
 

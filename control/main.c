@@ -1,7 +1,9 @@
 /*
  * cradled - the appliance. Options and exit codes; everything else is in daemon.c.
  */
+#include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include "control/config/config_host.h"
 #include "control/config/diag_text.h"
 #include "control/daemon.h"
+#include "control/handover/channel.h"
 #include "control/log.h"
 #include "control/runs/reload.h"
 #include "control/store/store_backup.h"
@@ -26,6 +29,7 @@ struct options {
 	const char *restore, *kek;
 	bool check, host, help_commands, verbose, json, replace;
 	const char *word;
+	int standby; /* 0: it starts alone */
 };
 
 static void
@@ -65,6 +69,7 @@ enum {
 	OPTION_RESTORE,
 	OPTION_REPLACE,
 	OPTION_KEK,
+	OPTION_STANDBY,
 };
 
 static const struct option long_options[] = {
@@ -77,12 +82,23 @@ static const struct option long_options[] = {
 	{ "restore", required_argument, NULL, OPTION_RESTORE },
 	{ "replace", no_argument, NULL, OPTION_REPLACE },
 	{ "make-kek", required_argument, NULL, OPTION_KEK },
+	{ "standby", required_argument, NULL, OPTION_STANDBY },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* The descriptor of a channel that was inherited; -1: there is none of that number. */
+static int
+inherited_fd(const char *text)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	return *end || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : (int)fd;
+}
 
 /* 0; or 1 when all is said and done, with *exit_code set. */
 static int
@@ -113,6 +129,13 @@ take_option(int option, struct options *options, int *exit_code)
 	case OPTION_KEK:
 		options->kek = optarg;
 		return 0;
+	case OPTION_STANDBY:
+		options->standby = inherited_fd(optarg);
+		if (options->standby > STDERR_FILENO)
+			return 0;
+		fprintf(stderr, "cradled: --standby is for the appliance itself: use `cradlectl upgrade`\n");
+		*exit_code = EXIT_USAGE;
+		return 1;
 	case OPTION_REPLACE:
 		options->replace = true;
 		return 0;
@@ -297,7 +320,7 @@ close_memory(void)
 }
 
 static int
-serve(const char *file, bool verbose)
+serve(const char *file, bool verbose, int standby)
 {
 	struct config_host host;
 	struct diag_list diags;
@@ -314,6 +337,8 @@ serve(const char *file, bool verbose)
 	}
 	diag_text_put(&diags, &text);
 	fputs(text_str(&text), stderr);
+	if (diags.errors && standby >= 0)
+		(void)channel_send(standby, "refused", json_pack("{s:s}", "reason", text_str(&text)), NULL, 0);
 	text_fini(&text);
 	if (diags.errors) {
 		config_free(config);
@@ -324,7 +349,7 @@ serve(const char *file, bool verbose)
 		return EXIT_REFUSED;
 	if (verbose)
 		config->log_level = SEVERITY_DEBUG;
-	return daemon_run(config) ? EXIT_REFUSED : EXIT_DONE;
+	return daemon_run(config, standby) ? EXIT_REFUSED : EXIT_DONE;
 }
 
 int
@@ -349,5 +374,5 @@ main(int argc, char **argv)
 		return make_kek(options.kek);
 	if (options.restore)
 		return restore(&options);
-	return serve(options.config, options.verbose);
+	return serve(options.config, options.verbose, options.standby ? options.standby : -1);
 }

@@ -1,6 +1,9 @@
 #include "control/notify.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
@@ -28,6 +31,23 @@ void
 notify_stopping(void)
 {
 	sd_notify(0, "STOPPING=1");
+}
+
+void
+notify_successor(long pid)
+{
+	sd_notifyf(0, "MAINPID=%ld", pid);
+}
+
+void
+notify_take_over(void)
+{
+	char pid[24];
+
+	if (!getenv("WATCHDOG_PID"))
+		return;
+	snprintf(pid, sizeof pid, "%ld", (long)getpid());
+	(void)setenv("WATCHDOG_PID", pid, 1);
 }
 
 void

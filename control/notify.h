@@ -19,6 +19,10 @@ struct watchdog {
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
+/* The service is another process from now on: what follows is that one's to tell. */
+void notify_successor(long pid);
+/* (in that one, before watchdog_init()) What the environment says of the former one is for us. */
+void notify_take_over(void);
 
 void watchdog_init(struct watchdog *watchdog, uint64_t now_us);
 /* Call it about every tick; it acts when it is due. */

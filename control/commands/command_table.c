@@ -69,6 +69,10 @@ static const struct command_option stats_options[] = {
 	{ "--all", NULL, "those at zero, too" },
 };
 
+static const struct command_option upgrade_options[] = {
+	{ "--with", "CONFIG", "with this cradle.conf, a whole path; for root and the appliance's user" },
+};
+
 static const struct command_option phases_options[] = {
 	{ "--worker", "N", "of one worker" },
 };
@@ -341,6 +345,9 @@ const struct command commands[] = {
 	{ "policy revert", "VERSION", 1, 1, OPTIONS(change_options), .changes = true,
 	  .run = command_policy_revert,
 	  .help = "make the policy as it was then live, as a new version; all of it or nothing" },
+	{ "upgrade", "", 0, 0, OPTIONS(upgrade_options), .changes = true, .run = command_upgrade,
+	  .help = "start the program anew beside this one, which passes its sessions on to it; what "
+		  "was installed meanwhile runs then" },
 	{ "stop", "", 0, 0, .changes = true, .at_once = true, .run = command_stop,
 	  .help = "end the appliance" },
 	{ "drain", "", 0, 0, .changes = true, .at_once = true, .run = command_drain,

@@ -39,6 +39,7 @@ void command_policy_diff(struct call *call);
 void command_policy_revert(struct call *call);
 void command_reload(struct call *call);
 void command_stop(struct call *call);
+void command_upgrade(struct call *call);
 void command_drain(struct call *call);
 void command_undrain(struct call *call);
 void command_log_level(struct call *call);

@@ -47,6 +47,7 @@ struct ctl_client {
 struct ctl_server {
 	int epoll, listener, wake;
 	char *path;
+	bool left; /* another process has the path */
 	ctl_handler *handler;
 	void *ctx;
 	bool running;                    /* ctl_server_run() does not nest */

@@ -39,14 +39,15 @@ watch_own(struct ctl_server *server, char error[CTL_ERROR_MAX])
 	return -1;
 }
 
-struct ctl_server *
-ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *ctx,
-	       char error[CTL_ERROR_MAX])
+/* Takes over the listener. */
+static struct ctl_server *
+serve_on(int listener, const char *path, ctl_handler *handler, void *ctx, char error[CTL_ERROR_MAX])
 {
 	struct ctl_server *server = calloc(1, sizeof *server);
 
 	if (!server || !(server->path = strdup(path))) {
 		free(server);
+		close(listener);
 		snprintf(error, CTL_ERROR_MAX, "out of memory");
 		return NULL;
 	}
@@ -55,17 +56,41 @@ ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *
 	server->epoll = server->wake = -1;
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
 		server->clients[i].fd = -1;
-	server->listener = ctl_listen(path, group, error);
-	if (server->listener < 0) {
-		free(server->path);
-		free(server);
-		return NULL;
-	}
+	server->listener = listener;
 	if (watch_own(server, error)) {
 		ctl_server_free(server);
 		return NULL;
 	}
 	return server;
+}
+
+struct ctl_server *
+ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *ctx,
+	       char error[CTL_ERROR_MAX])
+{
+	int listener = ctl_listen(path, group, error);
+
+	return listener < 0 ? NULL : serve_on(listener, path, handler, ctx, error);
+}
+
+struct ctl_server *
+ctl_server_adopt(int listener, const char *path, ctl_handler *handler, void *ctx,
+		 char error[CTL_ERROR_MAX])
+{
+	return serve_on(listener, path, handler, ctx, error);
+}
+
+int
+ctl_server_listener(const struct ctl_server *server)
+{
+	return server->listener;
+}
+
+void
+ctl_server_leave(struct ctl_server *server)
+{
+	server->left = true;
+	(void)epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->listener, NULL);
 }
 
 void
@@ -362,7 +387,8 @@ ctl_server_free(struct ctl_server *server)
 	if (server->wake >= 0)
 		close(server->wake);
 	close(server->listener);
-	unlink(server->path);
+	if (!server->left)
+		unlink(server->path);
 	free(server->path);
 	free(server);
 }

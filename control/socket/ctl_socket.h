@@ -93,6 +93,14 @@ struct ctl_server;
 struct ctl_server *ctl_server_new(const char *path, const char *group, ctl_handler *handler,
 				  void *ctx, char error[CTL_ERROR_MAX]);
 
+/* The same on a socket that another process listened on at this path, and passed: takes it over. */
+struct ctl_server *ctl_server_adopt(int listener, const char *path, ctl_handler *handler, void *ctx,
+				    char error[CTL_ERROR_MAX]);
+/* To be passed on; it stays the server's. */
+int ctl_server_listener(const struct ctl_server *server);
+/* From now on the path is another process's: it stays when the server is freed. */
+void ctl_server_leave(struct ctl_server *server);
+
 /* Whose connections are the console's: its user, never root. */
 void ctl_server_set_console(struct ctl_server *server, uid_t uid);
 int ctl_server_fd(const struct ctl_server *server);

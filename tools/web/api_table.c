@@ -113,6 +113,7 @@ const struct api_exemption api_exemptions[] = {
 	{ "trust remove own", "its key is on the appliance" },
 	{ "trust deny", "whom to trust is decided on the appliance" },
 	{ "trust allow", "whom to trust is decided on the appliance" },
+	{ "upgrade", "what runs is replaced on the appliance" },
 	{ "stop", "who may end the appliance can log in to its machine" },
 	{ "device export", "a copy of the inventory is made on the appliance, not by a browser" },
 	{ "watch", "/events has what happens, as it does" },

@@ -1,0 +1,96 @@
+#include "control/daemon_store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/log.h"
+
+enum { LEAVE_WAIT_MS = 10000 };
+
+/* Before anything is read from the store. */
+static int
+take_keys(struct store *store, const char *source)
+{
+	char error[KEYRING_ERROR_MAX];
+	struct keyring keyring;
+	int result;
+
+	if (!source)
+		return 0;
+	result = keyring_load(source, &keyring, error);
+	if (result < 0)
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "kek: %s", error);
+	else if ((result = store_use_keys(store, &keyring)) < 0)
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL, "out of memory");
+	keyring_wipe(&keyring);
+	return result;
+}
+
+int
+daemon_store_open(struct daemon *daemon)
+{
+	const struct config *config = daemon->service.config;
+	char error[STORE_ERROR_MAX];
+	bool new = access(config->store, F_OK) < 0;
+
+	daemon->service.store = store_open(config->store, error);
+	if (!daemon->service.store) {
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
+		return -1;
+	}
+	if (new)
+		log_event(
+			SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
+			"the store %s is new: no device is known; if there should be some, look at "
+			"`store` in %s",
+			config->store, config->file);
+	if (*store_warning(daemon->service.store))
+		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s",
+			  store_warning(daemon->service.store));
+	return take_keys(daemon->service.store, config->kek) < 0 ? -1 : 0;
+}
+
+int
+daemon_audit_open(struct daemon *daemon)
+{
+	const struct config *config = daemon->service.config;
+	char beside[4096 + 8], error[AUDIT_ERROR_MAX];
+
+	snprintf(beside, sizeof beside, "%s-audit", config->store);
+	daemon->audit = audit_open(config->audit ? config->audit : beside, error);
+	if (!daemon->audit)
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
+	return daemon->audit ? 0 : -1;
+}
+
+int
+daemon_store_leave(struct daemon *daemon, char error[STORE_ERROR_MAX])
+{
+	struct service *service = &daemon->service;
+
+	unknown_devices_save(service->unknowns, service->store, UINT64_MAX);
+	inventory_effects_save_all(service);
+	if (store_suspend(service->store, LEAVE_WAIT_MS, &service->pump, error) < 0)
+		return -1;
+	audit_close(daemon->audit);
+	daemon->audit = NULL;
+	return 0;
+}
+
+int
+daemon_store_return(struct daemon *daemon)
+{
+	struct store *store = daemon->service.store;
+	char error[STORE_ERROR_MAX] = "out of memory";
+
+	if (store_resume(store, error) < 0 || take_keys(store, daemon->service.config->kek) < 0 ||
+	    store_start(store) < 0) {
+		log_event(SEVERITY_ERROR, LOG_EVENT_store_trouble, NULL,
+			  "the store cannot be opened again, nothing is kept until the next start: "
+			  "%s",
+			  error);
+		return -1;
+	}
+	return daemon->audit ? 0 : daemon_audit_open(daemon);
+}

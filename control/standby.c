@@ -1,0 +1,400 @@
+#include "control/standby.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/clock.h"
+#include "control/handover/channel.h"
+#include "control/handover/passed_file.h"
+#include "control/log.h"
+#include "control/notify.h"
+#include "control/runs/pass.h"
+#include "control/text.h"
+
+enum {
+	ANSWER_MS = 30000, /* an answer that takes the other process a moment */
+};
+
+static int
+fail(const char *sentence)
+{
+	log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", sentence);
+	return -1;
+}
+
+/* The next message, which must be this one. */
+static int
+expect(struct daemon *daemon, const char *say, int timeout_ms, struct channel_message *message)
+{
+	int result;
+
+	do
+		result = channel_receive(daemon->standby.fd, timeout_ms, message);
+	while (result == 0 && timeout_ms < 0);
+	if (result <= 0)
+		return fail(result == 0 ? "the process that serves does not answer"
+					: "the process that serves has gone, or given up");
+	if (strcmp(message->say, say) == 0)
+		return 0;
+	channel_message_fini(message);
+	return fail("the process that serves says what was not expected");
+}
+
+static int
+say(struct daemon *daemon, const char *say, json_t *words)
+{
+	int result = channel_send(daemon->standby.fd, say, words, NULL, 0);
+
+	return result < 0 ? fail("the process that serves has gone") : 0;
+}
+
+/* ---- meeting ---- */
+
+/* DPDK's folder and telemetry socket are each one's own. */
+static void
+choose_prefix(struct daemon *daemon, const char *theirs)
+{
+	const char *own = daemon->service.config->file_prefix;
+
+	snprintf(daemon->standby.prefix, sizeof daemon->standby.prefix, "%.100s",
+		 own ? own : "cradle");
+	if (strcmp(daemon->standby.prefix, theirs) == 0)
+		snprintf(daemon->standby.prefix, sizeof daemon->standby.prefix, "%.100s-2",
+			 own ? own : "cradle");
+}
+
+static int64_t
+number_of(const struct channel_message *message, const char *word)
+{
+	return json_integer_value(json_object_get(message->words, word));
+}
+
+static int
+learn(struct daemon *daemon, const struct channel_message *begin)
+{
+	struct standby *standby = &daemon->standby;
+	const char *actor = channel_text(begin, "actor");
+
+	standby->former = (long)number_of(begin, "process");
+	standby->uid = number_of(begin, "uid");
+	standby->pid = number_of(begin, "pid");
+	standby->command = json_incref(json_object_get(begin->words, "command"));
+	standby->actor = *actor ? strdup(actor) : NULL;
+	standby->draining = json_is_true(json_object_get(begin->words, "draining"));
+	log_set_level((enum severity)number_of(begin, "log_level"));
+	choose_prefix(daemon, channel_text(begin, "prefix"));
+	if (number_of(begin, "format") != CHANNEL_FORMAT)
+		return fail("the process that serves speaks another version of the hand-over: stop "
+			    "it, and "
+			    "start this one");
+	if (daemon->service.config->cluster_name)
+		return fail("`cluster` is set: a member of a cluster must be stopped and started");
+	if (strcmp(channel_text(begin, "store"), daemon->service.config->store) != 0)
+		return fail(
+			"`store` is another one: what is served now would be lost; stop and start");
+	return 0;
+}
+
+static json_t *
+found(const struct daemon *daemon)
+{
+	const struct policy *policy = daemon->service.generation->policy;
+	struct text text;
+	json_t *words;
+
+	text_init(&text);
+	text_show(&text, "%s: good; policy: %u group%s, %u task%s", daemon->service.config->file,
+		  policy->n_groups, PLURAL(policy->n_groups), policy->n_tasks,
+		  PLURAL(policy->n_tasks));
+	words = json_pack("{s:s, s:[i], s:i, s:s}", "version", CRADLE_VERSION_TEXT, "formats",
+			  RECORD_FORMAT, "workers", (int)daemon->service.config->workers, "text",
+			  text_str(&text));
+	text_fini(&text);
+	return words;
+}
+
+int
+standby_meet(struct daemon *daemon)
+{
+	char error[STORE_ERROR_MAX];
+	struct channel_message message;
+	int result;
+
+	if (expect(daemon, "begin", ANSWER_MS, &message) < 0)
+		return -1;
+	result = learn(daemon, &message);
+	channel_message_fini(&message);
+	if (result < 0)
+		return -1;
+	if (store_check_version(daemon->service.config->store, error) < 0)
+		return fail(error);
+	return 0;
+}
+
+int
+standby_found(struct daemon *daemon)
+{
+	struct channel_message message;
+
+	if (say(daemon, "found", found(daemon)) < 0 || expect(daemon, "store", -1, &message) < 0)
+		return -1;
+	channel_message_fini(&message);
+	return 0;
+}
+
+/* ---- taking over ---- */
+
+/* What passes: the control side's file, then one of each worker. */
+struct taking {
+	struct daemon *daemon;
+	struct passed_file files[1 + DATAPLANE_WORKERS_MAX];
+	unsigned n_files;
+	struct record_reader reader;
+	struct pass_load *load;
+	struct pass_totals totals;
+	char error[PASS_ERROR_MAX + DATAPLANE_ERROR_MAX];
+};
+
+static int
+fail_taking(const struct taking *taking)
+{
+	char sentence[sizeof taking->error + 64];
+
+	snprintf(sentence, sizeof sentence, "what passes cannot be taken: %s", taking->error);
+	return fail(sentence);
+}
+
+static int
+open_file(struct taking *taking, unsigned i)
+{
+	const struct passed_file *file = &taking->files[i];
+	enum record_file state = record_file_open(&taking->reader, file->memory, file->size);
+
+	if (state == RECORD_FILE_GOOD)
+		return 0;
+	snprintf(taking->error, sizeof taking->error, "it is %s", record_file_text(state));
+	return fail_taking(taking);
+}
+
+static int
+load_workers(struct taking *taking)
+{
+	const struct dataplane_loading loading = { pass_load_batch, taking->load };
+
+	for (unsigned i = 1; i < taking->n_files; i++) {
+		struct stack_passed passed = { 0 };
+
+		if (open_file(taking, i) < 0)
+			return -1;
+		if (dataplane_load(taking->daemon->service.dp, i - 1, &taking->reader, &loading,
+				   &passed, taking->error) < 0)
+			return fail_taking(taking);
+		pass_add(&taking->totals.stacks, &passed);
+	}
+	return 0;
+}
+
+static int
+load_files(struct taking *taking)
+{
+	struct service *service = &taking->daemon->service;
+	int result;
+
+	if (open_file(taking, 0) < 0)
+		return -1;
+	taking->load = pass_load_begin(service, &taking->reader, taking->error);
+	if (!taking->load)
+		return fail_taking(taking);
+	result = load_workers(taking);
+	if (result < 0) {
+		pass_load_drop(taking->load);
+		return -1;
+	}
+	return pass_load_end(taking->load, &taking->totals) ? 0 : fail_taking(taking);
+}
+
+static int
+map_files(struct taking *taking, struct channel_message *state)
+{
+	if (state->n_fds < 3 || state->n_fds > 2 + DATAPLANE_WORKERS_MAX)
+		return fail("what passes cannot be taken: files are missing");
+	for (unsigned i = 0; i + 1 < state->n_fds; i++) {
+		int fd = state->fds[i + 1];
+
+		state->fds[i + 1] = -1;
+		if (passed_file_map(&taking->files[taking->n_files++], fd) < 0)
+			return fail("what passes cannot be taken: its memory is not sealed");
+	}
+	return 0;
+}
+
+/* The first descriptor is the control socket; one at another path is for nobody any more. */
+static void
+take_socket(struct daemon *daemon, struct channel_message *state)
+{
+	if (strcmp(channel_text(state, "socket"), daemon->service.config->socket) != 0)
+		return;
+	daemon->standby.listener = state->fds[0];
+	state->fds[0] = -1;
+}
+
+static json_t *
+losses_json(const struct pass_totals *totals)
+{
+	json_t *losses = json_object();
+
+	for (unsigned i = 0; i < STACK_LOSSES; i++)
+		if (totals->stacks.lost[i])
+			json_object_set_new(losses, stack_loss_name((enum stack_loss)i),
+					    json_integer(totals->stacks.lost[i]));
+	return losses;
+}
+
+static json_t *
+totals_json(const struct pass_totals *totals)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "sessions",
+			 (int)totals->stacks.sessions, "running", (int)totals->stacks.running,
+			 "associations", (int)totals->stacks.associations, "handshakes",
+			 (int)totals->stacks.handshakes, "entries", (int)totals->waiting, "ended",
+			 (int)totals->lost_live, "lost", losses_json(totals));
+}
+
+static void
+note_totals(struct standby *standby, const struct pass_totals *totals)
+{
+	if (asprintf(&standby->text,
+		     "%u sessions, %u of them running, %u associations and %u handshakes",
+		     totals->stacks.sessions, totals->stacks.running, totals->stacks.associations,
+		     totals->stacks.handshakes) < 0)
+		standby->text = NULL;
+}
+
+static int
+take_state(struct daemon *daemon, struct channel_message *state)
+{
+	struct taking *taking = calloc(1, sizeof *taking);
+	int result;
+
+	if (!taking)
+		return fail("out of memory");
+	taking->daemon = daemon;
+	daemon->standby.paused_us = (uint64_t)number_of(state, "paused_us");
+	result = map_files(taking, state);
+	if (result == 0)
+		result = load_files(taking);
+	for (unsigned i = 0; i < taking->n_files; i++)
+		passed_file_wipe(&taking->files[i]);
+	take_socket(daemon, state);
+	daemon->standby.totals = totals_json(&taking->totals);
+	note_totals(&daemon->standby, &taking->totals);
+	free(taking);
+	return result;
+}
+
+static int
+tell_ready(struct daemon *daemon)
+{
+	const struct inventory *inventory = &daemon->service.inventory;
+	char text[128];
+
+	snprintf(text, sizeof text, "%u device%s loaded", inventory->count,
+		 PLURAL(inventory->count));
+	return say(daemon, "ready", json_pack("{s:s}", "text", text));
+}
+
+int
+standby_take(struct daemon *daemon)
+{
+	struct channel_message message;
+	int result;
+
+	if (tell_ready(daemon) < 0 || expect(daemon, "stopping", -1, &message) < 0)
+		return -1;
+	channel_message_fini(&message);
+	dataplane_discard(daemon->service.dp);
+	if (say(daemon, "emptied", NULL) < 0 || expect(daemon, "state", ANSWER_MS, &message) < 0)
+		return -1;
+	daemon->draining = daemon->standby.draining;
+	result = take_state(daemon, &message);
+	channel_message_fini(&message);
+	return result;
+}
+
+int
+standby_await_go(struct daemon *daemon)
+{
+	struct channel_message message;
+	json_t *totals = daemon->standby.totals;
+
+	daemon->standby.totals = NULL;
+	if (say(daemon, "loaded", totals) < 0 || expect(daemon, "go", ANSWER_MS, &message) < 0)
+		return -1;
+	channel_message_fini(&message);
+	return 0;
+}
+
+/* ---- serving ---- */
+
+/* Who asked for it is told by the one that can still write it. */
+static void
+audit_upgrade(struct daemon *daemon)
+{
+	const struct standby *standby = &daemon->standby;
+	const struct audit_event event = {
+		.time_ms = clock_now_ms(),
+		.uid = standby->uid,
+		.pid = standby->pid,
+		.actor = standby->actor,
+		.command = standby->command,
+		.done = true,
+	};
+
+	if (daemon->audit && standby->command)
+		audit_append(daemon->audit, &event);
+}
+
+void
+standby_serves(struct daemon *daemon)
+{
+	struct standby *standby = &daemon->standby;
+	uint64_t pause_us = clock_now_us() - standby->paused_us;
+
+	notify_take_over();
+	/* Whoever gave it over may have gone by now: nothing is left to be undone. */
+	(void)channel_send(standby->fd, "serving", NULL, NULL, 0);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_took_over, NULL,
+		  "took over from process %ld: %s; devices waited for %.1f ms", standby->former,
+		  standby->text ? standby->text : "", (double)pause_us / 1000);
+	audit_upgrade(daemon);
+	standby_fini(daemon);
+}
+
+void
+standby_refuse(struct daemon *daemon)
+{
+	if (daemon->standby.fd >= 0)
+		(void)channel_send(daemon->standby.fd, "refused",
+				   json_pack("{s:s}", "reason", log_last_error()), NULL, 0);
+}
+
+void
+standby_fini(struct daemon *daemon)
+{
+	struct standby *standby = &daemon->standby;
+
+	if (standby->fd >= 0)
+		close(standby->fd);
+	if (standby->listener >= 0)
+		close(standby->listener);
+	json_decref(standby->command);
+	json_decref(standby->totals);
+	free(standby->actor);
+	free(standby->text);
+	standby->command = standby->totals = NULL;
+	standby->actor = standby->text = NULL;
+	standby->fd = standby->listener = -1;
+}

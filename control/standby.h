@@ -1,0 +1,24 @@
+/*
+ * standby.h - a start beside the process that serves: everything is checked and loaded, then sessions
+ * and the control socket pass, and this one serves. The other's side is commands/upgrade.h.
+ *
+ * Each step returns 0; or -1 where it fails, and it is logged why: then the start has failed, and
+ * standby_refuse() tells the other process, which goes on. Owner: the daemon. Control thread.
+ */
+#pragma once
+
+#include "control/daemon.h"
+
+/* Before anything is opened: whom it follows, and whether that can be. */
+int standby_meet(struct daemon *daemon);
+/* The policy is loaded: tells so, and waits for the store. */
+int standby_found(struct daemon *daemon);
+/* Everything is loaded, and the dataplane stands: takes over what passes, the control socket's listener too. */
+int standby_take(struct daemon *daemon);
+/* Nothing can fail any more but the workers' start: waits for the other's last word. */
+int standby_await_go(struct daemon *daemon);
+/* The workers run. */
+void standby_serves(struct daemon *daemon);
+/* Tells the other process why not, by the last error that was logged. */
+void standby_refuse(struct daemon *daemon);
+void standby_fini(struct daemon *daemon);

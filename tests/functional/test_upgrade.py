@@ -1,0 +1,251 @@
+"""The program is replaced while devices bootstrap: they finish on the next process, which takes over what the first one
+knew; and whatever goes wrong before leaves the first one serving."""
+import os
+import signal
+
+import pytest
+
+import coap
+from conftest import SERVER4, wait_for
+from dtls_client import APPLICATION, CID_RECORD, DtlsClient
+from scripted import METHODS, SUCCESS, Scripted
+
+IDENTITY, KEY = b"demo-0001", b"demo-key-0001-demo"
+PATHS = [("PUT", "/0/2"), ("PUT", "/1/0"), ("POST", "/bs")]
+
+
+class Successor:
+    """The process of the last upgrade, as the appliance of the test from here on: it is no child of ours."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def poll(self):
+        try:
+            state = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return 0
+        return 0 if state == "Z" else None
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout=None):
+        wait_for(lambda: self.poll() is not None, "the process to end", timeout or 20)
+        return 0
+
+
+def upgrade(daemon, *options):
+    """Upgrades; returns what was said. The former process must have ended well."""
+    former = daemon.process
+    said = daemon.result("upgrade", *options)
+    daemon.process = Successor(said["pid"])
+    assert former.wait(20) == 0, daemon.log()
+    return said
+
+
+def report_of(daemon, endpoint):
+    reports = daemon.result("report", "list", "--device", endpoint)["reports"]
+    return reports[-1] if reports else {}
+
+
+def is_reported(daemon, endpoint, status="Success"):
+    wait_for(lambda: report_of(daemon, endpoint).get("status") == status, f"the report of {endpoint}")
+
+
+def test_a_device_in_the_middle_of_its_run_finishes_on_the_next_process(cradled):
+    one = cradled()
+    device = Scripted(one.network, "ep=demo-0001")
+    step = device.begin()
+    said = upgrade(one)
+    assert said["running"] == 1 and said["lost"] == {}
+    seen, _ = device.run(step)
+    assert seen == PATHS
+    is_reported(one, "demo-0001")
+    assert one.result("session", "list")["sessions"] == []
+
+
+def test_a_copy_of_a_request_from_before_starts_no_second_run(cradled):
+    one = cradled()
+    device = Scripted(one.network, "ep=demo-0001")
+    seen, _ = device.run(device.begin())
+    assert seen == PATHS
+    upgrade(one)
+    device.send(device.request)
+    answer = device.receive()
+    assert (answer.kind, answer.text) == (coap.ACK, "2.04")
+    assert device.quiet()
+
+
+def sequences(client):
+    """The record numbers of the server's epoch 1, in the order they came."""
+    return [record[2] for record in client.seen if record[1] == 1 and record[0] in (APPLICATION, CID_RECORD)]
+
+
+@pytest.mark.parametrize("cid", [None, b"", b"client"])
+def test_an_association_goes_on_and_no_record_number_is_used_twice(cradled, cid):
+    one = cradled()
+    client = DtlsClient(one.network.udp(), (SERVER4, 5684), IDENTITY, KEY, cid=cid).handshake()
+    client.put(coap.request(queries=["ep=demo-0001"]))
+    assert coap.Message(client.get()).text == "2.04"
+    step, seen = coap.Message(client.get()), []
+    while True:
+        seen.append((METHODS[step.code], step.path))
+        said = upgrade(one)
+        assert said["associations"] == 1 and said["lost"] == {}
+        client.put(step.answer(SUCCESS[step.code]))
+        if step.path == "/bs":
+            break
+        step = coap.Message(client.get())
+    assert seen == PATHS
+    is_reported(one, "demo-0001")
+    numbers = sequences(client)
+    assert len(numbers) >= 4 and len(set(numbers)) == len(numbers), numbers
+
+
+def test_a_handshake_in_progress_goes_on(cradled):
+    one = cradled()
+    client = DtlsClient(one.network.udp(), (SERVER4, 5684), IDENTITY, KEY)
+    client.get_cookie()
+    upgrade(one)
+    client.hello()  # with a cookie of the first one
+    said = upgrade(one)
+    assert said["handshakes"] == 1
+    for datagram in client.key_exchange():
+        client.send(datagram)
+    client.finish()
+    client.put(coap.request(queries=["ep=demo-0001"]))
+    assert coap.Message(client.get()).text == "2.04"
+
+
+def test_devices_wait_for_less_than_a_second_and_the_socket_stays(cradled):
+    one = cradled()
+    before = one.result("status")
+    said = upgrade(one)
+    assert said["pause_ms"] > 0
+    assert one.result("status")["devices"] == before["devices"]
+    assert one.device("ep=demo-0001")[0] == 0
+    assert one.stop() == 0
+    assert not os.path.exists(one.socket)
+
+
+# -- refused: the first process goes on
+
+
+@pytest.fixture
+def waiting(cradled):
+    """An appliance with a device in the middle of its run."""
+    one = cradled()
+    device = Scripted(one.network, "ep=demo-0001")
+    return one, device, device.begin()
+
+
+def refuse(waiting, reason, *options):
+    """An upgrade is refused with this reason; then nothing has changed, nor is anybody else there."""
+    one, device, step = waiting
+    answer = one.ctl("upgrade", *options)
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert "this process goes on" in answer.stderr and reason in answer.stderr, answer.stderr
+    assert one.process.poll() is None
+    status = one.result("status")
+    assert status["store"]["healthy"]
+    seen, _ = device.run(step)
+    assert seen == PATHS
+    is_reported(one, "demo-0001")
+    assert one.ctl("device", "add", "another").returncode == 0
+    assert one.device("ep=demo-0001")[0] == 0
+
+
+def test_a_configuration_that_is_wrong_is_refused(waiting):
+    one = waiting[0]
+    one.edit("cradle.conf", r"^sessions = \d+", "sessions = -5")
+    refuse(waiting, "sessions")
+
+
+def test_a_policy_that_is_wrong_is_refused(waiting):
+    one = waiting[0]
+    one.write("policy/groups.conf", one.read("policy/groups.conf") + "\nrubbish rubbish")
+    refuse(waiting, "groups.conf")
+
+
+def test_another_store_is_refused(waiting):
+    one = waiting[0]
+    one.edit("cradle.conf", r'cradle\.db"', 'other.db"')
+    refuse(waiting, "store")
+
+
+def test_other_workers_are_refused(waiting):
+    one = waiting[0]
+    one.edit("cradle.conf", r"^workers = \d+", "workers = 2")
+    refuse(waiting, "`workers` changes from 1 to 2")
+
+
+def test_a_configuration_that_is_not_there_is_refused(waiting):
+    refuse(waiting, "nowhere.conf", "--with", "/nowhere.conf")
+
+
+def test_a_program_that_is_not_there_is_refused(stage, build, tmp_path):
+    # A copy of it, which is removed while it runs.
+    program = tmp_path / "control" / "cradled"
+    program.parent.mkdir()
+    program.write_bytes(open(f"{build}/control/cradled", "rb").read())
+    program.chmod(0o755)
+    (tmp_path / "tools").symlink_to(os.path.abspath(f"{build}/tools"))
+    (tmp_path / "tests").symlink_to(os.path.abspath(f"{build}/tests"))
+    stage.build, kept = str(tmp_path), stage.build
+    try:
+        one = stage.start()
+        device = Scripted(one.network, "ep=demo-0001")
+        step = device.begin()
+        program.unlink()
+        refuse((one, device, step), "No such file")
+    finally:
+        stage.clear()
+        stage.build = kept
+
+
+def test_a_relative_path_is_not_understood(cradled):
+    answer = cradled().ctl("upgrade", "--with", "cradle.conf")
+    assert answer.returncode == 2 and "whole path" in answer.stderr
+
+
+def test_another_configuration_applies_what_needs_a_restart(cradled):
+    one = cradled()
+    device = Scripted(one.network, "ep=demo-0001")
+    step = device.begin()
+    other = one.folder / "other.conf"
+    other.write_text(one.read("cradle.conf").replace("sessions = 1024", "sessions = 2048"))
+    upgrade(one, "--with", other)
+    assert one.result("status")["workers"][0]["capacity"] == 2048
+    seen, _ = device.run(step)
+    assert seen == PATHS
+
+
+def test_a_report_that_ends_on_the_next_process_is_kept(cradled):
+    one = cradled()
+    device = Scripted(one.network, "ep=demo-0001")
+    step = device.begin()
+
+    def status():
+        told = one.result("report", "show", one.result("task", "list")["tasks"][0]["id"], "demo-0001")
+        return told.get("report", told)["status"]
+    wait_for(lambda: status() == "InProgress", "the run to be told")
+    upgrade(one)
+    assert status() == "InProgress"  # and not interrupted
+    device.run(step)
+    is_reported(one, "demo-0001")
+    upgrade(one)
+    assert one.stop() == 0
+    one.start()
+    assert report_of(one, "demo-0001")["status"] == "Success"
+
+
+def test_the_audit_file_goes_on_and_names_who_upgraded(cradled):
+    one = cradled()
+    upgrade(one)
+    lines = one.result("audit", "list")["lines"]
+    assert lines[-1]["command"] == ["upgrade"] and lines[-1]["by"]["uid"] == os.geteuid()
+    assert one.ctl("audit", "verify").returncode == 0
