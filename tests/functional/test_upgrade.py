@@ -1,5 +1,6 @@
 """The program is replaced while devices bootstrap: they finish on the next process, which takes over what the first one
 knew; and whatever goes wrong before leaves the first one serving."""
+import json
 import os
 import signal
 
@@ -229,9 +230,13 @@ def test_a_report_that_ends_on_the_next_process_is_kept(cradled):
     device = Scripted(one.network, "ep=demo-0001")
     step = device.begin()
 
+    task = one.result("task", "list")["tasks"][0]["id"]
+
     def status():
-        told = one.result("report", "show", one.result("task", "list")["tasks"][0]["id"], "demo-0001")
-        return told.get("report", told)["status"]
+        """None: there is no report yet, as events are told a little later."""
+        answer = one.ctl("--json", "report", "show", task, "demo-0001")
+        told = json.loads(answer.stdout)
+        return told.get("report", told)["status"] if answer.returncode == 0 else None
     wait_for(lambda: status() == "InProgress", "the run to be told")
     upgrade(one)
     assert status() == "InProgress"  # and not interrupted
