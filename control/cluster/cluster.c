@@ -239,6 +239,13 @@ cluster_member_number(const struct cluster *cluster)
 	return cluster->member;
 }
 
+void
+cluster_cookie_secret(const struct cluster *cluster, uint8_t secret[32])
+{
+	cluster_secret_derive(&cluster->secret, "cradle cluster cookies", cluster->joined_name,
+			      strlen(cluster->joined_name), secret);
+}
+
 const char *
 cluster_name(const struct cluster *cluster)
 {

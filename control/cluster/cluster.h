@@ -52,6 +52,8 @@ bool cluster_is_joined(const struct cluster *cluster);
 bool cluster_is_detached(const struct cluster *cluster);
 uint32_t cluster_member_number(const struct cluster *cluster);
 const char *cluster_name(const struct cluster *cluster);
+/* 32 bytes that all members have, for their cookies. */
+void cluster_cookie_secret(const struct cluster *cluster, uint8_t secret[32]);
 
 /* ---- edits ---- */
 

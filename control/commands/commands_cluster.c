@@ -243,6 +243,7 @@ stand_alone(struct call *call)
 		  PLURAL(service->inventory.count));
 	call->result = json_pack("{s:i}", "devices", (int)service->inventory.count);
 	cluster_end(service->cluster);
+	replica_turn(service, clock_now_ms()); /* cookies of the cluster are none any more */
 }
 
 void

@@ -14,6 +14,7 @@
 #include "control/runs/member_reports.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
+#include "control/runs/trust_publish.h"
 #include "control/slice.h"
 
 enum {
@@ -21,6 +22,7 @@ enum {
 	SEND_EVERY_MS = 50,
 	SEND_AT_ONCE = 2000,
 	RETRY_MS = 1000,
+	COOKIES_EVERY_MS = 60000,
 	COMMIT_WAIT_MS = 60000,
 	PUBLISH_SLICE = 500,
 	SEEN_BITS = 64,
@@ -509,12 +511,28 @@ in_trouble(struct service *service, uint64_t now_ms, const char *error)
 	cluster_refetch(service->cluster, error);
 }
 
+/* The wall clock may be set, or run on at another pace than the workers'. */
+static void
+follow_clock(struct service *service, uint64_t now_ms)
+{
+	struct replica *replica = &service->replica;
+	bool wanted = cluster_is_joined(service->cluster) && !cluster_is_detached(service->cluster);
+
+	if (!service->dp || (!wanted && !replica->cookies_ms) ||
+	    (wanted && replica->cookies_ms && now_ms >= replica->cookies_ms &&
+	     now_ms - replica->cookies_ms < COOKIES_EVERY_MS))
+		return;
+	if (trust_publish_limits(service) == 0)
+		replica->cookies_ms = wanted ? now_ms : 0;
+}
+
 void
 replica_turn(struct service *service, uint64_t now_ms)
 {
 	char error[STORE_ERROR_MAX] = "it begins anew";
 	struct cluster_batch *batch;
 
+	follow_clock(service, now_ms);
 	if (!cluster_is_joined(service->cluster) || cluster_is_detached(service->cluster))
 		return;
 	send_some(service, now_ms);

@@ -33,7 +33,9 @@ struct replica {
 	uint32_t n_seen;
 	uint64_t retry_ms;  /* after trouble with the store */
 	uint64_t given_way; /* changes of devices here that gave way to another member's */
-	bool told;          /* the trouble was logged */
+	uint64_t
+		cookies_ms; /* when cookies were made to follow the wall clock; 0: they are each worker's own */
+	bool told; /* the trouble was logged */
 };
 
 void replica_fini(struct replica *replica);

@@ -1,7 +1,10 @@
 #include "control/runs/trust_publish.h"
 
 #include <stddef.h>
+#include <string.h>
 
+#include "control/clock.h"
+#include "control/cluster/cluster.h"
 #include "control/config/config.h"
 #include "control/policy/policy_trust.h"
 #include "control/runs/service.h"
@@ -17,16 +20,32 @@ trust_of(const struct service *service)
 	return generation->policy->trust->ec;
 }
 
+/* A router may bring the second hello of a device to another member. */
+static void
+share_cookies(const struct service *service, struct cookie_sharing *cookies)
+{
+	*cookies = (struct cookie_sharing){ 0 };
+	if (!cluster_is_joined(service->cluster) || cluster_is_detached(service->cluster))
+		return;
+	cookies->on = true;
+	cookies->wall_us = (int64_t)(clock_now_ms() * 1000 - dataplane_now_us());
+	cluster_cookie_secret(service->cluster, cookies->secret);
+}
+
 int
 trust_publish_limits(struct service *service)
 {
 	const struct ec_trust *trust = trust_of(service);
 	struct stack_limits limits;
+	int code;
 
 	config_limits(service->config, &limits);
 	limits.abilities = trust ? ec_trust_abilities(trust) : 0;
 	limits.trust = trust ? ec_trust_generation(trust) : UINT32_MAX;
-	return dataplane_publish_limits(service->dp, &limits);
+	share_cookies(service, &limits.cookies);
+	code = dataplane_publish_limits(service->dp, &limits);
+	explicit_bzero(&limits.cookies, sizeof limits.cookies);
+	return code;
 }
 
 void

@@ -4,6 +4,7 @@
  */
 #include "dataplane/dataplane.h"
 
+#include <string.h>
 #include <errno.h>
 
 #include <rte_malloc.h>
@@ -19,6 +20,7 @@ dataplane_publish_directory(struct dataplane *dp, struct directory *directory)
 static void
 free_limits(void *ctx, void *limits)
 {
+	explicit_bzero(limits, sizeof(struct stack_limits)); /* a secret of cookies */
 	rte_free(limits);
 }
 

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from conftest import Cradled, Network, wait_for
+from conftest import Cradled, Network, SERVER4, wait_for
+from dtls_client import DtlsClient
 from postgres import Postgres
 
 KEY = "a-key-of-the-fleet"
@@ -428,3 +429,27 @@ def test_what_is_done_once_is_done_once_wherever_the_device_asks(pair):
     bootstraps(a, "urn:dev:once")
     for one in (a, b):
         good(one.ctl("task", "edit", task, "--repetition", "repeat"))
+
+
+def test_a_handshake_goes_on_with_the_member_that_the_second_hello_comes_to(pair):
+    """A cookie is an answer of all members: what router sends the two hellos where is of no importance."""
+    fleet, a, b = pair
+    add(a, "urn:dev:moves")
+    level(fleet, a, b)
+
+    def client(member, port):
+        return DtlsClient(member.network.udp(port=port), (SERVER4, 5684), b"urn:dev:moves", KEY.encode())
+
+    def go_on(port):
+        """The first hello goes to the one, the second to the other."""
+        first, second = client(a, port), client(b, port)
+        first.get_cookie()
+        second.random, second.cookie, second.messages, second.server_seq = first.random, first.cookie, {}, 1
+        second.hello()
+        return b.counters()["dtls_hello_cookie"]
+    before = b.counters()["dtls_hello_cookie"]
+    assert go_on(40001) == before
+    # Who is no member any more takes none of theirs: the client is given another one.
+    good(b.ctl("cluster", "leave"))
+    assert go_on(40002) == before + 1
+    good(b.ctl("cluster", "join", "--replace"))

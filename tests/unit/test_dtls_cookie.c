@@ -143,3 +143,83 @@ Test(dtls_cookie, secrets_come_from_the_generator)
 	cr_assert_arr_neq(a.wholes, b.wholes, sizeof a.wholes);
 	cr_assert_arr_neq(a.heads, b.heads, sizeof a.heads);
 }
+
+/* ---- appliances that share a secret ---- */
+
+enum { SECOND_US = 1000 * 1000, MINUTE_US = 60 * SECOND_US };
+
+static const struct cookie_sharing shared = { .on = true, .secret = "of all members", .wall_us = 1700000000ll * SECOND_US };
+
+static void
+follow(struct dtls_cookies *cookies, const struct cookie_sharing *sharing, uint64_t now_us)
+{
+	dtls_cookies_follow(cookies, crypto_select(), &world.server.rng, sharing, now_us);
+}
+
+static bool
+has_same(const struct dtls_cookies *made, const struct dtls_cookies *checked)
+{
+	unsigned i = made->newest;
+
+	return memcmp(&made->heads[i], &checked->heads[i], sizeof made->heads[i]) == 0 &&
+	       memcmp(&made->wholes[i], &checked->wholes[i], sizeof made->wholes[i]) == 0;
+}
+
+/* Whatever second of the minute it is, whichever clock is ahead. */
+Test(dtls_cookie, members_take_each_others_with_clocks_apart)
+{
+	struct dtls_cookies a = { 0 }, b = { 0 };
+
+	for (int apart = -29; apart <= 29; apart++)
+		for (uint64_t s = 100; s < 340; s++) {
+			a.shared = b.shared = false;
+			follow(&a, &shared, s * SECOND_US);
+			follow(&b, &shared, (uint64_t)((int64_t)s + apart) * SECOND_US);
+			cr_assert(has_same(&a, &b), "second %u, %d apart", (unsigned)s, apart);
+		}
+}
+
+Test(dtls_cookie, a_shared_one_ends_within_two_minutes)
+{
+	struct dtls_cookies a = { 0 }, b = { 0 };
+
+	for (uint64_t s = 100; s < 220; s++) {
+		follow(&a, &shared, s * SECOND_US);
+		follow(&b, &shared, s * SECOND_US + 2 * (uint64_t)MINUTE_US);
+		cr_assert_not(has_same(&a, &b), "second %u", (unsigned)s);
+	}
+}
+
+Test(dtls_cookie, another_secret_makes_others)
+{
+	struct cookie_sharing other = shared;
+	struct dtls_cookies a = { 0 }, b = { 0 };
+
+	other.secret[0] ^= 1;
+	follow(&a, &shared, MINUTE_US);
+	follow(&b, &other, MINUTE_US);
+	cr_assert_not(has_same(&a, &b));
+}
+
+/* Who leaves a cluster takes none of its cookies any more. */
+Test(dtls_cookie, own_secrets_come_back_when_sharing_ends)
+{
+	const struct cookie_sharing none = { 0 };
+	struct dtls_cookies a = { 0 }, before;
+
+	follow(&a, &shared, MINUTE_US);
+	before = a;
+	follow(&a, &none, MINUTE_US + 1);
+	cr_assert_not(has_same(&before, &a));
+	cr_assert_not(a.shared);
+}
+
+/* A hello that was answered by one member is let in by another. */
+Test(dtls_cookie, a_device_is_let_in_by_another_member)
+{
+	follow(&world.server.cookies, &shared, world.now_us);
+	get_cookie();
+	dtls_cookies_init(&world.server.cookies, crypto_select(), &world.server.rng, world.now_us);
+	follow(&world.server.cookies, &shared, world.now_us + 5 * SECOND_US);
+	cr_assert(is_let_in());
+}

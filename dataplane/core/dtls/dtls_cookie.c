@@ -9,6 +9,7 @@ enum {
 	HEAD_MAX = 2 + DTLS_RANDOM + 1 + DTLS_SESSION_ID_MAX,
 	HEAD_HASH = 8,
 	WHOLE_HASH = DTLS_COOKIE - 1 - HEAD_HASH,
+	HALF_US = DTLS_COOKIE_LIFE_US / 2,
 };
 
 static void
@@ -32,6 +33,7 @@ dtls_cookies_init(struct dtls_cookies *cookies, const struct crypto_ops *ops, co
 	replace_secret(cookies, 0, ops, rng);
 	replace_secret(cookies, 1, ops, rng);
 	cookies->newest = 0;
+	cookies->shared = false;
 	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
 }
 
@@ -47,6 +49,57 @@ dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops,
 	cookies->newest ^= 1;
 	replace_secret(cookies, cookies->newest, ops, rng);
 	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
+}
+
+/* The secret of a minute, as every appliance makes it that shares it. */
+static void
+derive_secret(struct dtls_cookies *cookies, const struct crypto_ops *ops,
+	      const struct cookie_sharing *sharing, uint64_t minute)
+{
+	static const char labels[2][16] = { "cookie whole", "cookie head" };
+	uint8_t number[8], secrets[2][CRYPTO_HASH_LEN];
+	struct crypto_hmac_key key;
+
+	cursor_store(number, minute, sizeof number);
+	crypto_hmac_key_init(ops, &key, sharing->secret, sizeof sharing->secret);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct crypto_piece pieces[] = { { labels[i], sizeof labels[i] },
+						       { number, sizeof number } };
+
+		crypto_hmac(ops, &key, pieces, 2, secrets[i]);
+	}
+	crypto_hmac_key_init(ops, &cookies->wholes[minute & 1], secrets[0], CRYPTO_HASH_LEN);
+	cookies->heads[minute & 1] = siphash_key(secrets[1]);
+	crypto_wipe(secrets, sizeof secrets);
+	crypto_wipe(&key, sizeof key);
+}
+
+static void
+share(struct dtls_cookies *cookies, const struct crypto_ops *ops,
+      const struct cookie_sharing *sharing, uint64_t now_us)
+{
+	uint64_t half = (now_us + (uint64_t)sharing->wall_us) / HALF_US, minute = half / 2;
+
+	derive_secret(cookies, ops, sharing, minute);
+	derive_secret(cookies, ops, sharing, half & 1 ? minute + 1 : minute - 1);
+	cookies->newest = minute & 1;
+	cookies->shared = true;
+	cookies->rotate_us = (half + 1) * HALF_US - (uint64_t)sharing->wall_us;
+}
+
+void
+dtls_cookies_follow(struct dtls_cookies *cookies, const struct crypto_ops *ops,
+		    const struct rng *rng, const struct cookie_sharing *sharing, uint64_t now_us)
+{
+	if (sharing->on) {
+		if (!cookies->shared || now_us >= cookies->rotate_us)
+			share(cookies, ops, sharing, now_us);
+	} else if (cookies->shared) {
+		cookies->shared = false;
+		dtls_cookies_init(cookies, ops, rng, now_us);
+	} else {
+		dtls_cookies_rotate(cookies, ops, rng, now_us);
+	}
 }
 
 /* Unambiguous: peer and kind have one size, the head says its own length. */

@@ -22,7 +22,9 @@
  * more than a round-trip, and guessing costs 2^64 and 2^56 datagrams.
  *
  * Two secrets: one is replaced every DTLS_COOKIE_LIFE_US, so a cookie is good for one to two of
- * these.
+ * these. Shared ones (cookie_sharing.h) are of the present minute and of the one that is nearer, the
+ * last or the next: so a cookie is good for half a minute to one and a half, and for appliances whose
+ * clocks are up to half a minute apart.
  *
  * Owner: one worker. Neither allocates nor blocks.
  */
@@ -32,6 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/core/cookie_sharing.h"
 #include "dataplane/core/crypto/crypto.h"
 #include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/crypto/siphash.h"
@@ -47,13 +50,18 @@ struct dtls_cookies {
 	struct crypto_hmac_key wholes[2];
 	uint64_t rotate_us; /* when the older one is replaced */
 	uint8_t newest;     /* index */
+	bool shared;
 };
 
 void dtls_cookies_init(struct dtls_cookies *cookies, const struct crypto_ops *ops,
 		       const struct rng *rng, uint64_t now_us);
-/* Costs a comparison when nothing is due. Call it before a burst. */
+/* Costs two comparisons when nothing is due. Call it before a burst. */
 void dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops,
 			 const struct rng *rng, uint64_t now_us);
+/* The same with shared secrets, where `sharing` is on. */
+void dtls_cookies_follow(struct dtls_cookies *cookies, const struct crypto_ops *ops,
+			 const struct rng *rng, const struct cookie_sharing *sharing,
+			 uint64_t now_us);
 
 /* `whole`: the hello was parsed whole, else just its head. */
 void dtls_cookie_make(const struct dtls_cookies *cookies, const struct crypto_ops *ops,

@@ -256,8 +256,8 @@ secured_begin(struct stack *stack)
 
 	if (!secured)
 		return;
-	dtls_cookies_rotate(&secured->server.cookies, secured->server.ops, &secured->server.rng,
-			    stack->now_us);
+	dtls_cookies_follow(&secured->server.cookies, secured->server.ops, &secured->server.rng,
+			    &limits->cookies, stack->now_us);
 	prefix_debts_advance(&secured->debts, stack->now_us);
 	follow_rate(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S));
 	follow_rate(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S));

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/core/cookie_sharing.h"
 #include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/session_event.h"
@@ -36,6 +37,7 @@ struct stack_limits {
 	uint32_t abilities;          /* enum dtls_ability: what certificates and keys there are */
 	uint32_t trust;              /* what was judged by a trust of a lower number is judged anew */
 	bool certificates_cbc;       /* the suite of certificates with CBC is served, too */
+	struct cookie_sharing cookies; /* with other appliances */
 };
 
 struct stack_config {
