@@ -463,8 +463,6 @@ take_orders(struct sender *sender)
 	pthread_mutex_unlock(&sender->lock);
 	if (has_next)
 		take_conf(sender, next);
-	if (woken)
-		forget_written(sender);
 	return !ending;
 }
 
@@ -503,6 +501,7 @@ run(void *arg)
 	int running;
 
 	while (take_orders(sender)) {
+		forget_written(sender);
 		for (unsigned i = 0; i < sender->n_lanes; i++)
 			look_at(sender, i);
 		curl_multi_perform(sender->multi, &running);

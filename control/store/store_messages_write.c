@@ -163,15 +163,12 @@ store_change_message(struct store_writer *writer, const struct journal_entry *en
 void
 store_accept_messages(struct store_writer *writer)
 {
-	bool changed = writer->messages_changed;
-
 	pthread_mutex_lock(&writer->lock);
 	for (unsigned i = 0; i < MESSAGE_STATES; i++)
 		writer->messages[i] += writer->messages_change[i];
+	writer->messages_tell = true;
 	pthread_mutex_unlock(&writer->lock);
 	store_forget_messages(writer);
-	if (changed && writer->on_messages)
-		writer->on_messages(writer->on_messages_ctx);
 }
 
 void

@@ -36,16 +36,18 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_FIND_LOGS_TO_RESEAL] = "SELECT place, text, kek FROM report_log WHERE place >= ?1"
 				    " AND kek IS NOT ?2 ORDER BY place LIMIT ?3",
 	[SQL_RESEAL_LOG] = "UPDATE report_log SET text = ?2, kek = ?3 WHERE place = ?1",
-	[SQL_PUT_MESSAGE] = "INSERT INTO outbox (id, state, what, device, account, attempts, created_ms,"
-			    " due_ms, key, target, subject, payload, kek)"
-			    " VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[SQL_PUT_MESSAGE] =
+		"INSERT INTO outbox (id, state, what, device, account, attempts, created_ms,"
+		" due_ms, key, target, subject, payload, kek)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[SQL_FIND_MESSAGE] = "SELECT state FROM outbox WHERE id = ?1",
 	[SQL_SET_MESSAGE] = "UPDATE outbox SET state = ?2, due_ms = ?3, attempts = ?4, error = ?5"
 			    " WHERE id = ?1",
 	[SQL_REPLACE_MESSAGES] = "DELETE FROM outbox WHERE device > 0 AND state = 2 AND id < ?1 AND"
 				 " (device, target, what, account) = (SELECT device, target, what,"
 				 " account FROM outbox WHERE id = ?1)",
-	[SQL_RETRY_MESSAGES] = "UPDATE outbox SET state = 1, due_ms = ?1, attempts = 0 WHERE state = 2",
+	[SQL_RETRY_MESSAGES] =
+		"UPDATE outbox SET state = 1, due_ms = ?1, attempts = 0 WHERE state = 2",
 	[SQL_WIPE_MESSAGE] = "UPDATE outbox SET payload = zeroblob(length(payload))"
 			     " WHERE id = ?1 AND kek IS NULL",
 	[SQL_DROP_MESSAGE] = "DELETE FROM outbox WHERE id = ?1",
@@ -446,6 +448,15 @@ settle(struct store_writer *writer, int code)
 	pthread_cond_broadcast(&writer->done);
 }
 
+/* Behind settle(): who is told looks at what is written. Its hook may take other locks, but no call of the store. */
+static void
+tell_messages(struct store_writer *writer)
+{
+	if (writer->messages_tell && writer->on_messages)
+		writer->on_messages(writer->on_messages_ctx);
+	writer->messages_tell = false;
+}
+
 static void *
 run(void *arg)
 {
@@ -459,6 +470,7 @@ run(void *arg)
 		code = transact(writer);
 		pthread_mutex_lock(&writer->lock);
 		settle(writer, code);
+		tell_messages(writer);
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return NULL;

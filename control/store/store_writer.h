@@ -134,6 +134,7 @@ struct store_writer {
 	bool urgent, ending;
 	bool gathering, joins; /* entries that belong together are being put; not the first of them */
 	int64_t messages[3];   /* by state (store_messages.h) */
+	bool messages_tell;    /* some were written since `on_messages` was called */
 	void (*on_messages)(void *ctx);
 	void *on_messages_ctx;
 	struct sealer *next_sealer; /* to be taken before the next slice */

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 
 import pytest
 from cryptography import x509
@@ -225,6 +224,10 @@ def use(daemon, conf):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def target_of(daemon):
+    return daemon.result("status")["outbox"]["targets"][0]
+
+
 def messages(daemon):
     return daemon.result("outbox", "list")["messages"]
 
@@ -259,4 +262,236 @@ def test_a_key_that_a_run_makes_reaches_the_server_in_its_shape(bench, side):
     stamp, sign = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", request.headers["X-Cradle-Signature"]).groups()
     assert sign == hmac.new(SECRET.encode(), f"{stamp}.".encode() + request.body, hashlib.sha256).hexdigest()
     wait_for(lambda: report_of(bench, name)["status"] == "Success", "the report")
+    wait_for(lambda: messages(bench) == [], "the outbox to be empty")
+
+
+# ---- a server in trouble ----
+
+@pytest.mark.parametrize("status, headers", [(500, {}), (401, {}), (429, {"Retry-After": "1"}), (503, {})])
+def test_a_server_that_refuses_gets_the_same_message_again(bench, side, status, headers):
+    """Its copies have one idempotency key; the device has finished long before."""
+    name, seen = f"ep-{next(NUMBERS)}", []
+
+    def refuse_twice(request):
+        seen.append(request.headers["Idempotency-Key"])
+        return (status, headers) if len(seen) < 3 else (204, {})
+    side.receiver.say(refuse_twice)
+    code, events = bench.device(f"ep={name}")
+    assert code == 0
+    delivered(side, name, key_of(events))
+    assert len(seen) >= 3 and len(set(seen)) == 1
+    assert len(side.receiver.of(name)) == 1
+
+
+def test_a_message_that_is_never_liked_is_a_dead_letter_and_masked_until_it_is_retried(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    side.receiver.say(lambda request: (400, {}))
+    code, events = bench.device(f"ep={name}")
+    key = key_of(events)
+
+    def dead():
+        found = bench.result("outbox", "list", "--state", "dead")["messages"]
+        return found[0] if found else None
+    letter = wait_for(dead, "a dead letter")
+    assert (letter["subject"], letter["attempts"], letter["error"]) == (name, 3, "it answered HTTP 400")
+    shown = bench.ctl("outbox", "show", letter["message"]).stdout
+    assert f"PUT https://127.0.0.1:8443/api/clients/{name}" in shown and "HTTP 400" in shown
+    everything = shown + json.dumps(bench.result("outbox", "show", letter["message"])) + bench.log()
+    for secret in (key.hex(), key.decode("latin-1"), TOKEN, SECRET):
+        assert secret not in everything
+    assert "********" in shown
+    status = bench.result("status")["outbox"]
+    assert status["dead"] == 1 and status["targets"][0]["refused"] >= 3
+    side.receiver.say(None)
+    assert bench.ctl("outbox", "retry", letter["message"]).returncode == 0
+    delivered(side, name, key)
+    assert bench.ctl("outbox", "drop", "999999999").returncode == 1
+    assert "a number of `outbox list`" in bench.ctl("outbox", "show", "x").stderr
+
+
+def test_a_newer_key_makes_a_dead_letter_of_its_account_void(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    side.receiver.say(lambda request: (422, {}))
+    bench.device(f"ep={name}")
+    wait_for(lambda: [m["state"] for m in messages(bench)] == ["dead"], "a dead letter")
+    side.receiver.say(None)
+    _, events = bench.device(f"ep={name}")
+    delivered(side, name, key_of(events))
+    wait_for(lambda: messages(bench) == [], "the dead letter to go")
+    assert len(side.receiver.of(name)) == 1
+
+
+@pytest.mark.parametrize("port", [8444, 8445])
+def test_a_server_with_a_wrong_certificate_gets_nothing(bench, side, port):
+    """Of an authority that is not trusted, or for another address."""
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, outbox_conf(side.folder, {"port": port}))
+    before = target_of(bench)["failed"]
+    code, events = bench.device(f"ep={name}")
+    assert code == 0
+    target = wait_for(lambda: target_of(bench)["failed"] >= before + 2 and target_of(bench), "two tries")
+    assert target["away"] and "certificate" in target["error"].lower(), target
+    assert side.receiver.of(name) == [] and messages(bench)[0]["attempts"] == 0
+    use(bench, outbox_conf(side.folder))
+    delivered(side, name, key_of(events))
+
+
+def test_a_server_that_was_away_gets_all_in_the_order_of_each_device(bench, side):
+    """Long after every pause has grown to its bound; nothing counts as refused meanwhile."""
+    names = [f"ep-{next(NUMBERS)}" for _ in range(3)]
+    before = target_of(bench)["failed"]
+    side.nginx.stop()
+    keys = {name: [] for name in names}
+    for _ in range(2):
+        for name in names:
+            code, events = bench.device(f"ep={name}")
+            assert code == 0
+            keys[name].append(key_of(events).hex())
+    wait_for(lambda: target_of(bench)["failed"] >= before + 7, "tries until the pause is at its bound", 60)
+    assert len(messages(bench)) == 6 and {m["attempts"] for m in messages(bench)} == {0}
+    side.nginx.start()
+    for name in names:
+        delivered(side, name, bytes.fromhex(keys[name][-1]))
+        assert [told["tls"]["details"]["key"] for told in side.receiver.of(name)] == keys[name]
+
+
+def test_a_slow_server_holds_up_no_other_target(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, outbox_conf(side.folder, {"name": "slow", "body": "outbox/coiote.json"}, {}))
+    held = threading.Event()
+    
+    def answer(request):
+        if b"dtlsIdentity" in request.body:
+            held.wait(30)
+        return 204, {}
+    side.receiver.say(answer)
+    code, events = bench.device(f"ep={name}")
+    wait_for(lambda: any("tls" in told for told in side.receiver.of(name)), "the other target")
+    assert not any("properties" in told for told in side.receiver.of(name))
+    held.set()
+    wait_for(lambda: any("properties" in told for told in side.receiver.of(name)), "the slow one")
+
+
+# ---- before the Finish ----
+
+def test_a_device_waits_before_its_finish_until_the_server_has_its_key(bench, side):
+    name, order = f"ep-{next(NUMBERS)}", []
+    use(bench, outbox_conf(side.folder, {"confirm": "before-finish"}))
+    held = threading.Event()
+
+    def hold(request):
+        order.append("asked")
+        held.wait(30)
+        return 204, {}
+    side.receiver.say(hold)
+    done = []
+    device = threading.Thread(target=lambda: done.append(bench.device(f"ep={name}")))
+    device.start()
+    wait_for(lambda: order, "the server to be asked")
+    assert not done and report_of(bench, name)["status"] == "InProgress"
+    held.set()
+    device.join(60)
+    code, events = done[0]
+    assert code == 0 and side.receiver.of(name)[-1]["tls"]["details"]["key"] == key_of(events).hex()
+    assert len(order) == 1
+    wait_for(lambda: report_of(bench, name)["status"] == "Success", "the report")
+
+
+@pytest.mark.parametrize("on_timeout", ["finish", "fail"])
+def test_a_server_that_does_not_answer_in_time_decides_as_it_is_set(bench, side, on_timeout):
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, outbox_conf(side.folder, {"confirm": "before-finish", "timeout": 1, "on_timeout": on_timeout}))
+    side.receiver.say(lambda request: (503, {}))
+    code, events = bench.device("-t", 5, f"ep={name}")
+    finished = [e for e in operations(events) if e["path"] == "/bs"]
+    if on_timeout == "finish":
+        assert code == 0 and finished
+        side.receiver.say(None)
+        delivered(side, name, key_of(events))
+    else:
+        assert code != 0 and not finished
+        report = wait_for(lambda: (report_of(bench, name) or {}).get("status") == "Error" and report_of(bench, name),
+                          "the report")
+        assert "credentials were not delivered in time" in report["summary"]
+        wait_for(lambda: messages(bench) == [], "the key to be withdrawn")
+        side.receiver.say(None)
+        code, events = bench.device(f"ep={name}")
+        delivered(side, name, key_of(events))
+        assert len(side.receiver.of(name)) == 1
+
+
+# ---- events ----
+
+def test_events_come_as_webhooks(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    events = "bootstrapped, unknown, rejected, failed"
+    use(bench, outbox_conf(side.folder, {"name": "operations", "events": events})
+        .replace('body = "outbox/leshan.json";', ""))
+    assert bench.device(f"ep={name}")[0] == 0
+    bench.device("ep=nobody-of-ours")
+
+    def told(event):
+        return [t for t in side.receiver.of(event) if t["event"] == event]
+    wait_for(lambda: told("bootstrapped") and told("unknown"), "two events")
+    event = told("bootstrapped")[-1]
+    assert event["endpoint"] == name and event["key_hex"] == "" and re.fullmatch(r"\d{4}-.*Z", event["time"])
+    assert told("unknown")[-1]["endpoint"] == "nobody-of-ours"
+
+
+# ---- what is refused ----
+
+def test_a_wrong_file_is_refused_whole_and_the_old_one_serves(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    bench.write("outbox.conf", outbox_conf(side.folder, {"name": "a", "port": 8443, "events": "credential"},
+                                           {"name": "a", "body": "outbox/none.json"}))
+    for argv in (("check",), ("reload",)):
+        done = bench.ctl(*argv)
+        text = done.stdout + done.stderr
+        assert done.returncode == 1, text
+        assert 'did you mean "credentials"' in text and "target a is duplicated" in text and "none.json" in text
+    code, events = bench.device(f"ep={name}")
+    delivered(side, name, key_of(events))
+    use(bench, outbox_conf(side.folder))
+
+
+# ---- crashes ----
+
+def kill(daemon):
+    daemon.process.kill()
+    daemon.process.wait()
+
+
+@pytest.mark.parametrize("moment", ["asked", "written", "finished", "answering", "delivered"])
+def test_whenever_it_is_killed_no_key_of_a_device_that_finished_is_lost(bench, side, moment):
+    """Between any two steps: a device that has finished has a key that its server gets; copies have one key."""
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, outbox_conf(side.folder, {"confirm": "before-finish" if moment == "asked" else "stored"}))
+    seen, held = [], threading.Event()
+
+    def answer(request):
+        seen.append((request.headers["Idempotency-Key"], request.body))
+        if not held.is_set() and moment in ("asked", "answering"):
+            held.wait(30)
+        return (204, {}) if moment in ("delivered", "asked", "answering") or held.is_set() else (503, {})
+    side.receiver.say(answer)
+    done = []
+    device = threading.Thread(target=lambda: done.append(bench.device("-t", 8, f"ep={name}")))
+    device.start()
+    if moment == "written":
+        wait_for(lambda: messages(bench), "the key in the store")
+    elif moment == "finished":
+        device.join(60)
+    else:
+        wait_for(lambda: seen, "the server to be asked")
+    kill(bench)
+    held.set()
+    bench.start()
+    device.join(120)
+    code, events = done[0]
+    if code == 0:
+        delivered(side, name, key_of(events))
+    by_key = collections.defaultdict(set)
+    for key, body in seen:
+        by_key[body].add(key)
+    assert all(len(keys) == 1 for keys in by_key.values())
     wait_for(lambda: messages(bench) == [], "the outbox to be empty")

@@ -258,6 +258,26 @@ Test(store_messages, held_ones_are_due_at_the_next_start)
 	cr_expect_gt(put(2, MESSAGE_DUE, 0), ids[0]);
 }
 
+static void
+look_at_written(void *ctx)
+{
+	uint64_t *written = ctx;
+
+	*written = world.store->writer.written; /* the lock is held */
+}
+
+/* Who is told looks at once for what is due, and must not find it busy: nobody would look again. */
+Test(store_messages, who_is_told_finds_them_written)
+{
+	uint64_t written = 0;
+
+	store_on_messages(world.store, look_at_written, &written);
+	put(1, MESSAGE_DUE, 0);
+	world_flush(&world);
+	store_on_messages(world.store, NULL, NULL);
+	cr_expect_eq(written, 1);
+}
+
 /* ---- secrets ---- */
 
 static int
