@@ -77,8 +77,8 @@ consider(const struct stack *stack, struct choice *choice, uint32_t at)
  * seconds; who is displaced has the flight of a dead handshake to repeat for a minute, so devices that
  * come back all at once do not displace each other.
  *
- * The oldest few are looked at, and as many places of the pool in turn: slow devices that owe little,
- * and so stay, would otherwise gather among the oldest until nobody else is seen.
+ * The oldest few are looked at, and as many places spread over the pool, others each time: slow devices that
+ * owe little, and so stay, gather among the oldest, and in neighbouring places when they came together.
  */
 static uint32_t
 choose_victim(struct stack *stack, uint32_t debt, bool for_session)
@@ -92,12 +92,13 @@ choose_victim(struct stack *stack, uint32_t debt, bool for_session)
 		at = secured->handshakes[at - 1].newer;
 	}
 	for (unsigned i = 0; i < CANDIDATES; i++) {
-		uint32_t index = secured->next_candidate;
+		uint32_t apart = secured->n_handshakes / CANDIDATES;
+		uint32_t index = (secured->next_candidate + i * apart) % secured->n_handshakes;
 
-		secured->next_candidate = index + 1 < secured->n_handshakes ? index + 1 : 0;
 		if (secured->handshakes[index].in_use)
 			consider(stack, &choice, index + 1);
 	}
+	secured->next_candidate = (secured->next_candidate + 1) % secured->n_handshakes;
 	return choice.victim;
 }
 

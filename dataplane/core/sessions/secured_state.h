@@ -76,7 +76,7 @@ struct secured {
 	uint32_t n_handshakes, free_handshake;     /* the latter as index + 1 */
 	uint32_t oldest_handshake, newest_handshake; /* of those in use, as index + 1 */
 	uint32_t n_in_use;
-	uint32_t next_candidate; /* index of the place of the pool that is looked at next */
+	uint32_t next_candidate; /* where the places that are looked at begin next time */
 	struct timer_wheel wheel;              /* of handshakes */
 	struct secured_cbc *cbc;
 	uint32_t n_cbc, free_cbc;  /* the latter as index + 1 */
