@@ -182,7 +182,7 @@ store_change_rest(struct store_change *change, struct store *store, struct store
 {
 	pthread_condattr_t attr;
 
-	*change = (struct store_change){ .store = store, .file = file };
+	*change = (struct store_change){ .store = store, .file = file, .slow_ms = CHANGE_SLOW_MS };
 	pthread_mutex_init(&change->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

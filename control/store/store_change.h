@@ -19,6 +19,7 @@
 enum {
 	CHANGE_CHUNKS_MAX = 64, /* 4 MB */
 	CHANGE_STALL_MS = 2000,
+	CHANGE_SLOW_MS = 5000, /* the log tells of a change that the disk takes so long for */
 	CHANGE_BUSY_MS = 2000, /* another process's lock on the file */
 };
 
@@ -69,6 +70,7 @@ struct store_change {
 	uint64_t failing_since_ms;
 
 	/* The control thread's own. */
+	unsigned slow_ms; /* a change that takes longer is told */
 	struct records after; /* for the journal once it is committed: devices removed, unknown ones forgotten */
 
 	/* The control thread's while no change is open, else the thread's. */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "control/inventory/setting_values.h"
+#include "control/log.h"
 #include "control/store/store_change_internal.h"
 
 enum { PUMP_MS = 1 };
@@ -259,11 +260,33 @@ store_change_rollback(struct store_change *change)
 	pthread_mutex_unlock(&change->lock);
 }
 
+/* Who asks why a command took a minute finds here whether the disk did. True: it was told. */
+static bool
+tell_slow(const struct store_change *change, bool finishing, uint64_t waited_ms)
+{
+	if (waited_ms < change->slow_ms)
+		return false;
+	log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
+		  "%s: a change waits for the disk for %.1f s: %s", change->file->path,
+		  (double)waited_ms / 1000,
+		  finishing ? "it is being committed" : "its statements are not through");
+	return true;
+}
+
+static void
+tell_slow_end(const struct store_change *change, uint64_t waited_ms)
+{
+	log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
+		  "%s: the change that waited for the disk ended after %.1f s", change->file->path,
+		  (double)waited_ms / 1000);
+}
+
 int
 store_change_commit(struct store_change *change, unsigned wait_ms, const struct pump *pump,
 		    char error[STORE_ERROR_MAX])
 {
-	uint64_t end = store_now_ms() + wait_ms;
+	uint64_t begun = store_now_ms(), end = begun + wait_ms;
+	bool finishing, slow = false;
 	int result;
 
 	assert(change->open);
@@ -272,7 +295,9 @@ store_change_commit(struct store_change *change, unsigned wait_ms, const struct 
 	pthread_cond_signal(&change->wake);
 	while (!change->done) {
 		wait_told(change);
+		finishing = change->finishing;
 		pthread_mutex_unlock(&change->lock);
+		slow = slow || tell_slow(change, finishing, store_now_ms() - begun);
 		pump_run(pump);
 		pthread_mutex_lock(&change->lock);
 		if (store_now_ms() < end || change->done || change->finishing)
@@ -284,6 +309,8 @@ store_change_commit(struct store_change *change, unsigned wait_ms, const struct 
 	if (result)
 		snprintf(error, STORE_ERROR_MAX, "%s", change->error);
 	pthread_mutex_unlock(&change->lock);
+	if (slow)
+		tell_slow_end(change, store_now_ms() - begun);
 	if (!result)
 		journal_after_commit(change);
 	pthread_mutex_lock(&change->lock);

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -1284,6 +1286,41 @@ let_the_disk_go(void *ctx)
 
 	atomic_store(&disk.sync_held, false);
 	cr_assert_lt(++*pumped, 10000, "nobody saw to the change");
+}
+
+static void
+let_the_disk_go_when_told(void *ctx)
+{
+	struct stat said;
+
+	if (fstat(STDERR_FILENO, &said) == 0 && said.st_size > 0)
+		atomic_store(&disk.sync_held, false);
+}
+
+/* Who asks later why a command had no answer for so long finds it in the log. */
+Test(store, a_change_that_the_disk_takes_long_for_is_told)
+{
+	struct store_device device = device_named(0, "dev-0");
+	const struct pump pump = { let_the_disk_go_when_told, NULL };
+	int said = memfd_create("said", 0), before = dup(STDERR_FILENO);
+	struct store_change *change;
+	struct world world;
+	char text[1024] = "";
+
+	disk_insert();
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	atomic_store(&disk.sync_held, true);
+	change = store_change_begin(world.store);
+	change->slow_ms = 20;
+	store_change_put_device(change, &device);
+	dup2(said, STDERR_FILENO);
+	cr_expect_eq(store_change_commit(change, WAIT_MS, &pump, world.error), 0, "%s", world.error);
+	dup2(before, STDERR_FILENO);
+	cr_assert_gt(pread(said, text, sizeof text - 1, 0), 0);
+	cr_expect_not_null(strstr(text, "a change waits for the disk for"), "%s", text);
+	cr_expect_not_null(strstr(text, "the change that waited for the disk ended after"), "%s", text);
+	world_end(&world);
 }
 
 /* The log of the last change is being scrubbed when the next one comes: its wish must not be missed. */
