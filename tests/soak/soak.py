@@ -42,6 +42,8 @@ FIGURES = {
     "handles": ("", 0, 0),
     "threads": ("", 0, 0),
 }
+# What the log says where a command had no answer: the thread that serves it, the machine, or the disk.
+STALLS = ("does not go on", "goes on;", "stood still", "waits for the disk", "waited for the disk")
 SMALL_TASK = """<config><lwm2mBootstrap><write key="/1/0/1" value="{}" /></lwm2mBootstrap></config>"""
 
 
@@ -246,7 +248,9 @@ def main():
         if storm and storm.daemon.process.poll() is None:
             storm.stop()
         if storm and (not good):
-            print("the end of the appliance's log:\n" + "\n".join(storm.daemon.log().splitlines()[-10:]), file=sys.stderr)
+            log = storm.daemon.log().splitlines()
+            print("\n".join(line for line in log if any(word in line for word in STALLS)), file=sys.stderr)
+            print("the end of the appliance's log:\n" + "\n".join(log[-10:]), file=sys.stderr)
         network.close()
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
