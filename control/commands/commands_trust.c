@@ -41,18 +41,44 @@ put_texts(const config_setting_t *list, struct text *text)
 	}
 }
 
+/* Where rows go. */
+struct listing {
+	const struct policy_trust *live; /* what serves; NULL: nothing does */
+	struct table table;
+	json_t *list;
+};
+
+/* What serves of the file, and until when: a file that was changed since serves after a reload. */
 static void
-put_row(struct table *table, json_t *list, const char *kind, const char *file, const char *says)
+put_end(struct listing *listing, const char *file, json_t *row)
 {
-	table_cell(table, "%s", kind);
-	table_cell(table, "%s", file);
-	table_cell(table, "%s", says);
-	json_array_append_new(
-		list, json_pack("{s:s, s:s, s:s}", "kind", kind, "file", file, "says", says));
+	const struct policy_trust_file *live = policy_trust_file(listing->live, file);
+	bool ends = live && live->ends_s != INT64_MAX;
+	char when[SHOW_TIME_MAX];
+
+	table_cell(&listing->table, "%.10s",
+		   ends ? show_time((uint64_t)live->ends_s * 1000, when) : "-");
+	if (live)
+		json_object_set_new(row, "subject",
+				    show_json(live->subject, strlen(live->subject)));
+	if (ends)
+		json_object_set_new(row, "ends_s", json_integer(live->ends_s));
 }
 
 static void
-put_own(const config_setting_t *entry, struct table *table, json_t *list)
+put_row(struct listing *listing, const char *kind, const char *file, const char *says)
+{
+	json_t *row = json_pack("{s:s, s:s, s:s}", "kind", kind, "file", file, "says", says);
+
+	table_cell(&listing->table, "%s", kind);
+	table_cell(&listing->table, "%s", file);
+	put_end(listing, file, row);
+	table_cell(&listing->table, "%s", says);
+	json_array_append_new(listing->list, row);
+}
+
+static void
+put_own(const config_setting_t *entry, struct listing *listing)
 {
 	const config_setting_t *names = config_setting_get_member(entry, "names");
 	const char *chain = entry_text(entry, "chain");
@@ -64,12 +90,12 @@ put_own(const config_setting_t *entry, struct table *table, json_t *list)
 		put_texts(names, &says);
 	else
 		text_show(&says, "for clients that name none of the others");
-	put_row(table, list, "own", *chain ? chain : "(raw public key)", text_str(&says));
+	put_row(listing, "own", *chain ? chain : "(raw public key)", text_str(&says));
 	text_fini(&says);
 }
 
 static void
-put_anchor(const config_setting_t *entry, struct table *table, json_t *list)
+put_anchor(const config_setting_t *entry, struct listing *listing)
 {
 	const char *unknown = entry_text(entry, "unknown"), *name = entry_text(entry, "endpoint");
 	const config_setting_t *groups = config_setting_get_member(entry, "groups");
@@ -82,13 +108,13 @@ put_anchor(const config_setting_t *entry, struct table *table, json_t *list)
 		text_show(&says, " in ");
 		put_texts(groups, &says);
 	}
-	put_row(table, list, "anchor", entry_text(entry, "file"), text_str(&says));
+	put_row(listing, "anchor", entry_text(entry, "file"), text_str(&says));
 	text_fini(&says);
 }
 
 static void
 put_text_entries(const struct policy_edit *edit, const char *list_name, const char *kind,
-		 struct table *table, json_t *list)
+		 struct listing *listing)
 {
 	const config_setting_t *entries =
 		config_setting_get_member(conf_text_root(&edit->conf), list_name);
@@ -96,40 +122,38 @@ put_text_entries(const struct policy_edit *edit, const char *list_name, const ch
 	for (int i = 0; entries && i < config_setting_length(entries); i++) {
 		const char *text = config_setting_get_string_elem(entries, i);
 
-		put_row(table, list, kind, text ? text : "", "");
+		put_row(listing, kind, text ? text : "", "");
 	}
 }
 
 static void
-put_groups(const struct policy_edit *edit, const char *list_name, struct table *table, json_t *list,
-	   void (*put)(const config_setting_t *entry, struct table *table, json_t *list))
+put_groups(const struct policy_edit *edit, const char *list_name, struct listing *listing,
+	   void (*put)(const config_setting_t *entry, struct listing *listing))
 {
 	const config_setting_t *entries =
 		config_setting_get_member(conf_text_root(&edit->conf), list_name);
 
 	for (int i = 0; entries && i < config_setting_length(entries); i++)
-		put(config_setting_get_elem(entries, (unsigned)i), table, list);
+		put(config_setting_get_elem(entries, (unsigned)i), listing);
 }
 
 /* What the file on disk says, as all edits see it; `status` warns of what ends. */
 void
 command_trust_list(struct call *call)
 {
+	struct listing listing = { .live = call->service->generation->policy->trust };
 	struct policy_edit edit;
-	json_t *list = json_array();
-	struct table table;
 
-	if (!policy_edit_begin_in(&edit, call, "trust", "own")) {
-		json_decref(list);
+	if (!policy_edit_begin_in(&edit, call, "trust", "own"))
 		return;
-	}
-	table_init(&table, "kind|file|~says");
-	put_groups(&edit, "own", &table, list, put_own);
-	put_groups(&edit, "anchors", &table, list, put_anchor);
-	put_text_entries(&edit, "crls", "crl", &table, list);
-	put_text_entries(&edit, "deny", "deny", &table, list);
-	table_finish(&table, &call->text);
-	call->result = json_pack("{s:o}", "trust", list);
+	listing.list = json_array();
+	table_init(&listing.table, "kind|file|ends:2|~says:1");
+	put_groups(&edit, "own", &listing, put_own);
+	put_groups(&edit, "anchors", &listing, put_anchor);
+	put_text_entries(&edit, "crls", "crl", &listing);
+	put_text_entries(&edit, "deny", "deny", &listing);
+	table_finish(&listing.table, &call->text);
+	call->result = json_pack("{s:o}", "trust", listing.list);
 	policy_edit_end(&edit);
 }
 

@@ -193,6 +193,29 @@ take_key(struct reading *reading, const config_setting_t *at, const char *key, s
 	return own->key.at;
 }
 
+/* What was added last came from this file; NULL: from none. */
+static void
+note_file(struct reading *reading, const char *name)
+{
+	struct policy_trust *trust = reading->policy->trust;
+	struct policy_trust_file *file;
+	const char *subject;
+	int64_t ends_s = ec_trust_last_end(trust->ec, &subject);
+
+	if (!name)
+		return;
+	file = arena_alloc(reading->arena, sizeof *file);
+	if (!file) {
+		(void)policy_keep(reading, name); /* says so */
+		return;
+	}
+	*file = (struct policy_trust_file){ .name = policy_keep(reading, name),
+					    .subject = policy_keep(reading, subject),
+					    .ends_s = ends_s,
+					    .next = trust->files };
+	trust->files = file;
+}
+
 static void
 read_own(struct reading *reading, const config_setting_t *group)
 {
@@ -222,12 +245,14 @@ read_own(struct reading *reading, const config_setting_t *group)
 					 &own.chain.len);
 	own.chain.at = chain_bytes;
 	if (has_key && (chain_bytes || !chain) &&
-	    ec_trust_add_own(reading->policy->trust->ec, &own, error) == 0)
+	    ec_trust_add_own(reading->policy->trust->ec, &own, error) == 0) {
 		own.signer.release = NULL; /* it is the trust's */
-	else if (has_key && (chain_bytes || !chain))
+		note_file(reading, chain);
+	} else if (has_key && (chain_bytes || !chain)) {
 		diag_error(reading->diags, &place, "%s%s%s%s: %s", own.signer.sign ? "" : "certs/",
 			   own.signer.sign ? "the token" : key, chain ? " and certs/" : "",
 			   chain ? chain : "", error);
+	}
 	if (own.signer.release)
 		own.signer.release(own.signer.ctx);
 	wipe((char *)own.key.at, own.key.len);
@@ -391,6 +416,8 @@ read_anchor(struct reading *reading, const config_setting_t *group)
 	trust->n_anchors++;
 	if (bytes && ec_trust_add_anchor(trust->ec, file, (uint8_t)trust->n_anchors, error) < 0)
 		diag_error(reading->diags, &place, "certs/%s: %s", name, error);
+	else if (bytes)
+		note_file(reading, name);
 	wipe(bytes, file.len);
 }
 
@@ -410,6 +437,8 @@ read_crl(struct reading *reading, const config_setting_t *list, unsigned i)
 	file.at = bytes;
 	if (bytes && ec_trust_add_crl(reading->policy->trust->ec, file, error) < 0)
 		diag_error(reading->diags, &place, "certs/%s: %s", name, error);
+	else if (bytes)
+		note_file(reading, name);
 	wipe(bytes, file.len);
 }
 
@@ -586,4 +615,14 @@ policy_trust_free(struct policy_trust *trust)
 		return;
 	ec_trust_release(trust->ec);
 	free(trust);
+}
+
+const struct policy_trust_file *
+policy_trust_file(const struct policy_trust *trust, const char *name)
+{
+	const struct policy_trust_file *file = trust ? trust->files : NULL;
+
+	while (file && (!file->name || strcmp(file->name, name) != 0))
+		file = file->next;
+	return file;
 }

@@ -30,6 +30,13 @@ struct policy_anchor {
 	uint32_t create_per_minute;
 };
 
+/* A file of certs/ that was read: what of it ends first. */
+struct policy_trust_file {
+	const char *name, *subject;
+	int64_t ends_s; /* seconds since 1970; INT64_MAX: never */
+	struct policy_trust_file *next;
+};
+
 struct cert_names;
 
 struct policy_trust {
@@ -37,6 +44,7 @@ struct policy_trust {
 	struct cert_names *names;                         /* of the anchors; `ec` owns them */
 	struct policy_anchor anchors[POLICY_ANCHORS_MAX]; /* by tag - 1 */
 	unsigned n_anchors;
+	struct policy_trust_file *files; /* the last one read first */
 	bool has_token; /* a key of ours is in a token, which is opened anew each time */
 	uint8_t content[DIGEST_MAX]; /* of trust.conf and all files that it names, in their order */
 };
@@ -53,5 +61,9 @@ const struct policy_anchor *policy_trust_anchor(const struct policy_trust *trust
  * handshakes in flight and verified chains stay good. Before it serves.
  */
 void policy_trust_go_on(struct policy_trust *trust, const struct policy_trust *former);
+
+/* NULL: no such certificate or revocation list was read. */
+const struct policy_trust_file *policy_trust_file(const struct policy_trust *trust,
+						  const char *name);
 
 void policy_trust_free(struct policy_trust *trust);

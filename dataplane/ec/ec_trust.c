@@ -43,6 +43,7 @@ ec_trust_new(void)
 	trust->generation = atomic_fetch_add(&generations, 1) + 1;
 	for (unsigned i = 0; i < 3; i++)
 		trust->dated[i].ends = INT64_MAX;
+	trust->last.ends = INT64_MAX;
 	param = X509_STORE_get0_param(trust->store);
 	/* An anchor is whatever the operator trusts, be it an intermediate. */
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
@@ -104,15 +105,22 @@ seconds_of(const ASN1_TIME *time)
 }
 
 static void
-note_end(struct ec_trust *trust, enum ec_dated what, const ASN1_TIME *time, const X509_NAME *name)
+note_earlier(struct dated *dated, int64_t ends, const X509_NAME *name)
 {
-	struct dated *dated = &trust->dated[what];
-	int64_t ends = seconds_of(time);
-
-	if (ends >= dated->ends)
+	/* What never ends has a name all the same. */
+	if (ends >= dated->ends && *dated->subject)
 		return;
 	dated->ends = ends;
 	X509_NAME_oneline(name, dated->subject, sizeof dated->subject);
+}
+
+static void
+note_end(struct ec_trust *trust, enum ec_dated what, const ASN1_TIME *time, const X509_NAME *name)
+{
+	int64_t ends = seconds_of(time);
+
+	note_earlier(&trust->dated[what], ends, name);
+	note_earlier(&trust->last, ends, name);
 }
 
 int64_t
@@ -120,6 +128,19 @@ ec_trust_ends(const struct ec_trust *trust, enum ec_dated what, const char **sub
 {
 	*subject = trust->dated[what].subject;
 	return trust->dated[what].ends;
+}
+
+int64_t
+ec_trust_last_end(const struct ec_trust *trust, const char **subject)
+{
+	*subject = trust->last.subject;
+	return trust->last.ends;
+}
+
+static void
+forget_last(struct ec_trust *trust)
+{
+	trust->last = (struct dated){ .ends = INT64_MAX };
 }
 
 /* ---- reading files ---- */
@@ -238,6 +259,7 @@ ec_trust_add_anchor(struct ec_trust *trust, struct ec_bytes file, uint8_t tag,
 	bool added = source_open(&source, file);
 	X509 *certificate;
 
+	forget_last(trust);
 	while (added && (certificate = next_certificate(&source))) {
 		added = add_anchor(trust, certificate, tag);
 		X509_free(certificate);
@@ -259,6 +281,7 @@ ec_trust_add_crl(struct ec_trust *trust, struct ec_bytes file, char error[EC_ERR
 	bool added = source_open(&source, file);
 	X509_CRL *crl;
 
+	forget_last(trust);
 	while (added && (crl = next_crl(&source))) {
 		added = X509_STORE_add_crl(trust->store, crl) == 1;
 		note_end(trust, EC_DATED_CRL, X509_CRL_get0_nextUpdate(crl),
@@ -497,8 +520,10 @@ int
 ec_trust_add_own(struct ec_trust *trust, const struct ec_own *from, char error[EC_ERROR_MAX])
 {
 	struct own *own = calloc(1, sizeof *own), **last = &trust->own;
-	const char *wrong = own ? fill_own(trust, from, own) : "out of memory";
+	const char *wrong;
 
+	forget_last(trust);
+	wrong = own ? fill_own(trust, from, own) : "out of memory";
 	if (wrong) {
 		if (own)
 			free_own(own);

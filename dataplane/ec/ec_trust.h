@@ -102,3 +102,5 @@ enum ec_dated { EC_DATED_OWN, EC_DATED_ANCHOR, EC_DATED_CRL };
 /* The earliest end of all of a kind (seconds since 1970) and its subject, for warnings ahead.
  * INT64_MAX: there is none. */
 int64_t ec_trust_ends(const struct ec_trust *trust, enum ec_dated what, const char **subject);
+/* The same of what the last ec_trust_add_anchor(), _crl() or _own() added: of a file. The subject is good until the next. */
+int64_t ec_trust_last_end(const struct ec_trust *trust, const char **subject);

@@ -50,6 +50,7 @@ struct ec_trust {
 	void (*naming_release)(void *ctx);
 	int64_t grace_s;
 	struct dated dated[3]; /* by enum ec_dated */
+	struct dated last;     /* of what was added last */
 };
 
 /* The one for this name and type, or NULL. */

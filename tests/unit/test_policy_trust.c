@@ -83,6 +83,21 @@ load(const char *text)
 
 TestSuite(policy_trust, .init = setup, .fini = teardown);
 
+Test(policy_trust, each_file_tells_whose_it_is_and_when_it_ends)
+{
+	const struct policy_trust *trust = load(OWN "anchors = ( { file = \"ca.pem\"; } );");
+	const struct policy_trust_file *own = policy_trust_file(trust, "bs.pem");
+	const struct policy_trust_file *anchor = policy_trust_file(trust, "ca.pem");
+
+	cr_assert(own && anchor);
+	cr_expect(strstr(own->subject, "bs.example.com"), "%s", own->subject);
+	cr_expect(strstr(anchor->subject, "Factory"), "%s", anchor->subject);
+	cr_expect_eq(own->ends_s, CERT_NOW + 365 * 86400L);
+	cr_expect_eq(anchor->ends_s, CERT_NOW + 365 * 86400L);
+	cr_expect_null(policy_trust_file(trust, "bs.key"), "a key has no end, and is not told");
+	cr_expect_null(policy_trust_file(NULL, "ca.pem"));
+}
+
 Test(policy_trust, every_mistake_is_told_with_its_line)
 {
 	static const struct {
