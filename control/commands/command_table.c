@@ -145,6 +145,10 @@ static const struct command_option task_list_options[] = {
 	WHOLE_PAGE_OPTIONS,
 };
 
+static const struct command_option setting_list_options[] = {
+	{ "--changed", NULL, "those alone that the file on disk says otherwise" },
+};
+
 static const struct command_option watch_options[] = {
 	{ "--match", "GLOB", "of devices whose endpoint name matches" },
 	{ "--interval", "S", "between two samples of counters, status or phases; 1 without it" },
@@ -329,6 +333,8 @@ const struct command commands[] = {
 	{ "watch", "[TOPIC,...]", 0, 1, OPTIONS(watch_options), .while_busy = true,
 	  .run = command_watch,
 	  .help = "events as they happen: reports, sessions, unknown, rejected, generations; counters, status, phases" },
+	{ "setting list", "[GLOB]", 0, 1, OPTIONS(setting_list_options), .run = command_setting_list,
+	  .help = "settings as they run, and what a reload or a restart would change" },
 	{ "check", "[FILE]", 0, 1, .file = CTL_WANT_READ, .file_optional = true,
 	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "

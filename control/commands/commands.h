@@ -46,6 +46,7 @@ void command_log_level(struct call *call);
 void command_help(struct call *call);
 void command_complete(struct call *call);
 void command_completion(struct call *call);
+void command_setting_list(struct call *call);
 void command_audit_list(struct call *call);
 void command_audit_verify(struct call *call);
 void command_cluster_init(struct call *call);

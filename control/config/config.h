@@ -86,6 +86,16 @@ void config_limits(const struct config *config, struct stack_limits *limits);
 /* Borrows strings of `config`. */
 void config_dataplane(const struct config *config, struct dataplane_config *out);
 
+/* A setting with its value as it is written in a file, a PIN in it masked; `name` as in "ports[0].device". */
+struct config_value {
+	const char *name, *text;
+	const char *preset, *help; /* preset NULL: none */
+	bool live;                 /* a reload suffices */
+};
+typedef void config_each_value(void *ctx, const struct config_value *value);
+/* Every setting in turn, those of lists with each item. The value is borrowed for the call. */
+void config_each(const struct config *config, config_each_value *each, void *ctx);
+
 /* What a reload finds different between the running settings and new ones. */
 struct config_change {
 	char *name;

@@ -8,7 +8,7 @@
 #include "control/config/config.h"
 #include "control/config/config_schema.h"
 
-enum { VALUE_TEXT_MAX = 2048 };
+enum { VALUE_TEXT_MAX = 2048, SETTING_NAME_MAX = 96 };
 
 void
 config_limits(const struct config *config, struct stack_limits *limits)
@@ -79,6 +79,65 @@ config_dataplane(const struct config *config, struct dataplane_config *out)
 	config_limits(config, &out->limits);
 }
 
+/* "pkcs11:token=x?pin-value=1234": who may see settings need not know a token's PIN (RFC 7512 2.4). */
+static void
+mask_pin(char *value, size_t size)
+{
+	static const char name[] = "pin-value=", mask[] = "********";
+	char *at = strstr(value, name), rest[VALUE_TEXT_MAX];
+
+	if (!at)
+		return;
+	at += sizeof name - 1;
+	snprintf(rest, sizeof rest, "%s", at + strcspn(at, "&;\""));
+	snprintf(at, size - (size_t)(at - value), "%s%s", mask, rest);
+	explicit_bzero(rest, sizeof rest);
+}
+
+static void
+name_setting(const struct setting *setting, int index, char name[SETTING_NAME_MAX])
+{
+	if (index < 0)
+		snprintf(name, SETTING_NAME_MAX, "%s", setting->name);
+	else
+		snprintf(name, SETTING_NAME_MAX, "%s[%d].%s", config_schema.lists[setting->section],
+			 index, setting->name);
+}
+
+static void
+each_one(const struct setting *setting, int index, const void *base, config_each_value *each,
+	 void *ctx)
+{
+	char text[VALUE_TEXT_MAX], name[SETTING_NAME_MAX];
+	const struct config_value value = { name, text, setting->preset, setting->help,
+					    setting->live };
+
+	setting_format(setting, base, text, sizeof text);
+	mask_pin(text, sizeof text);
+	name_setting(setting, index, name);
+	each(ctx, &value);
+}
+
+/* The settings of one section, in the order of the schema. */
+static void
+each_of_section(unsigned section, int index, const void *base, config_each_value *each, void *ctx)
+{
+	for (unsigned i = 0; i < config_schema.n; i++)
+		if (config_schema.settings[i].section == section &&
+		    !config_schema.settings[i].obsolete)
+			each_one(&config_schema.settings[i], index, base, each, ctx);
+}
+
+void
+config_each(const struct config *config, config_each_value *each, void *ctx)
+{
+	each_of_section(SECTION_ROOT, -1, config, each, ctx);
+	for (unsigned i = 0; i < config->n_ports; i++)
+		each_of_section(SECTION_PORT, (int)i, &config->ports[i], each, ctx);
+	for (unsigned i = 0; i < config->n_listeners; i++)
+		each_of_section(SECTION_LISTENER, (int)i, &config->listeners[i], each, ctx);
+}
+
 static int
 change_add(struct config_changes *changes, const char *name, const char *before, const char *after)
 {
@@ -100,18 +159,16 @@ static int
 compare_one(const struct setting *setting, int index, const void *const bases[2],
 	    struct config_changes *changes)
 {
-	char before[VALUE_TEXT_MAX], after[VALUE_TEXT_MAX], name[96];
+	char before[VALUE_TEXT_MAX], after[VALUE_TEXT_MAX], name[SETTING_NAME_MAX];
 
 	assert(index < 0 || setting->section != SECTION_ROOT);
 	setting_format(setting, bases[0], before, sizeof before);
 	setting_format(setting, bases[1], after, sizeof after);
 	if (strcmp(before, after) == 0)
 		return 0;
-	if (index < 0)
-		snprintf(name, sizeof name, "%s", setting->name);
-	else
-		snprintf(name, sizeof name, "%s[%d].%s", config_schema.lists[setting->section],
-			 index, setting->name);
+	mask_pin(before, sizeof before);
+	mask_pin(after, sizeof after);
+	name_setting(setting, index, name);
 	if (change_add(changes, name, before, after) < 0)
 		return -ENOMEM;
 	changes->items[changes->count - 1].live = setting->live;

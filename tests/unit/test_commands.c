@@ -196,6 +196,55 @@ Test(commands, completion_offers_every_word)
 
 /* conf/bash-completion is this text: made by `cradlectl completion bash`. */
 /* A list for a client that takes pages. */
+/* The row of a setting in the last answer. */
+static const json_t *
+setting(const char *name)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer.result, "settings"), i, row)
+	{
+		if (strcmp(json_string_value(json_object_get(row, "name")), name) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static const char *
+setting_says(const char *name, const char *key)
+{
+	const char *text = json_string_value(json_object_get(setting(name), key));
+
+	return text ? text : "";
+}
+
+Test(commands, settings_tell_what_a_reload_and_a_restart_would_change)
+{
+	cr_assert_eq(ask("setting list"), CTL_DONE);
+	cr_expect_str_eq(setting_says("sessions", "value"), "65536");
+	cr_expect_null(json_object_get(setting("sessions"), "on_disk"));
+	cr_expect(json_is_true(json_object_get(answer.result, "good")));
+	world_write(&world, "cradle.conf",
+		    WORLD_CONF "sessions = 128; limits = { max_retransmit = 2; };\n");
+	cr_assert_eq(ask("setting list --changed"), CTL_DONE);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "settings")), 2);
+	cr_expect_str_eq(setting_says("sessions", "on_disk"), "128");
+	cr_expect_str_eq(setting_says("sessions", "takes"), "restart");
+	cr_expect_str_eq(setting_says("limits.max_retransmit", "takes"), "reload");
+	cr_expect(strstr(answer.text, "a reload would change 1 of them, a restart 2"), "%s",
+		  answer.text);
+	cr_assert_eq(ask("setting list limits.* --changed"), CTL_DONE);
+	cr_expect_eq(json_array_size(json_object_get(answer.result, "settings")), 1);
+	/* What cannot be made live changes nothing, and what runs is told all the same. */
+	world_write(&world, "cradle.conf", WORLD_CONF "sessions = nonsense;\n");
+	cr_assert_eq(ask("setting list"), CTL_DONE);
+	cr_expect(json_is_false(json_object_get(answer.result, "good")));
+	cr_expect_gt(json_array_size(json_object_get(answer.result, "diagnostics")), 0);
+	cr_expect_str_eq(setting_says("sessions", "value"), "65536");
+	cr_expect(strstr(answer.text, "cannot be made live"), "%s", answer.text);
+}
+
 static int
 ask_page(const char *page)
 {

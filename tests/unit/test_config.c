@@ -352,6 +352,55 @@ Test(config, changes_know_live_from_restart)
 	config_free(new);
 }
 
+/* A token's PIN stands in the file; who may see settings, or the answer of a reload, need not know it. */
+Test(config, a_pin_is_told_nobody)
+{
+	struct config *old =
+		parse(GOOD_LISTS "kek = \"pkcs11:token=a;object=k?pin-value=1234&x=y\";");
+	struct config *new = parse(GOOD_LISTS "kek = \"pkcs11:token=a;object=k?pin-value=987\";");
+	struct config_changes changes;
+
+	cr_assert(old && new);
+	cr_assert_eq(config_compare(old, new, &changes), 0);
+	cr_assert_eq(changes.count, 1, "it has changed all the same");
+	cr_expect_str_eq(changes.items[0].before,
+			 "\"pkcs11:token=a;object=k?pin-value=********&x=y\"");
+	cr_expect_str_eq(changes.items[0].after, "\"pkcs11:token=a;object=k?pin-value=********\"");
+	config_changes_free(&changes);
+	config_free(old);
+	config_free(new);
+}
+
+struct seen {
+	unsigned n, ports;
+	char device[64];
+};
+
+static void
+see(void *ctx, const struct config_value *value)
+{
+	struct seen *seen = ctx;
+
+	seen->n++;
+	seen->ports += strncmp(value->name, "ports[", 6) == 0;
+	if (strcmp(value->name, "ports[0].device") == 0)
+		snprintf(seen->device, sizeof seen->device, "%s", value->text);
+	cr_expect_neq(strcmp(value->name, "limits.slow_lane_handshakes"), 0, "it has no effect");
+}
+
+Test(config, every_setting_is_told_with_its_value)
+{
+	struct config *config = parse(GOOD_LISTS);
+	struct seen seen = { 0 };
+
+	cr_assert(config);
+	config_each(config, see, &seen);
+	cr_expect_gt(seen.n, 40);
+	cr_expect_eq(seen.ports, 7 * config->n_ports);
+	cr_expect(strlen(seen.device) > 2, "%s", seen.device);
+	config_free(config);
+}
+
 /* A file of yesterday loads as it is. */
 Test(config, an_obsolete_setting_is_accepted_with_a_warning_and_changes_nothing)
 {

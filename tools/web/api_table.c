@@ -6,6 +6,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_GET, "/status", "status", ROLE_VIEWER },
 	{ HTTP_GET, "/counters", "stats", ROLE_VIEWER },
 	{ HTTP_GET, "/phases", "phases", ROLE_VIEWER },
+	{ HTTP_GET, "/settings", "setting list", ROLE_OPERATOR },
 	/* Files that a text names are read to check it: not for whoever may only look. */
 	{ HTTP_POST, "/check", "check", ROLE_SECURITY, .file = "cradle.conf" },
 	{ HTTP_POST, "/reload", "reload", ROLE_OPERATOR, .job = true },
