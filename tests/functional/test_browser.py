@@ -57,9 +57,9 @@ def scenario(build, network, console, packages):
     return run
 
 
-def finish(process):
+def finish(process, said_before=""):
     try:
-        said = process.communicate(timeout=170)[0]
+        said = said_before + process.communicate(timeout=170)[0]
     except subprocess.TimeoutExpired:
         process.kill()
         said = process.communicate()[0]
@@ -98,15 +98,11 @@ def test_two_people_edit_one_task_and_a_viewer_none(scenario):
     finish(scenario("two-people.mjs"))
 
 
-def test_the_appliance_restarts_under_an_open_page_and_has_many_devices(scenario, console, tmp_path):
-    daemon, rows = console.daemon, tmp_path / "mass.csv"
-    rows.write_text("endpoint,key\n" + "".join(f"mass-{n:07},k\n" for n in range(100000)))
-
-    def fill():
-        assert daemon.ctl("device", "import", rows).returncode == 0
-    steps = {"stop": daemon.stop, "start": daemon.start, "fill": fill}
-    process = scenario("restart.mjs")
+def conversation(process, steps):
+    """Does what the scenario asks for, each once."""
+    said = ""
     for line in process.stdout:
+        said += line
         word = line.split()[1:] if line.startswith("ASK ") else None
         if not word:
             break
@@ -115,8 +111,56 @@ def test_the_appliance_restarts_under_an_open_page_and_has_many_devices(scenario
         process.stdin.flush()
         if not steps:
             break
-    finish(process)
+    said += process.stdout.read()  # what is buffered already, too
+    finish(process, said)
     assert not steps
+
+
+def certificates(folder):
+    """An authority, one that ended, our certificate for nine more days, and a device's."""
+    def run(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    def key(name):
+        run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{name}.key")
+        (folder / f"{name}.key").chmod(0o600)
+    folder.mkdir()
+    for name, subject, days in (("ca", "Factory", "365"), ("old", "Old", "-1")):
+        key(name)
+        run("req", "-new", "-key", f"{name}.key", "-subj", f"/CN={subject}", "-out", f"{name}.csr")
+        (folder / "ca.ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign\n")
+        run("x509", "-req", "-in", f"{name}.csr", "-signkey", f"{name}.key", "-days", days, "-extfile", "ca.ext", "-out", f"{name}.pem")
+    for name, subject, days in (("bs", "bs.example", "10"), ("meter", "meter-42", "30")):
+        key(name)
+        run("req", "-new", "-key", f"{name}.key", "-subj", f"/CN={subject}", "-out", f"{name}.csr")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", days, "-out",
+            f"{name}.pem")
+
+
+def test_trust_settings_and_the_audit(scenario, console):
+    daemon = console.daemon
+    certs = daemon.folder / "policy/certs"
+    certificates(certs)
+    daemon.write("policy/trust.conf", 'own = ( { key = "bs.key"; chain = "bs.pem"; } );\n'
+                 'anchors = ( { file = "ca.pem"; }, { file = "old.pem"; } );\n' + f'deny = [ "{"a" * 64}" ];\n')
+    done = daemon.ctl("reload")
+    assert done.returncode == 0, done.stderr
+    good = daemon.read("cradle.conf")
+
+    def change():
+        daemon.write("cradle.conf", good.replace("max_retransmit = 4", "max_retransmit = 3") + 'kek = "pkcs11:token=x;object=k?pin-value=4711";\n')
+    process = scenario("administration.mjs", DEVICE_PEM=str(certs / "meter.pem"))
+    conversation(process, {"change": change, "spoil": lambda: daemon.write("cradle.conf", good + "sessions = nonsense;\n")})
+
+
+def test_the_appliance_restarts_under_an_open_page_and_has_many_devices(scenario, console, tmp_path):
+    daemon, rows = console.daemon, tmp_path / "mass.csv"
+    rows.write_text("endpoint,key\n" + "".join(f"mass-{n:07},k\n" for n in range(100000)))
+
+    def fill():
+        assert daemon.ctl("device", "import", rows).returncode == 0
+    steps = {"stop": daemon.stop, "start": daemon.start, "fill": fill}
+    conversation(scenario("restart.mjs"), steps)
 
 
 def test_pages_follow_what_happens(scenario):

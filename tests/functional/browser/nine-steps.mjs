@@ -115,7 +115,8 @@ for (const hash of ["/sessions", "/reports", "/rejected", "/groups/root.demo/val
 	await look(me, `page${hash.replaceAll("/", "-")}`);
 }
 const small = await person("sina", { width: 360, theme: "dark" });
-for (const hash of ["/", "/devices", "/groups/root.demo", "/add-task/root.demo", "/devices/demo-0001", "/import"]) {
+for (const hash of ["/", "/devices", "/groups", "/groups/root.demo", "/groups/root.demo/values", "/groups/root.demo/log", "/add-task/root.demo", "/devices/demo-0001", "/devices/demo-0001/values",
+	"/devices/demo-0001/reports", "/devices/demo-0001/dialogue", "/import", "/servers", "/servers/fleet", "/sessions", "/reports", "/unknown", "/rejected"]) {
 	await small.go(hash);
 	await look(small, `small${hash.replaceAll("/", "-")}`);
 }

@@ -20,7 +20,7 @@ export async function person(name, { width = 1280, theme = "light" } = {}) {
 	page.setDefaultTimeout(15000);
 	const faults = [];
 	page.on("pageerror", (error) => faults.push(error.stack));
-	page.on("console", (message) => { if (message.type() === "error" && !/status of (401|404|412|422|503)/.test(message.text())) faults.push(message.text()); });
+	page.on("console", (message) => { if (message.type() === "error" && !/status of (401|403|404|412|422|503)/.test(message.text())) faults.push(message.text()); });
 	page.on("dialog", (dialog) => { faults.push(`a dialog: ${dialog.message()}`); dialog.dismiss(); });
 	await page.goto(url);
 	await page.fill("[name=username]", name);
@@ -42,6 +42,8 @@ export async function look(one, name) {
 	await accessible(one, name);
 	const wide = await one.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 	assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
+	const cut = await one.page.evaluate(() => innerWidth > 400 ? [] : [...document.querySelectorAll("main .scroll")].filter((s) => s.scrollWidth > s.clientWidth).map((s) => `${s.ariaLabel}: ${s.scrollWidth} of ${s.clientWidth}`));
+	assert.deepEqual(cut, [], `${name}: tables that do not fit a phone`);
 	assert.deepEqual(one.faults, [], name);
 }
 

@@ -6,12 +6,17 @@ export const sections = [
 		{ path: "devices", title: "Devices", count: "devices" },
 		{ path: "groups", title: "Device groups", count: "groups" },
 		{ path: "servers", title: "LwM2M servers" },
+		{ path: "trust", title: "Trust" },
 	],
 	[
 		{ path: "sessions", title: "Sessions", count: "sessions" },
 		{ path: "reports", title: "Reports" },
 		{ path: "unknown", title: "Unknown", count: "unknown" },
 		{ path: "rejected", title: "Rejected", count: "rejected" },
+	],
+	[
+		{ path: "audit", title: "Audit", role: "operator" },
+		{ path: "settings", title: "Settings", role: "operator" },
 	],
 ];
 
@@ -35,5 +40,8 @@ export const routes = [
 	{ path: ["reports", ":task", ":endpoint"], module: "./pages/report.js", title: "Report" },
 	{ path: ["unknown"], module: "./pages/unknown.js", title: "Unknown devices" },
 	{ path: ["adopt", ":name"], module: "./pages/add-device.js", section: "unknown", title: "Adopt" },
+	{ path: ["trust"], module: "./pages/trust.js", title: "Trust" },
+	{ path: ["audit"], module: "./pages/audit.js", title: "Audit" },
+	{ path: ["settings"], module: "./pages/settings.js", title: "Settings" },
 	{ path: ["rejected"], module: "./pages/rejected.js", title: "Rejected devices" },
 ];

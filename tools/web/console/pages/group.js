@@ -4,7 +4,7 @@ import { ask, field, fill, h, note, problem, refill, select, table, tag, waiting
 import { calmly, follow } from "../follow.js";
 import { number } from "../format.js";
 import { deviceColumns } from "./devices.js";
-import { counts, link, repetition, repetitionKey, reportColumns, tabs } from "./shared.js";
+import { auditColumns, counts, link, repetition, repetitionKey, reportColumns, tabs } from "./shared.js";
 
 const above = (name) => name.split(".").map((_, i, parts) => parts.slice(0, i + 1).join(".")); // with the group itself
 
@@ -38,7 +38,7 @@ async function act(task, what, done) {
 function rowActions(task, own, done) {
 	if (!may("operator") || !own) return own ? null : h("span.faint", null, "inherited");
 	const button = (what, text) => h("button.quiet", { onclick: () => act(task, what, done) }, text);
-	return h("span.nowrap", null, link(["tasks", task.id], "Edit"), " ",
+	return h("span.nowrap", null, h("span.hide-s", null, link(["tasks", task.id], "Edit"), " "),
 		h("details.menu", null, h("summary", { "aria-label": `More for ${task.name}` }, "⋯"),
 			h("div.sheet", null, button(task.active ? "pause" : "resume", task.active ? "Pause" : "Activate"), button("copy", "Copy"), button("rerun", "Rerun"),
 				task.reports.error + task.reports.warning > 0 && button("failed", "Rerun failed"), button("remove", "Delete"))));
@@ -49,10 +49,10 @@ function tasksTable(list, group, done) {
 		{ title: h("span.unseen", null, "Active"), cell: (t) => h("span", { class: t.active ? "on" : "faint", role: "img", "aria-label": t.active ? "active" : "paused", title: t.active ? "active" : "paused" }, t.active ? "●" : "‖") },
 		{ title: "ID", hide: true, cell: (t) => h("span.mono.nowrap", null, t.id) },
 		{ title: "Name", class: "name", cell: (t) => [link(["tasks", t.id], t.name), t.active ? null : [" ", tag("paused")]] },
-		{ title: "↻", help: "repetition", cell: repetition },
+		{ title: "↻", help: "repetition", hide: true, cell: repetition },
 		{ title: "Priority", right: true, hide: true, cell: (t) => t.priority },
-		{ title: "Devices", right: true, cell: (t) => number(t.devices) },
-		{ title: "Success · warning · error · in progress", cell: (t) => h("a.plain", { href: `#/groups/${encodeURIComponent(group)}/tasks?reports=${encodeURIComponent(t.id)}` }, counts(t.reports)) },
+		{ title: "Devices", right: true, hide: true, cell: (t) => number(t.devices) },
+		{ title: [h("span.hide-s", null, "Success · warning · error · in progress"), h("span.only-s", null, "By status")], cell: (t) => h("a.plain", { href: `#/groups/${encodeURIComponent(group)}/tasks?reports=${encodeURIComponent(t.id)}` }, counts(t.reports)) },
 		{ title: "Bloodline", hide: true, cell: (t) => t.bloodline ?? "" },
 		{ title: "Created", hide: true, cell: (t) => h("span.dim.nowrap", null, t.created.slice(0, 10)) },
 		{ title: "Comment", hide: true, cell: (t) => h("span.dim", null, t.comment) },
@@ -100,7 +100,7 @@ async function tasksTab(group, query, body, signal) {
 	inherited.addEventListener("change", shown);
 	fill(body, h("div.filters", null, may("operator") && h("a.btn.primary", { href: `#/add-task/${encodeURIComponent(group)}` }, "Add task"),
 		h("button", { onclick: load }, "Recalculate device count"), h("span.grow"), filter, h("label.dim.c", null, inherited, " inherited")),
-		list, h("p.faint.small", null, repetitionKey), reports);
+		list, h("p.faint.small.hide-s", null, repetitionKey), reports);
 	await load();
 	// What becomes of the tasks on devices shows by itself.
 	const soon = calmly(2000, signal, () => look().catch(() => {}));
@@ -138,11 +138,11 @@ async function valuesTab(group, query, body, signal) {
 			try { await call(`/groups/${seg(group)}/values/${seg(value.name)}`, { method: "DELETE", etag: own.etag }); load(); } catch (error) { note(error.message, true); }
 		};
 		fill(body, h("div.panel.flush", null, table([
-			{ title: "Name", cell: (v) => h("span.mono", null, v.name) },
+			{ title: "Name", cell: (v) => [h("span.mono", null, v.name), h("span.only-s", null, v.locked && [" ", tag("locked", "warnt")], v.secret && [" ", tag("secret", "runt")])] },
 			{ title: "Value", cell: (v) => h("span.mono.wrap", null, v.secret ? h("span.faint", null, "not shown") : v.value) },
 			{ title: "Origin", cell: (v) => v.origin === group ? "this group" : link(["groups", v.origin, "values"], v.origin) },
-			{ title: "Locked", cell: (v) => v.locked ? tag("locked", "warnt") : "" },
-			{ title: "Secret", cell: (v) => v.secret ? tag("secret", "runt") : "" },
+			{ title: "Locked", hide: true, cell: (v) => v.locked ? tag("locked", "warnt") : "" },
+			{ title: "Secret", hide: true, cell: (v) => v.secret ? tag("secret", "runt") : "" },
 			{ title: h("span.unseen", null, "Actions"), cell: (v) => may("operator") && v.origin === group && h("button.quiet", { onclick: () => remove(v) }, "Remove") },
 		], [...found.values()].sort((a, b) => a.name < b.name ? -1 : 1), { empty: "Neither this group nor those above set a value.", caption: "Setting values" })),
 			may("operator") && valueForm(group, own.etag, load));
@@ -173,21 +173,10 @@ const concerns = (group, line) => line.command.some((word) => {
 	return value === group || value.startsWith(`g:${group}:`);
 });
 
-function changes(line) {
-	const text = (what, json) => json && h("div", null, h("span.dim", null, what), h("pre.small.wrap", null, JSON.stringify(json, null, 2)));
-	return (line.before || line.after) && h("details", null, h("summary", null, "what changed"), text("before", line.before), text("after", line.after));
-}
-
 async function logTab(group, query, body, signal) {
 	if (!may("operator")) throw new Error("Who changed what is shown to operators.");
 	const { lines } = await call("/audit", { query: { limit: 1000 }, signal });
-	fill(body, h("div.panel.flush", null, table([
-		{ title: "Time", cell: (l) => h("span.dim.nowrap", null, l.time.slice(0, 19).replace("T", " ")) },
-		{ title: "Who", cell: (l) => l.by.actor ?? (l.by.uid === undefined ? "a signal" : `uid ${l.by.uid}`) },
-		{ title: "Command", cell: (l) => h("span.mono.wrap", null, l.command.join(" ")) },
-		{ title: "Outcome", cell: (l) => l.outcome === "done" ? "done" : tag("refused", "warnt") },
-		{ title: h("span.unseen", null, "Changes"), cell: changes },
-	], lines.filter((line) => concerns(group, line)).reverse(), { empty: "Nobody has changed this group since the audit file began.", caption: "Edition log" })));
+	fill(body, h("div.panel.flush", null, table(auditColumns(), lines.filter((line) => concerns(group, line)).reverse(), { empty: "Nobody has changed this group since the audit file began.", caption: "Edition log" })));
 }
 
 const parts = { tasks: ["Group tasks", tasksTab], values: ["Setting values", valuesTab], subgroups: ["Subgroups", subgroupsTab], devices: ["Devices", devicesTab], log: ["Edition log", logTab] };

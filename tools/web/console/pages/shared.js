@@ -27,15 +27,29 @@ export function counts(reports) {
 }
 
 export const reportColumns = (withTask = true) => [
-	{ title: "Started", cell: (r) => h("span.dim.nowrap", null, time(r.started_ms)) },
-	{ title: "Device", cell: (r) => link(["devices", r.device]) },
-	withTask && { title: "Task", cell: (r) => link(["tasks", r.task], r.name) },
-	{ title: "Status", cell: (r) => link(["reports", r.task, r.device], statusTag(r.status)) },
+	{ title: "Started", cell: (r) => h("span.dim", null, time(r.started_ms).split(" ").map((part) => [h("span.nowrap", null, part), " "])) },
+	{ title: "Device", cell: (r) => h("span.wrap", null, link(["devices", r.device])) },
+	withTask && { title: "Task", cell: (r) => h("span.wrap", null, link(["tasks", r.task], r.name)) },
+	{ title: "Status", cell: (r) => [link(["reports", r.task, r.device], statusTag(r.status)), h("div.only-s.small.dim.wrap", null, r.summary)] },
 	{ title: "Took", hide: true, cell: (r) => h("span.nowrap", null, r.duration_ms ? duration(r.duration_ms * 1000) : "–") },
-	{ title: "Summary", cell: (r) => h("span.wrap", null, r.summary) },
+	{ title: "Summary", hide: true, cell: (r) => h("span.wrap", null, r.summary) },
 ].filter(Boolean);
 
 export function tabs(list, current) {
 	return h("div.tabs", { role: "navigation", "aria-label": "Parts of this page" }, list.map(([parts, text]) =>
 		h("a", { href: `#/${parts.map(encodeURIComponent).join("/")}`, "aria-current": text === current ? "page" : null }, text)));
 }
+
+// Lines of the audit: who changed what.
+function changes(line) {
+	const text = (what, json) => json && h("div", null, h("span.dim", null, what), h("pre.small.wrap", null, JSON.stringify(json, null, 2)));
+	return (line.before || line.after) && h("details", null, h("summary", null, "what changed"), text("before", line.before), text("after", line.after));
+}
+
+export const auditColumns = () => [
+	{ title: "Time", cell: (l) => h("span.dim", null, h("span.nowrap", null, l.time.slice(0, 10)), " ", h("span.nowrap", null, l.time.slice(11, 19))) },
+	{ title: "Who", cell: (l) => l.by.actor ?? (l.by.uid === undefined ? "a signal" : `uid ${l.by.uid}`) },
+	{ title: "Command", cell: (l) => h("span.mono.wrap", null, l.command.join(" ")) },
+	{ title: "Outcome", hide: true, cell: (l) => l.outcome === "done" ? "done" : tag("refused", "warnt") },
+	{ title: h("span.unseen", null, "Changes"), cell: changes },
+];
