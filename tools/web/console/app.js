@@ -57,7 +57,8 @@ async function show() {
 	const main = h("main", { id: "main", tabindex: "-1" }, h("p.wait", { role: "status" }, "Loading …"));
 	fill(app, h("a.skip", { href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, "To the content"),
 		h("div.shell", null, navigation(route?.section ?? parts[0]), main));
-	app.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }); // on a phone the sections are a strip
+	const nav = app.querySelector("nav"), open = nav.querySelector("[aria-current]"); // on a phone the sections are a strip
+	if (open) nav.scrollLeft = open.offsetLeft - (nav.clientWidth - open.offsetWidth) / 2;
 	call("/status", { signal }).then((s) => tellCounts({ devices: s.devices, groups: s.groups, unknown: s.unknown, rejected: s.rejected,
 		sessions: s.workers.reduce((n, w) => n + w.running, 0) })).catch(() => { /* the page itself says what is wrong */ });
 	try {

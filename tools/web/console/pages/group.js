@@ -140,7 +140,7 @@ async function valuesTab(group, query, body, signal) {
 		fill(body, h("div.panel.flush", null, table([
 			{ title: "Name", cell: (v) => [h("span.mono", null, v.name), h("span.only-s", null, v.locked && [" ", tag("locked", "warnt")], v.secret && [" ", tag("secret", "runt")])] },
 			{ title: "Value", cell: (v) => h("span.mono.wrap", null, v.secret ? h("span.faint", null, "not shown") : v.value) },
-			{ title: "Origin", cell: (v) => v.origin === group ? "this group" : link(["groups", v.origin, "values"], v.origin) },
+			{ title: "Origin", cell: (v) => h("span.wrap", null, v.origin === group ? "this group" : link(["groups", v.origin, "values"], v.origin)) },
 			{ title: "Locked", hide: true, cell: (v) => v.locked ? tag("locked", "warnt") : "" },
 			{ title: "Secret", hide: true, cell: (v) => v.secret ? tag("secret", "runt") : "" },
 			{ title: h("span.unseen", null, "Actions"), cell: (v) => may("operator") && v.origin === group && h("button.quiet", { onclick: () => remove(v) }, "Remove") },

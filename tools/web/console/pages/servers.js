@@ -10,7 +10,7 @@ export default async function servers({ main, signal }) {
 		may("security") && h("a.btn.primary", { href: "#/add-server" }, "Add server")),
 		h("div.panel.flush", null, table([
 			{ title: "ID", cell: (s) => link(["servers", s.id]) },
-			{ title: "Name", cell: (s) => s.name },
+			{ title: "Name", hide: true, cell: (s) => s.name },
 			{ title: "Type", hide: true, cell: (s) => s.type },
 			{ title: "URI", cell: (s) => h("span.mono.wrap", null, s.uri) },
 			{ title: "Security", cell: (s) => s.security },
