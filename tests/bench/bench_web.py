@@ -8,9 +8,11 @@ web_status_p99_ms: 99 of 100 times a status arrives within this, while every pag
 web_control_p99_ms: the same of the control thread's time for one of those requests, as the appliance logs it.
 web_turn_max_ms: how long all that kept the control thread at most, of its own time; web_turn_unbroken_max_ms: by the clock, of
 turns during which no other program took the processor (`turns`). What was longer is another program's turn on this machine.
-web_idle_percent: processor time of cradle-web while nobody asks.
+web_idle_percent: processor time of cradle-web while 14 pages are open and nothing happens; web_idle_control_percent: what those
+pages cost the control thread, beyond what it takes without them; web_overview_percent: both for an overview that is open.
 """
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -30,12 +32,49 @@ PATHS = ("/devices", "/devices?group=root.demo&limit=1000", "/devices?match=none
          "/groups/root.demo", "/overview", "/devices/mass-0000005", "/devices/mass-0000005/why", "/devices/mass-0000005/profile",
          "/devices/mass-0000005/preview", "/task-words", "/servers", "/sessions", "/reports?since=1d", "/tasks/g:root.demo:1/reports",
          "/unknown", "/rejected", "/audit", "/changes", "/turns", "/phases", "/counters")
-ROUNDS, IDLE_S = 25, 5
+ROUNDS, IDLE_S, LINGER_S = 25, 5, 4
 GROUPS, LISTS = 500, 5000  # devices are in one of so many lists of groups
 
 
 def p99(values):
     return sorted(values)[len(values) * 99 // 100]
+
+
+def follow(port, token, channel):
+    """An open page: it reads what comes, and here nobody looks at it."""
+    page = socket.create_connection(("127.0.0.1", port))
+    page.sendall(f"GET /api/v1/events/{channel} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    if b" 200 " not in page.recv(4096):
+        sys.exit(f"bench_web: {channel} cannot be followed")
+    return page
+
+
+def percent(pid, seconds):
+    """Of a processor, by a program's first thread: cradle-web's loop, the appliance's control thread."""
+    def spent():
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
+    before, begun = spent(), time.monotonic_ns()
+    time.sleep(seconds)
+    return (spent() - before) / (time.monotonic_ns() - begun) * 100
+
+
+def idle_figures(control, web, port, token):
+    """What open pages cost while nothing happens."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        def both():
+            return list(pool.map(lambda pid: percent(pid, IDLE_S), (control, web)))
+        without = both()
+        pages = [follow(port, token, channel) for channel in ("sessions", "reports") * 7]
+        time.sleep(1)  # the pages are there
+        idle = both()
+        for page in pages:
+            page.close()
+        time.sleep(LINGER_S)
+        page = follow(port, token, "overview")
+        overview = both()
+        page.close()
+    return {"web_idle_percent": idle[1], "web_idle_control_percent": max(0, idle[0] - without[0]),
+            "web_overview_percent": max(0, overview[0] - without[0]) + max(0, overview[1] - without[1])}
 
 
 @contextlib.contextmanager
@@ -96,7 +135,7 @@ def measure(folder, build, n):
         urllib.request.urlopen(urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}"})).read()
         return (time.perf_counter() - begun) * 1e3
 
-    with running([f"{build}/control/cradled", "-c", folder / "cradle.conf"], folder / "log"):
+    with running([f"{build}/control/cradled", "-c", folder / "cradle.conf"], folder / "log") as daemon:
         until(lambda: subprocess.run([*ctl, "status"], capture_output=True).returncode == 0, "the appliance")
         subprocess.run([*ctl, "device", "import", rows], check=True, capture_output=True)
         subprocess.run([*ctl, "log", "level", "debug"], check=True, capture_output=True)
@@ -110,19 +149,13 @@ def measure(folder, build, n):
                     status.append(get("/status"))
             done = subprocess.run([*ctl, "--json", "turns"], check=True, capture_output=True, text=True)
             causes = json.loads(done.stdout)["causes"]
-
-            def spent():
-                fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-                return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-            before = spent()
-            time.sleep(IDLE_S)
-            idle = (spent() - before) / IDLE_S * 100
+            idle = idle_figures(daemon.pid, process.pid, port, token)
     turns = [int(us) / 1e3 for us in re.findall(r"command .* took (\d+) us", (folder / "log").read_text(errors="replace"))]
-    worst = max(causes, key=lambda cause: cause["longest_cpu_us"])
-    print(f"  the longest of its own was \"{worst['cause']}\"", file=sys.stderr)
-    return {"web_status_p99_ms": p99(status), "web_control_p99_ms": p99(turns), "web_idle_percent": idle,
+    worst, unbroken = (max(causes, key=lambda cause: cause[key]) for key in ("longest_cpu_us", "longest_unbroken_us"))
+    print(f"  the longest of its own was \"{worst['cause']}\", the longest unbroken one \"{unbroken['cause']}\"", file=sys.stderr)
+    return {"web_status_p99_ms": p99(status), "web_control_p99_ms": p99(turns), **idle,
             "web_turn_max_ms": worst["longest_cpu_us"] / 1e3,
-            "web_turn_unbroken_max_ms": max(cause["longest_unbroken_us"] for cause in causes) / 1e3}
+            "web_turn_unbroken_max_ms": unbroken["longest_unbroken_us"] / 1e3}
 
 
 def main():
