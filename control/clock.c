@@ -36,11 +36,13 @@ clock_thread_us(void)
 	return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
 }
 
-uint64_t
-clock_thread_interruptions(void)
+struct clock_switches
+clock_thread_switches(void)
 {
 	struct rusage usage;
 
 	/* Fails for arguments that are wrong alone. */
-	return getrusage(RUSAGE_THREAD, &usage) ? 0 : (uint64_t)usage.ru_nivcsw;
+	if (getrusage(RUSAGE_THREAD, &usage))
+		return (struct clock_switches){ 0 };
+	return (struct clock_switches){ (uint64_t)usage.ru_nivcsw, (uint64_t)usage.ru_nvcsw };
 }

@@ -16,6 +16,9 @@ uint64_t clock_wall_ms(uint64_t then_us, uint64_t now_us);
 uint64_t clock_now_us(void);
 /* What this thread has spent of a CPU, whatever else the machine does. */
 uint64_t clock_thread_us(void);
-/* How often this thread's CPU was taken from it for another thread; waits of its own are not among them (getrusage(2),
- * ru_nivcsw). Some hundred nanoseconds. */
-uint64_t clock_thread_interruptions(void);
+/* How often this thread gave its CPU to another: because it was taken from it, or because it waited itself, for a disk or a
+ * lock (getrusage(2), ru_nivcsw and ru_nvcsw). Some hundred nanoseconds. */
+struct clock_switches {
+	uint64_t taken, waited;
+};
+struct clock_switches clock_thread_switches(void);

@@ -13,7 +13,7 @@ turns_begin(struct turns *turns, const char *cause)
 	turns->cause = cause;
 	turns->begun_us = clock_now_us();
 	turns->begun_cpu_us = clock_thread_us();
-	turns->begun_interruptions = clock_thread_interruptions();
+	turns->begun_switches = clock_thread_switches();
 	lookout_enter(turns->lookout, cause);
 }
 
@@ -45,11 +45,14 @@ turns_end(struct turns *turns)
 {
 	struct turn_cause *cause;
 	uint64_t us, cpu_us;
-	bool broken;
+	struct clock_switches switches;
+	bool taken, waited;
 
 	if (!turns->cause)
 		return;
-	broken = clock_thread_interruptions() != turns->begun_interruptions;
+	switches = clock_thread_switches();
+	taken = switches.taken != turns->begun_switches.taken;
+	waited = switches.waited != turns->begun_switches.waited;
 	us = clock_now_us() - turns->begun_us;
 	cpu_us = clock_thread_us() - turns->begun_cpu_us;
 	cause = find(turns, turns->cause);
@@ -61,8 +64,11 @@ turns_end(struct turns *turns)
 		cause->longest_us = us;
 	if (cpu_us > cause->longest_cpu_us)
 		cause->longest_cpu_us = cpu_us;
-	cause->interrupted += broken;
-	if (!broken && us > cause->longest_unbroken_us)
+	cause->interrupted += taken;
+	cause->waited += waited;
+	if (waited && us > cause->longest_waited_us)
+		cause->longest_waited_us = us;
+	if (!taken && !waited && us > cause->longest_unbroken_us)
 		cause->longest_unbroken_us = us;
 	delays_add(&turns->delays, us);
 }
@@ -72,12 +78,12 @@ turns_reset(struct turns *turns)
 {
 	const char *cause = turns->cause;
 	uint64_t begun_us = turns->begun_us, begun_cpu_us = turns->begun_cpu_us;
-	uint64_t begun_interruptions = turns->begun_interruptions;
+	struct clock_switches begun_switches = turns->begun_switches;
 
 	*turns = (struct turns){ .cause = cause,
 				 .begun_us = begun_us,
 				 .begun_cpu_us = begun_cpu_us,
-				 .begun_interruptions = begun_interruptions,
+				 .begun_switches = begun_switches,
 				 .lookout = turns->lookout };
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "control/clock.h"
 #include "control/lookout.h"
 #include "dataplane/dataplane.h"
 
@@ -18,16 +19,19 @@ struct turn_cause {
 	const char *name; /* static; NULL: the place is free */
 	uint64_t turns, sum_us, longest_us;
 	uint64_t longest_cpu_us; /* of this thread's own time: without what else the machine did */
-	/* By the clock, of turns during which no other thread took the CPU: the thread's own waits are in it. */
-	uint64_t longest_unbroken_us;
-	uint64_t interrupted; /* turns during which one did */
+	uint64_t
+		longest_unbroken_us; /* by the clock, of turns during which the thread kept its CPU */
+	uint64_t interrupted;        /* turns during which another thread took it */
+	uint64_t longest_waited_us,
+		waited; /* the same of turns that waited, for a disk or a lock */
 };
 
 struct turns {
 	struct turn_cause causes[TURN_CAUSES]; /* those that do not fit count as the last one */
 	struct delays delays;                  /* of all, in microseconds */
 	const char *cause;                     /* of the turn that runs; NULL: none does */
-	uint64_t begun_us, begun_cpu_us, begun_interruptions;
+	uint64_t begun_us, begun_cpu_us;
+	struct clock_switches begun_switches;
 	struct lookout *lookout; /* is told what begins and ends; NULL: there is none */
 };
 

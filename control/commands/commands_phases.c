@@ -119,11 +119,13 @@ by_longest(const void *a, const void *b)
 static json_t *
 turn_json(const struct turn_cause *cause)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "cause", cause->name, "turns",
-			 (json_int_t)cause->turns, "longest_us", (json_int_t)cause->longest_us,
-			 "longest_unbroken_us", (json_int_t)cause->longest_unbroken_us,
-			 "longest_cpu_us", (json_int_t)cause->longest_cpu_us, "interrupted",
-			 (json_int_t)cause->interrupted, "sum_us", (json_int_t)cause->sum_us);
+	return json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "cause", cause->name, "turns",
+		(json_int_t)cause->turns, "longest_us", (json_int_t)cause->longest_us,
+		"longest_unbroken_us", (json_int_t)cause->longest_unbroken_us, "longest_cpu_us",
+		(json_int_t)cause->longest_cpu_us, "longest_waited_us",
+		(json_int_t)cause->longest_waited_us, "waited", (json_int_t)cause->waited,
+		"interrupted", (json_int_t)cause->interrupted, "sum_us", (json_int_t)cause->sum_us);
 }
 
 void
@@ -139,7 +141,7 @@ command_turns(struct call *call)
 		n++;
 	}
 	qsort(causes, n, sizeof causes[0], by_longest);
-	table_init(&table, "cause|turns|longest|unbroken|of its own|interrupted:2|mean:1");
+	table_init(&table, "cause|turns|longest|unbroken|of its own|interrupted:2|waited:3|mean:1");
 	for (unsigned i = 0; i < n; i++) {
 		table_cell(&table, "%s", causes[i].name);
 		table_cell(&table, "%llu", (unsigned long long)causes[i].turns);
@@ -147,6 +149,7 @@ command_turns(struct call *call)
 		put_duration(&table, (double)causes[i].longest_unbroken_us);
 		put_duration(&table, (double)causes[i].longest_cpu_us);
 		table_cell(&table, "%llu", (unsigned long long)causes[i].interrupted);
+		table_cell(&table, "%llu", (unsigned long long)causes[i].waited);
 		put_duration(&table, (double)causes[i].sum_us / (double)causes[i].turns);
 		json_array_append_new(list, turn_json(&causes[i]));
 	}

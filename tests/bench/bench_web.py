@@ -7,7 +7,8 @@ usage: bench_web.py --build-dir DIR [--quick] [--json FILE]
 web_status_p99_ms: 99 of 100 times a status arrives within this, while every page is asked for in turn.
 web_control_p99_ms: the same of the control thread's time for one of those requests, as the appliance logs it.
 web_turn_max_ms: how long all that kept the control thread at most, of its own time; web_turn_unbroken_max_ms: by the clock, of
-turns during which no other program took the processor (`turns`). What was longer is another program's turn on this machine.
+turns during which the thread kept its processor (`turns`): what was longer is another program's turn on this machine, or one of
+web_turns_waited, which waited for a disk or a lock.
 web_idle_percent: processor time of cradle-web while 14 pages are open and nothing happens; web_idle_control_percent: what those
 pages cost the control thread, beyond what it takes without them; web_overview_percent: both for an overview that is open.
 """
@@ -153,9 +154,12 @@ def measure(folder, build, n):
     turns = [int(us) / 1e3 for us in re.findall(r"command .* took (\d+) us", (folder / "log").read_text(errors="replace"))]
     worst, unbroken = (max(causes, key=lambda cause: cause[key]) for key in ("longest_cpu_us", "longest_unbroken_us"))
     print(f"  the longest of its own was \"{worst['cause']}\", the longest unbroken one \"{unbroken['cause']}\"", file=sys.stderr)
+    waited = {cause["cause"]: (cause["waited"], cause["longest_waited_us"] / 1e3) for cause in causes if cause["waited"]}
+    print(f"  turns that waited, and the longest in ms: {waited}", file=sys.stderr)
     return {"web_status_p99_ms": p99(status), "web_control_p99_ms": p99(turns), **idle,
             "web_turn_max_ms": worst["longest_cpu_us"] / 1e3,
-            "web_turn_unbroken_max_ms": unbroken["longest_unbroken_us"] / 1e3}
+            "web_turn_unbroken_max_ms": unbroken["longest_unbroken_us"] / 1e3,
+            "web_turns_waited": sum(cause["waited"] for cause in causes)}
 
 
 def main():

@@ -6,7 +6,8 @@
 #include "control/lookout.h"
 #include "control/turns.c"
 
-static uint64_t now_us, cpu_us, interruptions;
+static uint64_t now_us, cpu_us;
+static struct clock_switches switches;
 static struct turns turns;
 
 uint64_t
@@ -21,10 +22,10 @@ clock_thread_us(void)
 	return cpu_us;
 }
 
-uint64_t
-clock_thread_interruptions(void)
+struct clock_switches
+clock_thread_switches(void)
 {
-	return interruptions;
+	return switches;
 }
 
 /* What the lookout heard last. */
@@ -71,21 +72,26 @@ Test(turns, its_own_time_is_told_apart)
 	cr_expect_eq(turns_longest(&turns)->longest_cpu_us, 700);
 }
 
-/* ... and told apart by its interruptions: what no other thread broke into is its own by the clock, with its waits. */
+/* ... and told apart by its interruptions: what no other thread broke into is its own by the clock. */
 Test(turns, the_longest_that_nobody_broke_into_is_kept)
 {
 	take(list, 1200);
 	turns_begin(&turns, list);
 	now_us += 90000;
-	interruptions++;
+	switches.taken++;
 	turns_end(&turns);
 	take(list, 900);
 	cr_expect_eq(turns_longest(&turns)->longest_us, 90000);
 	cr_expect_eq(turns_longest(&turns)->longest_unbroken_us, 1200);
 	cr_expect_eq(turns_longest(&turns)->interrupted, 1);
-	/* One that waits by itself is not excused. */
-	take(list, 5000);
-	cr_expect_eq(turns_longest(&turns)->longest_unbroken_us, 5000);
+	/* One that waits by itself is told by itself: it is not excused. */
+	turns_begin(&turns, list);
+	now_us += 5000;
+	switches.waited += 2;
+	turns_end(&turns);
+	cr_expect_eq(turns_longest(&turns)->longest_unbroken_us, 1200);
+	cr_expect_eq(turns_longest(&turns)->longest_waited_us, 5000);
+	cr_expect_eq(turns_longest(&turns)->waited, 1);
 }
 
 Test(turns, a_turn_is_of_what_it_turned_out_to_be)
