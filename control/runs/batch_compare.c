@@ -156,13 +156,23 @@ add_step(struct gathering *gathering, const struct batch_step *step, const struc
 	return add_operation(gathering, &like);
 }
 
+/* Steps mostly go up, and so do the values in each: then there is nothing to sort. */
+static bool
+is_sorted(const struct gathering *gathering)
+{
+	for (size_t i = 1; i < gathering->count; i++)
+		if (by_place(&gathering->at[i - 1], &gathering->at[i]) > 0)
+			return false;
+	return true;
+}
+
 /* Ascending; of those at one place the last counts. */
 static void
 settle(struct gathering *gathering, struct operations *operations)
 {
 	size_t kept = 0;
 
-	if (gathering->count > 1)
+	if (!is_sorted(gathering))
 		qsort(gathering->at, gathering->count, sizeof *gathering->at, by_place);
 	for (size_t i = 0; i < gathering->count; i++) {
 		if (kept && operation_is_at(&gathering->at[kept - 1], &gathering->at[i]))

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/clock.h"
 #include "control/runs/device_run.h"
@@ -59,7 +60,8 @@ groups_are(struct forecast *forecast, uint32_t groups)
 struct pair {
 	struct run_memory memory;
 	struct device_run before, after;
-	const struct plan *plan; /* of what is sent now */
+	const struct plan *plan;               /* of what is sent now */
+	struct plan *kept_before, *kept_after; /* of the device before; held */
 };
 
 static const struct batch *
@@ -122,11 +124,38 @@ batch_before(const struct pair *pair, const struct device *device)
 	return pair->before.plan ? pair->before.batch : published_batch(device);
 }
 
+/*
+ * Devices in a row mostly have one plan: it is held until another one comes, or it would be made anew for each, which costs
+ * more than all the rest.
+ */
+static void
+keep_plan(struct plans *plans, struct plan **kept, struct plan *plan)
+{
+	if (*kept == plan)
+		return;
+	if (plan)
+		plan_hold(plan);
+	plan_release(plans, *kept);
+	*kept = plan;
+}
+
 static void
 free_pair(struct forecast *forecast, struct pair *pair)
 {
-	device_run_free(&forecast->service->plans, &pair->before);
-	device_run_free(&forecast->service->plans, &pair->after);
+	struct plans *plans = &forecast->service->plans;
+
+	keep_plan(plans, &pair->kept_before, pair->before.plan);
+	keep_plan(plans, &pair->kept_after, pair->after.plan);
+	device_run_free(plans, &pair->before);
+	device_run_free(plans, &pair->after);
+}
+
+static void
+end_pair(struct forecast *forecast, struct pair *pair)
+{
+	keep_plan(&forecast->service->plans, &pair->kept_before, NULL);
+	keep_plan(&forecast->service->plans, &pair->kept_after, NULL);
+	run_memory_fini(&pair->memory);
 }
 
 /* ---- what cannot be compiled ---- */
@@ -346,7 +375,7 @@ each_changed(struct forecast *forecast)
 		if (slice_is_over(&slice, SLICE_DEVICES) && !go_on(forecast, &slice, done))
 			break;
 	}
-	run_memory_fini(&pair.memory);
+	end_pair(forecast, &pair);
 }
 
 /*
@@ -379,13 +408,13 @@ each_for_hosts(struct forecast *forecast)
 			batch.batch = pair.before.batch;
 		if (forecast_note_hosts(forecast, &batch) < 0)
 			forecast->out_of_memory++;
-		device_run_free(&service->plans, &pair.before);
+		free_pair(forecast, &pair);
 		arena_reset(&forecast->arena);
 		done++;
 		if (slice_is_over(&slice, SLICE_DEVICES) && !go_on(forecast, &slice, done))
 			break;
 	}
-	run_memory_fini(&pair.memory);
+	end_pair(forecast, &pair);
 }
 
 /* What can be told only when all are seen. */
@@ -429,10 +458,21 @@ begin(struct forecast *forecast)
 		       : -ENOMEM;
 }
 
+/* Of this thread, whatever else the machine does. */
+static double
+cpu_seconds(void)
+{
+	struct timespec spent;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+	return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
+
 int
 forecast_run(struct forecast *forecast)
 {
 	uint64_t begun_us = clock_now_us();
+	double begun_cpu_s = cpu_seconds();
 
 	if (begin(forecast) < 0)
 		return -ENOMEM;
@@ -441,6 +481,7 @@ forecast_run(struct forecast *forecast)
 		each_for_hosts(forecast);
 	sum_up(forecast);
 	forecast->seconds = (double)(clock_now_us() - begun_us) / 1e6;
+	forecast->cpu_s = cpu_seconds() - begun_cpu_s;
 	return forecast->abandoned ? -ECANCELED : 0;
 }
 

@@ -123,7 +123,7 @@ struct forecast {
 	unsigned n_shared;
 	struct forecast_sample samples[FORECAST_SAMPLES];
 	unsigned n_samples;
-	double seconds;
+	double seconds, cpu_s; /* from the beginning to the end; of the control thread */
 
 	/* While it works. */
 	struct arena arena;

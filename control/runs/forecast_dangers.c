@@ -321,18 +321,26 @@ account_written(const struct forecast_device *at, const struct operations *befor
 	return -1;
 }
 
+/*
+ * Whether the whole of both is to be looked at, for the steps that are the same decide, too: a server is lost by what is not
+ * written or is deleted, an account is known by what stands beside what changes. All else is the most of changes.
+ */
 static bool
-touches_accounts(const struct forecast_device *at)
+asks_for_all(const struct forecast_device *at, bool *account)
 {
+	bool all = false;
+
+	*account = false;
 	for (size_t i = 0; i < at->n_differences; i++) {
 		const struct difference *difference = &at->differences[i];
 		const struct operation *is =
 			difference->after ? difference->after : difference->before;
 
-		if (is->path.object <= OBJECT_SERVER && is->code != COAP_GET)
-			return true;
+		*account |= is->path.object == OBJECT_SECURITY && is->code == COAP_PUT;
+		all |= is->code == COAP_DELETE && is->path.object <= OBJECT_SERVER;
+		all |= difference->kind == DIFFERENCE_REMOVED && is->path.object == OBJECT_SERVER;
 	}
-	return false;
+	return all || *account;
 }
 
 int
@@ -342,6 +350,7 @@ forecast_judge(struct forecast *forecast, const struct forecast_device *at)
 	struct told told = { 0 };
 	char detail[FORECAST_DETAIL_MAX];
 	int32_t instance;
+	bool account;
 
 	if (!at->after.batch) {
 		danger(forecast, DANGER_NOTHING, at->device, "");
@@ -349,14 +358,14 @@ forecast_judge(struct forecast *forecast, const struct forecast_device *at)
 	}
 	for (size_t i = 0; i < at->n_differences; i++)
 		judge_difference(forecast, at->device, &at->differences[i], &told);
-	if (!touches_accounts(at))
+	if (!asks_for_all(at, &account))
 		return 0;
 	if (batch_operations(&at->before, &forecast->arena, &before) < 0 ||
 	    batch_operations(&at->after, &forecast->arena, &after) < 0)
 		return -ENOMEM;
 	if (count_servers(&before) && !count_servers(&after))
 		danger(forecast, DANGER_LAST_SERVER, at->device, "");
-	instance = account_written(at, &before, &after);
+	instance = account ? account_written(at, &before, &after) : -1;
 	if (instance >= 0) {
 		snprintf(detail, sizeof detail, "/0/%d", instance);
 		danger(forecast, DANGER_ACCOUNT, at->device, detail);

@@ -175,7 +175,9 @@ forecast_text(const struct forecast *forecast, struct text *text)
 	if (forecast->out_of_memory)
 		text_show(text, "\nwarning: %u devices were not compared: out of memory\n",
 			  forecast->out_of_memory);
-	text_show(text, "\nnothing was changed; looked through in %.3f s\n", forecast->seconds);
+	text_show(text,
+		  "\nnothing was changed; looked through in %.3f s, %.3f s of the control thread\n",
+		  forecast->seconds, forecast->cpu_s);
 }
 
 /* ---- for programs ---- */
@@ -317,7 +319,7 @@ samples_json(const struct forecast *forecast)
 json_t *
 forecast_json(const struct forecast *forecast)
 {
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:f}",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:f}",
 			 "abandoned", forecast->abandoned, "devices", (json_int_t)forecast->devices,
 			 "concerned", (json_int_t)forecast->concerned, "changed",
 			 (json_int_t)forecast->changed, "failing", (json_int_t)forecast->failing,
@@ -325,5 +327,6 @@ forecast_json(const struct forecast *forecast)
 			 (json_int_t)forecast->continuing, "out_of_memory",
 			 (json_int_t)forecast->out_of_memory, "operations", paths_json(forecast),
 			 "causes", causes_json(forecast), "dangers", dangers_json(forecast),
-			 "samples", samples_json(forecast), "seconds", forecast->seconds);
+			 "samples", samples_json(forecast), "seconds", forecast->seconds,
+			 "control_thread_s", forecast->cpu_s);
 }
