@@ -400,6 +400,40 @@ def reload_under_load(appliance, size, rate, seconds):
             - before["coap_tx_retransmit"], f"reload_{size}_p99_us": report["latency_us"]["whole"]["p99"]}
 
 
+def plan(appliance, size):
+    """What a change of every device would do is looked through: how long it takes, and by how much memory grows at most."""
+    file = appliance.folder / "policy/tasks/reference-task.xml"
+    kept = file.read_text()
+    file.write_text(re.sub(r'(Lifetime" value=)"\d+"', r'\1"61"', kept))
+    before = memory_kb(appliance.process.pid)
+    pathlib.Path(f"/proc/{appliance.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+    done = appliance.ask("reload", "--plan")
+    peak = re.search(r"^VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{appliance.process.pid}/status").read_text(), re.M)
+    file.write_text(kept)
+    if done["changed"] != appliance.devices:
+        sys.exit(f"a plan of {appliance.devices} devices found {done['changed']} that change")
+    return {f"plan_{size}_s": done["control_thread_s"], f"plan_{size}_wall_s": done["seconds"],
+            f"plan_{size}_extra_mb": (int(peak[1]) - before) / 1024}
+
+
+def rollout_cost(appliance, seconds, runs):
+    """Busy time of a PSK bootstrap while a task is rolled out to half of the devices, over that without: in turns, the best
+    of each. The new version writes the same bytes, so that devices find what they expect."""
+    text = appliance.folder / "rolled.xml"
+    text.write_text((appliance.folder / "policy/tasks/reference-task.xml").read_text() + "<!-- rolled out -->\n")
+    best = {}
+    for turn in range(2 * runs):
+        rolled = bool(turn % 2)
+        if rolled:
+            appliance.ask("task", "rollout", "start", "g:root.demo:1", "--xml", str(text), "--percent", "50")
+        report, moved = appliance.storm("--psk", "--concurrency", 64, "--duration", seconds)
+        if rolled:
+            appliance.ask("task", "rollout", "abort", "g:root.demo:1")
+        cost = moved["busy_us"] / report["done"]
+        best[rolled] = min(best.get(rolled, cost), cost)
+    return {"rollout_busy_ratio": best[True] / best[False]}
+
+
 def memory(appliances):
     """What a device costs in the dataplane, as the appliance counts it, and in the whole process."""
     sizes = list(appliances)
@@ -514,7 +548,10 @@ def measure(options, appliances):
         figures |= half_open_and_devices(few, seconds)
     for size in (size for size in appliances if size in ("1m", "10m") or size == largest):
         with timed(f"reload under load, {size}"), appliances[size].alone(appliances.values()):
+            figures |= plan(appliances[size], size)
             figures |= reload_under_load(appliances[size], size, 5000, 3 if options.quick else RELOAD_LOAD_S[size])
+    with timed("a rollout"), few.alone(appliances.values()):
+        figures |= rollout_cost(few, seconds, runs)
     with timed("lists and scrapes under load"), appliances[largest].alone(appliances.values()):
         figures |= control_turns(appliances[largest], 120)
     return figures
