@@ -110,7 +110,7 @@ await page.click("summary:has-text('what changed')");
 assert.match(await page.textContent("main"), /task add.*clock & lifetime/s);
 await look(me, "6-edition-log");
 
-for (const hash of ["/sessions", "/reports", "/rejected", "/groups/root.demo/values", "/groups/root.demo/subgroups", "/groups/root.demo/devices", "/servers", "/devices", "/add-device", "/devices/demo-0001/values"]) {
+for (const hash of ["/policy", "/policy/1", "/sessions", "/reports", "/rejected", "/groups/root.demo/values", "/groups/root.demo/subgroups", "/groups/root.demo/devices", "/servers", "/devices", "/add-device", "/devices/demo-0001/values"]) {
 	await go(hash);
 	await look(me, `page${hash.replaceAll("/", "-")}`);
 }

@@ -7,6 +7,7 @@ export const sections = [
 		{ path: "groups", title: "Device groups", count: "groups" },
 		{ path: "servers", title: "LwM2M servers" },
 		{ path: "trust", title: "Trust" },
+		{ path: "policy", title: "Policy" },
 	],
 	[
 		{ path: "sessions", title: "Sessions", count: "sessions" },
@@ -35,6 +36,8 @@ export const routes = [
 	{ path: ["servers"], module: "./pages/servers.js", title: "LwM2M servers" },
 	{ path: ["servers", ":server"], module: "./pages/server.js", title: "LwM2M server" },
 	{ path: ["add-server"], module: "./pages/server.js", section: "servers", title: "Add server" },
+	{ path: ["policy"], module: "./pages/policy.js", title: "Policy" },
+	{ path: ["policy", ":version"], module: "./pages/policy.js", title: "Policy" },
 	{ path: ["sessions"], module: "./pages/sessions.js", title: "Sessions" },
 	{ path: ["reports"], module: "./pages/reports.js", title: "Reports" },
 	{ path: ["reports", ":task", ":endpoint"], module: "./pages/report.js", title: "Report" },

@@ -5,7 +5,7 @@ import { duration, number, time } from "../format.js";
 
 export const link = (parts, text, kind = "a") => h(kind, { href: `#/${parts.map(encodeURIComponent).join("/")}` }, text ?? parts.at(-1));
 
-const statuses = { Success: "ok", Warning: "warnt", Error: "badt", InProgress: "runt", NotStarted: "off", none: "off" };
+const statuses = { Success: "ok", Warning: "warnt", Error: "badt", InProgress: "runt", NotStarted: "off", Registered: "ok", none: "off" };
 const names = { InProgress: "In progress", NotStarted: "Not started", none: "Never run" };
 
 export const statusTag = (status) => tag(names[status] ?? status, statuses[status] ?? "off");
