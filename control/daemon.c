@@ -18,6 +18,7 @@
 #include "control/config/diag_text.h"
 #include "control/daemon_store.h"
 #include "control/file_replace.h"
+#include "control/guard/thread_guard.h"
 #include "control/log.h"
 #include "control/runs/confirm.h"
 #include "control/runs/created_devices.h"
@@ -432,13 +433,25 @@ curves_wake(void *dp)
 	dataplane_ec_wake(dp);
 }
 
+static void
+curves_begin(void)
+{
+	thread_guard_enter(THREAD_CURVES);
+}
+
+static void
+worker_begins(void)
+{
+	thread_guard_enter(THREAD_WORKER);
+}
+
 /* The threads that compute with elliptic curves; what they trust comes with the generation. */
 static int
 open_curves(struct daemon *daemon)
 {
 	const struct config *config = daemon->service.config;
 	const struct ec_way way = { curves_take, curves_give, curves_wait, curves_wake,
-				    daemon->service.dp };
+				    daemon->service.dp, curves_begin };
 	char error[EC_ERROR_MAX];
 	cpu_set_t cpus;
 
@@ -469,6 +482,7 @@ open_dataplane(struct daemon *daemon)
 	config->log_fd = daemon->log_pipe[1];
 	if (daemon->standby.prefix[0])
 		config->file_prefix = daemon->standby.prefix;
+	config->worker_begins = worker_begins;
 	daemon->service.dp = dataplane_new(config, error);
 	free(config);
 	if (!daemon->service.dp) {
@@ -476,6 +490,8 @@ open_dataplane(struct daemon *daemon)
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
+	if (startup_drop_privileges() < 0)
+		return -1;
 	dataplane_publish_directory(daemon->service.dp, daemon->service.inventory.directory);
 	return 0;
 }
@@ -788,7 +804,7 @@ int
 daemon_run(struct config *config, int standby)
 {
 	struct daemon *daemon = calloc(1, sizeof *daemon);
-	int status = -1;
+	int status = -1, privileged;
 
 	if (!daemon) {
 		config_free(config);
@@ -804,8 +820,10 @@ daemon_run(struct config *config, int standby)
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_set_format((enum log_format)config->log_format);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_starting, NULL, "%s", CRADLE_VERSION_TEXT);
+	/* While there is one thread: others begin with what this one has left. */
+	privileged = startup_take_privileges(config);
 	daemon->turns.lookout = lookout_new(LOOKOUT_TIMES); /* without one it runs as well */
-	if (start(daemon) == 0)
+	if (privileged == 0 && start(daemon) == 0)
 		status = loop_run(daemon->loop);
 	else if (daemon->service.stopping)
 		status = 0; /* told to, before it was ready */

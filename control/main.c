@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control/commands/commands.h"
@@ -304,21 +302,6 @@ restore(const struct options *options)
 		    options->json);
 }
 
-/*
- * Keys are in our memory: no core file takes them to a disk, and no process of the same user reads them. A build that looks for
- * leaks traces itself, which this would forbid.
- */
-static void
-close_memory(void)
-{
-	const struct rlimit none = { 0, 0 };
-
-	setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
-
 static int
 serve(const char *file, bool verbose, int standby)
 {
@@ -327,7 +310,6 @@ serve(const char *file, bool verbose, int standby)
 	struct config *config;
 	struct text text;
 
-	close_memory();
 	diag_list_init(&diags);
 	text_init(&text);
 	config = config_load(file, &diags);

@@ -2,9 +2,68 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "control/address.h"
+#include "control/guard/privileges.h"
 #include "control/log.h"
+
+static bool
+has_driver(const struct config *config, const char *driver)
+{
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (strncmp(config->ports[i].device, driver, strlen(driver)) == 0)
+			return true;
+	return false;
+}
+
+int
+startup_take_privileges(const struct config *config)
+{
+	bool xdp = has_driver(config, "net_af_xdp");
+	const struct privileges wanted = {
+		.user = config->user,
+		.group = config->group,
+		.seccomp = (enum seccomp_mode)config->seccomp,
+		.lock = (enum memory_lock)config->lock_memory,
+		.needs = { .bpf = xdp },
+		.interfaces = xdp || has_driver(config, "net_af_packet"),
+	};
+	char warning[GUARD_ERROR_MAX], error[GUARD_ERROR_MAX];
+
+	if (privileges_begin(&wanted, warning, error) < 0) {
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
+		return -1;
+	}
+	if (*warning)
+		log_event(SEVERITY_WARNING, LOG_EVENT_privileges, NULL, "%s", warning);
+	return 0;
+}
+
+int
+startup_drop_privileges(void)
+{
+	char warning[GUARD_ERROR_MAX], error[GUARD_ERROR_MAX];
+
+	if (privileges_settle(warning, error) < 0) {
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
+		return -1;
+	}
+	if (*warning)
+		log_event(SEVERITY_WARNING, LOG_EVENT_privileges, NULL, "%s", warning);
+	return 0;
+}
+
+static void
+log_privileges(void)
+{
+	struct privileges_info info;
+	char line[320];
+
+	privileges_info(&info);
+	privileges_text(&info, line, sizeof line);
+	log_event(SEVERITY_NOTICE, LOG_EVENT_privileges, NULL, "privileges: %s", line);
+}
 
 static void
 log_memory(const struct dataplane_info *info)
@@ -51,6 +110,7 @@ startup_log(const struct daemon *daemon)
 	struct dataplane_port_info port;
 
 	dataplane_info(daemon->service.dp, &info);
+	log_privileges();
 	log_memory(&info);
 	for (unsigned i = 0;
 	     i < config->n_ports && dataplane_port_info(daemon->service.dp, i, &port) == 0; i++)

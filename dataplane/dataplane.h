@@ -80,6 +80,7 @@ struct dataplane_config {
 	const char *file_prefix; /* DPDK's; NULL: "cradle" */
 	const char *eal_args;    /* further arguments, blank separated; NULL: none */
 	int log_fd;              /* DPDK's warnings are written here, a line each, never blocking; 0: standard error */
+	void (*worker_begins)(void); /* NULL, or called by each worker's thread before it polls */
 	struct stack_limits limits;
 };
 

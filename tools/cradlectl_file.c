@@ -1,5 +1,6 @@
 #include "tools/cradlectl_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -195,6 +197,38 @@ carried_open(struct carried *carried, const char *path, enum carried_as as, char
 				   : open_input(carried, error, size);
 }
 
+int
+carried_lend(struct carried *carried, int socket, char *error, size_t size)
+{
+	struct ucred server;
+	socklen_t len = sizeof server;
+
+	if (carried->as != CARRIED_FOLDER || geteuid() != 0)
+		return 0;
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &server, &len) < 0)
+		return complain(carried->path, error, size);
+	if (server.uid == 0)
+		return 0;
+	carried->lent = true;
+	return fchown(carried->fd, server.uid, (gid_t)-1) < 0 ? complain(carried->path, error, size) : 0;
+}
+
+/* Who wrote the copy has no more say in it. */
+static int
+take_back(struct carried *carried)
+{
+	DIR *folder = fdopendir(dup(carried->fd));
+	int result = folder ? fchown(carried->fd, 0, 0) : -1;
+
+	for (struct dirent *entry; folder && (entry = readdir(folder));)
+		if (entry->d_name[0] != '.' &&
+		    fchownat(carried->fd, entry->d_name, 0, 0, AT_SYMLINK_NOFOLLOW) < 0)
+			result = -1;
+	if (folder)
+		closedir(folder);
+	return result;
+}
+
 static int
 publish(struct carried *carried)
 {
@@ -214,6 +248,8 @@ carried_close(struct carried *carried, bool done, char *error, size_t size)
 
 	if (carried->fd < 0)
 		return 0;
+	if (carried->lent && take_back(carried))
+		result = complain(carried->path, error, size);
 	if (carried->as == CARRIED_WRITE && done && publish(carried))
 		result = complain(carried->path, error, size);
 	if (carried->temporary[0] && (!done || result))

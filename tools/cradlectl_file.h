@@ -22,10 +22,14 @@ struct carried {
 	int spool_to; /* where a memory file's content goes in the end; -1: nowhere */
 	char path[CARRIED_PATH_MAX];
 	char temporary[CARRIED_PATH_MAX]; /* "": none */
+	bool lent; /* a folder that belongs to the appliance's user until it is closed */
 };
 
 /* `path` NULL or "-": standard input or output. 0, or -1 and a sentence in `error`. */
 int carried_open(struct carried *carried, const char *path, enum carried_as as,
 		 char *error, size_t size);
+/* As root: a folder that was carried becomes the appliance's until carried_close(), where that runs as another user: it
+ * could not write there. `socket` leads to it. 0, or -1 and a sentence in `error`. */
+int carried_lend(struct carried *carried, int socket, char *error, size_t size);
 /* Makes what was written live when the command is `done`, else throws it away. The same returns. */
 int carried_close(struct carried *carried, bool done, char *error, size_t size);

@@ -272,7 +272,8 @@ bring_file(struct talk *talk, const json_t *frame)
 		return no_answer(talk, EBADMSG);
 	path = word < 0 ? "-" : options->argv[word];
 	talk->to_stdout = as == CARRIED_WRITE && strcmp(path, "-") == 0;
-	if (carried_open(&talk->carried, path, as, error, sizeof error))
+	if (carried_open(&talk->carried, path, as, error, sizeof error) ||
+	    carried_lend(&talk->carried, talk->socket, error, sizeof error))
 		return options_fail(options, CTL_REFUSED, "%s", error);
 	return send_request(talk);
 }

@@ -5,11 +5,12 @@ build_dir=${CRADLE_BUILD_DIR:-$root/build}
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtls-dev libxml2-dev
 	libconfig-dev libjansson-dev libsystemd-dev libsqlite3-dev libpcre2-dev libssl-dev libmicrohttpd-dev
-	libp11-kit-dev libsodium-dev libedit-dev libpq-dev libcurl4-openssl-dev)
+	libp11-kit-dev libsodium-dev libedit-dev libpq-dev libcurl4-openssl-dev libseccomp-dev
+	libcap-ng-dev)
 client_packages=(libcoap3-dev libgnutls28-dev)
 run_packages=("${client_packages[@]}" iproute2 ethtool procps python3 openssl libjs-codemirror)
 test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
-	gnutls-bin iputils-ping gnuplot-nox prometheus python3-prometheus-client python3-yaml
+	gnutls-bin iputils-ping systemd-container gnuplot-nox prometheus python3-prometheus-client python3-yaml
 	groff-base chromium softhsm2 opensc postgresql nginx-light)
 fuzz_packages=(clang llvm)
 package_packages=(debhelper dpkg-dev lintian fakeroot)

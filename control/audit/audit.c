@@ -13,6 +13,7 @@
 
 #include "control/audit/audit_chain.h"
 #include "control/file_replace.h"
+#include "control/guard/thread_guard.h"
 
 enum {
 	TAIL_MAX = 1 << 20, /* of the file: its last lines are there */
@@ -113,6 +114,7 @@ sync_file(void *arg)
 {
 	struct audit *audit = arg;
 
+	thread_guard_enter(THREAD_STORE);
 	pthread_mutex_lock(&audit->lock);
 	while (!audit->ending || audit->wanted) {
 		if (!audit->wanted) {

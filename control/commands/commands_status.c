@@ -8,6 +8,7 @@
 #include "control/commands/show.h"
 #include "control/commands/status_outbox.h"
 #include "control/commands/status_trust.h"
+#include "control/guard/privileges.h"
 #include "control/log.h"
 #include "control/runs/port_log.h"
 
@@ -245,6 +246,21 @@ put_store(const struct daemon *daemon, struct text *text, json_t *result)
 }
 
 static void
+put_privileges(struct text *text, json_t *result)
+{
+	struct privileges_info info;
+	char line[320];
+
+	privileges_info(&info);
+	privileges_text(&info, line, sizeof line);
+	text_show(text, "privileges: %s\n", line);
+	json_object_set_new(result, "privileges",
+			    json_pack("{s:s, s:s, s:s, s:b, s:b}", "user", info.user, "capabilities",
+				      info.capabilities, "seccomp", seccomp_mode_name(info.seccomp),
+				      "memory_locked", info.locked, "dumpable", info.dumpable));
+}
+
+static void
 put_audit(const struct daemon *daemon, struct text *text, json_t *result)
 {
 	struct audit_info info;
@@ -396,6 +412,7 @@ command_status(struct call *call)
 		  PLURAL(inventory->count), inventory->refused);
 	put_progress(daemon, &call->text, call->result);
 	put_memory(daemon, &call->text, call->result);
+	put_privileges(&call->text, call->result);
 	put_audit(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
 	status_put_outbox(call->service, &call->text, call->result);

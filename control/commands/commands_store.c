@@ -1,8 +1,10 @@
 /* The store as files: a copy of it while it is in use, and the keys under which its secrets are sealed. */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "control/commands/commands.h"
 #include "control/store/store_backup.h"
@@ -12,19 +14,41 @@ enum {
 	COMMIT_WAIT_MS = 60000,
 };
 
+static const char *
+own_name(char *name, size_t size)
+{
+	const struct passwd *user = getpwuid(geteuid());
+
+	if (user)
+		snprintf(name, size, "%s", user->pw_name);
+	else
+		snprintf(name, size, "%u", (unsigned)geteuid());
+	return name;
+}
+
 /*
  * We may write where the client may not: so only a folder of the client's own is taken, that no one else may
- * enter, and that is empty (each file is made new).
+ * enter, and that is empty (each file is made new). Root lends us one, where we are another user.
  */
 static bool
 is_private_folder(struct call *call)
 {
 	struct stat found;
+	char name[64];
 
-	if (fstat(call->fd, &found) == 0 && S_ISDIR(found.st_mode) &&
-	    found.st_uid == call->request->peer.uid && !(found.st_mode & 077))
+	uid_t client = call->request->peer.uid, ours = geteuid();
+
+	if (fstat(call->fd, &found) < 0 || !S_ISDIR(found.st_mode) || (found.st_mode & 077) ||
+	    (found.st_uid != client && (client != 0 || found.st_uid != ours))) {
+		call_refuse(call, CTL_REFUSED, "the folder must be yours, and closed to everybody else");
+		return false;
+	}
+	if (ours == 0 || found.st_uid == ours)
 		return true;
-	call_refuse(call, CTL_REFUSED, "the folder must be yours, and closed to everybody else");
+	call_refuse(call, CTL_REFUSED,
+		    "the folder is closed to the appliance, which runs as another user: `install -d -m 0700 -o %s %s` "
+		    "makes one that it may write to",
+		    own_name(name, sizeof name), call->arguments[0]);
 	return false;
 }
 

@@ -79,11 +79,18 @@ user_id(const char *name)
 	return user ? user->pw_uid : 0;
 }
 
+static bool
+has_user(const char *name)
+{
+	return getpwnam(name) != NULL;
+}
+
 void
 config_host_read(struct config_host *host)
 {
 	*host = (struct config_host){ .has_group = has_group,
-				       .user_id = user_id,
+				      .has_user = has_user,
+				      .user_id = user_id,
 				      .has_interface = has_interface,
 				      .has_folder = has_folder,
 				      .memory_kb = read_number("/proc/meminfo", "MemAvailable:"),
@@ -213,6 +220,21 @@ check_console(const struct config *config, const struct config_host *host, struc
 		     config->console_user);
 }
 
+static void
+check_identity(const struct config *config, const struct config_host *host, struct diag_list *diags)
+{
+	struct place place = { .file = config->file, .tag = "user" };
+
+	if (config->user && !host->has_user(config->user))
+		tell(diags, DIAG_ERROR, &place,
+		     "there is no user \"%s\": make it (`systemd-sysusers`), or name another", config->user);
+	place.tag = "group";
+	if (config->group && !host->has_group(config->group))
+		tell(diags, DIAG_ERROR, &place,
+		     "there is no group \"%s\": make it (`groupadd --system %s`), or name another",
+		     config->group, config->group);
+}
+
 void
 config_check_host(const struct config *config, const struct config_host *host,
 		  struct diag_list *diags)
@@ -228,5 +250,6 @@ config_check_host(const struct config *config, const struct config_host *host,
 		     "there is no group \"%s\": make it (`groupadd --system %s`), or name another",
 		     config->socket_group, config->socket_group);
 	check_console(config, host, diags);
+	check_identity(config, host, diags);
 	check_store(config, host, diags);
 }

@@ -19,6 +19,7 @@ struct config_host {
 	uint64_t hugepages_kb; /* free */
 	bool (*has_group)(const char *name);
 	uid_t (*user_id)(const char *name); /* 0: root, or there is none */
+	bool (*has_user)(const char *name);
 	bool (*has_interface)(const char *name);
 	bool (*has_folder)(const char *path); /* that we may write to */
 };

@@ -8,6 +8,8 @@ static const char *const hugepage_choices[] = { "no", "yes", "auto",
 static const char *const level_choices[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const target_choices[] = { "stderr", "syslog", "journal", NULL };
 static const char *const format_choices[] = { "text", "json", NULL }; /* enum log_format */
+static const char *const seccomp_choices[] = { "off", "log", "enforce", NULL }; /* enum seccomp_mode */
+static const char *const lock_choices[] = { "no", "yes", "auto", NULL };         /* enum memory_lock */
 static const char *const security_choices[] = { "nosec", "psk", NULL };
 
 #define ROOT(field)     SECTION_ROOT, offsetof(struct config, field)
@@ -133,6 +135,16 @@ static const struct setting settings[] = {
 	{ "cluster.horizon_s", SETTING_NUMBER, ROOT(cluster_horizon_s), 1, 100000000, "604800",
 	  .help = "how long the database remembers what was changed and removed; a member that was "
 		  "away for longer fetches all devices" },
+	{ "user", SETTING_TEXT, ROOT(user),
+	  .help = "user that the appliance becomes when root starts it, before it opens anything; default: it "
+		  "stays who started it" },
+	{ "group", SETTING_TEXT, ROOT(group),
+	  .help = "group that it becomes; default: the user's own" },
+	{ "seccomp", SETTING_CHOICE, ROOT(seccomp), .preset = "enforce", .choices = seccomp_choices,
+	  .help = "lists of system calls, one a kind of thread. enforce: a call that a list does not have "
+		  "ends the process, and is named in the log; log: the kernel's log tells of it; off" },
+	{ "lock_memory", SETTING_CHOICE, ROOT(lock_memory), .preset = "auto", .choices = lock_choices,
+	  .help = "keep memory out of swap; auto: where the limit on locked memory lets us" },
 	{ "objects", SETTING_PATH, ROOT(objects), .preset = "objects", .live = true,
 	  .help = "folder of further OMA object definitions (DDF XML)" },
 	{ "device", SETTING_TEXT, PORT(device), .required = true,

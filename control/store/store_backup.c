@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/guard/thread_guard.h"
 #include "control/store/store_manifest.h"
 #include "control/store/store_private.h"
 
@@ -297,6 +298,7 @@ run(void *arg)
 {
 	struct store_backup *backup = arg;
 
+	thread_guard_enter(THREAD_STORE);
 	if (copy_all(backup) < 0)
 		remove_copies(backup);
 	for (unsigned i = 0; i < MANIFEST_FILES; i++) {

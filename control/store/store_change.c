@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "control/guard/thread_guard.h"
 #include "control/store/store_change_internal.h"
 
 enum {
@@ -153,6 +154,7 @@ run(void *arg)
 {
 	struct store_change *change = arg;
 
+	thread_guard_enter(THREAD_STORE);
 	pthread_mutex_lock(&change->lock);
 	while (wait_for_work(change)) {
 		struct records taken = { 0 };

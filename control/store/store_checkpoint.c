@@ -2,12 +2,15 @@
 
 #include <errno.h>
 
+#include "control/guard/thread_guard.h"
+
 static void *
 run(void *arg)
 {
 	struct store_checkpoint *checkpoint = arg;
 	int pages, moved;
 
+	thread_guard_enter(THREAD_STORE);
 	pthread_mutex_lock(&checkpoint->lock);
 	for (;;) {
 		while (!checkpoint->wanted && !checkpoint->ending)

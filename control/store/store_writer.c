@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/guard/thread_guard.h"
+
 #define NEVER UINT64_MAX
 
 static const char *const texts[SQL_COUNT] = {
@@ -462,6 +464,7 @@ run(void *arg)
 {
 	struct store_writer *writer = arg;
 
+	thread_guard_enter(THREAD_STORE);
 	pthread_mutex_lock(&writer->lock);
 	while (take_slice(writer)) {
 		int code;

@@ -112,6 +112,8 @@ run(void *ctx)
 	struct ec_thread *thread = ctx;
 
 	pthread_setname_np(pthread_self(), "curves");
+	if (thread->all->way.begin)
+		thread->all->way.begin();
 	while (!atomic_load_explicit(&thread->all->ending, memory_order_acquire))
 		turn(thread);
 	return NULL;

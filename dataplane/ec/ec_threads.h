@@ -25,6 +25,7 @@ struct ec_way {
 	void (*wait)(void *ctx, int timeout_ms);     /* for a job, or wake() */
 	void (*wake)(void *ctx);                     /* one that waits */
 	void *ctx;
+	void (*begin)(void); /* NULL, or called by each thread before all else */
 };
 
 struct ec_threads;

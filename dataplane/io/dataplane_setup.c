@@ -252,6 +252,7 @@ make_worker(struct dataplane *dp, const struct dataplane_config *config, unsigne
 	worker->clock = clock_make(rte_get_tsc_hz());
 	worker->qsbr = dp->qsbr;
 	worker->stop = &dp->stop;
+	worker->begins = config->worker_begins;
 	worker->idle_yield = config->idle_yield || dp->cpus.shared[index];
 	worker->commands =
 		make_ring("commands", sizeof(struct stack_command), MAILBOX_COMMANDS, socket);

@@ -442,6 +442,8 @@ worker_run(void *ctx)
 {
 	struct worker *worker = (struct worker *)ctx;
 
+	if (worker->begins)
+		worker->begins();
 	rte_rcu_qsbr_thread_register(worker->qsbr, worker->index);
 	rte_rcu_qsbr_thread_online(worker->qsbr, worker->index);
 	if (!worker->started) /* else it has rested */

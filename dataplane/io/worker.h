@@ -66,6 +66,7 @@ struct worker {
 	struct clock clock;
 	struct flow flow;
 	struct rte_rcu_qsbr *qsbr;
+	void (*begins)(void); /* NULL, or called before the first turn */
 	const _Atomic bool *stop; /* the one thing all workers poll besides their rings */
 	unsigned index;
 	bool idle_yield;

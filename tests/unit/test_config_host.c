@@ -16,6 +16,12 @@ has_group(const char *name)
 	return strcmp(name, "cradle") == 0;
 }
 
+static bool
+has_user(const char *name)
+{
+	return strcmp(name, "cradle") == 0;
+}
+
 static uid_t
 user_id(const char *name)
 {
@@ -40,6 +46,7 @@ machine(void)
 {
 	struct config_host host = { .memory_kb = 1 << 20,
 				    .has_group = has_group,
+				    .has_user = has_user,
 				    .user_id = user_id,
 				    .has_interface = has_interface,
 				    .has_folder = has_folder };
@@ -108,6 +115,8 @@ Test(config_host, what_a_start_would_fail_on_is_an_error)
 		  "there is no group" },
 		{ AF_PACKET, "control = { console_user = \"root\"; };", "control.console_user",
 		  "is no user, or root" },
+		{ AF_PACKET, "user = \"nobody-has-it\";", "user", "there is no user" },
+		{ AF_PACKET, "group = \"nobody-has-it\";", "group", "there is no group" },
 		{ AF_PACKET, "hugepages = \"yes\";", "hugepages", "no hugepage is free" },
 		{ AF_PACKET, "sessions = 67108864;", "sessions", "need" },
 		{ "net_af_packet0,iface=eth7", "", "device", "there is no interface \"eth7\"" },
