@@ -275,6 +275,8 @@ static const struct command_option device_export_options[] = {
 	{ "--group", "NAME", "of one group and those below" },
 	{ "--secrets", NULL, "with keys and secret values: a copy that can be imported",
 	  .reveals = true },
+	{ "--seal", NULL, "with them, sealed under the key-encryption key (setting `kek`): an import opens it",
+	  .reveals = true },
 };
 
 static const struct command_option unknown_adopt_options[] = {

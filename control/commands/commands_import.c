@@ -11,6 +11,7 @@
 #include "control/commands/show.h"
 #include "control/config/diag_text.h"
 #include "control/inventory/export.h"
+#include "control/store/sealed_file.h"
 #include "control/inventory/import.h"
 #include "control/inventory/setting_values.h"
 #include "control/runs/device_change.h"
@@ -313,6 +314,30 @@ begin_import(struct importing *importing)
 	return false;
 }
 
+/*
+ * A file that `device export --seal` wrote says which format is in it. False and a refusal: it does not open here.
+ * `*sealed` is for sealed_in_free(), NULL where the file is plain.
+ */
+static bool
+unseal(struct call *call, struct import_source *source, enum import_format *format, struct sealed_in **sealed)
+{
+	struct store *store = call->service->store;
+	char error[SEALED_ERROR_MAX];
+	uint8_t inside = 0;
+
+	if (!sealed_in_is(call->fd))
+		return true;
+	*sealed = sealed_in_new(call->fd, store ? store_sealer(store) : NULL, &inside, error);
+	if (!*sealed) {
+		call_refuse(call, CTL_REFUSED, "the file %s", error);
+		return false;
+	}
+	*format = inside == IMPORT_JSONL ? IMPORT_JSONL : IMPORT_CSV;
+	source->read = sealed_in_read;
+	source->read_ctx = *sealed;
+	return true;
+}
+
 void
 command_device_import(struct call *call)
 {
@@ -324,21 +349,25 @@ command_device_import(struct call *call)
 		.first_id = call->service->inventory.next_id,
 	};
 	const struct import_calls calls = { &importing, import_device, import_progress };
-	const struct import_source source = { .fd = call->fd, .name = call->arguments[0] };
+	struct import_source source = { .fd = call->fd, .name = call->arguments[0] };
 	enum import_format format = format_of(call, true);
+	struct sealed_in *sealed = NULL;
 	struct import_result result = { 0 };
 	int status;
 
-	if (call->exit != CTL_DONE)
+	if (call->exit != CTL_DONE || !unseal(call, &source, &format, &sealed))
 		return;
-	if (!importing.verify_only && !begin_import(&importing))
+	if (!importing.verify_only && !begin_import(&importing)) {
+		sealed_in_free(sealed);
 		return;
+	}
 	diag_list_init(&importing.diags);
 	call_may_cancel(call);
 	status = import_read(format, &source, &calls, &importing.diags, &result);
 	finish_import(&importing, status, &result);
 	diag_list_fini(&importing.diags);
 	free(importing.drafts);
+	sealed_in_free(sealed);
 }
 
 /* ---- export ---- */
@@ -346,6 +375,7 @@ command_device_import(struct call *call)
 struct exporting {
 	struct call *call;
 	struct export *export;
+	struct sealed_out *sealed; /* NULL: it is plain */
 	const struct policy_group *group;
 	uint64_t written;
 };
@@ -393,6 +423,56 @@ export_each(struct exporting *exporting,
 	return result;
 }
 
+/* False and a refusal, where sealing was asked for and there is no key. */
+static bool
+may_seal(struct call *call)
+{
+	struct store *store = call->service->store;
+
+	if (!call_option(call, "--seal") || (store && store_sealer(store)))
+		return true;
+	call_refuse(call, CTL_REFUSED,
+		    "there is no key to seal under: `cradled --make-kek FILE`, and kek = \"FILE\" in cradle.conf");
+	return false;
+}
+
+/* 0 or -ENOMEM. */
+static int
+begin_export(struct exporting *exporting, enum import_format format)
+{
+	struct call *call = exporting->call;
+	bool sealed = call_option(call, "--seal") != NULL;
+
+	exporting->export = export_new(call->fd, format, sealed || call_option(call, "--secrets"));
+	if (exporting->export && sealed)
+		exporting->sealed = sealed_out_new(call->fd, store_sealer(call->service->store), (uint8_t)format);
+	if (!exporting->export || (sealed && !exporting->sealed))
+		return -ENOMEM;
+	if (sealed)
+		export_write_to(exporting->export, sealed_out_write, exporting->sealed);
+	return 0;
+}
+
+static int
+end_export(struct exporting *exporting, int result)
+{
+	if (result == 0)
+		result = export_finish(exporting->export);
+	if (result == 0 && exporting->sealed)
+		result = sealed_out_finish(exporting->sealed);
+	export_free(exporting->export);
+	sealed_out_free(exporting->sealed);
+	return result;
+}
+
+static const char *
+what_of_secrets(struct call *call)
+{
+	return call_option(call, "--seal")      ? "keys included, sealed under the key-encryption key"
+	       : call_option(call, "--secrets") ? "keys included"
+						: "keys and secrets left out (--secrets)";
+}
+
 void
 command_device_export(struct call *call)
 {
@@ -403,16 +483,15 @@ command_device_export(struct call *call)
 
 	if (call->exit == CTL_DONE && group)
 		exporting.group = call_group(call, group);
-	if (call->exit != CTL_DONE)
+	if (call->exit != CTL_DONE || !may_seal(call))
 		return;
 	call_may_cancel(call);
-	exporting.export = export_new(call->fd, format, call_option(call, "--secrets") != NULL);
-	result = exporting.export ? export_each(&exporting, export_see, "looking at") : -ENOMEM;
+	result = begin_export(&exporting, format);
+	if (result == 0)
+		result = export_each(&exporting, export_see, "looking at");
 	if (result == 0)
 		result = export_each(&exporting, export_put, "writing");
-	if (result == 0)
-		result = export_finish(exporting.export);
-	export_free(exporting.export);
+	result = end_export(&exporting, result);
 	if (result == -E2BIG)
 		call_refuse(call, CTL_REFUSED,
 			    "more than %d columns: write JSON lines (--format jsonl)",
@@ -424,10 +503,7 @@ command_device_export(struct call *call)
 	if (result < 0)
 		return;
 	if (call->arguments[0])
-		text_show(&call->text, "%llu devices written%s\n",
-			  (unsigned long long)exporting.written,
-			  call_option(call, "--secrets")
-				  ? ", keys included"
-				  : ", keys and secrets left out (--secrets)");
+		text_show(&call->text, "%llu devices written, %s\n",
+			  (unsigned long long)exporting.written, what_of_secrets(call));
 	call->result = json_pack("{s:I}", "devices", (json_int_t)exporting.written);
 }

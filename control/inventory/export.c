@@ -26,6 +26,8 @@ struct export
 	int fd, failed;
 	enum import_format format;
 	bool secrets, begun;
+	int (*write)(void *ctx, const void *bytes, size_t len); /* NULL: to `fd` */
+	void *ctx;
 
 	/* CSV: what the devices have. */
 	bool identity, identity_hex, key, key_hex, domain, groups, nosec, hidden;
@@ -59,6 +61,14 @@ export_free(struct export *export)
 	free(export);
 }
 
+void
+export_write_to(struct export *export, int (*write_bytes)(void *ctx, const void *bytes, size_t len),
+		void *ctx)
+{
+	export->write = write_bytes;
+	export->ctx = ctx;
+}
+
 /* --- out --- */
 
 static void
@@ -66,7 +76,9 @@ flush(struct export *export)
 {
 	size_t sent = 0;
 
-	while (sent < export->len && !export->failed) {
+	if (export->write && !export->failed)
+		export->failed = export->write(export->ctx, export->buffer, export->len);
+	while (!export->write && sent < export->len && !export->failed) {
 		ssize_t n = write(export->fd, export->buffer + sent, export->len - sent);
 
 		if (n < 0 && errno != EINTR)

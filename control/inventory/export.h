@@ -24,6 +24,9 @@ struct export;
 /* NULL: out of memory. The descriptor stays the caller's. */
 struct export *export_new(int fd, enum import_format format, bool secrets);
 void export_free(struct export *export);
+/* What is written goes there instead of to the descriptor: 0 or -errno, which stays. Before the first device. */
+void export_write_to(struct export *export, int (*write)(void *ctx, const void *bytes, size_t len),
+		     void *ctx);
 
 /* First pass: notes which columns there must be. 0; -E2BIG: more than IMPORT_COLUMNS_MAX, so write
  * JSON lines; -ENOMEM. */

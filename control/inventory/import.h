@@ -40,6 +40,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "control/inventory/device_spec.h"
 #include "tasks/diag.h"
@@ -58,6 +59,8 @@ enum import_format import_format_by_file(const char *path);
 
 struct import_source {
 	int fd; /* read to its end; -1: `text` instead */
+	ssize_t (*read)(void *ctx, void *bytes, size_t len); /* as read(2), instead of the descriptor's; or NULL */
+	void *read_ctx;
 	const char *text;
 	size_t len;
 	const char *name; /* in diagnostics; NULL: none */

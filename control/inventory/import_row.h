@@ -33,6 +33,8 @@ struct import {
 	int failed; /* -errno that ends it */
 
 	int fd;
+	ssize_t (*read)(void *ctx, void *bytes, size_t len); /* NULL: of `fd` */
+	void *read_ctx;
 	struct buffer input;
 	bool ended;    /* nothing follows */
 	uint32_t line; /* of the first byte not taken, from 1 */

@@ -31,6 +31,12 @@ chunk_size(const struct import *import)
 	return left < IMPORT_CHUNK_LEAST ? IMPORT_CHUNK_LEAST : (size_t)left;
 }
 
+static ssize_t
+read_some(struct import *import, void *bytes, size_t len)
+{
+	return import->read ? import->read(import->read_ctx, bytes, len) : read(import->fd, bytes, len);
+}
+
 bool
 import_fill(struct import *import)
 {
@@ -45,10 +51,11 @@ import_fill(struct import *import)
 		return false;
 	}
 	do
-		n = read(import->fd, import->input.bytes + import->input.len, chunk);
+		n = read_some(import, import->input.bytes + import->input.len, chunk);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		import_error(import, NULL, NULL, "cannot be read on: %s", strerror(errno));
+		import_error(import, NULL, NULL, "cannot be read on: %s",
+			     errno == EBADMSG ? "it is damaged, or cut off" : strerror(errno));
 		import->failed = -EIO;
 		return false;
 	}
@@ -72,6 +79,8 @@ import_open(struct import *import, const struct import_source *source)
 	struct stat st;
 
 	import->fd = source->fd;
+	import->read = source->read;
+	import->read_ctx = source->read_ctx;
 	import->line = 1;
 	if (source->fd >= 0) {
 		if (fstat(source->fd, &st) == 0 && S_ISREG(st.st_mode))

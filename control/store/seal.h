@@ -31,6 +31,7 @@ enum seal_what {
 	SEAL_SHARED_SETTINGS = 5,
 	SEAL_POLICY = 6,
 	SEAL_MESSAGE = 7,
+	SEAL_FILE = 9, /* sealed_file.h */
 };
 
 struct seal_place {

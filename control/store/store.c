@@ -284,6 +284,12 @@ store_use_keys(struct store *store, const struct keyring *keyring)
 	return 0;
 }
 
+struct sealer *
+store_sealer(struct store *store)
+{
+	return store->sealer && sealer_id(store->sealer) ? store->sealer : NULL;
+}
+
 uint32_t
 store_resealed(const struct store *store, unsigned *n)
 {

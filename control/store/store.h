@@ -55,6 +55,9 @@ int store_start(struct store *store);
  */
 int store_use_keys(struct store *store, const struct keyring *keyring);
 
+/* For the control thread's own use, such as sealed files: NULL where nothing is sealed. Until the next store_use_keys(). */
+struct sealer *store_sealer(struct store *store);
+
 /* A device as it is kept: its number is the inventory's and never used again. */
 struct store_device {
 	uint32_t id;

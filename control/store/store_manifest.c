@@ -139,16 +139,28 @@ from_json(struct manifest *manifest, const json_t *json, const char *folder,
 }
 
 int
+manifest_parse(struct manifest *manifest, const char *text, size_t len, const char *folder_name,
+	       char error[STORE_ERROR_MAX])
+{
+	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	int result;
+
+	manifest_init(manifest);
+	result = json ? from_json(manifest, json, folder_name, error)
+		      : refuse(error, folder_name, -EINVAL, "not as `store backup` writes it");
+	json_decref(json);
+	return result;
+}
+
+int
 manifest_read(struct manifest *manifest, int folder, const char *folder_name,
 	      char error[STORE_ERROR_MAX])
 {
 	int fd = openat(folder, STORE_BACKUP_MANIFEST, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char text[MANIFEST_MAX];
 	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text);
-	json_t *json = NULL;
 	int result = -errno;
 
-	manifest_init(manifest);
 	if (fd >= 0)
 		close(fd);
 	if (fd < 0 && result == -ENOENT)
@@ -157,9 +169,5 @@ manifest_read(struct manifest *manifest, int folder, const char *folder_name,
 			      "short; take another one");
 	if (len < 0)
 		return refuse(error, folder_name, result, strerror(-result));
-	json = json_loadb(text, (size_t)len, JSON_REJECT_DUPLICATES, NULL);
-	result = json ? from_json(manifest, json, folder_name, error)
-		      : refuse(error, folder_name, -EINVAL, "not as `store backup` writes it");
-	json_decref(json);
-	return result;
+	return manifest_parse(manifest, text, (size_t)len, folder_name, error);
 }

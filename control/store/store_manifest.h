@@ -28,6 +28,8 @@ void manifest_init(struct manifest *manifest);
 int manifest_digest(int fd, struct manifest_file *file);
 /* 0 or -errno; then there is none. Synced, and so is the folder. */
 int manifest_write(const struct manifest *manifest, int folder);
-/* 0; else -errno and a sentence about `folder_name`. */
+/* From the content of such a file. 0; else -errno and a sentence about `folder_name`. */
+int manifest_parse(struct manifest *manifest, const char *text, size_t len, const char *folder_name,
+		   char error[STORE_ERROR_MAX]);
 int manifest_read(struct manifest *manifest, int folder, const char *folder_name,
 		  char error[STORE_ERROR_MAX]);
