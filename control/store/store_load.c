@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/inventory/setting_values.h"
 #include "control/store/store_private.h"
+#include "control/store/store_rows.h"
 
 static int
 stopped(const struct store_file *file, char error[STORE_ERROR_MAX])
@@ -121,94 +121,6 @@ find_visit(struct visits *visits, struct store_device *device)
 	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* Columns of `device`. */
-enum { COLUMN_KEY = 3, COLUMN_SETTINGS = 7, COLUMN_KEK = 11 };
-
-/* The settings of one device after another, as they were opened. */
-struct loaded_values {
-	void *bytes;
-	size_t len;
-};
-
-static int
-lost_key(const struct store *store, sqlite3_stmt *stmt, char error[STORE_ERROR_MAX])
-{
-	char id[KEK_ID_TEXT_MAX] = "(none)";
-
-	if (sqlite3_column_bytes(stmt, COLUMN_KEK) == KEK_ID_LEN)
-		kek_id_text(sqlite3_column_blob(stmt, COLUMN_KEK), id);
-	snprintf(error, STORE_ERROR_MAX,
-		 "%s: its secrets are sealed under the key %s, which the setting `kek` does not lead "
-		 "to: put that key back",
-		 store->path, id);
-	return -ENOKEY;
-}
-
-static int
-not_opened(const struct store *store, const struct store_device *device, char error[STORE_ERROR_MAX])
-{
-	snprintf(error, STORE_ERROR_MAX,
-		 "%s: what is sealed of device %s does not open: damaged, or of another device; put "
-		 "back a copy",
-		 store->path, device->spec.endpoint);
-	return -EBADMSG;
-}
-
-/* Key and settings. 0 or -errno and a sentence; the caller frees the values. */
-static int
-read_secrets(struct store *store, sqlite3_stmt *stmt, struct store_device *device,
-	     struct loaded_values *values, char error[STORE_ERROR_MAX])
-{
-	const struct secrets_row row = secrets_of_row(store->sealer, stmt, COLUMN_KEK);
-	const struct seal_place key_place = { SEAL_KEY, device->id };
-	const struct seal_place values_place = { SEAL_SETTINGS, device->id };
-	struct device_spec *spec = &device->spec;
-	size_t key_len;
-	int result;
-	void *key;
-
-	if (row.kind == SECRETS_LOST)
-		return lost_key(store, stmt, error);
-	key = secrets_read(store->sealer, &row, stmt, COLUMN_KEY, &key_place, &key_len, &result);
-	if (key && key_len <= DTLS_KEY_MAX)
-		memcpy(spec->key, key, key_len);
-	spec->key_len = (uint8_t)key_len;
-	secrets_free(key, key_len);
-	if (!result)
-		values->bytes = secrets_read(store->sealer, &row, stmt, COLUMN_SETTINGS,
-					     &values_place, &values->len, &result);
-	spec->values = values->bytes;
-	store->plain += row.kind == SECRETS_PLAIN && (key_len || values->bytes);
-	store->former += row.kind == SECRETS_FORMER;
-	if (result == -EBADMSG)
-		return not_opened(store, device, error);
-	if (!result &&
-	    (key_len > DTLS_KEY_MAX ||
-	     (values->bytes && !setting_values_check(values->bytes, values->len))))
-		result = store_file_error(&store->inventory, SQLITE_CORRUPT, "read a device", error);
-	return result;
-}
-
-/* False: the row is none that this program wrote. */
-static bool
-read_device(sqlite3_stmt *stmt, struct store_device *device)
-{
-	struct device_spec *spec = &device->spec;
-
-	*device = (struct store_device){ .id = (uint32_t)sqlite3_column_int64(stmt, 0) };
-	spec->endpoint = text_of(stmt, 1);
-	spec->identity = text_of(stmt, 2);
-	spec->identity_len = (uint8_t)sqlite3_column_bytes(stmt, 2);
-	spec->key_is_hex = sqlite3_column_int(stmt, 4);
-	spec->domain = text_of(stmt, 5);
-	spec->groups = text_of(stmt, 6);
-	spec->created_ms = (uint64_t)sqlite3_column_int64(stmt, 8);
-	device->last_bootstrap_ms = (uint64_t)sqlite3_column_int64(stmt, 9);
-	device->format = (uint16_t)sqlite3_column_int(stmt, 10);
-	spec->nosec = sqlite3_column_int(stmt, 12);
-	return spec->endpoint && sqlite3_column_bytes(stmt, 2) <= DTLS_IDENTITY_MAX;
-}
-
 struct device_loader {
 	struct visits visits;
 	bool (*each)(void *ctx, const struct store_device *);
@@ -217,18 +129,11 @@ struct device_loader {
 };
 
 static int
-load_row(struct device_loader *loader, sqlite3_stmt *stmt, struct store_device *device,
-	 struct loaded_values *values)
+load_row(struct device_loader *loader, struct store_device *device)
 {
 	struct store *store = loader->visits.store;
-	int result, code;
+	int code;
 
-	if (!read_device(stmt, device))
-		return store_file_error(&store->inventory, SQLITE_CORRUPT, "read a device",
-					loader->error);
-	result = read_secrets(store, stmt, device, values, loader->error);
-	if (result < 0)
-		return result;
 	if (id_set_add(&store->present, device->id) < 0)
 		return store_file_error(&store->inventory, SQLITE_NOMEM, "read it", loader->error);
 	code = find_visit(&loader->visits, device);
@@ -241,21 +146,20 @@ static int
 load_rows(struct device_loader *loader, sqlite3_stmt *stmt)
 {
 	struct store *store = loader->visits.store;
-	int code = SQLITE_DONE, result = 0;
+	struct device_rows *rows = device_rows_begin(store, stmt);
+	char error[STORE_ERROR_MAX];
+	struct store_device *device;
+	int result = 0, code;
 
-	store->plain = store->former = 0;
-	while (!result && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-		struct loaded_values values = { 0 };
-		struct store_device device;
-
-		result = load_row(loader, stmt, &device, &values);
-		secrets_free(values.bytes, values.len);
-		explicit_bzero(&device, sizeof device);
-	}
-	if (result)
-		return result;
-	store->present_known = code == SQLITE_DONE;
-	return loaded(&store->inventory, code, loader->error);
+	if (!rows)
+		return store_file_error(&store->inventory, SQLITE_NOMEM, "read it", loader->error);
+	while (!result && (device = device_rows_next(rows)))
+		result = load_row(loader, device);
+	code = device_rows_end(rows, error);
+	store->present_known = !result && !code;
+	if (!result && code)
+		memcpy(loader->error, error, sizeof error);
+	return result ? result : code;
 }
 
 int

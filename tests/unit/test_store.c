@@ -893,6 +893,48 @@ Test(store, loading_stops_when_told)
 	world_end(&world);
 }
 
+struct order {
+	unsigned seen, stop_at; /* 0: never */
+	uint32_t last;
+};
+
+static bool
+note_order(void *ctx, const struct store_device *device)
+{
+	struct order *order = ctx;
+	char endpoint[32];
+
+	cr_assert(device->id > order->last || order->seen == 0);
+	snprintf(endpoint, sizeof endpoint, "%s", device->spec.endpoint);
+	cr_assert_gt(strlen(endpoint), 0);
+	order->last = device->id;
+	return ++order->seen != order->stop_at;
+}
+
+/* Rows are read ahead in batches by a thread: whatever its place, the caller may stop, and none is told twice or left out. */
+Test(store, loading_tells_all_in_order_and_stops_at_any)
+{
+	static const unsigned stops[] = { 1, 511, 512, 513, 1024, 1299, 1300 };
+	struct order order = { 0 };
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 1300), 0);
+	store_close(world.store);
+	world.store = store_open(world.path, world.error);
+	for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+		order = (struct order){ .stop_at = stops[i] };
+		cr_expect_eq(store_load_devices(world.store, note_order, &order, world.error),
+			     -ECANCELED);
+		cr_expect_eq(order.seen, stops[i]);
+	}
+	order = (struct order){ 0 };
+	cr_expect_eq(store_load_devices(world.store, note_order, &order, world.error), 0);
+	cr_expect_eq(order.seen, 1300);
+	world_end(&world);
+}
+
 /* ---- a disk that fails ---- */
 
 static void
