@@ -94,7 +94,7 @@ LAYERS = (
           ["control/ground", "control/settings", "control/config", "control/inventory", "dataplane/dataplane.h",
            "dataplane/ec", "tasks/"],
           "groups, servers and tasks as read from files; knows no run"),
-    Layer("control/store", ["control/store/"], ["control/ground", "control/guard", "control/inventory", "tasks/ground"],
+    Layer("control/store", ["control/store/"], ["control/buffer", "control/ground", "control/guard", "control/inventory", "tasks/ground"],
           "keeps devices and reports on disk, and decides nothing"),
     Layer("control/cluster", ["control/cluster/"],
           ["control/buffer", "control/ground", "control/guard", "control/inventory", "control/store", "dataplane/dataplane.h",
