@@ -436,7 +436,7 @@ curves_wake(void *dp)
 static void
 curves_begin(void)
 {
-	thread_guard_enter(THREAD_CURVES);
+	thread_guard_enter(THREAD_HELPER);
 }
 
 static void

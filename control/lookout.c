@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/guard/thread_guard.h"
 #include "control/log.h"
 
 enum {
@@ -217,6 +218,7 @@ run(void *arg)
 {
 	struct lookout *lookout = arg;
 
+	thread_guard_enter(THREAD_HELPER);
 	pthread_mutex_lock(&lookout->lock);
 	while (!lookout->ending) {
 		uint64_t until = now_ms() + lookout->times.beat_ms;

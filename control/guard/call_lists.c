@@ -127,6 +127,7 @@ static const char *const running_it_all[] = {
 	"sched_getparam",
 	"sched_getscheduler",
 	"sched_setaffinity",
+	"sched_setattr",
 	"seccomp",
 	"set_tid_address",
 	"setrlimit",
@@ -150,20 +151,36 @@ static const char *const running_it_all[] = {
 /* What libraries try and do without: DPDK asks for ports of the processor, which only old virtio devices need. */
 static const char *const tried[] = { "iopl", "ioperm", "move_pages", NULL };
 
-#define LISTS_MAX 5
+/* A server is looked up, reached, and talked to over TLS: files of trust are read. */
+static const char *const being_a_client[] = {
+	"bind",     "connect",     "epoll_create1", "epoll_ctl",  "epoll_pwait", "epoll_wait",
+	"eventfd2", "getpeername", "getsockname",   "getsockopt", "ioctl",       "pipe",
+	"pipe2",    "pselect6",    "rt_sigaction",  "select",     "setsockopt",  "shutdown",
+	"socket",   "socketpair",  "prctl",         "getppid",    "sendfile",    NULL,
+};
+
+/* An upgrade hands over to a new process, which is no more than this one is. */
+static const char *const starting_a_program[] = { "execve", "wait4", "waitid", "setpgid",
+						  "setsid", "chdir", "vfork",  NULL };
+
+#define LISTS_MAX 6
 
 static const char *const *const lists[THREAD_KINDS][LISTS_MAX] = {
 	[THREAD_PROCESS] = { every_thread, open_descriptors, reading_files, writing_files,
+			     running_it_all, starting_a_program },
+	[THREAD_LIBRARY] = { every_thread, open_descriptors, reading_files, writing_files,
 			     running_it_all },
+	[THREAD_NETWORK] = { every_thread, open_descriptors, reading_files, being_a_client },
 	[THREAD_WORKER] = { every_thread, open_descriptors },
-	[THREAD_CURVES] = { every_thread, open_descriptors, reading_files },
+	[THREAD_HELPER] = { every_thread, open_descriptors, reading_files },
 	[THREAD_STORE] = { every_thread, open_descriptors, reading_files, writing_files },
 };
 
 const char *
 thread_kind_name(enum thread_kind kind)
 {
-	static const char *const names[] = { "process", "worker", "curves", "store" };
+	static const char *const names[] = { "process", "library", "network",
+					     "worker",  "curves",  "store" };
 
 	_Static_assert(sizeof names / sizeof names[0] == THREAD_KINDS, "one name a kind");
 	return names[kind];
@@ -205,7 +222,7 @@ allow_list(scmp_filter_ctx *filter, const char *const *names)
 	return result;
 }
 
-/* Threads, never processes: clone3's arguments cannot be looked at, so that libc takes clone instead. */
+/* Threads: clone3's arguments cannot be looked at, so that libc takes clone instead. */
 static int
 allow_threads(scmp_filter_ctx *filter)
 {
@@ -214,6 +231,15 @@ allow_threads(scmp_filter_ctx *filter)
 
 	return result ? result
 		      : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
+/* A process that waits for its program, as posix_spawn() makes it; never a copy of this one, keys and all. */
+static int
+allow_spawning(scmp_filter_ctx *filter)
+{
+	return seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+		SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_VM | CLONE_VFORK, CLONE_VM | CLONE_VFORK));
 }
 
 /* The journal, syslog, and what a PKCS#11 module talks to. */
@@ -229,19 +255,21 @@ allow_local_sockets(scmp_filter_ctx *filter)
 static int
 allow_more(scmp_filter_ctx *filter, enum thread_kind kind, const struct call_needs *needs)
 {
+	bool many = kind == THREAD_PROCESS || kind == THREAD_LIBRARY;
 	int result = 0;
 
-	if (kind == THREAD_PROCESS) {
+	if (many || kind == THREAD_NETWORK)
+		result = allow_threads(filter);
+	if (!result && many)
 		result = refuse_politely(filter, tried);
-		if (!result)
-			result = allow_threads(filter);
-		if (!result)
-			result = allow(filter, "socket");
-		if (!result && needs->bpf)
-			result = allow(filter, "bpf");
-	} else if (kind != THREAD_WORKER) {
+	if (!result && many)
+		result = allow(filter, "socket");
+	if (!result && kind == THREAD_PROCESS)
+		result = allow_spawning(filter);
+	if (!result && kind == THREAD_PROCESS && needs->bpf)
+		result = allow(filter, "bpf");
+	if (!result && (kind == THREAD_HELPER || kind == THREAD_STORE))
 		result = allow_local_sockets(filter);
-	}
 	return result;
 }
 

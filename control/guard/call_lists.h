@@ -11,9 +11,11 @@
 #include <stdbool.h>
 
 enum thread_kind {
-	THREAD_PROCESS, /* the control thread, and those that DPDK starts for itself */
+	THREAD_PROCESS, /* the control thread: the only one that may start a program, for an upgrade */
+	THREAD_LIBRARY, /* those that DPDK and others start for themselves */
+	THREAD_NETWORK, /* talks to servers over the network, by a library */
 	THREAD_WORKER,  /* polls ports: everything that comes from the network passes here first */
-	THREAD_CURVES,  /* computes with certificates; a PKCS#11 module runs in it */
+	THREAD_HELPER,  /* computes with certificates, where a PKCS#11 module runs; or looks at other threads */
 	THREAD_STORE,   /* reads and writes files: store, copies, audit */
 	THREAD_KINDS,
 };

@@ -61,6 +61,25 @@ keep_capabilities(uint64_t keep)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+/* A program that this thread starts has them as well, whoever we are (capabilities(7): ambient). */
+static int
+hand_on_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	int result = read_capabilities(data);
+
+	for (unsigned i = 0; i < 2 && !result; i++)
+		data[i].inheritable = data[i].permitted;
+	if (!result && syscall(SYS_capset, &head, data) < 0)
+		result = -errno;
+	for (unsigned i = 0; i <= CAP_LAST_CAP && !result; i++)
+		if ((data[i / 32].permitted & (1u << (i % 32))) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+			result = -errno;
+	return result;
+}
+
 void
 thread_guard_capabilities(char *text, unsigned size)
 {
@@ -202,7 +221,7 @@ on_drop(int number)
 	int before = errno;
 
 	(void)number;
-	if (!entered && keep_capabilities(guard.keep.others) < 0)
+	if (!entered && (keep_capabilities(guard.keep.others) < 0 || load(THREAD_LIBRARY) < 0))
 		atomic_fetch_add(&guard.failures, 1);
 	sem_post(&guard.dropped);
 	errno = before;
@@ -293,6 +312,8 @@ thread_guard_settle(char warning[GUARD_ERROR_MAX], char error[GUARD_ERROR_MAX])
 	result = drop_others(warning);
 	if (!result)
 		result = keep_capabilities(guard.keep.control);
+	if (!result)
+		result = hand_on_capabilities();
 	if (result)
 		snprintf(error, GUARD_ERROR_MAX, "a thread does not give up its capabilities: %s",
 			 strerror(-result));

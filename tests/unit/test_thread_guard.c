@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -68,13 +69,16 @@ open_local_socket(void)
 }
 
 static int
-run_program(void)
+start_program(void)
 {
 	char name[] = "true";
 	char *const argv[] = { name, NULL };
+	int status = -1;
+	pid_t child;
 
-	execv("/bin/true", argv);
-	return 7;
+	if (posix_spawn(&child, "/bin/true", NULL, NULL, argv, NULL) != 0)
+		return 7;
+	return waitpid(child, &status, 0) == child ? status : 8;
 }
 
 static int
@@ -110,16 +114,22 @@ Test(thread_guard, a_thread_has_its_list_and_no_more)
 	static const struct {
 		const char *name;
 		int (*act)(void);
-		bool may[THREAD_KINDS]; /* process, worker, curves, store */
+		bool may[THREAD_KINDS]; /* process, library, network, worker, helper, store */
 	} cases[] = {
-		{ "time", ask_for_time, { true, true, true, true } },
-		{ "open", open_file, { true, false, true, true } },
-		{ "unlink", remove_file, { true, false, false, true } },
-		{ "socket of the network", open_network_socket, { true, false, false, false } },
-		{ "socket of the machine", open_local_socket, { true, false, true, true } },
-		{ "thread", make_thread, { true, false, false, false } },
-		{ "process", make_process, { false, false, false, false } },
-		{ "program", run_program, { false, false, false, false } },
+		{ "time", ask_for_time, { true, true, true, true, true, true } },
+		{ "open", open_file, { true, true, true, false, true, true } },
+		{ "unlink", remove_file, { true, true, false, false, false, true } },
+		{ "socket of the network",
+		  open_network_socket,
+		  { true, true, true, false, false, false } },
+		{ "socket of the machine",
+		  open_local_socket,
+		  { true, true, true, false, true, true } },
+		{ "thread", make_thread, { true, true, true, false, false, false } },
+		{ "copy of the process",
+		  make_process,
+		  { false, false, false, false, false, false } },
+		{ "program", start_program, { true, false, false, false, false, false } },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
