@@ -8,6 +8,7 @@
 #include "control/clock.h"
 #include "control/cluster/cluster_private.h"
 #include "control/cluster/cluster_schema.h"
+#include "control/guard/thread_guard.h"
 
 enum { REPORTS_EVERY_MS = 500 };
 
@@ -663,6 +664,7 @@ cluster_follow_thread(void *arg)
 	struct follower follower = { .cluster = cluster, .database = cluster->follow_database };
 	int code;
 
+	thread_guard_enter(THREAD_NETWORK);
 	pthread_mutex_lock(&cluster->lock);
 	follower.epoch = cluster->epoch - 1; /* nothing is taken up yet */
 	while (!cluster->ending) {

@@ -5,6 +5,7 @@
 
 #include "control/clock.h"
 #include "control/cluster/cluster_private.h"
+#include "control/guard/thread_guard.h"
 
 enum { PUMP_MS = 1 };
 
@@ -113,6 +114,7 @@ cluster_job_thread(void *arg)
 {
 	struct cluster *cluster = arg;
 
+	thread_guard_enter(THREAD_NETWORK);
 	pthread_mutex_lock(&cluster->lock);
 	while (!cluster->ending) {
 		struct cluster_job *job = cluster->job;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/cluster/cluster_private.h"
+#include "control/guard/thread_guard.h"
 
 enum { TEXTS = 4, COLUMNS = 10, REPORTS_AT_ONCE = 20000, PRUNE_EVERY = 64 };
 
@@ -311,6 +312,7 @@ cluster_report_thread(void *arg)
 	bool last_turn = false;
 	int code = 0;
 
+	thread_guard_enter(THREAD_NETWORK);
 	while (!last_turn) {
 		pthread_mutex_lock(&cluster->lock);
 		if (!cluster->ending && (code < 0 || !has_more(&cluster->reporting)))

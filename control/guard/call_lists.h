@@ -13,7 +13,7 @@
 enum thread_kind {
 	THREAD_PROCESS, /* the control thread: the only one that may start a program, for an upgrade */
 	THREAD_LIBRARY, /* those that DPDK and others start for themselves */
-	THREAD_NETWORK, /* talks to servers over the network, by a library */
+	THREAD_NETWORK, /* talks to servers over the network, by a library, and may read or write the store */
 	THREAD_WORKER,  /* polls ports: everything that comes from the network passes here first */
 	THREAD_HELPER,  /* computes with certificates, where a PKCS#11 module runs; or looks at other threads */
 	THREAD_STORE,   /* reads and writes files: store, copies, audit */

@@ -118,7 +118,7 @@ Test(thread_guard, a_thread_has_its_list_and_no_more)
 	} cases[] = {
 		{ "time", ask_for_time, { true, true, true, true, true, true } },
 		{ "open", open_file, { true, true, true, false, true, true } },
-		{ "unlink", remove_file, { true, true, false, false, false, true } },
+		{ "unlink", remove_file, { true, true, true, false, false, true } },
 		{ "socket of the network",
 		  open_network_socket,
 		  { true, true, true, false, false, false } },
