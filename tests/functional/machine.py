@@ -3,6 +3,7 @@
 Nothing is downloaded: what is installed here is there, and the tree under test is installed on top of it. It boots in a
 second or two.
 """
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -28,6 +29,10 @@ TARGET = "[Unit]\nRequires=basic.target\nAfter=basic.target\n"
 # Timers and sockets of this machine are not the container's business.
 MASKED = ["timers.target", "systemd-networkd.service", "systemd-networkd.socket", "systemd-resolved.service",
           "systemd-firstboot.service", "pcscd.socket"]
+
+
+class NoContainer(Exception):
+    """This machine does not let us have one: its kernel or its own container forbids it."""
 
 
 class Machine:
@@ -63,12 +68,13 @@ class Machine:
 
     def find_leader(self):
         """The container's first process; None: not there yet."""
-        assert self.process.poll() is None, self.console()
+        if self.process.poll() is not None:
+            raise NoContainer(self.console())
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for child in children:
-            name = pathlib.Path(f"/proc/{child}/comm").read_text().strip()
-            if name == "systemd":
-                return int(child)
+            with contextlib.suppress(OSError):  # one that has ended meanwhile
+                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return int(child)
         return None
 
     def console(self):

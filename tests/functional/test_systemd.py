@@ -1,5 +1,4 @@
 """The unit under systemd itself: who it is, readiness, reload, watchdog, a crash, a stop, an upgrade."""
-import os
 import re
 import shutil
 import subprocess
@@ -7,7 +6,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT, wait_for
-from machine import Machine
+from machine import Machine, NoContainer
 
 DROP_IN = """[Service]
 WatchdogSec=2
@@ -53,7 +52,10 @@ def machine(build, stage, tmp_path_factory):
                           capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     try:
-        one.boot()
+        try:
+            one.boot()
+        except NoContainer as why:
+            pytest.skip(f"no container can be had here: {why}")
         assert one.on_network("sh", "-ec", LINKS).returncode == 0
         done = one.run("chown", "-R", "cradle:cradle", "/etc/cradle")
         assert done.returncode == 0, done.stderr
