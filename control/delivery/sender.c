@@ -14,6 +14,7 @@
 
 #include "control/clock.h"
 #include "control/delivery/http_request.h"
+#include "control/guard/thread_guard.h"
 
 enum {
 	LOOK_MAX = 64,        /* messages looked for at once: as many as a target's connections */
@@ -500,6 +501,7 @@ run(void *arg)
 	struct sender *sender = arg;
 	int running;
 
+	thread_guard_enter(THREAD_NETWORK);
 	while (take_orders(sender)) {
 		forget_written(sender);
 		for (unsigned i = 0; i < sender->n_lanes; i++)
