@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "control/log.h"
+#include "control/runs/credentials.h"
 #include "control/runs/service.h"
 #include "control/slice.h"
 
@@ -235,8 +236,10 @@ take_away(struct service *service, struct device *device)
 
 	service->inventory.refused -= is_refused(device);
 	service->inventory.bytes.batches -= batch_memory(batch);
-	if (device->live)
+	if (device->live) {
+		credentials_ended(service, device, NULL);
 		live_cancel(service, device);
+	}
 	plan_release(&service->plans, device->plan);
 	device->plan = NULL;
 	retire_batch(service, batch);

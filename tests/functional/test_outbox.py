@@ -495,3 +495,17 @@ def test_whenever_it_is_killed_no_key_of_a_device_that_finished_is_lost(bench, s
         by_key[body].add(key)
     assert all(len(keys) == 1 for keys in by_key.values())
     wait_for(lambda: messages(bench) == [], "the outbox to be empty")
+
+
+def test_a_device_that_is_removed_while_it_waits_takes_its_key_with_it(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, outbox_conf(side.folder, {"confirm": "before-finish", "timeout": 60}))
+    side.receiver.say(lambda request: (503, {}))
+    device = threading.Thread(target=lambda: bench.device("-t", 5, f"ep={name}"))
+    device.start()
+    wait_for(lambda: messages(bench), "the key in the store")
+    assert bench.ctl("device", "remove", name).returncode == 0
+    wait_for(lambda: messages(bench) == [], "the key to be withdrawn")
+    device.join(60)
+    side.receiver.say(None)
+    assert bench.result("status")["outbox"]["counters"]["outbox_withdrawn"] >= 1
