@@ -3,6 +3,7 @@ knew; and whatever goes wrong before leaves the first one serving."""
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -254,3 +255,33 @@ def test_the_audit_file_goes_on_and_names_who_upgraded(cradled):
     lines = one.result("audit", "list")["lines"]
     assert lines[-1]["command"] == ["upgrade"] and lines[-1]["by"]["uid"] == os.geteuid()
     assert one.ctl("audit", "verify").returncode == 0
+
+
+# -- many devices
+
+DEVICES, BUSY, UPGRADES = 2000, 20, 3
+
+
+@pytest.mark.parametrize("security", [[], ["--psk", "--cid"]], ids=["nosec", "psk"])
+def test_no_device_fails_while_the_program_is_replaced_again_and_again(stage, security):
+    def prepare(one):
+        one.write("devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + "".join(
+            f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, DEVICES + 1)))
+    one = stage.start(settings={r"^sessions = \d+": "sessions = 16384"}, prepare=prepare)
+    # Slow devices: at any time hundreds of them are in the middle of something.
+    storm = subprocess.Popen(one.network.command(
+        f"{one.build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4, "--source",
+        "198.18.0.10+50", "--devices", DEVICES, "--rtt", "150:50", "--rate", 250, "--duration", 8, "--json", "-",
+        *security), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    passed = []
+    for _ in range(UPGRADES):
+        wait_for(lambda: sum(worker["running"] for worker in one.result("status")["workers"]) > BUSY,
+                 "devices in the middle of their runs", 60)
+        said = upgrade(one)
+        assert said["lost"] == {}
+        passed.append(said["running"] + said["handshakes"])
+    out, error = storm.communicate(timeout=300)
+    report = json.loads(out)
+    assert report["failed"] == 0 and report["done"] == report["offered"], (report["outcomes"], passed)
+    assert max(passed) > BUSY, passed
+    one.stop()
