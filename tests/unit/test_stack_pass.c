@@ -257,3 +257,37 @@ Test(stack_pass, the_pool_is_left_to_those_who_finished_longest_ago)
 	world_feed(new, 4001, request, sizeof request - 1); /* a copy: 4000 alone was evicted */
 	cr_expect_eq(new->out.used, 1);
 }
+
+/*
+ * What a worker of that version left, by name: two sessions without DTLS, of which one is over, two associations, and
+ * two handshakes. Never made anew: what was written once must be read.
+ */
+static const struct {
+	const char *file;
+	struct stack_passed passed;
+} released[] = {
+	{ "0.1.0-worker", { .sessions = 6, .running = 2, .associations = 2, .handshakes = 2 } },
+};
+
+Test(stack_pass, a_file_of_every_release_is_loaded)
+{
+	for (unsigned i = 0; i < sizeof released / sizeof released[0]; i++) {
+		const struct stack_passed *passed = &released[i].passed;
+		char path[512];
+		FILE *stored;
+
+		snprintf(path, sizeof path, "%s/tests/unit/passed/%s", SOURCE_ROOT, released[i].file);
+		stored = fopen(path, "rb");
+		cr_assert(stored, "%s", path);
+		len = fread(file, 1, sizeof file, stored);
+		fclose(stored);
+		loaded = (struct stack_passed){ 0 };
+		cr_assert(load(), "%s", path);
+		cr_expect_eq(loaded.sessions, passed->sessions);
+		cr_expect_eq(loaded.running, passed->running);
+		cr_expect_eq(loaded.associations, passed->associations);
+		cr_expect_eq(loaded.handshakes, passed->handshakes);
+		cr_expect_eq(stack_gauges(new->stack).sessions, passed->sessions);
+		world_tick(new, 600000000); /* timers of all of them go off */
+	}
+}
