@@ -595,9 +595,15 @@ load(struct daemon *daemon)
 	daemon->service.generation = generation;
 	generation->live_since_ms = clock_now_ms();
 	daemon->service.last_number = generation->number;
-	if (restore_all(&daemon->service) < 0)
-		return -1;
+	return restore_all(&daemon->service);
+}
+
+/* What goes to others, and what says that this process is the one that serves: not before it is. */
+static int
+begin_to_tell(struct daemon *daemon)
+{
 	keep_version(daemon, "-", "start");
+	deliveries_use(&daemon->service);
 	return daemon->service.cluster ? cluster_start(daemon->service.cluster) : 0;
 }
 
@@ -640,7 +646,6 @@ open_all(struct daemon *daemon)
 	lookout_enter(lookout, "start: dataplane");
 	if (open_dataplane(daemon) < 0)
 		return -1;
-	deliveries_use(&daemon->service);
 	lookout_enter(lookout, NULL);
 	return 0;
 }
@@ -653,14 +658,14 @@ start_beside(struct daemon *daemon)
 	    start_dataplane(daemon) < 0)
 		return -1;
 	standby_serves(daemon);
-	return 0;
+	return begin_to_tell(daemon);
 }
 
 static int
 start_alone(struct daemon *daemon)
 {
 	lookout_enter(daemon->turns.lookout, "start: the control socket");
-	if (open_socket(daemon) < 0 || open_all(daemon) < 0)
+	if (open_socket(daemon) < 0 || open_all(daemon) < 0 || begin_to_tell(daemon) < 0)
 		return -1;
 	return start_dataplane(daemon);
 }

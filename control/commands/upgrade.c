@@ -504,6 +504,22 @@ prepare_and_pass(struct upgrade *upgrade)
 	return pass_state(upgrade);
 }
 
+/* Whether all that it has can be another process's; false and a sentence. */
+static bool
+can_pass(const struct service *service, char why[DATAPLANE_ERROR_MAX])
+{
+	if (service->cluster)
+		snprintf(why, DATAPLANE_ERROR_MAX,
+			 "what a member of a cluster has for the database does not pass: drain, stop and "
+			 "start");
+	else if (service->deliveries.conf)
+		snprintf(why, DATAPLANE_ERROR_MAX,
+			 "what the outbox is to tell others does not pass: drain, stop and start");
+	else
+		return dataplane_can_pass(service->dp, why);
+	return false;
+}
+
 void
 upgrade_run(struct call *call, const struct upgrade_wish *wish)
 {
@@ -519,11 +535,7 @@ upgrade_run(struct call *call, const struct upgrade_wish *wish)
 	upgrade->wish = wish;
 	upgrade->fd = -1;
 	upgrade->began_us = clock_now_us();
-	if (call->service->cluster)
-		call_refuse(call, CTL_REFUSED,
-			    "not upgraded, this process goes on: what a member of a cluster has for the "
-			    "database does not pass: drain, stop and start");
-	else if (!dataplane_can_pass(call->service->dp, why))
+	if (!can_pass(call->service, why))
 		call_refuse(call, CTL_REFUSED, "not upgraded, this process goes on: %s", why);
 	else if (prepare_and_pass(upgrade))
 		commit(upgrade);

@@ -428,13 +428,20 @@ load_answer(struct pass_load *load)
 	       refuse(load, "out of memory, or too many answers of a device");
 }
 
+/* A copy with a NUL behind it; there may be others in it. */
 static char *
 text_of(struct record_reader *reader, uint8_t field)
 {
 	size_t len;
 	const uint8_t *bytes = record_bytes(reader, field, &len);
+	char *text = malloc(len + 1);
 
-	return strndup(bytes ? (const char *)bytes : "", len);
+	if (!text)
+		return NULL;
+	if (len)
+		memcpy(text, bytes, len);
+	text[len] = '\0';
+	return text;
 }
 
 static bool

@@ -9,8 +9,9 @@ import pytest
 
 import coap
 from conftest import SERVER4, wait_for
-from dtls_client import APPLICATION, CID_RECORD, DtlsClient
+from dtls_client import APPLICATION, CID_RECORD, Alert, DtlsClient
 from scripted import METHODS, SUCCESS, Scripted
+from test_outbox import certificate, outbox_conf
 
 IDENTITY, KEY = b"demo-0001", b"demo-key-0001-demo"
 PATHS = [("PUT", "/0/2"), ("PUT", "/1/0"), ("POST", "/bs")]
@@ -263,11 +264,11 @@ DEVICES, BUSY, UPGRADES = 2000, 20, 3
 
 
 @pytest.mark.parametrize("security", [[], ["--psk", "--cid"]], ids=["nosec", "psk"])
-def test_no_device_fails_while_the_program_is_replaced_again_and_again(stage, security):
+def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, security):
     def prepare(one):
         one.write("devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + "".join(
             f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, DEVICES + 1)))
-    one = stage.start(settings={r"^sessions = \d+": "sessions = 16384"}, prepare=prepare)
+    one = cradled(settings={r"^sessions = \d+": "sessions = 16384"}, prepare=prepare)
     # Slow devices: at any time hundreds of them are in the middle of something.
     storm = subprocess.Popen(one.network.command(
         f"{one.build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4, "--source",
@@ -284,4 +285,35 @@ def test_no_device_fails_while_the_program_is_replaced_again_and_again(stage, se
     report = json.loads(out)
     assert report["failed"] == 0 and report["done"] == report["offered"], (report["outcomes"], passed)
     assert max(passed) > BUSY, passed
-    one.stop()
+
+
+def test_unknown_identities_pass_with_all_their_bytes(cradled):
+    one = cradled()
+    with pytest.raises(Alert):
+        DtlsClient(one.network.udp(), (SERVER4, 5684), b"no\0body", b"key").handshake()
+    wait_for(lambda: one.result("unknown", "list")["unknown"], "the list of unknown devices")
+    before = one.result("unknown", "list")["unknown"]
+    upgrade(one)
+    assert one.result("unknown", "list")["unknown"] == before
+
+
+def add_outbox(one):
+    """One target, which is never reached."""
+    certificate(one.folder, "authority")
+    for name in ("token", "secret"):
+        (one.folder / name).write_text("hidden-0123456789")
+        (one.folder / name).chmod(0o600)
+    one.edit("cradle.conf", r'^# outbox = "outbox.conf";', 'outbox = "outbox.conf";')
+    one.write("outbox.conf", outbox_conf(one.folder))
+
+
+def test_who_tells_others_is_refused(cradled):
+    one = cradled(prepare=add_outbox)
+    answer = one.ctl("upgrade")
+    assert answer.returncode == 1 and "outbox" in answer.stderr
+    assert one.device("ep=demo-0001")[0] == 0
+
+
+def test_who_is_to_tell_others_is_refused(waiting):
+    add_outbox(waiting[0])
+    refuse(waiting, "outbox.conf")
