@@ -91,6 +91,8 @@ rejected_verdict(unsigned verdict)
 		[EC_BAD_SIGNATURE] = "it has not the key of its certificate",
 		[EC_BAD_POINT] = "its key share is no point of the curve",
 		[EC_NOT_PINNED] = "the inventory has another key or certificate of it",
+		[EC_NONE_SHOWN] = "it shows no certificate",
+		[EC_TOO_LONG] = "its chain of certificates is too long",
 	};
 	const char *why = verdict < EC_VERDICTS ? verdicts[verdict] : NULL;
 
@@ -122,6 +124,10 @@ rejected_verdict_remedy(unsigned verdict)
 		[EC_BAD_POINT] = "the device's software computes wrongly: mend that",
 		[EC_NOT_PINNED] = "`device edit NAME --certificate FILE`, or `--raw-key FILE`, "
 				  "takes the one that it has now",
+		[EC_NONE_SHOWN] = "give the device one of a key of P-256: who has another kind shows "
+				  "none when it is asked for that",
+		[EC_TOO_LONG] = "6 KB and 10 certificates are taken: the device need not send the "
+				"authority's own",
 	};
 	const char *remedy = verdict < EC_VERDICTS ? remedies[verdict] : NULL;
 

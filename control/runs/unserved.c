@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "control/runs/rejected_devices.h"
+
 /* ---- the list ---- */
 
 static bool
@@ -157,6 +159,10 @@ unserved_why(const struct unserved_peer *item, struct text *text)
 	case CAUSE_NAME:
 		text_show(text, "identity of %u bytes, more than any may have: ", event->whole_len);
 		put_offered(event, text);
+		break;
+	case CAUSE_CERTIFICATE:
+		text_show(text, "%s: %s", rejected_verdict(event->reason),
+			  rejected_verdict_remedy(event->reason));
 		break;
 	default:
 		put_request(event, text);

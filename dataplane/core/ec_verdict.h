@@ -21,6 +21,8 @@ enum ec_verdict {
 	EC_BAD_POINT,     /* the client's key share is not on the curve */
 	EC_NOT_PINNED,    /* the device has another key or certificate in the inventory; of a raw
 			   * public key: no device has it */
+	EC_NONE_SHOWN,    /* the client's list of certificates is empty; no helper says so */
+	EC_TOO_LONG,      /* nor this: its chain is longer than what is taken */
 	EC_FAILED,        /* libcrypto: out of memory or randomness */
 	EC_VERDICTS,
 };

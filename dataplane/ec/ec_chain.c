@@ -245,10 +245,10 @@ read_leaf(const struct dtls_bytes *der, const X509 *certificate, struct ec_leaf 
 		    ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate));
 
 	ASN1_TIME_free(epoch);
+	SHA256(der->at, der->len, hashes[0]);
+	SHA256(spki, len > 0 ? (size_t)len : 0, hashes[1]);
 	if (good) {
 		memcpy(leaf->point, point, sizeof leaf->point);
-		SHA256(der->at, der->len, hashes[0]);
-		SHA256(spki, (size_t)len, hashes[1]);
 		leaf->ends = (int64_t)days * 86400 + seconds;
 	}
 	OPENSSL_free(spki);
@@ -336,8 +336,10 @@ ec_chain_verify(const struct ec_trust *trust, const struct dtls_chain *chain, bo
 	enum ec_verdict verdict = EC_MALFORMED;
 
 	*leaf = (struct ec_leaf){ .anchor = 0 };
-	if (certificate && read_leaf(&chain->certificates[0], certificate, leaf, hashes)) {
-		if (trust_denies(trust, hashes[0]) || trust_denies(trust, hashes[1]))
+	if (certificate) {
+		if (!read_leaf(&chain->certificates[0], certificate, leaf, hashes))
+			verdict = EC_MALFORMED; /* its name is still the operator's clue */
+		else if (trust_denies(trust, hashes[0]) || trust_denies(trust, hashes[1]))
 			verdict = EC_DENIED;
 		else if (is_pinned)
 			verdict = EC_GOOD;

@@ -13,7 +13,7 @@
 
 #include "dataplane/core/dtls/dtls_certificate.h"
 
-enum { DEPTH_MAX = 8 };
+enum { DEPTH_MAX = DTLS_CHAIN_MAX - 1 }; /* all that a device may send beside its own */
 
 static int
 fail(char error[EC_ERROR_MAX], const char *text)

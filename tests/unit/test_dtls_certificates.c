@@ -6,6 +6,7 @@
 
 #include <mbedtls/x509_crt.h>
 
+#include "dataplane/core/dtls/dtls_certificate.h"
 #include "tests/support/dtls_mbedtls.h"
 #include "tests/support/ec_world.h"
 #include "tests/support/slow_machine.h"
@@ -255,6 +256,43 @@ Test(dtls_certificates, a_missing_intermediate_is_refused_and_a_shown_one_is_tak
 	assert_served();
 	teardown();
 	cert_free(&middle);
+	cert_free(&leaf);
+}
+
+/* Its signature is longer than any of P-256: the helper says why, with the name, and soon. */
+Test(dtls_certificates, a_key_of_another_curve_is_refused_by_its_name)
+{
+	make_certificates();
+	assert_refused_made(
+		&(struct cert_spec){ .cn = "urn:dev:one", .issuer = &root, .curve = "P-384" },
+		COUNTER_dtls_certificate_malformed);
+	cr_assert_eq(helper.last_verdict, EC_MALFORMED);
+	cr_assert_eq(helper.ec.doubt.name_len, strlen("urn:dev:one"));
+}
+
+Test(dtls_certificates, the_longest_chain_is_followed_to_its_anchor)
+{
+	enum { MIDDLES = DTLS_CHAIN_MAX - 1 };
+	static struct cert middles[MIDDLES], leaf;
+	const struct cert *chain[DTLS_CHAIN_MAX] = { &leaf };
+
+	setup();
+	for (unsigned i = 0; i < MIDDLES; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "Middle %u", i);
+		cert_make_ca(&middles[i], name, i ? &middles[i - 1] : &root);
+		chain[MIDDLES - i] = &middles[i];
+	}
+	cert_make_device(&leaf, "urn:dev:one", &middles[MIDDLES - 1]);
+	show(chain, DTLS_CHAIN_MAX);
+	mbed_start(&client);
+	mbedtls_ssl_set_mtu(&client.ssl, 1400);
+	cr_assert_eq(mbed_handshake(&client), 0, "verdict %u", helper.last_verdict);
+	assert_data_flows();
+	teardown();
+	for (unsigned i = 0; i < MIDDLES; i++)
+		cert_free(&middles[i]);
 	cert_free(&leaf);
 }
 

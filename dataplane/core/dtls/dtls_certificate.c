@@ -132,7 +132,7 @@ read_signature(struct reader *reader, struct dtls_bytes *signature)
 
 	*signature = bytes_of(&bytes);
 	return reader_ok(reader) && algorithm == DTLS_ECDSA_SHA256 &&
-	       signature->len >= DTLS_SIGNATURE_MIN && signature->len <= DTLS_SIGNATURE_MAX;
+	       signature->len >= DTLS_SIGNATURE_MIN && signature->len <= DTLS_OTHER_SIGNATURE_MAX;
 }
 
 /* ---- ServerKeyExchange ---- */

@@ -102,6 +102,7 @@ enum dtls_curve {
 	DTLS_POINT_UNCOMPRESSED = 4, /* its first byte */
 	DTLS_SIGNATURE_MIN = 8,      /* of ECDSA over P-256, as DER: SEQUENCE of two INTEGERs */
 	DTLS_SIGNATURE_MAX = 72,
+	DTLS_OTHER_SIGNATURE_MAX = 139, /* of P-521: who has such a key is told of by its name */
 	DTLS_SERVER_NAME_MAX = 255, /* RFC 1035 2.3.4 */
 };
 

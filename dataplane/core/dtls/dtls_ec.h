@@ -30,7 +30,7 @@ struct dtls_ec {
 	/* What would be wrong with the client, if what came is its own (DTLS_DOUBT_CERTIFICATE). */
 	struct {
 		uint16_t counter; /* enum counter */
-		uint8_t verdict;  /* enum ec_verdict of a helper; EC_GOOD: it was never asked */
+		uint8_t verdict;  /* enum ec_verdict */
 		uint8_t name_len;
 		uint8_t name[EC_NAME_MAX]; /* which endpoint the certificate is of */
 	} doubt;

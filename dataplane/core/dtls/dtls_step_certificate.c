@@ -92,10 +92,11 @@ step_take_own(struct step *step)
 
 /* What came would end the handshake, if it were proven that the client said it. */
 static enum dtls_progress
-doubt_certificate(struct step *step, enum counter why)
+doubt_certificate(struct step *step, enum counter why, enum ec_verdict verdict)
 {
 	step->hs->ec->doubt.counter = (uint16_t)why;
-	step->hs->ec->doubt.verdict = EC_GOOD;
+	step->hs->ec->doubt.verdict = (uint8_t)verdict;
+	step->hs->ec->doubt.name_len = 0;
 	step->hs->assembly = (struct dtls_assembly){ 0 };
 	return step_doubt(step, DTLS_DOUBT_CERTIFICATE, COUNTER_dtls_certificate_unproven);
 }
@@ -123,7 +124,7 @@ step_judge_certificate(struct step *step)
 	const struct dtls_ec *ec = step->hs->ec;
 
 	(void)step_fail(step, alert_of(ec->doubt.counter), ec->doubt.counter);
-	return ec->doubt.verdict == EC_GOOD ? DTLS_FAILED : DTLS_WRONG_CERTIFICATE;
+	return DTLS_WRONG_CERTIFICATE;
 }
 
 /* ---- Certificate ---- */
@@ -152,9 +153,9 @@ accept_certificate(struct step *step)
 	struct dtls_chain chain;
 
 	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, ec->peer_type, &chain))
-		return doubt_certificate(step, COUNTER_dtls_certificate_malformed);
+		return doubt_certificate(step, COUNTER_dtls_certificate_malformed, EC_MALFORMED);
 	if (chain.n == 0)
-		return doubt_certificate(step, COUNTER_dtls_certificate_missing);
+		return doubt_certificate(step, COUNTER_dtls_certificate_missing, EC_NONE_SHOWN);
 	ec->is_pinned = find_pinned(step, &chain.certificates[0]);
 	dtls_message_header(job->bytes + job->chain_at, DTLS_CERTIFICATE, job->chain_len,
 			    hs->next_message);
@@ -213,7 +214,7 @@ step_gather_certificate(struct step *step)
 	struct dtls_ec *ec = step->hs->ec;
 
 	if (message->length > EC_MESSAGE_MAX)
-		return doubt_certificate(step, COUNTER_dtls_certificate_size);
+		return doubt_certificate(step, COUNTER_dtls_certificate_size, EC_TOO_LONG);
 	if (dtls_message_is_whole(message))
 		memcpy(place_chain(ec, message->length), message->fragment, message->length);
 	else if (!gather_chain(step))
@@ -312,7 +313,8 @@ step_gather_certificate_verify(struct step *step)
 	if (!body)
 		return DTLS_WAITING;
 	if (!dtls_certificate_verify_parse(body, step->message->length, &signature))
-		return doubt_message(step);
+		return doubt_certificate(step, COUNTER_dtls_certificate_signature,
+					 EC_BAD_SIGNATURE);
 	if (hs->rivals >= DTLS_UNPROVEN + (step->turn->now_us - hs->started_us) / 1000000) {
 		hs->assembly = (struct dtls_assembly){ 0 };
 		return step_ignore(step, COUNTER_dtls_certificate_unproven);
@@ -345,6 +347,8 @@ counter_of(uint8_t verdict)
 		[EC_BAD_SIGNATURE] = COUNTER_dtls_certificate_signature,
 		[EC_BAD_POINT] = COUNTER_dtls_certificate_point,
 		[EC_NOT_PINNED] = COUNTER_dtls_certificate_unknown,
+		[EC_NONE_SHOWN] = COUNTER_dtls_certificate_missing,
+		[EC_TOO_LONG] = COUNTER_dtls_certificate_size,
 		[EC_FAILED] = COUNTER_dtls_ec_failed,
 	};
 
@@ -379,8 +383,7 @@ doubt_verdict(struct step *step, const struct ec_job *job)
 	expect_certificate_again(hs);
 	if (job->verdict == EC_FAILED) /* not for any fault of the client's */
 		return step_ignore(step, COUNTER_dtls_ec_failed);
-	progress = doubt_certificate(step, counter_of(job->verdict));
-	ec->doubt.verdict = job->verdict;
+	progress = doubt_certificate(step, counter_of(job->verdict), job->verdict);
 	ec->doubt.name_len = job->finish.name_len;
 	memcpy(ec->doubt.name, job->finish.name, job->finish.name_len);
 	return progress;

@@ -45,7 +45,7 @@ enum {
 	EC_FLIGHT_MAX = EC_MESSAGE_MAX + 512, /* beside our chain */
 	/* ClientKeyExchange and CertificateVerify. */
 	EC_SHARE = DTLS_HANDSHAKE_HEADER + 1 + EC_POINT_LEN,
-	EC_VERIFY_MAX = DTLS_HANDSHAKE_HEADER + 4 + EC_SIGNATURE_MAX,
+	EC_VERIFY_MAX = DTLS_HANDSHAKE_HEADER + 4 + DTLS_OTHER_SIGNATURE_MAX,
 	/* The longest Certificate, and behind it which bytes of it have come, or what follows it. */
 	EC_ROOM = DTLS_HANDSHAKE_HEADER + EC_MESSAGE_MAX + EC_MESSAGE_MAX / 8,
 };

@@ -376,7 +376,8 @@ handshakes_on_hello(struct stack *stack, struct arrival *arrival)
 	handshakes_advance(stack, session, arrival);
 }
 
-/* What the certificate of a refused device says of it is the operator's clue. */
+/* What the certificate of a refused device says of it is the operator's clue; without a name its
+ * address is. */
 static void
 report_refusal(struct stack *stack, const struct session *session, uint8_t verdict,
 	       const uint8_t *name, size_t name_len)
@@ -397,6 +398,10 @@ report_refusal(struct stack *stack, const struct session *session, uint8_t verdi
 	} else if (name_len) {
 		events_report_unknown(stack, &session->node.peer, UNKNOWN_OVER_CERTIFICATE, name,
 				      name_len);
+	} else {
+		events_report_unserved(
+			stack, &session->node.peer,
+			&(struct unserved){ .cause = CAUSE_CERTIFICATE, .reason = verdict });
 	}
 }
 
