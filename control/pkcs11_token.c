@@ -31,9 +31,8 @@ pkcs11_token_init(struct pkcs11_token *token, const char *uri)
 		return "a part of the URI is none that RFC 7512 knows: token=, object=, id=, "
 		       "pin-source= and others";
 	token->modules = p11_kit_modules_load_and_initialize(0);
-	return token->modules
-		       ? NULL
-		       : "no PKCS#11 module can be loaded: `p11-kit list-modules` says why";
+	return token->modules ? NULL
+			      : "no PKCS#11 module can be loaded: `p11-kit list-modules` says why";
 }
 
 void
@@ -86,8 +85,8 @@ give_pin(struct pkcs11_token *token, const char *pin)
 {
 	CK_ULONG len = strcspn(pin, "\r\n");
 
-	switch (token->module->C_Login(token->session, CKU_USER,
-				       (CK_UTF8CHAR *)(uintptr_t)pin, len)) {
+	switch (token->module->C_Login(token->session, CKU_USER, (CK_UTF8CHAR *)(uintptr_t)pin,
+				       len)) {
 	case CKR_OK:
 	case CKR_USER_ALREADY_LOGGED_IN:
 		return NULL;
@@ -128,7 +127,8 @@ log_in(struct pkcs11_token *token)
 	const char *value = p11_kit_uri_get_pin_value(token->uri);
 
 	if (source)
-		return give_pin_of_file(token, strncmp(source, "file:", 5) == 0 ? source + 5 : source);
+		return give_pin_of_file(token,
+					strncmp(source, "file:", 5) == 0 ? source + 5 : source);
 	return value ? give_pin(token, value) : NULL; /* a token that asks for none */
 }
 

@@ -145,6 +145,7 @@ struct ec_threads *
 ec_threads_new(const struct ec_way *way, unsigned n, const cpu_set_t *cpus,
 	       char error[EC_ERROR_MAX])
 {
+	/* lint: allow calloc - the control side, at the start */
 	struct ec_threads *threads = calloc(1, sizeof *threads + n * sizeof threads->threads[0]);
 
 	if (!threads) {

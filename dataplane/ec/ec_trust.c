@@ -29,6 +29,7 @@ struct ec_trust *
 ec_trust_new(void)
 {
 	static _Atomic uint64_t generations;
+	/* lint: allow calloc - the control side, at a reload, as all of this file is */
 	struct ec_trust *trust = calloc(1, sizeof *trust);
 	X509_VERIFY_PARAM *param;
 
@@ -235,6 +236,7 @@ static bool
 add_anchor(struct ec_trust *trust, X509 *certificate, uint8_t tag)
 {
 	struct anchor *anchors =
+		/* lint: allow realloc - at a reload */
 		realloc(trust->anchors, (trust->n_anchors + 1) * sizeof *trust->anchors);
 
 	if (!anchors)
@@ -304,6 +306,7 @@ int
 ec_trust_deny(struct ec_trust *trust, const uint8_t fingerprint[32])
 {
 	uint8_t(*denied)[FINGERPRINT] =
+		/* lint: allow realloc - at a reload */
 		realloc(trust->denied, (trust->n_denied + 1) * sizeof *denied);
 
 	if (!denied)
@@ -483,7 +486,7 @@ put_chain(struct ec_trust *trust, struct own *own, struct source *source)
 	own->chain_len = writer_finish(&out);
 	if (own->chain_len == 0 || n > DTLS_CHAIN_MAX)
 		return too_long;
-	own->chain = malloc(own->chain_len);
+	own->chain = malloc(own->chain_len); /* lint: allow malloc - at a reload */
 	if (!own->chain)
 		return "out of memory";
 	memcpy(own->chain, body, own->chain_len);
@@ -503,6 +506,7 @@ fill_own(struct ec_trust *trust, const struct ec_own *from, struct own *own)
 	if (!put_raw_key(own))
 		return "out of memory";
 	for (; own->n_names < from->n_names; own->n_names++) {
+		/* lint: allow strdup - at a reload */
 		own->names[own->n_names] = strdup(from->names[own->n_names]);
 		if (!own->names[own->n_names])
 			return "out of memory";
@@ -519,6 +523,7 @@ fill_own(struct ec_trust *trust, const struct ec_own *from, struct own *own)
 int
 ec_trust_add_own(struct ec_trust *trust, const struct ec_own *from, char error[EC_ERROR_MAX])
 {
+	/* lint: allow calloc - at a reload */
 	struct own *own = calloc(1, sizeof *own), **last = &trust->own;
 	const char *wrong;
 

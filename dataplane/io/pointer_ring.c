@@ -13,8 +13,8 @@ slots_of(uint32_t capacity)
 size_t
 pointer_ring_size(uint32_t capacity)
 {
-	size_t size = sizeof(struct pointer_ring) +
-		      slots_of(capacity) * sizeof(struct pointer_slot);
+	size_t size =
+		sizeof(struct pointer_ring) + slots_of(capacity) * sizeof(struct pointer_slot);
 
 	return (size + 63) / 64 * 64;
 }

@@ -682,7 +682,8 @@ write_json(const char *path, const struct result *result)
 	fprintf(file,
 		"{\"psk_alone_us\": %.3f, \"psk_beside_us\": %.3f, \"certificate_us\": %.3f, "
 		"\"certificate_helper_us\": %.2f, \"psk_left_beside_certificates\": %.4f, "
-		"\"psk_speed_beside_certificates\": %.4f, \"psk_kept_beside_certificates\": %.4f}\n",
+		"\"psk_speed_beside_certificates\": %.4f, \"psk_kept_beside_certificates\": "
+		"%.4f}\n",
 		result->alone_us, result->beside_us, result->certificate_us, result->helper_us,
 		result->left, result->shared, result->kept);
 	return fclose(file) == 0 ? 0 : 1;
@@ -714,7 +715,8 @@ main(int argc, char **argv)
 	       result.alone_us, result.beside_us);
 	printf("  %8.2f us   a handshake with a certificate\n", result.certificate_us);
 	printf("  %8.1f us   of the helper thread for that\n", result.helper_us);
-	printf("  %8.1f %%    of their rate is kept while one helper thread never rests: %.1f %% of the "
+	printf("  %8.1f %%    of their rate is kept while one helper thread never rests: %.1f %% "
+	       "of the "
 	       "worker's time is left, at %.1f %% of its speed\n",
 	       100 * result.kept, 100 * result.left, 100 * result.shared);
 	ec_threads_free(bench.threads);

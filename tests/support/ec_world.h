@@ -16,8 +16,8 @@ struct ec_world {
 	struct dtls_ec ec;
 	bool is_taken, is_offered; /* by a handshake; its job, which stays when that ends */
 	unsigned late;             /* jobs whose handshake had ended */
-	bool stopped;         /* the helper does nothing */
-	bool leaves_rest;     /* of the handshake before, as a pool does: else something that would be
+	bool stopped;              /* the helper does nothing */
+	bool leaves_rest; /* of the handshake before, as a pool does: else something that would be
 			       * seen */
 	unsigned refuse_jobs; /* so many times there is no free job */
 	unsigned jobs[2];     /* done, by kind */

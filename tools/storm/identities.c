@@ -259,10 +259,11 @@ load_authority(struct identities *identities, const struct identities_wish *wish
 	const struct names *names = wish->names;
 
 	if (names->with_files && is_issued(wish->misbehave))
-		return refuse(error,
-			      "such certificates are issued for it: devices with files of their own "
-			      "cannot have them",
-			      "--misbehave", 11);
+		return refuse(
+			error,
+			"such certificates are issued for it: devices with files of their own "
+			"cannot have them",
+			"--misbehave", 11);
 	if (names->with_files && names->with_files == names->count)
 		return authority_load_public(&identities->authority, wish->folder, wish->raw,
 					     error);

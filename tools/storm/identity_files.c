@@ -89,8 +89,8 @@ read_key(const struct name_files *names, struct identity_files *files,
 		return refuse(error, "%s: no private key in PEM without a passphrase", path);
 	files->key = EVP_PKEY_get1_EC_KEY(key);
 	EVP_PKEY_free(key);
-	if (!files->key || EC_GROUP_get_curve_name(EC_KEY_get0_group(files->key)) !=
-				   NID_X9_62_prime256v1)
+	if (!files->key ||
+	    EC_GROUP_get_curve_name(EC_KEY_get0_group(files->key)) != NID_X9_62_prime256v1)
 		return refuse(error, "%s: no key of P-256, the curve that devices must have", path);
 	return 0;
 }

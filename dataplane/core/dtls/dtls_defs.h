@@ -103,7 +103,7 @@ enum dtls_curve {
 	DTLS_SIGNATURE_MIN = 8,      /* of ECDSA over P-256, as DER: SEQUENCE of two INTEGERs */
 	DTLS_SIGNATURE_MAX = 72,
 	DTLS_OTHER_SIGNATURE_MAX = 139, /* of P-521: who has such a key is told of by its name */
-	DTLS_SERVER_NAME_MAX = 255, /* RFC 1035 2.3.4 */
+	DTLS_SERVER_NAME_MAX = 255,     /* RFC 1035 2.3.4 */
 };
 
 enum dtls_certificate_type { DTLS_X509 = 0, DTLS_RAW_PUBLIC_KEY = 2 }; /* RFC 7250 6 */

@@ -39,8 +39,8 @@ struct dtls_derived {
 
 /* All of it; `hash`: of the transcript before the client's Finished. */
 void dtls_schedule_derive(const struct crypto_ops *ops, const uint8_t master[DTLS_MASTER_SECRET],
-			  const uint8_t hash[DTLS_HASH],
-			  const struct crypto_piece randoms[2], struct dtls_derived *derived);
+			  const uint8_t hash[DTLS_HASH], const struct crypto_piece randoms[2],
+			  struct dtls_derived *derived);
 /* What our Finished says. The client's, of this message_seq, has but one right form, so that is known
  * before it comes. `transcript` ends before it. */
 void dtls_schedule_answer(const struct crypto_ops *ops, const struct crypto_sha256 *transcript,

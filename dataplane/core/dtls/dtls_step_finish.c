@@ -252,8 +252,8 @@ derive_cbc(const struct crypto_ops *ops, const struct dtls_handshake *hs, struct
 {
 	uint8_t block[DTLS_CBC_KEY_BLOCK];
 
-	dtls_schedule_cbc(ops, &hs->run.keyed.derived.master, hs->run.server_random, hs->client_random,
-			  block);
+	dtls_schedule_cbc(ops, &hs->run.keyed.derived.master, hs->run.server_random,
+			  hs->client_random, block);
 	dtls_cbc_init(ops, cbc, block, hs->encrypt_then_mac);
 	crypto_wipe(block, sizeof block);
 }

@@ -39,9 +39,9 @@ enum {
 	EC_SCALAR_LEN = 32,
 	EC_POINT_LEN = DTLS_POINT, /* uncompressed (SEC 1 2.3.3) */
 	EC_HASH_LEN = 32,
-	EC_SIGNATURE_MAX = 72, /* DER */
-	EC_NAME_MAX = 255,     /* of an endpoint, and of a server (RFC 1035 2.3.4) */
-	EC_MESSAGE_MAX = 6144, /* body of a Certificate message, theirs or ours */
+	EC_SIGNATURE_MAX = 72,                /* DER */
+	EC_NAME_MAX = 255,                    /* of an endpoint, and of a server (RFC 1035 2.3.4) */
+	EC_MESSAGE_MAX = 6144,                /* body of a Certificate message, theirs or ours */
 	EC_FLIGHT_MAX = EC_MESSAGE_MAX + 512, /* beside our chain */
 	/* ClientKeyExchange and CertificateVerify. */
 	EC_SHARE = DTLS_HANDSHAKE_HEADER + 1 + EC_POINT_LEN,
@@ -87,9 +87,10 @@ struct ec_job {
 	uint8_t type; /* enum dtls_certificate_type: of ours in EC_BEGIN, of theirs in EC_FINISH */
 	uint16_t message;    /* message_seq of ServerHello */
 	uint16_t flight_len; /* EC_BEGIN: of ServerHello in, of all out */
-	uint16_t chain_at, chain_len; /* of the client's Certificate: header, and length of the body */
-	uint16_t verify_len;          /* of CertificateVerify's body */
-	uint16_t next_message;        /* message_seq of the client's Finished */
+	uint16_t chain_at,
+		chain_len;     /* of the client's Certificate: header, and length of the body */
+	uint16_t verify_len;   /* of CertificateVerify's body */
+	uint16_t next_message; /* message_seq of the client's Finished */
 	const struct crypto_ops *ops;
 	uint8_t client_random[DTLS_RANDOM], server_random[DTLS_RANDOM];
 	/* EC_BEGIN: up to ClientHello in, up to ServerHelloDone out. EC_FINISH, which may come more

@@ -143,7 +143,8 @@ ec_report_unknown_key(struct stack *stack, const struct peer *peer, const struct
 	char identity[IDENTITY_HASH_LEN];
 	struct dtls_chain key;
 
-	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, job->type, &key) || key.n == 0)
+	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, job->type, &key) ||
+	    key.n == 0)
 		return;
 	crypto_sha256(stack->secured->server.ops, key.certificates[0].at, key.certificates[0].len,
 		      fingerprint);
