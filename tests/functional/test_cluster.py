@@ -1,11 +1,12 @@
 """Several appliances on one inventory, over a real PostgreSQL."""
 import os
+import re
 import secrets
 import subprocess
 
 import pytest
 
-from conftest import Cradled, Network, SERVER4, wait_for
+from conftest import Cradled, Network, ROOT, SERVER4, wait_for
 from dtls_client import DtlsClient
 from postgres import Postgres
 
@@ -35,8 +36,8 @@ class Session:
 class Fleet:
     """Members, each in a namespace of its own, and what they have in common."""
 
-    def __init__(self, build, folders, database, name=""):
-        self.build, self.folders, self.database, self.name = build, folders, database, name
+    def __init__(self, build, folders, database, name="", poll_ms=50):
+        self.build, self.folders, self.database, self.name, self.poll_ms = build, folders, database, name, poll_ms
         self.secret = folders.mktemp("secret") / "secret"
         self.secret.write_text(secrets.token_hex(32))
         self.secret.chmod(0o600)
@@ -53,7 +54,7 @@ class Fleet:
         (one.folder / "devices.csv").unlink(missing_ok=True)
         one.write("cradle.conf", one.read("cradle.conf") + f'''
 cluster = {{ name = "{self.name}"; member = {number}; database = "{self.database.url(self.name)}"; secret = "{self.secret}";
-  poll_ms = 50; {extra} }};
+  poll_ms = {self.poll_ms}; {extra} }};
 ''')
         self.members.setdefault(number, []).append(one)
         return one.start()
@@ -453,3 +454,44 @@ def test_a_handshake_goes_on_with_the_member_that_the_second_hello_comes_to(pair
     good(b.ctl("cluster", "leave"))
     assert go_on(40002) == before + 1
     good(b.ctl("cluster", "join", "--replace"))
+
+
+# What CockroachDB, YugabyteDB or a pool of connections does not do, or does otherwise: with the reason beside each.
+NOT_EVERYWHERE = {
+    r"\bLISTEN\b|\bNOTIFY\b": "no notifications in CockroachDB; in PostgreSQL they serialise commits",
+    r"advisory": "no advisory locks in YugabyteDB for long, without effect in CockroachDB",
+    r"pg_snapshot|pg_current|xmin|txid_": "no snapshots by number elsewhere",
+    r"replication_slot|CREATE PUBLICATION": "a slot keeps the log of a member that is switched off, until the disk is full",
+    r"COPY[^;\"]*\bTO\b": "no COPY out in binary in CockroachDB",
+    r"\bTEMP(ORARY)?\b": "temporary tables are an experiment in CockroachDB, and bloat catalogues elsewhere",
+    r"\bSERIAL\b|nextval|GENERATED": "sequences have gaps and are committed out of order",
+    r"\bLOCK TABLE\b": "no table locks in CockroachDB",
+    r"\bMERGE\b|\bLATERAL\b|plpgsql|CREATE (FUNCTION|TRIGGER)": "not in all of them, or not in old releases",
+    r"\bDELETE\b[^;\"]*\bUSING\b|\bUPDATE\b[^;\"]*\bFROM\b": "not in old releases of CockroachDB",
+    r"\bPREPARE\b|DECLARE .* CURSOR": "a pool of connections gives the next statement to another one",
+}
+
+
+def test_sql_is_what_other_engines_have_too():
+    """They are not in Debian, so their words are held against what they lack."""
+    found, n = [], 0
+    for path in sorted((ROOT / "control/cluster").glob("*.c")):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        for literals in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*(?:[A-Z_]+\s*)?)+', text):
+            sql = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
+            if not re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|COPY|BEGIN|COMMIT|ROLLBACK)\b", sql):
+                continue
+            n += 1
+            found += [f"{path.name}: {sql}: {why}" for pattern, why in NOT_EVERYWHERE.items() if re.search(pattern, sql)]
+    assert not found
+    assert n > 30, "where is the SQL?"
+
+
+def test_what_readme_looks_for_before_it_announces_goes_with_a_drain(pair):
+    fleet, a, b = pair
+    sign = re.search(r"grep -q '([^']+)'; then echo announce", (ROOT / "README.md").read_text())[1]
+    assert sign in good(a.ctl("status", "--json"))
+    good(a.ctl("drain"))
+    assert sign not in good(a.ctl("status", "--json"))
+    good(a.ctl("undrain"))
+    assert sign in good(a.ctl("status", "--json"))
