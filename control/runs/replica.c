@@ -536,7 +536,10 @@ replica_turn(struct service *service, uint64_t now_ms)
 	if (!cluster_is_joined(service->cluster) || cluster_is_detached(service->cluster))
 		return;
 	send_some(service, now_ms);
-	batch = now_ms < service->replica.retry_ms ? NULL : cluster_take(service->cluster);
+	/* Another process has the store while it takes over. */
+	batch = !service->store || now_ms < service->replica.retry_ms
+			? NULL
+			: cluster_take(service->cluster);
 	if (!batch)
 		return;
 	if (take_batch(service, batch, error) < 0)
