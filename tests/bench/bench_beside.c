@@ -42,7 +42,7 @@ enum {
 	KEYED = 2000,    /* devices with pre-shared keys */
 	CERTIFIED = 256, /* with certificates; of both the names of the population */
 	AT_ONCE = 64,    /* certificates' handshakes under way */
-	JOBS = 128,
+	JOBS = CERTIFIED, /* each handshake has one at most */
 	WINDOWS = 30,
 	QUICK_WINDOWS = 10,
 	SESSIONS = 8192,
