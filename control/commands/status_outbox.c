@@ -46,7 +46,7 @@ status_put_outbox(struct service *service, struct text *text, json_t *result)
 {
 	struct deliveries *deliveries = &service->deliveries;
 	uint64_t counts[MESSAGE_STATES], all;
-	json_t *json, *list = json_object();
+	json_t *json, *list;
 
 	if (!service->store)
 		return;
@@ -61,6 +61,7 @@ status_put_outbox(struct service *service, struct text *text, json_t *result)
 			 (json_int_t)counts[MESSAGE_HELD], "waiting",
 			 (json_int_t)counts[MESSAGE_DUE], "dead", (json_int_t)counts[MESSAGE_DEAD],
 			 "targets", put_targets(deliveries, text));
+	list = json_object();
 	for (unsigned i = 0; i < DELIVERIES_COUNTERS; i++)
 		json_object_set_new(list, delivery_counters[i].name,
 				    json_integer((json_int_t)deliveries->counters[i]));
