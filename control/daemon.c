@@ -18,6 +18,7 @@
 #include "control/config/diag_text.h"
 #include "control/daemon_store.h"
 #include "control/file_replace.h"
+#include "control/file_set.h"
 #include "control/guard/thread_guard.h"
 #include "control/log.h"
 #include "control/runs/confirm.h"
@@ -508,15 +509,43 @@ start_dataplane(struct daemon *daemon)
 	return 0;
 }
 
-/* The store's lock is held: no other appliance writes there. */
+/* What a command that was killed began: to its end, before anything of the folder is read. */
+static void
+recover_policy(const char *folder)
+{
+	struct text said;
+	int result;
+
+	text_init(&said);
+	result = file_set_recover(folder, &said);
+	if (result > 0)
+		log_event(SEVERITY_WARNING, LOG_EVENT_policy_recovered, NULL, "%s: %s", folder,
+			  text_str(&said));
+	else if (result < 0)
+		log_event(SEVERITY_ERROR, LOG_EVENT_policy_recovered, NULL,
+			  "%s: a change of its files was interrupted, and cannot be ended: %s%s",
+			  folder, strerror(-result), file_remedy(-result));
+	text_fini(&said);
+}
+
+/*
+ * The store's lock is held: no other appliance writes there. While a change cannot be ended, what it needs stays.
+ */
 static void
 sweep_policy(const struct config *config)
 {
-	char tasks[4096 + 8];
-	unsigned swept = file_sweep(config->policy);
+	static const char *const below[] = { "tasks", "resources" };
+	char path[4096 + 16];
+	unsigned swept;
 
-	snprintf(tasks, sizeof tasks, "%s/tasks", config->policy);
-	swept += file_sweep(tasks);
+	recover_policy(config->policy);
+	if (file_set_is_open(config->policy))
+		return;
+	swept = file_sweep(config->policy);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/%s", config->policy, below[i]);
+		swept += file_sweep(path);
+	}
 	if (swept)
 		log_notice("%s: %u half-written files of an appliance that was killed were removed",
 			   config->policy, swept);

@@ -73,16 +73,15 @@ take_owner(int fd, const char *path, mode_t mask)
 
 #define TEMPORARY "/.cradle-XXXXXX"
 
+/* Beside what `path` resolves to, synced; then not yet in its place. */
 static int
-replace(const char *path, const void *bytes, size_t len, mode_t mask)
+stage(const char *real, const void *bytes, size_t len, mode_t mask, char temporary[PATH_MAX])
 {
-	char real[PATH_MAX], temporary[PATH_MAX], folder[PATH_MAX];
-	int result = resolve(path, real), fd;
+	char folder[PATH_MAX];
+	int result, fd;
 
-	if (result < 0)
-		return result;
 	snprintf(folder, sizeof folder, "%s", real);
-	if (snprintf(temporary, sizeof temporary, "%s" TEMPORARY, dirname(folder)) >= PATH_MAX)
+	if (snprintf(temporary, PATH_MAX, "%s" TEMPORARY, dirname(folder)) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
@@ -92,9 +91,69 @@ replace(const char *path, const void *bytes, size_t len, mode_t mask)
 		result = write_all(fd, bytes, len);
 	if (close(fd) < 0 && result == 0)
 		result = -errno;
-	if (result == 0 && rename(temporary, real) < 0)
+	if (result < 0)
+		unlink(temporary);
+	return result;
+}
+
+static mode_t
+mask_of(bool private)
+{
+	return private ? 07770 : 07777;
+}
+
+int
+file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
+{
+	char real[PATH_MAX], temporary[PATH_MAX];
+	int result = resolve(path, real);
+
+	if (result == 0)
+		result = stage(real, content->bytes, content->len, mask_of(content->private),
+			       temporary);
+	if (result == 0)
+		snprintf(staged, FILE_STAGED_MAX, "%s", strrchr(temporary, '/') + 1);
+	return result;
+}
+
+int
+file_staged_path(const char *path, const char *staged, char at[PATH_MAX])
+{
+	char real[PATH_MAX];
+	int result = resolve(path, real);
+
+	if (result == 0 && snprintf(at, PATH_MAX, "%s/%s", dirname(real), staged) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return result;
+}
+
+int
+file_unstage(const char *path, const char *staged)
+{
+	char real[PATH_MAX], at[PATH_MAX];
+	int result = resolve(path, real);
+
+	if (result == 0)
+		result = file_staged_path(path, staged, at);
+	if (result == 0 && rename(at, real) < 0)
 		result = -errno;
-	if (result < 0) {
+	if (result == 0)
+		(void)sync_folder(real);
+	return result;
+}
+
+static int
+replace(const char *path, const void *bytes, size_t len, bool private)
+{
+	char real[PATH_MAX], temporary[PATH_MAX];
+	int result = resolve(path, real);
+
+	if (result == 0)
+		result = stage(real, bytes, len, mask_of(private), temporary);
+	if (result < 0)
+		return result;
+	if (rename(temporary, real) < 0) {
+		result = -errno;
 		unlink(temporary);
 		return result;
 	}
@@ -107,13 +166,13 @@ replace(const char *path, const void *bytes, size_t len, mode_t mask)
 int
 file_replace(const char *path, const void *bytes, size_t len)
 {
-	return replace(path, bytes, len, 07777);
+	return replace(path, bytes, len, false);
 }
 
 int
 file_replace_private(const char *path, const void *bytes, size_t len)
 {
-	return replace(path, bytes, len, 07770);
+	return replace(path, bytes, len, true);
 }
 
 const char *

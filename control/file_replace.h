@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* 0 or -errno; then nothing has changed. */
@@ -25,3 +27,20 @@ const char *file_remedy(int error);
 unsigned file_sweep(const char *folder);
 /* Takes a file away for good. 0, also when there is none; or -errno. */
 int file_remove(const char *path) __attribute__((warn_unused_result));
+
+/*
+ * The two halves of file_replace(), for several files at once (file_set.h): written beside the file and synced, under a name
+ * of its own, which file_sweep() knows; and moved into the file's place. 0 or -errno.
+ */
+enum { FILE_STAGED_MAX = 32 };
+struct file_content {
+	const void *bytes;
+	size_t len;
+	bool private; /* as file_replace_private() */
+};
+int file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
+	__attribute__((warn_unused_result));
+int file_unstage(const char *path, const char *staged) __attribute__((warn_unused_result));
+/* Where that is, by the name which file_stage() gave. */
+int file_staged_path(const char *path, const char *staged, char at[PATH_MAX])
+	__attribute__((warn_unused_result));

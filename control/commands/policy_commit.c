@@ -10,6 +10,7 @@
 #include "control/commands/conf_json.h"
 #include "control/commands/policy_edit_internal.h"
 #include "control/file_replace.h"
+#include "control/file_set.h"
 #include "control/log.h"
 #include "control/runs/reload.h"
 
@@ -146,44 +147,56 @@ is_as_read(const struct policy_edit *edit)
 	return same;
 }
 
-/* What was written becomes what it was; what somebody changed since then stays. */
-static void
-put_back(const struct policy_edit *edit, const char *name, const struct edited_file *file)
+/*
+ * The files as one set: what a task's XML says comes before the list that names it. `back`: from what was written to what
+ * was there before; then a file that somebody changed since stays, and is told. How many.
+ */
+static size_t
+gather_set(const struct policy_edit *edit, bool back, const char *list,
+	   struct file_set_item items[POLICY_EDIT_FILES + 1])
 {
-	char path[PATH_BYTES];
-	int result;
+	size_t n = 0;
 
-	policy_edit_path(edit, name, path);
-	if (!file->text)
-		return; /* it goes once all is well: it is still there */
-	if (!is_still(path, file->text, file->len)) {
-		text_show(&edit->call->error,
-			  "%s was changed by somebody else meanwhile, and stays so\n", path);
-		return;
+	for (unsigned i = 0; i <= edit->n_files; i++) {
+		const struct edited_file *file = &edit->files[i];
+		const struct file_set_item item =
+			i < edit->n_files
+				? (struct file_set_item){ file->name, file->text,    file->len,
+							  file->old,  file->old_len, false }
+				: (struct file_set_item){ list,           edit->text.text,
+							  edit->text.len, edit->old,
+							  edit->old_len,  edit->holds_secret };
+		char path[PATH_BYTES];
+
+		policy_edit_path(edit, item.name, path);
+		if (!back)
+			items[n++] = item;
+		else if (is_still(path, item.text, item.len))
+			items[n++] = (struct file_set_item){ item.name, item.old, item.old_len,
+							     item.text, item.len, item.private };
+		else
+			text_show(&edit->call->error,
+				  "%s was changed by somebody else meanwhile, and stays so\n",
+				  path);
 	}
-	result = file->old ? file_replace(path, file->old, file->old_len) : file_remove(path);
-	if (result == 0)
-		return;
-	text_show(&edit->call->error, "%s could not be put back: %s\n", path, strerror(-result));
-	log_error("%s could not be put back: %s", path, strerror(-result));
+	return n;
 }
 
-/* The first `n` files of the edit, and the list's file where `list` says so. */
 static void
-undo(const struct policy_edit *edit, unsigned n, bool list)
+undo(const struct policy_edit *edit)
 {
-	const struct edited_file all = { .text = edit->text.text,
-					 .len = edit->text.len,
-					 .old = edit->old,
-					 .old_len = edit->old_len };
-	char name[LIST_FILE_BYTES];
+	struct file_set_item items[POLICY_EDIT_FILES + 1];
+	char list[LIST_FILE_BYTES], path[PATH_BYTES];
+	const char *failed;
+	int result;
 
-	assert(n <= edit->n_files);
-	for (unsigned i = 0; i < n; i++)
-		put_back(edit, edit->files[i].name, &edit->files[i]);
-	policy_edit_list_file(edit, name);
-	if (list)
-		put_back(edit, name, &all);
+	policy_edit_list_file(edit, list);
+	result = file_set_change(edit->folder, items, gather_set(edit, true, list, items), &failed);
+	if (result == 0)
+		return;
+	policy_edit_path(edit, failed ? failed : list, path);
+	text_show(&edit->call->error, "%s could not be put back: %s\n", path, strerror(-result));
+	log_error("%s could not be put back: %s", path, strerror(-result));
 }
 
 static void
@@ -195,54 +208,24 @@ cannot_write(struct call *call, const char *path, int result)
 	text_show(&call->error, "; nothing was changed\n");
 }
 
-/* What a task's XML says comes before what names it. */
 static bool
 write_files(struct policy_edit *edit)
 {
-	char name[32], path[PATH_BYTES];
-	unsigned n = 0;
-	int result = 0;
+	struct file_set_item items[POLICY_EDIT_FILES + 1];
+	char list[LIST_FILE_BYTES], path[PATH_BYTES];
+	const char *failed;
+	int result;
 
 	if (!is_as_read(edit))
 		return false;
-	policy_edit_list_file(edit, name);
-	for (; n < edit->n_files; n++) {
-		const struct edited_file *file = &edit->files[n];
-
-		policy_edit_path(edit, file->name, path);
-		result = file->text ? file_replace(path, file->text, file->len) : 0;
-		if (result < 0)
-			break;
-	}
-	if (result == 0) {
-		policy_edit_path(edit, name, path);
-		result = edit->holds_secret
-				 ? file_replace_private(path, edit->text.text, edit->text.len)
-				 : file_replace(path, edit->text.text, edit->text.len);
-	}
+	policy_edit_list_file(edit, list);
+	result =
+		file_set_change(edit->folder, items, gather_set(edit, false, list, items), &failed);
 	if (result == 0)
 		return true;
+	policy_edit_path(edit, failed ? failed : list, path);
 	cannot_write(edit->call, path, result);
-	undo(edit, n, false);
 	return false;
-}
-
-/* Files that go are gone only once nothing live names them. */
-static void
-remove_files(struct policy_edit *edit)
-{
-	for (unsigned i = 0; i < edit->n_files; i++) {
-		char path[PATH_BYTES];
-		int result;
-
-		if (edit->files[i].text)
-			continue;
-		policy_edit_path(edit, edit->files[i].name, path);
-		result = file_remove(path);
-		if (result < 0)
-			text_show(&edit->call->text, "warning: %s cannot be removed: %s\n", path,
-				  strerror(-result));
-	}
 }
 
 /* Whether a file is one of those that the command edits. */
@@ -301,7 +284,7 @@ make_live(struct policy_edit *edit)
 	if (!good) {
 		call->exit = CTL_REFUSED;
 		text_put(&call->error, text_str(&said), said.len);
-		undo(edit, edit->n_files, true);
+		undo(edit);
 		call->service->policy_health = before; /* what was refused is not there any more */
 		text_show(&call->error, "nothing was changed\n");
 	} else {
@@ -393,7 +376,6 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	edit->done = json_string(text_str(&call->text));
 	text_put(&call->text, "\n", 1);
 	if (make_live(edit)) {
-		remove_files(edit);
 		call_version_record(call);
 		tell_change(edit);
 	} else {

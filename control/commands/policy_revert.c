@@ -1,4 +1,5 @@
 /* The policy as it was: the files of a version written again, and a reload; or nothing changes. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "control/commands/policy_edit_internal.h"
 #include "control/config/diag_text.h"
 #include "control/file_replace.h"
+#include "control/file_set.h"
 #include "control/log.h"
 #include "control/policy/policy_folder.h"
 #include "control/runs/reload.h"
@@ -18,7 +20,6 @@ struct reverted_file {
 	const struct policy_at_file *wanted; /* NULL: it goes */
 	char *old;                           /* NULL: there is none */
 	size_t old_len;
-	bool done;
 };
 
 struct reverting {
@@ -167,35 +168,6 @@ is_private(const struct reverting *reverting, const char *name)
 	       (reverting->secret_servers && strcmp(name, "servers.conf") == 0);
 }
 
-static int
-write_file(const struct reverting *reverting, const struct reverted_file *file, const char *text,
-	   size_t len)
-{
-	char path[POLICY_EDIT_PATH + POLICY_EDIT_NAME];
-
-	snprintf(path, sizeof path, "%s/%s", reverting->folder, file->name);
-	if (!text)
-		return file_remove(path);
-	return is_private(reverting, file->name) ? file_replace_private(path, text, len)
-						 : file_replace(path, text, len);
-}
-
-static void
-put_back(struct reverting *reverting)
-{
-	for (unsigned i = reverting->n_files; i-- > 0;) {
-		struct reverted_file *file = &reverting->files[i];
-		int result = file->done ? write_file(reverting, file, file->old, file->old_len) : 0;
-
-		if (result == 0)
-			continue;
-		text_show(&reverting->call->error, "%s could not be put back: %s\n", file->name,
-			  strerror(-result));
-		log_error("%s could not be put back: %s", file->name, strerror(-result));
-	}
-	text_show(&reverting->call->error, "nothing was changed\n");
-}
-
 /* Tasks and tables come before the lists that name them; what goes, goes last. */
 static unsigned
 turn_of(const struct reverted_file *file)
@@ -203,27 +175,70 @@ turn_of(const struct reverted_file *file)
 	return !file->wanted ? 2 : strchr(file->name, '/') ? 0 : 1;
 }
 
-static bool
-write_files(struct reverting *reverting)
+static size_t
+gather_set(const struct reverting *reverting, bool back, struct file_set_item *items)
 {
+	size_t n = 0;
+
 	for (unsigned turn = 0; turn < 3; turn++)
 		for (unsigned i = 0; i < reverting->n_files; i++) {
-			struct reverted_file *file = &reverting->files[i];
-			const struct policy_at_file *wanted = file->wanted;
-			int result;
+			const struct reverted_file *file = &reverting->files[i];
+			const char *text = file->wanted ? file->wanted->text : NULL;
+			size_t len = file->wanted ? file->wanted->len : 0;
 
 			if (turn_of(file) != turn)
 				continue;
-			result = write_file(reverting, file, wanted ? wanted->text : NULL,
-					    wanted ? wanted->len : 0);
-			file->done = result == 0;
-			if (result == 0)
-				continue;
-			call_refuse(reverting->call, CTL_REFUSED, "%s cannot be written: %s%s\n",
-				    file->name, strerror(-result), file_remedy(-result));
-			return false;
+			items[n++] = (struct file_set_item){ file->name,
+							     back ? file->old : text,
+							     back ? file->old_len : len,
+							     back ? text : file->old,
+							     back ? len : file->old_len,
+							     is_private(reverting, file->name) };
 		}
-	return true;
+	return n;
+}
+
+/* All of them, or none: 0 or -errno, and which it was. */
+static int
+change_files(const struct reverting *reverting, bool back, const char **failed)
+{
+	struct file_set_item *items = calloc(reverting->n_files, sizeof *items);
+	int result = -ENOMEM;
+
+	*failed = NULL;
+	if (items)
+		result = file_set_change(reverting->folder, items,
+					 gather_set(reverting, back, items), failed);
+	free(items);
+	if (!*failed)
+		*failed = reverting->folder;
+	return result;
+}
+
+static void
+put_back(struct reverting *reverting)
+{
+	const char *failed;
+	int result = change_files(reverting, true, &failed);
+
+	if (result == 0)
+		return;
+	text_show(&reverting->call->error, "%s could not be put back: %s\n", failed,
+		  strerror(-result));
+	log_error("%s could not be put back: %s", failed, strerror(-result));
+}
+
+static bool
+write_files(struct reverting *reverting)
+{
+	const char *failed;
+	int result = change_files(reverting, false, &failed);
+
+	if (result == 0)
+		return true;
+	call_refuse(reverting->call, CTL_REFUSED, "%s cannot be written: %s%s\n", failed,
+		    strerror(-result), file_remedy(-result));
+	return false;
 }
 
 static bool
@@ -270,13 +285,16 @@ revert(struct reverting *reverting)
 	} else if (check(reverting, sources)) {
 		text_show(&call->text, "policy as it was in version %u: %u file%s\n",
 			  reverting->at.version, reverting->n_files, PLURAL(reverting->n_files));
-		if (write_files(reverting) && make_live(reverting)) {
+		if (!write_files(reverting)) {
+			text_show(&call->error, "nothing was changed\n");
+		} else if (make_live(reverting)) {
 			call_version_record(call);
 			json_object_set_new(call->result, "changed", json_true());
 			json_object_set_new(call->result, "reverted_to",
 					    json_integer(reverting->at.version));
 		} else {
 			put_back(reverting);
+			text_show(&call->error, "nothing was changed\n");
 		}
 	}
 	free(sources);

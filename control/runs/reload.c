@@ -7,8 +7,9 @@
 
 #include "control/clock.h"
 #include "control/config/config_host.h"
-#include "control/store/keyring.h"
 #include "control/config/diag_text.h"
+#include "control/file_replace.h"
+#include "control/file_set.h"
 #include "control/log.h"
 #include "control/notify.h"
 #include "control/runs/costly_tasks.h"
@@ -16,6 +17,7 @@
 #include "control/runs/reload_changes.h"
 #include "control/runs/service.h"
 #include "control/runs/trust_publish.h"
+#include "control/store/keyring.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -66,6 +68,18 @@ check_kek(const struct config *config, bool host, struct diag_list *diags)
 	keyring_wipe(&keyring);
 }
 
+/* A check changes nothing. */
+static void
+tell_open_change(const char *folder, struct diag_list *diags)
+{
+	const struct place place = { .file = folder };
+
+	if (file_set_is_open(folder))
+		diag_warning(diags, &place,
+			     "a change of its files was interrupted: the appliance ends it at its "
+			     "next start or reload; what is checked may be a mix of two versions");
+}
+
 int
 reload_check(const char *file, struct check_outcome *outcome)
 {
@@ -84,6 +98,8 @@ reload_check(const char *file, struct check_outcome *outcome)
 		generation_check_nosec(config, outcome->inventory, &diags);
 	if (config)
 		check_kek(config, outcome->host, &diags);
+	if (config)
+		tell_open_change(config->policy, &diags);
 	if (config)
 		generation = generation_load(config, 0, &diags);
 	if (generation && outcome->inventory)
@@ -243,6 +259,28 @@ cpu_seconds(void)
 	return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
 }
 
+/* A process that was killed, or a disk that failed, may have left the folder between two versions. */
+static void
+end_open_change(const char *folder, struct diag_list *diags)
+{
+	const struct place place = { .file = folder };
+	struct text said;
+	int result;
+
+	text_init(&said);
+	result = file_set_recover(folder, &said);
+	if (result < 0)
+		diag_error(diags, &place,
+			   "a change of its files was interrupted, and cannot be ended: %s%s",
+			   strerror(-result), file_remedy(-result));
+	else if (result > 0)
+		diag_warning(diags, &place, "%s", text_str(&said));
+	if (result > 0)
+		log_event(SEVERITY_WARNING, LOG_EVENT_policy_recovered, NULL, "%s: %s", folder,
+			  text_str(&said));
+	text_fini(&said);
+}
+
 static int
 prepare(struct transaction *t)
 {
@@ -252,6 +290,7 @@ prepare(struct transaction *t)
 	t->config = config_load(service->config->file, &t->diags);
 	if (!t->config)
 		return -EINVAL;
+	end_open_change(t->config->policy, &t->diags);
 	t->generation = generation_load(t->config, service->last_number + 1, &t->diags);
 	if (!t->generation || t->diags.errors)
 		return -EINVAL;

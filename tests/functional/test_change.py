@@ -1,4 +1,5 @@
 """A change of the policy for a whole fleet: what it would do is told before any device gets it."""
+import hashlib
 import os
 import re
 import subprocess
@@ -176,6 +177,47 @@ def test_each_change_is_a_version_and_any_can_be_made_live_again(cradled):
     assert refused.returncode == 1 and "root.new" in refused.stderr and "nothing was changed" in refused.stderr, refused.stderr
     assert daemon.read("policy/groups.conf") == now and "78" in daemon.read("policy/tasks/reference-task.xml")
     assert daemon.result("reload")["reloaded"]
+
+
+def leave_change(daemon, files):
+    """What a process leaves that was killed in the middle of a change: the first file is moved, the others are not."""
+    lines = []
+    for at, (name, text) in enumerate(files.items()):
+        path = daemon.folder / "policy" / name
+        staged = path.parent / f".cradle-STAGE{at}"
+        before, after = (hashlib.sha256(it.encode()).hexdigest() for it in (daemon.read(f"policy/{name}"), text))
+        (staged if at else path).write_text(text)
+        lines.append(f"{before} {after} {staged.name} {name}\n")
+    (daemon.folder / "policy/.cradle-journal").write_text("cradle files 1\n" + "".join(lines))
+
+
+def test_a_change_that_was_interrupted_is_ended_at_the_start_and_at_a_reload(cradled):
+    daemon = cradled()
+    names = ("tasks/reference-task.xml", "groups.conf", "servers.conf")
+
+    def ended():
+        left = [path for path in (daemon.folder / "policy").rglob(".cradle-*")]
+        return not left and all(daemon.read(f"policy/{name}").endswith(mark) for name, mark in marks.items())
+
+    marks = dict(zip(names, ("<!-- one -->\n", "# one\n", "# one\n")))
+    leave_change(daemon, {name: daemon.read(f"policy/{name}") + mark for name, mark in marks.items()})
+    checked = daemon.ctl("check")
+    assert checked.returncode == 0 and "was interrupted" in checked.stdout + checked.stderr, checked.stdout + checked.stderr
+    assert not ended(), "a check changes nothing"
+    done = daemon.ctl("reload")
+    assert done.returncode == 0 and "interrupted, and was finished" in done.stdout, done.stdout + done.stderr
+    assert ended() and "interrupted, and was finished" in daemon.log()
+    assert "interrupted" not in daemon.ctl("reload").stdout
+    # The same by a start; and a file that somebody edited in between is theirs.
+    assert daemon.stop() == 0
+    marks = dict(zip(names, ("<!-- two -->\n", "# two\n", "# by hand\n")))
+    leave_change(daemon, {name: daemon.read(f"policy/{name}") + "# two\n" * (mark[0] == "#") + mark * (mark[0] != "#")
+                          for name, mark in marks.items()})
+    (daemon.folder / "policy/servers.conf").write_text(daemon.read("policy/servers.conf") + "# by hand\n")
+    marks["servers.conf"] = "# one\n# by hand\n"
+    daemon.start()
+    assert ended() and "as somebody left them since: servers.conf" in daemon.log(), daemon.log()
+    assert daemon.result("policy", "diff", 1, 2)["files"], "the start kept it as a version"
 
 
 def test_versions_are_sealed_and_read_after_a_new_key(build, cradled, tmp_path):
