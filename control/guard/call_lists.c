@@ -141,6 +141,7 @@ static const char *const running_it_all[] = {
 	"memfd_create",
 	"mincore",
 	"mlock",
+	"mlockall",
 	"mlock2",
 	"munlock",
 	"set_mempolicy",
