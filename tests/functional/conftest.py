@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -21,6 +22,16 @@ DEVICE4 = "198.18.0.2"
 def pytest_configure(config):
     # A terminated run still takes its namespace and programs down.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A folder of this run's own: every other run of root's closes the one that pytest would share, and appliances that
+    # are another user must pass through it.
+    if not config.option.basetemp:
+        config.option.basetemp = tempfile.mkdtemp(prefix="pytest-cradle-")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """What failed can be looked at."""
+    if exitstatus == 0 and "pytest-cradle-" in str(session.config.option.basetemp):
+        shutil.rmtree(session.config.option.basetemp, ignore_errors=True)
 
 
 def pytest_addoption(parser):
