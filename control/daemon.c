@@ -856,6 +856,8 @@ daemon_run(struct config *config, int standby)
 	log_event(SEVERITY_NOTICE, LOG_EVENT_starting, NULL, "%s", CRADLE_VERSION_TEXT);
 	/* While there is one thread: others begin with what this one has left. */
 	privileged = startup_take_privileges(config);
+	if (privileged < 0)
+		standby_refuse(daemon);
 	daemon->turns.lookout = lookout_new(LOOKOUT_TIMES); /* without one it runs as well */
 	if (privileged == 0 && start(daemon) == 0)
 		status = loop_run(daemon->loop);

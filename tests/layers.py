@@ -72,7 +72,7 @@ LAYERS = (
           "bytes that are wiped: the client has it with the protocol"),
     Layer("control/socket/ctl_proto", ["control/socket/ctl_proto."], ["control/buffer", "tasks/utf8"],
           "the protocol is all that cradlectl shares with the daemon"),
-    Layer("control/guard", ["control/guard/"], [],
+    Layer("control/guard", ["control/guard/"], ["tasks/ground"],
           "what threads may do, whatever they are for"),
     Layer("control/ground", ["control/"], ["control/guard", "control/buffer", "dataplane/dataplane.h", "tasks/ground", "tasks/utf8"],
           "log, clock, buffers, addresses, the loop: knows no policy and no device"),

@@ -471,6 +471,19 @@ commit(struct upgrade *upgrade)
 
 /* ---- all ---- */
 
+/* A process that its inherited list of system calls has ended could log nothing. */
+static void
+end_process(struct upgrade *upgrade)
+{
+	int status = 0;
+
+	(void)kill(upgrade->pid, SIGKILL);
+	if (waitpid(upgrade->pid, &status, 0) == upgrade->pid && WIFSIGNALED(status) &&
+	    WTERMSIG(status) == SIGSYS)
+		fail(upgrade, "the new process needs a system call that this one's list does not have, "
+			      "and lists are inherited: stop and start");
+}
+
 /* First it is gone, with all that it opened; then what was let go of is ours again. */
 static void
 go_on(struct upgrade *upgrade)
@@ -478,10 +491,8 @@ go_on(struct upgrade *upgrade)
 	struct daemon *daemon = upgrade->daemon;
 	char error[DATAPLANE_ERROR_MAX];
 
-	if (upgrade->pid) {
-		(void)kill(upgrade->pid, SIGKILL);
-		(void)waitpid(upgrade->pid, NULL, 0);
-	}
+	if (upgrade->pid)
+		end_process(upgrade);
 	if (upgrade->paused && dataplane_resume(daemon->service.dp, error) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_upgrade_failed, NULL, "%s", error);
 	if (upgrade->left_store)

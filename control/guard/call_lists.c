@@ -143,6 +143,7 @@ static const char *const running_it_all[] = {
 	"mlock",
 	"mlockall",
 	"mlock2",
+	"mlockall",
 	"munlock",
 	"set_mempolicy",
 	"close_range",

@@ -43,6 +43,12 @@ refuse(char error[GUARD_ERROR_MAX], const char *format, ...)
 	return -1;
 }
 
+static bool
+has_capability(unsigned capability)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
 /* ---- the user ---- */
 
 /* -1 and a sentence, or 0; *uid and *gid are ours where nothing is named. */
@@ -106,6 +112,12 @@ take_user(const struct privileges *wanted, char error[GUARD_ERROR_MAX])
 			      "user = \"%s\": only root may become another user: start as root, or "
 			      "as that user",
 			      wanted->user ? wanted->user : wanted->group);
+	/* An upgrade's process has what the one before it kept, and no call to try it by. */
+	if (!has_capability(CAP_SETUID) || !has_capability(CAP_SETGID))
+		return refuse(error,
+			      "user = \"%s\": only a start may change who the appliance is, no "
+			      "upgrade: stop and start",
+			      wanted->user ? wanted->user : wanted->group);
 	return become(uid, gid, error);
 }
 
@@ -131,12 +143,6 @@ close_to_tracers(void)
 {
 	if (!TRACES_ITSELF)
 		prctl(PR_SET_DUMPABLE, 0);
-}
-
-static bool
-has_capability(unsigned capability)
-{
-	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, capability);
 }
 
 /* Raises the soft limit as far as it goes; whether there is none. */

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tasks/hash.h"
+
 enum { WAIT_S = 10 };
 
 /* At file scope: one process, and handlers of signals have no context. Written before there is a second thread. */
@@ -109,6 +111,49 @@ load(enum thread_kind kind)
 											   : 0;
 }
 
+/*
+ * A program that this process starts has its list already, and lists do not replace each other: one more of the same with
+ * each upgrade would make every call dearer, until the kernel takes no more (32,768 instructions, seccomp(2)). So the list's
+ * name is told to who is started. Whoever else sets the variable has started this process, and could do without a list.
+ */
+#define LIST_VARIABLE "CRADLE_CALLS"
+
+static void
+name_list(const struct sock_fprog *program, char name[17])
+{
+	uint64_t hash = hash64_bytes(HASH64_EMPTY, program->filter,
+				     program->len * sizeof program->filter[0]);
+
+	snprintf(name, 17, "%016llx", (unsigned long long)hash);
+}
+
+static bool
+inherits_list(void)
+{
+	return getenv(LIST_VARIABLE) && prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER;
+}
+
+/* Our list of the process, compiled, is the one that was inherited. */
+static bool
+inherits_same(void)
+{
+	char name[17];
+
+	name_list(&guard.programs[THREAD_PROCESS], name);
+	return inherits_list() && strcmp(getenv(LIST_VARIABLE), name) == 0;
+}
+
+static int
+load_first(void)
+{
+	char name[17];
+
+	if (inherits_same())
+		return 0;
+	name_list(&guard.programs[THREAD_PROCESS], name);
+	return setenv(LIST_VARIABLE, name, 1) < 0 ? -errno : load(THREAD_PROCESS);
+}
+
 static size_t
 put(char *line, size_t at, size_t size, const char *words)
 {
@@ -161,6 +206,17 @@ refuse(int result, const char *what, char error[GUARD_ERROR_MAX])
 	return result;
 }
 
+/* The kernel adds lists up: one that allows more than what was inherited would only be a wrong word in `status`. */
+static int
+refuse_relaxed(enum seccomp_mode mode, char error[GUARD_ERROR_MAX])
+{
+	snprintf(error, GUARD_ERROR_MAX,
+		 "seccomp = \"%s\": an upgrade cannot allow what the process before it could not "
+		 "do: stop and start",
+		 mode == SECCOMP_OFF ? "off" : "log");
+	return -EPERM;
+}
+
 int
 thread_guard_start(enum seccomp_mode mode, const struct call_needs *needs,
 		   const struct guard_capabilities *keep, char error[GUARD_ERROR_MAX])
@@ -173,15 +229,17 @@ thread_guard_start(enum seccomp_mode mode, const struct call_needs *needs,
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return refuse(-errno, "new privileges cannot be given up", error);
 	if (mode == SECCOMP_OFF)
-		return 0;
+		return inherits_list() ? refuse_relaxed(mode, error) : 0;
 	call_names_init();
 	for (int kind = 0; kind < THREAD_KINDS && !result; kind++)
 		result = call_list_compile((enum thread_kind)kind, mode, needs,
 					   &guard.programs[kind]);
 	if (!result)
 		result = catch_forbidden_calls();
+	if (!result && mode != SECCOMP_ENFORCE && inherits_list() && !inherits_same())
+		return refuse_relaxed(mode, error);
 	if (!result)
-		result = load(THREAD_PROCESS);
+		result = load_first();
 	return result ? refuse(result, "the list of system calls is not taken by the kernel", error)
 		      : 0;
 }
@@ -227,32 +285,42 @@ on_drop(int number)
 	errno = before;
 }
 
-/* Whether the thread has our signal blocked, as threads of careful libraries have all. */
-static bool
-is_deaf(pid_t tid, char name[16])
+/* What there is to be known of another thread, of a library or of ours. */
+struct other_thread {
+	char name[16];
+	bool deaf; /* has our signal blocked, as threads of careful libraries have all, and ours */
+	uint64_t permitted;
+};
+
+static void
+look_at(pid_t tid, struct other_thread *other)
 {
 	char path[64], line[256];
-	unsigned long long blocked = 0;
+	unsigned long long blocked = 0, permitted = 0;
 	FILE *status;
 
 	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
 	status = fopen(path, "re");
 	while (status && fgets(line, sizeof line, status)) {
 		if (strncmp(line, "Name:\t", 6) == 0)
-			snprintf(name, 16, "%.*s", (int)strcspn(line + 6, "\n"), line + 6);
+			snprintf(other->name, sizeof other->name, "%.*s",
+				 (int)strcspn(line + 6, "\n"), line + 6);
 		(void)sscanf(line, "SigBlk:\t%llx", &blocked);
+		(void)sscanf(line, "CapPrm:\t%llx", &permitted);
 	}
 	if (status)
 		fclose(status);
-	return blocked >> (drop_signal() - 1) & 1;
+	other->deaf = blocked >> (drop_signal() - 1) & 1;
+	other->permitted = permitted;
 }
 
 /* How many threads were asked; -errno: who they are is not to be learnt. */
 static int
 ask_others(char warning[GUARD_ERROR_MAX])
 {
-	char name[16] = "?";
+	const uint64_t kept = guard.keep.store | guard.keep.others;
 	DIR *tasks = opendir("/proc/self/task");
+	struct other_thread other;
 	struct dirent *entry;
 	int asked = 0;
 
@@ -263,12 +331,14 @@ ask_others(char warning[GUARD_ERROR_MAX])
 
 		if (tid <= 0 || tid == gettid())
 			continue;
-		if (is_deaf((pid_t)tid, name))
+		other = (struct other_thread){ .name = "?" };
+		look_at((pid_t)tid, &other);
+		if (other.deaf && other.permitted & ~kept)
 			snprintf(warning, GUARD_ERROR_MAX,
 				 "the thread \"%s\" of a library keeps the capabilities of the "
 				 "start: it hears no signal",
-				 name);
-		else if (tgkill(getpid(), (pid_t)tid, drop_signal()) == 0)
+				 other.name);
+		else if (!other.deaf && tgkill(getpid(), (pid_t)tid, drop_signal()) == 0)
 			asked++;
 	}
 	closedir(tasks);

@@ -23,7 +23,10 @@ struct guard_capabilities {
 	uint64_t control, store, others;
 };
 
-/* Sets no_new_privs and loads the list of the process. 0, or -errno and a sentence. */
+/*
+ * Sets no_new_privs and loads the list of the process, unless it has inherited the same one from who started it. 0, or
+ * -errno and a sentence.
+ */
 int thread_guard_start(enum seccomp_mode mode, const struct call_needs *needs,
 		       const struct guard_capabilities *keep, char error[GUARD_ERROR_MAX]);
 

@@ -2,6 +2,7 @@
 knew; and whatever goes wrong before leaves the first one serving."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -12,6 +13,7 @@ from conftest import SERVER4, wait_for
 from dtls_client import APPLICATION, CID_RECORD, Alert, DtlsClient
 from scripted import METHODS, SUCCESS, Scripted
 from test_outbox import certificate, outbox_conf
+from test_privileges import NET, NOBODY, add, capabilities, own_by, threads
 
 IDENTITY, KEY = b"demo-0001", b"demo-key-0001-demo"
 PATHS = [("PUT", "/0/2"), ("PUT", "/1/0"), ("POST", "/bs")]
@@ -190,24 +192,46 @@ def test_a_configuration_that_is_not_there_is_refused(waiting):
     refuse(waiting, "nowhere.conf", "--with", "/nowhere.conf")
 
 
-def test_a_program_that_is_not_there_is_refused(stage, build, tmp_path):
-    # A copy of it, which is removed while it runs.
+@pytest.fixture
+def copied(stage, build, tmp_path):
+    """The same as `waiting`, on a copy of the program that the test may replace; and the copy's path."""
     program = tmp_path / "control" / "cradled"
     program.parent.mkdir()
-    program.write_bytes(open(f"{build}/control/cradled", "rb").read())
-    program.chmod(0o755)
+    shutil.copy(f"{build}/control/cradled", program)
     (tmp_path / "tools").symlink_to(os.path.abspath(f"{build}/tools"))
     (tmp_path / "tests").symlink_to(os.path.abspath(f"{build}/tests"))
     stage.build, kept = str(tmp_path), stage.build
     try:
         one = stage.start()
         device = Scripted(one.network, "ep=demo-0001")
-        step = device.begin()
-        program.unlink()
-        refuse((one, device, step), "No such file")
+        yield (one, device, device.begin()), program
     finally:
         stage.clear()
         stage.build = kept
+
+
+def replace(program, text=None):
+    """As an installation does: another file of that name, with other words or the same."""
+    new = program.with_suffix(".new")
+    if text:
+        new.write_text(text)
+        new.chmod(0o755)
+    else:
+        shutil.copy(program, new)
+    new.rename(program)
+
+
+def test_a_program_that_is_not_there_is_refused(copied):
+    waiting, program = copied
+    program.unlink()
+    refuse(waiting, "No such file")
+
+
+def test_a_program_that_may_do_less_than_it_needs_is_refused(copied):
+    """A shell that makes a process, which no list has."""
+    waiting, program = copied
+    replace(program, "#!/bin/sh\n(:)\n:\n")
+    refuse(waiting, "needs a system call that this one's list does not have")
 
 
 def test_a_relative_path_is_not_understood(cradled):
@@ -317,3 +341,50 @@ def test_who_tells_others_is_refused(cradled):
 def test_who_is_to_tell_others_is_refused(waiting):
     add_outbox(waiting[0])
     refuse(waiting, "outbox.conf")
+
+
+# -- what the next process may do is what this one could
+
+
+def rights(daemon):
+    """What the control thread has: capabilities, how many lists of calls, and which user."""
+    pid = str(daemon.process.pid)
+    status = next(status for _, status in threads(pid) if status["Pid"] == pid)
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    return capabilities(status["CapPrm"]), status["Seccomp_filters"], status["Uid"]
+
+
+def opens_its_port_again(one):
+    one.network.run("ip", "link", "set", "cradle0", "down")
+    wait_for(lambda: one.result("status")["ports"][0]["link"] == "down", "the port to be down", 60)
+    one.network.run("ip", "link", "set", "cradle0", "up")
+    wait_for(lambda: one.result("status")["ports"][0]["link"] == "up", "the port to be up", 60)
+
+
+@pytest.mark.parametrize("user", [None, NOBODY], ids=["root", "user"])
+def test_the_next_process_may_do_what_this_one_could(cradled, user):
+    """However often: lists of calls are inherited, and no second one of the same is laid on top."""
+    one = cradled(settings=add(f'user = "{user}";') if user else None, prepare=own_by(user) if user else None)
+    before = rights(one)
+    assert NET <= before[0]
+    for _ in range(3):
+        device = Scripted(one.network, "ep=demo-0001")
+        step = device.begin()
+        assert upgrade(one)["running"] == 1
+        assert device.run(step)[0] == PATHS
+        assert rights(one) == before
+    opens_its_port_again(one)
+    assert one.device("ep=demo-0001")[0] == 0
+
+
+def test_a_user_that_it_cannot_become_is_refused(waiting):
+    one = waiting[0]
+    own_by(NOBODY)(one)
+    one.edit("cradle.conf", r"^objects = ", f'user = "{NOBODY}";\nobjects = ')
+    refuse(waiting, "only a start may change who the appliance is")
+
+
+def test_a_list_of_calls_is_not_taken_away_by_an_upgrade(waiting):
+    one = waiting[0]
+    one.edit("cradle.conf", r"^objects = ", 'seccomp = "off";\nobjects = ')
+    refuse(waiting, 'seccomp = "off": an upgrade cannot allow')

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -237,10 +239,80 @@ Test(thread_guard, threads_of_others_lose_their_capabilities_too)
 	while (!other || !deaf)
 		sched_yield();
 	cr_assert_eq(thread_guard_settle(warning, error), 0, "%s", error);
-	cr_expect(strstr(warning, "of a library keeps"), "%s", warning);
+	cr_expect_eq(strstr(warning, "of a library keeps") != NULL, before != 0, "%s", warning);
 	cr_expect_eq(permitted_of(other), 0);
 	cr_expect_eq(permitted_of(0), before & (1u << CAP_NET_RAW));
 	over = true;
 	pthread_join(thread, NULL);
 	pthread_join(deaf_thread, NULL);
+}
+
+/* How many the kernel has for this process. */
+static int
+count_lists(void)
+{
+	char line[256];
+	int lists = -1;
+	FILE *status = fopen("/proc/self/status", "r");
+
+	while (status && fgets(line, sizeof line, status))
+		(void)sscanf(line, "Seccomp_filters:\t%d", &lists);
+	if (status)
+		fclose(status);
+	return lists;
+}
+
+/* As a program that is started by one that began: what the kernel has for it stays. */
+static int
+begin_again(enum seccomp_mode mode, bool bpf)
+{
+	const struct call_needs needs = { .bpf = bpf };
+	char error[GUARD_ERROR_MAX];
+	int before = count_lists();
+
+	return thread_guard_start(mode, &needs, &none, error) < 0 ? 99 : count_lists() - before;
+}
+
+static int
+begin_the_same(void)
+{
+	return begin_again(SECCOMP_ENFORCE, false);
+}
+
+static int
+begin_another(void)
+{
+	return begin_again(SECCOMP_ENFORCE, true);
+}
+
+static int
+begin_unnamed(void)
+{
+	return unsetenv("CRADLE_CALLS") ? 98 : begin_again(SECCOMP_ENFORCE, false);
+}
+
+static int
+begin_without(void)
+{
+	return begin_again(SECCOMP_OFF, false);
+}
+
+static int
+begin_logging(void)
+{
+	return begin_again(SECCOMP_LOG, false);
+}
+
+Test(thread_guard, a_list_that_was_inherited_is_not_relaxed)
+{
+	cr_expect_eq(WEXITSTATUS(run(THREAD_PROCESS, SECCOMP_ENFORCE, begin_without)), 99);
+	cr_expect_eq(WEXITSTATUS(run(THREAD_PROCESS, SECCOMP_ENFORCE, begin_logging)), 99);
+	cr_expect_eq(WEXITSTATUS(run(THREAD_PROCESS, SECCOMP_LOG, begin_the_same)), 1);
+}
+
+Test(thread_guard, a_list_that_was_inherited_is_not_taken_twice)
+{
+	cr_expect_eq(WEXITSTATUS(run(THREAD_PROCESS, SECCOMP_ENFORCE, begin_the_same)), 0);
+	cr_expect_eq(WEXITSTATUS(run(THREAD_PROCESS, SECCOMP_ENFORCE, begin_another)), 1);
+	cr_expect_eq(WEXITSTATUS(run(THREAD_PROCESS, SECCOMP_ENFORCE, begin_unnamed)), 1);
 }
