@@ -1,5 +1,5 @@
 /*
- * outbox.h - commands to workers that found no room in their mailbox yet.
+ * worker_commands.h - commands to workers that found no room in their mailbox yet.
  *
  * In order, retried from the loop; a command is never lost. Owner: the service. Control thread.
  * Allocates only when a mailbox is full.

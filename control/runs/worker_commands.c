@@ -1,4 +1,4 @@
-#include "control/runs/outbox.h"
+#include "control/runs/worker_commands.h"
 
 #include <assert.h>
 #include <errno.h>
