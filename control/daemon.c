@@ -90,9 +90,9 @@ poll_workers(struct daemon *daemon)
 	unsigned taken;
 	bool busy;
 
-	outbox_flush(&daemon->service.outbox, daemon->service.dp);
+	worker_commands_flush(&daemon->service.worker_commands, daemon->service.dp);
 	taken = events_take(&daemon->service);
-	busy = taken > 0 || daemon->service.outbox.count > 0;
+	busy = taken > 0 || daemon->service.worker_commands.count > 0;
 	busy |= confirm_poll(&daemon->service, clock_now_ms());
 	busy |= dataplane_reap(daemon->service.dp) > 0;
 	/* What still stands in the ring may name a batch's plan (retired.h). */
@@ -765,7 +765,7 @@ close_dataplane(struct daemon *daemon)
 		forget_sessions(daemon);
 	else
 		stop_sessions(daemon);
-	outbox_fini(&daemon->service.outbox);
+	worker_commands_fini(&daemon->service.worker_commands);
 	for (unsigned i = 0; i < REAP_TURNS && dataplane_reap(daemon->service.dp); i++)
 		;
 	dataplane_publish_directory(daemon->service.dp, NULL);

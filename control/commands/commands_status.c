@@ -504,7 +504,8 @@ set_drain(struct call *call, bool on)
 
 	dataplane_info(daemon->service.dp, &info);
 	for (unsigned i = 0; i < info.workers; i++)
-		if (outbox_post(&daemon->service.outbox, daemon->service.dp, i, &command) < 0) {
+		if (worker_commands_post(&daemon->service.worker_commands, daemon->service.dp, i,
+					 &command) < 0) {
 			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory",
 				    i);
 			return;

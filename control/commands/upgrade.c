@@ -286,10 +286,10 @@ settle(struct upgrade *upgrade)
 	for (unsigned i = 0; i < SETTLE_TURNS; i++) {
 		bool more;
 
-		outbox_flush(&service->outbox, service->dp);
+		worker_commands_flush(&service->worker_commands, service->dp);
 		more = dataplane_settle(service->dp);
 		more |= events_take(service) > 0;
-		if (!more && !service->outbox.count && !service->events_left)
+		if (!more && !service->worker_commands.count && !service->events_left)
 			return true;
 	}
 	return fail(upgrade, "workers and control side do not come to rest");

@@ -96,7 +96,7 @@ live_cancel_session(struct service *service, unsigned worker, struct session_ref
 {
 	struct stack_command command = { .kind = STACK_CANCEL, .session = session };
 
-	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
+	if (worker_commands_post(&service->worker_commands, service->dp, worker, &command) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
 			  "an older session could not be cancelled: out of memory");
 }

@@ -35,7 +35,7 @@ answer_batch(struct service *service, const struct session_event *event, unsigne
 
 	if (batch)
 		batch_hold(batch);
-	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
+	if (worker_commands_post(&service->worker_commands, service->dp, worker, &command) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
 			  "a batch could not be handed to worker %u: out of memory", worker);
 }
@@ -95,7 +95,7 @@ refuse_full(struct service *service, const struct session_event *event, unsigned
 					       .code = SERVICE_UNAVAILABLE,
 					       .session = event->session };
 
-	if (outbox_post(&service->outbox, service->dp, worker, &command) < 0)
+	if (worker_commands_post(&service->worker_commands, service->dp, worker, &command) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
 			  "a device could not be refused: out of memory");
 }

@@ -9,7 +9,7 @@
 int
 service_init(struct service *service, size_t devices)
 {
-	outbox_init(&service->outbox);
+	worker_commands_init(&service->worker_commands);
 	retired_init(&service->retired);
 	service->unknowns = calloc(1, sizeof *service->unknowns);
 	service->rejected = calloc(1, sizeof *service->rejected);

@@ -79,7 +79,7 @@ struct service {
 	struct replica replica;
 	struct policy_versions versions;
 	struct rollouts rollouts;
-	struct outbox_queue outbox;
+	struct worker_commands worker_commands;
 	struct pump pump;
 	bool events_left; /* the last events_take() did not take all */
 	bool stopping; /* the program ends: what takes long is abandoned at its next slice */

@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct outbox_item {
-	struct outbox_item *next;
+struct waiting_command {
+	struct waiting_command *next;
 	unsigned worker;
 	struct stack_command command;
 };
 
 void
-outbox_init(struct outbox_queue *outbox)
+worker_commands_init(struct worker_commands *queue)
 {
-	*outbox = (struct outbox_queue){ .end = &outbox->first };
+	*queue = (struct worker_commands){ .end = &queue->first };
 }
 
 static void
@@ -24,53 +24,53 @@ drop(const struct stack_command *command)
 }
 
 void
-outbox_fini(struct outbox_queue *outbox)
+worker_commands_fini(struct worker_commands *queue)
 {
-	while (outbox->first) {
-		struct outbox_item *item = outbox->first;
+	while (queue->first) {
+		struct waiting_command *item = queue->first;
 
-		outbox->first = item->next;
+		queue->first = item->next;
 		drop(&item->command);
 		free(item);
 	}
-	outbox_init(outbox);
+	worker_commands_init(queue);
 }
 
 int
-outbox_post(struct outbox_queue *outbox, struct dataplane *dp, unsigned worker,
-	    const struct stack_command *command)
+worker_commands_post(struct worker_commands *queue, struct dataplane *dp, unsigned worker,
+		     const struct stack_command *command)
 {
-	struct outbox_item *item;
+	struct waiting_command *item;
 
 	/* Behind others that wait: a cancel must not overtake the batch of its session. */
-	if (!outbox->first && dataplane_command(dp, worker, command) == 0)
+	if (!queue->first && dataplane_command(dp, worker, command) == 0)
 		return 0;
 	item = malloc(sizeof *item);
 	if (!item) {
 		drop(command);
 		return -ENOMEM;
 	}
-	*item = (struct outbox_item){ .worker = worker, .command = *command };
-	assert(!*outbox->end);
-	*outbox->end = item;
-	outbox->end = &item->next;
-	outbox->count++;
+	*item = (struct waiting_command){ .worker = worker, .command = *command };
+	assert(!*queue->end);
+	*queue->end = item;
+	queue->end = &item->next;
+	queue->count++;
 	return 0;
 }
 
 void
-outbox_flush(struct outbox_queue *outbox, struct dataplane *dp)
+worker_commands_flush(struct worker_commands *queue, struct dataplane *dp)
 {
-	while (outbox->first) {
-		struct outbox_item *item = outbox->first;
+	while (queue->first) {
+		struct waiting_command *item = queue->first;
 
 		if (dataplane_command(dp, item->worker, &item->command) < 0)
 			return;
-		outbox->first = item->next;
-		if (!outbox->first)
-			outbox->end = &outbox->first;
-		assert(outbox->count);
-		outbox->count--;
+		queue->first = item->next;
+		if (!queue->first)
+			queue->end = &queue->first;
+		assert(queue->count);
+		queue->count--;
 		free(item);
 	}
 }

@@ -8,21 +8,21 @@
 
 #include "dataplane/dataplane.h"
 
-struct outbox_item;
+struct waiting_command;
 
-struct outbox_queue {
-	struct outbox_item *first, **end;
+struct worker_commands {
+	struct waiting_command *first, **end;
 	unsigned count;
 };
 
-void outbox_init(struct outbox_queue *outbox);
+void worker_commands_init(struct worker_commands *queue);
 /* Releases the batches that were to be posted. */
-void outbox_fini(struct outbox_queue *outbox);
+void worker_commands_fini(struct worker_commands *queue);
 
 /*
- * Posts, or keeps it for outbox_flush(). A batch must be held once. 0, or -ENOMEM: then the batch
+ * Posts, or keeps it for worker_commands_flush(). A batch must be held once. 0, or -ENOMEM: then the batch
  * is released.
  */
-int outbox_post(struct outbox_queue *outbox, struct dataplane *dp, unsigned worker,
-		const struct stack_command *command);
-void outbox_flush(struct outbox_queue *outbox, struct dataplane *dp);
+int worker_commands_post(struct worker_commands *queue, struct dataplane *dp, unsigned worker,
+			 const struct stack_command *command);
+void worker_commands_flush(struct worker_commands *queue, struct dataplane *dp);

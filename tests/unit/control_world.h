@@ -191,7 +191,7 @@ static inline void
 world_stop(struct world *world)
 {
 	struct daemon *daemon = &world->daemon;
-	outbox_fini(&world->service->outbox);
+	worker_commands_fini(&world->service->worker_commands);
 	fake_pass_grace(&world->dp);
 	dataplane_reap(&world->dp);
 	daemon_fini(daemon);

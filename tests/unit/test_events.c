@@ -255,9 +255,9 @@ Test(events, a_full_mailbox_keeps_commands_in_order)
 	tell(&event, 0);
 	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
 	tell_kind(SESSION_STARTED, "dev-1", 8, 1);
-	cr_expect_eq(world.service->outbox.count, 2);
+	cr_expect_eq(world.service->worker_commands.count, 2);
 	world.dp.mailbox_room = FAKE_QUEUE;
-	outbox_flush(&world.service->outbox, &world.dp);
+	worker_commands_flush(&world.service->worker_commands, &world.dp);
 	cr_assert_eq(world.dp.n_commands, 2);
 	cr_expect_eq(world.dp.commands[0].kind, STACK_BATCH);
 	cr_expect_eq(world.dp.commands[1].kind, STACK_CANCEL);
