@@ -105,6 +105,7 @@ struct world_options {
 	unsigned handshakes;
 	uint32_t capture_bytes;
 	bool (*ec_offer)(void *ctx, struct ec_job *job); /* NULL: no certificates */
+	void *ec_ctx;
 	unsigned certificates;
 	struct world_memory *memory; /* of worlds one after the other; NULL: its own */
 };
@@ -171,6 +172,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .handshakes = options->handshakes,
 				       .capture_bytes = options->capture_bytes ? options->capture_bytes : 64 * 1024,
 				       .ec_offer = options->ec_offer,
+				       .ec_ctx = options->ec_ctx,
 				       .certificates = options->certificates,
 				       .emit = world_emit,
 				       .trace = world_trace,
