@@ -5,11 +5,14 @@ import hashlib
 import hmac
 import http.server
 import ipaddress
+import itertools
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from cryptography import x509
@@ -17,8 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import coap
 import lwm2m
-from conftest import wait_for
+from conftest import SERVER4, wait_for
 from test_nosec import operations, report_of
 
 TOKEN, SECRET = "token-to-hide-0123456789", "signing-secret-to-hide"
@@ -172,10 +176,18 @@ def prepare(side):
   <lwm2mBootstrap/>
 </config>
 """)
-        daemon.write("policy/groups.conf", 'groups = ( { name = "root"; tasks = ( { name = "account"; '
-                     'file = "account.xml"; active = true; } ); } );\n')
+        daemon.write("policy/tasks/plain.xml", """<config>
+  <lwm2mBootstrap>
+    <write key="LwM2M Server.0.Short Server ID" value="101" type="integer"/>
+  </lwm2mBootstrap>
+</config>
+""")
+        daemon.write("policy/groups.conf", "groups = (" + ", ".join(
+            f'{{ name = "{group}"; tasks = ( {{ name = "{task}"; file = "{task}.xml"; active = true; }} ); }}'
+            for group, task in (("root.account", "account"), ("root.keyless", "plain"))) + ");\n")
         daemon.write("devices.csv", "endpoint,key,groups,value.managementId\n" + "".join(
-            f"ep-{i},key-of-ep-{i}-0123456,root,id-of-{i}\n" for i in range(60)))
+            f"ep-{i},key-of-ep-{i}-0123456,root.account,id-of-{i}\n" for i in range(60)) +
+            "keyless,key-of-keyless-0123,root.keyless,-\n")
     return write
 
 
@@ -436,6 +448,95 @@ def test_events_come_as_webhooks(bench, side):
     event = told("bootstrapped")[-1]
     assert event["endpoint"] == name and event["key_hex"] == "" and re.fullmatch(r"\d{4}-.*Z", event["time"])
     assert told("unknown")[-1]["endpoint"] == "nobody-of-ours"
+
+
+def events_conf(side, events, *others):
+    """A target of events with the body that there is without a template, behind others."""
+    return outbox_conf(side.folder, *others, {"name": "operations", "events": events, "body": "none"}).replace(
+        'body = "none";', "")
+
+
+def told(side, event):
+    return [body for body in side.receiver.of(event) if body["event"] == event]
+
+
+def outbox_counters(daemon):
+    return daemon.result("status")["outbox"]["counters"]
+
+
+def test_a_run_that_fails_comes_as_a_webhook_that_says_why(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, events_conf(side, "bootstrapped, failed"))
+    assert bench.device(f"ep={name}", "-r", "1=4.00")[0] != 0
+    event = wait_for(lambda: told(side, "failed"), "the event")[-1]
+    assert event["endpoint"] == name and "4.00" in event["summary"], event
+    assert told(side, "bootstrapped") == []
+
+
+def test_a_device_that_is_rejected_comes_as_a_webhook_that_says_why(bench, side):
+    name = f"ep-{next(NUMBERS)}"
+    use(bench, events_conf(side, "unknown, rejected"))
+    assert bench.device("-i", name, "-k", "a-key-of-nobody-01", "-t", 20, f"ep={name}", port=5684)[0] != 0
+    event = wait_for(lambda: told(side, "rejected"), "the event")[-1]
+    assert (event["endpoint"], event["summary"]) == (name, "wrong key")
+    assert event["key_hex"] == "" and told(side, "unknown") == []
+
+
+def test_a_full_outbox_refuses_runs_that_make_keys_and_drops_events_at_half(bench, side):
+    """16 messages, and 8 targets that get none: after one run it is half full, after two it is full."""
+    first, second, third = (f"ep-{next(NUMBERS)}" for _ in range(3))
+    use(bench, "max_messages = 16;\n" +
+        events_conf(side, "bootstrapped", *({"name": f"server-{i}"} for i in range(8))))
+    side.receiver.say(lambda request: (503, {}))
+    before = outbox_counters(bench)
+
+    def since(counter):
+        return outbox_counters(bench)[counter] - before[counter]
+    assert bench.device(f"ep={first}")[0] == 0
+    wait_for(lambda: since("outbox_events_dropped") == 1, "the event to be dropped")
+    assert len(messages(bench)) == 8 and since("outbox_full") == 0
+    assert bench.device(f"ep={second}")[0] == 0
+    assert len(messages(bench)) == 16
+    code, events = bench.device(f"ep={third}")
+    assert code != 0 and operations(events) == []
+    assert [event["code"] for event in events if event["event"] == "reply"] == ["5.03"], events
+    assert since("outbox_full") >= 1 and len(messages(bench)) == 16
+    wait_for(lambda: "the outbox is full" in bench.log(), "the log")
+    assert bench.device("ep=keyless")[0] == 0, "a run that makes no key has nothing to put"
+    # There is room again: it is served.
+    side.receiver.say(None)
+    wait_for(lambda: messages(bench) == [], "the outbox to be empty")
+    code, events = bench.device(f"ep={third}")
+    assert code == 0
+
+    def keys():
+        return [body["tls"]["details"]["key"] for body in side.receiver.of(third) if "tls" in body]
+    wait_for(lambda: keys() == [key_of(events).hex()] * 8, "the key at all targets")
+
+
+def test_of_devices_from_outside_so_many_a_second_are_told(bench, side, network):
+    """Anybody can make such events. However slow this machine is: one a second at most is told, the others are counted."""
+    use(bench, "outsiders_per_s = 1;\n" + events_conf(side, "unknown"))
+    before, began, sock, names = outbox_counters(bench), time.monotonic(), network.udp(socket.AF_INET), itertools.count()
+
+    def knock(times):
+        for _ in range(times):
+            sock.sendto(coap.request(queries=[f"ep=outside-{next(names)}"]), (SERVER4, 5683))
+
+    def counted():
+        now = outbox_counters(bench)
+        return [now[name] - before[name] for name in ("outbox_put", "outbox_outsiders_dropped")]
+    knock(12)
+    wait_for(lambda: sum(counted()) == 12, "all to be counted")
+    assert counted()[1] >= 1
+
+    def one_is_told():  # not at once, if somebody was told of just before
+        knock(1)
+        return told(side, "unknown")
+    wait_for(one_is_told, "one to be told")
+    assert {event["summary"] for event in told(side, "unknown")} == {"not in the inventory"}
+    # A second that has begun at either end counts, too.
+    assert len(told(side, "unknown")) <= time.monotonic() - began + 2
 
 
 # ---- what is refused ----
