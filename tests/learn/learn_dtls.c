@@ -64,10 +64,13 @@ enum kind { WITH_PSK, WITH_X509, WITH_RAW_KEY };
 	HELLO, COOKIE, EXCHANGE, CHANGE, FINISHED, WRONG_FINISHED, PLAIN_FINISHED, DATA,           \
 		PLAIN_DATA, PLAIN_ALERT, CLOSE, WAIT
 
-/* Without a session's own inputs and a wrong Finished, which are the same code: a graph to be read. */
-#define CERTIFICATE_INPUTS                                                                                             \
-	HELLO, COOKIE, CERTIFICATE, NO_CERTIFICATE, EXCHANGE, VERIFY, WRONG_VERIFY, CHANGE, FINISHED, PLAIN_FINISHED,  \
-		DATA, PLAIN_ALERT, WAIT
+/*
+ * What a session does is the same code: left out, the graph stays one to be read. So an empty Certificate is said in one
+ * of the two graphs, a wrong Finished in the other.
+ */
+#define CERTIFICATE_INPUTS                                                                         \
+	HELLO, COOKIE, CERTIFICATE, EXCHANGE, VERIFY, WRONG_VERIFY, CHANGE, FINISHED,              \
+		PLAIN_FINISHED, DATA, PLAIN_ALERT, WAIT
 
 /* What is learnt: each has a graph of its own. */
 static const struct variant {
@@ -88,13 +91,13 @@ static const struct variant {
 	  WITH_X509,
 	  false,
 	  13,
-	  { CERTIFICATE_INPUTS } },
+	  { CERTIFICATE_INPUTS, NO_CERTIFICATE } },
 	{ "rpk",
 	  "the same with raw public keys (RFC 7250)",
 	  WITH_RAW_KEY,
 	  false,
 	  13,
-	  { CERTIFICATE_INPUTS } },
+	  { CERTIFICATE_INPUTS, WRONG_FINISHED } },
 };
 
 static const struct variant *variant;
