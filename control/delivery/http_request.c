@@ -152,8 +152,10 @@ set_options(struct http_request *request, const struct delivery_target *target)
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	if (target->authority)
+	if (target->authority) {
 		SET(CURLOPT_CAINFO, target->authority);
+		SET(CURLOPT_CAPATH, NULL); /* else those of the system count beside it */
+	}
 	if (target->certificate) {
 		SET(CURLOPT_SSLCERT, target->certificate);
 		SET(CURLOPT_SSLKEY, target->certificate_key);

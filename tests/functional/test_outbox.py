@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -345,6 +346,33 @@ def test_a_server_with_a_wrong_certificate_gets_nothing(bench, side, port):
     assert target["away"] and "certificate" in target["error"].lower(), target
     assert side.receiver.of(name) == [] and messages(bench)[0]["attempts"] == 0
     use(bench, outbox_conf(side.folder))
+    delivered(side, name, key_of(events))
+
+
+@pytest.fixture
+def system_authorities(bench, side):
+    """What the appliance finds in /etc/ssl/certs, instead of what is there: the authority that no target names."""
+    folder = side.folder / "system"
+    folder.mkdir()
+    for name in ("nobody.pem", "ca-certificates.crt"):
+        shutil.copy(side.folder / "nobody.pem", folder / name)
+    subprocess.run(["openssl", "rehash", folder], check=True, capture_output=True)
+    inside = ["nsenter", "--mount", "--target", str(bench.process.pid)]
+    subprocess.run([*inside, "mount", "--bind", folder, "/etc/ssl/certs"], check=True)
+    yield
+    subprocess.run([*inside, "umount", "/etc/ssl/certs"], check=True)
+
+
+def test_where_an_authority_is_named_those_of_the_system_do_not_count(bench, side, system_authorities):
+    name = f"ep-{next(NUMBERS)}"
+    named = outbox_conf(side.folder, {"port": 8444})
+    use(bench, named)
+    before = target_of(bench)["failed"]
+    code, events = bench.device(f"ep={name}")
+    assert code == 0
+    target = wait_for(lambda: target_of(bench)["failed"] >= before + 2 and target_of(bench), "two tries")
+    assert "certificate" in target["error"].lower() and side.receiver.of(name) == [], target
+    use(bench, re.sub(r' authority = "[^"]*";', "", named))
     delivered(side, name, key_of(events))
 
 
