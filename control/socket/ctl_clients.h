@@ -47,7 +47,7 @@ struct ctl_client {
 struct ctl_server {
 	int epoll, listener, wake;
 	char *path;
-	bool left; /* another process has the path */
+	bool path_is_foreign; /* another process has it: it stays */
 	ctl_handler *handler;
 	void *ctx;
 	bool running;                    /* ctl_server_run() does not nest */

@@ -39,9 +39,10 @@ watch_own(struct ctl_server *server, char error[CTL_ERROR_MAX])
 	return -1;
 }
 
-/* Takes over the listener. */
-static struct ctl_server *
-serve_on(int listener, const char *path, ctl_handler *handler, void *ctx, char error[CTL_ERROR_MAX])
+/* Takes over the listener. The path is its former owner's until ctl_server_keep_path(). */
+struct ctl_server *
+ctl_server_adopt(int listener, const char *path, ctl_handler *handler, void *ctx,
+		 char error[CTL_ERROR_MAX])
 {
 	struct ctl_server *server = calloc(1, sizeof *server);
 
@@ -57,6 +58,7 @@ serve_on(int listener, const char *path, ctl_handler *handler, void *ctx, char e
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
 		server->clients[i].fd = -1;
 	server->listener = listener;
+	server->path_is_foreign = true;
 	if (watch_own(server, error)) {
 		ctl_server_free(server);
 		return NULL;
@@ -69,15 +71,22 @@ ctl_server_new(const char *path, const char *group, ctl_handler *handler, void *
 	       char error[CTL_ERROR_MAX])
 {
 	int listener = ctl_listen(path, group, error);
+	struct ctl_server *server;
 
-	return listener < 0 ? NULL : serve_on(listener, path, handler, ctx, error);
+	if (listener < 0)
+		return NULL;
+	server = ctl_server_adopt(listener, path, handler, ctx, error);
+	if (server)
+		ctl_server_keep_path(server);
+	else
+		unlink(path);
+	return server;
 }
 
-struct ctl_server *
-ctl_server_adopt(int listener, const char *path, ctl_handler *handler, void *ctx,
-		 char error[CTL_ERROR_MAX])
+void
+ctl_server_keep_path(struct ctl_server *server)
 {
-	return serve_on(listener, path, handler, ctx, error);
+	server->path_is_foreign = false;
 }
 
 int
@@ -89,7 +98,7 @@ ctl_server_listener(const struct ctl_server *server)
 void
 ctl_server_leave(struct ctl_server *server)
 {
-	server->left = true;
+	server->path_is_foreign = true;
 	(void)epoll_ctl(server->epoll, EPOLL_CTL_DEL, server->listener, NULL);
 }
 
@@ -387,7 +396,7 @@ ctl_server_free(struct ctl_server *server)
 	if (server->wake >= 0)
 		close(server->wake);
 	close(server->listener);
-	if (!server->left)
+	if (!server->path_is_foreign)
 		unlink(server->path);
 	free(server->path);
 	free(server);

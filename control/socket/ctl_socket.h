@@ -93,9 +93,14 @@ struct ctl_server;
 struct ctl_server *ctl_server_new(const char *path, const char *group, ctl_handler *handler,
 				  void *ctx, char error[CTL_ERROR_MAX]);
 
-/* The same on a socket that another process listened on at this path, and passed: takes it over. */
+/*
+ * The same on a socket that another process listens on at this path, and passed: takes the descriptor over. The path stays
+ * when the server is freed before ctl_server_keep_path(), as the other may go on.
+ */
 struct ctl_server *ctl_server_adopt(int listener, const char *path, ctl_handler *handler, void *ctx,
 				    char error[CTL_ERROR_MAX]);
+/* Nobody else has the path any more. */
+void ctl_server_keep_path(struct ctl_server *server);
 /* To be passed on; it stays the server's. */
 int ctl_server_listener(const struct ctl_server *server);
 /* From now on the path is another process's: it stays when the server is freed. */

@@ -387,6 +387,25 @@ Test(ctl_socket, a_stale_socket_is_replaced_and_a_file_is_not)
 	unlink(other);
 }
 
+/* Whoever takes a socket over may fail before it serves: then the other one's clients still find it. */
+Test(ctl_socket, a_path_stays_until_who_adopted_it_keeps_it)
+{
+	struct ctl_server *next = ctl_server_adopt(dup(ctl_server_listener(server)), path, handler,
+						   NULL, complaint);
+
+	cr_assert(next, "%s", complaint);
+	ctl_server_free(next);
+	cr_assert(is_served());
+
+	next = ctl_server_adopt(dup(ctl_server_listener(server)), path, handler, NULL, complaint);
+	cr_assert(next, "%s", complaint);
+	ctl_server_leave(server);
+	ctl_server_free(server);
+	ctl_server_keep_path(next);
+	server = next;
+	cr_assert(is_served());
+}
+
 Test(ctl_socket, a_request_byte_by_byte)
 {
 	static const char json[] = "{\"v\":1,\"argv\":[\"a\",\"b\"]}";
