@@ -196,7 +196,8 @@ loop_run(struct loop *loop)
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		for (int i = 0; i < n; i++) {
+		/* Nothing after the stop, though it came together with it: another process may serve by now. */
+		for (int i = 0; i < n && !loop->stopped; i++) {
 			struct loop_source *source = events[i].data.ptr;
 
 			if (!source->removed)

@@ -84,3 +84,26 @@ Test(loop, signals_are_calls)
 	cr_expect_eq(number, SIGHUP);
 	loop_free(loop);
 }
+
+static void
+stop_once(void *ctx, uint32_t events)
+{
+	calls++;
+	loop_stop(loop);
+}
+
+/* Another process may serve by then: not a reload, not a tick. */
+Test(loop, what_came_together_with_the_stop_is_not_served)
+{
+	int pipes[2][2];
+
+	loop = loop_new();
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert_eq(pipe(pipes[i]), 0);
+		cr_assert_eq(write(pipes[i][1], "x", 1), 1);
+		cr_assert_not_null(loop_add(loop, pipes[i][0], EPOLLIN, stop_once, NULL));
+	}
+	cr_expect_eq(loop_run(loop), 0);
+	cr_expect_eq(calls, 1);
+	loop_free(loop);
+}
