@@ -7,7 +7,10 @@
 #include "control/runs/service.h"
 #include "tasks/hash.h"
 
-enum { LOOK_MS = 200 };
+enum {
+	LOOK_MS = 200,
+	ASK_AGAIN_MS = 60000, /* a command that failed: the disk was full, or somebody was editing */
+};
 
 static bool
 is_in_group(const struct task_set *set, const char *name)
@@ -60,7 +63,7 @@ keep_up(struct rollout *rollout, const struct policy_task *task)
 	rollout->since_s = task->rollout->since_s;
 	rollout->new_at_step = rollout->new.runs;
 	rollout->reason[0] = '\0';
-	rollout->asked = false;
+	rollout->asked_ms = 0;
 }
 
 /* Whether any task of the policy that runs has this number and a rollout. */
@@ -180,7 +183,7 @@ may_advance(const struct rollout *rollout, const struct policy_rollout *policy, 
 {
 	const struct rollout_step *step = rollout_next_step(policy);
 
-	return step && !policy->halted && !rollout->asked &&
+	return step && !policy->halted &&
 	       now_ms / 1000 >= policy->since_s + step->after_s &&
 	       rollout->new.runs >= rollout->new_at_step + policy->halt_after;
 }
@@ -191,13 +194,13 @@ is_due(struct service *service, const struct policy_task *task, uint64_t now_ms,
 {
 	struct rollout *rollout = rollouts_of(&service->rollouts, task);
 
-	if (!rollout || rollout->asked)
+	if (!rollout || (rollout->asked_ms && now_ms - rollout->asked_ms < ASK_AGAIN_MS))
 		return false;
 	if (rollout->reason[0] && task->rollout->halted)
 		rollout->reason[0] = '\0'; /* somebody was quicker */
 	if (!rollout->reason[0] && !may_advance(rollout, task->rollout, now_ms))
 		return false;
-	rollout->asked = true;
+	rollout->asked_ms = now_ms;
 	snprintf(due->id, sizeof due->id, "%s", task->id);
 	snprintf(due->reason, sizeof due->reason, "%s", rollout->reason);
 	return true;

@@ -30,7 +30,7 @@ struct rollout {
 	uint64_t since_s;     /* ... at this time */
 	char reason[ROLLOUT_REASON_MAX]; /* why it is to be halted; "": it is not */
 	bool halted;                     /* as the policy said when the part was last changed */
-	bool asked;                      /* the command was given: once, whatever comes of it */
+	uint64_t asked_ms; /* when the command was given that the policy does not show yet; 0: none */
 };
 
 struct rollouts {
@@ -59,7 +59,7 @@ void rollouts_note(struct service *service, const struct rollout_report *report)
 
 /*
  * What is to be done now: a task whose rollout is to be halted, with the reason, or to advance by its schedule ("" as the
- * reason). False: nothing. Each is told once.
+ * reason). False: nothing. Each is told again after a minute while the policy is as it was.
  */
 struct rollout_due {
 	char id[ROLLOUT_TASK_ID_MAX];

@@ -170,6 +170,24 @@ Test(rollouts, errors_of_the_new_version_halt_it)
 	cr_assert(!due(&what, 9000));
 }
 
+/* A halt that could not be written is no halt: it is asked for until the policy has it. */
+Test(rollouts, what_could_not_be_written_is_asked_for_again)
+{
+	const struct policy_task *task =
+		live("group = \"root.a\"; halt_after = 4; halt_errors = 30;");
+	struct rollout_due what;
+
+	for (unsigned i = 0; i < 4; i++)
+		note(task, "dev-1", TASK_ERROR, 1000 + i);
+	cr_assert(due(&what, 6000));
+	cr_assert(!due(&what, 65999), "not as fast as it can");
+	what.reason[0] = '\0';
+	cr_assert(due(&what, 66000));
+	cr_expect(strstr(what.reason, "4 of 4 runs"), "%s", what.reason);
+	live("group = \"root.a\"; halt_after = 4; halted = \"x\"; since = 70;");
+	cr_expect(!due(&what, 1000000));
+}
+
 Test(rollouts, errors_as_of_the_former_version_do_not_halt_it)
 {
 	const struct policy_task *task;
