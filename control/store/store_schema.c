@@ -107,8 +107,9 @@ const struct store_schema store_inventory_schema = {
 };
 
 /*
- * What is secret in here (logs, the outbox) is sealed where there is a key. A loss of power may take the last seconds of reports (NORMAL does not wait
- * for the disk at each commit), the end of the process takes nothing that was written.
+ * What is secret in here (logs, the outbox) is sealed where there is a key. A loss of power may take the last seconds of
+ * reports (NORMAL does not wait for the disk at each commit), but no message that was put (store_writer.c does wait then);
+ * the end of the process takes nothing that was written.
  */
 const struct store_schema store_reports_schema = {
 	.what = "reports",

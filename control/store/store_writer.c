@@ -266,12 +266,33 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 
 /* ---- a transaction ---- */
 
+static bool
+has_messages(const struct store_writer *writer)
+{
+	struct records_at at = { 0 };
+	const struct journal_entry *entry;
+
+	while ((entry = records_next(&writer->slice, &at)))
+		if (entry->kind == JOURNAL_MESSAGE)
+			return true;
+	return false;
+}
+
+/* A device finishes once its key counts as written: no loss of power may take that key. Reports may wait for the disk. */
+static int
+begin(const struct store_writer *writer)
+{
+	return store_file_exec(writer->file, has_messages(writer)
+						     ? "PRAGMA synchronous=FULL; BEGIN IMMEDIATE"
+						     : "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE");
+}
+
 static int
 write_slice(struct store_writer *writer, struct merge_progress *progress)
 {
 	struct records_at at = { 0 };
 	struct journal_entry *entry;
-	int code = store_file_exec(writer->file, "BEGIN IMMEDIATE");
+	int code = begin(writer);
 
 	while (code == SQLITE_OK && (entry = records_next(&writer->slice, &at)))
 		code = write_entry(writer, entry);

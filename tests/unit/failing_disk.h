@@ -20,6 +20,7 @@ static struct {
 	_Atomic unsigned sync_ms; /* how long a sync takes */
 	_Atomic bool sync_held;   /* it does not come back until this is over */
 	_Atomic unsigned syncing; /* so many wait for that */
+	_Atomic unsigned syncs;   /* that were asked for so far */
 } disk;
 
 static inline int
@@ -34,6 +35,7 @@ static inline int
 disk_sync(sqlite3_file *file, int flags)
 {
 	usleep(atomic_load(&disk.sync_ms) * 1000);
+	atomic_fetch_add(&disk.syncs, 1);
 	atomic_fetch_add(&disk.syncing, 1);
 	while (atomic_load(&disk.sync_held))
 		usleep(1000);

@@ -403,3 +403,28 @@ Test(store_messages, a_message_and_its_reports_are_there_all_or_none, .timeout =
 	}
 	world_open(&world);
 }
+
+/* A device that finished has a key that nobody else has: it is on the disk, not in its cache. Reports are not worth the wait. */
+Test(store_messages_disk, what_counts_as_written_is_on_the_disk)
+{
+	unsigned before;
+
+	disk_insert();
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	cr_assert_eq(world_put_devices(&world, 0, 1), 0);
+	world_report(&world, 0, 1, "the log begins");
+	world_flush(&world);
+	before = atomic_load(&disk.syncs);
+	world_report(&world, 0, 1, "a report");
+	world_flush(&world);
+	cr_expect_eq(atomic_load(&disk.syncs), before, "a report waits for the disk");
+	put(1, MESSAGE_HELD, 0);
+	world_flush(&world);
+	cr_expect_gt(atomic_load(&disk.syncs), before, "a message does not");
+	before = atomic_load(&disk.syncs);
+	world_report(&world, 0, 1, "and again");
+	world_flush(&world);
+	cr_expect_eq(atomic_load(&disk.syncs), before);
+	world_end(&world);
+}
