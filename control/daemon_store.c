@@ -83,6 +83,8 @@ daemon_store_return(struct daemon *daemon)
 {
 	struct store *store = daemon->service.store;
 	char error[STORE_ERROR_MAX] = "out of memory";
+	/* Whatever the store does: the policy can still be changed, and that must be told. */
+	int result = daemon->audit ? 0 : daemon_audit_open(daemon);
 
 	if (store_resume(store, error) < 0 || take_keys(store, daemon->service.config->kek) < 0 ||
 	    store_start(store) < 0) {
@@ -92,5 +94,5 @@ daemon_store_return(struct daemon *daemon)
 			  error);
 		return -1;
 	}
-	return daemon->audit ? 0 : daemon_audit_open(daemon);
+	return result;
 }
