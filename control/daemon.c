@@ -142,7 +142,9 @@ tell_anchor(struct audit *audit, uint64_t now_ms)
 		  (unsigned long long)info.seq, info.path, info.hash);
 }
 
-/* A rollout that is to halt or to go on does so by a command like an operator's: checked, live, told and kept as a version. */
+/*
+ * A rollout that is to halt or to go on does so by a command like an operator's: checked, live, told and kept as a version.
+ */
 static void
 move_rollouts(struct daemon *daemon)
 {
@@ -631,9 +633,16 @@ load(struct daemon *daemon)
 static int
 begin_to_tell(struct daemon *daemon)
 {
+	int result = 0;
+
 	keep_version(daemon, "-", "start");
 	deliveries_use(&daemon->service);
-	return daemon->service.cluster ? cluster_start(daemon->service.cluster) : 0;
+	if (daemon->service.cluster)
+		result = cluster_start(daemon->service.cluster);
+	if (result < 0)
+		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL,
+			  "cluster: its threads cannot be started: %s", strerror(-result));
+	return result;
 }
 
 /* ---- beside a process that serves: what it has comes from there ---- */
@@ -682,10 +691,12 @@ open_all(struct daemon *daemon)
 static int
 start_beside(struct daemon *daemon)
 {
-	if (meet(daemon) < 0 || open_all(daemon) < 0 || standby_take(daemon) < 0 ||
-	    adopt_socket(daemon) < 0 || standby_await_go(daemon) < 0 ||
-	    start_dataplane(daemon) < 0)
+	/* What can fail does so while the other process can still go on. */
+	if (meet(daemon) < 0 || open_all(daemon) < 0 || open_curves(daemon) < 0 ||
+	    standby_take(daemon) < 0 || adopt_socket(daemon) < 0 ||
+	    standby_await_go(daemon) < 0 || start_dataplane(daemon) < 0)
 		return -1;
+	ctl_server_keep_path(daemon->server);
 	standby_serves(daemon);
 	return begin_to_tell(daemon);
 }
@@ -694,9 +705,10 @@ static int
 start_alone(struct daemon *daemon)
 {
 	lookout_enter(daemon->turns.lookout, "start: the control socket");
-	if (open_socket(daemon) < 0 || open_all(daemon) < 0 || begin_to_tell(daemon) < 0)
+	if (open_socket(daemon) < 0 || open_all(daemon) < 0 || begin_to_tell(daemon) < 0 ||
+	    start_dataplane(daemon) < 0)
 		return -1;
-	return start_dataplane(daemon);
+	return open_curves(daemon);
 }
 
 static int
@@ -704,9 +716,9 @@ start_all(struct daemon *daemon)
 {
 	int result = open_loop(daemon);
 
-	if (result == 0)
-		result = daemon->standby.fd >= 0 ? start_beside(daemon) : start_alone(daemon);
-	return result < 0 ? result : open_curves(daemon);
+	if (result < 0)
+		return result;
+	return daemon->standby.fd >= 0 ? start_beside(daemon) : start_alone(daemon);
 }
 
 static int
