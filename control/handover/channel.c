@@ -90,6 +90,9 @@ receive_bytes(int fd, char *bytes, size_t size, struct channel_message *message)
 			       .msg_controllen = sizeof control };
 	ssize_t len = recvmsg(fd, &from, MSG_CMSG_CLOEXEC);
 
+	/* It closed before it read what we said, which is told first; what it said last comes after. */
+	if (len < 0 && errno == ECONNRESET)
+		len = recvmsg(fd, &from, MSG_CMSG_CLOEXEC);
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	take_fds(message, &from);
