@@ -202,6 +202,26 @@ has_password(const char *url)
 	return sign && memchr(at, ':', (size_t)(sign - at));
 }
 
+/* By a socket or the loopback: all of the hosts that a URL names, or words do. None is the socket. */
+static bool
+is_on_this_machine(const char *url)
+{
+	const char *host = strstr(url, "://"), *word = strstr(url, "host="), *sign;
+
+	if (host) {
+		host += 3;
+		sign = memchr(host, '@', strcspn(host, "/?"));
+		host = sign ? sign + 1 : host;
+	}
+	if (word) /* as a parameter it stands above the URL's */
+		host = word + 5;
+	if (!host || !*host || strchr("/? ", *host) || strncasecmp(host, "%2F", 3) == 0)
+		return true;
+	return !host[strcspn(host, ",")] &&
+	       (strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.0.0.1", 9) == 0 ||
+		strncmp(host, "[::1]", 5) == 0);
+}
+
 static void
 check_cluster(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
 {
@@ -223,6 +243,10 @@ check_cluster(const struct config *config, const struct conf_text *conf, struct 
 		diag_error(diags, &place,
 			   "the password of the database does not belong here, where many may read it: write "
 			   "it into a file of mode 0600 (HOST:PORT:DATABASE:USER:PASSWORD) and say passfile=FILE");
+	if (url && !is_on_this_machine(url) && !strstr(url, "sslmode=verify-full"))
+		diag_warning(diags, &place,
+			     "nobody checks who the database is, and keys of devices go there: say "
+			     "sslmode=verify-full, and sslrootcert=FILE with its authority");
 }
 
 void

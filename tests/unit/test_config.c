@@ -473,6 +473,44 @@ Test(config, a_password_of_the_database_does_not_belong_into_the_file)
 	cr_expect(told(3, "passfile"));
 }
 
+/* libpq encrypts where the server happens to, and believes whoever answers. */
+Test(config, a_database_elsewhere_that_nobody_verifies_is_warned_of)
+{
+	static const struct {
+		const char *database;
+		bool warned;
+	} cases[] = {
+		{ "postgresql://u@db1,db2/x", true },
+		{ "postgresql://u@db1/x?sslmode=require", true },
+		{ "host=db1 user=u", true },
+		{ "postgresql:///x?host=db1", true },
+		{ "postgresql://localhost,db1/x", true },
+		{ "postgresql://u@db1/x?sslmode=verify-full", false },
+		{ "postgresql:///x", false },
+		{ "postgresql:///x?host=/run/postgresql", false },
+		{ "postgresql://u@%2Frun%2Fpostgresql/x", false },
+		{ "postgresql://u@localhost:5433/x", false },
+		{ "postgresql://[::1]/x", false },
+		{ "user=u dbname=x", false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config *config;
+		char members[256];
+
+		snprintf(members, sizeof members,
+			 "name = \"n\"; member = 1; secret = \"s\"; database = \"%s\";",
+			 cases[i].database);
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+		config = parse_cluster(members);
+		cr_expect(config, "%s", cases[i].database);
+		cr_expect_eq(told(3, "sslmode=verify-full"), cases[i].warned, "%s",
+			     cases[i].database);
+		config_free(config);
+	}
+}
+
 Test(config, a_cluster_that_is_whole_is_taken)
 {
 	struct config *good = parse_cluster(
