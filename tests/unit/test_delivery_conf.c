@@ -85,6 +85,7 @@ Test(delivery_conf, what_is_no_target_is_refused_with_a_remedy)
 	refused("url = \"ftp://h/\";", "\"ftp\" is not https");
 	refused("url = \"https://\";", "is no address");
 	refused("url = \"http://h.example/\";", "http sends keys in the clear");
+	refused("url = \"http://127.h.example/\";", "http sends keys in the clear");
 	refused("url = \"https://me:pw@h.example/\";", "use token_file");
 	refused("url = \"https://h.example/#a\";", "take it out");
 	refused("url = \"https://h.example/{{key}}\";", "ends up in logs");
