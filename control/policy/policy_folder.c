@@ -72,8 +72,13 @@ visit_folder(const struct visit *visit, const char *name)
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	if (!directory)
+	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
+	if (!directory) {
+		result = -errno;
+		close(fd);
+		return result;
+	}
 	while (result == 0 && (entry = readdir(directory))) {
 		char path[NAME_MAX_BYTES];
 

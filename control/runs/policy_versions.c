@@ -198,7 +198,13 @@ give_up(struct recording *recording, int result, char error[STORE_ERROR_MAX])
 
 	if (recording->change)
 		store_change_rollback(recording->change);
-	snprintf(error, STORE_ERROR_MAX, "the policy folder cannot be read: %s", strerror(-result));
+	if (result == -ECANCELED) /* put_file() or add() */
+		snprintf(error, STORE_ERROR_MAX,
+			 "another change is being written, or memory is out: the next change keeps "
+			 "it");
+	else
+		snprintf(error, STORE_ERROR_MAX, "the policy folder cannot be read: %s",
+			 strerror(-result));
 	(void)policy_versions_open(recording->service, ignored);
 	return result;
 }
@@ -224,7 +230,7 @@ policy_versions_record(struct service *service, const struct policy_note *note,
 		versions->files[i].seen = false;
 	result = policy_folder_each(service->config->policy, look_at, &recording);
 	if (result == 0 && !note_gone(&recording))
-		result = -EBUSY;
+		result = -ECANCELED;
 	if (result < 0)
 		return give_up(&recording, result, error);
 	if (!recording.change)
