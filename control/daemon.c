@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/clock.h"
@@ -840,7 +841,12 @@ static void
 note_origin(struct daemon *daemon)
 {
 	ssize_t len = readlink("/proc/self/exe", daemon->program, sizeof daemon->program - 1);
+	struct stat program;
 
+	if (stat("/proc/self/exe", &program) == 0) {
+		daemon->program_device = program.st_dev;
+		daemon->program_inode = program.st_ino;
+	}
 	daemon->program[len > 0 ? len : 0] = '\0';
 	CPU_ZERO(&daemon->cpus);
 	(void)sched_getaffinity(0, sizeof daemon->cpus, &daemon->cpus);

@@ -46,6 +46,8 @@ struct daemon {
 	struct standby standby;
 	char program[4096]; /* what was run, and where it may run: for the next process */
 	cpu_set_t cpus;
+	dev_t program_device; /* which file the program was: another may stand at its path */
+	ino_t program_inode;
 	struct jobs *jobs; /* commands/jobs.h */
 	int log_pipe[2]; /* DPDK's words; -1: none */
 	struct loop_source *log_source;

@@ -48,6 +48,8 @@ notify_take_over(void)
 		return;
 	snprintf(pid, sizeof pid, "%ld", (long)getpid());
 	(void)setenv("WATCHDOG_PID", pid, 1);
+	/* The other's last word may be half of the time ago, and ours would come after the other half. */
+	sd_notify(0, "WATCHDOG=1");
 }
 
 void

@@ -80,6 +80,12 @@ static const struct command_option phases_options[] = {
 /* Of those that say nothing else. */
 static const struct command_option change_options[] = { CHANGE_OPTIONS };
 
+static const struct command_option reload_options[] = {
+	{ "--restart-if-needed", NULL,
+	  "upgrade where settings need a restart, or another program was installed" },
+	CHANGE_OPTIONS,
+};
+
 static const struct command_option server_options[] = {
 	{ "--name", "TEXT", "for serverName in tasks; the id without it" },
 	{ "--type", "TYPE", "management or bootstrap" },
@@ -341,7 +347,7 @@ const struct command commands[] = {
 	  .run = command_check,
 	  .help = "check the files on disk, or another cradle.conf, without making them live; "
 		  "--offline [-c FILE] needs no daemon" },
-	{ "reload", "", 0, 0, OPTIONS(change_options), .changes = true, .run = command_reload,
+	{ "reload", "", 0, 0, OPTIONS(reload_options), .changes = true, .run = command_reload,
 	  .help = "make the files on disk live as a whole, or refuse them and say why" },
 	{ "policy log", "", 0, 0, OPTIONS(policy_log_options), .run = command_policy_log,
 	  .help = "versions of the policy: who changed it, when and why, the newest last" },

@@ -6,6 +6,7 @@
 #include "control/commands/call_plan.h"
 #include "control/commands/call_version.h"
 #include "control/commands/commands.h"
+#include "control/commands/upgrade.h"
 #include "control/config/diag_text.h"
 #include "control/runs/reload.h"
 
@@ -48,6 +49,36 @@ command_check(struct call *call)
 	call->result = outcome.result;
 }
 
+/* What the reload made live stays live, whatever becomes of the upgrade. */
+static void
+restart_after_reload(struct call *call)
+{
+	json_t *reloaded = call->result;
+
+	call->result = NULL;
+	upgrade_run(call, &(struct upgrade_wish){ .config = NULL });
+	if (call->exit == CTL_DONE) {
+		json_object_set_new(reloaded, "upgrade", call->result);
+		call->result = reloaded;
+		return;
+	}
+	json_decref(reloaded);
+	text_show(&call->error, "; all else was reloaded");
+}
+
+static void
+restart_or_offer(struct call *call)
+{
+	if (!json_array_size(json_object_get(call->result, "settings_need_restart")))
+		return;
+	if (call_option(call, "--restart-if-needed"))
+		restart_after_reload(call);
+	else
+		text_show(&call->text,
+			  "`cradlectl reload --restart-if-needed` makes these live: a new process "
+			  "takes over, and devices do not notice\n");
+}
+
 void
 command_reload(struct call *call)
 {
@@ -57,10 +88,22 @@ command_reload(struct call *call)
 	}
 	if (!call_version_check(call))
 		return;
+	/* The new one reads all files anew, and may know words in them that this one does not. */
+	if (call_option(call, "--restart-if-needed") && upgrade_is_installed(call->daemon)) {
+		text_show(&call->text, "another program is installed at %s: it takes over\n",
+			  call->daemon->program);
+		upgrade_run(call, &(struct upgrade_wish){ .config = NULL });
+		if (call->exit != CTL_DONE)
+			text_show(&call->error,
+				  "; nothing was reloaded: `cradlectl reload` does that alone");
+		return;
+	}
 	finish_checked(call, reload_run(call->service, call_tell_reload, call, &call->text,
 					&call->result));
-	if (call->exit == CTL_DONE)
-		call_version_record(call);
+	if (call->exit != CTL_DONE)
+		return;
+	call_version_record(call);
+	restart_or_offer(call);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -559,4 +560,15 @@ upgrade_run(struct call *call, const struct upgrade_wish *wish)
 	if (call->daemon->passed_on)
 		loop_stop(call->daemon->loop);
 	free(upgrade);
+}
+
+/* The file that runs keeps its inode for as long as it does, so no other has its number. */
+bool
+upgrade_is_installed(const struct daemon *daemon)
+{
+	struct stat program;
+
+	if (!daemon->program_inode || stat(daemon->program, &program) < 0)
+		return false;
+	return program.st_dev != daemon->program_device || program.st_ino != daemon->program_inode;
 }

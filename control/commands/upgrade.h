@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "control/commands/call.h"
 
 struct upgrade_wish {
@@ -14,3 +16,8 @@ struct upgrade_wish {
 };
 /* Fills the call: what was found, what passed, how long devices waited; or refuses it with the reason. */
 void upgrade_run(struct call *call, const struct upgrade_wish *wish);
+/*
+ * Whether another file stands where the program was that runs: it was installed anew. False where none stands there, or
+ * it cannot be looked at.
+ */
+bool upgrade_is_installed(const struct daemon *daemon);

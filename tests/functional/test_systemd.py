@@ -110,6 +110,47 @@ def test_a_reload_takes_new_files_and_refuses_wrong_ones(running):
     assert running.run("systemctl", "reload", "cradle").returncode == 0
 
 
+def replace_program(machine):
+    """As an installation does: another file of the same name."""
+    program = "/usr/local/sbin/cradled"
+    assert machine.run("sh", "-ec", f"cp {program} {program}.new; mv {program}.new {program}").returncode == 0
+
+
+def hand_over(machine):
+    replace_program(machine)
+    done = machine.run("systemctl", "reload", "cradle")
+    assert done.returncode == 0, done.stderr + machine.journal()[-4000:]
+
+
+def test_a_reload_hands_over_to_a_program_that_was_installed(running):
+    before = running.show("MainPID", "NRestarts")
+    assert running.run("systemctl", "reload", "cradle").returncode == 0
+    assert running.show("MainPID")["MainPID"] == before["MainPID"], "nothing is new"
+    for _ in range(2):
+        hand_over(running)
+        after = running.show("MainPID", "NRestarts", "ActiveState")
+        assert after["MainPID"] not in ("0", before["MainPID"]), running.journal()[-3000:]
+        assert (after["NRestarts"], after["ActiveState"]) == (before["NRestarts"], "active")
+        status = running.run("cradlectl", "status").stdout
+        assert "privileges: user cradle, capabilities net_admin, net_raw" in status, status
+        assert "seccomp enforce, memory locked" in status and "keys are sealed under" in status, status
+        assert device(running).returncode == 0
+        wait_for(lambda old=before["MainPID"]: running.run("test", "-e", f"/proc/{old}").returncode, "the old process to end")
+        before = after
+
+
+def test_one_that_took_over_is_started_again_after_a_crash(running):
+    """systemd supervises it, although it did not start it; and so it does the watchdog's."""
+    hand_over(running)
+    for signal in ("KILL", "STOP"):
+        before = running.show("MainPID", "NRestarts")
+        running.run("kill", f"-{signal}", before["MainPID"])
+        after = started_again(running, before)
+        assert int(after["NRestarts"]) == int(before["NRestarts"]) + 1
+        hand_over(running)
+        assert device(running).returncode == 0
+
+
 def started_again(machine, before):
     def again():
         now = machine.show("MainPID", "ActiveState")

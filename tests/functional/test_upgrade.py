@@ -43,10 +43,11 @@ class Successor:
         return 0
 
 
-def upgrade(daemon, *options):
+def upgrade(daemon, *options, command="upgrade"):
     """Upgrades; returns what was said. The former process must have ended well."""
     former = daemon.process
-    said = daemon.result("upgrade", *options)
+    said = daemon.result(command, *options)
+    said = said.get("upgrade", said)
     daemon.process = Successor(said["pid"])
     assert former.wait(20) == 0, daemon.log()
     return said
@@ -388,3 +389,58 @@ def test_a_list_of_calls_is_not_taken_away_by_an_upgrade(waiting):
     one = waiting[0]
     one.edit("cradle.conf", r"^objects = ", 'seccomp = "off";\nobjects = ')
     refuse(waiting, 'seccomp = "off": an upgrade cannot allow')
+
+
+# -- a reload that upgrades where that is the way
+
+NEEDED = "--restart-if-needed"
+
+
+def test_a_reload_upgrades_where_another_program_was_installed(copied):
+    (one, device, step), program = copied
+    before = one.process.pid
+    assert one.ctl("reload", NEEDED).returncode == 0
+    assert one.process.poll() is None, "nothing is new"
+    for _ in range(2):  # the next process knows which one it is
+        replace(program)
+        assert one.ctl("reload").returncode == 0 and one.process.poll() is None, "nobody asked for it"
+        assert upgrade(one, NEEDED, command="reload")["pid"] == one.process.pid
+    assert one.process.pid != before
+    assert one.ctl("reload", NEEDED).returncode == 0
+    assert one.process.poll() is None
+    assert device.run(step)[0] == PATHS
+
+
+def test_a_reload_that_cannot_upgrade_says_what_can_be_done(copied):
+    (one, device, step), program = copied
+    replace(program, "#!/bin/sh\nexit 3\n")
+    answer = one.ctl("reload", NEEDED)
+    assert answer.returncode == 1 and "nothing was reloaded: `cradlectl reload`" in answer.stderr, answer.stderr
+    assert one.ctl("reload").returncode == 0
+    assert device.run(step)[0] == PATHS
+
+
+def test_a_reload_offers_an_upgrade_for_what_needs_a_restart(cradled):
+    one = cradled()
+    device = Scripted(one.network, "ep=demo-0001")
+    step = device.begin()
+    one.edit("cradle.conf", r"^sessions = \d+", "sessions = 2048")
+    answer = one.ctl("reload")
+    assert answer.returncode == 0
+    assert "needs a restart: sessions: 1024 -> 2048" in answer.stdout and f"reload {NEEDED}" in answer.stdout
+    upgrade(one, NEEDED, command="reload")
+    assert one.result("status")["workers"][0]["capacity"] == 2048
+    assert "needs a restart" not in one.ctl("reload").stdout
+    assert device.run(step)[0] == PATHS
+
+
+def test_a_reload_that_needs_more_than_an_upgrade_is_live_all_the_same(cradled):
+    one = cradled()
+    generation = one.result("status")["generation"]
+    one.edit("cradle.conf", r"^workers = \d+", "workers = 2")
+    answer = one.ctl("reload", NEEDED)
+    assert answer.returncode == 1
+    assert "`workers` changes from 1 to 2" in answer.stderr and "all else was reloaded" in answer.stderr, answer.stderr
+    assert one.process.poll() is None
+    assert one.result("status")["generation"] != generation
+    assert one.device("ep=demo-0001")[0] == 0
