@@ -139,8 +139,6 @@ standby_found(struct daemon *daemon)
 {
 	struct channel_message message;
 
-	if (daemon->service.generation->delivery)
-		return fail("there is an outbox.conf: who tells others must be stopped and started");
 	if (say(daemon, "found", found(daemon)) < 0 || expect(daemon, "store", -1, &message) < 0)
 		return -1;
 	channel_message_fini(&message);

@@ -18,6 +18,8 @@
 #include "control/handover/passed_file.h"
 #include "control/log.h"
 #include "control/notify.h"
+#include "control/runs/credentials.h"
+#include "control/runs/deliveries.h"
 #include "control/runs/events.h"
 #include "control/runs/pass.h"
 
@@ -258,12 +260,28 @@ learn(struct upgrade *upgrade)
 	return good;
 }
 
+/* Keys that the outbox has not got yet are with their runs alone, and would be lost with them. */
+static bool
+has_told_all(struct upgrade *upgrade)
+{
+	unsigned untold = credentials_untold(&upgrade->daemon->service);
+
+	return !untold ||
+	       fail(upgrade,
+		    "%u run%s made keys that the outbox tells once the run is over: try again in a "
+		    "moment, or `drain` first",
+		    untold, PLURAL(untold));
+}
+
 static bool
 let_it_load(struct upgrade *upgrade)
 {
 	struct channel_message ready;
 	char error[STORE_ERROR_MAX];
 
+	if (!has_told_all(upgrade))
+		return false;
+	deliveries_rest(&upgrade->daemon->service);
 	if (daemon_store_leave(upgrade->daemon, error) < 0)
 		return fail(upgrade, "%s", error);
 	upgrade->left_store = true;
@@ -430,7 +448,7 @@ pass_state(struct upgrade *upgrade)
 	upgrade->paused_us = clock_now_us();
 	upgrade->paused = true;
 	dataplane_pause(upgrade->daemon->service.dp);
-	if (!settle(upgrade) || !save(upgrade) || !send_state(upgrade) ||
+	if (!settle(upgrade) || !has_told_all(upgrade) || !save(upgrade) || !send_state(upgrade) ||
 	    !await(upgrade, "loaded", SWITCH_MS, false, &message))
 		return false;
 	put_passed(upgrade, &message);
@@ -496,8 +514,8 @@ go_on(struct upgrade *upgrade)
 		end_process(upgrade);
 	if (upgrade->paused && dataplane_resume(daemon->service.dp, error) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_upgrade_failed, NULL, "%s", error);
-	if (upgrade->left_store)
-		(void)daemon_store_return(daemon);
+	if (!upgrade->left_store || daemon_store_return(daemon) == 0)
+		deliveries_go_on(&daemon->service);
 	json_decref(upgrade->call->result);
 	upgrade->call->result = NULL;
 	log_event(SEVERITY_WARNING, LOG_EVENT_upgrade_failed, NULL, "not upgraded: %s",
@@ -524,9 +542,6 @@ can_pass(const struct service *service, char why[DATAPLANE_ERROR_MAX])
 		snprintf(why, DATAPLANE_ERROR_MAX,
 			 "what a member of a cluster has for the database does not pass: drain, stop and "
 			 "start");
-	else if (service->deliveries.conf)
-		snprintf(why, DATAPLANE_ERROR_MAX,
-			 "what the outbox is to tell others does not pass: drain, stop and start");
 	else
 		return dataplane_can_pass(service->dp, why);
 	return false;

@@ -97,10 +97,8 @@ confirm_poll(struct service *service, uint64_t now_ms)
 	struct sender_end ends[SENDER_ENDS_MAX];
 	unsigned n;
 
-	if (!service->deliveries.sender)
-		return false;
 	do {
-		n = sender_take(service->deliveries.sender, ends);
+		n = service->deliveries.sender ? sender_take(service->deliveries.sender, ends) : 0;
 		for (unsigned i = 0; i < n; i++)
 			note_end(service, &ends[i]);
 	} while (n == SENDER_ENDS_MAX);

@@ -61,5 +61,7 @@ void credentials_finished(struct service *service, struct device *device,
 /* It ended otherwise; `event` NULL: it was cancelled. */
 void credentials_ended(struct service *service, struct device *device,
 		       const struct session_event *event);
+/* How many runs have made some that are not told yet: these do not pass to another process. */
+unsigned credentials_untold(const struct service *service);
 /* Of the memory's end. NULL: nothing. */
 void credentials_free(struct run_credentials *credentials);

@@ -62,12 +62,34 @@ deliveries_use(struct service *service)
 }
 
 void
-deliveries_stop(struct service *service)
+deliveries_rest(struct service *service)
 {
 	sender_free(service->deliveries.sender);
 	service->deliveries.sender = NULL;
 	message_reader_free(service->deliveries.reader);
 	service->deliveries.reader = NULL;
+}
+
+void
+deliveries_go_on(struct service *service)
+{
+	struct deliveries *deliveries = &service->deliveries;
+
+	if (!deliveries->conf || deliveries->sender)
+		return;
+	deliveries->sender = sender_new(service->store, NULL, NULL);
+	if (deliveries->sender)
+		sender_use(deliveries->sender, deliveries->conf);
+	else
+		log_event(SEVERITY_ERROR, LOG_EVENT_outbox_trouble, NULL,
+			  "outbox: the thread that delivers cannot be started: nothing is delivered "
+			  "until the next start");
+}
+
+void
+deliveries_stop(struct service *service)
+{
+	deliveries_rest(service);
 	delivery_conf_release(service->deliveries.conf);
 	service->deliveries.conf = NULL;
 }

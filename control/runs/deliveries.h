@@ -51,6 +51,12 @@ struct deliveries {
 void deliveries_use(struct service *service);
 /* Before the store is closed. */
 void deliveries_stop(struct service *service);
+/*
+ * Nothing is delivered, while the store is another process's: what is told meanwhile waits, and what was on its way is sent
+ * again. Then it goes on here.
+ */
+void deliveries_rest(struct service *service);
+void deliveries_go_on(struct service *service);
 
 /* Whether there is no room for what a run makes: then it must not begin. */
 bool deliveries_full(struct service *service);

@@ -580,6 +580,8 @@ load_waiting(struct pass_load *load)
 	};
 	bool good = name && more ? take_waiting(load, &waiting) : refuse(load, "out of memory");
 
+	if (name)
+		explicit_bzero(name, name_len); /* a message's has keys */
 	free(name);
 	free(more);
 	return good;

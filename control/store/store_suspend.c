@@ -4,7 +4,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/store/store_messages.h"
 #include "control/store/store_private.h"
+
+/* What is there of messages stays known while nobody reads the files: none gets a number that another one has. */
+static void
+rest(struct store *store)
+{
+	struct store_writer *writer = &store->writer;
+	int64_t last = writer->last_message, messages[MESSAGE_STATES];
+
+	memcpy(messages, writer->messages, sizeof messages);
+	store_writer_rest(writer, &store->reports);
+	writer->last_message = last;
+	memcpy(writer->messages, messages, sizeof messages);
+	store_change_rest(&store->change, store, &store->inventory);
+}
 
 int
 store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
@@ -29,8 +44,7 @@ store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
 	store_file_close(&store->reports);
 	close(store->lock_fd);
 	store->lock_fd = -1;
-	store_writer_rest(&store->writer, &store->reports);
-	store_change_rest(&store->change, store, &store->inventory);
+	rest(store);
 	store->suspended = true;
 	return 0;
 }
@@ -57,6 +71,7 @@ put_back(struct store_writer *writer, const struct records *waiting)
 int
 store_resume(struct store *store, char error[STORE_ERROR_MAX])
 {
+	const int64_t last = store->writer.last_message;
 	struct records waiting;
 	int code;
 
@@ -72,10 +87,11 @@ store_resume(struct store *store, char error[STORE_ERROR_MAX])
 		if (store->lock_fd >= 0)
 			close(store->lock_fd);
 		store->lock_fd = -1;
-		store_writer_rest(&store->writer, &store->reports);
-		store_change_rest(&store->change, store, &store->inventory);
+		rest(store);
 	}
 	put_back(&store->writer, &waiting);
+	if (store->writer.last_message < last)
+		store->writer.last_message = last;
 	store->suspended = code < 0;
 	return code;
 }
@@ -182,8 +198,10 @@ store_put_waiting(struct store *store, const struct store_waiting *waiting)
 		.count = waiting->count,
 	};
 
-	if (waiting->kind > JOURNAL_RESEAL)
+	if (waiting->kind > JOURNAL_MESSAGE_DROPPED)
 		return false;
+	if (waiting->kind == JOURNAL_MESSAGE && (int64_t)waiting->count > store->writer.last_message)
+		store->writer.last_message = (int64_t)waiting->count;
 	store_writer_put(&store->writer, &entry,
 			 &(struct journal_text){ waiting->name, waiting->name_len, waiting->more });
 	return true;

@@ -12,7 +12,6 @@ import coap
 from conftest import SERVER4, wait_for
 from dtls_client import APPLICATION, CID_RECORD, Alert, DtlsClient
 from scripted import METHODS, SUCCESS, Scripted
-from test_outbox import certificate, outbox_conf
 from test_privileges import NET, NOBODY, add, capabilities, own_by, threads
 
 IDENTITY, KEY = b"demo-0001", b"demo-key-0001-demo"
@@ -320,28 +319,6 @@ def test_unknown_identities_pass_with_all_their_bytes(cradled):
     before = one.result("unknown", "list")["unknown"]
     upgrade(one)
     assert one.result("unknown", "list")["unknown"] == before
-
-
-def add_outbox(one):
-    """One target, which is never reached."""
-    certificate(one.folder, "authority")
-    for name in ("token", "secret"):
-        (one.folder / name).write_text("hidden-0123456789")
-        (one.folder / name).chmod(0o600)
-    one.edit("cradle.conf", r'^# outbox = "outbox.conf";', 'outbox = "outbox.conf";')
-    one.write("outbox.conf", outbox_conf(one.folder))
-
-
-def test_who_tells_others_is_refused(cradled):
-    one = cradled(prepare=add_outbox)
-    answer = one.ctl("upgrade")
-    assert answer.returncode == 1 and "outbox" in answer.stderr
-    assert one.device("ep=demo-0001")[0] == 0
-
-
-def test_who_is_to_tell_others_is_refused(waiting):
-    add_outbox(waiting[0])
-    refuse(waiting, "outbox.conf")
 
 
 # -- what the next process may do is what this one could

@@ -428,3 +428,56 @@ Test(store_messages_disk, what_counts_as_written_is_on_the_disk)
 	cr_expect_eq(atomic_load(&disk.syncs), before);
 	world_end(&world);
 }
+
+/* ---- while another process has the files ---- */
+
+struct one_waiting {
+	unsigned n;
+	struct store_waiting last;
+	char name[sizeof secret], more[128];
+};
+
+static void
+keep_last(void *ctx, const struct store_waiting *waiting)
+{
+	struct one_waiting *one = ctx;
+
+	one->n++;
+	one->last = *waiting;
+	cr_assert_eq(waiting->name_len, sizeof secret);
+	memcpy(one->name, waiting->name, waiting->name_len);
+	snprintf(one->more, sizeof one->more, "%s", waiting->more);
+	one->last.name = one->name;
+	one->last.more = one->more;
+}
+
+Test(store_messages, no_number_is_given_twice_while_the_store_rests)
+{
+	char error[STORE_ERROR_MAX];
+	struct one_waiting one = { 0 };
+	uint64_t counts[MESSAGE_STATES];
+	int64_t ids[8], first = put(1, MESSAGE_DUE, 1), second;
+
+	cr_assert_eq(due(5, ids), 1);
+	message_reader_free(reader);
+	reader = NULL;
+	cr_assert_eq(store_suspend(world.store, 10000, NULL, error), 0, "%s", error);
+	store_count_messages(world.store, counts);
+	cr_expect_eq(counts[MESSAGE_DUE], 1, "what is there stays known");
+	second = put(2, MESSAGE_DUE, 1);
+	cr_expect_gt(second, first);
+	store_each_waiting(world.store, keep_last, &one);
+	cr_assert_eq(one.n, 1);
+	cr_assert_eq(store_resume(world.store, error), 0, "%s", error);
+	/* As if it came from another process, which had given more numbers. */
+	one.last.count = (uint64_t)second + 100;
+	one.last.device = 3;
+	cr_assert(store_put_waiting(world.store, &one.last));
+	cr_expect_gt(store_message_id(world.store), second + 100);
+	cr_assert_eq(store_start(world.store), 0);
+	open_reader("");
+	cr_assert_eq(due(5, ids), 3);
+	cr_expect_eq(ids[0], first);
+	cr_expect_eq(ids[1], second);
+	cr_expect_eq(ids[2], second + 100);
+}
