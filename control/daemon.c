@@ -198,6 +198,7 @@ tick(void *ctx, uint32_t events)
 	traced_poll(&daemon->service.traced, clock_now_ms());
 	tell_anchor(daemon->audit, clock_now_ms());
 	move_rollouts(daemon);
+	version_counts_save(&daemon->service, clock_now_ms());
 	turns_end(&daemon->turns);
 	if (daemon->server) {
 		turns_begin(&daemon->turns, turn_watches);
@@ -812,6 +813,7 @@ finish(struct daemon *daemon)
 	lookout_enter(lookout, "stop: store");
 	if (daemon->service.store && !daemon->passed_on) {
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
+		version_counts_save(&daemon->service, UINT64_MAX);
 		inventory_effects_save_all(&daemon->service);
 	}
 	close_cluster(daemon);

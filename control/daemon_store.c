@@ -70,6 +70,7 @@ daemon_store_leave(struct daemon *daemon, char error[STORE_ERROR_MAX])
 	struct service *service = &daemon->service;
 
 	unknown_devices_save(service->unknowns, service->store, UINT64_MAX);
+	version_counts_save(service, UINT64_MAX);
 	inventory_effects_save_all(service);
 	if (store_suspend(service->store, LEAVE_WAIT_MS, &service->pump, error) < 0)
 		return -1;

@@ -208,6 +208,8 @@ list_ended(struct call *call, const struct report_filter *filter)
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
 	page_finish(&page, at < reports->ended, at);
+	if (!call->next)
+		show_halted(call, filter->task);
 	/* Nothing ends between the last slice and the watch. */
 	if (call_option(call, "--follow") && !call->next)
 		follow(call, filter, NULL);
@@ -223,6 +225,7 @@ list_of_device(struct call *call, const struct report_filter *filter)
 	put_reports_of(call, filter, &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
+	show_halted(call, filter->task);
 	if (call_option(call, "--follow") && call->exit == CTL_DONE)
 		follow(call, filter, call_option(call, "--device"));
 }
@@ -296,6 +299,7 @@ command_report_show(struct call *call)
 	shown = show_report_json(service,
 				 report); /* before what waits: the report may be another then */
 	log = read_log(call->service, task->report, device_id(device));
+	show_rollout(call, task);
 	text_put(&call->text, log ? log : "no log\n", strlen(log ? log : "no log\n"));
 	call->result = json_pack("{s:o, s:o?}", "report", shown, "log",
 				 log ? show_json(log, strlen(log)) : NULL);

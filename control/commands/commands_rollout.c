@@ -349,12 +349,13 @@ static json_t *
 rollout_json(const struct policy_task *task)
 {
 	const struct policy_rollout *rollout = task->rollout;
+	const char *halted = rollout->halted ? rollout->halted : "";
 
-	return json_pack("{s:s, s:s, s:f, s:s, s:s, s:s, s:I}", "task", task->id, "name",
+	return json_pack("{s:s, s:s, s:f, s:s, s:s, s:s, s:s, s:I}", "task", task->id, "name",
 			 task->name, "percent", rollout->group ? 0.0 : rollout->ppm / 10000.0,
 			 "group", rollout->group ? rollout->group : "", "advance",
-			 rollout->advance ? rollout->advance : "", "halted",
-			 rollout->halted ? rollout->halted : "", "since",
+			 rollout->advance ? rollout->advance : "", "halted", halted, "cause",
+			 *halted ? rollout_cause(halted) : "", "since",
 			 (json_int_t)rollout->since_s);
 }
 
@@ -405,7 +406,16 @@ command_rollout_show(struct call *call)
 		  task->rollout->halt_returns, task->rollout->halt_within_s);
 }
 
-/* ---- in status ---- */
+/* ---- in status, beside a task and its reports ---- */
+
+void
+show_rollout(struct call *call, const struct policy_task *task)
+{
+	if (!task->rollout)
+		return;
+	text_show(&call->text, "rollout of task %s: ", task->id);
+	put_part(task->rollout, &call->text);
+}
 
 void
 show_rollouts(struct call *call)
@@ -417,11 +427,31 @@ show_rollouts(struct call *call)
 		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
 			const struct policy_task *task = &policy->groups[i].tasks[k];
 
-			if (!task->rollout)
-				continue;
-			text_show(&call->text, "rollout of task %s: ", task->id);
-			put_part(task->rollout, &call->text);
-			json_array_append_new(list, rollout_json(task));
+			show_rollout(call, task);
+			if (task->rollout)
+				json_array_append_new(list, rollout_json(task));
 		}
 	json_object_set_new(call->result, "rollouts", list);
+}
+
+void
+show_halted(struct call *call, const char *wanted)
+{
+	const struct policy *policy = call->service->generation->policy;
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < policy->n_groups; i++)
+		for (unsigned k = 0; k < policy->groups[i].n_tasks; k++) {
+			const struct policy_task *task = &policy->groups[i].tasks[k];
+
+			if (!task->rollout || !task->rollout->halted ||
+			    (wanted && strcmp(wanted, task->id) != 0 &&
+			     strcmp(wanted, task->name) != 0))
+				continue;
+			show_rollout(call, task);
+			json_array_append_new(list, rollout_json(task));
+		}
+	if (json_array_size(list))
+		json_object_set(call->result, "halted", list);
+	json_decref(list);
 }

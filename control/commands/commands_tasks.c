@@ -32,6 +32,49 @@ reports_json(const struct service *service, const struct policy_task *task)
 	return statuses;
 }
 
+/* How each version of its text did, the oldest first. */
+static json_t *
+versions_json(const struct service *service, const struct policy_task *task)
+{
+	const struct task_versions *versions =
+		version_counts_of(&service->version_counts, task->report);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; versions && i < versions->n; i++) {
+		const struct version_count *version = &versions->items[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:I, s:s, s:I, s:I, s:I}", "since_version",
+						(json_int_t)version->since, "file", version->file,
+						"runs", (json_int_t)version->counts.runs, "errors",
+						(json_int_t)version->counts.errors, "came_back",
+						(json_int_t)version->counts.returns));
+	}
+	return list;
+}
+
+static void
+put_versions(const struct service *service, const struct policy_task *task, struct text *text)
+{
+	const struct task_versions *versions =
+		version_counts_of(&service->version_counts, task->report);
+	struct table table;
+
+	if (!versions)
+		return;
+	table_init(&table, "since policy version|file|runs|errors|came back");
+	for (unsigned i = 0; i < versions->n; i++) {
+		const struct version_count *version = &versions->items[i];
+
+		table_cell(&table, "%u", version->since);
+		table_cell(&table, "%s", version->file);
+		table_cell(&table, "%llu", (unsigned long long)version->counts.runs);
+		table_cell(&table, "%llu", (unsigned long long)version->counts.errors);
+		table_cell(&table, "%llu", (unsigned long long)version->counts.returns);
+	}
+	table_finish(&table, text);
+}
+
 static json_t *
 task_json(const struct service *service, const struct policy_task *task)
 {
@@ -52,6 +95,7 @@ task_json(const struct service *service, const struct policy_task *task)
 
 	json_object_set_new(json, "came_back",
 			    json_integer((json_int_t)service->reports.tasks[task->report].returns));
+	json_object_set_new(json, "versions", versions_json(service, task));
 	json_object_update_missing(json, settings);
 	json_decref(settings);
 	return json;
@@ -250,6 +294,8 @@ command_task_show(struct call *call)
 		text_show(&call->text,
 			  "%llu times a device came back within a minute though it had gone well\n",
 			  (unsigned long long)call->service->reports.tasks[task->report].returns);
+	show_rollout(call, task);
+	put_versions(call->service, task, &call->text);
 	text_show(&call->text, "\n");
 	put_settings(task, &call->text);
 	text_show(&call->text, "\ntasks/%s%s\n", task->file,

@@ -48,5 +48,12 @@ struct created_devices;
 void show_created(const struct created_devices *created, struct text *text, json_t *json);
 /* Lines and a member "rollouts" of a status, where tasks are in one. */
 void show_rollouts(struct call *call);
+/* One of a task; nothing where it is in none. */
+void show_rollout(struct call *call, const struct policy_task *task);
+/*
+ * Beside reports: which of the tasks are in a rollout that is halted, and why. A member "halted" of the result. `wanted`: the
+ * id or name of one; NULL: all.
+ */
+void show_halted(struct call *call, const char *wanted);
 /* A line and a member "rejected", where the device was (rejected_devices.h). */
 void show_rejected(struct call *call, const struct device *device);

@@ -168,6 +168,8 @@ note_again(struct service *service, const struct device *device, struct live_ses
 			continue;
 		live->again = true;
 		service->reports.tasks[task].returns++;
+		version_counts_note_return(service, live->plan->tasks[i].task, device,
+					   report_finished_ms(last));
 	}
 }
 

@@ -102,6 +102,8 @@ load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 		result = store_load_reports(store, load_report, loading, error);
 	if (result == 0)
 		result = store_load_unknowns(store, load_unknown, loading, error);
+	if (result == 0)
+		result = version_counts_load(service, error);
 	/* What a device has done decides what it runs. */
 	if (result == 0 && publish_devices(service, &(struct publish_progress){ 0 }))
 		result = -ENOMEM;

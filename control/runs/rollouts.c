@@ -54,13 +54,16 @@ keep_up(struct rollout *rollout, const struct policy_task *task)
 	uint64_t hash = seed_hash(task->rollout);
 
 	if (rollout->seed_hash != hash || rollout->report != task->report)
-		*rollout = (struct rollout){ .report = task->report, .seed_hash = hash };
+		*rollout = (struct rollout){ .report = task->report,
+					     .seed_hash = hash,
+					     .unkept = true };
 	if (task->rollout->since_s <= rollout->since_s)
 		return;                                /* as it was, or what a session began with */
 	if (rollout->halted && !task->rollout->halted) /* once more, with open eyes */
 		rollout->new = rollout->former = (struct rollout_counts){ 0 };
 	rollout->halted = task->rollout->halted != NULL;
 	rollout->since_s = task->rollout->since_s;
+	rollout->unkept = true;
 	rollout->new_at_step = rollout->new.runs;
 	rollout->reason[0] = '\0';
 	rollout->asked_ms = 0;
@@ -100,6 +103,16 @@ rollouts_of(struct rollouts *rollouts, const struct policy_task *task)
 	return place;
 }
 
+void
+rollouts_restore(struct rollouts *rollouts, const struct rollout *kept)
+{
+	for (unsigned i = 0; i < ROLLOUTS_MAX; i++)
+		if (!rollouts->items[i].seed_hash) {
+			rollouts->items[i] = *kept;
+			return;
+		}
+}
+
 /* ---- judging ---- */
 
 static double
@@ -115,29 +128,40 @@ is_beyond(const struct rollout *rollout, uint64_t new, uint64_t former, uint32_t
 	return percent(new, rollout->new.runs) > percent(former, rollout->former.runs) + bound;
 }
 
-static void
+#define ERRORS_SAY  "runs of the new version ended with an error"
+#define RETURNS_SAY "after the new version's success"
+
+const char *
+rollout_cause(const char *reason)
+{
+	return strstr(reason, ERRORS_SAY)    ? "errors"
+	       : strstr(reason, RETURNS_SAY) ? "returns"
+					     : "hand";
+}
+
+/* Whether it is to be halted from now on. */
+static bool
 judge(struct rollout *rollout, const struct policy_rollout *policy)
 {
 	const struct rollout_counts *new = &rollout->new, *former = &rollout->former;
 
 	if (rollout->reason[0] || policy->halted || new->runs < policy->halt_after)
-		return;
+		return false;
 	if (is_beyond(rollout, new->errors, former->errors, policy->halt_errors))
-		snprintf(
-			rollout->reason, sizeof rollout->reason,
-			"%llu of %llu runs of the new version ended with an error (%.1f %%; of the "
-			"former one %.1f %%)",
-			(unsigned long long)new->errors, (unsigned long long)new->runs,
-			percent(new->errors, new->runs), percent(former->errors, former->runs));
+		snprintf(rollout->reason, sizeof rollout->reason,
+			 "%llu of %llu " ERRORS_SAY " (%.1f %%; of the former one %.1f %%)",
+			 (unsigned long long)new->errors, (unsigned long long)new->runs,
+			 percent(new->errors, new->runs), percent(former->errors, former->runs));
 	else if (policy->halt_within_s &&
 		 is_beyond(rollout, new->returns, former->returns, policy->halt_returns))
 		snprintf(rollout->reason, sizeof rollout->reason,
-			 "%llu devices came back within %u s after the new version's success, in "
-			 "%llu "
-			 "runs (%.1f %%; of the former one %.1f %%)",
+			 "%llu devices came back within %u s " RETURNS_SAY
+			 ", in %llu runs (%.1f %%; of "
+			 "the former one %.1f %%)",
 			 (unsigned long long)new->returns, (unsigned)policy->halt_within_s,
 			 (unsigned long long)new->runs, percent(new->returns, new->runs),
 			 percent(former->returns, former->runs));
+	return rollout->reason[0] != '\0';
 }
 
 /* It had gone well, and not long ago. */
@@ -153,7 +177,7 @@ came_back(const struct service *service, const struct rollout_report *report, ui
 	       report->started_ms - ended_ms < UINT64_C(1000) * within_s;
 }
 
-void
+const char *
 rollouts_note(struct service *service, const struct rollout_report *report)
 {
 	const struct policy_rollout *policy = report->task->rollout;
@@ -162,18 +186,19 @@ rollouts_note(struct service *service, const struct rollout_report *report)
 	struct rollout_counts *counts;
 
 	if (!rollout || report->status == TASK_NOT_STARTED)
-		return;
+		return NULL;
 	set = policy->group ? generation_task_set(service->generation, &service->inventory,
 						  report->device->groups)
 			    : NULL;
 	counts = rollout_gives_new(report->task, report->device, set) ? &rollout->new
 								      : &rollout->former;
+	rollout->unkept = true;
 	counts->returns += came_back(service, report, policy->halt_within_s);
 	if (report->status == TASK_IN_PROGRESS)
-		return; /* who came back is judged with how that run ends */
+		return NULL; /* who came back is judged with how that run ends */
 	counts->runs++;
 	counts->errors += report->status == TASK_ERROR;
-	judge(rollout, policy);
+	return judge(rollout, policy) ? rollout->reason : NULL;
 }
 
 /* ---- what is to be done ---- */
@@ -214,7 +239,7 @@ forget_ended(struct service *service)
 		struct rollout *at = &service->rollouts.items[i];
 
 		if (at->seed_hash && !is_running(service->generation->policy, at->report))
-			*at = (struct rollout){ 0 };
+			*at = (struct rollout){ .report = at->report, .unkept = true };
 	}
 }
 

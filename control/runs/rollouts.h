@@ -1,7 +1,7 @@
 /*
  * rollouts.h - how the versions of tasks in a rollout (policy_rollout.h) do on devices, and whether one is to be halted.
  *
- * Counted since the start or the rollout's beginning, for the new version and the former one: runs that ended, those that
+ * Counted since the rollout's beginning, also through a restart (version_counts.h), for the new version and the former one: runs that ended, those that
  * ended with an error, and devices that came back within a time though all went well: the sign that their server did not
  * take them. Owner: the service. Control thread. Allocates nothing.
  */
@@ -31,6 +31,7 @@ struct rollout {
 	char reason[ROLLOUT_REASON_MAX]; /* why it is to be halted; "": it is not */
 	bool halted;                     /* as the policy said when the part was last changed */
 	uint64_t asked_ms; /* when the command was given that the policy does not show yet; 0: none */
+	bool unkept;       /* not in the store as it is */
 };
 
 struct rollouts {
@@ -45,6 +46,9 @@ bool rollout_gives_new(const struct policy_task *task, const struct device *devi
 /* What is known of a task's rollout; NULL: none runs, or there is no place. */
 struct rollout *rollouts_of(struct rollouts *rollouts, const struct policy_task *task);
 
+/* What the store kept of one, at the start: it goes on where the policy still has that rollout. */
+void rollouts_restore(struct rollouts *rollouts, const struct rollout *kept);
+
 /*
  * A report of the task on the device is about to be set: before it replaces the last one. `began`: of a run that begins, or
  * was over at once; then a device that comes back soon is seen.
@@ -55,7 +59,11 @@ struct rollout_report {
 	enum task_status status;
 	uint64_t started_ms;
 };
-void rollouts_note(struct service *service, const struct rollout_report *report);
+/* Why it is to be halted, where this report decides that; else NULL. */
+const char *rollouts_note(struct service *service, const struct rollout_report *report);
+
+/* Why a rollout is halted, in a word: "errors", "returns", or "hand". */
+const char *rollout_cause(const char *reason);
 
 /*
  * What is to be done now: a task whose rollout is to be halted, with the reason, or to advance by its schedule ("" as the

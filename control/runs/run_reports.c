@@ -76,7 +76,8 @@ put_again(const struct reported_run *reported, struct text *lines)
 
 /* malloc'ed, or NULL. Of a run that went well, what its tasks logged is all. */
 static char *
-log_of_report(const struct reported_run *reported, unsigned place, enum task_status status)
+log_of_report(const struct reported_run *reported, unsigned place, enum task_status status,
+	      const char *halts)
 {
 	struct text lines;
 
@@ -87,6 +88,8 @@ log_of_report(const struct reported_run *reported, unsigned place, enum task_sta
 	if (status != TASK_SUCCESS && reported->live && reported->live->began)
 		put_run(reported, &lines);
 	put_log_of_task(reported->memory, place, &lines);
+	if (halts)
+		text_show(&lines, "with this run the rollout is halted: %s\n", halts);
 	return lines.at;
 }
 
@@ -104,7 +107,7 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 	const struct session_event *event = reported->event;
 	const struct policy_task *task = reported->plan->tasks[place].task;
 	bool over = status != TASK_IN_PROGRESS && status != TASK_NOT_STARTED;
-	char *log = over ? log_of_report(reported, place, status) : NULL;
+	const char *halts = NULL;
 	struct report_change change = {
 		.device = device_id(reported->device),
 		.task = task->report,
@@ -112,16 +115,18 @@ set_report(const struct reported_run *reported, unsigned place, enum task_status
 		.started_ms = wall_ms(event->started_us ? event->started_us : event->time_us),
 		.finished_ms = over ? wall_ms(event->time_us) : 0,
 		.summary = summary,
-		.log = log,
 	};
 	char endpoint[ENDPOINT_NAME_MAX + 1];
+	struct rollout_report noted;
+	char *log;
 
 	assert(place < reported->plan->n_tasks);
+	noted = (struct rollout_report){ task, reported->device, status, change.started_ms };
 	if (task->rollout)
-		rollouts_note(reported->service, &(struct rollout_report){ .task = task,
-									   .device = reported->device,
-									   .status = status,
-									   .started_ms = change.started_ms });
+		halts = rollouts_note(reported->service, &noted);
+	version_counts_note(reported->service, &noted);
+	log = over ? log_of_report(reported, place, status, halts) : NULL;
+	change.log = log;
 	if (task->repetition != REPETITION_REPEAT_WITHOUT_REPORT)
 		put_report(reported, &change);
 	if (status == TASK_ERROR && log_level() >= SEVERITY_INFO)

@@ -31,6 +31,7 @@
 #include "control/runs/unknown_devices.h"
 #include "control/runs/worker_commands.h"
 #include "control/runs/unserved.h"
+#include "control/runs/version_counts.h"
 #include "control/store/store.h"
 #include "dataplane/dataplane.h"
 
@@ -79,6 +80,7 @@ struct service {
 	struct replica replica;
 	struct policy_versions versions;
 	struct rollouts rollouts;
+	struct version_counts version_counts;
 	struct worker_commands worker_commands;
 	struct pump pump;
 	bool events_left; /* the last events_take() did not take all */

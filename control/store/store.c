@@ -388,6 +388,15 @@ store_put_unknown(struct store *store, const struct store_unknown *unknown)
 }
 
 void
+store_put_note(struct store *store, const char *name, const char *text)
+{
+	struct journal_entry entry = { .kind = JOURNAL_NOTE };
+
+	store_writer_put(&store->writer, &entry,
+			 &(struct journal_text){ name, strlen(name), text });
+}
+
+void
 store_keep_unknowns(struct store *store, uint64_t newest)
 {
 	struct journal_entry entry = { .kind = JOURNAL_KEEP, .count = newest };

@@ -104,6 +104,10 @@ int store_load_reports(struct store *store, bool (*each)(void *ctx, const struct
 		       void *ctx, char error[STORE_ERROR_MAX]);
 int store_load_unknowns(struct store *store, bool (*each)(void *ctx, const struct store_unknown *),
 			void *ctx, char error[STORE_ERROR_MAX]);
+/* What store_put_note() put, under names that begin so: `each` gets the rest of the name. */
+int store_load_notes(struct store *store, const char *prefix,
+		     bool (*each)(void *ctx, const char *name, const char *text), void *ctx,
+		     char error[STORE_ERROR_MAX]);
 /* The number that the next new device gets: above all that were ever given. */
 uint32_t store_next_device(const struct store *store);
 /*
@@ -198,6 +202,8 @@ void store_put_report(struct store *store, const struct store_report *report);
 void store_put_visit(struct store *store, uint32_t device, uint64_t last_bootstrap_ms,
 		     uint16_t format);
 void store_put_unknown(struct store *store, const struct store_unknown *unknown);
+/* A short text by its name, which is no device's; NULL: it goes. */
+void store_put_note(struct store *store, const char *name, const char *text);
 /* Drops all unknowns but the `newest` that were there last. */
 void store_keep_unknowns(struct store *store, uint64_t newest);
 

@@ -373,6 +373,33 @@ store_load_unknowns(struct store *store, bool (*each)(void *ctx, const struct st
 	return result;
 }
 
+/* ---- notes ---- */
+
+int
+store_load_notes(struct store *store, const char *prefix,
+		 bool (*each)(void *ctx, const char *name, const char *text), void *ctx,
+		 char error[STORE_ERROR_MAX])
+{
+	const struct store_file *file = &store->reports;
+	sqlite3_stmt *stmt =
+		prepare(file,
+			"SELECT substr(name, 6 + length(?1)), value FROM meta WHERE"
+			" substr(name, 1, 5 + length(?1)) = 'note:' || ?1 ORDER BY name",
+			error);
+	int code = SQLITE_DONE, result = 0;
+
+	if (!stmt)
+		return -EIO;
+	sqlite3_bind_text(stmt, 1, prefix, -1, SQLITE_STATIC);
+	while (!result && (code = sqlite3_step(stmt)) == SQLITE_ROW)
+		if (!each(ctx, text_of(stmt, 0), text_of(stmt, 1)))
+			result = stopped(file, error);
+	if (!result)
+		result = loaded(file, code, error);
+	sqlite3_finalize(stmt);
+	return result;
+}
+
 /* ---- logs ---- */
 
 char *

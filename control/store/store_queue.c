@@ -8,7 +8,7 @@ static bool
 may_be_lost(const struct journal_entry *entry)
 {
 	return entry->kind == JOURNAL_REPORT || entry->kind == JOURNAL_VISIT ||
-	       entry->kind == JOURNAL_UNKNOWN;
+	       entry->kind == JOURNAL_UNKNOWN || entry->kind == JOURNAL_NOTE;
 }
 
 /* Makes room by the oldest of the queue; what may not be lost moves to `kept`. */

@@ -56,6 +56,9 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_FIND_MESSAGES_TO_RESEAL] = "SELECT id, payload, kek FROM outbox WHERE kek IS NOT ?1"
 					" AND id > ?3 ORDER BY id LIMIT ?2",
 	[SQL_RESEAL_MESSAGE] = "UPDATE outbox SET payload = ?2, kek = ?3 WHERE id = ?1",
+	/* Apart from what else is in `meta`, by the names' first letters. */
+	[SQL_PUT_NOTE] = "INSERT OR REPLACE INTO meta VALUES ('note:' || ?1, ?2)",
+	[SQL_DROP_NOTE] = "DELETE FROM meta WHERE name = 'note:' || ?1",
 };
 
 uint64_t
@@ -209,6 +212,17 @@ drop_device(struct store_writer *writer, const struct journal_entry *entry)
 	return code;
 }
 
+static int
+write_note(struct store_writer *writer, const struct journal_entry *entry)
+{
+	sqlite3_stmt *stmt = writer->sql[entry->has_more ? SQL_PUT_NOTE : SQL_DROP_NOTE];
+
+	sqlite3_bind_text(stmt, 1, entry->text, (int)entry->name_len, SQLITE_STATIC);
+	if (entry->has_more)
+		sqlite3_bind_text(stmt, 2, more_of(entry), (int)entry->more_len, SQLITE_STATIC);
+	return store_file_run(stmt);
+}
+
 /* What waits for its merge, too: a merge of rows that are not there does nothing. */
 static int
 forget_task(struct store_writer *writer, const struct journal_entry *entry)
@@ -256,6 +270,8 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 	case JOURNAL_MESSAGE_RETRIED:
 	case JOURNAL_MESSAGE_DROPPED:
 		return store_change_message(writer, entry);
+	case JOURNAL_NOTE:
+		return write_note(writer, entry);
 	case JOURNAL_KEEP:
 		stmt = writer->sql[SQL_KEEP_UNKNOWNS];
 		sqlite3_bind_int64(stmt, 1, (int64_t)entry->count);

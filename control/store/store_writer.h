@@ -48,13 +48,14 @@ enum journal_kind {
 	JOURNAL_SERIAL,      /* count: of the inventory's last change */
 	JOURNAL_FORGET,      /* an unknown was removed */
 	JOURNAL_KEEP,        /* the `count` unknowns seen last, no others */
-	JOURNAL_RESEAL,      /* some logs from the place `count` on, and messages, are sealed anew */
+	JOURNAL_RESEAL, /* some logs from the place `count` on, and messages, are sealed anew */
 	/* Of the message `count` (store_messages.h): */
 	JOURNAL_MESSAGE, /* name: what it holds, more: key, target, subject; format: what; task: account */
 	JOURNAL_MESSAGE_RELEASED,
 	JOURNAL_MESSAGE_POSTPONED, /* status, task: attempts; name: the error */
 	JOURNAL_MESSAGE_RETRIED,
 	JOURNAL_MESSAGE_DROPPED,
+	JOURNAL_NOTE, /* name, more: what it says; none: it goes */
 };
 
 struct journal_entry {
@@ -116,6 +117,8 @@ enum writer_sql {
 	SQL_DROP_MESSAGE,
 	SQL_FIND_MESSAGES_TO_RESEAL,
 	SQL_RESEAL_MESSAGE,
+	SQL_PUT_NOTE,
+	SQL_DROP_NOTE,
 	SQL_COUNT,
 };
 

@@ -8,7 +8,7 @@ from conftest import ROOT, wait_for
 from test_reload import Steady, set_lifetime
 from test_storm import Storm
 
-MANY = 20000
+MANY = 100000
 TASK = "g:root.demo:1"
 
 
@@ -333,19 +333,58 @@ def test_a_version_that_fails_for_all_is_halted_after_the_first_devices(build, n
         assert 5 <= failed <= devices * (5 + 1) / 100, report
         assert "ended with an error" in rollout(daemon)["halted"]
         assert "ended with an error" in daemon.ctl("status").stdout
+        # Where operators look: the task, its reports, the report that decided it, the metrics' cause.
+        assert daemon.result("status")["rollouts"][0]["cause"] == "errors"
+        assert "ended with an error" in daemon.ctl("task", "show", TASK).stdout
+        listed = daemon.result("report", "list", "--status", "error", "--limit", 1000)
+        assert [at["cause"] for at in listed["halted"]] == ["errors"], listed
+        assert "ended with an error" in daemon.ctl("report", "list").stdout
+        assert "halted" not in daemon.result("report", "list", "--task", "g:root.demo:2")
+        logs = [daemon.ctl("report", "show", TASK, at["device"]).stdout for at in listed["reports"]]
+        assert sum("with this run the rollout is halted" in log for log in logs) == 1, logs
+        by_version = daemon.result("task", "show", TASK)["versions"]
+        assert by_version[-1]["file"] == "reference-task.r2.xml" or by_version[0]["file"] == "reference-task.r2.xml", by_version
         last = versions(daemon)[-1]
         assert "rollout halt" in last["command"] and "cradled" in last["who"] and "ended with an error" in last["message"], last
         assert "ended with an error" in daemon.log()
-        # Nobody gets it from then on, nor after a restart.
+        # Nobody gets it from then on, nor after a restart, which forgets nothing.
+        counted = rollout(daemon)
         assert daemon.stop() == 0
         daemon.start()
+        assert [rollout(daemon)[name] for name in ("new", "former")] == [counted[name] for name in ("new", "former")]
+        assert daemon.result("task", "show", TASK)["versions"] == by_version
         code, report = one.run("--devices", devices, "--psk", "--concurrency", 20, "--bootstraps", devices)
         assert report["done"] == devices and report["failed"] == 0, report
-        assert rollout(daemon)["new"]["runs"] == 0 and rollout(daemon)["former"]["errors"] == 0
+        assert rollout(daemon)["new"] == counted["new"] and rollout(daemon)["former"]["errors"] == 0
+        wait_for(lambda: rollout(daemon)["former"]["runs"] == counted["former"]["runs"] + devices, "the runs to be counted", 60)
         daemon.result("task", "rollout", "abort", TASK)
         assert daemon.result("status")["rollouts"] == []
     finally:
         assert one.stop() == 0, daemon.log()
+
+
+def test_a_device_that_is_rerun_in_mid_rollout_gets_its_version_again(cradled):
+    daemon = cradled()
+    daemon.result("task", "edit", TASK, "--repetition", "once")
+    daemon.result("task", "rollout", "start", TASK, "--xml", new_version(daemon, 91), "--percent", 50)
+    lifetime = lifetime_of(daemon, "demo-0001")
+    its, other = ("new", "former") if lifetime == "91" else ("former", "new")
+
+    def runs(n):
+        return rollout(daemon)[its]["runs"] == n and rollout(daemon)[other]["runs"] == 0
+
+    assert daemon.device("ep=demo-0001")[0] == 0
+    wait_for(lambda: runs(1), "the first run")
+    daemon.result("task", "rerun", TASK, "--device", "demo-0001")
+    assert lifetime_of(daemon, "demo-0001") == lifetime
+    assert daemon.device("ep=demo-0001")[0] == 0
+    wait_for(lambda: runs(2), "the second run")
+    daemon.result("task", "rollout", "advance", TASK, "--percent", 100)
+    daemon.result("task", "rerun", TASK, "--device", "demo-0001")
+    assert lifetime_of(daemon, "demo-0001") == "91"
+    assert daemon.device("ep=demo-0001")[0] == 0
+    wait_for(lambda: rollout(daemon)["new"]["runs"] == (3 if its == "new" else 1), "the run of the new version")
+    assert [at["runs"] for at in daemon.result("task", "show", TASK)["versions"]] in ([3], [2, 1])
 
 
 def test_a_report_tells_who_came_back_and_who_registered(cradled):

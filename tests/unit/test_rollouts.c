@@ -271,3 +271,123 @@ Test(rollouts, goes_on_by_its_schedule_once_it_was_tried)
 	rollout->new.runs += 2;
 	cr_assert(!due(&what, UINT64_C(1000000000)), "no step is left");
 }
+
+/* Which of the names are in it: a bit each. */
+static uint64_t
+chosen(struct world *of, const char *rollout, bool backwards)
+{
+	char groups[512];
+	uint64_t bits = 0;
+	const struct policy_task *task;
+
+	world_write(of, "policy/tasks/next.xml",
+		    "<config><lwm2mBootstrap><write key=\"/1/0/0\" value=\"3\" "
+		    "/></lwm2mBootstrap></config>");
+	for (unsigned i = 0; i < 64; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "m-%u", backwards ? 63 - i : i);
+		world_add(of, name, NULL, "root.a", NULL);
+	}
+	snprintf(groups, sizeof groups,
+		 "groups = ( { name = \"root.a\"; tasks = ( { name = \"first\"; file = "
+		 "\"next.xml\"; "
+		 "rollout = { former = \"first.xml\"; %s }; } ); } );\n",
+		 rollout);
+	world_write(of, "policy/groups.conf", groups);
+	cr_assert_eq(world_reload(of), 0, "%s", text_str(&of->text));
+	task = policy_task_find(of->service->generation->policy, "g:root.a:1");
+	for (unsigned i = 0; i < 64; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "m-%u", i);
+		bits |= (uint64_t)rollout_gives_new(task, world_device(of, name), NULL) << i;
+	}
+	return bits;
+}
+
+Test(rollouts, members_choose_the_same_devices_whatever_their_numbers)
+{
+	uint64_t ours = chosen(&world, "percent = 30;", false), theirs;
+	uint32_t id = device_id(world_device(&world, "m-1"));
+	struct world other;
+
+	world_start(&other);
+	world_add(&other, "only-there", NULL, "root.a", NULL);
+	theirs = chosen(&other, "percent = 30;", true);
+	cr_assert_neq(id, device_id(world_device(&other, "m-1")));
+	world_stop(&other);
+	cr_expect_eq(ours, theirs);
+	cr_expect(ours != 0 && ours != UINT64_MAX);
+}
+
+static const struct task_versions *
+versions_of(const struct policy_task *task)
+{
+	return version_counts_of(&world.service->version_counts, task->report);
+}
+
+static void
+count_run(const struct policy_task *task, enum task_status status)
+{
+	const struct rollout_report report = { task, world_device(&world, "dev-1"), status, 1000 };
+
+	version_counts_note(world.service, &report);
+}
+
+Test(rollouts, runs_and_returns_are_counted_by_version)
+{
+	const struct device *device = world_device(&world, "dev-1");
+	const struct policy_task *task =
+		policy_task_find(world.service->generation->policy, "g:root.a:1");
+	uint64_t live_ms = world.service->generation->live_since_ms;
+
+	cr_assert_null(versions_of(task));
+	count_run(task, TASK_NOT_STARTED);
+	count_run(task, TASK_IN_PROGRESS);
+	cr_assert_null(versions_of(task), "what is not over is no run");
+	count_run(task, TASK_SUCCESS);
+	count_run(task, TASK_ERROR);
+	version_counts_note_return(world.service, task, device, live_ms + 1);
+	cr_assert_eq(versions_of(task)->n, 1);
+	cr_expect_str_eq(versions_of(task)->items[0].file, "first.xml");
+	cr_expect(versions_of(task)->items[0].counts.runs == 2 &&
+		  versions_of(task)->items[0].counts.errors == 1 &&
+		  versions_of(task)->items[0].counts.returns == 1);
+	/* A rollout gives it the next one, and its halt the former one again. */
+	task = live("group = \"root.a\";");
+	count_run(task, TASK_SUCCESS);
+	cr_assert_eq(versions_of(task)->n, 2);
+	cr_expect_str_eq(versions_of(task)->items[1].file, "next.xml");
+	task = live("group = \"root.a\"; halted = \"x\"; since = 9;");
+	count_run(task, TASK_SUCCESS);
+	cr_expect(versions_of(task)->n == 2 && versions_of(task)->items[0].counts.runs == 3);
+	/* It had gone well before this policy was live: with which version is not known. */
+	live_ms = world.service->generation->live_since_ms;
+	cr_assert_gt(live_ms, 0);
+	version_counts_note_return(world.service, task, device, live_ms - 1);
+	cr_expect_eq(versions_of(task)->items[0].counts.returns, 1);
+}
+
+Test(rollouts, the_oldest_version_makes_room)
+{
+	const struct policy_task *task = NULL;
+
+	for (unsigned i = 0; i <= VERSION_COUNTS_KEPT; i++) {
+		char text[128];
+
+		snprintf(text, sizeof text,
+			 "<config><lwm2mBootstrap><write key=\"/1/0/1\" value=\"%u\" "
+			 "/></lwm2mBootstrap></config>",
+			 60 + i);
+		world_write(&world, "policy/tasks/first.xml", text);
+		cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+		task = policy_task_find(world.service->generation->policy, "g:root.a:1");
+		for (unsigned k = 0; k <= i; k++)
+			count_run(task, TASK_SUCCESS);
+	}
+	cr_assert_eq(versions_of(task)->n, VERSION_COUNTS_KEPT);
+	cr_expect_eq(versions_of(task)->items[0].counts.runs, 2, "the first one went");
+	cr_expect_eq(versions_of(task)->items[VERSION_COUNTS_KEPT - 1].counts.runs,
+		     VERSION_COUNTS_KEPT + 1);
+}

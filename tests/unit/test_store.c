@@ -1454,3 +1454,43 @@ Test(store, a_cluster_is_followed_with_the_change_and_left_again)
 	cr_expect_eq(revision, 0u);
 	world_end(&world);
 }
+
+struct notes {
+	char text[256];
+	bool stops;
+};
+
+static bool
+keep_note(void *ctx, const char *name, const char *text)
+{
+	struct notes *notes = ctx;
+	size_t len = strlen(notes->text);
+
+	snprintf(notes->text + len, sizeof notes->text - len, "[%s=%s]", name, text);
+	return !notes->stops;
+}
+
+Test(store, notes_come_back_by_the_beginning_of_their_names)
+{
+	struct notes notes = { .stops = false };
+	struct world world;
+
+	world_folder(&world, "/tmp");
+	world_open(&world);
+	store_put_note(world.store, "a:root.x\nfirst", "1 2\n3");
+	store_put_note(world.store, "a:gone", "x");
+	store_put_note(world.store, "ab:other", "y");
+	store_put_note(world.store, "serial", "not the store's own");
+	store_put_note(world.store, "a:root.x\nfirst", "4");
+	store_put_note(world.store, "a:gone", NULL);
+	store_put_note(world.store, "a:never", NULL);
+	world_again(&world); /* its own serial is still good */
+	cr_assert_eq(store_load_notes(world.store, "a:", keep_note, &notes, world.error), 0);
+	cr_expect_str_eq(notes.text, "[root.x\nfirst=4]");
+	notes = (struct notes){ .stops = true };
+	cr_expect_eq(store_load_notes(world.store, "", keep_note, &notes, world.error), -ECANCELED);
+	notes = (struct notes){ .stops = false };
+	cr_expect_eq(store_load_notes(world.store, "A:", keep_note, &notes, world.error), 0);
+	cr_expect_str_eq(notes.text, "");
+	world_end(&world);
+}

@@ -439,7 +439,9 @@ write_rollouts(struct exposition *out, const json_t *rollouts)
 	};
 	static const struct metric_family halted = {
 		"cradle_rollout_halted", METRIC_GAUGE, NULL,
-		"1: the rollout of the task is halted, and nobody is given its new version."
+		"1: the rollout of the task is halted, and nobody is given its new version; the "
+		"cause is "
+		"errors, returns or hand, and empty while it goes on."
 	};
 	const struct metric_family *const families[] = { &part, &halted };
 
@@ -450,11 +452,13 @@ write_rollouts(struct exposition *out, const json_t *rollouts)
 		for (size_t i = 0; i < json_array_size(rollouts); i++) {
 			const json_t *at = json_array_get(rollouts, i);
 			const char *task = json_string_value(json_object_get(at, "task"));
-			const char *why = json_string_value(json_object_get(at, "halted"));
+			const char *cause = json_string_value(json_object_get(at, "cause"));
+			const struct metric_label labels[] = { { "task", task ? task : "" },
+							       { "cause", cause ? cause : "" } };
 
-			exposition_sample(
-				out, &(struct metric_label){ "task", task ? task : "" }, 1,
-				f ? why && *why : json_number_value(json_object_get(at, "percent")));
+			exposition_sample(out, labels, 1 + f,
+					  f ? cause && *cause
+					    : json_number_value(json_object_get(at, "percent")));
 		}
 	}
 }
