@@ -28,6 +28,7 @@ def pytest_configure(config):
         config.option.basetemp = tempfile.mkdtemp(prefix="pytest-cradle-")
 
 
+@pytest.hookimpl(trylast=True)  # when the last appliance has ended
 def pytest_sessionfinish(session, exitstatus):
     """What failed can be looked at."""
     if exitstatus == 0 and "pytest-cradle-" in str(session.config.option.basetemp):
