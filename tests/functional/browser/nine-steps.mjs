@@ -48,6 +48,8 @@ await page.waitForSelector("td:has-text('90')");
 await settled(page);
 assert.match(await page.textContent("main"), /PUT \/1\/0/);
 assert.ok(await page.isEnabled("button:has-text('Add new task')"));
+await page.click("button:has-text('What would change?')");
+await page.waitForSelector("text=devices would be sent something else");
 await look(me, "5-add-task");
 await page.click("button:has-text('Add new task')");
 

@@ -2,6 +2,7 @@
 import { call, job, may, seg } from "../api.js";
 import { ask, fill, h, note, panel, problem, table, waiting } from "../dom.js";
 import { number, time } from "../format.js";
+import { planned } from "./plan.js";
 import { link } from "./shared.js";
 
 const title = (text) => h("header.page", null, h("h1", null, "Policy"), h("span.crumb", null, text));
@@ -15,15 +16,6 @@ async function list(main, signal) {
 		{ title: "Command", cell: (v) => h("span.mono.wrap", null, v.command) },
 		{ title: "Why", cell: (v) => h("span.wrap", null, v.message) },
 	], versions.reverse(), { empty: "No version is kept: there is no store.", caption: "Versions of the policy" })));
-}
-
-// What a plan says, in a few lines.
-function planned(plan) {
-	const lines = [`${number(plan.changed)} devices would be sent something else, ${number(plan.failing)} would fail.`,
-		...(plan.causes ?? []).map((c) => `${number(c.devices)}: task ${c.name}: ${c.cause}`),
-		...(plan.dangers ?? []).map((d) => `${number(d.devices)} devices ${d.sentence}.`)];
-	return h("div", { role: "status" }, lines.map((line) => h("p", null, line)),
-		(plan.samples ?? []).map((s) => h("div", null, h("p.mono", null, s.endpoint), h("pre", { tabindex: "0", "aria-label": `Writes of ${s.endpoint}` }, s.lines.join("\n")))));
 }
 
 async function one(main, version, signal) {

@@ -1,7 +1,8 @@
 // Add task, or change one: Task settings, and Task specific configuration beside what a device would get.
 import { call, may, seg } from "../api.js";
 import { editor } from "../editor.js";
-import { field, fill, h, note, panel, problem, select, tag } from "../dom.js";
+import { field, fill, h, note, panel, problem, select, tag, waiting } from "../dom.js";
+import { planned } from "./plan.js";
 import { stepsTable } from "./preview.js";
 import { link } from "./shared.js";
 
@@ -79,13 +80,14 @@ export default async function task({ main, names, signal }) {
 	const form = settingsForm(old ?? {});
 	const marks = h("div", { role: "status", "aria-live": "polite" }), said = h("span.dim"), wrong = h("div");
 	const save = h("button.primary", { disabled: true }, old ? "Save task" : "Add new task");
+	const ask = h("button", { type: "button", disabled: true, onclick: () => plan() }, "What would change?");
 	let xml = null, errors = 1, preview = null;
 	const tell = (list) => {
 		const bad = list?.filter((d) => d.level !== "warning").length;
 		fill(marks, diagnosticsList(list, (line, column) => xml?.goTo(line, column)));
 		if (!list) return;
 		errors = bad;
-		save.disabled = !writable || errors > 0;
+		save.disabled = ask.disabled = !writable || errors > 0;
 		fill(said, errors ? `${errors} error${errors === 1 ? "" : "s"} to mend` : list.length ? `no error, ${list.length} warning${list.length === 1 ? "" : "s"}` : "no error");
 		if (preview) preview.look();
 	};
@@ -93,20 +95,37 @@ export default async function task({ main, names, signal }) {
 		preview = writable && previewPanel(some.devices[0]?.endpoint, () => xml?.value() ?? source ?? START, signal);
 		xml = await editor({ value: source ?? START, words, tell, signal, readOnly: !writable });
 	} else {
-		save.disabled = !writable;
+		save.disabled = ask.disabled = !writable;
 	}
+	// What saving would ask for: [path, options]; null: nothing was changed.
+	const request = () => {
+		const changes = form.changes();
+		if (old) {
+			if (xml && xml.value() !== source) changes.xml = xml.value();
+			return Object.keys(changes).length ? [`/tasks/${seg(old.id)}`, { method: "PATCH", etag: old.etag, body: changes }] : null;
+		}
+		const file = `${form.name.value.trim().toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "task"}.xml`;
+		return ["/tasks", { method: "POST", body: { name: form.name.value.trim(), ...changes, group, content: xml.value(), as: file } }];
+	};
+	const unchanged = () => fill(wrong, h("p.dim", null, "Nothing was changed."));
+	const plan = async () => {
+		const asked = request();
+		if (!asked) { unchanged(); return; }
+		const [path, options] = asked;
+		fill(wrong, waiting());
+		try {
+			fill(wrong, planned(await call(path, { ...options, signal, body: { ...options.body, plan: true } })));
+		} catch (error) {
+			if (error.name === "AbortError") return;
+			fill(wrong, error.result?.devices === undefined ? problem(error) : planned(error.result));
+		}
+	};
 	const submit = async (event) => {
 		event.preventDefault();
-		const changes = form.changes();
 		try {
-			if (old) {
-				if (xml && xml.value() !== source) changes.xml = xml.value();
-				if (!Object.keys(changes).length) { fill(wrong, h("p.dim", null, "Nothing was changed.")); return; }
-				await call(`/tasks/${seg(old.id)}`, { method: "PATCH", etag: old.etag, body: changes });
-			} else {
-				const file = `${form.name.value.trim().toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "task"}.xml`;
-				await call("/tasks", { method: "POST", body: { name: form.name.value.trim(), ...changes, group, content: xml.value(), as: file } });
-			}
+			const asked = request();
+			if (!asked) { unchanged(); return; }
+			await call(...asked);
 			note(old ? "The task is saved and live." : "The task is added: devices run it at their next request.");
 			location.hash = `#/groups/${encodeURIComponent(group)}/tasks`;
 		} catch (error) {
@@ -117,5 +136,5 @@ export default async function task({ main, names, signal }) {
 	fill(main, h("header.page", null, h("h1", null, old ? old.name : "Add task"), h("span.crumb", null, link(["groups"], "Device groups"), " / ", link(["groups", group, "tasks"], group), old ? ` / ${old.id}` : "")),
 		h("form", { onsubmit: submit, novalidate: true }, h("div.grid.side", null, form.element, h("div.main-part", null,
 			panel("Task specific configuration", hidden ? problem(hidden) : [xml.element, marks, writable && h("p.small.dim", null, "Ctrl-Space completes tags, attributes, keys and setting names.")]),
-			preview && preview.element, wrong, writable ? h("p", null, save, " ", said) : h("p.dim", null, "The role operator changes tasks.")))));
+			preview && preview.element, wrong, writable ? h("p", null, ask, " ", save, " ", said) : h("p.dim", null, "The role operator changes tasks.")))));
 }
