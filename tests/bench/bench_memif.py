@@ -353,7 +353,7 @@ def flood_and_devices(appliance, seconds):
 
 def half_open_and_devices(appliance, seconds):
     """10,000 handshakes a second from 100 addresses that stay open, beside devices: each of these finishes."""
-    offered, report, moved, _ = beside(appliance, seconds, "dtls_started", "--source", "198.18.9.10+100",
+    offered, report, moved, _ = beside(appliance, seconds, "dtls_hello_verify", "--source", "198.18.9.10+100",
                                        "--misbehave", "half-open", "--rate", HALF_OPEN_PER_S, "--give-up", 1)
     return {"half_open_per_s": offered["offered"] / offered["seconds"], "half_open_displaced": moved["dtls_handshakes_displaced"],
             "half_open_bootstraps_per_s": report["done_per_s"], "half_open_failed": report["failed"],
