@@ -24,12 +24,14 @@ go_on(struct service *service, struct run_credentials *credentials, enum deliver
 	on_demand_go_on(service, device, &event, credentials->worker);
 }
 
-/* A run that does not go on without what is still on its way. */
+/* A run that does not go on without what is still on its way: to a target, or to a disk that does not take it. */
 static bool
-must_fail(const struct run_credentials *credentials)
+must_fail(const struct service *service, const struct run_credentials *credentials)
 {
+	bool written = store_is_written(service->store, credentials->until);
+
 	for (unsigned i = 0; i < credentials->n_put; i++)
-		if (credentials->put[i].waited && credentials->put[i].fails)
+		if (credentials->put[i].fails && (credentials->put[i].waited || !written))
 			return true;
 	return false;
 }
@@ -37,7 +39,7 @@ must_fail(const struct run_credentials *credentials)
 static void
 give_up(struct service *service, struct run_credentials *credentials)
 {
-	if (!must_fail(credentials)) {
+	if (!must_fail(service, credentials)) {
 		go_on(service, credentials, DELIVERIES_UNCONFIRMED);
 		return;
 	}

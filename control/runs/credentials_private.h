@@ -35,7 +35,7 @@ struct put_message {
 	int64_t id;
 	uint8_t credential;
 	bool waited; /* somebody waits for its end */
-	bool fails;  /* and the run fails with it */
+	bool fails;  /* the run fails with it, or if the disk does not take it in time */
 };
 
 struct run_credentials {

@@ -23,12 +23,14 @@ is_unreached(const struct run_credentials *credentials, const struct credential 
 	return item->step > refused && credentials->finishing[refused / 8] & 1 << refused % 8;
 }
 
-static void
+/* False: out of memory. */
+static bool
 put_one(struct service *service, struct run_credentials *credentials, unsigned number,
 	const struct delivery_target *target, bool before_finish)
 {
 	const struct credential *item = &credentials->items[number];
 	bool waited = before_finish && target->confirm == CONFIRM_DELIVERED;
+	int64_t id;
 	struct device *device = inventory_at(&service->inventory, credentials->device);
 	char endpoint[ENDPOINT_NAME_MAX + 1] = "";
 	struct store_message message = {
@@ -42,13 +44,18 @@ put_one(struct service *service, struct run_credentials *credentials, unsigned n
 	if (device)
 		device_endpoint(device, endpoint);
 	assert(credentials->n_put < PUT_MAX);
+	id = deliveries_put(service, target, &message, &item->facts);
+	if (!id)
+		return false;
 	credentials->put[credentials->n_put++] = (struct put_message){
-		.id = deliveries_put(service, target, &message, &item->facts),
+		.id = id,
 		.credential = (uint8_t)number,
 		.waited = waited,
-		.fails = waited && target->on_timeout == TIMEOUT_FAIL,
+		.fails = before_finish && target->confirm != CONFIRM_NOTHING &&
+			 target->on_timeout == TIMEOUT_FAIL,
 	};
 	credentials->n_waited += waited;
+	return true;
 }
 
 /* Each to each target that wants it. False: out of memory. */
@@ -57,6 +64,7 @@ put_all(struct service *service, struct run_credentials *credentials,
 	const struct session_event *event, bool before_finish)
 {
 	const struct delivery_conf *conf = service->deliveries.conf;
+	bool whole = true;
 
 	credentials->put = calloc(PUT_MAX, sizeof *credentials->put);
 	if (!credentials->put)
@@ -69,9 +77,10 @@ put_all(struct service *service, struct run_credentials *credentials,
 		for (unsigned i = 0; conf && i < conf->n_targets; i++)
 			if (delivery_wants_credentials(&conf->targets[i],
 						       credentials->items[k].ssid))
-				put_one(service, credentials, k, &conf->targets[i], before_finish);
+				whole &= put_one(service, credentials, k, &conf->targets[i],
+						 before_finish);
 	}
-	return true;
+	return whole;
 }
 
 /* ---- before the Finish ---- */
@@ -121,7 +130,10 @@ credentials_finished(struct service *service, struct device *device,
 		return;
 	}
 	for (unsigned i = 0; i < credentials->n_put; i++)
-		store_release_message(service->store, credentials->put[i].id);
+		if (!store_release_message(service->store, credentials->put[i].id))
+			log_event(SEVERITY_ERROR, LOG_EVENT_outbox_trouble, NULL,
+				  "message %lld waits until the next start: out of memory",
+				  (long long)credentials->put[i].id);
 }
 
 /* Its Finish was out, or may have been. */

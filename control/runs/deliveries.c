@@ -81,9 +81,10 @@ deliveries_go_on(struct service *service)
 	if (deliveries->sender)
 		sender_use(deliveries->sender, deliveries->conf);
 	else
-		log_event(SEVERITY_ERROR, LOG_EVENT_outbox_trouble, NULL,
-			  "outbox: the thread that delivers cannot be started: nothing is delivered "
-			  "until the next start");
+		log_event(
+			SEVERITY_ERROR, LOG_EVENT_outbox_trouble, NULL,
+			"outbox: the thread that delivers cannot be started: nothing is delivered "
+			"until the next start");
 }
 
 void
@@ -149,7 +150,8 @@ deliveries_put(struct service *service, const struct delivery_target *target,
 	message.target = target->name;
 	message.bytes = facts->bytes;
 	message.len = facts->len;
-	store_put_message(service->store, &message);
+	if (!store_put_message(service->store, &message))
+		return 0;
 	service->deliveries.counters[DELIVERIES_PUT]++;
 	return message.id;
 }
@@ -195,7 +197,8 @@ tell(struct service *service, enum fact_event what, const struct facts *facts,
 	}
 	for (unsigned i = 0; i < deliveries->conf->n_targets; i++)
 		if (deliveries->conf->targets[i].wants & 1u << what)
-			deliveries_put(service, &deliveries->conf->targets[i], like, &bytes);
+			deliveries->counters[DELIVERIES_EVENTS_DROPPED] += !deliveries_put(
+				service, &deliveries->conf->targets[i], like, &bytes);
 	buffer_fini(&bytes);
 }
 

@@ -60,7 +60,7 @@ void deliveries_go_on(struct service *service);
 
 /* Whether there is no room for what a run makes: then it must not begin. */
 bool deliveries_full(struct service *service);
-/* A message for one target, from its facts; its number, or 0: not put, and counted. */
+/* A message for one target, from its facts; its number, or 0: out of memory. */
 int64_t deliveries_put(struct service *service, const struct delivery_target *target,
 		       const struct store_message *like, const struct buffer *facts);
 

@@ -76,7 +76,8 @@ static int
 read_cluster(struct store *store, char error[STORE_ERROR_MAX])
 {
 	const struct store_file *file = &store->inventory;
-	sqlite3_stmt *stmt = store_file_prepare(file, "SELECT value FROM meta WHERE name = 'cluster'");
+	sqlite3_stmt *stmt =
+		store_file_prepare(file, "SELECT value FROM meta WHERE name = 'cluster'");
 	int code = stmt ? sqlite3_step(stmt) : sqlite3_extended_errcode(file->db);
 
 	if (code == SQLITE_ROW)
@@ -419,7 +420,7 @@ store_flush(struct store *store, unsigned wait_ms, const struct pump *pump,
 		pump_run(pump);
 	}
 	pthread_mutex_lock(&writer->lock);
-	code = writer->written + writer->lost >= until ? 0 : -ETIMEDOUT;
+	code = store_writer_has_settled(writer, until) ? 0 : -ETIMEDOUT;
 	if (code && writer->failure) {
 		code = writer->failure;
 		snprintf(error, STORE_ERROR_MAX, "%s", writer->error);
@@ -469,7 +470,7 @@ store_info(struct store *store, struct store_info *info)
 	}
 	pthread_mutex_unlock(&change->lock);
 	pthread_mutex_lock(&writer->lock);
-	info->queued = writer->put - writer->written - writer->lost;
+	info->queued = writer->slice.count + writer->kept.count + writer->queue.count;
 	info->written = writer->written;
 	info->lost = writer->lost;
 	if (info->queued)

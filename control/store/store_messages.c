@@ -12,7 +12,7 @@ store_message_id(struct store *store)
 	return ++store->writer.last_message;
 }
 
-void
+bool
 store_put_message(struct store *store, const struct store_message *message)
 {
 	struct journal_entry entry = {
@@ -30,7 +30,7 @@ store_put_message(struct store *store, const struct store_message *message)
 
 	assert(message->id && !strchr(message->key, ' ') && !strchr(message->target, ' '));
 	snprintf(more, sizeof more, "%s %s %s", message->key, message->target, message->subject);
-	store_writer_put(&store->writer, &entry, &text);
+	return store_writer_put(&store->writer, &entry, &text);
 }
 
 void
@@ -41,7 +41,7 @@ store_begin_together(struct store *store)
 	pthread_mutex_lock(&writer->lock);
 	assert(!writer->gathering);
 	writer->gathering = true;
-	writer->joins = false;
+	writer->joins = writer->group_needed = false;
 	pthread_mutex_unlock(&writer->lock);
 }
 
@@ -80,23 +80,23 @@ store_is_written(struct store *store, uint64_t until)
 	bool done;
 
 	pthread_mutex_lock(&store->writer.lock);
-	done = store->writer.written + store->writer.lost >= until;
+	done = store_writer_has_settled(&store->writer, until);
 	pthread_mutex_unlock(&store->writer.lock);
 	return done;
 }
 
-static void
+static bool
 put_change(struct store *store, const struct journal_entry *entry, const char *error)
 {
 	struct journal_text text = { error, error ? strlen(error) : 0, NULL };
 
-	store_writer_put(&store->writer, entry, &text);
+	return store_writer_put(&store->writer, entry, &text);
 }
 
-void
+bool
 store_release_message(struct store *store, int64_t id)
 {
-	put_change(
+	return put_change(
 		store,
 		&(struct journal_entry){ .kind = JOURNAL_MESSAGE_RELEASED, .count = (uint64_t)id },
 		NULL);

@@ -45,19 +45,23 @@ struct store_message {
 
 /* The number of the next message: above all that there are. */
 int64_t store_message_id(struct store *store);
-void store_put_message(struct store *store, const struct store_message *message);
+/* False: out of memory, there is none. */
+bool store_put_message(struct store *store, const struct store_message *message);
 /* Between these, everything that is put is one transaction. No other call of the store but puts. */
 void store_begin_together(struct store *store);
 void store_end_together(struct store *store);
-/* What to ask store_is_written() about: all that was put before. The second has it written soon. */
+/*
+ * What to ask store_is_written() about: all that was put before. The second has it written soon. What a full queue lost
+ * meanwhile counts as written in its turn, and no message is ever lost so.
+ */
 uint64_t store_put_so_far(struct store *store);
 uint64_t store_hurry(struct store *store);
 bool store_is_written(struct store *store, uint64_t until);
 
 /* ---- what becomes of them: any thread ---- */
 
-/* HELD to DUE, for good: its run has ended well. */
-void store_release_message(struct store *store, int64_t id);
+/* HELD to DUE, for good: its run has ended well. False: out of memory; the next start does it. */
+bool store_release_message(struct store *store, int64_t id);
 /* It is delivered, or not wanted any more: gone, and what it held is overwritten. */
 void store_drop_message(struct store *store, int64_t id);
 /* An attempt failed: it is due later, or DEAD. */

@@ -55,6 +55,22 @@ records_add(struct records *records, size_t size)
 	return record;
 }
 
+bool
+records_reserve(struct records *records, size_t size)
+{
+	const struct record_chunk *chunk = records->last;
+
+	return !size || (chunk && chunk->size - chunk->used >= size) || add_chunk(records, size);
+}
+
+struct records_at
+records_end(const struct records *records)
+{
+	const struct record_chunk *last = records->last;
+
+	return (struct records_at){ records->last, last ? last->used : 0 };
+}
+
 void *
 records_next(const struct records *records, struct records_at *at)
 {

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ struct records_at {
 
 /* Room for a record of `size` bytes at the end, aligned for any type, not zeroed; or NULL. */
 void *records_add(struct records *records, size_t size);
+/* Sees to it that records of so many bytes in all can be added without fail; false: out of memory. */
+bool records_reserve(struct records *records, size_t size);
+/* The place behind the last record: what is added now comes next. */
+struct records_at records_end(const struct records *records);
 /* The next record, or NULL at the end. */
 void *records_next(const struct records *records, struct records_at *at);
 /* Moves whole chunks from the front of `from` to the end of `to`, until it has `want` records. */

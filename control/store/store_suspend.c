@@ -13,10 +13,13 @@ rest(struct store *store)
 {
 	struct store_writer *writer = &store->writer;
 	int64_t last = writer->last_message, messages[MESSAGE_STATES];
+	uint64_t put = writer->put, lost = writer->lost;
 
 	memcpy(messages, writer->messages, sizeof messages);
 	store_writer_rest(writer, &store->reports);
 	writer->last_message = last;
+	writer->put = put;
+	writer->lost = lost;
 	memcpy(writer->messages, messages, sizeof messages);
 	store_change_rest(&store->change, store, &store->inventory);
 }
@@ -49,22 +52,33 @@ store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
 	return 0;
 }
 
-/* What waits, out of the queue that nobody writes. */
-static struct records
+/* What waits, with its numbers: who asked for those before goes on asking. */
+struct waiting {
+	struct records kept, queue;
+	uint64_t put, settled, lost;
+};
+
+/* Out of the queue that nobody writes. */
+static struct waiting
 take_waiting(struct store_writer *writer)
 {
-	struct records waiting = writer->kept;
+	struct waiting waiting;
 
-	writer->kept = (struct records){ 0 };
-	records_move(&waiting, &writer->queue, SIZE_MAX);
+	store_writer_note_settled(writer);
+	waiting = (struct waiting){ writer->kept, writer->queue, writer->put, writer->settled,
+				    writer->lost };
+	writer->kept = writer->queue = (struct records){ 0 };
 	return waiting;
 }
 
 static void
-put_back(struct store_writer *writer, const struct records *waiting)
+put_back(struct store_writer *writer, const struct waiting *waiting)
 {
-	writer->queue = *waiting;
-	writer->put = waiting->count;
+	writer->kept = waiting->kept;
+	writer->queue = waiting->queue;
+	writer->put = waiting->put;
+	writer->settled = waiting->settled;
+	writer->lost = waiting->lost;
 	writer->first_ms = store_now_ms();
 }
 
@@ -72,7 +86,7 @@ int
 store_resume(struct store *store, char error[STORE_ERROR_MAX])
 {
 	const int64_t last = store->writer.last_message;
-	struct records waiting;
+	struct waiting waiting;
 	int code;
 
 	if (!store->suspended)
@@ -198,9 +212,10 @@ store_put_waiting(struct store *store, const struct store_waiting *waiting)
 		.count = waiting->count,
 	};
 
-	if (waiting->kind > JOURNAL_MESSAGE_DROPPED)
+	if (waiting->kind > JOURNAL_NOTE)
 		return false;
-	if (waiting->kind == JOURNAL_MESSAGE && (int64_t)waiting->count > store->writer.last_message)
+	if (waiting->kind == JOURNAL_MESSAGE &&
+	    (int64_t)waiting->count > store->writer.last_message)
 		store->writer.last_message = (int64_t)waiting->count;
 	store_writer_put(&store->writer, &entry,
 			 &(struct journal_text){ waiting->name, waiting->name_len, waiting->more });

@@ -298,9 +298,9 @@ has_messages(const struct store_writer *writer)
 static int
 begin(const struct store_writer *writer)
 {
-	return store_file_exec(writer->file, has_messages(writer)
-						     ? "PRAGMA synchronous=FULL; BEGIN IMMEDIATE"
-						     : "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE");
+	return store_file_exec(writer->file,
+			       has_messages(writer) ? "PRAGMA synchronous=FULL; BEGIN IMMEDIATE"
+						    : "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE");
 }
 
 static int
@@ -384,6 +384,16 @@ transact(struct store_writer *writer)
 	return SQLITE_OK;
 }
 
+/* ---- what is written ---- */
+
+void
+store_writer_note_settled(struct store_writer *writer)
+{
+	/* What is queued was put last, without a gap; what was kept out of it has gaps before it. */
+	if (!writer->slice.count && !writer->kept.count)
+		writer->settled = writer->put - writer->queue.count;
+}
+
 /* ---- the thread ---- */
 
 /* When there is something to write; NEVER: nothing. Under the lock, as all up to run(). */
@@ -449,9 +459,11 @@ take_slice(struct store_writer *writer)
 	}
 	if (writer->slice.count)
 		return true;
+	store_writer_note_settled(writer);
 	records_move(&writer->slice, &writer->kept, SIZE_MAX);
 	records_move(&writer->slice, &writer->queue, WRITER_SLICE);
 	take_joined(writer);
+	writer->slice_until = writer->put - writer->queue.count;
 	if (!writer->queue.count)
 		writer->urgent = false;
 	if (writer->has_next_sealer) {
@@ -474,6 +486,7 @@ settle(struct store_writer *writer, int code)
 		writer->retry_ms = 0;
 		writer->back_off_ms = WRITER_RETRY_MIN_MS;
 		records_clear(&writer->slice);
+		writer->settled = writer->slice_until;
 	} else {
 		if (!writer->failure)
 			writer->failing_since_ms = wall_ms();

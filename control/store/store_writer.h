@@ -8,7 +8,9 @@
  * an entry twice changes nothing.
  *
  * A transaction that fails is tried again, later and later; meanwhile the queue grows to its bound
- * and then loses its oldest reports, visits and unknown devices, never what else is in it.
+ * and then loses its oldest reports, visits and unknown devices, never what else is in it, nor what is one transaction with
+ * a message. Each entry has a number, that of all put so far: what is settled is known by number, not by counting, as what is
+ * lost may be newer than what waits.
  *
  * Owner: the store. Its functions are the control thread's (those of the queue: store_queue.c);
  * what is private to the writer, at the end, is its own thread's. Allocates.
@@ -61,7 +63,8 @@ enum journal_kind {
 struct journal_entry {
 	struct record record;
 	uint8_t kind, status;
-	bool joins; /* is in one transaction with the one before it */
+	bool joins;  /* is in one transaction with the one before it */
+	bool needed; /* may not be lost: a message is in that transaction */
 	uint16_t format;
 	uint32_t device, task;
 	uint32_t name_len, more_len;
@@ -133,11 +136,17 @@ struct store_writer {
 	pthread_cond_t wake, done;
 	struct records kept, queue; /* `kept` is older: what the queue may not lose */
 	uint64_t first_ms;          /* since when the queue is not empty; monotonic */
-	uint64_t put, written, lost;
+	uint64_t put;               /* the number of the newest entry */
+	uint64_t written, lost;     /* how many */
+	uint64_t settled;           /* all up to this number are written, or lost and may be */
+	uint64_t slice_until;       /* ... once the slice is written */
 	bool urgent, ending;
-	bool gathering, joins; /* entries that belong together are being put; not the first of them */
-	int64_t messages[3];   /* by state (store_messages.h) */
-	bool messages_tell;    /* some were written since `on_messages` was called */
+	bool gathering,
+		joins;     /* entries that belong together are being put; not the first of them */
+	bool group_needed; /* ... and a message is among them */
+	struct records_at group_at; /* before the first of them */
+	int64_t messages[3];        /* by state (store_messages.h) */
+	bool messages_tell;         /* some were written since `on_messages` was called */
 	void (*on_messages)(void *ctx);
 	void *on_messages_ctx;
 	struct sealer *next_sealer; /* to be taken before the next slice */
@@ -182,12 +191,15 @@ int store_writer_start(struct store_writer *writer);
 /* Writes what is queued and ends the thread. */
 void store_writer_fini(struct store_writer *writer);
 
-/* Never waits. Without memory the entry is lost and counted. */
-void store_writer_put(struct store_writer *writer, const struct journal_entry *entry,
+/* Never waits. False: out of memory, the entry is lost and counted. */
+bool store_writer_put(struct store_writer *writer, const struct journal_entry *entry,
 		      const struct journal_text *text);
+/* Under the lock. The first whenever the slice or the queue is about to change hands. */
+void store_writer_note_settled(struct store_writer *writer);
+bool store_writer_has_settled(struct store_writer *writer, uint64_t until);
 /* Has all that is queued written at once; gives what to wait for. */
 uint64_t store_writer_hurry(struct store_writer *writer);
-/* Waits a millisecond or two; true when it is written or lost. */
+/* Waits a millisecond or two; true when it is settled. */
 bool store_writer_wait(struct store_writer *writer, uint64_t until);
 
 /* Takes over `sealer`, from the next slice on. */

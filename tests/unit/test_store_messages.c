@@ -404,6 +404,134 @@ Test(store_messages, a_message_and_its_reports_are_there_all_or_none, .timeout =
 	world_open(&world);
 }
 
+/* ---- a queue that is full ---- */
+
+enum { BOUND = 2000, MANY = 20000 };
+
+/* A store whose disk takes nothing, with room for BOUND entries; its writer is stuck with one of them. */
+static void
+open_on_a_dead_disk(void)
+{
+	struct store_info info;
+
+	disk_insert();
+	world_folder(&world, "/tmp");
+	world_load(&world);
+	world.store->writer.queue_max = BOUND;
+	cr_assert_eq(store_start(world.store), 0);
+	cr_assert_eq(world_put_devices(&world, 0, 2), 0);
+	world_flush(&world);
+	atomic_store(&disk.write_error, SQLITE_FULL);
+	world_report(&world, 0, 1, "taken by the writer");
+	do {
+		usleep(1000);
+		store_info(world.store, &info);
+	} while (info.healthy);
+}
+
+static void
+put_reports(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		world_report(&world, 1, 1, "any");
+}
+
+/* Newer entries that a full queue lost are no older ones that were written. */
+Test(store_messages_disk, what_waits_is_not_written_by_what_is_lost)
+{
+	struct store_info info;
+	uint64_t until;
+
+	open_on_a_dead_disk();
+	put(7, MESSAGE_HELD, 0);
+	until = store_hurry(world.store);
+	put_reports(MANY);
+	store_info(world.store, &info);
+	cr_expect_gt(info.lost, MANY - 2 * BOUND);
+	cr_expect_not(store_is_written(world.store, until));
+	cr_expect_eq(store_flush(world.store, 20, NULL, world.error), -ENOSPC);
+	atomic_store(&disk.write_error, 0);
+	world_flush(&world);
+	cr_expect(store_is_written(world.store, until));
+	cr_expect_eq(ask("SELECT count(*) FROM outbox"), 1);
+	world_end(&world);
+}
+
+/* What was lost and may be is settled in its turn: nobody waits for it for ever. */
+Test(store_messages_disk, what_is_lost_is_waited_for_no_longer_than_what_was_before_it)
+{
+	uint64_t until;
+
+	open_on_a_dead_disk();
+	put_reports(BOUND / 2);
+	until = store_put_so_far(world.store);
+	put_reports(MANY);
+	cr_expect_not(store_is_written(world.store, until));
+	atomic_store(&disk.write_error, 0);
+	world_flush(&world);
+	cr_expect(store_is_written(world.store, until));
+	world_end(&world);
+}
+
+/* Of what is one transaction with a message, nothing is lost, whether it was put before or behind it. */
+Test(store_messages_disk, a_full_queue_keeps_a_message_with_its_reports)
+{
+	open_on_a_dead_disk();
+	for (unsigned i = 0; i < 40; i++) {
+		put_reports(i * BOUND / 20);
+		store_begin_together(world.store);
+		world_report(&world, 5, 1, "before");
+		put(5, MESSAGE_DUE, 0);
+		world_report(&world, 5, 1, "behind");
+		store_end_together(world.store);
+		store_begin_together(world.store);
+		world_report(&world, 6, 1, "without a message");
+		store_end_together(world.store);
+	}
+	put_reports(MANY);
+	atomic_store(&disk.write_error, 0);
+	world_flush(&world);
+	cr_expect_eq(ask("SELECT count(*) FROM outbox"), 40);
+	cr_expect_eq(ask("SELECT count(*) FROM news WHERE device = 5"), 80);
+	cr_expect_eq(ask("SELECT count(*) FROM news WHERE device = 6"), 0);
+	world_end(&world);
+}
+
+/* While another process has the files, and when it gives them back, who asks for what was put before gets its answer. */
+Test(store_messages, what_was_written_is_written_while_the_store_rests)
+{
+	uint64_t until, later;
+
+	put(7, MESSAGE_HELD, 0);
+	until = store_hurry(world.store);
+	message_reader_free(reader);
+	reader = NULL;
+	cr_assert_eq(store_suspend(world.store, WAIT_MS, NULL, world.error), 0, "%s", world.error);
+	cr_expect(store_is_written(world.store, until));
+	put(8, MESSAGE_HELD, 0);
+	later = store_put_so_far(world.store);
+	cr_expect_gt(later, until);
+	cr_expect_not(store_is_written(world.store, later));
+	cr_assert_eq(store_resume(world.store, world.error), 0, "%s", world.error);
+	cr_expect(store_is_written(world.store, until));
+	cr_assert_eq(store_start(world.store), 0);
+	world_flush(&world);
+	cr_expect(store_is_written(world.store, later));
+	open_reader("");
+}
+
+/* Each kind of entry that waits passes to the next process. */
+Test(store_messages, a_note_that_waits_passes)
+{
+	const struct store_waiting note = {
+		.kind = JOURNAL_NOTE, .name = "a", .name_len = 1, .more = "b"
+	};
+	const struct store_waiting beyond = { .kind = JOURNAL_NOTE + 1 };
+
+	cr_expect(store_put_waiting(world.store, &note));
+	cr_expect_not(store_put_waiting(world.store, &beyond));
+}
+
 /* A device that finished has a key that nobody else has: it is on the disk, not in its cache. Reports are not worth the wait. */
 Test(store_messages_disk, what_counts_as_written_is_on_the_disk)
 {
