@@ -1,17 +1,15 @@
 /*
- * JSON lines: an object a line.
+ * JSON lines: an object a line. One of the shape that exports have is read in place, any other by the library.
  */
 #include "control/inventory/import_row.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include <jansson.h>
 
-static const char *const members[] = { "endpoint", "identity", "identity_hex", "key",
-				       "key_hex",  "domain",   "groups",       "values",
-				       "nosec" };
-enum { MEMBERS = sizeof members / sizeof members[0], TEXT_MEMBERS = 6 };
+#include "control/inventory/flat_json.h"
 
 static const char *
 type_name(const json_t *json)
@@ -115,7 +113,7 @@ read_values(struct import *import, struct import_row *row, json_t *values)
 static void
 unknown_member(struct import *import, struct import_row *row, const char *name)
 {
-	const char *nearest = diag_nearest(name, members, MEMBERS);
+	const char *nearest = diag_nearest(name, flat_members, FLAT_MEMBERS);
 	struct text text;
 
 	if (strcmp(name, "key_" IMPORT_LEFT_OUT) == 0) {
@@ -131,27 +129,36 @@ unknown_member(struct import *import, struct import_row *row, const char *name)
 	text_fini(&text);
 }
 
-static void
-read_member(struct import *import, struct import_row *row, const char *name, json_t *value)
+/* Of a member that is a text. */
+static struct import_cell *
+cell_at(struct import_row *row, enum flat_member member)
 {
 	struct import_cell *const places[] = { &row->endpoint, &row->identity, &row->identity_hex,
 					       &row->key,      &row->key_hex,  &row->domain };
+
+	assert(member <= FLAT_DOMAIN);
+	return places[member];
+}
+
+static void
+read_member(struct import *import, struct import_row *row, const char *name, json_t *value)
+{
 	unsigned i = 0;
 
-	while (i < MEMBERS && strcmp(members[i], name) != 0)
+	while (i < FLAT_MEMBERS && strcmp(flat_members[i], name) != 0)
 		i++;
-	if (i == MEMBERS)
+	if (i == FLAT_MEMBERS)
 		unknown_member(import, row, name);
-	else if (i == TEXT_MEMBERS)
+	else if (i == FLAT_GROUPS)
 		read_groups(import, row, value);
-	else if (i == TEXT_MEMBERS + 1)
+	else if (i == FLAT_VALUES)
 		read_values(import, row, value);
-	else if (i > TEXT_MEMBERS && json_is_boolean(value))
+	else if (i == FLAT_NOSEC && json_is_boolean(value))
 		row->nosec_ready = json_is_true(value);
-	else if (i > TEXT_MEMBERS)
+	else if (i == FLAT_NOSEC)
 		import_error(import, row, name, "must be true or false");
 	else if (json_is_string(value))
-		*places[i] = cell_of(value);
+		*cell_at(row, (enum flat_member)i) = cell_of(value);
 	else
 		import_error(import, row, name, "must be a text, not %s", type_name(value));
 }
@@ -166,7 +173,32 @@ complaint_len(const char *text)
 }
 
 static void
-read_line(struct import *import, const char *text, size_t len)
+read_item(struct import *import, struct import_row *row, const struct flat_item *item)
+{
+	const struct import_cell text = { item->text.at, item->text.len };
+
+	if (item->member == FLAT_GROUPS)
+		import_row_group(import, row, text.text, text.len);
+	else if (item->member == FLAT_VALUES)
+		import_row_value(import, row, item->name.at, item->name.at, text, item->truth);
+	else if (item->member == FLAT_NOSEC)
+		row->nosec_ready = item->truth;
+	else
+		*cell_at(row, item->member) = text;
+}
+
+static void
+read_flat(struct import *import, const struct flat_row *flat)
+{
+	struct import_row row = { .line = import->line };
+
+	for (unsigned i = 0; i < flat->n; i++)
+		read_item(import, &row, &flat->items[i]);
+	import_row_finish(import, &row);
+}
+
+static void
+read_by_library(struct import *import, const char *text, size_t len)
 {
 	struct import_row row = { .line = import->line };
 	json_t *object, *value;
@@ -188,6 +220,17 @@ read_line(struct import *import, const char *text, size_t len)
 	json_object_foreach(object, name, value) read_member(import, &row, name, value);
 	import_row_finish(import, &row);
 	json_decref(object);
+}
+
+static void
+read_line(struct import *import, char *text, size_t len)
+{
+	struct flat_row flat;
+
+	if (flat_json_take(text, len, &flat))
+		read_flat(import, &flat);
+	else
+		read_by_library(import, text, len);
 }
 
 /* The length of the next line without its break; false at the end, or beyond what a line may have. */
@@ -223,7 +266,7 @@ import_jsonl(struct import *import)
 	size_t len;
 
 	while (find_line(import, &len)) {
-		const char *line = import_at(import);
+		char *line = import_at(import);
 		bool ended = len < import_left(import);
 
 		if (!skipping && len > IMPORT_ROW_MAX)

@@ -379,6 +379,42 @@ Test(import, json_lines)
 			 "value.x=\xc3\xa4\n secret.pin=1 value.e=\n3 endpoint=b\n");
 }
 
+/* A line without an escape is read in place, one with any by the library: both say the same, and complain in the same words. */
+Test(import, json_lines_of_both_ways)
+{
+	static const char *const lines[][2] = {
+		{ "{\"values\":{\"x\":\"1\",\"p\":{\"secret\":true,\"value\":\"2\"},\"e\":\"\"},"
+		  "\"endpoint\":\"a\",\"key\":\"geheim\",\"groups\":[\"root.a\",\" root.b \"],"
+		  "\"domain\":\"d\",\"nosec\":true}",
+		  "{\"values\":{\"x\":\"1\",\"p\":{\"secret\":true,\"value\":\"2\"},\"e\":\"\"},"
+		  "\"endpoint\":\"\\u0061\",\"key\":\"geheim\",\"groups\":[\"root.a\",\" root.b "
+		  "\"],\"domain\":\"d\",\"nosec\":true}" },
+		{ "{\"endpoint\":\"a\",\"groups\":[],\"values\":{}}",
+		  "{\"endpoint\":\"\\u0061\",\"groups\":[],\"values\":{}}" },
+		{ "{\"endpoint\":\"\",\"key\":\"\",\"groups\":[\"a,b\",\"\"],\"values\":{\"\":"
+		  "\"x\"}}",
+		  "{\"\\u0065ndpoint\":\"\",\"key\":\"\",\"groups\":[\"a,b\",\"\"],\"values\":{"
+		  "\"\":"
+		  "\"x\"}}" },
+		{ "{\"key\":\"a\",\"key_hex\":\"00\"}",
+		  "{\"key\":\"\\u0061\",\"key_hex\":\"00\"}" },
+	};
+
+	for (unsigned i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		char *devices, *errors;
+
+		cr_assert_eq(jsonl(lines[i][0]), 0);
+		devices = strdup(text_str(&world.devices));
+		errors = strdup(text_str(&world.errors));
+		cr_expect(*devices || *errors);
+		cr_assert_eq(jsonl(lines[i][1]), 0);
+		cr_expect_str_eq(text_str(&world.devices), devices);
+		cr_expect_str_eq(text_str(&world.errors), errors);
+		free(devices);
+		free(errors);
+	}
+}
+
 /* Nothing but a plain yes lets a device's secrets go without DTLS. */
 Test(import, devices_that_nosec_listeners_serve)
 {
