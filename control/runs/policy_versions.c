@@ -10,10 +10,7 @@
 #include "control/runs/service.h"
 #include "tasks/hash.h"
 
-enum {
-	COMMIT_WAIT_MS = 10000,
-	BEGIN_WAIT_MS = 2000, /* for a change of a device that bootstraps */
-};
+enum { COMMIT_WAIT_MS = 10000 };
 
 /* ---- what the newest version has ---- */
 
@@ -108,27 +105,16 @@ struct recording {
 	uint32_t number;
 };
 
-/* A change of a device that bootstraps may be open: it ends while others have their turn. */
-static bool
-begin(struct recording *recording)
-{
-	struct service *service = recording->service;
-	uint64_t end_us = clock_now_us() + UINT64_C(1000) * BEGIN_WAIT_MS;
-
-	while (!recording->change) {
-		recording->change = store_change_begin(service->store);
-		if (!recording->change && clock_now_us() > end_us)
-			return false;
-		if (!recording->change)
-			pump_run(&service->pump);
-	}
-	return true;
-}
-
+/*
+ * Another change that is open is one of a caller of this thread's, which ends when this has returned: waiting for it
+ * would be for nothing.
+ */
 static bool
 put_file(struct recording *recording, const struct store_policy_file *file)
 {
-	if (!begin(recording))
+	if (!recording->change)
+		recording->change = store_change_begin(recording->service->store);
+	if (!recording->change)
 		return false;
 	store_change_put_policy_file(recording->change, recording->number, file);
 	return true;

@@ -46,13 +46,24 @@ Test(policy_versions, a_folder_that_is_as_it_was_is_no_new_version)
 	cr_expect_eq(record(error), 2, "%s", error);
 }
 
-Test(policy_versions, one_that_meets_another_change_says_so_and_is_kept_with_the_next)
+static void
+count_turn(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+Test(policy_versions, one_that_meets_another_change_says_so_at_once_and_is_kept_with_the_next)
 {
 	struct store_change *other = store_change_begin(world.service->store);
+	const struct pump pump = world.service->pump;
 	char error[STORE_ERROR_MAX];
+	unsigned turns = 0;
 
 	cr_assert_not_null(other);
+	world.service->pump = (struct pump){ count_turn, &turns };
 	cr_expect_lt(record(error), 0);
+	world.service->pump = pump;
+	cr_expect_eq(turns, 0, "the other one cannot end before");
 	cr_expect(strstr(error, "another change"), "%s", error);
 	cr_expect_not(strstr(error, "cannot be read"), "%s", error);
 	store_change_rollback(other);
