@@ -160,12 +160,16 @@ class Cradled:
         assert n == 1, f"{name} has no {pattern}"
         self.write(name, text)
 
-    def start(self):
+    def spawn(self):
         log = open(self.folder / "log", "ab")
         env = dict(os.environ, **(self.env or {}))
         self.process = subprocess.Popen(
             self.network.command(f"{self.build}/control/cradled", "-c", self.folder / "cradle.conf"),
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+        return self.process
+
+    def start(self):
+        self.spawn()
 
         def up():
             assert self.process.poll() is None, self.log()
