@@ -85,3 +85,11 @@ class Message:
 
     def answer(self, text, kind=ACK, mid=None):
         return message(kind, code(text), self.mid if mid is None else mid, self.token)
+
+
+def after(step, receive):
+    """What comes after a message: not its copies (RFC 7252 4.2)."""
+    while True:
+        message = receive()
+        if (message.kind, message.mid) != (step.kind, step.mid):
+            return message

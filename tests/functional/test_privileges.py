@@ -1,4 +1,5 @@
 """What the running appliance may still do: user, capabilities, system calls, memory."""
+import contextlib
 import os
 import pathlib
 import pwd
@@ -24,7 +25,8 @@ def own_by(user):
     def prepare(daemon):
         entry = pwd.getpwnam(user)
         for path in [daemon.folder, *daemon.folder.rglob("*")]:
-            os.chown(path, entry.pw_uid, entry.pw_gid)
+            with contextlib.suppress(FileNotFoundError):  # of an appliance that runs: gone since it was listed
+                os.chown(path, entry.pw_uid, entry.pw_gid)
         for parent in daemon.folder.parents:
             if parent.owner() == "root" and parent != pathlib.Path("/") and "pytest" in str(parent):
                 parent.chmod(parent.stat().st_mode | 0o011)

@@ -104,7 +104,7 @@ def test_an_association_goes_on_and_no_record_number_is_used_twice(cradled, cid)
         client.put(step.answer(SUCCESS[step.code]))
         if step.path == "/bs":
             break
-        step = coap.Message(client.get())
+        step = coap.after(step, lambda: coap.Message(client.get()))
     assert seen == PATHS
     is_reported(one, "demo-0001")
     numbers = sequences(client)
