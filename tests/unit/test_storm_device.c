@@ -406,6 +406,37 @@ Test(storm_device, gives_up_where_nobody_answers)
 	}
 }
 
+/* Nobody answers from the first datagram on, or from the middle of the dialogue. */
+Test(storm_device, begins_anew_where_nobody_answers_any_more)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		for (unsigned answered = 0; answered < 3; answered++) {
+			struct fleet_settings settings = settings_for(psk);
+			struct swarm swarm;
+
+			settings.retries = 2;
+			settings.rtt_us = 2 * TURN_US;
+			swarm_make(&swarm, &settings, 4);
+			for (unsigned i = 0; i < SWARM; i++)
+				take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet,
+									       swarm.fleet.now_us,
+									       &swarm.out));
+			for (unsigned i = 0; i < 4 * answered; i++)
+				turn(&swarm);
+			cr_assert_eq(swarm.fleet.running, SWARM);
+			swarm.loss = 100;
+			for (unsigned i = 0; i < 30000 && swarm.fleet.tally.retried < SWARM; i++)
+				turn(&swarm);
+			swarm.loss = 0;
+			for (unsigned i = 0; i < 30000 && swarm.fleet.running; i++)
+				turn(&swarm);
+			all_end(&swarm, OUTCOME_DONE);
+			cr_assert_geq(swarm.fleet.tally.retried, SWARM);
+			swarm_free(&swarm);
+		}
+	}
+}
+
 Test(storm_device, waits_where_the_server_is_full)
 {
 	struct fleet_settings settings = settings_for(false);

@@ -230,6 +230,7 @@ fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out)
 	device = &fleet->devices[index];
 	device->intended_us = device->phase_us = intended_us;
 	device->misbehaved = device->rebound = device->wrong = device->heard = false;
+	device->retried = 0;
 	/* Message ids go on from run to run, so that a new run is no duplicate (RFC 7252 4.4). */
 	device->mid = device->runs ? device->mid + 1 : (uint16_t)random_next(&fleet->fresh);
 	device->runs++;
@@ -299,6 +300,22 @@ device_send(struct fleet *fleet, struct device *device, enum device_message mess
 	device->send_us = fleet->now_us + delay;
 }
 
+/* Nobody answers: it fails, or begins anew as a device does whose bootstrap was cut off. */
+static void
+take_silence(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	if (device->retried >= fleet->settings.retries) {
+		device_end(fleet, device, OUTCOME_SILENT);
+		return;
+	}
+	device->retried++;
+	fleet->tally.retried++;
+	device->send_us = 0;
+	device->wrong = false;
+	device->mid++; /* no copy of the former request (RFC 7252 4.4) */
+	device_restart(fleet, device, out);
+}
+
 /*
  * RFC 7252 4.2: after MAX_RETRANSMIT the exchange has failed. Handshakes go on until the device
  * gives up.
@@ -307,7 +324,7 @@ static void
 send_again(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
 	if (device->again == MESSAGE_REQUEST && device->resent >= fleet->settings.max_retransmit) {
-		device_end(fleet, device, OUTCOME_SILENT);
+		take_silence(fleet, device, out);
 		return;
 	}
 	/* While the answer to what came is under way, nothing else is. */
@@ -335,7 +352,7 @@ fleet_tick(struct fleet *fleet, uint32_t *index, struct storm_out *out)
 		device->send_us = 0;
 		emit(fleet, device, device->later, out);
 	} else if (device->give_up_us && device->give_up_us <= now) {
-		device_end(fleet, device, OUTCOME_SILENT);
+		take_silence(fleet, device, out);
 	} else if (device->resend_us && device->resend_us <= now) {
 		send_again(fleet, device, out);
 	}

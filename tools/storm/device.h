@@ -58,6 +58,7 @@ struct tally {
 	uint64_t started, outcomes[OUTCOMES];
 	uint64_t refused_code; /* the last error code that refused a device */
 	uint64_t busy;         /* 5.03 taken, and waited for */
+	uint64_t retried;      /* begun anew after silence */
 	uint64_t retransmitted, duplicates, operations, blocks, ignored;
 	uint64_t datagrams_sent, datagrams_received;
 	struct counters records; /* of DTLS records that came: bad tags, replays */
@@ -109,6 +110,7 @@ struct device {
 	uint8_t later, again;           /* enum device_message */
 	uint8_t resent;
 	uint8_t outcome; /* enum outcome, once ENDING */
+	uint8_t retried;
 	bool misbehaved, rebound, wrong;
 	bool heard; /* of the server, in this run: what goes out now are answers */
 	uint16_t mid, ack_mid;
@@ -148,6 +150,7 @@ struct fleet_settings {
 	uint64_t ack_timeout_us;
 	uint8_t max_retransmit;         /* RFC 7252 4.8, of Bootstrap-Requests */
 	uint64_t give_up_us;            /* without any progress */
+	uint8_t retries;                /* how often it begins anew after that */
 	uint64_t rtt_us, rtt_spread_us; /* answers go out rtt +- spread late */
 	uint64_t slow_ack_us;
 };

@@ -74,6 +74,7 @@ static const struct option_text {
 	  "MAX_RETRANSMIT of RFC 7252 (4), of Bootstrap-Requests", NULL },
 	{ OPTION_GIVE_UP, "give-up", "S", "a device fails after so long without progress (300)",
 	  NULL },
+	{ OPTION_RETRIES, "retries", "N", "... but begins anew so often before that (0)", NULL },
 	{ OPTION_DRAIN, "drain", "S",
 	  "answer late copies so long at the end (0.2; 10 on a lossy network)", NULL },
 	{ OPTION_MISBEHAVE, "misbehave", "MODE", "what devices do wrong: see below", NULL },

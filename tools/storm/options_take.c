@@ -303,6 +303,11 @@ take_conditions(struct options *options, enum option_id id, const char *name, co
 		return 0;
 	case OPTION_GIVE_UP:
 		return read_time(name, value, S_US, &fleet->give_up_us);
+	case OPTION_RETRIES:
+		if (read_whole(name, value, 0, UINT8_MAX, &number) < 0)
+			return -1;
+		fleet->retries = (uint8_t)number;
+		return 0;
 	case OPTION_DRAIN:
 		return read_number(name, value, 0, 3600, &swarm->drain_s);
 	case OPTION_SLOW_ACK:

@@ -32,6 +32,7 @@ tally_add(struct tally *to, const struct tally *from)
 	if (from->refused_code)
 		to->refused_code = from->refused_code;
 	add_words(&to->busy, &from->busy, 1);
+	add_words(&to->retried, &from->retried, 1);
 	add_words(&to->retransmitted, &from->retransmitted, 1);
 	add_words(&to->duplicates, &from->duplicates, 1);
 	add_words(&to->operations, &from->operations, 1);

@@ -152,6 +152,9 @@ print_wire(const struct report *report, FILE *stream)
 		tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag],
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
+	if (tally->retried)
+		fprintf(stream, "           begun anew after silence %" PRIu64 "\n",
+			tally->retried);
 	if (result->counts.lost + result->counts.duplicated + result->counts.reordered +
 	    result->counts.corrupted)
 		fprintf(stream,
@@ -247,11 +250,12 @@ json_wire(const struct report *report, FILE *stream)
 		", \"rx_frames\": %" PRIu64 ", \"rx_bytes\": %" PRIu64
 		", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
 		", \"bad_tags\": %" PRIu64 ", \"replayed\": %" PRIu64 ", \"ignored\": %" PRIu64
-		", \"busy_5_03\": %" PRIu64 "},\n",
+		", \"busy_5_03\": %" PRIu64 ", \"retried\": %" PRIu64 "},\n",
 		result->counts.tx_frames, result->counts.tx_bytes, result->counts.rx_frames,
 		result->counts.rx_bytes, tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag],
-		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
+		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy,
+		tally->retried);
 	fprintf(stream,
 		" \"network\": {\"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
 		", \"reordered\": %" PRIu64 ", \"corrupted\": %" PRIu64 "},\n",
