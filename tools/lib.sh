@@ -87,3 +87,61 @@ network_down() {
 	ip netns pids "$1" 2>/dev/null | xargs -r kill 2>/dev/null
 	ip netns del "$1" 2>/dev/null
 }
+
+# fleet_up NAME MEMBERS: the same with a router between: namespace NAME has the devices (dev0), NAME-router the routes, and
+# NAME-1 ... NAME-MEMBERS an appliance each, on cradle0, at 198.18.N.1/24. All of them answer at $fleet_address, to which the
+# router has equal routes (ECMP), one a flow: by addresses and ports. fleet_routes says to whom.
+fleet_address=198.18.100.1
+fleet_up() {
+	local name=$1 members=$2 router=$1-router n
+	ip netns add "$name" && ip netns add "$router" ||
+		die "cannot make a network namespace: is CAP_SYS_ADMIN missing (a container)?"
+	ip -n "$name" link set lo up
+	ip -n "$router" link set lo up
+	# Layer 4: devices behind one address (NAT) do not all come to one member.
+	ip netns exec "$router" sysctl -qw net.ipv4.ip_forward=1 net.ipv4.fib_multipath_hash_policy=1 \
+		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+	ip -n "$name" link add dev0 type veth peer name devices netns "$router"
+	ip netns exec "$name" ethtool -K dev0 tx off >/dev/null
+	ip netns exec "$router" ethtool -K devices tx off >/dev/null
+	ip -n "$name" addr add 198.18.0.2/24 dev dev0
+	ip -n "$router" addr add 198.18.0.254/24 dev devices
+	ip -n "$name" link set dev0 up
+	ip -n "$router" link set devices up
+	ip -n "$name" route add 198.18.0.0/16 via 198.18.0.254
+	for n in $(seq "$members"); do
+		ip netns add "$name-$n"
+		ip -n "$name-$n" link set lo up
+		ip -n "$name-$n" link add cradle0 type veth peer name "member$n" netns "$router"
+		ip netns exec "$name-$n" sysctl -qw net.ipv6.conf.cradle0.disable_ipv6=1
+		ip netns exec "$name-$n" ethtool -K cradle0 tx off >/dev/null
+		ip netns exec "$router" ethtool -K "member$n" tx off >/dev/null
+		ip -n "$router" addr add "198.18.$n.254/24" dev "member$n"
+		ip -n "$name-$n" link set cradle0 up
+		ip -n "$router" link set "member$n" up
+	done
+}
+
+# fleet_routes NAME N...: the members that the router sends devices to; none: nobody.
+fleet_routes() {
+	local name=$1 hops=() n
+	shift
+	for n in "$@"; do
+		hops+=(nexthop via "198.18.$n.1" dev "member$n")
+	done
+	if [ $# -eq 0 ]; then
+		ip -n "$name-router" route replace blackhole "$fleet_address"
+	else
+		ip -n "$name-router" route replace "$fleet_address" "${hops[@]}"
+	fi
+}
+
+# fleet_down NAME MEMBERS
+fleet_down() {
+	local name=$1 n
+	for n in $(seq "$2"); do
+		network_down "$name-$n"
+	done
+	network_down "$name-router"
+	network_down "$name"
+}

@@ -29,6 +29,27 @@ def test_one_device_bootstraps(build, option, told):
     assert namespace not in subprocess.run(["ip", "netns"], text=True, capture_output=True, check=True).stdout
 
 
+def test_three_members_share_what_one_is_told(build):
+    """A device bootstraps, its member is killed, and it is served by another one; then all of it is gone."""
+    done = run(build, "--cluster", "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = re.findall(r"it was member (\d)", done.stdout)
+    assert first != second
+    assert done.stdout.partition("report list (of all members)")[2].count("demo-0001") == 2, done.stdout
+    assert re.search(r"cluster demo: following", done.stdout)
+    namespace = re.search(r"devices in (\S+)", done.stdout)[1]
+    folder = re.search(r"own in (\S+)/database", done.stdout)[1]
+    assert namespace not in subprocess.run(["ip", "netns"], text=True, capture_output=True, check=True).stdout
+    assert not pathlib.Path(folder).exists()
+    processes = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
+    assert folder not in processes
+
+
+def test_options_that_do_not_go_together_are_told(build):
+    done = run(build, "--cluster", "--rpk")
+    assert done.returncode == 2 and "--cluster" in done.stderr
+
+
 def test_a_mistyped_option_is_told(build):
     done = run(build, "--rpq")
     assert done.returncode == 2 and "unknown option --rpq" in done.stderr
