@@ -428,6 +428,54 @@ Test(crypto, prf_of_every_length)
 	}
 }
 
+/* Jobs that go in step have what they have alone, whichever of them is longer. */
+Test(crypto, prf_in_step_equals_prf_alone)
+{
+	enum { JOBS = 5 };
+	static const size_t lengths[] = { 0, 12, 32, 33, 40, 48, 64, 65, 96, 97, 140 };
+	static const size_t seeds[] = { 0, 20, 32, 64, 90, 120 };
+	const unsigned n_lengths = sizeof lengths / sizeof lengths[0];
+	const unsigned n_seeds = sizeof seeds / sizeof seeds[0];
+	uint8_t secret[JOBS][32], seed[CRYPTO_PRF_SEED_MAX], alone[LEN_MAX];
+	uint8_t out[JOBS][LEN_MAX + GUARD];
+	uint64_t state = SEED;
+
+	fill_random(&state, secret, sizeof secret);
+	fill_random(&state, seed, sizeof seed);
+	each_backend(ops)
+	{
+		for (unsigned round = 0; round < n_lengths * n_seeds; round++) {
+			struct crypto_hmac_key keys[JOBS];
+			struct crypto_prf jobs[JOBS];
+			unsigned n = 2 + round % (JOBS - 1);
+
+			memset(out, 0xee, sizeof out);
+			for (unsigned i = 0; i < n; i++) {
+				size_t len = lengths[(round * (i + 1) + i) % n_lengths];
+				size_t seed_len = seeds[(round + i * 7) % n_seeds];
+
+				crypto_hmac_key_init(ops, &keys[i], secret[i], sizeof secret[i]);
+				jobs[i] = (struct crypto_prf){ &keys[i],
+							       "label",
+							       { { seed, seed_len } },
+							       out[i],
+							       len };
+			}
+			crypto_prf(ops, jobs, n);
+			for (unsigned i = 0; i < n; i++) {
+				struct crypto_prf job = jobs[i];
+
+				job.out = alone;
+				crypto_prf(ops, &job, 1);
+				cr_assert_arr_eq(out[i], alone, job.len, "%s: round %u, job %u",
+						 ops->name, round, i);
+				cr_assert_eq(out[i][job.len], 0xee, "%s: round %u, job %u",
+					     ops->name, round, i);
+			}
+		}
+	}
+}
+
 /* ---- AEADs against mbedTLS's ----------------------------------------------------------------- */
 
 typedef void aead_op(struct crypto_ccm *records, unsigned n);
