@@ -7,6 +7,11 @@
 #include <assert.h>
 #include <string.h>
 
+enum {
+	PADDING_MIN = 9,       /* 0x80 and the length */
+	HMAC_SHORT_BLOCKS = 4, /* a cookie's is of two or three */
+};
+
 static const uint32_t initial_h[8] = {
 	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
@@ -46,7 +51,7 @@ put_digest(uint8_t digest[CRYPTO_HASH_LEN], const uint32_t h[8])
 static size_t
 put_padding(uint8_t *block, size_t tail, uint64_t total)
 {
-	size_t blocks = (tail + 9 + CRYPTO_HASH_BLOCK - 1) / CRYPTO_HASH_BLOCK;
+	size_t blocks = (tail + PADDING_MIN + CRYPTO_HASH_BLOCK - 1) / CRYPTO_HASH_BLOCK;
 
 	block[tail] = 0x80;
 	put_be64(block + blocks * CRYPTO_HASH_BLOCK - 8, total * 8);
@@ -133,6 +138,16 @@ crypto_sha256(const struct crypto_ops *ops, const void *data, size_t len,
 	crypto_wipe(&hash, sizeof hash);
 }
 
+/* memcpy(), without the call for the size of randoms and digests. */
+static void
+put_piece(uint8_t *to, const struct crypto_piece *piece)
+{
+	if (piece->len == CRYPTO_HASH_LEN)
+		memcpy(to, piece->data, CRYPTO_HASH_LEN);
+	else if (piece->len != 0)
+		memcpy(to, piece->data, piece->len);
+}
+
 /* ---- HMAC ------------------------------------------------------------------------------------ */
 
 void
@@ -162,9 +177,10 @@ crypto_hmac_key_init(const struct crypto_ops *ops, struct crypto_hmac_key *key, 
 	crypto_wipe(short_secret, sizeof short_secret);
 }
 
-void
-crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
-	    const struct crypto_piece *pieces, unsigned n, uint8_t mac[CRYPTO_HASH_LEN])
+/* The HMAC of a message of any length. */
+static void
+hmac_long(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
+	  const struct crypto_piece *pieces, unsigned n, uint8_t mac[CRYPTO_HASH_LEN])
 {
 	struct crypto_sha256 hash;
 	uint8_t block[2 * CRYPTO_HASH_BLOCK];
@@ -178,6 +194,31 @@ crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
 	crypto_wipe(block, sizeof block);
 }
 
+/* A short one is put together, which costs less than a stream of its pieces. */
+void
+crypto_hmac(const struct crypto_ops *ops, const struct crypto_hmac_key *key,
+	    const struct crypto_piece *pieces, unsigned n, uint8_t mac[CRYPTO_HASH_LEN])
+{
+	uint8_t message[HMAC_SHORT_BLOCKS * CRYPTO_HASH_BLOCK];
+	const struct crypto_hmac_lane lane = { key->inner, key->outer, message, mac };
+	size_t len = 0, at = 0, blocks;
+
+	for (unsigned i = 0; i < n; i++)
+		len += pieces[i].len;
+	if (len + PADDING_MIN > sizeof message) {
+		hmac_long(ops, key, pieces, n, mac);
+		return;
+	}
+	blocks = (len + PADDING_MIN + CRYPTO_HASH_BLOCK - 1) / CRYPTO_HASH_BLOCK;
+	memset(message + len, 0, blocks * CRYPTO_HASH_BLOCK - len);
+	for (unsigned i = 0; i < n; i++) {
+		put_piece(message + at, &pieces[i]);
+		at += pieces[i].len;
+	}
+	ops->hmac_lanes(&lane, 1, put_padding(message, len, CRYPTO_HASH_BLOCK + len));
+	crypto_wipe(message, blocks * CRYPTO_HASH_BLOCK);
+}
+
 /* ---- PRF ------------------------------------------------------------------------------------- */
 
 enum {
@@ -185,7 +226,7 @@ enum {
 	PRF_MESSAGE = CRYPTO_HASH_LEN + 3 * CRYPTO_HASH_BLOCK,
 };
 
-_Static_assert(CRYPTO_PRF_SEED_MAX + 9 <= 3 * CRYPTO_HASH_BLOCK, "the seed padded");
+_Static_assert(CRYPTO_PRF_SEED_MAX + PADDING_MIN <= 3 * CRYPTO_HASH_BLOCK, "the seed padded");
 
 /*
  * P_SHA256 makes output i from A(i) || label || seed, and A(i + 1) from A(i). Every HMAC of it that
@@ -252,16 +293,6 @@ hmac_each(const struct crypto_ops *ops, const struct prf_hmac *hmacs, unsigned n
 		hmac_two(ops, hmacs);
 	else
 		hmac_one(ops, hmacs);
-}
-
-/* memcpy(), without the call for the size of randoms and digests. */
-static void
-put_piece(uint8_t *to, const struct crypto_piece *piece)
-{
-	if (piece->len == CRYPTO_HASH_LEN)
-		memcpy(to, piece->data, CRYPTO_HASH_LEN);
-	else if (piece->len != 0)
-		memcpy(to, piece->data, piece->len);
 }
 
 static size_t

@@ -62,25 +62,25 @@ dtls_session_plaintext_max(const struct dtls_session *session)
 static bool
 read_record(struct dtls_walk *walk, struct dtls_record *record)
 {
-	struct reader reader = reader_init(walk->at, (size_t)(walk->end - walk->at));
-	struct reader fixed = reader_sub(&reader, DTLS_RECORD_FIXED);
-	uint64_t number;
+	const size_t left = (size_t)(walk->end - walk->at);
+	uint8_t *header = walk->at;
+	size_t header_len = DTLS_RECORD_HEADER;
 
-	if (!reader_ok(&reader))
+	if (left < DTLS_RECORD_HEADER)
 		return false;
-	record->header = walk->at;
-	record->type = reader_u8(&fixed);
-	record->version = reader_u16(&fixed);
-	number = reader_u64(&fixed);
-	record->epoch = (uint16_t)(number >> SEQUENCES);
-	record->sequence = number & ((UINT64_C(1) << SEQUENCES) - 1);
+	record->header = header;
+	record->type = header[0];
+	record->version = (uint16_t)cursor_load(header + 1, 2);
+	record->epoch = (uint16_t)cursor_load(header + 3, 2);
+	record->sequence = cursor_load(header + 5, SEQUENCES / 8);
 	record->cid_len = record->type == DTLS_TLS12_CID ? DTLS_CID : 0;
-	reader_skip(&reader, record->cid_len);
-	record->length = reader_u16(&reader);
-	reader_skip(&reader, record->length);
-	if (!reader_ok(&reader))
+	header_len += record->cid_len;
+	if (left < header_len)
 		return false;
-	record->fragment = walk->at + DTLS_RECORD_HEADER + record->cid_len;
+	record->length = (uint16_t)cursor_load(header + header_len - 2, 2);
+	if (left - header_len < record->length)
+		return false;
+	record->fragment = header + header_len;
 	walk->at = record->fragment + record->length;
 	return true;
 }

@@ -108,12 +108,12 @@ dtls_schedule_answer(const struct crypto_ops *ops, const struct crypto_sha256 *t
 		     uint8_t verify_data[DTLS_VERIFY_DATA])
 {
 	struct crypto_sha256 hash = *transcript;
-	uint8_t header[DTLS_HANDSHAKE_HEADER], digest[DTLS_HASH];
+	uint8_t finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA], digest[DTLS_HASH];
 	struct crypto_prf job;
 
-	dtls_message_header(header, DTLS_FINISHED, DTLS_VERIFY_DATA, message);
-	crypto_sha256_update(ops, &hash, header, sizeof header);
-	crypto_sha256_update(ops, &hash, derived->client_verify, DTLS_VERIFY_DATA);
+	dtls_message_header(finished, DTLS_FINISHED, DTLS_VERIFY_DATA, message);
+	memcpy(finished + DTLS_HANDSHAKE_HEADER, derived->client_verify, DTLS_VERIFY_DATA);
+	crypto_sha256_update(ops, &hash, finished, sizeof finished);
 	crypto_sha256_final(ops, &hash, digest);
 	job = dtls_schedule_verify(&derived->master, "server finished", digest, verify_data);
 	crypto_prf(ops, &job, 1);
