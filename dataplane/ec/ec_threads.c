@@ -31,8 +31,11 @@ struct ec_threads {
 	/* Which publication is the newest: a thread looks at it before each job, and takes the lock
 	 * when it changed. */
 	_Atomic uint64_t publication;
-	pthread_mutex_t lock; /* of `trust` */
+	pthread_mutex_t lock; /* of what follows */
 	struct ec_trust *trust;
+	_Atomic bool resting; /* written under the lock; a thread looks at it before it takes jobs */
+	unsigned at_rest;     /* threads that have seen it */
+	pthread_cond_t changed; /* `at_rest`, or `resting` */
 	unsigned n;
 	struct ec_thread threads[];
 };
@@ -82,6 +85,19 @@ note_job(struct ec_thread *thread)
 	store(&thread->chains_verified, stats->chains_verified);
 }
 
+/* Until it is over, or all is. */
+static void
+rest(struct ec_threads *all)
+{
+	pthread_mutex_lock(&all->lock);
+	all->at_rest++;
+	pthread_cond_broadcast(&all->changed);
+	while (all->resting && !atomic_load_explicit(&all->ending, memory_order_acquire))
+		pthread_cond_wait(&all->changed, &all->lock);
+	all->at_rest--;
+	pthread_mutex_unlock(&all->lock);
+}
+
 /* Jobs first; what is made ahead is made while there are none. */
 static void
 turn(struct ec_thread *thread)
@@ -114,9 +130,61 @@ run(void *ctx)
 	pthread_setname_np(pthread_self(), "curves");
 	if (thread->all->way.begin)
 		thread->all->way.begin();
-	while (!atomic_load_explicit(&thread->all->ending, memory_order_acquire))
-		turn(thread);
+	while (!atomic_load_explicit(&thread->all->ending, memory_order_acquire)) {
+		if (atomic_load_explicit(&thread->all->resting, memory_order_relaxed))
+			rest(thread->all);
+		else
+			turn(thread);
+	}
 	return NULL;
+}
+
+/* ---- resting ---- */
+
+static void
+wake_all(struct ec_threads *threads)
+{
+	for (unsigned i = 0; i < threads->n; i++)
+		threads->way.wake(threads->way.ctx);
+}
+
+static void
+set_resting(struct ec_threads *threads, bool resting)
+{
+	pthread_mutex_lock(&threads->lock);
+	threads->resting = resting;
+	pthread_cond_broadcast(&threads->changed);
+	pthread_mutex_unlock(&threads->lock);
+}
+
+bool
+ec_threads_rest(struct ec_threads *threads, unsigned timeout_ms)
+{
+	struct timespec until;
+	bool all;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	set_resting(threads, true);
+	wake_all(threads);
+	pthread_mutex_lock(&threads->lock);
+	while (threads->at_rest < threads->n &&
+	       pthread_cond_timedwait(&threads->changed, &threads->lock, &until) == 0)
+		;
+	all = threads->at_rest == threads->n;
+	pthread_mutex_unlock(&threads->lock);
+	if (!all)
+		ec_threads_go_on(threads);
+	return all;
+}
+
+void
+ec_threads_go_on(struct ec_threads *threads)
+{
+	set_resting(threads, false);
 }
 
 /* ---- life ---- */
@@ -141,6 +209,18 @@ start(struct ec_threads *threads, const cpu_set_t *cpus)
 	return true;
 }
 
+/* Time-outs of it are no wall clock's. */
+static void
+init_changed(pthread_cond_t *changed)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 struct ec_threads *
 ec_threads_new(const struct ec_way *way, unsigned n, const cpu_set_t *cpus,
 	       char error[EC_ERROR_MAX])
@@ -154,6 +234,7 @@ ec_threads_new(const struct ec_way *way, unsigned n, const cpu_set_t *cpus,
 	}
 	threads->way = *way;
 	pthread_mutex_init(&threads->lock, NULL);
+	init_changed(&threads->changed);
 	while (threads->n < n) {
 		if (start(threads, cpus))
 			continue;
@@ -171,14 +252,15 @@ ec_threads_free(struct ec_threads *threads)
 	if (!threads)
 		return;
 	atomic_store_explicit(&threads->ending, true, memory_order_release);
-	for (unsigned i = 0; i < threads->n; i++)
-		threads->way.wake(threads->way.ctx);
+	ec_threads_go_on(threads);
+	wake_all(threads);
 	for (unsigned i = 0; i < threads->n; i++) {
 		pthread_join(threads->threads[i].thread, NULL);
 		ec_engine_free(threads->threads[i].engine);
 		ec_trust_release(threads->threads[i].trust);
 	}
 	ec_trust_release(threads->trust);
+	pthread_cond_destroy(&threads->changed);
 	pthread_mutex_destroy(&threads->lock);
 	free(threads);
 }
@@ -197,8 +279,7 @@ ec_threads_publish(struct ec_threads *threads, struct ec_trust *trust)
 	pthread_mutex_unlock(&threads->lock);
 	ec_trust_release(old);
 	/* They make key pairs ahead from now on. */
-	for (unsigned i = 0; i < threads->n; i++)
-		threads->way.wake(threads->way.ctx);
+	wake_all(threads);
 }
 
 void

@@ -36,6 +36,14 @@ struct ec_threads *ec_threads_new(const struct ec_way *way, unsigned n, const cp
 				  char error[EC_ERROR_MAX]);
 void ec_threads_free(struct ec_threads *threads);
 
+/*
+ * No thread begins a job any more: true once none is at one, and jobs that wait stay as they are; false:
+ * one is at it for longer than that, and all go on. ec_threads_go_on(): they do, after the former.
+ */
+bool ec_threads_rest(struct ec_threads *threads, unsigned timeout_ms)
+	__attribute__((warn_unused_result));
+void ec_threads_go_on(struct ec_threads *threads);
+
 /* From the next job on; holds it. NULL: no certificates any more. */
 void ec_threads_publish(struct ec_threads *threads, struct ec_trust *trust);
 

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "dataplane/core/dtls/dtls_certificate.h"
 #include "dataplane/core/dtls/dtls_message.h"
@@ -207,4 +208,70 @@ Test(ec_threads, an_end_does_not_wait_for_jobs)
 	ec_threads_free(threads);
 	ec_trust_release(trust);
 	cr_assert_leq(ring.n_done, JOBS);
+}
+
+static unsigned
+read_locked(const unsigned *number)
+{
+	unsigned now;
+
+	pthread_mutex_lock(&ring.lock);
+	now = *number;
+	pthread_mutex_unlock(&ring.lock);
+	return now;
+}
+
+Test(ec_threads, no_job_is_begun_while_they_rest)
+{
+	char error[EC_ERROR_MAX];
+	struct ec_threads *threads = ec_threads_new(&way, 3, NULL, error);
+	struct ec_trust *trust = make_trust();
+
+	cr_assert_not_null(threads, "%s", error);
+	ec_threads_publish(threads, trust);
+	for (unsigned round = 0; round < 3; round++) {
+		unsigned waiting;
+
+		offer_all();
+		cr_assert(ec_threads_rest(threads, 60000));
+		/* Nobody has one in his hands, and nobody takes one. */
+		waiting = read_locked(&ring.n_todo);
+		cr_assert_eq(read_locked(&ring.n_done), JOBS - waiting);
+		for (unsigned i = 0; i < 100; i++)
+			sched_yield();
+		cr_assert_eq(read_locked(&ring.n_todo), waiting);
+		ec_threads_go_on(threads);
+		await_all();
+	}
+	cr_assert(ec_threads_rest(threads, 60000));
+	ec_threads_free(threads);
+	ec_trust_release(trust);
+}
+
+/* A token that does not answer. */
+static pthread_mutex_t token = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+give_late(void *ctx, struct ec_job *job)
+{
+	pthread_mutex_lock(&token);
+	pthread_mutex_unlock(&token);
+	give(ctx, job);
+}
+
+Test(ec_threads, one_that_does_not_come_to_rest_is_told_of_and_all_go_on)
+{
+	static const struct ec_way slow = { take, give_late, wait_for_job, wake, NULL };
+	char error[EC_ERROR_MAX];
+	struct ec_threads *threads = ec_threads_new(&slow, 2, NULL, error);
+
+	cr_assert_not_null(threads, "%s", error);
+	pthread_mutex_lock(&token);
+	offer_all();
+	while (read_locked(&ring.n_todo) == JOBS)
+		sched_yield();
+	cr_assert_not(ec_threads_rest(threads, 1));
+	pthread_mutex_unlock(&token);
+	await_all();
+	ec_threads_free(threads);
 }
