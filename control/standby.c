@@ -182,7 +182,8 @@ open_file(struct taking *taking, unsigned i)
 static int
 load_workers(struct taking *taking)
 {
-	const struct dataplane_loading loading = { pass_load_batch, taking->load };
+	const struct dataplane_loading loading = { pass_load_batch, taking->load,
+						   pass_load_trust(taking->load) };
 
 	for (unsigned i = 1; i < taking->n_files; i++) {
 		struct stack_passed passed = { 0 };

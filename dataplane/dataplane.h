@@ -133,6 +133,7 @@ void dataplane_discard(struct dataplane *dp);
 struct dataplane_loading {
 	const struct batch *(*batch)(void *ctx, uint32_t number); /* stack_loading */
 	void *ctx;
+	uint32_t trust; /* the same */
 };
 /*
  * (before dataplane_start()) Takes what was saved of a worker of this number. 0; -1 and a sentence: then the

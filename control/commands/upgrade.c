@@ -22,6 +22,7 @@
 #include "control/runs/deliveries.h"
 #include "control/runs/events.h"
 #include "control/runs/pass.h"
+#include "dataplane/ec/ec_threads.h"
 
 enum {
 	INHERITED = 3,         /* the channel's number in the new process */
@@ -29,6 +30,7 @@ enum {
 	READY_MS = 600 * 1000, /* ten million devices take 20 s */
 	SWITCH_MS = 10 * 1000, /* an answer while devices wait */
 	SETTLE_TURNS = 10000,
+	REST_MS = 2000, /* for what helper threads are at: a token may be slow */
 };
 
 struct upgrade {
@@ -37,7 +39,7 @@ struct upgrade {
 	const struct upgrade_wish *wish;
 	pid_t pid; /* 0: it was not started */
 	int fd;
-	bool left_store, paused;
+	bool left_store, helpers_rest, paused;
 	uint64_t began_us, paused_us;
 	struct passed_file files[1 + DATAPLANE_WORKERS_MAX];
 	unsigned n_files;
@@ -436,12 +438,25 @@ put_passed(struct upgrade *upgrade, const struct channel_message *loaded)
 	upgrade->call->result = result;
 }
 
+/* What they work on cannot pass, what waits for them does; devices are served meanwhile. */
+static bool
+let_helpers_rest(struct upgrade *upgrade)
+{
+	struct ec_threads *curves = upgrade->daemon->service.curves;
+
+	upgrade->helpers_rest = !curves || ec_threads_rest(curves, REST_MS);
+	return upgrade->helpers_rest ||
+	       fail(upgrade, "a thread of `curve_threads` is at one signature for longer than %d s: is a "
+			     "token slow?",
+		    REST_MS / 1000);
+}
+
 static bool
 pass_state(struct upgrade *upgrade)
 {
 	struct channel_message message;
 
-	if (!say(upgrade, "stopping", NULL, NULL, 0) ||
+	if (!let_helpers_rest(upgrade) || !say(upgrade, "stopping", NULL, NULL, 0) ||
 	    !await(upgrade, "emptied", SWITCH_MS, true, &message))
 		return false;
 	channel_message_fini(&message);
@@ -514,6 +529,8 @@ go_on(struct upgrade *upgrade)
 		end_process(upgrade);
 	if (upgrade->paused && dataplane_resume(daemon->service.dp, error) < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_upgrade_failed, NULL, "%s", error);
+	if (upgrade->helpers_rest && daemon->service.curves)
+		ec_threads_go_on(daemon->service.curves);
 	if (!upgrade->left_store || daemon_store_return(daemon) == 0)
 		deliveries_go_on(&daemon->service);
 	json_decref(upgrade->call->result);

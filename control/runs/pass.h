@@ -50,6 +50,8 @@ struct pass_load;
 /* Reads the whole of the control side's file. NULL and a sentence: nothing of it is taken. */
 struct pass_load *pass_load_begin(struct service *service, struct record_reader *reader,
 				  char error[PASS_ERROR_MAX]);
+/* dataplane_loading.trust */
+uint32_t pass_load_trust(const struct pass_load *load);
 /* dataplane_loading.batch */
 const struct batch *pass_load_batch(void *load, uint32_t number);
 /*

@@ -1,6 +1,10 @@
 /* pass_fields.h - the fields of the control side's records. Numbers are for good. */
 #pragma once
 
+enum pass_trust_field {
+	TRUST_CONTENT = 1, /* digest of all that it was made of */
+};
+
 enum pass_batch_field {
 	BATCH_NUMBER = 1,
 	BATCH_PLAN = 2, /* the number of its plan */

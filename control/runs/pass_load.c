@@ -7,6 +7,7 @@
 #include "control/clock.h"
 #include "control/inventory/setting_values.h"
 #include "control/log.h"
+#include "control/policy/policy_trust.h"
 #include "control/runs/pass_fields.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
@@ -43,6 +44,7 @@ struct pass_load {
 	} batch;
 	struct live_session *live; /* whose answers and effects come now */
 	uint32_t waiting;
+	uint32_t trust;
 };
 
 static bool
@@ -259,6 +261,25 @@ pass_load_batch(void *ctx, uint32_t number)
 
 /* ---- the first reading: what sessions need ---- */
 
+/* Made of the same: who was judged by it need not be judged again. */
+static bool
+load_trust(struct pass_load *load)
+{
+	const struct policy_trust *trust = load->service->generation->policy->trust;
+	size_t len;
+	const uint8_t *content = record_bytes(load->reader, TRUST_CONTENT, &len);
+
+	if (trust && len == sizeof trust->content && memcmp(content, trust->content, len) == 0)
+		load->trust = ec_trust_generation(trust->ec);
+	return true;
+}
+
+uint32_t
+pass_load_trust(const struct pass_load *load)
+{
+	return load->trust;
+}
+
 static bool
 take_first(struct pass_load *load)
 {
@@ -270,6 +291,8 @@ take_first(struct pass_load *load)
 	case PASSED_CLOCK:
 		dataplane_load_clock(load->reader);
 		return true;
+	case PASSED_TRUST:
+		return load_trust(load);
 	case PASSED_PLAN:
 		return load_plan(load);
 	case PASSED_PLAN_TASK:
@@ -296,6 +319,7 @@ pass_load_begin(struct service *service, struct record_reader *reader, char erro
 	load->service = service;
 	load->reader = reader;
 	load->error = error;
+	load->trust = EC_TRUST_FORMER;
 	batch_builder_init(&load->builder);
 	good = find_tasks(load);
 	load->start = *reader;

@@ -6,6 +6,7 @@
 #include "control/clock.h"
 #include "control/hash_index.h"
 #include "control/inventory/setting_values.h"
+#include "control/policy/policy_trust.h"
 #include "control/runs/pass_fields.h"
 #include "control/runs/service.h"
 
@@ -51,6 +52,18 @@ pass_save_size(const struct service *service)
 	return LEAST_BYTES + (size_t)service->live.count * LIVE_BYTES;
 }
 
+static void
+save_trust(const struct service *service, struct record_writer *writer)
+{
+	const struct policy_trust *trust = service->generation->policy->trust;
+
+	if (!trust)
+		return;
+	record_begin(writer, PASSED_TRUST);
+	record_put_bytes(writer, TRUST_CONTENT, trust->content, sizeof trust->content);
+	record_end(writer);
+}
+
 struct pass_save *
 pass_save_begin(struct service *service, struct record_writer *writer)
 {
@@ -66,6 +79,7 @@ pass_save_begin(struct service *service, struct record_writer *writer)
 		return NULL;
 	}
 	dataplane_save_clock(writer);
+	save_trust(service, writer);
 	return save;
 }
 

@@ -4,6 +4,9 @@
  */
 #pragma once
 
+/* The number of a trust that was before any of this process: who was judged by it is judged anew. */
+enum { EC_TRUST_FORMER = 1 };
+
 /* What became of a job: EC_GOOD, or why not, as operators read it (counters.def). */
 enum ec_verdict {
 	EC_GOOD,

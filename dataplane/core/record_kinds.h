@@ -15,6 +15,7 @@ enum passed_kind {
 		4, /* a peer with its exchange, its run and its association, by rising slots */
 	PASSED_HANDSHAKE = 5, /* of the session before it */
 	PASSED_UNPINNED = 6,  /* a session that may be evicted, the oldest first */
+	PASSED_CERTIFIED = 7, /* a handshake with certificates, of the session before it */
 
 	/* The control side's file. */
 	PASSED_SUMMARY = 32,
@@ -28,4 +29,5 @@ enum passed_kind {
 	PASSED_JOURNAL =
 		40, /* a report, a visit or an unknown device that is not in the store yet */
 	PASSED_DEVICE = 41, /* one that the store has otherwise */
+	PASSED_TRUST = 42,  /* which certificates were taken by */
 };

@@ -110,7 +110,7 @@ static const struct record_field cbc_fields[] = {
 	BOOL(75, dtls_cbc, server.encrypt_then_mac),
 };
 
-/* ---- PASSED_HANDSHAKE ---- */
+/* ---- PASSED_HANDSHAKE, and PASSED_CERTIFIED, which has more ---- */
 
 static const struct record_field handshake_fields[] = {
 	PLAIN(1, dtls_handshake, state),
@@ -191,6 +191,16 @@ static const struct record_field keyed_fields[] = {
 enum handshake_field {
 	HANDSHAKE_OWNER = 58, /* whose identity it showed */
 	HANDSHAKE_SLOT = 59,  /* of its session */
+	/* Of PASSED_CERTIFIED alone; from 64 on there is more: dtls_ec_pass.c. */
+	HANDSHAKE_HAS_ANSWER = 60,
+	HANDSHAKE_TRUST = 61, /* enum passed_trust */
+};
+
+/* By what trust the certificate or key of a client was judged. */
+enum passed_trust {
+	PASSED_TRUST_NONE,   /* it was not yet, or there is none */
+	PASSED_TRUST_NEWEST, /* that of the control side's PASSED_TRUST */
+	PASSED_TRUST_FORMER, /* an older one */
 };
 
 static inline bool

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "dataplane/core/coap/coap_block.h"
+#include "dataplane/core/dtls/dtls_ec_pass.h"
+#include "dataplane/core/secured/secured.h"
 #include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/bootstrap_state.h"
 #include "dataplane/core/sessions/sessions.h"
@@ -109,22 +111,48 @@ is_assembly(const struct dtls_assembly *assembly, size_t capacity)
 	return assembly->length <= capacity && assembly->have <= assembly->length;
 }
 
+/* What is put together in each state. */
 static bool
-is_handshake(const struct dtls_handshake *hs)
+is_run(const struct dtls_handshake *hs)
 {
-	bool good = hs->doubt <= DTLS_DOUBT_KEY && hs->protection <= DTLS_CBC &&
-		    hs->peer_cid_len <= DTLS_PEER_CID_MAX &&
-		    hs->max_fragment <= DTLS_MAX_FRAGMENT_4096 &&
-		    hs->retransmissions <= RETRANSMISSIONS_MAX &&
-		    hs->sequence >> SEQUENCE_BITS == 0;
+	const struct dtls_assembly *assembly = &hs->assembly;
 
-	if (hs->state == DTLS_EXPECTING_HELLO)
-		return good && is_assembly(&hs->assembly, DTLS_HELLO_MAX);
-	good = good && is_assembly(&hs->run.exchange.assembly, DTLS_EXCHANGE_MAX);
+	if (!is_assembly(&hs->run.exchange.assembly, DTLS_EXCHANGE_MAX))
+		return false;
 	if (handshake_is_keyed(hs))
-		return good && is_assembly(&hs->assembly, DTLS_VERIFY_DATA);
-	return good && hs->state == DTLS_EXPECTING_KEY_EXCHANGE &&
-	       hs->run.early.len <= DTLS_EARLY_MAX && is_assembly(&hs->assembly, DTLS_EXCHANGE_MAX);
+		return is_assembly(assembly, DTLS_VERIFY_DATA);
+	if (hs->run.early.len > DTLS_EARLY_MAX)
+		return false;
+	switch ((enum dtls_state)hs->state) {
+	case DTLS_EXPECTING_KEY_EXCHANGE:
+	case DTLS_EXPECTING_KEY_SHARE:
+	case DTLS_EXPECTING_CERTIFICATE_VERIFY:
+		return is_assembly(assembly, DTLS_EXCHANGE_MAX);
+	case DTLS_EXPECTING_CERTIFICATE:
+		return is_assembly(assembly, EC_MESSAGE_MAX);
+	case DTLS_AWAITING_OWN:
+	case DTLS_AWAITING_VERDICT:
+		return assembly->have == 0;
+	default:
+		return false;
+	}
+}
+
+/* `certified`: of PASSED_CERTIFIED. A doubt about a certificate is told of by what is beside. */
+static bool
+is_handshake(const struct dtls_handshake *hs, bool certified)
+{
+	if (hs->doubt > DTLS_DOUBT_KEY || hs->protection > DTLS_CBC ||
+	    hs->peer_cid_len > DTLS_PEER_CID_MAX || hs->max_fragment > DTLS_MAX_FRAGMENT_4096 ||
+	    hs->retransmissions > RETRANSMISSIONS_MAX || hs->sequence >> SEQUENCE_BITS != 0)
+		return false;
+	if (hs->state == DTLS_EXPECTING_HELLO)
+		return !certified && hs->doubt != DTLS_DOUBT_CERTIFICATE &&
+		       is_assembly(&hs->assembly, DTLS_HELLO_MAX);
+	if (dtls_state_has_ec(hs->state))
+		return certified && is_run(hs);
+	return hs->doubt != DTLS_DOUBT_CERTIFICATE && is_run(hs) &&
+	       certified == (hs->has_answer || hs->trust);
 }
 
 /* ---- sessions ---- */
@@ -346,30 +374,101 @@ session_of_handshake(const struct load *load)
 		       : NULL;
 }
 
+/* Who judged it by what the control side had last then, did so by what it has now, if that is the same. */
+static void
+read_certified(const struct load *load, struct dtls_handshake *hs)
+{
+	uint64_t trust = record_number(load->reader, HANDSHAKE_TRUST);
+
+	hs->has_answer = record_number(load->reader, HANDSHAKE_HAS_ANSWER) != 0;
+	if (trust == PASSED_TRUST_NEWEST)
+		hs->trust = load->loading->trust;
+	else if (trust != PASSED_TRUST_NONE)
+		hs->trust = EC_TRUST_FORMER;
+}
+
+/* What nobody has begun is asked for anew. */
 static bool
-load_handshake(struct load *load)
+ask_helper(struct secured *secured, struct dtls_handshake *hs)
+{
+	hs->ec->job.ops = secured->server.ops;
+	return !dtls_state_awaits_ec(hs->state) ||
+	       secured->server.ec.offer(secured->server.ec_ctx, hs->ec);
+}
+
+enum placed { PLACED, PLACED_NOT, PLACED_MALFORMED };
+
+/* With what it has of certificates. */
+static enum placed
+place_certified(struct load *load, struct secured_handshake *handshake)
+{
+	struct stack *stack = load->stack;
+	struct dtls_handshake *hs = &handshake->dtls;
+
+	if (!dtls_state_has_ec(hs->state))
+		return PLACED;
+	hs->ec = secured_ec_restore(stack, handshake);
+	if (!hs->ec)
+		return PLACED_NOT;
+	if (!dtls_ec_take(load->reader, hs, hs->ec))
+		return PLACED_MALFORMED;
+	return ask_helper(stack->secured, hs) ? PLACED : PLACED_NOT;
+}
+
+static enum placed
+place_handshake(struct load *load, struct session *session, const struct dtls_handshake *hs)
 {
 	struct stack *stack = load->stack;
 	struct secured *secured = stack->secured;
-	struct session *session = session_of_handshake(load);
+	struct association *association = association_at(stack, session);
 	struct secured_handshake *handshake;
+	enum placed placed;
+
+	if (!secured->free_handshake)
+		return PLACED_NOT;
+	handshake_pool_take(stack, session);
+	handshake = handshake_of(secured, association);
+	handshake->dtls = *hs;
+	placed = place_certified(load, handshake);
+	if (placed != PLACED) {
+		handshake_pool_release(stack, association);
+		return placed;
+	}
+	timer_wheel_arm(&secured->wheel, association->handshake - 1,
+			dtls_handshake_is_sending(&handshake->dtls) ? stack->now_us : hs->due_us);
+	load->passed->handshakes++;
+	return PLACED;
+}
+
+/* Its client begins anew; a session that was there for it alone goes with it. */
+static void
+lose_handshake(struct load *load, struct session *session, bool certified)
+{
+	load->passed->lost[certified ? STACK_LOST_CERTIFICATE : STACK_LOST_ROOM]++;
+	if (!session)
+		return;
+	if (session->state == BOOTSTRAP_IDLE && !association_at(load->stack, session)->established)
+		load->passed->sessions--;
+	secured_abandon(load->stack, session);
+}
+
+static bool
+load_handshake(struct load *load)
+{
+	bool certified = load->reader->kind == PASSED_CERTIFIED;
+	struct session *session = session_of_handshake(load);
 	struct dtls_handshake hs = { 0 };
-	bool good;
+	enum placed placed = PLACED_MALFORMED;
 
 	read_handshake(load, &hs);
-	good = !load->reader->malformed && is_handshake(&hs);
-	if (good && session && secured->free_handshake) {
-		handshake_pool_take(stack, session);
-		handshake = handshake_of(secured, association_at(stack, session));
-		handshake->dtls = hs;
-		timer_wheel_arm(&secured->wheel, (uint32_t)(handshake - secured->handshakes),
-				hs.due_us);
-		load->passed->handshakes++;
-	} else if (good) {
-		load->passed->lost[STACK_LOST_ROOM]++;
-	}
+	if (certified)
+		read_certified(load, &hs);
+	if (!load->reader->malformed && is_handshake(&hs, certified))
+		placed = session ? place_handshake(load, session, &hs) : PLACED_NOT;
+	if (placed == PLACED_NOT)
+		lose_handshake(load, session, certified);
 	crypto_wipe(&hs, sizeof hs);
-	return good;
+	return placed != PLACED_MALFORMED;
 }
 
 /* ---- all ---- */
@@ -408,6 +507,7 @@ stack_load(struct stack *stack, struct record_reader *reader, const struct stack
 		good = load_session(&load);
 		break;
 	case PASSED_HANDSHAKE:
+	case PASSED_CERTIFIED:
 		good = load_handshake(&load);
 		break;
 	case PASSED_UNPINNED:

@@ -3,9 +3,11 @@
  * the next process.
  *
  * What passes: sessions with their exchange, their run, the memory of their last request and what
- * answers copies of it; associations with keys, sequence numbers and replay windows; handshakes with
- * pre-shared keys in progress; the secrets of cookies. What does not is counted by kind (enum
- * stack_loss): its device notices by a time-out and begins anew.
+ * answers copies of it; associations with keys, sequence numbers and replay windows; handshakes in
+ * progress, also those that wait for a helper thread; the secrets of cookies. What does not is counted by
+ * kind (enum stack_loss): its device notices by a time-out and begins anew.
+ *
+ * Helper threads must rest: a job that is still out was not begun, and is asked for anew.
  *
  * A stack that was saved must not send any more: the next one goes on with its sequence numbers, and
  * a number used twice gives away what two records hold (RFC 5116 5.1.1, RFC 7905's siblings alike).
@@ -23,7 +25,7 @@
 #include "dataplane/core/stack.h"
 
 enum stack_loss {
-	STACK_LOST_CERTIFICATE, /* a handshake with certificates in progress */
+	STACK_LOST_CERTIFICATE, /* a handshake with certificates that are not served any more */
 	STACK_LOST_LISTENER,    /* nothing listens any more where its session was */
 	STACK_LOST_ROOM,        /* a slot, a handshake's or other memory that there is not */
 	STACK_LOST_BATCH,       /* a run whose batch did not pass */
@@ -53,6 +55,8 @@ struct stack_loading {
 	/* The batch of this number, with all that is needed of it; NULL: there is none. */
 	const struct batch *(*batch)(void *ctx, uint32_t number);
 	void *ctx;
+	/* What trust is called here that the writer's newest was: EC_TRUST_FORMER, or how ours is. */
+	uint32_t trust;
 	const uint8_t *listeners; /* LISTENERS_MAX: of the writer's, by which number it is here */
 	uint64_t now_us;
 };

@@ -1,5 +1,6 @@
 #include "dataplane/core/stack_pass.h"
 
+#include "dataplane/core/dtls/dtls_ec_pass.h"
 #include "dataplane/core/sessions/association.h"
 #include "dataplane/core/sessions/bootstrap_state.h"
 #include "dataplane/core/stack_fields.h"
@@ -33,6 +34,7 @@ stack_save_size(const struct stack *stack)
 
 	return WORKER_BYTES + session_table_count(stack->table) * session +
 	       (secured ? secured->n_in_use : 0) * (size_t)HANDSHAKE_BYTES +
+	       (secured ? secured->n_ecs : 0) * (size_t)DTLS_EC_BYTES +
 	       stack->answers.count * (size_t)stack->answers.capacity;
 }
 
@@ -126,11 +128,34 @@ save_session(struct stack *stack, const struct session *session, struct record_w
 	record_end(writer);
 }
 
+/* It is of another kind, as who does not know what it has beside must not take it for one without. */
+static bool
+is_certified(const struct dtls_handshake *hs)
+{
+	return hs->ec || hs->has_answer || hs->trust;
+}
+
+static void
+save_certified(const struct stack *stack, const struct dtls_handshake *hs,
+	       struct record_writer *writer)
+{
+	const struct stack_limits *limits =
+		atomic_load_explicit(stack->config.limits, memory_order_acquire);
+	enum passed_trust trust = PASSED_TRUST_NONE;
+
+	if (hs->trust)
+		trust = hs->trust < limits->trust ? PASSED_TRUST_FORMER : PASSED_TRUST_NEWEST;
+	record_put_number(writer, HANDSHAKE_HAS_ANSWER, hs->has_answer);
+	record_put_number(writer, HANDSHAKE_TRUST, trust);
+	if (hs->ec)
+		dtls_ec_put(hs, writer);
+}
+
 static void
 save_handshake(const struct stack *stack, uint32_t slot, const struct dtls_handshake *hs,
 	       struct record_writer *writer)
 {
-	record_begin(writer, PASSED_HANDSHAKE);
+	record_begin(writer, is_certified(hs) ? PASSED_CERTIFIED : PASSED_HANDSHAKE);
 	record_put_number(writer, HANDSHAKE_SLOT, slot);
 	record_put_fields(writer, FIELDS_OF(handshake_fields), hs);
 	if (hs->state == DTLS_EXPECTING_HELLO)
@@ -142,55 +167,38 @@ save_handshake(const struct stack *stack, uint32_t slot, const struct dtls_hands
 	else if (hs->state != DTLS_EXPECTING_HELLO)
 		record_put_fields(writer, FIELDS_OF(early_fields), hs);
 	save_owner(stack, writer, HANDSHAKE_OWNER, hs->identity_hash, hs->device);
+	if (is_certified(hs))
+		save_certified(stack, hs, writer);
 	record_end(writer);
 }
 
-/* One that took nothing of certificates: what helpers have of it is theirs. */
-static bool
-may_pass(const struct dtls_handshake *hs)
-{
-	return !hs->ec && !hs->trust &&
-	       (hs->state == DTLS_EXPECTING_HELLO || hs->state == DTLS_EXPECTING_KEY_EXCHANGE ||
-		handshake_is_keyed(hs));
-}
-
-/* That of the session, if it is one to pass; *lost: it is not, and whoever shakes hands begins anew. */
 static const struct dtls_handshake *
-passing_handshake(const struct stack *stack, const struct session *session, bool *lost)
+handshake_in_progress(const struct stack *stack, const struct session *session)
 {
 	const struct association *association =
 		stack->secured ? association_at(stack, session) : NULL;
-	const struct dtls_handshake *hs;
 
-	*lost = false;
-	if (!association || !association->handshake)
-		return NULL;
-	hs = &handshake_of(stack->secured, association)->dtls;
-	*lost = !may_pass(hs);
-	return *lost ? NULL : hs;
+	return association && association->handshake
+		       ? &handshake_of(stack->secured, association)->dtls
+		       : NULL;
 }
 
 static void
 pass_session(struct stack *stack, const struct session *session, struct record_writer *writer,
 	     const struct stack_saving *saving, struct stack_passed *passed)
 {
-	bool lost, running = bootstrap_running(session->state);
-	const struct dtls_handshake *hs = passing_handshake(stack, session, &lost);
+	const struct dtls_handshake *hs = handshake_in_progress(stack, session);
 	uint32_t batch = session->batch ? saving->batch(saving->ctx, session->batch) : 0;
 
-	passed->lost[STACK_LOST_CERTIFICATE] += lost;
 	if (session->batch && !batch) {
 		passed->lost[STACK_LOST_BATCH]++;
 		return;
 	}
-	/* There for its handshake alone. */
-	if (lost && session->state == BOOTSTRAP_IDLE && !association_of(stack, session))
-		return;
 	save_session(stack, session, writer, batch);
 	if (hs)
 		save_handshake(stack, session_slot(stack, session), hs, writer);
 	passed->sessions++;
-	passed->running += running;
+	passed->running += bootstrap_running(session->state);
 	passed->associations += association_of(stack, session) != NULL;
 	passed->handshakes += hs != NULL;
 }

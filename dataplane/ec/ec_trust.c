@@ -41,7 +41,7 @@ ec_trust_new(void)
 		return NULL;
 	}
 	atomic_init(&trust->holders, 1);
-	trust->generation = atomic_fetch_add(&generations, 1) + 1;
+	trust->generation = atomic_fetch_add(&generations, 1) + EC_TRUST_FORMER + 1;
 	for (unsigned i = 0; i < 3; i++)
 		trust->dated[i].ends = INT64_MAX;
 	trust->last.ends = INT64_MAX;

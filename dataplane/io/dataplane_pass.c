@@ -263,6 +263,7 @@ load_record(struct loading *loading, unsigned worker, const struct dataplane_loa
 	const struct stack_loading stack = {
 		.batch = from->batch,
 		.ctx = from->ctx,
+		.trust = from->trust,
 		.listeners = loading->listeners,
 		.now_us = loading->now_us,
 	};

@@ -2,13 +2,39 @@
  * What another process left, as records, into a stack; then time passes, and its devices send something. Input: the
  * records of a worker's file, without its head: a checksum is none against who may write here.
  */
+#include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/record_kinds.h"
 #include "dataplane/core/stack_pass.h"
 #include "tests/unit/stack_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SESSIONS = 8, BATCHES = 3, ROUNDS = 4, ROUND_US = 20 * 1000 * 1000 };
+enum { SESSIONS = 8, BATCHES = 3, ROUNDS = 4, ROUND_US = 20 * 1000 * 1000, JOBS = 4 };
+
+static struct ec_job *away[JOBS];
+static unsigned n_away;
+
+static bool
+offer(void *ctx, struct ec_job *job)
+{
+	if (n_away == JOBS)
+		return false;
+	away[n_away++] = job;
+	return true;
+}
+
+/* What handshakes with certificates asked for comes back, with another verdict each round. */
+static void
+answer_jobs(struct world *world, unsigned round)
+{
+	while (n_away) {
+		struct ec_job *job = away[--n_away];
+
+		job->verdict = (uint8_t)((round + n_away) % EC_VERDICTS);
+		world_clear(world);
+		stack_ec(world->stack, world->now, job, &world->out);
+	}
+}
 
 static const struct batch *
 batch_of(void *ctx, uint32_t number)
@@ -22,7 +48,9 @@ static bool
 load(struct world *world, const uint8_t *data, size_t size)
 {
 	uint8_t listeners[LISTENERS_MAX];
-	const struct stack_loading loading = { batch_of, world, listeners, world->now };
+	const struct stack_loading loading = {
+		.batch = batch_of, .ctx = world, .listeners = listeners, .now_us = world->now
+	};
 	struct record_reader reader = { .at = data, .end = data + size, .shift_us = 5 };
 	struct stack_passed passed = { 0 };
 
@@ -57,14 +85,17 @@ send_from_all(struct world *world)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world *world = world_new(SESSIONS);
+	static const struct world_options options = { .ec_offer = offer, .certificates = JOBS };
+	struct world *world = world_new_options(SESSIONS, &options);
 
+	n_away = 0;
 	(void)world_batch(world, 11542, 98);
 	(void)world_pack(world, 112, 3000);
 	(void)world_batch_of(world, 11542, "drwf");
 	world_device(world, "dev", world->batches[0], 0);
 	if (load(world, data, size))
 		for (unsigned i = 0; i < ROUNDS; i++) {
+			answer_jobs(world, i);
 			send_from_all(world);
 			world_tick(world, ROUND_US);
 			world->n_events = 0;

@@ -82,7 +82,7 @@ save(void)
 static bool
 load(void)
 {
-	const struct stack_loading loading = { batch_of, NULL, listeners, new->now };
+	const struct stack_loading loading = { .batch = batch_of, .listeners = listeners, .now_us = new->now };
 	struct record_reader reader;
 
 	cr_assert_eq(record_file_open(&reader, file, len), RECORD_FILE_GOOD);
@@ -125,7 +125,7 @@ answer(struct world *world, uint16_t port, const struct coap_header *step, uint8
 static bool
 load_with(uint8_t field, uint64_t value)
 {
-	const struct stack_loading loading = { batch_of, NULL, listeners, new->now };
+	const struct stack_loading loading = { .batch = batch_of, .listeners = listeners, .now_us = new->now };
 	struct session session = { .state = BOOTSTRAP_STEP, .serial = 5, .device = 1000 };
 	struct record_writer writer;
 	struct record_reader reader;

@@ -29,8 +29,7 @@ struct dtls_ec {
 	uint16_t sent_bytes;   /* ... and how much of its body went out already */
 	/* What would be wrong with the client, if what came is its own (DTLS_DOUBT_CERTIFICATE). */
 	struct {
-		uint16_t counter; /* enum counter */
-		uint8_t verdict;  /* enum ec_verdict */
+		uint8_t verdict; /* enum ec_verdict */
 		uint8_t name_len;
 		uint8_t name[EC_NAME_MAX]; /* which endpoint the certificate is of */
 	} doubt;

@@ -90,11 +90,36 @@ step_take_own(struct step *step)
 
 /* ---- doubts ---- */
 
+static enum counter
+counter_of(uint8_t verdict)
+{
+	static const enum counter counters[EC_VERDICTS] = {
+		[EC_NO_CREDENTIAL] = COUNTER_dtls_certificate_none_of_ours,
+		[EC_MALFORMED] = COUNTER_dtls_certificate_malformed,
+		[EC_UNKNOWN_ISSUER] = COUNTER_dtls_certificate_issuer,
+		[EC_EXPIRED] = COUNTER_dtls_certificate_expired,
+		[EC_NOT_YET_VALID] = COUNTER_dtls_certificate_not_yet,
+		[EC_PURPOSE] = COUNTER_dtls_certificate_purpose,
+		[EC_REVOKED] = COUNTER_dtls_certificate_revoked,
+		[EC_DENIED] = COUNTER_dtls_certificate_denied,
+		[EC_CHAIN] = COUNTER_dtls_certificate_chain,
+		[EC_NO_NAME] = COUNTER_dtls_certificate_no_name,
+		[EC_BAD_SIGNATURE] = COUNTER_dtls_certificate_signature,
+		[EC_BAD_POINT] = COUNTER_dtls_certificate_point,
+		[EC_NOT_PINNED] = COUNTER_dtls_certificate_unknown,
+		[EC_NONE_SHOWN] = COUNTER_dtls_certificate_missing,
+		[EC_TOO_LONG] = COUNTER_dtls_certificate_size,
+		[EC_FAILED] = COUNTER_dtls_ec_failed,
+	};
+
+	assert(verdict != EC_GOOD && verdict < EC_VERDICTS);
+	return counters[verdict];
+}
+
 /* What came would end the handshake, if it were proven that the client said it. */
 static enum dtls_progress
-doubt_certificate(struct step *step, enum counter why, enum ec_verdict verdict)
+doubt_certificate(struct step *step, enum ec_verdict verdict)
 {
-	step->hs->ec->doubt.counter = (uint16_t)why;
 	step->hs->ec->doubt.verdict = (uint8_t)verdict;
 	step->hs->ec->doubt.name_len = 0;
 	step->hs->assembly = (struct dtls_assembly){ 0 };
@@ -123,7 +148,9 @@ step_judge_certificate(struct step *step)
 {
 	const struct dtls_ec *ec = step->hs->ec;
 
-	(void)step_fail(step, alert_of(ec->doubt.counter), ec->doubt.counter);
+	enum counter why = counter_of(ec->doubt.verdict);
+
+	(void)step_fail(step, alert_of(why), why);
 	return DTLS_WRONG_CERTIFICATE;
 }
 
@@ -153,9 +180,9 @@ accept_certificate(struct step *step)
 	struct dtls_chain chain;
 
 	if (!dtls_certificate_parse(ec_job_chain(job), job->chain_len, ec->peer_type, &chain))
-		return doubt_certificate(step, COUNTER_dtls_certificate_malformed, EC_MALFORMED);
+		return doubt_certificate(step, EC_MALFORMED);
 	if (chain.n == 0)
-		return doubt_certificate(step, COUNTER_dtls_certificate_missing, EC_NONE_SHOWN);
+		return doubt_certificate(step, EC_NONE_SHOWN);
 	ec->is_pinned = find_pinned(step, &chain.certificates[0]);
 	dtls_message_header(job->bytes + job->chain_at, DTLS_CERTIFICATE, job->chain_len,
 			    hs->next_message);
@@ -214,7 +241,7 @@ step_gather_certificate(struct step *step)
 	struct dtls_ec *ec = step->hs->ec;
 
 	if (message->length > EC_MESSAGE_MAX)
-		return doubt_certificate(step, COUNTER_dtls_certificate_size, EC_TOO_LONG);
+		return doubt_certificate(step, EC_TOO_LONG);
 	if (dtls_message_is_whole(message))
 		memcpy(place_chain(ec, message->length), message->fragment, message->length);
 	else if (!gather_chain(step))
@@ -313,8 +340,7 @@ step_gather_certificate_verify(struct step *step)
 	if (!body)
 		return DTLS_WAITING;
 	if (!dtls_certificate_verify_parse(body, step->message->length, &signature))
-		return doubt_certificate(step, COUNTER_dtls_certificate_signature,
-					 EC_BAD_SIGNATURE);
+		return doubt_certificate(step, EC_BAD_SIGNATURE);
 	if (hs->rivals >= DTLS_UNPROVEN + (step->turn->now_us - hs->started_us) / 1000000) {
 		hs->assembly = (struct dtls_assembly){ 0 };
 		return step_ignore(step, COUNTER_dtls_certificate_unproven);
@@ -329,32 +355,6 @@ step_gather_certificate_verify(struct step *step)
 }
 
 /* ---- the verdict ---- */
-
-static enum counter
-counter_of(uint8_t verdict)
-{
-	static const enum counter counters[EC_VERDICTS] = {
-		[EC_NO_CREDENTIAL] = COUNTER_dtls_certificate_none_of_ours,
-		[EC_MALFORMED] = COUNTER_dtls_certificate_malformed,
-		[EC_UNKNOWN_ISSUER] = COUNTER_dtls_certificate_issuer,
-		[EC_EXPIRED] = COUNTER_dtls_certificate_expired,
-		[EC_NOT_YET_VALID] = COUNTER_dtls_certificate_not_yet,
-		[EC_PURPOSE] = COUNTER_dtls_certificate_purpose,
-		[EC_REVOKED] = COUNTER_dtls_certificate_revoked,
-		[EC_DENIED] = COUNTER_dtls_certificate_denied,
-		[EC_CHAIN] = COUNTER_dtls_certificate_chain,
-		[EC_NO_NAME] = COUNTER_dtls_certificate_no_name,
-		[EC_BAD_SIGNATURE] = COUNTER_dtls_certificate_signature,
-		[EC_BAD_POINT] = COUNTER_dtls_certificate_point,
-		[EC_NOT_PINNED] = COUNTER_dtls_certificate_unknown,
-		[EC_NONE_SHOWN] = COUNTER_dtls_certificate_missing,
-		[EC_TOO_LONG] = COUNTER_dtls_certificate_size,
-		[EC_FAILED] = COUNTER_dtls_ec_failed,
-	};
-
-	assert(verdict != EC_GOOD && verdict < EC_VERDICTS);
-	return counters[verdict];
-}
 
 /* Whether the client showed that it has the key of the certificate that the verdict is about. */
 static bool
@@ -383,7 +383,7 @@ doubt_verdict(struct step *step, const struct ec_job *job)
 	expect_certificate_again(hs);
 	if (job->verdict == EC_FAILED) /* not for any fault of the client's */
 		return step_ignore(step, COUNTER_dtls_ec_failed);
-	progress = doubt_certificate(step, counter_of(job->verdict), job->verdict);
+	progress = doubt_certificate(step, job->verdict);
 	ec->doubt.name_len = job->finish.name_len;
 	memcpy(ec->doubt.name, job->finish.name, job->finish.name_len);
 	return progress;

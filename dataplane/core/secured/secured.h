@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/core/sessions/secured_state.h"
 #include "dataplane/core/sessions/stack_state.h"
 
 /* Bytes of memory, aligned to 64, that a stack of this configuration needs for DTLS; 0: no listener
@@ -50,6 +51,13 @@ void secured_open(struct stack *stack);
 
 /* One job that came back from the helper threads, for a handshake of ours or one that ended. */
 void secured_ec(struct stack *stack, struct ec_job *job);
+
+/* A place for a handshake with certificates that began in another process: no limit counts it again.
+ * NULL: none is free. */
+struct dtls_ec *secured_ec_restore(struct stack *stack, const struct secured_handshake *handshake);
+/* A handshake of this session ended without success: closes the session if that is all it was
+ * for. */
+void secured_abandon(struct stack *stack, struct session *session);
 
 /* Handshakes' timers. */
 void secured_tick(struct stack *stack);

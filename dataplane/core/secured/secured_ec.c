@@ -11,6 +11,17 @@
 
 /* ---- the pool ---- */
 
+static struct secured_ec *
+take_free(struct secured *secured, const struct secured_handshake *handshake)
+{
+	struct secured_ec *ec = &secured->ecs[secured->free_ec - 1];
+
+	secured->free_ec = ec->next_free;
+	ec->handshake = (uint32_t)(handshake - secured->handshakes) + 1;
+	memset(&ec->dtls, 0, offsetof(struct dtls_ec, job));
+	return ec;
+}
+
 static struct dtls_ec *
 take(void *ctx, const struct dtls_handshake *hs)
 {
@@ -35,11 +46,14 @@ take(void *ctx, const struct dtls_handshake *hs)
 		count(&stack->counters, COUNTER_dtls_certificates_limited);
 		return NULL;
 	}
-	ec = &secured->ecs[secured->free_ec - 1];
-	secured->free_ec = ec->next_free;
-	ec->handshake = (uint32_t)(handshake - secured->handshakes) + 1;
-	memset(&ec->dtls, 0, offsetof(struct dtls_ec, job));
+	ec = take_free(secured, handshake);
 	return &ec->dtls;
+}
+
+struct dtls_ec *
+secured_ec_restore(struct stack *stack, const struct secured_handshake *handshake)
+{
+	return stack->secured->free_ec ? &take_free(stack->secured, handshake)->dtls : NULL;
 }
 
 static void

@@ -34,9 +34,6 @@ void secured_associate(struct stack *stack, struct session *session, const struc
 void secured_end_association(struct stack *stack, struct session *session, bool answer);
 /* A session without a run is closed when nothing comes for a while from now. */
 void secured_wait_idle(struct stack *stack, struct session *session);
-/* A handshake of this session ended without success: closes the session if that is all it was
- * for. */
-void secured_abandon(struct stack *stack, struct session *session);
 
 /* ---- secured_ec.c ---- */
 
