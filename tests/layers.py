@@ -116,7 +116,7 @@ LAYERS = (
           "the struct that owns everything; what may name it stands below"),
     Layer("control/commands", ["control/commands/"], ["control/", "dataplane/dataplane.h", "dataplane/ec", "tasks/"],
           "what an operator may ask of the daemon"),
-    Layer("control/main", ["control/main.", "control/daemon.c", "control/standby.", "control/startup."],
+    Layer("control/main", ["control/main.", "control/daemon.c", "control/daemon_", "control/standby.", "control/startup."],
           ["control/", "dataplane/dataplane.h", "dataplane/ec", "tasks/"],
           "starts, runs and ends everything"),
 
