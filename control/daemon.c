@@ -12,10 +12,10 @@
 #include "control/config/diag_text.h"
 #include "control/daemon_parts.h"
 #include "control/daemon_sources.h"
-#include "control/daemon_store.h"
 #include "control/daemon_turns.h"
 #include "control/log.h"
 #include "control/runs/restore.h"
+#include "control/service_files.h"
 #include "control/standby.h"
 #include "control/startup.h"
 
@@ -66,8 +66,10 @@ load(struct daemon *daemon)
 {
 	struct generation *generation = daemon->service.generation; /* of meet() */
 
-	if (daemon_store_open(daemon) < 0 || daemon_open_cluster(daemon) < 0 ||
-	    daemon_audit_open(daemon) < 0)
+	if (service_files_open_store(&daemon->service) < 0 || daemon_open_cluster(daemon) < 0)
+		return -1;
+	daemon->audit = service_files_open_audit(daemon->service.config);
+	if (!daemon->audit)
 		return -1;
 	daemon_sweep_policy(daemon->service.config);
 	if (daemon_init(daemon, store_next_device(daemon->service.store)) < 0) {
@@ -104,10 +106,10 @@ begin_to_tell(struct daemon *daemon)
 static int
 meet(struct daemon *daemon)
 {
-	if (standby_meet(daemon) < 0)
+	if (standby_meet(&daemon->standby, daemon->service.config) < 0)
 		return -1;
 	daemon->service.generation = load_first(daemon);
-	return daemon->service.generation ? standby_found(daemon) : -1;
+	return daemon->service.generation ? standby_found(&daemon->standby, &daemon->service) : -1;
 }
 
 static int
@@ -128,13 +130,18 @@ open_all(struct daemon *daemon)
 static int
 start_beside(struct daemon *daemon)
 {
+	struct standby *standby = &daemon->standby;
+
 	/* What can fail does so while the other process can still go on. */
 	if (meet(daemon) < 0 || open_all(daemon) < 0 || daemon_open_curves(daemon) < 0 ||
-	    standby_take(daemon) < 0 || daemon_adopt_socket(daemon) < 0 ||
-	    standby_await_go(daemon) < 0 || daemon_start_dataplane(daemon) < 0)
+	    standby_take(standby, &daemon->service) < 0)
+		return -1;
+	daemon->draining = standby->draining;
+	if (daemon_adopt_socket(daemon) < 0 || standby_await_go(standby) < 0 ||
+	    daemon_start_dataplane(daemon) < 0)
 		return -1;
 	ctl_server_keep_path(daemon->server);
-	standby_serves(daemon);
+	standby_serves(standby, daemon->audit);
 	return begin_to_tell(daemon);
 }
 
@@ -162,7 +169,7 @@ static int
 start(struct daemon *daemon)
 {
 	if (start_all(daemon) < 0) {
-		standby_refuse(daemon);
+		standby_refuse(&daemon->standby);
 		return -1;
 	}
 	watchdog_init(&daemon->watchdog, clock_now_us());
@@ -195,7 +202,7 @@ finish(struct daemon *daemon)
 	}
 	daemon_close_cluster(daemon);
 	deliveries_stop(&daemon->service);
-	standby_fini(daemon);
+	standby_fini(&daemon->standby);
 	daemon_tell_anchor(daemon->audit, UINT64_MAX);
 	audit_close(daemon->audit);
 	daemon->audit = NULL;
@@ -256,7 +263,7 @@ daemon_run(struct config *config, int standby)
 	/* While there is one thread: others begin with what this one has left. */
 	privileged = startup_take_privileges(config);
 	if (privileged < 0)
-		standby_refuse(daemon);
+		standby_refuse(&daemon->standby);
 	daemon->turns.lookout = lookout_new(LOOKOUT_TIMES); /* without one it runs as well */
 	if (privileged == 0 && start(daemon) == 0)
 		status = loop_run(daemon->loop);

@@ -17,6 +17,7 @@
 #include "control/runs/service.h"
 #include "control/socket/ctl_socket.h"
 #include "control/turns.h"
+#include "control/version.h"
 #include "dataplane/dataplane.h"
 
 /* A worker's share of busy cycles over the last second. */
@@ -77,5 +78,3 @@ daemon_prefix(const struct daemon *daemon)
 int daemon_init(struct daemon *daemon, size_t devices);
 /* The dataplane is gone, and the store closed. */
 void daemon_fini(struct daemon *daemon);
-
-#define CRADLE_VERSION_TEXT "cradled " CRADLE_VERSION

@@ -13,6 +13,7 @@
 #include "control/notify.h"
 #include "control/runs/pass.h"
 #include "control/text.h"
+#include "control/version.h"
 
 enum {
 	ANSWER_MS = 30000, /* an answer that takes the other process a moment */
@@ -27,12 +28,12 @@ fail(const char *sentence)
 
 /* The next message, which must be this one. */
 static int
-expect(struct daemon *daemon, const char *say, int timeout_ms, struct channel_message *message)
+expect(const struct standby *standby, const char *say, int timeout_ms, struct channel_message *message)
 {
 	int result;
 
 	do
-		result = channel_receive(daemon->standby.fd, timeout_ms, message);
+		result = channel_receive(standby->fd, timeout_ms, message);
 	while (result == 0 && timeout_ms < 0);
 	if (result <= 0)
 		return fail(result == 0 ? "the process that serves does not answer"
@@ -44,9 +45,9 @@ expect(struct daemon *daemon, const char *say, int timeout_ms, struct channel_me
 }
 
 static int
-say(struct daemon *daemon, const char *say, json_t *words)
+say(const struct standby *standby, const char *say, json_t *words)
 {
-	int result = channel_send(daemon->standby.fd, say, words, NULL, 0);
+	int result = channel_send(standby->fd, say, words, NULL, 0);
 
 	return result < 0 ? fail("the process that serves has gone") : 0;
 }
@@ -55,15 +56,11 @@ say(struct daemon *daemon, const char *say, json_t *words)
 
 /* DPDK's folder and telemetry socket are each one's own. */
 static void
-choose_prefix(struct daemon *daemon, const char *theirs)
+choose_prefix(struct standby *standby, const char *own, const char *theirs)
 {
-	const char *own = daemon->service.config->file_prefix;
-
-	snprintf(daemon->standby.prefix, sizeof daemon->standby.prefix, "%.100s",
-		 own ? own : "cradle");
-	if (strcmp(daemon->standby.prefix, theirs) == 0)
-		snprintf(daemon->standby.prefix, sizeof daemon->standby.prefix, "%.100s-2",
-			 own ? own : "cradle");
+	snprintf(standby->prefix, sizeof standby->prefix, "%.100s", own ? own : "cradle");
+	if (strcmp(standby->prefix, theirs) == 0)
+		snprintf(standby->prefix, sizeof standby->prefix, "%.100s-2", own ? own : "cradle");
 }
 
 static int64_t
@@ -73,9 +70,8 @@ number_of(const struct channel_message *message, const char *word)
 }
 
 static int
-learn(struct daemon *daemon, const struct channel_message *begin)
+learn(struct standby *standby, const struct config *config, const struct channel_message *begin)
 {
-	struct standby *standby = &daemon->standby;
 	const char *actor = channel_text(begin, "actor");
 
 	standby->former = (long)number_of(begin, "process");
@@ -85,61 +81,62 @@ learn(struct daemon *daemon, const struct channel_message *begin)
 	standby->actor = *actor ? strdup(actor) : NULL;
 	standby->draining = json_is_true(json_object_get(begin->words, "draining"));
 	log_set_level((enum severity)number_of(begin, "log_level"));
-	choose_prefix(daemon, channel_text(begin, "prefix"));
+	choose_prefix(standby, config->file_prefix, channel_text(begin, "prefix"));
 	if (number_of(begin, "format") != CHANNEL_FORMAT)
 		return fail("the process that serves speaks another version of the hand-over: stop "
 			    "it, and "
 			    "start this one");
-	if (daemon->service.config->cluster_name)
+	if (config->cluster_name)
 		return fail("`cluster` is set: a member of a cluster must be stopped and started");
-	if (strcmp(channel_text(begin, "store"), daemon->service.config->store) != 0)
+	if (strcmp(channel_text(begin, "store"), config->store) != 0)
 		return fail(
 			"`store` is another one: what is served now would be lost; stop and start");
 	return 0;
 }
 
 static json_t *
-found(const struct daemon *daemon)
+found(const struct service *service)
 {
-	const struct policy *policy = daemon->service.generation->policy;
+	const struct policy *policy = service->generation->policy;
 	struct text text;
 	json_t *words;
 
 	text_init(&text);
-	text_show(&text, "%s: good; policy: %u group%s, %u task%s", daemon->service.config->file,
+	text_show(&text, "%s: good; policy: %u group%s, %u task%s", service->config->file,
 		  policy->n_groups, PLURAL(policy->n_groups), policy->n_tasks,
 		  PLURAL(policy->n_tasks));
 	words = json_pack("{s:s, s:[i], s:i, s:s}", "version", CRADLE_VERSION_TEXT, "formats",
-			  RECORD_FORMAT, "workers", (int)daemon->service.config->workers, "text",
+			  RECORD_FORMAT, "workers", (int)service->config->workers, "text",
 			  text_str(&text));
 	text_fini(&text);
 	return words;
 }
 
 int
-standby_meet(struct daemon *daemon)
+standby_meet(struct standby *standby, const struct config *config)
 {
 	char error[STORE_ERROR_MAX];
 	struct channel_message message;
 	int result;
 
-	if (expect(daemon, "begin", ANSWER_MS, &message) < 0)
+	if (expect(standby, "begin", ANSWER_MS, &message) < 0)
 		return -1;
-	result = learn(daemon, &message);
+	result = learn(standby, config, &message);
 	channel_message_fini(&message);
 	if (result < 0)
 		return -1;
-	if (store_check_version(daemon->service.config->store, error) < 0)
+	if (store_check_version(config->store, error) < 0)
 		return fail(error);
 	return 0;
 }
 
 int
-standby_found(struct daemon *daemon)
+standby_found(const struct standby *standby, const struct service *service)
 {
 	struct channel_message message;
 
-	if (say(daemon, "found", found(daemon)) < 0 || expect(daemon, "store", -1, &message) < 0)
+	if (say(standby, "found", found(service)) < 0 ||
+	    expect(standby, "store", -1, &message) < 0)
 		return -1;
 	channel_message_fini(&message);
 	return 0;
@@ -149,7 +146,7 @@ standby_found(struct daemon *daemon)
 
 /* What passes: the control side's file, then one of each worker. */
 struct taking {
-	struct daemon *daemon;
+	struct service *service;
 	struct passed_file files[1 + DATAPLANE_WORKERS_MAX];
 	unsigned n_files;
 	struct record_reader reader;
@@ -190,7 +187,7 @@ load_workers(struct taking *taking)
 
 		if (open_file(taking, i) < 0)
 			return -1;
-		if (dataplane_load(taking->daemon->service.dp, i - 1, &taking->reader, &loading,
+		if (dataplane_load(taking->service->dp, i - 1, &taking->reader, &loading,
 				   &passed, taking->error) < 0)
 			return fail_taking(taking);
 		pass_add(&taking->totals.stacks, &passed);
@@ -201,12 +198,11 @@ load_workers(struct taking *taking)
 static int
 load_files(struct taking *taking)
 {
-	struct service *service = &taking->daemon->service;
 	int result;
 
 	if (open_file(taking, 0) < 0)
 		return -1;
-	taking->load = pass_load_begin(service, &taking->reader, taking->error);
+	taking->load = pass_load_begin(taking->service, &taking->reader, taking->error);
 	if (!taking->load)
 		return fail_taking(taking);
 	result = load_workers(taking);
@@ -234,11 +230,11 @@ map_files(struct taking *taking, struct channel_message *state)
 
 /* The first descriptor is the control socket; one at another path is for nobody any more. */
 static void
-take_socket(struct daemon *daemon, struct channel_message *state)
+take_socket(struct standby *standby, const char *path, struct channel_message *state)
 {
-	if (strcmp(channel_text(state, "socket"), daemon->service.config->socket) != 0)
+	if (strcmp(channel_text(state, "socket"), path) != 0)
 		return;
-	daemon->standby.listener = state->fds[0];
+	standby->listener = state->fds[0];
 	state->fds[0] = -1;
 }
 
@@ -275,64 +271,63 @@ note_totals(struct standby *standby, const struct pass_totals *totals)
 }
 
 static int
-take_state(struct daemon *daemon, struct channel_message *state)
+take_state(struct standby *standby, struct service *service, struct channel_message *state)
 {
 	struct taking *taking = calloc(1, sizeof *taking);
 	int result;
 
 	if (!taking)
 		return fail("out of memory");
-	taking->daemon = daemon;
-	daemon->standby.paused_us = (uint64_t)number_of(state, "paused_us");
+	taking->service = service;
+	standby->paused_us = (uint64_t)number_of(state, "paused_us");
 	result = map_files(taking, state);
 	if (result == 0)
 		result = load_files(taking);
 	for (unsigned i = 0; i < taking->n_files; i++)
 		passed_file_wipe(&taking->files[i]);
-	take_socket(daemon, state);
-	daemon->standby.totals = totals_json(&taking->totals);
-	note_totals(&daemon->standby, &taking->totals);
+	take_socket(standby, service->config->socket, state);
+	standby->totals = totals_json(&taking->totals);
+	note_totals(standby, &taking->totals);
 	free(taking);
 	return result;
 }
 
 static int
-tell_ready(struct daemon *daemon)
+tell_ready(const struct standby *standby, const struct inventory *inventory)
 {
-	const struct inventory *inventory = &daemon->service.inventory;
 	char text[128];
 
 	snprintf(text, sizeof text, "%u device%s loaded", inventory->count,
 		 PLURAL(inventory->count));
-	return say(daemon, "ready", json_pack("{s:s}", "text", text));
+	return say(standby, "ready", json_pack("{s:s}", "text", text));
 }
 
 int
-standby_take(struct daemon *daemon)
+standby_take(struct standby *standby, struct service *service)
 {
 	struct channel_message message;
 	int result;
 
-	if (tell_ready(daemon) < 0 || expect(daemon, "stopping", -1, &message) < 0)
+	if (tell_ready(standby, &service->inventory) < 0 ||
+	    expect(standby, "stopping", -1, &message) < 0)
 		return -1;
 	channel_message_fini(&message);
-	dataplane_discard(daemon->service.dp);
-	if (say(daemon, "emptied", NULL) < 0 || expect(daemon, "state", ANSWER_MS, &message) < 0)
+	dataplane_discard(service->dp);
+	if (say(standby, "emptied", NULL) < 0 || expect(standby, "state", ANSWER_MS, &message) < 0)
 		return -1;
-	daemon->draining = daemon->standby.draining;
-	result = take_state(daemon, &message);
+	result = take_state(standby, service, &message);
 	channel_message_fini(&message);
 	return result;
 }
 
 int
-standby_await_go(struct daemon *daemon)
+standby_await_go(struct standby *standby)
 {
 	struct channel_message message;
-	json_t *totals = daemon->standby.totals;
+	json_t *totals = standby->totals;
 
-	daemon->standby.totals = NULL;
-	if (say(daemon, "loaded", totals) < 0 || expect(daemon, "go", ANSWER_MS, &message) < 0)
+	standby->totals = NULL;
+	if (say(standby, "loaded", totals) < 0 || expect(standby, "go", ANSWER_MS, &message) < 0)
 		return -1;
 	channel_message_fini(&message);
 	return 0;
@@ -342,9 +337,8 @@ standby_await_go(struct daemon *daemon)
 
 /* Who asked for it is told by the one that can still write it. */
 static void
-audit_upgrade(struct daemon *daemon)
+audit_upgrade(const struct standby *standby, struct audit *audit)
 {
-	const struct standby *standby = &daemon->standby;
 	const struct audit_event event = {
 		.time_ms = clock_now_ms(),
 		.uid = standby->uid,
@@ -354,14 +348,13 @@ audit_upgrade(struct daemon *daemon)
 		.done = true,
 	};
 
-	if (daemon->audit && standby->command)
-		audit_append(daemon->audit, &event);
+	if (audit && standby->command)
+		audit_append(audit, &event);
 }
 
 void
-standby_serves(struct daemon *daemon)
+standby_serves(struct standby *standby, struct audit *audit)
 {
-	struct standby *standby = &daemon->standby;
 	uint64_t pause_us = clock_now_us() - standby->paused_us;
 
 	notify_take_over();
@@ -370,23 +363,21 @@ standby_serves(struct daemon *daemon)
 	log_event(SEVERITY_NOTICE, LOG_EVENT_took_over, NULL,
 		  "took over from process %ld: %s; devices waited for %.1f ms", standby->former,
 		  standby->text ? standby->text : "", (double)pause_us / 1000);
-	audit_upgrade(daemon);
-	standby_fini(daemon);
+	audit_upgrade(standby, audit);
+	standby_fini(standby);
 }
 
 void
-standby_refuse(struct daemon *daemon)
+standby_refuse(const struct standby *standby)
 {
-	if (daemon->standby.fd >= 0)
-		(void)channel_send(daemon->standby.fd, "refused",
+	if (standby->fd >= 0)
+		(void)channel_send(standby->fd, "refused",
 				   json_pack("{s:s}", "reason", log_last_error()), NULL, 0);
 }
 
 void
-standby_fini(struct daemon *daemon)
+standby_fini(struct standby *standby)
 {
-	struct standby *standby = &daemon->standby;
-
 	if (standby->fd >= 0)
 		close(standby->fd);
 	if (standby->listener >= 0)

@@ -7,18 +7,20 @@
  */
 #pragma once
 
-#include "control/daemon.h"
+#include "control/audit/audit.h"
+#include "control/handover/standby_state.h"
+#include "control/runs/service.h"
 
 /* Before anything is opened: whom it follows, and whether that can be. */
-int standby_meet(struct daemon *daemon);
+int standby_meet(struct standby *standby, const struct config *config);
 /* The policy is loaded: tells so, and waits for the store. */
-int standby_found(struct daemon *daemon);
+int standby_found(const struct standby *standby, const struct service *service);
 /* Everything is loaded, and the dataplane stands: takes over what passes, the control socket's listener too. */
-int standby_take(struct daemon *daemon);
+int standby_take(struct standby *standby, struct service *service);
 /* Nothing can fail any more but the workers' start: waits for the other's last word. */
-int standby_await_go(struct daemon *daemon);
-/* The workers run. */
-void standby_serves(struct daemon *daemon);
+int standby_await_go(struct standby *standby);
+/* The workers run. audit: where it is told who asked for it; NULL: nowhere. */
+void standby_serves(struct standby *standby, struct audit *audit);
 /* Tells the other process why not, by the last error that was logged. */
-void standby_refuse(struct daemon *daemon);
-void standby_fini(struct daemon *daemon);
+void standby_refuse(const struct standby *standby);
+void standby_fini(struct standby *standby);

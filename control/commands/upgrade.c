@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "control/clock.h"
-#include "control/daemon_store.h"
 #include "control/handover/channel.h"
 #include "control/handover/passed_file.h"
 #include "control/log.h"
@@ -22,6 +21,7 @@
 #include "control/runs/deliveries.h"
 #include "control/runs/events.h"
 #include "control/runs/pass.h"
+#include "control/service_files.h"
 #include "dataplane/ec/ec_threads.h"
 
 enum {
@@ -284,7 +284,7 @@ let_it_load(struct upgrade *upgrade)
 	if (!has_told_all(upgrade))
 		return false;
 	deliveries_rest(&upgrade->daemon->service);
-	if (daemon_store_leave(upgrade->daemon, error) < 0)
+	if (service_files_leave(&upgrade->daemon->service, &upgrade->daemon->audit, error) < 0)
 		return fail(upgrade, "%s", error);
 	upgrade->left_store = true;
 	if (!say(upgrade, "store", NULL, NULL, 0) ||
@@ -531,7 +531,7 @@ go_on(struct upgrade *upgrade)
 		log_event(SEVERITY_ERROR, LOG_EVENT_upgrade_failed, NULL, "%s", error);
 	if (upgrade->helpers_rest && daemon->service.curves)
 		ec_threads_go_on(daemon->service.curves);
-	if (!upgrade->left_store || daemon_store_return(daemon) == 0)
+	if (!upgrade->left_store || service_files_return(&daemon->service, &daemon->audit) == 0)
 		deliveries_go_on(&daemon->service);
 	json_decref(upgrade->call->result);
 	upgrade->call->result = NULL;

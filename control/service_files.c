@@ -1,4 +1,4 @@
-#include "control/daemon_store.h"
+#include "control/service_files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,14 +28,14 @@ take_keys(struct store *store, const char *source)
 }
 
 int
-daemon_store_open(struct daemon *daemon)
+service_files_open_store(struct service *service)
 {
-	const struct config *config = daemon->service.config;
+	const struct config *config = service->config;
 	char error[STORE_ERROR_MAX];
 	bool new = access(config->store, F_OK) < 0;
 
-	daemon->service.store = store_open(config->store, error);
-	if (!daemon->service.store) {
+	service->store = store_open(config->store, error);
+	if (!service->store) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
@@ -45,49 +45,48 @@ daemon_store_open(struct daemon *daemon)
 			"the store %s is new: no device is known; if there should be some, look at "
 			"`store` in %s",
 			config->store, config->file);
-	if (*store_warning(daemon->service.store))
+	if (*store_warning(service->store))
 		log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL, "%s",
-			  store_warning(daemon->service.store));
-	return take_keys(daemon->service.store, config->kek) < 0 ? -1 : 0;
+			  store_warning(service->store));
+	return take_keys(service->store, config->kek) < 0 ? -1 : 0;
 }
 
-int
-daemon_audit_open(struct daemon *daemon)
+struct audit *
+service_files_open_audit(const struct config *config)
 {
-	const struct config *config = daemon->service.config;
 	char beside[4096 + 8], error[AUDIT_ERROR_MAX];
+	struct audit *audit;
 
 	snprintf(beside, sizeof beside, "%s-audit", config->store);
-	daemon->audit = audit_open(config->audit ? config->audit : beside, error);
-	if (!daemon->audit)
+	audit = audit_open(config->audit ? config->audit : beside, error);
+	if (!audit)
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
-	return daemon->audit ? 0 : -1;
+	return audit;
 }
 
 int
-daemon_store_leave(struct daemon *daemon, char error[STORE_ERROR_MAX])
+service_files_leave(struct service *service, struct audit **audit, char error[STORE_ERROR_MAX])
 {
-	struct service *service = &daemon->service;
-
 	unknown_devices_save(service->unknowns, service->store, UINT64_MAX);
 	version_counts_save(service, UINT64_MAX);
 	inventory_effects_save_all(service);
 	if (store_suspend(service->store, LEAVE_WAIT_MS, &service->pump, error) < 0)
 		return -1;
-	audit_close(daemon->audit);
-	daemon->audit = NULL;
+	audit_close(*audit);
+	*audit = NULL;
 	return 0;
 }
 
 int
-daemon_store_return(struct daemon *daemon)
+service_files_return(struct service *service, struct audit **audit)
 {
-	struct store *store = daemon->service.store;
+	struct store *store = service->store;
 	char error[STORE_ERROR_MAX] = "out of memory";
-	/* Whatever the store does: the policy can still be changed, and that must be told. */
-	int result = daemon->audit ? 0 : daemon_audit_open(daemon);
 
-	if (store_resume(store, error) < 0 || take_keys(store, daemon->service.config->kek) < 0 ||
+	/* Whatever the store does: the policy can still be changed, and that must be told. */
+	if (!*audit)
+		*audit = service_files_open_audit(service->config);
+	if (store_resume(store, error) < 0 || take_keys(store, service->config->kek) < 0 ||
 	    store_start(store) < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_store_trouble, NULL,
 			  "the store cannot be opened again, nothing is kept until the next start: "
@@ -95,5 +94,5 @@ daemon_store_return(struct daemon *daemon)
 			  error);
 		return -1;
 	}
-	return result;
+	return *audit ? 0 : -1;
 }

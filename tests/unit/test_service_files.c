@@ -1,5 +1,5 @@
 /* The store given to another process, and taken back, or not. */
-#include "control/daemon_store.h"
+#include "control/service_files.h"
 #include "tests/unit/control_world.h"
 
 static struct world world;
@@ -12,9 +12,10 @@ set_up(void)
 	snprintf(path, sizeof path, "%s/store", world.folder);
 	free(world.service->config->store);
 	world.service->config->store = strdup(path);
-	cr_assert_eq(daemon_store_open(&world.daemon), 0);
+	cr_assert_eq(service_files_open_store(world.service), 0);
 	cr_assert_eq(store_start(world.service->store), 0);
-	cr_assert_eq(daemon_audit_open(&world.daemon), 0);
+	world.daemon.audit = service_files_open_audit(world.service->config);
+	cr_assert_not_null(world.daemon.audit);
 }
 
 static void
@@ -26,26 +27,26 @@ tear_down(void)
 	world_stop(&world);
 }
 
-TestSuite(daemon_store, .init = set_up, .fini = tear_down);
+TestSuite(service_files, .init = set_up, .fini = tear_down);
 
 static void
 leave(void)
 {
 	char error[STORE_ERROR_MAX];
 
-	cr_assert_eq(daemon_store_leave(&world.daemon, error), 0, "%s", error);
+	cr_assert_eq(service_files_leave(world.service, &world.daemon.audit, error), 0, "%s", error);
 	cr_assert_null(world.daemon.audit);
 }
 
-Test(daemon_store, what_was_left_is_taken_back)
+Test(service_files, what_was_left_is_taken_back)
 {
 	leave();
-	cr_expect_eq(daemon_store_return(&world.daemon), 0);
+	cr_expect_eq(service_files_return(world.service, &world.daemon.audit), 0);
 	cr_expect_not_null(world.daemon.audit);
 }
 
 /* The policy can be changed without a store: somebody must still be told. */
-Test(daemon_store, the_audit_is_open_although_the_store_is_not)
+Test(service_files, the_audit_is_open_although_the_store_is_not)
 {
 	FILE *file;
 
@@ -56,6 +57,6 @@ Test(daemon_store, the_audit_is_open_although_the_store_is_not)
 	      "wrote it here",
 	      file);
 	fclose(file);
-	cr_expect_eq(daemon_store_return(&world.daemon), -1);
+	cr_expect_eq(service_files_return(world.service, &world.daemon.audit), -1);
 	cr_expect_not_null(world.daemon.audit);
 }
