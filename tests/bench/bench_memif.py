@@ -11,7 +11,9 @@ usage: bench_memif.py --build-dir DIR [--quick] [--devices N] [--outage] [--gent
 Busy time comes from the appliance itself: what its worker spent in turns that had work, divided by the bootstraps that
 finished meanwhile, so waiting for the generator does not count. The generator polls without giving its CPU away.
 Whatever else runs on the machine can only add, so the cost is the lower quartile of short windows; rates are of the
-fastest run. For the cost by size, appliances with different numbers of devices take turns: one is stopped while the other is
+fastest run. Of six exchanges it is the average of the whole run, other threads of the appliance included (nosec6_us, psk6_us;
+_worker_us without them). SECURITY_stack_over_alone: what the stack costs behind memif over what it costs in bench_scale, in
+turns. For the cost by size, appliances with different numbers of devices take turns: one is stopped while the other is
 measured.
 """
 import argparse
@@ -29,6 +31,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from storm_run import Storm
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONCURRENCY = 512
@@ -190,9 +194,16 @@ class Appliance:
         return self.ask("status")["workers"][0]["busy_us"], self.ask("stats", "--all")["counters"]
 
     def progress(self):
-        """(busy microseconds, bootstraps finished) so far, read together."""
+        """(bootstraps finished, busy microseconds, those of them in the stack) so far, read together."""
         status = self.ask("status")
-        return status["workers"][0]["busy_us"], status["bootstraps_finished"]
+        worker = status["workers"][0]
+        return status["bootstraps_finished"], worker["busy_us"], worker["busy_step_us"]["stack"]
+
+    def unpolled_us(self):
+        """Microseconds of all its threads but the workers, which poll."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) / 1000 for task in tasks
+                   if not (task / "comm").read_text().startswith("rte-worker"))
 
     def steps(self):
         """Busy microseconds so far, by the step of a turn."""
@@ -201,20 +212,22 @@ class Appliance:
     def storm_command(self, *argv, poll=True):
         return [f"{self.build}/tools/storm/cradlestorm", "--port",
                 f"net_memif0,role=client,socket={self.memif},{RING}", "--server", "198.18.0.1",
-                "--source", "198.18.4.0+1000", "--devices", str(self.devices), "--json", "-", *(["--poll"] if poll else []),
+                "--source", "198.18.4.0+1000", "--devices", str(self.devices), *(["--poll"] if poll else []),
                 "--expect", self.folder / "expected", *map(str, argv)]
 
-    def storm(self, *argv, poll=True, nice=None, timeout=120):
+    def start_storm(self, lasts_s, *argv, poll=True, nice=None):
+        """The generator, started; it should end after so many seconds."""
+        return Storm(self, self.storm_command(*argv, poll=poll), lasts_s,
+                     preexec_fn=come_first(GENERATOR_NICE if nice is None else nice))
+
+    def storm(self, *argv, poll=True, nice=None, lasts_s=60):
         """The generator's report, and what the appliance counted meanwhile, busy time included."""
         busy, before = self.sample()
-        done = subprocess.run(self.storm_command(*argv, poll=poll), text=True, capture_output=True, timeout=timeout,
-                              preexec_fn=come_first(GENERATOR_NICE if nice is None else nice))
-        if not done.stdout:
-            sys.exit("cradlestorm failed: " + done.stderr)
+        report = self.start_storm(lasts_s, *argv, poll=poll, nice=nice).report()
         busy_after, after = self.sample()
         moved = {name: after[name] - before[name] for name in after}
         moved["busy_us"] = busy_after - busy
-        return json.loads(done.stdout), moved
+        return report, moved
 
     @contextlib.contextmanager
     def alone(self, others):
@@ -235,23 +248,37 @@ class Appliance:
 
 
 def closed_loop(appliance, name, options, seconds):
-    """(bootstraps a second, busy microseconds each in every window) of a closed loop that keeps the appliance occupied."""
-    storm = subprocess.Popen(appliance.storm_command("--concurrency", CONCURRENCY, "--duration", seconds, *options),
-                             text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             preexec_fn=come_first(GENERATOR_NICE))
+    """(bootstraps a second, (busy microseconds each, those in the stack) in every window) of a closed loop that keeps the
+    appliance occupied; the last window is the whole run."""
+    storm = appliance.start_storm(seconds, "--concurrency", CONCURRENCY, "--duration", seconds, *options)
     samples = [appliance.progress()]
-    while storm.poll() is None:
+    while storm.runs():
         time.sleep(WINDOW_S)
         samples.append(appliance.progress())
-    report = json.loads(storm.communicate()[0])
+    report = storm.report()
     if report["failed"]:
         sys.exit(f"{name}: {report['failed']} bootstraps failed: {report['outcomes']}")
     if not report["valid"]:
         print(f"  {name}: {report['verdict']}", file=sys.stderr)
-    windows = [(busy - busy_before) / (finished - before)
-               for (busy_before, before), (busy, finished) in zip(samples, samples[1:]) if finished - before >= 500]
-    whole = (samples[-1][0] - samples[0][0]) / (samples[-1][1] - samples[0][1])
-    return report["done_per_s"], windows or [whole]
+    pairs = [*zip(samples, samples[1:]), (samples[0], samples[-1])]
+    windows = [tuple((now - then) / (after[0] - before[0]) for then, now in zip(before[1:], after[1:]))
+               for before, after in pairs if after[0] - before[0] >= 500]
+    return report["done_per_s"], windows
+
+
+def stack_alone_us(appliances, build, name):
+    """Microseconds of such a bootstrap in the stack without a driver, on the worker's CPU, while all appliances stand still."""
+    for appliance in appliances.values():
+        appliance.process.send_signal(signal.SIGSTOP)
+    cpu = max(os.sched_getaffinity(0))
+    done = subprocess.run(["taskset", "-c", str(cpu), f"{build}/tests/bench/bench_scale", "--only", name, "--devices", "10000",
+                           "--rounds", "16"], text=True, capture_output=True, preexec_fn=come_first(APPLIANCE_NICE))
+    for appliance in appliances.values():
+        appliance.process.send_signal(signal.SIGCONT)
+    found = re.search(rf"{name}\s+(\d+) ns", done.stdout)
+    if not found:
+        sys.exit("bench_scale failed: " + done.stderr)
+    return int(found[1]) / 1000
 
 
 @contextlib.contextmanager
@@ -273,22 +300,51 @@ def shares(before, after, name):
     return {f"{name}_{step.replace(' ', '_')}_share": us / sum(spent.values()) for step, us in spent.items()}
 
 
-def bootstraps(appliances, name, options, seconds, runs):
-    """Rate and cost, where that goes, and what it is with more devices."""
+def bootstraps(appliances, name, options, seconds, runs, build):
+    """Rate and cost, where that goes, and what it is with more devices; and what the stack costs alone, in turns with it."""
     rates, costs = dict.fromkeys(appliances, 0), {size: [] for size in appliances}
     before = appliances["10k"].steps()
+    alone = []
     for _ in range(runs):
         for size, appliance in appliances.items():
             with appliance.alone(appliances.values()):
                 rate, windows = closed_loop(appliance, name, options, seconds)
             rates[size] = max(rate, rates[size])
             costs[size] += windows
+        alone.append(stack_alone_us(appliances, build, name))
     where = shares(before, appliances["10k"].steps(), name)
-    cost = {size: lower_quartile(windows) for size, windows in costs.items()}
-    figures = {f"{name}_bootstraps_per_s": rates["10k"], f"{name}_bootstrap_busy_us": cost["10k"], **where}
+    cost = {size: lower_quartile([busy for busy, _ in windows]) for size, windows in costs.items()}
+    stack, one = lower_quartile([stack for _, stack in costs["10k"]]), statistics.median(alone)
+    figures = {f"{name}_bootstraps_per_s": rates["10k"], f"{name}_bootstrap_busy_us": cost["10k"], **where,
+               f"{name}_stack_us": stack, f"{name}_stack_alone_us": one, f"{name}_stack_over_alone": stack / one}
     for size in list(appliances)[1:]:
         figures[f"{name}_bootstrap_busy_{size}_us"] = cost[size]
         figures[f"{name}_cost_{size}_over_10k"] = cost[size] / cost["10k"]
+    return figures
+
+
+def six_exchanges(appliance, seconds):
+    """What a bootstrap of six exchanges costs on the average of a whole run, every thread of the appliance included: it is what
+    other servers' figures are of. The reference task, and DELETE of /0 and /1 before its writes."""
+    file = appliance.folder / "policy/tasks/reference-task.xml"
+    kept = file.read_text()
+    begin = '<lwm2mBootstrap performBootstrapFinish="true">'
+    assert begin in kept
+    deletes = '<delete key="LwM2M Security" /><delete key="LwM2M Server" />'
+    file.write_text(kept.replace(begin, begin + deletes))
+    (appliance.folder / "expected").write_text("-/0\n-/1\n" + EXPECTED)
+    appliance.ask("reload")
+    figures = {}
+    for name, arguments in (("nosec", []), ("psk", ["--psk"])):
+        before, unpolled = appliance.progress(), appliance.unpolled_us()
+        closed_loop(appliance, f"{name}, six exchanges", arguments, seconds)
+        after = appliance.progress()
+        finished = after[0] - before[0]
+        worker, others = (after[1] - before[1]) / finished, (appliance.unpolled_us() - unpolled) / finished
+        figures |= {f"{name}6_us": worker + others, f"{name}6_worker_us": worker}
+    file.write_text(kept)
+    (appliance.folder / "expected").write_text(EXPECTED)
+    appliance.ask("reload")
     return figures
 
 
@@ -319,12 +375,11 @@ def beside(appliance, seconds, counter, *options):
     _, before = appliance.sample()
     command = [f"{appliance.build}/tools/storm/cradlestorm", "--port",
                f"net_memif0,role=client,id=1,socket={appliance.flood},{RING}", "--server", "198.18.9.1", "--devices",
-               "100000", "--psk", "--duration", str(3 * seconds + 10), "--json", "-", *map(str, options)]
-    other = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             preexec_fn=come_first(GENERATOR_NICE))
+               "100000", "--psk", "--duration", str(3 * seconds + 10), *map(str, options)]
+    other = Storm(appliance, command, 3 * seconds + 10, preexec_fn=come_first(GENERATOR_NICE))
     try:
         while appliance.sample()[1][counter] - before[counter] < 10000:
-            if other.poll() is not None:
+            if not other.runs():
                 sys.exit("the flood does not start")
             time.sleep(0.02)
         counted, begin = appliance.sample()[1][counter], time.monotonic()
@@ -332,11 +387,11 @@ def beside(appliance, seconds, counter, *options):
         report, moved = appliance.storm("--psk", "--concurrency", 64, "--duration", seconds, poll=False)
         took = time.monotonic() - begin
         moved[counter] = appliance.sample()[1][counter] - counted
-        if other.poll() is not None:
+        if not other.runs():
             sys.exit("the flood ended before the devices")
     finally:
-        other.terminate()
-    return json.loads(other.communicate(timeout=60)[0]), report, moved, took
+        other.stop()
+    return other.report(), report, moved, took
 
 
 def flood_and_devices(appliance, seconds):
@@ -364,7 +419,7 @@ def outage(options, folder):
     """Everybody comes back at once, behind 2 s of network give or take one."""
     appliance = Appliance(options.build_dir, folder, OUTAGE_DEVICES, OUTAGE_SESSIONS)
     report, moved = appliance.storm("--burst", OUTAGE_DEVICES, "--psk", "--rtt", "2000:1000",
-                                    *(["--plot", options.plot] if options.plot else []), poll=False, timeout=600)
+                                    *(["--plot", options.plot] if options.plot else []), poll=False, lasts_s=600)
     return {"outage_200k_s": report["seconds"], "outage_200k_failed": OUTAGE_DEVICES - report["done"],
             "outage_200k_p50_us": report["latency_us"]["whole"]["p50"],
             "outage_200k_p99_us": report["latency_us"]["whole"]["p99"],
@@ -384,13 +439,12 @@ def reload_under_load(appliance, size, rate, seconds):
     change_task(appliance)
     _, before = appliance.sample()
     # The generator shares its CPU with the control thread, which is busy for once: as equals, or it would lose datagrams.
-    storm = subprocess.Popen(appliance.storm_command("--psk", "--rate", rate, "--duration", seconds, poll=False), text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=come_first(APPLIANCE_NICE))
+    storm = appliance.start_storm(seconds, "--psk", "--rate", rate, "--duration", seconds, poll=False, nice=APPLIANCE_NICE)
     time.sleep(1)
     done = appliance.ask("reload")
     if not done["tasks_changed"]:
         sys.exit(f"reload of {appliance.devices} devices had nothing to do")
-    report = json.loads(storm.communicate(timeout=120)[0])
+    report = storm.report()
     _, after = appliance.sample()
     lost = report["generator"]["rx_missed"] + report["generator"]["tx_full"]
     lost += sum(after[name] - before[name] for name in ("rx_missed", "tx_full", "no_buffer") if name in after)
@@ -484,15 +538,14 @@ def control_turns(appliance, seconds):
                 if turn["cause"] in causes:
                     own, unbroken = max(own, turn["longest_cpu_us"]), max(unbroken, turn["longest_unbroken_us"])
         return {f"{key}_ms": own / 1000, f"{key.removesuffix('_max')}_unbroken_ms": unbroken / 1000}
-    storm = subprocess.Popen(appliance.storm_command("--psk", "--rate", 2000, "--duration", seconds, poll=False),
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=come_first(APPLIANCE_NICE))
+    storm = appliance.start_storm(seconds, "--psk", "--rate", 2000, "--duration", seconds, poll=False, nice=APPLIANCE_NICE)
     scrape = [("status",), ("stats", "--all"), ("phases",)] * 10
     figures = longest("list_100k_slice_max", ["device list"], ("device", "list", "--limit", "100000"))
     figures |= longest("list_filtered_slice_max", ["device list"], ("device", "list", "--match", "none-*"))
     figures |= longest("completion", ["complete"], ("complete", "--", "device\x1fshow\x1fnone"))
     figures |= longest("metrics_scrape", ["status", "stats", "phases"], *scrape)
-    storm.terminate()
-    storm.wait()
+    storm.stop()
+    storm.report()
     return figures
 
 
@@ -537,9 +590,12 @@ def measure(options, appliances):
         figures |= change_devices(appliances)
     for name, arguments in (("nosec", []), ("psk", ["--psk"])):
         with timed(f"{name} bootstraps"):
-            figures |= bootstraps(appliances, name, arguments, seconds, runs)
+            figures |= bootstraps(appliances, name, arguments, seconds, runs, options.build_dir)
         with timed(f"{name} at half load"), few.alone(appliances.values()):
             figures |= half_load(few, name, arguments, figures[f"{name}_bootstraps_per_s"], seconds)
+    figures["memif_stack_over_alone"] = figures["psk_stack_over_alone"]
+    with timed("six exchanges"), few.alone(appliances.values()):
+        figures |= six_exchanges(few, 2 * seconds)
     for size in list(appliances)[1:]:
         figures[f"cost_{size}_over_10k"] = max(figures[f"{name}_cost_{size}_over_10k"] for name in ("nosec", "psk"))
     with timed("floods"), few.alone(appliances.values()):
