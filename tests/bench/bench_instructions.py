@@ -9,7 +9,8 @@ A stage is a folder of dataplane/core; a function whose name stands in several f
 
 Cryptography stands apart: valgrind knows no SHA instructions, so what runs there is mbedTLS's, not what runs for real.
 Cache lines are misses of a simulated first-level data cache of 32 KB: that many devices in turn leave nothing in it, so a
-miss is a line that a datagram touches.
+miss is a line that a datagram touches. A second table says which functions meet them first: what lies together there
+belongs on lines of its own (session.h, secured_state.h, device_entry in directory.h).
 
 Keys: psk_instructions and nosec_instructions, a bootstrap without its cryptography; psk_lines and nosec_lines, a datagram.
 """
@@ -26,6 +27,7 @@ DEVICES, AT_A_TIME = 2000, 2000  # bench_scale's own number of devices at a time
 ROUNDS = (1, 3)
 DATAGRAMS = {"nosec": 4, "psk": 7}  # that come, a bootstrap
 CRYPTO = "crypto"
+FUNCTIONS = 20
 
 
 def folders(build):
@@ -42,8 +44,10 @@ def folders(build):
 
 
 def stage_of(where, name, library):
-    name = name.partition("'")[0].partition(".")[0]
-    if "mbedcrypto" in library:
+    """`name`: FUNCTION'CALLER."""
+    name, _, caller = name.partition("'")
+    name = name.partition(".")[0]
+    if "mbedcrypto" in library or caller.startswith("mbedtls_"):  # it wipes by libc's memset()
         return CRYPTO
     if "libc.so" in library or "ld-linux" in library:
         return "libc (copies)"
@@ -51,29 +55,39 @@ def stage_of(where, name, library):
 
 
 def count(build, security, rounds, where):
-    """{stage: (instructions, lines)} of a whole run."""
+    """{stage: (instructions, lines)} of a whole run, and {function: lines}."""
     with tempfile.TemporaryDirectory(prefix="cradle-instructions.") as folder:
         out = pathlib.Path(folder) / "out"
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--cache-sim=yes", "--D1=32768,8,64",
-             "--collect-atstart=no", "--toggle-collect=stack_receive", "--toggle-collect=stack_tick",
+             "--collect-atstart=no", "--separate-callers=1", "--toggle-collect=stack_receive", "--toggle-collect=stack_tick",
              build / "tests/bench/bench_scale", "--only", security, "--devices", str(DEVICES), "--rounds", str(rounds)],
             text=True, capture_output=True)
         if done.returncode:
             sys.exit("bench_instructions: " + done.stderr[-2000:])
         text = subprocess.run(["callgrind_annotate", "--threshold=100", "--show=Ir,D1mr,D1mw", "--auto=no", out], text=True,
                               capture_output=True, check=True).stdout
-    sums = collections.defaultdict(lambda: [0, 0])
+    sums, functions = collections.defaultdict(lambda: [0, 0]), collections.Counter()
     number = r"\s*([\d,.]+)(?: \([ \d.]+%\))?"
     for line in text.splitlines():
         found = re.match(number * 3 + r"\s+\S*?:(\S.*?)(?: \[(.*)\])?$", line)
         if not found or "PROGRAM TOTALS" in line:
             continue
         instructions, reads, writes = (0 if n == "." else int(n.replace(",", "")) for n in found.groups()[:3])
-        of = sums[stage_of(where, found[4], found[5] or "")]
-        of[0] += instructions
-        of[1] += reads + writes
-    return sums
+        stage = stage_of(where, found[4], found[5] or "")
+        sums[stage][0] += instructions
+        sums[stage][1] += reads + writes
+        if stage != CRYPTO:
+            functions[found[4].partition("'")[0].partition(".")[0]] += reads + writes
+    return sums, functions
+
+
+def print_lines(lines):
+    """Which functions meet the lines first. {security: {function: lines a datagram}}."""
+    print(f"  {'cache lines met first by':36}{'NoSec':>10}{'PSK':>10}")
+    functions = sorted({name for of in lines.values() for name in of}, key=lambda name: -lines["psk"].get(name, 0))
+    for name in functions[:FUNCTIONS]:
+        print(f"    {name:34}{lines['nosec'].get(name, 0):10.2f}{lines['psk'].get(name, 0):10.2f}")
 
 
 def main():
@@ -82,13 +96,14 @@ def main():
     parser.add_argument("--json")
     options = parser.parse_args()
     build = options.build_dir.resolve()
-    where, figures, tables = folders(build), {}, {}
+    where, figures, tables, lines = folders(build), {}, {}, {}
     for security, datagrams in DATAGRAMS.items():
-        less, more = (count(build, security, rounds, where) for rounds in ROUNDS)
+        (less, few), (more, many) = (count(build, security, rounds, where) for rounds in ROUNDS)
         bootstraps = (ROUNDS[1] - ROUNDS[0]) * AT_A_TIME
         table = {stage: ((more[stage][0] - less[stage][0]) / bootstraps,
                          (more[stage][1] - less[stage][1]) / bootstraps / datagrams) for stage in more}
         tables[security] = table
+        lines[security] = {name: (many[name] - few[name]) / bootstraps / datagrams for name in many}
         figures[f"{security}_instructions"] = round(sum(n for stage, (n, _) in table.items() if stage != CRYPTO))
         figures[f"{security}_lines"] = round(sum(lines for stage, (_, lines) in table.items() if stage != CRYPTO), 1)
     print(f"  {'':24}{'instructions a bootstrap':>28}{'cache lines a datagram':>26}")
@@ -99,6 +114,7 @@ def main():
         print(f"  {stage:24}{rows[0][0]:14.0f}{rows[1][0]:14.0f}{rows[0][1]:13.1f}{rows[1][1]:13.1f}")
     print("  without crypto" + "".join(f"{figures[key]:>{width}}" for key, width in (
         ("nosec_instructions", 24), ("psk_instructions", 14), ("nosec_lines", 13), ("psk_lines", 13))))
+    print_lines(lines)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(figures) + "\n")
 
