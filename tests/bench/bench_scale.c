@@ -3,9 +3,11 @@
  * devices in the directory.
  *
  * usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] [--devices N] [--rounds N]
+ *        bench_scale --workers N [--quick] [--json FILE]
  *   --quick     up to 1,000,000 devices
  *   --only, --devices   one figure alone, for a profiler
  *   --rounds N          so many, of 2,000 bootstraps each
+ *   --workers N         what two, four, ... N workers on a CPU each cost, all at once, over one after the other
  *
  * 2,000 devices at a time, drawn at random from the directory, go through whole bootstraps, one
  * datagram of each in turn in bursts of 32; their sessions lie in the same memory whatever the
@@ -14,8 +16,10 @@
  * many rounds counts: what else the machine does only adds.
  *
  * Keys: SECURITY_core_SIZE_us with nosec or psk, and 10k, 100k, 1m or 10m;
- * SECURITY_core_1m_over_10k, SECURITY_core_10m_over_10k.
+ * SECURITY_core_1m_over_10k, SECURITY_core_10m_over_10k; workers_2_over_1, workers_4_over_1, ...
  */
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +44,7 @@ enum {
 	PASSES_PSK = 3 + PASSES_NOSEC, /* two ClientHellos and the last flight before */
 	SIZES = 4,
 	QUICK_SIZES = 3,
+	WORKERS_MAX = 8,
 	BYTES_EACH = 512, /* of a device, generously: whether there is memory for a size */
 };
 
@@ -72,6 +77,7 @@ struct bench {
 	uint64_t cycles, best;
 	struct dgram_out slots[STACK_TX_MAX];
 	uint8_t bytes[STACK_TX_MAX][DATAGRAM_MAX];
+	uint8_t received[STACK_BURST][DATAGRAM];
 	struct outbox out;
 };
 
@@ -294,18 +300,17 @@ turn(struct bench *bench, struct dgram_in *in, unsigned n)
 static void
 pass(struct bench *bench)
 {
-	static uint8_t bytes[STACK_BURST][DATAGRAM];
 	struct dgram_in in[STACK_BURST];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < AT_A_TIME; i++) {
 		struct device *device = &bench->devices[i];
 
-		memcpy(bytes[n], device->next, device->len);
+		memcpy(bench->received[n], device->next, device->len);
 		in[n] = (struct dgram_in){ .peer = device->peer,
 					   .link = { .vlan = LINK_UNTAGGED },
 					   .len = (uint16_t)device->len,
-					   .data = bytes[n] };
+					   .data = bench->received[n] };
 		device->len = 0;
 		if (++n == STACK_BURST || i + 1 == AT_A_TIME) {
 			turn(bench, in, n);
@@ -362,6 +367,7 @@ ticks_per_us(void)
 struct options {
 	bool quick, nosec, psk;
 	uint32_t devices; /* 0: all sizes */
+	unsigned workers; /* 0: sizes are measured */
 	unsigned rounds;  /* 0: as many as usual */
 	const char *json;
 };
@@ -443,6 +449,117 @@ run(const struct options *options, FILE *json)
 		population_fini(&populations[--n]);
 }
 
+/* ---- several workers ---- */
+
+/* Workers of one population, each on a CPU of its own, in turns and all at once. */
+struct crew {
+	unsigned n, rounds;
+	pthread_barrier_t step;
+	struct member {
+		struct crew *crew;
+		struct bench *bench;
+		unsigned index;
+		uint64_t alone, together; /* the best round of each kind */
+	} members[WORKERS_MAX];
+};
+
+/* The index-th CPU that we may use; false: there are fewer. */
+static bool
+pin(unsigned index)
+{
+	cpu_set_t allowed, one;
+
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+		return false;
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &allowed) || index--)
+			continue;
+		CPU_SET(cpu, &one);
+		return sched_setaffinity(0, sizeof one, &one) == 0;
+	}
+	return false;
+}
+
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void *
+work(void *ctx)
+{
+	struct member *member = ctx;
+	struct crew *crew = member->crew;
+
+	if (!pin(member->index)) {
+		fprintf(stderr, "bench_scale: no CPU for worker %u\n", member->index);
+		exit(1);
+	}
+	for (unsigned round = 0; round < crew->rounds; round++) {
+		for (unsigned turn = 0; turn < crew->n; turn++) {
+			pthread_barrier_wait(&crew->step);
+			if (turn != member->index)
+				continue;
+			round_of(member->bench);
+			member->alone = least(member->alone, member->bench->cycles);
+		}
+		pthread_barrier_wait(&crew->step);
+		round_of(member->bench);
+		member->together = least(member->together, member->bench->cycles);
+	}
+	return NULL;
+}
+
+/* What all cost at once over what each costs while the others rest. */
+static double
+run_crew(struct population *population, unsigned n, unsigned rounds)
+{
+	struct crew crew = { .n = n, .rounds = rounds };
+	pthread_t threads[WORKERS_MAX];
+	double alone = 0, together = 0;
+
+	if (pthread_barrier_init(&crew.step, NULL, n) != 0)
+		need(NULL);
+	for (unsigned i = 0; i < n; i++) {
+		crew.members[i] = (struct member){ &crew, bench_new(population, true), i,
+						   UINT64_MAX, UINT64_MAX };
+		if (pthread_create(&threads[i], NULL, work, &crew.members[i]) != 0)
+			need(NULL);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(threads[i], NULL);
+		check_finished(crew.members[i].bench);
+		bench_free(crew.members[i].bench);
+		alone += (double)crew.members[i].alone;
+		together += (double)crew.members[i].together;
+	}
+	pthread_barrier_destroy(&crew.step);
+	return together / alone;
+}
+
+static void
+run_workers(const struct options *options, FILE *json)
+{
+	unsigned rounds = options->rounds ? options->rounds : options->quick ? 12 : 40;
+	struct population population;
+
+	population_init(&population, sizes[0].n);
+	if (json)
+		fprintf(json, "{");
+	for (unsigned n = 2; n <= options->workers; n *= 2) {
+		double ratio = run_crew(&population, n, rounds);
+
+		printf("  %u workers at once, PSK: %.3f of one after the other\n", n, ratio);
+		if (json)
+			fprintf(json, "%s\"workers_%u_over_1\": %.4f", n > 2 ? ", " : "", n, ratio);
+	}
+	if (json)
+		fprintf(json, "}\n");
+	population_fini(&population);
+}
+
 static bool
 parse(struct options *options, int argc, char **argv)
 {
@@ -459,6 +576,10 @@ parse(struct options *options, int argc, char **argv)
 			options->devices = (uint32_t)strtoul(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
 			options->rounds = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--workers") == 0 && i + 1 < argc) {
+			options->workers = (unsigned)strtoul(argv[++i], NULL, 10);
+			if (options->workers < 2 || options->workers > WORKERS_MAX)
+				return false;
 		} else {
 			return false;
 		}
@@ -474,13 +595,17 @@ main(int argc, char **argv)
 
 	if (!parse(&options, argc, argv)) {
 		fprintf(stderr, "usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] "
-				"[--devices N] [--rounds N]\n");
+				"[--devices N] [--rounds N]\n"
+				"       bench_scale --workers N [--quick] [--json FILE] (2 to 8)\n");
 		return 2;
 	}
 	if (options.json && !(json = fopen(options.json, "w"))) {
 		perror(options.json);
 		return 1;
 	}
-	run(&options, json);
+	if (options.workers)
+		run_workers(&options, json);
+	else
+		run(&options, json);
 	return json && fclose(json) != 0 ? 1 : 0;
 }
