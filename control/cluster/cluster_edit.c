@@ -32,6 +32,7 @@ struct cluster_edit {
 	uint64_t revision; /* that it got */
 	uint64_t gave_way; /* effects that another member's change stands in the way of */
 	int failed;
+	bool in_doubt; /* it may be there: nobody heard of its end */
 };
 
 static void
@@ -185,6 +186,7 @@ look_for_it(struct cluster_edit *edit, struct database *database)
 	if (code == 0)
 		code = run_sql(edit, database, "SELECT rev FROM cradle_change WHERE txn = $1", 1,
 			       &result);
+	edit->in_doubt = code < 0;
 	if (code < 0)
 		return code;
 	found = PQntuples(result);
@@ -210,6 +212,18 @@ try_once(struct cluster_edit *edit, struct database *database)
 	return code;
 }
 
+static void
+say_in_doubt(char error[CLUSTER_ERROR_MAX])
+{
+	char why[CLUSTER_ERROR_MAX];
+
+	snprintf(why, sizeof why, "%s", error);
+	snprintf(error, CLUSTER_ERROR_MAX,
+		 "the connection to the database was lost while it kept the change, which may be "
+		 "there: look when `cluster status` says \"following\": %.300s",
+		 why);
+}
+
 static int
 edit_run(struct cluster *cluster, struct cluster_job *job, struct database *database,
 	 char error[CLUSTER_ERROR_MAX])
@@ -219,7 +233,11 @@ edit_run(struct cluster *cluster, struct cluster_job *job, struct database *data
 
 	for (unsigned i = 0; i < EDIT_TRIES && code == DATABASE_AGAIN; i++)
 		code = try_once(edit, database);
-	if (code == DATABASE_AGAIN)
+	if (edit->in_doubt)
+		say_in_doubt(error);
+	else if (code == DATABASE_AWAY)
+		cluster_say_away(error);
+	else if (code == DATABASE_AGAIN)
 		snprintf(error, CLUSTER_ERROR_MAX,
 			 "it met other members' changes again and again: try again");
 	else if (code == DATABASE_TAKEN)
@@ -254,13 +272,10 @@ may_edit(struct cluster *cluster, enum cluster_edit_kind kind, char error[CLUSTE
 	}
 	pthread_mutex_lock(&cluster->lock);
 	state = cluster->state;
-	if (state == CLUSTER_AWAY)
-		snprintf(error, CLUSTER_ERROR_MAX,
-			 "the cluster's database cannot be reached, so nothing can be changed "
-			 "(devices bootstrap on); try "
-			 "again when `cluster status` says \"following\"%s%.300s",
-			 *cluster->trouble ? ": " : "", cluster->trouble);
-	else if (state == CLUSTER_SYNCING)
+	if (state == CLUSTER_AWAY) {
+		snprintf(error, CLUSTER_ERROR_MAX, "%s", cluster->trouble);
+		cluster_say_away(error);
+	} else if (state == CLUSTER_SYNCING)
 		snprintf(error, CLUSTER_ERROR_MAX,
 			 "devices are still being fetched from the cluster: try again when "
 			 "`cluster status` says "

@@ -22,8 +22,10 @@ struct known_member {
 struct follower {
 	struct cluster *cluster;
 	struct database *database;
-	uint64_t epoch;   /* of what is fetched */
-	uint64_t fetched; /* all up to this revision was handed over */
+	uint64_t epoch;       /* of what is fetched */
+	uint64_t fetched;     /* all up to this revision was handed over */
+	uint64_t fetched_txn; /* its transaction; 0: not known */
+	uint64_t head_txn;    /* of the newest */
 	bool resync, checked;
 	uint64_t beat_us, pruned_us;
 	struct cluster_batch *batch; /* being filled; NULL: none yet */
@@ -138,6 +140,7 @@ end_of_stream(struct follower *follower, uint64_t head, bool resync)
 	batch->resync = batch->last = resync;
 	batch->first = resync && follower->first_page;
 	follower->fetched = head;
+	follower->fetched_txn = follower->head_txn;
 	return hand_over(follower) ? 0 : -ECANCELED;
 }
 
@@ -565,6 +568,8 @@ take_epoch(struct follower *follower)
 	pthread_mutex_lock(&cluster->lock);
 	if (follower->epoch != cluster->epoch) {
 		follower->epoch = cluster->epoch;
+		if (follower->fetched != cluster->fetch_from)
+			follower->fetched_txn = 0;
 		follower->fetched = cluster->fetch_from;
 		follower->resync = cluster->resync;
 		follower->beat_us = 0;
@@ -580,13 +585,40 @@ read_head(struct follower *follower, uint64_t *head, uint64_t *horizon)
 {
 	PGresult *result;
 	int code = database_query(follower->database,
-				  "SELECT rev, horizon FROM cradle_rev WHERE one = 1", NULL,
-				  &result, follower->error);
+				  "SELECT r.rev, r.horizon, c.txn FROM cradle_rev r"
+				  " LEFT JOIN cradle_change c ON c.rev = r.rev WHERE r.one = 1",
+				  NULL, &result, follower->error);
 
 	if (code < 0)
 		return code;
 	*head = database_number(result, 0, 0);
 	*horizon = database_number(result, 0, 1);
+	follower->head_txn = database_number(result, 0, 2);
+	PQclear(result);
+	return 0;
+}
+
+/*
+ * After another connection, maybe to another host: whether the revision that is here is the same change there. A standby
+ * that was behind when it took over may have come as far since, by other changes.
+ */
+static int
+check_history(struct follower *follower)
+{
+	struct database_parameters parameters = { 0 };
+	PGresult *result;
+	int code;
+
+	if (!follower->fetched_txn)
+		return 0;
+	database_add_number(&parameters, follower->fetched);
+	code = database_query(follower->database, "SELECT txn FROM cradle_change WHERE rev = $1",
+			      &parameters, &result, follower->error);
+	if (code < 0)
+		return code;
+	/* No row: it is older than the horizon, or newer than all there; both show by their numbers. */
+	if (PQntuples(result) && database_number(result, 0, 0) != follower->fetched_txn)
+		follower->resync = true;
 	PQclear(result);
 	return 0;
 }
@@ -612,8 +644,10 @@ turn(struct follower *follower)
 	uint64_t head = 0, horizon = 0;
 	int code = database_connect(follower->database, follower->error);
 
-	if (code == 0 && !follower->checked)
+	if (code == 0 && !follower->checked) {
 		code = cluster_schema_check(follower->database, follower->error);
+		code = code == 0 ? check_history(follower) : code;
+	}
 	follower->checked = code == 0;
 	if (code == 0)
 		code = read_head(follower, &head, &horizon);

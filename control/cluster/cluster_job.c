@@ -93,18 +93,13 @@ static void
 run_job(struct cluster *cluster, struct cluster_job *job)
 {
 	struct database *database = cluster->job_database;
-	char why[CLUSTER_ERROR_MAX];
-	int code = database_connect(database, why);
+	int code = database_connect(database, job->error);
 
 	job->result = code;
 	if (code == 0)
 		job->result = job->run(cluster, job, database, job->error);
 	else
-		snprintf(job->error, sizeof job->error,
-			 "the cluster's database cannot be reached, so nothing can be changed "
-			 "(devices bootstrap "
-			 "on): %.380s",
-			 why);
+		cluster_say_away(job->error);
 	if (code == 0)
 		database_rollback(database);
 }

@@ -120,6 +120,8 @@ void *cluster_report_thread(void *cluster);
 /* Those that are applied are forgotten. Under the lock. */
 void cluster_forget_own(struct cluster *cluster);
 
+/* Any thread: puts what it means for edits before the database's own words. */
+void cluster_say_away(char error[CLUSTER_ERROR_MAX]);
 uint64_t cluster_random(void);
 /* Any thread, under the lock. */
 void cluster_set_state(struct cluster *cluster, enum cluster_state state, const char *trouble);

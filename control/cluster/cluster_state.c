@@ -36,6 +36,18 @@ cluster_wait(struct cluster *cluster, pthread_cond_t *condition, unsigned ms)
 }
 
 void
+cluster_say_away(char error[CLUSTER_ERROR_MAX])
+{
+	char why[CLUSTER_ERROR_MAX];
+
+	snprintf(why, sizeof why, "%s", error);
+	snprintf(error, CLUSTER_ERROR_MAX,
+		 "the cluster's database cannot be reached, so nothing can be changed (devices "
+		 "bootstrap on); try again when `cluster status` says \"following\"%s%.300s",
+		 *why ? ": " : "", why);
+}
+
+void
 cluster_set_state(struct cluster *cluster, enum cluster_state state, const char *trouble)
 {
 	if (cluster->state != state)
