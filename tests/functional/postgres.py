@@ -41,6 +41,12 @@ class Postgres:
         self.run("initdb", "-D", self.data, "--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C")
         return self
 
+    def standby(self):
+        """A copy of this one that follows it (streaming replication) until pg_promote() lets it take writes."""
+        one = Postgres()
+        one.run("pg_basebackup", "-h", self.folder, "-D", one.data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        return one
+
     def start(self, sync=False):
         log = open(self.folder / "log", "ab")
         options = [] if sync else ["-c", "fsync=off"]

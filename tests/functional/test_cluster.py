@@ -48,9 +48,9 @@ class Fleet:
             self.networks[number] = Network(f"cradle-fleet-{os.getpid()}-{number}")
         return self.networks[number]
 
-    def member(self, number, extra="", settings=None):
+    def member(self, number, extra="", settings=None, env=None):
         """Makes a member's files, and starts it."""
-        one = Cradled(self.build, self.network(number), self.folders.mktemp(f"member{number}"), settings)
+        one = Cradled(self.build, self.network(number), self.folders.mktemp(f"member{number}"), settings, env)
         (one.folder / "devices.csv").unlink(missing_ok=True)
         one.write("cradle.conf", one.read("cradle.conf") + f'''
 cluster = {{ name = "{self.name}"; member = {number}; database = "{self.database.url(self.name)}"; secret = "{self.secret}";

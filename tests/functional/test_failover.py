@@ -1,0 +1,239 @@
+"""Three members behind a router and their database: what dies under load costs no device, and no edit that was acknowledged."""
+import json
+import subprocess
+import threading
+
+import pytest
+
+from conftest import wait_for
+from postgres import Postgres
+from routed_fleet import MEMBERS, RoutedFleet
+from test_cluster import KEY, Fleet, add, bootstraps, good, has, level, refused, reports_of, state
+
+DEVICES = 1000
+
+
+@pytest.fixture(scope="module")
+def three(build, tmp_path_factory):
+    """Members 1 to 3 with devices, and routes that follow who answers."""
+    database = Postgres().make().start()
+    database.sql("CREATE DATABASE three")
+    fleet = RoutedFleet(build, tmp_path_factory, database, "three")
+    try:
+        members = [fleet.member(number) for number in range(1, MEMBERS + 1)]
+        good(members[0].ctl("cluster", "init"))
+        for one in members[1:]:
+            good(one.ctl("cluster", "join"))
+        rows = tmp_path_factory.mktemp("rows") / "rows.csv"
+        rows.write_text("endpoint,key,groups,value.managementId,secret.password\n" + "".join(
+            f"dev-{n:07},key-{n:07},root.demo,m-{n},p\n" for n in range(1, DEVICES + 1)))
+        good(members[0].ctl("device", "import", rows))
+        level(fleet, *members)
+        fleet.routes.start()
+        fleet.routes.wait(1, 2, 3)
+        yield fleet
+    finally:
+        fleet.end()
+        database.close()
+
+
+class Storm:
+    """Devices that bootstrap meanwhile; who hears nothing for a second begins anew, as its maker's retry does."""
+
+    def __init__(self, fleet, rate, seconds):
+        self.process = subprocess.Popen(
+            fleet.storm_command("--psk", "--devices", str(DEVICES), "--rate", str(rate), "--duration", str(seconds),
+                                "--give-up", "1", "--retries", "100"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def report(self):
+        out, err = self.process.communicate(timeout=240)
+        assert self.process.returncode in (0, 4), err + out  # 4: a busy machine; what counts is who finished
+        return json.loads(out)
+
+
+class Edits(threading.Thread):
+    """Devices that an operator adds meanwhile, on whichever member answers."""
+
+    def __init__(self, fleet, word):
+        super().__init__(daemon=True)
+        self.fleet, self.word, self.acknowledged, self.ending = fleet, word, [], threading.Event()
+
+    def run(self):
+        n = 0
+        while not self.ending.wait(0.05):
+            n += 1
+            one = self.fleet.members[n % MEMBERS + 1][-1]
+            name = f"urn:{self.word}:{n}"
+            if one.process.poll() is None and one.ctl("device", "add", name, "--key", KEY).returncode == 0:
+                self.acknowledged.append(name)
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+        return self.acknowledged
+
+
+def finished(member):
+    return member.counters()["bs_finished"]
+
+
+def reported(fleet, number):
+    return int(fleet.database.sql(f"SELECT count(*) FROM cradle_report WHERE member = {number} AND status = 2", fleet.name))
+
+
+def member_dies(fleet, number, before):
+    one = fleet.members[number][-1]
+    wait_for(lambda: finished(one) > before[number], f"member {number} to serve somebody", 60)
+    one.process.kill()
+    one.process.wait()
+    fleet.routes.wait(*({1, 2, 3} - {number}))
+
+
+def database_dies(fleet, _, before):
+    for number, some in fleet.members.items():
+        wait_for(lambda: finished(some[-1]) > before[number], f"member {number} to serve somebody", 60)
+    fleet.database.kill()
+    wait_for(lambda: all(state(some[-1])["state"] == "database away" for some in fleet.members.values()), "it to be missed")
+    fleet.database.start()
+
+
+@pytest.mark.parametrize("die, number", [(member_dies, 1), (member_dies, 2), (member_dies, 3), (database_dies, 0)],
+                         ids=["member_1", "member_2", "member_3", "the_database"])
+def test_killed_under_load_every_device_finishes(three, die, number):
+    """By kill -9, while devices bootstrap and an operator adds some. Reports of all who live on are complete, too."""
+    alive = {n: some[-1] for n, some in three.members.items() if n != number}
+    for n, one in alive.items():
+        wait_for(lambda: state(one)["reports_waiting"] == 0, "reports of before", 60)
+    before = {n: finished(some[-1]) for n, some in three.members.items()}
+    reports_before = {n: reported(three, n) for n in alive}
+    storm, edits = Storm(three, 150, 3), Edits(three, f"during-{number}")
+    edits.start()
+    die(three, number, before)
+    report, acknowledged = storm.report(), edits.stop()
+    assert report["failed"] == 0 and report["done"] == report["planned"] == 450, report["outcomes"]
+    if number:
+        three.members[number][-1].start()
+        three.routes.wait(1, 2, 3)
+    members = [some[-1] for some in three.members.values()]
+    level(three, *members)
+    for name in acknowledged:
+        assert all(has(one, name) for one in members), name
+    for n, one in alive.items():
+        wait_for(lambda: reported(three, n) - reports_before[n] == finished(one) - before[n], f"all reports of member {n}", 60)
+
+
+# ---- the database fails over ----
+
+@pytest.fixture
+def databases():
+    """One that takes writes, and its standby, without which it commits nothing."""
+    primary = Postgres().make().start()
+    standby = None
+    try:
+        primary.sql("CREATE DATABASE over")
+        standby = primary.standby().start()
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.sql("SELECT pg_reload_conf()")
+        wait_for(lambda: primary.sql("SELECT sync_state FROM pg_stat_replication") == "sync", "the standby to follow")
+        yield primary, standby
+    finally:
+        for one in (standby, primary):
+            if one:
+                one.close()
+
+
+def test_what_was_acknowledged_is_there_when_the_standby_takes_over(build, tmp_path_factory, databases):
+    """kill -9 of the database that takes writes; both stand in `database`, and the one that takes writes is found."""
+    primary, standby = databases
+    fleet = Fleet(build, tmp_path_factory, primary, "over")
+    primary.url = lambda name: f"postgresql://postgres@/{name}?host={primary.folder},{standby.folder}"
+    try:
+        a, b = fleet.member(1), fleet.member(2)
+        good(a.ctl("cluster", "init"))
+        good(b.ctl("cluster", "join"))
+        add(a, "urn:dev:before")
+        level(fleet, a, b)
+        resyncs = state(a)["resyncs"]
+        primary.kill()
+        refused(a.ctl("device", "add", "urn:dev:meanwhile", "--key", KEY), "cannot be reached", "cluster status")
+        bootstraps(b, "urn:dev:before")
+        standby.sql("SELECT pg_promote()")
+        fleet.database = standby
+        level(fleet, a, b)
+        add(a, "urn:dev:after")
+        level(fleet, a, b)
+        bootstraps(b, "urn:dev:after")
+        wait_for(lambda: reports_of(a, "urn:dev:before") == ["Success"], "the report of between on the other member")
+        assert has(b, "urn:dev:before") and not has(b, "urn:dev:meanwhile")
+        assert state(a)["resyncs"] == resyncs  # nothing was lost, so nothing is fetched anew
+    finally:
+        fleet.end()
+
+
+def test_a_database_that_went_another_way_is_fetched_whole(clocks_apart):
+    """A standby that was behind took over, and has come as far since: the same number, but not the same change."""
+    fleet, a, b = clocks_apart
+    add(a, "urn:dev:both")
+    level(fleet, a, b)
+    resyncs = state(a)["resyncs"]
+    good(a.ctl("device", "edit", "urn:dev:both", "--domain", "lost"))
+    level(fleet, a, b)
+    # In its place there is another member's change; who was connected to the former database comes back to this one.
+    fleet.database.sql("BEGIN;"
+                       "UPDATE cradle_device SET device_domain = 'kept', txn = 99 WHERE endpoint = 'urn:dev:both';"
+                       "UPDATE cradle_change SET txn = 99, member = 3 WHERE rev = (SELECT rev FROM cradle_rev);"
+                       "COMMIT;", fleet.name)
+    fleet.database.kill()
+    fleet.database.start()
+    for one in (a, b):
+        wait_for(lambda: one.result("device", "show", "urn:dev:both")["domain"] == "kept", "what the database has")
+        assert state(one)["resyncs"] == resyncs + 1
+
+
+def test_an_edit_whose_end_nobody_heard_of_is_not_said_to_be_refused(clocks_apart):
+    """The connection is lost while the database commits: it may be there, and this time it is."""
+    fleet, a, b = clocks_apart
+    fleet.database.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    fleet.database.sql("SELECT pg_reload_conf()")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
+    adding = subprocess.Popen([f"{a.build}/tools/cradlectl", "-s", a.socket, "device", "add", "urn:dev:doubt", "--key", KEY],
+                              stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: fleet.database.sql(waiting) == "1", "the commit to wait for a standby")
+    fleet.database.kill()
+    _, error = adding.communicate(timeout=60)
+    assert adding.returncode == 1 and "may be there" in error and "cluster status" in error, error
+    (fleet.database.data / "postgresql.auto.conf").write_text("")
+    fleet.database.start()
+    level(fleet, a, b)
+    assert has(a, "urn:dev:doubt") and has(b, "urn:dev:doubt")
+
+
+# ---- clocks ----
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+@pytest.fixture(scope="module")
+def clocks_apart(build, tmp_path_factory):
+    """Two members, the clock of the second 5 s ahead of the first's and the database's."""
+    database = Postgres().make().start()
+    database.sql("CREATE DATABASE clocks")
+    fleet = Fleet(build, tmp_path_factory, database, "clocks")
+    try:
+        a, b = fleet.member(1), fleet.member(2, env={"LD_PRELOAD": FAKETIME, "FAKETIME": "+5s", "DONT_FAKE_MONOTONIC": "1"})
+        good(a.ctl("cluster", "init"))
+        good(b.ctl("cluster", "join"))
+        yield fleet, a, b
+    finally:
+        fleet.end()
+        database.close()
+
+
+def test_clocks_that_are_5_s_apart_do_no_harm(clocks_apart):
+    fleet, a, b = clocks_apart
+    add(a, "urn:dev:clocks")
+    level(fleet, a, b)
+    # Alternately, and the other one knows the newer each time, although it began "before" the former.
+    for n, (one, other) in enumerate(((b, a), (a, b), (b, a), (a, b)), 1):
+        bootstraps(one, "urn:dev:clocks")
+        wait_for(lambda: len(reports_of(other, "urn:dev:clocks")) == n, "the report on the other member")
