@@ -8,6 +8,7 @@
  *	cluster_member.c   joining and leaving as such jobs
  *	cluster_follow.c   the thread that follows
  *	cluster_report.c   reports, and the thread that sends them
+ *	cluster_report_where.c  who ran what a report is of
  */
 #pragma once
 

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/cluster/cluster_rows.h"
+#include "control/pump.h"
 #include "control/store/store_records.h"
 
 struct cluster;
@@ -34,6 +36,15 @@ struct cluster_report {
 
 /* Never waits. Nothing where the inventory is no cluster's. */
 void cluster_put_report(struct cluster *cluster, const struct cluster_report *report);
+
+/*
+ * The member whose run the last report of the device's task is of: its log is there. 0: nobody's. Waits for the database
+ * for 2 s, running the pump. 0, or -errno and a sentence.
+ */
+
+int cluster_report_member(struct cluster *cluster, const struct cluster_report *report,
+			  const struct pump *pump, uint32_t *member, char error[CLUSTER_ERROR_MAX])
+	__attribute__((warn_unused_result));
 
 /* As it travels: texts stand behind it, each with a NUL, in the order of struct cluster_report. */
 struct report_record {

@@ -6,11 +6,13 @@
 #include <time.h>
 
 #include "control/clock.h"
+#include "control/cluster/cluster.h"
+#include "control/cluster/cluster_report.h"
 #include "control/commands/page.h"
 #include "control/commands/show.h"
 #include "control/commands/watch.h"
-#include "control/runs/publish.h"
 #include "control/runs/member_reports.h"
+#include "control/runs/publish.h"
 
 enum { FLUSH_WAIT_MS = 1000 };
 
@@ -49,7 +51,8 @@ status_option(struct call *call)
 		if (strcasecmp(wanted, task_status_name((enum task_status)i)) == 0)
 			return i;
 	call_refuse(call, CTL_USAGE,
-		    "a status is NotStarted, InProgress, Success, Warning, Error or Registered, not \"%s\"",
+		    "a status is NotStarted, InProgress, Success, Warning, Error or Registered, "
+		    "not \"%s\"",
 		    wanted);
 	return -2;
 }
@@ -275,6 +278,58 @@ put_report_lines(const struct service *service, const struct report *report, str
 	text_show(text, "  summary   %s\n", reports_summary(&service->reports, report));
 }
 
+/* The run was another member's: what it logged stays there. 0: this one's, or nobody knows. */
+static uint32_t
+find_other_member(struct call *call, const struct policy_task *task, const char *endpoint)
+{
+	struct cluster *cluster = call->service->cluster;
+	const struct cluster_report report = {
+		.endpoint = endpoint,
+		.group = call->service->reports.tasks[task->report].group,
+		.task = call->service->reports.tasks[task->report].name,
+	};
+	char error[CLUSTER_ERROR_MAX];
+	uint32_t member;
+
+	if (!cluster_is_joined(cluster))
+		return 0;
+	if (cluster_report_member(cluster, &report, &call->service->pump, &member, error) < 0) {
+		text_show(&call->text, "whether another member has a log is not known: %s\n",
+			  error);
+		return 0;
+	}
+	return member == cluster_member_number(cluster) ? 0 : member;
+}
+
+static const char *
+member_name(struct cluster *cluster, uint32_t number)
+{
+	static struct cluster_info info;
+
+	cluster_info(cluster, &info);
+	for (unsigned i = 0; i < info.n_members; i++)
+		if (info.members[i].number == number)
+			return info.members[i].name;
+	return "?";
+}
+
+static void
+show_no_log(struct call *call, const struct policy_task *task, const char *endpoint)
+{
+	uint32_t member = find_other_member(call, task, endpoint);
+	const char *name;
+
+	if (!member) {
+		text_show(&call->text, "no log\n");
+		return;
+	}
+	name = member_name(call->service->cluster, member);
+	text_show(&call->text, "no log here: member %u (%s) ran it; ask `report show` there\n",
+		  member, name);
+	json_object_set_new(call->result, "member", json_integer(member));
+	json_object_set_new(call->result, "member_name", show_json(name, strlen(name)));
+}
+
 void
 command_report_show(struct call *call)
 {
@@ -300,9 +355,12 @@ command_report_show(struct call *call)
 				 report); /* before what waits: the report may be another then */
 	log = read_log(call->service, task->report, device_id(device));
 	show_rollout(call, task);
-	text_put(&call->text, log ? log : "no log\n", strlen(log ? log : "no log\n"));
 	call->result = json_pack("{s:o, s:o?}", "report", shown, "log",
 				 log ? show_json(log, strlen(log)) : NULL);
+	if (!log)
+		show_no_log(call, task, call->arguments[1]);
+	else
+		text_put(&call->text, log, strlen(log));
 	free(log);
 }
 
@@ -475,8 +533,9 @@ register_task(struct registering *registering, uint32_t number)
 
 	if (!last || !report_went_well(last) || last->status == TASK_REGISTERED)
 		return;
-	log = service->store ? store_read_log(service->store, number, device_id(registering->device))
-			     : NULL;
+	log = service->store
+		      ? store_read_log(service->store, number, device_id(registering->device))
+		      : NULL;
 	reports_set(&service->reports,
 		    &(struct report_change){ .device = device_id(registering->device),
 					     .task = number,
@@ -485,8 +544,7 @@ register_task(struct registering *registering, uint32_t number)
 					     .finished_ms = report_finished_ms(last),
 					     .summary = reports_summary(&service->reports, last),
 					     .log = log });
-	json_array_append_new(registering->tasks,
-			      json_string(service->reports.tasks[number].id));
+	json_array_append_new(registering->tasks, json_string(service->reports.tasks[number].id));
 	if (log)
 		explicit_bzero(log, strlen(log));
 	free(log);

@@ -1,11 +1,14 @@
 """Three members behind a router and their database: what dies under load costs no device, and no edit that was acknowledged."""
 import json
+import pathlib
 import subprocess
 import threading
+import time
 
 import pytest
 
-from conftest import wait_for
+from conftest import SERVER4, wait_for
+from dtls_client import DtlsClient
 from postgres import Postgres
 from routed_fleet import MEMBERS, RoutedFleet
 from test_cluster import KEY, Fleet, add, bootstraps, good, has, level, refused, reports_of, state
@@ -208,10 +211,23 @@ def test_an_edit_whose_end_nobody_heard_of_is_not_said_to_be_refused(clocks_apar
     assert has(a, "urn:dev:doubt") and has(b, "urn:dev:doubt")
 
 
+def test_who_has_no_log_of_a_run_says_which_member_has_it(clocks_apart):
+    fleet, a, b = clocks_apart
+    add(a, "urn:dev:logged")
+    level(fleet, a, b)
+    task = a.result("task", "list", "--group", "root.demo")["tasks"][0]["id"]
+    bootstraps(b, "urn:dev:logged")
+    wait_for(lambda: reports_of(a, "urn:dev:logged"), "the report on the other member")
+    assert "no log here: member 2 (" in good(a.ctl("report", "show", task, "urn:dev:logged"))
+    assert a.result("report", "show", task, "urn:dev:logged")["member"] == 2
+    assert "member" not in b.result("report", "show", task, "urn:dev:logged")
+    fleet.database.kill()
+    assert "is not known" in good(a.ctl("report", "show", task, "urn:dev:logged"))
+    fleet.database.start()
+    level(fleet, a, b)
+
+
 # ---- clocks ----
-
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-
 
 @pytest.fixture(scope="module")
 def clocks_apart(build, tmp_path_factory):
@@ -220,7 +236,9 @@ def clocks_apart(build, tmp_path_factory):
     database.sql("CREATE DATABASE clocks")
     fleet = Fleet(build, tmp_path_factory, database, "clocks")
     try:
-        a, b = fleet.member(1), fleet.member(2, env={"LD_PRELOAD": FAKETIME, "FAKETIME": "+5s", "DONT_FAKE_MONOTONIC": "1"})
+        ahead = {"LD_PRELOAD": str(pathlib.Path(build, "tests/functional/libclock_offset.so").resolve()),
+                 "CRADLE_CLOCK_OFFSET_S": "5"}
+        a, b = fleet.member(1), fleet.member(2, env=ahead)
         good(a.ctl("cluster", "init"))
         good(b.ctl("cluster", "join"))
         yield fleet, a, b
@@ -233,7 +251,20 @@ def test_clocks_that_are_5_s_apart_do_no_harm(clocks_apart):
     fleet, a, b = clocks_apart
     add(a, "urn:dev:clocks")
     level(fleet, a, b)
+    begun_ms = time.time() * 1000
     # Alternately, and the other one knows the newer each time, although it began "before" the former.
     for n, (one, other) in enumerate(((b, a), (a, b), (b, a), (a, b)), 1):
         bootstraps(one, "urn:dev:clocks")
         wait_for(lambda: len(reports_of(other, "urn:dev:clocks")) == n, "the report on the other member")
+        if one is b:
+            assert other.result("device", "show", "urn:dev:clocks")["last_bootstrap_ms"] >= begun_ms + 5000
+
+    def client(member, port):
+        return DtlsClient(member.network.udp(port=port), (SERVER4, 5684), b"urn:dev:clocks", KEY.encode())
+    for port, (one, other) in enumerate(((a, b), (b, a)), 40100):
+        first, second = client(one, port), client(other, port)
+        first.get_cookie()
+        wrong = other.counters()["dtls_hello_cookie"]
+        second.random, second.cookie, second.messages, second.server_seq = first.random, first.cookie, {}, 1
+        second.hello()
+        assert other.counters()["dtls_hello_cookie"] == wrong
