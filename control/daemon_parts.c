@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/address.h"
 #include "control/cluster/cluster.h"
 #include "control/config/config_cpus.h"
 #include "control/daemon_sources.h"
@@ -217,7 +218,8 @@ static struct cluster *
 new_cluster(struct daemon *daemon, const struct keyring *keyring, char error[CLUSTER_ERROR_MAX])
 {
 	const struct config *config = daemon->service.config;
-	char host[CLUSTER_NAME_MAX] = "";
+	char host[CLUSTER_NAME_MAX] = "", forward[CLUSTER_ROUTE_TEXT_MAX] = "";
+	struct dataplane_address address;
 	struct cluster_options options = {
 		.name = config->cluster_name,
 		.database = config->cluster_database,
@@ -226,6 +228,7 @@ new_cluster(struct daemon *daemon, const struct keyring *keyring, char error[CLU
 		.member = config->cluster_member,
 		.poll_ms = config->cluster_poll_ms,
 		.horizon_s = config->cluster_horizon_s,
+		.forward = forward,
 		.keyring = keyring->n ? keyring : NULL,
 	};
 	uint64_t revision;
@@ -233,6 +236,8 @@ new_cluster(struct daemon *daemon, const struct keyring *keyring, char error[CLU
 
 	if (gethostname(host, sizeof host - 1) < 0 || !*host)
 		snprintf(host, sizeof host, "member-%u", config->cluster_member);
+	if (config->cluster_forward && address_parse(config->cluster_forward, &address) == 0)
+		cluster_route_format(address.addr, (uint16_t)config->cluster_forward_port, forward);
 	return cluster_new(&options, joined, revision, error);
 }
 

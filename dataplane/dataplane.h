@@ -65,6 +65,7 @@ struct dataplane_config {
 	unsigned n_ports;
 	struct dataplane_listener_config listeners[8];
 	unsigned n_listeners;
+	uint8_t forward_address[16]; /* of LISTENER_FORWARD: of what is sent to other members */
 	unsigned workers;
 	const char *cpus;        /* CPUs of the workers, in order: "1-3,5"; NULL: picked from the allowed ones */
 	int control_cpu;         /* -1: the first allowed one */

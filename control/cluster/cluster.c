@@ -59,6 +59,8 @@ configure(struct cluster *cluster, const struct cluster_options *options,
 	cluster->member_name = strdup(options->member_name);
 	cluster->member = options->member;
 	cluster->poll_ms = options->poll_ms;
+	snprintf(cluster->forward, sizeof cluster->forward, "%s",
+		 options->forward ? options->forward : "");
 	cluster->horizon_s = options->horizon_s;
 	if (options->keyring) {
 		cluster->keyring = *options->keyring;

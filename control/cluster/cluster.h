@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/cluster/cluster_routes.h"
 #include "control/cluster/cluster_rows.h"
 #include "control/pump.h"
 #include "control/store/keyring.h"
@@ -33,6 +34,7 @@ struct cluster_options {
 	const char *name, *database, *secret_file, *member_name;
 	uint32_t member;
 	uint32_t poll_ms, horizon_s;
+	const char *forward; /* where others forward to (cluster_routes.h); NULL: they do not */
 	const struct keyring *keyring; /* copied; NULL: secrets are plain in the database, too */
 };
 
@@ -152,6 +154,7 @@ struct cluster_member {
 	char name[CLUSTER_NAME_MAX];
 	uint64_t revision, silent_ms;
 	char digest[80], note[256];
+	char forward[CLUSTER_ROUTE_TEXT_MAX]; /* where it takes what others forward; "": nowhere */
 };
 
 struct cluster_info {

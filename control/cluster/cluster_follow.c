@@ -441,10 +441,11 @@ beat(struct follower *follower)
 	database_add_text(&parameters, digest);
 	database_add_text(&parameters, note);
 	database_add_text(&parameters, cluster->member_name);
+	database_add_text(&parameters, cluster->forward);
 	code = database_query(
 		follower->database,
 		"UPDATE cradle_member SET rev = $2, instance = $3, digest = $4, note = $5,"
-		" name = $6, seen_at = now() WHERE number = $1 RETURNING number",
+		" name = $6, forward = $7, seen_at = now() WHERE number = $1 RETURNING number",
 		&parameters, &result, follower->error);
 	if (code < 0)
 		return code;
@@ -474,19 +475,26 @@ look_around(struct follower *follower)
 
 	code = database_query(follower->database,
 			      "SELECT number, name, rev, digest, note,"
-			      " CAST(EXTRACT(EPOCH FROM now() - seen_at) * 1000 AS BIGINT)"
+			      " CAST(EXTRACT(EPOCH FROM now() - seen_at) * 1000 AS BIGINT), forward"
 			      " FROM cradle_member ORDER BY number",
 			      NULL, &result, follower->error);
 	if (code < 0)
 		return code;
 	n = PQntuples(result) < CLUSTER_MEMBERS_MAX ? PQntuples(result) : CLUSTER_MEMBERS_MAX;
 	pthread_mutex_lock(&cluster->lock);
+	cluster->routes_changed |= cluster->n_members != (unsigned)n;
 	cluster->n_members = (unsigned)n;
 	for (int i = 0; i < n; i++) {
 		struct cluster_member *member = &cluster->members[i];
 		int64_t silent = (int64_t)database_number(result, i, 5);
+		uint32_t number = (uint32_t)database_number(result, i, 0);
+		char forward[sizeof member->forward];
 
-		member->number = (uint32_t)database_number(result, i, 0);
+		copy_text(forward, sizeof forward, result, i, 6);
+		cluster->routes_changed |=
+			member->number != number || strcmp(member->forward, forward) != 0;
+		memcpy(member->forward, forward, sizeof forward);
+		member->number = number;
 		member->revision = database_number(result, i, 2);
 		member->silent_ms = silent > 0 ? (uint64_t)silent : 0;
 		copy_text(member->name, sizeof member->name, result, i, 1);

@@ -9,6 +9,7 @@
  *	cluster_follow.c   the thread that follows
  *	cluster_report.c   reports, and the thread that sends them
  *	cluster_report_where.c  who ran what a report is of
+ *	cluster_routes.c   where members take what others forward
  */
 #pragma once
 
@@ -61,6 +62,7 @@ struct reporting {
 struct cluster {
 	/* Fixed. */
 	char *name, *member_name; /* name NULL: detached */
+	char forward[CLUSTER_ROUTE_TEXT_MAX]; /* where this one takes what others forward; "": nowhere */
 	uint32_t member, poll_ms, horizon_s;
 	uint64_t instance; /* of this process: tells two members with one number apart */
 	struct cluster_secret secret;
@@ -94,6 +96,7 @@ struct cluster {
 	char trouble[CLUSTER_ERROR_MAX];
 	uint64_t effects_lost;
 	unsigned n_members;
+	bool routes_changed; /* since the workers were told */
 	struct cluster_member members[CLUSTER_MEMBERS_MAX];
 	char digest[80], note[256];
 

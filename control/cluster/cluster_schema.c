@@ -53,6 +53,7 @@ static const char *const steps[CLUSTER_SCHEMA] = {
 	" PRIMARY KEY (member, seq));"
 	"CREATE TABLE cradle_last_report (member BIGINT NOT NULL," REPORT_COLUMNS
 	" PRIMARY KEY (endpoint, task_group, task_name));",
+	"ALTER TABLE cradle_member ADD COLUMN forward TEXT NOT NULL DEFAULT '';",
 };
 
 int

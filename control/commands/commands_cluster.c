@@ -282,12 +282,12 @@ static json_t *
 member_json(const struct cluster_member *member, const struct cluster_info *info)
 {
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:b, s:s, s:s}", "member", (int)member->number, "name",
+		"{s:i, s:s, s:I, s:I, s:I, s:b, s:s, s:s, s:s}", "member", (int)member->number, "name",
 		member->name, "revision", (json_int_t)member->revision, "behind",
 		(json_int_t)(info->head > member->revision ? info->head - member->revision : 0),
 		"silent_ms", (json_int_t)member->silent_ms, "there",
 		member->silent_ms < CLUSTER_MEMBER_SILENT_MS, "digest", member->digest, "note",
-		member->note);
+		member->note, "forward", member->forward);
 }
 
 static void

@@ -68,6 +68,8 @@ struct config {
 	char *cluster_name, *cluster_database, *cluster_secret; /* all or none */
 	uint32_t cluster_member;                                /* 0: none */
 	uint32_t cluster_poll_ms, cluster_horizon_s;
+	char *cluster_forward; /* an address of ours; NULL: nothing is forwarded */
+	uint32_t cluster_forward_port;
 	char *user, *group;                         /* NULL: whoever started us */
 	uint32_t seccomp, lock_memory; /* enum seccomp_mode, memory_lock */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */

@@ -108,7 +108,8 @@ check_ports(const struct config *config, struct diag_list *diags)
 		if (port->device)
 			config_check_device(port->device, &place, diags);
 		check_addresses(config, port, diags);
-		pairs += port->addresses.count * config->n_listeners;
+		pairs += port->addresses.count *
+			 (config->n_listeners + (config->cluster_forward != NULL));
 	}
 	if (pairs > LISTENERS_MAX) {
 		struct place place = { .file = config->file, .tag = "listeners" };
@@ -222,6 +223,43 @@ is_on_this_machine(const char *url)
 		strncmp(host, "[::1]", 5) == 0);
 }
 
+static bool
+is_ours(const struct config *config, const uint8_t addr[16])
+{
+	for (unsigned p = 0; p < config->n_ports; p++)
+		for (unsigned a = 0; a < config->ports[p].addresses.count; a++)
+			if (memcmp(config->ports[p].addresses.items[a].addr, addr, 16) == 0)
+				return true;
+	return false;
+}
+
+static void
+check_forward(const struct config *config, const struct place *place, struct diag_list *diags)
+{
+	struct dataplane_address address;
+	bool secured = false;
+
+	if (!config->cluster_forward)
+		return;
+	if (strchr(config->cluster_forward, '/') ||
+	    address_parse(config->cluster_forward, &address) < 0 || !is_ours(config, address.addr))
+		diag_error(diags, place,
+			   "forward must be one of the addresses of ports, without its prefix: the one that no "
+			   "other member has");
+	for (unsigned i = 0; i < config->n_listeners; i++) {
+		secured |= config->listeners[i].security == LISTENER_PSK;
+		if (config->listeners[i].port == config->cluster_forward_port)
+			diag_error(diags, place,
+				   "forward_port %u is a listener's: give it another number",
+				   config->cluster_forward_port);
+	}
+	if (!secured)
+		diag_error(diags, place,
+			   "forward is for connections with DTLS, which no listener serves: leave it out");
+	if (config->n_listeners == CONFIG_LISTENERS_MAX)
+		diag_error(diags, place, "forward needs a place: of listeners seven are left");
+}
+
 static void
 check_cluster(const struct config *config, const struct conf_text *conf, struct diag_list *diags)
 {
@@ -239,6 +277,7 @@ check_cluster(const struct config *config, const struct conf_text *conf, struct 
 			     strlen(name)))
 		diag_error(diags, &place, "name must have 1 to %d letters, digits, '.', '_' or '-'",
 			   CONFIG_CLUSTER_NAME_MAX);
+	check_forward(config, &place, diags);
 	if (url && has_password(url))
 		diag_error(diags, &place,
 			   "the password of the database does not belong here, where many may read it: write "

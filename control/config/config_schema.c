@@ -135,6 +135,11 @@ static const struct setting settings[] = {
 	{ "cluster.horizon_s", SETTING_NUMBER, ROOT(cluster_horizon_s), 1, 100000000, "604800",
 	  .help = "how long the database remembers what was changed and removed; a member that was "
 		  "away for longer fetches all devices" },
+	{ "cluster.forward", SETTING_TEXT, ROOT(cluster_forward),
+	  .help = "address of this appliance alone, one of a port's: members forward each other's datagrams "
+		  "there when routes change; on all members or on none" },
+	{ "cluster.forward_port", SETTING_NUMBER, ROOT(cluster_forward_port), 1, 65535, "5685",
+	  .help = "its UDP port, the same on all members" },
 	{ "user", SETTING_TEXT, ROOT(user),
 	  .help = "user that the appliance becomes when root starts it, before it opens anything; default: it "
 		  "stays who started it" },

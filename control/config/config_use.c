@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/address.h"
 #include "control/config/config.h"
 #include "control/config/config_schema.h"
 
@@ -46,6 +47,21 @@ port_config(const struct config_port *port, struct dataplane_port_config *out)
 	memcpy(out->addresses, port->addresses.items, sizeof out->addresses);
 }
 
+/* Behind those of devices. */
+static void
+add_forward_listener(const struct config *config, struct dataplane_config *out)
+{
+	struct dataplane_listener_config *listener = &out->listeners[out->n_listeners++];
+	struct dataplane_address address;
+
+	*listener = (struct dataplane_listener_config){
+		.udp_port = (uint16_t)config->cluster_forward_port,
+		.security = LISTENER_FORWARD,
+	};
+	if (address_parse(config->cluster_forward, &address) == 0)
+		memcpy(out->forward_address, address.addr, sizeof out->forward_address);
+}
+
 void
 config_dataplane(const struct config *config, struct dataplane_config *out)
 {
@@ -76,6 +92,8 @@ config_dataplane(const struct config *config, struct dataplane_config *out)
 		out->listeners[i].security = (uint8_t)config->listeners[i].security;
 		out->listeners[i].serves_keyed = config->listeners[i].allow_keyed_devices;
 	}
+	if (config->cluster_forward)
+		add_forward_listener(config, out);
 	config_limits(config, &out->limits);
 }
 

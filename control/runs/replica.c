@@ -520,7 +520,8 @@ follow_clock(struct service *service, uint64_t now_ms)
 
 	if (!service->dp || (!wanted && !replica->cookies_ms) ||
 	    (wanted && replica->cookies_ms && now_ms >= replica->cookies_ms &&
-	     now_ms - replica->cookies_ms < COOKIES_EVERY_MS))
+	     now_ms - replica->cookies_ms < COOKIES_EVERY_MS &&
+	     !cluster_routes_changed(service->cluster)))
 		return;
 	if (trust_publish_limits(service) == 0)
 		replica->cookies_ms = wanted ? now_ms : 0;

@@ -20,16 +20,20 @@ trust_of(const struct service *service)
 	return generation->policy->trust->ec;
 }
 
-/* A router may bring the second hello of a device to another member. */
+/* A router may bring the second hello of a device to another member, and records of its association. */
 static void
-share_cookies(const struct service *service, struct cookie_sharing *cookies)
+share_with_members(const struct service *service, struct stack_limits *limits)
 {
-	*cookies = (struct cookie_sharing){ 0 };
+	int64_t wall_us = (int64_t)(clock_now_ms() * 1000 - dataplane_now_us());
+
+	limits->cookies = (struct cookie_sharing){ 0 };
+	limits->members = (struct member_sharing){ 0 };
 	if (!cluster_is_joined(service->cluster) || cluster_is_detached(service->cluster))
 		return;
-	cookies->on = true;
-	cookies->wall_us = (int64_t)(clock_now_ms() * 1000 - dataplane_now_us());
-	cluster_cookie_secret(service->cluster, cookies->secret);
+	limits->cookies.on = true;
+	limits->cookies.wall_us = limits->members.wall_us = wall_us;
+	cluster_cookie_secret(service->cluster, limits->cookies.secret);
+	cluster_share_members(service->cluster, &limits->members);
 }
 
 int
@@ -42,9 +46,9 @@ trust_publish_limits(struct service *service)
 	config_limits(service->config, &limits);
 	limits.abilities = trust ? ec_trust_abilities(trust) : 0;
 	limits.trust = trust ? ec_trust_generation(trust) : UINT32_MAX;
-	share_cookies(service, &limits.cookies);
+	share_with_members(service, &limits);
 	code = dataplane_publish_limits(service->dp, &limits);
-	explicit_bzero(&limits.cookies, sizeof limits.cookies);
+	explicit_bzero(&limits, sizeof limits);
 	return code;
 }
 

@@ -37,6 +37,10 @@ peer_equal(const struct peer *a, const struct peer *b)
 }
 
 /* Security of a listener. */
-enum listener_security { LISTENER_NOSEC, LISTENER_PSK };
+enum listener_security {
+	LISTENER_NOSEC,
+	LISTENER_PSK,
+	LISTENER_FORWARD, /* of no device: other members of the cluster send here */
+};
 
-enum { LISTENERS_MAX = 64 };
+enum { LISTENERS_MAX = 64, LISTENER_NONE = 0xff };

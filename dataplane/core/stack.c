@@ -248,11 +248,18 @@ static void
 open_records(struct stack *stack, struct burst *burst)
 {
 	for (unsigned i = 0; i < burst->n; i++) {
-		if (stack->config.listener_security[burst->in[i].peer.listener] == LISTENER_NOSEC)
+		struct dgram_in *in = &burst->in[i];
+		uint8_t security = stack->config.listener_security[in->peer.listener];
+
+		if (security == LISTENER_NOSEC)
 			continue;
-		capture_received(stack, &burst->in[i], burst->hash[i]);
-		secured_receive(stack, &burst->in[i], burst->hash[i]);
-		burst->in[i].len = 0;
+		if (security == LISTENER_FORWARD) {
+			secured_receive_forwarded(stack, in);
+		} else {
+			capture_received(stack, in, burst->hash[i]);
+			secured_receive(stack, in, burst->hash[i]);
+		}
+		in->len = 0;
 	}
 	secured_open(stack);
 }

@@ -33,6 +33,7 @@ dataplane_publish_limits(struct dataplane *dp, const struct stack_limits *limits
 	if (!copy)
 		return -ENOMEM;
 	*copy = *limits;
+	copy->members.number = ++dp->n_limits;
 	former = atomic_exchange_explicit(&dp->limits, copy, memory_order_acq_rel);
 	if (former)
 		retire_put(&dp->retire, free_limits, NULL, (void *)(uintptr_t)former);

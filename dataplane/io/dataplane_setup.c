@@ -147,6 +147,29 @@ plan_listeners(struct dataplane *dp, const struct dataplane_config *config)
 	dp->n_planned = n;
 }
 
+/*
+ * What a port received for another member leaves by the same port, as its next hop is there, and from the address that is
+ * this member's own: the others have the rest, too.
+ */
+static void
+plan_forwarding(struct dataplane *dp, const struct dataplane_config *config)
+{
+	unsigned first = 0;
+
+	memset(dp->forward_from, LISTENER_NONE, sizeof dp->forward_from);
+	for (unsigned p = 0; p < config->n_ports; p++) {
+		const struct dataplane_port_config *port = &config->ports[p];
+		unsigned n = port->n_addresses * config->n_listeners;
+
+		for (unsigned i = 0; i < n; i++)
+			if (dp->listener_security[first + i] == LISTENER_FORWARD &&
+			    memcmp(port->addresses[i / config->n_listeners].addr,
+				   config->forward_address, 16) == 0)
+				memset(dp->forward_from + first, (int)(first + i), n);
+		first += n;
+	}
+}
+
 static void
 fill_addresses(struct dataplane *dp, struct port *port, const struct dataplane_config *config,
 	       const struct dataplane_port_config *from)
@@ -281,6 +304,7 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.directory = &dp->directory,
 	};
 	memcpy(stack->listener_security, dp->listener_security, sizeof stack->listener_security);
+	memcpy(stack->forward_from, dp->forward_from, sizeof stack->forward_from);
 	memcpy(stack->listener_serves_keyed, dp->listener_serves_keyed,
 	       sizeof stack->listener_serves_keyed);
 }
@@ -454,6 +478,7 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 		return -1;
 	dp->sessions_per_worker = (config->sessions + config->workers - 1) / config->workers;
 	plan_listeners(dp, config);
+	plan_forwarding(dp, config);
 	fill_stack_config(dp, config, &stack);
 	dp->stack_bytes = stack_size(&stack);
 	dp->buffer_bytes = buffer_bytes(config);

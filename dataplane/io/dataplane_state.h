@@ -29,10 +29,12 @@ struct dataplane {
 	bool hugepages;
 	unsigned n_ports, n_workers, n_listeners, n_udp_ports;
 	unsigned n_planned; /* listeners once all ports are open */
+	uint32_t n_limits;  /* published so far */
 	unsigned sessions_per_worker, buffers;
 	size_t stack_bytes, buffer_bytes;
 	uint8_t listener_security[LISTENERS_MAX];
 	bool listener_serves_keyed[LISTENERS_MAX];
+	uint8_t forward_from[LISTENERS_MAX];
 	struct port *port_of[LISTENERS_MAX];
 	struct rte_rcu_qsbr *qsbr; /* readers: the workers */
 	struct lane *ec; /* to elliptic curves, or NULL */

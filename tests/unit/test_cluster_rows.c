@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 
+#include "control/cluster/cluster_routes.h"
 #include "control/cluster/cluster_rows.h"
 #include "control/inventory/setting_values.h"
 
@@ -246,4 +247,37 @@ Test(cluster_rows, rows_that_are_damaged_are_said_with_their_name)
 		PQclear(result);
 	}
 	end(&f);
+}
+
+/* ---- where members take what others forward ---- */
+
+Test(cluster_routes, what_is_written_is_read)
+{
+	static const uint8_t addresses[][16] = { { [10] = 0xff, 0xff, 192, 0, 2, 7 },
+						 { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		char text[CLUSTER_ROUTE_TEXT_MAX];
+		struct member_route route = { .member = 3 };
+
+		cluster_route_format(addresses[i], 5685, text);
+		cr_assert(cluster_route_parse(text, &route), "%s", text);
+		cr_assert_arr_eq(route.addr, addresses[i], 16);
+		cr_assert_eq(route.port, 5685);
+		cr_assert_eq(route.member, 3);
+	}
+}
+
+Test(cluster_routes, anything_else_is_none)
+{
+	static const char *const wrong[] = {
+		"", "[", "[]", "[]:1", "192.0.2.1:5685", "[192.0.2.1]", "[192.0.2.1]:", "[192.0.2.1]:0",
+		"[192.0.2.1]:65536", "[192.0.2.1]:1x", "[192.0.2.1]:-1", "[192.0.2.1]: 1", "[192.0.2.1/24]:1",
+		"[224.0.0.1]:1", "[0.0.0.0]:1", "[::]:1", "[ff02::1]:1", "[x]:1",
+		"[2001:db8:0000:0000:0000:0000:0000:0000000000000000000000000000000000000000000000000000001]:1",
+	};
+	struct member_route route;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		cr_assert_not(cluster_route_parse(wrong[i], &route), "%s", wrong[i]);
 }

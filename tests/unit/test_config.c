@@ -464,6 +464,43 @@ Test(config, a_cluster_is_named_whole_or_not_at_all)
 	cr_assert_null(parse_cluster("name = \"north\"; member = 0; database = \"postgresql:///x\"; secret = \"s\";"));
 }
 
+#define MEMBER "name = \"n\"; member = 1; secret = \"s\"; database = \"postgresql:///x\"; "
+
+Test(config, members_forward_to_an_address_of_their_own)
+{
+	static const char *const wrong[][2] = {
+		{ "forward = \"10.0.0.2\";", "one of the addresses" },
+		{ "forward = \"10.0.0.1/8\";", "one of the addresses" },
+		{ "forward = \"here\";", "one of the addresses" },
+		{ "forward = \"10.0.0.1\"; forward_port = 5684;", "is a listener's" },
+		{ "forward = \"10.0.0.1\"; forward_port = 0;", "out of range" },
+	};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		char text[256];
+
+		snprintf(text, sizeof text, MEMBER "%s", wrong[i][0]);
+		cr_assert_null(parse_cluster(text), "%s", wrong[i][0]);
+		cr_expect(told(3, wrong[i][1]), "%s", wrong[i][0]);
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+	}
+}
+
+Test(config, what_members_forward_comes_behind_the_listeners_of_devices)
+{
+	struct dataplane_config dataplane;
+	struct config *config = parse_cluster(MEMBER "forward = \"10.0.0.1\";");
+
+	cr_assert(config);
+	config_dataplane(config, &dataplane);
+	cr_assert_eq(dataplane.n_listeners, 2);
+	cr_assert_eq(dataplane.listeners[1].security, LISTENER_FORWARD);
+	cr_assert_eq(dataplane.listeners[1].udp_port, 5685);
+	cr_assert_arr_eq(dataplane.forward_address + 12, "\x0a\0\0\1", 4);
+	config_free(config);
+}
+
 /* The file is read by more than the database's password is for. */
 Test(config, a_password_of_the_database_does_not_belong_into_the_file)
 {

@@ -14,6 +14,7 @@
 #include "dataplane/core/crypto/crypto.h"
 #include "dataplane/core/crypto/rng.h"
 #include "dataplane/core/dtls/dtls_cookie.h"
+#include "dataplane/core/dtls/dtls_members.h"
 #include "dataplane/core/dtls/dtls_record.h"
 #include "dataplane/core/dtls/dtls_schedule.h"
 #include "dataplane/core/peer.h"
@@ -66,6 +67,7 @@ struct dtls_server {
 	struct counters *counters;
 	struct dtls_cookies cookies;
 	uint8_t worker; /* first byte of our connection ids */
+	struct dtls_members members; /* what their last two bytes are, in a cluster */
 	/* Compares by length and bytes: an identity is no C string. False: unknown, or without a
 	 * key. */
 	bool (*find_identity)(void *ctx, const uint8_t *identity, size_t len,

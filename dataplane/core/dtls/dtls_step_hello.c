@@ -24,6 +24,14 @@ take_offer(struct dtls_handshake *hs, const struct dtls_offer *offer)
 		memcpy(hs->run.peer_cid, offer->peer_cid.at, hs->peer_cid_len);
 }
 
+static void
+complete_cid(const struct dtls_server *server, uint8_t cid[DTLS_CID])
+{
+	rng_fill(&server->rng, cid + CID_PLACE, DTLS_CID - CID_PLACE);
+	if (server->members.on)
+		dtls_members_mark(&server->members, cid);
+}
+
 /* The hello's memory turns into that of the run; `body` must not be in it. */
 static void
 start_transcript(struct step *step, const struct dtls_offer *offer, const uint8_t *body, size_t len)
@@ -37,7 +45,7 @@ start_transcript(struct step *step, const struct dtls_offer *offer, const uint8_
 	take_offer(hs, offer);
 	rng_fill(&step->server->rng, hs->run.server_random, DTLS_RANDOM);
 	if (hs->has_cid)
-		rng_fill(&step->server->rng, hs->cid + CID_PLACE, DTLS_CID - CID_PLACE);
+		complete_cid(step->server, hs->cid);
 	crypto_sha256_init(&hs->run.transcript);
 	step_hash_message(step, body);
 }

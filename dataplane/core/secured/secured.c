@@ -23,6 +23,7 @@ enum {
 	HELLOS_PER_S = 1000 * 1000,
 	STARTS_PER_S = 50 * 1000,
 	STARTS_PER_PREFIX_PER_S = 10 * 1000,
+	FORWARDS_PER_S = 20 * 1000, /* routes that change move a few thousand devices */
 	CERTIFICATES_PER_S = 10 * 1000,           /* more than one helper thread can do */
 	CERTIFICATES_PER_PREFIX_PER_S = 2 * 1000, /* a quarter of what one can */
 	SESSIONS_PER_CERTIFICATE = 16,
@@ -186,6 +187,7 @@ init_limits(struct stack *stack)
 		       stack->now_us);
 	ratelimit_init(&secured->certificates, rate(limits->certificates_per_s, CERTIFICATES_PER_S),
 		       stack->now_us);
+	ratelimit_init(&secured->forwards, rate(0, FORWARDS_PER_S), stack->now_us);
 	ratelimit_prefixes_init(&secured->prefixes,
 				rate(limits->handshakes_per_prefix_per_s, STARTS_PER_PREFIX_PER_S),
 				seed, secured->buckets, SECURED_PREFIXES);
@@ -258,6 +260,8 @@ secured_begin(struct stack *stack)
 		return;
 	dtls_cookies_follow(&secured->server.cookies, secured->server.ops, &secured->server.rng,
 			    &limits->cookies, stack->now_us);
+	dtls_members_follow(&secured->server.members, secured->server.ops, &limits->members,
+			    stack->now_us);
 	prefix_debts_advance(&secured->debts, stack->now_us);
 	follow_rate(&secured->hellos, rate(limits->hellos_per_s, HELLOS_PER_S));
 	follow_rate(&secured->starts, rate(limits->handshakes_per_s, STARTS_PER_S));

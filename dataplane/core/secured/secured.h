@@ -46,6 +46,8 @@ void secured_fini(struct stack *stack);
 void secured_begin(struct stack *stack);
 /* Takes all records of one datagram; protected ones may wait for secured_open(). */
 void secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash);
+/* The same for a datagram that another member of the cluster forwarded. */
+void secured_receive_forwarded(struct stack *stack, struct dgram_in *in);
 /* Opens the records that wait, and processes what they hold. */
 void secured_open(struct stack *stack);
 

@@ -8,6 +8,8 @@
 #include "dataplane/core/bootstrap/bootstrap.h"
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/bootstrap/intake.h"
+#include "dataplane/core/secured/secured_forward.h"
+#include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
 
 /* ---- where a record came from ---- */
@@ -198,6 +200,8 @@ take_protected(struct stack *stack, struct arrival *arrival)
 
 	if (arrival->record.cid_len)
 		session = association_session_of_cid(stack, arrival->record.header + 11);
+	if (!session && arrival->record.cid_len && forward_foreign(stack, arrival))
+		return;
 	if (!session)
 		session = session_of_arrival(stack, arrival);
 	if (!session) {
@@ -275,4 +279,15 @@ secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash)
 	/* All of them (RFC 6347 4.1.1): the datagram's length is their bound. */
 	while (dtls_record_next(&walk, &arrival.record, &stack->counters))
 		take_record(stack, &arrival);
+}
+
+void
+secured_receive_forwarded(struct stack *stack, struct dgram_in *in)
+{
+	uint64_t hash;
+
+	if (!forward_take(stack, in, &hash))
+		return;
+	capture_received(stack, in, hash);
+	secured_receive(stack, in, hash);
 }

@@ -84,7 +84,7 @@ struct secured {
 	uint32_t n_ecs, free_ec;   /* the latter as index + 1 */
 	const struct peer *asking; /* whose identity is being looked up */
 
-	struct ratelimit hellos, starts, certificates;
+	struct ratelimit hellos, starts, certificates, forwards;
 	struct ratelimit_prefixes prefixes, certificate_prefixes;
 
 	unsigned n_openings, n_sealings;

@@ -9,6 +9,7 @@
 
 #include "dataplane/core/cookie_sharing.h"
 #include "dataplane/core/crypto/rng.h"
+#include "dataplane/core/member_sharing.h"
 #include "dataplane/core/peer.h"
 #include "dataplane/core/session_event.h"
 
@@ -38,12 +39,15 @@ struct stack_limits {
 	uint32_t trust;              /* what was judged by a trust of a lower number is judged anew */
 	bool certificates_cbc;       /* the suite of certificates with CBC is served, too */
 	struct cookie_sharing cookies; /* with other appliances */
+	struct member_sharing members; /* the same ones */
 };
 
 struct stack_config {
 	unsigned sessions;                              /* capacity of the pool */
 	uint8_t listener_security[LISTENERS_MAX];       /* enum listener_security */
 	bool listener_serves_keyed[LISTENERS_MAX];      /* NoSec: devices with a key, too */
+	/* By which a datagram of each leaves for another member; LISTENER_NONE: by none. */
+	uint8_t forward_from[LISTENERS_MAX];
 	unsigned n_listeners;
 	uint32_t serial_base;                           /* first serial of a run; lets several
 							 * stacks differ */
