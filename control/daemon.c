@@ -66,7 +66,11 @@ load(struct daemon *daemon)
 {
 	struct generation *generation = daemon->service.generation; /* of meet() */
 
-	if (service_files_open_store(&daemon->service) < 0 || daemon_open_cluster(daemon) < 0)
+	if (service_files_open_store(&daemon->service) < 0)
+		return -1;
+	if (daemon->standby.fd >= 0)
+		store_hold(daemon->service.store);
+	if (daemon_open_cluster(daemon) < 0)
 		return -1;
 	daemon->audit = service_files_open_audit(daemon->service.config);
 	if (!daemon->audit)
@@ -141,6 +145,7 @@ start_beside(struct daemon *daemon)
 	    daemon_start_dataplane(daemon) < 0)
 		return -1;
 	ctl_server_keep_path(daemon->server);
+	store_go_on(daemon->service.store);
 	standby_serves(standby, daemon->audit);
 	return begin_to_tell(daemon);
 }
@@ -195,7 +200,8 @@ finish(struct daemon *daemon)
 		ctl_server_end_watches(daemon->server, CTL_NOT_RUNNING, "the appliance stops");
 	daemon_close_dataplane(daemon);
 	lookout_enter(lookout, "stop: store");
-	if (daemon->service.store && !daemon->passed_on) {
+	/* What passed is the other one's again where this one never served. */
+	if (daemon->service.store && !daemon->passed_on && daemon->standby.fd < 0) {
 		unknown_devices_save(daemon->service.unknowns, daemon->service.store, UINT64_MAX);
 		version_counts_save(&daemon->service, UINT64_MAX);
 		inventory_effects_save_all(&daemon->service);

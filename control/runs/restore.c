@@ -124,6 +124,8 @@ restore_all(struct service *service)
 	if (service->stopping)
 		return -1;
 	if (result == 0)
+		result = store_release_held(service->store, error);
+	if (result == 0)
 		result = store_start(service->store);
 	if (result < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s",

@@ -239,6 +239,33 @@ store_open(const char *path, char error[STORE_ERROR_MAX])
 	return store;
 }
 
+void
+store_hold(struct store *store)
+{
+	store->writer.holding = true;
+}
+
+void
+store_go_on(struct store *store)
+{
+	struct store_writer *writer = &store->writer;
+
+	pthread_mutex_lock(&writer->lock);
+	writer->holding = false;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->lock);
+}
+
+int
+store_release_held(struct store *store, char error[STORE_ERROR_MAX])
+{
+	int code = store->writer.holding ? SQLITE_OK : store_release_all_held(&store->writer);
+
+	return code == SQLITE_OK
+		       ? 0
+		       : store_file_error(&store->reports, code, "write what is due", error);
+}
+
 int
 store_start(struct store *store)
 {

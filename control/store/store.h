@@ -46,6 +46,17 @@ struct store *store_open(const char *path, char error[STORE_ERROR_MAX]);
 void store_close(struct store *store);
 /* What is wrong with the files, though they can be used: a sentence for the log; "": nothing. */
 const char *store_warning(const struct store *store);
+/*
+ * Before store_start(), of a process that is to take over from another one: what is put waits until store_go_on(), and one
+ * that is closed before has written nothing. So what passed is written by one of the two alone.
+ */
+void store_hold(struct store *store);
+void store_go_on(struct store *store);
+/*
+ * Before store_start(), where no run of a former process goes on here: messages that were held for its end are due. Of a
+ * store on hold none. 0, or -errno and a sentence.
+ */
+int store_release_held(struct store *store, char error[STORE_ERROR_MAX]);
 /* Begins the writer's thread; call it after loading. 0 or -errno. */
 int store_start(struct store *store);
 

@@ -184,27 +184,34 @@ store_restore_messages(struct store_writer *writer)
 	sqlite3_stmt *counts = store_file_prepare(
 		writer->file, "SELECT state, count(*), max(id) FROM outbox GROUP BY state");
 	int code = counts ? SQLITE_OK : sqlite3_extended_errcode(writer->file->db);
-	bool any_held = false;
 
 	while (code == SQLITE_OK && (code = sqlite3_step(counts)) == SQLITE_ROW) {
 		unsigned state = (unsigned)sqlite3_column_int(counts, 0);
 		int64_t last = sqlite3_column_int64(counts, 2);
 
-		any_held |= state == MESSAGE_HELD;
 		if (state < MESSAGE_STATES)
-			writer->messages[state == MESSAGE_HELD ? MESSAGE_DUE : state] +=
-				sqlite3_column_int64(counts, 1);
+			writer->messages[state] += sqlite3_column_int64(counts, 1);
 		if (last > writer->last_message)
 			writer->last_message = last;
 		code = SQLITE_OK;
 	}
 	sqlite3_finalize(counts);
-	if (code == SQLITE_DONE)
-		code = SQLITE_OK;
-	return code == SQLITE_OK && any_held
-		       ? store_file_exec(writer->file,
-					 "UPDATE outbox SET state = 1 WHERE state = 0")
-		       : code;
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+int
+store_release_all_held(struct store_writer *writer)
+{
+	int code;
+
+	if (!writer->messages[MESSAGE_HELD])
+		return SQLITE_OK;
+	code = store_file_exec(writer->file, "UPDATE outbox SET state = 1 WHERE state = 0");
+	if (code != SQLITE_OK)
+		return code;
+	writer->messages[MESSAGE_DUE] += writer->messages[MESSAGE_HELD];
+	writer->messages[MESSAGE_HELD] = 0;
+	return SQLITE_OK;
 }
 
 int

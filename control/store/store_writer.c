@@ -402,6 +402,8 @@ due_ms(const struct store_writer *writer)
 {
 	size_t queued = writer->kept.count + writer->queue.count;
 
+	if (writer->holding)
+		return NEVER;
 	if (writer->retry_ms)
 		return writer->retry_ms;
 	if (writer->gathering)

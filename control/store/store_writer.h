@@ -141,6 +141,7 @@ struct store_writer {
 	uint64_t settled;           /* all up to this number are written, or lost and may be */
 	uint64_t slice_until;       /* ... once the slice is written */
 	bool urgent, ending;
+	bool holding; /* nothing is written: store_hold() */
 	bool gathering,
 		joins;     /* entries that belong together are being put; not the first of them */
 	bool group_needed; /* ... and a message is among them */
@@ -212,6 +213,7 @@ int store_change_message(struct store_writer *writer, const struct journal_entry
 void store_accept_messages(struct store_writer *writer);
 void store_forget_messages(struct store_writer *writer);
 int store_restore_messages(struct store_writer *writer);
+int store_release_all_held(struct store_writer *writer);
 int store_reseal_messages(struct store_writer *writer, bool *more);
 int store_reseal_some_logs(struct store_writer *writer, int64_t from);
 int store_merge_restore(struct store_writer *writer);

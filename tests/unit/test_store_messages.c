@@ -99,6 +99,8 @@ fail(int64_t id, enum message_state state, uint64_t due_ms)
 			.state = state, .attempts = 3, .due_ms = due_ms, .error = "HTTP 500" });
 }
 
+static bool on_hold; /* what is opened: as of a process that may not come to serve */
+
 /* Closes without a word to what is not written, as a crash does, and opens again. */
 static void
 again(const char *order)
@@ -111,6 +113,9 @@ again(const char *order)
 	world.store = store_open(world.path, world.error);
 	cr_assert_not_null(world.store, "%s", world.error);
 	cr_assert_eq(store_use_keys(world.store, &keyring), 0);
+	if (on_hold)
+		store_hold(world.store);
+	cr_assert_eq(store_release_held(world.store, world.error), 0);
 	cr_assert_eq(store_start(world.store), 0);
 	open_reader(order);
 }
@@ -256,6 +261,29 @@ Test(store_messages, held_ones_are_due_at_the_next_start)
 	cr_expect_eq(how_many(MESSAGE_DUE), 1);
 	cr_assert_eq(due(1, ids), 1);
 	cr_expect_gt(put(2, MESSAGE_DUE, 0), ids[0]);
+}
+
+Test(store_messages, a_store_on_hold_writes_nothing_until_it_goes_on)
+{
+	int64_t ids[8];
+
+	put(1, MESSAGE_HELD, 0);
+	world_flush(&world);
+	on_hold = true;
+	again("");
+	put(2, MESSAGE_DUE, 0);
+	(void)store_hurry(world.store);
+	again(""); /* it never served */
+	cr_expect_eq(how_many(MESSAGE_HELD), 1, "its run goes on elsewhere");
+	cr_expect_eq(due(2, ids), 0);
+	put(3, MESSAGE_DUE, 0);
+	store_go_on(world.store);
+	world_flush(&world);
+	cr_expect_eq(due(3, ids), 1);
+	on_hold = false;
+	again("");
+	cr_expect_eq(how_many(MESSAGE_HELD), 0);
+	cr_expect_eq(how_many(MESSAGE_DUE), 2);
 }
 
 static void
