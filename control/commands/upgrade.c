@@ -17,7 +17,6 @@
 #include "control/handover/passed_file.h"
 #include "control/log.h"
 #include "control/notify.h"
-#include "control/runs/credentials.h"
 #include "control/runs/deliveries.h"
 #include "control/runs/events.h"
 #include "control/runs/pass.h"
@@ -262,27 +261,12 @@ learn(struct upgrade *upgrade)
 	return good;
 }
 
-/* Keys that the outbox has not got yet are with their runs alone, and would be lost with them. */
-static bool
-has_told_all(struct upgrade *upgrade)
-{
-	unsigned untold = credentials_untold(&upgrade->daemon->service);
-
-	return !untold ||
-	       fail(upgrade,
-		    "%u run%s made keys that the outbox tells once the run is over: try again in a "
-		    "moment, or `drain` first",
-		    untold, PLURAL(untold));
-}
-
 static bool
 let_it_load(struct upgrade *upgrade)
 {
 	struct channel_message ready;
 	char error[STORE_ERROR_MAX];
 
-	if (!has_told_all(upgrade))
-		return false;
 	deliveries_rest(&upgrade->daemon->service);
 	if (service_files_leave(&upgrade->daemon->service, &upgrade->daemon->audit, error) < 0)
 		return fail(upgrade, "%s", error);
@@ -463,7 +447,7 @@ pass_state(struct upgrade *upgrade)
 	upgrade->paused_us = clock_now_us();
 	upgrade->paused = true;
 	dataplane_pause(upgrade->daemon->service.dp);
-	if (!settle(upgrade) || !has_told_all(upgrade) || !save(upgrade) || !send_state(upgrade) ||
+	if (!settle(upgrade) || !save(upgrade) || !send_state(upgrade) ||
 	    !await(upgrade, "loaded", SWITCH_MS, false, &message))
 		return false;
 	put_passed(upgrade, &message);

@@ -236,17 +236,3 @@ credentials_failure(const struct run_memory *memory)
 		       ? "its credentials were not delivered in time: see `outbox list`"
 		       : NULL;
 }
-
-unsigned
-credentials_untold(const struct service *service)
-{
-	unsigned n = 0;
-
-	for (uint32_t i = 0; i < service->live.used; i++) {
-		const struct live_session *live = service->live.places[i];
-		const struct run_credentials *credentials = live ? live->memory.credentials : NULL;
-
-		n += credentials && (credentials->n || credentials->n_put || credentials->too_many);
-	}
-	return n;
-}

@@ -22,6 +22,8 @@
 struct batch;
 struct device;
 struct live_session;
+struct record_reader;
+struct record_writer;
 struct run_credentials;
 struct run_memory;
 struct service;
@@ -61,7 +63,18 @@ void credentials_finished(struct service *service, struct device *device,
 /* It ended otherwise; `event` NULL: it was cancelled. */
 void credentials_ended(struct service *service, struct device *device,
 		       const struct session_event *event);
-/* How many runs have made some that are not told yet: these do not pass to another process. */
-unsigned credentials_untold(const struct service *service);
+
+/* ---- to the next process (pass.h) ---- */
+
+/* Behind the record of its live session. NULL: nothing. */
+void credentials_save(const struct run_credentials *credentials, struct record_writer *writer);
+/*
+ * Of the record at hand: PASSED_CREDENTIALS, and behind it PASSED_CREDENTIAL and PASSED_MESSAGE, for this live session. What
+ * waited for the store when it was saved was put there before. 0, -ENOMEM, -EBADMSG.
+ */
+int credentials_load(struct service *service, struct live_session *live,
+		     struct record_reader *reader);
+int credentials_load_item(struct live_session *live, struct record_reader *reader);
+int credentials_load_message(struct live_session *live, struct record_reader *reader);
 /* Of the memory's end. NULL: nothing. */
 void credentials_free(struct run_credentials *credentials);

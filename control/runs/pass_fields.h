@@ -61,6 +61,8 @@ enum pass_live_field {
 	LIVE_NOW_MS = 16,
 	LIVE_DRAWN = 17,
 	LIVE_LOG = 18,
+	LIVE_AGAIN = 19,
+	LIVE_AFTER_S = 30,
 	LIVE_DIAGNOSTIC = 20, /* and the four behind it, for each */
 	LIVE_DIAGNOSTIC_CODE = 0,
 	LIVE_DIAGNOSTIC_STEP = 1,
@@ -72,6 +74,37 @@ enum pass_answer_field {
 	ANSWER_CODE = 1,
 	ANSWER_FORMAT = 2,
 	ANSWER_BYTES = 3,
+};
+
+enum pass_credentials_field {
+	CREDENTIALS_STAGE = 1,
+	CREDENTIALS_TOO_MANY = 2,
+	CREDENTIALS_IN_STORE = 3,
+	CREDENTIALS_DEADLINE = 4, /* wall clock */
+	CREDENTIALS_FINISHING = 5,
+	/* Of a run that waits for them: what it asked for. */
+	CREDENTIALS_ASK = 6,
+	CREDENTIALS_CODE = 7,
+	CREDENTIALS_STEP = 8,
+	CREDENTIALS_FORMAT = 9,
+	CREDENTIALS_REFUSED_STEPS = 10,
+	CREDENTIALS_REFUSED_STEP = 11,
+	CREDENTIALS_REFUSED_CODE = 12,
+	CREDENTIALS_NAME = 13,
+};
+
+enum pass_credential_field {
+	CREDENTIAL_SSID = 1,
+	CREDENTIAL_INSTANCE = 2,
+	CREDENTIAL_STEP = 3,
+	CREDENTIAL_FACTS = 4, /* facts.h */
+};
+
+enum pass_message_field {
+	MESSAGE_ID = 1,
+	MESSAGE_CREDENTIAL = 2, /* which of the run's */
+	MESSAGE_WAITED = 3,
+	MESSAGE_FAILS = 4,
 };
 
 enum pass_effect_field {

@@ -1,5 +1,6 @@
 #include "control/runs/pass.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "control/inventory/setting_values.h"
 #include "control/log.h"
 #include "control/policy/policy_trust.h"
+#include "control/runs/credentials.h"
 #include "control/runs/pass_fields.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
@@ -427,6 +429,8 @@ load_live(struct pass_load *load)
 	live->started_us = record_number(reader, LIVE_STARTED_US) + reader->shift_us;
 	live->started_ms = record_number(reader, LIVE_STARTED_MS);
 	live->soon = record_number(reader, LIVE_SOON) != 0;
+	live->again = record_number(reader, LIVE_AGAIN) != 0;
+	live->after_s = (uint32_t)record_number(reader, LIVE_AFTER_S);
 	device->started_us = live->started_us;
 	live->plan = plan_of(load, record_number(reader, LIVE_PLAN), NULL);
 	live->began = plan_of(load, record_number(reader, LIVE_BEGAN), NULL);
@@ -492,6 +496,26 @@ load_effect(struct pass_load *load)
 	}
 	run_memory_effect(&load->live->memory, effect);
 	return true;
+}
+
+/* Of a run whose device is gone they are nobody's. */
+static bool
+load_keys(struct pass_load *load)
+{
+	uint16_t kind = load->reader->kind;
+	int result = 0;
+
+	if (!load->live)
+		return true;
+	if (kind == PASSED_CREDENTIALS)
+		result = credentials_load(load->service, load->live, load->reader);
+	else if (kind == PASSED_CREDENTIAL)
+		result = credentials_load_item(load->live, load->reader);
+	else
+		result = credentials_load_message(load->live, load->reader);
+	if (result == -ENOMEM)
+		return refuse(load, "out of memory");
+	return result == 0 || malformed(load);
 }
 
 /* ---- what is not in the store yet ---- */
@@ -693,6 +717,10 @@ take_second(struct pass_load *load)
 		return load_answer(load);
 	case PASSED_EFFECT:
 		return load_effect(load);
+	case PASSED_CREDENTIALS:
+	case PASSED_CREDENTIAL:
+	case PASSED_MESSAGE:
+		return load_keys(load);
 	case PASSED_JOURNAL:
 		return load_waiting(load);
 	case PASSED_DEVICE:
@@ -722,6 +750,8 @@ end_lost(struct service *service, struct live_session *live)
 
 	if (live->began)
 		report_unfinished(&reported, "the session did not pass to the next process");
+	if (device)
+		credentials_ended(service, device, NULL);
 	live_end(service, device);
 }
 

@@ -7,6 +7,7 @@
 #include "control/hash_index.h"
 #include "control/inventory/setting_values.h"
 #include "control/policy/policy_trust.h"
+#include "control/runs/credentials.h"
 #include "control/runs/pass_fields.h"
 #include "control/runs/service.h"
 
@@ -254,6 +255,8 @@ save_live(struct pass_save *save, const struct live_session *live)
 	record_put_number(writer, LIVE_STARTED_US, live->started_us);
 	record_put_number(writer, LIVE_STARTED_MS, live->started_ms);
 	record_put_number(writer, LIVE_SOON, live->soon);
+	record_put_number(writer, LIVE_AGAIN, live->again);
+	record_put_number(writer, LIVE_AFTER_S, live->after_s);
 	record_put_number(writer, LIVE_PLAN, live->plan ? live->plan->number : 0);
 	record_put_number(writer, LIVE_BEGAN, live->began ? live->began->number : 0);
 	record_put_number(writer, LIVE_SEEDED, memory->seeded);
@@ -265,6 +268,7 @@ save_live(struct pass_save *save, const struct live_session *live)
 	save_diagnostics(writer, live);
 	record_end(writer);
 	save_memory(writer, memory);
+	credentials_save(memory->credentials, writer);
 }
 
 /* ---- what is not in the store yet ---- */

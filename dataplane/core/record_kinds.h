@@ -30,4 +30,7 @@ enum passed_kind {
 		40, /* a report, a visit or an unknown device that is not in the store yet */
 	PASSED_DEVICE = 41, /* one that the store has otherwise */
 	PASSED_TRUST = 42,  /* which certificates were taken by */
+	PASSED_CREDENTIALS = 43, /* that the run of the live session before it made ... */
+	PASSED_CREDENTIAL = 44,  /* ... each of them ... */
+	PASSED_MESSAGE = 45,     /* ... and each message of one that is in the store */
 };
