@@ -57,7 +57,7 @@ dataplane_port_info(const struct dataplane *dp, unsigned index, struct dataplane
 		.trouble = port->trouble,
 		.rss = port->rss,
 		.tx_checksum = port->tx_checksum,
-		.rx_checksum = port->rx_checksum,
+		.rx_checksum = port->rx_udp_checksum,
 		.rx_missed = port->past.rx_missed + stats.imissed,
 		.rx_errors = port->past.rx_errors + stats.ierrors,
 		.tx_errors = port->past.tx_errors + stats.oerrors,

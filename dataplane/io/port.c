@@ -8,6 +8,7 @@
 #include <rte_errno.h>
 #include <rte_pci.h>
 
+#include "dataplane/io/port_filter.h"
 #include "dataplane/io/port_gate.h"
 
 /* What the device may hash to find a queue: the more of the 5-tuple the better, but any part keeps
@@ -42,7 +43,7 @@ port_is_pci(const char *device, char *address, size_t size)
 uint16_t
 port_data_room(unsigned mtu)
 {
-	unsigned frame = RTE_ALIGN_CEIL(mtu + PORT_OVERHEAD, RTE_CACHE_LINE_SIZE);
+	unsigned frame = RTE_ALIGN_CEIL(mtu + PORT_OVERHEAD, (unsigned)PORT_DATA_STEP);
 
 	return (uint16_t)(PORT_HEADROOM + RTE_MAX(frame, (unsigned)PORT_DATA_ROOM));
 }
@@ -195,25 +196,29 @@ configure(struct port *port, const struct rte_eth_dev_info *info)
 	struct rte_eth_conf conf = { 0 };
 
 	conf.rxmode.mtu = port->mtu;
-	conf.rxmode.offloads = info->rx_offload_capa & rx_wanted;
+	conf.rxmode.offloads =
+		(info->rx_offload_capa & rx_wanted) | port_filter_offloads(port, info);
 	conf.txmode.offloads = info->tx_offload_capa & tx_wanted;
 	if (port->rx_queues > 1 && (info->flow_type_rss_offloads & PORT_RSS)) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads & PORT_RSS;
 	}
-	port->rx_checksum = (conf.rxmode.offloads & rx_wanted) == rx_wanted;
+	port->rx_ip_checksum = conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	port->rx_udp_checksum = conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 	port->tx_checksum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 	return rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
 }
 
 static int
-setup_queues(struct port *port, struct rte_mempool *pool)
+setup_queues(struct port *port, const struct rte_eth_dev_info *info, struct rte_mempool *pool)
 {
 	unsigned socket = (unsigned)RTE_MAX(rte_eth_dev_socket_id(port->id), 0);
+	struct rte_eth_rxconf rx = info->default_rxconf;
 	int rc = 0;
 
+	rx.rx_drop_en = 1; /* a worker that falls behind must not hold up the others' queues */
 	for (uint16_t q = 0; q < port->rx_queues && rc == 0; q++)
-		rc = rte_eth_rx_queue_setup(port->id, q, port->rx_descriptors, socket, NULL, pool);
+		rc = rte_eth_rx_queue_setup(port->id, q, port->rx_descriptors, socket, &rx, pool);
 	for (uint16_t q = 0; q < port->tx_queues && rc == 0; q++)
 		rc = rte_eth_tx_queue_setup(port->id, q, port->tx_descriptors, socket, NULL);
 	for (unsigned q = 0; q < RTE_DIM(port->tx_locks); q++)
@@ -233,7 +238,7 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 		rc = configure(port, &info);
 	if (rc < 0)
 		return fail(port, error, "refuses its configuration", rc);
-	rc = setup_queues(port, pool);
+	rc = setup_queues(port, &info, pool);
 	if (rc < 0)
 		return fail(port, error,
 			    "refuses its queues: fewer descriptors or more memory may help", rc);
@@ -244,11 +249,7 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 	if (rc < 0)
 		return fail(port, error, "has no MAC address", rc);
 	memcpy(port->l3.mac, mac.addr_bytes, sizeof port->l3.mac);
-	/* Neighbour solicitations come to groups. Whoever can filter neither way receives all: l3
-	 * looks again. */
-	if (rte_eth_allmulticast_enable(port->id) < 0)
-		(void)rte_eth_promiscuous_enable(port->id);
-	return 0;
+	return port_filter_set(port, &info, error);
 }
 
 void

@@ -17,6 +17,7 @@
 enum {
 	PORT_HEADROOM = RTE_PKTMBUF_HEADROOM,
 	PORT_DATA_ROOM = 2048, /* of a packet buffer, at least */
+	PORT_DATA_STEP = 1024, /* Intel's cards count so, and cut a frame that needs a part more */
 	PORT_DEVICE_MAX = 256, /* bytes of a device string */
 	PORT_OVERHEAD = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 2 * RTE_VLAN_HLEN,
 };
@@ -27,7 +28,9 @@ struct port {
 	/* Read for every packet. */
 	struct l3_port l3;
 	uint16_t id;      /* DPDK's; RTE_MAX_ETHPORTS: it is closed */
-	bool rx_checksum; /* the device says which checksums are right */
+	/* The device says which checksums are right: of IPv4 headers, of UDP. virtio-net says the
+	 * second alone, and then hands on datagrams of its own host that have none yet. */
+	bool rx_ip_checksum, rx_udp_checksum;
 	bool tx_checksum; /* the device computes UDP checksums */
 	bool rss;         /* the device's hash gives each flow one worker: no hand-over */
 	/* memif: of our transmit queues only the first ones may be connected; queue 0 always is. */

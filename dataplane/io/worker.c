@@ -108,11 +108,11 @@ checked_by_driver(const struct port *port, const struct rte_mbuf *mbuf)
 	uint64_t udp = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	unsigned flags = 0;
 
-	if (!port->rx_checksum)
-		return 0;
-	if (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE)
+	if (port->rx_ip_checksum &&
+	    (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE))
 		flags |= L3_RX_IP_CHECKED;
-	if (udp == RTE_MBUF_F_RX_L4_CKSUM_GOOD || udp == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+	if (port->rx_udp_checksum &&
+	    (udp == RTE_MBUF_F_RX_L4_CKSUM_GOOD || udp == RTE_MBUF_F_RX_L4_CKSUM_NONE))
 		flags |= L3_RX_UDP_CHECKED;
 	return flags;
 }

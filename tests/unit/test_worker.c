@@ -459,7 +459,7 @@ Test(worker, believes_a_device_that_checks)
 			struct rte_mbuf *mbuf = offer("udp4");
 			uint64_t before = counted(COUNTER_coap_rx);
 
-			port.rx_checksum = offered;
+			port.rx_udp_checksum = offered;
 			mbuf->ol_flags |= verdicts[i].flags;
 			rte_pktmbuf_mtod(mbuf, uint8_t *)[rte_pktmbuf_data_len(mbuf) - 1] ^= 1;
 			worker_turn(worker);
@@ -468,9 +468,27 @@ Test(worker, believes_a_device_that_checks)
 		}
 }
 
+/* virtio-net offers UDP alone: what its host sends has the pseudo header's sum, and its word. */
+Test(worker, believes_a_device_of_one_kind_of_checksum_in_that_kind)
+{
+	struct rte_mbuf *mbuf = offer("udp4");
+
+	port.rx_udp_checksum = true;
+	mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	rte_pktmbuf_mtod(mbuf, uint8_t *)[14 + 20 + 6] ^= 1; /* UDP's */
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_coap_rx), 1);
+	mbuf = offer("udp4");
+	mbuf->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	rte_pktmbuf_mtod(mbuf, uint8_t *)[14 + 10] ^= 1; /* IPv4's */
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_coap_rx), 1);
+	cr_expect_eq(counted(COUNTER_rx_ip_checksum), 1);
+}
+
 Test(worker, believes_a_bad_verdict_no_more_than_a_good_sum)
 {
-	port.rx_checksum = true;
+	port.rx_ip_checksum = port.rx_udp_checksum = true;
 	offer("udp4")->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_IP_CKSUM_BAD;
 	worker_turn(worker);
 	cr_expect_eq(counted(COUNTER_coap_rx), 1);

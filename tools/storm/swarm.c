@@ -166,7 +166,7 @@ open_port(struct swarm *swarm, unsigned p, const struct dataplane_port_config *c
 	struct dataplane_port_config asked = *config;
 	struct port *port = &swarm->ports[p];
 
-	swarm->links[p].vlan = swarm->config.vlan;
+	swarm->links[p].vlan = port->l3.vlan = swarm->config.vlan;
 	asked.queues = (uint16_t)queues;
 	if (port_probe(port, &asked, queues, error) < 0)
 		return -1;
