@@ -1,7 +1,7 @@
 /*
  * hash_index.h - numbers of entries by a hash: open addressing, at most three quarters full.
  *
- * The entries stay the caller's, and so does telling them apart: a look-up gives the numbers of the
+ * The entries stay the caller's, and so does comparing them: a look-up gives the numbers of the
  * entries that have the hash, one after the other, and the caller compares. The hash lies beside
  * the number, so that others are passed over without a look at their entries, and growing needs no
  * entry at all. 8 bytes a slot, 11 to 21 an entry. A table whose whole entry is as small as that

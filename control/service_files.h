@@ -1,6 +1,6 @@
 /*
- * service_files.h - the files that one process at a time may write: the service's store, and the audit's. Opened, let go of for
- * the next process, and taken back.
+ * service_files.h - the files that one process at a time may write: the service's store, and the
+ * audit's. Opened, let go of for the next process, and taken back.
  *
  * Owner: whoever owns service and audit. Control thread.
  */

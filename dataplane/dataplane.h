@@ -215,8 +215,9 @@ int dataplane_command(struct dataplane *dp, unsigned worker, const struct stack_
 
 enum trace_wish { TRACE_WISH_NOTHING, TRACE_WISH_MESSAGES, TRACE_WISH_DATAGRAMS /* those, too */ };
 /*
- * Traces the dialogue of a device (its directory id) on every worker, or ends that by TRACE_WISH_NOTHING. At most TRACED_MAX at a time: -ENOSPC.
- * -EAGAIN when a mailbox is full, and -ESRCH when the workers have ended; then some workers may have done so: ask again.
+ * Traces the dialogue of a device (its directory id) on every worker, or ends that by
+ * TRACE_WISH_NOTHING. At most TRACED_MAX at a time: -ENOSPC. -EAGAIN when a mailbox is full, and
+ * -ESRCH when the workers have ended; then some workers may have done so: ask again.
  */
 int dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
 	__attribute__((warn_unused_result));

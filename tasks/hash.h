@@ -1,5 +1,5 @@
 /*
- * hash.h - FNV-1a, for tables and for telling edits apart: no adversary chooses what goes in.
+ * hash.h - FNV-1a, for tables and for noticing edits: no adversary chooses what goes in.
  *
  * A hash begins as HASH32_EMPTY or HASH64_EMPTY, and takes bytes or words one after the other. Pure.
  */

@@ -26,8 +26,9 @@ void show_bytes(const struct show_sink *sink, const char *bytes, size_t len, boo
 
 /*
  * As vprintf() but for %s: what it stands for is shown by show_bytes(); a precision of the format cuts a text, at a
- * character; one given as '*' is the length of one that has no end; a width counts columns of a terminal. The format itself is ours: its line breaks stay. Of the conversions
- * of C there are no %n, no wide characters, and no long double.
+ * character; one given as '*' is the length of one that has no end; a width counts columns of a
+ * terminal. The format itself is ours: its line breaks stay. Of the conversions of C there are no
+ * %n, no wide characters, and no long double.
  */
 void show_format(const struct show_sink *sink, const char *format, va_list args);
 

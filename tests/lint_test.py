@@ -199,6 +199,12 @@ class Contributing(unittest.TestCase):
         text = self.TEXT + (layers.ROOT / "README.md").read_text(encoding="utf-8")
         self.assertEqual([line for line in text.splitlines() if len(line) > 120], [])
 
+    def test_no_line_of_the_program_is_wider_than_130_columns(self):
+        """100 is the rule; a comment that was written on may be some wider, but nobody scrolls sideways."""
+        wide = [f"{path}:{number}" for top in ("control", "dataplane", "tasks", "tools") for path in (layers.ROOT / top).rglob("*.[ch]")
+                for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line.expandtabs(8)) > 130]
+        self.assertEqual(wide, [])
+
     def test_readme_lists_every_event_of_the_log(self):
         """Collectors know events by their names, and whoever sets one up reads the table."""
         definitions = (layers.ROOT / "control/log_events.def").read_text(encoding="utf-8")

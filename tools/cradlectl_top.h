@@ -1,8 +1,9 @@
 /*
  * cradlectl_top.h - `cradlectl top`: the appliance as it is now, once a second, on one screen.
  *
- * Watches `status` and `counters` over one connection, so the appliance does no more than for two commands a second. On a terminal
- * the screen is drawn anew until "q" or Ctrl-C; elsewhere each picture follows the one before.
+ * Watches `status` and `counters` over one connection, so the appliance does no more than for two
+ * commands a second. On a terminal the screen is drawn anew until "q" or Ctrl-C; elsewhere each
+ * picture follows the one before.
  */
 #pragma once
 

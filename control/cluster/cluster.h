@@ -3,7 +3,8 @@
  *
  * The database is upstream, the store of each member its replica, and no datagram waits for either. Two threads with a
  * connection each do what waits: one takes jobs (edits, joining, leaving), one at a time; the other follows: it asks
- * for the newest revision every poll_ms and hands over what changed, in batches that the control thread applies as it finds time.
+ * for the newest revision every poll_ms and hands over what changed, in batches that the control
+ * thread applies as it finds time.
  *
  *	command -> cluster_edit_*() -> job thread -> database -> follower of each member -> cluster_take() -> store, inventory
  *
@@ -97,7 +98,7 @@ int cluster_edit_sent(struct cluster *cluster, char error[CLUSTER_ERROR_MAX]);
 
 struct cluster_batch {
 	struct records rows; /* struct cluster_row, in the order of their revisions */
-	uint64_t revision; /* what the inventory is up to when this is applied; 0: no telling yet */
+	uint64_t revision; /* what the inventory is up to when this is applied; 0: not known yet */
 	bool resync;       /* rows are all that there are, page by page, not changes */
 	bool first, last;  /* of such a resync */
 	struct records reports; /* struct report_record of other members (cluster_report.h) */

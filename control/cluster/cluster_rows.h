@@ -52,8 +52,8 @@ struct cluster_row {
 };
 
 /*
- * Row 0 of `result`, whose first columns are those above, becomes a record, written by `txn`. 0; -ENOMEM; -EBADMSG and a sentence: it is
- * damaged, or sealed under a key that is not there.
+ * Row 0 of `result`, whose first columns are those above, becomes a record, written by `txn`. 0;
+ * -ENOMEM; -EBADMSG and a sentence: it is damaged, or sealed under a key that is not there.
  */
 int cluster_rows_take(struct records *to, struct sealer *sealer, const PGresult *result,
 		      uint64_t txn, char error[CLUSTER_ERROR_MAX]);

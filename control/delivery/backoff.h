@@ -1,9 +1,10 @@
 /*
  * backoff.h - when a delivery is tried again, and what an answer means for it. Pure: time and randomness are given.
  *
- * What is wrong with one message (it is not liked) counts against the message, which is dead after so many attempts. What is wrong with its
- * target (it is away, overloaded, or does not know us) counts against nobody: the target rests, one message tries again,
- * and messages are given up by their age alone. So an hour's absence makes no dead letters.
+ * What is wrong with one message (it is not liked) counts against the message, which is dead after
+ * so many attempts. What is wrong with its target (it is away, overloaded, or does not know us)
+ * counts against nobody: the target rests, one message tries again, and messages are given up by
+ * their age alone. So an hour's absence makes no dead letters.
  */
 #pragma once
 

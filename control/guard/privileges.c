@@ -157,8 +157,9 @@ memory_is_unlimited(struct rlimit *limit)
 }
 
 /*
- * All of it, as keys are in many places: the directory, the inventory, batches, stacks. Pages are locked as they are used, for
- * DPDK reserves far more addresses than it uses. A limit would make later allocations fail: then it is not begun at all.
+ * All of it, as keys are in many places: the directory, the inventory, batches, stacks. Pages are
+ * locked as they are used, for DPDK reserves far more addresses than it uses. A limit would make
+ * later allocations fail: then it is not begun at all.
  */
 static int
 lock_memory(enum memory_lock lock, char warning[GUARD_ERROR_MAX], char error[GUARD_ERROR_MAX])

@@ -35,7 +35,8 @@ void thread_guard_enter(enum thread_kind kind);
 
 /*
  * Takes capabilities from the calling thread and from every thread that did not enter: those of libraries, which are asked by
- * a signal, and have their list from then on. 0, or -errno and a sentence. One that blocks signals cannot be asked: it is named in `warning`, else "".
+ * a signal, and have their list from then on. 0, or -errno and a sentence. One that blocks signals
+ * cannot be asked: it is named in `warning`, else "".
  */
 int thread_guard_settle(char warning[GUARD_ERROR_MAX], char error[GUARD_ERROR_MAX]);
 

@@ -214,14 +214,14 @@ on_needs_batch(struct service *service, struct device *device, const struct sess
  * not reported, and nothing reported that is lost.
  */
 static void
-begin_telling(struct service *service)
+begin_reports(struct service *service)
 {
 	if (service->store && service->deliveries.conf)
 		store_begin_together(service->store);
 }
 
 static void
-end_telling(struct service *service)
+end_reports(struct service *service)
 {
 	if (service->store && service->deliveries.conf)
 		store_end_together(service->store);
@@ -263,12 +263,12 @@ on_finished(struct service *service, struct device *device, const struct session
 		return;
 	if (live->plan) {
 		reported = reported_run_of(service, device, event, live);
-		begin_telling(service);
+		begin_reports(service);
 		credentials_finished(service, device, event);
 		report_finished(&reported);
 		report_end(service, device, event);
 		deliveries_tell_run(service, device, event, EVENT_BOOTSTRAPPED, "bootstrapped");
-		end_telling(service);
+		end_reports(service);
 		inventory_effects_apply(service, device, &live->memory);
 		renew_after_run(service, device, live->plan);
 		inventory_note_return(&service->inventory, device, live->soon);
@@ -289,11 +289,11 @@ on_failed(struct service *service, struct device *device, const struct session_e
 		live_set_plan(&service->plans, live, device->plan);
 	if (live->plan) {
 		reported = reported_run_of(service, device, event, live);
-		begin_telling(service);
+		begin_reports(service);
 		credentials_ended(service, device, event);
 		report_failed(&reported);
 		tell_failure(service, device, event);
-		end_telling(service);
+		end_reports(service);
 	}
 	end_run(service, device, event);
 }
@@ -318,11 +318,11 @@ end_unconfirmed(struct service *service, struct device *device, const struct ses
 {
 	const char *why = credentials_failure(&device->live->memory);
 
-	begin_telling(service);
+	begin_reports(service);
 	credentials_ended(service, device, event);
 	deliveries_tell_run(service, device, event, EVENT_FAILED, why);
 	report_end(service, device, event);
-	end_telling(service);
+	end_reports(service);
 	end_run(service, device, event);
 }
 

@@ -61,7 +61,7 @@ struct pair {
 	struct run_memory memory;
 	struct device_run before, after;
 	const struct plan *plan;               /* of what is sent now */
-	struct plan *kept_before, *kept_after; /* of the device before; held */
+	struct plan *held_before, *held_after; /* of the device before; held */
 };
 
 static const struct batch *
@@ -129,14 +129,14 @@ batch_before(const struct pair *pair, const struct device *device)
  * more than all the rest.
  */
 static void
-keep_plan(struct plans *plans, struct plan **kept, struct plan *plan)
+hold_plan(struct plans *plans, struct plan **held, struct plan *plan)
 {
-	if (*kept == plan)
+	if (*held == plan)
 		return;
 	if (plan)
 		plan_hold(plan);
-	plan_release(plans, *kept);
-	*kept = plan;
+	plan_release(plans, *held);
+	*held = plan;
 }
 
 static void
@@ -144,8 +144,8 @@ free_pair(struct forecast *forecast, struct pair *pair)
 {
 	struct plans *plans = &forecast->service->plans;
 
-	keep_plan(plans, &pair->kept_before, pair->before.plan);
-	keep_plan(plans, &pair->kept_after, pair->after.plan);
+	hold_plan(plans, &pair->held_before, pair->before.plan);
+	hold_plan(plans, &pair->held_after, pair->after.plan);
 	device_run_free(plans, &pair->before);
 	device_run_free(plans, &pair->after);
 }
@@ -153,8 +153,8 @@ free_pair(struct forecast *forecast, struct pair *pair)
 static void
 end_pair(struct forecast *forecast, struct pair *pair)
 {
-	keep_plan(&forecast->service->plans, &pair->kept_before, NULL);
-	keep_plan(&forecast->service->plans, &pair->kept_after, NULL);
+	hold_plan(&forecast->service->plans, &pair->held_before, NULL);
+	hold_plan(&forecast->service->plans, &pair->held_after, NULL);
 	run_memory_fini(&pair->memory);
 }
 

@@ -1,9 +1,10 @@
 /*
  * rollouts.h - how the versions of tasks in a rollout (policy_rollout.h) do on devices, and whether one is to be halted.
  *
- * Counted since the rollout's beginning, also through a restart (version_counts.h), for the new version and the former one: runs that ended, those that
- * ended with an error, and devices that came back within a time though all went well: the sign that their server did not
- * take them. Owner: the service. Control thread. Allocates nothing.
+ * Counted since the rollout's beginning, also through a restart (version_counts.h), for the new
+ * version and the former one: runs that ended, those that ended with an error, and devices that
+ * came back within a time though all went well: the sign that their server did not take them.
+ * Owner: the service. Control thread. Allocates nothing.
  */
 #pragma once
 

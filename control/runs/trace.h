@@ -66,7 +66,8 @@ typedef void trace_payload_formatter(void *ctx, const struct trace_payload *payl
  *	+0.000012 s  10.0.0.1:5000 <- ACK 2.04 Changed, mid 0x1234, token c08e9be1
  *	+0.000013 s  10.0.0.1:5000 <- CON PUT /0/2, mid 0xa1a1, token 6fa0b2, format 11542 (TLV), step 1, payload 66 bytes
  *
- * Before the first line stands when that was, by the clock on the wall. Times count from the trace's first record; "->" is from the device, "<-" from us; steps from 1. What was lost is told
+ * Before the first line stands when that was, by the clock on the wall. Times count from the
+ * trace's first record; "->" is from the device, "<-" from us; steps from 1. What was lost is told
  * in a line of its own.
  */
 unsigned trace_format(struct trace *trace, trace_payload_formatter *formatter, void *ctx,

@@ -80,7 +80,8 @@ clients_of(const struct ctl_server *server, uid_t uid)
 
 /*
  * Who makes way when all places are taken: of the user with the most connections the one that has been silent longest.
- * One that watches, or whose request waits, runs, or is being answered does not. So nobody who connects and stays keeps others out.
+ * One that watches, or whose request waits, runs, or is being answered does not. So nobody who
+ * connects and stays keeps others out.
  */
 static struct ctl_client *
 find_idle(struct ctl_server *server)

@@ -1,5 +1,6 @@
 /*
- * ctl_out.h - what leaves for the control socket's clients: frames, queued and sent as they are taken. Of control/socket/ alone.
+ * ctl_out.h - what leaves for the control socket's clients: frames, queued and sent as they are
+ * taken. Of control/socket/ alone.
  *
  * What a client does not take at once waits, up to a bound of its own and one of all clients together; beyond the latter
  * whoever is furthest behind loses the connection. One thread. Allocates; does not block.

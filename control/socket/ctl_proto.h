@@ -19,9 +19,10 @@
  * Answer:   {"v":1,"exit":0,"text":"...","error":"...","result":{...}}   `text` for people, `result` for machines
  *
  * The console (cradle-web) is known by its user id. Its requests may say for whom it asks, "actor":"ann", which is logged
- * with every change; from anybody else that is refused, and ignored where no console is configured. Whatever it asks for, no secret is in the answer. Its answers carry
- * the policy's number, "generation":"7"; a request with "expect":"7" changes nothing once that is another one: the answer
- * says "stale":true.
+ * with every change; from anybody else that is refused, and ignored where no console is configured.
+ * Whatever it asks for, no secret is in the answer. Its answers carry the policy's number,
+ * "generation":"7"; a request with "expect":"7" changes nothing once that is another one: the
+ * answer says "stale":true.
  *
  * Watch:    {"v":1,"watch":true,"exit":0,...}                            the answer goes on: until either side closes the
  *           connection, or the client sends another request, any number of
@@ -35,10 +36,11 @@
  * A command that reads or writes a file gets it from the client as a descriptor, opened with the client's own
  * permissions. Only the server knows which word of a command that is, so it says: `want` is "read", "write", "folder"
  * (a new one, that nobody else may enter) or "create" (a new file, which the server may go on writing after its answer),
- * and `word` the index into argv, or -1: standard input or output. The client opens what it named itself, nothing else, and sends
- * the same request again with "fd":true and the descriptor (SCM_RIGHTS) at the frame's first byte. A file must be a
- * regular one, or the server might wait for whoever is at its other end: a client spools pipes and terminals through a memory
- * file (memfd_create), both ways. The client makes a written file live only when the answer's exit is 0.
+ * and `word` the index into argv, or -1: standard input or output. The client opens what it named
+ * itself, nothing else, and sends the same request again with "fd":true and the descriptor
+ * (SCM_RIGHTS) at the frame's first byte. A file must be a regular one, or the server might wait
+ * for whoever is at its other end: a client spools pipes and terminals through a memory file
+ * (memfd_create), both ways. The client makes a written file live only when the answer's exit is 0.
  */
 #pragma once
 

@@ -9,7 +9,8 @@
  * Each piece has up to SEALED_PIECE bytes and is bound to the file, its place in it, and whether it is the last: none can be
  * left out, moved, taken from another file, or cut off. The header is bound by them: the format is part of a piece's place.
  *
- * Owner: the caller; the sealer must live longer. One thread. Allocates; blocks as the descriptor does. Plain bytes are wiped.
+ * Owner: the caller; the sealer must live longer. One thread. Allocates; blocks as the descriptor
+ * does. Plain bytes are wiped.
  */
 #pragma once
 

@@ -24,8 +24,9 @@ struct secrets_row {
 /* By the column with the key's id. */
 struct secrets_row secrets_of_row(const struct sealer *sealer, sqlite3_stmt *stmt, int column);
 /*
- * What a column holds, malloc'ed with room for a byte more, to be wiped and freed, *len bytes; *result 0. NULL: the column is NULL, or *result says
- * what is wrong: -EBADMSG (sealer_open()), -ENOMEM.
+ * What a column holds, malloc'ed with room for a byte more, to be wiped and freed, *len bytes;
+ * *result 0. NULL: the column is NULL, or *result says what is wrong: -EBADMSG (sealer_open()),
+ * -ENOMEM.
  */
 void *secrets_read(struct sealer *sealer, const struct secrets_row *row, sqlite3_stmt *stmt, int column,
 		   const struct seal_place *place, size_t *len, int *result);

@@ -1,7 +1,7 @@
 /*
  * The objects every bootstrap server knows: facts of the OMA registry (lwm2m-registry, 0.xml to
- * 7.xml, and what accounts refer to: 21.xml, 23.xml, 24.xml). Names of these objects never changed between versions, so the newest version stands for
- * all.
+ * 7.xml, and what accounts refer to: 21.xml, 23.xml, 24.xml). Names of these objects never changed
+ * between versions, so the newest version stands for all.
  *
  * Two departures: names have their blanks collapsed ("LWM2M  Server URI" has two in the registry),
  * and Lifetime stays the Integer it was up to 1.1 (Unsigned in 1.2): what a signed reader

@@ -2,8 +2,8 @@
  * exposition.h - metrics as text: OpenMetrics 1.0, and Prometheus' text format 0.0.4.
  *
  * One family at a time, its samples behind its head; both formats want them together. Names, types and labels are the
- * caller's to keep valid (OpenMetrics, "ABNF" and "Metric Types"); label values are escaped here. A text that ran out of memory
- * says so in text.failed. One thread.
+ * caller's to keep valid (OpenMetrics, "ABNF" and "Metric Types"); label values are escaped here. A
+ * text that ran out of memory says so in text.failed. One thread.
  */
 #pragma once
 

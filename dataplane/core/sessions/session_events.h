@@ -39,7 +39,7 @@ void events_report_vouched(struct stack *stack, const struct peer *peer,
 void events_report_certificate(struct stack *stack, const struct peer *peer, uint32_t device,
 			       uint8_t verdict, const uint8_t *name, size_t len);
 
-/* What somebody asked for, which is not served, and as whom there is no telling: a cause, with the counter of a
+/* What somebody asked for, which is not served, and as whom is not known: a cause, with the counter of a
  * CAUSE_REQUEST, and what was offered. The same rate, of its own. */
 struct unserved {
 	enum session_cause cause;
