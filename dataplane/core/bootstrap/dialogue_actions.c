@@ -1,5 +1,6 @@
 #include "dataplane/core/bootstrap/dialogue_actions.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "dataplane/core/bootstrap/bootstrap_pack.h"
@@ -156,7 +157,8 @@ keeps_pack(const struct session *session, uint8_t cause)
 struct ending {
 	uint8_t cause; /* enum session_cause */
 	enum counter counter;
-	uint8_t reply; /* to the request that waits; COAP_EMPTY: session->code, where one waits */
+	bool refuses;  /* the request that waits gets an answer: */
+	uint8_t reply; /* this one; COAP_EMPTY: session->code */
 };
 
 static const struct ending endings[] = {
@@ -172,11 +174,11 @@ static const struct ending endings[] = {
 	[BOOTSTRAP_DO_FAIL_CLOSED] = { CAUSE_CLOSED, COUNTER_bs_failed_closed },
 	[BOOTSTRAP_DO_FAIL_NO_REST] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_rest },
 	[BOOTSTRAP_DO_STOP] = { CAUSE_NONE, COUNTER_bs_stopped },
-	[BOOTSTRAP_DO_REFUSE] = { CAUSE_NONE, COUNTER_bs_refused_no_batch },
-	[BOOTSTRAP_DO_REFUSE_PACK] = { CAUSE_NONE, COUNTER_bs_pack_refused },
-	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch,
+	[BOOTSTRAP_DO_REFUSE] = { CAUSE_NONE, COUNTER_bs_refused_no_batch, true },
+	[BOOTSTRAP_DO_REFUSE_PACK] = { CAUSE_NONE, COUNTER_bs_pack_refused, true },
+	[BOOTSTRAP_DO_GIVE_UP] = { CAUSE_NO_BATCH, COUNTER_bs_failed_no_batch, true,
 				   COAP_SERVICE_UNAVAILABLE },
-	[BOOTSTRAP_DO_REFUSE_CANCELLED] = { CAUSE_CANCELLED, COUNTER_bs_cancelled,
+	[BOOTSTRAP_DO_REFUSE_CANCELLED] = { CAUSE_CANCELLED, COUNTER_bs_cancelled, true,
 					    COAP_SERVICE_UNAVAILABLE },
 };
 
@@ -226,14 +228,6 @@ fail_timeout(struct stack *stack, struct session *session)
 		ending = (struct ending){ .cause = CAUSE_UNCONFIRMED,
 					  .counter = COUNTER_bs_failed_unconfirmed };
 	end_run(stack, session, &ending);
-}
-
-/* The request waits no longer: it is answered with an error. */
-static void
-refuse(struct stack *stack, struct session *session, const struct ending *ending)
-{
-	answer(stack, session, ending->reply ? ending->reply : session->code);
-	end_run(stack, session, ending);
 }
 
 static void
@@ -300,76 +294,43 @@ hold(struct stack *stack, struct session *session)
 
 /* ---- all of them ---- */
 
+static void
+ask(struct stack *stack, struct session *session)
+{
+	count(&stack->counters, COUNTER_bs_compiled_waiting);
+	await_batch(stack, session, 0);
+}
+
+/* What is done while a run goes on, or for what it left. An action that is none of these ends the run, or does nothing. */
+static void (*const doings[])(struct stack *, struct session *) = {
+	[BOOTSTRAP_DO_ASK] = ask,
+	[BOOTSTRAP_DO_ASK_REST] = ask_rest,
+	[BOOTSTRAP_DO_ANSWER] = begin_steps,
+	[BOOTSTRAP_DO_NEXT] = next_step,
+	[BOOTSTRAP_DO_SEND] = send_block,
+	[BOOTSTRAP_DO_AWAIT] = await_peer,
+	[BOOTSTRAP_DO_REPEAT] = repeat_step,
+	[BOOTSTRAP_DO_HOLD] = hold,
+	[BOOTSTRAP_DO_BEGIN_AGAIN] = begin_again,
+	[BOOTSTRAP_DO_SERVE] = serve_on,
+	[BOOTSTRAP_DO_SERVE_LAST] = serve_last,
+	[BOOTSTRAP_DO_SERVE_AGAIN] = serve_again,
+	[BOOTSTRAP_DO_FAIL_TIMEOUT] = fail_timeout,
+	[BOOTSTRAP_DO_FAIL_UNUSABLE] = fail_unusable,
+	[BOOTSTRAP_DO_CLOSE] = session_close,
+};
+
 void
 dialogue_act(struct stack *stack, struct session *session, enum bootstrap_action action)
 {
-	switch (action) {
-	case BOOTSTRAP_DO_ILLEGAL:
-	case BOOTSTRAP_DO_NOTHING:
-		return;
-	case BOOTSTRAP_DO_ASK:
-		count(&stack->counters, COUNTER_bs_compiled_waiting);
-		await_batch(stack, session, 0);
-		return;
-	case BOOTSTRAP_DO_ASK_REST:
-		ask_rest(stack, session);
-		return;
-	case BOOTSTRAP_DO_ANSWER:
-		begin_steps(stack, session);
-		return;
-	case BOOTSTRAP_DO_NEXT:
-		next_step(stack, session);
-		return;
-	case BOOTSTRAP_DO_SEND:
-		send_block(stack, session);
-		return;
-	case BOOTSTRAP_DO_AWAIT:
-		await_peer(stack, session);
-		return;
-	case BOOTSTRAP_DO_REPEAT:
-		repeat_step(stack, session);
-		return;
-	case BOOTSTRAP_DO_HOLD:
-		hold(stack, session);
-		return;
-	case BOOTSTRAP_DO_BEGIN_AGAIN:
-		begin_again(stack, session);
-		return;
-	case BOOTSTRAP_DO_SERVE:
-		serve_on(stack, session);
-		return;
-	case BOOTSTRAP_DO_SERVE_LAST:
-		serve_last(stack, session);
-		return;
-	case BOOTSTRAP_DO_SERVE_AGAIN:
-		serve_again(stack, session);
-		return;
-	case BOOTSTRAP_DO_FAIL_TIMEOUT:
-		fail_timeout(stack, session);
-		return;
-	case BOOTSTRAP_DO_FAIL_UNUSABLE:
-		fail_unusable(stack, session);
-		return;
-	case BOOTSTRAP_DO_REFUSE:
-	case BOOTSTRAP_DO_REFUSE_PACK:
-	case BOOTSTRAP_DO_GIVE_UP:
-	case BOOTSTRAP_DO_REFUSE_CANCELLED:
-		refuse(stack, session, &endings[action]);
-		return;
-	case BOOTSTRAP_DO_FINISH:
-	case BOOTSTRAP_DO_FAIL_REPLY:
-	case BOOTSTRAP_DO_FAIL_RESET:
-	case BOOTSTRAP_DO_FAIL_SILENT:
-	case BOOTSTRAP_DO_FAIL_PACK_LEFT:
-	case BOOTSTRAP_DO_FAIL_SUPERSEDED:
-	case BOOTSTRAP_DO_FAIL_CANCELLED:
-	case BOOTSTRAP_DO_FAIL_CLOSED:
-	case BOOTSTRAP_DO_FAIL_NO_REST:
-	case BOOTSTRAP_DO_STOP:
-		end_run(stack, session, &endings[action]);
-		return;
-	case BOOTSTRAP_DO_CLOSE:
-		session_close(stack, session);
-		return;
+	if (doings[action]) {
+		doings[action](stack, session);
+	} else if (action > BOOTSTRAP_DO_NOTHING) {
+		const struct ending *ending = &endings[action];
+
+		assert(ending->counter); /* the action has its line in one of the two tables */
+		if (ending->refuses)
+			answer(stack, session, ending->reply ? ending->reply : session->code);
+		end_run(stack, session, ending);
 	}
 }
