@@ -11,6 +11,22 @@ enum {
 	RESEAL_LOGS = 1000,    /* of an entry */
 };
 
+/* A row of one secret: its number, the secret, its key's id; `to` takes them in this order. */
+static int
+reseal_row(struct sealer *sealer, enum seal_what what, sqlite3_stmt *from, sqlite3_stmt *to)
+{
+	const struct seal_place place = { what, (uint64_t)sqlite3_column_int64(from, 0) };
+	const struct secrets_row row = secrets_of_row(sealer, from, 2);
+	int code = secrets_reseal(sealer, from, &row, &place, to, 1);
+
+	sqlite3_bind_int64(to, 1, (int64_t)place.row);
+	secrets_bind_kek(sealer, to, 3);
+	if (code == SQLITE_OK)
+		code = store_file_run(to);
+	sqlite3_clear_bindings(to);
+	return code;
+}
+
 /* ---- devices: the change's thread ---- */
 
 static int
@@ -32,21 +48,6 @@ reseal_device(struct store_change *change, sqlite3_stmt *from)
 	return code;
 }
 
-static int
-reseal_file(struct store_change *change, sqlite3_stmt *from)
-{
-	const struct seal_place place = { SEAL_POLICY, (uint64_t)sqlite3_column_int64(from, 0) };
-	const struct secrets_row row = secrets_of_row(change->sealer, from, 2);
-	sqlite3_stmt *to = change->sql[SQL_RESEAL_FILE];
-	int code = secrets_reseal(change->sealer, from, &row, &place, to, 1);
-
-	sqlite3_bind_int64(to, 1, (int64_t)place.row);
-	secrets_bind_kek(change->sealer, to, 3);
-	if (code == SQLITE_OK)
-		code = store_file_run(to);
-	sqlite3_clear_bindings(to);
-	return code;
-}
 
 /* Files of the policy's versions: some hundreds, so all at once. */
 static int
@@ -59,7 +60,8 @@ reseal_files(struct store_change *change)
 	while (code == SQLITE_OK && step == SQLITE_ROW) {
 		step = sqlite3_step(rows);
 		if (step == SQLITE_ROW)
-			code = reseal_file(change, rows);
+			code = reseal_row(change->sealer, SEAL_POLICY, rows,
+					  change->sql[SQL_RESEAL_FILE]);
 		sqlite3_reset(rows); /* what was resealed is found no more */
 	}
 	return code != SQLITE_OK || step == SQLITE_DONE ? code : step;
@@ -93,16 +95,8 @@ change_sql_reseal(struct store_change *change, uint32_t from)
 static int
 reseal_log(struct store_writer *writer, sqlite3_stmt *from)
 {
-	const struct seal_place place = { SEAL_LOG, (uint64_t)sqlite3_column_int64(from, 0) };
-	const struct secrets_row row = secrets_of_row(writer->sealer, from, 2);
-	sqlite3_stmt *to = writer->sql[SQL_RESEAL_LOG];
-	int code = secrets_reseal(writer->sealer, from, &row, &place, to, 1);
+	int code = reseal_row(writer->sealer, SEAL_LOG, from, writer->sql[SQL_RESEAL_LOG]);
 
-	sqlite3_bind_int64(to, 1, (int64_t)place.row);
-	secrets_bind_kek(writer->sealer, to, 3);
-	if (code == SQLITE_OK)
-		code = store_file_run(to);
-	sqlite3_clear_bindings(to);
 	return code == SQLITE_CORRUPT ? SQLITE_OK : code;
 }
 
