@@ -327,7 +327,7 @@ command_cluster_status(struct call *call)
 	struct service *service = call->service;
 	json_t *members = json_array();
 	struct cluster_info info;
-	size_t unsent = service->replica.count + service->replica.n_sending;
+	size_t unsent = service->replica.waiting.count + service->replica.n_sending;
 
 	if (!service->cluster) {
 		text_show(&call->text, "this appliance stands alone: no `cluster` is configured\n");

@@ -1,6 +1,5 @@
 #include "control/runs/inventory_effects.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@ enum {
 	KEEP_EVERY_MS = 50,
 	KEEP_WAIT_MS = 5000,
 	RETRY_MS = 1000,
-	UNSAVED_START = 256,
 	SAVE_AT_ONCE = 1000,
 };
 
@@ -124,35 +122,16 @@ apply(struct service *service, struct device *device, const struct run_effect *e
 
 /* ---- keeping ---- */
 
-static int
-grow(struct unsaved_devices *unsaved)
-{
-	size_t capacity = unsaved->capacity ? 2 * unsaved->capacity : UNSAVED_START;
-	uint32_t *ring = malloc(capacity * sizeof *ring);
-
-	if (!ring)
-		return -ENOMEM;
-	for (size_t i = 0; i < unsaved->count; i++)
-		ring[i] = unsaved->ring[(unsaved->first + i) & (unsaved->capacity - 1)];
-	free(unsaved->ring);
-	unsaved->ring = ring;
-	unsaved->first = 0;
-	unsaved->capacity = capacity;
-	return 0;
-}
-
 static void
 remember_unsaved(struct unsaved_devices *unsaved, struct device *device)
 {
 	if (device->unsaved)
 		return;
-	if (unsaved->count == unsaved->capacity && grow(unsaved) < 0) {
+	if (device_ring_put(&unsaved->ring, device_id(device)) < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
 			  "what a task changed of a device is not kept: out of memory");
 		return;
 	}
-	unsaved->ring[(unsaved->first + unsaved->count++) & (unsaved->capacity - 1)] =
-		device_id(device);
 	device->unsaved = true;
 }
 
@@ -160,17 +139,6 @@ void
 inventory_effects_remember(struct service *service, struct device *device)
 {
 	remember_unsaved(&service->unsaved, device);
-}
-
-static uint32_t
-take_unsaved(struct unsaved_devices *unsaved)
-{
-	uint32_t id = unsaved->ring[unsaved->first];
-
-	assert(unsaved->count);
-	unsaved->first = (unsaved->first + 1) & (unsaved->capacity - 1);
-	unsaved->count--;
-	return id;
 }
 
 /* False: there is no such device any more. */
@@ -212,21 +180,21 @@ inventory_effects_save(struct service *service, uint64_t now_ms)
 	struct store_change *change;
 	size_t n = 0;
 
-	if (!unsaved->count || !service->store || now_ms < unsaved->next_ms)
+	if (!unsaved->ring.count || !service->store || now_ms < unsaved->next_ms)
 		return;
 	change = store_change_begin(service->store);
 	if (!change)
 		return;
 	unsaved->next_ms = now_ms + KEEP_EVERY_MS;
-	while (unsaved->count && n < SAVE_AT_ONCE) {
-		ids[n] = take_unsaved(unsaved);
+	while (unsaved->ring.count && n < SAVE_AT_ONCE) {
+		ids[n] = device_ring_take(&unsaved->ring);
 		n += put_unsaved(service, change, ids[n]);
 	}
 	if (store_change_commit(change, KEEP_WAIT_MS, &service->pump, error) == 0)
 		return;
 	put_back(service, ids, n);
 	log_event(SEVERITY_WARNING, LOG_EVENT_store_trouble, NULL,
-		  "what tasks changed of %zu devices is not kept yet: %s", unsaved->count, error);
+		  "what tasks changed of %zu devices is not kept yet: %s", unsaved->ring.count, error);
 	unsaved->next_ms = now_ms + RETRY_MS;
 }
 
@@ -236,10 +204,10 @@ inventory_effects_save_all(struct service *service)
 	size_t before;
 
 	do {
-		before = service->unsaved.count;
+		before = service->unsaved.ring.count;
 		service->unsaved.next_ms = 0;
 		inventory_effects_save(service, 0);
-	} while (service->unsaved.count && service->unsaved.count < before);
+	} while (service->unsaved.ring.count && service->unsaved.ring.count < before);
 }
 
 /* A group's name that holds a secret of the device is not shown; a property's name is no value. */

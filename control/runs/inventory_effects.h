@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "control/runs/device_ring.h"
 #include "control/runs/device_run.h"
 
 struct service;
@@ -24,9 +25,8 @@ void inventory_effects_apply(struct service *service, struct device *device,
  * not take them.
  */
 struct unsaved_devices {
-	uint32_t *ring;                /* numbers; NULL: none yet */
-	size_t first, count, capacity; /* a power of two */
-	uint64_t next_ms;              /* not before */
+	struct device_ring ring;
+	uint64_t next_ms; /* not before */
 };
 /* The store has this device otherwise. */
 void inventory_effects_remember(struct service *service, struct device *device);

@@ -325,10 +325,10 @@ save_device(struct pass_save *save, const struct device *device)
 static void
 save_unsaved(struct pass_save *save)
 {
-	const struct unsaved_devices *unsaved = &save->service->unsaved;
+	const struct device_ring *unsaved = &save->service->unsaved.ring;
 
 	for (size_t i = 0; i < unsaved->count; i++) {
-		uint32_t id = unsaved->ring[(unsaved->first + i) & (unsaved->capacity - 1)];
+		uint32_t id = device_ring_at(unsaved, i);
 		const struct device *device = inventory_at(&save->service->inventory, id);
 
 		if (device)

@@ -18,7 +18,6 @@
 #include "control/slice.h"
 
 enum {
-	RING_START = 256,
 	SEND_EVERY_MS = 50,
 	SEND_AT_ONCE = 2000,
 	RETRY_MS = 1000,
@@ -31,7 +30,7 @@ enum {
 void
 replica_fini(struct replica *replica)
 {
-	free(replica->ring);
+	device_ring_fini(&replica->waiting);
 	free(replica->sending);
 	free(replica->seen);
 	records_clear(&replica->deferred);
@@ -40,23 +39,6 @@ replica_fini(struct replica *replica)
 
 /* ---- up: what devices and tasks changed here ---- */
 
-static int
-grow(struct replica *replica)
-{
-	size_t capacity = replica->capacity ? 2 * replica->capacity : RING_START;
-	uint32_t *ring = malloc(capacity * sizeof *ring);
-
-	if (!ring)
-		return -ENOMEM;
-	for (size_t i = 0; i < replica->count; i++)
-		ring[i] = replica->ring[(replica->first + i) & (replica->capacity - 1)];
-	free(replica->ring);
-	replica->ring = ring;
-	replica->first = 0;
-	replica->capacity = capacity;
-	return 0;
-}
-
 void
 replica_device_changed(struct service *service, struct device *device)
 {
@@ -64,13 +46,11 @@ replica_device_changed(struct service *service, struct device *device)
 
 	if (!cluster_is_joined(service->cluster) || device->unsent)
 		return;
-	if (replica->count == replica->capacity && grow(replica) < 0) {
+	if (device_ring_put(&replica->waiting, device_id(device)) < 0) {
 		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
 			  "what changed of a device is not sent to the cluster: out of memory");
 		return;
 	}
-	replica->ring[(replica->first + replica->count++) & (replica->capacity - 1)] =
-		device_id(device);
 	device->unsent = true;
 }
 
@@ -78,14 +58,12 @@ replica_device_changed(struct service *service, struct device *device)
 static struct device *
 take_unsent(struct service *service)
 {
-	struct replica *replica = &service->replica;
+	struct device_ring *waiting = &service->replica.waiting;
 
-	while (replica->count) {
-		uint32_t id = replica->ring[replica->first];
-		struct device *device = inventory_at(&service->inventory, id);
+	while (waiting->count) {
+		struct device *device =
+			inventory_at(&service->inventory, device_ring_take(waiting));
 
-		replica->first = (replica->first + 1) & (replica->capacity - 1);
-		replica->count--;
 		if (device && device->unsent)
 			return device;
 	}
@@ -143,7 +121,7 @@ look_at_sent(struct service *service, uint64_t now_ms)
 		if (!replica->told)
 			log_event(SEVERITY_WARNING, LOG_EVENT_cluster_trouble, NULL,
 				  "what changed of %zu devices is not in the cluster yet: %s",
-				  replica->n_sending + replica->count, error);
+				  replica->n_sending + replica->waiting.count, error);
 	}
 	replica->told = code < 0;
 	end_sending(service, code < 0);
@@ -157,7 +135,7 @@ send_some(struct service *service, uint64_t now_ms)
 	char error[CLUSTER_ERROR_MAX];
 	struct cluster_edit *edit;
 
-	if (!look_at_sent(service, now_ms) || !replica->count || now_ms < replica->send_next_ms)
+	if (!look_at_sent(service, now_ms) || !replica->waiting.count || now_ms < replica->send_next_ms)
 		return;
 	replica->send_next_ms = now_ms + SEND_EVERY_MS;
 	if (!replica->sending)
@@ -179,14 +157,14 @@ replica_send_all(struct service *service, unsigned wait_ms)
 	if (!cluster_is_joined(service->cluster))
 		return 0;
 	replica->send_next_ms = 0;
-	while ((replica->count || replica->n_sending) && clock_now_us() < end_us) {
+	while ((replica->waiting.count || replica->n_sending) && clock_now_us() < end_us) {
 		struct timespec pause = { .tv_nsec = 1000000 };
 
 		send_some(service, clock_now_ms());
 		nanosleep(&pause, NULL);
 		pump_run(&service->pump);
 	}
-	return replica->count + replica->n_sending;
+	return replica->waiting.count + replica->n_sending;
 }
 
 /* ---- down: what other members changed ---- */

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/runs/device_ring.h"
 #include "control/store/store_records.h"
 
 struct device;
@@ -21,10 +22,9 @@ struct service;
 
 struct replica {
 	/* Devices to be sent (device.unsent), each once, in the order of their changes. */
-	uint32_t *ring;
-	size_t first, count, capacity; /* a power of two */
-	uint64_t send_next_ms;         /* not before */
-	uint32_t *sending;             /* those on their way */
+	struct device_ring waiting;
+	uint64_t send_next_ms; /* not before */
+	uint32_t *sending;     /* those on their way */
 	size_t n_sending;
 	/* Rows whose identity another device still has here: it changes with a later row. */
 	struct records deferred;

@@ -63,7 +63,7 @@ service_fini(struct service *service)
 	free(service->rejected);
 	free(service->unserved);
 	free(service->created);
-	free(service->unsaved.ring);
+	device_ring_fini(&service->unsaved.ring);
 	replica_fini(&service->replica);
 	service->unsaved = (struct unsaved_devices){ 0 };
 	service->maker = NULL;

@@ -675,7 +675,7 @@ Test(events, a_device_that_comes_back_at_once_again_and_again_is_flagged)
 
 Test(events, a_device_whose_changes_wait_for_the_store_is_listed_once)
 {
-	struct unsaved_devices *unsaved = &world.service->unsaved;
+	const struct device_ring *unsaved = &world.service->unsaved.ring;
 	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", 7);
 
 	use_task("<store type=\"devProp\" target=\"made\" value=\"here\" />");
@@ -689,5 +689,5 @@ Test(events, a_device_whose_changes_wait_for_the_store_is_listed_once)
 	}
 	cr_expect_eq(unsaved->count, 1);
 	cr_expect(world_device(&world, "dev-1")->unsaved);
-	cr_expect_eq(unsaved->ring[unsaved->first], device_id(world_device(&world, "dev-1")));
+	cr_expect_eq(device_ring_at(unsaved, 0), device_id(world_device(&world, "dev-1")));
 }
