@@ -1,10 +1,10 @@
 /*
- * store_rows.h - rows of the inventory, read and opened by a thread of their own while the caller makes devices of those
- * before: sealed secrets then cost a start nothing but another core.
+ * store_rows.h - rows of the inventory, read by a thread of their own and opened by others, while the caller makes devices of
+ * those before: sealed secrets then cost a start nothing but other cores.
  *
  * Life: device_rows_begin() -> device_rows_next() until NULL -> device_rows_end(), early where the
  * caller stops. Until the end the statement, its connection and the store's sealer are the
- * thread's. Rows come in order of the statement. Allocates; what was in a row is wiped when the
+ * threads'. Rows come in order of the statement. Allocates; what was in a row is wiped when the
  * next batch comes.
  */
 #pragma once
