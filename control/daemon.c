@@ -263,6 +263,7 @@ daemon_run(struct config *config, int standby)
 	daemon->standby.fd = standby;
 	daemon->standby.listener = -1;
 	note_origin(daemon);
+	daemon_find_free_cpus(daemon);
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);
 	log_set_format((enum log_format)config->log_format);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_starting, NULL, "%s", CRADLE_VERSION_TEXT);

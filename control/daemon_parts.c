@@ -51,7 +51,7 @@ curves_wake(void *dp)
 }
 
 static void
-curves_begin(void)
+helper_begins(void)
 {
 	thread_guard_enter(THREAD_HELPER);
 }
@@ -61,7 +61,7 @@ daemon_open_curves(struct daemon *daemon)
 {
 	const struct config *config = daemon->service.config;
 	const struct ec_way way = { curves_take, curves_give, curves_wait, curves_wake,
-				    daemon->service.dp, curves_begin };
+				    daemon->service.dp, helper_begins };
 	char error[EC_ERROR_MAX];
 	cpu_set_t cpus;
 
@@ -76,6 +76,22 @@ daemon_open_curves(struct daemon *daemon)
 		return -1;
 	}
 	return trust_publish(&daemon->service) < 0 ? -1 : 0;
+}
+
+void
+daemon_find_free_cpus(struct daemon *daemon)
+{
+	struct service *service = &daemon->service;
+	struct dataplane_worker_info info;
+
+	service->helper_begins = helper_begins;
+	CPU_ZERO(&service->free_cpus);
+	/* Beside a process that serves, its workers poll, and nobody knows where. */
+	if (service->dp || daemon->standby.fd < 0)
+		service->free_cpus = daemon->cpus;
+	for (unsigned i = 0; service->dp && dataplane_worker_info(service->dp, i, &info) == 0; i++)
+		if (info.cpu >= 0 && info.cpu < CPU_SETSIZE)
+			CPU_CLR((size_t)info.cpu, &service->free_cpus);
 }
 
 static void
@@ -106,6 +122,7 @@ daemon_open_dataplane(struct daemon *daemon)
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "%s", error);
 		return -1;
 	}
+	daemon_find_free_cpus(daemon);
 	if (startup_drop_privileges() < 0)
 		return -1;
 	dataplane_publish_directory(daemon->service.dp, daemon->service.inventory.directory);

@@ -15,6 +15,8 @@ int daemon_open_cluster(struct daemon *daemon);
 /* After the dataplane: nothing changes devices any more. Before the store: batches hold its keys. */
 void daemon_close_cluster(struct daemon *daemon);
 
+/* CPUs that no worker polls on: before there is a dataplane, and again once there is. */
+void daemon_find_free_cpus(struct daemon *daemon);
 /* Ports and workers; those rest until they are started. */
 int daemon_open_dataplane(struct daemon *daemon);
 int daemon_start_dataplane(struct daemon *daemon);

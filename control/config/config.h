@@ -55,6 +55,7 @@ struct config {
 	uint32_t ack_timeout_ms, ack_random_percent, max_retransmit;
 	uint32_t linger_s, batch_wait_ms, busy_max_age_s, block_bytes, slow_lane_handshakes;
 	uint32_t answers, answer_bytes;
+	uint32_t compile_threads;
 	uint32_t curve_threads, certificate_handshakes, certificates_per_s,
 		certificates_per_prefix_per_s;
 	char *curve_cpus;

@@ -2,6 +2,7 @@
 
 #include "control/config/config.h"
 #include "control/socket/ctl_proto.h"
+#include "control/work_threads.h"
 
 static const char *const hugepage_choices[] = { "no", "yes", "auto",
 						NULL }; /* enum dataplane_hugepages */
@@ -30,6 +31,10 @@ static const struct setting settings[] = {
 	{ "curve_cpus", SETTING_TEXT, ROOT(curve_cpus),
 	  .help = "CPUs of these threads, in order, such as \"4-5\"; default: wherever the "
 		  "system puts them" },
+	{ "compile_threads", SETTING_NUMBER, ROOT(compile_threads), 0, WORK_THREADS_MAX, "0",
+	  .live = true,
+	  .help = "threads that compile what devices get, at the start and at a reload, the control "
+		  "thread with them; 0: one for each CPU without a worker, 8 at most" },
 	{ "certificates_cbc", SETTING_BOOL, ROOT(certificates_cbc), .preset = "false", .live = true,
 	  .help = "whether devices with certificates or raw public keys that speak "
 		  "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 alone are served" },

@@ -14,6 +14,8 @@
 #include "tasks/model/write.h"
 #include "tasks/show.h"
 
+enum { SCRATCH_MAX = 8 << 20 };
+
 /* ---- which tasks run ---- */
 
 /* An LwM2M server that the run writes, and its newest task that does. */
@@ -29,11 +31,12 @@ struct run_maker {
 	const struct run_request *request;
 	const struct task_set *set;
 	struct device_env env;
-	struct arena *scratch; /* for conditions */
+	struct arena scratch; /* for conditions */
+	struct compiler *compiler;
 	uint64_t now_ms;
 	bool logs, waits;
 	const struct policy_task *costly;
-	unsigned n; /* of the plan's tasks */
+	unsigned n;             /* of the plan's tasks */
 	enum run_reason reason; /* of the next one */
 	struct plan_task plan[PLAN_TASKS_MAX];
 	struct compile_answer answer;
@@ -51,12 +54,18 @@ struct run_maker {
 struct run_maker *
 run_maker_new(void)
 {
-	return calloc(1, sizeof(struct run_maker));
+	struct run_maker *maker = calloc(1, sizeof *maker);
+
+	if (maker)
+		arena_init(&maker->scratch, SCRATCH_MAX);
+	return maker;
 }
 
 void
 run_maker_free(struct run_maker *maker)
 {
+	if (maker)
+		arena_fini(&maker->scratch);
 	free(maker);
 }
 
@@ -118,7 +127,7 @@ plan_over(struct run_maker *maker, const struct policy_task *task, enum plan_tas
 static bool
 condition_fails(struct run_maker *maker, const struct policy_task *task)
 {
-	struct expr_eval eval = { .env = &maker->env.env, .arena = maker->scratch };
+	struct expr_eval eval = { .env = &maker->env.env, .arena = &maker->scratch };
 	struct value value;
 	bool holds;
 	char *why;
@@ -136,7 +145,7 @@ condition_fails(struct run_maker *maker, const struct policy_task *task)
 	}
 	if (eval.costly)
 		maker->costly = task;
-	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
+	why = arena_alloc(&maker->scratch, TASK_SUMMARY_MAX);
 	if (why)
 		show_into(why, TASK_SUMMARY_MAX, "execution condition: %s",
 			  eval.error[0] ? eval.error : "it is neither true nor false");
@@ -145,14 +154,14 @@ condition_fails(struct run_maker *maker, const struct policy_task *task)
 }
 
 static const char *
-not_by_schedule(const struct run_maker *maker, const struct schedule *schedule)
+not_by_schedule(struct run_maker *maker, const struct schedule *schedule)
 {
 	time_t now = (time_t)(maker->now_ms / 1000);
 	char *why, next[SCHEDULE_NEXT_MAX];
 
 	if (schedule_allows(schedule, now))
 		return NULL;
-	why = arena_alloc(maker->scratch, TASK_SUMMARY_MAX);
+	why = arena_alloc(&maker->scratch, TASK_SUMMARY_MAX);
 	if (!why)
 		return "its schedule does not allow it now";
 	snprintf(why, TASK_SUMMARY_MAX, "its schedule does not allow it now, next %s",
@@ -163,7 +172,7 @@ not_by_schedule(const struct run_maker *maker, const struct schedule *schedule)
 /* The moment is for a caller that asks about one device: a million reports with moments of their own
  * would not share their sentences any more. */
 static const char *
-not_by_interval(const struct run_maker *maker, const struct policy_task *task)
+not_by_interval(struct run_maker *maker, const struct policy_task *task)
 {
 	static const char reason[] = "its minimum interval since the last run is not over";
 	uint64_t until_ms = too_soon_until(maker, task);
@@ -173,7 +182,7 @@ not_by_interval(const struct run_maker *maker, const struct policy_task *task)
 
 	if (!until_ms)
 		return NULL;
-	why = maker->request->preview ? arena_alloc(maker->scratch, TASK_SUMMARY_MAX) : NULL;
+	why = maker->request->preview ? arena_alloc(&maker->scratch, TASK_SUMMARY_MAX) : NULL;
 	if (!why || !gmtime_r(&until, &tm))
 		return reason;
 	snprintf(why, TASK_SUMMARY_MAX, "%s, next %04d-%02d-%02dT%02d:%02d:%02dZ", reason,
@@ -488,23 +497,23 @@ keep_results(struct run_maker *maker)
 static struct batch *
 compile(struct run_maker *maker)
 {
-	struct compiler *compiler = maker->request->trial ? maker->request->trial->compiler
-							  : maker->generation->compiler;
+	struct compiler *compiler = maker->compiler;
 	bool tells = tells_credentials(maker);
 	struct batch *batch;
 
 	if (!maker->n_run)
 		return NULL;
 	maker->env.tasks = maker->tasks;
-	compiler_set_hooks(compiler, &(struct compile_hooks){ .ctx = maker,
-							      .begin = on_begin,
-							      .log = on_log,
-							      .server = on_server,
-							      .answer = on_answer,
-							      .effect = on_effect,
-							      .upload = on_upload,
-							      .credential = tells ? on_credential : NULL,
-							      .finish = on_finish });
+	compiler_set_hooks(compiler,
+			   &(struct compile_hooks){ .ctx = maker,
+						    .begin = on_begin,
+						    .log = on_log,
+						    .server = on_server,
+						    .answer = on_answer,
+						    .effect = on_effect,
+						    .upload = on_upload,
+						    .credential = tells ? on_credential : NULL,
+						    .finish = on_finish });
 	if (maker->request->pack)
 		batch = compile_pack(
 			compiler, maker->sources, maker->n_run, &maker->env.env,
@@ -544,52 +553,81 @@ view_device(struct run_maker *maker)
 	device_env_init(&maker->env, &view);
 }
 
+void
+run_maker_compile(struct run_maker *maker, struct service *service,
+		  const struct run_request *request, const struct task_set *set,
+		  struct compiler *compiler, struct compiled_run *compiled)
+{
+	arena_reset(&maker->scratch);
+	maker->service = service;
+	maker->generation = request->generation ? request->generation : service->generation;
+	maker->request = request;
+	maker->compiler = compiler;
+	maker->set = set;
+	maker->n = maker->n_run = maker->n_servers = 0;
+	maker->logs = maker->waits = false;
+	maker->costly = NULL;
+	maker->now_ms = request->memory ? request->memory->now_ms : clock_now_ms();
+	view_device(maker);
+	choose_tasks(maker);
+	compiled->batch = compile(maker);
+	compiled->costly = maker->costly;
+	compiled->content = (struct plan_content){ .generation = maker->generation,
+						   .tasks = maker->plan,
+						   .n_tasks = maker->n,
+						   .logs = maker->logs,
+						   .batch = compiled->batch };
+}
+
+int
+device_run_conclude(struct compiled_run *compiled, const struct task_set *set, struct plan *plan,
+		    struct device_run *run)
+{
+	*run = (struct device_run){ 0 };
+	if (!plan) {
+		if (compiled->batch)
+			batch_free(compiled->batch);
+		compiled->batch = NULL;
+		return -ENOMEM;
+	}
+	run->plan = plan;
+	run->batch = compiled->batch;
+	run->per_session = set->per_session;
+	run->costly = compiled->costly;
+	if (run->batch) {
+		assert(!run->batch->plan); /* it is new */
+		run->batch->plan = plan->number;
+		plan_hold(plan);
+	}
+	return 0;
+}
+
 int
 device_run_make(struct service *service, const struct run_request *request, struct device_run *run)
 {
 	struct run_maker *maker = service->maker;
 	struct generation *generation =
 		request->generation ? request->generation : service->generation;
+	const struct task_set *set =
+		generation_task_set(generation, &service->inventory, request->device->groups);
+	struct compiled_run compiled;
+	struct plan *plan;
+	int result;
 
 	*run = (struct device_run){ 0 };
-	maker->service = service;
-	maker->generation = generation;
-	maker->request = request;
-	maker->n = maker->n_run = maker->n_servers = 0;
-	maker->logs = maker->waits = false;
-	maker->costly = NULL;
-	maker->scratch = &generation->scratch;
-	maker->set = generation_task_set(generation, &service->inventory, request->device->groups);
-	if (!maker->set || (request->memory && run_memory_begin(request->memory) < 0))
+	if (!set || (request->memory && run_memory_begin(request->memory) < 0))
 		return -ENOMEM;
-	maker->now_ms = request->memory ? request->memory->now_ms : clock_now_ms();
-	view_device(maker);
-	choose_tasks(maker);
-	run->batch = compile(maker);
-	run->plan = plan_intern(&service->plans, &(struct plan_content){ .generation = generation,
-									 .tasks = maker->plan,
-									 .n_tasks = maker->n,
-									 .logs = maker->logs,
-									 .batch = run->batch });
-	arena_reset(&generation->scratch);
-	if (!run->plan) {
-		if (run->batch)
-			batch_free(run->batch);
-		run->batch = NULL;
-		return -ENOMEM;
+	run_maker_compile(maker, service, request, set,
+			  request->trial ? request->trial->compiler : generation->compiler,
+			  &compiled);
+	plan = plan_intern(&service->plans, &compiled.content);
+	result = device_run_conclude(&compiled, set, plan, run);
+	arena_reset(&maker->scratch); /* values of the device were in it */
+	if (result == 0 && run->batch && maker->waits) {
+		run->waits = true;
+		run->batch->rest_wait_s = (uint8_t)credentials_wait_s(service, request->memory);
 	}
-	run->per_session = maker->set->per_session;
-	run->costly = maker->costly;
-	if (run->batch) {
-		assert(!run->batch->plan); /* it is new */
-		run->batch->plan = run->plan->number;
-		run->waits = maker->waits;
-		if (run->waits)
-			run->batch->rest_wait_s =
-				(uint8_t)credentials_wait_s(service, request->memory);
-		plan_hold(run->plan);
-	}
-	return 0;
+	return result;
 }
 
 void

@@ -8,8 +8,6 @@
 
 #include "control/policy/folder_hash.h"
 
-enum { SCRATCH_MAX = 8 << 20 };
-
 /*
  * No such folder is worth a warning only: the sample names one that is empty until somebody needs
  * it.
@@ -54,14 +52,13 @@ generation_load_changed(const struct config *config, const struct generation_sou
 	generation->number = source->number;
 	generation->holders = 1;
 	arena_init(&generation->arena, 0);
-	arena_init(&generation->scratch, SCRATCH_MAX);
 	load_objects(generation, config->objects, diags);
 	if (config->outbox)
 		generation->delivery = delivery_conf_load(config->outbox, diags);
 	if (generation->objects) {
-		generation->policy = policy_load_changed(
-			config->policy, source->changed, source->n_changed, generation->objects,
-			&generation->arena, diags);
+		generation->policy =
+			policy_load_changed(config->policy, source->changed, source->n_changed,
+					    generation->objects, &generation->arena, diags);
 		generation->compiler = compiler_new(generation->objects, source->number);
 		generation->resources = resources_load(config->policy, &generation->arena, diags);
 		if (!generation->compiler || !generation->resources)
@@ -139,11 +136,25 @@ generation_release(struct generation *generation)
 	delivery_conf_release(generation->delivery);
 	if (generation->compiler)
 		compiler_free(generation->compiler);
+	for (unsigned i = 0; i < WORK_THREADS_MAX; i++)
+		compiler_free(generation->others[i]);
 	if (generation->objects)
 		objects_free(generation->objects);
-	arena_fini(&generation->scratch);
 	arena_fini(&generation->arena);
 	free(generation);
+}
+
+struct compiler *
+generation_compiler(struct generation *generation, unsigned thread)
+{
+	struct compiler **other = &generation->others[thread];
+
+	assert(thread < WORK_THREADS_MAX);
+	if (!thread)
+		return generation->compiler;
+	if (!*other)
+		*other = compiler_new(generation->objects, generation->number);
+	return *other;
 }
 
 static int
@@ -230,9 +241,9 @@ generation_check_nosec(const struct config *config, const struct inventory *inve
 {
 	for (unsigned i = 0; i < config->n_listeners && inventory->nosec; i++) {
 		const struct config_listener *listener = &config->listeners[i];
-		const struct place place = {
-			.file = config->file, .line = listener->line, .tag = "listeners"
-		};
+		const struct place place = { .file = config->file,
+					     .line = listener->line,
+					     .tag = "listeners" };
 
 		if (listener->security != LISTENER_NOSEC || listener->allow_keyed_devices)
 			continue;

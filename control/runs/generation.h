@@ -17,13 +17,13 @@
 #include "control/policy/resources.h"
 #include "control/policy/task_set.h"
 #include "control/runs/reports.h"
+#include "control/work_threads.h"
 #include "tasks/compile/compile.h"
 
 struct generation {
 	uint32_t number;
 	uint32_t holders; /* its plans, and one while it is the service's or being built */
 	struct arena arena;
-	struct arena scratch; /* of one compilation */
 	struct objects *objects;
 	uint64_t objects_hash;  /* of the folder's files */
 	uint64_t live_since_ms; /* wall clock; 0: it never was the service's */
@@ -31,6 +31,8 @@ struct generation {
 	struct resources *resources;
 	struct delivery_conf *delivery; /* held; NULL: nobody is told anything */
 	struct compiler *compiler;
+	struct compiler *others
+		[WORK_THREADS_MAX]; /* of threads beside the control thread, by their number; NULL: none yet */
 	struct task_set *sets; /* by the numbers of inventory.groups, worked out when asked for */
 	uint32_t n_sets;
 };
@@ -56,6 +58,9 @@ void generation_forget_other_tasks(const struct generation *generation, struct r
 
 void generation_hold(struct generation *generation);
 void generation_release(struct generation *generation);
+
+/* The compiler for a thread (work_threads.h); 0: the control thread. NULL: out of memory. */
+struct compiler *generation_compiler(struct generation *generation, unsigned thread);
 
 /* What the groups of that number come to. NULL: out of memory. */
 const struct task_set *generation_task_set(struct generation *generation,

@@ -99,6 +99,38 @@ is_content(const struct plan *plan, const struct plan_content *content, uint64_t
 	return true;
 }
 
+/* By method and options, as the hash of the steps is. */
+static bool
+same_steps(const struct batch *a, const struct batch *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (a->n_steps != b->n_steps || a->pack != b->pack)
+		return false;
+	for (unsigned i = 0; i < a->n_steps; i++) {
+		const struct batch_step *left = a->steps[i], *right = b->steps[i];
+
+		if (left != right &&
+		    (left->code != right->code || left->options_len != right->options_len ||
+		     memcmp(batch_step_options(left), batch_step_options(right),
+			    left->options_len) != 0))
+			return false;
+	}
+	return true;
+}
+
+bool
+plan_content_is(const struct plan_content *content, const struct plan_content *other)
+{
+	if (content->generation != other->generation || content->n_tasks != other->n_tasks ||
+	    content->logs != other->logs || !same_steps(content->batch, other->batch))
+		return false;
+	for (unsigned i = 0; i < content->n_tasks; i++)
+		if (!same_task(&content->tasks[i], &other->tasks[i]))
+			return false;
+	return true;
+}
+
 static void
 plan_free(struct plan *plan)
 {

@@ -83,6 +83,8 @@ struct plan_content {
 	bool logs;
 	const struct batch *batch; /* names the steps; NULL: none */
 };
+/* Whether both come to the same plan. Any thread: nothing of it changes. */
+bool plan_content_is(const struct plan_content *content, const struct plan_content *other);
 /* A plan of this content, held once more, or NULL: out of memory. Copies what it keeps. */
 struct plan *plan_intern(struct plans *plans, const struct plan_content *content);
 /* "PUT /0/2"; "step 7" for one that the plan does not know. Returns out. */

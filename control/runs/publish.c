@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "control/log.h"
+#include "control/runs/compile_many.h"
 #include "control/runs/credentials.h"
 #include "control/runs/service.h"
 #include "control/slice.h"
@@ -14,6 +15,7 @@ enum {
 	SLICE_DEVICES =
 		1000, /* about a millisecond of compiling; those that need none count, too */
 	RETIRE_AT_ONCE = 1000,
+	MANY_DEVICES = 5000, /* fewer are compiled before threads have begun */
 };
 
 /* ---- retirement ---- */
@@ -340,32 +342,87 @@ collect(struct service *service, struct retiring **retiring, struct batch *batch
 		hand_over(service, retiring);
 }
 
+/* A pass over many devices. */
+struct renewal {
+	struct service *service;
+	struct retiring *retiring;
+	struct compile_many *many; /* NULL: this thread compiles alone */
+	unsigned n;                /* devices that wait to be compiled together */
+	struct device *devices[COMPILE_AT_ONCE];
+	uint32_t failed;
+};
+
+static void
+renew_alone(struct renewal *renewal, struct device *device)
+{
+	struct batch *old;
+
+	renewal->failed += renew(renewal->service, device, &old) < 0;
+	collect(renewal->service, &renewal->retiring, old);
+}
+
+/* Those that wait, in their order. */
+static void
+renew_together(struct renewal *renewal)
+{
+	struct service *service = renewal->service;
+	struct device_run run;
+	struct batch *old;
+	int result;
+
+	if (!renewal->n)
+		return;
+	compile_many(renewal->many, renewal->devices, renewal->n);
+	for (unsigned i = 0; i < renewal->n; i++) {
+		old = NULL;
+		result = compile_many_take(renewal->many, &run);
+		if (result == 0)
+			result = install(service, renewal->devices[i], &run, &old);
+		renewal->failed += result < 0;
+		collect(service, &renewal->retiring, old);
+	}
+	renewal->n = 0;
+}
+
+static void
+renew_device(struct renewal *renewal, struct device *device)
+{
+	if (!renewal->many) {
+		renew_alone(renewal, device);
+		return;
+	}
+	assert(renewal->n < COMPILE_AT_ONCE);
+	renewal->devices[renewal->n++] = device;
+	if (renewal->n == COMPILE_AT_ONCE)
+		renew_together(renewal);
+}
+
 uint32_t
 publish_devices(struct service *service, struct publish_progress *progress)
 {
-	struct retiring *retiring = NULL;
+	struct renewal renewal = { .service = service };
 	struct slice slice = { 0 };
-	uint32_t failed = 0;
 	struct device *device;
 
+	if (service->inventory.count >= MANY_DEVICES)
+		renewal.many = compile_many_begin(service);
 	progress->done = 0;
 	for (uint32_t id = 0; (device = inventory_next(&service->inventory, &id)); id++) {
-		struct batch *old;
-
-		if (!progress->marked || progress->marked(progress->ctx, device->groups)) {
-			failed += renew(service, device, &old) < 0;
-			collect(service, &retiring, old);
-		}
+		if (!progress->marked || progress->marked(progress->ctx, device->groups))
+			renew_device(&renewal, device);
 		progress->done++;
 		if (!slice_is_over(&slice, SLICE_DEVICES))
 			continue;
-		hand_over(service, &retiring);
+		renew_together(&renewal);
+		hand_over(service, &renewal.retiring);
 		slice_pump(&slice, &service->pump);
 		if (service->stopping)
 			break;
 		if (progress->tell)
 			progress->tell(progress->ctx, progress->done, service->inventory.count);
 	}
-	hand_over(service, &retiring);
-	return failed;
+	renew_together(&renewal);
+	compile_many_end(renewal.many);
+	hand_over(service, &renewal.retiring);
+	return renewal.failed;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -63,6 +64,8 @@ struct service {
 	struct inventory inventory;
 	struct plans plans;
 	struct run_maker *maker;
+	void (*helper_begins)(void); /* called by each thread that computes for it; NULL: nothing */
+	cpu_set_t free_cpus; /* that no worker polls on: for such threads; none: there are none */
 	struct live_sessions live;
 	struct reports reports;
 	struct unknown_devices *unknowns;

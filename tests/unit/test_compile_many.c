@@ -1,0 +1,190 @@
+/* Many devices compiled by several threads: what each gets is what one thread would give it. */
+#include "control/runs/compile_many.h"
+#include "tests/unit/control_world.h"
+
+enum { MANY = 6000 };
+
+/* Some run two tasks, some fail with a sentence of their own, some get a batch a session. */
+static const char groups[] =
+	"groups = (\n"
+	"  { name = \"root\"; },\n"
+	"  { name = \"root.a\"; tasks = ( { name = \"first\"; file = \"first.xml\"; } ); },\n"
+	"  { name = \"root.b\"; tasks = ( { name = \"second\"; file = \"first.xml\";\n"
+	"      condition = \"${sv.id != null}\"; },\n"
+	"      { name = \"third\"; file = \"first.xml\"; } ); },\n"
+	"  { name = \"root.c\"; tasks = ( { name = \"now\"; file = \"first.xml\";\n"
+	"      min_interval = 5; } ); }\n"
+	");\n";
+
+static void
+start(struct world *world, unsigned threads)
+{
+	static const char *const in[] = { "root.a", "root.b", "root.a,root.b", "root.c" };
+
+	world_start(world);
+	world_write(world, "policy/groups.conf", groups);
+	cr_assert_eq(world_reload(world), 0, "%s", text_str(&world->text));
+	for (unsigned i = 0; i < MANY; i++) {
+		char endpoint[32], values[32];
+
+		snprintf(endpoint, sizeof endpoint, "many-%u", i);
+		snprintf(values, sizeof values, i % 7 ? "id=i%u" : "none=x%u", i);
+		world_add(world, endpoint, "key", in[i / 100 % 4], values);
+		if (i % 100 == 0)
+			world_settle(world); /* the directory has grown */
+	}
+	world->service->config->compile_threads = threads;
+	for (unsigned i = 0; i < threads; i++)
+		CPU_SET(i, &world->service->free_cpus);
+	world_write(world, "policy/tasks/first.xml",
+		    "<config>\n <lwm2mBootstrap>\n"
+		    "  <write key=\"/0/2/0\" value=\"coap://other:1\" />\n"
+		    "  <write key=\"/0/2/10\" value=\"2\" />\n"
+		    "  <write key=\"/0/2/5\" value=\"${sv.id.encodeHex}\" />\n"
+		    "  <write key=\"/1/0/0\" value=\"2\" />\n"
+		    " </lwm2mBootstrap>\n</config>\n");
+	cr_assert_eq(world_reload(world), 0, "%s", text_str(&world->text));
+}
+
+static void
+settle_all(struct world *world)
+{
+	do
+		world_settle(world);
+	while (world->service->retired.count);
+}
+
+static void
+put_batch(struct text *text, const struct batch *batch)
+{
+	for (unsigned i = 0; batch && i < batch->n_steps; i++) {
+		const struct batch_step *step = batch->steps[i];
+
+		text_printf(text, " %u:", step->code);
+		for (unsigned k = 0; k < step->options_len + step->payload_len; k++)
+			text_printf(text, "%02x", step->bytes[k]);
+	}
+}
+
+/* Every device's plan by its number, and all its bytes. */
+static char *
+describe(struct world *world)
+{
+	struct text text;
+	struct device *device;
+	char *copy;
+
+	text_init(&text);
+	for (uint32_t id = 0; (device = inventory_next(&world->service->inventory, &id)); id++) {
+		text_printf(&text, "%u plan %u of %u, flags %u:", id, device->plan->number,
+			    device->plan->generation->number, device->entry->flags);
+		for (unsigned i = 0; i < device->plan->n_tasks; i++)
+			text_printf(&text, " %s=%u %s", device->plan->tasks[i].task->name,
+				    device->plan->tasks[i].state,
+				    device->plan->tasks[i].summary ? device->plan->tasks[i].summary
+								   : "");
+		put_batch(&text, atomic_load(&device->entry->batch));
+		text_printf(&text, "\n");
+	}
+	copy = strdup(text_str(&text));
+	text_fini(&text);
+	return copy;
+}
+
+static void
+expect_same(const char *one, const char *other)
+{
+	while (*one && *one == *other) {
+		one++;
+		other++;
+	}
+	cr_expect_eq(*one, *other, "%.200s\n---\n%.200s", one, other);
+}
+
+/* Of each plan, as many holders as devices and batches have it: none is lost, none is freed too early. */
+static void
+expect_held(struct world *world)
+{
+	const struct plans *plans = &world->service->plans;
+	uint32_t *holders = calloc(plans->count + 1, sizeof *holders);
+	struct device *device;
+
+	for (uint32_t id = 0; (device = inventory_next(&world->service->inventory, &id)); id++) {
+		holders[device->plan->number]++;
+		holders[device->plan->number] += atomic_load(&device->entry->batch) != NULL;
+	}
+	for (uint32_t i = 1; i <= plans->count; i++)
+		cr_expect_eq(plan_at(plans, i) ? plan_at(plans, i)->holders : 0, holders[i], "%u",
+			     i);
+	free(holders);
+}
+
+Test(compile_many, devices_get_the_same_from_one_thread_and_from_four)
+{
+	static struct world world;
+	char *alone, *together;
+
+	start(&world, 1);
+	alone = describe(&world);
+	world_settle(&world);
+	world_stop(&world);
+	start(&world, 4);
+	together = describe(&world);
+	expect_same(alone, together);
+	settle_all(&world);
+	expect_held(&world);
+	/* Batches of every thread's compiler are freed by this one. */
+	world.service->config->compile_threads = 1;
+	world_write(&world, "policy/tasks/first.xml", WORLD_TASK);
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	settle_all(&world);
+	expect_held(&world);
+	world_stop(&world);
+	free(alone);
+	free(together);
+}
+
+/* What a device runs may be asked for, and devices may go, between two slices of a reload. */
+static void
+remove_some(void *ctx)
+{
+	struct world *world = ctx;
+	static unsigned next = 1;
+	char endpoint[32];
+	struct device *device;
+
+	snprintf(endpoint, sizeof endpoint, "many-%u", next++ * 13 % MANY);
+	world_settle(world);
+	device = inventory_find(&world->service->inventory, endpoint);
+	if (device)
+		publish_removal(world->service, device);
+}
+
+Test(compile_many, devices_go_while_others_are_compiled)
+{
+	static struct world world;
+	struct publish_progress progress = { 0 };
+
+	start(&world, 4);
+	world.service->pump = (struct pump){ remove_some, &world };
+	for (unsigned i = 0; i < 20; i++)
+		cr_expect_eq(publish_devices(world.service, &progress), 0);
+	cr_expect_lt(world.service->inventory.count, MANY);
+	settle_all(&world);
+	world.service->pump = (struct pump){ 0 };
+	world_stop(&world);
+}
+
+Test(compile_many, without_a_free_cpu_the_control_thread_is_alone)
+{
+	static struct world world;
+
+	world_start(&world);
+	cr_expect_null(compile_many_begin(world.service));
+	CPU_SET(0, &world.service->free_cpus);
+	cr_expect_null(compile_many_begin(world.service));
+	CPU_SET(1, &world.service->free_cpus);
+	world.service->config->compile_threads = 1;
+	cr_expect_null(compile_many_begin(world.service));
+	world_stop(&world);
+}
