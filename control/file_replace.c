@@ -206,14 +206,14 @@ file_remove(const char *path)
 	return 0;
 }
 
-static bool
-is_temporary(const struct dirent *entry)
+bool
+file_is_staged(const char *name)
 {
-	static const char name[] = TEMPORARY;
-	size_t fixed = strcspn(name, "X") - 1;
+	static const char pattern[] = TEMPORARY;
+	size_t fixed = strcspn(pattern, "X") - 1;
 
-	return strlen(entry->d_name) == sizeof name - 2 &&
-	       strncmp(entry->d_name, name + 1, fixed) == 0;
+	return strlen(name) == sizeof pattern - 2 && strncmp(name, pattern + 1, fixed) == 0 &&
+	       !strchr(name, '/');
 }
 
 unsigned
@@ -224,7 +224,8 @@ file_sweep(const char *folder)
 	unsigned swept = 0;
 
 	while (directory && (entry = readdir(directory)))
-		if (is_temporary(entry) && unlinkat(dirfd(directory), entry->d_name, 0) == 0)
+		if (file_is_staged(entry->d_name) &&
+		    unlinkat(dirfd(directory), entry->d_name, 0) == 0)
 			swept++;
 	if (directory)
 		closedir(directory);

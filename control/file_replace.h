@@ -41,6 +41,8 @@ struct file_content {
 int file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
 	__attribute__((warn_unused_result));
 int file_unstage(const char *path, const char *staged) __attribute__((warn_unused_result));
+/* Whether a name is one that file_stage() gives. */
+bool file_is_staged(const char *name);
 /* Where that is, by the name which file_stage() gave. */
 int file_staged_path(const char *path, const char *staged, char at[PATH_MAX])
 	__attribute__((warn_unused_result));

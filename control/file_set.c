@@ -1,5 +1,6 @@
 #include "control/file_set.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -262,34 +263,62 @@ file_set_is_open(const char *folder)
 	return join(folder, JOURNAL, path) == 0 && access(path, F_OK) == 0;
 }
 
-/* "BEFORE AFTER STAGED NAME": a name of ours, below the folder. */
+/* Takes a word and the blank behind it. False: it is none, or too long. */
 static bool
-read_entry(const char *line, size_t len, struct entry *entry)
+take_word(const char **line, char *word, size_t size)
 {
-	char copy[NAME_BYTES + 256];
-	int name = 0;
+	size_t len = strcspn(*line, " ");
 
-	if (len >= sizeof copy)
+	if (!len || len >= size || !(*line)[len])
 		return false;
-	memcpy(copy, line, len);
-	copy[len] = '\0';
-	if (sscanf(copy, "%64s %64s %31s %n", entry->before, entry->after, entry->staged, &name) !=
-		    3 ||
-	    !name || !copy[name])
-		return false;
-	snprintf(entry->name, sizeof entry->name, "%s", copy + name);
-	return !strchr(entry->staged, '/') && entry->name[0] != '/' && !strstr(entry->name, "..");
+	memcpy(word, *line, len);
+	word[len] = '\0';
+	*line += len + 1;
+	return true;
 }
 
-/* As many as lines; *entries NULL, and 0, where it is none of ours. */
+static bool
+is_digest(const char *hex)
+{
+	return strcmp(hex, NONE) == 0 ||
+	       (strlen(hex) == HEX_MAX - 1 && strspn(hex, "0123456789abcdef") == HEX_MAX - 1);
+}
+
+/* Below the folder, and none of those that this module makes for itself. */
+static bool
+is_name(const char *name)
+{
+	const char *last = strrchr(name, '/');
+
+	return *name && strlen(name) < NAME_BYTES && *name != '/' && !strstr(name, "..") &&
+	       strcmp(name, JOURNAL) != 0 && !file_is_staged(last ? last + 1 : name);
+}
+
+/* "BEFORE AFTER STAGED NAME", as this module writes it: what is damaged must not lead to files that it does not mean. */
+static bool
+read_entry(const char *line, struct entry *entry)
+{
+	if (!take_word(&line, entry->before, sizeof entry->before) ||
+	    !take_word(&line, entry->after, sizeof entry->after) ||
+	    !take_word(&line, entry->staged, sizeof entry->staged) || !is_name(line))
+		return false;
+	snprintf(entry->name, sizeof entry->name, "%s", line);
+	if (!is_digest(entry->before) || !is_digest(entry->after))
+		return false;
+	if (strcmp(entry->after, NONE) == 0)
+		return strcmp(entry->staged, NONE) == 0;
+	return file_is_staged(entry->staged);
+}
+
+/* As many as lines; *entries NULL, and 0, where it is none of ours. Ends lines in the text. */
 static int
-read_entries(const char *text, size_t len, struct entry **entries, size_t *n)
+read_entries(char *text, size_t len, struct entry **entries, size_t *n)
 {
 	size_t capacity = 1, at = strlen(HEADER);
 
 	*n = 0;
 	*entries = NULL;
-	if (len < at || memcmp(text, HEADER, at) != 0)
+	if (len < at || memcmp(text, HEADER, at) != 0 || memchr(text, '\0', len))
 		return 0;
 	for (size_t i = 0; i < len; i++)
 		capacity += text[i] == '\n';
@@ -299,7 +328,9 @@ read_entries(const char *text, size_t len, struct entry **entries, size_t *n)
 	while (at < len) {
 		size_t line = strcspn(text + at, "\n");
 
-		if (!read_entry(text + at, line, &(*entries)[*n])) {
+		assert(*n < capacity);
+		text[at + line] = '\0';
+		if (!read_entry(text + at, &(*entries)[*n])) {
 			free(*entries);
 			*entries = NULL;
 			return 0;
@@ -380,7 +411,7 @@ end_change(const char *folder, struct entry *entries, size_t n, struct text *sai
 }
 
 static int
-recover(const char *folder, const char *text, size_t len, struct text *said)
+recover(const char *folder, char *text, size_t len, struct text *said)
 {
 	struct entry *entries;
 	size_t n;

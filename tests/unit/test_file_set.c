@@ -313,6 +313,8 @@ Test(file_set, a_new_content_that_is_lost_takes_the_change_back)
 	cr_expect(all_are(false));
 }
 
+#define SOME "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 Test(file_set, a_journal_that_is_none_is_told_and_goes)
 {
 	static const char *const bad[] = {
@@ -322,6 +324,16 @@ Test(file_set, a_journal_that_is_none_is_told_and_goes)
 		HEADER "- - ../x groups.conf\n",
 		HEADER "- - - ../../etc/passwd\n",
 		HEADER "- - - /etc/passwd\n",
+		/* Others than those that a change wrote beside the files would be taken away. */
+		HEADER "- " SOME " groups.conf tasks/a.xml\n",
+		HEADER "- " SOME " .cradle-abcde/ tasks/a.xml\n",
+		HEADER "- " SOME " - tasks/a.xml\n",
+		HEADER "- - .cradle-abcdef tasks/a.xml\n",
+		HEADER "- 00 .cradle-abcdef tasks/a.xml\n",
+		HEADER "- - - " JOURNAL "\n",
+		HEADER "- - - tasks/.cradle-abcdef\n",
+		HEADER "- - -\n",
+		HEADER "- - - \n",
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -335,6 +347,41 @@ Test(file_set, a_journal_that_is_none_is_told_and_goes)
 		cr_expect_not(file_set_is_open(folder));
 		cr_expect(all_are(false));
 	}
+}
+
+/* Lines that end in NUL, not in a line break, are more than room was made for. */
+Test(file_set, a_journal_with_nul_is_none)
+{
+	static const char line[] = "- - - groups.conf";
+	char path[PATH_MAX];
+	struct text said;
+	FILE *file;
+
+	cr_assert_eq(join(folder, JOURNAL, path), 0);
+	file = fopen(path, "w");
+	fputs(HEADER, file);
+	for (unsigned i = 0; i < 1000; i++)
+		fwrite(line, sizeof line, 1, file);
+	fclose(file);
+	text_init(&said);
+	cr_expect_eq(recover_and_sweep(&said), 1);
+	cr_expect_not_null(strstr(text_str(&said), "not understood"));
+	text_fini(&said);
+	cr_expect(all_are(false));
+}
+
+/* A name that is cut short would be another file. */
+Test(file_set, a_journal_with_a_name_that_is_too_long_is_none)
+{
+	char text[1024] = HEADER "- - - ";
+	struct text said;
+
+	memset(text + strlen(text), 'a', NAME_BYTES);
+	put(JOURNAL, text);
+	text_init(&said);
+	cr_expect_eq(recover_and_sweep(&said), 1);
+	cr_expect_not_null(strstr(text_str(&said), "not understood"));
+	text_fini(&said);
 }
 
 Test(file_set, nothing_was_interrupted)
