@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/runs/feed.h"
+#include "control/runs/newest_reports.h"
 #include "control/store/store.h"
 
 enum { TABLE_START = 1024 };
@@ -312,7 +313,16 @@ reports_load(struct reports *reports, const struct store_report *kept)
 		change.summary = INTERRUPTED;
 	}
 	report = report_of(reports, &change);
-	return report.summary != NAMES_NONE && keep(reports, &report);
+	if (report.summary == NAMES_NONE || !keep(reports, &report))
+		return false;
+	newest_reports_offer(reports, &report);
+	return true;
+}
+
+void
+reports_loaded(struct reports *reports)
+{
+	newest_reports_end(reports);
 }
 
 /* Takes a place out and closes the gap, so that no look-up ends too early. */

@@ -77,6 +77,8 @@ struct store_task;
 struct store_report;
 bool reports_load_task(struct reports *reports, const struct store_task *task);
 bool reports_load(struct reports *reports, const struct store_report *report);
+/* That were all: the ring holds those that ended last (newest_reports.h). */
+void reports_loaded(struct reports *reports);
 
 /* The number of a group's task, given anew where it is not known; NAMES_NONE: out of memory. */
 uint32_t reports_task(struct reports *reports, const char *group, const char *name, const char *id);

@@ -100,6 +100,7 @@ load_all(struct loading *loading, char error[STORE_ERROR_MAX])
 	result = store_load_devices(store, load_device, loading, error);
 	if (result == 0)
 		result = store_load_reports(store, load_report, loading, error);
+	reports_loaded(&service->reports);
 	if (result == 0)
 		result = store_load_unknowns(store, load_unknown, loading, error);
 	if (result == 0)

@@ -109,6 +109,60 @@ Test(reports, what_was_in_progress_when_the_program_ended_was_interrupted)
 	cr_expect_eq(reports.tasks[task].counts[TASK_ERROR], 1);
 }
 
+static void
+load(uint32_t device, uint64_t started_ms, uint64_t finished_ms)
+{
+	const struct store_report report = {
+		.device = device,
+		.task = 1,
+		.status = finished_ms ? TASK_SUCCESS : TASK_NOT_STARTED,
+		.started_ms = started_ms,
+		.finished_ms = finished_ms,
+		.summary = "as it was",
+	};
+
+	cr_assert(reports_load(&reports, &report));
+}
+
+/* A start reads reports in order of devices, and shows them in the order in which they ended. */
+Test(reports, those_loaded_are_in_the_ring_by_their_end)
+{
+	static const uint32_t order[] = { 4, 2, 3, 1 };
+
+	reports_task(&reports, "root", "a", "g:root:1");
+	load(1, 10, 500);
+	load(2, 200, 300);
+	load(3, 100, 300);
+	load(4, 90, 100);
+	load(5, 80, 0);
+	cr_expect_null(reports_ended(&reports, 0), "not yet");
+	reports_loaded(&reports);
+	cr_assert_eq(reports.ended, 4);
+	cr_expect_eq(reports_first(&reports), 0);
+	for (unsigned i = 0; i < 4; i++)
+		cr_expect_eq(reports_ended(&reports, i)->device, order[i], "%u", i);
+	set(1, 9, TASK_SUCCESS, "2 operations accepted");
+	cr_expect_eq(reports_ended(&reports, 4)->device, 9, "what ends now comes behind them");
+}
+
+Test(reports, of_many_that_are_loaded_the_ring_has_the_newest)
+{
+	enum { MANY = 3 * REPORTS_RING + 7 };
+
+	reports_task(&reports, "root", "a", "g:root:1");
+	/* Each time once, in an order of its own: 7919 and MANY have no common divisor. */
+	for (uint32_t i = 0; i < MANY; i++)
+		load(i, 1, 2 + (uint64_t)i * 7919 % MANY);
+	reports_loaded(&reports);
+	cr_assert_eq(reports.ring_count, REPORTS_RING);
+	for (uint32_t i = 0; i < REPORTS_RING; i++)
+		cr_expect_eq(report_finished_ms(reports_ended(&reports, i)),
+			     2 + MANY - REPORTS_RING + i);
+	set(1, 1, TASK_SUCCESS, "2 operations accepted");
+	cr_expect_eq(reports_first(&reports), 1, "the oldest made room");
+	cr_expect_null(reports_ended(&reports, 0));
+}
+
 Test(reports, of_a_task_that_nobody_knows_are_left_out)
 {
 	cr_expect(reports_load(&reports,

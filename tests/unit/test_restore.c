@@ -202,6 +202,27 @@ Test(kept, reports_of_a_task_go_with_it)
 	cr_expect_eq(world.service->reports.count, 0);
 }
 
+/* `report list` has what ended before the start, too. */
+Test(kept, the_list_of_reports_goes_on)
+{
+	const struct reports *reports = &world.service->reports;
+	char error[STORE_ERROR_MAX];
+	const struct report *report;
+
+	world_add(&world, "dev-9", NULL, "root.a", "id=nine");
+	tell(SESSION_STARTED, 1);
+	tell(SESSION_FINISHED, 1);
+	cr_assert_eq(reports->ended, 1);
+	cr_assert_eq(store_flush(world.service->store, 5000, NULL, error), 0, "%s", error);
+	restart();
+	reports = &world.service->reports;
+	cr_assert_eq(reports->ended, 1);
+	report = reports_ended(reports, 0);
+	cr_assert_not_null(report);
+	cr_expect_eq(report->device, device_id(world_device(&world, "dev-9")));
+	cr_expect_eq(report->status, TASK_SUCCESS);
+}
+
 static char *
 log_of(const char *endpoint)
 {
