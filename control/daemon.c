@@ -140,7 +140,7 @@ start_beside(struct daemon *daemon)
 	if (meet(daemon) < 0 || open_all(daemon) < 0 || daemon_open_curves(daemon) < 0 ||
 	    standby_take(standby, &daemon->service) < 0)
 		return -1;
-	daemon->draining = standby->draining;
+	daemon->health.draining = standby->draining;
 	if (daemon_adopt_socket(daemon) < 0 || standby_await_go(standby) < 0 ||
 	    daemon_start_dataplane(daemon) < 0)
 		return -1;

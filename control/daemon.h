@@ -12,6 +12,7 @@
 #include "control/audit/audit.h"
 #include "control/config/config.h"
 #include "control/handover/standby_state.h"
+#include "control/health.h"
 #include "control/loop.h"
 #include "control/notify.h"
 #include "control/runs/service.h"
@@ -24,6 +25,15 @@
 struct load_sample {
 	uint64_t cycles, busy_cycles;
 	double busy;
+};
+
+enum { HEARTBEATS_US = 1000000 };
+
+/* What a health check saw of the workers. */
+struct heartbeats {
+	uint64_t taken_us; /* 0: not yet */
+	uint64_t of[DATAPLANE_WORKERS_MAX];
+	unsigned stuck;
 };
 
 struct jobs;
@@ -42,7 +52,8 @@ struct daemon {
 	uint64_t active_us; /* when something last happened: until then the tick is short */
 	uint64_t started_us;
 	uint64_t started_ms; /* the same on the wall clock */
-	bool draining;
+	struct health health;
+	struct heartbeats heartbeats;
 	bool passed_on; /* the next process serves: this one ends, and touches nothing that is that one's */
 	struct standby standby;
 	char program[4096]; /* what was run, and where it may run: for the next process */

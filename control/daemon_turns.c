@@ -173,6 +173,7 @@ daemon_tick(void *ctx, uint32_t events)
 	daemon_tell_anchor(daemon->audit, clock_now_ms());
 	move_rollouts(daemon);
 	version_counts_save(&daemon->service, clock_now_ms());
+	health_turn(daemon, now_us / 1000);
 	turns_end(&daemon->turns);
 	if (daemon->server) {
 		turns_begin(&daemon->turns, turn_watches);

@@ -77,6 +77,11 @@ static const struct command_option phases_options[] = {
 	{ "--worker", "N", "of one worker" },
 };
 
+static const struct command_option drain_options[] = {
+	{ "--withdraw", "S",
+	  "where health checks ask: seconds that routes may take to go after one failed (5)" },
+};
+
 /* Of those that say nothing else. */
 static const struct command_option change_options[] = { CHANGE_OPTIONS };
 
@@ -364,8 +369,11 @@ const struct command commands[] = {
 		  "was installed meanwhile runs then" },
 	{ "stop", "", 0, 0, .changes = true, .at_once = true, .run = command_stop,
 	  .help = "end the appliance" },
-	{ "drain", "", 0, 0, .changes = true, .at_once = true, .run = command_drain,
-	  .help = "answer new devices 5.03 and finish those that bootstrap" },
+	{ "health", "", 0, 0, .while_busy = true, .run = command_health,
+	  .help = "whether routers should send devices here: exit code 0, or 1 with the reason" },
+	{ "drain", "", 0, 0, OPTIONS(drain_options), .changes = true, .at_once = true,
+	  .run = command_drain,
+	  .help = "fail health checks; then answer new devices 5.03 and finish those that bootstrap" },
 	{ "undrain", "", 0, 0, .changes = true, .at_once = true, .run = command_undrain,
 	  .help = "take new devices again" },
 	{ "audit list", "", 0, 0, OPTIONS(audit_list_options), .run = command_audit_list,

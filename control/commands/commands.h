@@ -12,10 +12,15 @@
 
 #include "control/commands/call.h"
 
+struct daemon;
+
 /* A ctl_handler; ctx is the daemon. */
 void commands_serve(void *ctx, const struct ctl_request *request, struct ctl_answer *answer);
 /* A ctl_may: the same. */
 bool commands_may_run_while_busy(void *ctx, int argc, const char *const *argv);
+
+/* From the loop: what a drain waited for has come. */
+void health_turn(struct daemon *daemon, uint64_t now_ms);
 
 /* Help and completion without a daemon. Prints; returns the exit code. */
 int commands_help_offline(const char *word);
@@ -40,6 +45,7 @@ void command_policy_revert(struct call *call);
 void command_reload(struct call *call);
 void command_stop(struct call *call);
 void command_upgrade(struct call *call);
+void command_health(struct call *call);
 void command_drain(struct call *call);
 void command_undrain(struct call *call);
 void command_log_level(struct call *call);

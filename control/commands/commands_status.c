@@ -1,4 +1,4 @@
-/* What runs: status, stats, sessions; and what ends or bends it: stop, drain, log level. */
+/* What runs: status, stats, sessions; and what ends or bends it: stop, log level. */
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
@@ -387,7 +387,7 @@ command_status(struct call *call)
 	const struct policy *policy = daemon->service.generation->policy;
 	const struct inventory *inventory = &daemon->service.inventory;
 	uint64_t uptime_s = (clock_now_us() - daemon->started_us) / 1000000;
-	const char *state = daemon->draining ? "draining" : "running";
+	const char *state = daemon->health.draining ? "draining" : "running";
 
 	call->result = json_pack(
 		"{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i}",
@@ -493,39 +493,6 @@ command_stop(struct call *call)
 	loop_stop(call->daemon->loop);
 	text_show(&call->text, "stopping\n");
 	call->result = json_pack("{s:b}", "stopping", 1);
-}
-
-static void
-set_drain(struct call *call, bool on)
-{
-	struct stack_command command = { .kind = STACK_DRAIN, .on = on };
-	struct daemon *daemon = call->daemon;
-	struct dataplane_info info;
-
-	dataplane_info(daemon->service.dp, &info);
-	for (unsigned i = 0; i < info.workers; i++)
-		if (worker_commands_post(&daemon->service.worker_commands, daemon->service.dp, i,
-					 &command) < 0) {
-			call_refuse(call, CTL_REFUSED, "worker %u could not be told: out of memory",
-				    i);
-			return;
-		}
-	daemon->draining = on;
-	text_show(&call->text, "%s\n",
-		  on ? "draining: new devices are answered 5.03" : "new devices are taken again");
-	call->result = json_pack("{s:b}", "draining", on);
-}
-
-void
-command_drain(struct call *call)
-{
-	set_drain(call, true);
-}
-
-void
-command_undrain(struct call *call)
-{
-	set_drain(call, false);
 }
 
 void

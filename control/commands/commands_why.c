@@ -412,7 +412,7 @@ put_answer(struct why *why)
 
 	if (why->device->live)
 		answer_live(why, why->device->live);
-	else if (why->call->daemon->draining)
+	else if (why->call->daemon->health.draining)
 		answer(why, "draining",
 		       "a request now is answered 5.03: the appliance drains; `undrain` ends that");
 	else if (!has_a_way_in(why))

@@ -197,7 +197,7 @@ begin_words(const struct upgrade *upgrade)
 		json_pack("{s:i, s:s, s:I, s:s, s:s, s:i, s:b, s:I, s:I}", "format", CHANNEL_FORMAT,
 			  "version", CRADLE_VERSION_TEXT, "process", (json_int_t)getpid(), "prefix",
 			  daemon_prefix(daemon), "store", daemon->service.config->store,
-			  "log_level", (int)log_level(), "draining", daemon->draining, "uid",
+			  "log_level", (int)log_level(), "draining", daemon->health.draining, "uid",
 			  (json_int_t)request->peer.uid, "pid", (json_int_t)request->peer.pid);
 	json_t *command = json_array();
 

@@ -321,7 +321,7 @@ Test(commands_why, without_security_by_the_workers_rule)
 
 Test(commands_why, draining)
 {
-	world.daemon.draining = true;
+	world.daemon.health.draining = true;
 	cr_expect_eq(why("dev-1"), CTL_DONE);
 	cr_expect_str_eq(verdict(), "draining");
 }

@@ -14,6 +14,7 @@ const struct api_route api_routes[] = {
 	{ HTTP_GET, "/policy/versions/{version}", "policy show", ROLE_SECURITY },
 	{ HTTP_GET, "/policy/diff/{version}", "policy diff", ROLE_SECURITY },
 	{ HTTP_POST, "/policy/versions/{version}/revert", "policy revert", ROLE_SECURITY, .job = true },
+	{ HTTP_GET, "/routing", "health", ROLE_VIEWER },
 	{ HTTP_POST, "/drain", "drain", ROLE_SECURITY },
 	{ HTTP_POST, "/undrain", "undrain", ROLE_SECURITY },
 	{ HTTP_PUT, "/log-level", "log level", ROLE_SECURITY },
