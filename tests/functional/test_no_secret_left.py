@@ -139,6 +139,36 @@ def test_what_was_removed_is_nowhere_in_memory(sealed, network, tmp_path):
     assert find_in_memory(pid, {"stays": [stays]})
 
 
+def test_threads_that_open_and_compile_leave_nothing(sealed, tmp_path):
+    """At a start with many devices keys are opened and compiled by threads that end: nothing stays on their stacks."""
+    devices = 6000  # from 5,000 on several threads compile
+    before, after = (tuple(os.urandom(12).hex() for _ in "kv") for _ in range(2))
+    csv = tmp_path / "many.csv"
+
+    def put(key, value):
+        csv.write_text("endpoint,groups,key,value.managementId,secret.password\n" + "".join(
+            f"many-{n:04},root.demo,{key},many-{n:04},{value}\n" for n in range(devices)))
+        done = sealed.ctl("device", "import", csv)
+        assert done.returncode == 0, done.stdout + done.stderr
+    put(*before)
+    assert sealed.stop() == 0
+    sealed.start()
+    pid = sealed.process.pid
+    assert f"{devices} devices and their reports loaded" in sealed.log()
+    needles = {"key": list(forms(before[0].encode())), "value": list(forms(before[1].encode()))}
+    assert {label for label, _, _ in find_in_memory(pid, needles)} == {"key", "value"}, "in use: the search works"
+    put(*after)
+    found = []
+
+    def nothing_left():
+        found[:] = find_in_memory(pid, needles)
+        return not found
+    try:
+        wait_for(nothing_left, "memory to be wiped", 30)
+    except AssertionError:
+        raise AssertionError(f"in memory that was given back: {len(found)}, such as {found[:8]}") from None
+
+
 def test_files_logs_and_command_lines_tell_no_key(sealed, tmp_path):
     keys = {"key": os.urandom(16), "value": os.urandom(16)}
     csv = tmp_path / "in.csv"
