@@ -485,13 +485,3 @@ def test_sql_is_what_other_engines_have_too():
             found += [f"{path.name}: {sql}: {why}" for pattern, why in NOT_EVERYWHERE.items() if re.search(pattern, sql)]
     assert not found
     assert n > 30, "where is the SQL?"
-
-
-def test_what_readme_looks_for_before_it_announces_goes_with_a_drain(pair):
-    fleet, a, b = pair
-    sign = re.search(r"grep -q '([^']+)'; then echo announce", (ROOT / "README.md").read_text())[1]
-    assert sign in good(a.ctl("status", "--json"))
-    good(a.ctl("drain"))
-    assert sign not in good(a.ctl("status", "--json"))
-    good(a.ctl("undrain"))
-    assert sign in good(a.ctl("status", "--json"))
