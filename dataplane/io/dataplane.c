@@ -172,8 +172,8 @@ dataplane_events(struct dataplane *dp, struct session_event *events, uint16_t *w
 
 	for (unsigned i = 0; i < dp->n_workers && taken < n; i++) {
 		unsigned worker = (dp->next_events + i) % dp->n_workers;
-		unsigned got = mailbox_take(dp->workers[worker]->events, events + taken,
-					    sizeof *events, n - taken);
+		unsigned got = event_ring_take(&dp->workers[worker]->events, events + taken,
+					       n - taken);
 
 		for (unsigned j = 0; j < got; j++)
 			workers[taken + j] = (uint16_t)worker;

@@ -118,7 +118,8 @@ memory_needed(const struct dataplane *dp, const struct dataplane_config *config)
 {
 	size_t buffers = buffers_needed(config, descriptors_expected(config));
 	size_t worker = dp->stack_bytes + sizeof(struct worker) +
-			(size_t)mailbox_size(sizeof(struct session_event), MAILBOX_EVENTS) +
+			(size_t)mailbox_size(EVENT_HEAD, MAILBOX_EVENTS) +
+			(size_t)mailbox_size(EVENT_NAME, EVENT_NAMES) +
 			(size_t)mailbox_size(sizeof(struct stack_command), MAILBOX_COMMANDS) +
 			(size_t)mailbox_size(sizeof(struct trace_record), MAILBOX_TRACES) +
 			config->workers * handover_ring_size();
@@ -279,9 +280,10 @@ make_worker(struct dataplane *dp, const struct dataplane_config *config, unsigne
 	worker->idle_yield = config->idle_yield || dp->cpus.shared[index];
 	worker->commands =
 		make_ring("commands", sizeof(struct stack_command), MAILBOX_COMMANDS, socket);
-	worker->events = make_ring("events", sizeof(struct session_event), MAILBOX_EVENTS, socket);
+	worker->events.heads = make_ring("events", EVENT_HEAD, MAILBOX_EVENTS, socket);
+	worker->events.names = make_ring("names", EVENT_NAME, EVENT_NAMES, socket);
 	worker->traces = make_ring("traces", sizeof(struct trace_record), MAILBOX_TRACES, socket);
-	if (!worker->commands || !worker->events || !worker->traces)
+	if (!worker->commands || !worker->events.heads || !worker->events.names || !worker->traces)
 		return no_memory(error);
 	return 0;
 }
@@ -511,7 +513,8 @@ free_worker(struct dataplane *dp, unsigned index)
 	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++)
 		rte_free(worker->handover.out[i]);
 	rte_free(worker->commands);
-	rte_free(worker->events);
+	rte_free(worker->events.heads);
+	rte_free(worker->events.names);
 	rte_free(worker->traces);
 	rte_free(worker->stack);
 	rte_free(worker);

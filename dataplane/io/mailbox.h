@@ -24,7 +24,7 @@ enum {
 	MAILBOX_COMMANDS = 1024,
 	/* Two events a bootstrap: what the control thread may be away for is 100 ms at 160 k bootstraps/s and worker. When
 	 * it is full, sessions that are over wait in their slots, and once there is no other slot, requests are answered
-	 * 5.03. 5 MB; one less than a power of two, as mailbox_size() tells. */
+	 * 5.03. 3.3 MB; one less than a power of two, as mailbox_size() tells. */
 	MAILBOX_EVENTS = 32767,
 	/* Messages of a few traced devices, and pieces of their datagrams: a dialogue has a dozen of
 	 * each, and the control thread looks every few ms. 340 KB. */
@@ -33,8 +33,7 @@ enum {
 	MAILBOX_BUDGET = 16,
 };
 
-_Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct session_event) % 4 == 0 &&
-		       sizeof(struct trace_record) % 4 == 0,
+_Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct trace_record) % 4 == 0,
 	       "rte_ring copies records by words");
 
 /* Bytes of a ring of `capacity` records of `record` bytes; -EINVAL where rte_ring refuses. Aligned

@@ -32,7 +32,7 @@ worker_emit(void *ctx, const struct session_event *event)
 {
 	struct worker *worker = (struct worker *)ctx;
 
-	return mailbox_post(worker->events, event, sizeof *event);
+	return event_ring_post(&worker->events, event);
 }
 
 bool

@@ -17,6 +17,7 @@
 #include "dataplane/core/stack.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/io/clock.h"
+#include "dataplane/io/event_ring.h"
 #include "dataplane/io/flow.h"
 #include "dataplane/io/handover.h"
 #include "dataplane/io/lane.h"
@@ -75,7 +76,8 @@ struct worker {
 	unsigned n_queues, n_txqs;
 	struct worker_queue queues[WORKER_QUEUES_MAX];
 	struct txq *txq_of[LISTENERS_MAX]; /* by listener */
-	struct rte_ring *commands, *events, *traces;
+	struct rte_ring *commands, *traces;
+	struct event_ring events;
 	struct lane *ec; /* the way to the threads of elliptic curves; NULL: there are none */
 
 	/* The turn. */

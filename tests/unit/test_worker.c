@@ -100,7 +100,8 @@ make_worker(void)
 
 	worker = rte_zmalloc(NULL, sizeof *worker, 64);
 	worker->commands = make_ring(sizeof(struct stack_command), 64);
-	worker->events = make_ring(sizeof(struct session_event), 16);
+	worker->events.heads = make_ring(EVENT_HEAD, 16);
+	worker->events.names = make_ring(EVENT_NAME, 4);
 	worker->qsbr = rte_zmalloc(NULL, qsbr, 64);
 	cr_assert_eq(rte_rcu_qsbr_init(worker->qsbr, 1), 0);
 	cr_assert_eq(rte_rcu_qsbr_thread_register(worker->qsbr, 0), 0);
@@ -610,7 +611,7 @@ Test(worker, says_when_the_event_ring_is_full)
 	for (unsigned i = 0; i < 16; i++)
 		cr_expect(worker_emit(worker, &event));
 	cr_expect_not(worker_emit(worker, &event));
-	cr_expect_eq(mailbox_take(worker->events, taken, sizeof event, 16), 16);
+	cr_expect_eq(event_ring_take(&worker->events, taken, 16), 16);
 	cr_expect(worker_emit(worker, &event));
 }
 
