@@ -148,10 +148,21 @@ crypto_wipe(void *secret, size_t len)
 		memcpy(at, &zeros, sizeof zeros);
 		__asm__ volatile("" : : "r"(at) : "memory");
 	}
-	for (; len != 0; at++, len--) {
-		*at = 0;
-		__asm__ volatile("" : : "r"(at) : "memory");
+	if (len & 8) {
+		memcpy(at, &zeros, 8);
+		at += 8;
 	}
+	if (len & 4) {
+		memcpy(at, &zeros, 4);
+		at += 4;
+	}
+	if (len & 2) {
+		memcpy(at, &zeros, 2);
+		at += 2;
+	}
+	if (len & 1)
+		*at = 0;
+	__asm__ volatile("" : : "r"(secret) : "memory");
 }
 
 /*

@@ -78,27 +78,30 @@ refill(struct rng_drbg *drbg)
 	drbg->used = 0;
 }
 
+/* Of what the pool has left. */
+static inline void
+take(struct rng_drbg *drbg, uint8_t *bytes, size_t len)
+{
+	uint8_t *from = drbg->pool + drbg->used;
+
+	memcpy(bytes, from, len);
+	crypto_wipe(from, len);
+	drbg->used += (uint32_t)len;
+}
+
 static void
 fill(void *ctx, uint8_t *bytes, size_t len)
 {
 	struct rng_drbg *drbg = ctx;
+	size_t left;
 
-	while (len != 0) {
-		size_t n = RNG_POOL_LEN - drbg->used;
-		uint8_t *from = drbg->pool + drbg->used;
-
-		if (n == 0) {
-			refill(drbg);
-			continue;
-		}
-		if (n > len)
-			n = len;
-		memcpy(bytes, from, n);
-		crypto_wipe(from, n);
-		drbg->used += (uint32_t)n;
-		bytes += n;
-		len -= n;
+	while (len > (left = RNG_POOL_LEN - drbg->used)) {
+		take(drbg, bytes, left);
+		bytes += left;
+		len -= left;
+		refill(drbg);
 	}
+	take(drbg, bytes, len);
 }
 
 void
