@@ -331,6 +331,19 @@ def test_diagnostics_of_a_task_come_with_their_places(console):
     assert person.send("POST", "/tasks/check", {"content": "<config/>"}).status == 200
 
 
+def test_a_plan_by_which_devices_would_fail_is_told_whole_beside_diagnostics(console, daemon):
+    """The sample configuration is warned of: that warning is no reason to leave out what the plan found."""
+    person = console.person("otto")
+    task = person.get("/tasks/g:root.demo:1")
+    text = daemon.read("policy/tasks/reference-task.xml").replace("${sv.managementId}", "${sv.nowhere}")
+    answer = person.send("PATCH", "/tasks/g:root.demo:1", {"xml": text, "plan": True}, {"If-Match": task.headers["ETag"]})
+    assert answer.status == 422, answer.text
+    assert [d["level"] for d in answer.json["diagnostics"]] == ["warning"], answer.text
+    planned = answer.json["result"]
+    assert planned["failing"] >= 1 and planned["causes"] and "diagnostics" not in planned, answer.text
+    assert daemon.read("policy/tasks/reference-task.xml") != text
+
+
 def test_an_import_is_a_job_of_whoever_started_it(console, daemon):
     sina, otto = console.person("sina"), console.person("otto")
     answer = sina.send("POST", "/imports", {"content": "endpoint,key,groups\nweb-1,k1,root.demo\n", "verify-only": True})

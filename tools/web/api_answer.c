@@ -54,12 +54,27 @@ refusal_status(const struct api_route *route, json_int_t exit)
 	return route->method == HTTP_GET && strchr(route->path, '{') ? 404 : 422;
 }
 
+/* What is wrong, place by place; and whatever else was found out, as by a plan in which some devices would fail. */
+static json_t *
+refusal_body(const json_t *result)
+{
+	json_t *diagnostics = json_object_get(result, "diagnostics"), *rest, *body;
+
+	if (!diagnostics)
+		return json_pack("{s:O*}", "result", result);
+	rest = json_copy((json_t *)result);
+	json_object_del(rest, "diagnostics");
+	body = json_pack("{s:O}", "diagnostics", diagnostics);
+	if (json_object_size(rest))
+		json_object_set(body, "result", rest);
+	json_decref(rest);
+	return body;
+}
+
 static void
 take_refusal(struct api_answer *made, const struct api_route *route, const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
-	json_t *result = json_object_get(answer, "result");
-	json_t *diagnostics = json_object_get(result, "diagnostics");
 
 	made->stale = json_is_true(json_object_get(answer, "stale"));
 	made->status =
@@ -67,9 +82,7 @@ take_refusal(struct api_answer *made, const struct api_route *route, const json_
 			    : refusal_status(route,
 					     json_integer_value(json_object_get(answer, "exit")));
 	snprintf(made->detail, sizeof made->detail, "%s", error ? error : "the appliance refuses");
-	if (result)
-		made->body = diagnostics ? json_pack("{s:O}", "diagnostics", diagnostics)
-					 : json_pack("{s:O}", "result", result);
+	made->body = refusal_body(json_object_get(answer, "result"));
 }
 
 void

@@ -229,12 +229,13 @@ components_json(void)
 {
 	return json_pack(
 		"{s:{s:{s:s, s:s}, s:{s:s, s:s, s:s}},"
-		" s:{s:{s:s, s:[s, s], s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s, s:{s:s}}}}}}",
+		" s:{s:{s:s, s:[s, s], s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s, s:{s:s}}, s:{s:s}}}}}",
 		"securitySchemes", "token", "type", "http", "scheme", "bearer", "session", "type",
 		"apiKey", "in", "cookie", "name", "cradle", "schemas", "Problem", "type", "object",
 		"required", "title", "status", "properties", "type", "type", "string", "title",
 		"type", "string", "status", "type", "integer", "detail", "type", "string",
-		"diagnostics", "type", "array", "items", "type", "object");
+		"diagnostics", "type", "array", "items", "type", "object", "result", "type",
+		"object");
 }
 
 json_t *

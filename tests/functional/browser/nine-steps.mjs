@@ -15,6 +15,14 @@ await page.click("text=Add server");
 await page.getByRole("textbox", { name: "ID", exact: true }).fill("fleet");
 await page.getByRole("textbox", { name: /^URI/ }).fill("coaps://fleet.example.org");
 await page.getByRole("textbox", { name: /^Short Server ID/ }).fill("10");
+await page.click("button:has-text('What would change?')");
+await page.waitForSelector("text=0 devices would be sent something else");
+assert.throws(() => ctl("server", "show", "fleet"));
+await page.getByRole("textbox", { name: /^Short Server ID/ }).fill("70000");
+assert.equal(await page.locator("text=would be sent something else").count(), 0); // it was of another form
+await page.click("button:has-text('What would change?')");
+await page.waitForSelector("[role=alert]:has-text('65534')");
+await page.getByRole("textbox", { name: /^Short Server ID/ }).fill("10");
 await look(me, "2-add-server");
 await page.click("button:has-text('Add server')");
 await page.waitForSelector("a:has-text('fleet')");
@@ -27,7 +35,29 @@ await page.waitForSelector("text=management account");
 assert.deepEqual(await page.$$eval(".tabs a", (all) => all.map((a) => a.textContent)), ["Group tasks", "Setting values", "Subgroups", "Devices", "Edition log"]);
 await look(me, "3-group-tasks");
 
+// A value that a device lacks: what it would change, before it is set; the same before one is taken out.
+await go("/groups/root.demo/values");
+await page.getByLabel("Name", { exact: true }).fill("managementId");
+await page.getByLabel("Value", { exact: true }).fill("of-the-group");
+await page.click("button:has-text('What would change?')");
+await page.waitForSelector("text=1 device would be sent something else");
+assert.match(await page.textContent("form"), /demo-0002.*of-the-group/s);
+assert.ok(!ctl("group", "show", "root.demo").includes("of-the-group"));
+await look(me, "3-value-planned");
+await page.click("button:has-text('Set value')");
+await page.click("tr:has-text('managementId') >> text=Remove");
+await page.waitForSelector("dialog >> text=would be sent something else");
+assert.match(await page.textContent("dialog"), /managementId/);
+await look(me, "3-value-removed");
+await page.click("dialog >> text=Cancel");
+assert.ok(ctl("group", "show", "root.demo").includes("of-the-group"));
+await page.click("tr:has-text('managementId') >> text=Remove");
+await page.click("dialog >> button:has-text('Remove')");
+await page.waitForFunction(() => !document.querySelector("main").textContent.includes("of-the-group"));
+assert.ok(!ctl("group", "show", "root.demo").includes("of-the-group"));
+
 // 4. Add task: a broken text has its marks where the faults are, and is not added.
+await go("/groups/root.demo");
 await page.click("a:has-text('Add task')");
 await page.getByLabel("Name", { exact: true }).fill("clock & lifetime");
 await page.waitForSelector(".CodeMirror");
@@ -49,7 +79,7 @@ await settled(page);
 assert.match(await page.textContent("main"), /PUT \/1\/0/);
 assert.ok(await page.isEnabled("button:has-text('Add new task')"));
 await page.click("button:has-text('What would change?')");
-await page.waitForSelector("text=devices would be sent something else");
+await page.waitForSelector("text=would be sent something else");
 await look(me, "5-add-task");
 await page.click("button:has-text('Add new task')");
 

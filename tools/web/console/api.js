@@ -51,7 +51,7 @@ export async function job(path, options, tell) {
 	while (state.state === "running") {
 		tell(state.progress);
 		await new Promise((done) => setTimeout(done, 300));
-		state = await call(`/jobs/${seg(state.job)}`);
+		state = await call(`/jobs/${seg(state.job)}`, { signal: options.signal });
 	}
 	if (state.state === "failed") throw new Problem(state.problem ?? {}, state.status);
 	return state.result ?? {};

@@ -67,7 +67,7 @@ export function problem(error) {
 
 export function diagnosticLine(d) {
 	const place = [d.file, d.line, d.column].filter((part) => part).join(":");
-	return `${place}${place ? ": " : ""}${d.severity ?? "error"}: ${d.text ?? d.message ?? ""}`;
+	return `${place}${place ? ": " : ""}${d.level ?? "error"}: ${d.text ?? d.message ?? ""}`;
 }
 
 // columns: [{ title, cell(row), right, hide, label }]; rows that are long are given in pages by their caller.
@@ -96,11 +96,11 @@ export function select(options, value, attributes = {}) {
 	return h("select", attributes, options.map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
 }
 
-// A question in a dialog: resolves to true, or false.
-export function ask(question, { yes = "Yes", danger = false } = {}) {
+// A question in a dialog, with an element below it: resolves to true, or false.
+export function ask(question, { yes = "Yes", danger = false, about = null } = {}) {
 	return new Promise((done) => {
 		const dialog = h("dialog", { "aria-label": question },
-			h("p", null, question),
+			h("p", null, question), about,
 			h("p.buttons", null,
 				h("button", { class: danger ? "danger" : "primary", onclick: () => close(true) }, yes), " ",
 				h("button", { onclick: () => close(false) }, "Cancel")));

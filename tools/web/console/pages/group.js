@@ -4,6 +4,7 @@ import { ask, field, fill, h, note, problem, refill, select, table, tag, waiting
 import { calmly, follow } from "../follow.js";
 import { number } from "../format.js";
 import { deviceColumns } from "./devices.js";
+import { askPlanned, planButton, send, sendAsked } from "./plan.js";
 import { auditColumns, counts, link, repetition, repetitionKey, reportColumns, tabs } from "./shared.js";
 
 const above = (name) => name.split(".").map((_, i, parts) => parts.slice(0, i + 1).join(".")); // with the group itself
@@ -22,9 +23,8 @@ async function act(task, what, done) {
 			return group && call(`${path}/copy`, { method: "POST", body: { group } });
 		},
 		remove: async () => {
-			if (!await ask(`Delete task “${task.name}” (${task.id})? Its file stays.`, { yes: "Delete", danger: true })) return null;
-			const seen = await call(path);
-			return call(path, { method: "DELETE", etag: seen.etag });
+			const gone = { path, method: "DELETE", etag: (await call(path)).etag };
+			return await askPlanned(`Delete task “${task.name}” (${task.id})? Its file stays.`, gone, { yes: "Delete", danger: true }) && send(gone);
 		},
 	};
 	try {
@@ -109,19 +109,22 @@ async function tasksTab(group, query, body, signal) {
 
 // --- Setting values ---
 
-function valueForm(group, etag, done) {
+function valueForm(group, etag, signal, done) {
 	const name = h("input", { required: true }), value = h("input", { autocomplete: "off" });
 	const secret = h("input", { type: "checkbox" }), locked = h("input", { type: "checkbox" });
 	const wrong = h("div");
+	const change = () => ({ path: `/groups/${seg(group)}/values/${seg(name.value.trim())}`, method: "PUT", etag,
+		body: { value: value.value, secret: secret.checked, locked: locked.checked } });
 	return h("form.panel", { onsubmit: async (event) => {
 		event.preventDefault();
 		try {
-			await call(`/groups/${seg(group)}/values/${seg(name.value.trim())}`, { method: "PUT", etag, body: { value: value.value, secret: secret.checked, locked: locked.checked } });
+			await send(change());
 			note(`${name.value.trim()} is set.`);
 			done();
 		} catch (error) { fill(wrong, problem(error)); }
 	} }, h("h2", null, "Set a value"), h("div.grid.g2", null, field("Name", name), field("Value", value)),
-		h("label.c", null, secret, "Secret: masked wherever it is shown"), h("label.c", null, locked, "Locked: wins over the groups below"), wrong, h("button.primary", null, "Set value"));
+		h("label.c", null, secret, "Secret: masked wherever it is shown"), h("label.c", null, locked, "Locked: wins over the groups below"), wrong,
+		h("p", null, planButton(change, wrong, signal), " ", h("button.primary", null, "Set value")));
 }
 
 async function valuesTab(group, query, body, signal) {
@@ -134,8 +137,8 @@ async function valuesTab(group, query, body, signal) {
 		}
 		const own = chain.at(-1);
 		const remove = async (value) => {
-			if (!await ask(`Take ${value.name} out of ${group}?`, { yes: "Remove", danger: true })) return;
-			try { await call(`/groups/${seg(group)}/values/${seg(value.name)}`, { method: "DELETE", etag: own.etag }); load(); } catch (error) { note(error.message, true); }
+			const gone = { path: `/groups/${seg(group)}/values/${seg(value.name)}`, method: "DELETE", etag: own.etag };
+			if (await sendAsked(`Take ${value.name} out of ${group}?`, gone, { yes: "Remove", danger: true })) await load();
 		};
 		fill(body, h("div.panel.flush", null, table([
 			{ title: "Name", cell: (v) => [h("span.mono", null, v.name), h("span.only-s", null, v.locked && [" ", tag("locked", "warnt")], v.secret && [" ", tag("secret", "runt")])] },
@@ -145,7 +148,7 @@ async function valuesTab(group, query, body, signal) {
 			{ title: "Secret", hide: true, cell: (v) => v.secret ? tag("secret", "runt") : "" },
 			{ title: h("span.unseen", null, "Actions"), cell: (v) => may("operator") && v.origin === group && h("button.quiet", { onclick: () => remove(v) }, "Remove") },
 		], [...found.values()].sort((a, b) => a.name < b.name ? -1 : 1), { empty: "Neither this group nor those above set a value.", caption: "Setting values" })),
-			may("operator") && valueForm(group, own.etag, load));
+			may("operator") && valueForm(group, own.etag, signal, load));
 	};
 	await load();
 }

@@ -1,8 +1,8 @@
 // Versions of the policy: who changed it, when and why; what has changed since one of them, and that one again.
-import { call, job, may, seg } from "../api.js";
+import { call, may, seg } from "../api.js";
 import { ask, fill, h, note, panel, problem, table, waiting } from "../dom.js";
 import { number, time } from "../format.js";
-import { planned } from "./plan.js";
+import { plan, send } from "./plan.js";
 import { link } from "./shared.js";
 
 const title = (text) => h("header.page", null, h("h1", null, "Policy"), h("span.crumb", null, text));
@@ -21,29 +21,22 @@ async function list(main, signal) {
 async function one(main, version, signal) {
 	const { from, to, files } = await call(`/policy/diff/${seg(version)}`, { signal });
 	const outcome = h("div", null);
-	const run = async (body) => {
-		fill(outcome, waiting());
-		try {
-			return await job(`/policy/versions/${seg(version)}/revert`, { method: "POST", body, signal }, (line) => fill(outcome, h("p.wait", { role: "status" }, line)));
-		} catch (error) {
-			if (error.name === "AbortError") throw error;
-			fill(outcome, error.result?.devices === undefined ? problem(error) : planned(error.result));
-			return null;
-		}
-	};
-	const plan = async () => {
-		const result = await run({ plan: true });
-		if (result) fill(outcome, result.devices === undefined ? h("p", null, "The policy says the same now.") : planned(result));
-	};
+	const change = { path: `/policy/versions/${seg(version)}/revert`, method: "POST", body: {}, runs: true };
 	const revert = async () => {
 		if (!await ask(`Make the policy as it was in version ${version} live again?`, { yes: "Revert", danger: true })) return;
-		if (!await run({})) return;
+		fill(outcome, waiting());
+		try {
+			await send({ ...change, signal }, (line) => fill(outcome, h("p.wait", { role: "status" }, line)));
+		} catch (error) {
+			if (error.name !== "AbortError") fill(outcome, problem(error));
+			return;
+		}
 		note(`The policy is as it was in version ${version}.`);
 		location.hash = "#/policy";
 	};
 	fill(main, title(`what has changed from version ${from} to ${to}`),
 		files.length ? files.map((f) => panel(`${f.file}: ${f.change}`, h("pre", { tabindex: "0", "aria-label": f.file }, f.lines))) : h("p.empty", null, "Nothing."),
-		files.length > 0 && panel(`Version ${version} again`, h("p", null, h("button", { onclick: plan }, "What would that do?"), " ",
+		files.length > 0 && panel(`Version ${version} again`, h("p", null, h("button", { onclick: () => plan(change, outcome, signal) }, "What would that do?"), " ",
 			h("button.danger", { onclick: revert }, `Revert to version ${version}`)), outcome));
 }
 

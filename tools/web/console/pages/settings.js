@@ -1,6 +1,7 @@
 // The appliance's settings as they run, and what a reload or a restart would change of them.
-import { call, job, may } from "../api.js";
-import { ask, diagnosticLine, fill, h, note, problem, table, tag, waiting } from "../dom.js";
+import { call, may } from "../api.js";
+import { diagnosticLine, fill, h, note, problem, table, tag, waiting } from "../dom.js";
+import { askPlanned, send } from "./plan.js";
 
 const takes = { reload: ["by reload", "warnt"], restart: ["by restart", "badt"] };
 
@@ -36,17 +37,18 @@ export default async function settings({ main, signal }) {
 		try {
 			answer = await call("/settings", { signal });
 			fill(crumb, answer.file);
-			fill(top, verdict(answer), answer.diagnostics.map((d) => h("div.diag", { class: d.level === "warning" ? "warning" : "" }, h("span.mono.small.wrap", null, diagnosticLine({ ...d, severity: d.level })))));
+			fill(top, verdict(answer), answer.diagnostics.map((d) => h("div.diag", { class: d.level === "warning" ? "warning" : "" }, h("span.mono.small.wrap", null, diagnosticLine(d)))));
 			shown();
 		} catch (error) {
 			if (error.name !== "AbortError") fill(body, problem(error));
 		}
 	};
 	const reload = async () => {
-		if (!await ask("Make the files on disk live: settings, groups, tasks and servers?", { yes: "Reload" })) return;
+		const change = { path: "/reload", method: "POST", body: {}, runs: true };
+		if (!await askPlanned("Make the files on disk live: settings, groups, tasks and servers?", change, { yes: "Reload" })) return;
 		try {
 			fill(said, "Reloading …");
-			await job("/reload", { method: "POST", body: {} }, (line) => fill(said, line));
+			await send(change, (line) => fill(said, line));
 			fill(said);
 			note("The files on disk are live.");
 		} catch (error) { fill(said); fill(top, problem(error)); return; }

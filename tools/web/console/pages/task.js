@@ -1,8 +1,8 @@
 // Add task, or change one: Task settings, and Task specific configuration beside what a device would get.
 import { call, may, seg } from "../api.js";
 import { editor } from "../editor.js";
-import { field, fill, h, note, panel, problem, select, tag, waiting } from "../dom.js";
-import { planned } from "./plan.js";
+import { field, fill, h, note, panel, problem, select, tag } from "../dom.js";
+import { nothing, planButton, send } from "./plan.js";
 import { stepsTable } from "./preview.js";
 import { link } from "./shared.js";
 
@@ -80,7 +80,8 @@ export default async function task({ main, names, signal }) {
 	const form = settingsForm(old ?? {});
 	const marks = h("div", { role: "status", "aria-live": "polite" }), said = h("span.dim"), wrong = h("div");
 	const save = h("button.primary", { disabled: true }, old ? "Save task" : "Add new task");
-	const ask = h("button", { type: "button", disabled: true, onclick: () => plan() }, "What would change?");
+	const ask = planButton(() => change(), wrong, signal);
+	ask.disabled = true;
 	let xml = null, errors = 1, preview = null;
 	const tell = (list) => {
 		const bad = list?.filter((d) => d.level !== "warning").length;
@@ -97,35 +98,21 @@ export default async function task({ main, names, signal }) {
 	} else {
 		save.disabled = ask.disabled = !writable;
 	}
-	// What saving would ask for: [path, options]; null: nothing was changed.
-	const request = () => {
+	const change = () => {
 		const changes = form.changes();
 		if (old) {
 			if (xml && xml.value() !== source) changes.xml = xml.value();
-			return Object.keys(changes).length ? [`/tasks/${seg(old.id)}`, { method: "PATCH", etag: old.etag, body: changes }] : null;
+			return Object.keys(changes).length ? { path: `/tasks/${seg(old.id)}`, method: "PATCH", etag: old.etag, body: changes } : null;
 		}
 		const file = `${form.name.value.trim().toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "task"}.xml`;
-		return ["/tasks", { method: "POST", body: { name: form.name.value.trim(), ...changes, group, content: xml.value(), as: file } }];
-	};
-	const unchanged = () => fill(wrong, h("p.dim", null, "Nothing was changed."));
-	const plan = async () => {
-		const asked = request();
-		if (!asked) { unchanged(); return; }
-		const [path, options] = asked;
-		fill(wrong, waiting());
-		try {
-			fill(wrong, planned(await call(path, { ...options, signal, body: { ...options.body, plan: true } })));
-		} catch (error) {
-			if (error.name === "AbortError") return;
-			fill(wrong, error.result?.devices === undefined ? problem(error) : planned(error.result));
-		}
+		return { path: "/tasks", method: "POST", body: { name: form.name.value.trim(), ...changes, group, content: xml.value(), as: file } };
 	};
 	const submit = async (event) => {
 		event.preventDefault();
 		try {
-			const asked = request();
-			if (!asked) { unchanged(); return; }
-			await call(...asked);
+			const asked = change();
+			if (!asked) { fill(wrong, nothing()); return; }
+			await send(asked);
 			note(old ? "The task is saved and live." : "The task is added: devices run it at their next request.");
 			location.hash = `#/groups/${encodeURIComponent(group)}/tasks`;
 		} catch (error) {
