@@ -137,6 +137,22 @@ fleet_routes() {
 	fi
 }
 
+# fleet_management NAME MEMBERS: a network beside it, mgmt0 of each member at 198.19.N.1, for what is no device: the router
+# has 198.19.N.254.
+fleet_management() {
+	local name=$1 n
+	for n in $(seq "$2"); do
+		ip -n "$name-$n" link add mgmt0 type veth peer name "mgmt$n" netns "$name-router"
+		ip netns exec "$name-$n" ethtool -K mgmt0 tx off >/dev/null
+		ip netns exec "$name-router" ethtool -K "mgmt$n" tx off >/dev/null
+		ip -n "$name-$n" addr add "198.19.$n.1/24" dev mgmt0
+		ip -n "$name-router" addr add "198.19.$n.254/24" dev "mgmt$n"
+		ip -n "$name-$n" link set mgmt0 up
+		ip -n "$name-router" link set "mgmt$n" up
+		ip -n "$name-$n" route add 198.19.0.0/16 via "198.19.$n.254"
+	done
+}
+
 # fleet_down NAME MEMBERS
 fleet_down() {
 	local name=$1 n

@@ -22,6 +22,7 @@ DEVICE4 = "198.18.0.2"
 def pytest_configure(config):
     # A terminated run still takes its namespace and programs down.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.addinivalue_line("markers", "long: left out without --long")
     # A folder of this run's own: every other run of root's closes the one that pytest would share, and appliances that
     # are another user must pass through it.
     if not config.option.basetemp:
@@ -37,6 +38,13 @@ def pytest_sessionfinish(session, exitstatus):
 
 def pytest_addoption(parser):
     parser.addoption("--build-dir", default=str(ROOT / "build-test"))
+    parser.addoption("--long", action="store_true", help="tests that take a minute each, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 def wait_for(condition, what, timeout=20.0):

@@ -21,13 +21,15 @@ def programs():
 class Postgres:
     """One server, reached by a socket in its folder, which any network namespace sees."""
 
-    def __init__(self, settings=()):
+    def __init__(self, settings=(), namespace=None):
+        """`namespace`: it listens there, too, on all addresses, and trusts everybody."""
         self.bin = programs()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cradle-pg-"))
         shutil.chown(self.folder, USER)
         os.chmod(self.folder, 0o755)
         self.data = self.folder / "data"
-        self.settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}", *settings]
+        self.namespace = ["ip", "netns", "exec", namespace] if namespace else []
+        self.settings = ["-c", f"listen_addresses={'*' if namespace else ''}", "-c", f"unix_socket_directories={self.folder}", *settings]
         self.process = None
 
     def command(self, program, *argv):
@@ -39,6 +41,9 @@ class Postgres:
 
     def make(self):
         self.run("initdb", "-D", self.data, "--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C")
+        if self.namespace:
+            with open(self.data / "pg_hba.conf", "a", encoding="ascii") as file:
+                file.write("host all all 0.0.0.0/0 trust\n")
         return self
 
     def standby(self):
@@ -50,7 +55,7 @@ class Postgres:
     def start(self, sync=False):
         log = open(self.folder / "log", "ab")
         options = [] if sync else ["-c", "fsync=off"]
-        self.process = subprocess.Popen(self.command("postgres", "-D", self.data, *self.settings, *options),
+        self.process = subprocess.Popen(self.namespace + self.command("postgres", "-D", self.data, *self.settings, *options),
                                         stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
         deadline = time.monotonic() + 60
         while not self.is_up():

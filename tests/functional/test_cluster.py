@@ -66,7 +66,8 @@ cluster = {{ name = "{self.name}"; member = {number}; database = "{self.database
         for some in self.members.values():
             for one in some:
                 if one.process and one.process.poll() is None:
-                    one.stop()
+                    assert one.stop() == 0, one.log()
+                assert not re.search("Sanitizer|runtime error:", one.log()), one.log()
         self.members = {}
 
     def end(self):
@@ -137,12 +138,12 @@ def follows(member):
     return status["state"] == "following" and status["revision"] == status["head"]
 
 
-def level(fleet, *members):
+def level(fleet, *members, timeout=20.0):
     """Waits until each has all that is in the database."""
     def all_have():
         newest = int(fleet.database.sql("SELECT rev FROM cradle_rev", fleet.name))
         return all(state(one)["state"] == "following" and state(one)["revision"] == newest for one in members)
-    wait_for(all_have, "members to have everything")
+    wait_for(all_have, "members to have everything", timeout)
 
 
 @pytest.fixture(scope="module")
