@@ -116,7 +116,7 @@ watch_members() {
 	while :; do
 		now=
 		for n in $(seq "$members"); do
-			if ctl "$n" status --json 2>/dev/null | grep -q '"state":"running"'; then
+			if ctl "$n" health >/dev/null 2>&1; then
 				now+=" $n"
 			fi
 		done
