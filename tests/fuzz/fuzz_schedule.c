@@ -7,6 +7,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A Thursday at midnight, a leap day, the nights in which clocks are put forward and back. */
+static const time_t moments[] = { 0, 951782400, 1774747800, 1792893600 };
+
+/* What is said to come next is allowed then, and nothing before it. */
+static void
+look_for_next(const struct schedule *schedule, time_t now)
+{
+	time_t next = schedule_next_time(schedule, now);
+	char text[SCHEDULE_NEXT_MAX];
+
+	if (next < now || !schedule_allows(schedule, next))
+		__builtin_trap();
+	if ((next == now) != schedule_allows(schedule, now))
+		__builtin_trap();
+	if (!strlen(schedule_next(schedule, now, text)) || strlen(text) >= sizeof text)
+		__builtin_trap();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,6 +43,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		any |= schedule->minutes[i];
 	if (schedule && !any)
 		__builtin_trap();
+	for (unsigned i = 0; schedule && i < sizeof moments / sizeof moments[0]; i++)
+		look_for_next(schedule, moments[i]);
 	arena_fini(&arena);
 	return 0;
 }
