@@ -54,6 +54,8 @@ startup_drop_privileges(void)
 	return 0;
 }
 
+enum { HUGEPAGE_BYTES = 2 << 20 };
+
 static void
 log_privileges(void)
 {
@@ -75,6 +77,12 @@ log_memory(const struct dataplane_info *info)
 		  info->session_bytes, stack_handshake_bytes(), info->workers,
 		  info->sessions_per_worker, info->stack_bytes / 1024, info->packet_buffers,
 		  info->packet_buffer_bytes, info->hugepages ? "hugepages" : "no hugepages");
+	if (!info->hugepages)
+		log_event(SEVERITY_NOTICE, LOG_EVENT_memory, NULL,
+			  "memory: with %zu hugepages of 2 MB free at the start (sysctl "
+			  "vm.nr_hugepages) and hugepages = \"auto\" the pools would be in them: "
+			  "many devices then cost less",
+			  info->memory_bytes / HUGEPAGE_BYTES + 1);
 }
 
 static void

@@ -153,6 +153,7 @@ struct dataplane_info {
 	unsigned packet_buffers;
 	size_t packet_buffer_bytes; /* of one */
 	bool hugepages;
+	size_t memory_bytes; /* that DPDK was asked for: what hugepages must hold */
 };
 void dataplane_info(const struct dataplane *dp, struct dataplane_info *info);
 

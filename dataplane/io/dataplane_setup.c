@@ -484,7 +484,8 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	fill_stack_config(dp, config, &stack);
 	dp->stack_bytes = stack_size(&stack);
 	dp->buffer_bytes = buffer_bytes(config);
-	rc = eal_start(config, &dp->cpus, memory_needed(dp, config), &dp->log, error);
+	dp->memory_bytes = memory_needed(dp, config);
+	rc = eal_start(config, &dp->cpus, dp->memory_bytes, &dp->log, error);
 	if (rc < 0)
 		return -1;
 	dp->environment = true;

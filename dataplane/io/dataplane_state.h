@@ -27,6 +27,7 @@ struct dataplane {
 	struct eal_log log;
 	bool environment; /* DPDK's is up */
 	bool hugepages;
+	size_t memory_bytes; /* of the pools */
 	unsigned n_ports, n_workers, n_listeners, n_udp_ports;
 	unsigned n_planned; /* listeners once all ports are open */
 	uint32_t n_limits;  /* published so far */

@@ -26,6 +26,7 @@ dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
 		.packet_buffers = dp->buffers,
 		.packet_buffer_bytes = dp->buffer_bytes,
 		.hugepages = dp->hugepages,
+		.memory_bytes = dp->memory_bytes,
 	};
 }
 

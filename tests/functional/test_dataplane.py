@@ -152,6 +152,8 @@ def test_memory_is_said_at_start(cradled):
     line = next(l for l in log.splitlines() if "bytes" in l and "session" in l)
     numbers = [int(w) for w in line.replace(",", " ").replace(":", " ").split() if w.isdigit()]
     assert any(100 < n <= 512 for n in numbers), line
+    wanted = re.search(r"memory: with (\d+) hugepages of 2 MB free at the start", log)
+    assert 8 < int(wanted[1]) < 1000, "without hugepages it says how many would do"
 
 
 def test_over_memif(cradled, network, tmp_path):
