@@ -187,6 +187,20 @@ def test_a_secret_value_in_another_resource_is_masked_for_the_console(appliance,
     assert "********.example" in shown[0] and not any(secret in text for text in shown for secret in SECRETS), shown
 
 
+def test_a_plan_shows_the_console_no_secret_that_a_task_writes_elsewhere(appliance, console_user):
+    """Whoever may edit tasks could have any device's secret written where it is shown, and ask what that would change."""
+    text = appliance.read("policy/tasks/reference-task.xml")
+    for host in ("${sv.password}", "${sv.password.encodeHex}"):
+        appliance.write("policy/tasks/reference-task.xml", text.replace("uri.example:5684", f"{host}.example"))
+        assert ".example" in appliance.ctl("reload", "--plan").stdout  # root on the appliance sees what would be sent
+        answer = console_user.ask("reload", "--plan")
+        assert answer["exit"] == 0 and answer["result"]["samples"] and "********.example" in json.dumps(answer), answer
+        assert not any(secret in json.dumps(answer) for secret in SECRETS), answer
+    assert appliance.ctl("reload").returncode == 0
+    answer = console_user.ask("task", "remove", "g:root.demo:1", "--plan")
+    assert answer["result"]["changed"] and not any(secret in json.dumps(answer) for secret in SECRETS), answer
+
+
 def test_a_text_is_tried_on_a_device_before_anybody_has_it(appliance, tmp_path):
     text = tmp_path / "new.xml"
     text.write_text('<config><lwm2mBootstrap><write key="LwM2M Server.0.Lifetime" value="${sv.region.length}"/></lwm2mBootstrap></config>')
