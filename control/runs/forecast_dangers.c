@@ -6,6 +6,7 @@
 #include "control/runs/forecast.h"
 #include "tasks/coap_numbers.h"
 #include "tasks/hash.h"
+#include "tasks/utf8.h"
 
 /* Resources of the objects 0 and 1 (OMA TS Core E.1, E.2). */
 enum {
@@ -178,21 +179,51 @@ forecast_note_hosts(struct forecast *forecast, const struct compared_batch *batc
 
 /* ---- one difference ---- */
 
+enum { DETAIL_PART = FORECAST_DETAIL_MAX / 2 - 4, DOTS = 3 };
+
+/* How many bytes both begin with, in whole characters. */
+static size_t
+common_head(const struct lwm2m_value *a, const struct lwm2m_value *b)
+{
+	const uint8_t *left = a->bytes.at, *right = b->bytes.at;
+	size_t least = a->bytes.len < b->bytes.len ? a->bytes.len : b->bytes.len, n = 0;
+
+	while (n < least && left[n] == right[n])
+		n++;
+	return utf8_cut((const char *)left, a->bytes.len, n);
+}
+
+/* From `head` on, which is not shown; as much as there is room for. */
+static void
+show_part(const struct lwm2m_value *value, size_t head, char out[DETAIL_PART + 1])
+{
+	const char *at = (const char *)value->bytes.at + head;
+	size_t len = value->bytes.len - head, room = DETAIL_PART - (head ? DOTS : 0);
+	bool cut = len > room;
+
+	snprintf(out, DETAIL_PART + 1, "%s%.*s%s", head ? "..." : "",
+		 (int)utf8_cut(at, len, cut ? room - DOTS : room), at, cut ? "..." : "");
+}
+
+/* Of long ones what they begin with alike is left out: where they differ is to be seen. */
 static void
 show_pair(const struct difference *difference, char out[FORECAST_DETAIL_MAX])
 {
 	const struct lwm2m_value *was = &difference->before->value, *is = &difference->after->value;
-	enum { PART = FORECAST_DETAIL_MAX / 2 - 4 };
+	bool texts = is->type == LWM2M_STRING && was->type == LWM2M_STRING;
+	bool long_ones =
+		texts && (was->bytes.len > DETAIL_PART || is->bytes.len > DETAIL_PART);
+	size_t head = long_ones ? common_head(was, is) : 0;
+	char from[DETAIL_PART + 1], to[DETAIL_PART + 1];
 
-	if (is->type == LWM2M_STRING && was->type == LWM2M_STRING)
-		snprintf(out, FORECAST_DETAIL_MAX, "%.*s -> %.*s",
-			 (int)(was->bytes.len < PART ? was->bytes.len : PART),
-			 (const char *)was->bytes.at,
-			 (int)(is->bytes.len < PART ? is->bytes.len : PART),
-			 (const char *)is->bytes.at);
-	else
+	if (texts) {
+		show_part(was, head, from);
+		show_part(is, head, to);
+		snprintf(out, FORECAST_DETAIL_MAX, "%s -> %s", from, to);
+	} else {
 		snprintf(out, FORECAST_DETAIL_MAX, "%lld -> %lld", (long long)was->integer,
 			 (long long)is->integer);
+	}
 }
 
 /* What of a device was told already: two servers may change at once, and have one key. */

@@ -224,6 +224,23 @@ Test(forecast, another_address_is_dangerous)
 	cr_assert_eq(endangered("new_host"), 0);
 }
 
+#define LONG_HOST "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define E10 "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+
+Test(forecast, of_long_addresses_it_is_shown_where_they_differ)
+{
+	add_fleet(1);
+	live_task(TASK(SECURITY_2("coap://" LONG_HOST ":1", "2", OWN_KEY) SERVER_1));
+	cr_assert_eq(plan(TASK(SECURITY_2("coap://" LONG_HOST ":2", "2", OWN_KEY) SERVER_1)), 0);
+	cr_expect(strstr(text_str(&text), "...1 -> ...2"), "%s", text_str(&text));
+	/* One that is cut is cut between characters, and says so. */
+	cr_assert_eq(plan(TASK(SECURITY_2("coap://h/" LONG_HOST, "2", OWN_KEY) SERVER_1)), 0);
+	cr_expect(strstr(text_str(&text), "a... -> ...h/aaa"), "%s", text_str(&text));
+	cr_assert_eq(plan(TASK(SECURITY_2("coap://h/" E10 E10 E10 E10, "2", OWN_KEY) SERVER_1)), 0);
+	cr_expect_not(strstr(text_str(&text), "\\x"), "%s", text_str(&text));
+	cr_expect(strstr(text_str(&text), "\u00e9..."), "%s", text_str(&text));
+}
+
 Test(forecast, a_host_of_devices_that_do_not_change_is_not_new)
 {
 	add_fleet(20);
