@@ -146,6 +146,14 @@ for (const hash of ["/policy", "/policy/1", "/sessions", "/reports", "/rejected"
 	await go(hash);
 	await look(me, `page${hash.replaceAll("/", "-")}`);
 }
+// An address that somebody mangled says so, and a time just below a second is one.
+await go("/devices/%E0%A4%A");
+assert.match(await page.textContent("main [role=alert]"), /%E0%A4%A/);
+assert.deepEqual(await page.evaluate(async () => {
+	const { duration } = await import("/format.js");
+	return [950, 9960, 999400, 999700, 59_990_000].map(duration);
+}), ["950 µs", "10 ms", "999 ms", "1.0 s", "60.0 s"]);
+
 const small = await person("sina", { width: 360, theme: "dark" });
 for (const hash of ["/", "/devices", "/groups", "/groups/root.demo", "/groups/root.demo/values", "/groups/root.demo/log", "/add-task/root.demo", "/devices/demo-0001", "/devices/demo-0001/values",
 	"/devices/demo-0001/reports", "/devices/demo-0001/dialogue", "/import", "/servers", "/servers/fleet", "/sessions", "/reports", "/unknown", "/rejected"]) {

@@ -7,9 +7,14 @@ import { sections, routes } from "./routes.js";
 const app = document.getElementById("app");
 let page; // the controller of what the page has running
 
+// A part that nobody encoded so is a name that there is not.
+function decoded(part) {
+	try { return decodeURIComponent(part); } catch { return part; }
+}
+
 function address() {
 	const [path, query] = location.hash.slice(1).split("?");
-	return { parts: (path || "/").split("/").slice(1).map(decodeURIComponent), query: new URLSearchParams(query ?? "") };
+	return { parts: (path || "/").split("/").slice(1).map(decoded), query: new URLSearchParams(query ?? "") };
 }
 
 function themeButton() {

@@ -2,10 +2,11 @@
 
 export const number = (n) => (n ?? 0).toLocaleString("en", { maximumFractionDigits: n < 10 ? 1 : 0 });
 
+// Three figures at most; what would round to 1000 ms is a second.
 export function duration(us) {
 	if (us === null || us === undefined) return "–";
 	if (us < 1000) return `${Math.round(us)} µs`;
-	if (us < 1e6) return `${(us / 1e3).toPrecision(us < 1e4 ? 2 : 3)} ms`;
+	if (us < 999500) return `${(us / 1e3).toPrecision(us < 1e4 ? 2 : 3)} ms`;
 	if (us < 60e6) return `${(us / 1e6).toPrecision(us < 10e6 ? 2 : 3)} s`;
 	return span(us / 1e6);
 }
