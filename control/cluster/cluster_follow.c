@@ -10,7 +10,10 @@
 #include "control/cluster/cluster_schema.h"
 #include "control/guard/thread_guard.h"
 
-enum { REPORTS_EVERY_MS = 500 };
+enum {
+	REPORTS_EVERY_MS = 500,
+	CLOCK_OFF_S = 10, /* what is told: a third of what cookies bear */
+};
 
 /* Whose reports are fetched: up to which number, and which there is. */
 struct known_member {
@@ -28,6 +31,7 @@ struct follower {
 	uint64_t head_txn;    /* of the newest */
 	bool resync, checked;
 	uint64_t beat_us, pruned_us;
+	int64_t ahead_ms;            /* our wall clock of the database's */
 	struct cluster_batch *batch; /* being filled; NULL: none yet */
 	uint64_t row_revision;       /* of the last row */
 	char error[CLUSTER_ERROR_MAX];
@@ -421,12 +425,35 @@ fetch_reports(struct follower *follower)
 
 /* ---- signs of life ---- */
 
+/* How far our wall clock is ahead at least: theirs was read between then and now. */
+static int64_t
+clock_ahead(uint64_t sent_ms, uint64_t theirs_ms)
+{
+	uint64_t now_ms = clock_now_ms();
+
+	if (theirs_ms < sent_ms)
+		return (int64_t)(sent_ms - theirs_ms);
+	return theirs_ms > now_ms ? -(int64_t)(theirs_ms - now_ms) : 0;
+}
+
+/* What the others are told: what is wrong here, at least that the clock is. */
+static void
+put_note(const struct follower *follower, char *note, size_t size)
+{
+	int64_t s = (follower->ahead_ms + (follower->ahead_ms < 0 ? -500 : 500)) / 1000;
+
+	if (!*note && (s >= CLOCK_OFF_S || s <= -CLOCK_OFF_S))
+		snprintf(note, size, "its clock is %lld s %s the database's: cookies need 30 s",
+			 (long long)(s < 0 ? -s : s), s < 0 ? "behind" : "ahead of");
+}
+
 static int
 beat(struct follower *follower)
 {
 	struct cluster *cluster = follower->cluster;
 	struct database_parameters parameters = { 0 };
 	char digest[sizeof cluster->digest], note[sizeof cluster->note];
+	uint64_t sent_ms = clock_now_ms();
 	PGresult *result;
 	bool gone;
 	int code;
@@ -437,6 +464,7 @@ beat(struct follower *follower)
 	memcpy(digest, cluster->digest, sizeof digest);
 	memcpy(note, cluster->note, sizeof note);
 	pthread_mutex_unlock(&cluster->lock);
+	put_note(follower, note, sizeof note);
 	database_add_number(&parameters, cluster->instance);
 	database_add_text(&parameters, digest);
 	database_add_text(&parameters, note);
@@ -445,11 +473,14 @@ beat(struct follower *follower)
 	code = database_query(
 		follower->database,
 		"UPDATE cradle_member SET rev = $2, instance = $3, digest = $4, note = $5,"
-		" name = $6, forward = $7, seen_at = now() WHERE number = $1 RETURNING number",
+		" name = $6, forward = $7, seen_at = now() WHERE number = $1"
+		" RETURNING CAST(EXTRACT(EPOCH FROM seen_at) * 1000 AS BIGINT)",
 		&parameters, &result, follower->error);
 	if (code < 0)
 		return code;
 	gone = !PQntuples(result);
+	if (!gone)
+		follower->ahead_ms = clock_ahead(sent_ms, database_number(result, 0, 0));
 	PQclear(result);
 	if (!gone)
 		return 0;

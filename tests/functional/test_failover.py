@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import threading
 import time
@@ -271,3 +272,13 @@ def test_clocks_that_are_5_s_apart_do_no_harm(clocks_apart):
         second.random, second.cookie, second.messages, second.server_seq = first.random, first.cookie, {}, 1
         second.hello()
         assert other.counters()["dtls_hello_cookie"] == wrong
+
+
+def test_a_clock_that_is_too_far_off_is_told(clocks_apart):
+    fleet, a, b = clocks_apart
+    assert "its clock" not in good(a.ctl("cluster", "status"))
+    assert b.stop() == 0
+    b.env["CRADLE_CLOCK_OFFSET_S"] = "40"
+    b.start()
+    told = r"2 +.* its clock is [34]\d s ahead of the database's"
+    wait_for(lambda: re.search(told, good(a.ctl("cluster", "status"))), "the clock to be told of")
