@@ -63,9 +63,9 @@ struct port {
  * name. */
 bool port_is_pci(const char *device, char *address, size_t size);
 /*
- * Finds the device, or makes it where it is a virtual one. Queue arguments that a driver takes in
- * its device string only (af_packet, vhost, virtio_user) are added where the string has none. 0; -1
- * and a sentence in `error`.
+ * Finds the device, or makes it where it is a virtual one. What a driver takes in its device
+ * string only (queues of af_packet, vhost, virtio_user; af_xdp's busy_budget) is added where the string
+ * does not say it. 0; -1 and a sentence in `error`.
  */
 int port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
@@ -77,3 +77,21 @@ void port_close(struct port *port);
 
 /* Bytes of a packet buffer's data area for this MTU, headroom included. */
 uint16_t port_data_room(unsigned mtu);
+
+/* (worker) What the device has verified of a frame, as flags of l3_parse(). "None" in DPDK's words: no
+ * checksum is in the packet, but its integrity was verified. */
+static inline unsigned
+port_checked(const struct port *port, const struct rte_mbuf *mbuf)
+{
+	uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	uint64_t udp = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	unsigned flags = 0;
+
+	if (port->rx_ip_checksum &&
+	    (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE))
+		flags |= L3_RX_IP_CHECKED;
+	if (port->rx_udp_checksum &&
+	    (udp == RTE_MBUF_F_RX_L4_CKSUM_GOOD || udp == RTE_MBUF_F_RX_L4_CKSUM_NONE))
+		flags |= L3_RX_UDP_CHECKED;
+	return flags;
+}

@@ -100,23 +100,6 @@ accept_datagram(struct worker *worker, const struct port *port, struct rte_mbuf 
 	worker->in_mbufs[worker->n_in++] = mbuf;
 }
 
-/* "None" in DPDK's words: no checksum is in the packet, but its integrity was verified. */
-static unsigned
-checked_by_driver(const struct port *port, const struct rte_mbuf *mbuf)
-{
-	uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-	uint64_t udp = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	unsigned flags = 0;
-
-	if (port->rx_ip_checksum &&
-	    (ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE))
-		flags |= L3_RX_IP_CHECKED;
-	if (port->rx_udp_checksum &&
-	    (udp == RTE_MBUF_F_RX_L4_CKSUM_GOOD || udp == RTE_MBUF_F_RX_L4_CKSUM_NONE))
-		flags |= L3_RX_UDP_CHECKED;
-	return flags;
-}
-
 static void
 take_frame(struct worker *worker, const struct worker_queue *queue, struct rte_mbuf *mbuf)
 {
@@ -135,7 +118,7 @@ take_frame(struct worker *worker, const struct worker_queue *queue, struct rte_m
 		return;
 	}
 	kind = l3_parse(&queue->port->l3, rte_pktmbuf_mtod(mbuf, uint8_t *),
-			rte_pktmbuf_data_len(mbuf), checked_by_driver(queue->port, mbuf), &packet);
+			rte_pktmbuf_data_len(mbuf), port_checked(queue->port, mbuf), &packet);
 	if (likely(kind == L3_DATAGRAM))
 		accept_datagram(worker, queue->port, mbuf, &packet.datagram);
 	else if (kind == L3_DROP)

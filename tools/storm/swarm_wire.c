@@ -246,7 +246,8 @@ parse_frame(struct core *core, unsigned p, struct rte_mbuf *mbuf, struct arrived
 	struct l3_packet packet;
 	int64_t device;
 	enum l3_kind kind = net_parse(&config->net, &core->l3[p], rte_pktmbuf_mtod(mbuf, uint8_t *),
-				      rte_pktmbuf_data_len(mbuf), 0, &packet, &device);
+				      rte_pktmbuf_data_len(mbuf),
+				      port_checked(&core->swarm->ports[p], mbuf), &packet, &device);
 
 	if (kind == L3_ARP || kind == L3_ICMP || kind == L3_ICMPV6) {
 		answer_neighbour(core, p, mbuf, kind, &packet);
