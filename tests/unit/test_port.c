@@ -245,6 +245,27 @@ Test(port, takes_each_kind_of_checksum_that_the_card_offers)
 	}
 }
 
+static const struct {
+	const char *device, *completed;
+} devices[] = {
+	{ "net_af_packet0,iface=eth1", "net_af_packet0,iface=eth1,qpairs=2" },
+	{ "net_af_packet0,iface=eth1,qpairs=1", "net_af_packet0,iface=eth1,qpairs=1" },
+	{ "net_af_xdp0,iface=eth1", "net_af_xdp0,iface=eth1,busy_budget=0" },
+	{ "net_af_xdp0,iface=eth1,busy_budget=64", "net_af_xdp0,iface=eth1,busy_budget=64" },
+	{ "net_memif0,role=server", "net_memif0,role=server" },
+};
+
+Test(port, tells_a_driver_what_its_device_string_leaves_out)
+{
+	char completed[PORT_DEVICE_MAX + 32];
+
+	for (size_t i = 0; i < RTE_DIM(devices); i++) {
+		snprintf(port.device, sizeof port.device, "%s", devices[i].device);
+		complete_device(&port, 2, completed, sizeof completed);
+		cr_expect_str_eq(completed, devices[i].completed);
+	}
+}
+
 Test(port, lets_no_full_queue_hold_up_the_others)
 {
 	start();
