@@ -2,9 +2,9 @@
 
 #include <dirent.h>
 #include <grp.h>
-#include <pwd.h>
 #include <libgen.h>
 #include <net/if.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,24 @@ static bool
 has_interface(const char *name)
 {
 	return if_nametoindex(name) != 0;
+}
+
+static bool
+card_driver(const char *address, char *driver, size_t size)
+{
+	char path[128], target[512];
+	ssize_t len;
+
+	snprintf(path, sizeof path, "/sys/bus/pci/devices/%s", address);
+	if (access(path, F_OK) < 0)
+		return false;
+	snprintf(path, sizeof path, "/sys/bus/pci/devices/%s/driver", address);
+	len = readlink(path, target, sizeof target - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	snprintf(driver, size, "%s", basename(target));
+	if (len < 0)
+		driver[0] = '\0';
+	return true;
 }
 
 static bool
@@ -92,6 +110,7 @@ config_host_read(struct config_host *host)
 				      .has_user = has_user,
 				      .user_id = user_id,
 				      .has_interface = has_interface,
+				      .card_driver = card_driver,
 				      .has_folder = has_folder,
 				      .memory_kb = read_number("/proc/meminfo", "MemAvailable:"),
 				      .hugepages_kb = free_hugepages_kb() };
@@ -192,6 +211,61 @@ check_interface(const struct config *config, const struct config_port *port,
 		     "there is no interface \"%s\": `ip link` shows those that are", name);
 }
 
+/* "0000:03:00.0,rx_vec_en=1" or "03:00.0": the full address. */
+static bool
+is_card(const char *device, char address[16])
+{
+	unsigned domain = 0, bus, slot, function;
+	int len = 0;
+
+	if (sscanf(device, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &len) != 4 ||
+	    !len) {
+		domain = 0;
+		if (sscanf(device, "%2x:%2x.%1x%n", &bus, &slot, &function, &len) != 3 || !len)
+			return false;
+	}
+	if (device[len] && device[len] != ',')
+		return false;
+	snprintf(address, 16, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, slot & 0xff,
+		 function & 0xf);
+	return true;
+}
+
+/* Drivers that DPDK works through; those of Mellanox's cards stay the kernel's. */
+static bool
+serves_dpdk(const char *driver)
+{
+	static const char *const names[] = { "vfio-pci", "uio_pci_generic", "igb_uio", "mlx4_core",
+					     "mlx5_core" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(driver, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_card(const struct config *config, const struct config_port *port,
+	   const struct config_host *host, struct diag_list *diags)
+{
+	const struct place place = { .file = config->file, .line = port->line, .tag = "device" };
+	char address[16], driver[64];
+
+	if (!port->device || !is_card(port->device, address))
+		return;
+	if (!host->card_driver(address, driver, sizeof driver))
+		tell(diags, DIAG_ERROR, &place,
+		     "there is no card %s: `dpdk-devbind.py --status-dev net` shows those that are",
+		     address);
+	else if (!serves_dpdk(driver))
+		tell(diags, DIAG_ERROR, &place,
+		     "the card %s is %s%s: `dpdk-devbind.py --bind=vfio-pci %s` gives it to DPDK; "
+		     "the kernel "
+		     "has no interface of it then",
+		     address, *driver ? "the kernel's, by the driver " : "bound to no driver",
+		     driver, address);
+}
+
 static void
 check_store(const struct config *config, const struct config_host *host, struct diag_list *diags)
 {
@@ -216,7 +290,8 @@ check_console(const struct config *config, const struct config_host *host, struc
 
 	if (config->console_user && !host->user_id(config->console_user))
 		tell(diags, DIAG_ERROR, &place,
-		     "\"%s\" is no user, or root: make one for cradle-web alone (`systemd-sysusers`)",
+		     "\"%s\" is no user, or root: make one for cradle-web alone "
+		     "(`systemd-sysusers`)",
 		     config->console_user);
 }
 
@@ -227,7 +302,8 @@ check_identity(const struct config *config, const struct config_host *host, stru
 
 	if (config->user && !host->has_user(config->user))
 		tell(diags, DIAG_ERROR, &place,
-		     "there is no user \"%s\": make it (`systemd-sysusers`), or name another", config->user);
+		     "there is no user \"%s\": make it (`systemd-sysusers`), or name another",
+		     config->user);
 	place.tag = "group";
 	if (config->group && !host->has_group(config->group))
 		tell(diags, DIAG_ERROR, &place,
@@ -243,8 +319,10 @@ config_check_host(const struct config *config, const struct config_host *host,
 
 	check_cpus(config, host, diags);
 	check_memory(config, host, diags);
-	for (unsigned i = 0; i < config->n_ports; i++)
+	for (unsigned i = 0; i < config->n_ports; i++) {
 		check_interface(config, &config->ports[i], host, diags);
+		check_card(config, &config->ports[i], host, diags);
+	}
 	if (config->socket_group && !host->has_group(config->socket_group))
 		tell(diags, DIAG_ERROR, &place,
 		     "there is no group \"%s\": make it (`groupadd --system %s`), or name another",

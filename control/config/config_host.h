@@ -21,6 +21,8 @@ struct config_host {
 	uid_t (*user_id)(const char *name); /* 0: root, or there is none */
 	bool (*has_user)(const char *name);
 	bool (*has_interface)(const char *name);
+	/* Who has the card of a full PCI address, "": nobody. false: there is no such card. */
+	bool (*card_driver)(const char *address, char *driver, size_t size);
 	bool (*has_folder)(const char *path); /* that we may write to */
 };
 

@@ -34,6 +34,18 @@ has_interface(const char *name)
 	return strcmp(name, "eth1") == 0;
 }
 
+/* 0000:03:00.0 is DPDK's, .1 the kernel's, .2 nobody's. */
+static bool
+card_driver(const char *address, char *driver, size_t size)
+{
+	static const char *const drivers[] = { "vfio-pci", "e1000e", "" };
+
+	if (strncmp(address, "0000:03:00.", 11) != 0 || address[11] > '2')
+		return false;
+	snprintf(driver, size, "%s", drivers[address[11] - '0']);
+	return true;
+}
+
 static bool
 has_folder(const char *path)
 {
@@ -49,6 +61,7 @@ machine(void)
 				    .has_user = has_user,
 				    .user_id = user_id,
 				    .has_interface = has_interface,
+				    .card_driver = card_driver,
 				    .has_folder = has_folder };
 
 	CPU_ZERO(&host.cpus);
@@ -152,6 +165,32 @@ Test(config_host, what_fits_says_nothing)
 	read_config(AF_PACKET, "cpus = \"1-2\"; workers = 2; control = { group = \"cradle\"; };");
 	config_check_host(config, &host, &diags);
 	cr_expect_eq(diags.count, 0, "%s", diags.count ? diags.items[0].text : "");
+}
+
+static const struct {
+	const char *device, *words; /* NULL: nothing to say */
+} cards[] = {
+	{ "0000:03:00.0", NULL },
+	{ "03:00.0,rx_vec_en=1", NULL },
+	{ "0000:03:00.1", "by the driver e1000e: `dpdk-devbind.py --bind=vfio-pci 0000:03:00.1`" },
+	{ "03:00.1", "bind=vfio-pci 0000:03:00.1" },
+	{ "0000:03:00.2", "bound to no driver: " },
+	{ "0000:04:00.0", "there is no card 0000:04:00.0" },
+	{ "auxiliary:mlx5_core.sf.2", NULL },
+	{ "net_memif0,socket=/run/03:00.1", NULL },
+};
+
+Test(config_host, cards_are_there_and_dpdks)
+{
+	const struct config_host host = machine();
+
+	for (size_t i = 0; i < sizeof cards / sizeof cards[0]; i++) {
+		read_config(cards[i].device, "");
+		config_check_host(config, &host, &diags);
+		cr_expect_eq(diags.errors, cards[i].words != NULL, "%s", cards[i].device);
+		cr_expect(!cards[i].words || told("device", cards[i].words), "%s",
+			  cards[i].device);
+	}
 }
 
 /* Errors and warnings of one device. */
