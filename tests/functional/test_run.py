@@ -9,9 +9,9 @@ import pytest
 RUN = pathlib.Path(__file__).resolve().parents[2] / "tools/run"
 
 
-def run(build, *argv):
+def run(build, *argv, **environment):
     return subprocess.run([RUN, *argv], text=True, capture_output=True, timeout=300,
-                          env={**os.environ, "CRADLE_BUILD_DIR": str(pathlib.Path(build).resolve())})
+                          env={**os.environ, "CRADLE_BUILD_DIR": str(pathlib.Path(build).resolve()), **environment})
 
 
 @pytest.mark.parametrize("option, told", [
@@ -27,6 +27,12 @@ def test_one_device_bootstraps(build, option, told):
     assert "demo-0001" in done.stdout.partition("== reports")[2], done.stdout
     namespace = re.search(r"in namespace (\S+)", done.stdout)[1]
     assert namespace not in subprocess.run(["ip", "netns"], text=True, capture_output=True, check=True).stdout
+
+
+def test_af_packet_serves_where_af_xdp_is_not_to_be_had(build):
+    done = run(build, "--once", CRADLE_RUN_DRIVER="af_packet")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "by net_af_packet, as CRADLE_RUN_DRIVER says" in done.stdout
 
 
 def test_three_members_share_what_one_is_told(build):
