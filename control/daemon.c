@@ -141,7 +141,7 @@ start_beside(struct daemon *daemon)
 	    standby_take(standby, &daemon->service) < 0)
 		return -1;
 	daemon->health.draining = standby->draining;
-	if (daemon_adopt_socket(daemon) < 0 || standby_await_go(standby) < 0 ||
+	if (daemon_adopt_socket(daemon) < 0 || standby_await_go(standby, daemon->service.dp) < 0 ||
 	    daemon_start_dataplane(daemon) < 0)
 		return -1;
 	ctl_server_keep_path(daemon->server);

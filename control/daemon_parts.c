@@ -114,6 +114,7 @@ daemon_open_dataplane(struct daemon *daemon)
 	config->log_fd = daemon->log_pipe[1];
 	if (daemon->standby.prefix[0])
 		config->file_prefix = daemon->standby.prefix;
+	config->beside = daemon->standby.fd >= 0;
 	config->worker_begins = worker_begins;
 	daemon->service.dp = dataplane_new(config, error);
 	free(config);

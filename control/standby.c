@@ -321,13 +321,19 @@ standby_take(struct standby *standby, struct service *service)
 }
 
 int
-standby_await_go(struct standby *standby)
+standby_await_go(struct standby *standby, struct dataplane *dp)
 {
+	char error[DATAPLANE_ERROR_MAX];
 	struct channel_message message;
 	json_t *totals = standby->totals;
 
 	standby->totals = NULL;
-	if (say(standby, "loaded", totals) < 0 || expect(standby, "go", ANSWER_MS, &message) < 0)
+	if (say(standby, "loaded", totals) < 0 || expect(standby, "ports", ANSWER_MS, &message) < 0)
+		return -1;
+	channel_message_fini(&message);
+	if (dataplane_take_ports(dp, error) < 0)
+		return fail(error);
+	if (say(standby, "opened", NULL) < 0 || expect(standby, "go", ANSWER_MS, &message) < 0)
 		return -1;
 	channel_message_fini(&message);
 	return 0;

@@ -17,8 +17,9 @@ int standby_meet(struct standby *standby, const struct config *config);
 int standby_found(const struct standby *standby, const struct service *service);
 /* Everything is loaded, and the dataplane stands: takes over what passes, the control socket's listener too. */
 int standby_take(struct standby *standby, struct service *service);
-/* Nothing can fail any more but the workers' start: waits for the other's last word. */
-int standby_await_go(struct standby *standby);
+/* Opens the ports that the other one has closed now; then nothing can fail any more but the workers' start: waits for its
+ * last word. */
+int standby_await_go(struct standby *standby, struct dataplane *dp);
 /* The workers run. audit: where it is told who asked for it; NULL: nowhere. */
 void standby_serves(struct standby *standby, struct audit *audit);
 /* Tells the other process why not, by the last error that was logged. */

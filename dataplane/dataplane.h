@@ -81,6 +81,7 @@ struct dataplane_config {
 	const char *file_prefix; /* DPDK's; NULL: "cradle" */
 	const char *eal_args;    /* further arguments, blank separated; NULL: none */
 	int log_fd;              /* DPDK's warnings are written here, a line each, never blocking; 0: standard error */
+	bool beside; /* another process has the ports that one at a time can have: dataplane_take_ports() */
 	void (*worker_begins)(void); /* NULL, or called by each worker's thread before it polls */
 	struct stack_limits limits;
 };
@@ -99,12 +100,13 @@ void dataplane_free(struct dataplane *dp);
  * ---- passing on: sessions go on in the next process ----
  *
  *	old: dataplane_pause() -> { dataplane_settle() }* -> dataplane_save() of each worker
- *	     -> dataplane_abandon(), or dataplane_resume() where the next one is not ready after all
+ *	     -> dataplane_give_ports() -> dataplane_abandon(), or dataplane_resume() where the next one is not
+ *	     ready after all
  *	new: dataplane_new() -> dataplane_discard(), just before the old one pauses
- *	     -> dataplane_load() of each worker -> dataplane_start()
+ *	     -> dataplane_load() of each worker -> dataplane_take_ports() -> dataplane_start()
  */
 
-/* Whether its ports can be open in two processes for a moment; false and a sentence: which one cannot. */
+/* Whether its ports can be another process's, at the same time or after it; false and a sentence: which one cannot. */
 bool dataplane_can_pass(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX]);
 /* Workers end their present turn and rest; devices' datagrams wait in the ports. */
 void dataplane_pause(struct dataplane *dp);
@@ -113,6 +115,14 @@ void dataplane_pause(struct dataplane *dp);
  * meanwhile. True: there was something.
  */
 bool dataplane_settle(struct dataplane *dp);
+/* (while paused) Closes the ports that one process at a time can have. */
+void dataplane_give_ports(struct dataplane *dp);
+/*
+ * (before dataplane_start(), of dataplane_config.beside) Opens them, when the other process has closed them. 0; -1 and a
+ * sentence: then the dataplane is of no use but for dataplane_free().
+ */
+int dataplane_take_ports(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+	__attribute__((warn_unused_result));
 /* They go on as if nothing had been. 0; -1 and a sentence: the dataplane has stopped. */
 int dataplane_resume(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 	__attribute__((warn_unused_result));

@@ -452,6 +452,11 @@ pass_state(struct upgrade *upgrade)
 		return false;
 	put_passed(upgrade, &message);
 	channel_message_fini(&message);
+	dataplane_give_ports(upgrade->daemon->service.dp);
+	if (!say(upgrade, "ports", NULL, NULL, 0) ||
+	    !await(upgrade, "opened", SWITCH_MS, false, &message))
+		return false;
+	channel_message_fini(&message);
 	return true;
 }
 

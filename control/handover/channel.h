@@ -13,6 +13,9 @@
  *	its workers rest
  *	state  descriptors          ---->  takes sessions
  *	                            <----  loaded
+ *	closes the ports that one process at a time can have
+ *	ports                       ---->  opens them
+ *	                            <----  opened
  *	go                          ---->  its workers begin
  *	                            <----  serving
  *

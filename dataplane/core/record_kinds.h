@@ -16,6 +16,7 @@ enum passed_kind {
 	PASSED_HANDSHAKE = 5, /* of the session before it */
 	PASSED_UNPINNED = 6,  /* a session that may be evicted, the oldest first */
 	PASSED_CERTIFIED = 7, /* a handshake with certificates, of the session before it */
+	PASSED_PORT = 8,      /* a port, and its address */
 
 	/* The control side's file. */
 	PASSED_SUMMARY = 32,

@@ -13,6 +13,8 @@
 
 #include "dataplane/core/crypto/crypto.h"
 #include "dataplane/io/dataplane_state.h"
+#include "dataplane/io/port_gate.h"
+#include "dataplane/io/port_watch.h"
 #include "dataplane/io/telemetry.h"
 
 /* PASSED_CLOCK, the first one of a worker's file. */
@@ -31,11 +33,17 @@ enum listener_field {
 	LISTENER_SECURED = 4,
 };
 
+/* PASSED_PORT */
+enum port_field {
+	PORT_DEVICE = 1, /* as configured */
+	PORT_MAC = 2,
+};
+
 /* ---- ports ---- */
 
 /*
- * Sockets of the kernel each get what arrives at an interface. All else has one owner: a device behind
- * vfio, a queue of af_xdp, a memif, an interface that the driver makes.
+ * Sockets of the kernel each get what arrives at an interface. All else has one owner: a queue of af_xdp and a memif change
+ * hands; a device behind vfio takes too long, and an interface that the driver makes would go with it.
  */
 bool
 dataplane_can_pass(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
@@ -43,7 +51,7 @@ dataplane_can_pass(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 	for (unsigned i = 0; i < dp->n_ports; i++) {
 		const struct port *port = &dp->ports[i];
 
-		if (strcmp(port->driver, "net_af_packet") == 0)
+		if (strcmp(port->driver, "net_af_packet") == 0 || port->exclusive)
 			continue;
 		snprintf(
 			error, DATAPLANE_ERROR_MAX,
@@ -77,11 +85,46 @@ dataplane_settle(struct dataplane *dp)
 	return more;
 }
 
+void
+dataplane_give_ports(struct dataplane *dp)
+{
+	/* Nobody polls: no grace period is needed. */
+	port_gate_detach();
+	for (unsigned i = 0; i < dp->n_ports; i++) {
+		struct port *port = &dp->ports[i];
+
+		if (!port->exclusive || port->id == RTE_MAX_ETHPORTS)
+			continue;
+		atomic_store_explicit(&port->shut, true, memory_order_release);
+		port_hand_over(port);
+	}
+	port_gate_close_left();
+}
+
+/* One that cannot be opened just now is tried again by dataplane_watch_ports(). */
+static void
+take_ports_back(struct dataplane *dp)
+{
+	port_gate_attach(dp->qsbr);
+	for (unsigned i = 0; i < dp->n_ports; i++) {
+		struct port *port = &dp->ports[i];
+		char error[DATAPLANE_ERROR_MAX];
+
+		if (!port->exclusive || port->id != RTE_MAX_ETHPORTS)
+			continue;
+		if (port_reopen(port, dp->pool, dp->n_workers, error) == 0)
+			atomic_store_explicit(&port->shut, false, memory_order_release);
+		else
+			port->life = PORT_QUIET;
+	}
+}
+
 int
 dataplane_resume(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 {
 	if (dp->life != DATAPLANE_PAUSED)
 		return 0;
+	take_ports_back(dp);
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
 	return dataplane_start(dp, error);
 }
@@ -166,12 +209,26 @@ save_listeners(const struct dataplane *dp, struct record_writer *writer)
 	}
 }
 
-enum { HEAD_BYTES = 1024, LISTENER_BYTES = 128 };
+static void
+save_ports(const struct dataplane *dp, struct record_writer *writer)
+{
+	for (unsigned i = 0; i < dp->n_ports; i++) {
+		const struct port *port = &dp->ports[i];
+
+		record_begin(writer, PASSED_PORT);
+		record_put_text(writer, PORT_DEVICE, port->device);
+		record_put_bytes(writer, PORT_MAC, port->l3.mac, sizeof port->l3.mac);
+		record_end(writer);
+	}
+}
+
+enum { HEAD_BYTES = 1024, LISTENER_BYTES = 128, PORT_BYTES = PORT_DEVICE_MAX + 64 };
 
 size_t
 dataplane_save_size(const struct dataplane *dp, unsigned worker)
 {
 	return HEAD_BYTES + dp->n_listeners * (size_t)LISTENER_BYTES +
+	       dp->n_ports * (size_t)PORT_BYTES +
 	       stack_save_size(dp->workers[worker]->stack);
 }
 
@@ -181,6 +238,7 @@ dataplane_save(struct dataplane *dp, unsigned worker, struct record_writer *writ
 {
 	save_clock(dp, writer);
 	save_listeners(dp, writer);
+	save_ports(dp, writer);
 	stack_save(dp->workers[worker]->stack, writer, saving, passed);
 }
 
@@ -256,6 +314,24 @@ load_listener(struct loading *loading)
 	return 0;
 }
 
+/* Of a port that is opened later, and whose driver would take another address. */
+static int
+load_port(struct loading *loading)
+{
+	struct dataplane *dp = loading->dp;
+	char device[PORT_DEVICE_MAX];
+	size_t len;
+	const uint8_t *mac = record_bytes(loading->reader, PORT_MAC, &len);
+
+	record_text(loading->reader, PORT_DEVICE, device, sizeof device);
+	if (len != RTE_ETHER_ADDR_LEN || loading->reader->malformed)
+		return refuse(loading, "a record is malformed");
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		if (dp->ports[i].id == RTE_MAX_ETHPORTS && strcmp(dp->ports[i].device, device) == 0)
+			memcpy(dp->ports[i].l3.mac, mac, len);
+	return 0;
+}
+
 static int
 load_record(struct loading *loading, unsigned worker, const struct dataplane_loading *from,
 	    struct stack_passed *passed)
@@ -274,6 +350,8 @@ load_record(struct loading *loading, unsigned worker, const struct dataplane_loa
 		return refuse(loading, "the clock is missing");
 	if (loading->reader->kind == PASSED_LISTENER)
 		return load_listener(loading);
+	if (loading->reader->kind == PASSED_PORT)
+		return load_port(loading);
 	return stack_load(loading->dp->workers[worker]->stack, loading->reader, &stack, passed)
 		       ? 0
 		       : refuse(loading, "a record is malformed");

@@ -203,6 +203,13 @@ add_dpdk_message(const struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 	return -1;
 }
 
+/* A port that is planned does not know them yet. */
+static unsigned
+descriptors_of(uint16_t known)
+{
+	return known ? known : DESCRIPTORS_EXPECTED;
+}
+
 static int
 open_ports(struct dataplane *dp, const struct dataplane_config *config,
 	   char error[DATAPLANE_ERROR_MAX])
@@ -214,11 +221,13 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 
 		fill_addresses(dp, port, config, &config->ports[i]);
 		dp->log.first[0] = '\0';
-		if (port_probe(port, &config->ports[i], config->workers, error) < 0)
+		if (config->beside && port_changes_hands(config->ports[i].device))
+			port_plan(port, &config->ports[i], config->workers);
+		else if (port_probe(port, &config->ports[i], config->workers, error) < 0)
 			return add_dpdk_message(dp, error);
 		dp->n_ports++;
-		descriptors += port->rx_queues * (unsigned)port->rx_descriptors +
-			       port->tx_queues * (unsigned)port->tx_descriptors;
+		descriptors += port->rx_queues * descriptors_of(port->rx_descriptors) +
+			       port->tx_queues * descriptors_of(port->tx_descriptors);
 	}
 	dp->buffers = buffers_needed(config, descriptors);
 	dp->pool = rte_pktmbuf_pool_create(
@@ -232,9 +241,27 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 		return -1;
 	}
 	for (unsigned i = 0; i < dp->n_ports; i++) {
+		if (dp->ports[i].id == RTE_MAX_ETHPORTS)
+			continue;
 		if (port_setup(&dp->ports[i], dp->pool, config->workers, error) < 0)
 			return add_dpdk_message(dp, error);
 		port_watch_init(&dp->ports[i]);
+	}
+	return 0;
+}
+
+int
+dataplane_take_ports(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	for (unsigned i = 0; i < dp->n_ports; i++) {
+		struct port *port = &dp->ports[i];
+
+		if (port->id != RTE_MAX_ETHPORTS)
+			continue;
+		dp->log.first[0] = '\0';
+		if (port_reopen(port, dp->pool, dp->n_workers, error) < 0)
+			return add_dpdk_message(dp, error);
+		atomic_store_explicit(&port->shut, false, memory_order_release);
 	}
 	return 0;
 }
@@ -360,7 +387,7 @@ assign_queues(struct dataplane *dp, struct worker *worker, char error[DATAPLANE_
 		txq->queue = (uint16_t)(worker->index % port->tx_queues);
 		if (port->tx_queues < dp->n_workers || port->peer_chooses_queues)
 			txq->locks = port->tx_locks;
-		worker->gated |= port->gated || port->has_interface;
+		worker->gated |= port->exclusive || port->has_interface;
 		worker->hands_over |= dp->n_workers > 1 && (!port->rss || has_dtls(dp));
 		for (unsigned q = 0; q < port->rx_queues; q++) {
 			if ((p + q) % dp->n_workers != worker->index)

@@ -1,6 +1,7 @@
 #include "dataplane/io/port.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_bus.h>
@@ -159,6 +160,53 @@ choose_queues(struct port *port, const struct rte_eth_dev_info *info, unsigned c
 	port->peer_chooses_queues = memif && port->tx_queues > 1;
 }
 
+/* A memif is a socket between two processes, an af_xdp socket has its queue alone. */
+static const char *const exclusive_drivers[] = { "net_memif", "net_af_xdp" };
+
+static const char *
+exclusive_driver(const char *device)
+{
+	for (size_t i = 0; i < RTE_DIM(exclusive_drivers); i++)
+		if (strncmp(device, exclusive_drivers[i], strlen(exclusive_drivers[i])) == 0)
+			return exclusive_drivers[i];
+	return NULL;
+}
+
+bool
+port_changes_hands(const char *device)
+{
+	return exclusive_driver(device);
+}
+
+/* What af_xdp was told, and memif has room for. */
+static unsigned
+queues_of_device(const char *device)
+{
+	const char *argument = strstr(device, ",queue_count=");
+
+	if (strncmp(device, "net_memif", strlen("net_memif")) == 0)
+		return DATAPLANE_WORKERS_MAX;
+	return argument ? (unsigned)strtoul(argument + strlen(",queue_count="), NULL, 10) : 1;
+}
+
+void
+port_plan(struct port *port, const struct dataplane_port_config *config, unsigned workers)
+{
+	struct rte_eth_dev_info info = { .driver_name = exclusive_driver(config->device) };
+
+	snprintf(port->device, sizeof port->device, "%s", config->device);
+	port->id = RTE_MAX_ETHPORTS;
+	port->driver = info.driver_name;
+	info.max_rx_queues = info.max_tx_queues = (uint16_t)queues_of_device(config->device);
+	choose_queues(port, &info, config->queues, workers);
+	port->rx_descriptors = config->rx_descriptors;
+	port->tx_descriptors = config->tx_descriptors;
+	port->mtu = config->mtu ? config->mtu : RTE_ETHER_MTU;
+	port->gated = port_gate_wanted(port->driver);
+	port->exclusive = true;
+	port->shut = true;
+}
+
 int
 port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
 	   char error[DATAPLANE_ERROR_MAX])
@@ -187,6 +235,7 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 		return fail(port, error, "the MTU is above what the device offers", ERANGE);
 	port->rss = rss_trusted(&info, port, workers);
 	port->gated = port_gate_wanted(info.driver_name);
+	port->exclusive = port_changes_hands(port->device);
 	if (port->gated && !port_gate_works())
 		return fail(port, error, "needs DPDK's shared libraries", ENOTSUP);
 	choose_descriptors(port, &info);
@@ -263,6 +312,8 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 void
 port_close(struct port *port)
 {
+	if (port->id == RTE_MAX_ETHPORTS)
+		return;
 	(void)rte_eth_dev_stop(port->id);
 	(void)rte_eth_dev_close(port->id);
 }

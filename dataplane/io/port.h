@@ -35,6 +35,7 @@ struct port {
 	bool rss;         /* the device's hash gives each flow one worker: no hand-over */
 	/* memif: of our transmit queues only the first ones may be connected; queue 0 always is. */
 	bool peer_chooses_queues;
+	bool exclusive; /* one process can have it at a time */
 	bool gated; /* workers touch it while its gate is open (port_gate.h) */
 	_Atomic bool shut; /* it is being opened again: from their next turn on workers leave it alone
 			    * (port_watch.h) */
@@ -69,6 +70,13 @@ bool port_is_pci(const char *device, char *address, size_t size);
  */
 int port_probe(struct port *port, const struct dataplane_port_config *config, unsigned workers,
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
+/* Whether a device of this string is one that one process at a time can have, and that can change hands. */
+bool port_changes_hands(const char *device);
+/*
+ * In place of port_probe(), of such a port that another process still has: decides its queues and leaves it closed and
+ * shut, for port_reopen() (port_watch.h).
+ */
+void port_plan(struct port *port, const struct dataplane_port_config *config, unsigned workers);
 /* Configures queues, offloads and hash, takes the MAC address, starts. 0; -1 and a sentence in
  * `error`. */
 int port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,

@@ -6,15 +6,20 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_common.h>
 #include <rte_interrupts.h>
+
+/* DPDK 22.11 says of what reads and makes interrupt handles that it is not stable yet; later ones have it unchanged. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 /* A handler of a gated driver, registered as run_handler(this). */
 struct handler {
 	rte_intr_callback_fn call; /* NULL: this place is free */
 	void *arg;
 	rte_intr_unregister_callback_fn unregistered;
+	int fd; /* that it is of */
 };
 
 /* At file scope, as DPDK has one interrupt thread and drivers know no context of ours. */
@@ -168,14 +173,14 @@ find_registered(rte_intr_callback_fn call, const void *arg)
 }
 
 static struct handler *
-keep(rte_intr_callback_fn call, void *arg)
+keep(rte_intr_callback_fn call, void *arg, int fd)
 {
 	struct handler *handler;
 
 	pthread_mutex_lock(&gate.lock);
 	handler = find(NULL, NULL);
 	if (handler)
-		*handler = (struct handler){ .call = call, .arg = arg };
+		*handler = (struct handler){ .call = call, .arg = arg, .fd = fd };
 	pthread_mutex_unlock(&gate.lock);
 	return handler;
 }
@@ -201,7 +206,7 @@ rte_intr_callback_register(const struct rte_intr_handle *handle, rte_intr_callba
 
 	if (!is_gated(call))
 		return DPDKS(rte_intr_callback_register)(handle, call, arg);
-	handler = keep(call, arg);
+	handler = keep(call, arg, rte_intr_fd_get(handle));
 	if (!handler)
 		return -ENOMEM;
 	rc = DPDKS(rte_intr_callback_register)(handle, run_handler, handler);
@@ -237,4 +242,34 @@ rte_intr_callback_unregister_pending(const struct rte_intr_handle *handle,
 	handler->unregistered = unregistered;
 	return DPDKS(rte_intr_callback_unregister_pending)(handle, run_handler, handler,
 							   handler_unregistered);
+}
+
+/* ---- what drivers leave ---- */
+
+/* Its handle went with its port; DPDK knows the handler by the descriptor. */
+static void
+close_left(struct handler *handler)
+{
+	struct rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
+	int fd = handler->fd, rc;
+
+	if (!handle)
+		return; /* the next process finds the name taken, and says so */
+	(void)rte_intr_fd_set(handle, fd);
+	(void)rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT);
+	while ((rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler)) == -EAGAIN)
+		sched_yield(); /* it runs just now, and finds that it must not */
+	rte_intr_instance_free(handle);
+	if (rc <= 0)
+		return;
+	forget(handler);
+	close(fd);
+}
+
+void
+port_gate_close_left(void)
+{
+	for (unsigned i = 0; i < RTE_DIM(gate.handlers); i++)
+		if (gate.handlers[i].call)
+			close_left(&gate.handlers[i]);
 }

@@ -40,6 +40,12 @@ void port_gate_attach(struct rte_rcu_qsbr *qsbr);
  */
 void port_gate_detach(void);
 
+/*
+ * (control thread, after port_gate_detach() and when the gated ports are closed) Closes what their drivers left open: memif
+ * leaves the socket that it listened on, whose name then is nobody else's.
+ */
+void port_gate_close_left(void);
+
 /* (worker, at the start of a turn) Loads acquire; a turn that began with the gate open may touch
  * gated ports until its quiescent point. */
 bool port_gate_closed(void);

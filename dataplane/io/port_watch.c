@@ -9,6 +9,7 @@
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 
 #include "dataplane/io/port.h"
 
@@ -47,7 +48,8 @@ port_link(const struct port *port)
 	struct ifreq interface = { 0 };
 
 	if (!interface_of(port, interface.ifr_name)) {
-		(void)rte_eth_link_get_nowait(port->id, &link);
+		if (port->id != RTE_MAX_ETHPORTS)
+			(void)rte_eth_link_get_nowait(port->id, &link);
 		return link.link_status == RTE_ETH_LINK_UP ? LINK_UP : LINK_DOWN;
 	}
 	if (if_nametoindex(interface.ifr_name) == 0)
@@ -118,6 +120,22 @@ remove_device(struct port *port)
 	port->id = RTE_MAX_ETHPORTS;
 }
 
+void
+port_hand_over(struct port *port)
+{
+	remove_device(port);
+}
+
+/* Its driver takes another one each time. */
+static void
+keep_address(struct port *port, const uint8_t mac[RTE_ETHER_ADDR_LEN])
+{
+	static const uint8_t none[RTE_ETHER_ADDR_LEN];
+
+	if (port->gated && memcmp(mac, none, sizeof none) != 0)
+		memcpy(port->l3.mac, mac, sizeof port->l3.mac);
+}
+
 int
 port_reopen(struct port *port, struct rte_mempool *pool, unsigned workers,
 	    char error[DATAPLANE_ERROR_MAX])
@@ -131,7 +149,9 @@ port_reopen(struct port *port, struct rte_mempool *pool, unsigned workers,
 		.mtu = port->mtu,
 	};
 	uint16_t rx_queues = port->rx_queues, tx_queues = port->tx_queues;
+	uint8_t mac[RTE_ETHER_ADDR_LEN];
 
+	memcpy(mac, port->l3.mac, sizeof mac);
 	memcpy(device, port->device, sizeof device);
 	remove_device(port);
 	if (port_probe(port, &config, workers, error) == 0) {
@@ -140,6 +160,7 @@ port_reopen(struct port *port, struct rte_mempool *pool, unsigned workers,
 				 "port %s: has other queues than before; restart to use it",
 				 port->device);
 		} else if (port_setup(port, pool, workers, error) == 0) {
+			keep_address(port, mac);
 			port_watch_init(port);
 			return 0;
 		}

@@ -35,9 +35,12 @@ enum port_interface {
 };
 /* `mac`: of INTERFACE_READDRESSED. */
 enum port_interface port_interface_now(const struct port *port, uint8_t mac[6]);
+/* Of a shut port that no worker touches: closes it. */
+void port_hand_over(struct port *port);
 /*
  * Of a shut port that no worker touches: closes it and opens it again with the queues it had. 0: it
  * may be used. -1 and a sentence in `error`: it stays closed, and port_reopen() may be tried again.
+ * Of a memif its address stays: peers know it.
  */
 int port_reopen(struct port *port, struct rte_mempool *pool, unsigned workers,
 		char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What an upgrade costs devices: the program is replaced again and again while they bootstrap, over af_packet.
+"""What an upgrade costs devices: the program is replaced again and again while they bootstrap, over af_packet and memif.
 
 usage: bench_handover.py --build-dir DIR [--quick] [--json FILE]
   --quick   2,000 devices in flight and 100,000 in the store, three upgrades
@@ -8,6 +8,8 @@ handover_pause_ms: the longest time that workers rested, of all upgrades under l
 handshakes that passed at once.
 handover_20k_failed: devices that failed, with 20,000 in flight over DTLS, an upgrade every 10 s for 3 minutes
 (handover_2k_failed with --quick: one every 3 s).
+handover_memif_pause_ms, handover_memif_20k_failed: the same over a memif, where the pause is how long the generator's link
+was gone at most, or how long workers rested, whichever is more.
 handover_1m_standby_s: how long the next process loads 1,000,000 devices while the other one serves
 (handover_100k_standby_s with --quick), and handover_1m_pause_ms the pause then.
 """
@@ -46,13 +48,13 @@ def upgrade(one):
     return said
 
 
-def under_load(one, in_flight, upgrades, every_s):
+def under_load(one, port, in_flight, upgrades, every_s):
     """Failed devices, the longest pause, the most that passed at once."""
     from conftest import SERVER4
     rate = in_flight * 1000 // (RTT_MS * FLIGHTS)
     duration = (upgrades + 1) * every_s
     storm = subprocess.Popen(one.network.command(
-        f"{one.build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4, "--source",
+        f"{one.build}/tools/storm/cradlestorm", "--port", port, "--server", SERVER4, "--source",
         "198.18.0.10+50", "--devices", in_flight * 2, "--rtt", f"{RTT_MS}:50", "--rate", rate, "--duration", duration,
         "--psk", "--cid", "--json", "-"), stdout=subprocess.PIPE, text=True)
     pauses, passed, due = [], [], time.monotonic()
@@ -72,12 +74,16 @@ def under_load(one, in_flight, upgrades, every_s):
             storm.wait()
     if not report["done"]:
         sys.exit("bench_handover: no device bootstrapped")
+    pauses.append(report["generator"]["link_down_us"] / 1000)
     return report["failed"], max(pauses), max(passed)
 
 
-def start(options, network, folder, n, sessions):
+def start(options, network, folder, n, sessions, port=None):
     from conftest import Cradled
-    one = Cradled(options.build_dir, network, folder, {r"^sessions = \d+": f"sessions = {sessions}"})
+    settings = {r"^sessions = \d+": f"sessions = {sessions}"}
+    if port:
+        settings[r"net_af_packet0,iface=cradle0"] = port
+    one = Cradled(options.build_dir, network, folder, settings)
     (folder / "devices.csv").unlink()
     one.start()
     prepare(one, n)
@@ -90,14 +96,18 @@ def measure(options, network, folder):
     in_flight, n, upgrades, every_s = (2000, 100_000, 3, 3) if options.quick else (20_000, 1_000_000, 18, 10)
     load_word, store_word = ("2k", "100k") if options.quick else ("20k", "1m")
     figures = {}
-    one = start(options, network, folder / "load", in_flight * 2, in_flight * 8)
-    try:
-        failed, pause_ms, passed = under_load(one, in_flight, upgrades, every_s)
-        figures["handover_pause_ms"] = pause_ms
-        figures["handover_in_flight"] = passed
-        figures[f"handover_{load_word}_failed"] = failed
-    finally:
-        one.stop()
+    socket = folder / "memif.sock"
+    for word, ours, theirs in (("handover", None, "net_af_packet0,iface=dev0"),
+                               ("handover_memif", f"net_memif0,role=server,socket={socket}",
+                                f"net_memif0,role=client,socket={socket}")):
+        one = start(options, network, folder / word, in_flight * 2, in_flight * 8, ours)
+        try:
+            failed, pause_ms, passed = under_load(one, theirs, in_flight, upgrades, every_s)
+            figures[f"{word}_pause_ms"] = pause_ms
+            figures[f"{word}_in_flight"] = passed
+            figures[f"{word}_{load_word}_failed"] = failed
+        finally:
+            one.stop()
     one = start(options, network, folder / "store", n, 1024)
     try:
         said = upgrade(one)

@@ -67,6 +67,17 @@ dataplane_settle(struct dataplane *dp)
 	return false;
 }
 
+void
+dataplane_give_ports(struct dataplane *dp)
+{
+}
+
+int
+dataplane_take_ports(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
+{
+	return 0;
+}
+
 int
 dataplane_resume(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 {

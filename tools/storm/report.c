@@ -263,9 +263,10 @@ json_wire(const struct report *report, FILE *stream)
 		result->counts.corrupted);
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
-		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64 "},\n",
+		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64
+		", \"link_down_us\": %" PRIu64 "},\n",
 		result->busy, result->counts.tx_full, result->counts.no_buffer,
-		result->counts.rx_missed, result->counts.late_us);
+		result->counts.rx_missed, result->counts.late_us, result->counts.link_down_us);
 }
 
 static void

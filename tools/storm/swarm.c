@@ -31,6 +31,7 @@ static void
 add_counts(struct swarm_counts *to, const struct swarm_counts *from)
 {
 	to->late_us = RTE_MAX(to->late_us, from->late_us);
+	to->link_down_us = RTE_MAX(to->link_down_us, from->link_down_us);
 	to->tx_frames += from->tx_frames;
 	to->tx_bytes += from->tx_bytes;
 	to->rx_frames += from->rx_frames;

@@ -91,8 +91,10 @@ turn(struct core *core, bool starting)
 	fleet_set_time(&core->fleet, now_us(core));
 	core->gate_closed = port_gate_closed();
 	for (unsigned p = 0; p < core->swarm->config.n_ports; p++)
-		if (core_has_port(core, p))
+		if (core_has_port(core, p)) {
+			core_keep_link(core, p);
 			work += core_receive(core, p);
+		}
 	work += core_take_brought(core);
 	work += core_release_held(core);
 	work += collect(core);

@@ -61,6 +61,11 @@ struct core {
 	double busy;
 	size_t devices_bytes;
 	bool gate_closed; /* in this turn: gated ports are not touched (port_gate.h) */
+	struct {
+		uint64_t look_us, connect_us; /* when it is looked at next, and connected again */
+		uint64_t down_us;             /* since when it is down; 0: it is up */
+		bool is_stopped;              /* nobody listened at the other end */
+	} watched[SWARM_PORTS_MAX];
 };
 
 struct swarm {

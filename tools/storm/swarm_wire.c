@@ -3,11 +3,17 @@
 #include <string.h>
 
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_prefetch.h>
 
 #include "tools/storm/random.h"
 
-enum { HELD_US = 10000 };
+enum {
+	HELD_US = 10000,
+	LINK_US = 2000,           /* between two looks at a link */
+	LINK_RETRY_US = 10000,    /* ... when nobody listens at the other end */
+	LINK_CONNECT_US = 200000, /* ... when somebody does: so long the drivers talk at most */
+};
 
 /* A core's queue of each of its ports. */
 static uint16_t
@@ -35,7 +41,8 @@ queue_frame(struct core *core, unsigned port, struct rte_mbuf *mbuf)
 static bool
 may_touch(const struct core *core, unsigned port)
 {
-	return !core->gate_closed || !core->swarm->ports[port].gated;
+	return !core->watched[port].is_stopped &&
+	       (!core->gate_closed || !core->swarm->ports[port].gated);
 }
 
 unsigned
@@ -319,6 +326,57 @@ take_frames(struct core *core, struct rte_mbuf **mbufs, unsigned n, unsigned p)
 		n_arrived += parse_frame(core, p, mbufs[i], &arrived[n_arrived]);
 	for (unsigned i = 0; i < n_arrived; i++)
 		receive_impaired(core, p, &arrived[i]);
+}
+
+static void
+note_link_up(struct core *core, unsigned p)
+{
+	uint64_t since_us = core->watched[p].down_us;
+
+	if (since_us)
+		core->counts.link_down_us =
+			RTE_MAX(core->counts.link_down_us, core->fleet.now_us - since_us);
+	core->watched[p].down_us = core->watched[p].connect_us = 0;
+}
+
+static void
+connect_again(struct core *core, unsigned p)
+{
+	uint16_t id = core->swarm->ports[p].id;
+
+	if (!core->watched[p].is_stopped)
+		(void)rte_eth_dev_stop(id);
+	core->watched[p].is_stopped = rte_eth_dev_start(id) < 0;
+	core->watched[p].connect_us =
+		core->fleet.now_us +
+		(core->watched[p].is_stopped ? LINK_RETRY_US : LINK_CONNECT_US);
+}
+
+/* DPDK's driver does not connect again by itself (22.11). Ports that cores share are left alone. */
+void
+core_keep_link(struct core *core, unsigned p)
+{
+	const struct port *port = &core->swarm->ports[p];
+	uint64_t now_us = core->fleet.now_us;
+	struct rte_eth_link link;
+
+	if (!port->gated || core->swarm->shares_ports || core->gate_closed ||
+	    now_us < core->watched[p].look_us)
+		return;
+	core->watched[p].look_us = now_us + LINK_US;
+	if (rte_eth_link_get_nowait(port->id, &link) < 0)
+		return;
+	if (link.link_status) {
+		note_link_up(core, p);
+		return;
+	}
+	if (!core->watched[p].down_us) {
+		core->watched[p].down_us = now_us;
+		/* That nobody listens yet is no news a hundred times a second. */
+		(void)rte_log_set_level_pattern("*memif*", RTE_LOG_CRIT);
+	}
+	if (now_us >= core->watched[p].connect_us)
+		connect_again(core, p);
 }
 
 unsigned

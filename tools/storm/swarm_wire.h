@@ -20,6 +20,9 @@ void core_submit(struct core *core, uint32_t index);
 /* Sends as much as the port takes, and the rest another time; how many frames. */
 unsigned core_flush(struct core *core, unsigned port);
 
+/* Connects a memif again whose other end has gone and come, as when the appliance was upgraded. */
+void core_keep_link(struct core *core, unsigned port);
+
 /* A burst from a port, and the devices' answers to it; how many frames came. */
 unsigned core_receive(struct core *core, unsigned port);
 /* The same with what other cores received for this one. */
