@@ -112,8 +112,8 @@ wait_on(struct service *service, struct run_credentials *credentials)
 }
 
 static int
-read_all(const struct live_session *live, struct record_reader *reader,
-	 struct run_credentials *credentials)
+read_all(const struct service *service, const struct live_session *live,
+	 struct record_reader *reader, struct run_credentials *credentials)
 {
 	uint64_t stage = record_number(reader, CREDENTIALS_STAGE);
 	size_t len;
@@ -121,7 +121,7 @@ read_all(const struct live_session *live, struct record_reader *reader,
 	bool in_store = record_number(reader, CREDENTIALS_IN_STORE) != 0;
 
 	if (stage > STAGE_FAILED || len > sizeof credentials->finishing ||
-	    (stage == STAGE_WAITING && !in_store))
+	    (stage == STAGE_WAITING && (!in_store || !service->store)))
 		return -EBADMSG;
 	if (len)
 		memcpy(credentials->finishing, finishing, len);
@@ -144,13 +144,13 @@ credentials_load(struct service *service, struct live_session *live, struct reco
 	struct run_credentials *credentials;
 	int result;
 
-	if (live->memory.credentials || !service->store)
+	if (live->memory.credentials)
 		return -EBADMSG;
 	credentials = calloc(1, sizeof *credentials);
 	if (!credentials)
 		return -ENOMEM;
 	live->memory.credentials = credentials;
-	result = read_all(live, reader, credentials);
+	result = read_all(service, live, reader, credentials);
 	if (result == 0 && credentials->stage == STAGE_WAITING)
 		wait_on(service, credentials);
 	return reader->malformed ? -EBADMSG : result;
