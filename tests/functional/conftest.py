@@ -274,6 +274,13 @@ def network():
     net.close()
 
 
+@pytest.fixture(scope="session")
+def users_file(build, tmp_path_factory):
+    """The users of consoles (console.py): hashing takes its time, so once for all tests."""
+    from console import USERS, Console  # which is made of what stands here
+    return Console.make_users(build, tmp_path_factory.mktemp("users"), USERS)
+
+
 class Stage:
     """One appliance at a time on the network: two would both answer. The shared one is kept between tests."""
 

@@ -10,6 +10,7 @@ from conftest import ROOT
 from test_web import Web
 
 PASSWORD = "correct horse battery"
+USERS = {"vera": "viewer", "otto": "operator", "otis": "operator", "sina": "security"}
 
 
 class Answer:
@@ -76,6 +77,15 @@ class Console(Web):
         self.settings_file = folder / "users.conf"
         self.settings_file.write_text(web_settings)
         super().__init__(build, folder, web_settings, control=control, program=program, **options)
+
+    @classmethod
+    @contextlib.contextmanager
+    def serving(cls, *args, **options):
+        """One that ends well, unless the test has ended it."""
+        one = cls(*args, **options)
+        yield one
+        if one.process.poll() is None:
+            assert one.stop() == 0, one.log
 
     @classmethod
     def again(cls, other):

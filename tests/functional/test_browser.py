@@ -10,7 +10,6 @@ from conftest import ROOT, wait_for
 from console import PASSWORD, Console
 
 SCRIPTS = ROOT / "tests/functional/browser"
-USERS = {"vera": "viewer", "otto": "operator", "sina": "security"}
 MARKUP = "<img src=x onerror=window.pwned=1>"
 
 
@@ -26,18 +25,12 @@ def packages():
     return SCRIPTS
 
 
-@pytest.fixture(scope="module")
-def users_file(build, tmp_path_factory):
-    return Console.make_users(build, tmp_path_factory.mktemp("users"), USERS)
-
-
 @pytest.fixture
 def console(build, cradled, tmp_path, users_file):
     daemon = cradled()
-    one = Console(build, tmp_path, daemon.socket, users_file)
-    one.daemon = daemon
-    yield one
-    assert one.stop() == 0, one.log
+    with Console.serving(build, tmp_path, daemon.socket, users_file) as one:
+        one.daemon = daemon
+        yield one
 
 
 @pytest.fixture

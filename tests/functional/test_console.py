@@ -10,10 +10,8 @@ import time
 import pytest
 
 from conftest import wait_for
-from console import PASSWORD, Console, Person
+from console import PASSWORD, USERS, Console, Person
 from test_web import Appliance
-
-USERS = {"vera": "viewer", "otto": "operator", "sina": "security"}
 
 
 @pytest.fixture(scope="module")
@@ -21,30 +19,20 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("console")
 
 
-@pytest.fixture(scope="module")
-def users_file(build, folder):
-    """Hashing takes its time: once for all tests."""
-    return Console.make_users(build, folder, USERS)
-
-
 @pytest.fixture
 def console(build, folder, users_file, daemon):
     """In front of the shared appliance."""
-    one = Console(build, folder, daemon.socket, users_file)
-    yield one
-    if one.process.poll() is None:
-        assert one.stop() == 0, one.log
+    with Console.serving(build, folder, daemon.socket, users_file) as one:
+        yield one
 
 
 @pytest.fixture
 def played(build, tmp_path, users_file):
     """In front of an appliance that the test plays."""
     appliance = Appliance(tmp_path / "control.sock")
-    one = Console(build, tmp_path, str(tmp_path / "control.sock"), users_file)
-    one.appliance = appliance
-    yield one
-    if one.process.poll() is None:
-        assert one.stop() == 0, one.log
+    with Console.serving(build, tmp_path, str(tmp_path / "control.sock"), users_file) as one:
+        one.appliance = appliance
+        yield one
     appliance.close()
 
 
@@ -181,7 +169,7 @@ def test_a_short_password_is_refused(console):
 # --- who may what ---
 
 def test_roles_end_where_they_say(console):
-    vera, otto, sina = (console.person(name) for name in USERS)
+    vera, otto, sina = (console.person(name) for name in ("vera", "otto", "sina"))
     assert vera.get("/devices").status == 200
     for path in ("/tasks/g:root.demo:1/pause", "/reload", "/drain", "/imports"):
         answer = vera.send("POST", path)

@@ -8,13 +8,6 @@ import pytest
 from console import PASSWORD, Console, Person
 from test_web import Appliance
 
-USERS = {"otto": "operator"}
-
-
-@pytest.fixture(scope="module")
-def users_file(build, tmp_path_factory):
-    return Console.make_users(build, tmp_path_factory.mktemp("users"), USERS)
-
 
 @pytest.fixture
 def console(build, tmp_path, users_file):

@@ -8,8 +8,6 @@ import pytest
 from conftest import wait_for
 from console import Console
 
-USERS = {"vera": "viewer", "sina": "security"}
-
 
 class Stream:
     """An open page: its events as they come."""
@@ -46,18 +44,11 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("live")
 
 
-@pytest.fixture(scope="module")
-def users_file(build, folder):
-    return Console.make_users(build, folder, USERS)
-
-
 @pytest.fixture
 def console(build, folder, users_file, daemon):
-    one = Console(build, folder, daemon.socket, users_file)
-    one.daemon = daemon
-    yield one
-    if one.process.poll() is None:
-        assert one.stop() == 0, one.log
+    with Console.serving(build, folder, daemon.socket, users_file) as one:
+        one.daemon = daemon
+        yield one
     wait_for(lambda: daemon.result("status")["watches"] == 0, "the watches to end")
 
 

@@ -16,7 +16,6 @@ import pytest
 from conftest import ROOT, wait_for
 from console import Console
 
-USERS = {"vera": "viewer", "otto": "operator", "otis": "operator", "sina": "security"}
 SECRETS = ("correct horse battery", b"correct horse battery".hex(), "demo-key-0001-demo", b"demo-key-0001-demo".hex(),
            "shared-secret-value", "server-psk-in-clear")
 NOBODY = 65534
@@ -218,11 +217,6 @@ def test_a_text_is_tried_on_a_device_before_anybody_has_it(appliance, tmp_path):
 
 
 # --- through cradle-web, as the user without rights ---
-
-@pytest.fixture(scope="module")
-def users_file(build, tmp_path_factory):
-    return Console.make_users(build, tmp_path_factory.mktemp("users"), USERS)
-
 
 @pytest.fixture
 def console(build, appliance, open_folder, users_file):
