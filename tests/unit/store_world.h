@@ -208,3 +208,15 @@ world_sql(const struct world *world, const char *suffix, const char *sql)
 	sqlite3_close(db);
 	return code;
 }
+
+static inline int
+number_of(const struct store_file *file, const char *sql)
+{
+	sqlite3_stmt *stmt = store_file_prepare(file, sql);
+	int number = -1;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		number = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	return number;
+}
