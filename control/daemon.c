@@ -100,6 +100,8 @@ begin_to_tell(struct daemon *daemon)
 	deliveries_use(&daemon->service);
 	if (daemon->service.cluster)
 		result = cluster_start(daemon->service.cluster);
+	if (daemon->service.cluster)
+		policy_share_look(&daemon->service);
 	if (result < 0)
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL,
 			  "cluster: its threads cannot be started: %s", strerror(-result));

@@ -53,6 +53,8 @@ daemon_keep_version(struct daemon *daemon, const char *who, const char *what)
 static void
 reload_by_signal(struct daemon *daemon)
 {
+	const struct policy_note note = { .who = "signal", .what = "reload (SIGHUP)", .why = "" };
+	const struct reload_wish wish = { .note = &note };
 	struct text text;
 	json_t *result = NULL;
 	bool good;
@@ -60,7 +62,7 @@ reload_by_signal(struct daemon *daemon)
 	text_init(&text);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_reload_asked, NULL, "reload asked for by signal");
 	turns_begin(&daemon->turns, turn_signal);
-	good = reload_run(&daemon->service, NULL, NULL, &text, &result) == 0;
+	good = reload_run(&daemon->service, &wish, &text, &result) == 0;
 	if (good)
 		daemon_keep_version(daemon, "signal", "reload (SIGHUP)");
 	turns_end(&daemon->turns);

@@ -6,6 +6,7 @@
 
 #include "control/clock.h"
 #include "control/commands/commands.h"
+#include "control/commands/own_commands.h"
 #include "control/log.h"
 #include "control/runs/confirm.h"
 #include "control/runs/created_devices.h"
@@ -117,39 +118,6 @@ daemon_tell_anchor(struct audit *audit, uint64_t now_ms)
 		  (unsigned long long)info.seq, info.path, info.hash);
 }
 
-/*
- * A rollout that is to halt or to go on does so by a command like an operator's: checked, live, told and kept as a version.
- */
-static void
-move_rollouts(struct daemon *daemon)
-{
-	struct ctl_answer answer = { 0 };
-	struct rollout_due due;
-	bool halt;
-
-	if (!daemon->service.generation || !rollouts_due(&daemon->service, clock_now_ms(), &due))
-		return;
-	halt = due.reason[0];
-	const char *const halting[] = { "task", "rollout", "halt", due.id, "--message", due.reason },
-			  *const going_on[] = { "task", "rollout", "advance", due.id, "--message",
-						"by its schedule" };
-	const struct ctl_request request = { .argc = 6,
-					     .argv = halt ? halting : going_on,
-					     .fd = -1,
-					     .actor = "cradled",
-					     .peer = { .pid = getpid(), .uid = getuid() } };
-
-	log_event(SEVERITY_WARNING, LOG_EVENT_rollout, NULL, "rollout of task %s %s%s", due.id,
-		  halt ? "is halted: " : "goes on by its schedule", due.reason);
-	commands_serve(daemon, &request, &answer);
-	if (answer.exit != CTL_DONE)
-		log_event(SEVERITY_ERROR, LOG_EVENT_rollout, NULL, "rollout of task %s: %s", due.id,
-			  answer.error ? answer.error : "it could not be changed");
-	free(answer.text);
-	free(answer.error);
-	json_decref(answer.result);
-}
-
 void
 daemon_tick(void *ctx, uint32_t events)
 {
@@ -171,7 +139,7 @@ daemon_tick(void *ctx, uint32_t events)
 		replica_turn(&daemon->service, clock_now_ms());
 	traced_poll(&daemon->service.traced, clock_now_ms());
 	daemon_tell_anchor(daemon->audit, clock_now_ms());
-	move_rollouts(daemon);
+	own_commands_give(daemon);
 	version_counts_save(&daemon->service, clock_now_ms());
 	health_turn(daemon, now_us / 1000);
 	turns_end(&daemon->turns);

@@ -65,7 +65,7 @@ take_owner(int fd, const char *path, mode_t mask)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return fchmod(fd, 0640) < 0 ? -errno : 0;
+		return fchmod(fd, 0640 & mask) < 0 ? -errno : 0;
 	if (fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)
 		return -errno;
 	return fchmod(fd, st.st_mode & mask) < 0 ? -errno : 0;
@@ -97,9 +97,15 @@ stage(const char *real, const void *bytes, size_t len, mode_t mask, char tempora
 }
 
 static mode_t
-mask_of(bool private)
+mask_of(enum file_readers readers)
 {
-	return private ? 07770 : 07777;
+	static const mode_t masks[] = {
+		[FILE_READ_AS_BEFORE] = 07777,
+		[FILE_READ_BY_GROUP] = 07770,
+		[FILE_READ_BY_OWNER] = 07700,
+	};
+
+	return masks[readers];
 }
 
 int
@@ -109,7 +115,7 @@ file_stage(const char *path, const struct file_content *content, char staged[FIL
 	int result = resolve(path, real);
 
 	if (result == 0)
-		result = stage(real, content->bytes, content->len, mask_of(content->private),
+		result = stage(real, content->bytes, content->len, mask_of(content->readers),
 			       temporary);
 	if (result == 0)
 		snprintf(staged, FILE_STAGED_MAX, "%s", strrchr(temporary, '/') + 1);
@@ -143,13 +149,13 @@ file_unstage(const char *path, const char *staged)
 }
 
 static int
-replace(const char *path, const void *bytes, size_t len, bool private)
+replace(const char *path, const void *bytes, size_t len, enum file_readers readers)
 {
 	char real[PATH_MAX], temporary[PATH_MAX];
 	int result = resolve(path, real);
 
 	if (result == 0)
-		result = stage(real, bytes, len, mask_of(private), temporary);
+		result = stage(real, bytes, len, mask_of(readers), temporary);
 	if (result < 0)
 		return result;
 	if (rename(temporary, real) < 0) {
@@ -166,13 +172,13 @@ replace(const char *path, const void *bytes, size_t len, bool private)
 int
 file_replace(const char *path, const void *bytes, size_t len)
 {
-	return replace(path, bytes, len, false);
+	return replace(path, bytes, len, FILE_READ_AS_BEFORE);
 }
 
 int
 file_replace_private(const char *path, const void *bytes, size_t len)
 {
-	return replace(path, bytes, len, true);
+	return replace(path, bytes, len, FILE_READ_BY_GROUP);
 }
 
 const char *

@@ -28,6 +28,13 @@ unsigned file_sweep(const char *folder);
 /* Takes a file away for good. 0, also when there is none; or -errno. */
 int file_remove(const char *path) __attribute__((warn_unused_result));
 
+/* Who may read a file from then on, at most; a new one gets mode 0640 of that. */
+enum file_readers {
+	FILE_READ_AS_BEFORE,
+	FILE_READ_BY_GROUP, /* as file_replace_private() */
+	FILE_READ_BY_OWNER, /* a private key */
+};
+
 /*
  * The two halves of file_replace(), for several files at once (file_set.h): written beside the file and synced, under a name
  * of its own, which file_sweep() knows; and moved into the file's place. 0 or -errno.
@@ -36,7 +43,7 @@ enum { FILE_STAGED_MAX = 32 };
 struct file_content {
 	const void *bytes;
 	size_t len;
-	bool private; /* as file_replace_private() */
+	enum file_readers readers;
 };
 int file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
 	__attribute__((warn_unused_result));

@@ -135,7 +135,7 @@ drop_staged(const char *folder, const struct entry *entries, size_t n)
 static int
 stage_item(const char *folder, const struct file_set_item *item, struct entry *entry)
 {
-	const struct file_content content = { item->text, item->len, item->private };
+	const struct file_content content = { item->text, item->len, item->readers };
 	char path[PATH_MAX];
 	int result = join(folder, item->name, path);
 
@@ -200,11 +200,14 @@ put_back(const char *folder, const struct file_set_item *items, size_t n)
 
 	while (n-- > 0) {
 		const struct file_set_item *item = &items[n];
+		const struct file_content content = { item->old, item->old_len, item->readers };
+		char staged[FILE_STAGED_MAX];
 		int result = join(folder, item->name, path);
 
 		if (result == 0)
-			result = item->old ? file_replace(path, item->old, item->old_len)
-					   : file_remove(path);
+			result = item->old ? file_stage(path, &content, staged) : file_remove(path);
+		if (result == 0 && item->old)
+			result = file_unstage(path, staged);
 		(void)result; /* the caller tells that the disk fails; nothing better can be done */
 	}
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "control/file_replace.h"
 #include "control/text.h"
 
 struct file_set_item {
@@ -22,7 +23,7 @@ struct file_set_item {
 	size_t len;
 	const char *old; /* what it says; NULL: there is none */
 	size_t old_len;
-	bool private; /* owner and group alone may read it from then on */
+	enum file_readers readers; /* from then on */
 };
 
 /*

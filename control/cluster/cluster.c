@@ -370,6 +370,7 @@ cluster_info(struct cluster *cluster, struct cluster_info *info)
 		.resyncs = cluster->resyncs,
 		.fetched_anew = cluster->fetched_anew,
 		.effects_lost = cluster->effects_lost,
+		.policy_head = cluster->policy_head,
 		.n_members = cluster->n_members,
 	};
 	snprintf(info->error, sizeof info->error, "%s", cluster->trouble);
@@ -385,9 +386,10 @@ cluster_info(struct cluster *cluster, struct cluster_info *info)
 }
 
 void
-cluster_tell(struct cluster *cluster, const char *digest, const char *note)
+cluster_tell(struct cluster *cluster, uint64_t policy, const char *digest, const char *note)
 {
 	pthread_mutex_lock(&cluster->lock);
+	cluster->policy = policy;
 	snprintf(cluster->digest, sizeof cluster->digest, "%s", digest);
 	snprintf(cluster->note, sizeof cluster->note, "%s", note);
 	pthread_mutex_unlock(&cluster->lock);

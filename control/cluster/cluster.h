@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/cluster/cluster_policy.h"
 #include "control/cluster/cluster_routes.h"
 #include "control/cluster/cluster_rows.h"
 #include "control/pump.h"
@@ -26,6 +27,7 @@ enum {
 	CLUSTER_MEMBERS_MAX = 64, /* that status shows */
 	CLUSTER_MEMBER_NUMBER_MAX = 8191,
 	CLUSTER_BATCH_ROWS = 4096,
+	CLUSTER_NOTE_MAX = 400,
 	CLUSTER_MEMBER_SILENT_MS = 5000, /* a member that wrote nothing for so long is not there */
 };
 
@@ -65,6 +67,9 @@ enum cluster_edit_kind {
 	CLUSTER_EFFECT, /* what devices and tasks changed: such devices stay as the other member has them */
 	CLUSTER_UPLOAD, /* of a store that becomes the cluster's: what is there already stays */
 };
+
+/* 0: something can be changed now; else -errno and a sentence, why not and what helps. */
+int cluster_may_edit(struct cluster *cluster, char error[CLUSTER_ERROR_MAX]);
 
 /* Changes of devices, one transaction in the database. */
 struct cluster_edit;
@@ -127,7 +132,9 @@ void cluster_refetch(struct cluster *cluster, const char *why);
  */
 struct cluster_joining {
 	bool fresh;
+	bool tables_only; /* it is a member, of an earlier release's tables */
 	bool resumed; /* out: a `fresh` one that was begun before */
+	bool migrated; /* out: its tables were of an earlier version */
 };
 int cluster_join(struct cluster *cluster, struct cluster_joining *joining, const struct pump *pump,
 		 char error[CLUSTER_ERROR_MAX]);
@@ -154,7 +161,8 @@ struct cluster_member {
 	uint32_t number;
 	char name[CLUSTER_NAME_MAX];
 	uint64_t revision, silent_ms;
-	char digest[80], note[256];
+	uint64_t policy; /* the version that it runs; 0: none of the cluster's */
+	char digest[CLUSTER_DIGEST_MAX], note[CLUSTER_NOTE_MAX];
 	char forward[CLUSTER_ROUTE_TEXT_MAX]; /* where it takes what others forward; "": nowhere */
 };
 
@@ -168,10 +176,11 @@ struct cluster_info {
 	uint64_t resyncs, fetched_anew;
 	uint64_t reports_waiting, reports_sent, reports_lost;
 	uint64_t effects_lost; /* changes by tasks that gave way to another member's */
+	uint64_t policy_head; /* the newest version of the policy */
 	unsigned n_members;
 	struct cluster_member members[CLUSTER_MEMBERS_MAX];
 };
 void cluster_info(struct cluster *cluster, struct cluster_info *info);
 const char *cluster_state_name(enum cluster_state state);
-/* What the others see of this member: which policy it runs, and what is wrong. Copied. */
-void cluster_tell(struct cluster *cluster, const char *digest, const char *note);
+/* What the others see of this member: the version of the policy that it runs, and what is wrong. Copied. */
+void cluster_tell(struct cluster *cluster, uint64_t policy, const char *digest, const char *note);

@@ -286,6 +286,12 @@ may_edit(struct cluster *cluster, enum cluster_edit_kind kind, char error[CLUSTE
 	return kind == CLUSTER_EDIT ? code : 0;
 }
 
+int
+cluster_may_edit(struct cluster *cluster, char error[CLUSTER_ERROR_MAX])
+{
+	return may_edit(cluster, CLUSTER_EDIT, error);
+}
+
 static struct cluster_edit *
 edit_new(struct cluster *cluster, enum cluster_edit_kind kind)
 {

@@ -454,6 +454,7 @@ beat(struct follower *follower)
 	struct database_parameters parameters = { 0 };
 	char digest[sizeof cluster->digest], note[sizeof cluster->note];
 	uint64_t sent_ms = clock_now_ms();
+	uint64_t policy;
 	PGresult *result;
 	bool gone;
 	int code;
@@ -463,6 +464,7 @@ beat(struct follower *follower)
 	database_add_number(&parameters, cluster->revision);
 	memcpy(digest, cluster->digest, sizeof digest);
 	memcpy(note, cluster->note, sizeof note);
+	policy = cluster->policy;
 	pthread_mutex_unlock(&cluster->lock);
 	put_note(follower, note, sizeof note);
 	database_add_number(&parameters, cluster->instance);
@@ -470,10 +472,11 @@ beat(struct follower *follower)
 	database_add_text(&parameters, note);
 	database_add_text(&parameters, cluster->member_name);
 	database_add_text(&parameters, cluster->forward);
+	database_add_number(&parameters, policy);
 	code = database_query(
 		follower->database,
 		"UPDATE cradle_member SET rev = $2, instance = $3, digest = $4, note = $5,"
-		" name = $6, forward = $7, seen_at = now() WHERE number = $1"
+		" name = $6, forward = $7, policy = $8, seen_at = now() WHERE number = $1"
 		" RETURNING CAST(EXTRACT(EPOCH FROM seen_at) * 1000 AS BIGINT)",
 		&parameters, &result, follower->error);
 	if (code < 0)
@@ -506,7 +509,8 @@ look_around(struct follower *follower)
 
 	code = database_query(follower->database,
 			      "SELECT number, name, rev, digest, note,"
-			      " CAST(EXTRACT(EPOCH FROM now() - seen_at) * 1000 AS BIGINT), forward"
+			      " CAST(EXTRACT(EPOCH FROM now() - seen_at) * 1000 AS BIGINT), forward,"
+			      " policy"
 			      " FROM cradle_member ORDER BY number",
 			      NULL, &result, follower->error);
 	if (code < 0)
@@ -528,6 +532,7 @@ look_around(struct follower *follower)
 		member->number = number;
 		member->revision = database_number(result, i, 2);
 		member->silent_ms = silent > 0 ? (uint64_t)silent : 0;
+		member->policy = database_number(result, i, 7);
 		copy_text(member->name, sizeof member->name, result, i, 1);
 		copy_text(member->digest, sizeof member->digest, result, i, 3);
 		copy_text(member->note, sizeof member->note, result, i, 4);
@@ -619,12 +624,23 @@ take_epoch(struct follower *follower)
 	pthread_mutex_unlock(&cluster->lock);
 }
 
+/* The policy's newest version is seen with the devices' newest revision: those that it needs are fetched first. */
+static void
+note_policy(struct cluster *cluster, const PGresult *head)
+{
+	pthread_mutex_lock(&cluster->lock);
+	cluster->policy_head = database_number(head, 0, 2);
+	copy_text(cluster->policy_digest, sizeof cluster->policy_digest, head, 0, 3);
+	pthread_mutex_unlock(&cluster->lock);
+}
+
 static int
 read_head(struct follower *follower, uint64_t *head, uint64_t *horizon)
 {
 	PGresult *result;
 	int code = database_query(follower->database,
-				  "SELECT r.rev, r.horizon, c.txn FROM cradle_rev r"
+				  "SELECT r.rev, r.horizon, r.policy, p.digest, c.txn FROM cradle_rev r"
+				  " LEFT JOIN cradle_policy p ON p.version = r.policy"
 				  " LEFT JOIN cradle_change c ON c.rev = r.rev WHERE r.one = 1",
 				  NULL, &result, follower->error);
 
@@ -632,7 +648,8 @@ read_head(struct follower *follower, uint64_t *head, uint64_t *horizon)
 		return code;
 	*head = database_number(result, 0, 0);
 	*horizon = database_number(result, 0, 1);
-	follower->head_txn = database_number(result, 0, 2);
+	follower->head_txn = database_number(result, 0, 4);
+	note_policy(follower->cluster, result);
 	PQclear(result);
 	return 0;
 }

@@ -12,7 +12,7 @@ enum { MEMBER_WAIT_MS = 60000 };
 /* Heap: a job that is given up for lack of time goes on without who asked. */
 struct member_job {
 	struct cluster_job job;
-	bool fresh, resumed;
+	struct cluster_joining joining;
 };
 
 static void
@@ -163,7 +163,7 @@ take_up(struct cluster *cluster, struct database *database, struct member_job *j
 	if (code < 0)
 		return code;
 	if (strtoul(uploading, NULL, 10) == cluster->member) {
-		job->resumed = true;
+		job->joining.resumed = true;
 		return 0;
 	}
 	snprintf(job->job.error, CLUSTER_ERROR_MAX,
@@ -198,7 +198,7 @@ make_fresh(struct cluster *cluster, struct database *database, struct member_job
 static int
 join_present(struct cluster *cluster, struct database *database, struct member_job *job)
 {
-	char uploading[DATABASE_ERROR_MAX] = "";
+	char uploading[DATABASE_ERROR_MAX] = "", ignored[DATABASE_ERROR_MAX];
 	int code = check_common(cluster, database, job->job.error);
 
 	if (code == DATABASE_NO_TABLE)
@@ -214,8 +214,11 @@ join_present(struct cluster *cluster, struct database *database, struct member_j
 			 uploading);
 		code = DATABASE_REFUSED;
 	}
+	job->joining.migrated = code == 0 && cluster_schema_check(database, ignored) < 0;
 	if (code == 0)
 		code = cluster_schema_migrate(database, job->job.error);
+	if (code < 0 || job->joining.tables_only)
+		return code;
 	if (code == 0)
 		code = check_number(cluster, database, job->job.error);
 	return code == 0 ? put_member(cluster, database, job->job.error) : code;
@@ -227,8 +230,8 @@ join_run(struct cluster *cluster, struct cluster_job *job, struct database *data
 {
 	struct member_job *joining = (struct member_job *)job;
 
-	return joining->fresh ? make_fresh(cluster, database, joining)
-			      : join_present(cluster, database, joining);
+	return joining->joining.fresh ? make_fresh(cluster, database, joining)
+				      : join_present(cluster, database, joining);
 }
 
 static int
@@ -268,14 +271,14 @@ member_job_new(int (*run)(struct cluster *, struct cluster_job *, struct databas
 /* What the job found out outlives it only where it ended in time. */
 static int
 run_and_free(struct cluster *cluster, struct member_job *job, const struct pump *pump,
-	     bool *resumed, char error[CLUSTER_ERROR_MAX])
+	     struct cluster_joining *joining, char error[CLUSTER_ERROR_MAX])
 {
 	int code = cluster_job_run(cluster, &job->job, MEMBER_WAIT_MS, pump, error);
 
 	if (code == -ETIMEDOUT)
 		return code;
-	if (resumed)
-		*resumed = job->resumed;
+	if (joining)
+		*joining = job->joining;
 	member_free(&job->job);
 	return code;
 }
@@ -288,8 +291,8 @@ cluster_join(struct cluster *cluster, struct cluster_joining *joining, const str
 
 	if (!job)
 		return -ENOMEM;
-	job->fresh = joining->fresh;
-	return run_and_free(cluster, job, pump, &joining->resumed, error);
+	job->joining = *joining;
+	return run_and_free(cluster, job, pump, joining, error);
 }
 
 int

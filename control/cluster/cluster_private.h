@@ -7,6 +7,7 @@
  *	cluster_edit.c     edits as such jobs
  *	cluster_member.c   joining and leaving as such jobs
  *	cluster_follow.c   the thread that follows
+ *	cluster_policy.c   versions of the policy as such jobs
  *	cluster_report.c   reports, and the thread that sends them
  *	cluster_report_where.c  who ran what a report is of
  *	cluster_routes.c   where members take what others forward
@@ -17,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "control/cluster/cluster.h"
+#include "control/cluster/cluster_policy.h"
 #include "control/cluster/cluster_report.h"
 #include "control/cluster/cluster_secret.h"
 #include "control/cluster/database.h"
@@ -98,7 +100,11 @@ struct cluster {
 	unsigned n_members;
 	bool routes_changed; /* since the workers were told */
 	struct cluster_member members[CLUSTER_MEMBERS_MAX];
-	char digest[80], note[256];
+	/* The newest version of the policy, as the follower saw it; and what this member tells of itself. */
+	uint64_t policy_head;
+	char policy_digest[CLUSTER_DIGEST_MAX];
+	uint64_t policy;
+	char digest[CLUSTER_DIGEST_MAX], note[CLUSTER_NOTE_MAX];
 
 	/* Of the threads. */
 	pthread_t job_thread, follow_thread, report_thread;

@@ -54,6 +54,13 @@ static const char *const steps[CLUSTER_SCHEMA] = {
 	"CREATE TABLE cradle_last_report (member BIGINT NOT NULL," REPORT_COLUMNS
 	" PRIMARY KEY (endpoint, task_group, task_name));",
 	"ALTER TABLE cradle_member ADD COLUMN forward TEXT NOT NULL DEFAULT '';",
+	"ALTER TABLE cradle_member ADD COLUMN policy BIGINT NOT NULL DEFAULT 0;"
+	"CREATE TABLE cradle_policy (version BIGINT PRIMARY KEY, txn BIGINT NOT NULL UNIQUE,"
+	" member BIGINT NOT NULL, member_name TEXT NOT NULL, digest TEXT NOT NULL,"
+	" who TEXT NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL,"
+	" made_at TIMESTAMPTZ NOT NULL DEFAULT now());"
+	"CREATE TABLE cradle_policy_file (version BIGINT NOT NULL, name BYTEA NOT NULL,"
+	" bytes BYTEA, kek BYTEA, gone BIGINT NOT NULL, PRIMARY KEY (name, version));",
 };
 
 int

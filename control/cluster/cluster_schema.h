@@ -9,6 +9,8 @@
  *	cradle_member   one row a member
  *	cradle_report   one row a report, by member and its own number; the newest CLUSTER_REPORTS_KEPT of each
  *	cradle_last_report  the last report of each task and device
+ *	cradle_policy   one row a version of the policy: who made it, and a digest of all its files
+ *	cradle_policy_file  what differs from the version before, a row a file
  *	cradle_meta     the schema's version, the cluster's name, proofs of what members must have in common
  *
  * A writing transaction does all its work first and takes its revision last, so that it holds the counter's lock for its
@@ -19,7 +21,7 @@
 
 #include "control/cluster/database.h"
 
-enum { CLUSTER_SCHEMA = 3 };
+enum { CLUSTER_SCHEMA = 4 };
 
 /* Brings the tables to the newest version, or makes them. 0, or as database.h and a sentence; then nothing was changed. */
 int cluster_schema_migrate(struct database *database, char error[DATABASE_ERROR_MAX]);

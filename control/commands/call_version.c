@@ -7,8 +7,6 @@
 #include "control/log.h"
 #include "tasks/utf8.h"
 
-enum { WHO_MAX = 160 };
-
 bool
 call_version_check(struct call *call)
 {
@@ -21,30 +19,44 @@ call_version_check(struct call *call)
 }
 
 static void
-put_who(const struct call *call, char who[WHO_MAX])
+put_who(const struct call *call, char who[CALL_WHO_MAX])
 {
 	const struct ctl_request *request = call->request;
 	const char *actor = request ? request->actor : NULL;
 	size_t len = actor ? utf8_cut(actor, strlen(actor), 64) : 0;
 
-	snprintf(who, WHO_MAX, "%.*s%suid %u", (int)len, actor ? actor : "", len ? ", " : "",
+	snprintf(who, CALL_WHO_MAX, "%.*s%suid %u", (int)len, actor ? actor : "", len ? ", " : "",
 		 request ? (unsigned)request->peer.uid : 0);
+}
+
+const struct policy_note *
+call_note(const struct call *call, struct call_note *note)
+{
+	const char *why = call_option(call, "--message");
+
+	put_who(call, note->who);
+	note->note = (struct policy_note){
+		.who = note->who,
+		.what = call->job ? call->job->words : call->command->words,
+		.why = why ? why : "",
+	};
+	return &note->note;
 }
 
 void
 call_version_record(struct call *call)
 {
-	const char *why = call_option(call, "--message");
-	char error[STORE_ERROR_MAX], who[WHO_MAX];
-	struct policy_note note = {
-		.who = who,
-		.what = call->job ? call->job->words : call->command->words,
-		.why = why ? why : "",
-	};
-	int64_t number;
+	struct call_note note;
 
-	put_who(call, who);
-	number = policy_versions_record(call->service, &note, error);
+	call_version_record_as(call, call_note(call, &note));
+}
+
+void
+call_version_record_as(struct call *call, const struct policy_note *note)
+{
+	char error[STORE_ERROR_MAX];
+	int64_t number = policy_versions_record(call->service, note, error);
+
 	if (number < 0) {
 		text_show(&call->text, "warning: it is live, but no version of it is kept: %s\n",
 			  error);

@@ -143,6 +143,14 @@ static const struct command_option cluster_init_options[] = {
 	{ "--from-store", NULL, "with the devices of this appliance; begun before, it goes on" },
 };
 
+static const struct command_option cluster_pull_options[] = {
+	{ "--discard", NULL, "also in place of files that were changed here by hand" },
+};
+
+static const struct command_option cluster_push_options[] = {
+	{ "--message", "WHY", "kept with the version" },
+};
+
 static const struct command_option cluster_join_options[] = {
 	{ "--replace", NULL, "devices here that the cluster has not are removed" },
 };
@@ -388,6 +396,14 @@ const struct command commands[] = {
 	{ "cluster join", "", 0, 0, OPTIONS(cluster_join_options), .changes = true,
 	  .run = command_cluster_join,
 	  .help = "become a member of the cluster in the database, and take over its devices" },
+	{ "cluster policy pull", "", 0, 0, OPTIONS(cluster_pull_options), .changes = true,
+	  .run = command_cluster_policy_pull,
+	  .help = "make the cluster's newest policy live here; members do so by themselves" },
+	{ "cluster policy push", "", 0, 0, OPTIONS(cluster_push_options), .changes = true,
+	  .run = command_cluster_policy_push,
+	  .help = "make the files on disk live, here and on all members; a reload does the same" },
+	{ "cluster policy diff", "", 0, 0, .takes_long = true, .run = command_cluster_policy_diff,
+	  .help = "what the files here say else than the cluster's newest policy; secrets are masked" },
 	{ "cluster leave", "", 0, 0, .changes = true, .run = command_cluster_leave,
 	  .help = "stand alone again, with all devices as they are" },
 	{ "cluster promote-local", "", 0, 0, .changes = true, .run = command_cluster_promote_local,

@@ -5,9 +5,12 @@
 
 #include "control/clock.h"
 #include "control/cluster/cluster.h"
+#include "control/commands/call_version.h"
+#include "control/commands/cluster_pull.h"
 #include "control/commands/commands.h"
 #include "control/log.h"
 #include "control/runs/device_change.h"
+#include "control/runs/policy_share.h"
 #include "control/slice.h"
 
 enum {
@@ -91,6 +94,7 @@ begin_following(struct call *call)
 	if (!keep_membership(call, cluster_name(service->cluster)))
 		return;
 	cluster_begin(service->cluster);
+	policy_share_look(service);
 	done = catch_up(call);
 	cluster_info(service->cluster, &info);
 	log_event(SEVERITY_NOTICE, LOG_EVENT_cluster_state, NULL, "member %u of the cluster %s",
@@ -169,6 +173,7 @@ command_cluster_init(struct call *call)
 	struct service *service = call->service;
 	bool from_store = call_option(call, "--from-store");
 	char error[CLUSTER_ERROR_MAX];
+	struct call_note note;
 
 	if (!is_alone(call))
 		return;
@@ -184,6 +189,10 @@ command_cluster_init(struct call *call)
 	}
 	if (!upload_all(call))
 		return;
+	if (policy_share_push_first(service, call_note(call, &note), error) < 0) {
+		call_refuse(call, CTL_REFUSED, "%s; then run it again", error);
+		return;
+	}
 	if (cluster_uploaded(service->cluster, &service->pump, error) < 0) {
 		call_refuse(call, CTL_REFUSED, "%s; run it again", error);
 		return;
@@ -193,6 +202,40 @@ command_cluster_init(struct call *call)
 
 /* ---- join, leave ---- */
 
+/* A member of a newer release: the tables become what it knows. */
+static void
+bring_tables(struct call *call)
+{
+	struct service *service = call->service;
+	struct cluster_joining joining = { .tables_only = true };
+	char error[CLUSTER_ERROR_MAX];
+
+	if (cluster_join(service->cluster, &joining, &service->pump, error) < 0)
+		call_refuse(call, CTL_REFUSED, "%s", error);
+	else if (!joining.migrated)
+		(void)is_alone(call);
+	else
+		text_show(&call->text,
+			  "the tables of the cluster %s are what this release needs: update the "
+			  "other members, too\n",
+			  cluster_name(service->cluster));
+}
+
+/* Before the first device: none gets what this appliance would have given. */
+static bool
+take_policy(struct call *call)
+{
+	const struct cluster_pull wish = { .joining = true };
+	struct service *service = call->service;
+	char ignored[CLUSTER_ERROR_MAX];
+
+	if (cluster_pull(call, &wish))
+		return true;
+	text_show(&call->error, "not joined: its policy is no good here\n");
+	(void)cluster_leave(service->cluster, &service->pump, ignored);
+	return false;
+}
+
 void
 command_cluster_join(struct call *call)
 {
@@ -200,8 +243,12 @@ command_cluster_join(struct call *call)
 	struct cluster_joining joining = { .fresh = false };
 	char error[CLUSTER_ERROR_MAX];
 
-	if (!is_alone(call))
+	if (!is_configured(call))
 		return;
+	if (cluster_is_joined(service->cluster)) {
+		bring_tables(call);
+		return;
+	}
 	if (service->inventory.count && !call_option(call, "--replace")) {
 		call_refuse(call, CTL_REFUSED,
 			    "this appliance has %u device%s of its own: --replace takes those of "
@@ -214,7 +261,8 @@ command_cluster_join(struct call *call)
 		call_refuse(call, CTL_REFUSED, "not joined: %s", error);
 		return;
 	}
-	begin_following(call);
+	if (take_policy(call))
+		begin_following(call);
 }
 
 static bool
@@ -242,6 +290,7 @@ stand_alone(struct call *call)
 		  cluster_name(service->cluster), service->inventory.count,
 		  PLURAL(service->inventory.count));
 	call->result = json_pack("{s:i}", "devices", (int)service->inventory.count);
+	policy_share_end(service);
 	cluster_end(service->cluster);
 	replica_turn(service, clock_now_ms()); /* cookies of the cluster are none any more */
 }
@@ -278,16 +327,24 @@ command_cluster_promote_local(struct call *call)
 
 /* ---- status ---- */
 
+static uint64_t
+policy_behind(const struct cluster_member *member, const struct cluster_info *info)
+{
+	return info->policy_head > member->policy ? info->policy_head - member->policy : 0;
+}
+
 static json_t *
 member_json(const struct cluster_member *member, const struct cluster_info *info)
 {
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:b, s:s, s:s, s:s}", "member", (int)member->number, "name",
-		member->name, "revision", (json_int_t)member->revision, "behind",
+		"{s:i, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}", "member", (int)member->number,
+		"name", member->name, "revision", (json_int_t)member->revision, "behind",
 		(json_int_t)(info->head > member->revision ? info->head - member->revision : 0),
 		"silent_ms", (json_int_t)member->silent_ms, "there",
-		member->silent_ms < CLUSTER_MEMBER_SILENT_MS, "digest", member->digest, "note",
-		member->note, "forward", member->forward);
+		member->silent_ms < CLUSTER_MEMBER_SILENT_MS, "policy", (json_int_t)member->policy,
+		"policy_behind", (json_int_t)policy_behind(member, info), "digest", member->digest,
+		"note", member->note, "forward",
+		member->forward);
 }
 
 static void
@@ -297,7 +354,7 @@ put_members(const struct cluster_info *info, struct text *text, json_t *list)
 
 	if (!info->n_members)
 		return;
-	table_init(&table, "member|name|there|revision:2|behind:1|policy:3|~what is wrong");
+	table_init(&table, "member|name|there|revision:2|behind:1|policy|digest:3|~what is wrong");
 	for (unsigned i = 0; i < info->n_members; i++) {
 		const struct cluster_member *member = &info->members[i];
 
@@ -313,12 +370,28 @@ put_members(const struct cluster_info *info, struct text *text, json_t *list)
 			   (unsigned long long)(info->head > member->revision
 							? info->head - member->revision
 							: 0));
+		table_cell(&table, "%llu", (unsigned long long)member->policy);
 		table_cell(&table, "%.12s", *member->digest ? member->digest : "-");
 		table_cell(&table, "%s", member->note);
 		json_array_append_new(list, member_json(member, info));
 	}
 	text_show(text, "\n");
 	table_finish(&table, text);
+}
+
+static void
+put_policy(const struct service *service, const struct cluster_info *info, struct text *text)
+{
+	const struct policy_share *share = &service->share;
+
+	if (!cluster_is_joined(service->cluster))
+		return;
+	if (share->version)
+		text_show(text, "  policy: version %llu of %llu\n",
+			  (unsigned long long)share->version,
+			  (unsigned long long)info->policy_head);
+	if (*share->trouble)
+		text_show(text, "  policy: %s\n", share->trouble);
 }
 
 void
@@ -352,10 +425,11 @@ command_cluster_status(struct call *call)
 		text_show(&call->text, "  %llu reports wait to be sent, %llu were lost\n",
 			  (unsigned long long)info.reports_waiting,
 			  (unsigned long long)info.reports_lost);
+	put_policy(service, &info, &call->text);
 	put_members(&info, &call->text, members);
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:o}",
+		"s:I, s:I, s:s, s:s, s:o}",
 		"reports_sent", (json_int_t)info.reports_sent, "reports_waiting",
 		(json_int_t)info.reports_waiting, "reports_lost", (json_int_t)info.reports_lost,
 		"state", cluster_state_name(info.state), "cluster", cluster_name(service->cluster),
@@ -364,5 +438,8 @@ command_cluster_status(struct call *call)
 		"head", (json_int_t)info.head, "lag_ms", (json_int_t)info.lag_ms, "applied",
 		(json_int_t)info.applied, "resyncs", (json_int_t)info.resyncs, "fetched_anew",
 		(json_int_t)info.fetched_anew, "unsent", (json_int_t)unsent, "given_way",
-		(json_int_t)(service->replica.given_way + info.effects_lost), "members", members);
+		(json_int_t)(service->replica.given_way + info.effects_lost), "policy",
+		(json_int_t)service->share.version, "policy_head", (json_int_t)info.policy_head,
+		"policy_digest", service->share.digest, "policy_trouble", service->share.trouble,
+		"members", members);
 }

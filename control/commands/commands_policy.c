@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/cluster/cluster.h"
 #include "control/commands/call_plan.h"
 #include "control/commands/call_version.h"
 #include "control/commands/commands.h"
@@ -79,6 +80,22 @@ restart_or_offer(struct call *call)
 			  "takes over, and devices do not notice\n");
 }
 
+/* What is on disk, here and for the cluster. */
+static bool
+make_live(struct call *call, bool first)
+{
+	struct call_note note;
+	const struct reload_wish wish = { .pump = call_tell_reload,
+					  .pump_ctx = call,
+					  .note = call_note(call, &note),
+					  .make_first = first };
+
+	finish_checked(call, reload_run(call->service, &wish, &call->text, &call->result));
+	if (call->exit == CTL_DONE)
+		call_version_record(call);
+	return call->exit == CTL_DONE;
+}
+
 void
 command_reload(struct call *call)
 {
@@ -98,12 +115,28 @@ command_reload(struct call *call)
 				  "; nothing was reloaded: `cradlectl reload` does that alone");
 		return;
 	}
-	finish_checked(call, reload_run(call->service, call_tell_reload, call, &call->text,
-					&call->result));
-	if (call->exit != CTL_DONE)
+	if (make_live(call, false))
+		restart_or_offer(call);
+}
+
+void
+command_cluster_policy_push(struct call *call)
+{
+	struct policy_share *share = &call->service->share;
+
+	if (!call_version_check(call))
 		return;
-	call_version_record(call);
-	restart_or_offer(call);
+	if (!cluster_is_joined(call->service->cluster)) {
+		call_refuse(call, CTL_REFUSED, "this appliance is in no cluster");
+		return;
+	}
+	if (make_live(call, true) && !json_object_get(call->result, "cluster_policy")) {
+		text_show(&call->text,
+			  "the files here are version %llu of the cluster's policy already\n",
+			  (unsigned long long)share->version);
+		json_object_set_new(call->result, "cluster_policy",
+				    json_integer((json_int_t)share->version));
+	}
 }
 
 void

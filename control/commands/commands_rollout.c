@@ -122,6 +122,7 @@ change(struct call *call, const struct policy_task *task, const struct wanted *w
 	snprintf(id, sizeof id, "%s", task->id); /* the generation may go with the reload */
 	if (!policy_edit_begin(&edit, call, "groups"))
 		return;
+	edit.urgent = file || (wanted && wanted->halted); /* back to the former version */
 	if (task_place_find(&edit, id, &place) && set_rollout(&edit, place, wanted, file))
 		policy_edit_commit(&edit, "rollout of task %s %s", id, done);
 	policy_edit_end(&edit);

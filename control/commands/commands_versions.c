@@ -189,8 +189,9 @@ same_file(const struct policy_at_file *a, const struct policy_at_file *b)
 	return a && b && a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
-static void
-put_changes(struct call *call, const struct policy_at *before, const struct policy_at *after)
+json_t *
+policy_at_put_changes(struct call *call, const struct policy_at *before,
+		      const struct policy_at *after)
 {
 	json_t *list = json_array();
 
@@ -204,6 +205,14 @@ put_changes(struct call *call, const struct policy_at *before, const struct poli
 	for (unsigned i = 0; i < after->n_files; i++)
 		if (!policy_at_find(before, after->files[i].name))
 			put_change(call, NULL, &after->files[i], list);
+	return list;
+}
+
+static void
+put_changes(struct call *call, const struct policy_at *before, const struct policy_at *after)
+{
+	json_t *list = policy_at_put_changes(call, before, after);
+
 	if (!json_array_size(list))
 		text_show(&call->text, "versions %u and %u say the same\n", before->version,
 			  after->version);

@@ -28,6 +28,10 @@ void policy_at_fini(struct policy_at *at);
 /* NULL: there was none. */
 const struct policy_at_file *policy_at_find(const struct policy_at *at, const char *name);
 
+/* What differs, file by file, into the call's text, and as a list (a new reference). */
+json_t *policy_at_put_changes(struct call *call, const struct policy_at *before,
+			      const struct policy_at *after);
+
 /*
  * The file as it may be shown, into `text`: lists of settings as JSON, their secrets masked; tasks as they are, but for the
  * console where a secret stands in them in the clear. False: its content is not shown, and `text` says why.

@@ -161,11 +161,19 @@ gather_set(const struct policy_edit *edit, bool back, const char *list,
 		const struct edited_file *file = &edit->files[i];
 		const struct file_set_item item =
 			i < edit->n_files
-				? (struct file_set_item){ file->name, file->text,    file->len,
-							  file->old,  file->old_len, false }
-				: (struct file_set_item){ list,           edit->text.text,
-							  edit->text.len, edit->old,
-							  edit->old_len,  edit->holds_secret };
+				? (struct file_set_item){ .name = file->name,
+							  .text = file->text,
+							  .len = file->len,
+							  .old = file->old,
+							  .old_len = file->old_len }
+				: (struct file_set_item){
+					  list,
+					  edit->text.text,
+					  edit->text.len,
+					  edit->old,
+					  edit->old_len,
+					  edit->holds_secret ? FILE_READ_BY_GROUP : FILE_READ_AS_BEFORE
+				  };
 		char path[PATH_BYTES];
 
 		policy_edit_path(edit, item.name, path);
@@ -173,7 +181,7 @@ gather_set(const struct policy_edit *edit, bool back, const char *list,
 			items[n++] = item;
 		else if (is_still(path, item.text, item.len))
 			items[n++] = (struct file_set_item){ item.name, item.old, item.old_len,
-							     item.text, item.len, item.private };
+							     item.text, item.len, item.readers };
 		else
 			text_show(&edit->call->error,
 				  "%s was changed by somebody else meanwhile, and stays so\n",
@@ -274,13 +282,18 @@ make_live(struct policy_edit *edit)
 {
 	struct call *call = edit->call;
 	struct policy_health before = call->service->policy_health;
+	struct call_note note;
+	const struct reload_wish wish = { .pump = call_tell_reload,
+					  .pump_ctx = call,
+					  .note = call_note(call, &note),
+					  .urgent = edit->urgent };
 	struct text said;
 	bool good;
 
 	text_init(&said);
 	json_decref(call->result);
 	call->result = NULL;
-	good = reload_run(call->service, call_tell_reload, call, &said, &call->result) == 0;
+	good = reload_run(call->service, &wish, &said, &call->result) == 0;
 	if (!good) {
 		call->exit = CTL_REFUSED;
 		text_put(&call->error, text_str(&said), said.len);
@@ -378,6 +391,9 @@ policy_edit_commit(struct policy_edit *edit, const char *format, ...)
 	if (make_live(edit)) {
 		call_version_record(call);
 		tell_change(edit);
+		if (edit->urgent)
+			policy_share_remember(call->service, call->request->argc,
+					      call->request->argv);
 	} else {
 		text_fini(&call->text);
 	}

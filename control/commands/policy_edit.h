@@ -37,6 +37,7 @@ struct policy_edit {
 	struct conf_text conf; /* the same text as libconfig reads it */
 	struct edited_file files[POLICY_EDIT_FILES];
 	unsigned n_files;
+	bool urgent;       /* it stops something: not to wait for the cluster's database */
 	bool holds_secret; /* the changed text does: its file is kept from others */
 	json_t *done;      /* while it is committed: what was done */
 };

@@ -7,12 +7,8 @@
 #include "control/commands/call_version.h"
 #include "control/commands/policy_at.h"
 #include "control/commands/policy_edit_internal.h"
-#include "control/config/diag_text.h"
-#include "control/file_replace.h"
-#include "control/file_set.h"
-#include "control/log.h"
+#include "control/commands/policy_put.h"
 #include "control/policy/policy_folder.h"
-#include "control/runs/reload.h"
 
 /* A file that is to say something else, or to go. */
 struct reverted_file {
@@ -29,7 +25,6 @@ struct reverting {
 	struct reverted_file *files;
 	unsigned n_files, capacity;
 	bool failed;
-	bool secret_groups, secret_servers;
 };
 
 /* ---- what differs ---- */
@@ -115,156 +110,54 @@ compare(struct reverting *reverting)
 	return false;
 }
 
-/* ---- checked ---- */
+/* ---- made so ---- */
 
-/* As sources of a policy; what goes says nothing. NULL: out of memory. */
-static struct policy_source *
-sources_of(const struct reverting *reverting)
+/* As the items of a change. NULL: out of memory. */
+static struct file_set_item *
+items_of(const struct reverting *reverting)
 {
-	struct policy_source *sources = calloc(reverting->n_files + 1, sizeof *sources);
+	struct file_set_item *items = calloc(reverting->n_files + 1, sizeof *items);
 
-	for (unsigned i = 0; sources && i < reverting->n_files; i++) {
+	for (unsigned i = 0; items && i < reverting->n_files; i++) {
 		const struct reverted_file *file = &reverting->files[i];
 
-		sources[i] =
-			(struct policy_source){ file->name, file->wanted ? file->wanted->text : "",
-						file->wanted ? file->wanted->len : 0 };
+		items[i] = (struct file_set_item){ .name = file->name,
+						   .text = file->wanted ? file->wanted->text : NULL,
+						   .len = file->wanted ? file->wanted->len : 0,
+						   .old = file->old,
+						   .old_len = file->old_len };
 	}
-	return sources;
-}
-
-static bool
-check(struct reverting *reverting, const struct policy_source *sources)
-{
-	const struct objects *objects = reverting->call->service->generation->objects;
-	struct diag_list diags;
-	struct policy *policy;
-	struct arena arena;
-	bool good;
-
-	diag_list_init(&diags);
-	arena_init(&arena, 0);
-	policy = policy_load_changed(reverting->folder, sources, reverting->n_files, objects,
-				     &arena, &diags);
-	good = policy && diags.errors == 0;
-	if (policy) {
-		reverting->secret_groups = policy_holds_secret(policy, "groups");
-		reverting->secret_servers = policy_holds_secret(policy, "servers");
-	}
-	if (!good)
-		policy_edit_refuse(reverting->call, &diags);
-	policy_free(policy);
-	arena_fini(&arena);
-	diag_list_fini(&diags);
-	return good;
-}
-
-/* ---- written, or put back ---- */
-
-static bool
-is_private(const struct reverting *reverting, const char *name)
-{
-	return (reverting->secret_groups && strcmp(name, "groups.conf") == 0) ||
-	       (reverting->secret_servers && strcmp(name, "servers.conf") == 0);
-}
-
-/* Tasks and tables come before the lists that name them; what goes, goes last. */
-static unsigned
-turn_of(const struct reverted_file *file)
-{
-	return !file->wanted ? 2 : strchr(file->name, '/') ? 0 : 1;
-}
-
-static size_t
-gather_set(const struct reverting *reverting, bool back, struct file_set_item *items)
-{
-	size_t n = 0;
-
-	for (unsigned turn = 0; turn < 3; turn++)
-		for (unsigned i = 0; i < reverting->n_files; i++) {
-			const struct reverted_file *file = &reverting->files[i];
-			const char *text = file->wanted ? file->wanted->text : NULL;
-			size_t len = file->wanted ? file->wanted->len : 0;
-
-			if (turn_of(file) != turn)
-				continue;
-			items[n++] = (struct file_set_item){ file->name,
-							     back ? file->old : text,
-							     back ? file->old_len : len,
-							     back ? text : file->old,
-							     back ? len : file->old_len,
-							     is_private(reverting, file->name) };
-		}
-	return n;
-}
-
-/* All of them, or none: 0 or -errno, and which it was. */
-static int
-change_files(const struct reverting *reverting, bool back, const char **failed)
-{
-	struct file_set_item *items = calloc(reverting->n_files, sizeof *items);
-	int result = -ENOMEM;
-
-	*failed = NULL;
-	if (items)
-		result = file_set_change(reverting->folder, items,
-					 gather_set(reverting, back, items), failed);
-	free(items);
-	if (!*failed)
-		*failed = reverting->folder;
-	return result;
+	return items;
 }
 
 static void
-put_back(struct reverting *reverting)
-{
-	const char *failed;
-	int result = change_files(reverting, true, &failed);
-
-	if (result == 0)
-		return;
-	text_show(&reverting->call->error, "%s could not be put back: %s\n", failed,
-		  strerror(-result));
-	log_error("%s could not be put back: %s", failed, strerror(-result));
-}
-
-static bool
-write_files(struct reverting *reverting)
-{
-	const char *failed;
-	int result = change_files(reverting, false, &failed);
-
-	if (result == 0)
-		return true;
-	call_refuse(reverting->call, CTL_REFUSED, "%s cannot be written: %s%s\n", failed,
-		    strerror(-result), file_remedy(-result));
-	return false;
-}
-
-static bool
-make_live(struct reverting *reverting)
+make_so(struct reverting *reverting, struct file_set_item *items)
 {
 	struct call *call = reverting->call;
-	struct policy_health before = call->service->policy_health;
-	struct text said;
-	bool good;
+	struct call_note note;
+	const struct reload_wish wish = { .pump = call_tell_reload,
+					  .pump_ctx = call,
+					  .note = call_note(call, &note) };
+	const struct policy_put put = { call, reverting->folder, items, reverting->n_files };
 
-	text_init(&said);
-	good = reload_run(call->service, call_tell_reload, call, &said, &call->result) == 0;
-	text_put(good ? &call->text : &call->error, text_str(&said), said.len);
-	text_fini(&said);
-	if (good)
-		return true;
-	call->exit = CTL_REFUSED;
-	call->service->policy_health = before; /* what was refused is not there any more */
-	return false;
+	if (call_option(call, "--plan")) {
+		policy_put_plan(&put);
+		return;
+	}
+	text_show(&call->text, "policy as it was in version %u: %u file%s\n", reverting->at.version,
+		  reverting->n_files, PLURAL(reverting->n_files));
+	if (!policy_put_check(&put) || !policy_put_run(&put, &wish))
+		return;
+	call_version_record(call);
+	json_object_set_new(call->result, "changed", json_true());
+	json_object_set_new(call->result, "reverted_to", json_integer(reverting->at.version));
 }
 
 static void
 revert(struct reverting *reverting)
 {
 	struct call *call = reverting->call;
-	struct policy_source *sources;
+	struct file_set_item *items;
 
 	if (!compare(reverting))
 		return;
@@ -276,28 +169,12 @@ revert(struct reverting *reverting)
 					 (json_int_t)reverting->at.version);
 		return;
 	}
-	sources = sources_of(reverting);
-	if (!sources) {
+	items = items_of(reverting);
+	if (items)
+		make_so(reverting, items);
+	else
 		call_refuse(call, CTL_REFUSED, "out of memory");
-	} else if (call_option(call, "--plan")) {
-		call_plan(call, &(struct call_planned){ .changed = sources,
-							.n_changed = reverting->n_files });
-	} else if (check(reverting, sources)) {
-		text_show(&call->text, "policy as it was in version %u: %u file%s\n",
-			  reverting->at.version, reverting->n_files, PLURAL(reverting->n_files));
-		if (!write_files(reverting)) {
-			text_show(&call->error, "nothing was changed\n");
-		} else if (make_live(reverting)) {
-			call_version_record(call);
-			json_object_set_new(call->result, "changed", json_true());
-			json_object_set_new(call->result, "reverted_to",
-					    json_integer(reverting->at.version));
-		} else {
-			put_back(reverting);
-			text_show(&call->error, "nothing was changed\n");
-		}
-	}
-	free(sources);
+	free(items);
 }
 
 void

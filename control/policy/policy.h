@@ -163,6 +163,14 @@ struct policy_server {
 
 struct policy_trust;
 
+/* A file of the folder that was read, and a hash of what it said then. One that is used twice may stand here twice. */
+struct policy_read {
+	const char *name; /* in the folder: "tasks/a.xml", "certs/own.key" */
+	uint64_t hash;
+	size_t len;
+	const struct policy_read *next;
+};
+
 struct policy {
 	struct policy_group
 		*groups; /* as in the file; "root" is there even where the file does not say so */
@@ -172,6 +180,7 @@ struct policy {
 	unsigned n_servers;
 	struct policy_trust *trust; /* policy_trust.h; NULL: there is no trust.conf */
 	struct policy_file *files;
+	const struct policy_read *read; /* the last one first */
 	unsigned n_tasks;
 	bool incomplete; /* a group could not be read: what refers to it is not to blame */
 };
@@ -187,7 +196,7 @@ struct policy *policy_load(const char *folder, const struct objects *objects, st
 /* A file of the folder as it would be: read in place of what is on disk. */
 struct policy_source {
 	const char *name; /* in the folder: "groups.conf", "tasks/a.xml" */
-	const char *text;
+	const char *text; /* NULL: the file is not there, whatever is on disk */
 	size_t len;
 };
 /* policy_load() with some files from memory: what editing a policy would make of it. */

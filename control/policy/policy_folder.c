@@ -13,7 +13,12 @@ enum { NAME_MAX_BYTES = 300 };
 
 static const char *const lists[] = { "groups.conf", "servers.conf", "trust.conf" };
 static const char *const folders[] = { "tasks", "resources" };
-enum { LISTS = sizeof lists / sizeof lists[0], FOLDERS = sizeof folders / sizeof folders[0] };
+static const char *const key_folders[] = { "keys", "certs" };
+enum {
+	LISTS = sizeof lists / sizeof lists[0],
+	FOLDERS = sizeof folders / sizeof folders[0],
+	KEY_FOLDERS = sizeof key_folders / sizeof key_folders[0],
+};
 
 struct visit {
 	int folder;
@@ -108,17 +113,43 @@ policy_folder_each(const char *folder, bool (*each)(void *ctx, const struct poli
 	return result;
 }
 
+int
+policy_folder_one(const char *folder, const char *name,
+		  bool (*each)(void *ctx, const struct policy_source *file), void *ctx)
+{
+	struct visit visit = { open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), each, ctx };
+	int result;
+
+	if (visit.folder < 0)
+		return -errno;
+	result = visit_file(&visit, name);
+	close(visit.folder);
+	return result;
+}
+
+static bool
+is_in(const char *const *some, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = strlen(some[i]);
+
+		if (strncmp(name, some[i], len) == 0 && name[len] == '/')
+			return policy_file_name_is_good(name + len + 1);
+	}
+	return false;
+}
+
+bool
+policy_folder_has_key(const char *name)
+{
+	return is_in(key_folders, KEY_FOLDERS, name);
+}
+
 bool
 policy_folder_has(const char *name)
 {
 	for (unsigned i = 0; i < LISTS; i++)
 		if (strcmp(name, lists[i]) == 0)
 			return true;
-	for (unsigned i = 0; i < FOLDERS; i++) {
-		size_t len = strlen(folders[i]);
-
-		if (strncmp(name, folders[i], len) == 0 && name[len] == '/')
-			return policy_file_name_is_good(name + len + 1);
-	}
-	return false;
+	return is_in(folders, FOLDERS, name);
 }

@@ -18,3 +18,8 @@ int policy_folder_each(const char *folder,
 		       bool (*each)(void *ctx, const struct policy_source *file), void *ctx);
 /* Whether a name is that of a file which is looked at so. */
 bool policy_folder_has(const char *name);
+/* Whether it is that of a file of keys/ or certs/. */
+bool policy_folder_has_key(const char *name);
+/* One file, whichever of these; `each` is not called where there is none. As policy_folder_each(). */
+int policy_folder_one(const char *folder, const char *name,
+		      bool (*each)(void *ctx, const struct policy_source *file), void *ctx);

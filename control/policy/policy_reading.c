@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "tasks/hash.h"
 #include "tasks/text_file.h"
 
 const char *
@@ -46,6 +47,20 @@ copy_changed(const struct policy_source *changed, size_t *len)
 	return text;
 }
 
+/* Out of memory it is left out: then nobody can tell whether it changed since. */
+static void
+note_read(const struct reading *reading, const char *name, const char *text, size_t len)
+{
+	struct policy_read *read = arena_alloc(reading->arena, sizeof *read);
+	const char *copy = arena_copy(reading->arena, name, strlen(name));
+
+	if (!read || !copy)
+		return;
+	*read = (struct policy_read){ copy, hash64_bytes(HASH64_EMPTY, text, len), len,
+				      reading->policy->read };
+	reading->policy->read = read;
+}
+
 char *
 policy_read_file(struct reading *reading, const char *name, char path[POLICY_PATH_MAX], size_t *len)
 {
@@ -54,11 +69,16 @@ policy_read_file(struct reading *reading, const char *name, char path[POLICY_PAT
 	char *text;
 
 	snprintf(path, POLICY_PATH_MAX, "%s/%s", reading->folder, name);
-	if (!changed)
-		return conf_file_read(path, POLICY_FILE_MAX, len, reading->diags);
-	text = copy_changed(changed, len);
-	if (!text)
-		diag_error(reading->diags, &place, "out of memory");
+	if (!changed) {
+		text = conf_file_read(path, POLICY_FILE_MAX, len, reading->diags);
+	} else {
+		text = changed->text ? copy_changed(changed, len) : NULL;
+		if (!text)
+			diag_error(reading->diags, &place,
+				   changed->text ? "out of memory" : "is not there");
+	}
+	if (text)
+		note_read(reading, name, text, *len);
 	return text;
 }
 
@@ -68,23 +88,32 @@ policy_read_bytes(const struct reading *reading, const char *name, size_t limit,
 {
 	const struct policy_source *changed = find_changed(reading, name);
 	char path[POLICY_PATH_MAX];
+	int result = 0;
 
 	snprintf(path, sizeof path, "%s/%s", reading->folder, name);
-	if (!changed)
-		return text_file_read(path, limit, bytes, len);
-	if (changed->len > limit)
-		return -EFBIG;
-	*bytes = copy_changed(changed, len);
-	return *bytes ? 0 : -ENOMEM;
+	if (!changed) {
+		result = text_file_read(path, limit, bytes, len);
+	} else if (!changed->text) {
+		result = -ENOENT;
+	} else if (changed->len > limit) {
+		result = -EFBIG;
+	} else {
+		*bytes = copy_changed(changed, len);
+		result = *bytes ? 0 : -ENOMEM;
+	}
+	if (result == 0)
+		note_read(reading, name, *bytes, *len);
+	return result;
 }
 
 bool
 policy_has_file(const struct reading *reading, const char *name)
 {
+	const struct policy_source *changed = find_changed(reading, name);
 	char path[POLICY_PATH_MAX];
 
-	if (find_changed(reading, name))
-		return true;
+	if (changed)
+		return changed->text != NULL;
 	snprintf(path, sizeof path, "%s/%s", reading->folder, name);
 	return access(path, F_OK) == 0 || errno != ENOENT;
 }

@@ -13,6 +13,7 @@
 #include "control/log.h"
 #include "control/notify.h"
 #include "control/runs/costly_tasks.h"
+#include "control/runs/policy_share.h"
 #include "control/runs/publish.h"
 #include "control/runs/reload_changes.h"
 #include "control/runs/service.h"
@@ -245,8 +246,8 @@ struct transaction {
 	struct diag_list diags;
 	uint64_t begun_us;
 	double begun_cpu_s;
-	reload_pump *pump;
-	void *pump_ctx;
+	const struct reload_wish *wish;
+	uint64_t shared; /* the version that the cluster's policy is now; 0: as before */
 };
 
 /* Of this thread, whatever else the machine does. */
@@ -281,13 +282,27 @@ end_open_change(const char *folder, struct diag_list *diags)
 	text_fini(&said);
 }
 
+/* The last thing that may fail: what all members get is live here at once. */
+static void
+share(struct transaction *t)
+{
+	const struct policy_pushing pushing = { .folder = t->config->policy,
+						.policy = t->generation->policy,
+						.note = t->wish->note,
+						.first = t->wish->make_first,
+						.urgent = t->wish->urgent };
+
+	t->shared = policy_share_push(t->service, &pushing, &t->diags);
+}
+
 static int
 prepare(struct transaction *t)
 {
 	struct service *service = t->service;
 	struct place place = { .file = service->config->file };
 
-	t->config = config_load(service->config->file, &t->diags);
+	t->config = t->wish->from_cluster ? service->config
+					  : config_load(service->config->file, &t->diags);
 	if (!t->config)
 		return -EINVAL;
 	end_open_change(t->config->policy, &t->diags);
@@ -300,10 +315,13 @@ prepare(struct transaction *t)
 	}
 	if (generation_number_tasks(t->generation, &service->reports) < 0)
 		diag_error(&t->diags, &place, "out of memory");
-	generation_check_groups(t->generation, &service->inventory, &t->diags);
+	if (!t->wish->devices_follow)
+		generation_check_groups(t->generation, &service->inventory, &t->diags);
 	generation_check_nosec(t->config, &service->inventory, &t->diags);
 	if (!t->diags.errors)
 		costly_tasks_check(service, t->generation, &t->diags);
+	if (!t->diags.errors && !t->wish->from_cluster)
+		share(t);
 	return t->diags.errors ? -EINVAL : 0;
 }
 
@@ -344,6 +362,17 @@ put_devices(const struct transaction *t, uint32_t failed, struct text *text, jso
 	json_object_set_new(result, "devices_failed", json_integer(failed));
 }
 
+static void
+put_shared(const struct transaction *t, struct text *text, json_t *result)
+{
+	if (t->service->share.alone && !t->wish->from_cluster)
+		text_show(text, "%s\n", t->service->share.trouble);
+	if (!t->shared)
+		return;
+	text_show(text, "version %llu of the cluster's policy\n", (unsigned long long)t->shared);
+	json_object_set_new(result, "cluster_policy", json_integer((json_int_t)t->shared));
+}
+
 static int
 commit(struct transaction *t, struct text *text, json_t **result)
 {
@@ -354,7 +383,7 @@ commit(struct transaction *t, struct text *text, json_t **result)
 
 	*result = json_object();
 	diag_text_put(&t->diags, text);
-	if (apply_settings(service, t->config) < 0)
+	if (t->config != service->config && apply_settings(service, t->config) < 0)
 		text_show(text, "warning: some settings were not applied: out of memory\n");
 	text_show(text, "generation %u -> %u\n", old->number, new->number);
 	reload_put_tasks(old, new, text, *result);
@@ -366,8 +395,9 @@ commit(struct transaction *t, struct text *text, json_t **result)
 	/* They were numbered when the files were read; a refused reload forgets nothing. */
 	generation_forget_other_tasks(new, &service->reports);
 	policy_health_mend(&service->policy_health);
-	failed = publish_generation(service, new, t->pump, t->pump_ctx);
+	failed = publish_generation(service, new, t->wish->pump, t->wish->pump_ctx);
 	put_devices(t, failed, text, *result);
+	put_shared(t, text, *result);
 	reload_put_settings(&t->changes, true, text, *result);
 	reload_put_settings(&t->changes, false, text, *result);
 	seconds = (double)(clock_now_us() - t->begun_us) / 1e6;
@@ -387,14 +417,13 @@ commit(struct transaction *t, struct text *text, json_t **result)
 }
 
 int
-reload_run(struct service *service, reload_pump *pump, void *ctx, struct text *text,
+reload_run(struct service *service, const struct reload_wish *wish, struct text *text,
 	   json_t **result)
 {
 	struct transaction t = { .service = service,
 				 .begun_us = clock_now_us(),
 				 .begun_cpu_s = cpu_seconds(),
-				 .pump = pump,
-				 .pump_ctx = ctx };
+				 .wish = wish };
 	int status;
 
 	notify_reloading();
@@ -403,7 +432,8 @@ reload_run(struct service *service, reload_pump *pump, void *ctx, struct text *t
 	if (t.generation)
 		generation_release(t.generation);
 	config_changes_free(&t.changes);
-	config_free(t.config);
+	if (t.config != service->config)
+		config_free(t.config);
 	diag_list_fini(&t.diags);
 	notify_ready();
 	return status;

@@ -22,11 +22,24 @@ struct service;
 /* How far it is, between slices of devices. */
 typedef void reload_pump(void *ctx, uint32_t done, uint32_t total);
 
+struct policy_note;
+
+struct reload_wish {
+	reload_pump *pump; /* NULL: nobody wants to know how far it is */
+	void *pump_ctx;
+	/* Whose change it is: it becomes the cluster's, where there is one, before it is live (policy_share.h). */
+	const struct policy_note *note;
+	bool make_first; /* ... also where the cluster has no policy yet */
+	bool urgent;     /* ... and here alone while the database is away */
+	bool from_cluster; /* it is the cluster's already, and only its policy becomes live, not the settings */
+	bool devices_follow; /* devices are about to be the cluster's: groups that those here are in may be missing */
+};
+
 /*
  * 0 and what changed; or -EINVAL, every diagnostic and "still running generation N". *result: a
- * new reference. `pump` may be NULL.
+ * new reference.
  */
-int reload_run(struct service *service, reload_pump *pump, void *ctx, struct text *text,
+int reload_run(struct service *service, const struct reload_wish *wish, struct text *text,
 	       json_t **result);
 
 /* What a check says: `text` is appended to, `result` a new reference. */

@@ -57,6 +57,7 @@ service_fini(struct service *service)
 	reports_fini(&service->reports);
 	feed_fini(&service->feed);
 	policy_versions_fini(&service->versions);
+	policy_share_fini(&service->share);
 	version_counts_fini(&service->version_counts);
 	run_maker_free(service->maker);
 	free(service->unknowns);

@@ -22,6 +22,7 @@
 #include "control/runs/inventory_effects.h"
 #include "control/runs/live.h"
 #include "control/runs/plan.h"
+#include "control/runs/policy_share.h"
 #include "control/runs/policy_versions.h"
 #include "control/runs/rejected_devices.h"
 #include "control/runs/replica.h"
@@ -82,6 +83,7 @@ struct service {
 	struct cluster *cluster; /* NULL: this appliance stands alone, and never did otherwise */
 	struct replica replica;
 	struct policy_versions versions;
+	struct policy_share share;
 	struct rollouts rollouts;
 	struct version_counts version_counts;
 	struct worker_commands worker_commands;

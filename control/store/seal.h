@@ -32,6 +32,7 @@ enum seal_what {
 	SEAL_POLICY = 6,
 	SEAL_MESSAGE = 7,
 	SEAL_FILE = 9, /* sealed_file.h */
+	SEAL_SHARED_POLICY = 10, /* cluster_policy.h: by a hash of the file's name */
 };
 
 struct seal_place {

@@ -168,7 +168,8 @@ world_reload(struct world *world)
 	text_fini(&world->text);
 	json_decref(world->result);
 	world->result = NULL;
-	return reload_run(world->service, NULL, NULL, &world->text, &world->result);
+	return reload_run(world->service, &(struct reload_wish){ .note = NULL }, &world->text,
+			  &world->result);
 }
 
 /* Lets grace periods end and sweeps twice, as two ticks do. */
