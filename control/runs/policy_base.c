@@ -83,6 +83,19 @@ parse(char *text, const char *cluster, struct policy_base *base)
 }
 
 int
+policy_base_parse(char *text, size_t len, const char *cluster, struct policy_base *base)
+{
+	int result;
+
+	*base = (struct policy_base){ 0 };
+	result = memchr(text, 0, len) ? -EINVAL : parse(text, cluster, base);
+	policy_set_sort(&base->files);
+	if (result < 0)
+		policy_base_fini(base);
+	return result;
+}
+
+int
 policy_base_read(const char *folder, const char *cluster, struct policy_base *base)
 {
 	char path[PATH_MAX], *text = NULL;
@@ -93,11 +106,8 @@ policy_base_read(const char *folder, const char *cluster, struct policy_base *ba
 	if (result == 0)
 		result = text_file_read(path, BASE_MAX, &text, &len);
 	if (result == 0)
-		result = memchr(text, 0, len) ? -EINVAL : parse(text, cluster, base);
+		result = policy_base_parse(text, len, cluster, base);
 	free(text);
-	policy_set_sort(&base->files);
-	if (result < 0)
-		policy_base_fini(base);
 	return result == -ENOENT || result == -EINVAL || result == -EFBIG ? 0 : result;
 }
 

@@ -29,6 +29,12 @@ struct policy_base {
  */
 int policy_base_read(const char *folder, const char *cluster, struct policy_base *base)
 	__attribute__((warn_unused_result));
+/*
+ * The same of a file's bytes, with a NUL behind them; they are changed. 0, -EINVAL (not understood, another cluster's) or
+ * -ENOMEM.
+ */
+int policy_base_parse(char *text, size_t len, const char *cluster, struct policy_base *base)
+	__attribute__((warn_unused_result));
 void policy_base_fini(struct policy_base *base);
 /* What the file is to say. text->failed: out of memory. */
 void policy_base_put(struct text *text, const char *cluster, const struct policy_base *base,
