@@ -51,6 +51,8 @@ is_the_step(const char *name)
 
 	if (!table || !__atomic_load_n(&table->armed, __ATOMIC_ACQUIRE))
 		return false;
+	if (table->own && gettid() != getpid())
+		return false;
 	at = __atomic_fetch_add(&table->steps, 1, __ATOMIC_RELAXED);
 	if (at < STEP_GUARD_NAMES)
 		strncpy(table->names[at], name, sizeof table->names[at] - 1);

@@ -18,6 +18,6 @@ struct step_guard_table {
 	uint32_t armed;  /* steps are counted */
 	uint32_t end_at; /* the step that is not done any more, from 0 on */
 	uint32_t steps;  /* that were reached since the table was last cleared */
-	uint32_t unused;
+	uint32_t own;    /* only those of the process's first thread are counted */
 	char names[STEP_GUARD_NAMES][16]; /* of the calls */
 };
