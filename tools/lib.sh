@@ -14,6 +14,7 @@ test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptogra
 	groff-base chromium softhsm2 opensc postgresql nginx-light
 	bird2 exabgp frr)
 fuzz_packages=(clang llvm)
+nic_packages=(qemu-system-x86 busybox-static cpio kmod dpdk pciutils)
 package_packages=(debhelper dpkg-dev lintian fakeroot)
 
 # npm is there already where Node.js does not come from Debian, whose npm would not go beside it.
