@@ -74,6 +74,8 @@ def under_load(one, port, in_flight, upgrades, every_s):
             storm.wait()
     if not report["done"]:
         sys.exit("bench_handover: no device bootstrapped")
+    if report["wire"]["replayed"]:
+        sys.exit(f"bench_handover: {report['wire']['replayed']} record numbers were used twice")
     pauses.append(report["generator"]["link_down_us"] / 1000)
     return report["failed"], max(pauses), max(passed)
 

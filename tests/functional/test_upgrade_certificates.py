@@ -32,6 +32,7 @@ def test_handshakes_with_certificates_go_on(build, network, tmp_path, way):
         out, error = storm.communicate(timeout=300)
         report = json.loads(out)
         assert report["failed"] == 0 and report["done"] == report["offered"], (report["outcomes"], error)
+        assert report["wire"]["replayed"] == report["wire"]["bad_tags"] == 0, report["wire"]
         assert passed > UPGRADES, "none was in the middle of anything"
     finally:
         assert one.stop() == 0, one.daemon.log()
