@@ -120,6 +120,29 @@ hex_of_file(const char *path, char hex[HEX_MAX])
 
 /* ---- a change ---- */
 
+/* Whether a part of it is "..", which leads out of the folder; two dots within a name do not. */
+static bool
+leads_up(const char *name)
+{
+	for (const char *part = name; part; part = strchr(part, '/')) {
+		part += *part == '/';
+		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
+			return true;
+	}
+	return false;
+}
+
+/* Below the folder, none of those that this module makes for itself, and what a line of the journal can say. */
+static bool
+is_name(const char *name)
+{
+	const char *last = strrchr(name, '/');
+
+	return *name && strlen(name) < NAME_BYTES && *name != '/' && !leads_up(name) &&
+	       !strchr(name, '\n') && strcmp(name, JOURNAL) != 0 &&
+	       !file_is_staged(last ? last + 1 : name);
+}
+
 static void
 drop_staged(const char *folder, const struct entry *entries, size_t n)
 {
@@ -139,9 +162,10 @@ stage_item(const char *folder, const struct file_set_item *item, struct entry *e
 	char path[PATH_MAX];
 	int result = join(folder, item->name, path);
 
-	if (strchr(item->name, '\n') ||
-	    snprintf(entry->name, sizeof entry->name, "%s", item->name) >= NAME_BYTES)
+	/* A recovery has to understand what the journal says of it. */
+	if (!is_name(item->name))
 		return -EINVAL;
+	snprintf(entry->name, sizeof entry->name, "%s", item->name);
 	snprintf(entry->staged, sizeof entry->staged, NONE);
 	if (result == 0)
 		result = hex_of(item->old, item->old_len, entry->before);
@@ -285,16 +309,6 @@ is_digest(const char *hex)
 {
 	return strcmp(hex, NONE) == 0 ||
 	       (strlen(hex) == HEX_MAX - 1 && strspn(hex, "0123456789abcdef") == HEX_MAX - 1);
-}
-
-/* Below the folder, and none of those that this module makes for itself. */
-static bool
-is_name(const char *name)
-{
-	const char *last = strrchr(name, '/');
-
-	return *name && strlen(name) < NAME_BYTES && *name != '/' && !strstr(name, "..") &&
-	       strcmp(name, JOURNAL) != 0 && !file_is_staged(last ? last + 1 : name);
 }
 
 /* "BEFORE AFTER STAGED NAME", as this module writes it: what is damaged must not lead to files that it does not mean. */

@@ -384,6 +384,62 @@ Test(file_set, a_journal_with_a_name_that_is_too_long_is_none)
 	text_fini(&said);
 }
 
+/* Changes one file alone, killed right behind the journal, and has that recovered. */
+static void
+interrupt_and_recover(const char *name)
+{
+	const struct file_set_item item = { .name = name, .text = "new", .len = 3 };
+	const char *failed;
+	struct text said;
+
+	for (int steps = 0; steps < STEPS_MAX && !file_set_is_open(folder); steps++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			steps_left = steps;
+			_exit(file_set_change(folder, &item, 1, &failed) < 0);
+		}
+		cr_assert_eq(waitpid(child, NULL, 0), child);
+	}
+	cr_assert(file_set_is_open(folder), "%s", name);
+	text_init(&said);
+	cr_expect_eq(recover_and_sweep(&said), 1);
+	cr_expect_not_null(strstr(text_str(&said), "finished"), "%s: %s", name, text_str(&said));
+	text_fini(&said);
+	cr_expect(says(name, "new", 3), "%s", name);
+}
+
+/* Two dots lead out of the folder as a part of a path alone. */
+Test(file_set, a_recovery_understands_every_name_that_a_change_takes)
+{
+	static const char *const names[] = { "tasks/v1..2.xml", "tasks/a...xml", "tasks/..xml",
+					     "tasks/a b.xml",   " c.conf",       "tasks/d.." };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		interrupt_and_recover(names[i]);
+}
+
+/* What a recovery would not understand is refused before anything is changed. */
+Test(file_set, a_name_that_no_journal_can_say_is_refused)
+{
+	static const char *const bad[] = { "",      "/etc/passwd",          "..",
+					   "../x",  "tasks/../../x",        "tasks/..",
+					   JOURNAL, "tasks/.cradle-abcdef", "a\nb" };
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		const struct file_set_item items[] = {
+			set[0], { .name = bad[i], .text = "new", .len = 3 }
+		};
+		const char *failed;
+
+		cr_expect_eq(file_set_change(folder, items, 2, &failed), -EINVAL, "%zu", i);
+		cr_expect_eq(failed, bad[i]);
+		cr_expect_not(file_set_is_open(folder));
+		cr_expect(all_are(false));
+		cr_expect_eq(files_in("tasks") + files_in("."), 3);
+	}
+}
+
 Test(file_set, nothing_was_interrupted)
 {
 	struct text said;
