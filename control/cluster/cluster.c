@@ -377,7 +377,8 @@ cluster_info(struct cluster *cluster, struct cluster_info *info)
 	memcpy(info->members, cluster->members, cluster->n_members * sizeof *info->members);
 	pthread_mutex_unlock(&cluster->lock);
 	pthread_mutex_lock(&cluster->reporting.lock);
-	info->reports_waiting = cluster->reporting.queue.count + cluster->reporting.waiting_slice;
+	info->reports_waiting = cluster->reporting.queue.count + cluster->reporting.waiting_slice -
+				cluster->reporting.claims;
 	info->reports_sent = cluster->reporting.sent;
 	info->reports_lost = cluster->reporting.lost;
 	if (!*info->error)

@@ -57,6 +57,7 @@ struct reporting {
 	pthread_mutex_t lock;
 	struct records queue; /* struct report_record */
 	size_t waiting_slice; /* those that are being sent */
+	size_t claims;        /* of all that wait: they are no reports (cluster_report_is_claim()) */
 	uint64_t sent, lost;
 	char error[CLUSTER_ERROR_MAX];
 };

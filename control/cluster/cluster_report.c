@@ -78,6 +78,18 @@ cluster_report_of(const struct report_record *record, struct cluster_report *rep
 	};
 }
 
+static size_t
+count_claims(const struct records *records)
+{
+	struct records_at at = { 0 };
+	const struct report_record *record;
+	size_t n = 0;
+
+	while ((record = records_next(records, &at)))
+		n += cluster_report_is_claim(record);
+	return n;
+}
+
 /* ---- the control thread ---- */
 
 void
@@ -93,11 +105,14 @@ cluster_put_report(struct cluster *cluster, const struct cluster_report *report)
 		struct records oldest = { 0 };
 
 		records_move(&oldest, &reporting->queue, 1);
-		reporting->lost += oldest.count;
+		reporting->lost += oldest.count - count_claims(&oldest);
+		reporting->claims -= count_claims(&oldest);
 		records_clear(&oldest);
 	}
 	if (!cluster_report_add(&reporting->queue, report))
 		reporting->lost++;
+	else if (!*report->task && !*report->group)
+		reporting->claims++;
 	pthread_mutex_unlock(&reporting->lock);
 }
 
@@ -153,11 +168,11 @@ put_row(struct reporter *reporter, uint64_t seq, const struct report_record *rec
 #define REPORT_COLUMNS                                                                             \
 	"endpoint, task_group, task_name, summary, status, started_ms, finished_ms, at_ms"
 
-/* Of two reports of a pair in one batch the later counts. */
+/* Of two reports of a pair in one batch the later counts. What is of no task is a claim (runs/member_claims.h). */
 static const char last_sql[] =
 	"INSERT INTO cradle_last_report (member, " REPORT_COLUMNS ")"
 	" SELECT DISTINCT ON (endpoint, task_group, task_name) member, " REPORT_COLUMNS
-	" FROM cradle_report WHERE member = $1 AND seq > $2"
+	" FROM cradle_report WHERE member = $1 AND seq > $2 AND task_name <> ''"
 	" ORDER BY endpoint, task_group, task_name, seq DESC"
 	" ON CONFLICT (endpoint, task_group, task_name) DO UPDATE SET member = excluded.member,"
 	" summary = excluded.summary, status = excluded.status, started_ms = excluded.started_ms,"
@@ -267,8 +282,12 @@ static void
 note(struct reporting *reporting, const struct reporter *reporter, int code)
 {
 	snprintf(reporting->error, sizeof reporting->error, "%s", code < 0 ? reporter->error : "");
-	if (code == 0)
-		reporting->sent += reporter->slice.count;
+	if (code == 0) {
+		size_t claims = count_claims(&reporter->slice);
+
+		reporting->sent += reporter->slice.count - claims;
+		reporting->claims -= claims;
+	}
 	reporting->waiting_slice = code == 0 ? 0 : reporter->slice.count;
 }
 

@@ -54,6 +54,13 @@ struct report_record {
 	uint64_t started_ms, finished_ms, at_ms;
 	char bytes[];
 };
+/* Of no task: a member says that it has a run of the device (runs/member_claims.h). */
+static inline bool
+cluster_report_is_claim(const struct report_record *record)
+{
+	return record->len[1] == 0 && record->len[2] == 0;
+}
+
 /* Borrows from the record. */
 void cluster_report_of(const struct report_record *record, struct cluster_report *report);
 /* Without memory or with a text that is too long: false. */

@@ -429,7 +429,7 @@ command_cluster_status(struct call *call)
 	put_members(&info, &call->text, members);
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:s, s:s, s:o}",
+		"s:I, s:I, s:I, s:s, s:s, s:o}",
 		"reports_sent", (json_int_t)info.reports_sent, "reports_waiting",
 		(json_int_t)info.reports_waiting, "reports_lost", (json_int_t)info.reports_lost,
 		"state", cluster_state_name(info.state), "cluster", cluster_name(service->cluster),
@@ -438,7 +438,8 @@ command_cluster_status(struct call *call)
 		"head", (json_int_t)info.head, "lag_ms", (json_int_t)info.lag_ms, "applied",
 		(json_int_t)info.applied, "resyncs", (json_int_t)info.resyncs, "fetched_anew",
 		(json_int_t)info.fetched_anew, "unsent", (json_int_t)unsent, "given_way",
-		(json_int_t)(service->replica.given_way + info.effects_lost), "policy",
+		(json_int_t)(service->replica.given_way + info.effects_lost), "superseded",
+		(json_int_t)service->replica.superseded, "policy",
 		(json_int_t)service->share.version, "policy_head", (json_int_t)info.policy_head,
 		"policy_digest", service->share.digest, "policy_trouble", service->share.trouble,
 		"members", members);

@@ -51,6 +51,7 @@ struct device {
 	bool unsaved : 1; /* the store has it otherwise, and its number waits to be written */
 	bool unsent : 1;  /* the cluster has it otherwise, and its number waits to be sent ... */
 	bool sending : 1; /* ... or what it was is on its way there */
+	bool seen_here : 1; /* of all members of the cluster, this one saw it last */
 	uint8_t returns; /* runs that went well, each soon after the one before; 255 at most */
 };
 

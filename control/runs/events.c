@@ -11,6 +11,7 @@
 #include "control/runs/failure.h"
 #include "control/runs/feed.h"
 #include "control/runs/inventory_effects.h"
+#include "control/runs/member_claims.h"
 #include "control/runs/on_demand.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
@@ -62,19 +63,25 @@ reported_run_of(struct service *service, struct device *device, const struct ses
  * compilation that an answer led to, or be in none any more after a reload.
  */
 static void
+report_open_tasks(struct reported_run *reported, const struct live_session *live, const char *why)
+{
+	if (!live->began)
+		return;
+	if (live->plan)
+		report_unfinished(reported, why);
+	reported->plan = live->began;
+	report_unfinished(reported, why);
+}
+
+static void
 report_end(struct service *service, struct device *device, const struct session_event *event)
 {
 	struct live_session *live = device->live;
 	const char *failure = credentials_failure(&live->memory);
-	const char *why = failure ? failure : "the run ended before this task was over";
 	struct reported_run reported = reported_run_of(service, device, event, live);
 
-	if (!live->began)
-		return;
-	if (live->plan)
-		report_unfinished(&reported, why);
-	reported.plan = live->began;
-	report_unfinished(&reported, why);
+	report_open_tasks(&reported, live,
+			  failure ? failure : "the run ended before this task was over");
 }
 
 static void
@@ -99,6 +106,22 @@ cancel_run(struct service *service, struct device *device, const struct session_
 	report_end(service, device, &end);
 	credentials_ended(service, device, NULL);
 	live_cancel(service, device);
+}
+
+/* What became of the run is told here alone: the other member reports it. */
+static void
+end_superseded(struct service *service, struct device *device)
+{
+	const struct session_event end = { .started_us = device->live->started_us,
+					   .time_us = dataplane_now_us() };
+	struct reported_run reported = reported_run_of(service, device, &end, device->live);
+
+	reported.elsewhere = true;
+	report_open_tasks(&reported, device->live,
+			  "a later request of the device came to another member");
+	credentials_ended(service, device, NULL);
+	live_cancel(service, device);
+	device->started_us++; /* what its worker tells of it meanwhile is late */
 }
 
 /*
@@ -136,6 +159,7 @@ begin_live(struct service *service, struct device *device, const struct session_
 	live->peer = event->peer;
 	live->started_us = event->started_us;
 	live->started_ms = clock_wall_ms(event->started_us, dataplane_now_us());
+	member_claims_begin(service, device);
 	return live;
 }
 
@@ -494,6 +518,21 @@ fetch_devices(const struct service *service, const struct session_event *events,
 	}
 }
 
+static void
+end_all_superseded(struct service *service)
+{
+	struct device_ring *ring = &service->replica.superseded_devices;
+
+	while (ring->count) {
+		struct device *device =
+			inventory_at(&service->inventory, device_ring_take(ring));
+
+		/* It may have ended by itself, and another have begun. */
+		if (device && device->live && device->live->superseded)
+			end_superseded(service, device);
+	}
+}
+
 unsigned
 events_take(struct service *service)
 {
@@ -502,6 +541,7 @@ events_take(struct service *service)
 	uint64_t until_us = clock_now_us() + EVENTS_US;
 	unsigned taken = 0, n;
 
+	end_all_superseded(service);
 	do {
 		n = dataplane_events(service->dp, events, workers, EVENTS_AT_ONCE);
 		fetch_devices(service, events, n);

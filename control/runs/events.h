@@ -9,5 +9,8 @@ struct service;
 
 enum { EVENTS_A_TURN = 4096, EVENTS_US = 2000 };
 
-/* Takes what there is, at most EVENTS_A_TURN, or for EVENTS_US; returns how many. service->events_left: there may be more. */
+/*
+ * Ends runs that are marked as superseded; then takes what there is, at most EVENTS_A_TURN, or for EVENTS_US; returns how
+ * many. service->events_left: there may be more.
+ */
 unsigned events_take(struct service *service);

@@ -38,6 +38,7 @@ struct live_session {
 	struct peer peer;
 	uint64_t started_us; /* the workers' clock */
 	uint64_t started_ms; /* wall clock */
+	bool superseded;     /* the device asked another member later: it is about to end */
 	bool soon;           /* it began soon after the device's last one ... */
 	bool again;          /* ... which had gone well ... */
 	uint32_t after_s;    /* ... so long ago */

@@ -4,6 +4,7 @@
 #include "control/cluster/cluster.h"
 #include "control/cluster/cluster_report.h"
 #include "control/log.h"
+#include "control/runs/member_claims.h"
 #include "control/runs/publish.h"
 #include "control/runs/service.h"
 #include "control/slice.h"
@@ -88,8 +89,11 @@ take(struct service *service, const struct cluster_report *report, bool old)
 		.old = old,
 	};
 
+	if (device && !old)
+		member_claims_take(service, device, report);
 	/* Devices that are gone, tasks that this member has not, what it does itself at this moment. */
-	if (!device || task == NAMES_NONE || report->status >= REPORT_STATUSES || device->live)
+	if (!device || task == NAMES_NONE || report->status >= REPORT_STATUSES ||
+	    member_claims_is_one(report) || (device->live && !device->live->superseded))
 		return;
 	if (old && is_newer_here(reports_find(&service->reports, task, device_id(device)), report))
 		return;

@@ -31,6 +31,7 @@ void
 replica_fini(struct replica *replica)
 {
 	device_ring_fini(&replica->waiting);
+	device_ring_fini(&replica->superseded_devices);
 	free(replica->sending);
 	free(replica->seen);
 	records_clear(&replica->deferred);

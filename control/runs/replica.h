@@ -32,6 +32,8 @@ struct replica {
 	uint64_t *seen;
 	uint32_t n_seen;
 	uint64_t retry_ms;  /* after trouble with the store */
+	struct device_ring superseded_devices; /* whose live session is marked so, each once */
+	uint64_t superseded; /* runs that ended as the device asked another member meanwhile */
 	uint64_t given_way; /* changes of devices here that gave way to another member's */
 	uint64_t
 		cookies_ms; /* when cookies were made to follow the wall clock; 0: they are each worker's own */

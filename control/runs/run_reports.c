@@ -97,7 +97,8 @@ static void
 put_report(const struct reported_run *reported, const struct report_change *change)
 {
 	reports_set(&reported->service->reports, change);
-	member_reports_send(reported->service, reported->device, change);
+	if (!reported->elsewhere)
+		member_reports_send(reported->service, reported->device, change);
 }
 
 static void

@@ -22,6 +22,7 @@ struct reported_run {
 	const struct plan *plan;
 	struct run_memory *memory; /* whose log goes with the reports; may be NULL */
 	const struct live_session *live; /* NULL: the run had no session to speak of */
+	bool elsewhere; /* another member of the cluster tells what became of its tasks */
 };
 
 /* What compilation said of the tasks that sent nothing. */

@@ -176,3 +176,67 @@ def test_what_pretends_to_be_forwarded_is_dropped(routed):
         sock.settimeout(0.3)
         with pytest.raises(socket.timeout):
             sock.recv(4096)
+
+
+def begin(routed):
+    """A bootstrap that waits for the device's first answer."""
+    client = routed.connect()
+    client.put(coap.request(queries=["ep=urn:dev:roams"]))
+    assert coap.Message(client.get()).text == "2.04"
+    return client, coap.Message(client.get())
+
+
+def finish(client, step):
+    while step.path != "/bs":
+        client.put(step.answer("2.04"))
+        step = coap.Message(client.get())
+    client.put(step.answer("2.04"))
+
+
+def last_report(member):
+    reports = member.result("report", "list", "--device", "urn:dev:roams")["reports"]
+    return reports[0] if reports else {"status": None}
+
+
+def begin_elsewhere(routed):
+    """The device begins on the one member, and again on the other: DTLS of its own, as after a restart."""
+    first, _ = begin(routed)
+    routed.router.route(2)
+    second = DtlsClient(routed.router.udp(), (SERVER4, 5684), b"urn:dev:roams", KEY.encode()).handshake()
+    second.put(coap.request(queries=["ep=urn:dev:roams"]))
+    assert coap.Message(second.get()).text == "2.04"
+    return first, second, coap.Message(second.get())
+
+
+def test_the_last_request_wins_whatever_member_it_came_to(routed):
+    before = routed.a.counters()["bs_cancelled"], routed.b.counters()["bs_finished"], [state(one)["superseded"] for one in (routed.a, routed.b)]
+    _, second, step = begin_elsewhere(routed)
+    wait_for(lambda: routed.a.counters()["bs_cancelled"] == before[0] + 1, "the older run to end")
+    finish(second, step)
+    wait_for(lambda: routed.b.counters()["bs_finished"] == before[1] + 1, "the newer one to end")
+    for member in (routed.a, routed.b):
+        wait_for(lambda: last_report(member)["status"] == "Success", "the report of the newer one")
+    assert [state(one)["superseded"] for one in (routed.a, routed.b)] == [before[2][0] + 1, before[2][1]]
+
+
+def test_members_that_are_cut_off_run_each_its_own(routed):
+    before = routed.a.counters()["bs_finished"], routed.b.counters()["bs_finished"]
+    routed.database.stop()
+    try:
+        for member in (routed.a, routed.b):
+            wait_for(lambda: state(member)["state"] == "database away", "the member to notice")
+        first, second, step = begin_elsewhere(routed)
+        finish(second, step)
+        wait_for(lambda: routed.b.counters()["bs_finished"] == before[1] + 1, "the newer run to end")
+        routed.router.route(1)
+        first.put(b"\x40\x00\x00\x63")
+        while first.get() != b"\x70\x00\x00\x63":  # a step of the older run that is sent again
+            pass
+        assert [one["endpoint"] for one in routed.a.result("session", "list")["sessions"]] == ["urn:dev:roams"]
+    finally:
+        routed.database.start()
+    for member in (routed.a, routed.b):
+        wait_for(lambda: state(member)["state"] == "following", "all to be in order", 60)
+    # What waited goes up now, and ends the run that is the older one.
+    wait_for(lambda: routed.a.counters()["sessions_opened"] and not routed.a.result("session", "list")["sessions"],
+             "the older run to end", 60)

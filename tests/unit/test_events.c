@@ -1,4 +1,6 @@
 /* What workers tell becomes reports, batches and cancellations. */
+#include "control/cluster/cluster_report.h"
+#include "control/runs/member_claims.h"
 #include "tasks/content/batch_text.h"
 #include "tests/unit/control_world.h"
 
@@ -690,4 +692,60 @@ Test(events, a_device_whose_changes_wait_for_the_store_is_listed_once)
 	cr_expect_eq(unsaved->count, 1);
 	cr_expect(world_device(&world, "dev-1")->unsaved);
 	cr_expect_eq(device_ring_at(unsaved, 0), device_id(world_device(&world, "dev-1")));
+}
+
+/* ---- requests at other members of the cluster ---- */
+
+static void
+claim_elsewhere(uint64_t started_ms)
+{
+	const struct cluster_report claim = { .endpoint = "dev-1",
+					      .group = "",
+					      .task = "",
+					      .summary = "",
+					      .status = TASK_IN_PROGRESS,
+					      .started_ms = started_ms };
+
+	member_claims_take(world.service, world_device(&world, "dev-1"), &claim);
+	events_take(world.service);
+}
+
+Test(events, a_later_request_at_another_member_ends_the_run_here)
+{
+	struct device *device = world_device(&world, "dev-1");
+	uint64_t began_ms;
+
+	tell_kind(SESSION_STARTED, "dev-1", 7, 0);
+	cr_assert(device->live);
+	began_ms = device->live->started_ms;
+	device->seen_here = true;
+	claim_elsewhere(began_ms - 1);
+	cr_assert(device->live, "an older one");
+	claim_elsewhere(began_ms);
+	cr_assert(device->live, "at the same time: each its own");
+	cr_assert(device->seen_here);
+	claim_elsewhere(began_ms + 1);
+	cr_assert_null(device->live);
+	cr_assert_not(device->seen_here);
+	cr_assert_eq(world.service->replica.superseded, 1);
+	cr_assert_eq(world.dp.commands[world.dp.n_commands - 1].kind, STACK_CANCEL);
+	cr_assert_eq(world.dp.commands[world.dp.n_commands - 1].session.serial, 7);
+	expect_report("dev-1", TASK_ERROR, "a later request of the device came to another member");
+	claim_elsewhere(began_ms + 2);
+	cr_assert_eq(world.service->replica.superseded, 1, "nothing is left to end");
+	/* What its worker said before it heard of that does not begin it anew. */
+	tell_kind(SESSION_NEEDS_BATCH, "dev-1", 7, 0);
+	cr_assert_null(device->live);
+}
+
+Test(events, who_asked_another_member_before_is_claimed_anew)
+{
+	struct device *device = world_device(&world, "dev-1");
+
+	device->seen_here = true;
+	device->last_bootstrap_ms = 1000;
+	claim_elsewhere(1000);
+	cr_assert(device->seen_here);
+	claim_elsewhere(1001);
+	cr_assert_not(device->seen_here);
 }
