@@ -205,6 +205,17 @@ load_with_number(uint8_t field, uint16_t value)
 	return load_with(field, &value, value > 255 ? 2 : 1);
 }
 
+Test(stack_pass_certified, a_hello_that_cannot_be_is_malformed)
+{
+	uint8_t none[NO_BYTES];
+
+	memset(none, 0xff, sizeof none);
+	(void)certified_hello(&stack, 0, hello);
+	cr_expect_not(load_with(83, none, sizeof none), "a ServerHello of another length");
+	cr_expect_not(load_with_number(73, 11), "none");
+	cr_expect_not(load_with_number(69, 1), "a part of it was sent");
+}
+
 Test(stack_pass_certified, a_flight_that_cannot_be_is_malformed)
 {
 	uint8_t none[NO_BYTES];

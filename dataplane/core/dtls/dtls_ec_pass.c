@@ -134,9 +134,11 @@ is_job(const struct dtls_handshake *hs, const struct dtls_ec *ec)
 {
 	const struct ec_job *job = &ec->job;
 
-	if (hs->state == DTLS_AWAITING_OWN)
+	if (hs->state == DTLS_AWAITING_OWN) /* ServerHello alone: a helper puts the rest behind it */
 		return job->flight_len >= DTLS_HANDSHAKE_HEADER &&
-		       job->flight_len <= EC_FLIGHT_MAX && !ec->flight_len && !ec->sent_message;
+		       job->flight_len <= EC_FLIGHT_MAX &&
+		       cursor_load(job->bytes + 1, 3) + DTLS_HANDSHAKE_HEADER == job->flight_len &&
+		       !ec->flight_len && !ec->sent_message && !ec->sent_bytes;
 	if (!is_flight(ec))
 		return false;
 	if (!has_chain(hs))
