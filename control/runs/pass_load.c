@@ -589,6 +589,7 @@ take_waiting(struct pass_load *load, const struct store_waiting *waiting)
 		.over = (uint8_t)waiting->format,
 		.device = waiting->device,
 	};
+	int result;
 
 	load->waiting++;
 	switch (store_waiting_kind(waiting)) {
@@ -603,7 +604,10 @@ take_waiting(struct pass_load *load, const struct store_waiting *waiting)
 	case STORE_WAITING_OTHER:
 		break;
 	}
-	return !service->store || store_put_waiting(service->store, waiting) || malformed(load);
+	result = service->store ? store_put_waiting(service->store, waiting) : 0;
+	if (result == -ENOMEM)
+		return refuse(load, "out of memory");
+	return result == 0 || malformed(load);
 }
 
 static bool

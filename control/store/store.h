@@ -266,8 +266,9 @@ enum store_waiting_kind store_waiting_kind(const struct store_waiting *waiting);
 /* The oldest first. (while suspended) */
 void store_each_waiting(const struct store *store,
 			void (*each)(void *ctx, const struct store_waiting *waiting), void *ctx);
-/* As it was put in the other process. False: it is of no kind that can be. */
-bool store_put_waiting(struct store *store, const struct store_waiting *waiting);
+/* As it was put in the other process. -EINVAL: it is of no kind that can be; -ENOMEM: it is not there. */
+int store_put_waiting(struct store *store, const struct store_waiting *waiting)
+	__attribute__((warn_unused_result));
 
 struct store_info {
 	const char *path;

@@ -13,12 +13,13 @@ rest(struct store *store)
 {
 	struct store_writer *writer = &store->writer;
 	int64_t last = writer->last_message, messages[MESSAGE_STATES];
-	uint64_t put = writer->put, lost = writer->lost;
+	uint64_t put = writer->put, written = writer->written, lost = writer->lost;
 
 	memcpy(messages, writer->messages, sizeof messages);
 	store_writer_rest(writer, &store->reports);
 	writer->last_message = last;
 	writer->put = put;
+	writer->written = written;
 	writer->lost = lost;
 	memcpy(writer->messages, messages, sizeof messages);
 	store_change_rest(&store->change, store, &store->inventory);
@@ -55,7 +56,7 @@ store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
 /* What waits, with its numbers: who asked for those before goes on asking. */
 struct waiting {
 	struct records kept, queue;
-	uint64_t put, settled, lost;
+	uint64_t put, settled, written, lost;
 };
 
 /* Out of the queue that nobody writes. */
@@ -65,8 +66,12 @@ take_waiting(struct store_writer *writer)
 	struct waiting waiting;
 
 	store_writer_note_settled(writer);
-	waiting = (struct waiting){ writer->kept, writer->queue, writer->put, writer->settled,
-				    writer->lost };
+	waiting = (struct waiting){ .kept = writer->kept,
+				    .queue = writer->queue,
+				    .put = writer->put,
+				    .settled = writer->settled,
+				    .written = writer->written,
+				    .lost = writer->lost };
 	writer->kept = writer->queue = (struct records){ 0 };
 	return waiting;
 }
@@ -78,6 +83,7 @@ put_back(struct store_writer *writer, const struct waiting *waiting)
 	writer->queue = waiting->queue;
 	writer->put = waiting->put;
 	writer->settled = waiting->settled;
+	writer->written = waiting->written;
 	writer->lost = waiting->lost;
 	writer->first_ms = store_now_ms();
 }
@@ -198,7 +204,7 @@ store_each_waiting(const struct store *store,
 	each_of(&store->writer.queue, each, ctx);
 }
 
-bool
+int
 store_put_waiting(struct store *store, const struct store_waiting *waiting)
 {
 	const struct journal_entry entry = {
@@ -213,11 +219,13 @@ store_put_waiting(struct store *store, const struct store_waiting *waiting)
 	};
 
 	if (waiting->kind > JOURNAL_NOTE)
-		return false;
+		return -EINVAL;
 	if (waiting->kind == JOURNAL_MESSAGE &&
 	    (int64_t)waiting->count > store->writer.last_message)
 		store->writer.last_message = (int64_t)waiting->count;
-	store_writer_put(&store->writer, &entry,
-			 &(struct journal_text){ waiting->name, waiting->name_len, waiting->more });
-	return true;
+	return store_writer_put(
+		       &store->writer, &entry,
+		       &(struct journal_text){ waiting->name, waiting->name_len, waiting->more })
+		       ? 0
+		       : -ENOMEM;
 }

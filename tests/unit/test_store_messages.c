@@ -6,6 +6,18 @@
 #include "control/store/store_messages.h"
 #include "tests/unit/store_world.h"
 
+static bool no_memory; /* for what is put */
+
+static void *
+malloc_or_not(size_t size)
+{
+	return no_memory ? NULL : malloc(size);
+}
+
+#define malloc malloc_or_not
+#include "control/store/store_records.c"
+#undef malloc
+
 static const char secret[] = "the key that a run made";
 
 static struct keyring
@@ -548,6 +560,45 @@ Test(store_messages, what_was_written_is_written_while_the_store_rests)
 	open_reader("");
 }
 
+/* Another process that did not take over is no new beginning for what is counted. */
+Test(store_messages, what_was_written_stays_counted_while_the_store_rests)
+{
+	struct store_info before, resting, after;
+
+	put(7, MESSAGE_HELD, 0);
+	world_flush(&world);
+	store_info(world.store, &before);
+	cr_assert_gt(before.written, 0);
+	message_reader_free(reader);
+	reader = NULL;
+	cr_assert_eq(store_suspend(world.store, WAIT_MS, NULL, world.error), 0, "%s", world.error);
+	store_info(world.store, &resting);
+	cr_expect_eq(resting.written, before.written);
+	put(8, MESSAGE_HELD, 0);
+	cr_assert_eq(store_resume(world.store, world.error), 0, "%s", world.error);
+	cr_assert_eq(store_start(world.store), 0);
+	world_flush(&world);
+	store_info(world.store, &after);
+	cr_expect_eq(after.written, before.written + 1);
+	open_reader("");
+}
+
+/* Keys that a device has already: the process that has them goes on with them. */
+Test(store_messages, what_waits_and_finds_no_memory_is_told)
+{
+	const struct store_waiting message = {
+		.kind = JOURNAL_MESSAGE, .count = 1, .name = "a", .name_len = 1, .more = "a b c"
+	};
+	struct store_info info;
+
+	world_flush(&world); /* what is put next needs room of its own */
+	no_memory = true;
+	cr_expect_eq(store_put_waiting(world.store, &message), -ENOMEM);
+	no_memory = false;
+	store_info(world.store, &info);
+	cr_expect_eq(info.lost, 1);
+}
+
 /* Each kind of entry that waits passes to the next process. */
 Test(store_messages, a_note_that_waits_passes)
 {
@@ -556,8 +607,8 @@ Test(store_messages, a_note_that_waits_passes)
 	};
 	const struct store_waiting beyond = { .kind = JOURNAL_NOTE + 1 };
 
-	cr_expect(store_put_waiting(world.store, &note));
-	cr_expect_not(store_put_waiting(world.store, &beyond));
+	cr_expect_eq(store_put_waiting(world.store, &note), 0);
+	cr_expect_eq(store_put_waiting(world.store, &beyond), -EINVAL);
 }
 
 /* A device that finished has a key that nobody else has: it is on the disk, not in its cache. Reports are not worth the wait. */
@@ -628,7 +679,7 @@ Test(store_messages, no_number_is_given_twice_while_the_store_rests)
 	/* As if it came from another process, which had given more numbers. */
 	one.last.count = (uint64_t)second + 100;
 	one.last.device = 3;
-	cr_assert(store_put_waiting(world.store, &one.last));
+	cr_assert_eq(store_put_waiting(world.store, &one.last), 0);
 	cr_expect_gt(store_message_id(world.store), second + 100);
 	cr_assert_eq(store_start(world.store), 0);
 	open_reader("");
