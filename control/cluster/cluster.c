@@ -375,6 +375,9 @@ cluster_info(struct cluster *cluster, struct cluster_info *info)
 	};
 	snprintf(info->error, sizeof info->error, "%s", cluster->trouble);
 	memcpy(info->members, cluster->members, cluster->n_members * sizeof *info->members);
+	/* Nobody was heard of since: while the database is away they grow silent. */
+	for (unsigned i = 0; i < info->n_members; i++)
+		info->members[i].silent_ms += (now_us - cluster->members_us) / 1000;
 	pthread_mutex_unlock(&cluster->lock);
 	pthread_mutex_lock(&cluster->reporting.lock);
 	info->reports_waiting = cluster->reporting.queue.count + cluster->reporting.waiting_slice -

@@ -519,6 +519,7 @@ look_around(struct follower *follower)
 	pthread_mutex_lock(&cluster->lock);
 	cluster->routes_changed |= cluster->n_members != (unsigned)n;
 	cluster->n_members = (unsigned)n;
+	cluster->members_us = clock_now_us();
 	for (int i = 0; i < n; i++) {
 		struct cluster_member *member = &cluster->members[i];
 		int64_t silent = (int64_t)database_number(result, i, 5);

@@ -99,6 +99,7 @@ struct cluster {
 	char trouble[CLUSTER_ERROR_MAX];
 	uint64_t effects_lost;
 	unsigned n_members;
+	uint64_t members_us; /* when they were read */
 	bool routes_changed; /* since the workers were told */
 	struct cluster_member members[CLUSTER_MEMBERS_MAX];
 	/* The newest version of the policy, as the follower saw it; and what this member tells of itself. */

@@ -1,6 +1,7 @@
 #include "control/cluster/database.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -112,7 +113,7 @@ database_is_connected(const struct database *database)
 	return database->connection;
 }
 
-/* The database's own words, as one line. */
+/* The database's own words, as one line: where a line ends without a stop, what follows is set apart. */
 static void
 tell(char error[DATABASE_ERROR_MAX], const char *words)
 {
@@ -121,11 +122,14 @@ tell(char error[DATABASE_ERROR_MAX], const char *words)
 	for (; *words && used + 1 < DATABASE_ERROR_MAX; words++) {
 		char c = *words == '\n' || *words == '\t' ? ' ' : *words;
 
+		if (*words == '\n' && used && used + 2 < DATABASE_ERROR_MAX &&
+		    isalnum((unsigned char)error[used - 1]))
+			error[used++] = ';';
 		if (c == ' ' && (!used || error[used - 1] == ' '))
 			continue;
 		error[used++] = c;
 	}
-	while (used && error[used - 1] == ' ')
+	while (used && (error[used - 1] == ' ' || error[used - 1] == ';'))
 		used--;
 	error[used] = '\0';
 }

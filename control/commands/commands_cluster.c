@@ -348,7 +348,7 @@ member_json(const struct cluster_member *member, const struct cluster_info *info
 }
 
 static void
-put_members(const struct cluster_info *info, struct text *text, json_t *list)
+put_members(const struct cluster_info *info, uint32_t own, struct text *text, json_t *list)
 {
 	struct table table;
 
@@ -360,8 +360,12 @@ put_members(const struct cluster_info *info, struct text *text, json_t *list)
 
 		table_cell(&table, "%u", member->number);
 		table_cell(&table, "%s", member->name);
-		if (member->silent_ms < CLUSTER_MEMBER_SILENT_MS)
+		/* Of the others the database alone tells. */
+		if (member->number == own ||
+		    (info->state != CLUSTER_AWAY && member->silent_ms < CLUSTER_MEMBER_SILENT_MS))
 			table_cell(&table, "yes");
+		else if (info->state != CLUSTER_FOLLOWING)
+			table_cell(&table, "not known");
 		else
 			table_cell(&table, "silent for %llu s",
 				   (unsigned long long)member->silent_ms / 1000);
@@ -422,11 +426,11 @@ command_cluster_status(struct call *call)
 		text_show(&call->text, "  changes of %zu device%s wait to be sent\n", unsent,
 			  PLURAL(unsent));
 	if (info.reports_waiting || info.reports_lost)
-		text_show(&call->text, "  %llu reports wait to be sent, %llu were lost\n",
+		text_show(&call->text, "  reports: %llu to be sent, %llu lost\n",
 			  (unsigned long long)info.reports_waiting,
 			  (unsigned long long)info.reports_lost);
 	put_policy(service, &info, &call->text);
-	put_members(&info, &call->text, members);
+	put_members(&info, cluster_member_number(service->cluster), &call->text, members);
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 		"s:I, s:I, s:I, s:s, s:s, s:o}",

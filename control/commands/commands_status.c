@@ -6,6 +6,7 @@
 #include "control/address.h"
 #include "control/clock.h"
 #include "control/commands/show.h"
+#include "control/commands/status_cluster.h"
 #include "control/commands/status_outbox.h"
 #include "control/commands/status_trust.h"
 #include "control/guard/privileges.h"
@@ -415,6 +416,7 @@ command_status(struct call *call)
 	put_privileges(&call->text, call->result);
 	put_audit(daemon, &call->text, call->result);
 	put_store(daemon, &call->text, call->result);
+	status_put_cluster(call->service, &call->text, call->result);
 	status_put_outbox(call->service, &call->text, call->result);
 	put_policy(daemon, &call->text, call->result);
 	show_rollouts(call);

@@ -274,6 +274,13 @@ def test_edits_wait_for_the_database_and_bootstraps_do_not(pair):
     level(fleet, a, b)
     fleet.database.kill()
     wait_for(lambda: state(a)["state"] == "database away", "the database to be missed")
+    said = a.result("status")["cluster"]
+    assert said["state"] == "database away" and said["error"], said
+    assert "database away: devices bootstrap on" in good(a.ctl("status"))
+    # Of the others nobody can tell now; this one is there.
+    assert re.search(r"^12 .* not known ", good(a.ctl("cluster", "status")), re.M)
+    assert re.search(r"^11 .* yes ", good(a.ctl("cluster", "status")), re.M)
+    wait_for(lambda: not any(m["there"] for m in state(a)["members"] if m["member"] == 12), "the other to grow silent")
     refused(a.ctl("device", "add", "urn:dev:late", "--key", KEY), "database", "cluster status")
     refused(a.ctl("device", "remove", "urn:dev:early"), "database")
     bootstraps(a, "urn:dev:early")
