@@ -525,8 +525,8 @@ tell_conflict(struct cluster_push *push, struct database *database)
 		snprintf(push->job.error, CLUSTER_ERROR_MAX,
 			 "this is based on version %llu of the cluster's policy, but the newest is "
 			 "%llu, by member %u (%.40s, %.60s) at %s with `%.60s`: look at it with "
-			 "`cluster policy diff`, take it over with `cluster policy pull`, and try "
-			 "again",
+			 "`cluster policy diff`, take it over with `cluster policy pull` "
+			 "(--discard: though files were changed by hand), and try again",
 			 (unsigned long long)push->place.base, (unsigned long long)head.version,
 			 head.member, head.member_name, head.who, at, head.what);
 	return DATABASE_REFUSED;

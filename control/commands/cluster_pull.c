@@ -172,13 +172,16 @@ may_overwrite(struct pulling *pulling)
 	if (!pulling->by_hand.n || pulling->wish->discard || pulling->wish->joining)
 		return true;
 	policy_share_changed(&none, &pulling->by_hand, names, sizeof names);
+	/* A push goes on top of the newest version alone. */
 	call_refuse(
 		pulling->call, CTL_REFUSED,
-		"files here were changed by hand: %s; `cluster policy diff` shows how, `cluster "
-		"policy push` makes them the cluster's; `cluster policy pull --discard` takes "
-		"the cluster's, and keeps what is here as a version that `policy revert` brings "
-		"back; nothing was changed",
-		names);
+		"files here were changed by hand: %s; `cluster policy diff` shows how%s; `cluster "
+		"policy pull --discard` takes the cluster's, and keeps what is here as a version "
+		"that `policy show` shows and `policy revert` brings back; nothing was changed",
+		names,
+		pulling->base.version == pulling->newest.head.version
+			? ", `cluster policy push` makes them the cluster's"
+			: "");
 	return false;
 }
 
