@@ -61,6 +61,16 @@ offer_next_words(struct call *call, const char *said)
 	return found;
 }
 
+/* The first command whose words begin so: who broke off in a word is nearer to it than to a shorter one. */
+static const char *
+beginning_with(const char *said)
+{
+	for (unsigned i = 0; strlen(said) >= 3 && i < n_commands; i++)
+		if (strncmp(commands[i].words, said, strlen(said)) == 0)
+			return commands[i].words;
+	return NULL;
+}
+
 static void
 unknown_command(struct call *call, int argc, const char *const *argv)
 {
@@ -76,7 +86,9 @@ unknown_command(struct call *call, int argc, const char *const *argv)
 		return;
 	for (; n < n_commands; n++)
 		candidates[n] = commands[n].words;
-	nearest = diag_nearest(said, candidates, n);
+	nearest = beginning_with(said);
+	if (!nearest)
+		nearest = diag_nearest(said, candidates, n);
 	if (!nearest)
 		nearest = diag_nearest(argv[0], candidates, n);
 	if (!nearest && offer_next_words(call, argv[0]))

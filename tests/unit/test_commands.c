@@ -80,6 +80,7 @@ Test(commands, not_understood)
 		  "a state is ready, nothing, bootstrapping or returning, not \"redy\"" },
 		{ "statu", "did you mean \"status\"" },
 		{ "task lst", "did you mean \"task list\"" },
+		{ "cluster pol", "did you mean \"cluster policy pull\"" },
 		{ "tsak list", "did you mean \"task list\"" },
 		{ "task", "say one of: task list, task check" },
 		{ "group value", "say one of: group value set, group value unset" },
