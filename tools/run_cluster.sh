@@ -19,7 +19,8 @@ stop_program() { # NAME [SIGNAL]
 cleanup_cluster() {
 	local n
 	trap - EXIT
-	trap '' INT TERM # it is short, and is not to be left half done
+	trap '' INT TERM # it takes some seconds, and is not to be left half done
+	say "stopping the members, their database and networks"
 	if [ -n "${watcher:-}" ]; then
 		kill "$watcher" 2>/dev/null
 		wait "$watcher" 2>/dev/null
@@ -80,7 +81,7 @@ make_fleet_script() {
 	runs() { # a zombie does not
 		grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/\$pid/status" 2>/dev/null
 	}
-	[ \$# -eq 2 ] || { sed -n 2p "\$0"; exit 2; }
+	[ \$# -eq 2 ] || { sed -n 's/^# usage/usage/p' "\$0" >&2; exit 2; }
 	[ -f "start-\$2" ] || { echo "fleet: there is no \$2: 1, 2, 3 or database" >&2; exit 2; }
 	case \$1 in
 	start)
@@ -104,7 +105,7 @@ make_fleet_script() {
 		while runs; do
 			sleep 0.05
 		done ;;
-	*) sed -n 2p "\$0"; exit 2 ;;
+	*) sed -n 's/^# usage/usage/p' "\$0" >&2; exit 2 ;;
 	esac
 	end
 	chmod +x "$work/fleet"
@@ -123,7 +124,11 @@ watch_members() {
 		if [ "$now" != "$before" ]; then
 			# shellcheck disable=SC2086 # a list of numbers
 			fleet_routes "$namespace" $now
-			say "router: devices go to member${now:- nobody}"
+			case $now in
+			'') say "router: devices go to nobody" ;;
+			' '*' '*) say "router: devices go to members$now" ;;
+			*) say "router: devices go to member$now" ;;
+			esac
 			echo "$now" >"$work/routes"
 			before=$now
 		fi
