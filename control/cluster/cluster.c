@@ -350,6 +350,21 @@ cluster_end(struct cluster *cluster)
 
 /* ---- status ---- */
 
+/* What the database said last, brought up to now. Locked by the caller. */
+static void
+bring_up(const struct cluster *cluster, struct cluster_member *member, uint64_t now_us)
+{
+	if (member->number != cluster->member) {
+		member->silent_ms += (now_us - cluster->members_us) / 1000;
+		return;
+	}
+	member->silent_ms = 0;
+	member->revision = cluster->revision;
+	member->policy = cluster->policy;
+	memcpy(member->digest, cluster->digest, sizeof member->digest);
+	memcpy(member->note, cluster->note, sizeof member->note);
+}
+
 void
 cluster_info(struct cluster *cluster, struct cluster_info *info)
 {
@@ -375,9 +390,8 @@ cluster_info(struct cluster *cluster, struct cluster_info *info)
 	};
 	snprintf(info->error, sizeof info->error, "%s", cluster->trouble);
 	memcpy(info->members, cluster->members, cluster->n_members * sizeof *info->members);
-	/* Nobody was heard of since: while the database is away they grow silent. */
 	for (unsigned i = 0; i < info->n_members; i++)
-		info->members[i].silent_ms += (now_us - cluster->members_us) / 1000;
+		bring_up(cluster, &info->members[i], now_us);
 	pthread_mutex_unlock(&cluster->lock);
 	pthread_mutex_lock(&cluster->reporting.lock);
 	info->reports_waiting = cluster->reporting.queue.count + cluster->reporting.waiting_slice -

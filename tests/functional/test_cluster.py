@@ -272,6 +272,7 @@ def test_edits_wait_for_the_database_and_bootstraps_do_not(pair):
     fleet, a, b = pair
     add(a, "urn:dev:early")
     level(fleet, a, b)
+    wait_for(lambda: [m["member"] for m in state(a)["members"] if m["there"]] == [11, 12], "both to be there")
     fleet.database.kill()
     wait_for(lambda: state(a)["state"] == "database away", "the database to be missed")
     said = a.result("status")["cluster"]
@@ -280,6 +281,8 @@ def test_edits_wait_for_the_database_and_bootstraps_do_not(pair):
     # Of the others nobody can tell now; this one is there.
     assert re.search(r"^12 .* not known ", good(a.ctl("cluster", "status")), re.M)
     assert re.search(r"^11 .* yes ", good(a.ctl("cluster", "status")), re.M)
+    own = next(m for m in state(a)["members"] if m["member"] == 11)
+    assert own["revision"] == state(a)["revision"] and own["behind"] == 0, own # of itself it knows
     wait_for(lambda: not any(m["there"] for m in state(a)["members"] if m["member"] == 12), "the other to grow silent")
     refused(a.ctl("device", "add", "urn:dev:late", "--key", KEY), "database", "cluster status")
     refused(a.ctl("device", "remove", "urn:dev:early"), "database")
@@ -400,7 +403,7 @@ def test_reports_wait_while_the_database_is_away(pair):
     wait_for(lambda: state(a)["state"] == "database away", "the database to be missed")
     bootstraps(a, "urn:dev:waits")
     wait_for(lambda: state(a)["reports_waiting"] == 1, "the report to wait")
-    assert "1 reports wait" in good(a.ctl("cluster", "status"))
+    assert "reports: 1 to be sent, 0 lost" in good(a.ctl("cluster", "status"))
     fleet.database.start()
     wait_for(lambda: reports_of(b, "urn:dev:waits") == ["Success"], "the report on the other member")
     assert state(a)["reports_waiting"] == 0 and state(a)["reports_lost"] == 0
