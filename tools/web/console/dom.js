@@ -60,9 +60,11 @@ export function tag(text, kind = "off") {
 }
 
 // What a problem of the API says, with its diagnostics.
+// A refusal in its own words, and the places that these do not name.
 export function problem(error) {
-	return h("div.diag", { role: "alert" }, h("div", null, error.message,
-		(error.diagnostics ?? []).slice(0, 50).map((d) => h("div.mono.small", null, diagnosticLine(d)))));
+	const more = (error.diagnostics ?? []).filter((d) => !error.message.includes(d.text ?? d.message ?? ""));
+	return h("div.diag", { role: "alert" }, h("div", null, h("div.lines", null, error.message),
+		more.slice(0, 50).map((d) => h("div.mono.small", null, diagnosticLine(d)))));
 }
 
 export function diagnosticLine(d) {

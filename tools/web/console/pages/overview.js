@@ -23,6 +23,12 @@ function hour(points) {
 	};
 }
 
+// Of the last hour the console knows as much as it was there.
+function period(seen) {
+	if (!seen.seconds) return "since the console began";
+	return seen.seconds >= 3590 ? "in the last hour" : `in the last ${span(seen.seconds)}`;
+}
+
 function certificates(status) {
 	const now = Date.now() / 1000;
 	return Object.values(status.certificates ?? {}).filter((one) => one.ends_s && one.ends_s - now < 30 * 86400).map((one) => ({ name: one.subject, left: one.ends_s - now }));
@@ -37,15 +43,18 @@ function verdicts({ up, why, status, counters, history }) {
 	if (status.state !== "running") list.push(["warn", `The appliance is ${status.state}`, "new devices are told to come back later"]);
 	if (!status.policy.healthy) list.push(["bad", "The files on disk cannot be made live", `since ${time(status.policy.failing_since_ms)}: ${status.policy.error}`]);
 	if (!status.store.healthy) list.push(["bad", "The store is in trouble", `what happens now is lost at a restart: ${status.store.error}`]);
+	const cluster = status.cluster;
+	if (cluster?.state === "database away") list.push(["bad", "The cluster's database is away", `since ${time(cluster.since_ms)}: devices bootstrap on, edits are refused: ${cluster.error}`]);
+	if (cluster?.policy_trouble) list.push(["bad", "The cluster's policy is not live here", cluster.policy_trouble]);
 	if (status.store.lost) list.push(["warn", `${number(status.store.lost)} reports were lost`, "since the start, because the store was in trouble"]);
-	if (seen.failed > 0.05 * (seen.finished + seen.failed) && seen.failed >= 3) list.push(["warn", `${percent(seen.failed, seen.finished + seen.failed)} of bootstraps fail`, `${number(seen.failed)} in the last hour: see the causes below`]);
+	if (seen.failed > 0.05 * (seen.finished + seen.failed) && seen.failed >= 3) list.push(["warn", `${percent(seen.failed, seen.finished + seen.failed)} of bootstraps fail`, `${number(seen.failed)} ${period(seen)}: see the causes below`]);
 	if (running > FULL * capacity) list.push(["warn", "Sessions are nearly used up", `${number(running)} of ${number(capacity)}`]);
 	for (const port of status.ports) if (!port.link_up) list.push(["bad", `Port ${port.device} has no link`, ""]);
 	for (const own of certificates(status)) list.push([own.left < 0 ? "bad" : "warn", `Certificate “${own.name}” ${own.left < 0 ? "has expired" : `expires in ${span(own.left)}`}`, "devices check it"]);
 	if (!list.some(([kind]) => kind === "bad")) {
 		const words = seen.finished + seen.failed
-			? `${percent(seen.finished, seen.finished + seen.failed)} of ${number(seen.finished + seen.failed)} bootstraps in the last ${span(seen.seconds)} succeeded`
-			: "no device has bootstrapped in the last hour";
+			? `${percent(seen.finished, seen.finished + seen.failed)} of ${number(seen.finished + seen.failed)} bootstraps ${period(seen)} succeeded`
+			: `no device has bootstrapped ${period(seen)}`;
 		if (!list.length) list.push(["", "All is well", `${words}; nothing was lost.`]);
 	}
 	return list;
@@ -67,8 +76,8 @@ function stats({ status, counters, phases, history }) {
 	const capacity = status.workers.reduce((n, w) => n + w.capacity, 0);
 	const running = status.workers.reduce((n, w) => n + w.running, 0);
 	return h("div.grid.g4", null,
-		stat("Bootstraps", `${number(last ? last.finished / 10 : 0)} /s`, `peak ${number(seen.peak)} /s in the last hour · ${number(sum(all, "bs_finished"))} since the start`),
-		stat("Failed", percent(seen.failed, seen.finished + seen.failed), `${number(seen.failed)} of ${number(seen.finished + seen.failed)} in the last hour`),
+		stat("Bootstraps", `${number(last ? last.finished / 10 : 0)} /s`, `peak ${number(seen.peak)} /s ${period(seen)} · ${number(sum(all, "bs_finished"))} since the start`),
+		stat("Failed", percent(seen.failed, seen.finished + seen.failed), `${number(seen.failed)} of ${number(seen.finished + seen.failed)} ${period(seen)}`),
 		stat("Duration, median", duration(quantile(phases.total, 0.5)), `99 %: ${duration(quantile(phases.total, 0.99))} · from request to finish`),
 		stat("Sessions", number(running), `${percent(running, capacity)} of ${number(capacity)}`));
 }
