@@ -189,14 +189,18 @@ compile_many(struct compile_many *many, struct device *const *devices, unsigned 
 			 many);
 }
 
-/* Held for one run more; NULL: out of memory. */
+/* Held for one run more; NULL: out of memory. By the run's own batch: that of the content may be gone. */
 static struct plan *
-plan_of(struct compile_many *many, const struct plan_content *content)
+plan_of(struct compile_many *many, const struct made_run *made)
 {
-	if (!content)
+	struct plan_content content;
+
+	if (!made->content)
 		return NULL;
-	if (content != many->content)
-		remember(many, content, plan_intern(&many->service->plans, content));
+	content = *made->content;
+	content.batch = made->compiled.batch;
+	if (made->content != many->content)
+		remember(many, made->content, plan_intern(&many->service->plans, &content));
 	if (many->plan)
 		plan_hold(many->plan);
 	return many->plan;
@@ -210,7 +214,7 @@ compile_many_take(struct compile_many *many, struct device_run *run)
 
 	assert(many->taken < many->n);
 	many->taken++;
-	return device_run_conclude(&made->compiled, made->set, plan_of(many, made->content), run);
+	return device_run_conclude(&made->compiled, made->set, plan_of(many, made), run);
 }
 
 void

@@ -2,6 +2,20 @@
 #include "control/runs/compile_many.h"
 #include "tests/unit/control_world.h"
 
+static const struct batch *interned; /* whose steps the plan was asked for last with */
+static bool no_memory;               /* for plans */
+
+static struct plan *
+plan_intern_or_not(struct plans *plans, const struct plan_content *content)
+{
+	interned = content->batch;
+	return no_memory ? NULL : plan_intern(plans, content);
+}
+
+#define plan_intern plan_intern_or_not
+#include "control/runs/compile_many.c"
+#undef plan_intern
+
 enum { MANY = 6000 };
 
 /* Some run two tasks, some fail with a sentence of their own, some get a batch a session. */
@@ -186,5 +200,39 @@ Test(compile_many, without_a_free_cpu_the_control_thread_is_alone)
 	CPU_SET(1, &world.service->free_cpus);
 	world.service->config->compile_threads = 1;
 	cr_expect_null(compile_many_begin(world.service));
+	world_stop(&world);
+}
+
+/* Those of the same plan share its content; the batch of the first of them is freed with its run. */
+Test(compile_many, a_plan_without_memory_leaves_the_next_device_its_own)
+{
+	static struct world world;
+	struct device *devices[3];
+	struct compile_many *many;
+	struct device_run run;
+
+	start(&world, 2);
+	many = compile_many_begin(world.service);
+	cr_assert_not_null(many);
+	for (unsigned i = 0; i < 3; i++) {
+		char endpoint[32];
+
+		snprintf(endpoint, sizeof endpoint, "many-%u", i + 1);
+		devices[i] = inventory_find(&world.service->inventory, endpoint);
+	}
+	compile_many(many, devices, 3);
+	no_memory = true;
+	cr_expect_eq(compile_many_take(many, &run), -ENOMEM);
+	cr_assert_not_null(interned);
+	no_memory = false;
+	for (unsigned i = 1; i < 3; i++) {
+		cr_assert_eq(compile_many_take(many, &run), 0);
+		if (i == 1)
+			cr_expect_eq(interned, run.batch);
+		device_run_free(&world.service->plans, &run);
+	}
+	compile_many_end(many);
+	settle_all(&world);
+	expect_held(&world);
 	world_stop(&world);
 }
