@@ -28,7 +28,7 @@ functional = load_functional()
 wait_for = functional.wait_for
 # A guest without KVM, on a machine that does other things, too.
 PATIENCE_S = 600
-# Model, queues. The first is the appliance's, the second the generator's; the third shows that others can be bound, too.
+# Model, queues. The first is the appliance's, the second the generator's; the third has a driver of hardware.
 CARDS = [("virtio-net-pci", 2), ("virtio-net-pci", 1), ("e1000e", 1)]
 FIRST_SLOT = 0x10
 

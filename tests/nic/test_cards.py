@@ -22,10 +22,8 @@ def bound(guest):
     guest.must("dpdk-devbind.py", "--bind=vfio-pci", *(address_of(card) for card in range(len(CARDS))), timeout=PATIENCE_S)
 
 
-@pytest.fixture(scope="module")
-def virtio(appliances, guest, build):
-    """The appliance on the card with two queues, which knows the generator's devices."""
-    one = appliances(address_of(0))
+def knowing_devices(guest, one):
+    """The sample's devices, and the generator's; the generator has what they must be told."""
     rows = "".join(f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, DEVICES + 1))
     guest.write("/tmp/devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + rows)
     guest.write("/tmp/expected", EXPECTED)
@@ -33,6 +31,12 @@ def virtio(appliances, guest, build):
         done = one.ctl("device", "import", file)
         assert done.returncode == 0, done.stdout + done.stderr
     return one
+
+
+@pytest.fixture(scope="module")
+def virtio(appliances, guest):
+    """The appliance on the card with two queues."""
+    return knowing_devices(guest, appliances(address_of(0)))
 
 
 def bootstraps(bridge, build, port=5684):
@@ -138,3 +142,22 @@ def test_another_user_may_have_the_cards(appliances, guest, bridge, build):
     assert bootstraps(bridge, build) == "finished"
     assert one.stop() == 0, one.log()
     guest.must("chown", "-R", "root:root", "/etc/cradle", "/var/lib/cradle", "/run/cradle", "/dev/vfio")
+
+
+def test_a_driver_of_hardware_serves_too(appliances, guest, bridge, build):
+    """Intel's 82574L, as QEMU makes it."""
+    one = knowing_devices(guest, appliances(address_of(2)))
+    port = wait_for(lambda: one.port()["link"] == "up" and one.port(), "the link to be up", PATIENCE_S)
+    assert port["driver"] == "net_e1000_em" and port["rx_checksum"] and port["tx_checksum"]
+    for address in ("198.18.0.1", "2001:2::1"):
+        wait_for(lambda: pings(bridge, address), f"{address} to answer", PATIENCE_S)
+    assert bootstraps(bridge, build) == "finished"
+    before = one.counters()["bs_finished"]
+    code, report = storm(guest, build, "--psk")
+    assert report["failed"] == 0 and report["done"] == DEVICES, report
+    assert one.counters()["bs_finished"] - before == DEVICES
+    guest.monitor.set_link("card2", False)
+    wait_for(lambda: one.port()["link"] == "down", "the link to be down", PATIENCE_S)
+    guest.monitor.set_link("card2", True)
+    wait_for(lambda: one.port()["link"] == "up", "the link to be up", PATIENCE_S)
+    wait_for(lambda: pings(bridge, "198.18.0.1"), "an answer", PATIENCE_S)
