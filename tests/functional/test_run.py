@@ -59,3 +59,11 @@ def test_options_that_do_not_go_together_are_told(build):
 def test_a_mistyped_option_is_told(build):
     done = run(build, "--rpq")
     assert done.returncode == 2 and "unknown option --rpq" in done.stderr
+
+
+@pytest.mark.parametrize("options, told", [
+    (("-k",), "a pattern follows -k"), (("-k", ""), "a pattern follows -k"),
+    (("--quick", "-k", "reload"), "--quick runs no functional tests"), (("--quik",), "unknown option --quik")])
+def test_wrong_options_of_the_tests_are_told(options, told):
+    done = subprocess.run([RUN.with_name("test"), *options], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and told in done.stderr and "line " not in done.stderr, done.stderr
