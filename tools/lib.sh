@@ -9,7 +9,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libmbedtl
 	libcap-ng-dev)
 client_packages=(libcoap3-dev libgnutls28-dev)
 run_packages=("${client_packages[@]}" iproute2 ethtool procps python3 openssl libjs-codemirror)
-test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-cryptography valgrind libasan8 libubsan1
+test_packages=(libcriterion-dev dpdk-dev tshark python3-pytest python3-pytest-xdist python3-cryptography valgrind libasan8 libubsan1
 	gnutls-bin iputils-ping systemd-container gnuplot-nox prometheus python3-prometheus-client python3-yaml
 	groff-base chromium softhsm2 opensc postgresql nginx-light
 	bird2 exabgp frr)
