@@ -105,9 +105,14 @@ begin_following(struct call *call)
 		  done ? "" : "; the rest is being fetched: `cluster status` tells how far it is");
 	if (*info.error && !done)
 		text_show(&call->text, "%s\n", info.error);
-	call->result = json_pack("{s:s, s:i, s:i, s:b}", "cluster", cluster_name(service->cluster),
-				 "member", (int)cluster_member_number(service->cluster), "devices",
-				 (int)service->inventory.count, "complete", done);
+	/* What the policy's way in has told already stays beside it. */
+	if (!call->result)
+		call->result = json_object();
+	json_object_update_new(call->result,
+			       json_pack("{s:s, s:i, s:i, s:b}", "cluster",
+					 cluster_name(service->cluster), "member",
+					 (int)cluster_member_number(service->cluster), "devices",
+					 (int)service->inventory.count, "complete", done));
 }
 
 /* ---- init ---- */
