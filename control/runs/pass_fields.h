@@ -126,6 +126,7 @@ enum pass_journal_field {
 	JOURNAL_ENTRY_COUNT = 8,
 	JOURNAL_ENTRY_NAME = 9,
 	JOURNAL_ENTRY_MORE = 10,
+	JOURNAL_ENTRY_JOINS = 11, /* is in one transaction with the one before it */
 };
 
 enum pass_device_field {

@@ -46,6 +46,7 @@ struct pass_load {
 	} batch;
 	struct live_session *live; /* whose answers and effects come now */
 	uint32_t waiting;
+	bool together; /* entries are being put that are one transaction: between store_begin_together() and its end */
 	uint32_t trust;
 };
 
@@ -610,6 +611,28 @@ take_waiting(struct pass_load *load, const struct store_waiting *waiting)
 	return result == 0 || malformed(load);
 }
 
+static void
+end_together(struct pass_load *load)
+{
+	if (load->together)
+		store_end_together(load->service->store);
+	load->together = false;
+}
+
+/*
+ * A message and the report of its run stay one transaction, and neither is lost alone from a full queue. Whether the
+ * next entry belongs to this one is not known yet: each begins what may go on.
+ */
+static void
+put_together(struct pass_load *load, bool joins)
+{
+	if (joins || !load->service->store)
+		return;
+	end_together(load);
+	store_begin_together(load->service->store);
+	load->together = true;
+}
+
 static bool
 load_waiting(struct pass_load *load)
 {
@@ -629,9 +652,12 @@ load_waiting(struct pass_load *load)
 		.name = name,
 		.name_len = (record_bytes(reader, JOURNAL_ENTRY_NAME, &name_len), name_len),
 		.more = record_bytes(reader, JOURNAL_ENTRY_MORE, &more_len) ? more : NULL,
+		.joins = record_number(reader, JOURNAL_ENTRY_JOINS),
 	};
-	bool good = name && more ? take_waiting(load, &waiting) : refuse(load, "out of memory");
+	bool good;
 
+	put_together(load, waiting.joins);
+	good = name && more ? take_waiting(load, &waiting) : refuse(load, "out of memory");
 	if (name)
 		explicit_bzero(name, name_len); /* a message's has keys */
 	free(name);
@@ -714,6 +740,8 @@ load_device(struct pass_load *load)
 static bool
 take_second(struct pass_load *load)
 {
+	if (load->reader->kind != PASSED_JOURNAL)
+		end_together(load);
 	switch (load->reader->kind) {
 	case PASSED_LIVE:
 		return load_live(load);
@@ -818,6 +846,7 @@ pass_load_end(struct pass_load *load, struct pass_totals *totals)
 	load->reader = &again;
 	while (good && record_next(&again))
 		good = take_second(load);
+	end_together(load);
 	totals->waiting = load->waiting;
 	totals->live = load->service->live.count;
 	totals->lost_live = end_all_lost(load->service);

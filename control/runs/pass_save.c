@@ -290,6 +290,7 @@ save_waiting(void *ctx, const struct store_waiting *waiting)
 	record_put_number(writer, JOURNAL_ENTRY_COUNT, waiting->count);
 	record_put_bytes(writer, JOURNAL_ENTRY_NAME, waiting->name, waiting->name_len);
 	record_put_text(writer, JOURNAL_ENTRY_MORE, waiting->more);
+	record_put_number(writer, JOURNAL_ENTRY_JOINS, waiting->joins);
 	record_end(writer);
 	save->waiting++;
 }

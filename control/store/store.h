@@ -260,13 +260,17 @@ struct store_waiting {
 	const char *name; /* of a report: its summary; `more`: its log, or NULL */
 	size_t name_len;
 	const char *more;
+	bool joins; /* is in one transaction with the one before it */
 };
 enum store_waiting_kind { STORE_WAITING_OTHER, STORE_WAITING_REPORT, STORE_WAITING_VISIT, STORE_WAITING_UNKNOWN };
 enum store_waiting_kind store_waiting_kind(const struct store_waiting *waiting);
 /* The oldest first. (while suspended) */
 void store_each_waiting(const struct store *store,
 			void (*each)(void *ctx, const struct store_waiting *waiting), void *ctx);
-/* As it was put in the other process. -EINVAL: it is of no kind that can be; -ENOMEM: it is not there. */
+/*
+ * As it was put in the other process; what joins is put between store_begin_together() and store_end_together(), which
+ * the caller calls. -EINVAL: it is of no kind that can be; -ENOMEM: it is not there.
+ */
 int store_put_waiting(struct store *store, const struct store_waiting *waiting)
 	__attribute__((warn_unused_result));
 

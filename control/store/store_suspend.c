@@ -190,6 +190,7 @@ each_of(const struct records *records, void (*each)(void *ctx, const struct stor
 			.name = entry->text,
 			.name_len = entry->name_len,
 			.more = entry->has_more ? entry->text + entry->name_len + 1 : NULL,
+			.joins = entry->joins,
 		};
 
 		each(ctx, &waiting);

@@ -6,6 +6,8 @@
 
 #include "control/runs/pass.h"
 #include "control/runs/pass_fields.h"
+#include "control/store/store_messages.h"
+#include "control/store/store_private.h"
 #include "tests/unit/control_world.h"
 
 enum { FILE_BYTES = 1 << 16 };
@@ -223,6 +225,88 @@ Test(pass, a_run_whose_worker_has_it_no_more_is_told_of)
 	cr_expect_eq(totals.lost_live, 1);
 	cr_expect_null(world_device(&world, "dev-1")->live);
 	cr_expect_eq(world_report(&world, "dev-1")->status, TASK_ERROR);
+}
+
+enum { WAIT_MS = 10000 };
+
+static struct store *
+use_store(const char *name)
+{
+	char path[128], why[STORE_ERROR_MAX];
+	struct store *store;
+
+	snprintf(path, sizeof path, "%s/%s", world.folder, name);
+	store = store_open(path, why);
+	cr_assert_not_null(store, "%s", why);
+	world.service->store = world.service->reports.store = store;
+	return store;
+}
+
+static void
+put_report(void)
+{
+	const struct report *report = world_report(&world, "dev-1");
+
+	reports_set(&world.service->reports,
+		    &(struct report_change){ .device = report->device,
+					     .task = report->task,
+					     .status = TASK_ERROR,
+					     .started_ms = 1,
+					     .finished_ms = 2,
+					     .summary = "why" });
+}
+
+static void
+put_message(struct store *store)
+{
+	const struct store_message message = { .id = store_message_id(store),
+					       .key = "k",
+					       .target = "t",
+					       .subject = "s",
+					       .bytes = "b",
+					       .len = 1 };
+
+	cr_assert(store_put_message(store, &message));
+}
+
+/* A report alone; a report and its message; another report alone. */
+Test(pass, a_message_and_its_report_that_wait_stay_one_transaction)
+{
+	static const bool joins[] = { false, false, true, false };
+	static const bool needed[] = { false, true, true, false };
+	char why[STORE_ERROR_MAX];
+	struct records_at at = { 0 };
+	struct store *store;
+	const struct journal_entry *entry;
+	unsigned n = 0;
+
+	tell_kind(SESSION_STARTED, "dev-1");
+	tell_kind(SESSION_FINISHED, "dev-1");
+	store = use_store("one");
+	cr_assert_eq(store_start(store), 0);
+	cr_assert_eq(store_suspend(store, WAIT_MS, NULL, why), 0, "%s", why);
+	put_report();
+	store_begin_together(store);
+	put_report();
+	put_message(store);
+	store_end_together(store);
+	put_report();
+	save();
+	cr_assert_eq(totals.waiting, 4);
+	world.service->store = world.service->reports.store = NULL;
+	store_close(store);
+	begin_next();
+	store = use_store("two");
+	cr_assert(load(), "%s", error);
+	while ((entry = records_next(&store->writer.queue, &at)) && n < 4) {
+		cr_expect_eq(entry->joins, joins[n], "%u", n);
+		cr_expect_eq(entry->needed, needed[n], "%u", n);
+		n++;
+	}
+	cr_expect(n == 4 && !entry);
+	cr_expect_not(store->writer.gathering);
+	world.service->store = world.service->reports.store = NULL;
+	store_close(store);
 }
 
 /*
