@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ enum {
 	OID_INT8 = 20,
 	OID_TEXT = 25,
 	COPY_CHUNK = 1 << 20,
+	HANG_UP_READS = 8,
 };
 
 /*
@@ -134,6 +136,24 @@ tell(char error[DATABASE_ERROR_MAX], const char *words)
 	error[used] = '\0';
 }
 
+/*
+ * Whether the server has hung up, as it does when it is restarted: what waits to be read ends. Nothing is asked of it, so
+ * one that vanished without a word shows at the next statement only. Where a transaction is open, the statement tells.
+ */
+static bool
+has_hung_up(struct database *database)
+{
+	struct pollfd poll_fd = { .fd = PQsocket(database->connection), .events = POLLIN };
+
+	if (PQtransactionStatus(database->connection) != PQTRANS_IDLE)
+		return false;
+	/* Its last words may come before the end. */
+	for (int reads = 0; reads < HANG_UP_READS && poll(&poll_fd, 1, 0) > 0; reads++)
+		if (!PQconsumeInput(database->connection))
+			return true;
+	return false;
+}
+
 int
 database_connect(struct database *database, char error[DATABASE_ERROR_MAX])
 {
@@ -142,7 +162,8 @@ database_connect(struct database *database, char error[DATABASE_ERROR_MAX])
 				 database->url, "read-write", database->name,
 				 NULL };
 
-	if (database->connection && PQstatus(database->connection) == CONNECTION_OK)
+	if (database->connection && PQstatus(database->connection) == CONNECTION_OK &&
+	    !has_hung_up(database))
 		return 0;
 	database_close(database);
 	database->connection = PQconnectdbParams(keywords, values, 1);

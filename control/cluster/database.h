@@ -36,7 +36,7 @@ struct database;
 struct database *database_new(const char *url, const char *name);
 void database_free(struct database *database);
 
-/* Connects where it is not. 0, or as above and a sentence. */
+/* Connects where it is not, or where the server hung up since: nothing was asked of it yet. 0, or as above and a sentence. */
 int database_connect(struct database *database, char error[DATABASE_ERROR_MAX]);
 bool database_is_connected(const struct database *database);
 void database_close(struct database *database);
