@@ -190,14 +190,16 @@ static void
 keep_former(struct pulling *pulling)
 {
 	struct call *call = pulling->call;
-	const struct policy_note note = { .who = "-",
-					  .what = "before cluster policy pull",
-					  .why = "" };
+	struct call_note note;
 	char error[STORE_ERROR_MAX];
 
 	if (!pulling->by_hand.n)
 		return;
-	if (policy_versions_record(call->service, &note, error) < 0)
+	/* Who changed the files is not known: who asked for the pull is. */
+	(void)call_note(call, &note);
+	note.note.what = "before cluster policy pull";
+	note.note.why = "";
+	if (policy_versions_record(call->service, &note.note, error) < 0)
 		text_show(&call->text, "warning: what was here is kept in no version: %s\n", error);
 	else
 		text_show(

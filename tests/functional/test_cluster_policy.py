@@ -135,6 +135,8 @@ def test_files_changed_by_hand_are_pushed_or_make_way_and_are_never_overwritten_
     one_policy(a, b)
     assert "a remark by hand" in good(b.ctl("policy", "show", kept, "groups.conf")) or \
         "tasks/by-hand.xml" in good(b.ctl("policy", "show", kept))
+    log = b.result("policy", "log")["versions"]
+    assert [v["who"] for v in log if str(v["version"]) == kept] == [f"uid {os.getuid()}"], log
     # Changed by hand on the newest, a push or a reload makes it everybody's.
     b.write("policy/groups.conf", b.read("policy/groups.conf") + "# pushed\n")
     assert "version" in good(b.ctl("cluster", "policy", "push", "--message", "a remark"))
@@ -258,6 +260,14 @@ def test_without_the_database_the_policy_stays_and_a_halt_does_not_wait(pair):
     one_policy(a, b)
     assert "root.quicker" in b.read("policy/groups.conf")
     good(a.ctl("task", "rollout", "abort", TASK))
+
+
+def test_the_first_command_after_a_restart_of_the_database_is_answered(pair):
+    fleet, a, _ = pair  # noqa: F811
+    good(a.ctl("cluster", "policy", "diff")) # its connection stays open
+    fleet.database.stop()
+    fleet.database.start()
+    good(a.ctl("cluster", "policy", "diff"))
 
 
 def test_a_rollout_has_the_same_canaries_on_all_members(pair):
