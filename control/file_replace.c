@@ -55,47 +55,6 @@ write_all(int fd, const char *bytes, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-/*
- * As the file before, or the mode of a new one, of which `mask` is left. An owner that we may not
- * give is no failure.
- */
-static int
-take_owner(int fd, const char *path, mode_t mask)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return fchmod(fd, 0640 & mask) < 0 ? -errno : 0;
-	if (fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)
-		return -errno;
-	return fchmod(fd, st.st_mode & mask) < 0 ? -errno : 0;
-}
-
-#define TEMPORARY "/.cradle-XXXXXX"
-
-/* Beside what `path` resolves to, synced; then not yet in its place. */
-static int
-stage(const char *real, const void *bytes, size_t len, mode_t mask, char temporary[PATH_MAX])
-{
-	char folder[PATH_MAX];
-	int result, fd;
-
-	snprintf(folder, sizeof folder, "%s", real);
-	if (snprintf(temporary, PATH_MAX, "%s" TEMPORARY, dirname(folder)) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	result = take_owner(fd, real, mask);
-	if (result == 0)
-		result = write_all(fd, bytes, len);
-	if (close(fd) < 0 && result == 0)
-		result = -errno;
-	if (result < 0)
-		unlink(temporary);
-	return result;
-}
-
 static mode_t
 mask_of(enum file_readers readers)
 {
@@ -108,6 +67,51 @@ mask_of(enum file_readers readers)
 	return masks[readers];
 }
 
+/*
+ * As `like` or, without it, the file before; or the mode of a new one. Of the mode `readers` are
+ * left. An owner that we may not give is no failure.
+ */
+static int
+take_owner(int fd, const char *path, const struct file_content *content)
+{
+	const mode_t mask = mask_of(content->readers);
+	const struct stat *like = content->like;
+	struct stat st;
+
+	if (!like && stat(path, &st) < 0)
+		return fchmod(fd, 0640 & mask) < 0 ? -errno : 0;
+	if (!like)
+		like = &st;
+	if (fchown(fd, like->st_uid, like->st_gid) < 0 && errno != EPERM)
+		return -errno;
+	return fchmod(fd, like->st_mode & mask) < 0 ? -errno : 0;
+}
+
+#define TEMPORARY "/.cradle-XXXXXX"
+
+/* Beside what `path` resolves to, synced; then not yet in its place. */
+static int
+stage(const char *real, const struct file_content *content, char temporary[PATH_MAX])
+{
+	char folder[PATH_MAX];
+	int result, fd;
+
+	snprintf(folder, sizeof folder, "%s", real);
+	if (snprintf(temporary, PATH_MAX, "%s" TEMPORARY, dirname(folder)) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	result = take_owner(fd, real, content);
+	if (result == 0)
+		result = write_all(fd, content->bytes, content->len);
+	if (close(fd) < 0 && result == 0)
+		result = -errno;
+	if (result < 0)
+		unlink(temporary);
+	return result;
+}
+
 int
 file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
 {
@@ -115,8 +119,7 @@ file_stage(const char *path, const struct file_content *content, char staged[FIL
 	int result = resolve(path, real);
 
 	if (result == 0)
-		result = stage(real, content->bytes, content->len, mask_of(content->readers),
-			       temporary);
+		result = stage(real, content, temporary);
 	if (result == 0)
 		snprintf(staged, FILE_STAGED_MAX, "%s", strrchr(temporary, '/') + 1);
 	return result;
@@ -151,11 +154,12 @@ file_unstage(const char *path, const char *staged)
 static int
 replace(const char *path, const void *bytes, size_t len, enum file_readers readers)
 {
+	const struct file_content content = { bytes, len, readers, NULL };
 	char real[PATH_MAX], temporary[PATH_MAX];
 	int result = resolve(path, real);
 
 	if (result == 0)
-		result = stage(real, bytes, len, mask_of(readers), temporary);
+		result = stage(real, &content, temporary);
 	if (result < 0)
 		return result;
 	if (rename(temporary, real) < 0) {

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 /* 0 or -errno; then nothing has changed. */
 int file_replace(const char *path, const void *bytes, size_t len)
@@ -44,6 +45,7 @@ struct file_content {
 	const void *bytes;
 	size_t len;
 	enum file_readers readers;
+	const struct stat *like; /* has its mode and owner; NULL: as the file that is there */
 };
 int file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
 	__attribute__((warn_unused_result));

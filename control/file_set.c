@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/file_replace.h"
@@ -28,6 +29,8 @@ struct entry {
 	char name[NAME_BYTES];
 	char before[HEX_MAX], after[HEX_MAX]; /* SHA-256; NONE: no such file */
 	char staged[FILE_STAGED_MAX];         /* NONE: it goes */
+	struct stat was;                      /* mode and owner before; in a change only */
+	bool is_there;                        /* `was` is known */
 	enum entry_state {
 		ENTRY_DONE,
 		ENTRY_READY,
@@ -158,7 +161,7 @@ drop_staged(const char *folder, const struct entry *entries, size_t n)
 static int
 stage_item(const char *folder, const struct file_set_item *item, struct entry *entry)
 {
-	const struct file_content content = { item->text, item->len, item->readers };
+	const struct file_content content = { item->text, item->len, item->readers, NULL };
 	char path[PATH_MAX];
 	int result = join(folder, item->name, path);
 
@@ -167,6 +170,7 @@ stage_item(const char *folder, const struct file_set_item *item, struct entry *e
 		return -EINVAL;
 	snprintf(entry->name, sizeof entry->name, "%s", item->name);
 	snprintf(entry->staged, sizeof entry->staged, NONE);
+	entry->is_there = result == 0 && stat(path, &entry->was) == 0;
 	if (result == 0)
 		result = hex_of(item->old, item->old_len, entry->before);
 	if (result == 0)
@@ -218,13 +222,20 @@ put_in_place(const char *folder, const struct entry *entry)
 
 /* The first `n` become what they were: the disk took them a moment ago. */
 static void
-put_back(const char *folder, const struct file_set_item *items, size_t n)
+put_back(const char *folder, const struct file_set_item *items, const struct entry *entries,
+	 size_t n)
 {
 	char path[PATH_MAX];
 
 	while (n-- > 0) {
 		const struct file_set_item *item = &items[n];
-		const struct file_content content = { item->old, item->old_len, item->readers };
+		const struct entry *entry = &entries[n];
+		const struct file_content content = {
+			.bytes = item->old,
+			.len = item->old_len,
+			.readers = entry->is_there ? FILE_READ_AS_BEFORE : item->readers,
+			.like = entry->is_there ? &entry->was : NULL,
+		};
 		char staged[FILE_STAGED_MAX];
 		int result = join(folder, item->name, path);
 
@@ -252,7 +263,7 @@ carry_out(const char *folder, const struct file_set_item *items, const struct en
 		(void)remove_journal(folder); /* else it says what is so already */
 		return 0;
 	}
-	put_back(folder, items, i);
+	put_back(folder, items, entries, i);
 	drop_staged(folder, entries, n);
 	(void)remove_journal(folder);
 	return result;

@@ -467,6 +467,37 @@ Test(file_set, a_disk_that_fails_in_the_middle_leaves_the_old_files)
 	}
 }
 
+/* The one that had gone already, and the one that was to be private from now on. */
+Test(file_set, a_change_that_fails_leaves_mode_and_owner_as_they_were)
+{
+	static const char *const names[] = { "servers.conf", "groups.conf" };
+	const char *failed;
+	char path[PATH_MAX];
+	struct stat before, after;
+
+	refused = "/last.conf";
+	for (size_t i = 0; i < 2; i++) {
+		const struct file_set_item items[] = {
+			{ names[i], i == 0 ? NULL : "new", i == 0 ? 0 : 3, i == 0 ? "gone" : "old",
+			  i == 0 ? 4 : 3, FILE_READ_BY_GROUP },
+			{ "last.conf", "x", 1, NULL, 0, FILE_READ_AS_BEFORE },
+		};
+
+		cr_assert_eq(join(folder, names[i], path), 0);
+		cr_assert_eq(chmod(path, 0604), 0);
+		if (geteuid() == 0)
+			cr_assert_eq(chown(path, 12, 34), 0);
+		cr_assert_eq(stat(path, &before), 0);
+		cr_expect_eq(file_set_change(folder, items, 2, &failed), -EIO);
+		cr_assert_eq(stat(path, &after), 0);
+		cr_expect_eq(after.st_mode, before.st_mode, "%s: %o", names[i], after.st_mode);
+		cr_expect_eq(after.st_uid, before.st_uid);
+		cr_expect_eq(after.st_gid, before.st_gid);
+	}
+	refused = NULL;
+	cr_expect(all_are(false));
+}
+
 Test(file_set, what_is_private_is_so_from_its_first_byte)
 {
 	char path[PATH_MAX];
