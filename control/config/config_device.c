@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Virtual devices of DPDK 21.11 to 24.11 (doc/guides/nics), without their number. */
@@ -65,6 +66,7 @@ static const char *const options[] = {
 	"vfio-iommu-type",
 };
 enum { OPTIONS = sizeof options / sizeof options[0], DRIVERS = sizeof drivers / sizeof drivers[0] };
+enum { QUEUES_MAX = 1024 }; /* of a port: DPDK's RTE_MAX_QUEUES_PER_PORT */
 
 static bool
 begins(const char *text, const char *with)
@@ -82,6 +84,28 @@ is_pci(const char *device)
 	return colon && dot && dot > colon && (device[len] == '\0' || device[len] == ',');
 }
 
+/* What af_xdp is told; false: told that it is none. */
+static bool
+check_queue_count(const char *device, const struct place *place, struct diag_list *diags)
+{
+	static const char name[] = ",queue_count=";
+	const char *argument = strstr(device, name);
+	size_t len, digits;
+
+	if (!argument)
+		return true;
+	argument += sizeof name - 1;
+	len = strcspn(argument, ",");
+	digits = strspn(argument, "0123456789");
+	/* Four digits at most: strtoul() has no more to say than the range. */
+	if (digits == len && len > 0 && len <= 4 && strtoul(argument, NULL, 10) >= 1 &&
+	    strtoul(argument, NULL, 10) <= QUEUES_MAX)
+		return true;
+	diag_error(diags, place, "queue_count of a device is a number from 1 to %d, not \"%.*s\"",
+		   QUEUES_MAX, (int)(len < 40 ? len : 40), argument);
+	return false;
+}
+
 void
 config_check_device(const char *device, const struct place *place, struct diag_list *diags)
 {
@@ -89,6 +113,8 @@ config_check_device(const char *device, const struct place *place, struct diag_l
 	const char *nearest;
 	char name[64];
 
+	if (!check_queue_count(device, place, diags))
+		return;
 	if (is_pci(device) || begins(device, former[0]) || begins(device, former[1]))
 		return;
 	while (len && device[len - 1] >= '0' && device[len - 1] <= '9')

@@ -183,10 +183,14 @@ static unsigned
 queues_of_device(const char *device)
 {
 	const char *argument = strstr(device, ",queue_count=");
+	unsigned long queues;
 
 	if (strncmp(device, "net_memif", strlen("net_memif")) == 0)
 		return DATAPLANE_WORKERS_MAX;
-	return argument ? (unsigned)strtoul(argument + strlen(",queue_count="), NULL, 10) : 1;
+	if (!argument)
+		return 1;
+	queues = strtoul(argument + strlen(",queue_count="), NULL, 10);
+	return (unsigned)RTE_MIN(queues, (unsigned long)RTE_MAX_QUEUES_PER_PORT);
 }
 
 void

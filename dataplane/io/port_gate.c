@@ -14,6 +14,9 @@
 /* DPDK 22.11 says of what reads and makes interrupt handles that it is not stable yet; later ones have it unchanged. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
+/* For a handler to return that found the gate ended: a second, where microseconds do. */
+enum { CLOSE_TRIES = 1000, CLOSE_TRY_US = 1000 };
+
 /* A handler of a gated driver, registered as run_handler(this). */
 struct handler {
 	rte_intr_callback_fn call; /* NULL: this place is free */
@@ -251,14 +254,17 @@ static void
 close_left(struct handler *handler)
 {
 	struct rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-	int fd = handler->fd, rc;
+	int fd = handler->fd, tries = CLOSE_TRIES, rc;
 
 	if (!handle)
 		return; /* the next process finds the name taken, and says so */
 	(void)rte_intr_fd_set(handle, fd);
 	(void)rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT);
-	while ((rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler)) == -EAGAIN)
-		sched_yield(); /* it runs just now, and finds that it must not */
+	/* -EAGAIN: it runs just now, and finds that it must not. */
+	while ((rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler)) ==
+		       -EAGAIN &&
+	       --tries)
+		usleep(CLOSE_TRY_US);
 	rte_intr_instance_free(handle);
 	if (rc <= 0)
 		return;

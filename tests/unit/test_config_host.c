@@ -211,6 +211,12 @@ check_device(const char *device, unsigned errors, unsigned warnings, const char 
 Test(config_host, drivers_and_devices_by_name)
 {
 	check_device("net_af_paket0,iface=eth1", 1, 0, "did you mean \"net_af_packet\"");
+	check_device("net_af_xdp0,iface=a,queue_count=1024", 0, 0, "");
+	check_device("net_af_xdp0,iface=a,queue_count=65536", 1, 0, "from 1 to 1024, not \"65536\"");
+	check_device("net_af_xdp0,queue_count=0,iface=a", 1, 0, "from 1 to 1024, not \"0\"");
+	check_device("net_af_xdp0,iface=a,queue_count=", 1, 0, "from 1 to 1024");
+	check_device("net_af_xdp0,iface=a,queue_count=-1", 1, 0, "from 1 to 1024");
+	check_device("net_af_xdp0,iface=a,queue_count=18446744073709551617", 1, 0, "from 1 to");
 	check_device("net_menif0", 1, 0, "did you mean \"net_memif\"");
 	check_device("cradle0", 0, 1, "net_af_packet0,iface=cradle0");
 	check_device("net_af_packet0,iface=eth1", 0, 0, "");

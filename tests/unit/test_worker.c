@@ -3,16 +3,50 @@
  * happens when a device takes nothing, a ring is full or the pool is empty, and that no buffer is
  * lost in any case.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_malloc.h>
 
 #include "dataplane/io/mailbox.h"
+
+/* DPDK's own functions, but that a handler never ends where a test says so. */
+static bool never_ends;
+static unsigned pauses;
+
+static int
+unregister_never(void)
+{
+	return -EAGAIN;
+}
+
+static void *
+gate_dlsym(void *handle, const char *name)
+{
+	if (never_ends && strcmp(name, "rte_intr_callback_unregister") == 0)
+		return (void *)(uintptr_t)unregister_never;
+	return dlsym(handle, name);
+}
+
+static int
+gate_pause(unsigned us)
+{
+	pauses++;
+	return us ? 0 : -1;
+}
+
+#define dlsym  gate_dlsym
+#define usleep gate_pause
 #include "dataplane/io/port_gate.c"
+#undef dlsym
+#undef usleep
 #include "dataplane/io/worker.h"
 #include "tests/support/echo_stack.h"
 #include "tests/unit/frame_fixture.h"
@@ -372,6 +406,20 @@ Test(worker, holds_up_its_gate_until_its_turn_ends)
 	cr_assert_eq(pthread_join(thread, NULL), 0);
 	port_gate_detach();
 	open_gate();
+}
+
+static void
+handle_nothing(void *arg)
+{
+}
+
+Test(worker, does_not_wait_for_ever_for_a_handler_that_never_ends)
+{
+	never_ends = true;
+	cr_assert_not_null(keep(handle_nothing, NULL, -1));
+	port_gate_close_left();
+	cr_expect_eq(pauses, CLOSE_TRIES - 1);
+	cr_expect_not_null(find_registered(handle_nothing, NULL), "what runs still needs it");
 }
 
 /* memif: a peer that connected one ring only. */
