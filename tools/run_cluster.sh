@@ -67,7 +67,9 @@ make_member() { # N
 	cluster = { name = "demo"; member = $1; secret = "$work/secret";
 	  database = "postgresql://postgres@/demo?host=$work/database"; };
 	end
-	echo "exec ip netns exec $namespace-$1 $build_dir/control/cradled -c $folder/cradle.conf" >"$work/start-$1"
+	# A host name of its own, by which members are told apart in lists: all are on this host.
+	echo "exec unshare --uts sh -c 'hostname member-$1 && exec ip netns exec $namespace-$1" \
+		"$build_dir/control/cradled -c $folder/cradle.conf'" >"$work/start-$1"
 	echo "$cradlectl -s $folder/cradle.sock status" >"$work/ready-$1"
 }
 

@@ -43,6 +43,8 @@ def test_three_members_share_what_one_is_told(build):
     assert first != second
     assert done.stdout.partition("report list (of all members)")[2].count("demo-0001") == 2, done.stdout
     assert re.search(r"cluster demo: following", done.stdout)
+    # Each has a name of its own.
+    assert all(re.search(rf"^{n} +member-{n} ", done.stdout, re.M) for n in (1, 2, 3)), done.stdout
     namespace = re.search(r"devices in (\S+)", done.stdout)[1]
     folder = re.search(r"own in (\S+)/database", done.stdout)[1]
     assert namespace not in subprocess.run(["ip", "netns"], text=True, capture_output=True, check=True).stdout
