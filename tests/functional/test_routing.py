@@ -113,7 +113,8 @@ def test_exabgp_hears_of_what_serves(cradled):
     daemon.process.kill()
     daemon.process.wait()
     assert announcer.process.stdout.readline() == "withdraw " + line
-    assert announcer.stop() == ""
+    # A signal that comes upon the withdrawal makes it say so once more.
+    assert announcer.stop() in ("", "withdraw " + line)
 
 
 @pytest.mark.parametrize("argv", [[], ["kernel"], ["exabgp", "198.51.100.11"], ["bgp", "x", "y"]])
