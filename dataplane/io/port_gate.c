@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_interrupts.h>
 
 /* DPDK 22.11 says of what reads and makes interrupt handles that it is not stable yet; later ones have it unchanged. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-/* For a handler to return that found the gate ended: a second, where microseconds do. */
-enum { CLOSE_TRIES = 1000, CLOSE_TRY_US = 1000 };
+/* For a handler to return that found the gate ended: microseconds do, unless the machine is loaded. */
+enum { CLOSE_WAIT_S = 1 };
 
 /* A handler of a gated driver, registered as run_handler(this). */
 struct handler {
@@ -254,7 +255,8 @@ static void
 close_left(struct handler *handler)
 {
 	struct rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-	int fd = handler->fd, tries = CLOSE_TRIES, rc;
+	uint64_t until = rte_get_timer_cycles() + CLOSE_WAIT_S * rte_get_timer_hz();
+	int fd = handler->fd, rc;
 
 	if (!handle)
 		return; /* the next process finds the name taken, and says so */
@@ -263,8 +265,8 @@ close_left(struct handler *handler)
 	/* -EAGAIN: it runs just now, and finds that it must not. */
 	while ((rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler)) ==
 		       -EAGAIN &&
-	       --tries)
-		usleep(CLOSE_TRY_US);
+	       rte_get_timer_cycles() < until)
+		sched_yield();
 	rte_intr_instance_free(handle);
 	if (rc <= 0)
 		return;
