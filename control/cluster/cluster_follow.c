@@ -223,7 +223,7 @@ fetch_all(struct follower *follower, uint64_t head)
 /* ---- reports of other members ---- */
 
 #define REPORT_COLUMNS                                                                             \
-	"endpoint, task_group, task_name, summary, status, started_ms, finished_ms, at_ms"
+	"endpoint, task_group, task_name, summary, status, started_ms, finished_ms, at_ms, member"
 
 static const char last_sql[] =
 	"SELECT " REPORT_COLUMNS " FROM cradle_last_report"
@@ -233,7 +233,7 @@ static const char last_sql[] =
 static const char news_sql[] = "SELECT " REPORT_COLUMNS ", seq FROM cradle_report"
 			       " WHERE member = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 
-enum { REPORT_COLUMN_COUNT = 8 };
+enum { REPORT_COLUMN_COUNT = 9 };
 
 /* Names come as bytes without an end. */
 static bool
@@ -263,6 +263,7 @@ take_report(struct follower *follower, const PGresult *row)
 		.started_ms = database_number(row, 0, 5),
 		.finished_ms = database_number(row, 0, 6),
 		.at_ms = database_number(row, 0, 7),
+		.member = (uint32_t)database_number(row, 0, 8),
 	};
 
 	follower->n_rows++;

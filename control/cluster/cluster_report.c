@@ -44,6 +44,7 @@ cluster_report_add(struct records *to, const struct cluster_report *report)
 	*copy = (struct report_record){
 		.record = record,
 		.status = report->status,
+		.member = report->member,
 		.started_ms = report->started_ms,
 		.finished_ms = report->finished_ms,
 		.at_ms = report->at_ms,
@@ -72,6 +73,7 @@ cluster_report_of(const struct report_record *record, struct cluster_report *rep
 		.task = texts[2],
 		.summary = texts[3],
 		.status = record->status,
+		.member = record->member,
 		.started_ms = record->started_ms,
 		.finished_ms = record->finished_ms,
 		.at_ms = record->at_ms,

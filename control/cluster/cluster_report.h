@@ -32,6 +32,7 @@ struct cluster_report {
 	uint8_t status;                   /* enum task_status */
 	uint64_t started_ms, finished_ms; /* wall clock of the member; 0: not yet */
 	uint64_t at_ms;                   /* when it was set */
+	uint32_t member;                  /* who set it; of what comes from others */
 };
 
 /* Never waits. Nothing where the inventory is no cluster's. */
@@ -50,6 +51,7 @@ int cluster_report_member(struct cluster *cluster, const struct cluster_report *
 struct report_record {
 	struct record record;
 	uint8_t status;
+	uint32_t member;
 	uint32_t len[4];
 	uint64_t started_ms, finished_ms, at_ms;
 	char bytes[];

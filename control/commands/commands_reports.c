@@ -23,9 +23,12 @@ put_report(const struct service *service, const struct report *report, struct ta
 	const struct report_task *task = &service->reports.tasks[report->task];
 	const struct device *device = inventory_at(&service->inventory, report->device);
 	char endpoint[ENDPOINT_NAME_MAX + 1], started[SHOW_TIME_MAX];
+	uint32_t member = show_report_member(service, report);
 
 	table_cell(table, "%s", show_time(report->started_ms, started));
 	table_cell(table, "%s", device ? device_endpoint(device, endpoint) : "(removed)");
+	if (member)
+		table_cell(table, "%u", member);
 	table_cell(table, "%s", task->id);
 	table_cell(table, "%s", task->name);
 	table_cell(table, "%s", task_status_name(report->status));
@@ -35,7 +38,14 @@ put_report(const struct service *service, const struct report *report, struct ta
 		json_array_append_new(list, show_report_json(service, report));
 }
 
-#define REPORT_COLUMNS "started:2|device|task:3|~name:4|status|took:5|~summary:1"
+/* Whose a report is says a column where there is a cluster. */
+static const char *
+report_columns(const struct service *service)
+{
+	return cluster_is_joined(service->cluster)
+		       ? "started:2|device|member:3|task:4|~name:5|status|took:6|~summary:1"
+		       : "started:2|device|task:3|~name:4|status|took:5|~summary:1";
+}
 
 /* ---- which ones ---- */
 
@@ -182,14 +192,25 @@ find_newest(struct call *call, const struct report_filter *filter, long limit)
 	return from;
 }
 
+/* Those of other members come up to a second after they ended: within a slice all stand in the order of their ends. */
+static void
+insert_by_end(const struct report **shown, size_t n, const struct report *report)
+{
+	for (; n > 0 && report_finished_ms(shown[n - 1]) > report_finished_ms(report); n--)
+		shown[n] = shown[n - 1];
+	shown[n] = report;
+}
+
 /* Those that have ended, as they did: each has a number, so a slice goes on where the one before was. */
 static void
 list_ended(struct call *call, const struct report_filter *filter)
 {
 	const struct reports *reports = &call->service->reports;
 	json_t *list;
+	const struct report *shown[PAGE_ROWS];
 	struct table table;
 	struct page page;
+	size_t n = 0;
 	uint64_t at;
 
 	if (!page_begin(&page, call, 50))
@@ -201,13 +222,15 @@ list_ended(struct call *call, const struct report_filter *filter)
 	if (at < reports_first(reports))
 		at = reports_first(reports);
 	list = json_array();
-	page_table(&page, &table, REPORT_COLUMNS);
+	page_table(&page, &table, report_columns(call->service));
 	for (; at < reports->ended && !page_full(&page); at++) {
 		const struct report *report = reports_ended(reports, at);
 
 		if (report && passes(call->service, report, filter) && page_shows(&page, at))
-			put_report(call->service, report, &table, page_rows(&page, list));
+			insert_by_end(shown, n++, report);
 	}
+	for (size_t i = 0; i < n; i++)
+		put_report(call->service, shown[i], &table, page_rows(&page, list));
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
 	page_finish(&page, at < reports->ended, at);
@@ -224,7 +247,7 @@ list_of_device(struct call *call, const struct report_filter *filter)
 	json_t *list = json_array();
 	struct table table;
 
-	table_init(&table, REPORT_COLUMNS);
+	table_init(&table, report_columns(call->service));
 	put_reports_of(call, filter, &table, list);
 	table_finish(&table, &call->text);
 	call->result = json_pack("{s:o}", "reports", list);
@@ -381,7 +404,7 @@ command_task_reports(struct call *call)
 	if (!task || call->exit != CTL_DONE || !page_begin(&page, call, 100))
 		return;
 	list = json_array();
-	page_table(&page, &table, REPORT_COLUMNS);
+	page_table(&page, &table, report_columns(call->service));
 	/* By device: places in the reports' own table change as it grows. */
 	for (id = page.from; id < next_id && !page_full(&page); id++) {
 		const struct report *report = reports_find(reports, task->report, (uint32_t)id);
@@ -540,6 +563,7 @@ register_task(struct registering *registering, uint32_t number)
 		    &(struct report_change){ .device = device_id(registering->device),
 					     .task = number,
 					     .status = TASK_REGISTERED,
+					     .member = last->member,
 					     .started_ms = last->started_ms,
 					     .finished_ms = report_finished_ms(last),
 					     .summary = reports_summary(&service->reports, last),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/cluster/cluster.h"
 #include "tasks/diag.h"
 #include "tasks/show.h"
 
@@ -132,6 +133,14 @@ show_groups_json(const struct inventory *inventory, const struct device *device)
 	return groups;
 }
 
+uint32_t
+show_report_member(const struct service *service, const struct report *report)
+{
+	if (!cluster_is_joined(service->cluster))
+		return 0;
+	return report->member ? report->member : cluster_member_number(service->cluster);
+}
+
 json_t *
 show_report_json(const struct service *service, const struct report *report)
 {
@@ -140,15 +149,17 @@ show_report_json(const struct service *service, const struct report *report)
 	const char *summary = reports_summary(&service->reports, report);
 	char endpoint[ENDPOINT_NAME_MAX + 1] = "(removed)";
 	uint32_t took = report->took_ms == REPORT_UNFINISHED ? 0 : report->took_ms;
+	uint32_t member = show_report_member(service, report);
 
 	if (device)
 		device_endpoint(device, endpoint);
-	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I}", "device",
+	return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:o*}", "device",
 			 show_json(endpoint, strlen(endpoint)), "task",
 			 show_json(task->id, strlen(task->id)), "name",
 			 show_json(task->name, strlen(task->name)), "group", task->group, "status",
 			 task_status_name(report->status), "summary",
 			 show_json(summary, strlen(summary)), "started_ms",
 			 (json_int_t)report->started_ms, "finished_ms",
-			 (json_int_t)report_finished_ms(report), "duration_ms", (json_int_t)took);
+			 (json_int_t)report_finished_ms(report), "duration_ms", (json_int_t)took,
+			 "member", member ? json_integer((json_int_t)member) : NULL);
 }

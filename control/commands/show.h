@@ -42,6 +42,8 @@ struct rejected_device;
 /* Why it was, with the name that it asked as; and all that is known, `reason` being that. */
 void show_rejected_reason(const struct rejected_device *item, struct text *text);
 json_t *show_rejected_json(const struct rejected_device *item, const char *reason);
+/* The member of the cluster whose report it is; 0: there is no cluster. */
+uint32_t show_report_member(const struct service *service, const struct report *report);
 json_t *show_report_json(const struct service *service, const struct report *report);
 /* Lines and a member "created" of a status (created_devices.h). */
 struct created_devices;

@@ -83,6 +83,7 @@ take(struct service *service, const struct cluster_report *report, bool old)
 		.device = device ? device_id(device) : 0,
 		.task = task,
 		.status = (enum task_status)report->status,
+		.member = report->member,
 		.started_ms = report->started_ms,
 		.finished_ms = report->finished_ms,
 		.summary = report->summary,

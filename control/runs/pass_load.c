@@ -544,6 +544,7 @@ take_report(struct pass_load *load, const struct store_waiting *waiting)
 		.device = waiting->device,
 		.task = waiting->task,
 		.status = (enum task_status)waiting->status,
+		.member = (uint32_t)waiting->count,
 		.started_ms = waiting->started_ms,
 		.finished_ms = waiting->finished_ms,
 		.summary = waiting->name,

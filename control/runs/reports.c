@@ -11,6 +11,9 @@
 
 enum { TABLE_START = 1024 };
 
+_Static_assert(REPORT_STATUSES <= 8, "three bits");
+_Static_assert(sizeof(struct report) == 24, "a million of them are kept");
+
 #define INTERRUPTED "interrupted: the appliance ended before the device had finished"
 #define TOO_MANY    "(too many different summaries; see the log)"
 
@@ -247,6 +250,7 @@ report_of(struct reports *reports, const struct report_change *change)
 						      : REPORT_UNFINISHED - 1,
 		.task = (uint16_t)change->task,
 		.status = (uint8_t)change->status,
+		.member = (uint16_t)(change->member <= REPORT_MEMBER_MAX ? change->member : 0),
 	};
 }
 
@@ -257,6 +261,7 @@ hand_to_store(struct reports *reports, const struct report_change *change)
 		.device = change->device,
 		.task = change->task,
 		.status = (uint8_t)change->status,
+		.member = change->member,
 		.started_ms = change->started_ms,
 		.finished_ms = change->finished_ms,
 		.summary = change->summary,
@@ -298,6 +303,7 @@ reports_load(struct reports *reports, const struct store_report *kept)
 		.device = kept->device,
 		.task = kept->task,
 		.status = (enum task_status)kept->status,
+		.member = kept->member,
 		.started_ms = kept->started_ms,
 		.finished_ms = kept->finished_ms,
 		.summary = kept->summary,

@@ -37,10 +37,11 @@ struct report {
 	uint32_t summary;    /* reports_summary(); 0: the place is free */
 	uint32_t took_ms;    /* REPORT_UNFINISHED: not finished */
 	uint16_t task;       /* number of reports_task() */
-	uint8_t status;      /* enum task_status */
+	/* enum task_status; and the member of a cluster whose report it is, 0: this one */
+	uint16_t status : 3, member : 13;
 };
 
-enum { REPORT_UNFINISHED = UINT32_MAX };
+enum { REPORT_UNFINISHED = UINT32_MAX, REPORT_MEMBER_MAX = 8191 /* as CONFIG_MEMBER_MAX */ };
 
 struct report_task {
 	char *group, *name;
@@ -94,6 +95,7 @@ void reports_forget_others(struct reports *reports);
 struct report_change {
 	uint32_t device, task;
 	enum task_status status;
+	uint32_t member;                  /* as struct report has it */
 	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
 	const char *summary;
 	const char *log; /* kept in the store alone; NULL: none */

@@ -380,6 +380,7 @@ store_put_report(struct store *store, const struct store_report *report)
 		.task = report->task,
 		.started_ms = report->started_ms,
 		.finished_ms = report->finished_ms,
+		.count = report->member,
 	};
 	struct journal_text text = { report->summary, strlen(report->summary), report->log };
 

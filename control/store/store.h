@@ -82,6 +82,7 @@ enum store_report_status { STORE_REPORT_REMOVED = 255 }; /* else enum task_statu
 struct store_report {
 	uint32_t device, task; /* numbers of the inventory, of store_task */
 	uint8_t status;
+	uint32_t member;                  /* of a cluster, whose it is; 0: this one's */
 	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
 	const char *summary;              /* never NULL */
 	const char *log;                  /* lines of the run's <log>, or NULL */

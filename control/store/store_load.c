@@ -245,7 +245,7 @@ skip_row(void *ctx, const struct store_device *device)
 	return true;
 }
 
-/* Columns: status, started, finished, summary. Of a device that is gone: told to the writer. */
+/* Columns: status, started, finished, summary, member. Of a device that is gone: told to the writer. */
 static int
 tell_report(const struct report_loader *loader, struct store_report *report, sqlite3_stmt *stmt,
 	    int column)
@@ -263,6 +263,7 @@ tell_report(const struct report_loader *loader, struct store_report *report, sql
 	report->status = (uint8_t)sqlite3_column_int(stmt, column);
 	report->started_ms = (uint64_t)sqlite3_column_int64(stmt, column + 1);
 	report->finished_ms = (uint64_t)sqlite3_column_int64(stmt, column + 2);
+	report->member = (uint32_t)sqlite3_column_int64(stmt, column + 4);
 	if (report->status == STORE_REPORT_REMOVED)
 		return 0;
 	report->summary = NULL;

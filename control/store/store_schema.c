@@ -95,6 +95,9 @@ static const char *const reports_steps[] = {
 	" kek BLOB);"
 	"CREATE INDEX outbox_due ON outbox (target, state, due_ms);"
 	"CREATE INDEX outbox_device ON outbox (device, target);",
+	/* Of a cluster, whose report it is; 0: this one's. */
+	"ALTER TABLE report ADD COLUMN member INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE news ADD COLUMN member INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* Removed keys are overwritten; what was acknowledged is on the disk, not in its cache. */

@@ -12,7 +12,7 @@
 static const char *const texts[SQL_COUNT] = {
 	[SQL_PUT_TASK] = "INSERT OR REPLACE INTO task VALUES (?1, ?2, ?3)",
 	[SQL_PUT_SUMMARY] = "INSERT INTO summary VALUES (?1, ?2)",
-	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2, ?3)",
 	[SQL_DROP_LOG] = "DELETE FROM report_log WHERE place = ?1",
 	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -29,7 +29,7 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_DROP_LOGS] = "DELETE FROM report_log WHERE place BETWEEN ?1 AND ?2",
 	[SQL_DROP_VISIT] = "DELETE FROM visit WHERE device = ?1",
 	[SQL_FOLD_REPORT] = "INSERT OR REPLACE INTO report SELECT (device << 31) | task, status,"
-			    " started_ms, finished_ms, summary FROM news"
+			    " started_ms, finished_ms, summary, member FROM news"
 			    " WHERE seq = ?1 AND status <> 255", /* STORE_REPORT_REMOVED */
 	[SQL_FOLD_REMOVAL] = "DELETE FROM report WHERE place = ?1",
 	[SQL_FOLD_VISIT] = "INSERT OR REPLACE INTO visit SELECT device, finished_ms, summary"
@@ -173,6 +173,7 @@ append_entry(struct store_writer *writer, struct journal_entry *entry)
 		sqlite3_bind_int64(stmt, 7, summary);
 	else
 		sqlite3_bind_text(stmt, 7, entry->text, (int)entry->name_len, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 8, (int64_t)entry->count);
 	return store_file_run(stmt);
 }
 

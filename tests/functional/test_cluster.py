@@ -395,6 +395,42 @@ def test_reports_are_the_same_on_all_members(pair):
     assert len(reports_of(a, "urn:dev:reported")) == 2 and succeeded(a) == before + 1
 
 
+def ran_by(member, endpoint):
+    return [r.get("member") for r in member.result("report", "list")["reports"] if r["device"] == endpoint]
+
+
+def test_reports_tell_which_member_ran_them_in_the_order_of_their_ends(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:ran-by")
+    level(fleet, a, b)
+    bootstraps(b, "urn:dev:ran-by")
+    wait_for(lambda: ran_by(a, "urn:dev:ran-by") == [12], "the report on the other member")
+    # Reports of the one stay away for a while: they come behind younger ones.
+    with fleet.session() as psql:
+        psql.say("BEGIN; LOCK TABLE cradle_report;")
+        bootstraps(b, "urn:dev:ran-by")
+        wait_for(lambda: ran_by(b, "urn:dev:ran-by") == [12, 12], "the second one where it ran")
+        bootstraps(a, "urn:dev:ran-by")
+        wait_for(lambda: ran_by(a, "urn:dev:ran-by") == [12, 11], "the third one where it ran")
+        psql.say("COMMIT;")
+    for one in (a, b):
+        wait_for(lambda: ran_by(one, "urn:dev:ran-by") == [12, 12, 11], "all in their order")  # noqa: B023
+    # It is in the store, too.
+    bootstraps(a, "urn:dev:ran-by")
+    wait_for(lambda: ran_by(a, "urn:dev:ran-by") == [12, 12, 11, 11], "the fourth one")
+    assert a.stop() == 0
+    a.start()
+    assert ran_by(a, "urn:dev:ran-by") == [11]
+    shown = good(a.ctl("report", "list"))
+    assert re.search(r"^started .*device .*member ", shown), shown
+    assert re.search(r"^\S+ +urn:dev:ran-by +11 ", shown, re.M), shown
+    bootstraps(b, "urn:dev:ran-by")
+    wait_for(lambda: ran_by(a, "urn:dev:ran-by") == [11, 12], "the fifth one")
+    assert a.stop() == 0
+    a.start()
+    assert ran_by(a, "urn:dev:ran-by") == [12]
+
+
 def test_reports_wait_while_the_database_is_away(pair):
     fleet, a, b = pair
     add(a, "urn:dev:waits")

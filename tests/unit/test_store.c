@@ -395,7 +395,7 @@ Test(store, reports_without_a_device_are_left_out_and_removed)
 	store_close(world.store);
 	cr_assert_eq(world_sql(&world, "", "DELETE FROM device WHERE id = 1"), SQLITE_OK);
 	cr_assert_eq(world_sql(&world, "-reports",
-			       "INSERT INTO report VALUES ((8 << 31) | 1, 1, 1, 1, 'orphan');"
+			       "INSERT INTO report VALUES ((8 << 31) | 1, 1, 1, 1, 'orphan', 0);"
 			       "INSERT INTO visit VALUES (8, 5, 0);"),
 		     SQLITE_OK);
 	world_open(&world);
