@@ -437,6 +437,68 @@ Test(storm_device, begins_anew_where_nobody_answers_any_more)
 	}
 }
 
+/* A sealed record that is on its way to a device, and whose device. */
+static bool
+sealed_on_wire(const struct swarm *swarm, struct flying *sealed)
+{
+	for (unsigned i = 0; i < swarm->n_wire; i++) {
+		*sealed = swarm->wire[i];
+		if (!sealed->to_server && sealed->bytes[0] == DTLS_APPLICATION_DATA)
+			return true;
+	}
+	return false;
+}
+
+static void
+hand_over(struct swarm *swarm, const struct flying *flying)
+{
+	struct flying copy = *flying; /* opened in place */
+
+	fleet_receive(&swarm->fleet, (uint32_t)(copy.port - PORT) % REBOUND, copy.bytes, copy.len,
+		      &swarm->out);
+	swarm->out.n = 0;
+}
+
+/* Records that say something bad of the server or of the network. */
+static uint64_t
+blamed(const struct swarm *swarm)
+{
+	const uint64_t *records = swarm->fleet.tally.records.value;
+
+	return records[COUNTER_dtls_rx_bad_tag] + records[COUNTER_dtls_rx_replayed];
+}
+
+/* A server repeats what it waits for, to a device that has begun anew since. */
+Test(storm_device, a_record_of_the_association_before_is_stale_and_no_forgery)
+{
+	struct fleet_settings settings = settings_for(true);
+	struct flying sealed;
+	struct swarm swarm;
+
+	swarm_make(&swarm, &settings, 4);
+	for (unsigned i = 0; i < SWARM; i++)
+		take_from_device(&swarm, (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us,
+							       &swarm.out));
+	while (!sealed_on_wire(&swarm, &sealed))
+		turn(&swarm);
+	while (swarm.fleet.running)
+		turn(&swarm);
+	bootstrap_all(&swarm);
+	hand_over(&swarm, &sealed);
+	cr_expect_eq(swarm.fleet.tally.stale, 1);
+	cr_expect_eq(blamed(&swarm), 0);
+	sealed.bytes[sealed.len - 1] ^= 1;
+	hand_over(&swarm, &sealed);
+	cr_expect_eq(swarm.fleet.tally.stale, 1);
+	cr_expect_eq(blamed(&swarm), 1);
+	sealed.bytes[sealed.len - 1] ^= 1;
+	bootstrap_all(&swarm); /* two associations later nothing tells it from a forgery */
+	hand_over(&swarm, &sealed);
+	cr_expect_eq(swarm.fleet.tally.stale, 1);
+	cr_expect_eq(blamed(&swarm), 2);
+	swarm_free(&swarm);
+}
+
 Test(storm_device, waits_where_the_server_is_full)
 {
 	struct fleet_settings settings = settings_for(false);

@@ -62,7 +62,8 @@ fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const str
 	 */
 	fleet->fresh = random_seed(fresh);
 	fleet->rng = (struct rng){ fill_random, fleet };
-	fleet->dtls = (struct storm_dtls_env){ .ops = ops, .counters = &fleet->tally.records };
+	fleet->dtls = (struct storm_dtls_env){ .ops = ops, .counters = &fleet->tally.records,
+					      .stale = &fleet->tally.stale };
 	fleet->running = 0;
 	fleet->idle_head = 0;
 	fleet->n_idle = fleet->n;

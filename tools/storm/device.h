@@ -61,6 +61,7 @@ struct tally {
 	uint64_t retried;      /* begun anew after silence */
 	uint64_t retransmitted, duplicates, operations, blocks, ignored;
 	uint64_t datagrams_sent, datagrams_received;
+	uint64_t stale;          /* records of a device's association before this one */
 	struct counters records; /* of DTLS records that came: bad tags, replays */
 	struct histogram phases[PHASES];
 };

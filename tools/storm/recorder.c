@@ -38,6 +38,7 @@ tally_add(struct tally *to, const struct tally *from)
 	add_words(&to->operations, &from->operations, 1);
 	add_words(&to->blocks, &from->blocks, 1);
 	add_words(&to->ignored, &from->ignored, 1);
+	add_words(&to->stale, &from->stale, 1);
 	add_words(&to->datagrams_sent, &from->datagrams_sent, 1);
 	add_words(&to->datagrams_received, &from->datagrams_received, 1);
 	add_words(to->records.value, from->records.value, COUNTERS);

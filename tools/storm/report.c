@@ -147,10 +147,10 @@ print_wire(const struct report *report, FILE *stream)
 		(double)result->counts.rx_bytes * 8e-6 / seconds);
 	fprintf(stream,
 		"           retransmitted %" PRIu64 ", duplicates answered %" PRIu64
-		", bad tags %" PRIu64 ", replays %" PRIu64 ", ignored %" PRIu64 ", 5.03 %" PRIu64
-		"\n",
+		", bad tags %" PRIu64 ", stale %" PRIu64 ", replays %" PRIu64 ", ignored %" PRIu64
+		", 5.03 %" PRIu64 "\n",
 		tally->retransmitted, tally->duplicates,
-		tally->records.value[COUNTER_dtls_rx_bad_tag],
+		tally->records.value[COUNTER_dtls_rx_bad_tag], tally->stale,
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy);
 	if (tally->retried)
 		fprintf(stream, "           begun anew after silence %" PRIu64 "\n",
@@ -249,11 +249,12 @@ json_wire(const struct report *report, FILE *stream)
 		" \"wire\": {\"tx_frames\": %" PRIu64 ", \"tx_bytes\": %" PRIu64
 		", \"rx_frames\": %" PRIu64 ", \"rx_bytes\": %" PRIu64
 		", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
-		", \"bad_tags\": %" PRIu64 ", \"replayed\": %" PRIu64 ", \"ignored\": %" PRIu64
+		", \"bad_tags\": %" PRIu64 ", \"stale\": %" PRIu64 ", \"replayed\": %" PRIu64
+		", \"ignored\": %" PRIu64
 		", \"busy_5_03\": %" PRIu64 ", \"retried\": %" PRIu64 "},\n",
 		result->counts.tx_frames, result->counts.tx_bytes, result->counts.rx_frames,
 		result->counts.rx_bytes, tally->retransmitted, tally->duplicates,
-		tally->records.value[COUNTER_dtls_rx_bad_tag],
+		tally->records.value[COUNTER_dtls_rx_bad_tag], tally->stale,
 		tally->records.value[COUNTER_dtls_rx_replayed], tally->ignored, tally->busy,
 		tally->retried);
 	fprintf(stream,

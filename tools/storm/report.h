@@ -17,7 +17,8 @@
  *	latency_us	a phase each: cookie, handshake, bootstrap, whole (from the intended start);
  *			n, mean, p50, p90, p99, p99_9, max
  *	wire		tx_frames, tx_bytes, rx_frames, rx_bytes; retransmitted, duplicates (copies
- *			answered), bad_tags, replayed, ignored, busy_5_03, retried
+ *			answered), bad_tags, stale (records of a device's association before, which
+ *			the server still repeated), replayed, ignored, busy_5_03, retried
  *	network		what the simulated network did: lost, duplicated, reordered, corrupted
  *	generator	busy (share of its time, the busiest core's), tx_full, no_buffer, rx_missed
  *			(datagrams that it lost itself), late_us (most that a start was late),

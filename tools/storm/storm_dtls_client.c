@@ -11,11 +11,33 @@ enum {
 	CLOSING_MAX = 128, /* ChangeCipherSpec and Finished, with a connection id of 32 */
 };
 
+static bool
+has_keys(const struct storm_dtls *dtls)
+{
+	return dtls->step == STORM_DTLS_DONE || dtls->step == STORM_DTLS_KEYED;
+}
+
+/* The session is the server's view turned round: what we open is under the client's keys there. */
+static struct storm_dtls_former
+former_of(const struct dtls_session *session)
+{
+	struct storm_dtls_former former = { .is_there = true };
+
+	memcpy(former.key, session->keys.client_key, sizeof former.key);
+	memcpy(former.iv, session->keys.client_iv, sizeof former.iv);
+	return former;
+}
+
 void
 storm_dtls_start(struct storm_dtls *dtls, const struct rng *rng, bool offer_cid,
 		 struct storm_cert *cert)
 {
+	struct storm_dtls_former former = dtls->former;
+
+	if (has_keys(dtls))
+		former = former_of(&dtls->at.keyed.session);
 	memset(dtls, 0, sizeof *dtls);
+	dtls->former = former;
 	dtls->offer_cid = offer_cid;
 	dtls->cert = cert;
 	rng_fill(rng, dtls->at.hello.random, sizeof dtls->at.hello.random);
@@ -474,15 +496,43 @@ take_finished(struct storm_dtls *dtls, const uint8_t *content, size_t len)
 	return STORM_DTLS_SECURED;
 }
 
+/*
+ * Whether the association before sent it: a server repeats what it waits for until it learns that
+ * the device has begun anew. Nothing is wrong with such a record, and nothing comes of it.
+ */
+static bool
+take_stale(struct storm_dtls *dtls, const struct storm_dtls_env *env,
+	   const struct dtls_record *record)
+{
+	struct dtls_session former = { 0 };
+	struct dtls_opening opening = { .session = &former, .record = *record };
+
+	if (!dtls->former.is_there)
+		return false;
+	memcpy(former.keys.client_key, dtls->former.key, sizeof dtls->former.key);
+	memcpy(former.keys.client_iv, dtls->former.iv, sizeof dtls->former.iv);
+	dtls_open(env->ops, &opening, 1);
+	if (opening.outcome != COUNTER_dtls_rx_opened)
+		return false;
+	if (env->stale)
+		++*env->stale;
+	return true;
+}
+
 static void
 take_sealed(struct storm_dtls *dtls, const struct storm_dtls_env *env,
 	    const struct dtls_record *record, struct storm_dtls_taken *taken)
 {
 	struct dtls_opening opening = { .session = &dtls->at.keyed.session, .record = *record };
 
-	if (dtls->step != STORM_DTLS_DONE && dtls->step != STORM_DTLS_KEYED)
-		return; /* there are no keys */
+	if (!has_keys(dtls)) {
+		(void)take_stale(dtls, env, record);
+		return;
+	}
 	dtls_open(env->ops, &opening, 1);
+	/* Its number may have been seen of the present association as well. */
+	if (opening.outcome != COUNTER_dtls_rx_opened && take_stale(dtls, env, record))
+		return;
 	count(env->counters, opening.outcome);
 	if (opening.outcome != COUNTER_dtls_rx_opened)
 		return;

@@ -66,6 +66,12 @@ struct storm_dtls_keyed {
 	uint8_t verify[DTLS_VERIFY_DATA], server_verify[DTLS_VERIFY_DATA];
 };
 
+/* What opens records of the association before: the server may repeat them for a while. */
+struct storm_dtls_former {
+	bool is_there;
+	uint8_t key[DTLS_KEY], iv[DTLS_IMPLICIT_IV];
+};
+
 struct storm_dtls {
 	uint8_t step; /* enum storm_dtls_step */
 	bool offer_cid;
@@ -74,6 +80,7 @@ struct storm_dtls {
 	uint32_t sequence; /* of our next record in epoch 0 */
 	/* With a certificate or a raw public key, until the server's Finished; else NULL. */
 	struct storm_cert *cert;
+	struct storm_dtls_former former;
 	union {
 		struct storm_dtls_hello hello; /* HELLO, COOKIE */
 		struct storm_dtls_keyed keyed; /* DONE, KEYED */
@@ -90,9 +97,11 @@ struct storm_dtls_who {
 struct storm_dtls_env {
 	const struct crypto_ops *ops;
 	struct counters *counters; /* of records that came */
+	uint64_t *stale; /* those that only the association before explains; NULL: not counted */
 };
 
-/* `cert` becomes its own: NULL for a pre-shared key. */
+/* `dtls` is zeroed, or what a handshake before left, whose keys still tell its late records.
+ * `cert` becomes its own: NULL for a pre-shared key. */
 void storm_dtls_start(struct storm_dtls *dtls, const struct rng *rng, bool offer_cid,
 		      struct storm_cert *cert);
 /* The ClientHello, with the cookie there is: the same message again when it was out already. */
