@@ -524,6 +524,117 @@ Test(storm_device, waits_where_the_server_is_full)
 	swarm_free(&swarm);
 }
 
+/* ---- several messages that wait for the network's delay ---- */
+
+/* A message to the only device that runs. */
+static void
+say(struct swarm *swarm, uint32_t index, uint8_t *bytes, size_t len)
+{
+	fleet_receive(&swarm->fleet, index, bytes, len, &swarm->out);
+}
+
+/* 5.03 to the request, in its ACK or, if `confirmable`, on its own; to be asked again in a second. */
+static void
+say_busy(struct swarm *swarm, uint32_t index, bool confirmable)
+{
+	const struct device *device = &swarm->fleet.devices[index];
+	uint8_t busy[] = { confirmable ? 0x44 : 0x64,
+			   COAP_SERVICE_UNAVAILABLE,
+			   (uint8_t)(device->mid >> 8),
+			   (uint8_t)device->mid,
+			   0,
+			   0,
+			   0,
+			   0,
+			   0xd1,
+			   1, /* option 13 + 1: Max-Age */
+			   1 };
+
+	memcpy(busy + 4, device->token, sizeof device->token);
+	say(swarm, index, busy, sizeof busy);
+}
+
+/* Lets `us` pass; how many datagrams of this first byte and code went out. */
+static unsigned
+count_sent(struct swarm *swarm, uint64_t us, uint8_t first, uint8_t code)
+{
+	unsigned n = 0;
+	uint32_t index;
+
+	for (uint64_t end = swarm->fleet.now_us + us; swarm->fleet.now_us < end;) {
+		fleet_set_time(&swarm->fleet, swarm->fleet.now_us + TURN_US);
+		while (fleet_tick(&swarm->fleet, &index, &swarm->out)) {
+		}
+		for (unsigned i = 0; i < swarm->out.n; i++)
+			n += swarm->out.slots[i].data[0] == first &&
+			     swarm->out.slots[i].data[1] == code;
+		swarm->out.n = 0;
+	}
+	return n;
+}
+
+static uint32_t
+start_one(struct swarm *swarm, enum early_operation early)
+{
+	struct fleet_settings settings = settings_for(false);
+	uint32_t index;
+
+	settings.rtt_us = 100000;
+	settings.early = early;
+	swarm_make(swarm, &settings, 4);
+	index = (uint32_t)fleet_start(&swarm->fleet, swarm->fleet.now_us, &swarm->out);
+	cr_assert_eq(swarm->out.n, 1);
+	swarm->out.n = 0;
+	return index;
+}
+
+enum { ASKS = 0x44 /* CON, a token of 4 */, EMPTY_ACK = 0x60, SOON_US = 1800000 };
+
+/* It would wait for an answer to what it never asked, until it gives up. */
+Test(storm_device, an_answer_takes_no_waiting_requests_place)
+{
+	uint8_t put[] = { 0x40, COAP_PUT, 0x12, 0x34, 0xb1, '1', 0x01, '0', 0xff, 'x' };
+
+	for (unsigned early = EARLY_BUSY; early <= EARLY_RESET; early++) {
+		struct swarm swarm;
+		uint32_t index = start_one(&swarm, (enum early_operation)early);
+
+		say_busy(&swarm, index, false);
+		say(&swarm, index, put, sizeof put);
+		cr_expect_eq(swarm.out.n, 1, "the answer goes at once");
+		swarm.out.n = 0;
+		cr_expect_eq(count_sent(&swarm, SOON_US, ASKS, COAP_POST), 1);
+		swarm_free(&swarm);
+	}
+}
+
+Test(storm_device, a_waiting_request_takes_no_acknowledgements_place)
+{
+	struct swarm swarm;
+	uint32_t index = start_one(&swarm, EARLY_TAKEN);
+
+	say_busy(&swarm, index, true);
+	cr_expect_eq(swarm.out.n, 1);
+	cr_expect_eq(swarm.out.slots[0].data[0], EMPTY_ACK);
+	swarm.out.n = 0;
+	cr_expect_eq(count_sent(&swarm, SOON_US, ASKS, COAP_POST), 1);
+	swarm_free(&swarm);
+}
+
+/* An operation proves that it is served: to ask again would begin the dialogue anew. */
+Test(storm_device, who_is_served_asks_no_more)
+{
+	uint8_t put[] = { 0x40, COAP_PUT, 0x12, 0x34, 0xb1, '1', 0x01, '0', 0xff, 'x' };
+	struct swarm swarm;
+	uint32_t index = start_one(&swarm, EARLY_TAKEN);
+
+	say_busy(&swarm, index, false);
+	say(&swarm, index, put, sizeof put);
+	cr_expect_eq(count_sent(&swarm, SOON_US, ASKS, COAP_POST), 0);
+	cr_expect_eq(swarm.fleet.devices[index].state, DEVICE_SERVED);
+	swarm_free(&swarm);
+}
+
 Test(storm_device, is_refused_where_nobody_knows_it)
 {
 	struct fleet_settings settings = settings_for(false);

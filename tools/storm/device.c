@@ -62,8 +62,9 @@ fleet_init(struct fleet *fleet, const struct fleet_settings *settings, const str
 	 */
 	fleet->fresh = random_seed(fresh);
 	fleet->rng = (struct rng){ fill_random, fleet };
-	fleet->dtls = (struct storm_dtls_env){ .ops = ops, .counters = &fleet->tally.records,
-					      .stale = &fleet->tally.stale };
+	fleet->dtls = (struct storm_dtls_env){ .ops = ops,
+					       .counters = &fleet->tally.records,
+					       .stale = &fleet->tally.stale };
 	fleet->running = 0;
 	fleet->idle_head = 0;
 	fleet->n_idle = fleet->n;
@@ -232,6 +233,7 @@ fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out)
 	device->intended_us = device->phase_us = intended_us;
 	device->misbehaved = device->rebound = device->wrong = device->heard = false;
 	device->retried = 0;
+	device->send_us = 0; /* what the former run still had to answer */
 	/* Message ids go on from run to run, so that a new run is no duplicate (RFC 7252 4.4). */
 	device->mid = device->runs ? device->mid + 1 : (uint16_t)random_next(&fleet->fresh);
 	device->runs++;
@@ -278,6 +280,21 @@ emit(struct fleet *fleet, struct device *device, enum device_message message, st
 		device_end(fleet, device, device->outcome);
 }
 
+static bool
+is_answer(enum device_message message)
+{
+	return message == MESSAGE_REPLY || message == MESSAGE_ACK;
+}
+
+void
+device_send_ack_due(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
+	if (!device->send_us || device->later != MESSAGE_ACK)
+		return;
+	device->send_us = 0;
+	emit(fleet, device, MESSAGE_ACK, out);
+}
+
 void
 device_send(struct fleet *fleet, struct device *device, enum device_message message,
 	    struct storm_out *out)
@@ -297,6 +314,12 @@ device_send(struct fleet *fleet, struct device *device, enum device_message mess
 	/* An answer on its way already is the one that a copy of its question would cause. */
 	if (device->send_us && device->later == message)
 		return;
+	/* Only one waits, and nobody asks for it again if another takes its place. */
+	device_send_ack_due(fleet, device, out);
+	if (device->send_us && is_answer(message)) {
+		emit(fleet, device, message, out);
+		return;
+	}
 	device->later = message;
 	device->send_us = fleet->now_us + delay;
 }

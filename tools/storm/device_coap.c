@@ -15,7 +15,8 @@ enum { PATH_MAX_BYTES = EXPECT_PATH_MAX, SECOND_US = 1000000, MAX_AGE_DEFAULT_S 
  * not return at once.
  */
 static void
-wait_for_service(struct fleet *fleet, struct device *device, const struct coap_msg *msg)
+wait_for_service(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
+		 struct storm_out *out)
 {
 	struct coap_options_seen seen;
 	uint64_t wait_us = MAX_AGE_DEFAULT_S * (uint64_t)SECOND_US;
@@ -25,6 +26,7 @@ wait_for_service(struct fleet *fleet, struct device *device, const struct coap_m
 	fleet->tally.busy++;
 	device->mid++;
 	device->state = DEVICE_ASKING;
+	device_send_ack_due(fleet, device, out);
 	device->later = MESSAGE_REQUEST;
 	device->send_us = fleet->now_us + wait_us + random_below(&fleet->random, wait_us / 2 + 1);
 	device->give_up_us = device->send_us + fleet->settings.give_up_us;
@@ -48,7 +50,7 @@ take_response(struct fleet *fleet, struct device *device, const struct coap_msg 
 		device_send(fleet, device, MESSAGE_ACK, out);
 	}
 	if (header->code == COAP_SERVICE_UNAVAILABLE) {
-		wait_for_service(fleet, device, msg);
+		wait_for_service(fleet, device, msg, out);
 		return;
 	}
 	if (coap_code_class(header->code) == COAP_CLASS_SUCCESS) {
@@ -308,6 +310,8 @@ take_operation(struct fleet *fleet, struct device *device, const struct coap_msg
 		/* It may overtake the reply to the request, and proves that the request arrived. */
 		device->state = DEVICE_SERVED;
 		device_progress(fleet, device);
+		if (device->later == MESSAGE_REQUEST)
+			device->send_us = 0;
 		if (misbehave(fleet, device, out))
 			return;
 		code = carry_out(fleet, device, &operation);

@@ -23,6 +23,8 @@ void device_restart(struct fleet *fleet, struct device *device, struct storm_out
 /* Sends it, now or after the network's delay. */
 void device_send(struct fleet *fleet, struct device *device, enum device_message message,
 		 struct storm_out *out);
+/* The ACK that waits for the network's delay, if one does, goes now: another message takes its place. */
+void device_send_ack_due(struct fleet *fleet, struct device *device, struct storm_out *out);
 
 /* Writes it into `out`, misbehaving as told. */
 void device_write(struct fleet *fleet, struct device *device, enum device_message message,

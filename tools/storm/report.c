@@ -250,8 +250,8 @@ json_wire(const struct report *report, FILE *stream)
 		", \"rx_frames\": %" PRIu64 ", \"rx_bytes\": %" PRIu64
 		", \"retransmitted\": %" PRIu64 ", \"duplicates\": %" PRIu64
 		", \"bad_tags\": %" PRIu64 ", \"stale\": %" PRIu64 ", \"replayed\": %" PRIu64
-		", \"ignored\": %" PRIu64
-		", \"busy_5_03\": %" PRIu64 ", \"retried\": %" PRIu64 "},\n",
+		", \"ignored\": %" PRIu64 ", \"busy_5_03\": %" PRIu64 ", \"retried\": %" PRIu64
+		"},\n",
 		result->counts.tx_frames, result->counts.tx_bytes, result->counts.rx_frames,
 		result->counts.rx_bytes, tally->retransmitted, tally->duplicates,
 		tally->records.value[COUNTER_dtls_rx_bad_tag], tally->stale,
@@ -264,8 +264,8 @@ json_wire(const struct report *report, FILE *stream)
 		result->counts.corrupted);
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
-		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64
-		", \"link_down_us\": %" PRIu64 "},\n",
+		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64 ", \"link_down_us\": %" PRIu64
+		"},\n",
 		result->busy, result->counts.tx_full, result->counts.no_buffer,
 		result->counts.rx_missed, result->counts.late_us, result->counts.link_down_us);
 }
