@@ -15,7 +15,6 @@
 #include "tools/storm/swarm_wire.h"
 
 enum {
-	BUFFERS = 16383, /* a core */
 	BUFFER_CACHE = 256,
 	BROUGHT = 4096,
 	MEMORY = 128 << 20, /* a core */
@@ -184,7 +183,7 @@ open_port(struct swarm *swarm, unsigned p, const struct dataplane_port_config *c
 static int
 open_ports(struct swarm *swarm, struct dataplane_config *dp, char error[DATAPLANE_ERROR_MAX])
 {
-	swarm->pool = rte_pktmbuf_pool_create("storm", BUFFERS * swarm->config.n_cores,
+	swarm->pool = rte_pktmbuf_pool_create("storm", SWARM_BUFFERS * swarm->config.n_cores,
 					      BUFFER_CACHE, 0, port_data_room(RTE_ETHER_MTU), 0);
 	if (!swarm->pool) {
 		snprintf(error, DATAPLANE_ERROR_MAX, "no memory for packet buffers");

@@ -52,7 +52,7 @@ struct swarm_config {
 /* What a core counts. */
 struct swarm_counts {
 	uint64_t link_down_us; /* the longest time that a memif was gone */
-	uint64_t late_us; /* most that a start was behind its intended time */
+	uint64_t late_us;      /* most that a start was behind its intended time */
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;
 	uint64_t tx_full; /* dropped here: the port took no more, for long */
 	uint64_t no_buffer, rx_missed, rx_dropped;

@@ -14,7 +14,6 @@
 #include "tools/storm/swarm_wire.h"
 
 enum {
-	BACKLOG_STARTS = 1024, /* above that nothing new begins */
 	SECOND_US = 1000000,
 	HUGE_PAGE = 2 << 20,
 };
@@ -28,10 +27,11 @@ now_us(const struct core *core)
 /* ---- the loop ---- */
 
 static bool
-crowded(const struct core *core)
+crowded(const struct core *core, uint64_t patience_us)
 {
 	for (unsigned p = 0; p < core->swarm->config.n_ports; p++)
-		if (core->backlogs[p].n > BACKLOG_STARTS)
+		if (crowd_holds(&core->backlogs[p].crowd, core->backlogs[p].n, core_backlog(core),
+				patience_us, core->fleet.now_us))
 			return true;
 	return false;
 }
@@ -42,7 +42,7 @@ run_timers(struct core *core)
 	unsigned n = 0;
 	uint32_t device;
 
-	while (n < SWARM_BURST && !crowded(core) && core_out_ready(core) &&
+	while (n < SWARM_BURST && !crowded(core, CROWD_TIMERS_US) && core_out_ready(core) &&
 	       fleet_tick(&core->fleet, &device, &core->out)) {
 		core_submit(core, device);
 		n++;
@@ -70,8 +70,12 @@ start_devices(struct core *core)
 	uint64_t elapsed = core->fleet.now_us - core->swarm->begin_us, intended;
 	unsigned n = 0;
 
-	/* Without an idle device a start is late, which its latency and the verdict will show. */
-	while (n < SWARM_BURST && core->fleet.n_idle && !crowded(core) && core_out_ready(core) &&
+	/*
+	 * Without an idle device a start is late, which its latency and the verdict will show. On a
+	 * port that is dead for longer than devices are patient they start, and fail.
+	 */
+	while (n < SWARM_BURST && core->fleet.n_idle &&
+	       !crowded(core, core->fleet.settings.give_up_us) && core_out_ready(core) &&
 	       arrivals_take(&core->arrivals, elapsed, core->fleet.running, &intended)) {
 		int64_t device =
 			fleet_start(&core->fleet, core->swarm->begin_us + intended, &core->out);

@@ -18,19 +18,22 @@
 #include "dataplane/io/clock.h"
 #include "dataplane/io/eal.h"
 #include "dataplane/io/port.h"
+#include "tools/storm/crowd.h"
 #include "tools/storm/recorder.h"
 #include "tools/storm/swarm.h"
 
 enum {
 	SWARM_BURST = 32,
-	SWARM_BACKLOG = 4096, /* frames that wait for a port */
-	SWARM_HELD = 1024,    /* frames that are being reordered */
+	SWARM_BUFFERS = 16383, /* a core */
+	SWARM_BACKLOG = 4096,  /* frames that wait for a port, at most */
+	SWARM_HELD = 1024,     /* frames that are being reordered */
 };
 
 /* Frames in order; a ring. */
 struct backlog {
 	struct rte_mbuf *frames[SWARM_BACKLOG];
 	unsigned first, n;
+	struct crowd crowd;
 };
 
 struct held {
@@ -93,6 +96,13 @@ core_has_port(const struct core *core, unsigned port)
 	const struct swarm *swarm = core->swarm;
 
 	return swarm->shares_ports || port % swarm->config.n_cores == core->index;
+}
+
+/* The most frames that wait for each of its ports. */
+static inline unsigned
+core_backlog(const struct core *core)
+{
+	return crowd_backlog(SWARM_BACKLOG, SWARM_BUFFERS, core->swarm->config.n_ports);
 }
 
 /* With its devices, idle; not yet with packet buffers. NULL: out of memory. */

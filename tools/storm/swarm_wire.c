@@ -29,7 +29,7 @@ queue_frame(struct core *core, unsigned port, struct rte_mbuf *mbuf)
 {
 	struct backlog *backlog = &core->backlogs[port];
 
-	if (backlog->n == SWARM_BACKLOG) {
+	if (backlog->n >= core_backlog(core)) {
 		core->counts.tx_full++;
 		rte_pktmbuf_free(mbuf);
 		return;
@@ -71,6 +71,7 @@ core_flush(struct core *core, unsigned port)
 		if (done < n)
 			break;
 	}
+	crowd_note(&backlog->crowd, backlog->n, sent, core->fleet.now_us);
 	core->counts.tx_frames += sent;
 	return sent;
 }
