@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 
 #include "dataplane/io/port_gate.h"
+#include "tools/storm/memif_connect.h"
 #include "tools/storm/swarm_wire.h"
 
 enum {
@@ -88,6 +89,7 @@ swarm_run(struct swarm *swarm, const volatile sig_atomic_t *stop, struct swarm_r
 	swarm->stop = stop;
 	swarm->running = true;
 	swarm->begin_us = clock_us(swarm->clock, rte_rdtsc());
+	memif_connect_hurry();
 	port_gate_attach(swarm->qsbr);
 	for (unsigned i = 1; i < swarm->config.n_cores; i++)
 		rte_eal_remote_launch(core_run, swarm->cores[i], EAL_FIRST_WORKER_LCORE + i - 1);
