@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import socket
 import subprocess
 
 import pytest
@@ -83,6 +84,32 @@ def test_every_device_gets_exactly_its_task(storm, security):
     phases = report["latency_us"]
     assert phases["whole"]["n"] == phases["bootstrap"]["n"] == DEVICES
     assert phases["cookie"]["n"] == (DEVICES if security else 0)
+
+
+def test_devices_give_up_where_the_peer_accepts_no_connection_any_more(storm, tmp_path):
+    """It has a backlog of 1, as memif's driver: the third attempt to connect again finds it full."""
+    path = tmp_path / "peer.sock"
+    device = f"socket={path},socket-abstract=no"
+    one = storm({r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,{device}"})
+    swarm = subprocess.Popen(one.network.command(
+        f"{one.build}/tools/storm/cradlestorm", "--port", f"net_memif0,role=client,{device}", "--server", "198.18.0.1",
+        "--source", "198.18.0.10+50", "--devices", DEVICES, "--concurrency", 50, "--rtt", 500, "--give-up", 2, "--json",
+        "-"), stdout=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: one.daemon.counters()["bs_finished"] > 0, "the first devices to end", 60)
+        assert one.stop() == 0, one.daemon.log()
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.bind(str(path))
+            peer.listen(1)
+            report = json.loads(swarm.communicate(timeout=120)[0])
+    finally:
+        if swarm.poll() is None:
+            swarm.kill()
+            swarm.wait()
+    assert not report["interrupted"] and report["outcomes"]["unfinished"] == 0, report["outcomes"]
+    assert report["done"] > 0 and report["outcomes"]["silence"] > 0, report["outcomes"]
+    assert report["done"] + report["failed"] == DEVICES
 
 
 def test_a_run_leaves_no_runtime_folder_behind(storm):
