@@ -60,8 +60,8 @@ int
 daemon_open_curves(struct daemon *daemon)
 {
 	const struct config *config = daemon->service.config;
-	const struct ec_way way = { curves_take, curves_give, curves_wait, curves_wake,
-				    daemon->service.dp, helper_begins };
+	const struct ec_way way = { curves_take, curves_give,        curves_wait,
+				    curves_wake, daemon->service.dp, helper_begins };
 	char error[EC_ERROR_MAX];
 	cpu_set_t cpus;
 
@@ -281,7 +281,8 @@ daemon_open_cluster(struct daemon *daemon)
 		log_event(SEVERITY_ERROR, LOG_EVENT_start_failed, NULL, "cluster: %s", error);
 	else if (cluster_is_detached(daemon->service.cluster))
 		log_event(SEVERITY_WARNING, LOG_EVENT_cluster_trouble, NULL,
-			  "the store is a replica of the cluster \"%s\", which is not configured: devices are served, and "
+			  "the store is a replica of the cluster \"%s\", which is not configured: "
+			  "devices are served, and "
 			  "nothing can be changed",
 			  cluster_name(daemon->service.cluster));
 	return result;
@@ -290,7 +291,9 @@ daemon_open_cluster(struct daemon *daemon)
 void
 daemon_close_cluster(struct daemon *daemon)
 {
-	size_t left = replica_send_all(&daemon->service, LAST_SEND_MS);
+	/* Where another process took over, or this one never did, what waits is that one's. */
+	bool ours = !daemon->passed_on && daemon->standby.fd < 0;
+	size_t left = ours ? replica_send_all(&daemon->service, LAST_SEND_MS) : 0;
 
 	if (left)
 		log_event(SEVERITY_WARNING, LOG_EVENT_cluster_trouble, NULL,

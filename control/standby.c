@@ -28,7 +28,8 @@ fail(const char *sentence)
 
 /* The next message, which must be this one. */
 static int
-expect(const struct standby *standby, const char *say, int timeout_ms, struct channel_message *message)
+expect(const struct standby *standby, const char *say, int timeout_ms,
+       struct channel_message *message)
 {
 	int result;
 
@@ -69,6 +70,16 @@ number_of(const struct channel_message *message, const char *word)
 	return json_integer_value(json_object_get(message->words, word));
 }
 
+/* What a member has for the database is that member's. */
+static bool
+is_same_member(const struct config *config, const struct channel_message *begin)
+{
+	const char *name = config->cluster_name ? config->cluster_name : "";
+
+	return strcmp(channel_text(begin, "cluster"), name) == 0 &&
+	       (!*name || number_of(begin, "member") == config->cluster_member);
+}
+
 static int
 learn(struct standby *standby, const struct config *config, const struct channel_message *begin)
 {
@@ -86,8 +97,10 @@ learn(struct standby *standby, const struct config *config, const struct channel
 		return fail("the process that serves speaks another version of the hand-over: stop "
 			    "it, and "
 			    "start this one");
-	if (config->cluster_name)
-		return fail("`cluster` is set: a member of a cluster must be stopped and started");
+	if (!is_same_member(config, begin))
+		return fail("`cluster` has another `name` or `member`, or another program serves "
+			    "that cannot "
+			    "pass them: stop and start");
 	if (strcmp(channel_text(begin, "store"), config->store) != 0)
 		return fail(
 			"`store` is another one: what is served now would be lost; stop and start");
@@ -135,8 +148,7 @@ standby_found(const struct standby *standby, const struct service *service)
 {
 	struct channel_message message;
 
-	if (say(standby, "found", found(service)) < 0 ||
-	    expect(standby, "store", -1, &message) < 0)
+	if (say(standby, "found", found(service)) < 0 || expect(standby, "store", -1, &message) < 0)
 		return -1;
 	channel_message_fini(&message);
 	return 0;
@@ -187,8 +199,8 @@ load_workers(struct taking *taking)
 
 		if (open_file(taking, i) < 0)
 			return -1;
-		if (dataplane_load(taking->service->dp, i - 1, &taking->reader, &loading,
-				   &passed, taking->error) < 0)
+		if (dataplane_load(taking->service->dp, i - 1, &taking->reader, &loading, &passed,
+				   taking->error) < 0)
 			return fail_taking(taking);
 		pass_add(&taking->totals.stacks, &passed);
 	}
@@ -286,6 +298,8 @@ take_state(struct standby *standby, struct service *service, struct channel_mess
 	for (unsigned i = 0; i < taking->n_files; i++)
 		passed_file_wipe(&taking->files[i]);
 	take_socket(standby, service->config->socket, state);
+	if (json_is_array(json_object_get(state->words, "alone")))
+		policy_share_take(service, json_object_get(state->words, "alone"));
 	standby->totals = totals_json(&taking->totals);
 	note_totals(standby, &taking->totals);
 	free(taking);

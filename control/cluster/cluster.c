@@ -207,6 +207,7 @@ cluster_free(struct cluster *cluster)
 	database_free(cluster->follow_database);
 	database_free(cluster->report_database);
 	records_clear(&cluster->reporting.queue);
+	records_clear(&cluster->reporting.slice);
 	pthread_mutex_destroy(&cluster->reporting.lock);
 	pthread_cond_destroy(&cluster->report);
 	sealer_free(cluster->sealer);
@@ -308,6 +309,7 @@ begin_anew(struct cluster *cluster, bool resync)
 	drop_batches(cluster);
 	cluster->epoch++;
 	cluster->resync |= resync;
+	cluster->heard.known = false;
 	cluster->fetch_from = cluster->revision;
 	pthread_cond_broadcast(&cluster->follow);
 	pthread_cond_broadcast(&cluster->told);

@@ -360,20 +360,27 @@ cluster_edit_abandon(struct cluster_edit *edit)
 		edit_free(&edit->job);
 }
 
-/* Without memory its rows are applied once more, which may take back what came after it for a moment. */
-static void
-remember_own(struct cluster *cluster, const struct cluster_edit *edit)
+bool
+cluster_remember_own(struct cluster *cluster, uint64_t txn, uint64_t revision)
 {
 	if (cluster->n_own == cluster->own_capacity) {
 		size_t capacity = cluster->own_capacity ? 2 * cluster->own_capacity : 64;
 		struct own_edit *own = realloc(cluster->own, capacity * sizeof *own);
 
 		if (!own)
-			return;
+			return false;
 		cluster->own = own;
 		cluster->own_capacity = capacity;
 	}
-	cluster->own[cluster->n_own++] = (struct own_edit){ edit->txn, edit->revision };
+	cluster->own[cluster->n_own++] = (struct own_edit){ txn, revision };
+	return true;
+}
+
+/* Without memory its rows are applied once more, which may take back what came after it for a moment. */
+static void
+remember_own(struct cluster *cluster, const struct cluster_edit *edit)
+{
+	(void)cluster_remember_own(cluster, edit->txn, edit->revision);
 }
 
 void

@@ -15,12 +15,6 @@ enum {
 	CLOCK_OFF_S = 10, /* what is told: a third of what cookies bear */
 };
 
-/* Whose reports are fetched: up to which number, and which there is. */
-struct known_member {
-	uint32_t number;
-	uint64_t have, there;
-};
-
 /* The thread's own. */
 struct follower {
 	struct cluster *cluster;
@@ -508,12 +502,13 @@ look_around(struct follower *follower)
 	PGresult *result;
 	int code, n;
 
-	code = database_query(follower->database,
-			      "SELECT number, name, rev, digest, note,"
-			      " CAST(EXTRACT(EPOCH FROM now() - seen_at) * 1000 AS BIGINT), forward,"
-			      " policy"
-			      " FROM cradle_member ORDER BY number",
-			      NULL, &result, follower->error);
+	code = database_query(
+		follower->database,
+		"SELECT number, name, rev, digest, note,"
+		" CAST(EXTRACT(EPOCH FROM now() - seen_at) * 1000 AS BIGINT), forward,"
+		" policy"
+		" FROM cradle_member ORDER BY number",
+		NULL, &result, follower->error);
 	if (code < 0)
 		return code;
 	n = PQntuples(result) < CLUSTER_MEMBERS_MAX ? PQntuples(result) : CLUSTER_MEMBERS_MAX;
@@ -605,6 +600,44 @@ show_life(struct follower *follower)
 
 /* ---- turns ---- */
 
+/* Reports go on behind those that were handed over. Under the lock. */
+static void
+take_heard(struct follower *follower)
+{
+	const struct heard *heard = &follower->cluster->heard;
+
+	follower->reports_known = heard->known;
+	if (!heard->known)
+		return;
+	follower->n_known = heard->n;
+	memcpy(follower->known, heard->of, heard->n * sizeof *heard->of);
+}
+
+static void
+keep_heard(struct follower *follower)
+{
+	struct heard *heard = &follower->cluster->heard;
+
+	pthread_mutex_lock(&follower->cluster->lock);
+	if (follower->epoch == follower->cluster->epoch && !follower->cluster->following_rests) {
+		heard->known = follower->reports_known;
+		heard->n = follower->n_known;
+		memcpy(heard->of, follower->known, heard->n * sizeof *heard->of);
+	}
+	pthread_mutex_unlock(&follower->cluster->lock);
+}
+
+static bool
+is_to_rest(struct cluster *cluster)
+{
+	bool rests;
+
+	pthread_mutex_lock(&cluster->lock);
+	rests = cluster->following_rests;
+	pthread_mutex_unlock(&cluster->lock);
+	return rests;
+}
+
 /* Takes up what the control thread wants. */
 static void
 take_epoch(struct follower *follower)
@@ -619,7 +652,7 @@ take_epoch(struct follower *follower)
 		follower->fetched = cluster->fetch_from;
 		follower->resync = cluster->resync;
 		follower->beat_us = 0;
-		follower->reports_known = false;
+		take_heard(follower);
 		cluster->resync = false;
 		batch_drop(follower);
 	}
@@ -640,11 +673,12 @@ static int
 read_head(struct follower *follower, uint64_t *head, uint64_t *horizon)
 {
 	PGresult *result;
-	int code = database_query(follower->database,
-				  "SELECT r.rev, r.horizon, r.policy, p.digest, c.txn FROM cradle_rev r"
-				  " LEFT JOIN cradle_policy p ON p.version = r.policy"
-				  " LEFT JOIN cradle_change c ON c.rev = r.rev WHERE r.one = 1",
-				  NULL, &result, follower->error);
+	int code = database_query(
+		follower->database,
+		"SELECT r.rev, r.horizon, r.policy, p.digest, c.txn FROM cradle_rev r"
+		" LEFT JOIN cradle_policy p ON p.version = r.policy"
+		" LEFT JOIN cradle_change c ON c.rev = r.rev WHERE r.one = 1",
+		NULL, &result, follower->error);
 
 	if (code < 0)
 		return code;
@@ -707,6 +741,9 @@ turn(struct follower *follower)
 		code = code == 0 ? check_history(follower) : code;
 	}
 	follower->checked = code == 0;
+	/* Others see that it is there; another process is about to follow. */
+	if (code == 0 && is_to_rest(follower->cluster))
+		return show_life(follower);
 	if (code == 0)
 		code = read_head(follower, &head, &horizon);
 	if (code < 0)
@@ -747,6 +784,8 @@ one_turn(struct follower *follower, int *code)
 	*code = turn(follower);
 	if (*code < 0)
 		in_trouble(follower, *code);
+	else
+		keep_heard(follower);
 }
 
 void *

@@ -8,6 +8,7 @@
  *	cluster_member.c   joining and leaving as such jobs
  *	cluster_follow.c   the thread that follows
  *	cluster_policy.c   versions of the policy as such jobs
+ *	cluster_pass.c     rest, and what passes to a process that takes over
  *	cluster_report.c   reports, and the thread that sends them
  *	cluster_report_where.c  who ran what a report is of
  *	cluster_routes.c   where members take what others forward
@@ -57,15 +58,33 @@ struct reporting {
 	pthread_mutex_t lock;
 	struct records queue; /* struct report_record */
 	size_t waiting_slice; /* those that are being sent */
-	size_t claims;        /* of all that wait: they are no reports (cluster_report_is_claim()) */
+	size_t claims; /* of all that wait: they are no reports (cluster_report_is_claim()) */
 	uint64_t sent, lost;
 	char error[CLUSTER_ERROR_MAX];
+	/* The thread's, and the control thread's while that rests or has not begun. */
+	struct records slice; /* on its way; tried again until it is there */
+	uint64_t seq;         /* of the last report that is there */
+	bool known;           /* seq is */
+};
+
+/* Whose reports are fetched: up to which number, and which there is. */
+struct known_member {
+	uint32_t number;
+	uint64_t have, there;
+};
+
+/* Up to where reports of others were handed over, by the last turn that ended well. */
+struct heard {
+	bool known;
+	unsigned n;
+	struct known_member of[CLUSTER_MEMBERS_MAX];
 };
 
 struct cluster {
 	/* Fixed. */
 	char *name, *member_name; /* name NULL: detached */
-	char forward[CLUSTER_ROUTE_TEXT_MAX]; /* where this one takes what others forward; "": nowhere */
+	char forward
+		[CLUSTER_ROUTE_TEXT_MAX]; /* where this one takes what others forward; "": nowhere */
 	uint32_t member, poll_ms, horizon_s;
 	uint64_t instance; /* of this process: tells two members with one number apart */
 	struct cluster_secret secret;
@@ -87,6 +106,10 @@ struct cluster {
 	pthread_cond_t work, told, follow,
 		report; /* jobs; job done or room for batches; the follower; the reporter */
 	bool ending;
+	/* cluster_pass.h: set by the control thread, which reads them without the lock, too. */
+	bool following_rests, sending_rests;
+	bool reporter_rests; /* the thread says so */
+	struct heard heard;
 	struct cluster_job *job; /* NULL: none waits or runs */
 	bool following;          /* joined, for the follower */
 	uint64_t epoch;          /* raised when the follower is to begin anew */
@@ -129,6 +152,8 @@ void *cluster_job_thread(void *cluster);
 void *cluster_follow_thread(void *cluster);
 void *cluster_report_thread(void *cluster);
 
+/* The control thread: its rows are not taken over once more when they come back. False: out of memory. */
+bool cluster_remember_own(struct cluster *cluster, uint64_t txn, uint64_t revision);
 /* Those that are applied are forgotten. Under the lock. */
 void cluster_forget_own(struct cluster *cluster);
 

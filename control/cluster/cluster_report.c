@@ -123,9 +123,7 @@ cluster_put_report(struct cluster *cluster, const struct cluster_report *report)
 struct reporter {
 	struct cluster *cluster;
 	struct database *database;
-	struct records slice; /* on its way; tried again until it is there */
-	uint64_t seq;         /* of the last report that is there */
-	bool known;           /* seq is */
+	struct reporting *reporting;
 	unsigned turns;
 	struct buffer rows;
 	char error[CLUSTER_ERROR_MAX];
@@ -201,10 +199,10 @@ read_seq(struct reporter *reporter)
 
 	if (code < 0)
 		return code;
-	reporter->known = PQntuples(result);
-	reporter->seq = reporter->known ? database_number(result, 0, 0) : 0;
+	reporter->reporting->known = PQntuples(result);
+	reporter->reporting->seq = reporter->reporting->known ? database_number(result, 0, 0) : 0;
 	PQclear(result);
-	if (reporter->known)
+	if (reporter->reporting->known)
 		return 0;
 	snprintf(reporter->error, sizeof reporter->error, "the database does not know this member");
 	return DATABASE_REFUSED;
@@ -223,7 +221,7 @@ write_slice(struct reporter *reporter, uint64_t last)
 				     buffer_front(&reporter->rows), buffer_left(&reporter->rows),
 				     reporter->error);
 	if (code == 0)
-		code = run_sql(reporter, last_sql, reporter->seq, NULL);
+		code = run_sql(reporter, last_sql, reporter->reporting->seq, NULL);
 	if (code == 0 && reporter->turns++ % PRUNE_EVERY == 0 && last > CLUSTER_REPORTS_KEPT)
 		code = run_sql(reporter,
 			       "DELETE FROM cradle_report WHERE member = $1 AND seq <= $2",
@@ -243,11 +241,11 @@ encode(struct reporter *reporter)
 {
 	struct records_at at = { 0 };
 	const struct report_record *record;
-	uint64_t seq = reporter->seq;
+	uint64_t seq = reporter->reporting->seq;
 	int code = 0;
 
 	buffer_take(&reporter->rows, buffer_left(&reporter->rows));
-	while (code == 0 && (record = records_next(&reporter->slice, &at)))
+	while (code == 0 && (record = records_next(&reporter->reporting->slice, &at)))
 		code = put_row(reporter, ++seq, record);
 	if (code < 0)
 		snprintf(reporter->error, sizeof reporter->error, "out of memory");
@@ -260,22 +258,22 @@ encode(struct reporter *reporter)
 static int
 send_slice(struct reporter *reporter)
 {
-	uint64_t before = reporter->seq, last;
-	bool tried = reporter->known;
+	uint64_t before = reporter->reporting->seq, last;
+	bool tried = reporter->reporting->known;
 	int code = database_connect(reporter->database, reporter->error);
 
 	if (code == 0)
 		code = read_seq(reporter);
 	if (code < 0)
 		return code;
-	last = reporter->seq + reporter->slice.count;
-	if (tried && reporter->seq == before + reporter->slice.count)
+	last = reporter->reporting->seq + reporter->reporting->slice.count;
+	if (tried && reporter->reporting->seq == before + reporter->reporting->slice.count)
 		return 0;
 	code = encode(reporter);
 	if (code == 0)
 		code = write_slice(reporter, last);
 	if (code == 0)
-		reporter->seq = last;
+		reporter->reporting->seq = last;
 	return code;
 }
 
@@ -285,12 +283,12 @@ note(struct reporting *reporting, const struct reporter *reporter, int code)
 {
 	snprintf(reporting->error, sizeof reporting->error, "%s", code < 0 ? reporter->error : "");
 	if (code == 0) {
-		size_t claims = count_claims(&reporter->slice);
+		size_t claims = count_claims(&reporter->reporting->slice);
 
-		reporting->sent += reporter->slice.count - claims;
+		reporting->sent += reporter->reporting->slice.count - claims;
 		reporting->claims -= claims;
 	}
-	reporting->waiting_slice = code == 0 ? 0 : reporter->slice.count;
+	reporting->waiting_slice = code == 0 ? 0 : reporter->reporting->slice.count;
 }
 
 static void
@@ -300,18 +298,18 @@ one_turn(struct reporter *reporter, int *code)
 
 	*code = 0;
 	pthread_mutex_lock(&reporting->lock);
-	if (!reporter->slice.count)
-		records_move(&reporter->slice, &reporting->queue, REPORTS_AT_ONCE);
-	reporting->waiting_slice = reporter->slice.count;
+	if (!reporter->reporting->slice.count)
+		records_move(&reporter->reporting->slice, &reporting->queue, REPORTS_AT_ONCE);
+	reporting->waiting_slice = reporter->reporting->slice.count;
 	pthread_mutex_unlock(&reporting->lock);
-	if (!reporter->slice.count)
+	if (!reporter->reporting->slice.count)
 		return;
 	*code = send_slice(reporter);
 	pthread_mutex_lock(&reporting->lock);
 	note(reporting, reporter, *code);
 	pthread_mutex_unlock(&reporting->lock);
 	if (*code == 0)
-		records_clear(&reporter->slice);
+		records_clear(&reporter->reporting->slice);
 }
 
 static bool
@@ -325,12 +323,27 @@ has_more(struct reporting *reporting)
 	return more;
 }
 
+/* As long as it is to rest. Whether it rests at the end of the program, too. Under the lock. */
+static bool
+rest(struct cluster *cluster)
+{
+	while (cluster->sending_rests && !cluster->ending) {
+		cluster->reporter_rests = true;
+		pthread_cond_broadcast(&cluster->told);
+		pthread_cond_wait(&cluster->report, &cluster->lock);
+	}
+	cluster->reporter_rests = false;
+	return cluster->sending_rests;
+}
+
 void *
 cluster_report_thread(void *arg)
 {
 	struct cluster *cluster = arg;
-	struct reporter reporter = { .cluster = cluster, .database = cluster->report_database };
-	bool last_turn = false;
+	struct reporter reporter = { .cluster = cluster,
+				     .database = cluster->report_database,
+				     .reporting = &cluster->reporting };
+	bool last_turn = false, rests;
 	int code = 0;
 
 	thread_guard_enter(THREAD_NETWORK);
@@ -339,11 +352,13 @@ cluster_report_thread(void *arg)
 		if (!cluster->ending && (code < 0 || !has_more(&cluster->reporting)))
 			cluster_wait(cluster, &cluster->report,
 				     code < 0 ? FOLLOW_RETRY_MS : CLUSTER_REPORTS_MS);
+		rests = rest(cluster);
 		last_turn = cluster->ending;
 		pthread_mutex_unlock(&cluster->lock);
-		one_turn(&reporter, &code);
+		/* Where it ends at rest, what is left is another process's. */
+		if (!rests)
+			one_turn(&reporter, &code);
 	}
-	records_clear(&reporter.slice);
 	buffer_fini(&reporter.rows);
 	return NULL;
 }

@@ -109,6 +109,14 @@ database_interrupt(struct database *database)
 	pthread_mutex_unlock(&database->lock);
 }
 
+void
+database_go_on(struct database *database)
+{
+	pthread_mutex_lock(&database->lock);
+	database->interrupted = false;
+	pthread_mutex_unlock(&database->lock);
+}
+
 bool
 database_is_connected(const struct database *database)
 {

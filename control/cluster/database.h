@@ -40,8 +40,10 @@ void database_free(struct database *database);
 int database_connect(struct database *database, char error[DATABASE_ERROR_MAX]);
 bool database_is_connected(const struct database *database);
 void database_close(struct database *database);
-/* Any thread: what runs fails soon with DATABASE_AWAY, and so does all that comes, for good. */
+/* Any thread: what runs fails soon with DATABASE_AWAY, and so does all that comes, until database_go_on(). */
 void database_interrupt(struct database *database);
+/* What comes now counts again. */
+void database_go_on(struct database *database);
 
 struct database_parameters {
 	int n;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/clock.h"
+#include "control/cluster/cluster_pass.h"
 #include "control/handover/channel.h"
 #include "control/handover/passed_file.h"
 #include "control/log.h"
@@ -204,6 +205,12 @@ begin_words(const struct upgrade *upgrade)
 	for (int i = 0; i < request->argc; i++)
 		json_array_append_new(command, json_string(request->argv[i]));
 	json_object_set_new(words, "command", command);
+	if (daemon->service.config->cluster_name) {
+		json_object_set_new(words, "cluster",
+				    json_string(daemon->service.config->cluster_name));
+		json_object_set_new(words, "member",
+				    json_integer(daemon->service.config->cluster_member));
+	}
 	if (request->actor)
 		json_object_set_new(words, "actor", json_string(request->actor));
 	return words;
@@ -268,7 +275,8 @@ let_it_load(struct upgrade *upgrade)
 	char error[STORE_ERROR_MAX];
 
 	deliveries_rest(&upgrade->daemon->service);
-	if (service_files_leave(&upgrade->daemon->service, &upgrade->daemon->audit, error) < 0)
+	if (replica_rest(&upgrade->daemon->service, error) < 0 ||
+	    service_files_leave(&upgrade->daemon->service, &upgrade->daemon->audit, error) < 0)
 		return fail(upgrade, "%s", error);
 	upgrade->left_store = true;
 	if (!say(upgrade, "store", NULL, NULL, 0) ||
@@ -369,13 +377,15 @@ send_state(struct upgrade *upgrade)
 {
 	struct daemon *daemon = upgrade->daemon;
 	int fds[2 + DATAPLANE_WORKERS_MAX] = { ctl_server_listener(daemon->server) };
+	json_t *alone = policy_share_pass(&daemon->service);
+	json_t *words = json_pack("{s:s, s:I}", "socket", daemon->service.config->socket,
+				  "paused_us", (json_int_t)upgrade->paused_us);
 
 	for (unsigned i = 0; i < upgrade->n_files; i++)
 		fds[1 + i] = upgrade->files[i].fd;
-	return say(upgrade, "state",
-		   json_pack("{s:s, s:I}", "socket", daemon->service.config->socket, "paused_us",
-			     (json_int_t)upgrade->paused_us),
-		   fds, upgrade->n_files + 1);
+	if (alone)
+		json_object_set_new(words, "alone", alone);
+	return say(upgrade, "state", words, fds, upgrade->n_files + 1);
 }
 
 /* Both processes' numbers: what was not saved, and what found no place there. */
@@ -430,9 +440,23 @@ let_helpers_rest(struct upgrade *upgrade)
 
 	upgrade->helpers_rest = !curves || ec_threads_rest(curves, REST_MS);
 	return upgrade->helpers_rest ||
-	       fail(upgrade, "a thread of `curve_threads` is at one signature for longer than %d s: is a "
-			     "token slow?",
+	       fail(upgrade,
+		    "a thread of `curve_threads` is at one signature for longer than %d s: is a "
+		    "token slow?",
 		    REST_MS / 1000);
+}
+
+/* What is not in the cluster's database then passes. */
+static bool
+let_sending_rest(struct upgrade *upgrade)
+{
+	struct service *service = &upgrade->daemon->service;
+	char error[CLUSTER_ERROR_MAX];
+
+	if (cluster_rest_sending(service->cluster, &service->pump, error) < 0)
+		return fail(upgrade, "%s", error);
+	replica_end_sending(service);
+	return true;
 }
 
 static bool
@@ -440,7 +464,8 @@ pass_state(struct upgrade *upgrade)
 {
 	struct channel_message message;
 
-	if (!let_helpers_rest(upgrade) || !say(upgrade, "stopping", NULL, NULL, 0) ||
+	if (!let_sending_rest(upgrade) || !let_helpers_rest(upgrade) ||
+	    !say(upgrade, "stopping", NULL, NULL, 0) ||
 	    !await(upgrade, "emptied", SWITCH_MS, true, &message))
 		return false;
 	channel_message_fini(&message);
@@ -503,8 +528,9 @@ end_process(struct upgrade *upgrade)
 	(void)kill(upgrade->pid, SIGKILL);
 	if (waitpid(upgrade->pid, &status, 0) == upgrade->pid && WIFSIGNALED(status) &&
 	    WTERMSIG(status) == SIGSYS)
-		fail(upgrade, "the new process needs a system call that this one's list does not have, "
-			      "and lists are inherited: stop and start");
+		fail(upgrade,
+		     "the new process needs a system call that this one's list does not have, "
+		     "and lists are inherited: stop and start");
 }
 
 /* First it is gone, with all that it opened; then what was let go of is ours again. */
@@ -522,6 +548,7 @@ go_on(struct upgrade *upgrade)
 		ec_threads_go_on(daemon->service.curves);
 	if (!upgrade->left_store || service_files_return(&daemon->service, &daemon->audit) == 0)
 		deliveries_go_on(&daemon->service);
+	cluster_go_on(daemon->service.cluster);
 	json_decref(upgrade->call->result);
 	upgrade->call->result = NULL;
 	log_event(SEVERITY_WARNING, LOG_EVENT_upgrade_failed, NULL, "not upgraded: %s",
@@ -540,19 +567,6 @@ prepare_and_pass(struct upgrade *upgrade)
 	return pass_state(upgrade);
 }
 
-/* Whether all that it has can be another process's; false and a sentence. */
-static bool
-can_pass(const struct service *service, char why[DATAPLANE_ERROR_MAX])
-{
-	if (service->cluster)
-		snprintf(why, DATAPLANE_ERROR_MAX,
-			 "what a member of a cluster has for the database does not pass: drain, stop and "
-			 "start");
-	else
-		return dataplane_can_pass(service->dp, why);
-	return false;
-}
-
 void
 upgrade_run(struct call *call, const struct upgrade_wish *wish)
 {
@@ -568,7 +582,7 @@ upgrade_run(struct call *call, const struct upgrade_wish *wish)
 	upgrade->wish = wish;
 	upgrade->fd = -1;
 	upgrade->began_us = clock_now_us();
-	if (!can_pass(call->service, why))
+	if (!dataplane_can_pass(call->service->dp, why))
 		call_refuse(call, CTL_REFUSED, "not upgraded, this process goes on: %s", why);
 	else if (prepare_and_pass(upgrade))
 		commit(upgrade);

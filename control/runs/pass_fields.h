@@ -141,3 +141,33 @@ enum pass_device_field {
 	DEVICE_VALUES = 9,
 	DEVICE_CREATED = 10,
 };
+
+enum pass_member_field {
+	MEMBER_SEQ = 1,
+};
+
+enum pass_member_report_field {
+	MEMBER_REPORT_TRIED = 1, /* it was sent, and may be there */
+	MEMBER_REPORT_ENDPOINT = 2,
+	MEMBER_REPORT_GROUP = 3,
+	MEMBER_REPORT_TASK = 4,
+	MEMBER_REPORT_SUMMARY = 5,
+	MEMBER_REPORT_STATUS = 6,
+	MEMBER_REPORT_STARTED = 7,
+	MEMBER_REPORT_FINISHED = 8,
+	MEMBER_REPORT_AT = 9,
+};
+
+enum pass_member_edit_field {
+	MEMBER_EDIT_TRANSACTION = 1,
+	MEMBER_EDIT_REVISION = 2,
+};
+
+enum pass_member_heard_field {
+	MEMBER_HEARD_MEMBER = 1,
+	MEMBER_HEARD_SEQ = 2,
+};
+
+enum pass_member_unsent_field {
+	MEMBER_UNSENT_DEVICE = 1,
+};

@@ -10,6 +10,7 @@
 #include "control/log.h"
 #include "control/policy/policy_trust.h"
 #include "control/runs/credentials.h"
+#include "control/runs/member_pass.h"
 #include "control/runs/pass_fields.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
@@ -759,7 +760,7 @@ take_second(struct pass_load *load)
 	case PASSED_DEVICE:
 		return load_device(load);
 	default:
-		return true;
+		return member_pass_load(load->service, load->reader) || malformed(load);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "control/inventory/setting_values.h"
 #include "control/policy/policy_trust.h"
 #include "control/runs/credentials.h"
+#include "control/runs/member_pass.h"
 #include "control/runs/pass_fields.h"
 #include "control/runs/service.h"
 
@@ -50,7 +51,7 @@ pass_lost(const struct stack_passed *passed)
 size_t
 pass_save_size(const struct service *service)
 {
-	return LEAST_BYTES + (size_t)service->live.count * LIVE_BYTES;
+	return LEAST_BYTES + (size_t)service->live.count * LIVE_BYTES + member_pass_size(service);
 }
 
 static void
@@ -343,6 +344,7 @@ pass_save_end(struct pass_save *save, struct pass_totals *totals)
 	const struct live_sessions *live = &save->service->live;
 
 	save_unsaved(save);
+	member_pass_save(save->service, save->writer);
 	if (save->service->store)
 		store_each_waiting(save->service->store, save_waiting, save);
 	for (uint32_t i = 0; i < live->used; i++)

@@ -70,6 +70,24 @@ policy_share_fini(struct policy_share *share)
 }
 
 void
+policy_share_take(struct service *service, json_t *unsent)
+{
+	policy_share_fini(&service->share);
+	service->share.alone = true;
+	service->share.unsent = json_incref(unsent);
+}
+
+json_t *
+policy_share_pass(const struct service *service)
+{
+	const struct policy_share *share = &service->share;
+
+	if (!share->alone)
+		return NULL;
+	return share->unsent ? json_incref(share->unsent) : json_array();
+}
+
+void
 policy_share_look(struct service *service)
 {
 	struct policy_share *share = &service->share;
@@ -78,10 +96,15 @@ policy_share_look(struct service *service)
 	struct policy_set files = { 0 };
 	struct policy_base base;
 	char names[NAMES_MAX];
+	json_t *unsent;
 
 	if (!cluster_is_joined(service->cluster))
 		return;
+	unsent = policy_share_pass(service);
 	policy_share_fini(share);
+	if (unsent)
+		policy_share_take(service, unsent);
+	json_decref(unsent);
 	if (policy_base_read(folder, cluster_name(service->cluster), &base) == 0 && base.version &&
 	    policy_set_read(&files, folder, policy, &base.files) == 0) {
 		share->version = base.version;

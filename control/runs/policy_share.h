@@ -41,6 +41,11 @@ void policy_share_live(struct service *service, uint64_t version, const char *di
 /* It stands alone: the files are nobody's version any more. */
 void policy_share_end(struct service *service);
 
+/* From the process before: it has `unsent` alone (an array of commands). Before policy_share_look(). */
+void policy_share_take(struct service *service, json_t *unsent);
+/* What that is, or NULL: nothing is live here alone. New. */
+json_t *policy_share_pass(const struct service *service);
+
 /* Whether a newer version is to be taken over now. */
 bool policy_share_is_due(struct service *service, uint64_t now_ms);
 /* The command that was live here alone: done again where others made a newer version before it could go up. */

@@ -9,6 +9,7 @@
 
 #include "control/clock.h"
 #include "control/cluster/cluster.h"
+#include "control/cluster/cluster_pass.h"
 #include "control/log.h"
 #include "control/runs/device_change.h"
 #include "control/runs/member_reports.h"
@@ -136,7 +137,8 @@ send_some(struct service *service, uint64_t now_ms)
 	char error[CLUSTER_ERROR_MAX];
 	struct cluster_edit *edit;
 
-	if (!look_at_sent(service, now_ms) || !replica->waiting.count || now_ms < replica->send_next_ms)
+	if (!look_at_sent(service, now_ms) || !replica->waiting.count ||
+	    now_ms < replica->send_next_ms)
 		return;
 	replica->send_next_ms = now_ms + SEND_EVERY_MS;
 	if (!replica->sending)
@@ -155,7 +157,7 @@ replica_send_all(struct service *service, unsigned wait_ms)
 	struct replica *replica = &service->replica;
 	uint64_t end_us = clock_now_us() + wait_ms * 1000ull;
 
-	if (!cluster_is_joined(service->cluster))
+	if (!cluster_is_joined(service->cluster) || cluster_rests(service->cluster))
 		return 0;
 	replica->send_next_ms = 0;
 	while ((replica->waiting.count || replica->n_sending) && clock_now_us() < end_us) {
@@ -526,4 +528,35 @@ replica_turn(struct service *service, uint64_t now_ms)
 		in_trouble(service, now_ms, error);
 	else
 		cluster_batch_done(service->cluster);
+}
+
+/* ---- another process takes over ---- */
+
+int
+replica_rest(struct service *service, char error[STORE_ERROR_MAX])
+{
+	struct cluster_batch *batch;
+	int code;
+
+	cluster_rest_following(service->cluster);
+	while (service->cluster && (batch = cluster_take(service->cluster))) {
+		code = take_batch(service, batch, error);
+		if (code < 0) {
+			in_trouble(service, clock_now_ms(), error);
+			return code;
+		}
+		cluster_batch_done(service->cluster);
+	}
+	if (!service->replica.deferred.count)
+		return 0;
+	snprintf(error, STORE_ERROR_MAX,
+		 "devices that another member changed are being taken over: try again");
+	return -EAGAIN;
+}
+
+void
+replica_end_sending(struct service *service)
+{
+	if (service->cluster)
+		(void)look_at_sent(service, clock_now_ms());
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "control/runs/device_ring.h"
+#include "control/store/store.h"
 #include "control/store/store_records.h"
 
 struct device;
@@ -31,10 +32,10 @@ struct replica {
 	/* While all is fetched: a bit for each device that there was, set when its row came. */
 	uint64_t *seen;
 	uint32_t n_seen;
-	uint64_t retry_ms;  /* after trouble with the store */
+	uint64_t retry_ms;                     /* after trouble with the store */
 	struct device_ring superseded_devices; /* whose live session is marked so, each once */
 	uint64_t superseded; /* runs that ended as the device asked another member meanwhile */
-	uint64_t given_way; /* changes of devices here that gave way to another member's */
+	uint64_t given_way;  /* changes of devices here that gave way to another member's */
 	uint64_t
 		cookies_ms; /* when cookies were made to follow the wall clock; 0: they are each worker's own */
 	bool told; /* the trouble was logged */
@@ -46,5 +47,12 @@ void replica_fini(struct replica *replica);
 void replica_device_changed(struct service *service, struct device *device);
 /* One batch at most, and what waits to be sent; to be called every few milliseconds. */
 void replica_turn(struct service *service, uint64_t now_ms);
+/*
+ * Another process is to take over: no more is asked for, and what came is taken, while the store is there. 0, or -errno and
+ * a sentence. It goes on by cluster_go_on().
+ */
+int replica_rest(struct service *service, char error[STORE_ERROR_MAX]);
+/* The cluster sends nothing any more (cluster_rest_sending()): what was on its way is there, or waits again. */
+void replica_end_sending(struct service *service);
 /* All that waits is sent or given up after `wait_ms`. How many were not sent. */
 size_t replica_send_all(struct service *service, unsigned wait_ms);

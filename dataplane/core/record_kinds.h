@@ -29,9 +29,14 @@ enum passed_kind {
 	PASSED_EFFECT = 39,    /* on the inventory, of the live session before it */
 	PASSED_JOURNAL =
 		40, /* a report, a visit or an unknown device that is not in the store yet */
-	PASSED_DEVICE = 41, /* one that the store has otherwise */
-	PASSED_TRUST = 42,  /* which certificates were taken by */
-	PASSED_CREDENTIALS = 43, /* that the run of the live session before it made ... */
-	PASSED_CREDENTIAL = 44,  /* ... each of them ... */
-	PASSED_MESSAGE = 45,     /* ... and each message of one that is in the store */
+	PASSED_DEVICE = 41,        /* one that the store has otherwise */
+	PASSED_TRUST = 42,         /* which certificates were taken by */
+	PASSED_CREDENTIALS = 43,   /* that the run of the live session before it made ... */
+	PASSED_CREDENTIAL = 44,    /* ... each of them ... */
+	PASSED_MESSAGE = 45,       /* ... and each message of one that is in the store */
+	PASSED_MEMBER = 46,        /* of a cluster: up to where its reports are in the database */
+	PASSED_MEMBER_REPORT = 47, /* one that is not there, or may be */
+	PASSED_MEMBER_EDIT = 48,   /* one of its own that comes back */
+	PASSED_MEMBER_HEARD = 49,  /* up to where another's reports are here */
+	PASSED_MEMBER_UNSENT = 50, /* a device that changed here, and not in the database */
 };

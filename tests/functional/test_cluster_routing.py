@@ -10,6 +10,7 @@ from conftest import Network, SERVER4, wait_for
 from dtls_client import DtlsClient
 from postgres import Postgres
 from test_cluster import KEY, Fleet, add, good, level, state
+from test_upgrade import upgrade
 
 DEVICE = "198.19.0.9"
 FORWARD_PORT = 5685
@@ -144,6 +145,26 @@ def test_a_route_that_changes_in_the_middle_of_a_bootstrap_loses_nothing(routed)
     sent = after[1]["forward_sent"] - before[1]["forward_sent"]
     assert sent >= len(paths) and after[0]["forward_received"] - before[0]["forward_received"] == sent
     assert after[1]["bs_finished"] == before[1]["bs_finished"]
+
+
+def test_what_is_forwarded_finds_its_way_when_its_owner_is_upgraded(routed):
+    forwarding(routed)
+    client = routed.connect()
+    client.put(coap.request(queries=["ep=urn:dev:roams"]))
+    assert coap.Message(client.get()).text == "2.04"
+    step = coap.Message(client.get())
+    routed.router.route(2)
+    assert upgrade(routed.a)["running"] == 1
+    while step.path != "/bs":
+        client.put(step.answer("2.04"))
+        step = coap.Message(client.get())
+    client.put(step.answer("2.04"))
+    wait_for(lambda: routed.a.counters()["bs_finished"] == 1, "the bootstrap to end")  # counters begin anew
+    # The other way: it knows where the other takes what it forwards.
+    mids = iter(range(256))
+    other = DtlsClient(routed.router.udp(), (SERVER4, 5684), b"urn:dev:roams", KEY.encode(), cid=b"").handshake()
+    routed.router.route(1)
+    wait_for(lambda: ping(other, next(mids)), "a datagram to be forwarded")
 
 
 def test_a_device_that_changes_its_address_too_is_answered_where_it_is(routed):
