@@ -185,8 +185,9 @@ struct dataplane_port_info {
 	uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
 };
 /*
- * Looks at the ports' links, and opens those again whose interface of the kernel was made anew: call it
- * every half second or so. told(ctx, port, event) hears of what has changed.
+ * Looks at the ports' links, opens those again whose interface of the kernel was made anew, and announces
+ * the addresses of ports that are new to their link, a second apart (io/announce.h): call it every half
+ * second or so. told(ctx, port, event) hears of what has changed.
  */
 enum dataplane_port_event {
 	PORT_NOTHING, /* never told */

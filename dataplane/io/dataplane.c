@@ -33,6 +33,9 @@ int
 dataplane_start(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 {
 	dp->life = DATAPLANE_RUNNING;
+	/* Whoever had the addresses before, another process or ourselves. */
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		announce_begin(&dp->ports[i].announce, dataplane_now_us());
 	for (unsigned i = 0; i < dp->n_workers; i++) {
 		int rc = rte_eal_remote_launch(worker_run, dp->workers[i],
 					       EAL_FIRST_WORKER_LCORE + i);

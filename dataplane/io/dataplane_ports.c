@@ -1,5 +1,6 @@
 /*
- * dataplane_ports.c - the facade's watch over ports: links, and interfaces that were made anew.
+ * dataplane_ports.c - the facade's watch over ports: links, and interfaces that were made anew; and what their
+ * links are told of.
  */
 #include "dataplane/dataplane.h"
 
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "dataplane/io/dataplane_state.h"
+#include "dataplane/io/mailbox.h"
 #include "dataplane/io/port_watch.h"
 
 enum { RETRY_LOOKS = 10 }; /* DPDK logs each attempt that fails */
@@ -73,21 +75,53 @@ watch_port(struct dataplane *dp, struct port *port)
 	return port->life == PORT_QUIET ? open_again(dp, port) : PORT_NOTHING;
 }
 
+/* Stores what the link is now, and returns whether that is to be told. */
+static bool
+link_changed(struct port *port, enum dataplane_link link, uint64_t now_us)
+{
+	bool came_back = link == LINK_UP && port->link != LINK_UP && port->link != LINK_UNKNOWN;
+
+	/* A switch at its other end may be another one. */
+	if (came_back)
+		announce_begin(&port->announce, now_us);
+	if (link == port->link)
+		return false;
+	port->link = link;
+	return true;
+}
+
+/* A worker sends it, as all else; one that has no room for commands is asked at the next look. */
+static void
+announce_port(struct dataplane *dp, unsigned index, uint64_t now_us)
+{
+	struct port *port = &dp->ports[index];
+	const struct stack_command command = { .kind = MAILBOX_ANNOUNCE, .device = index };
+
+	if (port->life != PORT_OPEN || port->link != LINK_UP ||
+	    !announce_due(&port->announce, now_us))
+		return;
+	if (dataplane_command(dp, index % dp->n_workers, &command) == 0)
+		announce_sent(&port->announce, now_us);
+}
+
 void
 dataplane_watch_ports(struct dataplane *dp,
 		      void (*told)(void *ctx, unsigned port, enum dataplane_port_event event),
 		      void *ctx)
 {
+	uint64_t now_us = dataplane_now_us();
+
 	for (unsigned i = 0; i < dp->n_ports && dp->life == DATAPLANE_RUNNING; i++) {
 		struct port *port = &dp->ports[i];
 		enum dataplane_link link = port_link(port);
 		enum dataplane_port_event event = watch_port(dp, port);
 
+		if (event == PORT_REOPENED || event == PORT_READDRESSED)
+			announce_begin(&port->announce, now_us);
 		if (event != PORT_NOTHING)
 			told(ctx, i, event);
-		if (link == port->link)
-			continue;
-		port->link = link;
-		told(ctx, i, PORT_LINK_CHANGED);
+		if (link_changed(port, link, now_us))
+			told(ctx, i, PORT_LINK_CHANGED);
+		announce_port(dp, i, now_us);
 	}
 }

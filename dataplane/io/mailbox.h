@@ -31,6 +31,9 @@ enum {
 	MAILBOX_TRACES = 1023,
 	/* Commands of one turn: each may cost what a datagram costs, and datagrams come first. */
 	MAILBOX_BUDGET = 16,
+	/* A stack_command.kind that is the worker's own, not its stack's: it announces the addresses
+	 * of port number stack_command.device (announce.h). */
+	MAILBOX_ANNOUNCE = UINT8_MAX,
 };
 
 _Static_assert(sizeof(struct stack_command) % 4 == 0 && sizeof(struct trace_record) % 4 == 0,

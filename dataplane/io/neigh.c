@@ -16,11 +16,14 @@ enum {
 	ND_SOLICITATION = 135,
 	ND_ADVERTISEMENT = 136,
 	ND_SOLICITATION_BYTES = 24,
-	ND_ADVERTISEMENT_BYTES = 32,
+	ND_ADVERTISEMENT_BYTES = NEIGH_ANNOUNCEMENT_BYTES,
 	ND_HOP_LIMIT = 255,
 	ND_OPTION_SOURCE = 1,
 	ND_OPTION_TARGET = 2,
 };
+
+/* What ARP messages begin with: Ethernet, IPv4, and how long their addresses are. */
+#define ARP_FORMAT UINT64_C(0x000108000604)
 
 #define ND_FLAG_SOLICITED (UINT32_C(1) << 30)
 #define ND_FLAG_OVERRIDE  (UINT32_C(1) << 29)
@@ -61,11 +64,11 @@ answer_arp(const struct l3_port *port, struct l3_packet *packet, struct neigh_an
 	reader_copy(&reader, target + 12, 4);
 	if (!reader_ok(&reader))
 		return drop(packet, COUNTER_rx_truncated);
-	if (format != 0x000108000604 || sender_mac[0] & 1)
+	if (format != ARP_FORMAT || sender_mac[0] & 1)
 		return drop(packet, COUNTER_rx_neigh_malformed);
 	if (operation != ARP_REQUEST || l3_find_address(port, target) < 0)
 		return drop(packet, COUNTER_rx_not_for_us);
-	writer_u48(&writer, format);
+	writer_u48(&writer, ARP_FORMAT);
 	writer_u16(&writer, ARP_REPLY);
 	writer_bytes(&writer, port->mac, sizeof port->mac);
 	writer_bytes(&writer, target + 12, 4);
@@ -77,13 +80,13 @@ answer_arp(const struct l3_port *port, struct l3_packet *packet, struct neigh_an
 	return true;
 }
 
-/* Sends the message back to where it came from, from `source`. */
+/* Writes the headers before the message. */
 static void
-finish_answer(const struct l3_port *port, const struct l3_header *header, struct l3_packet *packet,
+finish_answer(const struct l3_port *port, const struct l3_header *header, uint8_t *message,
 	      size_t len, struct neigh_answer *answer)
 {
-	answer->frame = l3_prepend_ip(port, header, packet->message, len);
-	answer->len = (size_t)(packet->message + len - answer->frame);
+	answer->frame = l3_prepend_ip(port, header, message, len);
+	answer->len = (size_t)(message + len - answer->frame);
 }
 
 /* The question's IP options and extension headers are left away: the new headers end where the
@@ -112,7 +115,7 @@ answer_echo(const struct l3_port *port, struct l3_packet *packet, uint8_t protoc
 		sum = l3_pseudo_sum(header.source, header.destination, protocol,
 				    packet->message_len);
 	write_checksum(message + 2, checksum_add(sum, message, packet->message_len));
-	finish_answer(port, &header, packet, packet->message_len, answer);
+	finish_answer(port, &header, message, packet->message_len, answer);
 	answer->counter = COUNTER_echo_answered;
 	return true;
 }
@@ -178,20 +181,42 @@ solicitation_valid(const struct l3_packet *packet, uint8_t target[16])
 		packet->destination[11] == 0x01);
 }
 
+/* To all nodes (RFC 4291 2.7.1), and their Ethernet address (RFC 2464 7). */
+static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+
 /*
- * RFC 4861 4.4:
+ * RFC 4861 4.4, of the target that is header->source:
  *
  *	 0    1    2          4                 8                    24    25   26        32
  *	+----+----+----------+-----------------+--------------------+----+----+------------+
  *	| 136| 0  | checksum | R S O, reserved | target             | 2  | 1  | our MAC    |
  *	+----+----+----------+-----------------+--------------------+----+----+------------+
  */
+/* Not NULL: else gcc takes a writer of constant size for one at NULL, and warns of it. */
+static void __attribute__((nonnull))
+advertise(const struct l3_port *port, const struct l3_header *header, uint32_t flags,
+	  uint8_t *message, struct neigh_answer *answer)
+{
+	struct writer writer = writer_init(message, ND_ADVERTISEMENT_BYTES);
+
+	writer_u32(&writer, (uint32_t)ND_ADVERTISEMENT << 24);
+	writer_u32(&writer, flags);
+	writer_bytes(&writer, header->source, 16);
+	writer_u8(&writer, ND_OPTION_TARGET);
+	writer_u8(&writer, 1);
+	writer_bytes(&writer, port->mac, sizeof port->mac);
+	write_checksum(message + 2,
+		       checksum_add(l3_pseudo_sum(header->source, header->destination,
+						  PROTOCOL_ICMPV6, ND_ADVERTISEMENT_BYTES),
+				    message, ND_ADVERTISEMENT_BYTES));
+	finish_answer(port, header, message, ND_ADVERTISEMENT_BYTES, answer);
+}
+
 static bool
 answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t room,
 		    struct neigh_answer *answer)
 {
-	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
-	static const uint8_t all_nodes_mac[6] = { 0x33, 0x33, 0, 0, 0, 1 };
 	bool unspecified_source = is_unspecified(packet->source);
 	uint8_t target[16];
 	struct l3_header header = { .link = &packet->link,
@@ -199,7 +224,6 @@ answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t
 				    .destination = packet->source,
 				    .protocol = PROTOCOL_ICMPV6,
 				    .hop_limit = ND_HOP_LIMIT };
-	struct writer writer = writer_init(packet->message, room);
 
 	if (!solicitation_valid(packet, target))
 		return drop(packet, COUNTER_rx_neigh_malformed);
@@ -213,17 +237,8 @@ answer_solicitation(const struct l3_port *port, struct l3_packet *packet, size_t
 		header.destination = all_nodes;
 		memcpy(packet->link.mac, all_nodes_mac, sizeof all_nodes_mac);
 	}
-	writer_u32(&writer, (uint32_t)ND_ADVERTISEMENT << 24);
-	writer_u32(&writer, ND_FLAG_OVERRIDE | (unspecified_source ? 0 : ND_FLAG_SOLICITED));
-	writer_bytes(&writer, target, sizeof target);
-	writer_u8(&writer, ND_OPTION_TARGET);
-	writer_u8(&writer, 1);
-	writer_bytes(&writer, port->mac, sizeof port->mac);
-	write_checksum(packet->message + 2,
-		       checksum_add(l3_pseudo_sum(header.source, header.destination,
-						  PROTOCOL_ICMPV6, ND_ADVERTISEMENT_BYTES),
-				    packet->message, ND_ADVERTISEMENT_BYTES));
-	finish_answer(port, &header, packet, ND_ADVERTISEMENT_BYTES, answer);
+	advertise(port, &header, ND_FLAG_OVERRIDE | (unspecified_source ? 0 : ND_FLAG_SOLICITED),
+		  packet->message, answer);
 	answer->counter = COUNTER_nd_answered;
 	return true;
 }
@@ -261,4 +276,55 @@ neigh_answer(const struct l3_port *port, enum l3_kind kind, struct l3_packet *pa
 	default:
 		return false;
 	}
+}
+
+/* ---- unasked ---- */
+
+static void
+announce_ipv4(const struct l3_port *port, const uint8_t address[4], const struct link *link,
+	      uint8_t *message, struct neigh_answer *announcement)
+{
+	static const uint8_t nobody[6];
+	struct writer writer = writer_init(message, ARP_BYTES);
+
+	writer_u48(&writer, ARP_FORMAT);
+	writer_u16(&writer, ARP_REQUEST);
+	writer_bytes(&writer, port->mac, sizeof port->mac);
+	writer_bytes(&writer, address, 4);
+	writer_bytes(&writer, nobody, sizeof nobody);
+	writer_bytes(&writer, address, 4);
+	announcement->frame = l3_prepend_ethernet(port, link, ETHERTYPE_ARP, message);
+	announcement->len = (size_t)(message + ARP_BYTES - announcement->frame);
+	announcement->counter = COUNTER_arp_announced;
+}
+
+static void
+announce_ipv6(const struct l3_port *port, const uint8_t address[16], const struct link *link,
+	      uint8_t *message, struct neigh_answer *announcement)
+{
+	const struct l3_header header = { .link = link,
+					  .source = address,
+					  .destination = all_nodes,
+					  .protocol = PROTOCOL_ICMPV6,
+					  .hop_limit = ND_HOP_LIMIT };
+
+	advertise(port, &header, ND_FLAG_OVERRIDE, message, announcement);
+	announcement->counter = COUNTER_nd_announced;
+}
+
+void
+neigh_announce(const struct l3_port *port, unsigned address, uint8_t *message,
+	       struct neigh_answer *announcement)
+{
+	bool tagged = port->vlan != 0 && port->vlan <= L3_VLAN_ID_MAX;
+	struct link link = { .mac = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+			     .vlan = tagged ? port->vlan : LINK_UNTAGGED };
+	const uint8_t *ours = port->addresses[address];
+
+	if (l3_is_ipv4(ours)) {
+		announce_ipv4(port, ours + 12, &link, message, announcement);
+		return;
+	}
+	memcpy(link.mac, all_nodes_mac, sizeof all_nodes_mac);
+	announce_ipv6(port, ours, &link, message, announcement);
 }

@@ -12,6 +12,7 @@
 #include <rte_spinlock.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/io/announce.h"
 #include "dataplane/io/l3.h"
 
 enum {
@@ -48,6 +49,7 @@ struct port {
 	unsigned interface;
 	enum { PORT_OPEN, PORT_SHUT, PORT_QUIET } life; /* SHUT: until no worker touches it */
 	enum dataplane_link link;  /* as it was told last */
+	struct announce announce;  /* of its addresses, to its link */
 	unsigned reopened;         /* how often it was opened again */
 	unsigned looks;            /* until that is tried again */
 	char trouble[DATAPLANE_ERROR_MAX]; /* why it cannot be, as it was told last; "": it can */

@@ -61,6 +61,19 @@ drop_frame(struct worker *worker, struct rte_mbuf *mbuf, enum counter why)
 	worker->done[worker->n_done++] = mbuf;
 }
 
+/* `answer` lies in the buffer. */
+static void
+send_neighbour(struct worker *worker, struct txq *txq, struct rte_mbuf *mbuf,
+	       const struct neigh_answer *answer)
+{
+	count(worker->counters, answer->counter);
+	mbuf->data_off = (uint16_t)(answer->frame - (uint8_t *)mbuf->buf_addr);
+	mbuf->data_len = (uint16_t)answer->len;
+	mbuf->pkt_len = mbuf->data_len;
+	mbuf->ol_flags = 0; /* what the driver found out about a question */
+	txq_put(txq, mbuf, worker->counters);
+}
+
 /* The answer takes the question's place; it lies within the buffer, as headroom and tailroom belong
  * to us. */
 static void
@@ -75,12 +88,7 @@ answer_neighbour(struct worker *worker, const struct worker_queue *queue, struct
 		drop_frame(worker, mbuf, packet->drop);
 		return;
 	}
-	count(worker->counters, answer.counter);
-	mbuf->data_off = (uint16_t)(answer.frame - (uint8_t *)mbuf->buf_addr);
-	mbuf->data_len = (uint16_t)answer.len;
-	mbuf->pkt_len = mbuf->data_len;
-	mbuf->ol_flags = 0; /* what the driver found out about the question */
-	txq_put(queue->txq, mbuf, worker->counters);
+	send_neighbour(worker, queue->txq, mbuf, &answer);
 }
 
 static void
@@ -238,6 +246,34 @@ transmit(struct worker *worker)
 		txq_flush(&worker->txqs[i], worker->now_us, worker->counters);
 }
 
+/* A shut port's addresses may change just now, and are announced once it is open again. */
+static void
+announce(struct worker *worker, struct txq *txq)
+{
+	const struct l3_port *l3 = &txq->port->l3;
+
+	for (unsigned i = 0; !txq->shut && i < l3->n_addresses; i++) {
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->answers.pool);
+		struct neigh_answer announcement;
+
+		if (!mbuf) {
+			count(worker->counters, COUNTER_no_buffer);
+			continue;
+		}
+		neigh_announce(l3, i, rte_pktmbuf_mtod(mbuf, uint8_t *), &announcement);
+		send_neighbour(worker, txq, mbuf, &announcement);
+	}
+}
+
+static void
+obey(struct worker *worker, const struct stack_command *command)
+{
+	if (command->kind == MAILBOX_ANNOUNCE)
+		announce(worker, &worker->txqs[command->device]);
+	else
+		stack_command(worker->stack, worker->now_us, command, &worker->answers.outbox);
+}
+
 /* Its datagrams leave with the next turn's. */
 static unsigned
 mailbox(struct worker *worker)
@@ -249,7 +285,7 @@ mailbox(struct worker *worker)
 		return 0;
 	n = mailbox_take(worker->commands, commands, sizeof commands[0], MAILBOX_BUDGET);
 	for (unsigned i = 0; i < n; i++)
-		stack_command(worker->stack, worker->now_us, &commands[i], &worker->answers.outbox);
+		obey(worker, &commands[i]);
 	if (n)
 		answers_send(&worker->answers, worker->txq_of, worker->counters);
 	return n;

@@ -307,6 +307,40 @@ assert_echo(const uint8_t *frame, size_t len, const char *name)
 	cr_expect_arr_eq(packet.datagram.data, ((uint8_t[]){ 0x40, 0x00, 0x7d, 0x34 }), 4);
 }
 
+static void
+ignore(void *ctx, unsigned port, enum dataplane_port_event event)
+{
+}
+
+/* Three times each, a second apart; nothing before somebody looks after the ports. */
+Test(dataplane, announces_its_addresses_at_start)
+{
+	static uint8_t frames[16][256];
+	struct dataplane_config config = config_of(2);
+	struct dataplane *dp;
+	size_t lens[16];
+	unsigned n;
+
+	fclose(capture_new(in_path));
+	dp = running(&config);
+	cr_expect_eq(counter(dp, COUNTER_arp_announced), 0);
+	for (int i = 0; i < 5000 && counter(dp, COUNTER_nd_announced) < 3; i++) {
+		dataplane_watch_ports(dp, ignore, NULL);
+		usleep(10000);
+	}
+	dataplane_stop(dp);
+	dataplane_watch_ports(dp, ignore, NULL); /* of one that has stopped: nothing */
+	cr_expect_eq(counter(dp, COUNTER_arp_announced), 3);
+	cr_expect_eq(counter(dp, COUNTER_nd_announced), 3);
+	dataplane_free(dp);
+	n = capture_read(out_path, frames, lens, 16);
+	cr_assert_eq(n, 6);
+	for (unsigned i = 0; i < n; i++) {
+		cr_expect_eq(frames[i][0], i % 2 ? 0x33 : 0xff);
+		cr_expect_arr_eq(frames[i] + 6, port_mac, 6);
+	}
+}
+
 Test(dataplane, answers_as_a_host)
 {
 	static uint8_t frames[16][256];

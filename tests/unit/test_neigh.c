@@ -1,5 +1,5 @@
 /* neigh: ARP (RFC 826), neighbour discovery (RFC 4861) and echo (RFC 792, RFC 4443); what gets no
- * answer first. */
+ * answer first, what is told unasked last. */
 #include "dataplane/io/neigh.h"
 #include "tests/unit/frame_fixture.h"
 
@@ -132,5 +132,117 @@ Test(neigh, refuses_a_message_cut_anywhere)
 			free(part);
 		}
 		free(frame);
+	}
+}
+
+/* ---- unasked ---- */
+
+/* Where a packet buffer's data begins, in memory of just the size that the header names. */
+struct announced {
+	uint8_t *memory;
+	struct neigh_answer announcement;
+};
+
+static struct announced
+announced(const struct l3_port *port, unsigned address)
+{
+	struct announced one = { .memory = malloc(L3_HEADERS_MAX + NEIGH_ANNOUNCEMENT_BYTES) };
+
+	cr_assert(one.memory);
+	memset(one.memory, 0xa5, L3_HEADERS_MAX + NEIGH_ANNOUNCEMENT_BYTES);
+	neigh_announce(port, address, one.memory + L3_HEADERS_MAX, &one.announcement);
+	return one;
+}
+
+/* RFC 5227 3: asks for its own address, of nobody, and all hear it. */
+static const uint8_t arp_announcement[] = {
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,   0,  0, 0, 0, 1, 0x08, 0x06, /* Ethernet */
+	0,    1,    0x08, 0x00, 6,    4,    0,   1,                          /* a request */
+	2,    0,    0,    0,    0,    1,    198, 18, 0, 1, 0, 0, 0,    0,    0, 0, 198, 18, 0, 1,
+};
+
+static void
+assert_announced(const struct announced *one, const uint8_t *expected, size_t len)
+{
+	cr_assert_eq(one->announcement.len, len, "%zu bytes", one->announcement.len);
+	cr_expect_arr_eq(one->announcement.frame, expected, len);
+	free(one->memory);
+}
+
+/* A VLAN of no number is none: "any VLAN" names no one to announce in. */
+Test(neigh, announces_without_a_tag_where_no_vlan_is_named)
+{
+	static const uint16_t no_vlans[] = { 0, L3_VLAN_ID_MAX + 1, LINK_UNTAGGED };
+
+	for (size_t i = 0; i < sizeof no_vlans / sizeof no_vlans[0]; i++) {
+		struct l3_port port = port_any_vlan;
+		struct announced one;
+
+		port.vlan = no_vlans[i];
+		one = announced(&port, 0);
+		assert_announced(&one, arp_announcement, sizeof arp_announcement);
+	}
+}
+
+/* What another appliance announces is no question, and nothing is answered. */
+Test(neigh, answers_no_announcement_of_another)
+{
+	struct l3_port other = port_any_vlan;
+
+	other.mac[5] = 9;
+	other.addresses[0][15] = other.addresses[1][15] = 9;
+	for (unsigned address = 0; address < 2; address++) {
+		struct announced one = announced(&other, address);
+		struct l3_packet packet;
+		struct neigh_answer answer;
+		enum l3_kind kind = l3_parse(&port_any_vlan, one.announcement.frame,
+					     one.announcement.len, 0, &packet);
+
+		cr_expect_eq(kind, address == 0 ? L3_ARP : L3_ICMPV6);
+		cr_expect_not(
+			neigh_answer(&port_any_vlan, kind, &packet, packet.message_len, &answer));
+		cr_expect_eq(packet.drop, COUNTER_rx_not_for_us);
+		free(one.memory);
+	}
+}
+
+Test(neigh, announces_an_ipv4_address)
+{
+	struct announced one = announced(&port_any_vlan, 0);
+
+	cr_expect_eq(one.announcement.counter, COUNTER_arp_announced);
+	assert_announced(&one, arp_announcement, sizeof arp_announcement);
+}
+
+/* It says what the answer to who tries our address says: to all nodes, not solicited, override. */
+Test(neigh, announces_an_ipv6_address)
+{
+	struct announced one = announced(&port_any_vlan, 1);
+	size_t len;
+	uint8_t *expected = frame_new("nd_dad_answer", &len);
+
+	cr_expect_eq(one.announcement.counter, COUNTER_nd_announced);
+	assert_announced(&one, expected, len);
+	free(expected);
+}
+
+Test(neigh, announces_in_the_ports_vlan)
+{
+	static const uint8_t tag[4] = { 0x81, 0x00, 0x0f, 0xfe };
+	struct l3_port port = port_any_vlan;
+
+	port.vlan = L3_VLAN_ID_MAX;
+	for (unsigned address = 0; address < 2; address++) {
+		struct announced tagged = announced(&port, address);
+		struct announced untagged = announced(&port_any_vlan, address);
+		const uint8_t *frame = tagged.announcement.frame;
+
+		cr_assert_eq(tagged.announcement.len, untagged.announcement.len + sizeof tag);
+		cr_expect_arr_eq(frame, untagged.announcement.frame, 12);
+		cr_expect_arr_eq(frame + 12, tag, sizeof tag);
+		cr_expect_arr_eq(frame + 16, untagged.announcement.frame + 12,
+				 untagged.announcement.len - 12);
+		free(tagged.memory);
+		free(untagged.memory);
 	}
 }

@@ -642,6 +642,61 @@ Test(worker, takes_commands_within_a_budget)
 	cr_expect_eq(counted(COUNTER_bs_cancelled), 2 * MAILBOX_BUDGET + 1 + 50);
 }
 
+/* ---- announcements ---- */
+
+static void
+ask_for_announcements(void)
+{
+	const struct stack_command command = { .kind = MAILBOX_ANNOUNCE };
+
+	cr_assert(mailbox_post(worker->commands, &command, sizeof command));
+	cr_expect_eq(worker_turn(worker), 1);
+}
+
+/* Its addresses may change under the worker's hands. */
+Test(worker, announces_nothing_of_a_shut_port)
+{
+	worker->gated = true;
+	atomic_store(&port.shut, true);
+	ask_for_announcements();
+	atomic_store(&port.shut, false);
+	worker_turn(worker);
+	cr_expect_eq(device.taken[0], 0);
+	cr_expect_eq(counted(COUNTER_arp_announced) + counted(COUNTER_nd_announced), 0);
+}
+
+Test(worker, counts_announcements_that_find_no_buffer)
+{
+	struct rte_mbuf *hoard[BUFFERS];
+	unsigned n = 0;
+
+	while ((hoard[n] = rte_pktmbuf_alloc(pool)))
+		n++;
+	ask_for_announcements();
+	cr_expect_eq(counted(COUNTER_no_buffer), 2);
+	cr_expect_eq(counted(COUNTER_arp_announced) + counted(COUNTER_nd_announced), 0);
+	for (unsigned i = 0; i < n; i++)
+		rte_pktmbuf_free(hoard[i]);
+}
+
+Test(worker, announces_each_address_of_a_port_once_when_asked)
+{
+	size_t len;
+	uint8_t *expected = frame_new("nd_dad_answer", &len);
+
+	ask_for_announcements();
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_arp_announced), 1);
+	cr_expect_eq(counted(COUNTER_nd_announced), 1);
+	cr_expect_eq(device.taken[0], 2);
+	cr_assert_eq(device.last_len, len);
+	cr_expect_arr_eq(device.last, expected, len);
+	cr_expect_eq(device.last_flags, 0);
+	free(expected);
+	worker_turn(worker);
+	cr_expect_eq(device.taken[0], 2);
+}
+
 Test(worker, says_when_the_event_ring_is_full)
 {
 	const struct session_event event = { .kind = SESSION_FINISHED };
