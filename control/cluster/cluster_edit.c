@@ -212,18 +212,6 @@ try_once(struct cluster_edit *edit, struct database *database)
 	return code;
 }
 
-static void
-say_in_doubt(char error[CLUSTER_ERROR_MAX])
-{
-	char why[CLUSTER_ERROR_MAX];
-
-	snprintf(why, sizeof why, "%s", error);
-	snprintf(error, CLUSTER_ERROR_MAX,
-		 "the connection to the database was lost while it kept the change, which may be "
-		 "there: look when `cluster status` says \"following\": %.300s",
-		 why);
-}
-
 static int
 edit_run(struct cluster *cluster, struct cluster_job *job, struct database *database,
 	 char error[CLUSTER_ERROR_MAX])
@@ -233,14 +221,8 @@ edit_run(struct cluster *cluster, struct cluster_job *job, struct database *data
 
 	for (unsigned i = 0; i < EDIT_TRIES && code == DATABASE_AGAIN; i++)
 		code = try_once(edit, database);
-	if (edit->in_doubt)
-		say_in_doubt(error);
-	else if (code == DATABASE_AWAY)
-		cluster_say_away(error);
-	else if (code == DATABASE_AGAIN)
-		snprintf(error, CLUSTER_ERROR_MAX,
-			 "it met other members' changes again and again: try again");
-	else if (code == DATABASE_TAKEN)
+	cluster_say_end(code, edit->in_doubt, error);
+	if (code == DATABASE_TAKEN && !edit->in_doubt)
 		snprintf(error, CLUSTER_ERROR_MAX,
 			 "an identity in it belongs to another device of the cluster, which is not "
 			 "here yet: "

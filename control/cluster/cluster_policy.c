@@ -325,6 +325,7 @@ struct cluster_push {
 	struct cluster_push_place place;
 	uint8_t kek[KEK_ID_LEN];
 	uint64_t txn;
+	bool in_doubt; /* it may be there: nobody heard of its end */
 	struct push_file *files;
 	size_t n, capacity, bytes;
 };
@@ -476,6 +477,7 @@ look_for_it(struct cluster_push *push, struct database *database)
 	if (code == 0)
 		code = database_query(database, "SELECT version FROM cradle_policy WHERE txn = $1",
 				      &parameters, &result, push->job.error);
+	push->in_doubt = code < 0;
 	if (code < 0)
 		return code;
 	found = PQntuples(result);
@@ -545,9 +547,7 @@ push_run(struct cluster *cluster, struct cluster_job *job, struct database *data
 		push->head.version = push->place.base + 1;
 	else if (code == DATABASE_TAKEN)
 		code = tell_conflict(push, database);
-	else if (code == DATABASE_AGAIN)
-		snprintf(error, CLUSTER_ERROR_MAX,
-			 "it met other members' changes again and again: try again");
+	cluster_say_end(code, push->in_doubt, error);
 	return code;
 }
 

@@ -159,6 +159,11 @@ void cluster_forget_own(struct cluster *cluster);
 
 /* Any thread: puts what it means for edits before the database's own words. */
 void cluster_say_away(char error[CLUSTER_ERROR_MAX]);
+/*
+ * The same of what a transaction of the cluster ended with, where that is the database's doing; other codes leave `error` as it
+ * is. `in_doubt`: the connection was lost while it committed, and nobody could look since.
+ */
+void cluster_say_end(int code, bool in_doubt, char error[CLUSTER_ERROR_MAX]);
 uint64_t cluster_random(void);
 /* Any thread, under the lock. */
 void cluster_set_state(struct cluster *cluster, enum cluster_state state, const char *trouble);

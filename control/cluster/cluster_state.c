@@ -48,6 +48,24 @@ cluster_say_away(char error[CLUSTER_ERROR_MAX])
 }
 
 void
+cluster_say_end(int code, bool in_doubt, char error[CLUSTER_ERROR_MAX])
+{
+	char why[CLUSTER_ERROR_MAX];
+
+	snprintf(why, sizeof why, "%s", error);
+	if (in_doubt)
+		snprintf(error, CLUSTER_ERROR_MAX,
+			 "the connection to the database was lost while it kept the change, which "
+			 "may be there: look when `cluster status` says \"following\": %.300s",
+			 why);
+	else if (code == DATABASE_AWAY)
+		cluster_say_away(error);
+	else if (code == DATABASE_AGAIN)
+		snprintf(error, CLUSTER_ERROR_MAX,
+			 "it met other members' changes again and again: try again");
+}
+
+void
 cluster_set_state(struct cluster *cluster, enum cluster_state state, const char *trouble)
 {
 	if (cluster->state != state)

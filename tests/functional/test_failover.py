@@ -1,4 +1,5 @@
 """Three members behind a router and their database: what dies under load costs no device, and no edit that was acknowledged."""
+import contextlib
 import json
 import os
 import pathlib
@@ -195,22 +196,39 @@ def test_a_database_that_went_another_way_is_fetched_whole(clocks_apart):
         assert state(one)["resyncs"] == resyncs + 1
 
 
-def test_an_edit_whose_end_nobody_heard_of_is_not_said_to_be_refused(clocks_apart):
-    """The connection is lost while the database commits: it may be there, and this time it is."""
-    fleet, a, b = clocks_apart
+@contextlib.contextmanager
+def lost_while_it_commits(fleet, one, *command):
+    """The connection is lost while the database commits: the change may be there, and this time it is."""
     fleet.database.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     fleet.database.sql("SELECT pg_reload_conf()")
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
-    adding = subprocess.Popen([f"{a.build}/tools/cradlectl", "-s", a.socket, "device", "add", "urn:dev:doubt", "--key", KEY],
-                              stderr=subprocess.PIPE, text=True)
+    changing = subprocess.Popen([f"{one.build}/tools/cradlectl", "-s", one.socket, *command], stderr=subprocess.PIPE, text=True)
     wait_for(lambda: fleet.database.sql(waiting) == "1", "the commit to wait for a standby")
     fleet.database.kill()
-    _, error = adding.communicate(timeout=60)
-    assert adding.returncode == 1 and "may be there" in error and "cluster status" in error, error
+    _, error = changing.communicate(timeout=60)
+    yield changing.returncode, error
     (fleet.database.data / "postgresql.auto.conf").write_text("")
     fleet.database.start()
+
+
+def test_an_edit_whose_end_nobody_heard_of_is_not_said_to_be_refused(clocks_apart):
+    fleet, a, b = clocks_apart
+    with lost_while_it_commits(fleet, a, "device", "add", "urn:dev:doubt", "--key", KEY) as (code, error):
+        assert code == 1 and "may be there" in error and "cluster status" in error, error
     level(fleet, a, b)
     assert has(a, "urn:dev:doubt") and has(b, "urn:dev:doubt")
+
+
+def test_a_policy_whose_end_nobody_heard_of_is_not_said_to_be_refused(clocks_apart):
+    fleet, a, b = clocks_apart
+    level(fleet, a, b)
+
+    def comments():
+        return [one.result("task", "list", "--group", "root.demo")["tasks"][0]["comment"] for one in (a, b)]
+    task = a.result("task", "list", "--group", "root.demo")["tasks"][0]["id"]
+    with lost_while_it_commits(fleet, a, "task", "edit", task, "--comment", "in doubt") as (code, error):
+        assert code == 1 and "may be there" in error and "cluster status" in error, error
+    wait_for(lambda: comments() == ["in doubt"] * 2, "what the database has on both")
 
 
 def test_who_has_no_log_of_a_run_says_which_member_has_it(clocks_apart):
