@@ -12,7 +12,7 @@
 #define OF_VERSIONS "versions:"
 #define OF_ROLLOUT  "rollout:"
 
-enum { KEEP_MS = 1000, NAME_BYTES = 1024 };
+enum { SAVE_MS = 1000, NAME_BYTES = 1024 };
 
 void
 version_counts_fini(struct version_counts *counts)
@@ -176,9 +176,9 @@ version_counts_save(struct service *service, uint64_t now_ms)
 {
 	struct version_counts *counts = &service->version_counts;
 
-	if (!service->store || now_ms - counts->kept_ms < KEEP_MS)
+	if (!service->store || now_ms - counts->saved_ms < SAVE_MS)
 		return;
-	counts->kept_ms =
+	counts->saved_ms =
 		now_ms == UINT64_MAX ? 0 : now_ms; /* the last time, unless an upgrade fails */
 	for (unsigned i = 0; i < ROLLOUTS_MAX; i++)
 		if (service->rollouts.items[i].unkept)

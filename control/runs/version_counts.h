@@ -35,7 +35,7 @@ struct task_versions {
 struct version_counts {
 	struct task_versions **tasks; /* by their numbers in reports; NULL: never ran */
 	uint32_t capacity;
-	uint64_t kept_ms; /* when it was last saved */
+	uint64_t saved_ms; /* when it was last saved */
 };
 
 void version_counts_fini(struct version_counts *counts);
