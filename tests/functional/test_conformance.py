@@ -2,7 +2,7 @@
 
 The devices are libcoap's client, which shares no code with the appliance, and a scripted one that misbehaves. Each device has
 a task of its own, so all of them meet one appliance. What no network can show, such as the times of RFC 7252, is held by
-tests/unit/test_dialogue.c; block-wise answers, error policies and packs by test_answers.c, test_policies.c, test_pack.c.
+tests/unit/test_dialogue_times.c; block-wise answers, error policies and packs by test_answers.c, test_policies.c, test_pack.c.
 """
 import json
 
@@ -639,7 +639,7 @@ def test_friendly_needs_about_a_second_an_exchange(bench, network):
 
 
 # -- TASKS.md, section 7: what broke for others
-# (clients give up after EXCHANGE_LIFETIME: test_dialogue.c, test_config.c)
+# (clients give up after EXCHANGE_LIFETIME: test_dialogue_times.c, test_config.c)
 
 def test_a_client_answering_2_01_to_a_write_stopped_a_server(bench):
     code, events = bench.device("-r", "1=2.01", "-r", "2=2.01", "ep=b2-instance")
