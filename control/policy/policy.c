@@ -190,6 +190,7 @@ add_server(struct policy_file *file, const struct policy_server *server)
 {
 	file->hash = (file->hash ^ server->hash) * 0x9e3779b97f4a7c15; /* order counts */
 	file->session |= server->task && task_depends_on_session(server->task);
+	file->patterns |= server->task && task_has_pattern(server->task);
 }
 
 static bool
@@ -235,6 +236,7 @@ link_servers(struct reading *reading, bool complete)
 		if (!in.file->task)
 			continue;
 		in.file->session = task_depends_on_session(in.file->task);
+		in.file->patterns = task_has_pattern(in.file->task);
 		if (complete)
 			task_each_server(in.file->task, visit_server, &in);
 	}

@@ -51,6 +51,7 @@ struct policy_file {
 	/* Of its text and of the servers it names: tells a reload what changed. */
 	uint64_t hash;
 	bool session; /* its bytes depend on the session, be it by a server it names */
+	bool patterns; /* it searches with one, be it in a server it names */
 	struct policy_file *next;
 };
 
@@ -79,6 +80,7 @@ struct policy_condition {
 	const char *text;
 	struct place place; /* for messages */
 	enum expr_depends depends;
+	bool patterns;
 };
 
 struct policy_rollout; /* policy_rollout.h */

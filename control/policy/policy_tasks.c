@@ -155,6 +155,7 @@ read_condition(struct reading *reading, const config_setting_t *member)
 	if (!condition->template)
 		return NULL;
 	condition->depends = template_depends(condition->template);
+	condition->patterns = template_has_pattern(condition->template);
 	check_condition(reading, condition);
 	return condition;
 }

@@ -199,6 +199,13 @@ is_per_session(const struct policy_task *task)
 	       task->source->session || (task->rollout && task->rollout->former->session);
 }
 
+static bool
+has_pattern(const struct policy_task *task)
+{
+	return (task->condition && task->condition->patterns) || task->source->patterns ||
+	       (task->rollout && task->rollout->former->patterns);
+}
+
 /* ---- fingerprint ---- */
 
 static uint64_t
@@ -348,6 +355,7 @@ task_set_resolve(struct task_set *set, const struct policy *policy, const char *
 		const struct policy_task *task = set->tasks[i];
 
 		set->per_session |= is_per_session(task);
+		set->patterns |= has_pattern(task);
 		set->by_reports |= task->repetition == REPETITION_ONCE || !task->automatic_restart;
 	}
 	set->fingerprint = fingerprint(set, policy);

@@ -23,6 +23,7 @@ struct task_set {
 	bool too_many;        /* TASK_SET_TASKS_MAX cut them */
 	bool per_session;     /* a batch must be made anew for every session */
 	bool by_reports;      /* what a device runs depends on its earlier reports */
+	bool patterns;        /* a task of it searches with one, and may take too long for a device */
 	const char *missing;  /* the first group that is not there, or NULL */
 	uint64_t fingerprint; /* of all that can change a device's batch, but for the device */
 };

@@ -32,8 +32,12 @@ costly_task(struct service *service, struct generation *generation, const struct
 				       .preview = true,
 				       .regardless = true,
 				       .memory = &memory };
+	const struct task_set *set =
+		generation_task_set(generation, &service->inventory, device->groups);
 	struct device_run run;
 
+	if (set && !set->patterns)
+		return NULL;
 	run_memory_init(&memory);
 	if (device_run_make(service, &request, &run) == 0) {
 		costly = run.costly;

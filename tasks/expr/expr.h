@@ -109,6 +109,8 @@ struct template *template_parse_certificate(struct arena *arena, const char *tex
 					    const struct place *place, struct diag_list *diags);
 
 enum expr_depends template_depends(const struct template *template);
+/* Whether it searches with a pattern: without one, no evaluation is ever `costly`. */
+bool template_has_pattern(const struct template *template);
 
 /* True when the template is literal text alone; then *text and *len are that text. No text at all is
  * literal, too, and evaluates to null: an empty attribute is none. */

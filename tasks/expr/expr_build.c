@@ -532,8 +532,10 @@ build_pattern(struct parser *p, struct node *node)
 	const struct node *pattern = node->n_args > 1 ? node->args[1] : NULL;
 	char refusal[PATTERN_REFUSAL_MAX];
 
-	if (!takes_pattern(node->method) || pattern->kind != NODE_LITERAL ||
-	    pattern->literal.kind != VALUE_STRING)
+	if (!takes_pattern(node->method))
+		return true;
+	p->patterns = true;
+	if (pattern->kind != NODE_LITERAL || pattern->literal.kind != VALUE_STRING)
 		return true;
 	node->pattern = pattern_compile(p->arena, pattern->literal.text.at,
 					pattern->literal.text.len, refusal);

@@ -169,6 +169,7 @@ struct parser {
 	bool failed;                       /* an error was reported */
 	bool quiet;                        /* looking for the end after a syntax error */
 	bool certificate;                  /* `cert` is all that can be read */
+	bool patterns;                     /* a method that takes one was built */
 	const struct expr_name *variables; /* that were read */
 	const struct expr_name *settings;  /* the same, by name */
 	const struct expr_table_use *tables;

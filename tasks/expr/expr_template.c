@@ -23,6 +23,7 @@ struct template
 	const struct part *parts;
 	size_t n_parts;
 	enum expr_depends depends;
+	bool patterns;
 	const struct expr_name *variables, *settings;
 	const struct expr_table_use *tables;
 };
@@ -160,6 +161,7 @@ parse(struct parser *p, const char *text, size_t len)
 	template->variables = p->variables;
 	template->settings = p->settings;
 	template->tables = p->tables;
+	template->patterns = p->patterns;
 	check_mixed(p, template);
 	arena_fini(&p->scratch);
 	return p->failed ? NULL : template;
@@ -189,6 +191,12 @@ enum expr_depends
 template_depends(const struct template *template)
 {
 	return template->depends;
+}
+
+bool
+template_has_pattern(const struct template *template)
+{
+	return template->patterns;
 }
 
 bool

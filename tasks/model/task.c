@@ -368,3 +368,9 @@ task_depends_on_session(const struct task *task)
 {
 	return task->session;
 }
+
+bool
+task_has_pattern(const struct task *task)
+{
+	return task->patterns;
+}

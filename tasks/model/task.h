@@ -36,6 +36,8 @@ void task_free(struct task *task);
  * bootstrap event, uses answers or has effects.
  */
 bool task_depends_on_session(const struct task *task);
+/* One that searches with no pattern is never costly (compile.h). */
+bool task_has_pattern(const struct task *task);
 
 /* A server that a <lwm2mBootstrapConfiguration> of the task names. */
 struct task_server {

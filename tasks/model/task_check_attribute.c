@@ -83,6 +83,7 @@ check_parse_attribute(struct checker *checker, struct task_node *node, int index
 						 &attribute->value.text.len);
 	attribute->constant = attribute->literal;
 	checker->task->session |= template_depends(attribute->template) == EXPR_SESSION;
+	checker->task->patterns |= template_has_pattern(attribute->template);
 }
 
 /* Constant expressions are evaluated in surroundings that note when they are asked. */

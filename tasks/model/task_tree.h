@@ -134,6 +134,7 @@ struct task {
 	struct task_node *root;
 	bool session, answers,
 		effects; /* answers and effects of its own make it depend on the session */
+	bool patterns;
 };
 
 /* One attribute of a tag, as the language defines it. */

@@ -487,6 +487,38 @@ Test(expr, falls_back)
 
 /* ---- what a template tells of itself ---- */
 
+/* Without one, no evaluation takes too long: whoever makes a device of a row need not try. */
+Test(expr, a_template_says_whether_it_searches_with_a_pattern)
+{
+	static const struct {
+		const char *text;
+		bool pattern;
+	} rows[] = {
+		{ "", false },
+		{ "a+b", false },
+		{ "${sv.a.contains('a+')}", false },
+		{ "${sv.a.matches('a+')}", true },
+		{ "${if(sv.b.isEmpty) sv.a.replaceAll('a', 'b') else 'c'}", true },
+		{ "${sv.a.replaceFirst(sv.b, 'b')}", true },
+		{ "${sv.a.split(',')}", true },
+		{ "${#v.matches(#p) ? false}", true },
+	};
+	struct arena arena;
+	struct diag_list diags;
+
+	arena_init(&arena, 1 << 20);
+	diag_list_init(&diags);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct template *template =
+			template_parse(&arena, rows[i].text, strlen(rows[i].text), &(struct place){ 0 }, &diags);
+
+		cr_assert_not_null(template, "%s: %s", rows[i].text, diags.count ? diags.items[0].text : "");
+		cr_expect_eq(template_has_pattern(template), rows[i].pattern, "%s", rows[i].text);
+	}
+	diag_list_fini(&diags);
+	arena_fini(&arena);
+}
+
 struct knowledge {
 	const char *text;
 	enum expr_depends depends;

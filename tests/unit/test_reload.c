@@ -411,6 +411,40 @@ Test(reload, a_task_that_takes_too_long_for_a_device_is_refused_and_its_check_sa
 	cr_expect_eq(world.service->generation->number, 2);
 }
 
+/* Wherever it stands: in a condition, and in a server that the task names. */
+Test(reload, a_pattern_outside_the_task_takes_too_long_as_well)
+{
+	static const char search[] = "${sv.text.matches('" COSTLY "') ? false}";
+	char groups[512], servers[512];
+	char error[STORE_ERROR_MAX] = "";
+	const struct device_spec spec = { .endpoint = "dev-9", .groups = "root.a" };
+	bool created;
+
+	snprintf(groups, sizeof groups,
+		 "groups = ( { name = \"root\"; }, { name = \"root.a\"; values = { text = \"" LONG_TEXT "\"; };\n"
+		 " tasks = ( { name = \"first\"; file = \"first.xml\"; condition = \"%s\"; } ); } );\n",
+		 search);
+	world_write(&world, "policy/groups.conf", groups);
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("takes too long for devices such as dev-1"), "%s", text_str(&world.text));
+	snprintf(servers, sizeof servers,
+		 "servers = ( { id = \"one\"; uri = \"h\"; ssid = 7; security = \"psk\";\n"
+		 "identity = \"%s\"; psk = \"k\"; } );\n", search);
+	world_write(&world, "policy/servers.conf", servers);
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; }, { name = \"root.a\"; values = { text = \"a\"; };\n"
+		    " tasks = ( { name = \"first\"; file = \"first.xml\"; } ); } );\n");
+	world_write(&world, "policy/tasks/first.xml",
+		    "<config><lwm2mBootstrapConfiguration serverId=\"one\" /></config>");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	cr_expect_eq(device_change_put(world.service, &spec, &created, error), 0, "%s", error);
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; }, { name = \"root.a\"; values = { text = \"" LONG_TEXT "\"; };\n"
+		    " tasks = ( { name = \"first\"; file = \"first.xml\"; } ); } );\n");
+	cr_assert_lt(world_reload(&world), 0);
+	cr_expect(said("takes too long"), "%s", text_str(&world.text));
+}
+
 /* An ordinary error of a device's task stays its own affair. */
 Test(reload, a_task_that_fails_for_a_device_is_taken)
 {
