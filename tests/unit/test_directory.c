@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 
 /* To reach the tables: some tests make all names collide. */
+#include "dataplane/core/tables/directory.c"
 #include "dataplane/core/tables/directory_index.c"
 
 static const uint8_t seed[16] = { 1, 2, 3, 4 };
@@ -330,6 +331,13 @@ Test(directory, grows_without_losing_anybody_and_stays_small)
 	directory_free(directory);
 }
 
+static bool
+free_each(void *ctx, struct device_entry *entry)
+{
+	device_entry_free(entry);
+	return true;
+}
+
 /* What one step of growth may do: clear a huge page, or move some buckets. */
 static void
 assert_small_step(const struct directory_growth *before, const struct directory_growth *after)
@@ -415,6 +423,33 @@ Test(directory, growth_takes_a_small_step_with_each_device_whatever_else_changes
 		device_entry_free(entries[i]);
 	free(entries);
 	directory_index_fini(&index);
+}
+
+/* Of a table beyond a huge page, where it is the clearing that takes time. */
+Test(directory, two_tables_are_not_cleared_with_the_same_device)
+{
+	enum { DEVICES = 190000 };
+	struct directory *directory = directory_new(0, seed);
+	unsigned cleared[2] = { 0 };
+
+	for (uint32_t i = 0; i < DEVICES; i++) {
+		const size_t before[2] = { directory->by_endpoint.growth.cleared,
+					   directory->by_identity.growth.cleared };
+		bool endpoints, identities;
+		char name[16];
+
+		snprintf(name, sizeof name, "%u", i);
+		cr_assert_null(put(directory, entry_new(i, name, "")));
+		endpoints = directory->by_endpoint.growth.cleared > before[0];
+		identities = directory->by_identity.growth.cleared > before[1];
+		cr_assert_not(endpoints && identities, "%u", i);
+		cleared[0] += endpoints;
+		cleared[1] += identities;
+	}
+	cr_expect_gt(cleared[0], 10);
+	cr_expect_gt(cleared[1], 10);
+	directory_each(directory, free_each, NULL);
+	directory_free(directory);
 }
 
 Test(directory, an_index_that_ends_while_it_grows_leaves_nothing)

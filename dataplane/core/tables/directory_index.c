@@ -394,7 +394,7 @@ directory_index_reserve(struct directory_index *index, const struct siphash_key 
 	if (!index->growth.table) {
 		if (index->count < (table->mask + 1) * LOAD_HALVES / 2)
 			return 0;
-		index->growth.table = table_new(2 * index->count);
+		index->growth.table = table_new((table->mask + 1) * LOAD_HALVES); /* twice as many buckets */
 		if (!index->growth.table)
 			return -ENOMEM;
 	}
