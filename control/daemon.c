@@ -139,7 +139,10 @@ start_beside(struct daemon *daemon)
 	struct standby *standby = &daemon->standby;
 
 	/* What can fail does so while the other process can still go on. */
-	if (meet(daemon) < 0 || open_all(daemon) < 0 || daemon_open_curves(daemon) < 0 ||
+	if (meet(daemon) < 0)
+		return -1;
+	daemon_find_free_cpus(daemon);
+	if (open_all(daemon) < 0 || daemon_open_curves(daemon) < 0 ||
 	    standby_take(standby, &daemon->service) < 0)
 		return -1;
 	daemon->health.draining = standby->draining;
@@ -149,6 +152,7 @@ start_beside(struct daemon *daemon)
 	ctl_server_keep_path(daemon->server);
 	store_go_on(daemon->service.store);
 	standby_serves(standby, daemon->audit);
+	daemon_find_free_cpus(daemon); /* the other one's, too */
 	return begin_to_tell(daemon);
 }
 

@@ -78,6 +78,17 @@ daemon_open_curves(struct daemon *daemon)
 	return trust_publish(&daemon->service) < 0 ? -1 : 0;
 }
 
+/* Beside a process that serves, its workers poll; where it does not tell, that may be anywhere. */
+static void
+leave_to_former(const struct standby *standby, cpu_set_t *cpus)
+{
+	if (standby->fd < 0)
+		return;
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (!standby->knows_polled || CPU_ISSET(cpu, &standby->polled))
+			CPU_CLR(cpu, cpus);
+}
+
 void
 daemon_find_free_cpus(struct daemon *daemon)
 {
@@ -85,10 +96,8 @@ daemon_find_free_cpus(struct daemon *daemon)
 	struct dataplane_worker_info info;
 
 	service->helper_begins = helper_begins;
-	CPU_ZERO(&service->free_cpus);
-	/* Beside a process that serves, its workers poll, and nobody knows where. */
-	if (service->dp || daemon->standby.fd < 0)
-		service->free_cpus = daemon->cpus;
+	service->free_cpus = daemon->cpus;
+	leave_to_former(&daemon->standby, &service->free_cpus);
 	for (unsigned i = 0; service->dp && dataplane_worker_info(service->dp, i, &info) == 0; i++)
 		if (info.cpu >= 0 && info.cpu < CPU_SETSIZE)
 			CPU_CLR((size_t)info.cpu, &service->free_cpus);

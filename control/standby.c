@@ -80,6 +80,20 @@ is_same_member(const struct config *config, const struct channel_message *begin)
 	       (!*name || number_of(begin, "member") == config->cluster_member);
 }
 
+/* A program that does not tell is an older one. */
+static void
+learn_polled(struct standby *standby, const json_t *cpus)
+{
+	CPU_ZERO(&standby->polled);
+	standby->knows_polled = json_is_array(cpus);
+	for (size_t i = 0; i < json_array_size(cpus); i++) {
+		json_int_t cpu = json_integer_value(json_array_get(cpus, i));
+
+		if (cpu >= 0 && cpu < CPU_SETSIZE)
+			CPU_SET((size_t)cpu, &standby->polled);
+	}
+}
+
 static int
 learn(struct standby *standby, const struct config *config, const struct channel_message *begin)
 {
@@ -91,6 +105,7 @@ learn(struct standby *standby, const struct config *config, const struct channel
 	standby->command = json_incref(json_object_get(begin->words, "command"));
 	standby->actor = *actor ? strdup(actor) : NULL;
 	standby->draining = json_is_true(json_object_get(begin->words, "draining"));
+	learn_polled(standby, json_object_get(begin->words, "polled"));
 	log_set_level((enum severity)number_of(begin, "log_level"));
 	choose_prefix(standby, config->file_prefix, channel_text(begin, "prefix"));
 	if (number_of(begin, "format") != CHANNEL_FORMAT)

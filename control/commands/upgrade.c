@@ -189,6 +189,19 @@ await(struct upgrade *upgrade, const char *word, unsigned timeout_ms, bool pumpe
 
 /* ---- before the switch ---- */
 
+/* Where the next process must not compute while this one's workers poll. */
+static json_t *
+polled_cpus(const struct dataplane *dp)
+{
+	struct dataplane_worker_info info;
+	json_t *cpus = json_array();
+
+	for (unsigned i = 0; dataplane_worker_info(dp, i, &info) == 0; i++)
+		if (info.cpu >= 0)
+			json_array_append_new(cpus, json_integer(info.cpu));
+	return cpus;
+}
+
 static json_t *
 begin_words(const struct upgrade *upgrade)
 {
@@ -205,6 +218,7 @@ begin_words(const struct upgrade *upgrade)
 	for (int i = 0; i < request->argc; i++)
 		json_array_append_new(command, json_string(request->argv[i]));
 	json_object_set_new(words, "command", command);
+	json_object_set_new(words, "polled", polled_cpus(daemon->service.dp));
 	if (daemon->service.config->cluster_name) {
 		json_object_set_new(words, "cluster",
 				    json_string(daemon->service.config->cluster_name));

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@ struct standby {
 	char prefix[128]; /* DPDK's file prefix, which must differ from the other's */
 	int listener;     /* of the control socket; -1: it is not passed, or taken */
 	bool draining;
+	bool knows_polled; /* CPUs that the other process's workers poll: it has told ... */
+	cpu_set_t polled;  /* ... these */
 	int64_t uid, pid; /* who asked for it */
 	json_t *command;  /* in which words; and for whom, NULL: it was not said */
 	char *actor;
