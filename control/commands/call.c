@@ -86,7 +86,7 @@ call_cancelled(const struct call *call)
 }
 
 void
-call_tell_reload(void *ctx, uint32_t done, uint32_t total)
+call_tell_live(void *ctx, uint32_t done, uint32_t total)
 {
 	struct call *call = ctx;
 	uint64_t now_us = clock_now_us();
@@ -94,8 +94,14 @@ call_tell_reload(void *ctx, uint32_t done, uint32_t total)
 	if (now_us - call->told_us < TELL_US)
 		return;
 	call->told_us = now_us;
-	call_must_end(call, "the new generation is live, and devices are being made ready for it");
 	call_tell(call, "making devices live: %u of %u", done, total);
+}
+
+void
+call_tell_reload(void *ctx, uint32_t done, uint32_t total)
+{
+	call_must_end(ctx, "the new generation is live, and devices are being made ready for it");
+	call_tell_live(ctx, done, total);
 }
 
 void

@@ -75,7 +75,7 @@ struct call {
 	int fd;                            /* of a command with `file`; closed after its function */
 	struct job *job;                   /* NULL: the command has none */
 	bool client_gone;                  /* nobody waits for the answer any more */
-	uint64_t told_us;                  /* when call_tell_reload() last did */
+	uint64_t told_us;                  /* when call_tell_live() and others last did */
 };
 
 /* Marks the call as refused, with a sentence. */
@@ -106,6 +106,8 @@ void call_must_end(struct call *call, const char *why);
 /* Whether somebody wants it to end, or the program ends. */
 bool call_cancelled(const struct call *call);
 
+/* A `tell` of publish.h, of a job that has said whether it must end: the call's client sees how far it is, now and then. */
+void call_tell_live(void *call, uint32_t done, uint32_t total);
 /* A reload_pump that tells the call's client, now and then. */
 void call_tell_reload(void *call, uint32_t done, uint32_t total);
 

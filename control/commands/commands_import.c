@@ -190,18 +190,12 @@ abandon(struct importing *importing)
 	importing->service->inventory.next_id = importing->first_id;
 }
 
-static uint64_t
+static uint32_t
 make_live(struct importing *importing)
 {
-	uint64_t failed = 0;
+	struct publish_progress progress = { .tell = call_tell_live, .ctx = importing->call };
+	uint32_t failed = publish_drafts(importing->service, importing->drafts, (uint32_t)importing->n, &progress);
 
-	for (size_t i = 0; i < importing->n; i++) {
-		failed += publish_draft(importing->service, &importing->drafts[i]) < 0;
-		pump_rows(importing);
-		if (i % 65536 == 0)
-			call_tell(importing->call, "making devices live: %zu of %zu", i,
-				  importing->n);
-	}
 	importing->n = 0;
 	return failed;
 }
@@ -212,7 +206,7 @@ commit_import(struct importing *importing)
 {
 	struct call *call = importing->call;
 	char error[STORE_ERROR_MAX];
-	uint64_t failed;
+	uint32_t failed;
 	int result = 0;
 
 	assert(!importing->verify_only);
@@ -240,9 +234,9 @@ commit_import(struct importing *importing)
 	failed = make_live(importing);
 	if (failed)
 		call_refuse(call, CTL_REFUSED,
-			    "%llu devices are kept, but cannot be served before a restart: out of "
+			    "%u devices are kept, but cannot be served before a restart: out of "
 			    "memory",
-			    (unsigned long long)failed);
+			    failed);
 }
 
 static void

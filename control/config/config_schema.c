@@ -33,8 +33,8 @@ static const struct setting settings[] = {
 		  "system puts them" },
 	{ "compile_threads", SETTING_NUMBER, ROOT(compile_threads), 0, WORK_THREADS_MAX, "0",
 	  .live = true,
-	  .help = "threads that compile what devices get, at the start and at a reload, the control "
-		  "thread with them; 0: one for each CPU without a worker, 8 at most" },
+	  .help = "threads that compile what devices get, at the start, at a reload and at an import, the "
+		  "control thread with them; 0: one for each CPU without a worker, 8 at most" },
 	{ "certificates_cbc", SETTING_BOOL, ROOT(certificates_cbc), .preset = "false", .live = true,
 	  .help = "whether devices with certificates or raw public keys that speak "
 		  "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256 alone are served" },

@@ -5,13 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/clock.h"
 #include "control/runs/service.h"
 
 enum {
 	THREADS_USUAL = 8, /* beyond them, what the control thread does alone is most of it */
 	PIECES = COMPILE_AT_ONCE / COMPILE_PIECE,
 	PIECE_ARENA_MAX = 8 << 20,
+	FEW_US = 500, /* of a call: below it the next one names twice as many ... */
+	MANY_US = 1500, /* ... and above it half as many */
 };
+
+static_assert((unsigned)PIECES >= (unsigned)WORK_THREADS_MAX, "a piece for each thread");
 
 struct made_run {
 	const struct device *device;
@@ -35,6 +40,8 @@ struct compile_many {
 	struct compiler *compilers[WORK_THREADS_MAX];
 	struct piece pieces[PIECES];
 	unsigned n, taken;
+	unsigned per_piece; /* devices of a piece, but for the last one */
+	unsigned room;
 	const struct plan_content *content; /* of the run taken last; NULL: none */
 	struct plan *plan;                  /* and its plan, held */
 };
@@ -134,6 +141,7 @@ compile_many_begin(struct service *service)
 	if (!many)
 		return NULL;
 	many->service = service;
+	many->room = COMPILE_PIECE;
 	for (unsigned i = 0; i < PIECES; i++)
 		arena_init(&many->pieces[i].arena, PIECE_ARENA_MAX);
 	many->threads = work_threads_new(&way);
@@ -156,9 +164,9 @@ static void
 add(struct compile_many *many, unsigned number, const struct device *device)
 {
 	struct service *service = many->service;
-	struct piece *piece = &many->pieces[number / COMPILE_PIECE];
+	struct piece *piece = &many->pieces[number / many->per_piece];
 
-	if (number % COMPILE_PIECE == 0) {
+	if (number % many->per_piece == 0) {
 		arena_reset(&piece->arena);
 		piece->last = NULL;
 		piece->n = 0;
@@ -170,14 +178,43 @@ add(struct compile_many *many, unsigned number, const struct device *device)
 	};
 }
 
+/* A device may take a microsecond or a thousand. */
+static unsigned
+room_after(unsigned room, unsigned n, uint64_t took_us)
+{
+	if (took_us > MANY_US)
+		return n > 1 ? n / 2 : 1;
+	if (took_us < FEW_US && n >= room)
+		return room * 2 < COMPILE_AT_ONCE ? room * 2 : COMPILE_AT_ONCE;
+	return room;
+}
+
+unsigned
+compile_many_room(const struct compile_many *many)
+{
+	return many->room;
+}
+
+/* Where there are few, each thread gets some. */
+static unsigned
+divide(unsigned n, unsigned threads)
+{
+	unsigned each = (n + threads - 1) / threads;
+
+	return each < COMPILE_PIECE ? each : COMPILE_PIECE;
+}
+
 void
 compile_many(struct compile_many *many, struct device *const *devices, unsigned n)
 {
 	struct service *service = many->service;
 
-	assert(n <= COMPILE_AT_ONCE && many->taken == many->n);
+	uint64_t begun_us = clock_now_us();
+
+	assert(n && n <= COMPILE_AT_ONCE && many->taken == many->n);
 	many->n = n;
 	many->taken = 0;
+	many->per_piece = divide(n, work_threads_count(many->threads));
 	remember(many, NULL, NULL);
 	/* First: sets that are worked out may move those that are. */
 	for (unsigned i = 0; i < n; i++)
@@ -185,8 +222,9 @@ compile_many(struct compile_many *many, struct device *const *devices, unsigned 
 					  devices[i]->groups);
 	for (unsigned i = 0; i < n; i++)
 		add(many, i, devices[i]);
-	work_threads_run(many->threads, (n + COMPILE_PIECE - 1) / COMPILE_PIECE, compile_piece,
+	work_threads_run(many->threads, (n + many->per_piece - 1) / many->per_piece, compile_piece,
 			 many);
+	many->room = room_after(many->room, n, clock_now_us() - begun_us);
 }
 
 /* Held for one run more; NULL: out of memory. By the run's own batch: that of the content may be gone. */
@@ -209,10 +247,9 @@ plan_of(struct compile_many *many, const struct made_run *made)
 int
 compile_many_take(struct compile_many *many, struct device_run *run)
 {
-	struct piece *piece = &many->pieces[many->taken / COMPILE_PIECE];
-	struct made_run *made = &piece->runs[many->taken % COMPILE_PIECE];
+	struct piece *piece = &many->pieces[many->taken / many->per_piece];
+	struct made_run *made = &piece->runs[many->taken % many->per_piece];
 
-	assert(many->taken < many->n);
 	many->taken++;
 	return device_run_conclude(&made->compiled, made->set, plan_of(many, made), run);
 }

@@ -16,6 +16,7 @@ enum {
 		1000, /* about a millisecond of compiling; those that need none count, too */
 	RETIRE_AT_ONCE = 1000,
 	MANY_DEVICES = 5000, /* fewer are compiled before threads have begun */
+	DRAFTS_AT_ONCE = 512, /* compiled and entered, at most: about a millisecond */
 };
 
 /* ---- retirement ---- */
@@ -249,46 +250,65 @@ take_away(struct service *service, struct device *device)
 	retire(service, entry_unreachable, inventory_remove(&service->inventory, device));
 }
 
-/* Of an entry that nobody reads yet. */
-static int
-first_run(struct service *service, struct device *device)
-{
-	const struct run_request request = { .device = device, .format = device->format };
-	struct device_run run;
-	struct batch *none;
-	int result = device_run_make(service, &request, &run);
+/* A draft on its way: the device is what it says, and workers find what it was before. */
+struct arrival {
+	struct device *device;
+	struct device_entry *old_entry; /* NULL: it is new */
+	struct batch *old_batch;
+};
 
+static struct arrival
+arrive(struct service *service, struct device_draft *draft)
+{
+	struct device *device = inventory_at(&service->inventory, draft->entry->id);
+	struct arrival arrival = { 0 };
+
+	if (device) {
+		arrival.old_batch = published_batch(device);
+		service->inventory.refused -= is_refused(device);
+		service->inventory.bytes.batches -= batch_memory(arrival.old_batch);
+	}
+	arrival.device = inventory_take(&service->inventory, draft, &arrival.old_entry);
+	plan_release(&service->plans, arrival.device->plan);
+	arrival.device->plan = NULL;
+	return arrival;
+}
+
+/* Nobody reads its entry yet. */
+static int
+install_first(struct service *service, struct device *device, struct device_run *run)
+{
+	struct batch *none;
+
+	device->entry->flags = flags_with(device, run);
+	return install(service, device, run, &none);
+}
+
+/* Its run is installed, or could not be: `result`. Workers find it, or nothing. */
+static int
+settle(struct service *service, const struct arrival *arrival, int result)
+{
+	if (result == 0)
+		result = enter(service, arrival->device);
 	if (result < 0)
-		return result;
-	device->entry->flags = flags_with(device, &run);
-	return install(service, device, &run, &none);
+		take_away(service, arrival->device); /* first: no worker may find what is retired */
+	retire_batch(service, arrival->old_batch);
+	retire(service, entry_unreachable, arrival->old_entry);
+	return result;
 }
 
 int
 publish_draft(struct service *service, struct device_draft *draft)
 {
-	struct device_entry *old_entry;
-	struct batch *old_batch = NULL;
-	struct device *device;
-	int result;
+	const struct arrival arrival = arrive(service, draft);
+	const struct run_request request = { .device = arrival.device,
+					     .format = arrival.device->format };
+	struct device_run run;
+	int result = device_run_make(service, &request, &run);
 
-	device = inventory_at(&service->inventory, draft->entry->id);
-	if (device) {
-		old_batch = published_batch(device);
-		service->inventory.refused -= is_refused(device);
-		service->inventory.bytes.batches -= batch_memory(old_batch);
-	}
-	device = inventory_take(&service->inventory, draft, &old_entry);
-	plan_release(&service->plans, device->plan);
-	device->plan = NULL;
-	result = first_run(service, device);
 	if (result == 0)
-		result = enter(service, device);
-	if (result < 0)
-		take_away(service, device); /* first: no worker may find what is retired */
-	retire_batch(service, old_batch);
-	retire(service, entry_unreachable, old_entry);
-	return result;
+		result = install_first(service, arrival.device, &run);
+	return settle(service, &arrival, result);
 }
 
 int
@@ -393,7 +413,7 @@ renew_device(struct renewal *renewal, struct device *device)
 	}
 	assert(renewal->n < COMPILE_AT_ONCE);
 	renewal->devices[renewal->n++] = device;
-	if (renewal->n == COMPILE_AT_ONCE)
+	if (renewal->n >= compile_many_room(renewal->many))
 		renew_together(renewal);
 }
 
@@ -425,4 +445,67 @@ publish_devices(struct service *service, struct publish_progress *progress)
 	compile_many_end(renewal.many);
 	hand_over(service, &renewal.retiring);
 	return renewal.failed;
+}
+
+/* How many of those that are left make a slice. */
+static unsigned
+some_drafts(const struct compile_many *many, uint32_t left)
+{
+	unsigned room = compile_many_room(many);
+
+	if (room > DRAFTS_AT_ONCE)
+		room = DRAFTS_AT_ONCE;
+	return left < room ? left : room;
+}
+
+/* So many of them. How many could not be. */
+static uint32_t
+publish_together(struct service *service, struct compile_many *many, struct device_draft *drafts,
+		 unsigned n)
+{
+	struct arrival arrivals[DRAFTS_AT_ONCE];
+	struct device *devices[DRAFTS_AT_ONCE];
+	struct device_run run;
+	uint32_t failed = 0;
+	int result;
+
+	assert(n && n <= DRAFTS_AT_ONCE);
+	for (unsigned i = 0; i < n; i++) {
+		arrivals[i] = arrive(service, &drafts[i]);
+		devices[i] = arrivals[i].device;
+	}
+	compile_many(many, devices, n);
+	for (unsigned i = 0; i < n; i++) {
+		result = compile_many_take(many, &run);
+		if (result == 0)
+			result = install_first(service, devices[i], &run);
+		failed += settle(service, &arrivals[i], result) < 0;
+	}
+	return failed;
+}
+
+uint32_t
+publish_drafts(struct service *service, struct device_draft *drafts, uint32_t n,
+	       struct publish_progress *progress)
+{
+	struct compile_many *many = n >= MANY_DEVICES ? compile_many_begin(service) : NULL;
+	struct slice slice = { 0 };
+	uint32_t failed = 0;
+
+	progress->done = 0;
+	while (progress->done < n) {
+		struct device_draft *next = &drafts[progress->done];
+		unsigned some = many ? some_drafts(many, n - progress->done) : 1;
+
+		failed += many ? publish_together(service, many, next, some)
+			       : publish_draft(service, next) < 0;
+		progress->done += some;
+		if (!many && !slice_is_over(&slice, DRAFTS_AT_ONCE))
+			continue;
+		slice_pump(&slice, &service->pump);
+		if (progress->tell)
+			progress->tell(progress->ctx, progress->done, n);
+	}
+	compile_many_end(many);
+	return failed;
 }

@@ -42,3 +42,9 @@ struct publish_progress {
 	uint32_t done;
 };
 uint32_t publish_devices(struct service *service, struct publish_progress *progress);
+/*
+ * publish_draft() for each, in their order, each of another device. Between slices the pump runs, and `tell`; `marked` is
+ * nobody's. Threads that compile are asked where there are enough drafts. Returns how many could not be: they are no devices.
+ */
+uint32_t publish_drafts(struct service *service, struct device_draft *drafts, uint32_t n,
+			struct publish_progress *progress);

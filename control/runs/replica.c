@@ -316,6 +316,7 @@ static void
 make_live(struct taking *taking)
 {
 	struct service *service = taking->service;
+	uint32_t failed;
 
 	for (size_t i = 0; i < taking->n_removed; i++) {
 		struct device *device = inventory_at(&service->inventory, taking->removed[i]);
@@ -325,15 +326,11 @@ make_live(struct taking *taking)
 		if (slice_is_over(&taking->slice, PUBLISH_SLICE))
 			slice_pump(&taking->slice, &service->pump);
 	}
-	for (size_t i = 0; i < taking->n_drafts; i++) {
-		if (publish_draft(service, &taking->drafts[i]) < 0)
-			log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
-				  "a device of the cluster is kept, but cannot be served before a "
-				  "restart: out "
-				  "of memory");
-		if (slice_is_over(&taking->slice, PUBLISH_SLICE))
-			slice_pump(&taking->slice, &service->pump);
-	}
+	failed = publish_drafts(service, taking->drafts, (uint32_t)taking->n_drafts, &(struct publish_progress){ 0 });
+	if (failed)
+		log_event(SEVERITY_ERROR, LOG_EVENT_out_of_memory, NULL,
+			  "%u device%s of the cluster kept, but cannot be served before a restart: out of memory",
+			  failed, failed == 1 ? " is" : "s are");
 	taking->n_drafts = taking->n_removed = 0;
 }
 

@@ -30,12 +30,20 @@ static const char groups[] =
 	"      min_interval = 5; } ); }\n"
 	");\n";
 
+/* Between slices, of which a slow machine needs many: the fake keeps few of what goes. */
+static void
+let_go(void *ctx)
+{
+	world_settle(ctx);
+}
+
 static void
 start(struct world *world, unsigned threads)
 {
 	static const char *const in[] = { "root.a", "root.b", "root.a,root.b", "root.c" };
 
 	world_start(world);
+	world->service->pump = (struct pump){ let_go, world };
 	world_write(world, "policy/groups.conf", groups);
 	cr_assert_eq(world_reload(world), 0, "%s", text_str(&world->text));
 	for (unsigned i = 0; i < MANY; i++) {
@@ -185,7 +193,7 @@ Test(compile_many, devices_go_while_others_are_compiled)
 		cr_expect_eq(publish_devices(world.service, &progress), 0);
 	cr_expect_lt(world.service->inventory.count, MANY);
 	settle_all(&world);
-	world.service->pump = (struct pump){ 0 };
+	world.service->pump = (struct pump){ let_go, &world };
 	world_stop(&world);
 }
 
@@ -200,6 +208,171 @@ Test(compile_many, without_a_free_cpu_the_control_thread_is_alone)
 	CPU_SET(1, &world.service->free_cpus);
 	world.service->config->compile_threads = 1;
 	cr_expect_null(compile_many_begin(world.service));
+	world_stop(&world);
+}
+
+/* A slice is bounded by what its devices take, not by their number. */
+Test(compile_many, as_many_devices_at_once_as_a_millisecond_takes)
+{
+	unsigned room = COMPILE_PIECE;
+
+	cr_expect_eq(room_after(room, room, FEW_US - 1), 2 * room);
+	cr_expect_eq(room_after(room, room - 1, 1), room, "a part says little");
+	cr_expect_eq(room_after(COMPILE_AT_ONCE, COMPILE_AT_ONCE, 1), COMPILE_AT_ONCE);
+	cr_expect_eq(room_after(room, room, FEW_US), room);
+	cr_expect_eq(room_after(room, room, MANY_US), room);
+	cr_expect_eq(room_after(room, room, MANY_US + 1), room / 2);
+	cr_expect_eq(room_after(room, 10, MANY_US + 1), 5);
+	cr_expect_eq(room_after(1, 1, UINT64_MAX), 1);
+	cr_expect_eq(divide(1024, 4), COMPILE_PIECE);
+	cr_expect_eq(divide(10, 4), 3);
+	cr_expect_eq(divide(1, 16), 1);
+}
+
+/* ---- drafts ---- */
+
+/* `changed` of them are devices already, with other values. */
+static struct device_draft *
+make_drafts(struct world *world, unsigned changed)
+{
+	struct device_draft *drafts = calloc(MANY, sizeof *drafts);
+	struct setting_value value = { .name = "id", .name_len = 2 };
+	char error[STORE_ERROR_MAX] = "", endpoint[32], text[16];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		struct device_spec spec = { .endpoint = endpoint, .groups = i % 3 ? "root.a,root.b" : "root.c" };
+		uint8_t *values = NULL;
+
+		snprintf(endpoint, sizeof endpoint, "many-%u", i + MANY - changed);
+		value.text_len = (uint16_t)snprintf(text, sizeof text, "d%u", i);
+		value.text = text;
+		if (i % 5)
+			cr_assert_eq(setting_values_set(&values, &value), 0);
+		spec.values = values;
+		cr_assert_eq(device_change_draft(world->service, &spec, &drafts[i], error), 0, "%s: %s", endpoint, error);
+		cr_assert_eq(drafts[i].is_new, i >= changed);
+		setting_values_free(values);
+	}
+	return drafts;
+}
+
+static char *
+publish_all(struct world *world, unsigned threads)
+{
+	struct publish_progress progress = { 0 };
+	struct device_draft *drafts;
+	char *is;
+
+	start(world, threads);
+	drafts = make_drafts(world, MANY / 2);
+	settle_all(world);
+	world->service->dp = NULL; /* more goes at once than the fake keeps */
+	cr_expect_eq(publish_drafts(world->service, drafts, MANY, &progress), 0);
+	cr_expect_eq(progress.done, MANY);
+	cr_expect_eq(world->service->inventory.count, MANY + MANY / 2 + 3);
+	for (unsigned i = 0; i < MANY; i++)
+		cr_expect_null(drafts[i].entry);
+	free(drafts);
+	is = describe(world);
+	retired_sweep(&world->service->retired, &world->service->plans, UINT32_MAX);
+	retired_sweep(&world->service->retired, &world->service->plans, UINT32_MAX);
+	expect_held(world);
+	world->service->dp = &world->dp;
+	return is;
+}
+
+Test(compile_many, drafts_become_the_same_by_one_thread_and_by_four)
+{
+	static struct world world;
+	char *alone, *together;
+
+	alone = publish_all(&world, 1);
+	world_stop(&world);
+	together = publish_all(&world, 4);
+	expect_same(alone, together);
+	world_stop(&world);
+	free(alone);
+	free(together);
+}
+
+/* Once half are there, those of a slice have no memory; those before and behind it are what they should be. */
+static unsigned lost_from; /* devices that there were before; 0: not yet */
+
+static void
+lose_memory(void *ctx)
+{
+	const struct world *world = ctx;
+	unsigned count = world->service->inventory.count;
+
+	no_memory = !lost_from && count > MANY + MANY / 2;
+	if (no_memory)
+		lost_from = count;
+}
+
+Test(compile_many, drafts_without_memory_are_no_devices_and_harm_no_others)
+{
+	static struct world world;
+	struct publish_progress progress = { 0 };
+	struct device_draft *drafts;
+	unsigned found = 0, failed, first;
+	char endpoint[32];
+
+	start(&world, 4);
+	drafts = make_drafts(&world, 0);
+	settle_all(&world);
+	world.service->dp = NULL; /* more goes at once than the fake keeps */
+	world.service->pump = (struct pump){ lose_memory, &world };
+	failed = publish_drafts(world.service, drafts, MANY, &progress);
+	cr_assert(lost_from && failed && failed < MANY / 4, "%u", failed);
+	first = lost_from - MANY - 3;
+	world.service->pump = (struct pump){ let_go, &world };
+	free(drafts);
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(endpoint, sizeof endpoint, "many-%u", MANY + i);
+		found += inventory_find(&world.service->inventory, endpoint) != NULL;
+		cr_expect_eq(inventory_find(&world.service->inventory, endpoint) != NULL,
+			     i < first || i >= first + failed, "%u", i);
+	}
+	cr_expect_eq(found, MANY - failed);
+	world.service->dp = &world.dp;
+	settle_all(&world);
+	expect_held(&world);
+	world_stop(&world);
+}
+
+/* Also devices of the same import, between two slices of it. */
+static unsigned removed;
+
+static void
+remove_published(void *ctx)
+{
+	struct world *world = ctx;
+	char endpoint[32];
+	struct device *device;
+
+	snprintf(endpoint, sizeof endpoint, "many-%u", MANY + removed++ * 7);
+	world_settle(world);
+	device = inventory_find(&world->service->inventory, endpoint);
+	cr_assert_not_null(device, "%s", endpoint);
+	publish_removal(world->service, device);
+}
+
+Test(compile_many, devices_go_while_others_come)
+{
+	static struct world world;
+	struct publish_progress progress = { 0 };
+	struct device_draft *drafts;
+
+	start(&world, 4);
+	drafts = make_drafts(&world, 0);
+	world.service->pump = (struct pump){ remove_published, &world };
+	cr_expect_eq(publish_drafts(world.service, drafts, MANY, &progress), 0);
+	world.service->pump = (struct pump){ let_go, &world };
+	free(drafts);
+	cr_expect_eq(world.service->inventory.count, 2 * MANY + 3 - removed);
+	cr_expect_gt(removed, 10);
+	settle_all(&world);
+	expect_held(&world);
 	world_stop(&world);
 }
 
