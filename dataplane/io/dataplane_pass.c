@@ -88,17 +88,20 @@ dataplane_settle(struct dataplane *dp)
 void
 dataplane_give_ports(struct dataplane *dp)
 {
-	/* Nobody polls: no grace period is needed. */
-	port_gate_detach();
+	/* Nobody polls: no grace period is needed. Where a handler does not end, the other process finds the name of
+	 * the port's socket taken, and says so. */
+	bool quiet = port_gate_detach();
+
 	for (unsigned i = 0; i < dp->n_ports; i++) {
 		struct port *port = &dp->ports[i];
 
-		if (!port->exclusive || port->id == RTE_MAX_ETHPORTS)
+		if (!port->exclusive || port->id == RTE_MAX_ETHPORTS || (port->gated && !quiet))
 			continue;
 		atomic_store_explicit(&port->shut, true, memory_order_release);
 		port_hand_over(port);
 	}
-	port_gate_close_left();
+	if (quiet)
+		port_gate_close_left();
 }
 
 /* One that cannot be opened just now is tried again by dataplane_watch_ports(). */

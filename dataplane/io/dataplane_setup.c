@@ -215,6 +215,7 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 	   char error[DATAPLANE_ERROR_MAX])
 {
 	unsigned descriptors = 0;
+	int rc = 0;
 
 	for (unsigned i = 0; i < config->n_ports; i++) {
 		struct port *port = &dp->ports[i];
@@ -224,8 +225,10 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 		if (config->beside && port_changes_hands(config->ports[i].device))
 			port_plan(port, &config->ports[i], config->workers);
 		else if (port_probe(port, &config->ports[i], config->workers, error) < 0)
-			return add_dpdk_message(dp, error);
-		dp->n_ports++;
+			rc = add_dpdk_message(dp, error);
+		dp->n_ports++; /* what there is of it is closed */
+		if (rc < 0)
+			return rc;
 		descriptors += port->rx_queues * descriptors_of(port->rx_descriptors) +
 			       port->tx_queues * descriptors_of(port->tx_descriptors);
 	}
@@ -548,6 +551,21 @@ free_worker(struct dataplane *dp, unsigned index)
 	rte_free(worker);
 }
 
+/* Those that are gated last: their drivers' handlers must not run meanwhile, and other drivers may need theirs. */
+static void
+close_ports(struct dataplane *dp)
+{
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		if (!dp->ports[i].gated)
+			port_close(&dp->ports[i]);
+	if (!port_gate_detach())
+		return; /* the process ends: the kernel closes what is left */
+	for (unsigned i = 0; i < dp->n_ports; i++)
+		if (dp->ports[i].gated)
+			port_close(&dp->ports[i]);
+	port_gate_close_left();
+}
+
 void
 dataplane_teardown(struct dataplane *dp)
 {
@@ -555,9 +573,7 @@ dataplane_teardown(struct dataplane *dp)
 		return;
 	for (unsigned i = 0; i < dp->n_workers; i++)
 		free_worker(dp, i);
-	port_gate_detach();
-	for (unsigned i = 0; i < dp->n_ports; i++)
-		port_close(&dp->ports[i]);
+	close_ports(dp);
 	rte_mempool_free(dp->pool);
 	lane_free(dp->ec);
 	rte_free(dp->qsbr);

@@ -15,8 +15,13 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_trace.h>
 
+#include "dataplane/io/interrupts.h"
 #include "dataplane/io/port.h"
+
+/* DPDK 22.11 says of rte_trace_save() that it is not stable yet; later ones have it unchanged. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 enum {
 	ARGUMENTS_MAX = 96,
@@ -229,15 +234,23 @@ choose_memory(const struct dataplane_config *config, size_t memory, char error[D
 
 /* ---- messages ---- */
 
+/* At file scope, as DPDK's threads write to it, and they live as long as the process. */
+static struct {
+	FILE *stream;
+	struct eal_log *log; /* changed under the stream's lock; NULL: nobody reads any more */
+} sink;
+
 /* Writes what DPDK says; a full pipe loses it, as nobody here may wait. */
 static ssize_t
 write_log(void *cookie, const char *text, size_t len)
 {
-	struct eal_log *log = (struct eal_log *)cookie;
+	struct eal_log *log = sink.log;
 	const char *end = (const char *)memchr(text, '\n', len);
 	size_t line = end ? (size_t)(end - text) : len;
 	size_t keep = RTE_MIN(line, sizeof log->first - 1);
 
+	if (!log)
+		return (ssize_t)len;
 	if (!log->first[0]) {
 		memcpy(log->first, text, keep);
 		log->first[keep] = '\0';
@@ -246,29 +259,36 @@ write_log(void *cookie, const char *text, size_t len)
 	return (ssize_t)len;
 }
 
+static void
+set_log(struct eal_log *log)
+{
+	flockfile(sink.stream);
+	sink.log = log;
+	funlockfile(sink.stream);
+}
+
 static int
 open_log(struct eal_log *log, int fd)
 {
 	const cookie_io_functions_t functions = { .write = write_log };
-	FILE *stream;
 
 	log->fd = fd > 0 ? fd : STDERR_FILENO;
 	if (log->fd > STDERR_FILENO)
 		(void)fcntl(log->fd, F_SETFL, fcntl(log->fd, F_GETFL) | O_NONBLOCK);
-	stream = fopencookie(log, "w", functions);
-	if (!stream)
+	if (!sink.stream)
+		sink.stream = fopencookie(NULL, "w", functions);
+	if (!sink.stream)
 		return -1;
-	setvbuf(stream, NULL, _IOLBF, 0);
-	return rte_openlog_stream(stream);
+	setvbuf(sink.stream, NULL, _IOLBF, 0);
+	set_log(log);
+	return rte_openlog_stream(sink.stream);
 }
 
+/* The stream stays: a thread of DPDK's may be about to write. */
 static void
 close_log(void)
 {
-	FILE *stream = rte_log_get_stream();
-
-	rte_openlog_stream(NULL);
-	fclose(stream);
+	set_log(NULL);
 }
 
 /* ---- start ---- */
@@ -363,7 +383,7 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 	  struct eal_log *log, char error[DATAPLANE_ERROR_MAX])
 {
 	struct arguments arguments = { 0 };
-	int hugepages = choose_memory(config, memory, error);
+	int hugepages = choose_memory(config, memory, error), rc;
 
 	if (hugepages < 0)
 		return -1;
@@ -395,12 +415,25 @@ eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, si
 			      log->first[0] ? log->first : "check eal_args and permissions");
 	}
 	snprintf(runtime_folder, sizeof runtime_folder, "%s", rte_eal_get_runtime_dir());
+	rc = interrupts_open();
+	if (rc < 0) {
+		eal_stop();
+		return refuse(error, "DPDK's interrupts cannot be held: %s", strerror(-rc));
+	}
 	return hugepages;
 }
 
+/*
+ * Not rte_eal_cleanup(): it unmaps DPDK's memory, and the threads that DPDK has for interrupts and for telemetry have no
+ * end but that of the process; woken by a peer or asked for a number a moment later they died of it, and
+ * the process with them. Ports are closed by those who opened them; all else is the kernel's to take back.
+ */
 void
 eal_stop(void)
 {
-	(void)rte_eal_cleanup();
+	if (!sink.stream)
+		return; /* it never began to start */
+	/* Where eal_args ask for one. */
+	(void)rte_trace_save();
 	close_log();
 }

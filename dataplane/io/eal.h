@@ -47,4 +47,8 @@ int eal_place(const struct dataplane_config *config, struct eal_cpus *cpus,
 int eal_start(const struct dataplane_config *config, const struct eal_cpus *cpus, size_t memory,
 	      struct eal_log *log, char error[DATAPLANE_ERROR_MAX])
 	__attribute__((warn_unused_result));
+/*
+ * When every port is closed and nothing of DPDK's is used any more: `log` may go. The memory stays mapped until the
+ * process ends, as DPDK's own threads live until then; the environment is not started again.
+ */
 void eal_stop(void);

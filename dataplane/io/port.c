@@ -96,11 +96,12 @@ static int
 find_device(struct port *port, unsigned queues, char error[DATAPLANE_ERROR_MAX])
 {
 	char device[PORT_DEVICE_MAX + 32], name[PORT_DEVICE_MAX];
+	uint16_t other;
 	int rc;
 
 	if (!port_is_pci(port->device, name, sizeof name)) {
 		snprintf(name, sizeof name, "%.*s", (int)strcspn(port->device, ","), port->device);
-		if (rte_eth_dev_get_port_by_name(name, &port->id) == 0)
+		if (rte_eth_dev_get_port_by_name(name, &other) == 0)
 			return fail(port, error, "another port has this device name", EEXIST);
 		complete_device(port, queues, device, sizeof device);
 		rc = rte_dev_probe(device);
@@ -219,10 +220,10 @@ port_probe(struct port *port, const struct dataplane_port_config *config, unsign
 	struct rte_eth_dev_info info;
 	int rc;
 
+	port->id = RTE_MAX_ETHPORTS;
 	if (strlen(config->device) >= sizeof port->device)
 		return fail(port, error, "the device string is too long", ENAMETOOLONG);
 	snprintf(port->device, sizeof port->device, "%s", config->device);
-	port->id = RTE_MAX_ETHPORTS;
 	if (find_device(port, queues, error) < 0)
 		return -1;
 	rc = rte_eth_dev_info_get(port->id, &info);

@@ -9,14 +9,12 @@
 #include <unistd.h>
 
 #include <rte_common.h>
-#include <rte_cycles.h>
 #include <rte_interrupts.h>
+
+#include "dataplane/io/interrupts.h"
 
 /* DPDK 22.11 says of what reads and makes interrupt handles that it is not stable yet; later ones have it unchanged. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-
-/* For a handler to return that found the gate ended: microseconds do, unless the machine is loaded. */
-enum { CLOSE_WAIT_S = 1 };
 
 /* A handler of a gated driver, registered as run_handler(this). */
 struct handler {
@@ -31,13 +29,9 @@ static struct {
 	_Atomic bool closed;
 	pthread_mutex_t waiting; /* held while the interrupt thread waits for workers */
 	struct rte_rcu_qsbr *qsbr;
-	pthread_mutex_t calling; /* held while a handler runs */
-	bool ended;              /* under `calling`: ports are being closed, no handler runs */
 	pthread_mutex_t lock; /* of the handlers; never held while one of them runs */
 	struct handler handlers[PORT_GATE_HANDLERS];
-} gate = { .waiting = PTHREAD_MUTEX_INITIALIZER,
-	   .calling = PTHREAD_MUTEX_INITIALIZER,
-	   .lock = PTHREAD_MUTEX_INITIALIZER };
+} gate = { .waiting = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* ---- the gate ---- */
 
@@ -63,27 +57,30 @@ set_qsbr(struct rte_rcu_qsbr *qsbr)
 	pthread_mutex_unlock(&gate.waiting);
 }
 
-/* Returns once no handler runs; from then on none does while it is true. */
-static void
-set_ended(bool ended)
+static bool
+has_handlers(void)
 {
-	pthread_mutex_lock(&gate.calling);
-	gate.ended = ended;
-	pthread_mutex_unlock(&gate.calling);
+	bool has = false;
+
+	pthread_mutex_lock(&gate.lock);
+	for (unsigned i = 0; i < RTE_DIM(gate.handlers); i++)
+		has |= gate.handlers[i].call != NULL;
+	pthread_mutex_unlock(&gate.lock);
+	return has;
 }
 
 void
 port_gate_attach(struct rte_rcu_qsbr *qsbr)
 {
-	set_ended(false);
+	interrupts_release();
 	set_qsbr(qsbr);
 }
 
-void
+bool
 port_gate_detach(void)
 {
 	set_qsbr(NULL);
-	set_ended(true);
+	return !has_handlers() || interrupts_hold();
 }
 
 bool
@@ -128,13 +125,9 @@ run_handler(void *ctx)
 {
 	const struct handler *handler = (const struct handler *)ctx;
 
-	pthread_mutex_lock(&gate.calling);
-	if (!gate.ended) {
-		close_gate();
-		handler->call(handler->arg);
-		open_gate();
-	}
-	pthread_mutex_unlock(&gate.calling);
+	close_gate();
+	handler->call(handler->arg);
+	open_gate();
 }
 
 static void
@@ -255,18 +248,13 @@ static void
 close_left(struct handler *handler)
 {
 	struct rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-	uint64_t until = rte_get_timer_cycles() + CLOSE_WAIT_S * rte_get_timer_hz();
 	int fd = handler->fd, rc;
 
 	if (!handle)
 		return; /* the next process finds the name taken, and says so */
 	(void)rte_intr_fd_set(handle, fd);
 	(void)rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT);
-	/* -EAGAIN: it runs just now, and finds that it must not. */
-	while ((rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler)) ==
-		       -EAGAIN &&
-	       rte_get_timer_cycles() < until)
-		sched_yield();
+	rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler);
 	rte_intr_instance_free(handle);
 	if (rc <= 0)
 		return;

@@ -32,17 +32,18 @@ bool port_gate_wanted(const char *driver);
 /* Whether the driver's handlers come here: false where DPDK is linked so that they cannot. */
 bool port_gate_works(void);
 
-/* (control thread) Who polls gated ports reports to qsbr, before the first one starts. */
+/* (control thread) Who polls gated ports reports to qsbr, before the first one starts. Handlers run from here on. */
 void port_gate_attach(struct rte_rcu_qsbr *qsbr);
 /*
- * (control thread) Nobody polls any more, and ports are closed next: a handler that runs ends first,
- * and none runs until the next attach, for closing frees what it would touch. Idempotent.
+ * (control thread) Nobody polls any more, and gated ports are closed next, which frees what handlers would touch: those of
+ * all drivers end first, and none runs until the next attach. false: one does not end, and gated ports are to be left as
+ * they are. Where no gated driver has a handler, those of others go on. Idempotent.
  */
-void port_gate_detach(void);
+bool port_gate_detach(void) __attribute__((warn_unused_result));
 
 /*
- * (control thread, after port_gate_detach() and when the gated ports are closed) Closes what their drivers left open: memif
- * leaves the socket that it listened on, whose name then is nobody else's.
+ * (control thread, after port_gate_detach() and when every gated port is closed) Closes what their drivers left open: memif
+ * leaves the socket that it listened on, whose name then is nobody else's, and peers who have not said which port they want.
  */
 void port_gate_close_left(void);
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <rte_malloc.h>
+
 #include "dataplane/dataplane.h"
 #include "dataplane/io/dataplane_state.h"
 #include "tests/support/echo_stack.h"
@@ -339,6 +341,22 @@ Test(dataplane, announces_its_addresses_at_start)
 		cr_expect_eq(frames[i][0], i % 2 ? 0x33 : 0xff);
 		cr_expect_arr_eq(frames[i] + 6, port_mac, 6);
 	}
+}
+
+/* DPDK's threads for interrupts and telemetry live on, and use it. */
+Test(dataplane, leaves_dpdk_its_memory_when_it_ends)
+{
+	struct dataplane_config config = config_of(1);
+	struct dataplane *dp;
+	char *theirs;
+
+	fclose(capture_new(in_path));
+	dp = running(&config);
+	theirs = (char *)rte_malloc(NULL, 6, 0);
+	cr_assert(theirs);
+	memcpy(theirs, "alive", 6);
+	dataplane_free(dp);
+	cr_expect_str_eq(theirs, "alive");
 }
 
 Test(dataplane, answers_as_a_host)

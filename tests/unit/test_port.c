@@ -266,6 +266,20 @@ Test(port, tells_a_driver_what_its_device_string_leaves_out)
 	}
 }
 
+/* Who takes apart what did not start closes every port that there is. */
+Test(port, is_none_that_could_be_closed_where_its_name_is_refused)
+{
+	char name[PORT_DEVICE_MAX + 1];
+	const struct dataplane_port_config config = { .device = name };
+
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	port.id = 0;
+	cr_expect_eq(port_probe(&port, &config, 1, error), -1);
+	cr_expect_eq(port.id, RTE_MAX_ETHPORTS);
+	cr_expect(strstr(error, "too long"), "%s", error);
+}
+
 Test(port, lets_no_full_queue_hold_up_the_others)
 {
 	start();

@@ -95,7 +95,7 @@ swarm_run(struct swarm *swarm, const volatile sig_atomic_t *stop, struct swarm_r
 		rte_eal_remote_launch(core_run, swarm->cores[i], EAL_FIRST_WORKER_LCORE + i - 1);
 	core_run(swarm->cores[0]);
 	rte_eal_mp_wait_lcore();
-	port_gate_detach();
+	swarm->quiet = port_gate_detach();
 	finish_result(swarm, result);
 	if (swarm->config.progress)
 		fputc('\n', stderr);
@@ -303,8 +303,9 @@ swarm_open(const struct swarm_config *config, char error[DATAPLANE_ERROR_MAX])
 	}
 	swarm->config = *config;
 	if (open_all(swarm, error) < 0) {
-		/* The process ends now: DPDK's environment, if it stands, goes with it. */
+		/* The process ends now: ports go with it. */
 		free_cores(swarm);
+		eal_stop();
 		free(swarm);
 		return NULL;
 	}
@@ -314,8 +315,12 @@ swarm_open(const struct swarm_config *config, char error[DATAPLANE_ERROR_MAX])
 void
 swarm_close(struct swarm *swarm)
 {
+	/* The process ends now: a port whose driver is not quiet is left to the kernel. */
 	for (unsigned p = 0; p < swarm->config.n_ports; p++)
-		port_close(&swarm->ports[p]);
+		if (swarm->quiet || !swarm->ports[p].gated)
+			port_close(&swarm->ports[p]);
+	if (swarm->quiet)
+		port_gate_close_left();
 	rte_free(swarm->qsbr);
 	free_cores(swarm);
 	eal_stop();

@@ -77,6 +77,7 @@ struct swarm {
 	struct link links[SWARM_PORTS_MAX]; /* to the next hop; fixed once running */
 	bool linked[SWARM_PORTS_MAX];
 	bool shares_ports, running;
+	bool quiet; /* no handler of a gated port's driver runs: it may be closed */
 	struct rte_mempool *pool;
 	struct clock clock;
 	struct eal_log log;
