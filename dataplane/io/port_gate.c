@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_common.h>
@@ -21,7 +22,9 @@ struct handler {
 	rte_intr_callback_fn call; /* NULL: this place is free */
 	void *arg;
 	rte_intr_unregister_callback_fn unregistered;
-	int fd; /* that it is of */
+	int fd;       /* that it is of */
+	ino_t socket; /* behind the descriptor */
+	bool is_new;  /* registered by the handler that runs */
 };
 
 /* At file scope, as DPDK has one interrupt thread and drivers know no context of ours. */
@@ -32,6 +35,9 @@ static struct {
 	pthread_mutex_t lock; /* of the handlers; never held while one of them runs */
 	struct handler handlers[PORT_GATE_HANDLERS];
 } gate = { .waiting = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* On the interrupt thread, which is how a handler that registers another one is told from who else does. */
+static _Thread_local bool handler_runs;
 
 /* ---- the gate ---- */
 
@@ -119,15 +125,13 @@ open_gate(void)
 
 /* ---- handlers ---- */
 
-/* It may unregister itself: `handler` is not touched after. */
-static void
-run_handler(void *ctx)
+/* 0: the descriptor is none of a socket. A later socket has another number. */
+static ino_t
+socket_of(int fd)
 {
-	const struct handler *handler = (const struct handler *)ctx;
+	struct stat status;
 
-	close_gate();
-	handler->call(handler->arg);
-	open_gate();
+	return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
 }
 
 static void
@@ -177,10 +181,32 @@ keep(rte_intr_callback_fn call, void *arg, int fd)
 	pthread_mutex_lock(&gate.lock);
 	handler = find(NULL, NULL);
 	if (handler)
-		*handler = (struct handler){ .call = call, .arg = arg, .fd = fd };
+		*handler = (struct handler){ .call = call,
+					     .arg = arg,
+					     .fd = fd,
+					     .socket = socket_of(fd),
+					     .is_new = handler_runs };
 	pthread_mutex_unlock(&gate.lock);
 	return handler;
 }
+
+/* One that the handler registered which just ran, or NULL: no more of them. */
+static struct handler *
+take_new(void)
+{
+	struct handler *found = NULL;
+
+	pthread_mutex_lock(&gate.lock);
+	for (unsigned i = 0; i < RTE_DIM(gate.handlers) && !found; i++)
+		if (gate.handlers[i].is_new)
+			found = &gate.handlers[i];
+	if (found)
+		found->is_new = false;
+	pthread_mutex_unlock(&gate.lock);
+	return found;
+}
+
+static void run_handler(void *ctx);
 
 static bool
 is_gated(rte_intr_callback_fn call)
@@ -243,20 +269,57 @@ rte_intr_callback_unregister_pending(const struct rte_intr_handle *handle,
 
 /* ---- what drivers leave ---- */
 
-/* Its handle went with its port; DPDK knows the handler by the descriptor. */
-static void
-close_left(struct handler *handler)
+/* Whatever became of its handle, DPDK knows the handler by the descriptor. 1: it is unregistered. */
+static int
+unregister_by_fd(struct handler *handler)
 {
 	struct rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-	int fd = handler->fd, rc;
+	int rc;
 
 	if (!handle)
-		return; /* the next process finds the name taken, and says so */
-	(void)rte_intr_fd_set(handle, fd);
+		return -ENOMEM;
+	(void)rte_intr_fd_set(handle, handler->fd);
 	(void)rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT);
 	rc = DPDKS(rte_intr_callback_unregister)(handle, run_handler, handler);
 	rte_intr_instance_free(handle);
-	if (rc <= 0)
+	return rc;
+}
+
+/*
+ * A peer that is gone when memif says hello to it: the driver closes the socket and frees what its handler works on, and
+ * leaves the handler. DPDK would end the process at its next look at the descriptors.
+ */
+static void
+drop_closed(void)
+{
+	struct handler *handler;
+
+	while ((handler = take_new()))
+		if (socket_of(handler->fd) != handler->socket && unregister_by_fd(handler) > 0)
+			forget(handler);
+}
+
+/* It may unregister itself: `handler` is not touched after. */
+static void
+run_handler(void *ctx)
+{
+	const struct handler *handler = (const struct handler *)ctx;
+
+	close_gate();
+	handler_runs = true;
+	handler->call(handler->arg);
+	handler_runs = false;
+	drop_closed();
+	open_gate();
+}
+
+static void
+close_left(struct handler *handler)
+{
+	int fd = handler->fd;
+
+	/* Else the next process finds the name taken, and says so. */
+	if (unregister_by_fd(handler) <= 0)
 		return;
 	forget(handler);
 	close(fd);

@@ -12,6 +12,8 @@
  * gated ports; frames wait in its transmit queue. What that costs is a turn, whenever the peer
  * comes or leaves.
  *
+ * Behind the gate is also seen to it that the driver leaves no handler of a socket that it has closed.
+ *
  * How: port_gate.c defines rte_intr_callback_register() and its counterparts, which call DPDK's own
  * of that name. The driver is a shared library that finds the program's first. Handlers of all
  * other drivers are passed on as they are.

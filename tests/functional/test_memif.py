@@ -1,5 +1,7 @@
 """A memif port and peers that come, leave, and have rings of their own number."""
 import contextlib
+import signal
+import socket
 import struct
 
 import pytest
@@ -90,3 +92,19 @@ def test_every_frame_is_received_once_with_any_number_of_workers_and_rings(memif
     after = daemon.counters()
     assert after["rx_frames"] - before["rx_frames"] == len(asked)
     assert after["rx_truncated"] == before["rx_truncated"]
+
+
+def test_peers_that_are_gone_before_they_are_accepted_do_no_harm(memif, network, tmp_path):
+    """More of them than there are places for handlers: the driver closed their sockets and let DPDK wait for them, which
+    ends a process."""
+    daemon, make_peer = memif()
+    for _ in range(150):
+        daemon.process.send_signal(signal.SIGSTOP)
+        with network.inside(), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.connect(f"\0{tmp_path}/memif.sock")
+        daemon.process.send_signal(signal.SIGCONT)
+        with network.inside(), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.settimeout(60)
+            peer.connect(f"\0{tmp_path}/memif.sock")  # its hello says that the one before was served
+            assert peer.recv(1000), daemon.log()
+    assert server_mac(make_peer())
