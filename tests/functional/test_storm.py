@@ -245,6 +245,21 @@ def test_a_plan_that_cannot_be_kept_is_invalid(storm):
     assert code == 4 and not report["valid"]
 
 
+def test_how_late_a_start_may_be_can_be_said(storm):
+    """One device that takes 0.4 s behind its network, four times in a second: starts wait for the runs before."""
+    one = storm()
+    argv = "--devices", 1, "--rate", 4, "--duration", 1, "--rtt", 100
+    code, report = one.run(*argv)
+    late_ms = report["generator"]["late_us"] / 1000
+    assert code == 4 and late_ms > 100 and report["generator"]["late_allowed_us"] == 100_000
+    # On a machine that is busy with other things the plan may not fit its time at all.
+    short = "offered less than 99 % of the plan"
+    assert report["verdict"].startswith(f"a start was {late_ms:.1f} ms late, 100.0 may be") or report["verdict"] == short
+    code, report = one.run(*argv, "--late", 60_000)
+    assert report["generator"]["late_us"] > 100_000 and report["generator"]["late_allowed_us"] == 60_000_000
+    assert (code, report["verdict"]) == (0, "valid") or report["verdict"] == short, report
+
+
 def test_a_burst_with_slow_links(storm):
     """Everyone comes back at once, behind 200 ms of network: four answers take four times that."""
     one = storm()
@@ -476,8 +491,13 @@ def test_usage_and_start(build, tmp_path):
     (("--psk=yes",), "--psk takes no value"),
     (("--misbehave", "helo-flood"), 'did you mean "hello-flood"?'),
     (("somewhere",), 'unexpected argument "somewhere"'),
+    (("--ack-timeout", "0"), "--ack-timeout 0: a number from 1 to 86400000 is needed"),
+    (("--ack-timeout", "86400001"), "a number from 1 to 86400000 is needed"),
+    (("--give-up", "0"), "--give-up 0: a number from 0.001 to 86400 is needed"),
+    (("--late", "-1"), "--late -1: a number from 0 to 86400000 is needed"),
+    (("--late", "nan"), "--late nan: a number from 0 to 86400000 is needed"),
 ])
-def test_a_mistyped_option_gets_the_nearest_one(build, argv, told):
+def test_a_wrong_option_is_told_with_the_remedy(build, argv, told):
     done = subprocess.run([f"{build}/tools/storm/cradlestorm", *argv], text=True, capture_output=True, timeout=60)
     assert done.returncode == 2 and told in done.stderr and not done.stdout, done.stderr
     assert done.stderr.count("did you mean") <= 1

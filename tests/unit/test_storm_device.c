@@ -533,9 +533,9 @@ say(struct swarm *swarm, uint32_t index, uint8_t *bytes, size_t len)
 	fleet_receive(&swarm->fleet, index, bytes, len, &swarm->out);
 }
 
-/* 5.03 to the request, in its ACK or, if `confirmable`, on its own; to be asked again in a second. */
+/* 5.03 to the request, in its ACK or, if `confirmable`, on its own; to be asked again in `age` seconds. */
 static void
-say_busy(struct swarm *swarm, uint32_t index, bool confirmable)
+say_busy_for(struct swarm *swarm, uint32_t index, bool confirmable, uint32_t age)
 {
 	const struct device *device = &swarm->fleet.devices[index];
 	uint8_t busy[] = { confirmable ? 0x44 : 0x64,
@@ -546,12 +546,21 @@ say_busy(struct swarm *swarm, uint32_t index, bool confirmable)
 			   0,
 			   0,
 			   0,
-			   0xd1,
+			   0xd4,
 			   1, /* option 13 + 1: Max-Age */
-			   1 };
+			   (uint8_t)(age >> 24),
+			   (uint8_t)(age >> 16),
+			   (uint8_t)(age >> 8),
+			   (uint8_t)age };
 
 	memcpy(busy + 4, device->token, sizeof device->token);
 	say(swarm, index, busy, sizeof busy);
+}
+
+static void
+say_busy(struct swarm *swarm, uint32_t index, bool confirmable)
+{
+	say_busy_for(swarm, index, confirmable, 1);
 }
 
 /* Lets `us` pass; how many datagrams of this first byte and code went out. */
@@ -574,18 +583,25 @@ count_sent(struct swarm *swarm, uint64_t us, uint8_t first, uint8_t code)
 }
 
 static uint32_t
-start_one(struct swarm *swarm, enum early_operation early)
+start_with(struct swarm *swarm, const struct fleet_settings *settings)
 {
-	struct fleet_settings settings = settings_for(false);
 	uint32_t index;
 
-	settings.rtt_us = 100000;
-	settings.early = early;
-	swarm_make(swarm, &settings, 4);
+	swarm_make(swarm, settings, 4);
 	index = (uint32_t)fleet_start(&swarm->fleet, swarm->fleet.now_us, &swarm->out);
 	cr_assert_eq(swarm->out.n, 1);
 	swarm->out.n = 0;
 	return index;
+}
+
+static uint32_t
+start_one(struct swarm *swarm, enum early_operation early)
+{
+	struct fleet_settings settings = settings_for(false);
+
+	settings.rtt_us = 100000;
+	settings.early = early;
+	return start_with(swarm, &settings);
 }
 
 enum { ASKS = 0x44 /* CON, a token of 4 */, EMPTY_ACK = 0x60, SOON_US = 1800000 };
@@ -632,6 +648,93 @@ Test(storm_device, who_is_served_asks_no_more)
 	say(&swarm, index, put, sizeof put);
 	cr_expect_eq(count_sent(&swarm, SOON_US, ASKS, COAP_POST), 0);
 	cr_expect_eq(swarm.fleet.devices[index].state, DEVICE_SERVED);
+	swarm_free(&swarm);
+}
+
+/* It asks again for as long as devices are patient: a run ends. */
+Test(storm_device, is_refused_where_the_server_is_busy_for_ever)
+{
+	struct swarm swarm;
+	uint32_t index = start_one(&swarm, EARLY_TAKEN);
+	uint64_t began = swarm.fleet.now_us, give_up_us = swarm.fleet.settings.give_up_us;
+	unsigned asked = 0;
+
+	for (; swarm.fleet.running && asked < 1000; asked++) {
+		say_busy(&swarm, index, asked % 2);
+		swarm.out.n = 0;
+		if (swarm.fleet.running)
+			cr_assert_eq(count_sent(&swarm, SOON_US, ASKS, COAP_POST), 1);
+	}
+	cr_expect_eq(swarm.fleet.running, 0);
+	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_REFUSED], 1);
+	cr_expect_eq(swarm.fleet.tally.refused_code, COAP_SERVICE_UNAVAILABLE);
+	cr_expect_eq(swarm.fleet.tally.busy, asked);
+	cr_expect_geq(swarm.fleet.now_us - began, give_up_us);
+	cr_expect_leq(swarm.fleet.now_us - began, give_up_us + 2 * SOON_US);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, asks_a_busy_server_again_however_little_patience_it_has)
+{
+	struct fleet_settings settings = settings_for(false);
+	struct swarm swarm;
+	uint32_t index;
+
+	settings.give_up_us = 1000;
+	index = start_with(&swarm, &settings);
+	say_busy(&swarm, index, false);
+	cr_expect_eq(count_sent(&swarm, SOON_US, ASKS, COAP_POST), 1);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, waits_for_no_server_that_is_busy_for_years)
+{
+	static const struct {
+		uint32_t age;
+		bool waits;
+	} ages[] = { { 86400, true }, { 86401, false }, { UINT32_MAX, false } };
+
+	for (size_t i = 0; i < sizeof ages / sizeof *ages; i++) {
+		struct swarm swarm;
+		uint32_t index = start_one(&swarm, EARLY_TAKEN);
+
+		say_busy_for(&swarm, index, false, ages[i].age);
+		cr_expect_eq(swarm.fleet.running, ages[i].waits, "%u s", (unsigned)ages[i].age);
+		swarm_free(&swarm);
+	}
+}
+
+enum { MINUTE_S = 60, HELLO = 22 /* a handshake record */, DTLS = 0xfe };
+
+static unsigned
+count_sent_in(struct swarm *swarm, unsigned minutes, bool psk)
+{
+	uint64_t us = (uint64_t)minutes * MINUTE_S * 1000000;
+
+	return count_sent(swarm, us, psk ? HELLO : ASKS, psk ? DTLS : COAP_POST);
+}
+
+/* Each time-out of a request is twice the one before (RFC 7252 4.2); those of a handshake grow to a minute (RFC 6347
+ * 4.2.4.1), and stay where they are if they begin above. */
+Test(storm_device, repeats_after_times_of_any_length)
+{
+	struct fleet_settings settings = settings_for(false);
+	struct swarm swarm;
+
+	settings.ack_timeout_us = UINT64_C(40) * MINUTE_S * 1000000;
+	settings.give_up_us = UINT64_C(86400) * 1000000;
+	start_with(&swarm, &settings);
+	cr_expect_eq(count_sent_in(&swarm, 39, false), 0);
+	cr_expect_eq(count_sent_in(&swarm, 22, false), 1, "after 40 to 60 minutes");
+	cr_expect_eq(count_sent_in(&swarm, 58, false), 0);
+	cr_expect_eq(count_sent_in(&swarm, 62, false), 1, "after 80 to 120 more");
+	swarm_free(&swarm);
+	settings.security = SECURITY_PSK;
+	start_with(&swarm, &settings);
+	cr_expect_eq(count_sent_in(&swarm, 19, true), 0);
+	cr_expect_eq(count_sent_in(&swarm, 2, true), 1);
+	cr_expect_eq(count_sent_in(&swarm, 18, true), 0);
+	cr_expect_eq(count_sent_in(&swarm, 2, true), 1);
 	swarm_free(&swarm);
 }
 

@@ -122,7 +122,7 @@ expect_answer(struct fleet *fleet, struct device *device, enum device_message me
 			  : timeout / 2;
 	device->again = message;
 	device->resent = 0;
-	device->resend_gap_us = (uint32_t)timeout;
+	device->resend_gap_us = timeout;
 	device->resend_us = fleet->now_us + timeout;
 }
 
@@ -232,6 +232,7 @@ fleet_start(struct fleet *fleet, uint64_t intended_us, struct storm_out *out)
 	device = &fleet->devices[index];
 	device->intended_us = device->phase_us = intended_us;
 	device->misbehaved = device->rebound = device->wrong = device->heard = false;
+	device->told_busy = false;
 	device->retried = 0;
 	device->send_us = 0; /* what the former run still had to answer */
 	/* Message ids go on from run to run, so that a new run is no duplicate (RFC 7252 4.4). */
@@ -357,9 +358,13 @@ send_again(struct fleet *fleet, struct device *device, struct storm_out *out)
 		fleet->tally.retransmitted++;
 		device_write(fleet, device, device->again, out);
 	}
-	device->resend_gap_us *= 2;
-	if (device->resend_gap_us > HELLO_GAP_MAX_US)
-		device->resend_gap_us = HELLO_GAP_MAX_US;
+	/* A first time-out that is longer stays as it is. */
+	if (device->again == MESSAGE_REQUEST || device->resend_gap_us <= HELLO_GAP_MAX_US / 2)
+		device->resend_gap_us *= 2;
+	else
+		device->resend_gap_us = device->resend_gap_us > HELLO_GAP_MAX_US
+						? device->resend_gap_us
+						: HELLO_GAP_MAX_US;
 	device->resend_us = fleet->now_us + device->resend_gap_us;
 }
 

@@ -101,19 +101,21 @@ struct device_reply {
 
 struct device {
 	struct timer_node timer;
-	uint32_t resend_gap_us;
+	uint64_t resend_gap_us;
 	/* The earliest of these is armed; 0: none. */
 	uint64_t send_us;   /* `later` goes out: the network's delay */
 	uint64_t resend_us; /* `again` goes out once more */
 	uint64_t give_up_us;
 	uint64_t intended_us, phase_us; /* start as planned; begin of the phase */
+	uint64_t busy_us;               /* when it was first told that the server is busy */
 	uint8_t state;                  /* enum device_state */
 	uint8_t later, again;           /* enum device_message */
 	uint8_t resent;
 	uint8_t outcome; /* enum outcome, once ENDING */
 	uint8_t retried;
 	bool misbehaved, rebound, wrong;
-	bool heard; /* of the server, in this run: what goes out now are answers */
+	bool told_busy; /* in this run */
+	bool heard;     /* of the server, in this run: what goes out now are answers */
 	uint16_t mid, ack_mid;
 	uint8_t token[4];
 	uint32_t runs;
@@ -150,7 +152,7 @@ struct fleet_settings {
 	/* RFC 7252 4.8; a handshake's first time-out is half of it (RFC 6347 4.2.4.1: 1 s). */
 	uint64_t ack_timeout_us;
 	uint8_t max_retransmit;         /* RFC 7252 4.8, of Bootstrap-Requests */
-	uint64_t give_up_us;            /* without any progress */
+	uint64_t give_up_us;            /* without any progress; 5.03 is none */
 	uint8_t retries;                /* how often it begins anew after that */
 	uint64_t rtt_us, rtt_spread_us; /* answers go out rtt +- spread late */
 	uint64_t slow_ack_us;

@@ -6,24 +6,57 @@
 #include "tools/storm/device_internal.h"
 #include "tools/storm/random.h"
 
-enum { PATH_MAX_BYTES = EXPECT_PATH_MAX, SECOND_US = 1000000, MAX_AGE_DEFAULT_S = 60 };
+enum {
+	PATH_MAX_BYTES = EXPECT_PATH_MAX,
+	SECOND_US = 1000000,
+	MAX_AGE_DEFAULT_S = 60,
+	MAX_AGE_MOST_S = 86400, /* above it, one is refused: no run lasts so long */
+};
 
 /* ---- replies to the Bootstrap-Request ---- */
 
-/*
- * 5.03: the server says when (RFC 7252 5.9.3.4). Half as much more at random, so that a crowd does
- * not return at once.
- */
+static void
+take_refusal(struct fleet *fleet, struct device *device, uint8_t code)
+{
+	fleet->tally.refused_code = code;
+	device_end(fleet, device, OUTCOME_REFUSED);
+}
+
+/* 5.03: the server says when to ask again (RFC 7252 5.9.3.4). */
+static uint32_t
+max_age_s(const struct coap_msg *msg)
+{
+	struct coap_options_seen seen;
+
+	return coap_options_check(msg, &seen) == COAP_OPTIONS_FINE && (seen.has & COAP_HAS_MAX_AGE)
+		       ? seen.max_age
+		       : MAX_AGE_DEFAULT_S;
+}
+
+/* It asks again at least once, and then for as long as it is patient: a server may be busy for ever. */
+static bool
+has_waited_enough(const struct fleet *fleet, struct device *device)
+{
+	if (!device->told_busy) {
+		device->told_busy = true;
+		device->busy_us = fleet->now_us;
+		return false;
+	}
+	return fleet->now_us - device->busy_us >= fleet->settings.give_up_us;
+}
+
+/* Half as much more at random, so that a crowd does not return at once. */
 static void
 wait_for_service(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
 		 struct storm_out *out)
 {
-	struct coap_options_seen seen;
-	uint64_t wait_us = MAX_AGE_DEFAULT_S * (uint64_t)SECOND_US;
+	uint64_t wait_us = max_age_s(msg) * (uint64_t)SECOND_US;
 
-	if (coap_options_check(msg, &seen) == COAP_OPTIONS_FINE && (seen.has & COAP_HAS_MAX_AGE))
-		wait_us = seen.max_age * (uint64_t)SECOND_US;
 	fleet->tally.busy++;
+	if (has_waited_enough(fleet, device) || max_age_s(msg) > MAX_AGE_MOST_S) {
+		take_refusal(fleet, device, msg->header.code);
+		return;
+	}
 	device->mid++;
 	device->state = DEVICE_ASKING;
 	device_send_ack_due(fleet, device, out);
@@ -62,8 +95,7 @@ take_response(struct fleet *fleet, struct device *device, const struct coap_msg 
 		device_end(fleet, device, OUTCOME_INTENDED);
 		return;
 	}
-	fleet->tally.refused_code = header->code;
-	device_end(fleet, device, OUTCOME_REFUSED);
+	take_refusal(fleet, device, header->code);
 }
 
 static void

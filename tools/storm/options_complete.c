@@ -11,6 +11,7 @@ enum {
 	PORT_DTLS = 5684,
 	CONCURRENCY = 64,
 	GIVE_UP_S = 300, /* above what CoAP waits at most, MAX_TRANSMIT_WAIT 93 s */
+	LATE_MS = 100,   /* what arrives in lumps is another load */
 	MS_US = 1000,
 	S_US = 1000000,
 };
@@ -27,6 +28,7 @@ options_set_defaults(struct options *options)
 		.n_cores = 1,
 		.seed = 1,
 		.drain_s = -1,
+		.late_us = LATE_MS * MS_US,
 		.progress = isatty(STDERR_FILENO),
 		.net = { .first_port = FIRST_PORT },
 		.plan = { .kind = PLAN_CLOSED, .concurrency = CONCURRENCY },

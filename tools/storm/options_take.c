@@ -64,6 +64,18 @@ read_time(const char *name, const char *text, double unit_us, uint64_t *us)
 	return 0;
 }
 
+/* A millisecond at least: what is repeated, or given up, at once is another load than was meant. */
+static int
+read_wait(const char *name, const char *text, double unit_us, uint64_t *us)
+{
+	double value;
+
+	if (read_number(name, text, MS_US / unit_us, 86400e6 / unit_us, &value) < 0)
+		return -1;
+	*us = (uint64_t)(value * unit_us);
+	return 0;
+}
+
 static int
 read_rtt(const char *text, struct fleet_settings *fleet)
 {
@@ -295,14 +307,14 @@ take_conditions(struct options *options, enum option_id id, const char *name, co
 	case OPTION_CORRUPT:
 		return read_percent(name, value, &swarm->impairment.corrupt);
 	case OPTION_ACK_TIMEOUT:
-		return read_time(name, value, MS_US, &fleet->ack_timeout_us);
+		return read_wait(name, value, MS_US, &fleet->ack_timeout_us);
 	case OPTION_MAX_RETRANSMIT:
 		if (read_whole(name, value, 0, MAX_RETRANSMIT_MOST, &number) < 0)
 			return -1;
 		fleet->max_retransmit = (uint8_t)number;
 		return 0;
 	case OPTION_GIVE_UP:
-		return read_time(name, value, S_US, &fleet->give_up_us);
+		return read_wait(name, value, S_US, &fleet->give_up_us);
 	case OPTION_RETRIES:
 		if (read_whole(name, value, 0, UINT8_MAX, &number) < 0)
 			return -1;
@@ -330,6 +342,8 @@ options_take(struct options *options, enum option_id id, const char *name, const
 		return take_conditions(options, id, name, value);
 	if (id == OPTION_PLOT && !plot_names_picture(value))
 		return refuse(name, value, "a file named .svg or .html is needed");
+	if (id == OPTION_LATE)
+		return read_time(name, value, MS_US, &options->swarm.late_us);
 	if (id == OPTION_JSON)
 		options->json = value;
 	if (id == OPTION_PLOT)

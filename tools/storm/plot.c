@@ -133,6 +133,7 @@ static void
 write_script(const struct report *report, FILE *script)
 {
 	static const char *const kinds[] = { "closed loop", "burst", "open loop" };
+	char why[REPORT_WHY_MAX];
 	const struct swarm_config *config = report->config;
 	const struct swarm_result *result = report->result;
 
@@ -149,7 +150,7 @@ write_script(const struct report *report, FILE *script)
 		(unsigned)config->devices, security_titles[config->fleet.security],
 		(unsigned long long)tally_done(report->tally),
 		(unsigned long long)tally_failed(report->tally), result->seconds,
-		report_invalid(report) ? " (INVALID)" : "");
+		report_invalid(report, why) ? " (INVALID)" : "");
 	write_panels(report, script);
 	fprintf(script, "unset multiplot\n");
 }

@@ -15,7 +15,6 @@ static const struct {
 static const double busy_limit = 0.98;
 static const double offered_limit = 0.99;
 static const double drop_limit = 0.001;
-static const uint64_t late_limit_us = 100000;
 
 static uint64_t
 finished(const struct tally *tally)
@@ -30,18 +29,24 @@ floods(const struct report *report)
 }
 
 const char *
-report_invalid(const struct report *report)
+report_invalid(const struct report *report, char why[REPORT_WHY_MAX])
 {
+	const struct swarm_config *config = report->config;
 	const struct swarm_result *result = report->result;
 	double dropped = (double)(result->counts.tx_full + result->counts.no_buffer +
 				  result->counts.rx_missed);
 
-	if (report->config->plan.kind == PLAN_OPEN && !result->interrupted &&
+	if (config->plan.kind == PLAN_OPEN && !result->interrupted &&
 	    (double)report->tally->started < offered_limit * (double)result->planned)
 		return "offered less than 99 % of the plan";
 	/* Its own clock stood still, or no device was idle: what arrives in lumps is another load. */
-	if (report->config->plan.kind == PLAN_OPEN && result->counts.late_us > late_limit_us)
-		return "starts were over 100 ms late: give it --poll and a CPU, or more --devices";
+	if (config->plan.kind == PLAN_OPEN && result->counts.late_us > config->late_us) {
+		snprintf(why, REPORT_WHY_MAX,
+			 "a start was %.1f ms late, %.1f may be: give it --poll and a CPU, or more "
+			 "--devices",
+			 (double)result->counts.late_us / 1e3, (double)config->late_us / 1e3);
+		return why;
+	}
 	if (!floods(report) &&
 	    dropped > drop_limit * (double)(result->counts.tx_frames + result->counts.rx_frames))
 		return "the generator dropped datagrams of its own";
@@ -54,7 +59,9 @@ report_invalid(const struct report *report)
 enum report_exit
 report_exit(const struct report *report)
 {
-	if (report_invalid(report))
+	char why[REPORT_WHY_MAX];
+
+	if (report_invalid(report, why))
 		return REPORT_EXIT_INVALID;
 	if (finished(report->tally) < report->tally->started ||
 	    report->tally->started < report->result->planned)
@@ -172,7 +179,8 @@ print_wire(const struct report *report, FILE *stream)
 void
 report_text(const struct report *report, FILE *stream)
 {
-	const char *invalid = report_invalid(report);
+	char why[REPORT_WHY_MAX];
+	const char *invalid = report_invalid(report, why);
 
 	print_plan(report, stream);
 	print_outcomes(report, stream);
@@ -264,10 +272,11 @@ json_wire(const struct report *report, FILE *stream)
 		result->counts.corrupted);
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
-		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64 ", \"link_down_us\": %" PRIu64
-		"},\n",
+		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64
+		", \"late_allowed_us\": %" PRIu64 ", \"link_down_us\": %" PRIu64 "},\n",
 		result->busy, result->counts.tx_full, result->counts.no_buffer,
-		result->counts.rx_missed, result->counts.late_us, result->counts.link_down_us);
+		result->counts.rx_missed, result->counts.late_us, report->config->late_us,
+		result->counts.link_down_us);
 }
 
 static void
@@ -290,7 +299,8 @@ json_records(const struct swarm_result *result, FILE *stream)
 int
 report_json(const struct report *report, FILE *stream)
 {
-	const char *invalid = report_invalid(report);
+	char why[REPORT_WHY_MAX];
+	const char *invalid = report_invalid(report, why);
 
 	fprintf(stream, "{\"schema\": %d,\n", REPORT_SCHEMA);
 	json_plan(report, stream);

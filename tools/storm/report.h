@@ -22,7 +22,7 @@
  *	network		what the simulated network did: lost, duplicated, reordered, corrupted
  *	generator	busy (share of its time, the busiest core's), tx_full, no_buffer, rx_missed
  *			(datagrams that it lost itself), late_us (most that a start was late),
- *			link_down_us (the longest that a memif was gone: its other end was upgraded)
+ *			late_allowed_us, link_down_us (the longest that a memif was gone: its other end was upgraded)
  *	records		one a second: second (its end), started_per_s, done_per_s, failed_per_s,
  *			running, and p50_us, p99_us of those done within it
  *	interrupted	ended by a signal
@@ -37,7 +37,7 @@
 
 #include "tools/storm/swarm.h"
 
-enum { REPORT_SCHEMA = 2 };
+enum { REPORT_SCHEMA = 2, REPORT_WHY_MAX = 160 };
 
 enum report_exit {
 	REPORT_EXIT_DONE = 0,
@@ -54,8 +54,8 @@ struct report {
 	const struct tally *tally;
 };
 
-/* NULL: the run is valid; else the sentence that says why not. */
-const char *report_invalid(const struct report *report);
+/* NULL: the run is valid; else the sentence that says why not, in `why` where it has figures. */
+const char *report_invalid(const struct report *report, char why[REPORT_WHY_MAX]);
 enum report_exit report_exit(const struct report *report);
 void report_text(const struct report *report, FILE *stream);
 /* 0, or -1 when the file cannot be written. */

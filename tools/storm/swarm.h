@@ -36,7 +36,8 @@ struct swarm_config {
 	bool progress; /* a line a second on standard error */
 	uint32_t devices;
 	uint64_t seed;
-	double drain_s; /* how long to answer copies after the last device ended */
+	double drain_s;   /* how long to answer copies after the last device ended */
+	uint64_t late_us; /* so late a start may be in a valid run of an open loop */
 	struct net net;
 	struct plan plan;
 	struct impairment impairment;
