@@ -476,6 +476,71 @@ Test(crypto, prf_in_step_equals_prf_alone)
 	}
 }
 
+/* Ends of streams of every length, beside those of every other kind of end. */
+Test(crypto, ends_in_step_equal_ends_alone)
+{
+	enum { STREAMS = 3 };
+	uint8_t data[STREAMS][LEN_MAX], alone[CRYPTO_HASH_LEN];
+	uint8_t digests[STREAMS + 1][CRYPTO_HASH_LEN];
+	uint64_t state = SEED;
+
+	fill_random(&state, data, sizeof data);
+	each_backend(ops)
+	{
+		for (unsigned round = 0; round < 131 * 131; round++) {
+			const size_t lens[STREAMS] = { round % 131, round / 131, round % 7 };
+			struct crypto_sha256 hashes[STREAMS];
+			const struct crypto_sha256 *ends[STREAMS];
+			unsigned n = round % (STREAMS + 1);
+
+			for (unsigned i = 0; i < STREAMS; i++) {
+				crypto_sha256_init(&hashes[i]);
+				crypto_sha256_update(ops, &hashes[i], data[i], lens[i]);
+				ends[i] = &hashes[i];
+			}
+			memset(digests, 0xee, sizeof digests);
+			crypto_sha256_finals(ops, ends, n, digests);
+			for (unsigned i = 0; i < n; i++) {
+				crypto_sha256(ops, data[i], lens[i], alone);
+				cr_assert_arr_eq(digests[i], alone, sizeof alone, "%s: %zu and %zu",
+						 ops->name, lens[0], lens[1]);
+			}
+			cr_assert_eq(digests[n][0], 0xee);
+		}
+	}
+}
+
+/* A processor on which the clock goes on by what hashes cost, and now and then by something else. */
+static uint64_t fake_time, fake_cost[3], fake_calls;
+
+static uint64_t
+fake_clock(void)
+{
+	return fake_time += fake_calls++ % 5 == 0 ? 1000 : 0;
+}
+
+static void
+fake_hmacs(const struct crypto_hmac_lane *lanes, unsigned n, size_t blocks)
+{
+	fake_time += fake_cost[n];
+}
+
+Test(crypto, what_hashes_in_step_cost_is_measured)
+{
+	static const struct {
+		uint64_t one, two;
+		unsigned percent;
+	} cases[] = { { 10, 11, 55 }, { 10, 15, 75 }, { 10, 20, 100 }, { 10, 24, 120 }, { 0, 0, 100 } };
+	struct crypto_ops ops = *crypto_select();
+
+	ops.hmac_lanes = fake_hmacs;
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		fake_cost[1] = cases[i].one;
+		fake_cost[2] = cases[i].two;
+		cr_expect_eq(crypto_step_percent(&ops, fake_clock), cases[i].percent, "%u", i);
+	}
+}
+
 /* ---- AEADs against mbedTLS's ----------------------------------------------------------------- */
 
 typedef void aead_op(struct crypto_ccm *records, unsigned n);

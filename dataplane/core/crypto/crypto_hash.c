@@ -126,6 +126,45 @@ crypto_sha256_final(const struct crypto_ops *ops, const struct crypto_sha256 *ha
 	crypto_wipe(h, sizeof h);
 }
 
+/* What one of them has more to hash goes ahead alone. */
+static void
+final_two(const struct crypto_ops *ops, const struct crypto_sha256 *const hashes[2],
+	  uint8_t (*digests)[CRYPTO_HASH_LEN])
+{
+	uint8_t blocks[2][2 * CRYPTO_HASH_BLOCK];
+	uint32_t h[2][8];
+	struct crypto_lane lanes[2];
+	size_t left[2];
+
+	for (int i = 0; i < 2; i++) {
+		memcpy(h[i], hashes[i]->h, sizeof h[i]);
+		left[i] = put_end(blocks[i], hashes[i]);
+		lanes[i] = (struct crypto_lane){ h[i], blocks[i] };
+	}
+	for (int i = 0; i < 2; i++) {
+		if (left[i] <= left[!i])
+			continue;
+		ops->sha256_blocks(h[i], blocks[i], 1);
+		lanes[i].data += CRYPTO_HASH_BLOCK;
+		left[i] = 1;
+	}
+	ops->sha256_lanes(lanes, 2, left[0]);
+	for (int i = 0; i < 2; i++)
+		put_digest(digests[i], h[i]);
+	crypto_wipe(blocks, sizeof blocks);
+	crypto_wipe(h, sizeof h);
+}
+
+void
+crypto_sha256_finals(const struct crypto_ops *ops, const struct crypto_sha256 *const *hashes,
+		     unsigned n, uint8_t (*digests)[CRYPTO_HASH_LEN])
+{
+	for (; n >= 2; n -= 2, hashes += 2, digests += 2)
+		final_two(ops, hashes, digests);
+	if (n != 0)
+		crypto_sha256_final(ops, hashes[0], digests[0]);
+}
+
 void
 crypto_sha256(const struct crypto_ops *ops, const void *data, size_t len,
 	      uint8_t digest[CRYPTO_HASH_LEN])
