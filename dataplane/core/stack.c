@@ -247,6 +247,7 @@ find_sessions(struct stack *stack, struct burst *burst)
 static void
 open_records(struct stack *stack, struct burst *burst)
 {
+	secured_prepare(stack, burst->in, burst->session, burst->n);
 	for (unsigned i = 0; i < burst->n; i++) {
 		struct dgram_in *in = &burst->in[i];
 		uint8_t security = stack->config.listener_security[in->peer.listener];
@@ -262,6 +263,7 @@ open_records(struct stack *stack, struct burst *burst)
 		in->len = 0;
 	}
 	secured_open(stack);
+	secured_end(stack);
 }
 
 /* The sessions were looked up before the burst's first message was processed; since then one may

@@ -269,6 +269,29 @@ struct flight {
 	uint8_t hash[EC_HASH_LEN];
 };
 
+/* All that follows from the master secret. */
+static void
+derive(struct ec_job *job, const struct crypto_sha256 *transcript, const uint8_t hash[EC_HASH_LEN],
+       const struct crypto_piece randoms[2])
+{
+	struct ec_secrets *secrets = &job->secrets;
+	const struct dtls_derivation derivation = {
+		.master = secrets->master,
+		.hash = hash,
+		.randoms = { randoms[0], randoms[1] },
+		.derived = &secrets->derived,
+	};
+	const struct dtls_answering answering = {
+		.transcript = transcript,
+		.derived = &secrets->derived,
+		.verify_data = secrets->answer,
+		.message = job->next_message,
+	};
+
+	dtls_schedule_derive(job->ops, &derivation, 1);
+	dtls_schedule_answer(job->ops, &answering, 1);
+}
+
 /* The master secret (RFC 5246 8.1, RFC 7627 4), and all that follows from it. */
 static bool
 agree(struct ec_engine *engine, struct ec_job *job, const EC_POINT *theirs,
@@ -288,9 +311,7 @@ agree(struct ec_engine *engine, struct ec_job *job, const EC_POINT *theirs,
 					extended ? "extended master secret" : "master secret",
 					extended ? session : randoms, secrets->master);
 		crypto_sha256_final(job->ops, &flight->transcript, hash);
-		dtls_schedule_derive(job->ops, secrets->master, hash, randoms, &secrets->derived);
-		dtls_schedule_answer(job->ops, &flight->transcript, job->next_message,
-				     &secrets->derived, secrets->answer);
+		derive(job, &flight->transcript, hash, randoms);
 	}
 	crypto_wipe(premaster, sizeof premaster);
 	return good;

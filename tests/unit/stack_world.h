@@ -103,6 +103,7 @@ struct world_options {
 	uint32_t answer_bytes;
 	bool serve_keyed; /* over NoSec, too */
 	unsigned handshakes;
+	bool handshakes_alone;
 	uint32_t capture_bytes;
 	bool (*ec_offer)(void *ctx, struct ec_job *job); /* NULL: no certificates */
 	void *ec_ctx;
@@ -170,6 +171,7 @@ world_new_options(unsigned sessions, const struct world_options *options)
 				       .answer_bytes = options->answer_bytes,
 				       .rng = { world_random, world },
 				       .handshakes = options->handshakes,
+				       .handshakes_alone = options->handshakes_alone,
 				       .capture_bytes = options->capture_bytes ? options->capture_bytes : 64 * 1024,
 				       .ec_offer = options->ec_offer,
 				       .ec_ctx = options->ec_ctx,

@@ -20,18 +20,45 @@ put_premaster(uint8_t premaster[4 + 2 * DTLS_PSK_MAX], const struct crypto_piece
 	return writer_len(&writer);
 }
 
+static struct crypto_prf
+master_secret(const struct crypto_hmac_key *premaster, const char *label,
+	      const struct crypto_piece seed[2], uint8_t master[DTLS_MASTER_SECRET])
+{
+	return (struct crypto_prf){
+		.secret = premaster,
+		.label = label,
+		.seed = { seed[0], seed[1] },
+		.out = master,
+		.len = DTLS_MASTER_SECRET,
+	};
+}
+
+/* What the pre-shared key does to the PRF: its premaster secret as a key. */
+static void
+premaster_key(const struct crypto_ops *ops, const struct crypto_piece *psk,
+	      struct crypto_hmac_key *key)
+{
+	uint8_t premaster[4 + 2 * DTLS_PSK_MAX];
+	size_t len;
+
+	assert(psk->len <= DTLS_PSK_MAX);
+	len = put_premaster(premaster, psk);
+	crypto_hmac_key_init(ops, key, premaster, len);
+	crypto_wipe(premaster, len);
+}
+
 void
 dtls_schedule_master(const struct crypto_ops *ops, const struct crypto_piece *psk,
 		     const char *label, const struct crypto_piece seed[2],
 		     uint8_t master[DTLS_MASTER_SECRET])
 {
-	uint8_t premaster[4 + 2 * DTLS_PSK_MAX];
-	struct crypto_piece piece = { premaster, 0 };
+	struct crypto_hmac_key key;
+	struct crypto_prf job;
 
-	assert(psk->len <= DTLS_PSK_MAX);
-	piece.len = put_premaster(premaster, psk);
-	dtls_schedule_master_of(ops, &piece, label, seed, master);
-	crypto_wipe(premaster, sizeof premaster);
+	premaster_key(ops, psk, &key);
+	job = master_secret(&key, label, seed, master);
+	crypto_prf(ops, &job, 1);
+	crypto_wipe(&key, sizeof key);
 }
 
 void
@@ -40,15 +67,10 @@ dtls_schedule_master_of(const struct crypto_ops *ops, const struct crypto_piece 
 			uint8_t master[DTLS_MASTER_SECRET])
 {
 	struct crypto_hmac_key key;
-	struct crypto_prf job = {
-		.secret = &key,
-		.label = label,
-		.seed = { seed[0], seed[1] },
-		.out = master,
-		.len = DTLS_MASTER_SECRET,
-	};
+	struct crypto_prf job;
 
 	crypto_hmac_key_init(ops, &key, premaster->data, premaster->len);
+	job = master_secret(&key, label, seed, master);
 	crypto_prf(ops, &job, 1);
 	crypto_wipe(&key, sizeof key);
 }
@@ -66,57 +88,129 @@ dtls_schedule_verify(const struct crypto_hmac_key *master, const char *label,
 	};
 }
 
+/* RFC 5246 6.3: no MAC keys in an AEAD suite, so 40 bytes, in the order of struct dtls_keys. */
+static struct crypto_prf
+key_block(const struct crypto_hmac_key *master, const uint8_t *server_random,
+	  const uint8_t *client_random, struct dtls_keys *keys)
+{
+	_Static_assert(sizeof *keys == 2 * DTLS_KEY + 2 * DTLS_IMPLICIT_IV,
+		       "the key block as it comes");
+	return (struct crypto_prf){
+		.secret = master,
+		.label = "key expansion",
+		.seed = { { server_random, DTLS_RANDOM }, { client_random, DTLS_RANDOM } },
+		.out = (uint8_t *)keys,
+		.len = sizeof *keys,
+	};
+}
+
 void
 dtls_schedule_keys(const struct crypto_ops *ops, const struct crypto_prf *client_finished,
 		   const uint8_t *server_random, const uint8_t *client_random,
 		   struct dtls_keys *keys)
 {
-	/* RFC 5246 6.3: no MAC keys in an AEAD suite, so 40 bytes, in the order of struct
-	 * dtls_keys. */
 	const struct crypto_prf jobs[2] = {
-		{
-			.secret = client_finished->secret,
-			.label = "key expansion",
-			.seed = { { server_random, DTLS_RANDOM }, { client_random, DTLS_RANDOM } },
-			.out = (uint8_t *)keys,
-			.len = sizeof *keys,
-		},
+		key_block(client_finished->secret, server_random, client_random, keys),
 		*client_finished,
 	};
 
-	_Static_assert(sizeof *keys == 2 * DTLS_KEY + 2 * DTLS_IMPLICIT_IV,
-		       "the key block as it comes");
 	crypto_prf(ops, jobs, 2);
 }
 
 void
-dtls_schedule_derive(const struct crypto_ops *ops, const uint8_t master[DTLS_MASTER_SECRET],
-		     const uint8_t hash[DTLS_HASH], const struct crypto_piece randoms[2],
-		     struct dtls_derived *derived)
+dtls_schedule_derive(const struct crypto_ops *ops, const struct dtls_derivation *handshakes,
+		     unsigned n)
 {
-	struct crypto_prf finished;
+	struct crypto_prf jobs[2 * DTLS_IN_STEP];
 
-	crypto_hmac_key_init(ops, &derived->master, master, DTLS_MASTER_SECRET);
-	finished = dtls_schedule_verify(&derived->master, "client finished", hash,
-					derived->client_verify);
-	dtls_schedule_keys(ops, &finished, randoms[1].data, randoms[0].data, &derived->keys);
+	assert(n <= DTLS_IN_STEP);
+	/* One kind after the other: of two handshakes those go in step that are equally long. */
+	for (unsigned i = 0; i < n; i++) {
+		const struct dtls_derivation *of = &handshakes[i];
+
+		crypto_hmac_key_init(ops, &of->derived->master, of->master, DTLS_MASTER_SECRET);
+		jobs[i] = key_block(&of->derived->master, of->randoms[1].data, of->randoms[0].data,
+				    &of->derived->keys);
+		jobs[n + i] = dtls_schedule_verify(&of->derived->master, "client finished",
+						   of->hash, of->derived->client_verify);
+	}
+	crypto_prf(ops, jobs, 2 * n);
+}
+
+/* The transcript that our Finished is of: with the client's, which has but one right form. */
+static void
+put_finished(const struct crypto_ops *ops, const struct dtls_answering *of,
+	     struct crypto_sha256 *transcript)
+{
+	uint8_t finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA];
+
+	dtls_message_header(finished, DTLS_FINISHED, DTLS_VERIFY_DATA, of->message);
+	memcpy(finished + DTLS_HANDSHAKE_HEADER, of->derived->client_verify, DTLS_VERIFY_DATA);
+	*transcript = *of->transcript;
+	crypto_sha256_update(ops, transcript, finished, sizeof finished);
 }
 
 void
-dtls_schedule_answer(const struct crypto_ops *ops, const struct crypto_sha256 *transcript,
-		     uint16_t message, const struct dtls_derived *derived,
-		     uint8_t verify_data[DTLS_VERIFY_DATA])
+dtls_schedule_answer(const struct crypto_ops *ops, const struct dtls_answering *handshakes,
+		     unsigned n)
 {
-	struct crypto_sha256 hash = *transcript;
-	uint8_t finished[DTLS_HANDSHAKE_HEADER + DTLS_VERIFY_DATA], digest[DTLS_HASH];
-	struct crypto_prf job;
+	struct crypto_sha256 transcripts[DTLS_IN_STEP];
+	const struct crypto_sha256 *ends[DTLS_IN_STEP] = { 0 };
+	uint8_t digests[DTLS_IN_STEP][DTLS_HASH];
+	struct crypto_prf jobs[DTLS_IN_STEP];
 
-	dtls_message_header(finished, DTLS_FINISHED, DTLS_VERIFY_DATA, message);
-	memcpy(finished + DTLS_HANDSHAKE_HEADER, derived->client_verify, DTLS_VERIFY_DATA);
-	crypto_sha256_update(ops, &hash, finished, sizeof finished);
-	crypto_sha256_final(ops, &hash, digest);
-	job = dtls_schedule_verify(&derived->master, "server finished", digest, verify_data);
-	crypto_prf(ops, &job, 1);
+	assert(n <= DTLS_IN_STEP);
+	for (unsigned i = 0; i < n; i++) {
+		put_finished(ops, &handshakes[i], &transcripts[i]);
+		ends[i] = &transcripts[i];
+	}
+	crypto_sha256_finals(ops, ends, n, digests);
+	for (unsigned i = 0; i < n; i++)
+		jobs[i] = dtls_schedule_verify(&handshakes[i].derived->master, "server finished",
+					       digests[i], handshakes[i].verify_data);
+	crypto_prf(ops, jobs, n);
+}
+
+static void
+session_hashes(const struct crypto_ops *ops, const struct dtls_psk_schedule *handshakes, unsigned n,
+	       uint8_t hashes[DTLS_IN_STEP][DTLS_HASH])
+{
+	const struct crypto_sha256 *transcripts[DTLS_IN_STEP] = { 0 };
+
+	for (unsigned i = 0; i < n; i++)
+		transcripts[i] = handshakes[i].transcript;
+	crypto_sha256_finals(ops, transcripts, n, hashes);
+}
+
+void
+dtls_schedule_psk(const struct crypto_ops *ops, const struct dtls_psk_schedule *handshakes,
+		  unsigned n)
+{
+	static const char *const labels[2] = { "master secret", "extended master secret" };
+	struct crypto_hmac_key keys[DTLS_IN_STEP];
+	struct dtls_derivation derivations[DTLS_IN_STEP];
+	struct crypto_prf jobs[DTLS_IN_STEP];
+	uint8_t hashes[DTLS_IN_STEP][DTLS_HASH];
+
+	assert(n <= DTLS_IN_STEP);
+	session_hashes(ops, handshakes, n, hashes);
+	for (unsigned i = 0; i < n; i++) {
+		const struct dtls_psk_schedule *of = &handshakes[i];
+		const struct crypto_piece session[2] = { { hashes[i], DTLS_HASH } };
+
+		premaster_key(ops, &of->psk, &keys[i]);
+		jobs[i] = master_secret(&keys[i], labels[of->extended],
+					of->extended ? session : of->randoms, of->master);
+		derivations[i] = (struct dtls_derivation){
+			.master = of->master,
+			.hash = hashes[i],
+			.randoms = { of->randoms[0], of->randoms[1] },
+			.derived = of->derived,
+		};
+	}
+	crypto_prf(ops, jobs, n);
+	crypto_wipe(keys, n * sizeof keys[0]);
+	dtls_schedule_derive(ops, derivations, n);
 }
 
 void

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,15 +38,47 @@ struct dtls_derived {
 	uint8_t client_verify[DTLS_VERIFY_DATA]; /* what the client's Finished must say */
 };
 
-/* All of it; `hash`: of the transcript before the client's Finished. */
-void dtls_schedule_derive(const struct crypto_ops *ops, const uint8_t master[DTLS_MASTER_SECRET],
-			  const uint8_t hash[DTLS_HASH], const struct crypto_piece randoms[2],
-			  struct dtls_derived *derived);
-/* What our Finished says. The client's, of this message_seq, has but one right form, so that is known
- * before it comes. `transcript` ends before it. */
-void dtls_schedule_answer(const struct crypto_ops *ops, const struct crypto_sha256 *transcript,
-			  uint16_t message, const struct dtls_derived *derived,
-			  uint8_t verify_data[DTLS_VERIFY_DATA]);
+/*
+ * The functions below take one handshake, or two whose hashes then go in step: with most processors
+ * that costs far less than one after the other (crypto_step_percent()).
+ */
+enum { DTLS_IN_STEP = 2 };
+
+/* Of one handshake: what its keys are derived of, and where they go. */
+struct dtls_derivation {
+	const uint8_t *master;          /* DTLS_MASTER_SECRET bytes */
+	const uint8_t *hash;            /* of the transcript before the client's Finished */
+	struct crypto_piece randoms[2]; /* the client's, the server's */
+	struct dtls_derived *derived;
+};
+
+void dtls_schedule_derive(const struct crypto_ops *ops, const struct dtls_derivation *handshakes,
+			  unsigned n);
+
+/* The whole way from a pre-shared key. */
+struct dtls_psk_schedule {
+	struct crypto_piece psk;
+	bool extended;                          /* RFC 7627 */
+	const struct crypto_sha256 *transcript; /* up to ClientKeyExchange, and with it */
+	struct crypto_piece randoms[2];         /* the client's, the server's */
+	uint8_t *master;                        /* written, DTLS_MASTER_SECRET bytes */
+	struct dtls_derived *derived;           /* written */
+};
+
+void dtls_schedule_psk(const struct crypto_ops *ops, const struct dtls_psk_schedule *handshakes,
+		       unsigned n);
+
+/* Of one handshake: what our Finished says. The client's has but one right form, so that is known
+ * before it comes. */
+struct dtls_answering {
+	const struct crypto_sha256 *transcript; /* up to the client's Finished, without it */
+	const struct dtls_derived *derived;
+	uint8_t *verify_data; /* written, DTLS_VERIFY_DATA bytes */
+	uint16_t message;     /* message_seq of the client's Finished */
+};
+
+void dtls_schedule_answer(const struct crypto_ops *ops, const struct dtls_answering *handshakes,
+			  unsigned n);
 
 /* key_block, and the verify_data that the client must send: independent, so that a backend may
  * interleave them. */

@@ -1,10 +1,25 @@
 #include "dataplane/core/dtls/dtls_server.h"
 
+#include <string.h>
+
 void
 dtls_server_init(struct dtls_server *server, uint64_t now_us)
 {
 	dtls_cookies_init(&server->cookies, server->ops, &server->rng, now_us);
 	rng_fill(&server->rng, server->decoy, sizeof server->decoy);
+}
+
+bool
+dtls_server_find(const struct dtls_server *server, const struct reader *identity,
+		 struct dtls_identity *found)
+{
+	if (server->find_identity(server->find_ctx, identity->at, reader_left(identity), found))
+		return true;
+	found->device = 0;
+	found->hash = 0;
+	found->key_len = sizeof server->decoy;
+	memcpy(found->key, server->decoy, sizeof server->decoy);
+	return false;
 }
 
 bool

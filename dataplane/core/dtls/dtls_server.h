@@ -13,6 +13,7 @@
 #include "dataplane/core/counters.h"
 #include "dataplane/core/crypto/crypto.h"
 #include "dataplane/core/crypto/rng.h"
+#include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_cookie.h"
 #include "dataplane/core/dtls/dtls_members.h"
 #include "dataplane/core/dtls/dtls_record.h"
@@ -37,6 +38,7 @@ enum dtls_unserved {
 	DTLS_UNSERVED_IDENTITY, /* its identity, of `whole_len` bytes, begins so and is too long */
 };
 
+struct dtls_ahead;
 struct dtls_bytes;
 struct dtls_ec;
 struct ec_finish;
@@ -69,9 +71,14 @@ struct dtls_server {
 	uint8_t worker; /* first byte of our connection ids */
 	struct dtls_members members; /* what their last two bytes are, in a cluster */
 	/* Compares by length and bytes: an identity is no C string. False: unknown, or without a
-	 * key. */
+	 * key. Looks, and does nothing else: its answer may go unused. Asked by
+	 * dtls_server_find(). */
 	bool (*find_identity)(void *ctx, const uint8_t *identity, size_t len,
 			      struct dtls_identity *found);
+	/* A handshake goes on with this identity: `device` has it, or nobody. NULL: nobody wants to
+	 * know. */
+	void (*identified)(void *ctx, const uint8_t *identity, size_t len, bool is_known,
+			   uint32_t device);
 	/* Room for the keys of an association under DTLS_CBC, whose record layer gives it back;
 	 * NULL: none is free. */
 	struct dtls_cbc *(*take_cbc)(void *ctx);
@@ -82,7 +89,8 @@ struct dtls_server {
 	/* Who wants the master secrets of known devices' handshakes; NULL: nobody. */
 	void (*key_log)(void *ctx, uint32_t device, const uint8_t client_random[DTLS_RANDOM],
 			const uint8_t master[DTLS_MASTER_SECRET]);
-	void *find_ctx; /* of all four */
+	void *find_ctx; /* of all five */
+	struct dtls_ahead *ahead; /* of this burst; NULL: none is made */
 	unsigned abilities; /* enum dtls_ability; 0 where `ec` is not set */
 	uint32_t trust;     /* verdicts by one of a lower number count no more */
 	struct dtls_ec_way ec;
@@ -93,6 +101,11 @@ struct dtls_server {
 
 /* The caller has set ops, rng, counters, worker and the look-up. In the end it wipes the struct. */
 void dtls_server_init(struct dtls_server *server, uint64_t now_us);
+
+/* The device and key of an identity; who is unknown (false) gets a key that nobody has, so that it
+ * learns nothing now (RFC 4279 2, 7.3). The caller wipes `found`. */
+bool dtls_server_find(const struct dtls_server *server, const struct reader *identity,
+		      struct dtls_identity *found);
 
 enum dtls_greeting {
 	DTLS_GREETING_DROPPED,  /* nothing to do with this record */

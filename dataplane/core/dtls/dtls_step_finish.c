@@ -5,43 +5,25 @@
 
 #include <string.h>
 
+#include "dataplane/core/dtls/dtls_ahead.h"
 #include "dataplane/core/dtls/dtls_flight.h"
 
 /* ---- ClientKeyExchange ---- */
 
-/* Who is unknown goes on with a key that nobody has, so that it learns nothing now (RFC 4279 2,
- * 7.3). */
+/* Whose handshake it is by its identity. */
 static void
-find_key(struct step *step, const struct reader *identity, struct dtls_identity *found)
+identify(struct step *step, const struct reader *identity, bool is_known, uint32_t device,
+	 uint64_t hash)
 {
 	const struct dtls_server *server = step->server;
 	struct dtls_handshake *hs = step->hs;
 
-	hs->is_known =
-		server->find_identity(server->find_ctx, identity->at, reader_left(identity), found);
-	hs->device = hs->is_known ? found->device : 0;
-	hs->identity_hash = hs->is_known ? found->hash : 0;
-	if (hs->is_known)
-		return;
-	found->key_len = sizeof server->decoy;
-	memcpy(found->key, server->decoy, sizeof server->decoy);
-}
-
-/* The master secret of a pre-shared key; `hash`: of the transcript so far, which is the session hash
- * (RFC 7627 3). */
-static void
-make_master(const struct step *step, const struct crypto_piece *psk, const uint8_t hash[DTLS_HASH],
-	    uint8_t master[DTLS_MASTER_SECRET])
-{
-	static const char *const labels[2] = { "master secret", "extended master secret" };
-	const struct dtls_handshake *hs = step->hs;
-	const struct crypto_piece seeds[2][2] = {
-		{ { hs->client_random, DTLS_RANDOM }, { hs->run.server_random, DTLS_RANDOM } },
-		{ { hash, DTLS_HASH } },
-	};
-	bool extended = hs->extended_master_secret;
-
-	dtls_schedule_master(step->server->ops, psk, labels[extended], seeds[extended], master);
+	hs->is_known = is_known;
+	hs->device = device;
+	hs->identity_hash = hash;
+	if (server->identified)
+		server->identified(server->find_ctx, identity->at, reader_left(identity), is_known,
+				   device);
 }
 
 static void
@@ -58,18 +40,58 @@ log_key(const struct step *step, const uint8_t master[DTLS_MASTER_SECRET])
 static void
 derive(struct step *step, const struct crypto_piece *psk)
 {
-	const struct crypto_ops *ops = step->server->ops;
 	struct dtls_handshake *hs = step->hs;
-	const struct crypto_piece randoms[2] = { { hs->client_random, DTLS_RANDOM },
-						 { hs->run.server_random, DTLS_RANDOM } };
-	uint8_t hash[DTLS_HASH], master[DTLS_MASTER_SECRET];
+	uint8_t master[DTLS_MASTER_SECRET];
+	const struct dtls_psk_schedule schedule = {
+		.psk = *psk,
+		.extended = hs->extended_master_secret,
+		.transcript = &hs->run.transcript,
+		.randoms = { { hs->client_random, DTLS_RANDOM },
+			     { hs->run.server_random, DTLS_RANDOM } },
+		.master = master,
+		.derived = &hs->run.keyed.derived,
+	};
 
-	crypto_sha256_final(ops, &hs->run.transcript, hash);
-	make_master(step, psk, hash, master);
 	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
-	dtls_schedule_derive(ops, master, hash, randoms, &hs->run.keyed.derived);
+	dtls_schedule_psk(step->server->ops, &schedule, 1);
 	log_key(step, master);
 	crypto_wipe(master, sizeof master);
+}
+
+/* The identity's key, and all that follows from it. */
+static void
+make_keys(struct step *step, const struct reader *identity)
+{
+	const struct crypto_ops *ops = step->server->ops;
+	struct dtls_handshake *hs = step->hs;
+	uint16_t len = hs->run.exchange.assembly.length;
+	uint8_t header[DTLS_HANDSHAKE_HEADER];
+	struct dtls_identity found;
+	bool is_known = dtls_server_find(step->server, identity, &found);
+
+	identify(step, identity, is_known, found.device, found.hash);
+	dtls_message_header(header, DTLS_CLIENT_KEY_EXCHANGE, len,
+			    (uint16_t)(hs->next_message - 1));
+	hs->run.transcript = hs->run.before;
+	crypto_sha256_update(ops, &hs->run.transcript, header, sizeof header);
+	crypto_sha256_update(ops, &hs->run.transcript, hs->run.exchange.body, len);
+	derive(step, &(struct crypto_piece){ found.key, found.key_len });
+	crypto_wipe(&found, sizeof found);
+}
+
+/* The same where it was made ahead. */
+static void
+use_keys(struct step *step, const struct reader *identity, struct dtls_ahead_schedule *made)
+{
+	struct dtls_handshake *hs = step->hs;
+
+	identify(step, identity, made->is_known, made->device, made->identity_hash);
+	hs->run.transcript = made->transcript;
+	memset(&hs->run.keyed, 0, sizeof hs->run.keyed);
+	hs->run.keyed.derived = made->derived;
+	made->is_taken = true;
+	count(step->server->counters, COUNTER_dtls_in_step);
+	log_key(step, made->master);
 }
 
 /* The keys that follow from the key exchange at hand; false: it is malformed, and nothing changed. */
@@ -77,23 +99,18 @@ static bool
 take_keys(struct step *step)
 {
 	struct dtls_handshake *hs = step->hs;
-	const struct dtls_assembly *assembly = &hs->run.exchange.assembly;
-	struct reader reader = reader_init(hs->run.exchange.body, assembly->length);
+	struct reader reader = reader_init(hs->run.exchange.body, hs->run.exchange.assembly.length);
 	struct reader identity = reader_vector_u16(&reader);
-	uint8_t header[DTLS_HANDSHAKE_HEADER];
-	struct dtls_identity found;
+	struct dtls_ahead_schedule *made = NULL;
 
 	if (!reader_done(&reader))
 		return false;
-	find_key(step, &identity, &found);
-	dtls_message_header(header, DTLS_CLIENT_KEY_EXCHANGE, assembly->length,
-			    (uint16_t)(hs->next_message - 1));
-	hs->run.transcript = hs->run.before;
-	crypto_sha256_update(step->server->ops, &hs->run.transcript, header, sizeof header);
-	crypto_sha256_update(step->server->ops, &hs->run.transcript, hs->run.exchange.body,
-			     assembly->length);
-	derive(step, &(struct crypto_piece){ found.key, found.key_len });
-	crypto_wipe(&found, sizeof found);
+	if (step->server->ahead)
+		made = dtls_ahead_find(step->server->ahead, hs);
+	if (made)
+		use_keys(step, &identity, made);
+	else
+		make_keys(step, &identity);
 	return true;
 }
 
@@ -288,6 +305,28 @@ place_cbc(const struct dtls_server *server, const struct dtls_handshake *hs,
 	return session->cbc;
 }
 
+/* What our Finished says, unless it was made with the keys. */
+static void
+put_answer(const struct step *step, uint8_t verify_data[DTLS_VERIFY_DATA])
+{
+	const struct dtls_server *server = step->server;
+	const struct dtls_handshake *hs = step->hs;
+	const uint8_t *made = hs->has_answer ? hs->run.exchange.answer : NULL;
+	const struct dtls_answering answering = {
+		.transcript = &hs->run.transcript,
+		.derived = &hs->run.keyed.derived,
+		.verify_data = verify_data,
+		.message = step->message->sequence,
+	};
+
+	if (!made && server->ahead)
+		made = dtls_ahead_answer(server->ahead, hs);
+	if (made)
+		memcpy(verify_data, made, DTLS_VERIFY_DATA);
+	else
+		dtls_schedule_answer(server->ops, &answering, 1);
+}
+
 static enum dtls_progress
 establish(struct step *step)
 {
@@ -301,11 +340,7 @@ establish(struct step *step)
 	/* No room for its keys: as if lost, so the client says it again (RFC 6347 4.2.4). */
 	if (hs->protection == DTLS_CBC && !place_cbc(step->server, hs, session))
 		return step_ignore(step, COUNTER_dtls_cbc_full);
-	if (hs->has_answer)
-		memcpy(session->flight_verify, hs->run.exchange.answer, DTLS_VERIFY_DATA);
-	else
-		dtls_schedule_answer(ops, &hs->run.transcript, step->message->sequence,
-				     &hs->run.keyed.derived, session->flight_verify);
+	put_answer(step, session->flight_verify);
 	dtls_flight_finished(ops, session, step->turn->out);
 	if (!writer_ok(step->turn->out)) /* as if lost: the client will ask again */
 		count(step->server->counters, COUNTER_dtls_tx_room);

@@ -118,11 +118,11 @@ secured_certificates(const struct stack_config *config)
 	return is_wanted(config) ? count_ecs(config) : 0;
 }
 
-/* The look-up of dtls_server.h. */
+/* The look-up of dtls_server.h: what follows from it is identified()'s. */
 static bool
 find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identity *found)
 {
-	struct stack *stack = ctx;
+	const struct stack *stack = ctx;
 	const struct device_entry *entry = NULL;
 
 	if (stack->directory) {
@@ -130,16 +130,24 @@ find_identity(void *ctx, const uint8_t *identity, size_t len, struct dtls_identi
 		entry = directory_find_identity_hashed(stack->directory, found->hash, identity,
 						       len);
 	}
-	if (!entry || !entry->key_len) {
-		events_report_unknown(stack, stack->secured->asking, UNKNOWN_OVER_PSK, identity,
-				      len);
+	if (!entry || !entry->key_len)
 		return false;
-	}
-	capture_identified(stack, stack->secured->asking, entry->id);
 	found->device = entry->id;
 	found->key_len = entry->key_len;
 	memcpy(found->key, device_entry_key(entry), entry->key_len);
 	return true;
+}
+
+static void
+identified(void *ctx, const uint8_t *identity, size_t len, bool is_known, uint32_t device)
+{
+	struct stack *stack = ctx;
+	const struct peer *peer = stack->secured->asking;
+
+	if (is_known)
+		capture_identified(stack, peer, device);
+	else
+		events_report_unknown(stack, peer, UNKNOWN_OVER_PSK, identity, len);
 }
 
 static struct dtls_cbc *
@@ -228,9 +236,11 @@ secured_init(struct stack *stack, void *memory)
 		.counters = &stack->counters,
 		.worker = stack->config.worker,
 		.find_identity = find_identity,
+		.identified = identified,
 		.take_cbc = take_cbc,
 		.unserved = report_unserved,
 		.find_ctx = stack,
+		.ahead = stack->config.handshakes_alone ? NULL : &secured->ahead,
 	};
 	ec_init(stack);
 	dtls_server_init(&secured->server, stack->now_us);

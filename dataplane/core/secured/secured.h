@@ -44,6 +44,11 @@ void secured_fini(struct stack *stack);
 
 /* Before a burst: secrets and limits that are due to change. */
 void secured_begin(struct stack *stack);
+/* Before the first of a burst's datagrams is taken: makes ahead what several of them will need
+ * (dtls_ahead.h). `sessions[i]` is that of the peer of in[i], or NULL. secured_end() goes with it. */
+void secured_prepare(struct stack *stack, const struct dgram_in *in,
+		     struct session *const *sessions, unsigned n);
+void secured_end(struct stack *stack);
 /* Takes all records of one datagram; protected ones may wait for secured_open(). */
 void secured_receive(struct stack *stack, struct dgram_in *in, uint64_t hash);
 /* The same for a datagram that another member of the cluster forwarded. */

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "dataplane/core/datagram.h"
+#include "dataplane/core/dtls/dtls_ahead.h"
 #include "dataplane/core/dtls/dtls_cbc.h"
 #include "dataplane/core/dtls/dtls_ec.h"
 #include "dataplane/core/dtls/dtls_handshake.h"
@@ -95,6 +96,8 @@ struct secured {
 	/* Of associations that ended while records of theirs wait in `sealings`. */
 	unsigned n_detached;
 	struct dtls_session detached[DTLS_BURST];
+
+	struct dtls_ahead ahead; /* of the burst's handshakes */
 
 	struct ratelimit_bucket buckets[SECURED_PREFIXES];
 	struct ratelimit_bucket certificate_buckets[SECURED_PREFIXES];

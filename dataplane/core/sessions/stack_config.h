@@ -61,6 +61,8 @@ struct stack_config {
 							 * at most */
 	uint32_t answer_bytes;                          /* of each; 0: 8192 */
 	const struct crypto_ops *crypto;                /* NULL: crypto_select() */
+	bool handshakes_alone;                          /* two in step gain nothing with these:
+							 * crypto_step_percent() */
 	struct rng rng;
 	/* The way to the threads that compute with elliptic curves: a job, which is theirs until
 	 * stack_ec(); false: they have too many. NULL: there are none, and no certificates. */
