@@ -86,6 +86,16 @@ log_memory(const struct dataplane_info *info)
 }
 
 static void
+log_crypto(const struct dataplane_info *info)
+{
+	log_event(SEVERITY_NOTICE, LOG_EVENT_crypto, NULL,
+		  "crypto: %s; two hashes in step cost %u %% of one after the other, measured now: "
+		  "handshakes of a burst are made %s",
+		  info->crypto, info->step_percent,
+		  info->handshakes_alone ? "one by one" : "two by two");
+}
+
+static void
 log_port(const struct config *config, unsigned number, const struct dataplane_port_info *port)
 {
 	struct text addresses;
@@ -120,6 +130,7 @@ startup_log(const struct daemon *daemon)
 	dataplane_info(daemon->service.dp, &info);
 	log_privileges();
 	log_memory(&info);
+	log_crypto(&info);
 	for (unsigned i = 0;
 	     i < config->n_ports && dataplane_port_info(daemon->service.dp, i, &port) == 0; i++)
 		log_port(config, i, &port);

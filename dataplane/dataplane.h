@@ -164,6 +164,9 @@ struct dataplane_info {
 	size_t packet_buffer_bytes; /* of one */
 	bool hugepages;
 	size_t memory_bytes; /* that DPDK was asked for: what hugepages must hold */
+	const char *crypto;    /* the primitives of DTLS that this processor runs best */
+	unsigned step_percent; /* that two of its hashes in step cost, of one after the other ... */
+	bool handshakes_alone; /* ... and whether that is too much to make handshakes in step */
 };
 void dataplane_info(const struct dataplane *dp, struct dataplane_info *info);
 

@@ -61,6 +61,12 @@ dataplane_check_crypto(const struct crypto_ops *ops, char error[DATAPLANE_ERROR_
 	return -1;
 }
 
+static uint64_t
+now_cycles(void)
+{
+	return rte_get_tsc_cycles();
+}
+
 /* ---- sizes ---- */
 
 static unsigned
@@ -327,6 +333,7 @@ fill_stack_config(struct dataplane *dp, const struct dataplane_config *config,
 		.answers = config->answers,
 		.answer_bytes = config->answer_bytes,
 		.capture_bytes = CAPTURE_BYTES,
+		.handshakes_alone = dp->step_percent > CRYPTO_STEP_WORTH,
 		.n_listeners = dp->n_planned,
 		.emit = worker_emit,
 		.trace = worker_trace,
@@ -509,6 +516,7 @@ dataplane_setup(struct dataplane *dp, const struct dataplane_config *config,
 	    eal_place(config, &dp->cpus, error) < 0)
 		return -1;
 	dp->sessions_per_worker = (config->sessions + config->workers - 1) / config->workers;
+	dp->step_percent = crypto_step_percent(crypto_select(), now_cycles);
 	plan_listeners(dp, config);
 	plan_forwarding(dp, config);
 	fill_stack_config(dp, config, &stack);

@@ -27,6 +27,7 @@ struct dataplane {
 	struct eal_log log;
 	bool environment; /* DPDK's is up */
 	bool hugepages;
+	unsigned step_percent; /* crypto_step_percent(), at start */
 	size_t memory_bytes; /* of the pools */
 	unsigned n_ports, n_workers, n_listeners, n_udp_ports;
 	unsigned n_planned; /* listeners once all ports are open */

@@ -10,6 +10,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
+#include "dataplane/core/crypto/crypto.h"
 #include "dataplane/io/dataplane_state.h"
 #include "dataplane/io/port_watch.h"
 
@@ -26,6 +27,9 @@ dataplane_info(const struct dataplane *dp, struct dataplane_info *info)
 		.packet_buffers = dp->buffers,
 		.packet_buffer_bytes = dp->buffer_bytes,
 		.hugepages = dp->hugepages,
+		.crypto = crypto_select()->name,
+		.step_percent = dp->step_percent,
+		.handshakes_alone = dp->step_percent > CRYPTO_STEP_WORTH,
 		.memory_bytes = dp->memory_bytes,
 	};
 }
