@@ -8,7 +8,9 @@
  * turn, every run comes from a new port and evicts a session that lingers. Counted is the time
  * inside stack_receive() and stack_tick() alone; the best of several rounds.
  *
- * Keys: psk_bootstrap_core_us (2,000 devices in turn), psk_bootstrap_burst_us (32 devices).
+ * Keys: psk_bootstrap_core_us (2,000 devices in turn), psk_bootstrap_burst_us (32 devices). Handshakes
+ * alone, of so many devices whose flights come in one burst: handshake_stack_N_us, and with two of them
+ * never made in step handshake_stack_N_alone_us; both take turns.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +44,8 @@ struct bench {
 	struct batch *batch;
 	struct device *devices;
 	struct device_entry **entries;
-	unsigned n;
+	unsigned n, burst;
+	bool alone; /* handshakes are never made in step */
 	uint64_t now_us;
 	double spent_us;
 	struct dgram_out slots[STACK_TX_MAX];
@@ -156,6 +159,7 @@ init_stack(struct bench *bench)
 		.sessions = bench->n * 2,
 		.handshakes = bench->n,
 		.n_listeners = 1,
+		.handshakes_alone = bench->alone,
 		.listener_security = { LISTENER_PSK },
 		.serial_base = 1,
 		.hash_seed = "benchmark seed.",
@@ -171,11 +175,13 @@ init_stack(struct bench *bench)
 }
 
 static struct bench *
-bench_new(unsigned n)
+bench_new(unsigned n, unsigned burst, bool alone)
 {
 	struct bench *bench = need(calloc(1, sizeof *bench));
 
 	bench->n = n;
+	bench->burst = burst;
+	bench->alone = alone;
 	bench->now_us = 1000000;
 	bench->devices = need(calloc(n, sizeof bench->devices[0]));
 	bench->entries = need(calloc(n, sizeof bench->entries[0]));
@@ -323,22 +329,33 @@ pass(struct bench *bench)
 					   .len = (uint16_t)device->len,
 					   .data = bytes[n] };
 		device->len = 0;
-		if (++n == STACK_BURST || i + 1 == bench->n) {
+		if (++n == bench->burst || i + 1 == bench->n) {
 			turn(bench, in, n);
 			n = 0;
 		}
 	}
 }
 
-/* Microseconds of a bootstrap with `n` devices in turn. Every one must finish: else the figure
- * is of something else. */
+/* Every one must finish: else the figure is of something else. */
+static void
+must_have(const struct bench *bench, enum counter counter, uint64_t n)
+{
+	uint64_t has = stack_counters(bench->stack)->value[counter];
+
+	if (has == n)
+		return;
+	fprintf(stderr, "bench_psk: %s: %llu of %llu\n", counter_infos[counter].name,
+		(unsigned long long)has, (unsigned long long)n);
+	exit(1);
+}
+
+/* Microseconds of a bootstrap with `n` devices in turn. */
 static double
 measure(unsigned n, unsigned bootstraps)
 {
-	struct bench *bench = bench_new(n);
+	struct bench *bench = bench_new(n, STACK_BURST, false);
 	unsigned repeats = bootstraps / n ? bootstraps / n : 1;
 	double best = 1e30;
-	uint64_t finished;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		bench->spent_us = 0;
@@ -351,14 +368,80 @@ measure(unsigned n, unsigned bootstraps)
 		if (bench->spent_us < best)
 			best = bench->spent_us;
 	}
-	finished = stack_counters(bench->stack)->value[COUNTER_bs_finished];
-	if (finished != (uint64_t)ROUNDS * repeats * n) {
-		fprintf(stderr, "bench_psk: %llu of %llu bootstraps finished\n",
-			(unsigned long long)finished, (unsigned long long)ROUNDS * repeats * n);
-		exit(1);
-	}
+	must_have(bench, COUNTER_bs_finished, (uint64_t)ROUNDS * repeats * n);
 	bench_free(bench);
 	return best / repeats / n;
+}
+
+/* ---- handshakes in bursts ---- */
+
+static struct in_burst {
+	unsigned n;
+	double us[2]; /* in step; alone */
+} in_bursts[] = { { 1, { 0 } }, { 2, { 0 } }, { 8, { 0 } }, { STACK_BURST, { 0 } } };
+
+enum { IN_BURSTS = sizeof in_bursts / sizeof in_bursts[0], SHAKE_ROUNDS = 40 };
+
+/* Associations without a run end when nothing comes for a while. */
+static void
+let_all_end(struct bench *bench)
+{
+	enum { IDLE_US = 120 * 1000 * 1000 };
+
+	bench->now_us += IDLE_US;
+	while (stack_gauges(bench->stack).sessions) {
+		bench->out.used = 0;
+		stack_tick(bench->stack, ++bench->now_us, &bench->out);
+	}
+}
+
+/* The three flights of every device. */
+static void
+shake_hands(struct bench *bench, unsigned run)
+{
+	for (unsigned i = 0; i < bench->n; i++)
+		device_begin(bench, &bench->devices[i], run);
+	for (unsigned flight = 0; flight < FLIGHTS; flight++)
+		pass(bench);
+	let_all_end(bench);
+}
+
+static void
+measure_in_burst(struct in_burst *in_burst, unsigned handshakes)
+{
+	struct bench *benches[2];
+	unsigned repeats = handshakes / SHAKE_ROUNDS / STACK_BURST + 1;
+
+	for (unsigned alone = 0; alone < 2; alone++) {
+		benches[alone] = bench_new(STACK_BURST, in_burst->n, alone);
+		in_burst->us[alone] = 1e30;
+	}
+	for (unsigned round = 0; round < SHAKE_ROUNDS; round++) {
+		for (unsigned alone = 0; alone < 2; alone++) {
+			double us;
+
+			benches[alone]->spent_us = 0;
+			for (unsigned r = 0; r < repeats; r++)
+				shake_hands(benches[alone], round * repeats + r);
+			us = benches[alone]->spent_us / repeats / STACK_BURST;
+			if (us < in_burst->us[alone])
+				in_burst->us[alone] = us;
+		}
+	}
+	for (unsigned alone = 0; alone < 2; alone++) {
+		must_have(benches[alone], COUNTER_dtls_finished,
+			  (uint64_t)SHAKE_ROUNDS * repeats * STACK_BURST);
+		bench_free(benches[alone]);
+	}
+}
+
+static void
+print_in_bursts(void)
+{
+	printf("handshake in bursts of so many, two of them in step / each alone:\n");
+	for (unsigned i = 0; i < IN_BURSTS; i++)
+		printf("  %8u %8.0f / %.0f ns\n", in_bursts[i].n, in_bursts[i].us[0] * 1000,
+		       in_bursts[i].us[1] * 1000);
 }
 
 static int
@@ -370,8 +453,13 @@ write_json(const char *path, double burst, double many)
 		perror(path);
 		return 1;
 	}
-	fprintf(file, "{\"psk_bootstrap_core_us\": %.4f, \"psk_bootstrap_burst_us\": %.4f}\n", many,
+	fprintf(file, "{\"psk_bootstrap_core_us\": %.4f, \"psk_bootstrap_burst_us\": %.4f", many,
 		burst);
+	for (unsigned i = 0; i < IN_BURSTS; i++)
+		fprintf(file,
+			", \"handshake_stack_%u_us\": %.4f, \"handshake_stack_%u_alone_us\": %.4f",
+			in_bursts[i].n, in_bursts[i].us[0], in_bursts[i].n, in_bursts[i].us[1]);
+	fprintf(file, "}\n");
 	return fclose(file) == 0 ? 0 : 1;
 }
 
@@ -394,9 +482,12 @@ main(int argc, char **argv)
 	}
 	burst = measure(STACK_BURST, bootstraps);
 	many = measure(2000, bootstraps);
+	for (unsigned i = 0; i < IN_BURSTS; i++)
+		measure_in_burst(&in_bursts[i], bootstraps);
 	printf("PSK bootstrap (cookie, handshake, 4 exchanges), time in the stack:\n");
 	printf("  %8.0f ns   32 devices, bursts of 32\n", burst * 1000);
 	printf("  %8.0f ns   2,000 devices in turn, bursts of 32\n", many * 1000);
+	print_in_bursts();
 	printf("  %8zu bytes a session, %zu a handshake\n", stack_session_bytes(),
 	       stack_handshake_bytes());
 	return json ? write_json(json, burst, many) : 0;
