@@ -475,8 +475,10 @@ join(struct chaotic *it)
 	}
 	if (dice(6) == 0)
 		it->device.client.who.key = "fedcba9876543210";
-	if (dice(8) == 0)
-		it->device.client.who.identity = "who";
+	if (dice(8) == 0) {
+		it->device.client.who.identity = "unlisted";
+		it->device.client.who.identity_len = 8;
+	}
 	it->phase = GREETING;
 	it->waited = 0;
 	it->next_len = client_hello(&it->device.client, it->next);
