@@ -17,6 +17,12 @@ EXPECTED = """\
 """
 
 
+def key_rows(devices):
+    """Those that the generator plays by itself, as they are imported."""
+    return "endpoint,key,groups,value.managementId,value.password\n" + "".join(
+        f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, devices + 1))
+
+
 class Storm:
     """An appliance behind a memif socket, and the generator in front of it. The socket takes one client at a time."""
 
@@ -25,8 +31,7 @@ class Storm:
         self.memif = folder / "memif.sock"
         self.daemon = Cradled(build, network, folder / "conf", {
             r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={self.memif}", **(settings or {})})
-        self.daemon.write("devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + "".join(
-            f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, devices + 1)))
+        self.daemon.write("devices.csv", key_rows(devices))
         (folder / "expected").write_text(EXPECTED)
         self.prepare()
         self.daemon.start()

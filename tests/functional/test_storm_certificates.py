@@ -33,10 +33,14 @@ class CertifiedStorm(Storm):
         for name in ("ca.pem", "bs.pem", "bs.key"):
             shutil.copy(self.authority / name, policy / "certs")
         shutil.copy(self.authority / "trust.conf", policy)
+        self.daemon.write("devices.csv", self.rows())
+
+    def rows(self):
+        """The devices, as they are imported."""
         with open(self.authority / f"{self.way}.csv", newline="") as table:
             rows = list(csv.DictReader(table))
-        self.daemon.write("devices.csv", "endpoint,identity,groups,value.managementId,value.password\n" + "".join(
-            f"{row['endpoint']},{row.get('identity', '')},root.demo,{row['endpoint']},pw\n" for row in rows))
+        return "endpoint,identity,groups,value.managementId,value.password\n" + "".join(
+            f"{row['endpoint']},{row.get('identity', '')},root.demo,{row['endpoint']},pw\n" for row in rows)
 
     def run(self, *argv, **options):
         return super().run(f"--{self.way}", self.authority, *argv, **options)

@@ -13,6 +13,7 @@ from conftest import SERVER4, wait_for
 from dtls_client import APPLICATION, CID_RECORD, Alert, DtlsClient
 from scripted import METHODS, SUCCESS, Scripted
 from test_privileges import NET, NOBODY, add, capabilities, own_by, threads
+from test_storm import key_rows
 
 IDENTITY, KEY = b"demo-0001", b"demo-key-0001-demo"
 PATHS = [("PUT", "/0/2"), ("PUT", "/1/0"), ("POST", "/bs")]
@@ -289,10 +290,8 @@ DEVICES, BUSY, UPGRADES = 2000, 20, 3
 
 @pytest.mark.parametrize("security", [[], ["--psk", "--cid"]], ids=["nosec", "psk"])
 def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, security):
-    def prepare(one):
-        one.write("devices.csv", "endpoint,key,groups,value.managementId,value.password\n" + "".join(
-            f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, DEVICES + 1)))
-    one = cradled(settings={r"^sessions = \d+": "sessions = 16384"}, prepare=prepare)
+    one = cradled(settings={r"^sessions = \d+": "sessions = 16384"},
+                  prepare=lambda one: one.write("devices.csv", key_rows(DEVICES)))
     # Slow devices: at any time hundreds of them are in the middle of something.
     storm = subprocess.Popen(one.network.command(
         f"{one.build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4, "--source",

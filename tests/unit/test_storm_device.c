@@ -32,7 +32,9 @@ struct swarm {
 	struct flying wire[WIRE];
 	unsigned n_wire;
 	double loss, duplicate;
-	bool reverse; /* what is under way arrives in the wrong order */
+	bool reverse;             /* what is under way arrives in the wrong order */
+	const struct batch *pack; /* what the control side makes for who asks for one */
+	unsigned n_given;         /* of the world's events, those that were looked at */
 	/* The one datagram that is disturbed, by its number in time. */
 	enum disturbance { UNDISTURBED, LOST, DOUBLED, DELAYED } disturbance;
 	unsigned disturbed, n_sent;
@@ -80,10 +82,31 @@ take_from_device(struct swarm *swarm, uint32_t index)
 	swarm->out.n = 0;
 }
 
+/* As the control side does: a pack is made when it is asked for. */
+static void
+give_packs(struct swarm *swarm)
+{
+	struct world *world = swarm->world;
+
+	for (; swarm->pack && swarm->n_given < world->n_events; swarm->n_given++) {
+		const struct session_event *event = &world->events[swarm->n_given];
+		struct stack_command give = { .kind = STACK_BATCH,
+					      .session = event->session,
+					      .batch = swarm->pack };
+
+		if (event->kind != SESSION_NEEDS_BATCH)
+			continue;
+		batch_hold(swarm->pack);
+		stack_command(world->stack, world->now, &give, &world->out);
+	}
+}
+
 static void
 take_from_server(struct swarm *swarm)
 {
 	struct world *world = swarm->world;
+
+	give_packs(swarm);
 
 	for (unsigned i = 0; i < world->out.used; i++)
 		put_on_wire(swarm, false, world->slots[i].peer.port, world->slots[i].data,
@@ -437,6 +460,184 @@ Test(storm_device, begins_anew_where_nobody_answers_any_more)
 	}
 }
 
+/* ---- devices that are not alike ---- */
+
+/* Each a pack of `payload` bytes, in blocks of this size if it takes no larger ones. */
+static struct fleet_settings
+packs_for(bool psk, uint8_t szx)
+{
+	struct fleet_settings settings = settings_for(psk);
+
+	settings.mix.percent[MIX_PACK] = settings.mix.percent[MIX_BLOCK] = 100;
+	settings.block_szx = szx;
+	return settings;
+}
+
+static void
+make_with_pack(struct swarm *swarm, const struct fleet_settings *settings, size_t payload)
+{
+	swarm_make(swarm, settings, 4);
+	swarm->pack = world_pack(swarm->world, FORMAT_SENML_CBOR, payload);
+}
+
+/* The line of the world's pack, with its last byte as it is or another. */
+static void
+expect_pack(struct swarm *swarm, bool right)
+{
+	const struct batch_step *step = swarm->pack->steps[0];
+	char line[sizeof EXPECT_PACK + 2 * 3000 + 1] = EXPECT_PACK "=";
+	size_t at = sizeof EXPECT_PACK;
+
+	for (uint32_t i = 0; i < step->payload_len; i++)
+		at += (size_t)snprintf(line + at, 3, "%02x",
+				       (unsigned)(uint8_t)(batch_step_payload(step)[i] +
+							   (!right && i + 1 == step->payload_len)));
+	expect_line(swarm, line);
+}
+
+Test(storm_device, fetches_a_pack_whole_and_in_blocks)
+{
+	static const struct {
+		size_t payload;
+		uint8_t szx;
+		unsigned blocks;
+	} cases[] = {
+		{ 200, COAP_SZX_MAX, 0 }, { 3000, COAP_SZX_MAX, 3 }, { 200, 1, 7 }, { 64, 2, 0 }
+	};
+
+	for (int psk = 0; psk < 2; psk++)
+		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+			struct fleet_settings settings = packs_for(psk, cases[i].szx);
+			struct swarm swarm;
+
+			make_with_pack(&swarm, &settings, cases[i].payload);
+			expect_pack(&swarm, true);
+			expect_line(&swarm, "/0/2=*"); /* is for others */
+			bootstrap_all(&swarm);
+			all_end(&swarm, OUTCOME_DONE);
+			bootstrap_all(&swarm);
+			cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 2 * SWARM);
+			cr_expect_eq(swarm.fleet.tally.packs, 2 * SWARM);
+			cr_expect_eq(swarm.fleet.tally.blocks, 2 * SWARM * cases[i].blocks);
+			cr_expect_eq(swarm.fleet.tally.operations, 0);
+			cr_expect_eq(swarm.fleet.tally.retransmitted, 0);
+			cr_expect_eq(world_count(swarm.world, COUNTER_bs_pack_requests), 2 * SWARM);
+			swarm_free(&swarm);
+		}
+}
+
+Test(storm_device, a_pack_that_is_wrong_or_not_expected_is_a_wrong_write)
+{
+	struct fleet_settings settings = packs_for(false, 1);
+	struct swarm swarm;
+
+	make_with_pack(&swarm, &settings, 200);
+	expect_pack(&swarm, false);
+	bootstrap_all(&swarm);
+	all_end(&swarm, OUTCOME_WRONG_WRITE);
+	swarm_free(&swarm);
+	make_with_pack(&swarm, &settings, 200);
+	expect_line(&swarm, "/0/2=*");
+	bootstrap_all(&swarm);
+	all_end(&swarm, OUTCOME_WRONG_WRITE);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, a_server_without_packs_refuses_who_asks_for_one)
+{
+	struct fleet_settings settings = packs_for(false, COAP_SZX_MAX);
+	struct stack_command refuse = { .kind = STACK_BATCH, .code = COAP_NOT_IMPLEMENTED };
+	struct swarm swarm;
+
+	swarm_make(&swarm, &settings, 4);
+	take_from_device(&swarm,
+			 (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+	while (!swarm.world->n_events)
+		turn(&swarm);
+	refuse.session = swarm.world->events[0].session;
+	stack_command(swarm.world->stack, swarm.world->now, &refuse, &swarm.world->out);
+	take_from_server(&swarm);
+	turn(&swarm);
+	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_REFUSED], 1);
+	cr_expect_eq(swarm.fleet.tally.refused_code, COAP_NOT_IMPLEMENTED);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, who_takes_little_at_once_is_written_to_in_blocks)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		struct fleet_settings settings = settings_for(psk);
+		struct swarm swarm;
+
+		settings.mix.percent[MIX_BLOCK] = 100;
+		settings.block_szx = 0;
+		swarm_make(&swarm, &settings, 4);
+		expect_line(&swarm, "/0/2=01020304");
+		expect_line(&swarm, "/1/0=0102030405060708090a0b0c0d0e0f101112");
+		bootstrap_all(&swarm);
+		all_end(&swarm, OUTCOME_DONE);
+		/* 18 bytes: refused once, then two blocks of 16. */
+		cr_expect_eq(swarm.fleet.tally.blocks, 2 * SWARM);
+		cr_expect_eq(swarm.fleet.tally.operations, (1 + 1 + 2 + 1) * SWARM);
+		swarm_free(&swarm);
+	}
+}
+
+/* One device that fetches a pack in seven blocks; returns how many datagrams were sent. */
+static unsigned
+fetch_disturbed(bool psk, enum disturbance disturbance, unsigned disturbed)
+{
+	struct fleet_settings settings = packs_for(psk, 1);
+	struct swarm swarm;
+	unsigned n;
+
+	make_with_pack(&swarm, &settings, 200);
+	expect_pack(&swarm, true);
+	swarm.disturbance = disturbance;
+	swarm.disturbed = disturbed;
+	take_from_device(&swarm,
+			 (uint32_t)fleet_start(&swarm.fleet, swarm.fleet.now_us, &swarm.out));
+	for (unsigned i = 0; i < 30000 && (swarm.fleet.running || swarm.n_wire); i++)
+		turn(&swarm);
+	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 1, "datagram %u, disturbance %u",
+		     disturbed, disturbance);
+	n = swarm.n_sent;
+	swarm_free(&swarm);
+	return n;
+}
+
+Test(storm_device, a_pack_survives_the_loss_doubling_and_delay_of_every_datagram)
+{
+	for (int psk = 0; psk < 2; psk++) {
+		unsigned n = fetch_disturbed(psk, LOST, UINT_MAX);
+
+		cr_assert_geq(n, 14);
+		for (unsigned at = 0; at < n; at++)
+			for (unsigned how = LOST; how <= DELAYED; how++)
+				fetch_disturbed(psk, (enum disturbance)how, at);
+	}
+}
+
+/* Each a share of every hundred, whatever the others have. */
+Test(storm_device, shares_are_met_exactly_and_say_nothing_of_each_other)
+{
+	const struct mix mix = { .percent = { 25, 40, 10 } };
+	unsigned both = 0;
+
+	for (uint32_t hundred = 0; hundred < 100; hundred++)
+		for (int kind = 0; kind < MIX_KINDS; kind++) {
+			unsigned n = 0;
+
+			for (uint32_t i = 0; i < 100; i++)
+				n += mix_has(&mix, (enum mix_kind)kind, 100 * hundred + i);
+			cr_expect_eq(n, mix.percent[kind]);
+		}
+	for (uint32_t i = 0; i < 10000; i++)
+		both += mix_has(&mix, MIX_PACK, i) && mix_has(&mix, MIX_BLOCK, i);
+	cr_expect(both > 900 && both < 1100, "%u", both);
+	cr_expect_not(mix_has(&(struct mix){ 0 }, MIX_PACK, 0));
+}
+
 /* A sealed record that is on its way to a device, and whose device. */
 static bool
 sealed_on_wire(const struct swarm *swarm, struct flying *sealed)
@@ -700,6 +901,102 @@ Test(storm_device, waits_for_no_server_that_is_busy_for_years)
 
 		say_busy_for(&swarm, index, false, ages[i].age);
 		cr_expect_eq(swarm.fleet.running, ages[i].waits, "%u s", (unsigned)ages[i].age);
+		swarm_free(&swarm);
+	}
+}
+
+/* ---- a pack from a server that answers in messages of its own ---- */
+
+struct pack_block {
+	uint8_t etag, value; /* Block2: num << 4 | more << 3 | szx */
+	uint16_t format;
+	size_t len;
+};
+
+/* 2.05 in a CON to the only device that runs, under the token of its request. */
+static void
+say_block(struct swarm *swarm, uint32_t index, const struct pack_block *block)
+{
+	const struct device *device = &swarm->fleet.devices[index];
+	struct coap_header header = { .type = COAP_CON,
+				      .code = COAP_CONTENT,
+				      .mid = (uint16_t)(0x5000 + block->value),
+				      .token_len = sizeof device->token };
+	uint8_t message[128], payload[64] = { 0 };
+	struct writer writer = writer_init(message, sizeof message);
+	uint16_t last = 0;
+
+	memcpy(header.token, device->token, sizeof device->token);
+	coap_write_header(&writer, &header);
+	coap_write_option(&writer, &last,
+			  &(struct coap_option){ COAP_OPTION_ETAG, 1, &block->etag });
+	coap_write_option_uint(&writer, &last, COAP_OPTION_CONTENT_FORMAT, block->format);
+	coap_write_option_uint(&writer, &last, COAP_OPTION_BLOCK2, block->value);
+	coap_write_payload(&writer, payload, block->len);
+	say(swarm, index, message, writer_finish(&writer));
+}
+
+static uint32_t
+start_pack(struct swarm *swarm)
+{
+	struct fleet_settings settings = packs_for(false, 0);
+	uint32_t index;
+
+	settings.rtt_us = 100000;
+	swarm_make(swarm, &settings, 4);
+	index = (uint32_t)fleet_start(&swarm->fleet, swarm->fleet.now_us, &swarm->out);
+	cr_assert_eq(swarm->out.n, 1);
+	swarm->out.n = 0;
+	return index;
+}
+
+Test(storm_device, each_block_that_comes_on_its_own_is_acknowledged_also_the_last)
+{
+	const struct pack_block first = { 7, 0x08, FORMAT_SENML_CBOR, 16 },
+				second = { 7, 0x10, FORMAT_SENML_CBOR, 5 };
+	struct swarm swarm;
+	uint32_t index = start_pack(&swarm);
+
+	say_block(&swarm, index, &first);
+	cr_expect_eq(swarm.out.n, 1);
+	cr_expect_eq(swarm.out.slots[0].data[0], EMPTY_ACK);
+	swarm.out.n = 0;
+	cr_expect_eq(count_sent(&swarm, 200000, ASKS, COAP_GET), 1);
+	say_block(&swarm, index, &second);
+	cr_expect_eq(swarm.fleet.running, 1, "its ACK is under way");
+	cr_expect_eq(count_sent(&swarm, 200000, EMPTY_ACK, COAP_EMPTY), 1);
+	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 1);
+	/* The ACK was lost: the server repeats its message (RFC 7252 4.5). */
+	say_block(&swarm, index, &second);
+	cr_expect_eq(count_sent(&swarm, 200000, EMPTY_ACK, COAP_EMPTY), 1);
+	cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_DONE], 1);
+	cr_expect_eq(swarm.fleet.tally.packs, 1);
+	swarm_free(&swarm);
+}
+
+Test(storm_device, blocks_of_a_pack_that_do_not_fit_together_are_a_wrong_write)
+{
+	static const struct pack_block cases[] = {
+		{ 8, 0x10, FORMAT_SENML_CBOR, 5 },  /* another representation */
+		{ 7, 0x20, FORMAT_SENML_CBOR, 5 },  /* the block after the next */
+		{ 7, 0x00, FORMAT_SENML_CBOR, 16 }, /* the first one again */
+		{ 7, 0x11, FORMAT_SENML_CBOR, 5 },  /* of another size */
+		{ 7, 0x10, FORMAT_SENML_JSON, 5 },
+		{ 7, 0x18, FORMAT_SENML_CBOR, 5 },  /* not full, and more behind it */
+		{ 7, 0x10, FORMAT_SENML_CBOR, 17 }, /* more than full */
+		{ 7, 0x17, FORMAT_SENML_CBOR, 5 },  /* of the reserved size */
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct pack_block first = { 7, 0x08, FORMAT_SENML_CBOR, 16 };
+		struct swarm swarm;
+		uint32_t index = start_pack(&swarm);
+
+		say_block(&swarm, index, &first);
+		count_sent(&swarm, 200000, ASKS, COAP_GET);
+		say_block(&swarm, index, &cases[i]);
+		count_sent(&swarm, 200000, EMPTY_ACK, COAP_EMPTY);
+		cr_expect_eq(swarm.fleet.tally.outcomes[OUTCOME_WRONG_WRITE], 1, "case %zu", i);
 		swarm_free(&swarm);
 	}
 }

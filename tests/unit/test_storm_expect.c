@@ -40,7 +40,7 @@ Test(storm_expect, no_more_lines_than_bits)
 
 	for (int i = 0; i < EXPECT_MAX; i++)
 		cr_assert_eq(expect_parse(&expect, "/1=*", error), 0);
-	cr_assert_eq(expect_all(&expect), UINT64_MAX);
+	cr_assert_eq(expect_due(&expect), UINT64_MAX);
 	cr_assert_eq(expect_parse(&expect, "/1=*", error), -1);
 	expect_free(&expect);
 }
@@ -54,7 +54,7 @@ Test(storm_expect, finds_by_path_and_kind)
 	cr_assert_eq(expect_find(&expect, "/0/1", 4, false), 0);
 	cr_assert_eq(expect_find(&expect, "/0/1", 4, true), 1);
 	cr_assert_eq(expect_find(&expect, "/0", 2, false), -1);
-	cr_assert_eq(expect_all(&expect), 3);
+	cr_assert_eq(expect_due(&expect), 3);
 	expect_free(&expect);
 }
 

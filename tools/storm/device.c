@@ -4,6 +4,7 @@
 
 #include "tools/storm/device_coap.h"
 #include "tools/storm/device_internal.h"
+#include "tools/storm/device_pack.h"
 #include "tools/storm/random.h"
 
 enum {
@@ -129,9 +130,9 @@ expect_answer(struct fleet *fleet, struct device *device, enum device_message me
 /* ---- beginning and end ---- */
 
 static bool
-shows_certificate(const struct fleet *fleet)
+shows_certificate(const struct fleet *fleet, const struct device *device)
 {
-	return fleet->settings.security >= SECURITY_X509;
+	return device_security(fleet, device) >= SECURITY_X509;
 }
 
 /* A helper that computes with it frees it through fleet_collect(). */
@@ -161,10 +162,24 @@ device_end(struct fleet *fleet, struct device *device, enum outcome outcome)
 		histogram_add(&fleet->tally.phases[PHASE_WHOLE], now - device->intended_us);
 	}
 	drop_cert(fleet, device);
+	device->finished += outcome == OUTCOME_DONE || outcome == OUTCOME_INTENDED;
+	device->outcome = (uint8_t)outcome;
+	device->ended_us = now;
 	device->state = DEVICE_IDLE;
 	device->send_us = device->resend_us = device->give_up_us = 0;
 	fleet->running--;
 	fleet->idle[(fleet->idle_head + fleet->n_idle++) % fleet->n] = index_of(fleet, device);
+}
+
+void
+device_conclude(struct fleet *fleet, struct device *device, enum outcome outcome)
+{
+	if (!device->send_us || device->later != MESSAGE_ACK) {
+		device_end(fleet, device, outcome);
+		return;
+	}
+	device->state = DEVICE_ENDING;
+	device->outcome = outcome;
 }
 
 static struct storm_cert *
@@ -172,7 +187,7 @@ new_cert(struct fleet *fleet, const struct device *device)
 {
 	const enum misbehave misbehave = fleet->settings.misbehave;
 	const struct storm_cert_ways ways = {
-		.raw = fleet->settings.security == SECURITY_RPK,
+		.raw = device_security(fleet, device) == SECURITY_RPK,
 		.breaks_signature = misbehave == MISBEHAVE_BROKEN_SIGNATURE,
 		.long_chain = misbehave == MISBEHAVE_LONG_CHAIN,
 	};
@@ -191,7 +206,7 @@ begin_handshake(struct fleet *fleet, struct device *device, struct storm_out *ou
 
 	drop_cert(fleet, device);
 	device->state = DEVICE_HANDSHAKING;
-	if (shows_certificate(fleet)) {
+	if (shows_certificate(fleet, device)) {
 		cert = new_cert(fleet, device);
 		if (!cert) { /* out of memory */
 			device_end(fleet, device, OUTCOME_UNFINISHED);
@@ -202,18 +217,26 @@ begin_handshake(struct fleet *fleet, struct device *device, struct storm_out *ou
 	device_send(fleet, device, MESSAGE_HELLO, out);
 }
 
-/* Sends a Bootstrap-Request under a new token; `device->mid` is the caller's matter. */
-static void
-device_ask(struct fleet *fleet, struct device *device, struct storm_out *out)
+void
+device_request(struct fleet *fleet, struct device *device, struct storm_out *out)
 {
 	uint64_t random = random_next(&fleet->fresh);
 
 	memcpy(device->token, &random, sizeof device->token);
 	device->state = DEVICE_ASKING;
+	device_send(fleet, device, MESSAGE_REQUEST, out);
+}
+
+/* The first request of a run. */
+static void
+device_ask(struct fleet *fleet, struct device *device, struct storm_out *out)
+{
 	device->seen = 0;
 	device->block_line = -1;
 	device->n_answered = 0;
-	device_send(fleet, device, MESSAGE_REQUEST, out);
+	if (device_wants_pack(fleet, device))
+		device_pack_begin(fleet, device);
+	device_request(fleet, device, out);
 }
 
 int64_t
@@ -269,6 +292,13 @@ fleet_stop(struct fleet *fleet)
 
 /* ---- sending ---- */
 
+/* What ends a run once it is sent: the answer to the Finish, or that to the last of a pack. */
+static enum device_message
+last_word(const struct fleet *fleet, const struct device *device)
+{
+	return device_wants_pack(fleet, device) ? MESSAGE_ACK : MESSAGE_REPLY;
+}
+
 /* Writes `message` now. What wants an answer is repeated until there is one. */
 static void
 emit(struct fleet *fleet, struct device *device, enum device_message message, struct storm_out *out)
@@ -277,7 +307,7 @@ emit(struct fleet *fleet, struct device *device, enum device_message message, st
 	if (message == MESSAGE_HELLO || message == MESSAGE_LAST_FLIGHT ||
 	    message == MESSAGE_REQUEST)
 		expect_answer(fleet, device, message);
-	if (message == MESSAGE_REPLY && device->state == DEVICE_ENDING)
+	if (device->state == DEVICE_ENDING && message == last_word(fleet, device))
 		device_end(fleet, device, device->outcome);
 }
 
@@ -485,7 +515,7 @@ take_records(struct fleet *fleet, struct device *device, uint8_t *data, size_t l
 	struct storm_dtls_taken taken;
 
 	/* Only a handshake with a pre-shared key needs to know who this is. */
-	if (device->dtls.step <= STORM_DTLS_COOKIE && !shows_certificate(fleet))
+	if (device->dtls.step <= STORM_DTLS_COOKIE && !shows_certificate(fleet, device))
 		who = device_who(fleet, device, &credential);
 	while (storm_dtls_take(&device->dtls, &fleet->dtls, &who, &walk, &taken)) {
 		/*

@@ -23,6 +23,7 @@
 #include "tools/storm/identities.h"
 #include "tools/storm/lesson.h"
 #include "tools/storm/misbehave.h"
+#include "tools/storm/mix.h"
 #include "tools/storm/names.h"
 #include "tools/storm/storm_dtls_client.h"
 
@@ -60,6 +61,7 @@ struct tally {
 	uint64_t busy;         /* 5.03 taken, and waited for */
 	uint64_t retried;      /* begun anew after silence */
 	uint64_t retransmitted, duplicates, operations, blocks, ignored;
+	uint64_t packs; /* fetched whole */
 	uint64_t datagrams_sent, datagrams_received;
 	uint64_t stale;          /* records of a device's association before this one */
 	struct counters records; /* of DTLS records that came: bad tags, replays */
@@ -108,23 +110,26 @@ struct device {
 	uint64_t give_up_us;
 	uint64_t intended_us, phase_us; /* start as planned; begin of the phase */
 	uint64_t busy_us;               /* when it was first told that the server is busy */
+	uint64_t ended_us;              /* of the last run */
 	uint8_t state;                  /* enum device_state */
 	uint8_t later, again;           /* enum device_message */
 	uint8_t resent;
-	uint8_t outcome; /* enum outcome, once ENDING */
+	uint8_t outcome; /* enum outcome, once ENDING, and of the last run once IDLE */
 	uint8_t retried;
 	bool misbehaved, rebound, wrong;
 	bool told_busy; /* in this run */
 	bool heard;     /* of the server, in this run: what goes out now are answers */
 	uint16_t mid, ack_mid;
 	uint8_t token[4];
-	uint32_t runs;
+	uint32_t runs, finished;
 	/* Operations: done so far, and where in which a block-wise one is. */
 	uint64_t seen;
 	uint32_t block_at;
 	int16_t block_line;
 	uint8_t n_answered;
 	uint8_t answered_code[DEVICE_REMEMBERS];
+	/* Of a pack: the size of its blocks, and which representation they are of. */
+	uint8_t pack_szx, etag_len, etag[8];
 	uint16_t answered_mid[DEVICE_REMEMBERS];
 	struct device_reply reply;
 	struct storm_dtls dtls;
@@ -143,6 +148,9 @@ enum early_operation {
 
 struct fleet_settings {
 	enum security security;
+	enum security certified; /* of MIX_CERTIFIED in place of it */
+	struct mix mix;
+	uint8_t block_szx; /* what devices of MIX_BLOCK take in a message, as SZX */
 	bool offer_cid;
 	enum early_operation early;
 	bool in_order;      /* devices start by their numbers, else at random */

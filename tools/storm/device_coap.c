@@ -4,6 +4,7 @@
 
 #include "dataplane/core/coap/coap_msg.h"
 #include "tools/storm/device_internal.h"
+#include "tools/storm/device_pack.h"
 #include "tools/storm/random.h"
 
 enum {
@@ -13,7 +14,14 @@ enum {
 	MAX_AGE_MOST_S = 86400, /* above it, one is refused: no run lasts so long */
 };
 
-/* ---- replies to the Bootstrap-Request ---- */
+/* ---- replies to the device's request ---- */
+
+static bool
+is_for_request(const struct device *device, const struct coap_header *header)
+{
+	return header->token_len == sizeof device->token &&
+	       memcmp(header->token, device->token, sizeof device->token) == 0;
+}
 
 static void
 take_refusal(struct fleet *fleet, struct device *device, uint8_t code)
@@ -65,15 +73,50 @@ wait_for_service(struct fleet *fleet, struct device *device, const struct coap_m
 	device->give_up_us = device->send_us + fleet->settings.give_up_us;
 }
 
+/* A response that its request does not wait for any more. A copy of the one that was taken last is
+ * acknowledged again (RFC 7252 4.5): the first ACK may be lost. */
+static void
+take_late_response(struct fleet *fleet, struct device *device, const struct coap_header *header,
+		   struct storm_out *out)
+{
+	if (header->type != COAP_CON || header->mid != device->ack_mid ||
+	    !is_for_request(device, header) || device->state == DEVICE_HANDSHAKING) {
+		fleet->tally.ignored++;
+		return;
+	}
+	fleet->tally.duplicates++;
+	device_send(fleet, device, MESSAGE_ACK, out);
+}
+
+static void
+take_pack(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
+	  struct storm_out *out)
+{
+	switch (device_pack_take(fleet, device, msg)) {
+	case DEVICE_PACK_MORE:
+		device->mid++;
+		device_request(fleet, device, out);
+		return;
+	case DEVICE_PACK_WHOLE:
+		device_conclude(fleet, device, OUTCOME_DONE);
+		return;
+	case DEVICE_PACK_WRONG:
+		device_conclude(fleet, device, OUTCOME_WRONG_WRITE);
+		return;
+	}
+}
+
 static void
 take_response(struct fleet *fleet, struct device *device, const struct coap_msg *msg,
 	      struct storm_out *out)
 {
 	const struct coap_header *header = &msg->header;
 
-	if ((device->state != DEVICE_ASKING && device->state != DEVICE_ASKED) ||
-	    header->token_len != sizeof device->token ||
-	    memcmp(header->token, device->token, sizeof device->token) != 0) {
+	if (device->state != DEVICE_ASKING && device->state != DEVICE_ASKED) {
+		take_late_response(fleet, device, header, out);
+		return;
+	}
+	if (!is_for_request(device, header)) {
 		fleet->tally.ignored++;
 		return;
 	}
@@ -87,7 +130,10 @@ take_response(struct fleet *fleet, struct device *device, const struct coap_msg 
 		return;
 	}
 	if (coap_code_class(header->code) == COAP_CLASS_SUCCESS) {
-		device->state = DEVICE_SERVED;
+		if (device_wants_pack(fleet, device))
+			take_pack(fleet, device, msg, out);
+		else
+			device->state = DEVICE_SERVED;
 		return;
 	}
 	if (misbehave_infos[fleet->settings.misbehave].answer == ANSWER_BAD_REQUEST &&
@@ -152,13 +198,15 @@ mark(struct fleet *fleet, struct device *device, int line, bool right)
 		device->wrong = true;
 }
 
-/* Blocks come in order, and each is compared where it belongs (RFC 7959 2.5). The reply's code. */
+/* Blocks come in order, and each is compared where it belongs (RFC 7959 2.5). What is too much at once
+ * is refused (RFC 7959 2.9.3). The reply's code. */
 static uint8_t
 take_write(struct fleet *fleet, struct device *device, const struct operation *operation)
 {
 	const struct expect *expect = fleet->expect;
 	const struct coap_block *block = &operation->block;
 	int line = expect_find(expect, operation->path, operation->path_len, false);
+	uint8_t szx = device_szx(fleet, device);
 	char endpoint[NAMES_ENDPOINT_MAX];
 	size_t len = names_endpoint(fleet->names, device_number(fleet, device), endpoint);
 	struct expect_part part = { .bytes = operation->msg->payload,
@@ -166,6 +214,8 @@ take_write(struct fleet *fleet, struct device *device, const struct operation *o
 				    .offset = (size_t)block->num * coap_block_size(block->szx),
 				    .last = !block->more };
 
+	if (szx < COAP_SZX_MAX && part.len > coap_block_size(szx))
+		return COAP_REQUEST_ENTITY_TOO_LARGE;
 	if (part.offset && (line != device->block_line || part.offset != device->block_at))
 		return COAP_REQUEST_ENTITY_INCOMPLETE;
 	device->block_line = (int16_t)line;
@@ -184,7 +234,7 @@ take_write(struct fleet *fleet, struct device *device, const struct operation *o
 static uint8_t
 take_finish(struct fleet *fleet, struct device *device)
 {
-	uint64_t all = expect_all(fleet->expect);
+	uint64_t all = expect_due(fleet->expect);
 
 	device->state = DEVICE_ENDING;
 	device->outcome = device->wrong                 ? OUTCOME_WRONG_WRITE
@@ -254,6 +304,16 @@ prepare_reply(struct device *device, const struct operation *operation)
 	memcpy(reply->token, header->token, sizeof reply->token);
 	reply->has_block = operation->seen.has & COAP_HAS_BLOCK1;
 	reply->block1 = operation->seen.block1;
+}
+
+/* With 4.13: how much it takes (RFC 7959 2.9.3). */
+static void
+say_block_size(const struct fleet *fleet, struct device *device)
+{
+	const struct coap_block block = { .more = 1, .szx = device_szx(fleet, device) };
+
+	device->reply.has_block = true;
+	device->reply.block1 = coap_block_encode(&block);
 }
 
 /* At the first operation: true when it is not to be carried out. */
@@ -350,6 +410,8 @@ take_operation(struct fleet *fleet, struct device *device, const struct coap_msg
 		remember(device, msg->header.mid, code);
 	}
 	device->reply.code = code;
+	if (code == COAP_REQUEST_ENTITY_TOO_LARGE)
+		say_block_size(fleet, device);
 	device_send(fleet, device, MESSAGE_REPLY, out);
 }
 

@@ -15,9 +15,33 @@ device_number(const struct fleet *fleet, const struct device *device)
 	return fleet->first + index * (fleet->stride ? fleet->stride : 1);
 }
 
+/* How it secures what it says. */
+static inline enum security
+device_security(const struct fleet *fleet, const struct device *device)
+{
+	const struct fleet_settings *settings = &fleet->settings;
+
+	return mix_has(&settings->mix, MIX_CERTIFIED, device_number(fleet, device))
+		       ? settings->certified
+		       : settings->security;
+}
+
+/* The largest payload that it takes at once, as SZX. */
+static inline uint8_t
+device_szx(const struct fleet *fleet, const struct device *device)
+{
+	return mix_has(&fleet->settings.mix, MIX_BLOCK, device_number(fleet, device))
+		       ? fleet->settings.block_szx
+		       : COAP_SZX_MAX;
+}
+
 /* Something good came: nothing goes again, and patience begins anew. */
 void device_progress(struct fleet *fleet, struct device *device);
 void device_end(struct fleet *fleet, struct device *device, enum outcome outcome);
+/* The same, once an ACK that waits for the network's delay has gone. */
+void device_conclude(struct fleet *fleet, struct device *device, enum outcome outcome);
+/* Sends its request under a new token; `device->mid` is the caller's matter. */
+void device_request(struct fleet *fleet, struct device *device, struct storm_out *out);
 /* As after a power cut: handshake and request anew, message ids as before. */
 void device_restart(struct fleet *fleet, struct device *device, struct storm_out *out);
 /* Sends it, now or after the network's delay. */

@@ -3,6 +3,7 @@
 
 #include "dataplane/core/coap/coap_msg.h"
 #include "tools/storm/device_internal.h"
+#include "tools/storm/device_pack.h"
 #include "tools/storm/random.h"
 
 enum {
@@ -171,31 +172,40 @@ write_query_number(struct writer *out, uint16_t *last, const char *key, uint32_t
 		&(struct coap_option){ COAP_OPTION_URI_QUERY, (uint32_t)len, (uint8_t *)text });
 }
 
-/* POST /bs?ep=...&pct=... (OMA TS Transport 6.4.3). */
+static void
+write_request_options(const struct fleet *fleet, const struct coap_option *name, struct writer *out)
+{
+	uint16_t last = 0;
+
+	coap_write_option_text(out, &last, COAP_OPTION_URI_PATH, "bs");
+	coap_write_option(out, &last, name);
+	if (fleet->settings.format >= 0)
+		write_query_number(out, &last, "pct=", (uint32_t)fleet->settings.format);
+}
+
+/* POST /bs?ep=...&pct=..., or GET /bspack?ep=... (OMA TS Transport 6.4.3). */
 static size_t
 request(const struct fleet *fleet, const struct device *device, uint8_t message[MESSAGE_BYTES])
 {
 	struct writer out = writer_init(message, MESSAGE_BYTES);
+	const bool pack = device_wants_pack(fleet, device);
 	struct coap_header header = { .type = COAP_CON,
-				      .code = COAP_POST,
+				      .code = pack ? COAP_GET : COAP_POST,
 				      .mid = device->mid,
 				      .token_len = sizeof device->token };
 	char query[3 + NAMES_ENDPOINT_MAX] = "ep=";
 	uint32_t number = device_number(fleet, device);
-	size_t len;
-	uint16_t last = 0;
+	struct coap_option name = { .number = COAP_OPTION_URI_QUERY, .value = (uint8_t *)query };
 
 	if (fleet->settings.misbehave == MISBEHAVE_NAME_OF_ANOTHER)
 		number = number ? number - 1 : 1;
-	len = 3 + names_endpoint(fleet->names, number, query + 3);
+	name.len = 3 + (uint32_t)names_endpoint(fleet->names, number, query + 3);
 	memcpy(header.token, device->token, sizeof device->token);
 	coap_write_header(&out, &header);
-	coap_write_option_text(&out, &last, COAP_OPTION_URI_PATH, "bs");
-	coap_write_option(
-		&out, &last,
-		&(struct coap_option){ COAP_OPTION_URI_QUERY, (uint32_t)len, (uint8_t *)query });
-	if (fleet->settings.format >= 0)
-		write_query_number(&out, &last, "pct=", (uint32_t)fleet->settings.format);
+	if (pack)
+		device_pack_write_options(fleet, device, &name, &out);
+	else
+		write_request_options(fleet, &name, &out);
 	return writer_finish(&out);
 }
 
@@ -282,7 +292,7 @@ device_write(struct fleet *fleet, struct device *device, enum device_message mes
 		write_hello(fleet, device, out);
 		return;
 	case MESSAGE_LAST_FLIGHT:
-		if (fleet->settings.security == SECURITY_PSK) {
+		if (device_security(fleet, device) == SECURITY_PSK) {
 			write_last_flight(fleet, device, out);
 			return;
 		}

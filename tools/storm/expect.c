@@ -107,6 +107,8 @@ expect_parse(struct expect *expect, const char *text, char error[EXPECT_ERROR_MA
 		return refuse(error, "no path like /0/1", text);
 	memcpy(line->path, path, len);
 	line->path_len = (uint8_t)len;
+	line->is_pack = !line->deletes && len == sizeof EXPECT_PACK - 1 &&
+			memcmp(path, EXPECT_PACK, len) == 0;
 	expect->n++;
 	if (line->deletes)
 		return path[len] ? refuse(error, "a delete has no payload", text) : 0;
@@ -231,7 +233,11 @@ expect_matches(const struct expect_line *line, const char *endpoint, size_t endp
 }
 
 uint64_t
-expect_all(const struct expect *expect)
+expect_due(const struct expect *expect)
 {
-	return expect->n == EXPECT_MAX ? UINT64_MAX : (UINT64_C(1) << expect->n) - 1;
+	uint64_t due = 0;
+
+	for (unsigned i = 0; i < expect->n; i++)
+		due |= (uint64_t)!expect->lines[i].is_pack << i;
+	return due;
 }

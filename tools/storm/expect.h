@@ -8,6 +8,8 @@
  *				bytes of the endpoint name, {hex:ep} for their hex digits
  *	/0/2=*			a write of any payload
  *	-/0			a delete
+ *	/bspack=a2...		the payload of a Bootstrap-Pack: of devices that ask for one, who
+ *				are told nothing else
  *
  * A write or delete that no line names is wrong, and at the Finish all lines must have happened.
  * Payloads are compared as they come, block by block: a device keeps one bit a line.
@@ -26,10 +28,13 @@ enum {
 	EXPECT_ERROR_MAX = 256,
 };
 
+/* The name of a pack: a path that no write has. */
+#define EXPECT_PACK "/bspack"
+
 struct expect_line {
 	char path[EXPECT_PATH_MAX];
 	uint8_t path_len;
-	bool deletes, any;
+	bool deletes, any, is_pack;
 	uint8_t *bytes; /* pieces: literal bytes, and names in between */
 	struct expect_piece *pieces;
 	uint16_t n_pieces;
@@ -61,5 +66,5 @@ struct expect_part {
 /* Whether the part is as the line says, for a device of this name. */
 bool expect_matches(const struct expect_line *line, const char *endpoint, size_t endpoint_len,
 		    const struct expect_part *part);
-/* All lines' bits. */
-uint64_t expect_all(const struct expect *expect);
+/* The bits of all lines but a pack's: what a device must be told that asks for none. */
+uint64_t expect_due(const struct expect *expect);

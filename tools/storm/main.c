@@ -105,9 +105,22 @@ write_pcap(const struct options *options)
 	return REPORT_EXIT_START;
 }
 
+static int
+write_outcomes(const struct swarm *swarm, const char *file)
+{
+	FILE *stream = fopen(file, "we");
+	int rc = stream ? swarm_write_outcomes(swarm, stream) : -1;
+
+	if (stream && fclose(stream) != 0)
+		rc = -1;
+	if (rc < 0)
+		fprintf(stderr, "cradlestorm: --outcomes %s: %s\n", file, strerror(errno));
+	return rc;
+}
+
 /* All that was asked for besides the text. */
 static int
-write_files(const struct report *report, const struct options *options)
+write_files(const struct report *report, const struct swarm *swarm, const struct options *options)
 {
 	int rc = 0;
 
@@ -115,6 +128,8 @@ write_files(const struct report *report, const struct options *options)
 		rc |= write_json(report, options->json);
 	if (options->plot)
 		rc |= write_plot(report, options->plot);
+	if (options->outcomes)
+		rc |= write_outcomes(swarm, options->outcomes);
 	if (options->learn)
 		rc |= write_lesson(report, options->learn);
 	return rc;
@@ -139,7 +154,7 @@ run(const struct options *options)
 	report.tally = &result->tally;
 	rc = (int)report_exit(&report);
 	report_text(&report, options->json && strcmp(options->json, "-") == 0 ? stderr : stdout);
-	if (write_files(&report, options) < 0)
+	if (write_files(&report, swarm, options) < 0)
 		rc = REPORT_EXIT_START;
 	swarm_close(swarm);
 	free(result);

@@ -14,9 +14,11 @@ struct options {
 	const char *make_authority; /* folder to make instead of running, or NULL */
 	const char *learn;          /* file for what the one device is told, or NULL */
 	const char *json;           /* file, or NULL */
+	const char *outcomes;       /* file for a line a device, or NULL */
 	const char *plot;           /* file, or NULL */
 	const char *pcap;           /* file to write requests to instead of running, or NULL */
 	const char *server_text;
+	bool has_block_share;
 };
 
 enum options_verdict {

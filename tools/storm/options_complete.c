@@ -33,6 +33,7 @@ options_set_defaults(struct options *options)
 		.net = { .first_port = FIRST_PORT },
 		.plan = { .kind = PLAN_CLOSED, .concurrency = CONCURRENCY },
 		.fleet = { .format = -1,
+			   .block_szx = COAP_SZX_MAX,
 			   .ack_timeout_us = (uint64_t)COAP_ACK_TIMEOUT_MS * MS_US,
 			   .max_retransmit = COAP_MAX_RETRANSMIT,
 			   .give_up_us = (uint64_t)GIVE_UP_S * S_US,
@@ -69,6 +70,29 @@ check_misbehave(const struct fleet_settings *fleet)
 	return complain(text);
 }
 
+/* Which devices differ from the others, and in what. */
+static int
+complete_mix(struct options *options)
+{
+	struct fleet_settings *fleet = &options->swarm.fleet;
+	uint8_t *percent = fleet->mix.percent;
+
+	if (fleet->certified && !percent[MIX_CERTIFIED])
+		return complain("--psk and --x509 or --rpk: one of them, or --cert-share says how "
+				"many show a certificate or raw public key");
+	if (percent[MIX_CERTIFIED] && !fleet->certified)
+		return complain("--cert-share needs --psk, and one of --x509 and --rpk");
+	if (options->has_block_share && fleet->block_szx == COAP_SZX_MAX)
+		return complain("--block-share needs --block: how many bytes they take");
+	if (!options->has_block_share)
+		percent[MIX_BLOCK] = 100;
+	if (fleet->misbehave && (percent[MIX_CERTIFIED] || percent[MIX_PACK]))
+		return complain(
+			"--misbehave is for devices that are alike and written to: not with "
+			"--pack-share or --cert-share");
+	return 0;
+}
+
 /* Certificates are issued now, before anything runs. */
 static int
 complete_identities(struct options *options)
@@ -77,7 +101,8 @@ complete_identities(struct options *options)
 	const struct identities_wish wish = { .folder = options->credentials,
 					      .names = &options->names,
 					      .n = swarm->devices,
-					      .raw = swarm->fleet.security == SECURITY_RPK,
+					      .raw = swarm->fleet.security == SECURITY_RPK ||
+						     swarm->fleet.certified == SECURITY_RPK,
 					      .misbehave = swarm->fleet.misbehave,
 					      .progress = swarm->progress };
 	char error[AUTHORITY_ERROR_MAX];
@@ -143,7 +168,8 @@ options_complete(struct options *options)
 		options->names.identity = options->names.endpoint;
 	if (!swarm->devices)
 		swarm->devices = options->names.count ? options->names.count : 1;
-	if (complete_plan(options) < 0 || check_misbehave(&swarm->fleet) < 0)
+	if (complete_plan(options) < 0 || complete_mix(options) < 0 ||
+	    check_misbehave(&swarm->fleet) < 0)
 		return -1;
 	if (net_fit(&swarm->net, swarm->devices) < 0)
 		return complain("--source has too few addresses for so many devices (ports are "

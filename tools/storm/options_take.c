@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/core/coap/coap_msg.h"
 #include "tasks/diag.h"
 #include "tools/storm/plot.h"
 
@@ -51,6 +52,29 @@ static int
 read_percent(const char *name, const char *text, double *percent)
 {
 	return read_number(name, text, 0, 99, percent);
+}
+
+static int
+read_share(const char *name, const char *text, uint8_t *percent)
+{
+	uint64_t number = 0;
+	int rc = read_whole(name, text, 0, 100, &number);
+
+	*percent = (uint8_t)number;
+	return rc;
+}
+
+/* A size of blocks, as SZX (RFC 7959 2.2). */
+static int
+read_block(const char *name, const char *text, uint8_t *szx)
+{
+	uint64_t number = 0;
+
+	if (read_whole(name, text, 16, 1024, &number) < 0)
+		return -1;
+	for (*szx = 0; coap_block_size(*szx) < number;)
+		(*szx)++;
+	return coap_block_size(*szx) == number ? 0 : refuse(name, text, "a power of two is needed");
 }
 
 static int
@@ -192,7 +216,7 @@ load_expect(struct options *options, const char *file)
 	return expect_load(&options->expect, file, error) < 0 ? refuse("expect", file, error) : 0;
 }
 
-/* One of --psk, --x509 and --rpk. */
+/* One of --psk, --x509 and --rpk; or --psk and one of the others, which --cert-share is then for. */
 static int
 take_security(struct options *options, enum option_id id, const char *name, const char *value)
 {
@@ -200,13 +224,21 @@ take_security(struct options *options, enum option_id id, const char *name, cons
 	enum security security = id == OPTION_PSK    ? SECURITY_PSK
 				 : id == OPTION_X509 ? SECURITY_X509
 						     : SECURITY_RPK;
+	enum security *shown;
 
-	if (fleet->security && fleet->security != security) {
+	if (security == SECURITY_PSK) {
+		if (fleet->security != SECURITY_PSK)
+			fleet->certified = fleet->security;
+		fleet->security = security;
+		return 0;
+	}
+	shown = fleet->security == SECURITY_PSK ? &fleet->certified : &fleet->security;
+	if (*shown && *shown != security) {
 		fprintf(stderr, "cradlestorm: --%s and --%s: one of them\n", name,
-			security_names[fleet->security]);
+			security_names[*shown]);
 		return -1;
 	}
-	fleet->security = security;
+	*shown = security;
 	options->credentials = value;
 	return 0;
 }
@@ -215,6 +247,7 @@ static int
 take_devices(struct options *options, enum option_id id, const char *name, const char *value)
 {
 	struct swarm_config *swarm = &options->swarm;
+	struct mix *mix = &swarm->fleet.mix;
 	uint64_t number = 0;
 	int rc;
 
@@ -251,6 +284,15 @@ take_devices(struct options *options, enum option_id id, const char *name, const
 		return load_names(options, value);
 	case OPTION_EXPECT:
 		return load_expect(options, value);
+	case OPTION_PACK_SHARE:
+		return read_share(name, value, &mix->percent[MIX_PACK]);
+	case OPTION_CERT_SHARE:
+		return read_share(name, value, &mix->percent[MIX_CERTIFIED]);
+	case OPTION_BLOCK_SHARE:
+		options->has_block_share = true;
+		return read_share(name, value, &mix->percent[MIX_BLOCK]);
+	case OPTION_BLOCK:
+		return read_block(name, value, &swarm->fleet.block_szx);
 	default:
 		rc = read_whole(name, value, 0, UINT16_MAX, &number);
 		swarm->fleet.format = (int32_t)number;
@@ -346,6 +388,8 @@ options_take(struct options *options, enum option_id id, const char *name, const
 		return read_time(name, value, MS_US, &options->swarm.late_us);
 	if (id == OPTION_JSON)
 		options->json = value;
+	if (id == OPTION_OUTCOMES)
+		options->outcomes = value;
 	if (id == OPTION_PLOT)
 		options->plot = value;
 	if (id == OPTION_PCAP)

@@ -37,6 +37,7 @@ tally_add(struct tally *to, const struct tally *from)
 	add_words(&to->duplicates, &from->duplicates, 1);
 	add_words(&to->operations, &from->operations, 1);
 	add_words(&to->blocks, &from->blocks, 1);
+	add_words(&to->packs, &from->packs, 1);
 	add_words(&to->ignored, &from->ignored, 1);
 	add_words(&to->stale, &from->stale, 1);
 	add_words(&to->datagrams_sent, &from->datagrams_sent, 1);

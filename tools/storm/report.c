@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "dataplane/core/coap/coap_msg.h"
+
 enum { PERCENTILES = 5 };
 
 static const struct {
@@ -115,9 +117,10 @@ print_outcomes(const struct report *report, FILE *stream)
 	if (tally->outcomes[OUTCOME_REFUSED])
 		fprintf(stream, " (last %u.%02u)", (unsigned)(tally->refused_code >> 5),
 			(unsigned)(tally->refused_code & 31));
-	fprintf(stream, "\nwrites     %s, %" PRIu64 " operations, %" PRIu64 " blocks\n",
+	fprintf(stream,
+		"\nwrites     %s, %" PRIu64 " operations, %" PRIu64 " packs, %" PRIu64 " blocks\n",
 		report->config->expect->n ? "checked" : "not checked (no --expect)",
-		tally->operations, tally->blocks);
+		tally->operations, tally->packs, tally->blocks);
 }
 
 static void
@@ -198,17 +201,24 @@ static void
 json_plan(const struct report *report, FILE *stream)
 {
 	static const char *const kinds[] = { "closed", "burst", "open" };
+	const struct fleet_settings *fleet = &report->config->fleet;
 	const struct plan *plan = &report->config->plan;
 
 	fprintf(stream,
 		" \"plan\": {\"kind\": \"%s\", \"total\": %" PRIu64 ", \"concurrency\": %" PRIu32
 		", \"rate\": %.6g, \"duration_s\": %.6g, \"ramp_s\": %.6g, \"devices\": %" PRIu32
 		", \"security\": \"%s\", \"seed\": %" PRIu64 ", \"misbehave\": \"%s\", "
-		"\"cores\": %u},\n",
+		"\"cores\": %u,\n"
+		"  \"pack_percent\": %u, \"block\": %u, \"block_percent\": %u, \"certified\": "
+		"\"%s\", "
+		"\"certified_percent\": %u},\n",
 		kinds[plan->kind], plan->total, plan->concurrency, plan->rate, plan->duration_s,
-		plan->ramp_s, report->config->devices,
-		security_names[report->config->fleet.security], report->config->seed,
-		misbehave_infos[report->config->fleet.misbehave].name, report->config->n_cores);
+		plan->ramp_s, report->config->devices, security_names[fleet->security],
+		report->config->seed, misbehave_infos[fleet->misbehave].name,
+		report->config->n_cores, fleet->mix.percent[MIX_PACK],
+		coap_block_size(fleet->block_szx), fleet->mix.percent[MIX_BLOCK],
+		fleet->certified ? security_names[fleet->certified] : "",
+		fleet->mix.percent[MIX_CERTIFIED]);
 }
 
 static void
@@ -226,8 +236,11 @@ json_outcomes(const struct report *report, FILE *stream)
 	for (int i = 0; i < OUTCOMES; i++)
 		fprintf(stream, "%s\"%s\": %" PRIu64, i ? ", " : "", outcome_names[i],
 			tally->outcomes[i]);
-	fprintf(stream, "},\n \"writes_checked\": %s,\n",
-		report->config->expect->n ? "true" : "false");
+	fprintf(stream,
+		"},\n \"writes_checked\": %s,\n \"operations\": %" PRIu64 ",\n \"packs\": %" PRIu64
+		",\n \"blocks\": %" PRIu64 ",\n",
+		report->config->expect->n ? "true" : "false", tally->operations, tally->packs,
+		tally->blocks);
 }
 
 static void

@@ -6,7 +6,9 @@
  *
  *	schema		2
  *	plan		kind (closed, burst, open), total, concurrency, rate, duration_s, ramp_s,
- *			devices, security (nosec, psk, x509, rpk), seed, misbehave, cores
+ *			devices, security (nosec, psk, x509, rpk), seed, misbehave, cores; which
+ *			devices differ: pack_percent, block (bytes) and block_percent, certified ("",
+ *			x509, rpk) and certified_percent
  *	planned		bootstraps that should have started
  *	offered		that did
  *	done, failed	of these
@@ -14,6 +16,8 @@
  *	done_per_s
  *	outcomes	how many ended how: "done", "misbehaved as told", and every cause of failure
  *	writes_checked	whether there was an expectation file
+ *	operations	that devices were told, packs that they fetched whole, blocks of either
+ *	packs, blocks
  *	latency_us	a phase each: cookie, handshake, bootstrap, whole (from the intended start);
  *			n, mean, p50, p90, p99, p99_9, max
  *	wire		tx_frames, tx_bytes, rx_frames, rx_bytes; retransmitted, duplicates (copies

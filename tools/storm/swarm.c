@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
@@ -13,6 +14,7 @@
 
 #include "dataplane/io/port_gate.h"
 #include "tools/storm/memif_connect.h"
+#include "tools/storm/outcomes.h"
 #include "tools/storm/swarm_wire.h"
 
 enum {
@@ -99,6 +101,26 @@ swarm_run(struct swarm *swarm, const volatile sig_atomic_t *stop, struct swarm_r
 	finish_result(swarm, result);
 	if (swarm->config.progress)
 		fputc('\n', stderr);
+}
+
+static uint64_t
+wall_clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * SECOND_US + (uint64_t)now.tv_nsec / 1000;
+}
+
+int
+swarm_write_outcomes(const struct swarm *swarm, FILE *stream)
+{
+	uint64_t epoch_us = wall_clock_us() - clock_us(swarm->clock, rte_rdtsc());
+
+	outcomes_write_header(stream);
+	for (unsigned i = 0; i < swarm->config.n_cores; i++)
+		outcomes_write(&swarm->cores[i]->fleet, epoch_us, stream);
+	return fflush(stream) == 0 && !ferror(stream) ? 0 : -1;
 }
 
 /* ---- opening ---- */

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "dataplane/dataplane.h"
 #include "tools/storm/device.h"
@@ -78,4 +79,7 @@ struct swarm;
 struct swarm *swarm_open(const struct swarm_config *config, char error[DATAPLANE_ERROR_MAX]);
 /* Until every planned device ended, or *stop. */
 void swarm_run(struct swarm *swarm, const volatile sig_atomic_t *stop, struct swarm_result *result);
+/* A line a device (outcomes.h), once it has run. 0, or -1 where the stream takes it not. */
+int swarm_write_outcomes(const struct swarm *swarm, FILE *stream)
+	__attribute__((warn_unused_result));
 void swarm_close(struct swarm *swarm);
