@@ -375,7 +375,9 @@ save(struct upgrade *upgrade)
 	struct pass_save *save;
 	bool good;
 
+	/* What is saved now and then passes as it is now: the next process has loaded what was there before. */
 	unknown_devices_save(service->unknowns, service->store, UINT64_MAX);
+	version_counts_save(service, UINT64_MAX);
 	if (!make_file(upgrade, pass_save_size(service), &writer))
 		return false;
 	save = pass_save_begin(service, &writer);

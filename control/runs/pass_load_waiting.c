@@ -91,10 +91,15 @@ take_waiting(struct pass_load *load, const struct store_waiting *waiting)
 	case STORE_WAITING_UNKNOWN:
 		unknown_devices_load(service->unknowns, &unknown);
 		break;
+	case STORE_WAITING_NOTE:
 	case STORE_WAITING_OTHER:
 		break;
 	}
 	result = service->store ? store_put_waiting(service->store, waiting) : 0;
+	/* Behind what waits: of a task that is no more, the note goes. */
+	if (result == 0 && store_waiting_kind(waiting) == STORE_WAITING_NOTE &&
+	    !version_counts_take(service, waiting->name, waiting->more))
+		result = -ENOMEM;
 	if (result == -ENOMEM)
 		return pass_refuse(load, "out of memory");
 	return result == 0 || pass_malformed(load);

@@ -106,11 +106,20 @@ rollouts_of(struct rollouts *rollouts, const struct policy_task *task)
 void
 rollouts_restore(struct rollouts *rollouts, const struct rollout *kept)
 {
-	for (unsigned i = 0; i < ROLLOUTS_MAX; i++)
-		if (!rollouts->items[i].seed_hash) {
-			rollouts->items[i] = *kept;
+	struct rollout *place = NULL;
+
+	for (unsigned i = 0; i < ROLLOUTS_MAX; i++) {
+		struct rollout *at = &rollouts->items[i];
+
+		if (at->seed_hash && at->report == kept->report) {
+			*at = *kept;
 			return;
 		}
+		if (!at->seed_hash && !place)
+			place = at;
+	}
+	if (place)
+		*place = *kept;
 }
 
 /* ---- judging ---- */

@@ -47,7 +47,8 @@ bool rollout_gives_new(const struct policy_task *task, const struct device *devi
 /* What is known of a task's rollout; NULL: none runs, or there is no place. */
 struct rollout *rollouts_of(struct rollouts *rollouts, const struct policy_task *task);
 
-/* What the store kept of one, at the start: it goes on where the policy still has that rollout. */
+/* What the store kept of one, at the start, or what came later from the former process and takes its place: it goes on
+ * where the policy still has that rollout. */
 void rollouts_restore(struct rollouts *rollouts, const struct rollout *kept);
 
 /*

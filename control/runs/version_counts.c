@@ -226,6 +226,7 @@ load_versions(void *ctx, const char *name, const char *text)
 	versions = task_of(&service->version_counts, number);
 	if (!versions)
 		return false;
+	versions->n = 0; /* a newer note than the one before */
 	for (const char *line = text; line && *line; line = strchr(line, '\n') + 1) {
 		struct version_count version = { 0 };
 		struct rollout_counts *counts = &version.counts;
@@ -270,4 +271,16 @@ version_counts_load(struct service *service, char error[STORE_ERROR_MAX])
 	if (result == 0)
 		result = store_load_notes(service->store, OF_ROLLOUT, load_rollout, service, error);
 	return result;
+}
+
+bool
+version_counts_take(struct service *service, const char *name, const char *text)
+{
+	if (!text)
+		return true;
+	if (strncmp(name, OF_VERSIONS, strlen(OF_VERSIONS)) == 0)
+		return load_versions(service, name + strlen(OF_VERSIONS), text);
+	if (strncmp(name, OF_ROLLOUT, strlen(OF_ROLLOUT)) == 0)
+		return load_rollout(service, name + strlen(OF_ROLLOUT), text);
+	return true;
 }

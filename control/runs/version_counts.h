@@ -52,3 +52,5 @@ void version_counts_note_return(struct service *service, const struct policy_tas
 void version_counts_save(struct service *service, uint64_t now_ms);
 /* At the start, once tasks have their numbers. 0, or -errno and a sentence. */
 int version_counts_load(struct service *service, char error[STORE_ERROR_MAX]);
+/* A note that the former process had not written yet is what counts, if it is of ours. False: out of memory. */
+bool version_counts_take(struct service *service, const char *name, const char *text);

@@ -263,7 +263,13 @@ struct store_waiting {
 	const char *more;
 	bool joins; /* is in one transaction with the one before it */
 };
-enum store_waiting_kind { STORE_WAITING_OTHER, STORE_WAITING_REPORT, STORE_WAITING_VISIT, STORE_WAITING_UNKNOWN };
+enum store_waiting_kind {
+	STORE_WAITING_OTHER,
+	STORE_WAITING_REPORT,
+	STORE_WAITING_VISIT,
+	STORE_WAITING_UNKNOWN,
+	STORE_WAITING_NOTE, /* `more` is what it says, NULL: it is gone */
+};
 enum store_waiting_kind store_waiting_kind(const struct store_waiting *waiting);
 /* The oldest first. (while suspended) */
 void store_each_waiting(const struct store *store,

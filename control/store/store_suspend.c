@@ -165,6 +165,8 @@ store_waiting_kind(const struct store_waiting *waiting)
 		return STORE_WAITING_VISIT;
 	case JOURNAL_UNKNOWN:
 		return STORE_WAITING_UNKNOWN;
+	case JOURNAL_NOTE:
+		return STORE_WAITING_NOTE;
 	default:
 		return STORE_WAITING_OTHER;
 	}

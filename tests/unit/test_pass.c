@@ -269,6 +269,47 @@ put_message(struct store *store)
 	cr_assert(store_put_message(store, &message));
 }
 
+static const struct rollout_counts *
+counts_of(const char *endpoint)
+{
+	uint32_t task = world_report(&world, endpoint)->task;
+	const struct task_versions *versions =
+		version_counts_of(&world.service->version_counts, task);
+
+	return versions && versions->n ? &versions->items[versions->n - 1].counts : NULL;
+}
+
+/* A run that ends while the next process loads what the store had before. */
+Test(pass, runs_counted_since_the_store_was_left_are_counted_in_the_next_process)
+{
+	char why[STORE_ERROR_MAX];
+	struct store *store = use_store("one");
+
+	cr_assert_eq(store_start(store), 0);
+	cr_assert_eq(store_suspend(store, WAIT_MS, NULL, why), 0, "%s", why);
+	for (int i = 0; i < 3; i++) {
+		tell_kind(SESSION_STARTED, "dev-1");
+		tell_kind(SESSION_FINISHED, "dev-1");
+		version_counts_save(world.service, UINT64_MAX);
+	}
+	cr_assert_eq(counts_of("dev-1")->runs, 3);
+	save();
+	world.service->store = world.service->reports.store = NULL;
+	store_close(store);
+	begin_next();
+	tell_kind(SESSION_STARTED, "dev-1");
+	tell_kind(SESSION_FINISHED, "dev-1");
+	cr_assert_eq(counts_of("dev-1")->runs, 1, "as if loaded");
+	store = use_store("two");
+	cr_assert(load(), "%s", error);
+	cr_expect_eq(counts_of("dev-1")->runs, 3);
+	tell_kind(SESSION_STARTED, "dev-1");
+	tell_kind(SESSION_FINISHED, "dev-1");
+	cr_expect_eq(counts_of("dev-1")->runs, 4);
+	world.service->store = world.service->reports.store = NULL;
+	store_close(store);
+}
+
 /* A report alone; a report and its message; another report alone. */
 Test(pass, a_message_and_its_report_that_wait_stay_one_transaction)
 {
