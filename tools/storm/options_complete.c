@@ -76,10 +76,15 @@ complete_mix(struct options *options)
 {
 	struct fleet_settings *fleet = &options->swarm.fleet;
 	uint8_t *percent = fleet->mix.percent;
+	char text[160];
 
-	if (fleet->certified && !percent[MIX_CERTIFIED])
-		return complain("--psk and --x509 or --rpk: one of them, or --cert-share says how "
-				"many show a certificate or raw public key");
+	if (fleet->certified && !percent[MIX_CERTIFIED]) {
+		snprintf(text, sizeof text,
+			 "--%s and --psk: one of them, or --cert-share says how many devices --%s "
+			 "is for",
+			 security_names[fleet->certified], security_names[fleet->certified]);
+		return complain(text);
+	}
 	if (percent[MIX_CERTIFIED] && !fleet->certified)
 		return complain("--cert-share needs --psk, and one of --x509 and --rpk");
 	if (options->has_block_share && fleet->block_szx == COAP_SZX_MAX)

@@ -286,10 +286,11 @@ json_wire(const struct report *report, FILE *stream)
 	fprintf(stream,
 		" \"generator\": {\"busy\": %.4f, \"tx_full\": %" PRIu64 ", \"no_buffer\": %" PRIu64
 		", \"rx_missed\": %" PRIu64 ", \"late_us\": %" PRIu64
-		", \"late_allowed_us\": %" PRIu64 ", \"link_down_us\": %" PRIu64 "},\n",
+		", \"late_allowed_us\": %" PRIu64 ", \"link_down_us\": %" PRIu64
+		", \"quiet_us\": %" PRIu64 "},\n",
 		result->busy, result->counts.tx_full, result->counts.no_buffer,
 		result->counts.rx_missed, result->counts.late_us, report->config->late_us,
-		result->counts.link_down_us);
+		result->counts.link_down_us, result->counts.quiet_us);
 }
 
 static void

@@ -26,7 +26,10 @@
  *	network		what the simulated network did: lost, duplicated, reordered, corrupted
  *	generator	busy (share of its time, the busiest core's), tx_full, no_buffer, rx_missed
  *			(datagrams that it lost itself), late_us (most that a start was late),
- *			late_allowed_us, link_down_us (the longest that a memif was gone: its other end was upgraded)
+ *			late_allowed_us,
+ *			link_down_us (the longest that a memif was gone: its other end was upgraded),
+ *			quiet_us (the longest between two arrivals on a core: what a pause of the
+ *			server is to devices, where there are many of them)
  *	records		one a second: second (its end), started_per_s, done_per_s, failed_per_s,
  *			running, and p50_us, p99_us of those done within it
  *	interrupted	ended by a signal

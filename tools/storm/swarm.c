@@ -34,6 +34,7 @@ add_counts(struct swarm_counts *to, const struct swarm_counts *from)
 {
 	to->late_us = RTE_MAX(to->late_us, from->late_us);
 	to->link_down_us = RTE_MAX(to->link_down_us, from->link_down_us);
+	to->quiet_us = RTE_MAX(to->quiet_us, from->quiet_us);
 	to->tx_frames += from->tx_frames;
 	to->tx_bytes += from->tx_bytes;
 	to->rx_frames += from->rx_frames;

@@ -54,6 +54,7 @@ struct swarm_config {
 /* What a core counts. */
 struct swarm_counts {
 	uint64_t link_down_us; /* the longest time that a memif was gone */
+	uint64_t quiet_us;     /* the longest between two arrivals */
 	uint64_t late_us;      /* most that a start was behind its intended time */
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes;
 	uint64_t tx_full; /* dropped here: the port took no more, for long */

@@ -87,6 +87,17 @@ start_devices(struct core *core)
 	return n;
 }
 
+/* For how long the server, or the network, was silent. */
+static void
+note_arrival(struct core *core)
+{
+	uint64_t now = core->fleet.now_us;
+
+	if (core->heard_us)
+		core->counts.quiet_us = RTE_MAX(core->counts.quiet_us, now - core->heard_us);
+	core->heard_us = now;
+}
+
 static unsigned
 turn(struct core *core, bool starting)
 {
@@ -100,6 +111,8 @@ turn(struct core *core, bool starting)
 			work += core_receive(core, p);
 		}
 	work += core_take_brought(core);
+	if (work && starting)
+		note_arrival(core);
 	work += core_release_held(core);
 	work += collect(core);
 	work += run_timers(core);

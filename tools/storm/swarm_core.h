@@ -60,7 +60,8 @@ struct core {
 	struct plan plan;
 	struct arrivals arrivals;
 	struct swarm_counts counts;
-	uint64_t end_us; /* since the beginning, once it ended */
+	uint64_t heard_us; /* when something arrived last; 0: never */
+	uint64_t end_us;   /* since the beginning, once it ended */
 	double busy;
 	size_t devices_bytes;
 	bool gate_closed; /* in this turn: gated ports are not touched (port_gate.h) */
