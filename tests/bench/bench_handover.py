@@ -1,148 +1,202 @@
 #!/usr/bin/python3
 """What an upgrade costs devices: the program is replaced again and again while they bootstrap, over af_packet and memif.
 
-usage: bench_handover.py --build-dir DIR [--quick] [--json FILE]
-  --quick   2,000 devices in flight and 100,000 in the store, three upgrades
+usage: bench_handover.py --build-dir DIR [--quick] [--under-load] [--json FILE]
+  --quick       2,000 devices in flight and 100,000 in the store, three upgrades
+  --under-load  only the devices in flight
 
-handover_pause_ms: the longest time that workers rested, of all upgrades under load; handover_in_flight: the most runs and
-handshakes that passed at once.
+Of the devices in flight one in five asks for a Bootstrap-Pack, two in five take 32 bytes in a message, so that writes and packs
+come in blocks, one in twenty shows a certificate and the others a key; half of them are in their handshakes. What each is told
+is compared with what it must be told.
+
+handover_pause_ms: the longest time that workers rested, of all upgrades under load, or that nothing arrived at the devices if
+that is more; handover_in_flight: the most runs and handshakes that passed at once; handover_devices_in_flight: the most devices
+that were at it, also those that wait for an answer to their first hello, of whom no server knows anything.
 handover_20k_failed: devices that failed, with 20,000 in flight over DTLS, an upgrade every 10 s for 3 minutes
-(handover_2k_failed with --quick: one every 3 s).
-handover_memif_pause_ms, handover_memif_20k_failed: the same over a memif, where the pause is how long the generator's link
-was gone at most, or how long workers rested, whichever is more.
+(handover_2k_failed with --quick: one every 3 s). handover_replayed: record numbers that were used twice.
+handover_reports_lost: runs that a device finished by its own view and that the appliance did not count, or devices of whose last
+run it has no report, whichever is more.
+handover_memif_*: the same over a memif, where the pause is also how long the generator's link was gone.
 handover_1m_standby_s: how long the next process loads 1,000,000 devices while the other one serves
 (handover_100k_standby_s with --quick), and handover_1m_pause_ms the pause then.
 """
-import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/functional"))
+import frame
+from storm_run import Storm
+
 RTT_MS = 800
 FLIGHTS = 6  # round trips of a bootstrap with its handshake
+TASK = "g:root.demo:1"
+MIX = ("--pack-share", 20, "--block", 32, "--block-share", 40, "--cert-share", 5)
 
 
-def prepare(one, n):
-    """A store of n devices, whose names and keys the generator knows."""
-    with open(one.folder / "devices.csv", "w", encoding="ascii") as file:
-        file.write("endpoint,key,groups,value.managementId,value.password\n")
-        for i in range(1, n + 1):
-            file.write(f"dev-{i:07},key-{i:07},root.demo,dev-{i:07},pw\n")
+class Appliance:
+    """With devices whose names, keys and certificates the generator knows."""
+
+    def __init__(self, options, network, folder, devices, sessions, port=None):
+        from conftest import Cradled
+        from test_storm import key_rows
+        settings = {r"^sessions = \d+": f"sessions = {sessions}"}
+        if port:
+            settings[r"net_af_packet0,iface=cradle0"] = port
+        self.one, self.folder, self.devices = Cradled(options.build_dir, network, folder, settings), folder, devices
+        self.authority = folder / "ca"
+        subprocess.run([self.storm, "--make-ca", self.authority, "--devices", str(devices)], check=True, stdout=subprocess.DEVNULL)
+        (folder / "policy/certs").mkdir()
+        for name in ("ca.pem", "bs.pem", "bs.key"):
+            shutil.copy(self.authority / name, folder / "policy/certs")
+        shutil.copy(self.authority / "trust.conf", folder / "policy")
+        (folder / "devices.csv").unlink()
+        self.one.start()
+        (folder / "devices.csv").write_text(key_rows(devices))
+        subprocess.run([f"{self.one.build}/tools/cradlectl", "-s", self.one.socket, "device", "import", folder / "devices.csv"],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def storm(self):
+        return f"{self.one.build}/tools/storm/cradlestorm"
+
+    @property
+    def process(self):
+        return self.one.process
+
+    def ctl(self, *argv):
+        """As storm_run has it: the result, or None."""
+        answer = self.one.ctl("--json", *argv)
+        return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def ask(self, *argv):
+        """The result of a command, however long it is."""
+        return json.loads(subprocess.run([f"{self.one.build}/tools/cradlectl", "-s", self.one.socket, "--json", *argv], check=True,
+                                         stdout=subprocess.PIPE, timeout=900).stdout)
+
+    def upgrade(self):
+        """What it said; the process before must have ended well."""
+        from test_upgrade import Successor
+        former = self.one.process
+        said = self.ask("upgrade")
+        self.one.process = Successor(said["pid"])
+        if former.wait(60) != 0:
+            sys.exit("bench_handover: the former process did not end well: " + self.one.log()[-2000:])
+        return said
+
+    def swarm(self, port, *argv):
+        from conftest import SERVER4
+        return self.one.network.command(self.storm, "--port", port, "--server", SERVER4, "--source", "198.18.0.10+50", "--psk", "--cid",
+                                        *map(str, argv))
+
+    def learn(self, port):
+        """What devices must be told: by a write each, and as a pack."""
+        expected = self.folder / "expected"
+        expected.write_text("")
+        for share in (0, 100):
+            subprocess.run(self.swarm(port, "--learn", self.folder / "learnt", "--pack-share", share), check=True,
+                           stdout=subprocess.DEVNULL, timeout=60)
+            expected.write_text(expected.read_text() + (self.folder / "learnt").read_text())
+        return expected
 
 
-def upgrade(one):
-    """What it said; the process before must have ended well."""
-    from test_upgrade import Successor
-    former = one.process
-    said = json.loads(subprocess.run([f"{one.build}/tools/cradlectl", "-s", one.socket, "--json", "upgrade"], check=True,
-                                     stdout=subprocess.PIPE, timeout=900).stdout)
-    one.process = Successor(said["pid"])
-    if former.wait(60) != 0:
-        sys.exit("bench_handover: the former process did not end well: " + one.log()[-2000:])
-    return said
+def reports_lost(appliance, outcomes, counted):
+    """Of runs that devices finished; `counted`: runs before them."""
+    import devices_view
+    from conftest import wait_for
+    rows = devices_view.read(outcomes)
+    finished = devices_view.finished(rows)
+
+    def missing():
+        return max(finished - (devices_view.runs_of(appliance.ask, TASK) - counted),
+                   len(devices_view.unreported(appliance.ask, TASK, rows)))
+    try:  # they follow what they tell of
+        wait_for(lambda: missing() <= 0, "all reports", 20)
+    except AssertionError:
+        pass
+    return max(0, missing())
 
 
-def under_load(one, port, in_flight, upgrades, every_s):
-    """Failed devices, the longest pause, the most that passed at once."""
-    from conftest import SERVER4
-    rate = in_flight * 1000 // (RTT_MS * FLIGHTS)
-    duration = (upgrades + 1) * every_s
-    storm = subprocess.Popen(one.network.command(
-        f"{one.build}/tools/storm/cradlestorm", "--port", port, "--server", SERVER4, "--source",
-        "198.18.0.10+50", "--devices", in_flight * 2, "--rtt", f"{RTT_MS}:50", "--rate", rate, "--duration", duration,
-        "--psk", "--cid", "--json", "-"), stdout=subprocess.PIPE, text=True)
+def under_load(appliance, port, in_flight, upgrades, every_s):
+    """The figures, by their names' last part."""
+    import devices_view
+    rate, duration = in_flight * 1000 // (RTT_MS * FLIGHTS), (upgrades + 1) * every_s
+    expected, outcomes = appliance.learn(port), appliance.folder / "outcomes.csv"
+    counted = devices_view.runs_of(appliance.ask, TASK)
+    storm = Storm(appliance, appliance.swarm(
+        port, "--x509", appliance.authority, *MIX, "--devices", appliance.devices, "--rtt", f"{RTT_MS}:50", "--rate", rate, "--duration",
+        duration, "--expect", expected, "--outcomes", outcomes), duration)
+    while storm.runs() and appliance.one.counters()["bs_finished"] < rate // 2:
+        time.sleep(0.05)  # certificates are issued before it begins
     pauses, passed, due = [], [], time.monotonic()
-    try:
-        for _ in range(upgrades):
-            due += every_s
-            time.sleep(max(0, due - time.monotonic()))
-            said = upgrade(one)
-            pauses.append(said["pause_ms"])
-            passed.append(said["running"] + said["handshakes"])
-            if said["lost"]:
-                print(f"handover: not passed: {said['lost']}")
-        report = json.loads(storm.communicate(timeout=duration + 300)[0])
-    finally:
-        if storm.poll() is None:
-            storm.kill()
-            storm.wait()
-    if not report["done"]:
-        sys.exit("bench_handover: no device bootstrapped")
-    if report["wire"]["replayed"]:
-        sys.exit(f"bench_handover: {report['wire']['replayed']} record numbers were used twice")
-    pauses.append(report["generator"]["link_down_us"] / 1000)
-    return report["failed"], max(pauses), max(passed)
+    for _ in range(upgrades):
+        due += every_s
+        time.sleep(max(0, due - time.monotonic()))
+        said = appliance.upgrade()
+        pauses.append(said["pause_ms"])
+        passed.append(said["running"] + said["handshakes"])
+        if said["lost"]:
+            print(f"handover: not passed: {said['lost']}")
+    report = storm.report()
+    if not report["done"] or not report["packs"] or not report["blocks"]:
+        sys.exit(f"bench_handover: no device bootstrapped, or none so: {report}")
+    if not report["valid"]:
+        print(f"handover: the generator's run is invalid: {report['verdict']}")
+    failed = {name: n for name, n in report["outcomes"].items() if n and name != "done"}
+    print(f"handover: {report['done']} done, {failed or 'none failed'}, {report['packs']} packs, {report['blocks']} blocks, pauses of workers "
+          f"{min(pauses):.0f} to {max(pauses):.0f} ms, of devices {report['generator']['quiet_us'] / 1000:.0f} ms")
+    return {
+        "pause_ms": max(*pauses, report["generator"]["link_down_us"] / 1000, report["generator"]["quiet_us"] / 1000),
+        "in_flight": max(passed),
+        "devices_in_flight": max(record["running"] for record in report["records"]),
+        "failed": report["failed"],
+        "replayed": report["wire"]["replayed"],
+        "reports_lost": reports_lost(appliance, outcomes, counted),
+    }
 
 
-def start(options, network, folder, n, sessions, port=None):
-    from conftest import Cradled
-    settings = {r"^sessions = \d+": f"sessions = {sessions}"}
-    if port:
-        settings[r"net_af_packet0,iface=cradle0"] = port
-    one = Cradled(options.build_dir, network, folder, settings)
-    (folder / "devices.csv").unlink()
-    one.start()
-    prepare(one, n)
-    subprocess.run([f"{one.build}/tools/cradlectl", "-s", one.socket, "device", "import", folder / "devices.csv"],
-                   check=True, stdout=subprocess.DEVNULL)
-    return one
-
-
-def measure(options, network, folder):
-    in_flight, n, upgrades, every_s = (2000, 100_000, 3, 3) if options.quick else (20_000, 1_000_000, 18, 10)
-    load_word, store_word = ("2k", "100k") if options.quick else ("20k", "1m")
-    figures = {}
-    socket = folder / "memif.sock"
+def measure_load(options, network, folder):
+    in_flight, upgrades, every_s, size = (2000, 3, 3, "2k") if options.quick else (20_000, 18, 10, "20k")
+    socket, figures = folder / "memif.sock", {}
     for word, ours, theirs in (("handover", None, "net_af_packet0,iface=dev0"),
                                ("handover_memif", f"net_memif0,role=server,socket={socket}",
                                 f"net_memif0,role=client,socket={socket}")):
-        one = start(options, network, folder / word, in_flight * 2, in_flight * 8, ours)
+        appliance = Appliance(options, network, folder / word, in_flight * 2, in_flight * 8, ours)
         try:
-            failed, pause_ms, passed = under_load(one, theirs, in_flight, upgrades, every_s)
-            figures[f"{word}_pause_ms"] = pause_ms
-            figures[f"{word}_in_flight"] = passed
-            figures[f"{word}_{load_word}_failed"] = failed
+            for name, value in under_load(appliance, theirs, in_flight, upgrades, every_s).items():
+                figures[f"{word}_{size}_failed" if name == "failed" else f"{word}_{name}"] = value
         finally:
-            one.stop()
-    one = start(options, network, folder / "store", n, 1024)
-    try:
-        said = upgrade(one)
-        figures[f"handover_{store_word}_standby_s"] = said["seconds"] - said["pause_ms"] / 1000
-        figures[f"handover_{store_word}_pause_ms"] = said["pause_ms"]
-    finally:
-        one.stop()
+            appliance.one.stop()
     return figures
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build-dir", required=True)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json")
-    options = parser.parse_args()
-    if os.geteuid() != 0:
-        print("handover: left out: needs root, as it makes a namespace")
-        return 0
-    options.build_dir = os.path.abspath(options.build_dir)
+def measure_store(options, network, folder):
+    devices, size = (100_000, "100k") if options.quick else (1_000_000, "1m")
+    appliance = Appliance(options, network, folder / "store", devices, 1024)
+    try:
+        said = appliance.upgrade()
+        return {f"handover_{size}_standby_s": said["seconds"] - said["pause_ms"] / 1000,
+                f"handover_{size}_pause_ms": said["pause_ms"]}
+    finally:
+        appliance.one.stop()
+
+
+def measure(options):
     from conftest import Network
     network = Network(f"cradle-bench-{os.getpid()}")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            figures = measure(options, network, pathlib.Path(folder))
+            figures = measure_load(options, network, pathlib.Path(folder))
+            if not options.under_load:
+                figures |= measure_store(options, network, pathlib.Path(folder))
+            return figures
     finally:
         network.close()
-    for name, value in figures.items():
-        print(f"{name:32} {value:12.2f}")
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(figures))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(frame.run("handover", measure, options=[("--under-load", {"action": "store_true"})]))

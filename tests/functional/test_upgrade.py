@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import coap
+import devices_view
 from conftest import SERVER4, wait_for
 from dtls_client import APPLICATION, CID_RECORD, Alert, DtlsClient
 from scripted import METHODS, SUCCESS, Scripted
@@ -285,17 +286,19 @@ def test_the_audit_file_goes_on_and_names_who_upgraded(cradled):
 
 # -- many devices
 
-DEVICES, BUSY, UPGRADES = 2000, 20, 3
+DEVICES, BUSY, UPGRADES, TASK = 2000, 20, 3, "g:root.demo:1"
 
 
 @pytest.mark.parametrize("security", [[], ["--psk", "--cid"]], ids=["nosec", "psk"])
-def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, security):
+def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, tmp_path, security):
+    """Nor is a report lost, or a run not counted: plain writes, packs, and either in blocks."""
     one = cradled(settings={r"^sessions = \d+": "sessions = 16384"},
                   prepare=lambda one: one.write("devices.csv", key_rows(DEVICES)))
     # Slow devices: at any time hundreds of them are in the middle of something.
     storm = subprocess.Popen(one.network.command(
         f"{one.build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4, "--source",
         "198.18.0.10+50", "--devices", DEVICES, "--rtt", "150:50", "--rate", 250, "--duration", 8, "--json", "-",
+        "--pack-share", 20, "--block", 32, "--block-share", 40, "--outcomes", tmp_path / "outcomes",
         *security), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     passed = []
     for _ in range(UPGRADES):
@@ -310,6 +313,10 @@ def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, 
     # Nothing is lost or copied on the way, so a record number that came before was used twice by us.
     assert report["wire"]["replayed"] == report["wire"]["bad_tags"] == 0, report["wire"]
     assert max(passed) > BUSY, passed
+    assert report["packs"] > 0 and report["blocks"] > 0
+    rows = devices_view.read(tmp_path / "outcomes")
+    wait_for(lambda: not devices_view.unreported(one.result, TASK, rows), "all reports")
+    assert devices_view.runs_of(one.result, TASK) == devices_view.finished(rows) == report["done"]
 
 
 def test_unknown_identities_pass_with_all_their_bytes(cradled):
