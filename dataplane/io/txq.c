@@ -71,6 +71,7 @@ send_some(struct txq *txq, struct counters *counters)
 	for (unsigned i = 0; i < txq->n; i++)
 		bytes[i] = rte_pktmbuf_pkt_len(txq->frames[i]);
 	sent = send_frames(txq);
+	count_add(counters, COUNTER_tx_bursts, sent > 0);
 	count_add(counters, COUNTER_tx_frames, sent);
 	for (unsigned i = 0; i < sent; i++)
 		count_add(counters, COUNTER_tx_bytes, bytes[i]);

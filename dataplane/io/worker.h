@@ -54,7 +54,8 @@ struct worker_queue {
 struct worker_stats {
 	uint64_t turns, busy_turns;
 	uint64_t cycles, busy_cycles;
-	uint64_t step_cycles[WORKER_STEPS]; /* of busy turns */
+	/* Of busy turns. What a step takes that finds nothing to do counts to the next one that does, or to the last. */
+	uint64_t step_cycles[WORKER_STEPS];
 	uint64_t longest_turn_cycles;
 	uint64_t longest_step; /* enum worker_step */
 	struct delays busy_turn_cycles;

@@ -52,6 +52,7 @@ Test(counter_families, ends_and_refusals_of_bootstraps_are_told_apart)
 	expect("bs_failed_no_batch", "cradle_bootstrap_refusals", "no_batch_in_time");
 	expect("bs_refused_busy", "cradle_bootstrap_refusals", "busy");
 	expect("rx_bytes", "cradle_frame_bytes", "rx");
+	expect("tx_bursts", "cradle_frame_bursts", "tx");
 	expect("dtls_rx_bad_tag", "cradle_dtls_records", "rx_bad_tag");
 	expect("something_new", "cradle_events", "something_new");
 }

@@ -210,6 +210,24 @@ Test(worker, receives_nothing_on_a_port_that_takes_nothing)
 	cr_expect_eq(counted(COUNTER_tx_full), 0);
 }
 
+Test(worker, counts_bursts_apart_from_the_frames_in_them)
+{
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_rx_bursts) + counted(COUNTER_tx_bursts), 0, "nothing came");
+	offer_many(10);
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_rx_bursts), 1);
+	cr_expect_eq(counted(COUNTER_tx_bursts), 1);
+	device.room[0] = 0;
+	offer("udp4");
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_rx_bursts), 2);
+	cr_expect_eq(counted(COUNTER_tx_bursts), 1, "none was taken");
+	device.room[0] = OFFERED;
+	worker_turn(worker);
+	cr_expect_eq(counted(COUNTER_tx_bursts), 2);
+}
+
 /* Frames that are in nobody's way: of one turn that nothing was taken of. */
 static struct txq *
 stall(unsigned n, uint64_t now_us)
@@ -700,6 +718,22 @@ Test(worker, records_turns_and_the_slowest_step)
 	cr_expect_geq(worker->stats.cycles, worker->stats.longest_turn_cycles);
 	for (unsigned i = 0; i < WORKER_STEPS; i++)
 		cr_expect_gt(strlen(worker_step_name(i)), 0);
+}
+
+Test(worker, gives_all_time_of_a_turn_to_its_steps_and_none_to_those_without_work)
+{
+	const uint64_t *steps = worker->stats.step_cycles;
+	uint64_t sum = 0;
+
+	offer("udp4");
+	worker_turn(worker);
+	for (unsigned i = 0; i < WORKER_STEPS; i++)
+		sum += steps[i];
+	cr_expect_eq(sum, worker->stats.busy_cycles);
+	cr_expect_gt(steps[STEP_RECEIVE], 0);
+	cr_expect_gt(steps[STEP_STACK], 0);
+	cr_expect_gt(steps[STEP_TRANSMIT], 0);
+	cr_expect_eq(steps[STEP_TIMERS] + steps[STEP_MAILBOX] + steps[STEP_EC], 0);
 }
 
 /* What was retired before a turn is free after it. */

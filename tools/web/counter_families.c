@@ -6,6 +6,7 @@
 enum {
 	FRAMES,
 	FRAME_BYTES,
+	FRAME_BURSTS,
 	RECORDS,
 	FORWARDED,
 	HANDSHAKES,
@@ -25,6 +26,9 @@ const struct counter_family counter_families[] = {
 	[FRAME_BYTES] = { { "cradle_frame_bytes", METRIC_COUNTER, "bytes",
 			    "Bytes of frames received from and handed to the ports." },
 			  "direction" },
+	[FRAME_BURSTS] = { { "cradle_frame_bursts", METRIC_COUNTER, "bursts",
+			     "Polls of ports that brought frames, and bursts handed to them." },
+			   "direction" },
 	[RECORDS] = { { "cradle_dtls_records", METRIC_COUNTER, NULL,
 			"DTLS records by what became of them." },
 		      "event" },
@@ -65,6 +69,8 @@ static const struct {
 } rules[] = {
 	{ "rx_bytes", .value = "rx", .family = FRAME_BYTES },
 	{ "tx_bytes", .value = "tx", .family = FRAME_BYTES },
+	{ "rx_bursts", .value = "rx", .family = FRAME_BURSTS },
+	{ "tx_bursts", .value = "tx", .family = FRAME_BURSTS },
 	{ "[rt]x_*", "", .family = FRAMES },
 	{ "arp_*", "", .family = FRAMES },
 	{ "nd_*", "", .family = FRAMES },
