@@ -167,6 +167,12 @@ give_burst(void *queue, struct rte_mbuf **mbufs, uint16_t n)
 }
 
 static uint16_t
+give_one(void *queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	return give_burst(queue, mbufs, 1);
+}
+
+static uint16_t
 take_all(void *queue, struct rte_mbuf **mbufs, uint16_t n)
 {
 	rte_pktmbuf_free_bulk(mbufs, n);
@@ -186,6 +192,15 @@ busy_turns(void)
 {
 	rte_eth_fp_ops[0].rx_pkt_burst = give_burst;
 	for (unsigned i = 0; i < OPS / STACK_BURST; i++)
+		bench.sink += worker_turn(bench.worker);
+}
+
+/* What polls bring where devices come one by one. */
+static void
+turns_of_one(void)
+{
+	rte_eth_fp_ops[0].rx_pkt_burst = give_one;
+	for (unsigned i = 0; i < OPS; i++)
 		bench.sink += worker_turn(bench.worker);
 }
 
@@ -299,6 +314,7 @@ main(int argc, char **argv)
 	make_worker();
 	measure("worker_turn_idle", idle_turns);
 	measure("worker_frame_and_answer", busy_turns);
+	measure("worker_frame_alone_and_answer", turns_of_one);
 	measure("worker_device_alone", device_alone);
 	measure("flow_owner", find_owners);
 	measure("frame_write_ipv4", write_frames);

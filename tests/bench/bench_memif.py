@@ -102,27 +102,36 @@ def most_devices(quick):
 
 class Appliance:
     """cradled with so many devices, the reference task and one memif port."""
+    within = ()  # what a command begins with that is to run beside the port
+    flooded = True  # a second port, for what is no device
+
+    def port(self):
+        return f"net_memif0,role=server,socket={self.memif},{RING}"
+
+    def generator_port(self):
+        return f"net_memif0,role=client,socket={self.memif},{RING}"
 
     def __init__(self, build, folder, devices, sessions=SESSIONS):
         self.build, self.folder, self.devices = build, folder, devices
         self.memif, self.flood, self.socket = folder / "memif.sock", folder / "flood.sock", folder / "cradle.sock"
         shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
         text = (folder / "cradle.conf").read_text()
+        second = {r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=1,socket=%s,%s"; '
+                                  'addresses = [ "198.18.9.1/24" ]; },' % (self.flood, RING)}
         for pattern, value in {
+                **(second if self.flooded else {}),
                 r"/run/cradle/cradle\.sock": str(self.socket),
-                r"net_af_packet0,iface=cradle0": f"net_memif0,role=server,socket={self.memif},{RING}",
+                r"net_af_packet0,iface=cradle0": self.port(),
                 # A poller that yields loses its CPU for milliseconds where anything else runs there.
                 r"^idle_yield = \w+": f"idle_yield = {'false' if len(os.sched_getaffinity(0)) > 1 else 'true'}",
                 r"^sessions = \d+": f"sessions = {sessions}",
-                r"^ports = \(": 'ports = ( { device = "net_memif1,role=server,id=1,socket=%s,%s"; '
-                                'addresses = [ "198.18.9.1/24" ]; },' % (self.flood, RING),
                 r'# , (\{ port = 5683; security = "nosec"; )': r", \1allow_keyed_devices = true; ",
                 r"^hugepages = .*": f'hugepages = "{hugepages()}";',
                 r"/var/lib/cradle/cradle\.db": str(folder / "cradle.db"),
                 # Of all addresses of a generator, that few /24 hold.
                 r"^    # handshakes_per_prefix_per_s = \d+": "    handshakes_per_prefix_per_s = 1000000",
                 r"^    # handshakes_per_s = \d+": "    handshakes_per_s = 1000000",
-                r"^file_prefix = .*": f'file_prefix = "bench-{os.getpid()}-{devices}";'}.items():
+                r"^file_prefix = .*": f'file_prefix = "bench-{os.getpid()}-{folder.name}";'}.items():
             text, n = re.subn(pattern, value, text, count=1, flags=re.M)
             assert n == 1, pattern
         (folder / "cradle.conf").write_text(text)
@@ -165,7 +174,7 @@ class Appliance:
         begin = time.monotonic()
         STARTED.add(self)
         self.log = open(self.folder / "log", "wb")
-        self.process = subprocess.Popen([f"{self.build}/control/cradled", "-c", self.folder / "cradle.conf"],
+        self.process = subprocess.Popen([*self.within, f"{self.build}/control/cradled", "-c", self.folder / "cradle.conf"],
                                         stdout=self.log, stderr=self.log, preexec_fn=come_first(APPLIANCE_NICE),
                                         # As the service file has it: devices in huge pages.
                                         env=dict(os.environ, GLIBC_TUNABLES="glibc.malloc.hugetlb=1"))
@@ -210,8 +219,7 @@ class Appliance:
         return self.ask("status")["workers"][0]["busy_step_us"]
 
     def storm_command(self, *argv, poll=True):
-        return [f"{self.build}/tools/storm/cradlestorm", "--port",
-                f"net_memif0,role=client,socket={self.memif},{RING}", "--server", "198.18.0.1",
+        return [*self.within, f"{self.build}/tools/storm/cradlestorm", "--port", self.generator_port(), "--server", "198.18.0.1",
                 "--source", "198.18.4.0+1000", "--devices", str(self.devices), *(["--poll"] if poll else []),
                 "--expect", self.folder / "expected", *map(str, argv)]
 
@@ -323,9 +331,9 @@ def bootstraps(appliances, name, options, seconds, runs, build):
     return figures
 
 
-def six_exchanges(appliance, seconds):
-    """What a bootstrap of six exchanges costs on the average of a whole run, every thread of the appliance included: it is what
-    other servers' figures are of. The reference task, and DELETE of /0 and /1 before its writes."""
+@contextlib.contextmanager
+def six_exchanges_task(appliance):
+    """The reference task with DELETE of /0 and /1 before its writes, meanwhile."""
     file = appliance.folder / "policy/tasks/reference-task.xml"
     kept = file.read_text()
     begin = '<lwm2mBootstrap performBootstrapFinish="true">'
@@ -334,6 +342,15 @@ def six_exchanges(appliance, seconds):
     file.write_text(kept.replace(begin, begin + deletes))
     (appliance.folder / "expected").write_text("-/0\n-/1\n" + EXPECTED)
     appliance.ask("reload")
+    yield
+    file.write_text(kept)
+    (appliance.folder / "expected").write_text(EXPECTED)
+    appliance.ask("reload")
+
+
+def six_exchanges(appliance, seconds):
+    """What a bootstrap of six exchanges costs on the average of a whole run, every thread of the appliance included: it is what
+    other servers' figures are of."""
     figures = {}
     for name, arguments in (("nosec", []), ("psk", ["--psk"])):
         before, unpolled = appliance.progress(), appliance.unpolled_us()
@@ -342,9 +359,6 @@ def six_exchanges(appliance, seconds):
         finished = after[0] - before[0]
         worker, others = (after[1] - before[1]) / finished, (appliance.unpolled_us() - unpolled) / finished
         figures |= {f"{name}6_us": worker + others, f"{name}6_worker_us": worker}
-    file.write_text(kept)
-    (appliance.folder / "expected").write_text(EXPECTED)
-    appliance.ask("reload")
     return figures
 
 
@@ -594,7 +608,7 @@ def measure(options, appliances):
         with timed(f"{name} at half load"), few.alone(appliances.values()):
             figures |= half_load(few, name, arguments, figures[f"{name}_bootstraps_per_s"], seconds)
     figures["memif_stack_over_alone"] = figures["psk_stack_over_alone"]
-    with timed("six exchanges"), few.alone(appliances.values()):
+    with timed("six exchanges"), few.alone(appliances.values()), six_exchanges_task(few):
         figures |= six_exchanges(few, 2 * seconds)
     for size in list(appliances)[1:]:
         figures[f"cost_{size}_over_10k"] = max(figures[f"{name}_cost_{size}_over_10k"] for name in ("nosec", "psk"))

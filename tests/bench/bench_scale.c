@@ -3,10 +3,12 @@
  * devices in the directory.
  *
  * usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] [--devices N] [--rounds N]
+ *                    [--burst N]
  *        bench_scale --workers N [--quick] [--json FILE]
  *   --quick     up to 1,000,000 devices
  *   --only, --devices   one figure alone, for a profiler
  *   --rounds N          so many, of 2,000 bootstraps each
+ *   --burst N           datagrams of a call of the stack: 32, less where a worker's polls bring few
  *   --workers N         what two, four, ... N workers on a CPU each cost, all at once, over one after the other
  *
  * 2,000 devices at a time, drawn at random from the directory, go through whole bootstraps, one
@@ -73,6 +75,7 @@ struct bench {
 	const struct stack_limits *_Atomic published_limits;
 	struct rng_drbg drbg;
 	struct device *devices;
+	unsigned burst; /* datagrams of a turn */
 	uint64_t now_us, random, runs;
 	uint64_t cycles, best;
 	struct dgram_out slots[STACK_TX_MAX];
@@ -137,11 +140,12 @@ init_stack(struct bench *bench)
 }
 
 static struct bench *
-bench_new(struct population *population, bool psk)
+bench_new(struct population *population, bool psk, unsigned burst)
 {
 	struct bench *bench = need(calloc(1, sizeof *bench));
 
 	bench->psk = psk;
+	bench->burst = burst;
 	bench->population = population;
 	bench->now_us = 1000000;
 	bench->random = 1;
@@ -312,7 +316,7 @@ pass(struct bench *bench)
 					   .len = (uint16_t)device->len,
 					   .data = bench->received[n] };
 		device->len = 0;
-		if (++n == STACK_BURST || i + 1 == AT_A_TIME) {
+		if (++n == bench->burst || i + 1 == AT_A_TIME) {
 			turn(bench, in, n);
 			n = 0;
 		}
@@ -369,6 +373,7 @@ struct options {
 	uint32_t devices; /* 0: all sizes */
 	unsigned workers; /* 0: sizes are measured */
 	unsigned rounds;  /* 0: as many as usual */
+	unsigned burst;
 	const char *json;
 };
 
@@ -407,7 +412,7 @@ measure(const struct options *options, struct population *populations, unsigned 
 		if (psk ? !options->psk : !options->nosec)
 			continue;
 		for (unsigned i = 0; i < n; i++)
-			benches[i] = bench_new(&populations[i], psk);
+			benches[i] = bench_new(&populations[i], psk, options->burst);
 		for (unsigned round = 0; round < rounds; round++)
 			for (unsigned i = 0; i < n; i++)
 				round_of(benches[i]);
@@ -523,7 +528,7 @@ run_crew(struct population *population, unsigned n, unsigned rounds)
 	if (pthread_barrier_init(&crew.step, NULL, n) != 0)
 		need(NULL);
 	for (unsigned i = 0; i < n; i++) {
-		crew.members[i] = (struct member){ &crew, bench_new(population, true), i,
+		crew.members[i] = (struct member){ &crew, bench_new(population, true, STACK_BURST), i,
 						   UINT64_MAX, UINT64_MAX };
 		if (pthread_create(&threads[i], NULL, work, &crew.members[i]) != 0)
 			need(NULL);
@@ -563,7 +568,7 @@ run_workers(const struct options *options, FILE *json)
 static bool
 parse(struct options *options, int argc, char **argv)
 {
-	*options = (struct options){ .nosec = true, .psk = true };
+	*options = (struct options){ .nosec = true, .psk = true, .burst = STACK_BURST };
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--quick") == 0) {
 			options->quick = true;
@@ -576,6 +581,10 @@ parse(struct options *options, int argc, char **argv)
 			options->devices = (uint32_t)strtoul(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
 			options->rounds = (unsigned)strtoul(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--burst") == 0 && i + 1 < argc) {
+			options->burst = (unsigned)strtoul(argv[++i], NULL, 10);
+			if (options->burst < 1 || options->burst > STACK_BURST)
+				return false;
 		} else if (strcmp(argv[i], "--workers") == 0 && i + 1 < argc) {
 			options->workers = (unsigned)strtoul(argv[++i], NULL, 10);
 			if (options->workers < 2 || options->workers > WORKERS_MAX)
@@ -595,7 +604,7 @@ main(int argc, char **argv)
 
 	if (!parse(&options, argc, argv)) {
 		fprintf(stderr, "usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] "
-				"[--devices N] [--rounds N]\n"
+				"[--devices N] [--rounds N] [--burst N]\n"
 				"       bench_scale --workers N [--quick] [--json FILE] (2 to 8)\n");
 		return 2;
 	}
