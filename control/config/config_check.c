@@ -203,6 +203,15 @@ has_password(const char *url)
 	return sign && memchr(at, ':', (size_t)(sign - at));
 }
 
+/* Whether the host that begins here is this one as a whole: what only begins so is somebody else's. */
+static bool
+is_host(const char *at, const char *host)
+{
+	size_t len = strlen(host);
+
+	return strncmp(at, host, len) == 0 && (!at[len] || strchr(":/?& ", at[len]));
+}
+
 /* By a socket or the loopback: all of the hosts that a URL names, or words do. None is the socket. */
 static bool
 is_on_this_machine(const char *url)
@@ -219,8 +228,7 @@ is_on_this_machine(const char *url)
 	if (!host || !*host || strchr("/? ", *host) || strncasecmp(host, "%2F", 3) == 0)
 		return true;
 	return !host[strcspn(host, ",")] &&
-	       (strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.0.0.1", 9) == 0 ||
-		strncmp(host, "[::1]", 5) == 0);
+	       (is_host(host, "localhost") || is_host(host, "127.0.0.1") || is_host(host, "[::1]"));
 }
 
 static bool

@@ -141,14 +141,15 @@ config_check_eal_args(const char *args, const struct place *place, struct diag_l
 {
 	while (*(args += strspn(args, " \t"))) {
 		size_t whole = strcspn(args, " \t"), len = strcspn(args, " \t=");
+		bool is_long = begins(args, "--") && len > 2;
 		const char *nearest;
 		char name[64];
 		size_t i = 0;
 
-		snprintf(name, sizeof name, "%.*s", len > 2 && len < sizeof name ? (int)len - 2 : 0,
-			 args + 2);
+		if (is_long)
+			snprintf(name, sizeof name, "%.*s", (int)len - 2, args + 2);
 		args += whole;
-		if (!begins(args - whole, "--") || len == 2)
+		if (!is_long)
 			continue;
 		while (i < OPTIONS && strcmp(name, options[i]) != 0)
 			i++;

@@ -60,7 +60,8 @@ read_number(struct settings_reading *reading, const struct setting *setting, voi
 		return;
 	}
 	if (!(value >= setting->min && value <= setting->max)) {
-		diag_error(reading->diags, &place, "%g is out of range: %.0f to %.0f", value,
+		/* All digits of a whole number. */
+		diag_error(reading->diags, &place, "%.15g is out of range: %.0f to %.0f", value,
 			   setting->min, setting->max);
 		return;
 	}

@@ -501,6 +501,28 @@ Test(config, what_members_forward_comes_behind_the_listeners_of_devices)
 	config_free(config);
 }
 
+/* "1e+08" would be no number that somebody wrote. */
+Test(config, what_is_out_of_range_is_told_as_it_was_written)
+{
+	cr_assert_null(parse("sessions = 123456789;\ncontrol_cpu = -4294967295L;\n"
+			     "limits = { ack_random_factor = 3.25; };\n" GOOD_LISTS));
+	cr_expect(told(1, "123456789 is out of range"));
+	cr_expect(told(2, "-4294967295 is out of range"));
+	cr_expect(told(3, "3.25 is out of range"));
+}
+
+Test(config, an_option_of_dpdk_that_there_is_not_is_told_however_long_it_is)
+{
+	char text[256], option[81];
+
+	memset(option, 'x', sizeof option - 1);
+	option[sizeof option - 1] = '\0';
+	snprintf(text, sizeof text, "eal_args = \"--%s --\";\n" GOOD_LISTS, option);
+	cr_assert_null(parse(text));
+	cr_expect(told(1, "no option \"--xxxxxxxx"));
+	cr_expect_eq(diags.errors, 1);
+}
+
 /* The file is read by more than the database's password is for. */
 Test(config, a_password_of_the_database_does_not_belong_into_the_file)
 {
@@ -522,6 +544,8 @@ Test(config, a_database_elsewhere_that_nobody_verifies_is_warned_of)
 		{ "host=db1 user=u", true },
 		{ "postgresql:///x?host=db1", true },
 		{ "postgresql://localhost,db1/x", true },
+		{ "postgresql://localhost.example.com/x", true },
+		{ "host=127.0.0.1.example.com", true },
 		{ "postgresql://u@db1/x?sslmode=verify-full", false },
 		{ "postgresql:///x", false },
 		{ "postgresql:///x?host=/run/postgresql", false },
