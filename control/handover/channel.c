@@ -98,6 +98,9 @@ receive_bytes(int fd, char *bytes, size_t size, struct channel_message *message)
 	take_fds(message, &from);
 	if (from.msg_flags & MSG_TRUNC)
 		return -EMSGSIZE;
+	/* There was no room for all descriptors: a process may have only so many open. */
+	if (from.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
 	return len ? (int)len : -EPIPE;
 }
 

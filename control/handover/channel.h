@@ -49,7 +49,8 @@ int channel_pair(int ends[2]);
 /* Takes `words` over, NULL: none. 0 or -errno. */
 int channel_send(int fd, const char *say, json_t *words, const int *fds, unsigned n_fds);
 /*
- * The next message: 1; 0: none within timeout_ms (-1: waits for it); -EPIPE: the other end is closed; else -errno.
+ * The next message: 1; 0: none within timeout_ms (-1: waits for it); -EPIPE: the other end is closed; -EMFILE: not all of its
+ * descriptors could be opened here; else -errno.
  * It is to be let go of by channel_message_fini(), which closes the descriptors that are still >= 0.
  */
 int channel_receive(int fd, int timeout_ms, struct channel_message *message);

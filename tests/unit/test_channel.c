@@ -1,6 +1,7 @@
 /* The channel of an upgrade: messages come whole, with their descriptors, and the last words of a process that ended. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -63,4 +64,22 @@ Test(channel, who_ends_without_having_read_is_still_heard)
 	channel_message_fini(&message);
 	cr_expect_eq(channel_receive(ends[0], SOON_MS, &message), -EPIPE);
 	close(ends[0]);
+}
+
+/* A state without the memory of some worker would be taken for one of a process that has fewer. */
+Test(channel, a_message_whose_descriptors_cannot_all_be_opened_is_none)
+{
+	struct channel_message message;
+	struct rlimit limit;
+	int file = open("/dev/null", O_RDONLY), three[] = { file, file, file }, next;
+
+	cr_assert_eq(channel_send(ends[0], "state", NULL, three, 3), 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	next = dup(file);
+	close(next);
+	limit.rlim_cur = (rlim_t)next + 1; /* one of three */
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(channel_receive(ends[1], SOON_MS, &message), -EMFILE);
+	cr_expect_eq(message.n_fds, 0);
+	cr_expect_eq(dup(file), next, "what came is closed");
 }
