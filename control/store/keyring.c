@@ -164,6 +164,9 @@ keyring_read_file(const char *path, int *result, char error[KEYRING_ERROR_MAX])
 			*result = keyring_refuse(error, -errno, path, strerror(errno));
 		else if (len > FILE_MAX)
 			*result = keyring_refuse(error, -EFBIG, path, "too long");
+		else if (strlen(text) < (size_t)len)
+			*result = keyring_refuse(error, -EINVAL, path,
+						 "a NUL byte in it: this is no file of keys");
 	}
 	if (fd >= 0)
 		close(fd);
@@ -224,6 +227,9 @@ add_key(const char *path, const char *old, uint8_t id[KEK_ID_LEN], char error[KE
 
 	if (*old)
 		result = keyring_parse(path, old, &keyring, error);
+	if (!result && strlen(old) + HEX_LEN + 1 > FILE_MAX)
+		result = keyring_refuse(error, -EFBIG, path,
+					"no room for another key: take out remarks");
 	if (!result && getrandom(key, sizeof key, 0) != sizeof key)
 		result = keyring_refuse(error, -EIO, path, "no random bytes");
 	if (!result)

@@ -77,6 +77,27 @@ Test(keyring, what_is_no_file_of_keys_is_refused_and_said)
 	remove_all();
 }
 
+/* What stands behind it would be lost where a key is added. */
+Test(keyring, a_file_with_a_nul_byte_is_refused_and_stays)
+{
+	static const char text[] = KEY_A "\n\0" KEY_B "\n";
+	char found[sizeof text] = "";
+	uint8_t id[KEK_ID_LEN];
+	FILE *file;
+
+	write_file(in_folder("kek"), "", 0600);
+	file = fopen(in_folder("kek"), "w");
+	fwrite(text, 1, sizeof text, file);
+	fclose(file);
+	expect_refused(in_folder("kek"), -EINVAL, "NUL");
+	cr_expect_eq(keyring_add(in_folder("kek"), id, error), -EINVAL);
+	file = fopen(in_folder("kek"), "r");
+	cr_expect_eq(fread(found, 1, sizeof found, file), sizeof text);
+	fclose(file);
+	cr_expect_eq(memcmp(found, text, sizeof text), 0);
+	remove_all();
+}
+
 Test(keyring, a_file_that_others_may_use_is_refused)
 {
 	static const mode_t modes[] = { 0640, 0604, 0610, 0601, 0620 };
@@ -157,6 +178,26 @@ Test(keyring, a_new_key_stands_in_front_and_the_file_is_its_owners)
 	cr_expect_eq(memcmp(keyring.keks[1].id, first, KEK_ID_LEN), 0);
 	cr_assert_eq(stat(in_folder("kek"), &found), 0);
 	cr_expect_eq(found.st_mode & 07777, 0600);
+	remove_all();
+}
+
+/* With a key more nobody could read it. */
+Test(keyring, a_key_is_not_added_to_a_file_that_it_would_make_too_long)
+{
+	static char text[16384 - sizeof KEY_A + 2];
+	uint8_t id[KEK_ID_LEN];
+
+	memset(text, '#', sizeof text - 1);
+	memcpy(text, KEY_A "\n", sizeof KEY_A);
+	write_file(in_folder("kek"), text, 0600);
+	cr_expect_eq(keyring_add(in_folder("kek"), id, error), -EFBIG);
+	cr_expect_not_null(strstr(error, "no room"), "%s", error);
+	cr_expect_eq(keyring_load(in_folder("kek"), &keyring, error), 0, "%s", error);
+	text[sizeof text - 2] = '\0';
+	write_file(in_folder("kek"), text, 0600);
+	cr_expect_eq(keyring_add(in_folder("kek"), id, error), 0, "%s", error);
+	cr_expect_eq(keyring_load(in_folder("kek"), &keyring, error), 0, "%s", error);
+	cr_expect_eq(keyring.n, 2);
 	remove_all();
 }
 
