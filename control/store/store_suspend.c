@@ -7,21 +7,35 @@
 #include "control/store/store_messages.h"
 #include "control/store/store_private.h"
 
-/* What is there of messages stays known while nobody reads the files: none gets a number that another one has. */
+/* What is told of the files while nobody reads them; and none of the messages gets a number that another one has. */
+struct known {
+	int64_t last_message, messages[MESSAGE_STATES];
+	uint64_t put, written, lost;
+};
+
+static struct known
+what_is_known(const struct store_writer *writer)
+{
+	struct known known = { .last_message = writer->last_message,
+			       .put = writer->put,
+			       .written = writer->written,
+			       .lost = writer->lost };
+
+	memcpy(known.messages, writer->messages, sizeof known.messages);
+	return known;
+}
+
 static void
-rest(struct store *store)
+rest(struct store *store, const struct known *known)
 {
 	struct store_writer *writer = &store->writer;
-	int64_t last = writer->last_message, messages[MESSAGE_STATES];
-	uint64_t put = writer->put, written = writer->written, lost = writer->lost;
 
-	memcpy(messages, writer->messages, sizeof messages);
 	store_writer_rest(writer, &store->reports);
-	writer->last_message = last;
-	writer->put = put;
-	writer->written = written;
-	writer->lost = lost;
-	memcpy(writer->messages, messages, sizeof messages);
+	writer->last_message = known->last_message;
+	writer->put = known->put;
+	writer->written = known->written;
+	writer->lost = known->lost;
+	memcpy(writer->messages, known->messages, sizeof writer->messages);
 	store_change_rest(&store->change, store, &store->inventory);
 }
 
@@ -29,6 +43,7 @@ int
 store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
 	      char error[STORE_ERROR_MAX])
 {
+	struct known known;
 	int code;
 
 	if (store->suspended)
@@ -41,6 +56,7 @@ store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
 	if (code < 0)
 		return code;
 	store_change_fini(&store->change);
+	known = what_is_known(&store->writer);
 	store_writer_fini(&store->writer);
 	sqlite3_close(store->reader);
 	store->reader = NULL;
@@ -48,7 +64,7 @@ store_suspend(struct store *store, unsigned wait_ms, const struct pump *pump,
 	store_file_close(&store->reports);
 	close(store->lock_fd);
 	store->lock_fd = -1;
-	rest(store);
+	rest(store, &known);
 	store->suspended = true;
 	return 0;
 }
@@ -91,7 +107,7 @@ put_back(struct store_writer *writer, const struct waiting *waiting)
 int
 store_resume(struct store *store, char error[STORE_ERROR_MAX])
 {
-	const int64_t last = store->writer.last_message;
+	const struct known known = what_is_known(&store->writer);
 	struct waiting waiting;
 	int code;
 
@@ -107,11 +123,11 @@ store_resume(struct store *store, char error[STORE_ERROR_MAX])
 		if (store->lock_fd >= 0)
 			close(store->lock_fd);
 		store->lock_fd = -1;
-		rest(store);
+		rest(store, &known); /* whatever was read of them up to there */
 	}
 	put_back(&store->writer, &waiting);
-	if (store->writer.last_message < last)
-		store->writer.last_message = last;
+	if (store->writer.last_message < known.last_message)
+		store->writer.last_message = known.last_message;
 	store->suspended = code < 0;
 	return code;
 }

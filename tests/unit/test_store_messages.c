@@ -688,3 +688,36 @@ Test(store_messages, no_number_is_given_twice_while_the_store_rests)
 	cr_expect_eq(ids[1], second);
 	cr_expect_eq(ids[2], second + 100);
 }
+
+/* The files cannot be taken back: what was known of them before is told, not as much as was read. */
+Test(store_messages, what_is_half_read_of_the_outbox_is_not_counted)
+{
+	char error[STORE_ERROR_MAX];
+	uint64_t counts[MESSAGE_STATES];
+	int64_t first = put(1, MESSAGE_DUE, 1);
+
+	world_flush(&world);
+	message_reader_free(reader);
+	reader = NULL;
+	cr_assert_eq(store_suspend(world.store, WAIT_MS, NULL, error), 0, "%s", error);
+	/* Another process holds it back, and the files are none of one store any more. */
+	cr_assert_eq(world_sql(&world, "-reports",
+			       "UPDATE outbox SET state = 0;"
+			       "INSERT INTO meta VALUES ('serial', 5)"
+			       " ON CONFLICT (name) DO UPDATE SET value = 5"),
+		     SQLITE_OK);
+	cr_expect_lt(store_resume(world.store, error), 0);
+	store_count_messages(world.store, counts);
+	cr_expect_eq(counts[MESSAGE_DUE], 1);
+	cr_expect_eq(counts[MESSAGE_HELD], 0, "what another process made of it is not known");
+	cr_expect_gt(put(2, MESSAGE_DUE, 1), first);
+	cr_assert_eq(world_sql(&world, "-reports", "UPDATE meta SET value = 0 WHERE name = 'serial'"),
+		     SQLITE_OK);
+	cr_assert_eq(store_resume(world.store, error), 0, "%s", error);
+	store_count_messages(world.store, counts);
+	cr_expect_eq(counts[MESSAGE_DUE], 0);
+	cr_expect_eq(counts[MESSAGE_HELD], 1);
+	cr_assert_eq(store_start(world.store), 0);
+	open_reader("");
+	cr_expect_eq(how_many(MESSAGE_DUE), 1, "and what waited is written");
+}
