@@ -56,14 +56,14 @@ keep_up(struct rollout *rollout, const struct policy_task *task)
 	if (rollout->seed_hash != hash || rollout->report != task->report)
 		*rollout = (struct rollout){ .report = task->report,
 					     .seed_hash = hash,
-					     .unkept = true };
+					     .unsaved = true };
 	if (task->rollout->since_s <= rollout->since_s)
 		return;                                /* as it was, or what a session began with */
 	if (rollout->halted && !task->rollout->halted) /* once more, with open eyes */
 		rollout->new = rollout->former = (struct rollout_counts){ 0 };
 	rollout->halted = task->rollout->halted != NULL;
 	rollout->since_s = task->rollout->since_s;
-	rollout->unkept = true;
+	rollout->unsaved = true;
 	rollout->new_at_step = rollout->new.runs;
 	rollout->reason[0] = '\0';
 	rollout->asked_ms = 0;
@@ -201,7 +201,7 @@ rollouts_note(struct service *service, const struct rollout_report *report)
 			    : NULL;
 	counts = rollout_gives_new(report->task, report->device, set) ? &rollout->new
 								      : &rollout->former;
-	rollout->unkept = true;
+	rollout->unsaved = true;
 	counts->returns += came_back(service, report, policy->halt_within_s);
 	if (report->status == TASK_IN_PROGRESS)
 		return NULL; /* who came back is judged with how that run ends */
@@ -248,7 +248,7 @@ forget_ended(struct service *service)
 		struct rollout *at = &service->rollouts.items[i];
 
 		if (at->seed_hash && !is_running(service->generation->policy, at->report))
-			*at = (struct rollout){ .report = at->report, .unkept = true };
+			*at = (struct rollout){ .report = at->report, .unsaved = true };
 	}
 }
 

@@ -32,7 +32,7 @@ struct rollout {
 	char reason[ROLLOUT_REASON_MAX]; /* why it is to be halted; "": it is not */
 	bool halted;                     /* as the policy said when the part was last changed */
 	uint64_t asked_ms; /* when the command was given that the policy does not show yet; 0: none */
-	bool unkept;       /* not in the store as it is */
+	bool unsaved;      /* not in the store as it is */
 };
 
 struct rollouts {

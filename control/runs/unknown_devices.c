@@ -68,7 +68,7 @@ unknown_devices_see(struct unknown_devices *unknowns, const struct session_event
 	unknown->device = event->device;
 	unknown->last_ms = now_ms;
 	unknown->count++;
-	unknown->unkept = true;
+	unknown->unsaved = true;
 }
 
 void
@@ -109,9 +109,9 @@ unknown_devices_save(struct unknown_devices *unknowns, struct store *store, uint
 {
 	bool any = false;
 
-	if (!store || !unknowns || now_ms - unknowns->kept_ms < UNKNOWNS_KEEP_MS)
+	if (!store || !unknowns || now_ms - unknowns->saved_ms < UNKNOWNS_SAVE_MS)
 		return;
-	unknowns->kept_ms = now_ms;
+	unknowns->saved_ms = now_ms;
 	for (unsigned i = 0; i < unknowns->count; i++) {
 		struct unknown *unknown = &unknowns->items[i];
 		struct store_unknown kept = {
@@ -125,10 +125,10 @@ unknown_devices_save(struct unknown_devices *unknowns, struct store *store, uint
 			.count = unknown->count,
 		};
 
-		if (unknown->unkept)
+		if (unknown->unsaved)
 			store_put_unknown(store, &kept);
-		any |= unknown->unkept;
-		unknown->unkept = false;
+		any |= unknown->unsaved;
+		unknown->unsaved = false;
 	}
 	if (any)
 		store_keep_unknowns(store, UNKNOWN_DEVICES_MAX);

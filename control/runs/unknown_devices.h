@@ -17,7 +17,7 @@ struct store_unknown;
 
 enum {
 	UNKNOWN_DEVICES_MAX = 1024,
-	UNKNOWNS_KEEP_MS = 1000, /* how often what was seen is handed to the store */
+	UNKNOWNS_SAVE_MS = 1000, /* how often what was seen is handed to the store */
 };
 
 struct unknown {
@@ -25,7 +25,7 @@ struct unknown {
 	uint8_t name_len;
 	uint8_t over;                   /* enum unknown_over, of the last visit */
 	uint32_t device;                /* UNKNOWN_OVER_DEVICE: whose identity it came with */
-	bool unkept;                    /* the store does not know of the last visit yet */
+	bool unsaved;                   /* the store does not know of the last visit yet */
 	char address[ADDRESS_TEXT_MAX]; /* of the last visit */
 	uint64_t first_ms, last_ms;     /* wall clock */
 	uint64_t count;
@@ -37,7 +37,7 @@ struct unknown_devices {
 	uint32_t hashes
 		[UNKNOWN_DEVICES_MAX]; /* of the names: one cache line tells 16 of them apart */
 	unsigned count;
-	uint64_t kept_ms;
+	uint64_t saved_ms; /* when they were last handed to the store */
 	uint64_t serial; /* the last one given */
 };
 

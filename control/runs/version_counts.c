@@ -75,7 +75,7 @@ version_of(struct service *service, const struct policy_task *task, const struct
 		set = generation_task_set(service->generation, &service->inventory, device->groups);
 	if (!rollout_gives_new(task, device, set))
 		file = task->rollout->former;
-	versions->unkept = true;
+	versions->unsaved = true;
 	for (unsigned i = versions->n; i-- > 0;)
 		if (versions->items[i].hash == file->hash)
 			return &versions->items[i];
@@ -147,7 +147,7 @@ save_task(struct service *service, uint32_t number)
 	name_note(OF_VERSIONS, task, name);
 	if (!text.failed) {
 		store_put_note(service->store, name, task->forgotten ? NULL : text_str(&text));
-		versions->unkept = false;
+		versions->unsaved = false;
 	}
 	text_fini(&text);
 }
@@ -166,7 +166,7 @@ save_rollout(struct service *service, struct rollout *rollout)
 	name_note(OF_ROLLOUT, &service->reports.tasks[rollout->report], name);
 	if (!text.failed) {
 		store_put_note(service->store, name, rollout->seed_hash ? text_str(&text) : NULL);
-		rollout->unkept = false;
+		rollout->unsaved = false;
 	}
 	text_fini(&text);
 }
@@ -181,14 +181,14 @@ version_counts_save(struct service *service, uint64_t now_ms)
 	counts->saved_ms =
 		now_ms == UINT64_MAX ? 0 : now_ms; /* the last time, unless an upgrade fails */
 	for (unsigned i = 0; i < ROLLOUTS_MAX; i++)
-		if (service->rollouts.items[i].unkept)
+		if (service->rollouts.items[i].unsaved)
 			save_rollout(service, &service->rollouts.items[i]);
 	for (uint32_t i = 0; i < counts->capacity && i < service->reports.n_tasks; i++)
 		if (counts->tasks[i] && service->reports.tasks[i].forgotten) {
 			save_task(service, i);
 			free(counts->tasks[i]);
 			counts->tasks[i] = NULL;
-		} else if (counts->tasks[i] && counts->tasks[i]->unkept) {
+		} else if (counts->tasks[i] && counts->tasks[i]->unsaved) {
 			save_task(service, i);
 		}
 }

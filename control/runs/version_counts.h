@@ -29,7 +29,7 @@ struct version_count {
 struct task_versions {
 	struct version_count items[VERSION_COUNTS_KEPT];
 	unsigned n;
-	bool unkept; /* not in the store as it is */
+	bool unsaved; /* not in the store as it is */
 };
 
 struct version_counts {
