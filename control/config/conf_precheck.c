@@ -20,6 +20,7 @@ struct walk {
 	uint32_t line;
 	struct bracket open[CONF_DEPTH_MAX];
 	unsigned depth;
+	char last; /* the byte that the token before ends with; a string's is its quote */
 	struct diag_list *diags;
 };
 
@@ -160,6 +161,18 @@ take(struct walk *walk)
 	return 0;
 }
 
+/*
+ * Behind '=', in a list, or behind another part of itself. Anywhere else it is an error of syntax, and libconfig 1.5 lets go
+ * of no text that it did not expect.
+ */
+static bool
+takes_string(const struct walk *walk)
+{
+	char around = walk->depth ? walk->open[walk->depth - 1].open : '{';
+
+	return (walk->last && strchr("=:([\"", walk->last)) || (walk->last == ',' && around != '{');
+}
+
 /* Brackets, strings and numbers. */
 static int
 check_tokens(struct walk *walk)
@@ -171,11 +184,18 @@ check_tokens(struct walk *walk)
 		next = *from == '"' ? skip_string(from) : skip_comment(from);
 		if (!next)
 			return wrong(walk, line, "this text in quotes is never closed");
+		if (*from == '"' && !takes_string(walk))
+			return wrong(walk, line,
+				     "syntax error: no text in quotes can stand here; a setting is "
+				     "written NAME = VALUE; and elements of a list have commas "
+				     "between");
 		if (next != from)
 			walk->at = next;
 		else if (take(walk))
 			return -EINVAL;
 		assert(walk->at > from);
+		if ((next == from || *from == '"') && !strchr(" \t\r\n\v\f", *from))
+			walk->last = walk->at[-1];
 		for (; from < walk->at; from++)
 			walk->line += *from == '\n';
 	}

@@ -72,6 +72,35 @@ Test(conf_text, syntax)
 	refused(text, sizeof text - 1, 2, "syntax");
 }
 
+/* libconfig 1.5 keeps such a text for ever. */
+Test(conf_text, a_text_in_quotes_where_none_can_be_is_told)
+{
+	static const struct {
+		const char *text;
+		uint32_t line;
+	} wrong[] = {
+		{ "\"a\" = 1;", 1 },
+		{ "a = 1;\n\"b\" c = 2;", 2 },
+		{ "a \"b\";", 1 },
+		{ "a = 1 \"b\";", 1 },
+		{ "a = { b = 1, \"c\" };", 1 },
+		{ "a = true\n \"b\";", 2 },
+		{ "a = ( { } \"b\" );", 1 },
+		{ "a = [ 1 \"b\" ];", 1 },
+	};
+	static const char good[] = "a = \"x\" /* and */ \"y\"\n\"z\"; b : \"c\"; d = ( \"e\", \"f\" \"g\", [ \"h\" ] );\n"
+				   "i = { j = \"k\", l = \"m\" }";
+	struct conf_text conf;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		refused(wrong[i].text, strlen(wrong[i].text), wrong[i].line, "no text in quotes");
+		diag_list_fini(&diags);
+		diag_list_init(&diags);
+	}
+	cr_assert_eq(conf_text_parse(&conf, "x.conf", good, strlen(good), &diags), 0);
+	conf_text_fini(&conf);
+}
+
 Test(conf_text, twice_the_same_name)
 {
 	static const char text[] = "a = 1;\nabc = 3; a = 2;\n";
