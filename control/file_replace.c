@@ -12,14 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The file behind links; the path itself where there is none yet. */
+/* The file behind links; the path itself where there is none yet. A link to nowhere would become a file of its own. */
 static int
 resolve(const char *path, char real[PATH_MAX])
 {
+	struct stat st;
+
 	if (realpath(path, real))
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return -ENOENT;
 	return snprintf(real, PATH_MAX, "%s", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
@@ -122,6 +126,30 @@ file_stage(const char *path, const struct file_content *content, char staged[FIL
 		result = stage(real, content, temporary);
 	if (result == 0)
 		snprintf(staged, FILE_STAGED_MAX, "%s", strrchr(temporary, '/') + 1);
+	return result;
+}
+
+char *
+file_link(const char *path)
+{
+	char target[PATH_MAX];
+	ssize_t len = readlink(path, target, sizeof target);
+
+	return len > 0 && len < (ssize_t)sizeof target ? strndup(target, (size_t)len) : NULL;
+}
+
+int
+file_stage_link(const char *path, const char *link, char staged[FILE_STAGED_MAX])
+{
+	const struct file_content nothing = { .bytes = "" };
+	char at[PATH_MAX];
+	int result = file_stage(path, &nothing, staged);
+
+	/* The name is ours: what was written under it makes way for the link. */
+	if (result == 0)
+		result = file_staged_path(path, staged, at);
+	if (result == 0 && (unlink(at) < 0 || symlink(link, at) < 0))
+		result = -errno;
 	return result;
 }
 

@@ -4,7 +4,7 @@
  * Written beside the file under a name that begins with a dot, synced, renamed over it, and the
  * folder synced: whoever reads, and whatever fails, there is the old content or the new one. Mode
  * and owner stay as they were; a new file is 0640. A symbolic link stays one: the file behind it is
- * replaced. Blocks on the disk. Any thread.
+ * replaced; where there is none behind it, nothing is (-ENOENT). Blocks on the disk. Any thread.
  */
 #pragma once
 
@@ -48,6 +48,11 @@ struct file_content {
 	const struct stat *like; /* has its mode and owner; NULL: as the file that is there */
 };
 int file_stage(const char *path, const struct file_content *content, char staged[FILE_STAGED_MAX])
+	__attribute__((warn_unused_result));
+/* What a symbolic link points to, as it says it; NULL: it is none, or there is no memory. The caller frees it. */
+char *file_link(const char *path);
+/* Stages a symbolic link that points there, where now there is no file. */
+int file_stage_link(const char *path, const char *link, char staged[FILE_STAGED_MAX])
 	__attribute__((warn_unused_result));
 int file_unstage(const char *path, const char *staged) __attribute__((warn_unused_result));
 /* Whether a name is one that file_stage() gives. */

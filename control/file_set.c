@@ -176,7 +176,9 @@ stage_item(const char *folder, const struct file_set_item *item, struct entry *e
 	if (result == 0)
 		result = hex_of(item->text, item->len, entry->after);
 	if (result == 0 && item->text)
-		result = file_stage(path, &content, entry->staged);
+		result = item->link && !item->old
+				 ? file_stage_link(path, item->link, entry->staged)
+				 : file_stage(path, &content, entry->staged);
 	return result;
 }
 
@@ -239,8 +241,12 @@ put_back(const char *folder, const struct file_set_item *items, const struct ent
 		char staged[FILE_STAGED_MAX];
 		int result = join(folder, item->name, path);
 
-		if (result == 0)
-			result = item->old ? file_stage(path, &content, staged) : file_remove(path);
+		if (result == 0 && !item->old)
+			result = file_remove(path);
+		else if (result == 0)
+			result = item->link && !item->text
+					 ? file_stage_link(path, item->link, staged)
+					 : file_stage(path, &content, staged);
 		if (result == 0 && item->old)
 			result = file_unstage(path, staged);
 		(void)result; /* the caller tells that the disk fails; nothing better can be done */

@@ -6,6 +6,9 @@
  * goes. A process that was killed before the journal leaves nothing but files that file_sweep() takes away; one that was
  * killed after it leaves a journal which file_set_recover() carries out. Whoever reads in between may see a part.
  *
+ * A symbolic link stays one: the file behind it is changed. One that goes, goes itself, and not the file behind it; taken
+ * back, it is a link again.
+ *
  * Owner: the caller; nothing is kept. One thread at a time for a folder, and one process: the holder of the store's lock.
  * Blocks on the disk. Allocates, and wipes what may be secret.
  */
@@ -24,6 +27,8 @@ struct file_set_item {
 	const char *old; /* what it says; NULL: there is none */
 	size_t old_len;
 	enum file_readers readers; /* from then on */
+	/* Of one that goes or comes: what it points to, as a symbolic link, with `old` or `text` behind it. NULL: it is none. */
+	const char *link;
 };
 
 /*

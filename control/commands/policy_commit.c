@@ -165,14 +165,16 @@ gather_set(const struct policy_edit *edit, bool back, const char *list,
 							  .text = file->text,
 							  .len = file->len,
 							  .old = file->old,
-							  .old_len = file->old_len }
+							  .old_len = file->old_len,
+							  .link = file->link }
 				: (struct file_set_item){
 					  list,
 					  edit->text.text,
 					  edit->text.len,
 					  edit->old,
 					  edit->old_len,
-					  edit->holds_secret ? FILE_READ_BY_GROUP : FILE_READ_AS_BEFORE
+					  edit->holds_secret ? FILE_READ_BY_GROUP : FILE_READ_AS_BEFORE,
+					  NULL
 				  };
 		char path[PATH_BYTES];
 
@@ -181,7 +183,8 @@ gather_set(const struct policy_edit *edit, bool back, const char *list,
 			items[n++] = item;
 		else if (is_still(path, item.text, item.len))
 			items[n++] = (struct file_set_item){ item.name, item.old, item.old_len,
-							     item.text, item.len, item.readers };
+							     item.text, item.len, item.readers,
+							     item.link };
 		else
 			text_show(&edit->call->error,
 				  "%s was changed by somebody else meanwhile, and stays so\n",

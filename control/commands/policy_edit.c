@@ -230,6 +230,7 @@ policy_edit_end(struct policy_edit *edit)
 	for (unsigned i = 0; i < edit->n_files; i++) {
 		policy_edit_forget(edit->files[i].text, edit->files[i].len);
 		policy_edit_forget(edit->files[i].old, edit->files[i].old_len);
+		free(edit->files[i].link);
 	}
 	if (edit->text.text) {
 		conf_text_fini(&edit->conf);
@@ -465,6 +466,7 @@ policy_edit_file(struct policy_edit *edit, const char *name, char *text, size_t 
 	snprintf(file->name, sizeof file->name, "%s", name);
 	policy_edit_path(edit, name, path);
 	diag_list_init(&diags);
+	file->link = text ? NULL : file_link(path);
 	good = policy_edit_read(path, &file->old, &file->old_len, &diags);
 	if (!good)
 		policy_edit_refuse(edit->call, &diags);

@@ -24,6 +24,7 @@ struct edited_file {
 	size_t len;
 	char *old; /* NULL: there was none */
 	size_t old_len;
+	char *link; /* of one that goes (file_set.h) */
 };
 
 struct policy_edit {

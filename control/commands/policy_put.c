@@ -8,6 +8,7 @@
 
 #include "control/commands/call_plan.h"
 #include "control/commands/policy_edit_internal.h"
+#include "control/file_replace.h"
 #include "control/log.h"
 
 /* As sources of a policy. NULL: out of memory. */
@@ -119,7 +120,8 @@ put_back(const struct policy_put *put)
 						.len = item->old_len,
 						.old = item->text,
 						.old_len = item->len,
-						.readers = item->readers };
+						.readers = item->readers,
+						.link = item->link };
 	}
 	qsort(put->items, put->n, sizeof *put->items, by_turn);
 	result = file_set_change(put->folder, put->items, put->n, &failed);
@@ -148,6 +150,25 @@ make_folders(const struct policy_put *put)
 	}
 }
 
+/* Of those that go: what is taken back is a link again. */
+static void
+note_links(const struct policy_put *put)
+{
+	char path[PATH_BYTES];
+
+	for (size_t i = 0; i < put->n; i++) {
+		snprintf(path, sizeof path, "%s/%s", put->folder, put->items[i].name);
+		put->items[i].link = put->items[i].text ? NULL : file_link(path);
+	}
+}
+
+static void
+free_links(const struct policy_put *put)
+{
+	for (size_t i = 0; i < put->n; i++)
+		free((char *)(uintptr_t)put->items[i].link);
+}
+
 static bool
 write_files(const struct policy_put *put)
 {
@@ -155,6 +176,7 @@ write_files(const struct policy_put *put)
 	int result;
 
 	make_folders(put);
+	note_links(put);
 	qsort(put->items, put->n, sizeof *put->items, by_turn);
 	result = file_set_change(put->folder, put->items, put->n, &failed);
 	if (result == 0)
@@ -165,8 +187,8 @@ write_files(const struct policy_put *put)
 	return false;
 }
 
-bool
-policy_put_run(const struct policy_put *put, const struct reload_wish *wish)
+static bool
+run(const struct policy_put *put, const struct reload_wish *wish)
 {
 	struct call *call = put->call;
 	struct policy_health before = call->service->policy_health;
@@ -186,4 +208,13 @@ policy_put_run(const struct policy_put *put, const struct reload_wish *wish)
 	put_back(put);
 	text_show(&call->error, "nothing was changed\n");
 	return false;
+}
+
+bool
+policy_put_run(const struct policy_put *put, const struct reload_wish *wish)
+{
+	bool good = run(put, wish);
+
+	free_links(put);
+	return good;
 }

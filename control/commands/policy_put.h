@@ -14,7 +14,7 @@ struct policy_put {
 	struct call *call;
 	const char *folder; /* a copy: a reload may replace the setting */
 	struct file_set_item
-		*items; /* what differs, in any order; borrowed but for `readers` and the order */
+		*items; /* what differs, in any order; borrowed but for `readers`, `link` and the order */
 	size_t n;
 };
 

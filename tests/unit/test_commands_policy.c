@@ -169,6 +169,35 @@ Test(commands_policy, refused_and_nothing_is_changed)
 	cr_expect_eq(world.service->generation->number, 1);
 }
 
+static bool
+is_link(const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/policy/%s", world.folder, name);
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Whoever keeps tasks elsewhere finds them there, and the folder as it was. */
+Test(commands_policy, a_linked_file_that_goes_comes_back_as_a_link_where_the_reload_refuses)
+{
+	char path[256];
+
+	world_write(&world, "first.xml", WORLD_TASK);
+	snprintf(path, sizeof path, "%s/policy/tasks/first.xml", world.folder);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(symlink("../../first.xml", path), 0);
+	world_write(&world, "cradle.conf", "nonsense");
+	cr_expect_eq(ask("task|remove|g:root.a:1|--with-file"), CTL_REFUSED);
+	cr_expect(complains("still running generation 1"), "%s", answer.error);
+	cr_expect(is_link("tasks/first.xml"));
+	world_write(&world, "cradle.conf", WORLD_CONF);
+	cr_expect_eq(ask("task|remove|g:root.a:1|--with-file"), CTL_DONE, "%s", answer.error);
+	cr_expect_null(read_file("tasks/first.xml"));
+	cr_expect_str_eq(read_file("../first.xml"), WORLD_TASK);
+}
+
 Test(commands_policy, a_file_that_is_wrong_already_is_told_and_left_alone)
 {
 	world_write(&world, "policy/groups.conf", "groups = ( { name = ); # mine\n");

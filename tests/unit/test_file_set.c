@@ -511,3 +511,116 @@ Test(file_set, what_is_private_is_so_from_its_first_byte)
 	cr_expect_eq(st.st_mode & 07777, 0640);
 	cr_expect(all_are(true));
 }
+
+/* ---- symbolic links ---- */
+
+/* "servers.conf", which goes in the set, as a link to a file outside of the folder. */
+static void
+make_link(const char *target)
+{
+	char path[PATH_MAX], outside[PATH_MAX];
+	FILE *file;
+
+	make_folder();
+	snprintf(outside, sizeof outside, "%s/outside", base);
+	file = fopen(outside, "w");
+	fputs("gone", file);
+	fclose(file);
+	cr_assert_eq(join(folder, "servers.conf", path), 0);
+	unlink(path);
+	cr_assert_eq(symlink(target, path), 0);
+}
+
+static bool
+is_link_to(const char *name, const char *target)
+{
+	char path[PATH_MAX], *link;
+	bool same;
+
+	cr_assert_eq(join(folder, name, path), 0);
+	link = file_link(path);
+	same = link && strcmp(link, target) == 0;
+	free(link);
+	return same;
+}
+
+static bool
+outside_says(const char *text)
+{
+	return says("../outside", text, strlen(text));
+}
+
+Test(file_set, a_link_stays_one_and_the_file_behind_it_changes)
+{
+	const struct file_set_item item = { "servers.conf", "new", 3, "gone", 4, false, NULL };
+	const char *failed;
+
+	make_link("../outside");
+	cr_assert_eq(file_set_change(folder, &item, 1, &failed), 0);
+	cr_expect(is_link_to("servers.conf", "../outside"));
+	cr_expect(outside_says("new"));
+}
+
+Test(file_set, a_link_that_goes_leaves_its_file_and_comes_back_as_a_link)
+{
+	struct file_set_item items[] = { { "servers.conf", NULL, 0, "gone", 4, false, "../outside" },
+					 { "groups.conf", "new", 3, "old", 3, false, NULL } };
+	const char *failed;
+
+	make_link("../outside");
+	cr_assert_eq(file_set_change(folder, items, 1, &failed), 0);
+	cr_expect(says("servers.conf", NULL, 0));
+	cr_expect(outside_says("gone"));
+	/* A change that fails behind it. */
+	make_link("../outside");
+	refused = "groups.conf";
+	cr_expect_eq(file_set_change(folder, items, 2, &failed), -EIO);
+	refused = NULL;
+	cr_expect(is_link_to("servers.conf", "../outside"));
+	cr_expect(all_are(false));
+	cr_expect(outside_says("gone"));
+	cr_expect_eq(files_in("tasks") + files_in("."), 2, "something is left");
+}
+
+/* Killed before any step of it, the link is there afterwards, or not yet. */
+Test(file_set, a_change_that_brings_a_link_back_may_be_killed)
+{
+	const struct file_set_item item = { "servers.conf", "gone", 4, NULL, 0, false, "../outside" };
+	unsigned come = 0;
+	const char *failed;
+	int status = -1;
+
+	for (int steps = 0; status; steps++) {
+		char path[PATH_MAX];
+		pid_t child;
+
+		make_link("../outside");
+		cr_assert_eq(join(folder, "servers.conf", path), 0);
+		cr_assert_eq(unlink(path), 0);
+		cr_assert_lt(steps, STEPS_MAX);
+		child = fork();
+		if (child == 0) {
+			steps_left = steps;
+			_exit(file_set_change(folder, &item, 1, &failed) < 0);
+		}
+		cr_assert_eq(waitpid(child, &status, 0), child);
+		cr_assert_geq(recover_quietly(), 0);
+		come += is_link_to("servers.conf", "../outside");
+		cr_expect(is_link_to("servers.conf", "../outside") || says("servers.conf", NULL, 0));
+		cr_expect(outside_says("gone"));
+		cr_expect_eq(files_in("tasks") + files_in("."), 2, "step %d left something", steps);
+	}
+	cr_expect_gt(come, 1);
+}
+
+/* It would become a file, and nobody would know where the one is that it meant. */
+Test(file_set, a_link_to_nowhere_is_not_written_over)
+{
+	const struct file_set_item item = { "servers.conf", "new", 3, NULL, 0, false, NULL };
+	const char *failed;
+
+	make_link("../nowhere");
+	cr_expect_eq(file_set_change(folder, &item, 1, &failed), -ENOENT);
+	cr_expect_str_eq(failed, "servers.conf");
+	cr_expect(is_link_to("servers.conf", "../nowhere"));
+}
