@@ -3,14 +3,14 @@
  *
  * usage: learn_dtls FOLDER [--write]
  *
- * The stack runs in this process with a clock of ours, so a word of inputs takes microseconds and is answered alike each
- * time. Where the machine is another than FOLDER's graph (DOT: `dot -Tsvg`), the shortest word that tells them apart is
- * shown, and --write writes the new one: read its difference, it is what peers will see. In any case application data
- * is answered on one path alone: never without a cookie, a key exchange or the right Finished, nor, where there are
- * certificates, without one and the proof of its key (RFC 5246 7.3 and 7.4.8, RFC 6347 4.2.4). ChangeCipherSpec is
- * none of these gates: it may be lost alone, and the epoch of a record says what it says.
+ * The stack runs in this process with a clock of ours, so a word (a sequence of inputs) takes microseconds and is answered
+ * alike each time. Where the machine is another than FOLDER's graph (DOT: `dot -Tsvg`), the shortest word that tells them
+ * apart is shown, and --write writes the new one: read its difference, it is what peers will see. Whatever the graph says,
+ * application data is answered on one path alone: never without a cookie, a key exchange or the right Finished, nor, where
+ * there are certificates, without one and the proof of its key (RFC 5246 7.3 and 7.4.8, RFC 6347 4.2.4). ChangeCipherSpec
+ * is none of these gates: it may be lost alone, and a record's epoch says the same.
  *
- * Where a checker of memory makes each word slow, random words are held against the committed graph instead.
+ * Where a checker of memory makes each word slow, random words are held against the committed graph, and nothing is learnt.
  */
 #include "tests/learn/certificates.h"
 #include "tests/learn/learner.h"
@@ -65,8 +65,8 @@ enum kind { WITH_PSK, WITH_X509, WITH_RAW_KEY };
 		PLAIN_DATA, PLAIN_ALERT, CLOSE, WAIT
 
 /*
- * What a session does is the same code: left out, the graph stays one to be read. So an empty Certificate is said in one
- * of the two graphs, a wrong Finished in the other.
+ * What a session does behind the handshake is the same code as with a pre-shared key: left out here, so that the graph can be
+ * read. For the same reason an empty Certificate is an input of one of the two graphs, a wrong Finished of the other.
  */
 #define CERTIFICATE_INPUTS                                                                         \
 	HELLO, COOKIE, CERTIFICATE, EXCHANGE, VERIFY, WRONG_VERIFY, CHANGE, FINISHED,              \
@@ -81,7 +81,7 @@ static const struct variant {
 } variants[] = {
 	{ "psk", "TLS_PSK_WITH_AES_128_CCM_8", WITH_PSK, false, 12, { PSK_INPUTS } },
 	{ "psk-cid",
-	  "the same with a connection id (RFC 9146)",
+	  "TLS_PSK_WITH_AES_128_CCM_8 with a connection id (RFC 9146)",
 	  WITH_PSK,
 	  true,
 	  13,
@@ -93,7 +93,7 @@ static const struct variant {
 	  13,
 	  { CERTIFICATE_INPUTS, NO_CERTIFICATE } },
 	{ "rpk",
-	  "the same with raw public keys (RFC 7250)",
+	  "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, raw public keys on both sides (RFC 7250)",
 	  WITH_RAW_KEY,
 	  false,
 	  13,
@@ -445,19 +445,21 @@ run(const struct word *word, char outputs[LEARNER_WORD][LEARNER_NAME])
 
 /* ---- the verdict ---- */
 
+/* Each input with what the stack answers, and what the committed graph says where that is something else. */
 static void
-show_word(const struct machine *learnt, const struct machine *committed, const struct word *word)
+show_word(const struct machine *committed, const struct word *word)
 {
-	unsigned a = 0, b = 0;
+	static char outputs[LEARNER_WORD][LEARNER_NAME];
+	unsigned state = 0;
 
+	run(word, outputs);
 	for (unsigned i = 0; i < word->n; i++) {
-		const char *now = learnt->outputs[learnt->output[a][word->at[i]]];
-		const char *then = committed->outputs[committed->output[b][word->at[i]]];
+		unsigned input = word->at[i];
+		const char *then = committed->outputs[committed->output[state][input]];
 
-		printf("    %-26s %s", learnt->inputs[word->at[i]], now);
-		printf(strcmp(now, then) ? "    (committed: %s)\n" : "\n", then);
-		a = learnt->next[a][word->at[i]];
-		b = committed->next[b][word->at[i]];
+		printf("    %-26s %s", committed->inputs[input], outputs[i]);
+		printf(strcmp(outputs[i], then) ? "    (committed: %s)\n" : "\n", then);
+		state = committed->next[state][input];
 	}
 }
 
@@ -513,7 +515,7 @@ check_graph(const struct machine *machine, const char *path)
 		return true;
 	printf("%s: the stack does otherwise, as this word shows; if that is meant, --write\n",
 	       path);
-	show_word(machine, &committed, &word);
+	show_word(&committed, &word);
 	return false;
 }
 
@@ -532,15 +534,21 @@ sample(struct learner *learner, const char *path)
 	good = in && machine_read(machine, &like, in);
 	if (in)
 		fclose(in);
+	if (!good)
+		printf("%s: no such graph: write it by --write\n", path);
 	for (unsigned n = 0; good && n < SAMPLE; n++) {
 		struct word word = { .n = 12 };
 
 		for (unsigned i = 0; i < word.n; i++)
 			word.at[i] = (uint8_t)learner_random(learner, variant->n_inputs);
 		good = learner_agreed(learner, &word) == word.n;
+		if (good)
+			continue;
+		printf("%s: the stack does otherwise, as this random word shows; without a checker of "
+		       "memory the shortest one is found\n",
+		       path);
+		show_word(machine, &word);
 	}
-	if (!good)
-		printf("%s: a random word is answered otherwise: run learn_dtls\n", path);
 	return good;
 }
 
@@ -573,6 +581,11 @@ main(int argc, char **argv)
 
 	if (argc < 2 || argc > 3 || (argc == 3 && !write)) {
 		fputs("usage: learn_dtls FOLDER [--write]\n", stderr);
+		return 2;
+	}
+	if (write && is_slow_machine()) {
+		fputs("learn_dtls: nothing is learnt under a checker of memory: --write in a build without\n",
+		      stderr);
 		return 2;
 	}
 	certificates_init(&ours);
