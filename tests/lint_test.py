@@ -181,6 +181,17 @@ class FuzzOptions(unittest.TestCase):
             self.assertIn(option, answer.stdout)
 
 
+class Security(unittest.TestCase):
+    def test_every_test_that_it_names_is_there(self):
+        text = (layers.ROOT / "SECURITY.md").read_text(encoding="utf-8")
+        files = {path.name: path.read_text(encoding="utf-8") for folder in ("unit", "functional")
+                 for path in (layers.ROOT / "tests" / folder).iterdir() if path.name.startswith("test_")}
+        tests = {name for source in files.values() for name in re.findall(r"^(?:def |Test\(\w+, )(\w+)", source, flags=re.M)}
+        named = set(re.findall(r"`((?:test|a|what)_\w+(?:\.c|\.py)?)`", text))
+        self.assertGreater(len(named), 30)
+        self.assertEqual(named - files.keys() - tests, set())
+
+
 class Contributing(unittest.TestCase):
     TEXT = (layers.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
