@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "control/clock.h"
 #include "control/guard/thread_guard.h"
 
 #define NEVER UINT64_MAX
@@ -64,19 +65,7 @@ static const char *const texts[SQL_COUNT] = {
 uint64_t
 store_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static uint64_t
-wall_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return clock_now_us() / 1000;
 }
 
 /* ---- each kind of entry ---- */
@@ -492,7 +481,7 @@ settle(struct store_writer *writer, int code)
 		writer->settled = writer->slice_until;
 	} else {
 		if (!writer->failure)
-			writer->failing_since_ms = wall_ms();
+			writer->failing_since_ms = clock_now_ms();
 		writer->failure =
 			store_file_error(writer->file, code, "write the journal", writer->error);
 		writer->retry_ms = store_now_ms() + writer->back_off_ms;

@@ -194,6 +194,20 @@ world_report(struct world *world, uint32_t device, uint8_t status, const char *s
 	store_put_report(world->store, &report);
 }
 
+/* Key-encryption keys, one for each letter; the first one seals. */
+static inline struct keyring
+world_keys(const char *order)
+{
+	struct keyring keyring = { 0 };
+
+	for (; *order; order++) {
+		memset(keyring.keks[keyring.n].key, *order, KEK_LEN);
+		memset(keyring.keks[keyring.n].id, *order, KEK_ID_LEN);
+		keyring.n++;
+	}
+	return keyring;
+}
+
 /* SQL on a file of the store by a connection of the test's own; SQLite's result. */
 static inline int
 world_sql(const struct world *world, const char *suffix, const char *sql)

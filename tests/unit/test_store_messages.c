@@ -20,26 +20,13 @@ malloc_or_not(size_t size)
 
 static const char secret[] = "the key that a run made";
 
-static struct keyring
-keys(const char *order)
-{
-	struct keyring keyring = { 0 };
-
-	for (; *order; order++) {
-		memset(keyring.keks[keyring.n].key, *order, KEK_LEN);
-		memset(keyring.keks[keyring.n].id, *order, KEK_ID_LEN);
-		keyring.n++;
-	}
-	return keyring;
-}
-
 static struct world world;
 static struct message_reader *reader;
 
 static void
 open_reader(const char *order)
 {
-	struct keyring keyring = keys(order);
+	struct keyring keyring = world_keys(order);
 
 	message_reader_free(reader);
 	cr_assert_eq(store_use_keys(world.store, &keyring), 0);
@@ -117,7 +104,7 @@ static bool on_hold; /* what is opened: as of a process that may not come to ser
 static void
 again(const char *order)
 {
-	struct keyring keyring = keys(order);
+	struct keyring keyring = world_keys(order);
 
 	message_reader_free(reader);
 	reader = NULL;
@@ -350,7 +337,7 @@ Test(store_messages, a_sealed_one_is_not_in_the_file_and_opens_under_its_key_alo
 
 Test(store_messages, a_rekey_seals_messages_too)
 {
-	struct keyring keyring = keys("BA");
+	struct keyring keyring = world_keys("BA");
 	const struct store_message *message;
 	int64_t place = 0, id;
 	int error;

@@ -5,24 +5,11 @@
 
 static const char key[] = "correct horse battery staple", note[] = "a setting value of a device";
 
-static struct keyring
-keys(const char *order)
-{
-	struct keyring keyring = { 0 };
-
-	for (; *order; order++) {
-		memset(keyring.keks[keyring.n].key, *order, KEK_LEN);
-		memset(keyring.keks[keyring.n].id, *order, KEK_ID_LEN);
-		keyring.n++;
-	}
-	return keyring;
-}
-
 /* Opens and loads under these keys; the load's result. */
 static int
 load_under(struct world *world, const char *order)
 {
-	struct keyring keyring = keys(order);
+	struct keyring keyring = world_keys(order);
 
 	world->n_devices = 0;
 	world->store = store_open(world->path, world->error);
@@ -94,7 +81,7 @@ found_in_files(const struct world *world, const char *text)
 static void
 reseal_all(struct world *world, const char *order)
 {
-	struct keyring keyring = keys(order);
+	struct keyring keyring = world_keys(order);
 	uint32_t next = 0;
 	unsigned n;
 
@@ -263,7 +250,7 @@ Test(store_sealed, a_device_without_secrets_needs_no_key)
 
 Test(store_sealed, keys_do_not_change_under_an_open_change)
 {
-	struct keyring keyring = keys("B");
+	struct keyring keyring = world_keys("B");
 	struct store_change *change;
 	struct world world;
 
