@@ -10,10 +10,15 @@
 
 #define NEVER UINT64_MAX
 
+#define NEWS_ROW "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define NEWS_ROWS4 NEWS_ROW "," NEWS_ROW "," NEWS_ROW "," NEWS_ROW
+#define NEWS_ROWS8 NEWS_ROWS4 "," NEWS_ROWS4
+
 static const char *const texts[SQL_COUNT] = {
 	[SQL_PUT_TASK] = "INSERT OR REPLACE INTO task VALUES (?1, ?2, ?3)",
 	[SQL_PUT_SUMMARY] = "INSERT INTO summary VALUES (?1, ?2)",
-	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_ADD_ENTRY] = "INSERT INTO news VALUES " NEWS_ROW,
+	[SQL_ADD_ENTRIES] = "INSERT INTO news VALUES " NEWS_ROWS8 "," NEWS_ROWS8,
 	[SQL_PUT_LOG] = "INSERT OR REPLACE INTO report_log VALUES (?1, ?2, ?3)",
 	[SQL_DROP_LOG] = "DELETE FROM report_log WHERE place = ?1",
 	[SQL_PUT_UNKNOWN] = "INSERT OR REPLACE INTO unknown VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -94,23 +99,6 @@ write_task(struct store_writer *writer, const struct journal_entry *entry)
 	return store_file_run(stmt);
 }
 
-/* The number of a summary, now kept if there is room; 0: it stands in the report. */
-static int
-intern(struct store_writer *writer, const char *summary, unsigned *id)
-{
-	sqlite3_stmt *stmt = writer->sql[SQL_PUT_SUMMARY];
-
-	*id = summaries_find(&writer->summaries, summary);
-	if (*id)
-		return SQLITE_OK;
-	*id = summaries_add(&writer->summaries, summary);
-	if (!*id)
-		return SQLITE_OK;
-	sqlite3_bind_int64(stmt, 1, *id);
-	sqlite3_bind_text(stmt, 2, summary, -1, SQLITE_STATIC);
-	return store_file_run(stmt);
-}
-
 static int
 write_log(struct store_writer *writer, const struct journal_entry *entry)
 {
@@ -134,36 +122,14 @@ write_log(struct store_writer *writer, const struct journal_entry *entry)
 static int
 append_entry(struct store_writer *writer, struct journal_entry *entry)
 {
-	sqlite3_stmt *stmt = writer->sql[SQL_ADD_ENTRY];
-	unsigned summary = entry->format;
 	int code = SQLITE_OK;
 
 	entry->seq = 0;
 	if (id_set_has(&writer->removed, entry->device))
 		return SQLITE_OK;
 	if (entry->kind == JOURNAL_REPORT)
-		code = intern(writer, entry->text, &summary);
-	if (code == SQLITE_OK && entry->kind == JOURNAL_REPORT)
 		code = write_log(writer, entry);
-	if (code != SQLITE_OK)
-		return code;
-	assert(writer->next_seq > 0);
-	entry->seq = writer->next_seq++;
-	sqlite3_bind_int64(stmt, 1, entry->seq);
-	sqlite3_bind_int64(stmt, 2, entry->device);
-	if (entry->kind == JOURNAL_VISIT)
-		sqlite3_bind_null(stmt, 3);
-	else
-		sqlite3_bind_int64(stmt, 3, entry->task);
-	sqlite3_bind_int64(stmt, 4, entry->status);
-	sqlite3_bind_int64(stmt, 5, (int64_t)entry->started_ms);
-	sqlite3_bind_int64(stmt, 6, (int64_t)entry->finished_ms);
-	if (summary || entry->kind == JOURNAL_VISIT)
-		sqlite3_bind_int64(stmt, 7, summary);
-	else
-		sqlite3_bind_text(stmt, 7, entry->text, (int)entry->name_len, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 8, (int64_t)entry->count);
-	return store_file_run(stmt);
+	return code == SQLITE_OK ? store_news_put(writer, entry) : code;
 }
 
 static int
@@ -226,8 +192,9 @@ forget_task(struct store_writer *writer, const struct journal_entry *entry)
 	return code;
 }
 
+/* All that is no report or visit. */
 static int
-write_entry(struct store_writer *writer, struct journal_entry *entry)
+write_other(struct store_writer *writer, const struct journal_entry *entry)
 {
 	sqlite3_stmt *stmt;
 
@@ -236,7 +203,7 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 		return write_task(writer, entry);
 	case JOURNAL_REPORT:
 	case JOURNAL_VISIT:
-		return append_entry(writer, entry);
+		break;
 	case JOURNAL_UNKNOWN:
 		return write_unknown(writer, entry);
 	case JOURNAL_REMOVED:
@@ -270,6 +237,18 @@ write_entry(struct store_writer *writer, struct journal_entry *entry)
 	return SQLITE_MISUSE;
 }
 
+static int
+write_entry(struct store_writer *writer, struct journal_entry *entry)
+{
+	int code;
+
+	if (entry->kind == JOURNAL_REPORT || entry->kind == JOURNAL_VISIT)
+		return append_entry(writer, entry);
+	/* In the order in which they came: it may be about rows that are gathered. */
+	code = store_news_flush(writer);
+	return code == SQLITE_OK ? write_other(writer, entry) : code;
+}
+
 /* ---- a transaction ---- */
 
 static bool
@@ -300,8 +279,11 @@ write_slice(struct store_writer *writer, struct merge_progress *progress)
 	struct journal_entry *entry;
 	int code = begin(writer);
 
+	writer->news.n = 0; /* of one that failed */
 	while (code == SQLITE_OK && (entry = records_next(&writer->slice, &at)))
 		code = write_entry(writer, entry);
+	if (code == SQLITE_OK)
+		code = store_news_flush(writer);
 	if (code == SQLITE_OK && writer->merging.entries)
 		code = store_merge_some(writer, progress);
 	if (code == SQLITE_OK)
