@@ -12,8 +12,7 @@ turns and counts. Of several runs the median. Latencies are those at 500 bootstr
 gathering answers for one call costs a lone device would show there.
 
 Keys, with af_packet and af_xdp as PORT, nosec6 and psk6 as WORK: PORT_WORK_us, PORT_WORK_worker_us, PORT_WORK_p50_us and
-PORT_WORK_per_send, the datagrams of a system call that sends; PORT_WORK_per_s, the rate of the closed loop;
-af_xdp_over_af_packet, of both works together.
+PORT_WORK_per_send, the datagrams of a system call that sends; af_xdp_over_af_packet, of both works together.
 """
 import argparse
 import contextlib
@@ -51,14 +50,14 @@ class KernelAppliance(Appliance):
 
 
 def whole_run(appliance, arguments, seconds):
-    """(us a bootstrap, the worker's of them, datagrams a send, bootstraps a second) of a closed loop."""
+    """(us a bootstrap, the worker's of them, datagrams a send) of a closed loop."""
     counted, before, unpolled = appliance.sample()[1], appliance.progress(), appliance.unpolled_us()
-    rate, _ = closed_loop(appliance, appliance.driver, arguments, seconds)
+    closed_loop(appliance, appliance.driver, arguments, seconds)
     after, others = appliance.progress(), appliance.unpolled_us() - unpolled
     moved = {name: value - counted[name] for name, value in appliance.sample()[1].items()}
     finished = after[0] - before[0]
     worker = (after[1] - before[1]) / finished
-    return worker + others / finished, worker, moved["tx_frames"] / moved["tx_bursts"], rate
+    return worker + others / finished, worker, moved["tx_frames"] / moved["tx_bursts"]
 
 
 def make(build, folder, driver, network):
@@ -84,7 +83,7 @@ def measure(appliances, seconds, runs):
                 quiet[driver, work].append(report["latency_us"]["whole"]["p50"])
     figures = {}
     for (driver, work), values in found.items():
-        for key, column in zip(("us", "worker_us", "per_send", "per_s"), zip(*values)):
+        for key, column in zip(("us", "worker_us", "per_send"), zip(*values)):
             figures[f"{driver}_{work}_{key}"] = statistics.median(column)
         figures[f"{driver}_{work}_p50_us"] = statistics.median(quiet[driver, work])
     packet, xdp = (sum(figures[f"{driver}_{work}_us"] for work in WORKS) for driver in DRIVERS)
@@ -111,7 +110,7 @@ def main():
         for appliance in appliances.values():
             stack.enter_context(six_exchanges_task(appliance))
         with timed("six exchanges over ports of the kernel"):
-            figures = measure(appliances, *((0.5, 3) if options.quick else (3, 5)))
+            figures = measure(appliances, *((0.5, 2) if options.quick else (2, 5)))
     for key in sorted(figures):
         print(f"{key:32} {figures[key]:12.4g}")
     if options.json:
