@@ -267,6 +267,65 @@ Test(store, of_many_reports_the_last_counts)
 	world_end(&world);
 }
 
+/* Rows of the journal are written by NEWS_AT_ONCE, what is left of them one by one. */
+static const uint32_t numbers_of_rows[] = { 1,
+					    NEWS_AT_ONCE - 1,
+					    NEWS_AT_ONCE,
+					    NEWS_AT_ONCE + 1,
+					    2 * NEWS_AT_ONCE,
+					    2 * NEWS_AT_ONCE + 1 };
+enum { NUMBERS_OF_ROWS = sizeof numbers_of_rows / sizeof numbers_of_rows[0] };
+
+static void
+report_devices(struct world *world, uint32_t n)
+{
+	char summary[32];
+
+	world_folder(world, "/tmp");
+	world_open(world);
+	cr_assert_eq(world_put_devices(world, 0, KEPT_MAX), 0);
+	for (uint32_t device = 0; device < n; device++) {
+		snprintf(summary, sizeof summary, "of device %u", device);
+		world_report(world, device, 3, summary);
+	}
+}
+
+Test(store, any_number_of_reports_is_kept_whole)
+{
+	for (unsigned i = 0; i < NUMBERS_OF_ROWS; i++) {
+		struct world world;
+		char summary[32];
+
+		report_devices(&world, numbers_of_rows[i]);
+		world_flush(&world);
+		world_again(&world);
+		cr_assert_eq(world.n_reports, numbers_of_rows[i]);
+		for (unsigned k = 0; k < world.n_reports; k++) {
+			snprintf(summary, sizeof summary, "of device %u",
+				 world.reports[k].report.device);
+			cr_expect_str_eq(world.reports[k].summary, summary);
+			cr_expect_eq(world.reports[k].report.status, 3);
+		}
+		world_end(&world);
+	}
+}
+
+Test(store, a_task_goes_with_the_reports_before_it_and_none_behind_it)
+{
+	for (unsigned i = 0; i < NUMBERS_OF_ROWS; i++) {
+		struct world world;
+
+		report_devices(&world, numbers_of_rows[i]);
+		store_forget_task(world.store, 1);
+		world_report(&world, KEPT_MAX - 1, 2, "behind it");
+		world_flush(&world);
+		world_again(&world);
+		cr_assert_eq(world.n_reports, 1);
+		cr_expect_str_eq(world.reports[0].summary, "behind it");
+		world_end(&world);
+	}
+}
+
 /* Small tables of recent news: what is loaded has gone through the merge, or half of it. */
 Test(store, merging_loses_and_revives_nothing)
 {
