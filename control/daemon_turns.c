@@ -11,6 +11,7 @@
 #include "control/runs/confirm.h"
 #include "control/runs/created_devices.h"
 #include "control/runs/events.h"
+#include "control/runs/member_waits.h"
 #include "control/runs/port_log.h"
 #include "control/runs/trust_watch.h"
 
@@ -72,6 +73,7 @@ poll_workers(struct daemon *daemon)
 	taken = events_take(&daemon->service);
 	busy = taken > 0 || daemon->service.worker_commands.count > 0;
 	busy |= confirm_poll(&daemon->service, clock_now_ms());
+	busy |= member_waits_poll(&daemon->service);
 	busy |= dataplane_reap(daemon->service.dp) > 0;
 	/* What still stands in the ring may name a batch's plan (retired.h). */
 	if (!daemon->service.events_left)
@@ -150,6 +152,6 @@ daemon_tick(void *ctx, uint32_t events)
 		turns_end(&daemon->turns);
 	}
 	loop_tick(daemon->loop,
-		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US, daemon_tick,
-		  daemon);
+		  now_us - daemon->active_us < STAY_BUSY_US ? TICK_BUSY_US : TICK_IDLE_US,
+		  daemon_tick, daemon);
 }

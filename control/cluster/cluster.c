@@ -38,8 +38,19 @@ init_locks(struct cluster *cluster)
 	pthread_cond_init(&cluster->told, &attributes);
 	pthread_cond_init(&cluster->follow, &attributes);
 	pthread_cond_init(&cluster->report, &attributes);
+	pthread_cond_init(&cluster->claim, &attributes);
 	pthread_mutex_init(&cluster->reporting.lock, NULL);
 	pthread_condattr_destroy(&attributes);
+}
+
+/* The database shows what each connection is for. */
+static struct database *
+connection(const struct cluster_options *options, const char *purpose)
+{
+	char name[CLUSTER_NAME_MAX + 48];
+
+	snprintf(name, sizeof name, "cradle %s %u %s", options->name, options->member, purpose);
+	return database_new(options->database, name);
 }
 
 /* All that needs what is configured. 0, or -errno and a sentence. */
@@ -47,14 +58,12 @@ static int
 configure(struct cluster *cluster, const struct cluster_options *options,
 	  char error[CLUSTER_ERROR_MAX])
 {
-	char name[CLUSTER_NAME_MAX + 32];
 	int code = cluster_secret_load(options->secret_file, &cluster->secret, error,
 				       CLUSTER_ERROR_MAX);
 
 	if (code < 0)
 		return code;
 	snprintf(error, CLUSTER_ERROR_MAX, "out of memory");
-	snprintf(name, sizeof name, "cradle %s %u", options->name, options->member);
 	cluster->name = strdup(options->name);
 	cluster->member_name = strdup(options->member_name);
 	cluster->member = options->member;
@@ -67,11 +76,13 @@ configure(struct cluster *cluster, const struct cluster_options *options,
 		cluster->sealer = sealer_new(options->keyring);
 		cluster->follow_sealer = sealer_new(options->keyring);
 	}
-	cluster->job_database = database_new(options->database, name);
-	cluster->follow_database = database_new(options->database, name);
-	cluster->report_database = database_new(options->database, name);
+	cluster->job_database = connection(options, "edits");
+	cluster->follow_database = connection(options, "changes");
+	cluster->report_database = connection(options, "reports");
+	cluster->claim_database = connection(options, "claims");
 	if (!cluster->name || !cluster->member_name || !cluster->job_database ||
-	    !cluster->report_database || !cluster->follow_database)
+	    !cluster->report_database || !cluster->follow_database || !cluster->claim_database ||
+	    cluster_claim_init(&cluster->claiming) < 0)
 		return -ENOMEM;
 	return options->keyring && (!cluster->sealer || !cluster->follow_sealer) ? -ENOMEM : 0;
 }
@@ -130,6 +141,10 @@ cluster_start(struct cluster *cluster)
 				      cluster);
 		cluster->report_started = code == 0;
 	}
+	if (code == 0) {
+		code = pthread_create(&cluster->claim_thread, NULL, cluster_claim_thread, cluster);
+		cluster->claim_started = code == 0;
+	}
 	return -code;
 }
 
@@ -177,6 +192,7 @@ end_threads(struct cluster *cluster)
 	pthread_cond_broadcast(&cluster->follow);
 	pthread_cond_broadcast(&cluster->told);
 	pthread_cond_broadcast(&cluster->report);
+	pthread_cond_broadcast(&cluster->claim);
 	pthread_mutex_unlock(&cluster->lock);
 	/* The last reports have LAST_REPORTS_MS to get there. */
 	if (cluster->report_started)
@@ -185,6 +201,10 @@ end_threads(struct cluster *cluster)
 		database_interrupt(cluster->job_database);
 	if (cluster->follow_database)
 		database_interrupt(cluster->follow_database);
+	if (cluster->claim_database)
+		database_interrupt(cluster->claim_database);
+	if (cluster->claim_started)
+		pthread_join(cluster->claim_thread, NULL);
 	if (cluster->job_started)
 		pthread_join(cluster->job_thread, NULL);
 	if (cluster->follow_started)
@@ -206,10 +226,13 @@ cluster_free(struct cluster *cluster)
 	database_free(cluster->job_database);
 	database_free(cluster->follow_database);
 	database_free(cluster->report_database);
+	database_free(cluster->claim_database);
+	cluster_claim_fini(&cluster->claiming);
 	records_clear(&cluster->reporting.queue);
 	records_clear(&cluster->reporting.slice);
 	pthread_mutex_destroy(&cluster->reporting.lock);
 	pthread_cond_destroy(&cluster->report);
+	pthread_cond_destroy(&cluster->claim);
 	sealer_free(cluster->sealer);
 	sealer_free(cluster->follow_sealer);
 	cluster_secret_wipe(&cluster->secret);

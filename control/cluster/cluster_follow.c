@@ -552,11 +552,17 @@ prune(struct follower *follower)
 		"DELETE FROM cradle_change WHERE rev <= $1",
 		"UPDATE cradle_rev SET horizon = $1 WHERE one = 1 AND horizon < $1",
 	};
-	struct database_parameters parameters = { 0 }, age = { 0 };
+	static const char old_claims_sql[] =
+		"DELETE FROM cradle_claim WHERE made_at < now() - $1 * INTERVAL '1 second'";
+	struct database_parameters parameters = { 0 }, age = { 0 }, claims = { 0 };
 	PGresult *result;
 	uint64_t horizon;
 	int code;
 
+	database_add_number(&claims, CLUSTER_CLAIM_OLD_S);
+	code = database_query(follower->database, old_claims_sql, &claims, NULL, follower->error);
+	if (code < 0)
+		return code;
 	database_add_number(&age, follower->cluster->horizon_s);
 	code = database_query(follower->database,
 			      "SELECT max(rev) FROM cradle_change"

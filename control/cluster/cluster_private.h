@@ -11,6 +11,7 @@
  *	cluster_pass.c     rest, and what passes to a process that takes over
  *	cluster_report.c   reports, and the thread that sends them
  *	cluster_report_where.c  who ran what a report is of
+ *	cluster_claim.c    claims, and the thread that asks for them
  *	cluster_routes.c   where members take what others forward
  */
 #pragma once
@@ -19,6 +20,7 @@
 #include <stdatomic.h>
 
 #include "control/cluster/cluster.h"
+#include "control/cluster/cluster_claim.h"
 #include "control/cluster/cluster_policy.h"
 #include "control/cluster/cluster_report.h"
 #include "control/cluster/cluster_secret.h"
@@ -103,13 +105,14 @@ struct cluster {
 
 	/* Guarded by `lock`. */
 	pthread_mutex_t lock;
-	pthread_cond_t work, told, follow,
-		report; /* jobs; job done or room for batches; the follower; the reporter */
+	/* Jobs; job done or room for batches; the follower; the reporter; claims. */
+	pthread_cond_t work, told, follow, report, claim;
 	bool ending;
 	/* cluster_pass.h: set by the control thread, which reads them without the lock, too. */
 	bool following_rests, sending_rests;
 	bool reporter_rests; /* the thread says so */
 	struct heard heard;
+	struct claiming claiming;
 	struct cluster_job *job; /* NULL: none waits or runs */
 	bool following;          /* joined, for the follower */
 	uint64_t epoch;          /* raised when the follower is to begin anew */
@@ -132,9 +135,9 @@ struct cluster {
 	char digest[CLUSTER_DIGEST_MAX], note[CLUSTER_NOTE_MAX];
 
 	/* Of the threads. */
-	pthread_t job_thread, follow_thread, report_thread;
-	bool job_started, follow_started, report_started;
-	struct database *job_database, *follow_database, *report_database;
+	pthread_t job_thread, follow_thread, report_thread, claim_thread;
+	bool job_started, follow_started, report_started, claim_started;
+	struct database *job_database, *follow_database, *report_database, *claim_database;
 	struct reporting reporting;
 	struct sealer *follow_sealer;
 };
@@ -151,6 +154,7 @@ bool cluster_job_is_done(struct cluster *cluster, struct cluster_job *job);
 void *cluster_job_thread(void *cluster);
 void *cluster_follow_thread(void *cluster);
 void *cluster_report_thread(void *cluster);
+void *cluster_claim_thread(void *cluster);
 
 /* The control thread: its rows are not taken over once more when they come back. False: out of memory. */
 bool cluster_remember_own(struct cluster *cluster, uint64_t txn, uint64_t revision);

@@ -126,6 +126,7 @@ struct reporter {
 	struct reporting *reporting;
 	unsigned turns;
 	struct buffer rows;
+	bool has_once, has_over; /* claims among them, and ends of such */
 	char error[CLUSTER_ERROR_MAX];
 };
 
@@ -168,7 +169,15 @@ put_row(struct reporter *reporter, uint64_t seq, const struct report_record *rec
 #define REPORT_COLUMNS                                                                             \
 	"endpoint, task_group, task_name, summary, status, started_ms, finished_ms, at_ms"
 
-/* Of two reports of a pair in one batch the later counts. What is of no task is a claim (runs/member_claims.h). */
+/* When a run ended, or when that was said which is of none; of two at the same time the higher member's counts. */
+#define ENDED(table)                                                                               \
+	"(CASE WHEN " table ".finished_ms > 0 THEN " table ".finished_ms ELSE " table              \
+	".at_ms END, " table ".member)"
+
+/*
+ * Of two reports of a pair in one batch the later counts, and of those of two members the one whose run ended later, though
+ * it may have come before (runs/member_reports.c). What is of no task is a claim (runs/member_claims.h).
+ */
 static const char last_sql[] =
 	"INSERT INTO cradle_last_report (member, " REPORT_COLUMNS ")"
 	" SELECT DISTINCT ON (endpoint, task_group, task_name) member, " REPORT_COLUMNS
@@ -176,7 +185,22 @@ static const char last_sql[] =
 	" ORDER BY endpoint, task_group, task_name, seq DESC"
 	" ON CONFLICT (endpoint, task_group, task_name) DO UPDATE SET member = excluded.member,"
 	" summary = excluded.summary, status = excluded.status, started_ms = excluded.started_ms,"
-	" finished_ms = excluded.finished_ms, at_ms = excluded.at_ms";
+	" finished_ms = excluded.finished_ms, at_ms = excluded.at_ms"
+	" WHERE " ENDED("excluded") " >= " ENDED("cradle_last_report");
+
+/* Claims of runs that did not wait for them, each device once; and those of runs that are over, behind their reports. */
+static const char claim_sql[] =
+	"INSERT INTO cradle_claim (endpoint, member, started_ms)"
+	" SELECT endpoint, member, max(started_ms) FROM cradle_report WHERE member = $1 AND seq > "
+	"$2"
+	" AND task_name = '' AND summary = '" CLUSTER_CLAIM_ONCE "' GROUP BY endpoint, member"
+	" ORDER BY endpoint ON CONFLICT (endpoint) DO UPDATE SET started_ms = excluded.started_ms,"
+	" made_at = excluded.made_at WHERE cradle_claim.member = excluded.member";
+static const char over_sql[] =
+	"DELETE FROM cradle_claim WHERE member = $1 AND EXISTS (SELECT 1 FROM cradle_report r"
+	" WHERE r.member = $1 AND r.seq > $2 AND r.task_name = ''"
+	" AND r.summary = '" CLUSTER_CLAIM_OVER "' AND r.endpoint = cradle_claim.endpoint"
+	" AND r.started_ms >= cradle_claim.started_ms)";
 
 static int
 run_sql(struct reporter *reporter, const char *sql, uint64_t number, PGresult **result)
@@ -222,6 +246,10 @@ write_slice(struct reporter *reporter, uint64_t last)
 				     reporter->error);
 	if (code == 0)
 		code = run_sql(reporter, last_sql, reporter->reporting->seq, NULL);
+	if (code == 0 && reporter->has_once)
+		code = run_sql(reporter, claim_sql, reporter->reporting->seq, NULL);
+	if (code == 0 && reporter->has_over)
+		code = run_sql(reporter, over_sql, reporter->reporting->seq, NULL);
 	if (code == 0 && reporter->turns++ % PRUNE_EVERY == 0 && last > CLUSTER_REPORTS_KEPT)
 		code = run_sql(reporter,
 			       "DELETE FROM cradle_report WHERE member = $1 AND seq <= $2",
@@ -236,6 +264,18 @@ write_slice(struct reporter *reporter, uint64_t last)
 	return code;
 }
 
+static void
+note_claim(struct reporter *reporter, const struct report_record *record)
+{
+	struct cluster_report report;
+
+	if (!cluster_report_is_claim(record))
+		return;
+	cluster_report_of(record, &report);
+	reporter->has_once |= strcmp(report.summary, CLUSTER_CLAIM_ONCE) == 0;
+	reporter->has_over |= strcmp(report.summary, CLUSTER_CLAIM_OVER) == 0;
+}
+
 static int
 encode(struct reporter *reporter)
 {
@@ -245,8 +285,11 @@ encode(struct reporter *reporter)
 	int code = 0;
 
 	buffer_take(&reporter->rows, buffer_left(&reporter->rows));
-	while (code == 0 && (record = records_next(&reporter->reporting->slice, &at)))
+	reporter->has_once = reporter->has_over = false;
+	while (code == 0 && (record = records_next(&reporter->reporting->slice, &at))) {
 		code = put_row(reporter, ++seq, record);
+		note_claim(reporter, record);
+	}
 	if (code < 0)
 		snprintf(reporter->error, sizeof reporter->error, "out of memory");
 	return code;

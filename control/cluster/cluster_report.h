@@ -56,7 +56,12 @@ struct report_record {
 	uint64_t started_ms, finished_ms, at_ms;
 	char bytes[];
 };
-/* Of no task: a member says that it has a run of the device (runs/member_claims.h). */
+/*
+ * Of no task: a member says that it has a run of the device (runs/member_claims.h). By its summary the run has something
+ * that is done once, so that its claim is made in the database, too (cluster_claim.h), or is over, with its claim.
+ */
+#define CLUSTER_CLAIM_ONCE "once"
+#define CLUSTER_CLAIM_OVER "over"
 static inline bool
 cluster_report_is_claim(const struct report_record *record)
 {

@@ -61,6 +61,8 @@ static const char *const steps[CLUSTER_SCHEMA] = {
 	" made_at TIMESTAMPTZ NOT NULL DEFAULT now());"
 	"CREATE TABLE cradle_policy_file (version BIGINT NOT NULL, name BYTEA NOT NULL,"
 	" bytes BYTEA, kek BYTEA, gone BIGINT NOT NULL, PRIMARY KEY (name, version));",
+	"CREATE TABLE cradle_claim (endpoint BYTEA PRIMARY KEY, member BIGINT NOT NULL,"
+	" started_ms BIGINT NOT NULL, made_at TIMESTAMPTZ NOT NULL DEFAULT now());",
 };
 
 int

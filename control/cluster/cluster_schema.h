@@ -21,7 +21,7 @@
 
 #include "control/cluster/database.h"
 
-enum { CLUSTER_SCHEMA = 4 };
+enum { CLUSTER_SCHEMA = 5 };
 
 /* Brings the tables to the newest version, or makes them. 0, or as database.h and a sentence; then nothing was changed. */
 int cluster_schema_migrate(struct database *database, char error[DATABASE_ERROR_MAX]);

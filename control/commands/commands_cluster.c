@@ -342,14 +342,14 @@ static json_t *
 member_json(const struct cluster_member *member, const struct cluster_info *info)
 {
 	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}", "member", (int)member->number,
-		"name", member->name, "revision", (json_int_t)member->revision, "behind",
+		"{s:i, s:s, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:s}", "member",
+		(int)member->number, "name", member->name, "revision", (json_int_t)member->revision,
+		"behind",
 		(json_int_t)(info->head > member->revision ? info->head - member->revision : 0),
 		"silent_ms", (json_int_t)member->silent_ms, "there",
 		member->silent_ms < CLUSTER_MEMBER_SILENT_MS, "policy", (json_int_t)member->policy,
 		"policy_behind", (json_int_t)policy_behind(member, info), "digest", member->digest,
-		"note", member->note, "forward",
-		member->forward);
+		"note", member->note, "forward", member->forward);
 }
 
 static void
@@ -438,7 +438,7 @@ command_cluster_status(struct call *call)
 	put_members(&info, cluster_member_number(service->cluster), &call->text, members);
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:s, s:s, s:o}",
+		"s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
 		"reports_sent", (json_int_t)info.reports_sent, "reports_waiting",
 		(json_int_t)info.reports_waiting, "reports_lost", (json_int_t)info.reports_lost,
 		"state", cluster_state_name(info.state), "cluster", cluster_name(service->cluster),
@@ -448,7 +448,9 @@ command_cluster_status(struct call *call)
 		(json_int_t)info.applied, "resyncs", (json_int_t)info.resyncs, "fetched_anew",
 		(json_int_t)info.fetched_anew, "unsent", (json_int_t)unsent, "given_way",
 		(json_int_t)(service->replica.given_way + info.effects_lost), "superseded",
-		(json_int_t)service->replica.superseded, "policy",
+		(json_int_t)service->replica.superseded, "once_claimed",
+		(json_int_t)service->replica.waits.granted, "once_unclaimed",
+		(json_int_t)service->replica.waits.given_up, "policy",
 		(json_int_t)service->share.version, "policy_head", (json_int_t)info.policy_head,
 		"policy_digest", service->share.digest, "policy_trouble", service->share.trouble,
 		"members", members);

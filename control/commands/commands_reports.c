@@ -25,7 +25,7 @@ put_report(const struct service *service, const struct report *report, struct ta
 	char endpoint[ENDPOINT_NAME_MAX + 1], started[SHOW_TIME_MAX];
 	uint32_t member = show_report_member(service, report);
 
-	table_cell(table, "%s", show_time(report->started_ms, started));
+	table_cell(table, "%s", show_time(report_began_ms(report), started));
 	table_cell(table, "%s", device ? device_endpoint(device, endpoint) : "(removed)");
 	if (member)
 		table_cell(table, "%u", member);
@@ -124,7 +124,7 @@ passes(const struct service *service, const struct report *report,
 	return (!filter->task || strcmp(filter->task, task->id) == 0 ||
 		strcmp(filter->task, task->name) == 0) &&
 	       (filter->status < 0 || report->status == filter->status) &&
-	       report->started_ms >= filter->since_ms;
+	       report_began_ms(report) >= filter->since_ms;
 }
 
 /* ---- report list ---- */
@@ -293,7 +293,7 @@ put_report_lines(const struct service *service, const struct report *report, str
 
 	text_show(text, "%s on %s\n", task->id, device_endpoint(device, endpoint));
 	text_show(text, "  task      %s\n  status    %s\n  started   %s\n", task->name,
-		  task_status_name(report->status), show_time(report->started_ms, started));
+		  task_status_name(report->status), show_time(report_began_ms(report), started));
 	if (report->took_ms == REPORT_UNFINISHED)
 		text_show(text, "  took      not over yet\n");
 	else
@@ -457,9 +457,11 @@ static void
 reset_report(struct service *service, uint32_t task, uint32_t id)
 {
 	struct device *device = inventory_at(&service->inventory, id);
-	struct report_change change = {
-		.device = id, .task = task, .status = TASK_NOT_STARTED, .summary = "to be run again"
-	};
+	struct report_change change = { .device = id,
+					.task = task,
+					.status = TASK_NOT_STARTED,
+					.started_ms = clock_now_ms(),
+					.summary = "to be run again" };
 
 	if (!device)
 		return;

@@ -184,7 +184,7 @@ put_task(struct why *why, const struct policy_task *task, const char *reason, co
 	if (next_ms)
 		put_line(why, "", "allowed next at %s", show_time(next_ms, next));
 	if (report)
-		put_line(why, "", "last run %s: %s", show_time(report->started_ms, ran),
+		put_line(why, "", "last run %s: %s", show_time(report_began_ms(report), ran),
 			 task_status_name(report->status));
 	json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I}", "id", task->id, "name",
 			 task->name, "group", task->group->name, "reason", reason, "sentence",
@@ -195,7 +195,7 @@ put_task(struct why *why, const struct policy_task *task, const char *reason, co
 		json_object_set_new(json, "last",
 				    json_pack("{s:s, s:I}", "status",
 					      task_status_name(report->status), "started_ms",
-					      (json_int_t)report->started_ms));
+					      (json_int_t)report_began_ms(report)));
 	json_array_append_new(why->tasks, json);
 }
 

@@ -159,7 +159,7 @@ show_report_json(const struct service *service, const struct report *report)
 			 show_json(task->name, strlen(task->name)), "group", task->group, "status",
 			 task_status_name(report->status), "summary",
 			 show_json(summary, strlen(summary)), "started_ms",
-			 (json_int_t)report->started_ms, "finished_ms",
+			 (json_int_t)report_began_ms(report), "finished_ms",
 			 (json_int_t)report_finished_ms(report), "duration_ms", (json_int_t)took,
 			 "member", member ? json_integer((json_int_t)member) : NULL);
 }

@@ -48,10 +48,11 @@ struct device {
 	uint32_t created_s;         /* wall clock */
 	uint16_t format;            /* Content-Format its batches are made in */
 	bool key_is_hex : 1;
-	bool unsaved : 1; /* the store has it otherwise, and its number waits to be written */
-	bool unsent : 1;  /* the cluster has it otherwise, and its number waits to be sent ... */
-	bool sending : 1; /* ... or what it was is on its way there */
-	bool seen_here : 1; /* of all members of the cluster, this one saw it last */
+	bool unsaved : 1;   /* the store has it otherwise, and its number waits to be written */
+	bool unsent : 1;    /* the cluster has it otherwise, and its number waits to be sent ... */
+	bool sending : 1;   /* ... or what it was is on its way there */
+	bool seen_here : 1; /* of all members of the cluster, this one saw it last ... */
+	bool seen_elsewhere : 1; /* ... or another one, as far as is known here */
 	uint8_t returns; /* runs that went well, each soon after the one before; 255 at most */
 };
 

@@ -12,6 +12,7 @@
 #include "control/runs/feed.h"
 #include "control/runs/inventory_effects.h"
 #include "control/runs/member_claims.h"
+#include "control/runs/member_waits.h"
 #include "control/runs/on_demand.h"
 #include "control/runs/publish.h"
 #include "control/runs/run_reports.h"
@@ -186,7 +187,8 @@ note_again(struct service *service, const struct device *device, struct live_ses
 {
 	for (unsigned i = 0; live->soon && live->plan && i < live->plan->n_tasks; i++) {
 		uint32_t task = live->plan->tasks[i].task->report;
-		const struct report *last = reports_find(&service->reports, task, device_id(device));
+		const struct report *last =
+			reports_find(&service->reports, task, device_id(device));
 
 		if (!last || !report_went_well(last))
 			continue;
@@ -227,10 +229,10 @@ static void
 on_needs_batch(struct service *service, struct device *device, const struct session_event *event,
 	       unsigned worker)
 {
-	if (live_of_ask(service, device, event, worker))
-		on_demand_meet(service, device, event, worker);
-	else
+	if (!live_of_ask(service, device, event, worker))
 		on_demand_refuse(service, event, worker);
+	else if (!member_waits_begin(service, device, event, worker))
+		on_demand_meet(service, device, event, worker);
 }
 
 /*
@@ -524,8 +526,7 @@ end_all_superseded(struct service *service)
 	struct device_ring *ring = &service->replica.superseded_devices;
 
 	while (ring->count) {
-		struct device *device =
-			inventory_at(&service->inventory, device_ring_take(ring));
+		struct device *device = inventory_at(&service->inventory, device_ring_take(ring));
 
 		/* It may have ended by itself, and another have begun. */
 		if (device && device->live && device->live->superseded)

@@ -5,6 +5,7 @@
 
 #include "control/clock.h"
 #include "control/log.h"
+#include "control/runs/member_claims.h"
 #include "control/runs/service.h"
 
 enum { PLACES_START = 256 };
@@ -117,6 +118,7 @@ void
 live_end(struct service *service, struct device *device)
 {
 	assert(device->live && device->live->device == device_id(device));
+	member_claims_end(service, device);
 	plan_release(&service->plans, device->live->plan);
 	plan_release(&service->plans, device->live->began);
 	remove_session(&service->live, device->live);

@@ -39,6 +39,9 @@ struct live_session {
 	uint64_t started_us; /* the workers' clock */
 	uint64_t started_ms; /* wall clock */
 	bool superseded;     /* the device asked another member later: it is about to end */
+	bool must_claim;     /* before its batch is made (member_claims.h) ... */
+	bool waits_claim;    /* ... and that is asked for */
+	bool claimed;        /* told to be when it is over */
 	bool soon;           /* it began soon after the device's last one ... */
 	bool again;          /* ... which had gone well ... */
 	uint32_t after_s;    /* ... so long ago */

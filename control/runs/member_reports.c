@@ -36,17 +36,32 @@ member_reports_send(struct service *service, const struct device *device,
 	cluster_put_report(service->cluster, &report);
 }
 
-/* Whether what is known here says more. */
-static bool
-is_newer_here(const struct report *present, const struct cluster_report *report)
+/* Which of two reports of one task and device counts: the run that ended later, or what was said of it later without a run. */
+enum which {
+	WHICH_SAME,
+	WHICH_OLDER,
+	WHICH_NEWER,
+};
+
+/*
+ * Members agree on that, whatever order reports come in, and so does the database (cluster_report.c). Ends are by each
+ * member's clock; of two in the same millisecond the higher member's number counts.
+ */
+static enum which
+compare(const struct service *service, const struct report *present,
+	const struct cluster_report *report)
 {
-	uint64_t here;
+	uint64_t ended_ms = report->finished_ms ? report->finished_ms : report->at_ms, here_ms;
+	uint32_t member;
 
 	if (!present)
-		return false;
-	here = report_finished_ms(present) ? report_finished_ms(present) : present->started_ms;
-	return here >= report->at_ms ||
-	       (present->started_ms == report->started_ms && present->status == report->status);
+		return WHICH_NEWER;
+	here_ms = report_finished_ms(present) ? report_finished_ms(present) : present->started_ms;
+	member = present->member ? present->member : cluster_member_number(service->cluster);
+	if (ended_ms == here_ms && report->member == member)
+		return WHICH_SAME;
+	return ended_ms > here_ms || (ended_ms == here_ms && report->member > member) ? WHICH_NEWER
+										      : WHICH_OLDER;
 }
 
 /* A task that is done until it is rerun, or that is to run again, changes what the device gets. */
@@ -68,39 +83,81 @@ take_visit(struct service *service, struct device *device, const struct cluster_
 {
 	if (report->started_ms <= device->last_bootstrap_ms)
 		return;
+	device->seen_elsewhere = true;
 	device->last_bootstrap_ms = report->started_ms;
 	if (service->store)
 		store_put_visit(service->store, device_id(device), report->started_ms,
 				device->format);
 }
 
+/* Another member has a run of the device. From now on workers ask before what is done once. */
 static void
-take(struct service *service, const struct cluster_report *report, bool old)
+take_claim(struct service *service, struct device *device, const struct cluster_report *report)
 {
-	struct device *device = inventory_find(&service->inventory, report->endpoint);
+	take_visit(service, device, report);
+	if (!(device->entry->flags & DEVICE_PER_SESSION) &&
+	    member_claims_are_due(service, device, device->plan))
+		renew(service, device);
+}
+
+static void
+take_report(struct service *service, struct device *device, const struct cluster_report *report,
+	    bool old)
+{
 	uint32_t task = reports_find_task(&service->reports, report->group, report->task);
-	const struct report_change change = {
-		.device = device ? device_id(device) : 0,
+	struct report_change change = {
+		.device = device_id(device),
 		.task = task,
 		.status = (enum task_status)report->status,
 		.member = report->member,
-		.started_ms = report->started_ms,
+		.started_ms = report->started_ms ? report->started_ms : report->at_ms,
 		.finished_ms = report->finished_ms,
 		.summary = report->summary,
 		.old = old,
 	};
+	enum which which;
 
-	if (device && !old)
-		member_claims_take(service, device, report);
-	/* Devices that are gone, tasks that this member has not, what it does itself at this moment. */
-	if (!device || task == NAMES_NONE || report->status >= REPORT_STATUSES ||
-	    member_claims_is_one(report) || (device->live && !device->live->superseded))
+	/* A task that this member has not. */
+	if (task == NAMES_NONE || report->status >= REPORT_STATUSES)
 		return;
-	if (old && is_newer_here(reports_find(&service->reports, task, device_id(device)), report))
+	which = compare(service, reports_find(&service->reports, task, device_id(device)), report);
+	if (which == WHICH_SAME)
 		return;
+	change.late = which == WHICH_OLDER;
 	reports_set(&service->reports, &change);
 	take_visit(service, device, report);
-	renew(service, device);
+	if (which == WHICH_NEWER)
+		renew(service, device);
+}
+
+static void
+take(struct service *service, const struct cluster_report *report, bool old)
+{
+	struct device *device = inventory_find(&service->inventory, report->endpoint);
+
+	if (!device)
+		return;
+	if (!old)
+		member_claims_take(service, device, report);
+	if (member_claims_is_one(report))
+		take_claim(service, device, report);
+	else if (!device->live || device->live->superseded)
+		take_report(service, device, report, old);
+	/* else what it does itself at this moment */
+}
+
+void
+member_reports_learn(struct service *service, struct device *device, const struct records *records)
+{
+	struct records_at at = { 0 };
+	const struct report_record *record;
+
+	while ((record = records_next(records, &at))) {
+		struct cluster_report report;
+
+		cluster_report_of(record, &report);
+		take_report(service, device, &report, false);
+	}
 }
 
 void

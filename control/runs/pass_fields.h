@@ -63,6 +63,7 @@ enum pass_live_field {
 	LIVE_LOG = 18,
 	LIVE_AGAIN = 19,
 	LIVE_AFTER_S = 30,
+	LIVE_CLAIMED = 31,
 	LIVE_DIAGNOSTIC = 20, /* and the four behind it, for each */
 	LIVE_DIAGNOSTIC_CODE = 0,
 	LIVE_DIAGNOSTIC_STEP = 1,

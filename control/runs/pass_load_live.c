@@ -100,6 +100,7 @@ pass_load_live(struct pass_load *load)
 	live->soon = record_number(reader, LIVE_SOON) != 0;
 	live->again = record_number(reader, LIVE_AGAIN) != 0;
 	live->after_s = (uint32_t)record_number(reader, LIVE_AFTER_S);
+	live->claimed = record_number(reader, LIVE_CLAIMED) != 0;
 	device->started_us = live->started_us;
 	live->plan = pass_plan_of(load, record_number(reader, LIVE_PLAN), NULL);
 	live->began = pass_plan_of(load, record_number(reader, LIVE_BEGAN), NULL);

@@ -258,6 +258,7 @@ save_live(struct pass_save *save, const struct live_session *live)
 	record_put_number(writer, LIVE_SOON, live->soon);
 	record_put_number(writer, LIVE_AGAIN, live->again);
 	record_put_number(writer, LIVE_AFTER_S, live->after_s);
+	record_put_number(writer, LIVE_CLAIMED, live->claimed);
 	record_put_number(writer, LIVE_PLAN, live->plan ? live->plan->number : 0);
 	record_put_number(writer, LIVE_BEGAN, live->began ? live->began->number : 0);
 	record_put_number(writer, LIVE_SEEDED, memory->seeded);

@@ -8,6 +8,7 @@
 #include "control/log.h"
 #include "control/runs/compile_many.h"
 #include "control/runs/credentials.h"
+#include "control/runs/member_claims.h"
 #include "control/runs/service.h"
 #include "control/slice.h"
 
@@ -173,6 +174,7 @@ install(struct service *service, struct device *device, struct device_run *run, 
 	bool was_refused = is_refused(device);
 	int result;
 
+	run->per_session |= member_claims_are_due(service, device, run->plan);
 	if (run->per_session) {
 		plan_free_batch(&service->plans, run->batch);
 		run->batch = NULL;
@@ -280,6 +282,7 @@ install_first(struct service *service, struct device *device, struct device_run 
 {
 	struct batch *none;
 
+	run->per_session |= member_claims_are_due(service, device, run->plan);
 	device->entry->flags = flags_with(device, run);
 	return install(service, device, run, &none);
 }

@@ -33,6 +33,7 @@ replica_fini(struct replica *replica)
 {
 	device_ring_fini(&replica->waiting);
 	device_ring_fini(&replica->superseded_devices);
+	free(replica->waits.slots);
 	free(replica->sending);
 	free(replica->seen);
 	records_clear(&replica->deferred);
@@ -536,6 +537,7 @@ replica_rest(struct service *service, char error[STORE_ERROR_MAX])
 	int code;
 
 	cluster_rest_following(service->cluster);
+	member_waits_end_all(service); /* from now on none is asked for */
 	while (service->cluster && (batch = cluster_take(service->cluster))) {
 		code = take_batch(service, batch, error);
 		if (code < 0) {

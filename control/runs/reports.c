@@ -281,8 +281,9 @@ reports_set(struct reports *reports, const struct report_change *change)
 	if (reports->tasks[change->task].forgotten)
 		return; /* of a session that began before */
 	report = report_of(reports, change);
-	hand_to_store(reports, change);
-	if (report.summary == NAMES_NONE || !keep(reports, &report)) {
+	if (!change->late)
+		hand_to_store(reports, change);
+	if (report.summary == NAMES_NONE || (!change->late && !keep(reports, &report))) {
 		reports->dropped++;
 		return;
 	}
@@ -434,6 +435,12 @@ const char *
 reports_summary(const struct reports *reports, const struct report *report)
 {
 	return names_text(&reports->summaries, report->summary);
+}
+
+uint64_t
+report_began_ms(const struct report *report)
+{
+	return report->status == TASK_NOT_STARTED ? 0 : report->started_ms;
 }
 
 uint64_t

@@ -32,7 +32,7 @@ enum { REPORT_NO_TASK = 0 };
 
 /* As it is kept. */
 struct report {
-	uint64_t started_ms; /* wall clock; 0: not yet */
+	uint64_t started_ms; /* wall clock; of one that has not begun: when that was said */
 	uint32_t device;     /* number of the inventory */
 	uint32_t summary;    /* reports_summary(); 0: the place is free */
 	uint32_t took_ms;    /* REPORT_UNFINISHED: not finished */
@@ -48,8 +48,8 @@ struct report_task {
 	char *id; /* of the newest generation that had it; "" when none has since the start */
 	uint64_t counts[REPORT_STATUSES];
 	uint64_t returns; /* since the start: devices that came back soon though it had gone well */
-	bool forgotten; /* no policy has it: what is still told of it is not kept */
-	bool wanted;    /* while reports_forget_others() is asked for */
+	bool forgotten;   /* no policy has it: what is still told of it is not kept */
+	bool wanted;      /* while reports_forget_others() is asked for */
 };
 
 struct reports {
@@ -99,6 +99,7 @@ struct report_change {
 	uint64_t started_ms, finished_ms; /* wall clock; 0: not yet */
 	const char *summary;
 	const char *log; /* kept in the store alone; NULL: none */
+	bool late;       /* another report of the pair, which is here, counts: it is no last one */
 	bool old;        /* it ended some time ago: not for the ring, nor for those who watch */
 };
 /* Sets the last report of its task and device; a finished one enters the ring, too. */
@@ -111,6 +112,8 @@ void reports_forget_device(struct reports *reports, uint32_t device);
 /* The last one, or NULL. */
 const struct report *reports_find(const struct reports *reports, uint32_t task, uint32_t device);
 const char *reports_summary(const struct reports *reports, const struct report *report);
+/* Wall clock, 0: it has not begun. */
+uint64_t report_began_ms(const struct report *report);
 /* Wall clock, 0: not finished. */
 uint64_t report_finished_ms(const struct report *report);
 /*

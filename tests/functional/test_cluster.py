@@ -1,7 +1,10 @@
 """Several appliances on one inventory, over a real PostgreSQL."""
+import contextlib
 import os
+import pathlib
 import re
 import secrets
+import signal
 import subprocess
 
 import pytest
@@ -373,6 +376,41 @@ def test_two_that_change_one_device_at_once_are_told(pair):
     wait_for(lambda: a.result("device", "show", "urn:dev:both")["domain"] == "of-b", "the edit on the first")
 
 
+@contextlib.contextmanager
+def standing_still(fleet, member, purpose):
+    """The database does nothing on one connection of a member, as if its answers stayed away."""
+    number = state(member)["member"]
+    asked = (f"SELECT pid FROM pg_stat_activity WHERE datname = '{fleet.name}' AND state = 'idle'"
+             f" AND application_name LIKE 'cradle % {number} {purpose}'")
+    # Stopped with nothing at hand: it holds no lock.
+    wait_for(lambda: fleet.database.sql(asked, fleet.name), f"the connection for {purpose} to be idle")
+    pid = 0
+
+    def stopped():
+        nonlocal pid
+        pid = int(fleet.database.sql(asked, fleet.name) or 0)
+        if not pid:
+            return False
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", "it to stop")
+        locks = fleet.database.sql(f"SELECT count(*) FROM pg_locks WHERE pid = {pid}", fleet.name)
+        if locks == "0":
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+    wait_for(stopped, f"the connection for {purpose} to stand still")
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def last_of(fleet, endpoint):
+    """Member and status of the last report of a device's only task."""
+    return fleet.database.sql("SELECT member || ' ' || status FROM cradle_last_report"
+                              f" WHERE endpoint = '{endpoint}' AND task_name <> ''", fleet.name)
+
+
 def reports_of(member, endpoint):
     return [r["status"] for r in member.result("report", "list")["reports"] if r["device"] == endpoint]
 
@@ -431,6 +469,27 @@ def test_reports_tell_which_member_ran_them_in_the_order_of_their_ends(pair):
     assert ran_by(a, "urn:dev:ran-by") == [12]
 
 
+def test_a_late_report_of_another_member_replaces_no_younger_one(pair):
+    """Whose run ended last counts, not whose report came last: in the database, and on each member."""
+    fleet, a, b = pair
+    task = a.result("task", "list", "--group", "root.demo")["tasks"][0]["id"]
+    add(a, "urn:dev:late")
+    level(fleet, a, b)
+    bootstraps(b, "urn:dev:late")
+    wait_for(lambda: ran_by(a, "urn:dev:late") == [12], "the first report")
+    with standing_still(fleet, b, "reports"):
+        bootstraps(b, "urn:dev:late")
+        wait_for(lambda: ran_by(b, "urn:dev:late") == [12, 12], "the second one where it ran")
+        bootstraps(a, "urn:dev:late")
+        wait_for(lambda: ran_by(b, "urn:dev:late") == [12, 12, 11], "the third one on the other member")
+        assert last_of(fleet, "urn:dev:late") == "11 2"
+    wait_for(lambda: ran_by(a, "urn:dev:late") == [12, 12, 11], "the second one, late, in its place")
+    assert last_of(fleet, "urn:dev:late") == "11 2"
+    for one in (a, b):
+        last = [r for r in one.result("task", "reports", task)["reports"] if r["device"] == "urn:dev:late"]
+        assert [r["member"] for r in last] == [11]
+
+
 def test_reports_wait_while_the_database_is_away(pair):
     fleet, a, b = pair
     add(a, "urn:dev:waits")
@@ -477,6 +536,81 @@ def test_what_is_done_once_is_done_once_wherever_the_device_asks(pair):
     bootstraps(a, "urn:dev:once")
     for one in (a, b):
         good(one.ctl("task", "edit", task, "--repetition", "repeat"))
+
+
+@pytest.fixture
+def once(pair):
+    """A device that did something once on the first member, as both know, and is to do it again."""
+    fleet, a, b = pair
+    task = a.result("task", "list", "--group", "root.demo")["tasks"][0]["id"]
+    good(a.ctl("task", "edit", task, "--repetition", "once"))
+    add(a, "urn:dev:claimed")
+    level(fleet, a, b)
+    wait_for(lambda: state(b)["policy"] == state(a)["policy"], "the policy on the other member")
+    bootstraps(a, "urn:dev:claimed")
+    wait_for(lambda: reports_of(b, "urn:dev:claimed") == ["Success"], "the report on the other member")
+    good(b.ctl("task", "rerun", task))
+    wait_for(lambda: "to be run again" in a.ctl("task", "reports", task).stdout, "the rerun on the first")
+    yield fleet, a, b
+    good(a.ctl("task", "edit", task, "--repetition", "repeat"))
+    wait_for(lambda: state(b)["policy"] == state(a)["policy"], "the policy on the other member")
+
+
+def claims(fleet):
+    return fleet.database.sql("SELECT member FROM cradle_claim", fleet.name).split()
+
+
+def refused_by(member, endpoint):
+    code, events = member.device("-i", endpoint, "-k", KEY, f"ep={endpoint}", port=5684)
+    return code == 1 and events[0]["code"] == "4.00"
+
+
+def test_what_another_member_has_done_is_not_done_again_before_that_is_known(once):
+    fleet, a, b = once
+    with standing_still(fleet, b, "changes"):
+        bootstraps(a, "urn:dev:claimed")
+        wait_for(lambda: last_of(fleet, "urn:dev:claimed") == "11 2", "the report in the database")
+        assert refused_by(b, "urn:dev:claimed")
+        assert state(b)["once_claimed"] == 1 and state(b)["once_unclaimed"] == 0
+        assert reports_of(b, "urn:dev:claimed")[-1] != "InProgress"
+    wait_for(lambda: not claims(fleet), "claims to be let go of")
+    wait_for(lambda: reports_of(b, "urn:dev:claimed").count("Success") == 2, "the report, told once")
+    assert refused_by(a, "urn:dev:claimed")
+
+
+def test_a_claim_of_another_member_is_waited_for_and_no_longer_than_a_second(once):
+    fleet, a, b = once
+    before = state(b)
+    # The first has a run of it: neither its end nor its report comes.
+    fleet.database.sql("INSERT INTO cradle_claim (endpoint, member, started_ms) VALUES ('urn:dev:claimed', 11, 1)", fleet.name)
+    bootstraps(b, "urn:dev:claimed")
+    assert state(b)["once_unclaimed"] == before["once_unclaimed"] + 1
+    assert state(b)["once_claimed"] == before["once_claimed"]
+    assert claims(fleet) == ["11"]
+    fleet.database.sql("DELETE FROM cradle_claim", fleet.name)
+
+
+@pytest.mark.parametrize("claim", ["99, 1, now()", "11, 1, now() - INTERVAL '10 minutes'", "12, 1, now()"])
+def test_a_claim_of_nobody_who_is_there_does_not_hold_up(once, claim):
+    fleet, a, b = once
+    before = state(b)
+    fleet.database.sql("INSERT INTO cradle_claim (endpoint, member, started_ms, made_at)"
+                       f" VALUES ('urn:dev:claimed', {claim})", fleet.name)
+    bootstraps(b, "urn:dev:claimed")
+    assert state(b)["once_claimed"] == before["once_claimed"] + 1
+    assert state(b)["once_unclaimed"] == before["once_unclaimed"]
+    wait_for(lambda: not claims(fleet), "the claim to be let go of")
+
+
+def test_without_the_database_what_is_done_once_waits_for_nobody(once):
+    fleet, a, b = once
+    before = state(b)
+    fleet.database.kill()
+    wait_for(lambda: state(b)["state"] == "database away", "the database to be missed")
+    bootstraps(b, "urn:dev:claimed")
+    assert state(b)["once_unclaimed"] == before["once_unclaimed"] + 1
+    fleet.database.start()
+    level(fleet, a, b)
 
 
 def test_a_handshake_goes_on_with_the_member_that_the_second_hello_comes_to(pair):

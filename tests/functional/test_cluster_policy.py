@@ -404,7 +404,7 @@ def test_tables_of_an_earlier_release_are_brought_up_by_one_member(fleet):  # no
         assert member.stop() == 0
         path_of(member, ".cradle-cluster").unlink()
     two.write("policy/groups.conf", two.read("policy/groups.conf") + "# not the other's\n")
-    fleet.database.sql("DROP TABLE cradle_policy; DROP TABLE cradle_policy_file; ALTER TABLE cradle_member DROP COLUMN policy, DROP COLUMN forward;"
+    fleet.database.sql("DROP TABLE cradle_claim, cradle_policy, cradle_policy_file; ALTER TABLE cradle_member DROP COLUMN policy, DROP COLUMN forward;"
                        " UPDATE cradle_rev SET policy = 0; UPDATE cradle_meta SET value = '2' WHERE name = 'schema';", fleet.name)
     for member in (one, two):
         member.start()

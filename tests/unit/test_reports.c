@@ -83,6 +83,36 @@ Test(reports, ring_keeps_the_newest)
 	cr_expect_eq(reports.dropped, 0);
 }
 
+Test(reports, a_late_one_is_in_the_ring_alone)
+{
+	uint32_t task = reports_task(&reports, "root", "a", "g:root:1");
+	const struct report_change late = { .task = task,
+					    .device = 1,
+					    .status = TASK_ERROR,
+					    .member = 7,
+					    .started_ms = 1,
+					    .finished_ms = 1,
+					    .summary = "no answer",
+					    .late = true };
+
+	set(task, 1, TASK_SUCCESS, "2 operations accepted");
+	reports_set(&reports, &late);
+	cr_expect_eq(reports.tasks[task].counts[TASK_SUCCESS], 1);
+	cr_expect_eq(reports.tasks[task].counts[TASK_ERROR], 0);
+	cr_expect_eq(reports_find(&reports, task, 1)->status, TASK_SUCCESS);
+	cr_expect_eq(reports_ended(&reports, 1)->member, 7);
+}
+
+Test(reports, who_has_not_begun_has_no_start)
+{
+	uint32_t task = reports_task(&reports, "root", "a", "g:root:1");
+
+	set(task, 1, TASK_NOT_STARTED, "to be run again");
+	cr_expect_eq(report_began_ms(reports_find(&reports, task, 1)), 0);
+	set(task, 1, TASK_SUCCESS, "2 operations accepted");
+	cr_expect_eq(report_began_ms(reports_find(&reports, task, 1)), 1);
+}
+
 Test(reports, a_task_keeps_its_number_and_gets_its_new_id)
 {
 	uint32_t task = reports_task(&reports, "root", "a", "g:root:1");
