@@ -99,6 +99,7 @@ cluster_new(const struct cluster_options *options, const char *joined, uint64_t 
 	}
 	init_locks(cluster);
 	cluster->instance = cluster_random();
+	cluster->began_ms = clock_now_ms();
 	cluster->joined = cluster->following = joined;
 	cluster->fetch_from = cluster->revision = cluster->head = revision;
 	/* A store whose pages were not all there yet says revision 0. */
@@ -230,6 +231,7 @@ cluster_free(struct cluster *cluster)
 	cluster_claim_fini(&cluster->claiming);
 	records_clear(&cluster->reporting.queue);
 	records_clear(&cluster->reporting.slice);
+	free(cluster->reporting.there.ids);
 	pthread_mutex_destroy(&cluster->reporting.lock);
 	pthread_cond_destroy(&cluster->report);
 	pthread_cond_destroy(&cluster->claim);
@@ -301,7 +303,7 @@ cluster_rest(struct cluster *cluster)
 }
 
 void
-cluster_batch_done(struct cluster *cluster)
+cluster_batch_done(struct cluster *cluster, bool whole)
 {
 	struct batch_queue *queue = &cluster->batches;
 	struct cluster_batch *batch;
@@ -313,7 +315,7 @@ cluster_batch_done(struct cluster *cluster)
 	queue->count--;
 	cluster->applied_rows += batch->rows.count;
 	/* All that there is may be of an older copy of the database. */
-	if (batch->revision > cluster->revision || (batch->resync && batch->last))
+	if (whole && (batch->revision > cluster->revision || (batch->resync && batch->last)))
 		cluster->revision = batch->revision;
 	cluster_forget_own(cluster);
 	if (batch->resync && batch->last)

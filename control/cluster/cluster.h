@@ -113,7 +113,8 @@ struct cluster_batch {
 
 /* The next batch, or NULL: nothing has come. It stays the first until it is told to be done. */
 struct cluster_batch *cluster_take(struct cluster *cluster);
-void cluster_batch_done(struct cluster *cluster);
+/* `whole`: all of its rows are in, and of those before; else what is fetched anew begins before them. */
+void cluster_batch_done(struct cluster *cluster, bool whole);
 /* Waits a millisecond, or until a batch comes. */
 void cluster_rest(struct cluster *cluster);
 /*
@@ -133,8 +134,8 @@ void cluster_refetch(struct cluster *cluster, const char *why);
 struct cluster_joining {
 	bool fresh;
 	bool tables_only; /* it is a member, of an earlier release's tables */
-	bool resumed; /* out: a `fresh` one that was begun before */
-	bool migrated; /* out: its tables were of an earlier version */
+	bool resumed;     /* out: a `fresh` one that was begun before */
+	bool migrated;    /* out: its tables were of an earlier version */
 };
 int cluster_join(struct cluster *cluster, struct cluster_joining *joining, const struct pump *pump,
 		 char error[CLUSTER_ERROR_MAX]);
@@ -176,7 +177,7 @@ struct cluster_info {
 	uint64_t resyncs, fetched_anew;
 	uint64_t reports_waiting, reports_sent, reports_lost;
 	uint64_t effects_lost; /* changes by tasks that gave way to another member's */
-	uint64_t policy_head; /* the newest version of the policy */
+	uint64_t policy_head;  /* the newest version of the policy */
 	unsigned n_members;
 	struct cluster_member members[CLUSTER_MEMBERS_MAX];
 };

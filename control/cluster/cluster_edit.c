@@ -30,6 +30,7 @@ struct cluster_edit {
 	uint64_t txn, n;
 	uint64_t known;    /* the revision that is applied here */
 	uint64_t revision; /* that it got */
+	bool removes;
 	uint64_t gave_way; /* effects that another member's change stands in the way of */
 	int failed;
 	bool in_doubt; /* it may be there: nobody heard of its end */
@@ -56,6 +57,11 @@ static const char merge_sql[] =
 	" device_groups = excluded.device_groups, settings = excluded.settings,"
 	" created_ms = excluded.created_ms, nosec = excluded.nosec, kek = excluded.kek,"
 	" dead = excluded.dead, txn = excluded.txn, old_txn = cradle_device.txn";
+
+/* What became of tasks goes with the device: one that is added under its name has done nothing. */
+static const char forget_sql[] =
+	"DELETE FROM cradle_last_report WHERE endpoint IN"
+	" (SELECT endpoint FROM cradle_staging WHERE txn = $1 AND dead = 1)";
 
 static const char upload_sql[] = "INSERT INTO cradle_device (" COPY_COLUMNS ") SELECT " COPY_COLUMNS
 				 " FROM cradle_staging WHERE txn = $1 ON CONFLICT DO NOTHING";
@@ -165,6 +171,8 @@ write_all(struct cluster_edit *edit, struct database *database)
 	if (code == 0)
 		code = run_sql(edit, database,
 			       edit->kind == CLUSTER_UPLOAD ? upload_sql : merge_sql, 1, NULL);
+	if (code == 0 && edit->removes)
+		code = run_sql(edit, database, forget_sql, 1, NULL);
 	if (code == 0)
 		code = run_sql(edit, database, "DELETE FROM cradle_staging WHERE txn = $1", 1,
 			       NULL);
@@ -333,6 +341,8 @@ void
 cluster_edit_remove(struct cluster_edit *edit, const char *endpoint)
 {
 	put(edit, endpoint, NULL);
+	if (edit)
+		edit->removes = true;
 }
 
 void

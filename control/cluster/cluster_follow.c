@@ -11,7 +11,7 @@
 #include "control/guard/thread_guard.h"
 
 enum {
-	REPORTS_EVERY_MS = 500,
+	REPORTS_EVERY_MS = 200,
 	CLOCK_OFF_S = 10, /* what is told: a third of what cookies bear */
 };
 

@@ -134,9 +134,17 @@ check_number(struct cluster *cluster, struct database *database, char error[CLUS
 static int
 put_member(struct cluster *cluster, struct database *database, char error[CLUSTER_ERROR_MAX])
 {
+	/* It numbers its reports from the beginning: those of one who left, or of another of its number, are in the way. */
+	static const char reports_sql[] =
+		"DELETE FROM cradle_report WHERE member = $1"
+		" AND NOT EXISTS (SELECT 1 FROM cradle_member WHERE number = $1)";
 	struct database_parameters parameters = { 0 };
+	int code;
 
 	database_add_number(&parameters, cluster->member);
+	code = database_query(database, reports_sql, &parameters, NULL, error);
+	if (code < 0)
+		return code;
 	database_add_text(&parameters, cluster->member_name);
 	database_add_number(&parameters, cluster->instance);
 	return database_query(

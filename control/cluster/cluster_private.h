@@ -10,6 +10,7 @@
  *	cluster_policy.c   versions of the policy as such jobs
  *	cluster_pass.c     rest, and what passes to a process that takes over
  *	cluster_report.c   reports, and the thread that sends them
+ *	cluster_unsent.c   reports that a former process made and did not send
  *	cluster_report_where.c  who ran what a report is of
  *	cluster_claim.c    claims, and the thread that asks for them
  *	cluster_routes.c   where members take what others forward
@@ -24,6 +25,7 @@
 #include "control/cluster/cluster_policy.h"
 #include "control/cluster/cluster_report.h"
 #include "control/cluster/cluster_secret.h"
+#include "control/cluster/cluster_unsent.h"
 #include "control/cluster/database.h"
 
 enum {
@@ -63,6 +65,7 @@ struct reporting {
 	size_t claims; /* of all that wait: they are no reports (cluster_report_is_claim()) */
 	uint64_t sent, lost;
 	char error[CLUSTER_ERROR_MAX];
+	struct sent_reports there; /* which came last, when this process began */
 	/* The thread's, and the control thread's while that rests or has not begun. */
 	struct records slice; /* on its way; tried again until it is there */
 	uint64_t seq;         /* of the last report that is there */
@@ -88,6 +91,7 @@ struct cluster {
 	char forward
 		[CLUSTER_ROUTE_TEXT_MAX]; /* where this one takes what others forward; "": nowhere */
 	uint32_t member, poll_ms, horizon_s;
+	uint64_t began_ms; /* wall clock of this process's beginning */
 	uint64_t instance; /* of this process: tells two members with one number apart */
 	struct cluster_secret secret;
 	struct keyring keyring;

@@ -232,6 +232,29 @@ read_seq(struct reporter *reporter)
 	return DATABASE_REFUSED;
 }
 
+/* What a former process sent is looked at before anything is: as long as no number is known. */
+static int
+begin(struct reporter *reporter)
+{
+	struct reporting *reporting = reporter->reporting;
+	struct sent_reports there = { 0 };
+	int code = database_connect(reporter->database, reporter->error);
+
+	if (code == 0)
+		code = read_seq(reporter);
+	if (code == 0)
+		code = cluster_unsent_read(&there, reporter->database, reporter->cluster->member,
+					   reporting->seq, reporter->error);
+	/* The number is known with them, or not at all. */
+	reporting->known = code == 0;
+	if (code < 0)
+		return code;
+	pthread_mutex_lock(&reporting->lock);
+	reporting->there = there;
+	pthread_mutex_unlock(&reporting->lock);
+	return 0;
+}
+
 static int
 write_slice(struct reporter *reporter, uint64_t last)
 {
@@ -303,7 +326,7 @@ send_slice(struct reporter *reporter)
 {
 	uint64_t before = reporter->reporting->seq, last;
 	bool tried = reporter->reporting->known;
-	int code = database_connect(reporter->database, reporter->error);
+	int code = tried ? database_connect(reporter->database, reporter->error) : begin(reporter);
 
 	if (code == 0)
 		code = read_seq(reporter);
@@ -334,6 +357,17 @@ note(struct reporting *reporting, const struct reporter *reporter, int code)
 	reporting->waiting_slice = code == 0 ? 0 : reporter->reporting->slice.count;
 }
 
+static bool
+is_following(struct cluster *cluster)
+{
+	bool following;
+
+	pthread_mutex_lock(&cluster->lock);
+	following = cluster->following;
+	pthread_mutex_unlock(&cluster->lock);
+	return following;
+}
+
 static void
 one_turn(struct reporter *reporter, int *code)
 {
@@ -345,9 +379,12 @@ one_turn(struct reporter *reporter, int *code)
 		records_move(&reporter->reporting->slice, &reporting->queue, REPORTS_AT_ONCE);
 	reporting->waiting_slice = reporter->reporting->slice.count;
 	pthread_mutex_unlock(&reporting->lock);
-	if (!reporter->reporting->slice.count)
+	if (reporter->reporting->slice.count)
+		*code = send_slice(reporter);
+	else if (!reporting->known && is_following(reporter->cluster))
+		*code = begin(reporter);
+	else
 		return;
-	*code = send_slice(reporter);
 	pthread_mutex_lock(&reporting->lock);
 	note(reporting, reporter, *code);
 	pthread_mutex_unlock(&reporting->lock);

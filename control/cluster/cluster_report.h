@@ -20,7 +20,7 @@
 struct cluster;
 
 enum {
-	CLUSTER_REPORTS_MS = 100,
+	CLUSTER_REPORTS_MS = 50,       /* what waits is what others miss of a member that is gone */
 	CLUSTER_REPORTS_MAX = 1 << 20, /* that wait */
 	CLUSTER_REPORT_TEXT_MAX = 1024,
 	CLUSTER_REPORTS_KEPT =

@@ -438,7 +438,7 @@ command_cluster_status(struct call *call)
 	put_members(&info, cluster_member_number(service->cluster), &call->text, members);
 	call->result = json_pack(
 		"{s:I, s:I, s:I, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
+		"s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
 		"reports_sent", (json_int_t)info.reports_sent, "reports_waiting",
 		(json_int_t)info.reports_waiting, "reports_lost", (json_int_t)info.reports_lost,
 		"state", cluster_state_name(info.state), "cluster", cluster_name(service->cluster),
@@ -448,7 +448,8 @@ command_cluster_status(struct call *call)
 		(json_int_t)info.applied, "resyncs", (json_int_t)info.resyncs, "fetched_anew",
 		(json_int_t)info.fetched_anew, "unsent", (json_int_t)unsent, "given_way",
 		(json_int_t)(service->replica.given_way + info.effects_lost), "superseded",
-		(json_int_t)service->replica.superseded, "once_claimed",
+		(json_int_t)service->replica.superseded, "reports_recovered",
+		(json_int_t)service->replica.unsent.found, "once_claimed",
 		(json_int_t)service->replica.waits.granted, "once_unclaimed",
 		(json_int_t)service->replica.waits.given_up, "policy",
 		(json_int_t)service->share.version, "policy_head", (json_int_t)info.policy_head,

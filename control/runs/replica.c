@@ -516,6 +516,7 @@ replica_turn(struct service *service, uint64_t now_ms)
 	if (!cluster_is_joined(service->cluster) || cluster_is_detached(service->cluster))
 		return;
 	send_some(service, now_ms);
+	member_unsent_turn(service);
 	/* Another process has the store while it takes over. */
 	batch = !service->store || now_ms < service->replica.retry_ms
 			? NULL
@@ -525,7 +526,7 @@ replica_turn(struct service *service, uint64_t now_ms)
 	if (take_batch(service, batch, error) < 0)
 		in_trouble(service, now_ms, error);
 	else
-		cluster_batch_done(service->cluster);
+		cluster_batch_done(service->cluster, !service->replica.deferred.count);
 }
 
 /* ---- another process takes over ---- */
@@ -544,7 +545,7 @@ replica_rest(struct service *service, char error[STORE_ERROR_MAX])
 			in_trouble(service, clock_now_ms(), error);
 			return code;
 		}
-		cluster_batch_done(service->cluster);
+		cluster_batch_done(service->cluster, !service->replica.deferred.count);
 	}
 	if (!service->replica.deferred.count)
 		return 0;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "control/runs/device_ring.h"
+#include "control/runs/member_unsent.h"
 #include "control/runs/member_waits.h"
 #include "control/store/store.h"
 #include "control/store/store_records.h"
@@ -36,8 +37,9 @@ struct replica {
 	uint64_t retry_ms;                     /* after trouble with the store */
 	struct device_ring superseded_devices; /* whose live session is marked so, each once */
 	uint64_t superseded; /* runs that ended as the device asked another member meanwhile */
-	struct member_waits waits; /* runs that wait before what is done once */
-	uint64_t given_way;        /* changes of devices here that gave way to another member's */
+	struct member_unsent unsent; /* reports of a former process */
+	struct member_waits waits;   /* runs that wait before what is done once */
+	uint64_t given_way;          /* changes of devices here that gave way to another member's */
 	uint64_t
 		cookies_ms; /* when cookies were made to follow the wall clock; 0: they are each worker's own */
 	bool told; /* the trouble was logged */

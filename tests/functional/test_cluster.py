@@ -5,7 +5,9 @@ import pathlib
 import re
 import secrets
 import signal
+import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -149,6 +151,14 @@ def level(fleet, *members, timeout=20.0):
     wait_for(all_have, "members to have everything", timeout)
 
 
+def remove_all(fleet):
+    """As one edit of another member."""
+    txn = secrets.randbits(40)
+    fleet.database.sql(f"BEGIN; UPDATE cradle_device SET dead = 1, ident = NULL, txn = {txn};"
+                       "UPDATE cradle_rev SET rev = rev + 1; INSERT INTO cradle_change (rev, txn, member, devices)"
+                       f" SELECT rev, {txn}, 3, 1 FROM cradle_rev; COMMIT;", fleet.name)
+
+
 @pytest.fixture(scope="module")
 def couple(build, tmp_path_factory, database):
     """Two members that tests share: they leave them running, with each other, and with no device of theirs."""
@@ -202,9 +212,7 @@ def test_an_import_of_many_is_one_change_for_all(pair, tmp_path):
     # Again: nothing has changed, so nothing is written.
     good(a.ctl("device", "import", rows))
     assert state(a)["head"] == before + 1
-    fleet.database.sql("BEGIN; UPDATE cradle_device SET dead = 1, ident = NULL, txn = 55;"
-                       "UPDATE cradle_rev SET rev = rev + 1; INSERT INTO cradle_change (rev, txn, member, devices)"
-                       " SELECT rev, 55, 3, 1 FROM cradle_rev; COMMIT;", fleet.name)
+    remove_all(fleet)
     level(fleet, a, b)
     assert a.result("status")["devices"] == b.result("status")["devices"] == 0
 
@@ -333,6 +341,33 @@ def test_a_transaction_that_began_first_and_ends_last_is_seen(pair):
         slow.say("UPDATE cradle_rev SET rev = rev + 1; INSERT INTO cradle_change (rev, txn, member, devices)"
                  " SELECT rev, 77, 3, 1 FROM cradle_rev; COMMIT;")
     wait_for(lambda: has(a, "urn:dev:slow") and has(b, "urn:dev:slow"), "the slow one")
+
+
+def test_what_waits_for_another_row_is_fetched_anew_where_what_came_behind_it_failed(pair):
+    """A row whose identity another device still has waits for that one's; the revision is not passed before it is in."""
+    fleet, a, b = pair
+    for name, identity in (("one", "x"), ("other", "y")):
+        good(a.ctl("device", "add", f"urn:dev:{name}", "--key", KEY, "--identity", identity))
+    level(fleet, a, b)
+    before = state(b)
+    rows = a.folder / "rows.csv"
+    rows.write_text("endpoint,key\n" + "".join(f"urn:dev:{i},{KEY}\n" for i in range(5000)))
+    # The other stands still while the one gives its identity away and changes once more, behind a batch of others.
+    with standing_still(fleet, b, "changes"):
+        good(a.ctl("device", "edit", "urn:dev:one", "--identity", "z"))
+        good(a.ctl("device", "edit", "urn:dev:other", "--identity", "x"))
+        good(a.ctl("device", "import", rows))
+        good(a.ctl("device", "edit", "urn:dev:one", "--domain", "north"))
+        fleet.database.sql("UPDATE cradle_device SET device_groups = ',' WHERE endpoint = 'urn:dev:one'", fleet.name)
+    wait_for(lambda: state(b)["fetched_anew"] >= before["fetched_anew"] + 2, "the damaged row to be met again")
+    assert "urn:dev:one" in state(b)["error"]
+    fleet.database.sql("UPDATE cradle_device SET device_groups = 'root' WHERE endpoint = 'urn:dev:one'", fleet.name)
+    level(fleet, b, timeout=60)
+    for one in (a, b):
+        assert one.result("device", "show", "urn:dev:other")["identity"] == "x"
+        assert one.result("device", "show", "urn:dev:one")["identity"] == "z"
+    assert state(b)["resyncs"] == before["resyncs"]
+    remove_all(fleet)
 
 
 def test_a_member_beyond_the_horizon_fetches_everything(pair):
@@ -490,6 +525,54 @@ def test_a_late_report_of_another_member_replaces_no_younger_one(pair):
         assert [r["member"] for r in last] == [11]
 
 
+def kept_since(member, since_ms):
+    """So many reports the store has: what a process that is ended by force leaves behind."""
+    with contextlib.closing(sqlite3.connect(f"file:{member.folder}/cradle.db-reports?mode=ro", uri=True)) as reports:
+        return reports.execute("SELECT (SELECT count(*) FROM report WHERE status = 2 AND started_ms >= :since) +"
+                               " (SELECT count(*) FROM news WHERE task IS NOT NULL AND status = 2 AND started_ms >= :since)",
+                               {"since": since_ms}).fetchone()[0]
+
+
+def test_a_member_ended_by_force_sends_up_what_its_store_has(pair):
+    fleet, a, b = pair
+    for i in range(3):
+        add(a, f"urn:dev:kept-{i}")
+    level(fleet, a, b)
+    bootstraps(a, "urn:dev:kept-0")
+    wait_for(lambda: reports_of(b, "urn:dev:kept-0") == ["Success"], "the report on the other member")
+    with standing_still(fleet, a, "reports"):
+        since_ms = int(time.time() * 1000)
+        for i in range(3):
+            bootstraps(a, f"urn:dev:kept-{i}")
+        wait_for(lambda: kept_since(a, since_ms) == 3, "the reports in the store")
+        a.process.kill()
+        a.process.wait()
+    assert last_of(fleet, "urn:dev:kept-1") == ""
+    a.start()
+    for i, times in enumerate((2, 1, 1)):
+        wait_for(lambda: reports_of(b, f"urn:dev:kept-{i}") == ["Success"] * times, "all reports on the other member")  # noqa: B023
+    assert state(a)["reports_recovered"] == 3
+    # Once: who ends in peace has sent all.
+    assert a.stop() == 0
+    a.start()
+    bootstraps(a, "urn:dev:kept-1")
+    wait_for(lambda: reports_of(b, "urn:dev:kept-1") == ["Success"] * 2, "one more report")
+    assert state(a)["reports_recovered"] == 0
+
+
+def test_who_left_and_came_again_sends_reports(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:again")
+    level(fleet, a, b)
+    bootstraps(b, "urn:dev:again")
+    wait_for(lambda: reports_of(a, "urn:dev:again") == ["Success"], "the report on the first")
+    good(b.ctl("cluster", "leave"))
+    good(b.ctl("cluster", "join", "--replace"))
+    bootstraps(b, "urn:dev:again")
+    wait_for(lambda: reports_of(a, "urn:dev:again") == ["Success"] * 2, "the second one on the first")
+    assert state(b)["error"] == ""
+
+
 def test_reports_wait_while_the_database_is_away(pair):
     fleet, a, b = pair
     add(a, "urn:dev:waits")
@@ -611,6 +694,23 @@ def test_without_the_database_what_is_done_once_waits_for_nobody(once):
     assert state(b)["once_unclaimed"] == before["once_unclaimed"] + 1
     fleet.database.start()
     level(fleet, a, b)
+
+
+def test_a_device_that_is_removed_and_added_again_has_done_nothing(pair):
+    fleet, a, b = pair
+    add(a, "urn:dev:anew")
+    level(fleet, a, b)
+    bootstraps(a, "urn:dev:anew")
+    wait_for(lambda: reports_of(b, "urn:dev:anew") == ["Success"], "the report on the other member")
+    good(a.ctl("device", "remove", "urn:dev:anew"))
+    assert last_of(fleet, "urn:dev:anew") == ""
+    before = succeeded(a)
+    add(a, "urn:dev:anew")
+    level(fleet, b)
+    assert b.stop() == 0
+    b.start()
+    level(fleet, a, b)
+    assert succeeded(b) == before
 
 
 def test_a_handshake_goes_on_with_the_member_that_the_second_hello_comes_to(pair):
