@@ -509,7 +509,7 @@ parse_content(const char *text)
 }
 
 static bool
-parse_arguments(int argc, char **argv)
+parse_options(int argc, char **argv)
 {
 	int option;
 
@@ -579,13 +579,20 @@ parse_arguments(int argc, char **argv)
 			return false;
 		}
 	}
-	if (argc - optind < 2 || argc - optind - 2 > QUERIES_MAX ||
-	    !client.identity != !client.key || (!client.certificate && !client.public_key) != !client.private_key)
+	return true;
+}
+
+/* HOST, PORT and queries. */
+static bool
+take_operands(int n, char **operands)
+{
+	if (n < 2 || n - 2 > QUERIES_MAX || !client.identity != !client.key ||
+	    (!client.certificate && !client.public_key) != !client.private_key)
 		return false;
-	client.host = argv[optind++];
-	client.port = argv[optind++];
-	while (optind < argc)
-		client.queries[client.n_queries++] = argv[optind++];
+	client.host = operands[0];
+	client.port = operands[1];
+	for (int i = 2; i < n; i++)
+		client.queries[client.n_queries++] = operands[i];
 	return true;
 }
 
@@ -595,7 +602,7 @@ main(int argc, char **argv)
 	coap_context_t *context;
 	coap_session_t *session;
 
-	if (!parse_arguments(argc, argv)) {
+	if (!parse_options(argc, argv) || !take_operands(argc - optind, argv + optind)) {
 		usage(stderr);
 		return 2;
 	}

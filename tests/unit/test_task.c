@@ -67,11 +67,25 @@ load_inside(const char *tag, char *text, size_t size)
 	cr_assert_null(load(text), "%s", text);
 }
 
-Test(task, wrong_shapes)
+struct wrong_task {
+	const char *text, *error; /* "": it is two */
+};
+
+static void
+assert_wrong(const struct wrong_task *cases, size_t n)
 {
-	static const struct {
-		const char *text, *error;
-	} cases[] = {
+	for (size_t i = 0; i < n; i++) {
+		cr_assert_null(load(cases[i].text), "%s", cases[i].text);
+		if (*cases[i].error)
+			assert_only(cases[i].text, cases[i].error);
+		else
+			cr_assert_eq(diags.errors, 2, "%s", cases[i].text);
+	}
+}
+
+Test(task, tags_out_of_place)
+{
+	static const struct wrong_task cases[] = {
 		{ "", "t.xml: error: the file is empty" },
 		{ "<task/>",
 		  "t.xml:1:1: error: <task> cannot be the root of a task: that is <config>" },
@@ -94,6 +108,14 @@ Test(task, wrong_shapes)
 		{ "<config><store target='a' value='b'><comment/></store></config>",
 		  "<store> takes no tags inside" },
 		{ "<config>hello</config>", "<config> text inside means nothing" },
+	};
+
+	assert_wrong(cases, sizeof cases / sizeof *cases);
+}
+
+Test(task, wrong_attributes)
+{
+	static const struct wrong_task cases[] = {
 		{ "<config><store target='a' value='b' typ='var'/></config>",
 		  "<store typ> there is no such attribute: did you mean \"type\"?" },
 		{ "<config><store target='a' value='b' frobnicate='var'/></config>",
@@ -122,6 +144,21 @@ Test(task, wrong_shapes)
 		{ "<config><leave group='${5}'/></config>",
 		  "the value is integer, but names are text" },
 		{ "<config><removeProperty target=''/></config>", "target must have a value" },
+		{ "<config><if expr='maybe'/></config>", "\"maybe\" is neither true nor false" },
+		{ "<config><foreach list='a,b'/></config>",
+		  "the value is string, but foreach needs a list" },
+		{ "<config><log message='a' level='LOUD'/></config>",
+		  "\"LOUD\" is not a valid value: TRACE" },
+		{ "<config><finish status='DONE'/></config>",
+		  "\"DONE\" is not a valid value: NOT_STARTED" },
+	};
+
+	assert_wrong(cases, sizeof cases / sizeof *cases);
+}
+
+Test(task, wrong_attributes_of_bootstraps)
+{
+	static const struct wrong_task cases[] = {
 		{ "<config><lwm2mBootstrap onError='ignore'/></config>",
 		  "\"ignore\" is not a valid value: abort, continue, finish" },
 		{ "<config><lwm2mBootstrapCleanse onError='ignore'/></config>",
@@ -136,13 +173,6 @@ Test(task, wrong_shapes)
 		{ "<config><lwm2mBootstrap when='finishRefused'><discover output='a'/>"
 		  "<log message='${#a}'/></lwm2mBootstrap></config>",
 		  "it cannot use answers" },
-		{ "<config><if expr='maybe'/></config>", "\"maybe\" is neither true nor false" },
-		{ "<config><foreach list='a,b'/></config>",
-		  "the value is string, but foreach needs a list" },
-		{ "<config><log message='a' level='LOUD'/></config>",
-		  "\"LOUD\" is not a valid value: TRACE" },
-		{ "<config><finish status='DONE'/></config>",
-		  "\"DONE\" is not a valid value: NOT_STARTED" },
 		{ "<config><lwm2mBootstrapConfiguration/></config>", "serverId or by serverName" },
 		{ "<config><lwm2mBootstrapConfiguration serverId='a' serverName='b'/></config>",
 		  "one of both" },
@@ -162,13 +192,7 @@ Test(task, wrong_shapes)
 		  "<lwm2mBootstrap blockBytes> there is no such attribute" },
 	};
 
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		cr_assert_null(load(cases[i].text), "%s", cases[i].text);
-		if (*cases[i].error)
-			assert_only(cases[i].text, cases[i].error);
-		else
-			cr_assert_eq(diags.errors, 2, "%s", cases[i].text);
-	}
+	assert_wrong(cases, sizeof cases / sizeof *cases);
 }
 
 Test(task, wrong_operations)
@@ -356,11 +380,32 @@ Test(task, accounts_out_of_their_ranges_are_errors)
 	}
 }
 
-Test(task, warns_of_accounts_that_clients_refuse)
+struct account_case {
+	const char *tags, *warning; /* NULL: none */
+};
+
+static void
+assert_warned(const struct account_case *cases, size_t n)
 {
-	static const struct {
-		const char *tags, *warning;
-	} cases[] = {
+	for (size_t i = 0; i < n; i++) {
+		char text[3000];
+		struct task *task;
+
+		snprintf(text, sizeof text, "<config><lwm2mBootstrap>%s</lwm2mBootstrap></config>",
+			 cases[i].tags);
+		task = load(text);
+		cr_assert_not_null(task, "%s", diags.count ? diags.items[0].text : "");
+		if (cases[i].warning)
+			assert_only(text, cases[i].warning);
+		else
+			cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
+		task_free(task);
+	}
+}
+
+Test(task, warns_of_credentials_that_clients_refuse)
+{
+	static const struct account_case cases[] = {
 		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2"))
 			  SERVER("0", "7", "U"),
 		  NULL },
@@ -412,6 +457,18 @@ Test(task, warns_of_accounts_that_clients_refuse)
 			   SSID("2", "7") "<write key='/0/2/4' value='2d2d2d2d2d424547494e'/>")
 			  SERVER("0", "7", "U"),
 		  "this is PEM" },
+		{ SECURITY("2", "coaps://a", "false", "2",
+			   SSID("2", "7") "<write key='/0/2/5' value='2d2d2d2d2d424547494e'/>")
+			  SERVER("0", "7", "U"),
+		  "this is PEM" },
+	};
+
+	assert_warned(cases, sizeof cases / sizeof *cases);
+}
+
+Test(task, warns_of_accounts_that_clients_refuse)
+{
+	static const struct account_case cases[] = {
 		{ "<write key='/0/2/0' value='coaps://a'/><write key='/0/2/1' value='false'/>" SSID(
 			  "2", "7") SERVER("0", "7", "U"),
 		  "is written without the mandatory Security Mode" },
@@ -430,10 +487,6 @@ Test(task, warns_of_accounts_that_clients_refuse)
 				   PSK("2")) "<write key='/1/0/0' value='7'/><write key='/1/0/6' "
 					     "value='false'/><write key='/1/0/7' value='U'/>",
 		  "LwM2M Server 0 is written without the mandatory Lifetime" },
-		{ SECURITY("2", "coaps://a", "false", "2",
-			   SSID("2", "7") "<write key='/0/2/5' value='2d2d2d2d2d424547494e'/>")
-			  SERVER("0", "7", "U"),
-		  "this is PEM" },
 		{ SECURITY("2", "coaps://a", "false", "0", SSID("2", "7") PSK("2"))
 			  SECURITY("3", "coaps://b", "false", "0", SSID("3", "7") PSK("3"))
 				  SERVER("0", "7", "U"),
@@ -446,20 +499,7 @@ Test(task, warns_of_accounts_that_clients_refuse)
 		{ "<read key='/3'/>", "objects 1 and 2 alone" },
 	};
 
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char text[3000];
-		struct task *task;
-
-		snprintf(text, sizeof text, "<config><lwm2mBootstrap>%s</lwm2mBootstrap></config>",
-			 cases[i].tags);
-		task = load(text);
-		cr_assert_not_null(task, "%s", diags.count ? diags.items[0].text : "");
-		if (cases[i].warning)
-			assert_only(text, cases[i].warning);
-		else
-			cr_assert_eq(diags.count, 0, "%s", diags.items ? diags.items[0].text : "");
-		task_free(task);
-	}
+	assert_warned(cases, sizeof cases / sizeof *cases);
 }
 
 /* Every attribute is a template: the kind of a store may be one that no device decides. */
