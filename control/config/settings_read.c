@@ -92,10 +92,10 @@ read_choice(struct settings_reading *reading, const struct setting *setting, voi
 		text_printf(&list, "%s\"%s\"", n ? ", " : "", setting->choices[n]);
 	nearest = diag_nearest(word, setting->choices, n);
 	if (nearest)
-		diag_error(reading->diags, &place, "\"%s\" is none of %s; did you mean \"%s\"?",
+		diag_error(reading->diags, &place, "\"%s\" is not a valid value: %s; did you mean \"%s\"?",
 			   word, text_str(&list), nearest);
 	else
-		diag_error(reading->diags, &place, "\"%s\" is none of %s", word, text_str(&list));
+		diag_error(reading->diags, &place, "\"%s\" is not a valid value: %s", word, text_str(&list));
 	text_fini(&list);
 }
 

@@ -72,10 +72,10 @@ complain(const struct parsing *parsing, const char *at, size_t len, const char *
 		used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
 					 names[i]);
 	if (nearest)
-		diag_error(parsing->diags, &place, "\"%s\" is none of %s; did you mean \"%s\"?",
+		diag_error(parsing->diags, &place, "\"%s\" is not a valid value: %s; did you mean \"%s\"?",
 			   word, list, nearest);
 	else
-		diag_error(parsing->diags, &place, "\"%s\" is none of %s", word, list);
+		diag_error(parsing->diags, &place, "\"%s\" is not a valid value: %s", word, list);
 }
 
 /* A word without the blanks around it, up to a '|' or the end; `at` goes behind. */

@@ -64,7 +64,7 @@ check_events(const struct checking *checking)
 			const char *nearest = diag_nearest(copy, event_names, EVENTS);
 
 			diag_error(checking->diags, &place,
-				   "\"%s\" is none of credentials, bootstrapped, failed, unknown, "
+				   "\"%s\" is not a valid value: credentials, bootstrapped, failed, unknown, "
 				   "rejected%s%s%s",
 				   copy, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
 				   nearest ? "\"?" : "");

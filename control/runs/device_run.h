@@ -22,7 +22,7 @@ struct generation;
 struct service;
 struct task_set;
 
-/* What was decided of a task of the plan: for who asks about one device, for plans are shared. */
+/* What was decided of a task of the plan, for the caller alone: plans are shared by devices. */
 struct run_decision {
 	enum run_reason reason;
 	uint64_t

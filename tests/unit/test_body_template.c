@@ -74,12 +74,12 @@ Test(body_template, what_nothing_can_be_made_of_is_told_with_its_place)
 {
 	cr_expect_str_eq(complaint("{{endpoint"), "t.json:1:1: error: \"{{\" without \"}}\"");
 	cr_expect(
-		strstr(complaint("a\nbc{{endpont}}"), "t.json:2:5: error: \"endpont\" is none of"));
+		strstr(complaint("a\nbc{{endpont}}"), "t.json:2:5: error: \"endpont\" is not a valid value"));
 	cr_expect(strstr(complaint("{{endpont}}"), "did you mean \"endpoint\"?"));
 	cr_expect(strstr(complaint("{{key|hax}}"),
-			 "\"hax\" is none of hex, base64, upper, json, url"));
-	cr_expect(strstr(complaint("{{key|}}"), "\"\" is none of"));
-	cr_expect(strstr(complaint("{{}}"), "\"\" is none of"));
+			 "\"hax\" is not a valid value: hex, base64, upper, json, url"));
+	cr_expect(strstr(complaint("{{key|}}"), "\"\" is not a valid value"));
+	cr_expect(strstr(complaint("{{}}"), "\"\" is not a valid value"));
 	cr_expect(strstr(complaint("{{key|hex|hex|hex|hex|hex}}"), "more than 4 filters"));
 	cr_expect(strstr(complaint("\xff"), "not valid UTF-8"));
 }

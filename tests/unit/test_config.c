@@ -71,7 +71,7 @@ Test(config, twenty_wrong_settings_are_twenty_errors)
 		{ "store = [ \"a\" ];", "must be text" },
 		{ "packet_buffers = 1.5;", "must be a whole number" },
 		{ "cpus = \"1-\";", "no list of CPUs" },
-		{ "log = { level = \"loud\"; };", "is none of" },
+		{ "log = { level = \"loud\"; };", "is not a valid value" },
 		{ "control = 5;", "must be a group" },
 		{ "limits = { ack_timeout_ms = 1; ", "out of range" },
 		{ "ack_random_factor = 9.5; ", "out of range" },
@@ -122,7 +122,7 @@ Test(config, wrong_ports_and_listeners)
 	cr_expect(told(5, "device \"a\" is listed twice"));
 	cr_expect(told(6, "must be a group"));
 	cr_expect(told(9, "out of range"));
-	cr_expect(told(10, "is none of"));
+	cr_expect(told(10, "is not a valid value"));
 	cr_expect(told(11, "\"security\" is missing"));
 	cr_expect(told(11, "used by two listeners"));
 }

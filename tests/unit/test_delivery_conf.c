@@ -93,7 +93,7 @@ Test(delivery_conf, what_is_no_target_is_refused_with_a_remedy)
 	refused(URL "events = \"credential\";", "did you mean \"credentials\"");
 	refused(URL "events = \"\";", "told nothing");
 	refused(URL "method = \"GET\";", "it is POST, PUT or PATCH");
-	refused(URL "confirm = \"later\";", "is none of");
+	refused(URL "confirm = \"later\";", "is not a valid value");
 	refused(URL "confirm_timeout_s = 61;", "out of range");
 	refused(URL "content_type = \"a\\nb\";", "no control characters");
 	refused(URL "colour = 1;", "colour");
@@ -121,7 +121,7 @@ Test(delivery_conf, a_template_is_checked_by_what_it_makes)
 	put("body.json", "{\n\"key\": {{key|hex}}\n}", 0644);
 	refused(URL "body = \"body.json\";", "for the event \"credentials\" it makes no JSON");
 	put("body.json", "{\n\"key\": \"{{kye}}\"\n}", 0644);
-	refused(URL "body = \"body.json\";", "body.json:2:11: error: \"kye\" is none of");
+	refused(URL "body = \"body.json\";", "body.json:2:11: error: \"kye\" is not a valid value");
 }
 
 Test(delivery_conf, a_body_that_is_no_json_is_what_it_is)

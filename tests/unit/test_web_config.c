@@ -31,7 +31,7 @@ Test(web_config, tells_what_is_wrong_and_where)
 		  ":1: error: <listn> unknown setting; did you mean \"listen\"?" },
 		{ "\nlimits = { timeout_s = 0; };",
 		  ":2: error: <timeout_s> 0 is out of range: 1 to 3600" },
-		{ "log = { level = \"loud\"; };", "\"loud\" is none of" },
+		{ "log = { level = \"loud\"; };", "\"loud\" is not a valid value" },
 		{ "listen = 80;", "must be text in quotes" },
 		{ "ports = ();", "`cradle-web --help-settings` lists all" },
 		{ "tls = { key = \"k\"; };",

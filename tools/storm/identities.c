@@ -171,7 +171,7 @@ issue_device(struct identities *identities, const struct issuing *issuing, uint3
 	     char error[AUTHORITY_ERROR_MAX])
 {
 	struct identity *identity = &identities->items[device];
-	bool stranger =
+	bool unknown =
 		issuing->wish->raw && issuing->wish->misbehave == MISBEHAVE_UNKNOWN_IDENTITY;
 	char name[NAMES_ENDPOINT_MAX + 1];
 	size_t len = names_endpoint(issuing->wish->names, device, name);
@@ -179,7 +179,7 @@ issue_device(struct identities *identities, const struct issuing *issuing, uint3
 	bool good;
 
 	name[len] = '?'; /* a key of this name is no device's */
-	key = curve_derive_secret(identities->authority.secret, name, len + stranger,
+	key = curve_derive_secret(identities->authority.secret, name, len + unknown,
 				  identity->secret)
 		      ? curve_key(identity->secret)
 		      : NULL;
