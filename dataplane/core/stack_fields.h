@@ -224,12 +224,13 @@ static const struct record_field cookie_fields[] = {
 	PLAIN(7, dtls_cookies, heads[0].k1),
 	PLAIN(8, dtls_cookies, heads[1].k0),
 	PLAIN(9, dtls_cookies, heads[1].k1),
-	PLAIN(10, dtls_cookies, wholes[0].inner),
-	PLAIN(11, dtls_cookies, wholes[0].outer),
-	PLAIN(12, dtls_cookies, wholes[1].inner),
-	PLAIN(13, dtls_cookies, wholes[1].outer),
 	TIME(14, dtls_cookies, rotate_us),
 	PLAIN(15, dtls_cookies, newest),
+	/* 10 to 13 were keys of HMACs. */
+	PLAIN(18, dtls_cookies, wholes[0].k0),
+	PLAIN(19, dtls_cookies, wholes[0].k1),
+	PLAIN(20, dtls_cookies, wholes[1].k0),
+	PLAIN(21, dtls_cookies, wholes[1].k1),
 };
 
 enum worker_field {

@@ -15,11 +15,11 @@ check_cookie(const struct dtls_world *world, const struct dtls_hello *parsed, bo
 	struct dtls_hello hello = *parsed;
 	uint8_t cookie[DTLS_COOKIE];
 
-	if (dtls_cookie_check(&server->cookies, server->ops, &world->peer, &hello, whole))
+	if (dtls_cookie_check(&server->cookies, &world->peer, &hello, whole))
 		abort(); /* a seed or luck? neither: no input knows the secret */
-	dtls_cookie_make(&server->cookies, server->ops, &world->peer, &hello, whole, cookie);
+	dtls_cookie_make(&server->cookies, &world->peer, &hello, whole, cookie);
 	hello.cookie = (struct dtls_bytes){ cookie, sizeof cookie };
-	if (!dtls_cookie_check(&server->cookies, server->ops, &world->peer, &hello, whole))
+	if (!dtls_cookie_check(&server->cookies, &world->peer, &hello, whole))
 		abort();
 }
 

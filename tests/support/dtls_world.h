@@ -220,8 +220,7 @@ dtls_world_receive(struct dtls_world *world, uint8_t *datagram, size_t len,
 	struct writer out = writer_init(reply, DTLS_WORLD_DATAGRAM);
 	struct dtls_record record;
 
-	dtls_cookies_rotate(&world->server.cookies, world->server.ops, &world->server.rng,
-			    world->now_us);
+	dtls_cookies_rotate(&world->server.cookies, &world->server.rng, world->now_us);
 	while (dtls_record_next(&walk, &record, &world->counters)) {
 		if (record.epoch != 0)
 			dtls_world_protected_record(world, &record, &out);

@@ -138,8 +138,8 @@ Test(dtls_cookie, secrets_come_from_the_generator)
 {
 	struct dtls_cookies a, b;
 
-	dtls_cookies_init(&a, crypto_select(), &world.server.rng, 0);
-	dtls_cookies_init(&b, crypto_select(), &world.server.rng, 0);
+	dtls_cookies_init(&a, &world.server.rng, 0);
+	dtls_cookies_init(&b, &world.server.rng, 0);
 	cr_assert_arr_neq(a.wholes, b.wholes, sizeof a.wholes);
 	cr_assert_arr_neq(a.heads, b.heads, sizeof a.heads);
 }
@@ -219,7 +219,7 @@ Test(dtls_cookie, a_device_is_let_in_by_another_member)
 {
 	follow(&world.server.cookies, &shared, world.now_us);
 	get_cookie();
-	dtls_cookies_init(&world.server.cookies, crypto_select(), &world.server.rng, world.now_us);
+	dtls_cookies_init(&world.server.cookies, &world.server.rng, world.now_us);
 	follow(&world.server.cookies, &shared, world.now_us + 5 * SECOND_US);
 	cr_assert(is_let_in());
 }

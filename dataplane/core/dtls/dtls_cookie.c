@@ -8,46 +8,43 @@ enum {
 	KINDS = 4,
 	HEAD_MAX = 2 + DTLS_RANDOM + 1 + DTLS_SESSION_ID_MAX,
 	HEAD_HASH = 8,
+	TAIL_HASH = 8,
 	WHOLE_HASH = DTLS_COOKIE - 1 - HEAD_HASH,
 	HALF_US = DTLS_COOKIE_LIFE_US / 2,
 };
 
 static void
-replace_secret(struct dtls_cookies *cookies, unsigned i, const struct crypto_ops *ops,
-	       const struct rng *rng)
+replace_secret(struct dtls_cookies *cookies, unsigned i, const struct rng *rng)
 {
-	uint8_t secret[CRYPTO_HASH_LEN], key[16];
+	enum { KEY = 16 };
+	uint8_t keys[2 * KEY];
 
-	rng_fill(rng, secret, sizeof secret);
-	rng_fill(rng, key, sizeof key);
-	crypto_hmac_key_init(ops, &cookies->wholes[i], secret, sizeof secret);
-	cookies->heads[i] = siphash_key(key);
-	crypto_wipe(secret, sizeof secret);
-	crypto_wipe(key, sizeof key);
+	rng_fill(rng, keys, sizeof keys);
+	cookies->heads[i] = siphash_key(keys);
+	cookies->wholes[i] = siphash_key(keys + KEY);
+	crypto_wipe(keys, sizeof keys);
 }
 
 void
-dtls_cookies_init(struct dtls_cookies *cookies, const struct crypto_ops *ops, const struct rng *rng,
-		  uint64_t now_us)
+dtls_cookies_init(struct dtls_cookies *cookies, const struct rng *rng, uint64_t now_us)
 {
-	replace_secret(cookies, 0, ops, rng);
-	replace_secret(cookies, 1, ops, rng);
+	replace_secret(cookies, 0, rng);
+	replace_secret(cookies, 1, rng);
 	cookies->newest = 0;
 	cookies->shared = false;
 	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
 }
 
 void
-dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		    const struct rng *rng, uint64_t now_us)
+dtls_cookies_rotate(struct dtls_cookies *cookies, const struct rng *rng, uint64_t now_us)
 {
 	if (now_us < cookies->rotate_us)
 		return;
 	/* After a silence longer than a life both are outdated. */
 	if (now_us - cookies->rotate_us >= DTLS_COOKIE_LIFE_US)
-		replace_secret(cookies, cookies->newest, ops, rng);
+		replace_secret(cookies, cookies->newest, rng);
 	cookies->newest ^= 1;
-	replace_secret(cookies, cookies->newest, ops, rng);
+	replace_secret(cookies, cookies->newest, rng);
 	cookies->rotate_us = now_us + DTLS_COOKIE_LIFE_US;
 }
 
@@ -68,7 +65,7 @@ derive_secret(struct dtls_cookies *cookies, const struct crypto_ops *ops,
 
 		crypto_hmac(ops, &key, pieces, 2, secrets[i]);
 	}
-	crypto_hmac_key_init(ops, &cookies->wholes[minute & 1], secrets[0], CRYPTO_HASH_LEN);
+	cookies->wholes[minute & 1] = siphash_key(secrets[0]);
 	cookies->heads[minute & 1] = siphash_key(secrets[1]);
 	crypto_wipe(secrets, sizeof secrets);
 	crypto_wipe(&key, sizeof key);
@@ -96,9 +93,9 @@ dtls_cookies_follow(struct dtls_cookies *cookies, const struct crypto_ops *ops,
 			share(cookies, ops, sharing, now_us);
 	} else if (cookies->shared) {
 		cookies->shared = false;
-		dtls_cookies_init(cookies, ops, rng, now_us);
+		dtls_cookies_init(cookies, rng, now_us);
 	} else {
-		dtls_cookies_rotate(cookies, ops, rng, now_us);
+		dtls_cookies_rotate(cookies, rng, now_us);
 	}
 }
 
@@ -118,37 +115,35 @@ put_head_hash(const struct dtls_cookies *cookies, const struct peer *peer,
 	cursor_store(cookie + 1, hash, HEAD_HASH);
 }
 
+/* Of kind and head's hash, and of the tail by a hash of it, as it lies: it may be long. */
 static void
-put_whole_hash(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-	       const struct peer *peer, const struct dtls_hello *hello, uint8_t cookie[DTLS_COOKIE])
+put_whole_hash(const struct dtls_cookies *cookies, const struct dtls_hello *hello,
+	       uint8_t cookie[DTLS_COOKIE])
 {
-	const struct crypto_piece pieces[] = {
-		{ peer, sizeof *peer },
-		{ cookie, 1 },
-		{ hello->head.at, hello->head.len },
-		{ hello->tail.at, hello->tail.len },
-	};
-	uint8_t mac[CRYPTO_HASH_LEN];
+	const struct siphash_key *key = &cookies->wholes[cookie[0] & KIND_SECRET];
+	uint8_t bytes[1 + HEAD_HASH + TAIL_HASH], hash[8];
 
-	crypto_hmac(ops, &cookies->wholes[cookie[0] & KIND_SECRET], pieces, 4, mac);
-	memcpy(cookie + 1 + HEAD_HASH, mac, WHOLE_HASH);
+	memcpy(bytes, cookie, 1 + HEAD_HASH);
+	cursor_store(bytes + 1 + HEAD_HASH, siphash13(key, hello->tail.at, hello->tail.len),
+		     TAIL_HASH);
+	cursor_store(hash, siphash13(key, bytes, sizeof bytes), sizeof hash);
+	memcpy(cookie + 1 + HEAD_HASH, hash, WHOLE_HASH);
 }
 
 void
-dtls_cookie_make(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		 const struct peer *peer, const struct dtls_hello *hello, bool whole,
-		 uint8_t cookie[DTLS_COOKIE])
+dtls_cookie_make(const struct dtls_cookies *cookies, const struct peer *peer,
+		 const struct dtls_hello *hello, bool whole, uint8_t cookie[DTLS_COOKIE])
 {
 	memset(cookie, 0, DTLS_COOKIE);
 	cookie[0] = (uint8_t)(cookies->newest | (whole ? 0 : KIND_FRAGMENT));
 	put_head_hash(cookies, peer, hello, cookie);
 	if (whole)
-		put_whole_hash(cookies, ops, peer, hello, cookie);
+		put_whole_hash(cookies, hello, cookie);
 }
 
 bool
-dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		  const struct peer *peer, const struct dtls_hello *hello, bool whole)
+dtls_cookie_check(const struct dtls_cookies *cookies, const struct peer *peer,
+		  const struct dtls_hello *hello, bool whole)
 {
 	uint8_t expected[DTLS_COOKIE] = { 0 };
 
@@ -161,7 +156,7 @@ dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_ops *o
 	if (!whole)
 		return true;
 	if (!(expected[0] & KIND_FRAGMENT))
-		put_whole_hash(cookies, ops, peer, hello, expected);
+		put_whole_hash(cookies, hello, expected);
 	return crypto_equal(expected, hello->cookie.at, DTLS_COOKIE);
 }
 

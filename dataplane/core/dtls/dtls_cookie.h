@@ -18,8 +18,9 @@
  * hash.) This is weaker only in that suites and extensions may differ between the two hellos; the
  * address is proven alike, and Finished covers the second hello anyway.
  *
- * The first hash is SipHash-1-3, a fifth of the price of the second, HMAC-SHA-256: neither protects
- * more than a round-trip, and guessing costs 2^64 and 2^56 datagrams.
+ * Both are SipHash-1-3, each under keys of its own, at a fifth of the price of HMAC-SHA-256: neither
+ * protects more than a round-trip, which the first alone must prove; guessing costs 2^64 and 2^56
+ * datagrams, and a key is of use for two minutes.
  *
  * Two secrets: one is replaced every DTLS_COOKIE_LIFE_US, so a cookie is good for one to two of
  * these. Shared ones (cookie_sharing.h) are of the present minute and of the one that is nearer, the
@@ -46,30 +47,26 @@
 enum { DTLS_COOKIE_LIFE_US = 60 * 1000 * 1000 };
 
 struct dtls_cookies {
-	struct siphash_key heads[2];
-	struct crypto_hmac_key wholes[2];
+	struct siphash_key heads[2], wholes[2];
 	uint64_t rotate_us; /* when the older one is replaced */
 	uint8_t newest;     /* index */
 	bool shared;
 };
 
-void dtls_cookies_init(struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		       const struct rng *rng, uint64_t now_us);
+void dtls_cookies_init(struct dtls_cookies *cookies, const struct rng *rng, uint64_t now_us);
 /* Costs two comparisons when nothing is due. Call it before a burst. */
-void dtls_cookies_rotate(struct dtls_cookies *cookies, const struct crypto_ops *ops,
-			 const struct rng *rng, uint64_t now_us);
+void dtls_cookies_rotate(struct dtls_cookies *cookies, const struct rng *rng, uint64_t now_us);
 /* The same with shared secrets, where `sharing` is on. */
 void dtls_cookies_follow(struct dtls_cookies *cookies, const struct crypto_ops *ops,
 			 const struct rng *rng, const struct cookie_sharing *sharing,
 			 uint64_t now_us);
 
 /* `whole`: the hello was parsed whole, else just its head. */
-void dtls_cookie_make(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		      const struct peer *peer, const struct dtls_hello *hello, bool whole,
-		      uint8_t cookie[DTLS_COOKIE]);
+void dtls_cookie_make(const struct dtls_cookies *cookies, const struct peer *peer,
+		      const struct dtls_hello *hello, bool whole, uint8_t cookie[DTLS_COOKIE]);
 /* Whether hello->cookie is ours, for this peer and hello, and not outdated. */
-bool dtls_cookie_check(const struct dtls_cookies *cookies, const struct crypto_ops *ops,
-		       const struct peer *peer, const struct dtls_hello *hello, bool whole);
+bool dtls_cookie_check(const struct dtls_cookies *cookies, const struct peer *peer,
+		       const struct dtls_hello *hello, bool whole);
 
 /*
  * Writes a HelloVerifyRequest for the hello that `message` of `record` begins. Record sequence and

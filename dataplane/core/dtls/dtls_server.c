@@ -5,7 +5,7 @@
 void
 dtls_server_init(struct dtls_server *server, uint64_t now_us)
 {
-	dtls_cookies_init(&server->cookies, server->ops, &server->rng, now_us);
+	dtls_cookies_init(&server->cookies, &server->rng, now_us);
 	rng_fill(&server->rng, server->decoy, sizeof server->decoy);
 }
 
@@ -66,11 +66,11 @@ dtls_greet(const struct dtls_server *server, const struct peer *peer,
 		return drop(server, COUNTER_dtls_hello_malformed);
 	}
 	whole = dtls_message_is_whole(&message);
-	if (dtls_cookie_check(&server->cookies, server->ops, peer, &hello, whole))
+	if (dtls_cookie_check(&server->cookies, peer, &hello, whole))
 		return DTLS_GREETING_VERIFIED;
 	if (hello.cookie.len)
 		count(server->counters, COUNTER_dtls_hello_cookie);
-	dtls_cookie_make(&server->cookies, server->ops, peer, &hello, whole, cookie);
+	dtls_cookie_make(&server->cookies, peer, &hello, whole, cookie);
 	dtls_cookie_write_verify(out, record, &message, cookie);
 	if (!writer_ok(out))
 		return drop(server, COUNTER_dtls_tx_room);
