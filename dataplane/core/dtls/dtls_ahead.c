@@ -33,42 +33,37 @@ first_message(const uint8_t *datagram, size_t len, struct dtls_message *message)
 
 /* Whether the handshake's next state will be one with keys, made of this message alone. */
 static bool
-will_accept(const struct dtls_handshake *handshake, const struct dtls_message *message)
+expects(const struct dtls_handshake *handshake, uint16_t message)
 {
-	struct reader identity;
-
 	return handshake->state == DTLS_EXPECTING_KEY_EXCHANGE &&
-	       handshake->run.exchange.assembly.have == 0 &&
-	       message->type == DTLS_CLIENT_KEY_EXCHANGE && dtls_message_is_whole(message) &&
-	       message->sequence == handshake->next_message &&
-	       message->length <= DTLS_EXCHANGE_MAX &&
-	       read_identity(message->fragment, message->length, &identity);
+	       handshake->run.exchange.assembly.have == 0 && handshake->next_message == message;
 }
 
 static bool
-is_noted(const struct dtls_ahead *ahead, const struct dtls_handshake *handshake)
+is_whole_exchange(const struct dtls_message *message)
 {
-	for (unsigned i = 0; i < ahead->n_noted; i++) {
-		if (ahead->schedules[i].handshake == handshake)
-			return true;
-	}
-	return false;
+	struct reader identity;
+
+	return message->type == DTLS_CLIENT_KEY_EXCHANGE && dtls_message_is_whole(message) &&
+	       message->length <= DTLS_EXCHANGE_MAX &&
+	       read_identity(message->fragment, message->length, &identity);
 }
 
 void
 dtls_ahead_note(struct dtls_ahead *ahead, const struct dtls_handshake *handshake,
 		const uint8_t *datagram, size_t len)
 {
-	struct dtls_ahead_schedule *schedule = &ahead->schedules[ahead->n_noted];
 	struct dtls_message message;
 
-	if (ahead->n_noted == DTLS_AHEAD_MAX || !first_message(datagram, len, &message) ||
-	    !will_accept(handshake, &message) || is_noted(ahead, handshake))
+	if (ahead->n_notes == DTLS_AHEAD_MAX || !first_message(datagram, len, &message) ||
+	    !is_whole_exchange(&message) || !expects(handshake, message.sequence))
 		return;
-	schedule->handshake = handshake;
-	schedule->exchange = message.fragment;
-	schedule->exchange_len = (uint16_t)message.length;
-	ahead->n_noted++;
+	ahead->notes[ahead->n_notes++] = (struct dtls_ahead_note){
+		.handshake = handshake,
+		.exchange = message.fragment,
+		.len = (uint16_t)message.length,
+		.message = message.sequence,
+	};
 }
 
 /* ---- making ---- */
@@ -78,22 +73,19 @@ static void
 prepare(const struct dtls_server *server, struct dtls_ahead_schedule *schedule,
 	struct dtls_identity *found)
 {
-	const struct dtls_handshake *handshake = schedule->handshake;
+	const struct dtls_ahead_note *of = &schedule->of;
 	uint8_t header[DTLS_HANDSHAKE_HEADER];
 	struct reader identity;
 
-	(void)read_identity(schedule->exchange, schedule->exchange_len, &identity);
+	(void)read_identity(of->exchange, of->len, &identity);
 	schedule->is_known = dtls_server_find(server, &identity, found);
 	schedule->is_taken = false;
 	schedule->device = found->device;
 	schedule->identity_hash = found->hash;
-	schedule->before = handshake->run.transcript;
-	schedule->transcript = handshake->run.transcript;
-	dtls_message_header(header, DTLS_CLIENT_KEY_EXCHANGE, schedule->exchange_len,
-			    handshake->next_message);
+	schedule->transcript = schedule->before;
+	dtls_message_header(header, DTLS_CLIENT_KEY_EXCHANGE, of->len, of->message);
 	crypto_sha256_update(server->ops, &schedule->transcript, header, sizeof header);
-	crypto_sha256_update(server->ops, &schedule->transcript, schedule->exchange,
-			     schedule->exchange_len);
+	crypto_sha256_update(server->ops, &schedule->transcript, of->exchange, of->len);
 }
 
 static void
@@ -105,7 +97,7 @@ make_two(const struct dtls_server *server, struct dtls_ahead_schedule schedules[
 
 	for (unsigned i = 0; i < DTLS_IN_STEP; i++) {
 		struct dtls_ahead_schedule *schedule = &schedules[i];
-		const struct dtls_handshake *handshake = schedule->handshake;
+		const struct dtls_handshake *handshake = schedule->of.handshake;
 
 		prepare(server, schedule, &found[i]);
 		keys[i] = (struct dtls_psk_schedule){
@@ -121,7 +113,7 @@ make_two(const struct dtls_server *server, struct dtls_ahead_schedule schedules[
 			.transcript = &schedule->transcript,
 			.derived = &schedule->derived,
 			.verify_data = schedule->answer,
-			.message = (uint16_t)(handshake->next_message + 1),
+			.message = (uint16_t)(schedule->of.message + 1),
 		};
 	}
 	dtls_schedule_psk(server->ops, keys, DTLS_IN_STEP);
@@ -129,46 +121,91 @@ make_two(const struct dtls_server *server, struct dtls_ahead_schedule schedules[
 	crypto_wipe(found, sizeof found);
 }
 
-void
-dtls_ahead_make(struct dtls_ahead *ahead, const struct dtls_server *server)
-{
-	while (ahead->n_made + DTLS_IN_STEP <= ahead->n_noted) {
-		make_two(server, &ahead->schedules[ahead->n_made]);
-		ahead->n_made += DTLS_IN_STEP;
-	}
-}
-
-/* ---- using ---- */
+/* ---- taking ---- */
 
 static bool
-is_of(const struct dtls_ahead_schedule *schedule, const struct dtls_handshake *handshake)
+is_of(const struct dtls_ahead_note *note, const struct dtls_handshake *handshake)
 {
-	return schedule->handshake == handshake &&
-	       schedule->exchange_len == handshake->run.exchange.assembly.length &&
-	       memcmp(schedule->exchange, handshake->run.exchange.body, schedule->exchange_len) ==
-		       0 &&
-	       memcmp(&schedule->before, &handshake->run.before, sizeof schedule->before) == 0;
+	return note->handshake == handshake &&
+	       note->len == handshake->run.exchange.assembly.length &&
+	       memcmp(note->exchange, handshake->run.exchange.body, note->len) == 0;
+}
+
+static bool
+has_transcript(const struct crypto_sha256 *one, const struct crypto_sha256 *other)
+{
+	return memcmp(one, other, sizeof *one) == 0;
+}
+
+static struct dtls_ahead_schedule *
+find_made(struct dtls_ahead *ahead, const struct dtls_handshake *handshake)
+{
+	for (unsigned i = 0; ahead->has_made && i < DTLS_IN_STEP; i++) {
+		struct dtls_ahead_schedule *schedule = &ahead->made[i];
+
+		if (is_of(&schedule->of, handshake) &&
+		    has_transcript(&schedule->before, &handshake->run.before))
+			return schedule;
+	}
+	return NULL;
+}
+
+/* Where the note of this key exchange stands; n_notes: nowhere. */
+static unsigned
+find_note(const struct dtls_ahead *ahead, const struct dtls_handshake *handshake)
+{
+	unsigned i = 0;
+
+	while (i < ahead->n_notes && !is_of(&ahead->notes[i], handshake))
+		i++;
+	return i;
+}
+
+/* The next one behind it whose handshake still expects it: no copy of this one, which is at hand. */
+static unsigned
+find_other(const struct dtls_ahead *ahead, unsigned note)
+{
+	unsigned i = note + 1;
+
+	while (i < ahead->n_notes && !expects(ahead->notes[i].handshake, ahead->notes[i].message))
+		i++;
+	return i;
 }
 
 struct dtls_ahead_schedule *
-dtls_ahead_find(struct dtls_ahead *ahead, const struct dtls_handshake *handshake)
+dtls_ahead_take(const struct dtls_server *server, const struct dtls_handshake *handshake)
 {
-	for (unsigned i = 0; i < ahead->n_made; i++) {
-		if (is_of(&ahead->schedules[i], handshake))
-			return &ahead->schedules[i];
-	}
-	return NULL;
+	struct dtls_ahead *ahead = server->ahead;
+	struct dtls_ahead_schedule *made;
+	unsigned note, other;
+
+	/* A rival's keys are made when a Finished asks for them: alone. */
+	if (handshake->state != DTLS_EXPECTING_KEY_EXCHANGE)
+		return NULL;
+	made = find_made(ahead, handshake);
+	if (made)
+		return made;
+	note = find_note(ahead, handshake);
+	other = find_other(ahead, note);
+	if (other >= ahead->n_notes)
+		return NULL;
+	ahead->made[0].of = ahead->notes[note];
+	ahead->made[0].before = handshake->run.before;
+	ahead->made[1].of = ahead->notes[other];
+	ahead->made[1].before = ahead->notes[other].handshake->run.transcript;
+	ahead->has_made = true;
+	make_two(server, ahead->made);
+	return &ahead->made[0];
 }
 
 const uint8_t *
 dtls_ahead_answer(const struct dtls_ahead *ahead, const struct dtls_handshake *handshake)
 {
-	for (unsigned i = 0; i < ahead->n_made; i++) {
-		const struct dtls_ahead_schedule *schedule = &ahead->schedules[i];
+	for (unsigned i = 0; ahead->has_made && i < DTLS_IN_STEP; i++) {
+		const struct dtls_ahead_schedule *schedule = &ahead->made[i];
 
-		if (schedule->is_taken && schedule->handshake == handshake &&
-		    memcmp(&schedule->transcript, &handshake->run.transcript,
-			   sizeof schedule->transcript) == 0)
+		if (schedule->is_taken && schedule->of.handshake == handshake &&
+		    has_transcript(&schedule->transcript, &handshake->run.transcript))
 			return schedule->answer;
 	}
 	return NULL;
@@ -177,7 +214,8 @@ dtls_ahead_answer(const struct dtls_ahead *ahead, const struct dtls_handshake *h
 void
 dtls_ahead_forget(struct dtls_ahead *ahead)
 {
-	crypto_wipe(ahead->schedules, ahead->n_made * sizeof ahead->schedules[0]);
-	ahead->n_noted = 0;
-	ahead->n_made = 0;
+	if (ahead->has_made)
+		crypto_wipe(ahead->made, sizeof ahead->made);
+	ahead->has_made = false;
+	ahead->n_notes = 0;
 }

@@ -106,7 +106,7 @@ take_keys(struct step *step)
 	if (!reader_done(&reader))
 		return false;
 	if (step->server->ahead)
-		made = dtls_ahead_find(step->server->ahead, hs);
+		made = dtls_ahead_take(step->server, hs);
 	if (made)
 		use_keys(step, &identity, made);
 	else

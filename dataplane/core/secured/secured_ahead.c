@@ -28,12 +28,11 @@ secured_prepare(struct stack *stack, const struct dgram_in *in, struct session *
 		if (sessions[i])
 			note(stack, &in[i], sessions[i]);
 	}
-	dtls_ahead_make(&secured->ahead, &secured->server);
 }
 
 void
 secured_end(struct stack *stack)
 {
-	if (stack->secured && stack->secured->ahead.n_noted)
+	if (stack->secured && stack->secured->ahead.n_notes)
 		dtls_ahead_forget(&stack->secured->ahead);
 }
