@@ -62,19 +62,12 @@ static void
 save_owner(const struct stack *stack, struct record_writer *writer, uint8_t field, uint64_t hash,
 	   uint32_t device)
 {
-	const struct device_entry *entry =
-		stack->directory ? directory_find_owner(stack->directory, hash, device) : NULL;
-	const uint8_t *name;
 	size_t len;
+	const uint8_t *name =
+		stack->directory ? directory_owner_name(stack->directory, hash, device, &len) : NULL;
 
-	if (!entry)
-		return;
-	name = device_entry_identity(entry, &len);
-	if (directory_hash(stack->directory, name, len) != hash) {
-		name = device_entry_endpoint(entry);
-		len = entry->endpoint_len;
-	}
-	record_put_bytes(writer, field, name, len);
+	if (name)
+		record_put_bytes(writer, field, name, len);
 }
 
 static void

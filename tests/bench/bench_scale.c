@@ -3,12 +3,13 @@
  * devices in the directory.
  *
  * usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] [--devices N] [--rounds N]
- *                    [--burst N]
+ *                    [--burst N] [--keep]
  *        bench_scale --workers N [--quick] [--json FILE]
  *   --quick     up to 1,000,000 devices
  *   --only, --devices   one figure alone, for a profiler
  *   --rounds N          so many, of 2,000 bootstraps each
  *   --burst N           datagrams of a call of the stack: 32, less where a worker's polls bring few
+ *   --keep              associations are kept over a crash (keep_associations)
  *   --workers N         what two, four, ... N workers on a CPU each cost, all at once, over one after the other
  *
  * 2,000 devices at a time, drawn at random from the directory, go through whole bootstraps, one
@@ -33,6 +34,7 @@
 #include "dataplane/core/coap/coap_defs.h"
 #include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/core/stack.h"
+#include "dataplane/core/stack_kept.h"
 #include "tests/bench/population.h"
 #include "tests/support/dtls_client.h"
 
@@ -70,6 +72,7 @@ struct bench {
 	struct population *population;
 	struct stack *stack;
 	void *memory;
+	void *kept; /* of associations, or NULL */
 	struct stack_config config;
 	struct stack_limits limits;
 	const struct stack_limits *_Atomic published_limits;
@@ -168,9 +171,24 @@ bench_new(struct population *population, bool psk, unsigned burst)
 }
 
 static void
+keep(struct bench *bench)
+{
+	size_t slots = bench->config.sessions * stack_kept_slot_bytes();
+	size_t size = slots + bench->config.sessions * stack_kept_tag_bytes();
+	struct kept_place place = { .key = "benchmark's key" };
+
+	bench->kept = need(aligned_alloc(64, (size + 63) / 64 * 64));
+	memset(bench->kept, 0, size);
+	place.slots = bench->kept;
+	place.tags = (uint8_t *)bench->kept + slots;
+	stack_keep(bench->stack, &place);
+}
+
+static void
 bench_free(struct bench *bench)
 {
 	stack_fini(bench->stack);
+	free(bench->kept);
 	rng_drbg_fini(&bench->drbg);
 	free(bench->devices);
 	free(bench->memory);
@@ -369,7 +387,7 @@ ticks_per_us(void)
 /* ---- the program ---- */
 
 struct options {
-	bool quick, nosec, psk;
+	bool quick, nosec, psk, keep;
 	uint32_t devices; /* 0: all sizes */
 	unsigned workers; /* 0: sizes are measured */
 	unsigned rounds;  /* 0: as many as usual */
@@ -413,6 +431,8 @@ measure(const struct options *options, struct population *populations, unsigned 
 			continue;
 		for (unsigned i = 0; i < n; i++)
 			benches[i] = bench_new(&populations[i], psk, options->burst);
+		for (unsigned i = 0; i < n && options->keep; i++)
+			keep(benches[i]);
 		for (unsigned round = 0; round < rounds; round++)
 			for (unsigned i = 0; i < n; i++)
 				round_of(benches[i]);
@@ -572,6 +592,8 @@ parse(struct options *options, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--quick") == 0) {
 			options->quick = true;
+		} else if (strcmp(argv[i], "--keep") == 0) {
+			options->keep = true;
 		} else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
 			options->json = argv[++i];
 		} else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
@@ -604,7 +626,7 @@ main(int argc, char **argv)
 
 	if (!parse(&options, argc, argv)) {
 		fprintf(stderr, "usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] "
-				"[--devices N] [--rounds N] [--burst N]\n"
+				"[--devices N] [--rounds N] [--burst N] [--keep]\n"
 				"       bench_scale --workers N [--quick] [--json FILE] (2 to 8)\n");
 		return 2;
 	}

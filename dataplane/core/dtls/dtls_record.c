@@ -239,6 +239,8 @@ finish_opening(struct dtls_opening *opening, bool ok)
 		return COUNTER_dtls_rx_replayed; /* its copy was earlier in this burst */
 	opening->newest = opening->record.sequence >= window->top;
 	dtls_window_mark(window, opening->record.sequence);
+	if (__builtin_expect(opening->session->kept != NULL, 0))
+		dtls_kept_received(opening->session->kept, window->top);
 	if (opening->record.cid_len && !unwrap_inner(opening))
 		return COUNTER_dtls_rx_type;
 	return COUNTER_dtls_rx_opened;
@@ -308,11 +310,15 @@ dtls_seal_suffix(const struct dtls_session *session)
 	       (session->peer_cid_len != 0);
 }
 
-/* Epoch and sequence of the next record. */
+/* Epoch and sequence of the next record. The one place where a number is taken. */
 static uint64_t
 next_number(struct dtls_session *session)
 {
-	return (uint64_t)EPOCH_KEYED << SEQUENCES | session->write_sequence++;
+	uint64_t number = session->write_sequence++;
+
+	if (__builtin_expect(session->kept != NULL, 0))
+		dtls_kept_sent(session->kept, session->write_sequence);
+	return (uint64_t)EPOCH_KEYED << SEQUENCES | number;
 }
 
 HOT void

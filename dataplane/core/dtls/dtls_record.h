@@ -20,6 +20,7 @@
 #include "dataplane/core/cursor.h"
 #include "dataplane/core/dtls/dtls_cbc.h"
 #include "dataplane/core/dtls/dtls_defs.h"
+#include "dataplane/core/dtls/dtls_kept.h"
 
 /* Anti-replay (RFC 6347 4.1.2.6): bit i of `seen` is record top - i. All zero: nothing received
  * yet. */
@@ -51,12 +52,13 @@ struct dtls_keys {
 /*
  * An association: epoch 1 of both directions, and what answers a client that lost our last flight.
  *
- *	keys 40 | cbc 8 | write 8 | window 16 | identity 12 | flight 22 | cids 41 | flags 3
+ *	keys 40 | cbc 8 | kept 8 | write 8 | window 16 | identity 12 | flight 22 | cids 41 | flags 3
  */
 struct dtls_session {
 	struct dtls_keys keys;
 	struct dtls_cbc
 		*cbc; /* under DTLS_CBC: its keys, instead of `keys`; else NULL */
+	struct dtls_kept *kept;  /* where its record numbers outlive the process; NULL: nowhere */
 	uint64_t write_sequence; /* of the next record, 48 bits */
 	struct dtls_window window;
 	uint64_t identity_hash;  /* of the authenticated identity, by the key look-up */
@@ -73,7 +75,7 @@ struct dtls_session {
 	bool has_cid;
 };
 
-_Static_assert(sizeof(struct dtls_session) <= 160, "a session must stay small");
+_Static_assert(sizeof(struct dtls_session) <= 168, "a session must stay small");
 
 /* Most plaintext bytes of a record, by what was negotiated (RFC 6066 4). */
 size_t dtls_fragment_max(uint8_t max_fragment);

@@ -6,6 +6,7 @@
 #include "dataplane/core/bootstrap/dialogue.h"
 #include "dataplane/core/secured/secured_internal.h"
 #include "dataplane/core/sessions/capture.h"
+#include "dataplane/core/sessions/kept_slots.h"
 #include "dataplane/core/sessions/outgoing.h"
 #include "dataplane/core/sessions/session_events.h"
 #include "dataplane/core/sessions/trace.h"
@@ -316,6 +317,7 @@ secured_associate(struct stack *stack, struct session *session, const struct lin
 	trace_milestone(stack, session, fresh->device, TRACE_ASSOCIATED);
 	session->link = *link;
 	session->request = (struct exchange_request){ 0 };
+	kept_put(stack, session, &association->dtls);
 	secured_wait_idle(stack, session);
 }
 

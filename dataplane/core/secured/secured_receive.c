@@ -11,6 +11,7 @@
 #include "dataplane/core/secured/secured_forward.h"
 #include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
+#include "dataplane/core/sessions/kept_slots.h"
 
 /* ---- where a record came from ---- */
 
@@ -47,6 +48,7 @@ follow(struct stack *stack, struct session *session, const struct arrival *arriv
 		return false;
 	stack->membership++;
 	session->link = arrival->in->link;
+	kept_put(stack, session, &association_at(stack, session)->dtls);
 	count(&stack->counters, COUNTER_dtls_moved);
 	return true;
 }

@@ -4,6 +4,7 @@
 
 #include "dataplane/core/sessions/capture.h"
 #include "dataplane/core/sessions/flight.h"
+#include "dataplane/core/sessions/kept_slots.h"
 #include "dataplane/core/sessions/sessions.h"
 
 enum {
@@ -164,6 +165,7 @@ association_end(struct stack *stack, struct association *association)
 {
 	/* What was said before goes out under the keys it was meant for. */
 	seal_detach(stack, &association->dtls);
+	kept_drop(stack, &association->dtls);
 	cbc_pool_release(stack->secured, &association->dtls);
 	crypto_wipe(&association->dtls, sizeof association->dtls);
 	association->established = false;

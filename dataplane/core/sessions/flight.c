@@ -39,6 +39,7 @@ seal_detach(struct stack *stack, const struct dtls_session *association)
 		if (!copy) {
 			copy = &secured->detached[secured->n_detached++];
 			*copy = *association;
+			copy->kept = NULL; /* which may be another's by then */
 		}
 		secured->sealings[i].session = copy;
 	}

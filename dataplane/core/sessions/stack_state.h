@@ -22,6 +22,14 @@
 enum { NO_SLOT = UINT32_MAX };
 
 struct secured;
+struct kept_slot;
+
+/* Where associations outlive the process (kept_slots.h); all zero: nowhere. */
+struct kept_memory {
+	_Atomic uint64_t *tags;  /* by slot of the session table ... */
+	struct kept_slot *slots; /* ... as these are */
+	struct siphash_key key;  /* of the tags */
+};
 
 /* What is traced, and the message that is being processed (trace.h). */
 struct stack_trace {
@@ -77,6 +85,7 @@ struct stack {
 	_Atomic uint32_t gauge_sessions, gauge_running;
 
 	struct secured *secured; /* DTLS; NULL: no listener wants it */
+	struct kept_memory kept;
 	struct ratelimit unknown_rate;  /* events about unknown devices */
 	struct ratelimit rejected_rate; /* ... about rejected ones */
 	struct ratelimit unserved_rate; /* ... and about those who ask for what is not served */

@@ -153,6 +153,21 @@ directory_find_owner(const struct directory *directory, uint64_t hash, uint32_t 
 	return entry ? entry : directory_index_find_id(&directory->by_endpoint, hash, id);
 }
 
+const uint8_t *
+directory_owner_name(const struct directory *directory, uint64_t hash, uint32_t id, size_t *len)
+{
+	const struct device_entry *entry = directory_find_owner(directory, hash, id);
+	const uint8_t *name;
+
+	if (!entry)
+		return NULL;
+	name = device_entry_identity(entry, len);
+	if (directory_hash(directory, name, *len) == hash)
+		return name;
+	*len = entry->endpoint_len;
+	return device_entry_endpoint(entry);
+}
+
 struct device_entry *
 directory_find(const struct directory *directory, const void *endpoint, size_t len)
 {

@@ -178,6 +178,11 @@ struct device_entry *directory_find_identity_hashed(const struct directory *dire
 struct device_entry *directory_find_owner(const struct directory *directory, uint64_t hash,
 					  uint32_t id);
 
+/* (reader) The name that this is the hash of: the identity of that device, or its endpoint name; a hash means nothing in
+ * another process. NULL: it is gone. */
+const uint8_t *directory_owner_name(const struct directory *directory, uint64_t hash, uint32_t id,
+				    size_t *len);
+
 /* (reader) The same in one step. NULL: there is none. */
 struct device_entry *directory_find(const struct directory *directory, const void *endpoint,
 				    size_t len);
