@@ -10,6 +10,7 @@
 #include "control/cluster/cluster.h"
 #include "control/commands/jobs.h"
 #include "control/config/diag_text.h"
+#include "control/daemon_kept.h"
 #include "control/daemon_parts.h"
 #include "control/daemon_sources.h"
 #include "control/daemon_turns.h"
@@ -146,8 +147,10 @@ start_beside(struct daemon *daemon)
 	    standby_take(standby, &daemon->service) < 0)
 		return -1;
 	daemon->health.draining = standby->draining;
-	if (daemon_adopt_socket(daemon) < 0 || standby_await_go(standby, daemon->service.dp) < 0 ||
-	    daemon_start_dataplane(daemon) < 0)
+	if (daemon_adopt_socket(daemon) < 0 || standby_await_go(standby, daemon->service.dp) < 0)
+		return -1;
+	daemon_keep_associations(daemon);
+	if (daemon_start_dataplane(daemon) < 0)
 		return -1;
 	ctl_server_keep_path(daemon->server);
 	store_go_on(daemon->service.store);
@@ -160,8 +163,10 @@ static int
 start_alone(struct daemon *daemon)
 {
 	lookout_enter(daemon->turns.lookout, "start: the control socket");
-	if (daemon_open_socket(daemon) < 0 || open_all(daemon) < 0 || begin_to_tell(daemon) < 0 ||
-	    daemon_start_dataplane(daemon) < 0)
+	if (daemon_open_socket(daemon) < 0 || open_all(daemon) < 0 || begin_to_tell(daemon) < 0)
+		return -1;
+	daemon_keep_associations(daemon);
+	if (daemon_start_dataplane(daemon) < 0)
 		return -1;
 	return daemon_open_curves(daemon);
 }
@@ -205,6 +210,7 @@ finish(struct daemon *daemon)
 	if (daemon->server)
 		ctl_server_end_watches(daemon->server, CTL_NOT_RUNNING, "the appliance stops");
 	daemon_close_dataplane(daemon);
+	daemon_forget_associations(daemon);
 	lookout_enter(lookout, "stop: store");
 	/* What passed is the other one's again where this one never served. */
 	if (daemon->service.store && !daemon->passed_on && daemon->standby.fd < 0) {
@@ -268,6 +274,7 @@ daemon_run(struct config *config, int standby)
 	daemon->log_pipe[0] = daemon->log_pipe[1] = -1;
 	daemon->standby.fd = standby;
 	daemon->standby.listener = -1;
+	daemon->kept.fd = -1;
 	note_origin(daemon);
 	daemon_find_free_cpus(daemon);
 	log_open((enum log_target)config->log_target, (enum severity)config->log_level);

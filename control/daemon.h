@@ -11,6 +11,7 @@
 
 #include "control/audit/audit.h"
 #include "control/config/config.h"
+#include "control/handover/kept_file.h"
 #include "control/handover/standby_state.h"
 #include "control/health.h"
 #include "control/loop.h"
@@ -56,6 +57,7 @@ struct daemon {
 	struct heartbeats heartbeats;
 	bool passed_on; /* the next process serves: this one ends, and touches nothing that is that one's */
 	struct standby standby;
+	struct kept_file kept; /* of associations, where they outlive a crash (daemon_kept.h) */
 	char program[4096]; /* what was run, and where it may run: for the next process */
 	cpu_set_t cpus;
 	dev_t program_device; /* which file the program was: another may stand at its path */

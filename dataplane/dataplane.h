@@ -20,6 +20,8 @@
 #include "dataplane/core/record.h"
 #include "dataplane/core/record_kinds.h"
 #include "dataplane/core/stack.h"
+#include "dataplane/core/stack_kept.h"
+#include "dataplane/core/stack_kept_head.h"
 #include "dataplane/core/stack_pass.h"
 #include "dataplane/core/tables/directory.h"
 
@@ -153,6 +155,26 @@ struct dataplane_loading {
 int dataplane_load(struct dataplane *dp, unsigned worker, struct record_reader *reader,
 		   const struct dataplane_loading *loading, struct stack_passed *passed,
 		   char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
+
+/*
+ * ---- keeping: associations outlive a crash of this process ----
+ *
+ * In memory that does so (a memfd that somebody else holds, too): it is the caller's, aligned to a page, and stays until the
+ * dataplane is freed. One of both, before dataplane_start(), with a directory published. While workers rest
+ * (dataplane_pause()) what is there does not count: what passes to the next process must not come back from here.
+ */
+
+/* Bytes; 0: there is no DTLS, so nothing to keep. */
+size_t dataplane_kept_size(const struct dataplane *dp);
+/* In memory that is all zero. Associations that passed from another process are kept, too. */
+void dataplane_keep(struct dataplane *dp, void *memory);
+/*
+ * In memory as a process that ended in whatever way left it: its associations go on here. Another answer than
+ * KEPT_FOUND_GOOD: nothing was done, and what is there must be wiped.
+ */
+enum kept_found dataplane_restore(struct dataplane *dp, void *memory,
+				  struct stack_restored *restored)
+	__attribute__((warn_unused_result));
 
 /* What was set up, for the start-up message and `status`. */
 struct dataplane_info {

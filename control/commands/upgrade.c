@@ -511,6 +511,7 @@ commit(struct upgrade *upgrade)
 	double pause_ms;
 	bool serves;
 
+	kept_file_unstore(&daemon->kept); /* our last word: the manager hears the other one alone then */
 	notify_successor(upgrade->pid);
 	daemon->passed_on = true;
 	ctl_server_leave(daemon->server);

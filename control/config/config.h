@@ -72,6 +72,7 @@ struct config {
 	char *cluster_forward; /* an address of ours; NULL: nothing is forwarded */
 	uint32_t cluster_forward_port;
 	char *user, *group;                         /* NULL: whoever started us */
+	bool keep_associations;
 	uint32_t seccomp, lock_memory; /* enum seccomp_mode, memory_lock */
 	char *policy, *store, *objects; /* paths, resolved against the folder of `file` */
 };

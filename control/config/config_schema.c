@@ -155,6 +155,9 @@ static const struct setting settings[] = {
 		  "ends the process, and is named in the log; log: the kernel's log tells of it; off" },
 	{ "lock_memory", SETTING_CHOICE, ROOT(lock_memory), .preset = "auto", .choices = lock_choices,
 	  .help = "keep memory out of swap; auto: where the limit on locked memory lets us" },
+	{ "keep_associations", SETTING_BOOL, ROOT(keep_associations), .preset = "false",
+	  .help = "associations with devices outlive a crash, in memory that systemd keeps beside the "
+		  "appliance: devices need no handshake then; their keys are in memory twice" },
 	{ "objects", SETTING_PATH, ROOT(objects), .preset = "objects", .live = true,
 	  .help = "folder of further OMA object definitions (DDF XML)" },
 	{ "device", SETTING_TEXT, PORT(device), .required = true,

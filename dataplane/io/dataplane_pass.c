@@ -73,6 +73,7 @@ dataplane_pause(struct dataplane *dp)
 	for (unsigned i = 0; i < dp->n_workers; i++)
 		(void)rte_eal_wait_lcore(EAL_FIRST_WORKER_LCORE + i);
 	dp->life = DATAPLANE_PAUSED;
+	dataplane_kept_live(dp, false);
 }
 
 bool
@@ -128,6 +129,7 @@ dataplane_resume(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 	if (dp->life != DATAPLANE_PAUSED)
 		return 0;
 	take_ports_back(dp);
+	dataplane_kept_live(dp, true);
 	atomic_store_explicit(&dp->stop, false, memory_order_relaxed);
 	return dataplane_start(dp, error);
 }

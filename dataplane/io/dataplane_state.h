@@ -46,6 +46,8 @@ struct dataplane {
 	unsigned n_traced;
 	unsigned next_events; /* the worker whose events are taken first, in turn */
 
+	struct kept_head *kept; /* of dataplane_keep() or dataplane_restore(), or NULL */
+
 	/* What remains of a worker's stack once it was wiped. */
 	struct counters last_counters[DATAPLANE_WORKERS_MAX];
 	struct stack_gauges last_gauges[DATAPLANE_WORKERS_MAX];
@@ -61,6 +63,9 @@ struct dataplane {
  */
 int dataplane_check_crypto(const struct crypto_ops *ops, char error[DATAPLANE_ERROR_MAX])
 	__attribute__((warn_unused_result));
+
+/* dataplane_kept.c: what is kept counts from now on, or does not. Nothing where nothing is kept. */
+void dataplane_kept_live(struct dataplane *dp, bool live);
 
 /*
  * dataplane_setup.c - builds all of it in order, each step with its own sentence in `error` when it

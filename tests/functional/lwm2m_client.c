@@ -13,6 +13,7 @@
  */
 #include <getopt.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ struct client {
 	unsigned timeout_s;
 	bool human;
 	unsigned stay_s; /* after an error answer of ours, for what the server does then */
+	bool comes_again, waits; /* once it has finished, when it is told to; now */
 
 	uint64_t deadline_ms;
 
@@ -60,6 +62,8 @@ struct client {
 	bool ended;
 	const char *result;
 };
+
+static volatile sig_atomic_t told_to_ask;
 
 static struct client client = { .path = "bs", .method = "POST", .accept = -1, .timeout_s = 30 };
 
@@ -86,6 +90,21 @@ end(const char *result)
 		return;
 	client.ended = true;
 	client.result = result;
+}
+
+/* Those that come again keep their session meanwhile. */
+static void
+finish_run(void)
+{
+	if (!client.comes_again) {
+		end("finished");
+		return;
+	}
+	client.comes_again = false;
+	client.waits = true;
+	client.steps = 0;
+	printf("{\"event\":\"waits\"}\n");
+	fflush(stdout);
 }
 
 static void
@@ -200,7 +219,7 @@ on_operation(coap_resource_t *resource, coap_session_t *session, const coap_pdu_
 	if (COAP_RESPONSE_CLASS(answer) == 2)
 		add_content(resource, session, request, query, response);
 	if (finish && answer == COAP_RESPONSE_CODE_CHANGED)
-		end("finished");
+		finish_run();
 	else if (COAP_RESPONSE_CLASS(answer) > 2)
 		fail_soon();
 	coap_delete_string(uri_path);
@@ -234,7 +253,7 @@ on_reply(coap_session_t *session, const coap_pdu_t *sent, const coap_pdu_t *rece
 	if (COAP_RESPONSE_CLASS(code) != 2)
 		end("refused");
 	else if (!strcmp(client.method, "GET"))
-		end("finished"); /* a Bootstrap-Pack, whole: libcoap fetched its blocks */
+		finish_run(); /* a Bootstrap-Pack, whole: libcoap fetched its blocks */
 	return COAP_RESPONSE_OK;
 }
 
@@ -445,11 +464,23 @@ serve_operations(coap_context_t *context)
 }
 
 static void
-run(coap_context_t *context)
+on_signal(int number)
+{
+	told_to_ask = 1;
+}
+
+static void
+run(coap_context_t *context, coap_session_t *session)
 {
 	client.deadline_ms = now_ms() + client.timeout_s * 1000;
-	while (!client.ended && now_ms() < client.deadline_ms)
+	while (!client.ended && now_ms() < client.deadline_ms) {
 		coap_io_process(context, 100);
+		if (!client.waits || !told_to_ask)
+			continue;
+		client.waits = false;
+		if (!send_request(session))
+			end("failed");
+	}
 	end("timeout");
 	/* The last answer may still stand in a queue. */
 	coap_io_process(context, COAP_IO_NO_WAIT);
@@ -474,6 +505,7 @@ usage(FILE *to)
 		"  -r STEP=CODE     answer step STEP (0: all) with CODE, for example 2=4.00\n"
 		"  -p STEP=FORMAT:TEXT  content of the answer to step STEP\n"
 		"  -s SECONDS       stay so long after an error answer of ours\n"
+		"  -w               having finished, wait for SIGUSR1 and ask again on the same session\n"
 		"  -d STEP          never answer step STEP, and leave\n"
 		"  -b PORT          local port\n"
 		"  -t SECONDS       give up after (default 30)\n"
@@ -513,7 +545,7 @@ parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "i:k:C:K:P:A:N:m:u:a:r:p:d:b:t:s:Hvh")) != -1) {
+	while ((option = getopt(argc, argv, "i:k:C:K:P:A:N:m:u:a:r:p:d:b:t:s:wHvh")) != -1) {
 		switch (option) {
 		case 'i':
 			client.identity = optarg;
@@ -553,6 +585,9 @@ parse_options(int argc, char **argv)
 			break;
 		case 't':
 			client.timeout_s = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'w':
+			client.comes_again = true;
 			break;
 		case 'H':
 			client.human = true;
@@ -613,7 +648,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "lwm2m_client: cannot set up the CoAP session\n");
 		return 1;
 	}
-	run(context);
+	signal(SIGUSR1, on_signal);
+	run(context, session);
 	if (client.human)
 		printf("  %s\n", client.result);
 	else

@@ -88,10 +88,12 @@ class Machine:
     def run(self, *argv, timeout=120, **options):
         return subprocess.run(self.command(*argv), text=True, capture_output=True, timeout=timeout, **options)
 
-    def on_network(self, *argv, timeout=120):
+    def on_network_command(self, *argv):
         """A program of this machine on the container's network."""
-        return subprocess.run(["nsenter", "-t", str(self.leader), "-n", *map(str, argv)], text=True, capture_output=True,
-                              timeout=timeout)
+        return ["nsenter", "-t", str(self.leader), "-n", *map(str, argv)]
+
+    def on_network(self, *argv, timeout=120):
+        return subprocess.run(self.on_network_command(*argv), text=True, capture_output=True, timeout=timeout)
 
     def show(self, *properties, unit="cradle"):
         """Properties of a unit, as a dictionary."""

@@ -1,6 +1,7 @@
 """The unit under systemd itself: who it is, readiness, reload, watchdog, a crash, a stop, an upgrade."""
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -166,6 +167,49 @@ def test_after_a_crash_it_is_started_again_within_a_second(running):
     assert int(after["NRestarts"]) == int(before["NRestarts"]) + 1
     assert after["RestartUSec"] in ("100ms", "200ms", "500ms"), after
     assert device(running).returncode == 0, "its devices and their keys are there"
+
+
+def put_setting(machine, before, after):
+    settings = machine.run("cat", "/etc/cradle/cradle.conf").stdout
+    assert before in settings
+    machine.run("tee", "/etc/cradle/cradle.conf", input=settings.replace(before, after))
+    assert machine.run("systemctl", "restart", "cradle").returncode == 0, machine.journal()[-3000:]
+
+
+def stored(machine):
+    return machine.show("NFileDescriptorStore")["NFileDescriptorStore"]
+
+
+def test_associations_outlive_crashes_in_memory_that_systemd_keeps(running):
+    off, on = "# keep_associations = false", "keep_associations = true"
+    put_setting(running, off, on)
+    waiting = subprocess.Popen(
+        running.on_network_command(f"{running.build}/tests/functional/lwm2m_client_openssl", "-w", "-t", 300, "-i", "demo-0001",
+                                   "-k", "demo-key-0001-demo", "198.18.0.1", "5684", "ep=demo-0001"),
+        stdout=subprocess.PIPE, text=True)
+    try:
+        while '"waits"' not in (line := waiting.stdout.readline()):
+            assert line, running.journal()[-3000:]
+        for way in ("crash", "upgrade and crash"):
+            assert stored(running) == "1"
+            if way != "crash":
+                hand_over(running)
+                wait_for(lambda: stored(running) == "1", "what the next process keeps to be stored")
+            before = running.show("MainPID", "NRestarts")
+            running.run("kill", "-KILL", before["MainPID"])
+            started_again(running, before)
+            assert "1 association outlived a crash; dropped: 0 damaged" in running.journal()[-6000:]
+        waiting.send_signal(signal.SIGUSR1)
+        assert waiting.wait(120) == 0, running.journal()[-3000:]
+        counted = running.run("cradlectl", "stats").stdout
+        assert "dtls_restored" in counted and "dtls_started" not in counted, "no handshake was needed"
+    finally:
+        waiting.kill()
+        waiting.wait()
+    assert running.run("systemctl", "stop", "cradle").returncode == 0
+    assert stored(running) == "0"
+    put_setting(running, on, off)
+    assert stored(running) == "0"
 
 
 def test_one_that_stands_still_is_started_again(running):

@@ -324,3 +324,20 @@ void
 dataplane_ec_wake(struct dataplane *dp)
 {
 }
+
+size_t
+dataplane_kept_size(const struct dataplane *dp)
+{
+	return 0;
+}
+
+void
+dataplane_keep(struct dataplane *dp, void *memory)
+{
+}
+
+enum kept_found
+dataplane_restore(struct dataplane *dp, void *memory, struct stack_restored *restored)
+{
+	return KEPT_FOUND_NOTHING;
+}
