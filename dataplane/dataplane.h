@@ -258,6 +258,13 @@ enum trace_wish { TRACE_WISH_NOTHING, TRACE_WISH_MESSAGES, TRACE_WISH_DATAGRAMS 
  */
 int dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
 	__attribute__((warn_unused_result));
+/* What was posted to each worker up to a moment. */
+struct dataplane_mark {
+	uint32_t posted[DATAPLANE_WORKERS_MAX];
+};
+void dataplane_mark(const struct dataplane *dp, struct dataplane_mark *mark);
+/* Whether workers have taken all of it: what they receive from now on, they receive knowing it. True, too, while none runs. */
+bool dataplane_has_taken(const struct dataplane *dp, const struct dataplane_mark *mark);
 /* Takes up to n records of traced devices, oldest first within a worker. Wipe them after use. What found no room in the
  * ring is counted (trace_full). */
 unsigned dataplane_trace_take(struct dataplane *dp, struct trace_record *records, unsigned n);

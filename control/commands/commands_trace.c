@@ -126,9 +126,18 @@ format_payload(void *ctx, const struct trace_payload *payload, struct text *out)
 struct follower {
 	struct service *service;
 	struct trace *trace;
+	struct dataplane_mark begun;
 	uint32_t device;
 	bool json;
 };
+
+static bool
+is_followed(void *ctx)
+{
+	const struct follower *follower = ctx;
+
+	return dataplane_has_taken(follower->service->dp, &follower->begun);
+}
 
 static void
 send_messages(struct follower *follower, struct ctl_client *client)
@@ -209,7 +218,48 @@ follow(struct call *call, const struct device *device)
 	follower->service = call->service;
 	follower->device = device_id(device);
 	follower->json = call->request && call->request->json;
-	call->source = (struct ctl_source){ fill, unfollow, follower };
+	dataplane_mark(call->service->dp, &follower->begun);
+	call->source = (struct ctl_source){
+		.fill = fill, .free = unfollow, .ctx = follower, .ready = is_followed
+	};
+}
+
+/* --- begun --- */
+
+struct begun {
+	struct dataplane *dp;
+	struct dataplane_mark mark;
+};
+
+static bool
+is_begun(void *ctx)
+{
+	const struct begun *begun = ctx;
+
+	return dataplane_has_taken(begun->dp, &begun->mark);
+}
+
+static bool
+nothing_more(void *ctx, struct ctl_client *client, struct ctl_answer *end)
+{
+	return false;
+}
+
+/* The answer waits until every worker knows: who has read it misses no message. Out of memory it does not wait. */
+static void
+answer_when_begun(struct call *call)
+{
+	struct begun *begun = calloc(1, sizeof *begun);
+
+	if (!begun)
+		return;
+	begun->dp = call->service->dp;
+	dataplane_mark(begun->dp, &begun->mark);
+	call->source = (struct ctl_source){ .fill = nothing_more,
+					    .free = free,
+					    .ctx = begun,
+					    .answers_later = true,
+					    .ready = is_begun };
 }
 
 static void
@@ -232,6 +282,7 @@ start_messages(struct call *call, const struct device *device)
 	text_show(&call->text, "device %s is traced: `trace show` shows its dialogue\n",
 		  call->arguments[0]);
 	call->result = json_pack("{s:s}", "endpoint", call->arguments[0]);
+	answer_when_begun(call);
 }
 
 static void
@@ -252,6 +303,7 @@ start_file(struct call *call, const struct device *device)
 	if (traced) {
 		traced->asked_ms = clock_now_ms();
 		tell_capture(call, seconds);
+		answer_when_begun(call);
 	} else if (call->exit == CTL_DONE) {
 		refuse_trace(call, error);
 	}

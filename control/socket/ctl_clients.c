@@ -35,7 +35,24 @@ ctl_clients_drop_out(struct ctl_client *client)
 	buffer_fini(&client->out);
 }
 
-/* Its source is told so. */
+void
+ctl_clients_free_answer(struct ctl_answer *answer)
+{
+	free(answer->text);
+	free(answer->error);
+	free(answer->next);
+	json_decref(answer->result);
+	if (answer->source.fill)
+		answer->source.free(answer->source.ctx);
+}
+
+bool
+ctl_clients_is_through(const struct ctl_client *client)
+{
+	return client->ended && !client->ready && !client->source.answers_later &&
+	       !client->source.ready && !ctl_clients_backlog(client);
+}
+
 void
 ctl_clients_end_source(struct ctl_client *client)
 {
@@ -44,6 +61,8 @@ ctl_clients_end_source(struct ctl_client *client)
 	if (!source.fill)
 		return;
 	client->source = (struct ctl_source){ 0 };
+	ctl_clients_free_answer(&client->later);
+	client->later = (struct ctl_answer){ 0 };
 	client->server->watches--;
 	source.free(source.ctx);
 }

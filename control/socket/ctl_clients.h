@@ -40,6 +40,7 @@ struct ctl_client {
 	bool ended;        /* it sends no more; what it asked for is still answered */
 	bool gone;         /* found out while a handler ran */
 	struct ctl_source source; /* of its watch; without `fill` it has none */
+	struct ctl_answer later;  /* held until the source is ready */
 	uint64_t heard;           /* when it last sent something, or came: by the server's count */
 	uint32_t partial_ms;      /* for how long a part of a request waits for its rest */
 };
@@ -80,5 +81,9 @@ void ctl_clients_accept(struct ctl_server *server);
 void ctl_clients_drop(struct ctl_client *client);
 void ctl_clients_drop_passed(struct ctl_client *client);
 void ctl_clients_drop_out(struct ctl_client *client);
+/* All that it holds. */
+void ctl_clients_free_answer(struct ctl_answer *answer);
+/* It sends no more, and has got all that it asked for. */
+bool ctl_clients_is_through(const struct ctl_client *client);
 /* Its watch is over, if it has one: the source is told so. */
 void ctl_clients_end_source(struct ctl_client *client);

@@ -129,17 +129,6 @@ ctl_out_progress(struct ctl_client *client, const char *line)
 }
 
 void
-ctl_out_free(struct ctl_answer *answer)
-{
-	free(answer->text);
-	free(answer->error);
-	free(answer->next);
-	json_decref(answer->result);
-	if (answer->source.fill)
-		answer->source.free(answer->source.ctx);
-}
-
-void
 ctl_job(const struct ctl_request *request, uint32_t number)
 {
 	struct ctl_client *client = request->client;

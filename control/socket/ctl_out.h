@@ -21,5 +21,3 @@ int ctl_out_frame(struct ctl_client *client, json_t *frame);
 /* Either says so in its place where the answer itself cannot be sent. */
 int ctl_out_answer(struct ctl_client *client, const struct ctl_answer *answer);
 int ctl_out_progress(struct ctl_client *client, const char *line);
-/* All that the answer holds. */
-void ctl_out_free(struct ctl_answer *answer);

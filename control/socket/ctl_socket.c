@@ -151,13 +151,18 @@ serve_frame(struct ctl_client *client, const json_t *frame)
 	ctl_clients_drop_passed(client); /* unasked for */
 	if (!client->gone)
 		ctl_watch_begin(client, &answer);
-	if (client->gone)
+	if (client->gone) {
 		result = -1;
-	else if (client->source.answers_later)
+	} else if (client->source.ready) {
+		client->later = answer;
+		answer = (struct ctl_answer){ 0 };
 		result = 0;
-	else
+	} else if (client->source.answers_later) {
+		result = 0;
+	} else {
 		result = ctl_out_answer(client, &answer);
-	ctl_out_free(&answer);
+	}
+	ctl_clients_free_answer(&answer);
 	return result;
 }
 
@@ -188,7 +193,7 @@ serve_next(struct ctl_client *client)
 	}
 	if (got < 0 || ctl_out_flush(client) < 0)
 		return -1;
-	return client->ended && !client->ready && !ctl_clients_backlog(client) ? -1 : 0;
+	return ctl_clients_is_through(client) ? -1 : 0;
 }
 
 static int
@@ -229,8 +234,7 @@ take_event(struct ctl_client *client, uint32_t events)
 		return;
 	}
 	if (((events & (EPOLLERR | EPOLLHUP)) && !(events & EPOLLIN) && !client->ready) ||
-	    ctl_out_flush(client) < 0 ||
-	    (client->ended && !client->ready && !ctl_clients_backlog(client)))
+	    ctl_out_flush(client) < 0 || ctl_clients_is_through(client))
 		ctl_clients_drop(client);
 }
 

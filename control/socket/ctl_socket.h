@@ -66,6 +66,11 @@ struct ctl_source {
 	void (*free)(void *ctx); /* the watch is over, or its client has gone */
 	void *ctx;
 	bool answers_later; /* `end` is the only answer; until then there is progress, if any */
+	/*
+	 * NULL, or the answer is held until it says true. With answers_later that is all, and nothing is filled. Must
+	 * not take long.
+	 */
+	bool (*ready)(void *ctx);
 };
 
 /* Filled by the handler; the server frees it. All pointers may stay NULL. */
@@ -144,7 +149,7 @@ bool ctl_progress(const struct ctl_request *request, const char *format, ...)
  * leaves or sends anything, or by its source.
  */
 void ctl_server_watch(struct ctl_server *server);
-/* How many clients watch. */
+/* How many clients watch; one whose answer is held does not yet. */
 unsigned ctl_server_watches(const struct ctl_server *server);
 /* Ends every watch, with an exit code and a sentence as its last answer. */
 void ctl_server_end_watches(struct ctl_server *server, int exit, const char *sentence);

@@ -14,8 +14,15 @@ ctl_watch_begin(struct ctl_client *client, struct ctl_answer *answer)
 
 	if (!answer->source.fill)
 		return;
+	if (server->watches == CTL_WATCHES_MAX && answer->source.ready &&
+	    answer->source.answers_later) {
+		/* It was done: that is said at once. */
+		answer->source.free(answer->source.ctx);
+		answer->source = (struct ctl_source){ 0 };
+		return;
+	}
 	if (server->watches == CTL_WATCHES_MAX) {
-		ctl_out_free(answer);
+		ctl_clients_free_answer(answer);
 		*answer = (struct ctl_answer){ .exit = CTL_REFUSED };
 		if (asprintf(&answer->error, "%d clients watch already: end one", CTL_WATCHES_MAX) <
 		    0)
@@ -27,17 +34,35 @@ ctl_watch_begin(struct ctl_client *client, struct ctl_answer *answer)
 	answer->source.fill = NULL; /* taken over */
 }
 
+/* The answer that was held. */
+static int
+answer_held(struct ctl_client *client)
+{
+	struct ctl_answer answer = client->later;
+	int result;
+
+	client->later = (struct ctl_answer){ 0 };
+	client->source.ready = NULL;
+	if (client->source.answers_later)
+		ctl_clients_end_source(client);
+	result = ctl_out_answer(client, &answer);
+	ctl_clients_free_answer(&answer);
+	return result;
+}
+
 int
 ctl_watch_stop(struct ctl_client *client)
 {
 	struct ctl_answer end = { .exit = client->source.answers_later ? CTL_REFUSED : CTL_DONE };
 	int result;
 
+	if (client->source.ready && client->source.answers_later)
+		return answer_held(client);
 	if (client->source.answers_later)
 		end.error = strdup("no longer waited for: another request came");
 	ctl_clients_end_source(client);
 	result = ctl_out_answer(client, &end);
-	ctl_out_free(&end);
+	ctl_clients_free_answer(&end);
 	return result;
 }
 
@@ -71,12 +96,16 @@ fill(struct ctl_client *client)
 	struct ctl_answer end = { .exit = CTL_DONE };
 	bool good = true;
 
-	if (!client->source.fill(client->source.ctx, client, &end)) {
+	if (client->source.ready) {
+		if (!client->source.ready(client->source.ctx))
+			return true;
+		good = answer_held(client) == 0;
+	} else if (!client->source.fill(client->source.ctx, client, &end)) {
 		ctl_clients_end_source(client);
 		good = ctl_out_answer(client, &end) == 0;
 	}
-	ctl_out_free(&end);
-	return good && ctl_out_flush(client) == 0;
+	ctl_clients_free_answer(&end);
+	return good && ctl_out_flush(client) == 0 && !ctl_clients_is_through(client);
 }
 
 void
@@ -100,7 +129,12 @@ ctl_server_watch(struct ctl_server *server)
 unsigned
 ctl_server_watches(const struct ctl_server *server)
 {
-	return server->watches;
+	unsigned n = 0;
+
+	for (unsigned i = 0; server->watches && i < CTL_CLIENTS_MAX; i++)
+		n += server->clients[i].fd >= 0 && server->clients[i].source.fill &&
+		     !server->clients[i].source.ready;
+	return n;
 }
 
 void
@@ -116,6 +150,6 @@ ctl_server_end_watches(struct ctl_server *server, int exit, const char *sentence
 		end.error = strdup(sentence);
 		if (ctl_out_answer(client, &end) < 0 || ctl_out_flush(client) < 0)
 			ctl_clients_drop(client);
-		ctl_out_free(&end);
+		ctl_clients_free_answer(&end);
 	}
 }

@@ -155,6 +155,23 @@ dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
 	return 0;
 }
 
+void
+dataplane_mark(const struct dataplane *dp, struct dataplane_mark *mark)
+{
+	*mark = (struct dataplane_mark){ 0 };
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		mark->posted[i] = mailbox_posted(dp->workers[i]->commands);
+}
+
+bool
+dataplane_has_taken(const struct dataplane *dp, const struct dataplane_mark *mark)
+{
+	for (unsigned i = 0; i < dp->n_workers && dp->life == DATAPLANE_RUNNING; i++)
+		if (!mailbox_is_taken(dp->workers[i]->commands, mark->posted[i]))
+			return false;
+	return true;
+}
+
 /* ---- from workers ---- */
 
 unsigned

@@ -62,6 +62,21 @@ mailbox_post(struct rte_ring *ring, const void *record, unsigned size)
 	return rte_ring_sp_enqueue_elem(ring, (void *)(uintptr_t)record, size) == 0;
 }
 
+/* (writer) How far it has written; never moves back, and wraps. */
+static inline uint32_t
+mailbox_posted(const struct rte_ring *ring)
+{
+	return ring->prod.tail;
+}
+
+/* (writer) Whether the reader has taken all of what was posted up to there. */
+static inline bool
+mailbox_is_taken(const struct rte_ring *ring, uint32_t posted)
+{
+	/* Acquire pairs with the reader's release, once it has copied them out. */
+	return (int32_t)(__atomic_load_n(&ring->cons.tail, __ATOMIC_ACQUIRE) - posted) >= 0;
+}
+
 /* (reader) Takes up to n records, oldest first. */
 static inline unsigned
 mailbox_take(struct rte_ring *ring, void *records, unsigned size, unsigned n)

@@ -1,11 +1,16 @@
 """Following what happens: events, reports and traces as they come, until either side ends it."""
+import contextlib
+import ctypes
 import json
+import os
+import pathlib
 import signal
 import subprocess
 
 import pytest
 
 from conftest import wait_for
+from test_ctl_socket import connect, receive, request
 
 
 class Watcher:
@@ -132,3 +137,49 @@ def test_an_appliance_that_is_killed_ends_the_watch(cradled):
     output, _ = watcher.process.communicate(timeout=60)
     last = json.loads(output.splitlines()[-1])
     assert watcher.process.returncode == last["exit"] == 3 and "has gone" in last["error"]
+
+
+# ptrace(2): one thread alone is stopped.
+SEIZE, INTERRUPT, DETACH, WAIT_FOR_THREADS = 0x4206, 0x4207, 17, 0x40000000
+
+
+@contextlib.contextmanager
+def stopped_worker(daemon):
+    """The first worker stands still meanwhile, the rest of the appliance does not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
+    thread = next(int(task.name) for task in tasks.iterdir() if "worker" in (task / "comm").read_text())
+
+    def ptrace(request):
+        assert libc.ptrace(request, thread, None, None) == 0, os.strerror(ctypes.get_errno())
+    ptrace(SEIZE)
+    ptrace(INTERRUPT)
+    os.waitpid(thread, WAIT_FOR_THREADS)
+    try:
+        yield
+    finally:
+        ptrace(DETACH)
+
+
+@pytest.mark.parametrize("follow", [[], ["--follow"]], ids=["shown", "followed"])
+def test_a_trace_has_begun_when_that_is_said(daemon, follow):
+    """It was said when workers had been told: one that was busy just then received a device's first message before it
+    looked."""
+    begun = f"trace start demo-0001{' --follow' if follow else ''} by"
+    before = daemon.log().count(begun)
+    with connect(daemon) as sock:
+        with stopped_worker(daemon):
+            sock.sendall(request("trace", "start", "demo-0001", *follow))
+            wait_for(lambda: daemon.log().count(begun) > before, "the command to be served")
+            assert daemon.result("status")["watches"] == 0
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(1)
+            sock.settimeout(60)
+        assert receive(sock)["exit"] == 0
+        assert daemon.device("ep=demo-0001")[0] == 0
+        if follow:
+            assert "POST /bs" in receive(sock)["text"]
+        else:
+            assert "POST /bs" in daemon.ctl("trace", "show", "demo-0001").stdout
+            assert daemon.ctl("trace", "stop", "demo-0001").returncode == 0

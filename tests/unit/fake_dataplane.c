@@ -249,6 +249,18 @@ dataplane_trace(struct dataplane *dp, uint32_t device, enum trace_wish wish)
 	return 0;
 }
 
+void
+dataplane_mark(const struct dataplane *dp, struct dataplane_mark *mark)
+{
+	*mark = (struct dataplane_mark){ 0 };
+}
+
+bool
+dataplane_has_taken(const struct dataplane *dp, const struct dataplane_mark *mark)
+{
+	return !dp->takes_nothing;
+}
+
 unsigned
 dataplane_trace_take(struct dataplane *dp, struct trace_record *records, unsigned n)
 {

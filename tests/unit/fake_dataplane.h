@@ -34,6 +34,7 @@ struct dataplane {
 	} retired[FAKE_QUEUE];
 	unsigned n_retired;
 	bool grace_passed, stopped;
+	bool takes_nothing; /* workers do not look into their mailboxes */
 	uint64_t heartbeat;
 	const struct session_progress *progress; /* of every session; NULL: none is there */
 };

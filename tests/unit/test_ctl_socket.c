@@ -1,4 +1,5 @@
 /* The control socket against clients that send garbage, half frames, nothing, or do not read. */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ static size_t answer_size;
 static unsigned n_served;
 static bool client_stays; /* what the last ctl_progress() said */
 static char order[256];   /* first words, as they were served */
+static bool is_ready;     /* what "held" and "held-watch" wait for */
+static unsigned n_filled, n_freed;
 
 static bool
 only_looks(void *ctx, int argc, const char *const *argv)
@@ -36,6 +39,26 @@ take_long(const struct ctl_request *request)
 		ctl_server_run_while_busy(server, only_looks);
 	client_stays = ctl_progress(request, "all of it");
 	strcat(order, "longed ");
+}
+
+static bool
+ready(void *ctx)
+{
+	return is_ready;
+}
+
+static bool
+fill(void *ctx, struct ctl_client *client, struct ctl_answer *end)
+{
+	n_filled++;
+	ctl_watch_send(client, &(struct ctl_news){ .text = "news" });
+	return true;
+}
+
+static void
+freed(void *ctx)
+{
+	n_freed++;
 }
 
 /* "want-read" and "want-write" ask for word 1 and then tell of the file; "progress" speaks in between. */
@@ -74,6 +97,11 @@ handler(void *ctx, const struct ctl_request *request, struct ctl_answer *answer)
 	if (strcmp(request->argv[0], "no-text") == 0)
 		answer->text[0] = '\xff';
 	answer->result = json_pack("{s:s, s:i}", "first", request->argv[0], "argc", request->argc);
+	if (strncmp(request->argv[0], "held", 4) == 0)
+		answer->source = (struct ctl_source){ .fill = fill,
+						      .free = freed,
+						      .answers_later = request->argv[0][4] == '\0',
+						      .ready = ready };
 }
 
 static void
@@ -83,7 +111,8 @@ set_up(void)
 	cr_assert(mkdtemp(folder));
 	snprintf(path, sizeof path, "%s/sock", folder);
 	answer_size = 2;
-	n_served = 0;
+	n_served = n_filled = n_freed = 0;
+	is_ready = false;
 	order[0] = '\0';
 	server = ctl_server_new(path, NULL, handler, NULL, complaint);
 	cr_assert(server, "%s", complaint);
@@ -590,6 +619,108 @@ Test(ctl_socket, a_handler_hears_that_nobody_waits_any_more)
 	cr_assert_eq(n_served, 1);
 	cr_assert_not(client_stays);
 	cr_assert(is_served());
+}
+
+/* --- answers that are held --- */
+
+static void
+run_and_watch(void)
+{
+	run();
+	ctl_server_watch(server);
+	run();
+}
+
+static void
+assert_silence(int fd)
+{
+	char byte;
+
+	run_and_watch();
+	cr_assert_eq(recv(fd, &byte, 1, 0), -1);
+	cr_assert_eq(errno, EAGAIN);
+}
+
+/* The first answer; its "text" is that of the handler. */
+static void
+assert_answer(int fd, bool watch)
+{
+	json_t *json = answer_on(fd);
+
+	cr_assert(json);
+	cr_expect_eq(json_integer_value(json_object_get(json, "exit")), CTL_DONE);
+	cr_expect_str_eq(json_string_value(json_object_get(json, "text")), "xx");
+	cr_expect_eq(json_is_true(json_object_get(json, "watch")), watch);
+	json_decref(json);
+}
+
+Test(ctl_socket, an_answer_is_held_until_it_is_ready)
+{
+	char byte;
+
+	for (int closed = 0; closed < 2; closed++) {
+		int fd = client();
+
+		is_ready = false;
+		send_json(fd, "{\"v\":1,\"argv\":[\"held\"]}");
+		if (closed)
+			cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+		assert_silence(fd);
+		is_ready = true;
+		run_and_watch();
+		assert_answer(fd, false);
+		cr_expect_eq(n_filled, 0);
+		cr_expect_eq(n_freed, closed + 1u);
+		cr_expect_eq(ctl_server_watches(server), 0);
+		cr_expect_eq(recv(fd, &byte, 1, 0), closed ? 0 : -1, "who sends no more is let go");
+		close(fd);
+		run();
+	}
+}
+
+Test(ctl_socket, a_watch_begins_when_it_is_ready)
+{
+	int fd = client();
+	json_t *json;
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"held-watch\"]}");
+	assert_silence(fd);
+	cr_expect_eq(n_filled, 0);
+	is_ready = true;
+	run_and_watch();
+	assert_answer(fd, true);
+	run_and_watch();
+	json = answer_on(fd);
+	cr_expect_str_eq(json_string_value(json_object_get(json, "text")), "news");
+	json_decref(json);
+	close(fd);
+	run();
+	cr_expect_eq(n_freed, 1);
+}
+
+Test(ctl_socket, a_held_answer_comes_before_the_next_ones)
+{
+	int fd = client();
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"held\"]}");
+	send_json(fd, "{\"v\":1,\"argv\":[\"status\"]}");
+	assert_answer(fd, false);
+	cr_expect_eq(n_freed, 1);
+	cr_expect_eq(n_served, 2);
+	close(fd);
+	run();
+}
+
+Test(ctl_socket, who_leaves_before_the_answer_is_ready_leaves_nothing)
+{
+	int fd = client();
+
+	send_json(fd, "{\"v\":1,\"argv\":[\"held\"]}");
+	run_and_watch();
+	close(fd);
+	run_and_watch();
+	cr_expect_eq(n_freed, 1);
+	cr_expect_eq(ctl_server_watches(server), 0);
 }
 
 /* --- files --- */

@@ -40,6 +40,27 @@ Test(mailbox, refuses_when_full_and_keeps_what_it_has)
 	free(ring);
 }
 
+Test(mailbox, says_whether_what_was_posted_is_taken)
+{
+	struct rte_ring *ring = ring_new(4, 3);
+	uint32_t record = 0, mark = mailbox_posted(ring);
+
+	cr_expect(mailbox_is_taken(ring, mark), "nothing was posted");
+	for (unsigned i = 0; i < 100; i++) {
+		cr_assert(mailbox_post(ring, &record, 4));
+		cr_assert(mailbox_post(ring, &record, 4));
+		mark = mailbox_posted(ring);
+		cr_assert(mailbox_post(ring, &record, 4));
+		cr_expect_not(mailbox_is_taken(ring, mark));
+		cr_assert_eq(mailbox_take(ring, &record, 4, 1), 1);
+		cr_expect_not(mailbox_is_taken(ring, mark));
+		cr_assert_eq(mailbox_take(ring, &record, 4, 1), 1);
+		cr_expect(mailbox_is_taken(ring, mark), "what was posted later is none of it");
+		cr_assert_eq(mailbox_take(ring, &record, 4, 1), 1);
+	}
+	free(ring);
+}
+
 static struct event_ring
 event_ring_new(unsigned heads, unsigned names)
 {
