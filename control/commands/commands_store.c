@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/cluster/cluster.h"
 #include "control/commands/commands.h"
 #include "control/store/store_backup.h"
 
@@ -220,5 +221,9 @@ command_store_rekey(struct call *call)
 	store_info(call->service->store, &info);
 	text_show(&call->text, "%llu device%s sealed anew; all is under the key %s\n",
 		  (unsigned long long)n, PLURAL(n), info.kek);
+	/* Rows there are sealed by whoever writes them, under the key that he has in front then. */
+	if (cluster_is_joined(call->service->cluster))
+		text_show(&call->text, "what the cluster's database has stays under the key that it was "
+				       "sealed with: keep former keys in `kek`, on every member\n");
 	call->result = json_pack("{s:I, s:s}", "devices", (json_int_t)n, "kek", info.kek);
 }

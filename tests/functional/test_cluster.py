@@ -279,6 +279,18 @@ def test_members_must_have_the_same_secret_keys_and_another_number(fleet):
     refused(b.ctl("cluster", "join"), "kek", "plain")
 
 
+def test_rekey_says_that_the_database_keeps_its_key(fleet):
+    a = fleet.member(1)
+    assert a.stop() == 0
+    kek = a.folder / "kek"
+    assert os.system(f"{a.build}/control/cradled --make-kek {kek} > /dev/null") == 0
+    a.write("cradle.conf", a.read("cradle.conf") + f'kek = "{kek}";\n')
+    a.start()
+    assert "former keys" not in good(a.ctl("store", "rekey"))
+    good(a.ctl("cluster", "init"))
+    assert "keep former keys in `kek`, on every member" in good(a.ctl("store", "rekey"))
+
+
 def test_edits_wait_for_the_database_and_bootstraps_do_not(pair):
     fleet, a, b = pair
     add(a, "urn:dev:early")
