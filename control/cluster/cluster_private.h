@@ -6,7 +6,7 @@
  *	cluster_job.c      the thread that does what commands wait for
  *	cluster_edit.c     edits as such jobs
  *	cluster_member.c   joining and leaving as such jobs
- *	cluster_follow.c   the thread that follows
+ *	cluster_follow.c   the thread that follows (cluster_follow.h)
  *	cluster_policy.c   versions of the policy as such jobs
  *	cluster_pass.c     rest, and what passes to a process that takes over
  *	cluster_report.c   reports, and the thread that sends them
