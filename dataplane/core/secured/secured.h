@@ -44,7 +44,7 @@ void secured_fini(struct stack *stack);
 
 /* Before a burst: secrets and limits that are due to change. */
 void secured_begin(struct stack *stack);
-/* Before the first of a burst's datagrams is taken: makes ahead what several of them will need
+/* Before the first of a burst's datagrams is taken: notes the handshakes that may go in step
  * (dtls_ahead.h). `sessions[i]` is that of the peer of in[i], or NULL. secured_end() goes with it. */
 void secured_prepare(struct stack *stack, const struct dgram_in *in,
 		     struct session *const *sessions, unsigned n);
