@@ -126,7 +126,7 @@ const struct crypto_ops *crypto_select(void) __attribute__((warn_unused_result))
 const char *crypto_selftest(const struct crypto_ops *ops) __attribute__((warn_unused_result));
 
 /*
- * What two HMACs in step cost, in percent of one after the other, measured now in about 100 us; `clock`
+ * What two HMACs in step cost, in percent of one after the other, measured now, in a millisecond or so; `clock`
  * counts whatever goes with time. Above CRYPTO_STEP_WORTH, to bring two together does not pay.
  */
 unsigned crypto_step_percent(const struct crypto_ops *ops, uint64_t (*clock)(void))
