@@ -6,6 +6,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/io/buffers.h"
 #include "dataplane/io/dataplane_state.h"
 #include "dataplane/io/lane.h"
 #include "dataplane/io/mailbox.h"
@@ -15,6 +16,7 @@
 enum {
 	EC_JOBS = 512,               /* what a helper thread does in a tenth of a second */
 	POOL_CACHE = 256,            /* buffers that a worker keeps for itself */
+	WITHHELD_PART = 16,          /* of the buffers, at most, do without */
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
 	MEMORY_SPARE = 64 << 20, /* drivers' own structures, and what DPDK wants for itself */
@@ -216,6 +218,47 @@ descriptors_of(uint16_t known)
 	return known ? known : DESCRIPTORS_EXPECTED;
 }
 
+static unsigned
+count_ports(const struct dataplane_config *config, bool (*is)(const char *device))
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++)
+		n += is(config->ports[i].device);
+	return n;
+}
+
+static int
+make_pool(struct dataplane *dp, const struct dataplane_config *config,
+	  char error[DATAPLANE_ERROR_MAX])
+{
+	const struct buffers_config wanted = {
+		.name = "cradle_packets",
+		.n = dp->buffers,
+		.cache = POOL_CACHE,
+		.private_bytes = RTE_ALIGN(sizeof(struct handover_note), RTE_MBUF_PRIV_ALIGN),
+		.room = port_data_room(mtu_max(config)),
+		.side_by_side = count_ports(config, buffers_driver_copies) == config->n_ports,
+	};
+	int withheld;
+
+	dp->pool = buffers_new(&wanted);
+	if (!dp->pool) {
+		snprintf(error, DATAPLANE_ERROR_MAX,
+			 "no memory for %u packet buffers of %zu bytes: %s", dp->buffers,
+			 dp->buffer_bytes, "raise memory_mb or the number of hugepages");
+		return -1;
+	}
+	if (!count_ports(config, buffers_driver_maps))
+		return 0;
+	withheld = buffers_withhold(dp->pool);
+	if (withheld >= 0 && (unsigned)withheld <= dp->buffers / WITHHELD_PART)
+		return 0;
+	return fail(error, "packet buffers",
+		    "AF_XDP would know of too few: give it hugepages, or no other devices than of af_packet, af_xdp, "
+		    "memif and tap");
+}
+
 static int
 open_ports(struct dataplane *dp, const struct dataplane_config *config,
 	   char error[DATAPLANE_ERROR_MAX])
@@ -239,16 +282,8 @@ open_ports(struct dataplane *dp, const struct dataplane_config *config,
 			       port->tx_queues * descriptors_of(port->tx_descriptors);
 	}
 	dp->buffers = buffers_needed(config, descriptors);
-	dp->pool = rte_pktmbuf_pool_create(
-		"cradle_packets", dp->buffers, POOL_CACHE,
-		RTE_ALIGN(sizeof(struct handover_note), RTE_MBUF_PRIV_ALIGN),
-		port_data_room(mtu_max(config)), (int)rte_socket_id());
-	if (!dp->pool) {
-		snprintf(error, DATAPLANE_ERROR_MAX,
-			 "no memory for %u packet buffers of %zu bytes: %s", dp->buffers,
-			 dp->buffer_bytes, "raise memory_mb or the number of hugepages");
+	if (make_pool(dp, config, error) < 0)
 		return -1;
-	}
 	for (unsigned i = 0; i < dp->n_ports; i++) {
 		if (dp->ports[i].id == RTE_MAX_ETHPORTS)
 			continue;

@@ -1,4 +1,5 @@
 """The dataplane under other circumstances: several workers, no allocation, other devices than af_packet."""
+import json
 import mmap
 import os
 import re
@@ -23,6 +24,29 @@ def test_two_workers_serve_every_flow(cradled, network):
         wait_for(lambda: daemon.counters()["bs_finished"] == number, "the last answer to be counted")
     workers = daemon.result("status")["workers"]
     assert len(workers) == 2
+
+
+def test_all_that_two_workers_send_by_one_queue_of_af_xdp_arrives(cradled, network, build):
+    """One worker receives, both send, so that buffers go all round the pool: the kernel must know of each."""
+    many = 2000
+    daemon = cradled({r"^workers = 1": "workers = 2", r"net_af_packet0,iface=cradle0": "net_af_xdp0,iface=cradle0",
+                      r"^sessions = \d+": "sessions = 4096"})
+    table = daemon.folder / "many.csv"
+    table.write_text("endpoint,key,groups,value.managementId,value.password\n" + "".join(
+        f"dev-{n:07},key-{n:07},root.demo,dev-{n:07},pw\n" for n in range(1, many + 1)))
+    assert daemon.ctl("device", "import", table).returncode == 0
+
+    def arrived():
+        link, = json.loads(network.run("ip", "-s", "-j", "link", "show", "dev0").stdout)
+        return link["stats64"]["rx"]["packets"] - daemon.counters()["tx_frames"]
+    wait_for(lambda: daemon.result("status")["ports"][0]["link"] == "up", "the link")
+    before = arrived()
+    done = network.run(f"{build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4,
+                       "--source", "198.18.0.10+50", "--devices", many, "--concurrency", "200", "--psk", "--json", "-", timeout=300)
+    report = json.loads(done.stdout)
+    assert report["done"] == many and not report["failed"], done.stderr
+    assert daemon.counters()["handed_over"] > many
+    wait_for(lambda: arrived() == before, "all frames to arrive")
 
 
 def test_workers_allocate_nothing_after_start(cradled, build, network, tmp_path):

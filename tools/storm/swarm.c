@@ -12,6 +12,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 
+#include "dataplane/io/buffers.h"
 #include "dataplane/io/port_gate.h"
 #include "tools/storm/memif_connect.h"
 #include "tools/storm/outcomes.h"
@@ -208,9 +209,17 @@ open_port(struct swarm *swarm, unsigned p, const struct dataplane_port_config *c
 static int
 open_ports(struct swarm *swarm, struct dataplane_config *dp, char error[DATAPLANE_ERROR_MAX])
 {
-	swarm->pool = rte_pktmbuf_pool_create("storm", SWARM_BUFFERS * swarm->config.n_cores,
-					      BUFFER_CACHE, 0, port_data_room(RTE_ETHER_MTU), 0);
-	if (!swarm->pool) {
+	struct buffers_config wanted = { .name = "storm",
+					 .n = SWARM_BUFFERS * swarm->config.n_cores,
+					 .cache = BUFFER_CACHE,
+					 .room = port_data_room(RTE_ETHER_MTU),
+					 .side_by_side = true };
+
+	for (unsigned p = 0; p < swarm->config.n_ports; p++)
+		wanted.side_by_side &= buffers_driver_copies(swarm->config.ports[p]);
+	swarm->pool = buffers_new(&wanted);
+	/* No more than a few may be missing: there are many times as many as can be on their way. */
+	if (!swarm->pool || buffers_withhold(swarm->pool) < 0) {
 		snprintf(error, DATAPLANE_ERROR_MAX, "no memory for packet buffers");
 		return -1;
 	}
