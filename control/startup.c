@@ -118,6 +118,20 @@ log_port(const struct config *config, unsigned number, const struct dataplane_po
 	text_fini(&addresses);
 }
 
+static void
+warn_of_queues(unsigned number, const struct dataplane_port_info *port)
+{
+	unsigned all = port->queues + port->queues_missed;
+
+	if (!port->queues_missed)
+		return;
+	log_event(SEVERITY_WARNING, LOG_EVENT_port, NULL,
+		  "port %u: %s: its interface spreads what comes over %u queues, and the port takes %u: the kernel gets the "
+		  "rest; leave as many (`ethtool -L IFACE combined %u`; of a veth `rx %u`), or take all, with "
+		  "queue_count=%u in the device string and `queues = %u` in the port's section",
+		  number, port->device, all, port->queues, port->queues, port->queues, all, all);
+}
+
 void
 startup_log(const struct daemon *daemon)
 {
@@ -132,8 +146,10 @@ startup_log(const struct daemon *daemon)
 	log_memory(&info);
 	log_crypto(&info);
 	for (unsigned i = 0;
-	     i < config->n_ports && dataplane_port_info(daemon->service.dp, i, &port) == 0; i++)
+	     i < config->n_ports && dataplane_port_info(daemon->service.dp, i, &port) == 0; i++) {
 		log_port(config, i, &port);
+		warn_of_queues(i, &port);
+	}
 	for (unsigned i = 0; i < config->n_listeners; i++)
 		log_event(SEVERITY_NOTICE, LOG_EVENT_listener, NULL, "listener: UDP %u, %s",
 			  config->listeners[i].port,

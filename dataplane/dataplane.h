@@ -203,6 +203,7 @@ struct dataplane_port_info {
 	const char *device, *driver;
 	uint8_t mac[6];
 	uint16_t queues;
+	unsigned queues_missed; /* of its interface, whose frames the kernel gets: AF_XDP takes single ones */
 	uint8_t link;      /* enum dataplane_link */
 	unsigned reopened; /* how often it was opened again, as its interface was made anew */
 	const char *trouble; /* why it cannot be opened again, "" where it can */

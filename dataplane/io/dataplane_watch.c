@@ -60,6 +60,7 @@ dataplane_port_info(const struct dataplane *dp, unsigned index, struct dataplane
 		.link = port->life == PORT_OPEN ? port_link(port) : closed_link(port),
 		.reopened = port->reopened,
 		.trouble = port->trouble,
+		.queues_missed = port_queues_missed(port),
 		.rss = port->rss,
 		.tx_checksum = port->tx_checksum,
 		.rx_checksum = port->rx_udp_checksum,

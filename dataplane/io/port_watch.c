@@ -1,5 +1,7 @@
 #include "dataplane/io/port_watch.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +41,21 @@ ask_kernel(unsigned long what, struct ifreq *interface)
 	if (fd >= 0)
 		close(fd);
 	return known;
+}
+
+/* An AF_XDP socket receives from one queue, af_packet from all. */
+unsigned
+port_queues_missed(const struct port *port)
+{
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq interface = { .ifr_data = (char *)&channels };
+	unsigned queues;
+
+	if (!port->driver || strcmp(port->driver, "net_af_xdp") != 0 ||
+	    !interface_of(port, interface.ifr_name) || !ask_kernel(SIOCETHTOOL, &interface))
+		return 0;
+	queues = channels.combined_count + channels.rx_count;
+	return queues > port->rx_queues ? queues - port->rx_queues : 0;
 }
 
 enum dataplane_link

@@ -24,6 +24,8 @@ struct rte_mempool;
 
 /* The link of now: by the driver or, where it does not know, by the kernel's interface. */
 enum dataplane_link port_link(const struct port *port);
+/* Queues that its interface spreads frames over, and that the port does not receive from: it asks the kernel. */
+unsigned port_queues_missed(const struct port *port);
 /* After port_setup(): which interface it was opened on. */
 void port_watch_init(struct port *port);
 

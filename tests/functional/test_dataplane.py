@@ -49,6 +49,23 @@ def test_all_that_two_workers_send_by_one_queue_of_af_xdp_arrives(cradled, netwo
     wait_for(lambda: arrived() == before, "all frames to arrive")
 
 
+def test_queues_that_an_af_xdp_port_does_not_take_are_told_of(cradled, network):
+    """The kernel gets what its card, or a veth, puts into the others."""
+    def said(settings=None):
+        daemon = cradled(settings)
+        wait_for(lambda: "ready, control socket" in daemon.log(), "it to be ready")
+        assert daemon.stop() == 0
+        return re.findall(r"over (\d+) queues, and the port takes (\d+)", daemon.log())
+    af_xdp = {r"net_af_packet0,iface=cradle0": "net_af_xdp0,iface=cradle0"}
+    assert said(af_xdp) == []
+    network.run("ethtool", "-L", "cradle0", "rx", "2")
+    try:
+        assert said(af_xdp) == [("2", "1")]
+        assert said() == [], "af_packet receives from all of them"
+    finally:
+        network.run("ethtool", "-L", "cradle0", "rx", "1")
+
+
 def test_workers_allocate_nothing_after_start(cradled, build, network, tmp_path):
     """Counts malloc and its kin by thread through a preloaded library."""
     table = tmp_path / "allocations"
