@@ -13,7 +13,8 @@ finished meanwhile, so waiting for the generator does not count. The generator p
 Whatever else runs on the machine can only add, so the cost is the lower quartile of short windows; rates are of the
 fastest run. Of six exchanges it is the average of the whole run, other threads of the appliance included (nosec6_us, psk6_us;
 _worker_us without them). SECURITY_stack_over_alone: what the stack costs behind memif over what it costs in bench_scale, in
-turns. For the cost by size, appliances with different numbers of devices take turns: one is stopped while the other is
+turns. SECURITY_control_us: of the control thread a bootstrap at the highest rate, and as the share of a core that 160,000 a
+second take (SECURITY_control_share_160k). For the cost by size, appliances with different numbers of devices take turns: one is stopped while the other is
 measured.
 """
 import argparse
@@ -113,6 +114,7 @@ class Appliance:
 
     def __init__(self, build, folder, devices, sessions=SESSIONS):
         self.build, self.folder, self.devices = build, folder, devices
+        self.control_costs = []  # microseconds of the control thread a bootstrap, of each closed loop
         self.memif, self.flood, self.socket = folder / "memif.sock", folder / "flood.sock", folder / "cradle.sock"
         shutil.copytree(ROOT / "conf", folder, dirs_exist_ok=True)
         text = (folder / "cradle.conf").read_text()
@@ -214,6 +216,10 @@ class Appliance:
         return sum(int((task / "schedstat").read_text().split()[0]) / 1000 for task in tasks
                    if not (task / "comm").read_text().startswith("rte-worker"))
 
+    def control_us(self):
+        """Microseconds of its control thread, which is its first one."""
+        return int(pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/schedstat").read_text().split()[0]) / 1000
+
     def steps(self):
         """Busy microseconds so far, by the step of a turn."""
         return self.ask("status")["workers"][0]["busy_step_us"]
@@ -259,10 +265,12 @@ def closed_loop(appliance, name, options, seconds):
     """(bootstraps a second, (busy microseconds each, those in the stack) in every window) of a closed loop that keeps the
     appliance occupied; the last window is the whole run."""
     storm = appliance.start_storm(seconds, "--concurrency", CONCURRENCY, "--duration", seconds, *options)
+    control_us = appliance.control_us()
     samples = [appliance.progress()]
     while storm.runs():
         time.sleep(WINDOW_S)
         samples.append(appliance.progress())
+    appliance.control_costs.append((appliance.control_us() - control_us) / max(1, samples[-1][0] - samples[0][0]))
     report = storm.report()
     if report["failed"]:
         sys.exit(f"{name}: {report['failed']} bootstraps failed: {report['outcomes']}")
@@ -323,7 +331,9 @@ def bootstraps(appliances, name, options, seconds, runs, build):
     where = shares(before, appliances["10k"].steps(), name)
     cost = {size: lower_quartile([busy for busy, _ in windows]) for size, windows in costs.items()}
     stack, one = lower_quartile([stack for _, stack in costs["10k"]]), statistics.median(alone)
+    control = min(appliances["10k"].control_costs[-runs:])
     figures = {f"{name}_bootstraps_per_s": rates["10k"], f"{name}_bootstrap_busy_us": cost["10k"], **where,
+               f"{name}_control_us": control, f"{name}_control_share_160k": control * 0.16,
                f"{name}_stack_us": stack, f"{name}_stack_alone_us": one, f"{name}_stack_over_alone": stack / one}
     for size in list(appliances)[1:]:
         figures[f"{name}_bootstrap_busy_{size}_us"] = cost[size]
