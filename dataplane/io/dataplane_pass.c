@@ -116,7 +116,7 @@ take_ports_back(struct dataplane *dp)
 
 		if (!port->exclusive || port->id != RTE_MAX_ETHPORTS)
 			continue;
-		if (port_reopen(port, dp->pool, dp->n_workers, error) == 0)
+		if (port_take(port, dp->pool, dp->n_workers, error) == 0)
 			atomic_store_explicit(&port->shut, false, memory_order_release);
 		else
 			port->life = PORT_QUIET;

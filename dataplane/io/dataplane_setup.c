@@ -19,6 +19,10 @@ enum {
 	WITHHELD_PART = 16,          /* of the buffers, at most, do without */
 	DESCRIPTORS_EXPECTED = 1024, /* of a queue, before the driver has said */
 	HANDOVER_BUFFERS = 2048, /* a worker: more can wait in its rings only while it is stuck */
+	/* AF_XDP's driver never gives back the buffers that the kernel was to receive into (DPDK 22.11: 2048 a queue), and
+	 * takes others when its port is opened again. */
+	XDP_FILL = 2048,
+	XDP_REOPENINGS = 5,
 	MEMORY_SPARE = 64 << 20, /* drivers' own structures, and what DPDK wants for itself */
 	CAPTURE_BYTES = 1 << 20, /* of handshakes that run at once: 1,500 with pre-shared keys */
 	PORT_MEMORY = 4 << 20,   /* a queue of a driver that keeps rings in DPDK's heap */
@@ -71,6 +75,19 @@ now_cycles(void)
 
 /* ---- sizes ---- */
 
+/* What openings of AF_XDP ports will have lost. */
+static unsigned
+buffers_lost(const struct dataplane_config *config)
+{
+	unsigned queues = 0;
+
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (port_is_xdp(config->ports[i].device))
+			queues +=
+				config->ports[i].queues ? config->ports[i].queues : config->workers;
+	return queues * XDP_FILL * XDP_REOPENINGS;
+}
+
 static unsigned
 buffers_needed(const struct dataplane_config *config, unsigned descriptors)
 {
@@ -80,7 +97,7 @@ buffers_needed(const struct dataplane_config *config, unsigned descriptors)
 	    (2 * STACK_TX_MAX + 2 * STACK_BURST + POOL_CACHE * 2 + config->n_ports * TXQ_FRAMES);
 	if (workers > 1)
 		n += workers * HANDOVER_BUFFERS;
-	n += descriptors;
+	n += descriptors + buffers_lost(config);
 	if (config->packet_buffers > n)
 		n = config->packet_buffers;
 	return rte_align32pow2(n + 1) - 1; /* what a pool's ring holds best */
@@ -303,7 +320,7 @@ dataplane_take_ports(struct dataplane *dp, char error[DATAPLANE_ERROR_MAX])
 		if (port->id != RTE_MAX_ETHPORTS)
 			continue;
 		dp->log.first[0] = '\0';
-		if (port_reopen(port, dp->pool, dp->n_workers, error) < 0)
+		if (port_take(port, dp->pool, dp->n_workers, error) < 0)
 			return add_dpdk_message(dp, error);
 		atomic_store_explicit(&port->shut, false, memory_order_release);
 	}

@@ -179,6 +179,12 @@ port_changes_hands(const char *device)
 	return exclusive_driver(device);
 }
 
+bool
+port_is_xdp(const char *device)
+{
+	return strncmp(device, "net_af_xdp", strlen("net_af_xdp")) == 0;
+}
+
 /* What af_xdp was told, and memif has room for. */
 static unsigned
 queues_of_device(const char *device)
@@ -288,6 +294,21 @@ setup_queues(struct port *port, const struct rte_eth_dev_info *info, struct rte_
 	return rc;
 }
 
+/* AF_XDP's driver opens its sockets with its queues, and leaves them. */
+static int
+setup_noted_queues(struct port *port, const struct rte_eth_dev_info *info, struct rte_mempool *pool)
+{
+	struct xdp_sockets before;
+	int rc;
+
+	if (!port_is_xdp(port->device))
+		return setup_queues(port, info, pool);
+	xdp_sockets_find(&before, NULL);
+	rc = setup_queues(port, info, pool);
+	xdp_sockets_find(&port->sockets, &before);
+	return rc;
+}
+
 int
 port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 	   char error[DATAPLANE_ERROR_MAX])
@@ -300,7 +321,7 @@ port_setup(struct port *port, struct rte_mempool *pool, unsigned workers,
 		rc = configure(port, &info);
 	if (rc < 0)
 		return fail(port, error, "refuses its configuration", rc);
-	rc = setup_queues(port, &info, pool);
+	rc = setup_noted_queues(port, &info, pool);
 	if (rc < 0)
 		return fail(port, error,
 			    "refuses its queues: fewer descriptors or more memory may help", rc);
@@ -321,4 +342,5 @@ port_close(struct port *port)
 		return;
 	(void)rte_eth_dev_stop(port->id);
 	(void)rte_eth_dev_close(port->id);
+	xdp_sockets_close(&port->sockets);
 }

@@ -14,6 +14,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/io/announce.h"
 #include "dataplane/io/l3.h"
+#include "dataplane/io/xdp_sockets.h"
 
 enum {
 	PORT_HEADROOM = RTE_PKTMBUF_HEADROOM,
@@ -56,6 +57,7 @@ struct port {
 	struct {
 		uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
 	} past; /* counted before that */
+	struct xdp_sockets sockets;   /* that its driver opened, of AF_XDP */
 	const char *driver;           /* the driver's own */
 	char device[PORT_DEVICE_MAX]; /* as configured */
 	rte_spinlock_t tx_locks
@@ -74,6 +76,7 @@ int port_probe(struct port *port, const struct dataplane_port_config *config, un
 	       char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
 /* Whether a device of this string is one that one process at a time can have, and that can change hands. */
 bool port_changes_hands(const char *device);
+bool port_is_xdp(const char *device);
 /*
  * In place of port_probe(), of such a port that another process still has: decides its queues and leaves it closed and
  * shut, for port_reopen() (port_watch.h).

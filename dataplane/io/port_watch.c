@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -186,4 +187,27 @@ port_reopen(struct port *port, struct rte_mempool *pool, unsigned workers,
 	port->tx_queues = tx_queues;
 	remove_device(port);
 	return -1;
+}
+
+/* Its first queue and how many there are, as the driver reads them. */
+static void
+wait_for_queues(const struct port *port)
+{
+	const char *first = strstr(port->device, ",start_queue=");
+	unsigned long start = first ? strtoul(first + strlen(",start_queue="), NULL, 10) : 0;
+	char name[IFNAMSIZ];
+
+	if (!interface_of(port, name))
+		return;
+	for (unsigned q = 0; q < port->rx_queues; q++)
+		xdp_sockets_wait(if_nametoindex(name), (uint32_t)(start + q));
+}
+
+int
+port_take(struct port *port, struct rte_mempool *pool, unsigned workers,
+	  char error[DATAPLANE_ERROR_MAX])
+{
+	if (port_is_xdp(port->device))
+		wait_for_queues(port);
+	return port_reopen(port, pool, workers, error);
 }

@@ -46,3 +46,9 @@ void port_hand_over(struct port *port);
  */
 int port_reopen(struct port *port, struct rte_mempool *pool, unsigned workers,
 		char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
+/*
+ * The same of a port that another process had until now, or this one itself: a queue of AF_XDP is free a little later, for
+ * which it waits, a second at most. While the dataplane rests.
+ */
+int port_take(struct port *port, struct rte_mempool *pool, unsigned workers,
+	      char error[DATAPLANE_ERROR_MAX]) __attribute__((warn_unused_result));
