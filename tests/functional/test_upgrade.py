@@ -289,12 +289,9 @@ def test_the_audit_file_goes_on_and_names_who_upgraded(cradled):
 DEVICES, BUSY, UPGRADES, TASK = 2000, 20, 3, "g:root.demo:1"
 
 
-@pytest.mark.parametrize("security", [[], ["--psk", "--cid"]], ids=["nosec", "psk"])
-def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, tmp_path, security):
-    """Nor is a report lost, or a run not counted: plain writes, packs, and either in blocks."""
-    one = cradled(settings={r"^sessions = \d+": "sessions = 16384"},
-                  prepare=lambda one: one.write("devices.csv", key_rows(DEVICES)))
-    # Slow devices: at any time hundreds of them are in the middle of something.
+def devices_survive_upgrades(one, tmp_path, security):
+    """Slow devices: at any time hundreds of them are in the middle of something, of plain writes, packs, or either in blocks.
+    None fails, no report is lost, no run is not counted, and no record number is used twice."""
     storm = subprocess.Popen(one.network.command(
         f"{one.build}/tools/storm/cradlestorm", "--port", "net_af_packet0,iface=dev0", "--server", SERVER4, "--source",
         "198.18.0.10+50", "--devices", DEVICES, "--rtt", "150:50", "--rate", 250, "--duration", 8, "--json", "-",
@@ -317,6 +314,13 @@ def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, 
     rows = devices_view.read(tmp_path / "outcomes")
     wait_for(lambda: not devices_view.unreported(one.result, TASK, rows), "all reports")
     assert devices_view.runs_of(one.result, TASK) == devices_view.finished(rows) == report["done"]
+
+
+@pytest.mark.parametrize("security", [[], ["--psk", "--cid"]], ids=["nosec", "psk"])
+def test_no_device_fails_while_the_program_is_replaced_again_and_again(cradled, tmp_path, security):
+    one = cradled(settings={r"^sessions = \d+": "sessions = 16384"},
+                  prepare=lambda one: one.write("devices.csv", key_rows(DEVICES)))
+    devices_survive_upgrades(one, tmp_path, security)
 
 
 def test_unknown_identities_pass_with_all_their_bytes(cradled):
