@@ -22,7 +22,7 @@ enum {
 	/* AF_XDP's driver never gives back the buffers that the kernel was to receive into (DPDK 22.11: 2048 a queue), and
 	 * takes others when its port is opened again. */
 	XDP_FILL = 2048,
-	XDP_REOPENINGS = 5,
+	XDP_REOPENINGS = 6,      /* four are sure: what is received and not refilled goes, too */
 	MEMORY_SPARE = 64 << 20, /* drivers' own structures, and what DPDK wants for itself */
 	CAPTURE_BYTES = 1 << 20, /* of handshakes that run at once: 1,500 with pre-shared keys */
 	PORT_MEMORY = 4 << 20,   /* a queue of a driver that keeps rings in DPDK's heap */
