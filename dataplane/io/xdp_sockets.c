@@ -119,9 +119,9 @@ xdp_sockets_wait(unsigned interface, uint32_t queue)
 	int result = try_queue(interface, queue);
 
 	for (unsigned i = 0; i < WAIT_TRIES && result == -EBUSY; i++) {
-		usleep(WAIT_US);
+		usleep(WAIT_US); /* lint: allow usleep - the control thread, while all rest */
 		result = try_queue(interface, queue);
 	}
 	if (result == 0)
-		usleep(GRACE_US); /* it was ours for a moment */
+		usleep(GRACE_US); /* lint: allow usleep - as above; it was ours for a moment */
 }
