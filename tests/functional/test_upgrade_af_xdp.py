@@ -43,6 +43,7 @@ def with_device(one, device):
     return other
 
 
+@pytest.mark.long
 def test_no_device_fails_while_the_queue_changes_hands_again_and_again(one, tmp_path):
     assert driver(one) == "net_af_xdp"
     devices_survive_upgrades(one, tmp_path, ["--psk", "--cid"])
@@ -61,6 +62,7 @@ def test_af_packet_takes_over_from_af_xdp(one):
     is_reported(one, "demo-0001")
     assert one.device("ep=demo-0001")[0] == 0, "a device that comes anew"
     # The way back needs calls that af_packet's process gave up: that is said, and it serves on.
+    client = Scripted(one.network, "ep=demo-0001")
     step = client.begin()
     answer = one.ctl("upgrade", "--with", with_device(one, AF_XDP))
     assert answer.returncode == 1 and "lists are inherited: stop and start" in answer.stderr, answer.stderr
