@@ -22,7 +22,7 @@ enum {
 	/* AF_XDP's driver never gives back the buffers that the kernel was to receive into (DPDK 22.11: 2048 a queue), and
 	 * takes others when its port is opened again. */
 	XDP_FILL = 2048,
-	XDP_REOPENINGS = 6,      /* four are sure: what is received and not refilled goes, too */
+	XDP_REOPENINGS = 5,      /* four are sure: what is received and not refilled goes, too */
 	MEMORY_SPARE = 64 << 20, /* drivers' own structures, and what DPDK wants for itself */
 	CAPTURE_BYTES = 1 << 20, /* of handshakes that run at once: 1,500 with pre-shared keys */
 	PORT_MEMORY = 4 << 20,   /* a queue of a driver that keeps rings in DPDK's heap */
@@ -110,8 +110,9 @@ descriptors_expected(const struct dataplane_config *config)
 
 	for (unsigned i = 0; i < config->n_ports; i++) {
 		const struct dataplane_port_config *port = &config->ports[i];
-		unsigned rx = port->rx_descriptors ? port->rx_descriptors : DESCRIPTORS_EXPECTED;
-		unsigned tx = port->tx_descriptors ? port->tx_descriptors : DESCRIPTORS_EXPECTED;
+		unsigned usual = port_is_xdp(port->device) ? XDP_FILL : DESCRIPTORS_EXPECTED;
+		unsigned rx = port->rx_descriptors ? port->rx_descriptors : usual;
+		unsigned tx = port->tx_descriptors ? port->tx_descriptors : usual;
 
 		n += (port->queues ? port->queues : config->workers) * rx + config->workers * tx;
 	}
