@@ -204,7 +204,10 @@ def telemetry(daemon, *commands):
 
 
 def test_telemetry_tells_counters_and_workers(daemon):
+    before = daemon.counters()["bs_finished"]
     assert daemon.device("ep=demo-0001")[0] == 0
+    # The device ends with its last answer, which is counted when it has arrived.
+    wait_for(lambda: daemon.counters()["bs_finished"] > before, "its run to be counted")
     all_of_them, first, workers, worker = telemetry(daemon, "/cradle/counters", "/cradle/counters,0", "/cradle/workers",
                                                     "/cradle/worker,0")
     assert set(all_of_them) == set(daemon.counters())
