@@ -213,6 +213,11 @@ class Cradled:
         result = self.result("stats", "--all")
         return result.get("counters", result)
 
+    def finished(self, runs):
+        """The counters once so many runs have finished: a device knows of its end before the appliance counts it."""
+        wait_for(lambda: self.counters()["bs_finished"] >= runs, f"{runs} runs to be counted")
+        return self.counters()
+
     def stop(self):
         """SIGTERM, and the exit code."""
         if self.process.poll() is None:

@@ -487,7 +487,7 @@ def test_an_identity_that_differs_from_the_endpoint_name(cradled, network):
     assert bootstrap(connect(network, b"psk-17").handshake(), queries=()) == PATHS
     with pytest.raises(Alert):
         connect(network, IDENTITY).handshake()
-    assert daemon.counters()["bs_finished"] == 2
+    assert daemon.finished(2)["bs_finished"] == 2
 
 
 # -- floods

@@ -7,11 +7,17 @@ const asked = [];
 page.on("request", (request) => asked.push(new URL(request.url()).pathname));
 const told = (channel) => page.waitForResponse((answer) => answer.url().includes(`/api/v1/events/${channel}`) && answer.status() === 200);
 
+// A page asks at first, and once more when its events have begun: what was asked for before it does not count.
+async function follows(channel, hash) {
+	await page.evaluate(() => performance.clearResourceTimings());
+	await Promise.all([told(channel), go(hash)]);
+	await page.waitForFunction((path) => performance.getEntriesByType("resource").filter((r) => r.name.includes(path)).length >= 2, `/api/v1/${channel}`);
+}
+
 // Reports come as they are made, and nothing is asked for meanwhile.
-await Promise.all([told("reports"), go("/reports")]);
+await follows("reports", "/reports");
 await page.waitForFunction(() => !document.querySelector("main .wait"));
 assert.equal(await page.locator("td:has-text('demo-0001')").count(), 0);
-await page.waitForFunction(() => performance.getEntriesByType("resource").filter((r) => r.name.includes("/api/v1/reports")).length >= 2); // at first, and once the events began
 asked.length = 0;
 device();
 await page.waitForSelector("tr:has-text('demo-0001') >> text=Success");
@@ -26,8 +32,7 @@ await page.waitForFunction(() => /2 · 0 · 0 · 0|1 · 0 · 0 · 0/.test(docume
 assert.ok(await page.isVisible("details.menu .sheet"));
 
 // The overview moves without being asked for.
-await Promise.all([told("overview"), go("/")]);
-await page.waitForFunction(() => performance.getEntriesByType("resource").filter((r) => r.name.includes("/api/v1/overview")).length >= 2);
+await follows("overview", "/");
 asked.length = 0;
 const crumb = await page.textContent("header .crumb");
 await page.waitForFunction((before) => document.querySelector("header .crumb").textContent !== before, crumb);
