@@ -41,24 +41,30 @@ MIX = ("--pack-share", 20, "--block", 32, "--block-share", 40, "--cert-share", 5
 class Appliance:
     """With devices whose names, keys and certificates the generator knows."""
 
-    def __init__(self, options, network, folder, devices, sessions, port=None):
+    def __init__(self, options, network, folder, devices, sessions, port=None, certified=True):
         from conftest import Cradled
         from test_storm import key_rows
         settings = {r"^sessions = \d+": f"sessions = {sessions}"}
         if port:
             settings[r"net_af_packet0,iface=cradle0"] = port
         self.one, self.folder, self.devices = Cradled(options.build_dir, network, folder, settings), folder, devices
-        self.authority = folder / "ca"
-        subprocess.run([self.storm, "--make-ca", self.authority, "--devices", str(devices)], check=True, stdout=subprocess.DEVNULL)
-        (folder / "policy/certs").mkdir()
-        for name in ("ca.pem", "bs.pem", "bs.key"):
-            shutil.copy(self.authority / name, folder / "policy/certs")
-        shutil.copy(self.authority / "trust.conf", folder / "policy")
         (folder / "devices.csv").unlink()
+        if certified:
+            self.certify()
         self.one.start()
         (folder / "devices.csv").write_text(key_rows(devices))
         subprocess.run([f"{self.one.build}/tools/cradlectl", "-s", self.one.socket, "device", "import", folder / "devices.csv"],
                        check=True, stdout=subprocess.DEVNULL)
+
+    def certify(self):
+        """Each device could also show a certificate."""
+        folder, self.authority = self.folder, self.folder / "ca"
+        subprocess.run([self.storm, "--make-ca", self.authority, "--devices", str(self.devices)], check=True,
+                       stdout=subprocess.DEVNULL)
+        (folder / "policy/certs").mkdir()
+        for name in ("ca.pem", "bs.pem", "bs.key"):
+            shutil.copy(self.authority / name, folder / "policy/certs")
+        shutil.copy(self.authority / "trust.conf", folder / "policy")
 
     @property
     def storm(self):
@@ -176,7 +182,7 @@ def measure_load(options, network, folder):
 
 def measure_store(options, network, folder):
     devices, size = (100_000, "100k") if options.quick else (1_000_000, "1m")
-    appliance = Appliance(options, network, folder / "store", devices, 1024)
+    appliance = Appliance(options, network, folder / "store", devices, 1024, certified=False)
     try:
         said = appliance.upgrade()
         return {f"handover_{size}_standby_s": said["seconds"] - said["pause_ms"] / 1000,
