@@ -183,6 +183,7 @@ def stored(machine):
 def test_associations_outlive_crashes_in_memory_that_systemd_keeps(running):
     off, on = "# keep_associations = false", "keep_associations = true"
     put_setting(running, off, on)
+    assert running.run("cradlectl", "device", "import", "/etc/cradle/devices.csv").returncode == 0
     waiting = subprocess.Popen(
         running.on_network_command(f"{running.build}/tests/functional/lwm2m_client_openssl", "-w", "-t", 300, "-i", "demo-0001",
                                    "-k", "demo-key-0001-demo", "198.18.0.1", "5684", "ep=demo-0001"),
