@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -27,11 +28,13 @@ class Successor:
         self.pid = pid
 
     def poll(self):
+        """Over is who has no thread left but the first one, ended: what is open is closed with the last of them."""
         try:
             state = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
+            tasks = os.listdir(f"/proc/{self.pid}/task")
+        except (FileNotFoundError, ProcessLookupError):
             return 0
-        return 0 if state == "Z" else None
+        return 0 if state == "Z" and len(tasks) == 1 else None
 
     def send_signal(self, number):
         os.kill(self.pid, number)
@@ -52,6 +55,21 @@ def upgrade(daemon, *options, command="upgrade"):
     daemon.process = Successor(said["pid"])
     assert former.wait(20) == 0, daemon.log()
     return said
+
+
+def test_a_process_whose_first_thread_has_ended_is_not_over_yet():
+    child = subprocess.Popen([sys.executable, "-c", "import ctypes, os, sys, threading\n"
+                              "threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()\n"
+                              "ctypes.CDLL(None).pthread_exit(None)"], stdin=subprocess.PIPE)
+    one = Successor(child.pid)
+    try:
+        wait_for(lambda: ") Z " in open(f"/proc/{child.pid}/stat").read(), "the first thread to end")
+        assert one.poll() is None
+        child.stdin.close()
+        one.wait()
+    finally:
+        child.kill()
+        child.wait()
 
 
 def report_of(daemon, endpoint):
