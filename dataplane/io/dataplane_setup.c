@@ -612,19 +612,21 @@ free_worker(struct dataplane *dp, unsigned index)
 	rte_free(worker);
 }
 
-/* Those that are gated last: their drivers' handlers must not run meanwhile, and other drivers may need theirs. */
-static void
+/* Those that are gated last: their drivers' handlers must not run meanwhile, and other drivers may need theirs. false: one
+ * of the handlers does not end; its ports, and what they receive into, stay for the kernel to take back. */
+static bool
 close_ports(struct dataplane *dp)
 {
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		if (!dp->ports[i].gated)
 			port_close(&dp->ports[i]);
 	if (!port_gate_detach())
-		return; /* the process ends: the kernel closes what is left */
+		return false;
 	for (unsigned i = 0; i < dp->n_ports; i++)
 		if (dp->ports[i].gated)
 			port_close(&dp->ports[i]);
 	port_gate_close_left();
+	return true;
 }
 
 void
@@ -634,8 +636,8 @@ dataplane_teardown(struct dataplane *dp)
 		return;
 	for (unsigned i = 0; i < dp->n_workers; i++)
 		free_worker(dp, i);
-	close_ports(dp);
-	rte_mempool_free(dp->pool);
+	if (close_ports(dp))
+		rte_mempool_free(dp->pool);
 	lane_free(dp->ec);
 	rte_free(dp->qsbr);
 	rte_free((void *)(uintptr_t)atomic_load_explicit(&dp->limits, memory_order_relaxed));
