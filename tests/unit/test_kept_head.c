@@ -5,6 +5,8 @@
 
 #include "dataplane/core/stack_kept_head.h"
 
+#include <stddef.h>
+
 enum { NOW_US = 500 * 1000 * 1000, SECOND = 1000000 };
 
 static struct kept_head head;
