@@ -85,10 +85,13 @@ member_claims_let_go(struct service *service, const char *endpoint, uint64_t sta
 }
 
 void
-member_claims_end(struct service *service, const struct device *device)
+member_claims_end(struct service *service, struct device *device)
 {
 	char endpoint[ENDPOINT_NAME_MAX + 1];
 
+	/* It has done nothing: the device's next request, which may have ended it, waits as well. */
+	if (device->live->waits_claim)
+		device->seen_elsewhere = true;
 	if (device->live->claimed)
 		member_claims_let_go(service, device_endpoint(device, endpoint),
 				     device->live->started_ms);

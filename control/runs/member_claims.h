@@ -26,7 +26,7 @@ enum { CLAIM_LATELY_MS = 600000 };
 /* A run of the device, which is live, began here. */
 void member_claims_begin(struct service *service, struct device *device);
 /* It is about to be over, its reports are set. */
-void member_claims_end(struct service *service, const struct device *device);
+void member_claims_end(struct service *service, struct device *device);
 /* Of a run that may be over already. */
 void member_claims_let_go(struct service *service, const char *endpoint, uint64_t started_ms);
 /* Whether this is a claim rather than a report of a task. */

@@ -31,6 +31,16 @@ free_slot(struct member_waits *waits)
 	return &waits->slots[waits->used++];
 }
 
+/* That of an earlier run of the device, which is over, as it has one at a time. NULL: none. */
+static struct member_wait *
+left_slot(const struct member_waits *waits, const struct device *device)
+{
+	for (unsigned i = 0; i < waits->used; i++)
+		if (waits->slots[i].number && waits->slots[i].device == device_id(device))
+			return &waits->slots[i];
+	return NULL;
+}
+
 static uint64_t
 wait_us(const struct service *service)
 {
@@ -51,6 +61,14 @@ member_waits_begin(struct service *service, struct device *device,
 	if (!live->must_claim || event->ask == ASK_REST)
 		return false;
 	live->must_claim = false;
+	/* The claim is the device's: who asks again and again takes one slot, and waits no longer for that. */
+	wait = left_slot(waits, device);
+	if (wait) {
+		wait->worker = worker;
+		wait->event = *event;
+		live->waits_claim = true;
+		return true;
+	}
 	wait = free_slot(waits);
 	claim.end_us = clock_now_us() + wait_us(service);
 	device_endpoint(device, claim.endpoint);
@@ -107,7 +125,7 @@ go_on(struct service *service, struct member_wait *wait, const struct records *r
 	on_demand_go_on(service, device, &event, wait->worker);
 }
 
-/* Too late: what of a run that is over is let go of by nobody else. */
+/* What came for a run that is over is let go of by nobody else. */
 static bool
 is_claimed(const struct service *service, const struct cluster_claim *claim)
 {
@@ -124,7 +142,7 @@ take_answer(struct service *service, struct cluster_claimed *claimed)
 
 	if (wait->number == claimed->claim.number)
 		go_on(service, wait, claimed->granted ? &claimed->reports : NULL);
-	else if (claimed->granted && !is_claimed(service, &claimed->claim))
+	if (claimed->granted && !is_claimed(service, &claimed->claim))
 		member_claims_let_go(service, claimed->claim.endpoint, claimed->claim.started_ms);
 	records_clear(&claimed->reports);
 }

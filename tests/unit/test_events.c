@@ -1,6 +1,7 @@
 /* What workers tell becomes reports, batches and cancellations. */
-#include "control/cluster/cluster_report.h"
+#include "control/cluster/cluster_private.h"
 #include "control/runs/member_claims.h"
+#include "control/runs/member_waits.h"
 #include "tasks/content/batch_text.h"
 #include "tests/unit/control_world.h"
 
@@ -748,4 +749,156 @@ Test(events, who_asked_another_member_before_is_claimed_anew)
 	cr_assert(device->seen_here);
 	claim_elsewhere(1001);
 	cr_assert_not(device->seen_here);
+}
+
+/* ---- runs that wait for their claim ---- */
+
+/* A member that follows; no thread of it is started, so that nobody asks a database. */
+static void
+join_cluster(void)
+{
+	char path[256], error[CLUSTER_ERROR_MAX];
+	struct cluster_options options = { .name = "north",
+					   .database = "postgresql:///none",
+					   .secret_file = path,
+					   .member_name = "one",
+					   .member = 1,
+					   .poll_ms = 200,
+					   .horizon_s = 60 };
+
+	world_write(&world, "secret",
+		    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+	snprintf(path, sizeof path, "%s/secret", world.folder);
+	cr_assert_eq(chmod(path, 0600), 0);
+	world.service->cluster = cluster_new(&options, "north", 5, error);
+	cr_assert_not_null(world.service->cluster, "%s", error);
+	world.service->cluster->state = CLUSTER_FOLLOWING;
+}
+
+/* And the worker has let go of the last batch that it got, if there is one. */
+static void
+leave_cluster(void)
+{
+	const struct stack_command *last =
+		world.dp.n_commands ? &world.dp.commands[world.dp.n_commands - 1] : NULL;
+
+	if (last && last->kind == STACK_BATCH && last->batch)
+		batch_release(last->batch);
+	cluster_free(world.service->cluster);
+	world.service->cluster = NULL;
+}
+
+/* A device that another member saw a moment ago is to do something once. */
+static struct device *
+seen_elsewhere(void)
+{
+	struct device *device;
+
+	world_write(&world, "policy/groups.conf",
+		    "groups = ( { name = \"root\"; }, { name = \"root.a\"; values = { shared = "
+		    "\"one\"; };"
+		    " tasks = ( { name = \"first\"; file = \"first.xml\"; repetition = \"once\"; } "
+		    "); } );");
+	cr_assert_eq(world_reload(&world), 0, "%s", text_str(&world.text));
+	join_cluster();
+	device = world_device(&world, "dev-1");
+	device->seen_elsewhere = true;
+	device->last_bootstrap_ms = clock_now_ms();
+	return device;
+}
+
+static void
+ask_for_a_run(uint32_t serial)
+{
+	struct session_event event = event_of(SESSION_NEEDS_BATCH, "dev-1", serial);
+
+	event.started_us += serial;
+	tell(&event, 0);
+}
+
+/* The database's answer to the claim that was asked for last. */
+static void
+grant_last(void)
+{
+	struct claiming *claiming = &world.service->cluster->claiming;
+
+	cr_assert_gt(claiming->n_asked, 0);
+	claiming->ends[claiming->n_ends++] = (struct cluster_claimed){
+		.claim = claiming->asked[--claiming->n_asked],
+		.granted = true,
+	};
+	member_waits_poll(world.service);
+}
+
+/* How often claims are let go of. */
+static unsigned
+let_go(void)
+{
+	struct records_at at = { 0 };
+	const struct report_record *record;
+	unsigned n = 0;
+
+	while ((record = records_next(&world.service->cluster->reporting.queue, &at))) {
+		struct cluster_report report;
+
+		cluster_report_of(record, &report);
+		n += strcmp(report.summary, CLUSTER_CLAIM_OVER) == 0;
+	}
+	return n;
+}
+
+Test(events, a_run_goes_on_with_its_claim_and_lets_go_of_it_at_its_end)
+{
+	const struct member_waits *waits = &world.service->replica.waits;
+	struct device *device = seen_elsewhere();
+
+	ask_for_a_run(7);
+	cr_assert_eq(waits->count, 1);
+	cr_assert_eq(world.dp.n_commands, 0, "nothing is sent yet");
+	grant_last();
+	cr_assert_eq(waits->granted, 1);
+	cr_assert_eq(waits->count, 0);
+	cr_assert_eq(world.dp.n_commands, 1);
+	cr_assert_not_null(world.dp.commands[0].batch);
+	cr_assert_eq(let_go(), 0);
+	tell_kind(SESSION_FINISHED, "dev-1", 7, 0);
+	cr_assert_null(device->live);
+	cr_assert_eq(let_go(), 1);
+	leave_cluster();
+}
+
+Test(events, a_claim_that_comes_for_a_run_that_is_over_is_let_go_of)
+{
+	const struct member_waits *waits = &world.service->replica.waits;
+	struct device *device = seen_elsewhere();
+	unsigned before;
+
+	ask_for_a_run(7);
+	cr_assert_eq(waits->count, 1);
+	tell_kind(SESSION_FAILED, "dev-1", 7, 0);
+	cr_assert_null(device->live);
+	before = let_go();
+	grant_last();
+	cr_assert_eq(waits->count, 0);
+	cr_assert_eq(waits->granted, 0);
+	cr_assert_eq(let_go(), before + 1);
+	leave_cluster();
+}
+
+Test(events, who_asks_again_while_a_run_waits_for_its_claim_waits_as_well)
+{
+	const struct member_waits *waits = &world.service->replica.waits;
+
+	seen_elsewhere();
+	ask_for_a_run(7);
+	ask_for_a_run(8);
+	cr_assert_eq(waits->count, 1, "for the claim that was asked for");
+	for (unsigned i = 0; i < world.dp.n_commands; i++)
+		cr_assert_eq(world.dp.commands[i].kind, STACK_CANCEL, "nothing is sent yet");
+	grant_last();
+	cr_assert_eq(waits->granted, 1);
+	cr_assert_eq(waits->count, 0);
+	cr_assert_eq(world.dp.commands[world.dp.n_commands - 1].kind, STACK_BATCH);
+	cr_assert_eq(world.dp.commands[world.dp.n_commands - 1].session.serial, 8);
+	leave_cluster();
 }
