@@ -260,6 +260,13 @@ defer(struct replica *replica, const struct cluster_row *row)
 	return 0;
 }
 
+/* The one that is here was removed and another added under its name, and nobody was told in between. */
+static bool
+is_another(const struct device *present, const struct cluster_row *row)
+{
+	return row->created_ms && row->created_ms / 1000 != present->created_s;
+}
+
 static int
 take_row(struct taking *taking, const struct cluster_row *row)
 {
@@ -274,6 +281,11 @@ take_row(struct taking *taking, const struct cluster_row *row)
 	if (row->dead) {
 		take_removal(taking, present);
 		return 0;
+	}
+	/* What became of tasks goes with the former one. */
+	if (present && is_another(present, row)) {
+		take_removal(taking, present);
+		return defer(&service->replica, row);
 	}
 	cluster_row_spec(row, &spec);
 	if (present)

@@ -729,11 +729,16 @@ def test_a_device_that_is_removed_and_added_again_has_done_nothing(pair):
     level(fleet, a, b)
     bootstraps(a, "urn:dev:anew")
     wait_for(lambda: reports_of(b, "urn:dev:anew") == ["Success"], "the report on the other member")
-    good(a.ctl("device", "remove", "urn:dev:anew"))
-    assert last_of(fleet, "urn:dev:anew") == ""
-    before = succeeded(a)
-    add(a, "urn:dev:anew")
-    level(fleet, b)
+    created = a.result("device", "show", "urn:dev:anew")["created_ms"]
+    wait_for(lambda: time.time() * 1000 >= created + 1000, "another second, by which members tell the two apart")
+    # The other member hears of both at once.
+    with standing_still(fleet, b, "changes"):
+        good(a.ctl("device", "remove", "urn:dev:anew"))
+        assert last_of(fleet, "urn:dev:anew") == ""
+        before = succeeded(a)
+        add(a, "urn:dev:anew")
+    level(fleet, a, b)
+    assert succeeded(b) == before
     assert b.stop() == 0
     b.start()
     level(fleet, a, b)
