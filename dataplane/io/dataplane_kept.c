@@ -99,7 +99,7 @@ keep_in(struct dataplane *dp, struct kept_head *head)
 void
 dataplane_keep(struct dataplane *dp, void *memory)
 {
-	const struct rng rng = rng_drbg_source(&dp->rngs[0]);
+	const struct rng rng = rng_drbg_source(&dp->workers[0]->rng);
 	struct kept_origin origin;
 
 	describe(dp, &origin);

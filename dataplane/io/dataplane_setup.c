@@ -408,12 +408,12 @@ make_stack(struct dataplane *dp, const struct dataplane_config *config, struct w
 	int socket = (int)rte_lcore_to_socket_id(EAL_FIRST_WORKER_LCORE + worker->index);
 	struct stack_config stack;
 	void *memory;
-	int rc = rng_drbg_init(&dp->rngs[worker->index], crypto_select());
+	int rc = rng_drbg_init(&worker->rng, crypto_select());
 
 	if (rc < 0)
 		return fail(error, "no random bytes from the kernel", rte_strerror(-rc));
 	fill_stack_config(dp, config, &stack);
-	stack.rng = rng_drbg_source(&dp->rngs[worker->index]);
+	stack.rng = rng_drbg_source(&worker->rng);
 	stack.emit_ctx = worker;
 	stack.worker = (uint8_t)worker->index;
 	stack.ec_ctx = worker;
@@ -523,7 +523,7 @@ make_workers(struct dataplane *dp, const struct dataplane_config *config,
 				    "raise packet_buffers");
 		dp->workers[i]->answers.outbox.flush = worker_flush;
 	}
-	rng_drbg_source(&dp->rngs[0]).fill(&dp->rngs[0], (uint8_t *)&key, sizeof key);
+	rng_drbg_source(&dp->workers[0]->rng).fill(&dp->workers[0]->rng, (uint8_t *)&key, sizeof key);
 	for (unsigned i = 0; i < dp->n_workers; i++) {
 		dp->workers[i]->flow = (struct flow){ .key = key, .workers = dp->n_workers };
 		if (assign_queues(dp, dp->workers[i], error) < 0)
@@ -597,9 +597,9 @@ free_worker(struct dataplane *dp, unsigned index)
 {
 	struct worker *worker = dp->workers[index];
 
-	rng_drbg_fini(&dp->rngs[index]);
 	if (!worker)
 		return;
+	rng_drbg_fini(&worker->rng);
 	if (worker->answers.pool)
 		answers_fini(&worker->answers);
 	for (unsigned i = 0; i < DATAPLANE_WORKERS_MAX; i++)

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/io/eal.h"
 #include "dataplane/io/port.h"
@@ -52,7 +51,6 @@ struct dataplane {
 	struct counters last_counters[DATAPLANE_WORKERS_MAX];
 	struct stack_gauges last_gauges[DATAPLANE_WORKERS_MAX];
 
-	struct rng_drbg rngs[DATAPLANE_WORKERS_MAX];
 	struct port ports[DATAPLANE_PORTS_MAX];
 	struct retire retire;
 };

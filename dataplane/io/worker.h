@@ -13,6 +13,7 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "dataplane/core/crypto/rng_drbg.h"
 #include "dataplane/core/dtls/ec_job.h"
 #include "dataplane/core/stack.h"
 #include "dataplane/dataplane.h"
@@ -93,6 +94,7 @@ struct worker {
 	struct answers answers;
 	struct txq txqs[DATAPLANE_PORTS_MAX];
 	struct handover handover;
+	struct rng_drbg rng __rte_cache_aligned; /* the stack's; wiped at teardown */
 
 	/* Read by the control thread. */
 	struct worker_stats stats __rte_cache_aligned;
