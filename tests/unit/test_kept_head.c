@@ -1,11 +1,10 @@
 /* Whether what a process left may be taken up by this one: mostly not. */
+#include <stddef.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
 #include "dataplane/core/stack_kept_head.h"
-
-#include <stddef.h>
 
 enum { NOW_US = 500 * 1000 * 1000, SECOND = 1000000 };
 
