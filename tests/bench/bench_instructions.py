@@ -12,7 +12,12 @@ Cache lines are misses of a simulated first-level data cache of 32 KB: that many
 miss is a line that a datagram touches. A second table says which functions meet them first: what lies together there
 belongs on lines of its own (session.h, secured_state.h, device_entry in directory.h).
 
-Keys: psk_instructions and nosec_instructions, a bootstrap without its cryptography; psk_lines and nosec_lines, a datagram.
+Workers share the directory and nothing that they write: 2, 4 and 8 of them, all at once, take as many instructions each as
+one alone, on however many CPUs; a loop over workers would show. Lines that workers take from each other do not, as valgrind
+runs one thread at a time: that is bench_scale's workers_2_over_1.
+
+Keys: psk_instructions and nosec_instructions, a bootstrap without its cryptography; psk_lines and nosec_lines, a datagram;
+workers_2_instructions_over_1, and so on.
 """
 import argparse
 import collections
@@ -28,6 +33,7 @@ ROUNDS = (1, 3)
 DATAGRAMS = {"nosec": 4, "psk": 7}  # that come, a bootstrap
 CRYPTO = "crypto"
 FUNCTIONS = 20
+WORKERS = (2, 4, 8)
 
 
 def folders(build):
@@ -54,14 +60,14 @@ def stage_of(where, name, library):
     return where.get(name, "others")
 
 
-def count(build, security, rounds, where):
-    """{stage: (instructions, lines)} of a whole run, and {function: lines}."""
+def count(build, rounds, where, *argv):
+    """{stage: (instructions, lines)} of a whole run of bench_scale, and {function: lines}."""
     with tempfile.TemporaryDirectory(prefix="cradle-instructions.") as folder:
         out = pathlib.Path(folder) / "out"
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--cache-sim=yes", "--D1=32768,8,64",
              "--collect-atstart=no", "--separate-callers=1", "--toggle-collect=stack_receive", "--toggle-collect=stack_tick",
-             build / "tests/bench/bench_scale", "--only", security, "--devices", str(DEVICES), "--rounds", str(rounds)],
+             build / "tests/bench/bench_scale", *argv, "--rounds", str(rounds)],
             text=True, capture_output=True)
         if done.returncode:
             sys.exit("bench_instructions: " + done.stderr[-2000:])
@@ -82,6 +88,13 @@ def count(build, security, rounds, where):
     return sums, functions
 
 
+def of_workers(build, n, where):
+    """Instructions of a bootstrap of each of n workers at once."""
+    less, more = (sum(instructions for instructions, _ in count(build, rounds, where, "--only", "nosec", "--workers", str(n),
+                                                                "--at-once")[0].values()) for rounds in ROUNDS)
+    return (more - less) / (ROUNDS[1] - ROUNDS[0]) / AT_A_TIME / n
+
+
 def print_lines(lines):
     """Which functions meet the lines first. {security: {function: lines a datagram}}."""
     print(f"  {'cache lines met first by':36}{'NoSec':>10}{'PSK':>10}")
@@ -98,7 +111,8 @@ def main():
     build = options.build_dir.resolve()
     where, figures, tables, lines = folders(build), {}, {}, {}
     for security, datagrams in DATAGRAMS.items():
-        (less, few), (more, many) = (count(build, security, rounds, where) for rounds in ROUNDS)
+        (less, few), (more, many) = (count(build, rounds, where, "--only", security, "--devices", str(DEVICES))
+                                     for rounds in ROUNDS)
         bootstraps = (ROUNDS[1] - ROUNDS[0]) * AT_A_TIME
         table = {stage: ((more[stage][0] - less[stage][0]) / bootstraps,
                          (more[stage][1] - less[stage][1]) / bootstraps / datagrams) for stage in more}
@@ -115,6 +129,10 @@ def main():
     print("  without crypto" + "".join(f"{figures[key]:>{width}}" for key, width in (
         ("nosec_instructions", 24), ("psk_instructions", 14), ("nosec_lines", 13), ("psk_lines", 13))))
     print_lines(lines)
+    one = of_workers(build, 1, where)
+    for n in WORKERS:
+        figures[f"workers_{n}_instructions_over_1"] = ratio = round(of_workers(build, n, where) / one, 4)
+        print(f"  {n} workers at once, NoSec: {ratio:.4f} of the instructions of one alone")
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(figures) + "\n")
 

@@ -5,12 +5,14 @@
  * usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] [--devices N] [--rounds N]
  *                    [--burst N] [--keep]
  *        bench_scale --workers N [--quick] [--json FILE]
+ *        bench_scale --workers N --at-once [--only nosec|psk] [--rounds N]
  *   --quick     up to 1,000,000 devices
  *   --only, --devices   one figure alone, for a profiler
  *   --rounds N          so many, of 2,000 bootstraps each
  *   --burst N           datagrams of a call of the stack: 32, less where a worker's polls bring few
  *   --keep              associations are kept over a crash (keep_associations)
  *   --workers N         what two, four, ... N workers on a CPU each cost, all at once, over one after the other
+ *   --at-once           N of them, all at once and nothing else, also where there are fewer CPUs: for a profiler
  *
  * 2,000 devices at a time, drawn at random from the directory, go through whole bootstraps, one
  * datagram of each in turn in bursts of 32; their sessions lie in the same memory whatever the
@@ -387,7 +389,7 @@ ticks_per_us(void)
 /* ---- the program ---- */
 
 struct options {
-	bool quick, nosec, psk, keep;
+	bool quick, nosec, psk, keep, at_once;
 	uint32_t devices; /* 0: all sizes */
 	unsigned workers; /* 0: sizes are measured */
 	unsigned rounds;  /* 0: as many as usual */
@@ -479,6 +481,7 @@ run(const struct options *options, FILE *json)
 /* Workers of one population, each on a CPU of its own, in turns and all at once. */
 struct crew {
 	unsigned n, rounds;
+	bool psk, at_once;
 	pthread_barrier_t step;
 	struct member {
 		struct crew *crew;
@@ -488,15 +491,17 @@ struct crew {
 	} members[WORKERS_MAX];
 };
 
-/* The index-th CPU that we may use; false: there are fewer. */
+/* The index-th CPU that we may use; false: there are fewer, and none is to be shared. */
 static bool
-pin(unsigned index)
+pin(unsigned index, bool shared)
 {
 	cpu_set_t allowed, one;
 
 	CPU_ZERO(&one);
 	if (sched_getaffinity(0, sizeof allowed, &allowed) < 0)
 		return false;
+	if (shared)
+		index %= (unsigned)CPU_COUNT(&allowed);
 	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		if (!CPU_ISSET(cpu, &allowed) || index--)
 			continue;
@@ -518,12 +523,12 @@ work(void *ctx)
 	struct member *member = ctx;
 	struct crew *crew = member->crew;
 
-	if (!pin(member->index)) {
+	if (!pin(member->index, crew->at_once)) {
 		fprintf(stderr, "bench_scale: no CPU for worker %u\n", member->index);
 		exit(1);
 	}
 	for (unsigned round = 0; round < crew->rounds; round++) {
-		for (unsigned turn = 0; turn < crew->n; turn++) {
+		for (unsigned turn = 0; turn < crew->n && !crew->at_once; turn++) {
 			pthread_barrier_wait(&crew->step);
 			if (turn != member->index)
 				continue;
@@ -539,29 +544,45 @@ work(void *ctx)
 
 /* What all cost at once over what each costs while the others rest. */
 static double
-run_crew(struct population *population, unsigned n, unsigned rounds)
+run_crew(struct crew *crew, struct population *population)
 {
-	struct crew crew = { .n = n, .rounds = rounds };
 	pthread_t threads[WORKERS_MAX];
 	double alone = 0, together = 0;
 
-	if (pthread_barrier_init(&crew.step, NULL, n) != 0)
+	if (pthread_barrier_init(&crew->step, NULL, crew->n) != 0)
 		need(NULL);
-	for (unsigned i = 0; i < n; i++) {
-		crew.members[i] = (struct member){ &crew, bench_new(population, true, STACK_BURST), i,
-						   UINT64_MAX, UINT64_MAX };
-		if (pthread_create(&threads[i], NULL, work, &crew.members[i]) != 0)
+	for (unsigned i = 0; i < crew->n; i++) {
+		crew->members[i] =
+			(struct member){ crew, bench_new(population, crew->psk, STACK_BURST), i,
+					 UINT64_MAX, UINT64_MAX };
+		if (pthread_create(&threads[i], NULL, work, &crew->members[i]) != 0)
 			need(NULL);
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < crew->n; i++) {
 		pthread_join(threads[i], NULL);
-		check_finished(crew.members[i].bench);
-		bench_free(crew.members[i].bench);
-		alone += (double)crew.members[i].alone;
-		together += (double)crew.members[i].together;
+		check_finished(crew->members[i].bench);
+		bench_free(crew->members[i].bench);
+		alone += (double)crew->members[i].alone;
+		together += (double)crew->members[i].together;
 	}
-	pthread_barrier_destroy(&crew.step);
+	pthread_barrier_destroy(&crew->step);
 	return together / alone;
+}
+
+static void
+run_at_once(const struct options *options)
+{
+	struct crew crew = {
+		.n = options->workers,
+		.rounds = options->rounds ? options->rounds : 1,
+		.psk = options->psk,
+		.at_once = true,
+	};
+	struct population population;
+
+	population_init(&population, sizes[0].n);
+	(void)run_crew(&crew, &population);
+	population_fini(&population);
 }
 
 static void
@@ -574,7 +595,8 @@ run_workers(const struct options *options, FILE *json)
 	if (json)
 		fprintf(json, "{");
 	for (unsigned n = 2; n <= options->workers; n *= 2) {
-		double ratio = run_crew(&population, n, rounds);
+		struct crew crew = { .n = n, .rounds = rounds, .psk = true };
+		double ratio = run_crew(&crew, &population);
 
 		printf("  %u workers at once, PSK: %.3f of one after the other\n", n, ratio);
 		if (json)
@@ -609,13 +631,15 @@ parse(struct options *options, int argc, char **argv)
 				return false;
 		} else if (strcmp(argv[i], "--workers") == 0 && i + 1 < argc) {
 			options->workers = (unsigned)strtoul(argv[++i], NULL, 10);
-			if (options->workers < 2 || options->workers > WORKERS_MAX)
+			if (options->workers < 1 || options->workers > WORKERS_MAX)
 				return false;
+		} else if (strcmp(argv[i], "--at-once") == 0) {
+			options->at_once = true;
 		} else {
 			return false;
 		}
 	}
-	return true;
+	return options->at_once ? options->workers > 0 && !options->json : options->workers != 1;
 }
 
 int
@@ -627,14 +651,18 @@ main(int argc, char **argv)
 	if (!parse(&options, argc, argv)) {
 		fprintf(stderr, "usage: bench_scale [--quick] [--json FILE] [--only nosec|psk] "
 				"[--devices N] [--rounds N] [--burst N] [--keep]\n"
-				"       bench_scale --workers N [--quick] [--json FILE] (2 to 8)\n");
+				"       bench_scale --workers N [--quick] [--json FILE] (2 to 8)\n"
+				"       bench_scale --workers N --at-once [--only nosec|psk] "
+				"[--rounds N] (1 to 8)\n");
 		return 2;
 	}
 	if (options.json && !(json = fopen(options.json, "w"))) {
 		perror(options.json);
 		return 1;
 	}
-	if (options.workers)
+	if (options.at_once)
+		run_at_once(&options);
+	else if (options.workers)
 		run_workers(&options, json);
 	else
 		run(&options, json);
