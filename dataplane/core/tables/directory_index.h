@@ -54,10 +54,9 @@ struct directory_growth {
 
 struct directory_index {
 	_Atomic(struct directory_table *) table; /* where readers look */
-	bool by_identity;                        /* else by endpoint name */
-	/* The writer's, changed with every name: not on the line that readers read at every look-up. */
-	size_t count __attribute__((aligned(64)));
+	size_t count;                            /* the writer's */
 	struct directory_growth growth;
+	bool by_identity; /* else by endpoint name */
 };
 
 /* (writer) 0 or -ENOMEM. */
